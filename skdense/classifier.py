@@ -1,0 +1,455 @@
+"""LowLevelMLPClassifier: the parameters and methods that a user sees.
+
+Fitting is `skdense.fitting`; prediction is NumPy alone and does not import TensorFlow.
+"""
+
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.special import log_expit, log_softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils import gen_batches
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdense.core.activations import array_activation
+from skdense.core.initializers import INITIALIZERS
+from skdense.core.layers import forward
+from skdense.fitting import fit_estimator
+
+_PREDICTION_ROWS = 2048
+
+
+def _has_stochastic_solver(estimator):
+    if estimator.solver != "lbfgs":
+        return True
+    raise AttributeError(
+        "partial_fit is only available for stochastic optimizers. "
+        f"solver={estimator.solver!r} is not stochastic; use 'sgd' or 'adam'."
+    )
+
+
+class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
+    """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPClassifier.
+
+    The layers, the minibatch gradient descent and the losses are written by hand with `tf.matmul` and
+    `tf.GradientTape`, and run as one compiled program. Parameters, attributes, random draws and, to
+    rounding, results are those of :class:`sklearn.neural_network.MLPClassifier`; parameters that it
+    does not have come last, and their defaults change nothing.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : array-like of shape (n_layers - 2,) or int, default=(100,)
+        Width of each hidden layer. With ``()`` the model is linear.
+
+    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+        Activation of the hidden layers.
+
+    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        The optimizer: stochastic gradient descent, or Adam [1]_. 'lbfgs' is not implemented yet.
+
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, ``alpha / 2`` times the sum of the squared kernels, divided by the
+        number of samples in the minibatch, or by the sum of their weights.
+
+    batch_size : int or 'auto', default='auto'
+        Samples in a minibatch; 'auto' is ``min(200, n_samples)``.
+
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        Schedule of the learning rate, for ``solver='sgd'`` only. 'invscaling' takes
+        ``learning_rate_init / (t_ + 1) ** power_t`` after each epoch; 'adaptive' divides the rate by 5
+        where 'constant' would stop, and stops when it is 1e-6 or less.
+
+    learning_rate_init : float, default=0.001
+        The initial learning rate.
+
+    power_t : float, default=0.5
+        The exponent of 'invscaling'.
+
+    max_iter : int, default=200
+        Largest number of epochs.
+
+    shuffle : bool, default=True
+        Whether each epoch visits the samples in a new random order.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial parameters, the validation split and the orders, drawn as MLPClassifier
+        draws them. An int makes a fit repeat bit for bit on one machine.
+
+    tol : float, default=1e-4
+        An epoch is an improvement if the loss falls, or with early stopping the validation score
+        rises, by more than `tol`.
+
+    verbose : bool or int, default=False
+        Whether to print the loss of each epoch.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the parameters of the last fit, with a new optimizer.
+
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's momentum.
+
+    early_stopping : bool, default=False
+        Whether to set `validation_fraction` of the samples aside, stop by their accuracy instead of
+        the training loss, and keep the parameters of the best epoch. The split is stratified for
+        binary problems.
+
+    validation_fraction : float, default=0.1
+        Fraction of the samples that early stopping sets aside, in [0, 1).
+
+    beta_1 : float, default=0.9
+        Decay of Adam's mean of gradients, in [0, 1).
+
+    beta_2 : float, default=0.999
+        Decay of Adam's mean of squared gradients, in [0, 1).
+
+    epsilon : float, default=1e-8
+        Added to the denominator of Adam's update.
+
+    n_iter_no_change : int or inf, default=10
+        Training stops after more than this many epochs in a row without an improvement.
+
+    max_fun : int, default=15000
+        Largest number of loss evaluations of 'lbfgs'.
+
+    dtype : {'float32', 'float64'} or None, default=None
+        Precision of the parameters and the training. None takes that of X: float32 for float32,
+        float64 for everything else.
+
+    loss : {'log_loss', 'squared_error'}, default='log_loss'
+        What is minimized: the log-loss of logistic outputs (binary and multilabel) or softmax outputs
+        (multiclass); or the squared error of identity outputs against targets of 0 and 1, summed over
+        the outputs. The value reported for the log-loss clips probabilities to [eps, 1 - eps].
+
+    init : {'glorot_uniform', 'he_uniform', 'uniform'}, default='glorot_uniform'
+        How the parameters are drawn: MLPClassifier's draws after Glorot and Bengio [2]_; kernels after
+        He et al. [3]_ with zero biases; or kernels uniform in [0, 1) with zero biases.
+
+    class_weight : dict, 'balanced' or None, default=None
+        Factor on the weight of each class's samples; 'balanced' takes
+        ``n_samples / (n_classes * np.bincount(y))``.
+
+    n_init : int, default=1
+        Number of initial draws. More than 1 is not implemented yet.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+
+    loss_ : float
+        The loss of the last epoch, penalty included.
+
+    best_loss_ : float or None
+        The lowest loss of any epoch; None with early stopping.
+
+    loss_curve_ : list of float, of length n_iter_
+        The loss of each epoch: the mean over its minibatches, each seen before its step. A warm start
+        and `partial_fit` append to it.
+
+    accuracy_curve_ : list of float, of length n_iter_
+        The training accuracy of each epoch, weighted as the loss is and of the same minibatches.
+
+    validation_scores_ : list of float or None
+        The validation accuracy after each epoch with early stopping, else None.
+
+    validation_loss_curve_ : list of float or None
+        The validation loss, without penalty, after each epoch with early stopping, else None.
+
+    best_validation_score_ : float or None
+        The highest validation accuracy with early stopping, else None.
+
+    t_ : int
+        Number of training samples seen, counting repeats.
+
+    coefs_ : list of ndarray of shape (fan_in, fan_out), of length n_layers_ - 1
+        The kernels.
+
+    intercepts_ : list of ndarray of shape (fan_out,), of length n_layers_ - 1
+        The biases.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+
+    n_iter_ : int
+        Number of epochs of the last fit.
+
+    n_layers_ : int
+        Number of layers, input and output included.
+
+    n_outputs_ : int
+        Number of outputs.
+
+    out_activation_ : {'logistic', 'softmax', 'identity'}
+        Activation of the output layer.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPClassifier : The estimator that this one stands in for.
+
+    References
+    ----------
+    .. [1] Kingma and Ba (2014), "Adam: A Method for Stochastic Optimization", arXiv:1412.6980.
+    .. [2] Glorot and Bengio (2010), "Understanding the Difficulty of Training Deep Feedforward
+       Neural Networks", AISTATS.
+    .. [3] He, Zhang, Ren and Sun (2015), "Delving Deep into Rectifiers", arXiv:1502.01852.
+
+    Examples
+    --------
+    >>> from skdense import LowLevelMLPClassifier
+    >>> from skdense.datasets import make_two_clouds
+    >>> X, y = make_two_clouds(random_state=0)
+    >>> clf = LowLevelMLPClassifier((10, 10), max_iter=50, tol=0.01, random_state=0).fit(X, y)
+    >>> clf.predict([[0, 3], [3, 0]])
+    array([0, 1])
+    >>> clf.score(X, y) > 0.99
+    True
+    """
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions({"identity", "logistic", "tanh", "relu"})],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dtype": [StrOptions({"float32", "float64"}), None],
+        "loss": [StrOptions({"log_loss", "squared_error"})],
+        "init": [StrOptions(set(INITIALIZERS))],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        dtype=None,
+        loss="log_loss",
+        init="glorot_uniform",
+        class_weight=None,
+        n_init=1,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dtype = dtype
+        self.loss = loss
+        self.init = init
+        self.class_weight = class_weight
+        self.n_init = n_init
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Fit the network to X and y.
+
+        Ctrl-C ends the training with a warning and keeps what was reached; any error leaves an
+        earlier fit as it was.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The class labels, or an indicator matrix for multilabel problems.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples; None weights them equally.
+
+        Returns
+        -------
+        self : LowLevelMLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are invalid, or if training diverged.
+        """
+        return fit_estimator(self, X, y, sample_weight)
+
+    @available_if(_has_stochastic_solver)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Go on training for one epoch over X and y.
+
+        The optimizer's state is kept between calls, and from `fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their labels, any subset of `classes`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples; None weights them equally.
+        classes : array-like of shape (n_classes,), default=None
+            All classes of all calls to come. The first call needs them.
+
+        Returns
+        -------
+        self : LowLevelMLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are invalid, a label is not in `classes`, `early_stopping` is
+            set, or training diverged.
+        """
+        return fit_estimator(self, X, y, sample_weight, classes=classes, incremental=True)
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predicted labels; an indicator matrix for multilabel problems.
+        """
+        outputs = self._outputs(self._logits(X))
+        if self.n_outputs_ == 1:
+            outputs = outputs.ravel()
+        return self._label_binarizer.inverse_transform(outputs)
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        With ``loss='squared_error'`` the outputs stand for probabilities: clipped to [eps, 1 - eps],
+        or for multiclass problems to at least eps and normalized.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns ordered as `classes_`. For multilabel problems, the probability of each label. The
+            dtype is NumPy's promotion of those of X and `coefs_`.
+        """
+        outputs = self._outputs(self._logits(X))
+        return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
+
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each class.
+
+        Computed from the logits, so it is finite where the probability itself rounds to 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            Columns ordered as in `predict_proba`.
+        """
+        logits = self._logits(X)
+        if self.out_activation_ == "softmax":
+            return log_softmax(logits, axis=1)
+        if self.out_activation_ == "logistic":
+            return log_expit(np.hstack([-logits, logits]) if self.n_outputs_ == 1 else logits)
+        outputs = self._outputs(logits)
+        return np.log(np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs)
+
+    def _logits(self, X):
+        """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
+        activation = array_activation(self.activation)
+        logits = np.empty((len(X), self.n_outputs_), np.result_type(X, *self.coefs_))
+        for rows in gen_batches(len(X), _PREDICTION_ROWS):
+            logits[rows] = forward(X[rows], layers, activation)
+        return logits
+
+    def _outputs(self, logits):
+        """The probability of each output; may overwrite its argument."""
+        if self.out_activation_ != "identity":
+            return array_activation(self.out_activation_)(logits)
+        eps = np.finfo(logits.dtype).eps
+        if self._label_binarizer.y_type_ != "multiclass":
+            return np.clip(logits, eps, 1 - eps)
+        positive = np.maximum(logits, eps)
+        return positive / positive.sum(axis=1, keepdims=True)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

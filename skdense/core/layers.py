@@ -1,0 +1,24 @@
+"""Dense layers and the forward pass, written once for NumPy arrays and for tensors.
+
+Parameters are a sequence of `(kernel, bias)` pairs. A single network has kernels `(fan_in, fan_out)`
+and biases `(fan_out,)`; a stack of K networks has `(K, fan_in, fan_out)` and `(K, 1, fan_out)`.
+Nothing here imports TensorFlow or NumPy.
+"""
+
+
+def dense(inputs, kernel, bias, activation):
+    """One dense layer: `activation(inputs @ kernel + bias)`.
+
+    inputs is `(batch, fan_in)` or `(K, batch, fan_in)`; the result has fan_out in place of fan_in.
+    """
+    outputs = inputs @ kernel
+    outputs += bias
+    return activation(outputs)
+
+
+def forward(inputs, parameters, activation):
+    """The logits of a network: every layer but the last is followed by `activation`."""
+    *hidden, (kernel, bias) = parameters
+    for hidden_kernel, hidden_bias in hidden:
+        inputs = dense(inputs, hidden_kernel, hidden_bias, activation)
+    return dense(inputs, kernel, bias, lambda logits: logits)

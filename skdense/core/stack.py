@@ -1,0 +1,257 @@
+"""Many networks of unequal widths as one padded stack of K, and back. NumPy only.
+
+A stack's parameters, gradients and optimizer slots are flat arrays `(K, n_parameters)`: all kernels,
+then all biases, each raveled. So an optimizer's step is one operation, not one for every layer, which
+is most of the speed of small networks. Sizes are padded to buckets, so that nearby sizes share a
+compiled program; padding never changes a result beyond rounding, since padded units stay at zero, no
+order names a padded row, and a padded position of a minibatch has weight zero.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+HEIGHTS = (1, 8, 20, 40)
+"""The numbers of networks for which programs are compiled."""
+
+MAX_STEPS = 2048
+"""The largest number of minibatch steps in one call of a program."""
+
+_MAX_ORDERS_BYTES = 2**22
+_LARGE_BYTES = 2**25
+CALL_SECONDS = 0.25
+"""How long a call of the program may last; Ctrl-C is answered in between."""
+
+
+class Spec(NamedTuple):
+    """What the networks of a stack have in common besides their depth.
+
+    The keys of the tables of activations, losses and optimizers, and a dtype's name. Together with a
+    `Shape` it is the key of a compiled program.
+    """
+
+    activation: str
+    loss: str
+    optimizer: str
+    dtype: str
+
+
+class Hyper(NamedTuple):
+    """The numbers that steer a network's training, one of each for every network."""
+
+    alpha: Any
+    learning_rate_init: Any
+    schedule: Any
+    power_t: Any
+    momentum: Any
+    nesterov: Any
+    beta_1: Any
+    beta_2: Any
+    epsilon: Any
+    tol: Any
+    patience: Any
+    max_epochs: Any
+    early_stopping: Any
+    n_samples: Any
+    batch_size: Any
+    n_validation: Any
+
+
+class Schedule:
+    """The values of `Hyper.schedule`."""
+
+    CONSTANT, INVSCALING, ADAPTIVE = range(3)
+
+
+class Progress(NamedTuple):
+    """What changes as a network trains, besides its parameters and slots; all float64.
+
+    `best` is the lowest loss, or with early stopping the highest validation score; `step` counts the
+    optimizer's steps, `epochs` those of this training, `samples_seen` goes on over trainings.
+    """
+
+    learning_rate: Any
+    step: Any = 0.0
+    best: Any = np.inf
+    no_improvement: Any = 0.0
+    samples_seen: Any = 0.0
+    epochs: Any = 0.0
+    active: Any = 1.0
+    converged: Any = 0.0
+
+
+class Curves(NamedTuple):
+    """One value an epoch. The loss includes the penalty, the validation loss does not."""
+
+    loss: Any
+    accuracy: Any
+    learning_rate: Any
+    validation_loss: Any
+    validation_score: Any
+
+
+class Data(NamedTuple):
+    """X `(n, n_features)`, targets `(n, n_outputs)`, and weights `(n,)` or None for ones."""
+
+    X: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray | None = None
+
+
+@dataclass
+class Network:
+    """One network to train, or trained: all that the core needs to know of it.
+
+    Attributes
+    ----------
+    parameters : list of (kernel, bias)
+        Kernels `(fan_in, fan_out)` and biases `(fan_out,)`.
+    slots : list of lists of (kernel, bias)
+        What the optimizer carries, shaped as the parameters; empty for a new optimizer.
+    hyper : Hyper of float
+    progress : Progress of float
+    random_state : numpy.random.RandomState
+        Draws the orders. After the training it stands where one network trained alone leaves it.
+    shuffle : bool
+        Whether every epoch has an order of its own.
+    rows, validation_rows : ndarray of int or None
+        The rows of the training and of the validation data that are this network's; None for all.
+    best_parameters : list of (kernel, bias) or None
+        After a training with early stopping, those of the best validation score.
+    curves : Curves of ndarray or None
+    interrupted : bool
+        Whether the training ended by Ctrl-C.
+    """
+
+    parameters: list
+    hyper: Hyper
+    progress: Progress
+    random_state: np.random.RandomState
+    shuffle: bool = True
+    slots: Any = ()
+    rows: np.ndarray | None = None
+    validation_rows: np.ndarray | None = None
+    best_parameters: list | None = None
+    curves: Curves | None = None
+    interrupted: bool = False
+
+    @property
+    def layer_sizes(self):
+        kernels = [kernel for kernel, _ in self.parameters]
+        return (kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels))
+
+    @property
+    def steps_per_epoch(self):
+        return math.ceil(self.hyper.n_samples / self.hyper.batch_size)
+
+
+def bucket(size):
+    """The size that `size` is padded to: a power of two, from 32 on with finer steps between."""
+    if size <= 32:
+        return max(2, 2 ** math.ceil(math.log2(max(size, 1))))
+    step = max(8, 2 ** math.ceil(math.log2(size)) // 32)
+    return step * math.ceil(size / step)
+
+
+class Layout(NamedTuple):
+    """Where the kernels and biases of a network of these layer sizes lie in a flat vector."""
+
+    layer_sizes: tuple
+
+    @property
+    def kernel_shapes(self):
+        return list(pairwise(self.layer_sizes))
+
+    @property
+    def sizes(self):
+        """The lengths of the raveled kernels, then of the biases."""
+        return [a * b for a, b in self.kernel_shapes] + list(self.layer_sizes[1:])
+
+    @property
+    def n_kernel_entries(self):
+        return sum(a * b for a, b in self.kernel_shapes)
+
+    @property
+    def n_parameters(self):
+        return sum(self.sizes)
+
+    def pack(self, parameters, dtype, bias_fill=0.0):
+        """The flat vector of a smaller network's parameters, zeros and `bias_fill` around them."""
+        kernels, biases = [], []
+        for (kernel, bias), shape in zip(parameters, self.kernel_shapes, strict=True):
+            padded = np.zeros(shape, dtype)
+            padded[: kernel.shape[0], : kernel.shape[1]] = kernel
+            kernels.append(padded.ravel())
+            padded = np.full(shape[1], bias_fill, dtype)
+            padded[: len(bias)] = bias
+            biases.append(padded)
+        return np.concatenate(kernels + biases)
+
+    def unpack(self, vector, layer_sizes):
+        """The parameters of the network of `layer_sizes` that was packed into `vector`."""
+        parts = np.split(vector, np.cumsum(self.sizes)[:-1])
+        depth = len(self.kernel_shapes)
+        return [
+            (kernel.reshape(shape)[:fan_in, :fan_out].copy(), bias[:fan_out].copy())
+            for kernel, bias, shape, (fan_in, fan_out) in zip(
+                parts[:depth], parts[depth:], self.kernel_shapes, pairwise(layer_sizes), strict=True
+            )
+        ]
+
+
+class Shape(NamedTuple):
+    """The sizes for which a program is compiled; together with its spec, the key to it.
+
+    `n_blocks` is the number of minibatches that the validation rows of one network may fill, 0
+    without validation.
+    """
+
+    height: int
+    steps: int
+    batch: int
+    layer_sizes: tuple
+    n_rows: int
+    n_validation_rows: int
+    n_blocks: int
+
+
+def stack_shape(networks, data, validation):
+    """The bucket that a stack of these networks, of equal depth, belongs in."""
+    sizes = [max(size) for size in zip(*(network.layer_sizes for network in networks), strict=True)]
+    large = data.X.nbytes > _LARGE_BYTES
+    layer_sizes = (
+        sizes[0] if large else bucket(sizes[0]),
+        *(bucket(size) for size in sizes[1:-1]),
+        sizes[-1],
+    )
+    height = next((height for height in HEIGHTS if height >= len(networks)), len(networks))
+    batch = bucket(int(max(network.hyper.batch_size for network in networks)))
+    n_validation_rows = n_blocks = 0
+    if validation is not None:
+        n_validation_rows = _bucket_rows(validation.X)
+        most = max(network.hyper.n_validation for network in networks)
+        n_blocks = 2 ** math.ceil(math.log2(math.ceil(most / batch)))
+    return Shape(
+        height=height,
+        steps=_steps_per_call(height, batch, layer_sizes),
+        batch=batch,
+        layer_sizes=layer_sizes,
+        n_rows=_bucket_rows(data.X),
+        n_validation_rows=n_validation_rows,
+        n_blocks=n_blocks,
+    )
+
+
+def _bucket_rows(X):
+    return len(X) if X.nbytes > _LARGE_BYTES else 2 ** math.ceil(math.log2(max(len(X), 64)))
+
+
+def _steps_per_call(height, batch, layer_sizes):
+    """A power of two of steps that fit a quarter of a second and a few MB of orders."""
+    multiply_adds = 3 * batch * sum(a * b for a, b in pairwise(layer_sizes))
+    seconds = height * (1e-6 + multiply_adds / 2e10)
+    most = min(CALL_SECONDS / seconds, _MAX_ORDERS_BYTES / (4 * height * batch), MAX_STEPS)
+    return 2 ** max(2, math.floor(math.log2(most)))
