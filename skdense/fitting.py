@@ -131,7 +131,9 @@ def _check_combination(estimator, incremental):
     if estimator.n_init > 1:
         raise NotImplementedError(f"n_init must be 1 for now, got {estimator.n_init}")
     if incremental and estimator.early_stopping:
-        raise ValueError("partial_fit does not support early_stopping=True; use early_stopping=False or fit")
+        raise ValueError(
+            "partial_fit does not support early_stopping=True; use early_stopping=False or fit"
+        )
     if incremental and estimator.class_weight == "balanced":
         raise ValueError(
             "class_weight='balanced' is not supported by partial_fit, which does not see all labels; "

@@ -152,9 +152,7 @@ def _training_program(spec, layout):
         n_left = tf.cast(hyper.n_validation, tf.int32)
 
         def block(b, sums):
-            inputs, goals, weights = minibatch(
-                X, targets, orders[b], n_left - b * orders.shape[2]
-            )
+            inputs, goals, weights = minibatch(X, targets, orders[b], n_left - b * orders.shape[2])
             logits = forward(inputs, layers, activation)
             losses = loss.per_example(goals, logits)
             return b + 1, sums + weighted_sums(weights, losses, loss.correct(goals, logits))
@@ -193,7 +191,9 @@ def _training_program(spec, layout):
             complete = position == clock.steps_per_epoch
             means = Sums(*tf.unstack(sums))
             loss_mean = means.loss / means.rows
-            validation_loss = score = tf.fill(tf.shape(loss_mean), tf.constant(float("nan"), tf.float64))
+            validation_loss = score = tf.fill(
+                tf.shape(loss_mean), tf.constant(float("nan"), tf.float64)
+            )
             if validates:
                 n_blocks = tf.where(complete, clock.n_blocks, 0)
                 validation_loss, score = validate(
@@ -214,8 +214,9 @@ def _training_program(spec, layout):
 
         curves = tf.zeros([orders.shape[0], len(Curves._fields), orders.shape[1]], tf.float64)
         _, _, position, progress, sums, parameters, slots, best, curves = tf.while_loop(
-            lambda s, e, position, progress, *_: (s < clock.n_steps)
-            & tf.reduce_any(progress.active > 0),
+            lambda s, e, position, progress, *_: (
+                (s < clock.n_steps) & tf.reduce_any(progress.active > 0)
+            ),
             epoch,
             (0, 0, clock.position, progress, sums, parameters, slots, best, curves),
         )
