@@ -156,9 +156,7 @@ def _validated(estimator, X, y, goes_on):
         dtype = np.dtype(estimator.dtype)
     else:
         dtype = (np.float64, np.float32)
-    X, y = validate_data(
-        estimator, X, y, multi_output=True, dtype=dtype, order="C", reset=not goes_on
-    )
+    X, y = validate_data(estimator, X, y, multi_output=True, dtype=dtype, order="C", reset=not goes_on)
     if goes_on and estimator.dtype is None:
         X = X.astype(np.result_type(X, *estimator.coefs_), copy=False)
     if y.ndim == 2 and y.shape[1] == 1:

@@ -5,8 +5,7 @@ compiled program, so both are made of few values: everything else is an argument
 """
 
 import threading
-from functools import lru_cache
-from itertools import pairwise
+from functools import cache
 from typing import Any, NamedTuple
 
 from skdense.core.activations import tensor_activation
@@ -67,7 +66,7 @@ def n_compiled():
     return _compiled.cache_info().misses
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled(spec, shape):
     dtype = tf.as_dtype(spec.dtype)
     height, layout = shape.height, Layout(shape.layer_sizes)
@@ -88,9 +87,7 @@ def _compiled(spec, shape):
         (tf.TensorSpec([height, layout.n_parameters], dtype),) * OPTIMIZERS[spec.optimizer].n_slots,
         tf.TensorSpec([height, n_best], dtype),
     ]
-    program = tf.function(
-        _training_program(spec, layout), signature, autograph=False, jit_compile=True
-    )
+    program = tf.function(_training_program(spec, layout), signature, autograph=False, jit_compile=True)
     return program.get_concrete_function()
 
 

@@ -118,9 +118,7 @@ class _Run:
         self.active = progress.active > 0
         n_new = progress.epochs.astype(int) - self.n_epochs
         self.n_epochs += n_new
-        news = [
-            Curves(*values[:n, :].T) for values, n in zip(curves.numpy().transpose(2, 0, 1), n_new)
-        ]
+        news = [Curves(*values[:n, :].T) for values, n in zip(curves.numpy().transpose(2, 0, 1), n_new)]
         for old, new in zip(self.curves, news, strict=True):
             old.append(new)
         return news
