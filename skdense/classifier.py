@@ -8,6 +8,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy.special import log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -17,6 +18,7 @@ from skdense.core.activations import array_activation
 from skdense.core.initializers import INITIALIZERS
 from skdense.core.layers import forward
 from skdense.fitting import fit_estimator
+from skdense.validation import FitInput
 
 _PREDICTION_ROWS = 2048
 
@@ -30,7 +32,7 @@ def _has_stochastic_solver(estimator):
     )
 
 
-class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
+class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPClassifier.
 
     The layers, the minibatch gradient descent and the losses are written by hand with `tf.matmul` and
@@ -47,7 +49,8 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
         Activation of the hidden layers.
 
     solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
-        The optimizer: stochastic gradient descent, or Adam [1]_. 'lbfgs' is not implemented yet.
+        The optimizer: stochastic gradient descent, or Adam [1]_.
+        'lbfgs' is scipy's L-BFGS-B on all samples at once, always in float64.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2`` times the sum of the squared kernels, divided by the
@@ -309,7 +312,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
         self.n_init = n_init
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the network to X and y.
 
         Ctrl-C ends the training with a warning and keeps what was reached; any error leaves an
@@ -317,12 +320,20 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             The class labels, or an indicator matrix for multilabel problems.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples; None weights them equally.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Validation samples of one's own. The network is validated on them after each epoch; with
+            `early_stopping` they replace the split. In a Pipeline,
+            ``Pipeline(..., transform_input=["X_val"])`` transforms them like X.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their labels.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
 
         Returns
         -------
@@ -334,7 +345,8 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If a parameter or the data are invalid, or if training diverged.
         """
-        return fit_estimator(self, X, y, sample_weight)
+        given = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return fit_estimator(self, given)
 
     @available_if(_has_stochastic_solver)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -345,7 +357,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Their labels, any subset of `classes`.
@@ -365,14 +377,15 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
             If a parameter or the data are invalid, a label is not in `classes`, `early_stopping` is
             set, or training diverged.
         """
-        return fit_estimator(self, X, y, sample_weight, classes=classes, incremental=True)
+        given = FitInput(X, y, sample_weight, classes=classes, incremental=True)
+        return fit_estimator(self, given)
 
     def predict(self, X):
         """Predict class labels.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples.
 
         Returns
@@ -393,7 +406,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples.
 
         Returns
@@ -412,7 +425,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples.
 
         Returns
@@ -431,11 +444,12 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         activation = array_activation(self.activation)
-        logits = np.empty((len(X), self.n_outputs_), np.result_type(X, *self.coefs_))
-        for rows in gen_batches(len(X), _PREDICTION_ROWS):
+        n_samples = X.shape[0]
+        logits = np.empty((n_samples, self.n_outputs_), np.result_type(X.dtype, *self.coefs_))
+        for rows in gen_batches(n_samples, _PREDICTION_ROWS):
             logits[rows] = forward(X[rows], layers, activation)
         return logits
 
@@ -452,4 +466,5 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        tags.input_tags.sparse = True
         return tags

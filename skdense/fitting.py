@@ -1,47 +1,61 @@
 """From an estimator and its data to a network for the training core, and back to fitted attributes.
 
-TensorFlow is imported by the first fit, with `skdense.core.training`.
+TensorFlow is imported by the first fit, with the modules of `skdense.core` that train.
 """
 
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils import check_random_state
 
 from skdense.core.initializers import initial_parameters
 from skdense.core.stack import Data, Hyper, Network, Progress, Schedule, Spec
+from skdense.observers import EpochPrinter, EpochTasks
+from skdense.validation import check_data, check_parameters, hidden_sizes
+
+_CURVES = {
+    "loss_curve_": "loss",
+    "accuracy_curve_": "accuracy",
+    "validation_loss_curve_": "validation_loss",
+    "validation_scores_": "validation_score",
+}
+_STOCHASTIC_ATTRIBUTES = (
+    *_CURVES, "best_loss_", "best_validation_score_", "_no_improvement_count", "_optimizer_state",
+)  # fmt: skip
 
 
-def fit_estimator(estimator, X, y, sample_weight=None, *, classes=None, incremental=False):
-    """Fit an estimator, or with `incremental` train it for one more epoch; return it."""
+@dataclass
+class Job:
+    """A network to train for an estimator, with its data and the curves that its own go on from."""
+
+    spec: Spec
+    network: Network
+    data: Data
+    validation: Data | None
+    out_activation: str
+    earlier_curves: dict
+
+
+def fit_estimator(estimator, given):
+    """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator."""
+    lbfgs = estimator.solver == "lbfgs"
+    if not given.incremental:
+        # scipy reports an iteration when it is over, so that of lbfgs may begin one that never runs.
+        context = estimator._init_callback_context(max_subtasks=estimator.max_iter + lbfgs)
     with _unchanged_on_error(estimator):
-        job = _prepare(estimator, X, y, sample_weight, classes, incremental)
-        from skdense.core.training import train
-
-        printer = _EpochPrinter(estimator, job.network) if estimator.verbose else None
-        interrupted = train(job.spec, [job.network], job.data, job.validation, printer)
-        if printer:
-            printer.finish(job.network.progress.converged)
-        if interrupted:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        _check_finite(job.network)
-        _adopt(estimator, job)
-        if not (incremental or interrupted or job.network.progress.converged):
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+        job = prepare(estimator, given)
+        tasks = None
+        if hasattr(estimator, "_skl_callbacks") and not given.incremental:
+            tasks = EpochTasks(estimator, context, given)
+        fit = _fit_lbfgs if lbfgs else _fit_stochastic
+        attributes = fit(estimator, job, tasks, given.incremental)
+        vars(estimator).update(attributes)
+        if tasks:
+            tasks.finish(attributes)
     return estimator
 
 
@@ -57,48 +71,40 @@ def _unchanged_on_error(estimator):
         raise
 
 
-@dataclass
-class _Job:
-    """A network to train for an estimator, its data, and the curves that its own go on from."""
-
-    spec: Spec
-    network: Network
-    data: Data
-    validation: Data | None
-    out_activation: str
-    earlier_curves: dict
-
-
-def _prepare(estimator, X, y, sample_weight, classes, incremental):
-    """Validate the parameters and the data, and make all draws that precede the first epoch."""
-    _check_combination(estimator, incremental)
-    hidden_sizes = _hidden_sizes(estimator.hidden_layer_sizes)
-    goes_on = hasattr(estimator, "coefs_") and (incremental or estimator.warm_start)
-    X, y = _validated(estimator, X, y, goes_on)
-    targets = _targets(estimator, y, classes, goes_on, incremental)
-    weights = _weights(estimator, X, y, sample_weight)
+def prepare(estimator, given):
+    """Check the parameters and the data, and make all draws that precede the first epoch."""
+    check_parameters(estimator, given)
+    goes_on = hasattr(estimator, "coefs_") and (given.incremental or estimator.warm_start)
+    data, validation = check_data(estimator, given, goes_on)
     random_state = check_random_state(estimator.random_state)
-    layer_sizes = (X.shape[1], *hidden_sizes, targets.shape[1])
+    layer_sizes = (data.X.shape[1], *hidden_sizes(estimator), data.targets.shape[1])
+    dtype = data.X.dtype
     if goes_on:
         parameters = _earlier_parameters(estimator, layer_sizes)
     else:
         parameters = initial_parameters(
-            layer_sizes, estimator.init, estimator.activation, random_state, X.dtype
+            layer_sizes, estimator.init, estimator.activation, random_state, dtype
         )
-    data = Data(X, targets, weights)
     rows = validation_rows = None
-    if estimator.early_stopping:
-        rows, validation_rows = _validation_split(estimator, targets, random_state)
-    n_samples = len(X) if rows is None else len(rows)
+    if estimator.early_stopping and estimator.solver != "lbfgs" and validation is None:
+        rows, validation_rows = _validation_split(estimator, data.targets, random_state)
+        validation = data
+    n_samples = _n_rows(data, rows)
+    if (
+        estimator.solver != "lbfgs"
+        and estimator.batch_size != "auto"
+        and estimator.batch_size > n_samples
+    ):
+        _warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
+    slots, progress = _optimizer_start(estimator, goes_on, given.incremental)
     out_activation, loss = _output_and_loss(estimator)
-    slots, progress = _optimizer_start(estimator, goes_on, incremental)
     network = Network(
         parameters=parameters,
         hyper=_hyper(
             estimator,
-            max_epochs=1 if incremental else estimator.max_iter,
+            max_epochs=1 if given.incremental else estimator.max_iter,
             n_samples=n_samples,
-            n_validation=0 if rows is None else len(validation_rows),
+            n_validation=_n_rows(validation, validation_rows),
         ),
         progress=progress,
         random_state=random_state,
@@ -107,96 +113,15 @@ def _prepare(estimator, X, y, sample_weight, classes, incremental):
         rows=rows,
         validation_rows=validation_rows,
     )
-    return _Job(
-        spec=Spec(estimator.activation, loss, estimator.solver, X.dtype.name),
-        network=network,
-        data=data,
-        validation=data if estimator.early_stopping else None,
-        out_activation=out_activation,
-        earlier_curves={name: getattr(estimator, name) for name in _CURVES if goes_on},
-    )
+    earlier_curves = {name: getattr(estimator, name, None) for name in _CURVES if goes_on}
+    spec = Spec(estimator.activation, loss, estimator.solver, dtype.name)
+    return Job(spec, network, data, validation, out_activation, earlier_curves)
 
 
-_CURVES = {
-    "loss_curve_": "loss",
-    "accuracy_curve_": "accuracy",
-    "validation_loss_curve_": "validation_loss",
-    "validation_scores_": "validation_score",
-}
-
-
-def _check_combination(estimator, incremental):
-    if estimator.solver == "lbfgs":
-        raise NotImplementedError("solver='lbfgs' is not implemented yet; use 'adam' or 'sgd'")
-    if estimator.n_init > 1:
-        raise NotImplementedError(f"n_init must be 1 for now, got {estimator.n_init}")
-    if incremental and estimator.early_stopping:
-        raise ValueError(
-            "partial_fit does not support early_stopping=True; use early_stopping=False or fit"
-        )
-    if incremental and estimator.class_weight == "balanced":
-        raise ValueError(
-            "class_weight='balanced' is not supported by partial_fit, which does not see all labels; "
-            "pass a dict, for instance from sklearn.utils.class_weight.compute_class_weight"
-        )
-
-
-def _hidden_sizes(hidden_layer_sizes):
-    sizes = list(hidden_layer_sizes) if np.iterable(hidden_layer_sizes) else [hidden_layer_sizes]
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
-        raise ValueError(
-            f"hidden_layer_sizes must be > 0, got {sizes}: give each hidden layer a positive int, "
-            "as in (100,) or (64, 64), or () for no hidden layer"
-        )
-    return [int(size) for size in sizes]
-
-
-def _validated(estimator, X, y, goes_on):
-    if estimator.dtype is not None:
-        dtype = np.dtype(estimator.dtype)
-    else:
-        dtype = (np.float64, np.float32)
-    X, y = validate_data(estimator, X, y, multi_output=True, dtype=dtype, order="C", reset=not goes_on)
-    if goes_on and estimator.dtype is None:
-        X = X.astype(np.result_type(X, *estimator.coefs_), copy=False)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
-    return X, y
-
-
-def _targets(estimator, y, classes, goes_on, incremental):
-    """The binarized labels `(n_samples, n_outputs)`; sets the estimator's classes or checks them."""
-    if incremental and _check_partial_fit_first_call(estimator, classes):
-        multilabel = type_of_target(y).startswith("multilabel")
-        estimator._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
-    elif not goes_on:
-        estimator._label_binarizer = LabelBinarizer().fit(y)
-        estimator.classes_ = estimator._label_binarizer.classes_
-    labels = unique_labels(y)
-    unseen = np.setdiff1d(labels, estimator.classes_)
-    if len(unseen):
-        raise ValueError(
-            f"`y` has classes not in `self.classes_`. `self.classes_` has {estimator.classes_}. "
-            f"'y' has {labels}."
-        )
-    if not incremental and goes_on and len(labels) < len(estimator.classes_):
-        raise ValueError(
-            "warm_start can only be used where `y` has the same classes as in the previous call to "
-            f"fit. Previously got {estimator.classes_}, `y` has {labels}"
-        )
-    return estimator._label_binarizer.transform(y).astype(bool)
-
-
-def _weights(estimator, X, y, sample_weight):
-    """The samples' weights times their classes', or None if all are one."""
-    if sample_weight is None and estimator.class_weight is None:
-        return None
-    weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-    if estimator.class_weight is not None:
-        weights = weights * compute_sample_weight(estimator.class_weight, y)
-    if not weights.any():
-        raise ValueError("sample_weight must have a positive entry: all weights are zero")
-    return weights
+def _n_rows(data, rows):
+    if data is None:
+        return 0
+    return data.X.shape[0] if rows is None else len(rows)
 
 
 def _output_and_loss(estimator):
@@ -239,16 +164,17 @@ def _optimizer_start(estimator, goes_on, incremental):
     partial_fit keeps the optimizer; a warm start takes a new one, and new patience if the last fit's
     was exhausted.
     """
-    best = -np.inf if estimator.early_stopping else np.inf
+    early_stopping = estimator.early_stopping
+    best = -np.inf if early_stopping else np.inf
     progress = Progress(estimator.learning_rate_init, best=best)
-    if not goes_on:
+    if not goes_on or not hasattr(estimator, "_optimizer_state"):
         return (), progress
-    earlier = estimator.best_validation_score_ if estimator.early_stopping else estimator.best_loss_
+    earlier_best = estimator.best_validation_score_ if early_stopping else estimator.best_loss_
     no_improvement = estimator._no_improvement_count
     if not incremental and no_improvement > estimator.n_iter_no_change:
         no_improvement = 0
     progress = progress._replace(
-        best=best if earlier is None else earlier,
+        best=best if earlier_best is None else earlier_best,
         no_improvement=no_improvement,
         samples_seen=estimator.t_,
     )
@@ -259,15 +185,7 @@ def _optimizer_start(estimator, goes_on, incremental):
 
 
 def _hyper(estimator, max_epochs, n_samples, n_validation):
-    if estimator.batch_size == "auto":
-        batch_size = min(200, n_samples)
-    else:
-        if estimator.batch_size > n_samples:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
-                stacklevel=6,
-            )
-        batch_size = min(estimator.batch_size, n_samples)
+    batch_size = 200 if estimator.batch_size == "auto" else estimator.batch_size
     schedule = getattr(Schedule, estimator.learning_rate.upper())
     return Hyper(
         alpha=estimator.alpha,
@@ -284,17 +202,120 @@ def _hyper(estimator, max_epochs, n_samples, n_validation):
         max_epochs=max_epochs,
         early_stopping=estimator.early_stopping,
         n_samples=n_samples,
-        batch_size=batch_size,
+        batch_size=min(batch_size, n_samples),
         n_validation=n_validation,
     )
+
+
+def _fit_stochastic(estimator, job, tasks, incremental):
+    """Train with sgd or adam; return the fitted attributes."""
+    from skdense.core.training import train
+
+    printer = EpochPrinter(estimator, job.network) if estimator.verbose else None
+
+    def observe(news, run):
+        if printer:
+            printer.print_epochs(*news)
+        if tasks:
+            return tasks.advance(run.active.any(), lambda: fitted_attributes(estimator, job, run))
+        return False
+
+    interrupted = train(
+        job.spec, [job.network], job.data, job.validation, observe, each_epoch=tasks is not None
+    )
+    converged = job.network.progress.converged
+    if printer and converged:
+        printer.print_end()
+    if interrupted:
+        _warn("Training interrupted by user.")
+    _check_finite(job.network)
+    attributes = fitted_attributes(estimator, job)
+    if attributes["n_iter_"] == estimator.max_iter and not incremental and not converged:
+        _warn(
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+            "optimization hasn't converged yet.",
+            ConvergenceWarning,
+        )
+    return attributes
+
+
+def fitted_attributes(estimator, job, run=None):
+    """What a trained network sets on its estimator; with a run, as of its last call."""
+    if run is not None:
+        run.write_back()
+    network, progress = job.network, job.network.progress
+    early_stopping = estimator.early_stopping
+    attributes = _parameter_attributes(network.best_parameters or network.parameters, job)
+    for name, field in _CURVES.items():
+        curve = job.earlier_curves.get(name)
+        if job.validation is not None or not name.startswith("validation"):
+            curve = (curve or []) + getattr(network.curves, field).tolist()
+        attributes[name] = curve
+    loss_curve = attributes["loss_curve_"]
+    return attributes | {
+        "loss_": loss_curve[-1] if loss_curve else np.nan,
+        "best_loss_": None if early_stopping else progress.best,
+        "best_validation_score_": progress.best if early_stopping else None,
+        "n_iter_": int(progress.epochs),
+        "t_": int(progress.samples_seen),
+        "_no_improvement_count": int(progress.no_improvement),
+        # Plain tuples of arrays, so that a saved model holds no class of ours but the estimator's.
+        "_optimizer_state": (
+            estimator.solver, progress.learning_rate, progress.step, network.slots,
+        ),
+    }  # fmt: skip
+
+
+def _parameter_attributes(parameters, job):
+    return {
+        "coefs_": [kernel for kernel, _ in parameters],
+        "intercepts_": [bias for _, bias in parameters],
+        "n_layers_": len(parameters) + 1,
+        "n_outputs_": len(parameters[-1][1]),
+        "out_activation_": job.out_activation,
+    }
+
+
+def _fit_lbfgs(estimator, job, tasks, incremental):
+    """Train with lbfgs; return the fitted attributes, which are fewer than those of sgd and adam."""
+    from skdense.core.lbfgs import minimize_loss
+
+    def parameters():
+        return _parameter_attributes(job.network.parameters, job)
+
+    minimum = minimize_loss(
+        job.spec,
+        job.network,
+        job.data,
+        estimator.max_iter,
+        estimator.max_fun,
+        estimator.tol,
+        observe=(lambda: tasks.advance(True, parameters)) if tasks else None,
+    )
+    if minimum.interrupted:
+        _warn("Training interrupted by user.")
+    elif not minimum.success:
+        _warn(
+            f"lbfgs failed to converge after {minimum.n_iter} iteration(s): {minimum.message}. "
+            f"Increase max_iter={estimator.max_iter} or max_fun={estimator.max_fun}, or scale the "
+            "data, for instance with StandardScaler.",
+            ConvergenceWarning,
+        )
+    _check_finite(job.network)
+    for name in _STOCHASTIC_ATTRIBUTES:
+        vars(estimator).pop(name, None)
+    t = estimator.t_ if job.earlier_curves else 0
+    return parameters() | {"loss_": minimum.loss, "n_iter_": minimum.n_iter, "t_": t}
 
 
 def _check_finite(network):
     parameters = network.best_parameters or network.parameters
     if all(np.isfinite(array).all() for layer in parameters for array in layer):
         return
-    bad = np.flatnonzero(~np.isfinite(network.curves.loss))
-    epoch = f" The loss was not finite from epoch {bad[0] + 1} on." if len(bad) else ""
+    epoch = ""
+    if network.curves is not None and not np.isfinite(network.curves.loss).all():
+        first = np.flatnonzero(~np.isfinite(network.curves.loss))[0] + 1
+        epoch = f" The loss was not finite from epoch {first} on."
     raise ValueError(
         "Solver produced non-finite parameter weights. The input data may contain large values and "
         f"need to be preprocessed.{epoch} Scaling X, for instance with StandardScaler, or a smaller "
@@ -302,62 +323,6 @@ def _check_finite(network):
     )
 
 
-def _adopt(estimator, job):
-    """Set the fitted attributes."""
-    network, progress = job.network, job.network.progress
-    parameters = network.best_parameters or network.parameters
-    early_stopping = estimator.early_stopping
-    estimator.coefs_ = [kernel for kernel, _ in parameters]
-    estimator.intercepts_ = [bias for _, bias in parameters]
-    estimator.n_layers_ = len(parameters) + 1
-    estimator.n_outputs_ = len(estimator.intercepts_[-1])
-    estimator.out_activation_ = job.out_activation
-    estimator.n_iter_ = int(progress.epochs)
-    estimator.t_ = int(progress.samples_seen)
-    for name, field in _CURVES.items():
-        earlier = job.earlier_curves.get(name)
-        if name.startswith("validation") and not early_stopping:
-            curve = earlier
-        else:
-            curve = (earlier or []) + getattr(network.curves, field).tolist()
-        setattr(estimator, name, curve)
-    estimator.loss_ = estimator.loss_curve_[-1] if estimator.loss_curve_ else np.nan
-    estimator.best_loss_ = None if early_stopping else progress.best
-    estimator.best_validation_score_ = progress.best if early_stopping else None
-    estimator._no_improvement_count = int(progress.no_improvement)
-    # Plain tuples of arrays, so that a saved model needs no class of ours but the estimator's.
-    estimator._optimizer_state = (
-        estimator.solver, progress.learning_rate, progress.step, network.slots,
-    )  # fmt: skip
-
-
-class _EpochPrinter:
-    """Prints the lines that MLPClassifier prints with verbose."""
-
-    def __init__(self, estimator, network):
-        self.early_stopping = estimator.early_stopping
-        self.adaptive = network.hyper.schedule == Schedule.ADAPTIVE
-        self.learning_rate = network.progress.learning_rate
-        self.epoch = 0
-        what = "Validation score" if estimator.early_stopping else "Training loss"
-        self.reason = (
-            f"{what} did not improve more than tol={estimator.tol:f} for "
-            f"{estimator.n_iter_no_change} consecutive epochs."
-        )
-
-    def __call__(self, news):
-        (curves,) = news
-        for loss, score, rate in zip(curves.loss, curves.validation_score, curves.learning_rate):
-            self.epoch += 1
-            print(f"Iteration {self.epoch}, loss = {loss:.8f}")
-            if self.early_stopping:
-                print(f"Validation score: {score:f}")
-            if self.adaptive and rate < self.learning_rate:
-                print(f"{self.reason} Setting learning rate to {rate:f}")
-            self.learning_rate = rate
-
-    def finish(self, converged):
-        """Say why the training stopped, if a rule stopped it."""
-        if converged:
-            too_small = " Learning rate too small." if self.adaptive else ""
-            print(f"{self.reason}{too_small} Stopping.")
+def _warn(message, category=UserWarning):
+    """Warn at the line that calls fit: this is called by functions that `fit_estimator` calls."""
+    warnings.warn(message, category, stacklevel=6)

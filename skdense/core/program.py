@@ -8,12 +8,15 @@ import threading
 from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from skdense.core.activations import tensor_activation
 from skdense.core.layers import forward
 from skdense.core.losses import LOSSES
 from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.runtime import tf
 from skdense.core.stack import Curves, Hyper, Layout, Progress, Schedule
+from skdense.core.tables import minibatch, signature
 
 _lock = threading.Lock()
 
@@ -53,9 +56,9 @@ class State(NamedTuple):
 def compiled(spec, shape):
     """The program of this spec and shape, compiled at its first call.
 
-    It is called with `clock, X, targets, orders, validation X, validation targets, validation orders,
-    hyper` and the five parts of a `State`, and returns `clock, curves` and the new state. Orders are
-    `(steps, K, batch)` row numbers, curves `(steps, n_fields, K)`.
+    It is called with a clock, the table, the orders, the validation table and its orders, the hypers
+    and a `State`, and returns the place in the epoch, the curves and the new state. Orders are row
+    numbers `(steps, K, batch)`, clocks and hypers are stacked, curves `(steps, n_fields, K)`.
     """
     with _lock:
         return _compiled(spec, shape)
@@ -70,38 +73,33 @@ def n_compiled():
 def _compiled(spec, shape):
     dtype = tf.as_dtype(spec.dtype)
     height, layout = shape.height, Layout(shape.layer_sizes)
-    n_features, n_outputs = shape.layer_sizes[0], shape.layer_sizes[-1]
     n_best = layout.n_parameters if shape.n_blocks else 0
-    signature = [
+    arguments = [
         tf.TensorSpec([len(Clock._fields)], tf.int32),
-        tf.TensorSpec([shape.n_rows, n_features], dtype),
-        tf.TensorSpec([shape.n_rows, n_outputs + 1], dtype),
+        signature(shape.table, dtype),
         tf.TensorSpec([shape.steps, height, shape.batch], tf.int32),
-        tf.TensorSpec([shape.n_validation_rows, n_features], dtype),
-        tf.TensorSpec([shape.n_validation_rows, n_outputs + 1], dtype),
+        signature(shape.validation, dtype) if shape.validation else (),
         tf.TensorSpec([shape.n_blocks, height, shape.batch], tf.int32),
         tf.TensorSpec([len(Hyper._fields), height], tf.float64),
-        tf.TensorSpec([len(Progress._fields), height], tf.float64),
-        tf.TensorSpec([len(Sums._fields), height], tf.float64),
-        tf.TensorSpec([height, layout.n_parameters], dtype),
-        (tf.TensorSpec([height, layout.n_parameters], dtype),) * OPTIMIZERS[spec.optimizer].n_slots,
-        tf.TensorSpec([height, n_best], dtype),
+        State(
+            progress=tf.TensorSpec([len(Progress._fields), height], tf.float64),
+            sums=tf.TensorSpec([len(Sums._fields), height], tf.float64),
+            parameters=tf.TensorSpec([height, layout.n_parameters], dtype),
+            slots=(tf.TensorSpec([height, layout.n_parameters], dtype),)
+            * OPTIMIZERS[spec.optimizer].n_slots,
+            best=tf.TensorSpec([height, n_best], dtype),
+        ),
     ]
-    program = tf.function(_training_program(spec, layout), signature, autograph=False, jit_compile=True)
+    program = tf.function(_training_program(spec, shape), arguments, autograph=False, jit_compile=True)
     return program.get_concrete_function()
 
 
-def _training_program(spec, layout):
+def _training_program(spec, shape):
+    layout = Layout(shape.layer_sizes)
     activation = tensor_activation(spec.activation)
     loss = LOSSES[spec.loss]
     optimizer = OPTIMIZERS[spec.optimizer]
     dtype = tf.as_dtype(spec.dtype)
-
-    def minibatch(X, targets, rows, n_real):
-        """Inputs `(K, batch, n_features)`, targets, and weights, zero beyond a network's n_real."""
-        inputs, row = tf.gather(X, rows), tf.gather(targets, rows)
-        real = tf.range(rows.shape[1]) < n_real[:, None]
-        return inputs, row[..., :-1], tf.where(real, row[..., -1], 0)
 
     def weighted_sums(weights, losses, correct):
         """Sums over the batch `(K, 3)` in float64: losses, correct predictions, weights."""
@@ -110,13 +108,13 @@ def _training_program(spec, layout):
 
     def gradient_step(batch, n_real, active, progress, sums, parameters, slots, hyper, columns):
         inputs, targets, weights = batch
-        layers = _layers(parameters, layout)
+        layers = layers_of(parameters, layout)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(layers)
             logits = forward(inputs, layers, activation)
             losses = loss.per_example(targets, logits)
             total = tf.reduce_sum(weights * losses, axis=1)
-        gradient = _flat(tape.gradient(total, layers))
+        gradient = flat(tape.gradient(total, layers))
         loss_sum, correct, weight = tf.unstack(
             weighted_sums(weights, losses, loss.correct(targets, logits)), axis=1
         )
@@ -143,36 +141,34 @@ def _training_program(spec, layout):
         sums += tf.where(effective, batch_sums, 0)
         return progress._replace(step=step), sums, parameters, slots
 
-    def validate(X, targets, orders, n_blocks, parameters, hyper):
+    def validate(table, orders, n_blocks, parameters, hyper):
         """The mean loss and accuracy `(K,)` on the validation rows."""
-        layers = _layers(parameters, layout)
+        layers = layers_of(parameters, layout)
         n_left = tf.cast(hyper.n_validation, tf.int32)
 
         def block(b, sums):
-            inputs, goals, weights = minibatch(X, targets, orders[b], n_left - b * orders.shape[2])
+            n_real = n_left - b * shape.batch
+            inputs, targets, weights = minibatch(table, shape.validation, orders[b], n_real)
             logits = forward(inputs, layers, activation)
-            losses = loss.per_example(goals, logits)
-            return b + 1, sums + weighted_sums(weights, losses, loss.correct(goals, logits))
+            losses = loss.per_example(targets, logits)
+            return b + 1, sums + weighted_sums(weights, losses, loss.correct(targets, logits))
 
-        start = tf.zeros([orders.shape[1], 3], tf.float64)
+        start = tf.zeros([shape.height, 3], tf.float64)
         _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, start))
         return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
 
-    def program(
-        clock, X, targets, orders, X_val, targets_val, orders_val, hyper, progress, sums,
-        parameters, slots, best,
-    ):  # fmt: skip
+    def program(clock, table, orders, validation_table, validation_orders, hyper, state):
         clock = Clock(*tf.unstack(clock))
         hyper = Hyper(*tf.unstack(hyper))
+        progress, sums, parameters, slots, best = state
         progress = Progress(*tf.unstack(progress))
         columns = Hyper(*(tf.cast(number, dtype)[:, None] for number in hyper))
         n_samples = tf.cast(hyper.n_samples, tf.int32)
         batch_size = tf.cast(hyper.batch_size, tf.int32)
-        validates = orders_val.shape[0] > 0
 
         def step(s, position, progress, sums, parameters, slots):
             n_real = tf.clip_by_value(n_samples - position * batch_size, 0, batch_size)
-            batch = minibatch(X, targets, orders[s], n_real)
+            batch = minibatch(table, shape.table, orders[s], n_real)
             active = progress.active > 0
             new = gradient_step(
                 batch, n_real, active, progress, sums, parameters, slots, hyper, columns
@@ -188,16 +184,14 @@ def _training_program(spec, layout):
             complete = position == clock.steps_per_epoch
             means = Sums(*tf.unstack(sums))
             loss_mean = means.loss / means.rows
-            validation_loss = score = tf.fill(
-                tf.shape(loss_mean), tf.constant(float("nan"), tf.float64)
-            )
-            if validates:
+            validation_loss = score = tf.fill([shape.height], tf.constant(np.nan, tf.float64))
+            if shape.n_blocks:
                 n_blocks = tf.where(complete, clock.n_blocks, 0)
                 validation_loss, score = validate(
-                    X_val, targets_val, orders_val, n_blocks, parameters, hyper
+                    validation_table, validation_orders, n_blocks, parameters, hyper
                 )
             after, improved = _end_of_epoch(progress, hyper, loss_mean, score)
-            if validates:
+            if shape.n_blocks:
                 best = tf.where((complete & improved)[:, None], parameters, best)
             row = Curves(
                 loss_mean, means.correct / means.weight, after.learning_rate, validation_loss, score
@@ -209,7 +203,7 @@ def _training_program(spec, layout):
             e += tf.cast(complete, tf.int32)
             return s, e, position, progress, sums, parameters, slots, best, curves
 
-        curves = tf.zeros([orders.shape[0], len(Curves._fields), orders.shape[1]], tf.float64)
+        curves = tf.zeros([shape.steps, len(Curves._fields), shape.height], tf.float64)
         _, _, position, progress, sums, parameters, slots, best, curves = tf.while_loop(
             lambda s, e, position, progress, *_: (
                 (s < clock.n_steps) & tf.reduce_any(progress.active > 0)
@@ -222,7 +216,7 @@ def _training_program(spec, layout):
     return program
 
 
-def _layers(parameters, layout):
+def layers_of(parameters, layout):
     """Kernels `(K, fan_in, fan_out)` and biases `(K, 1, fan_out)` of flat `(K, n_parameters)`."""
     parts = tf.split(parameters, layout.sizes, axis=1)
     depth = len(layout.kernel_shapes)
@@ -232,8 +226,8 @@ def _layers(parameters, layout):
     ]
 
 
-def _flat(layers):
-    """The inverse of `_layers`."""
+def flat(layers):
+    """The inverse of `layers_of`."""
     kernels, biases = zip(*layers)
     height = kernels[0].shape[0]
     return tf.concat([tf.reshape(part, [height, -1]) for part in kernels + biases], axis=1)

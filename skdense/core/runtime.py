@@ -77,3 +77,8 @@ def check_not_forked():
 def to_tensor(array):
     """A tensor with a copy of `array`."""
     return tf.constant(array)
+
+
+def share(array):
+    """A tensor that shares the memory of `array` where it can, which must not change while in use."""
+    return tf.constant(array)

@@ -1,4 +1,4 @@
-"""Many networks of unequal widths as one padded stack of K, and back. NumPy only.
+"""Many networks of unequal widths as one padded stack of K, and back. No TensorFlow.
 
 A stack's parameters, gradients and optimizer slots are flat arrays `(K, n_parameters)`: all kernels,
 then all biases, each raveled. So an optimizer's step is one operation, not one for every layer, which
@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 
 HEIGHTS = (1, 8, 20, 40)
 """The numbers of networks for which programs are compiled."""
@@ -94,9 +95,13 @@ class Curves(NamedTuple):
 
 
 class Data(NamedTuple):
-    """X `(n, n_features)`, targets `(n, n_outputs)`, and weights `(n,)` or None for ones."""
+    """Rows that networks train on or are validated on.
 
-    X: np.ndarray
+    X is `(n, n_features)`, an array or a CSR matrix; targets `(n, n_outputs)`; weights `(n,)`, or None
+    for ones.
+    """
+
+    X: Any
     targets: np.ndarray
     weights: np.ndarray | None = None
 
@@ -202,6 +207,21 @@ class Layout(NamedTuple):
         ]
 
 
+class TableShape(NamedTuple):
+    """The sizes of a data table; `row_entries` is the most non-zeros of a row, 0 for a dense table."""
+
+    n_rows: int
+    n_features: int
+    n_outputs: int
+    n_entries: int = 0
+    row_entries: int = 0
+
+    @property
+    def index_dtype(self):
+        """The integer type that can count the entries."""
+        return "int32" if self.n_entries < 2**31 else "int64"
+
+
 class Shape(NamedTuple):
     """The sizes for which a program is compiled; together with its spec, the key to it.
 
@@ -213,40 +233,51 @@ class Shape(NamedTuple):
     steps: int
     batch: int
     layer_sizes: tuple
-    n_rows: int
-    n_validation_rows: int
+    table: TableShape
+    validation: TableShape | None
     n_blocks: int
 
 
 def stack_shape(networks, data, validation):
     """The bucket that a stack of these networks, of equal depth, belongs in."""
     sizes = [max(size) for size in zip(*(network.layer_sizes for network in networks), strict=True)]
-    large = data.X.nbytes > _LARGE_BYTES
-    layer_sizes = (
-        sizes[0] if large else bucket(sizes[0]),
-        *(bucket(size) for size in sizes[1:-1]),
-        sizes[-1],
-    )
+    n_features = sizes[0] if _is_large(data.X) else bucket(sizes[0])
+    layer_sizes = (n_features, *(bucket(size) for size in sizes[1:-1]), sizes[-1])
     height = next((height for height in HEIGHTS if height >= len(networks)), len(networks))
     batch = bucket(int(max(network.hyper.batch_size for network in networks)))
-    n_validation_rows = n_blocks = 0
+    n_blocks = 0
     if validation is not None:
-        n_validation_rows = _bucket_rows(validation.X)
         most = max(network.hyper.n_validation for network in networks)
-        n_blocks = 2 ** math.ceil(math.log2(math.ceil(most / batch)))
+        n_blocks = _power_of_two(math.ceil(most / batch))
     return Shape(
         height=height,
         steps=_steps_per_call(height, batch, layer_sizes),
         batch=batch,
         layer_sizes=layer_sizes,
-        n_rows=_bucket_rows(data.X),
-        n_validation_rows=n_validation_rows,
+        table=table_shape(data, layer_sizes),
+        validation=None if validation is None else table_shape(validation, layer_sizes),
         n_blocks=n_blocks,
     )
 
 
-def _bucket_rows(X):
-    return len(X) if X.nbytes > _LARGE_BYTES else 2 ** math.ceil(math.log2(max(len(X), 64)))
+def _is_large(X):
+    return (X.data.nbytes if issparse(X) else X.nbytes) > _LARGE_BYTES
+
+
+def _power_of_two(size):
+    return 2 ** math.ceil(math.log2(max(size, 1)))
+
+
+def table_shape(data, layer_sizes):
+    """The bucket that the rows belong in; layer_sizes gives the numbers of features and outputs."""
+    X, n_features, n_outputs = data.X, layer_sizes[0], layer_sizes[-1]
+    exact = _is_large(X)
+    n_rows = X.shape[0] if exact else _power_of_two(max(X.shape[0], 64))
+    if not issparse(X):
+        return TableShape(n_rows, n_features, n_outputs)
+    row_entries = bucket(int(np.diff(X.indptr).max(initial=1)))
+    n_entries = X.nnz if exact else _power_of_two(max(X.nnz, 1024))
+    return TableShape(n_rows, n_features, n_outputs, n_entries, row_entries)
 
 
 def _steps_per_call(height, batch, layer_sizes):

@@ -13,7 +13,8 @@ import numpy as np
 from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.program import Clock, State, Sums, compiled
 from skdense.core.runtime import check_not_forked, to_tensor
-from skdense.core.stack import CALL_SECONDS, Curves, Data, Hyper, Layout, Progress, stack_shape
+from skdense.core.stack import CALL_SECONDS, Curves, Hyper, Layout, Progress, stack_shape
+from skdense.core.tables import make_table
 
 _PADDED_BIAS = {"logistic": -1e4}
 """The bias of padded units whose activation of 0 is not 0."""
@@ -39,8 +40,9 @@ def train(spec, networks, data, validation=None, observe=None, each_epoch=False)
     validation : Data, default=None
         The rows that they are validated on after each epoch; it may be `data` itself.
     observe : callable, default=None
-        Called between calls of the program with a list of every network's `Curves` of its new
-        epochs. The training ends if it returns True.
+        Called between calls of the program with a list of every network's `Curves` of its new epochs,
+        and the run: its array `active` tells which networks go on, its method `write_back` gives the
+        networks what they have become so far. The training ends if it returns True.
     each_epoch : bool, default=False
         Whether every call of the program ends with the epoch.
 
@@ -63,7 +65,7 @@ def train(spec, networks, data, validation=None, observe=None, each_epoch=False)
                 upcoming = orders.take(run.affordable_steps, enough=call.done)
                 news = call.result()
                 orders.active = run.active
-                stop = observe is not None and observe(news)
+                stop = observe is not None and observe(news, run)
                 if stop or not run.active.any():
                     break
         except KeyboardInterrupt:
@@ -80,12 +82,13 @@ class _Run:
         self.spec, self.shape, self.networks = spec, shape, networks
         self.layout = Layout(shape.layer_sizes)
         self.program = compiled(spec, shape)
-        self.tables = self._tables(data, shape.n_rows)
-        if validation is data:
-            self.validation_tables = self.tables
+        self.table = make_table(data, shape.table, spec.dtype)
+        if validation is None:
+            self.validation_table = ()
+        elif validation is data:
+            self.validation_table = self.table
         else:
-            validation = validation or Data(data.X[:0], data.targets[:0])
-            self.validation_tables = self._tables(validation, shape.n_validation_rows)
+            self.validation_table = make_table(validation, shape.validation, spec.dtype)
         self.n_blocks, self.validation_orders = self._validation_orders()
         self.hyper = to_tensor(self._numbers([n.hyper for n in networks], _IDLE_HYPER))
         self.state = self._initial_state()
@@ -102,12 +105,12 @@ class _Run:
         clock = Clock(drawn.n_steps, drawn.steps_per_epoch, self.position, self.n_blocks)
         position, curves, self.state = self.program(
             to_tensor(np.array(clock, np.int32)),
-            *self.tables,
+            self.table,
             drawn.rows,
-            *self.validation_tables,
+            self.validation_table,
             self.validation_orders,
             self.hyper,
-            *self.state,
+            self.state,
         )
         self.position = int(position)
         progress = Progress(*self.state.progress.numpy()[:, : len(self.networks)])
@@ -136,19 +139,6 @@ class _Run:
             if network.hyper.early_stopping:
                 network.best_parameters = self.layout.unpack(best[k], sizes)
             network.curves = Curves(*(np.concatenate(parts) for parts in zip(*self.curves[k])))
-
-    def _tables(self, data, n_rows):
-        """X, and the targets with the weights as a last column, so that both are gathered at once."""
-        n_samples, n_outputs = data.targets.shape
-        targets = np.ones((n_samples, n_outputs + 1), self.spec.dtype)
-        targets[:, :-1] = data.targets
-        if data.weights is not None:
-            targets[:, -1] = data.weights
-        n_features = self.shape.layer_sizes[0]
-        return (
-            to_tensor(_padded(data.X, n_rows, n_features)),
-            to_tensor(_padded(targets, n_rows, n_outputs + 1)),
-        )
 
     def _numbers(self, numbers, idle):
         """Tuples of numbers, one a network, as a float64 array `(n_fields, height)`."""
@@ -192,15 +182,6 @@ class _Run:
             most = max(most, n_rows)
         orders = orders.reshape(height, n_blocks, batch).transpose(1, 0, 2)
         return -(-most // batch), to_tensor(np.ascontiguousarray(orders))
-
-
-def _padded(array, n_rows, n_columns):
-    """`array` with zeros below and to the right; itself if there is nothing to add."""
-    if array.shape == (n_rows, n_columns):
-        return array
-    table = np.zeros((n_rows, n_columns), array.dtype)
-    table[: array.shape[0], : array.shape[1]] = array
-    return table
 
 
 class _Drawn(NamedTuple):

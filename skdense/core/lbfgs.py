@@ -1,0 +1,107 @@
+"""Full-batch training: scipy's L-BFGS-B on the loss and gradient of a compiled program, in float64."""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+
+from skdense.core.activations import tensor_activation
+from skdense.core.layers import forward
+from skdense.core.losses import LOSSES
+from skdense.core.program import flat, layers_of
+from skdense.core.runtime import check_not_forked, tf, to_tensor
+from skdense.core.stack import Layout, bucket, table_shape
+from skdense.core.tables import make_table, minibatch, signature
+
+_BLOCK = 1024
+"""Rows whose activations are in memory at a time."""
+
+_DTYPE = "float64"
+
+
+class Minimum(NamedTuple):
+    """How a minimization ended: the penalized loss, the iterations, and scipy's verdict."""
+
+    loss: float
+    n_iter: int
+    success: bool
+    message: str
+    interrupted: bool
+
+
+def minimize_loss(spec, network, data, max_iter, max_fun, tol, observe=None):
+    """Train one network on all rows at once; it is given its parameters after each iteration.
+
+    `observe()` is called after each iteration and ends the training if it returns True. Ctrl-C ends it
+    too, and keeps the last iteration's parameters.
+    """
+    check_not_forked()
+    sizes = network.layer_sizes
+    layout = Layout(sizes)
+    shape = table_shape(data, sizes)
+    n_samples = data.X.shape[0]
+    program = _compiled(spec.activation, spec.loss, layout, shape, min(_BLOCK, bucket(n_samples)))
+    table = make_table(data, shape, _DTYPE)
+    numbers = to_tensor(np.array([network.hyper.alpha, n_samples]))
+    latest = Minimum(np.nan, 0, False, "interrupted", True)
+
+    def objective(vector):
+        loss, gradient = program(table, to_tensor(vector[None, :]), numbers)
+        return float(loss), gradient.numpy()[0]
+
+    def iteration(intermediate_result):
+        nonlocal latest
+        latest = latest._replace(loss=float(intermediate_result.fun), n_iter=latest.n_iter + 1)
+        network.parameters = layout.unpack(intermediate_result.x, sizes)
+        if observe is not None and observe():
+            raise StopIteration
+
+    start = layout.pack(network.parameters, np.float64)
+    options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
+    try:
+        result = minimize(
+            objective, start, jac=True, method="L-BFGS-B", options=options, callback=iteration
+        )
+    except KeyboardInterrupt:
+        return latest
+    network.parameters = layout.unpack(result.x, sizes)
+    return Minimum(float(result.fun), result.nit, result.success, result.message, False)
+
+
+@cache
+def _compiled(activation, loss, layout, shape, block_rows):
+    activation, loss = tensor_activation(activation), LOSSES[loss]
+
+    def loss_and_gradient(table, parameters, numbers):
+        """The penalized mean loss, a scalar, and its gradient `(1, n_parameters)`."""
+        alpha, n_samples = numbers[0], tf.cast(numbers[1], tf.int32)
+        layers = layers_of(parameters, layout)
+
+        def block(start, loss_sum, weight_sum, gradient):
+            rows = tf.minimum(start + tf.range(block_rows), shape.n_rows - 1)[None, :]
+            inputs, targets, weights = minibatch(table, shape, rows, (n_samples - start)[None])
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(layers)
+                losses = loss.per_example(targets, forward(inputs, layers, activation))
+                total = tf.reduce_sum(weights * losses)
+            gradient += flat(tape.gradient(total, layers))
+            return start + block_rows, loss_sum + total, weight_sum + tf.reduce_sum(weights), gradient
+
+        zero = tf.zeros([], parameters.dtype)
+        _, loss_sum, weight_sum, gradient = tf.while_loop(
+            lambda start, *_: start < n_samples, block, (0, zero, zero, tf.zeros_like(parameters))
+        )
+        is_kernel = tf.range(layout.n_parameters) < layout.n_kernel_entries
+        decayed = tf.where(is_kernel, alpha * parameters, 0)
+        penalty = tf.reduce_sum(decayed * parameters) / 2
+        return (loss_sum + penalty) / weight_sum, (gradient + decayed) / weight_sum
+
+    arguments = [
+        signature(shape, _DTYPE),
+        tf.TensorSpec([1, layout.n_parameters], _DTYPE),
+        tf.TensorSpec([2], _DTYPE),
+    ]
+    return tf.function(
+        loss_and_gradient, arguments, autograph=False, jit_compile=True
+    ).get_concrete_function()

@@ -1,0 +1,161 @@
+"""What a user passes to fit, checked: parameters that go together, data, labels and weights."""
+
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from skdense.core.stack import Data
+
+
+class FitInput(NamedTuple):
+    """The arguments of `fit` and `partial_fit`, as the user passed them."""
+
+    X: object
+    y: object
+    sample_weight: object = None
+    X_val: object = None
+    y_val: object = None
+    sample_weight_val: object = None
+    classes: object = None
+    incremental: bool = False
+
+
+_CHECKS = {"accept_sparse": "csr", "multi_output": True, "order": "C"}
+
+
+def check_parameters(estimator, given):
+    """Raise if parameters that are valid by themselves do not go together."""
+    hidden_sizes(estimator)
+    if estimator.n_init > 1:
+        raise NotImplementedError(f"n_init must be 1 for now, got {estimator.n_init}")
+    if estimator.solver == "lbfgs" and given.X_val is not None:
+        raise ValueError("X_val is not used by solver='lbfgs'; use 'adam' or 'sgd', or X_val=None")
+    if given.incremental and estimator.early_stopping:
+        raise ValueError(
+            "partial_fit does not support early_stopping=True; use fit, or early_stopping=False"
+        )
+    if given.incremental and estimator.class_weight == "balanced":
+        raise ValueError(
+            "class_weight='balanced' is not supported by partial_fit, which does not see all labels; "
+            "pass a dict, for instance from sklearn.utils.class_weight.compute_class_weight"
+        )
+
+
+def hidden_sizes(estimator):
+    """The widths of the hidden layers as a tuple of ints."""
+    sizes = estimator.hidden_layer_sizes
+    sizes = list(sizes) if np.iterable(sizes) else [sizes]
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must be > 0, got {sizes}: give each hidden layer a positive int, "
+            "as in (100,) or (64, 64), or () for no hidden layer"
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def check_data(estimator, given, goes_on):
+    """The training data, and the validation data or None, with binarized labels.
+
+    Sets what the estimator knows of features and labels, or where training goes on checks against it.
+    """
+    dtype = (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
+    X, y = validate_data(estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on)
+    if goes_on and estimator.dtype is None:
+        X = X.astype(np.result_type(X.dtype, *estimator.coefs_), copy=False)
+    y = _column(y)
+    _bind_labels(estimator, y, given, goes_on)
+    X_val, y_val = _check_validation_set(estimator, given, X.dtype)
+    weights, weights_val = _weights(estimator, given, X, y, X_val, y_val)
+    binarize = estimator._label_binarizer.transform
+    data = Data(X, binarize(y).astype(bool), weights)
+    if X_val is None:
+        return data, None
+    return data, Data(X_val, binarize(y_val).astype(bool), weights_val)
+
+
+def _column(y):
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def _bind_labels(estimator, y, given, goes_on):
+    """Set the estimator's classes, or check that y has no other ones."""
+    if given.incremental and _check_partial_fit_first_call(estimator, given.classes):
+        multilabel = type_of_target(y).startswith("multilabel")
+        estimator._label_binarizer = LabelBinarizer().fit(y if multilabel else given.classes)
+    elif not goes_on:
+        estimator._label_binarizer = LabelBinarizer().fit(y)
+        estimator.classes_ = estimator._label_binarizer.classes_
+    labels = _known_labels(estimator, y, "y")
+    if goes_on and not given.incremental and len(labels) < len(estimator.classes_):
+        raise ValueError(
+            "warm_start can only be used where `y` has the same classes as in the previous call to "
+            f"fit. Previously got {estimator.classes_}, `y` has {labels}"
+        )
+
+
+def _known_labels(estimator, y, name):
+    labels = unique_labels(y)
+    if len(np.setdiff1d(labels, estimator.classes_)):
+        raise ValueError(
+            f"`{name}` has classes not in `self.classes_`. `self.classes_` has {estimator.classes_}. "
+            f"'{name}' has {labels}."
+        )
+    return labels
+
+
+def _check_validation_set(estimator, given, dtype):
+    X_val, y_val = given.X_val, given.y_val
+    if X_val is None and y_val is None:
+        if given.sample_weight_val is not None:
+            raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
+        return None, None
+    if y_val is None:
+        raise ValueError("X_val is provided, but y_val was not provided.")
+    if X_val is None:
+        raise ValueError("y_val is provided, but X_val was not provided.")
+    X_val, y_val = validate_data(estimator, X_val, y_val, **_CHECKS, dtype=dtype, reset=False)
+    y_val = _column(y_val)
+    _known_labels(estimator, y_val, "y_val")
+    return X_val, y_val
+
+
+def _weights(estimator, given, X, y, X_val, y_val):
+    """Each sample's weight times its class's, for training and validation; None if all are one."""
+    weights = _check_weights(given.sample_weight, X, "sample_weight")
+    weights_val = None
+    if X_val is not None:
+        weights_val = _check_weights(given.sample_weight_val, X_val, "sample_weight_val")
+    class_weight = estimator.class_weight
+    if class_weight is None:
+        return weights, weights_val
+    if isinstance(class_weight, dict):
+        unknown = [label for label in class_weight if label not in estimator.classes_]
+        if unknown:
+            raise ValueError(
+                f"class_weight has weights of unknown classes {unknown}; the classes are "
+                f"{estimator.classes_}"
+            )
+    # "balanced" counts the training samples only.
+    all_y = y if y_val is None else np.concatenate([y, y_val])
+    counted = range(len(y)) if class_weight == "balanced" and y_val is not None else None
+    factors = compute_sample_weight(class_weight, all_y, indices=counted)
+    weights = factors[: len(y)] * (1 if weights is None else weights)
+    if y_val is not None:
+        weights_val = factors[len(y) :] * (1 if weights_val is None else weights_val)
+    return weights, weights_val
+
+
+def _check_weights(weights, X, name):
+    if weights is None:
+        return None
+    check_consistent_length(X, weights)
+    weights = _check_sample_weight(weights, X, ensure_non_negative=True)
+    if not weights.any():
+        raise ValueError(f"{name} must have a positive entry: all weights are zero")
+    return weights
