@@ -6,7 +6,7 @@ Fitting is `skdense.fitting`; prediction is NumPy alone and does not import Tens
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import log_expit, log_softmax
+from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import gen_batches
@@ -415,8 +415,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             Columns ordered as `classes_`. For multilabel problems, the probability of each label. The
             dtype is NumPy's promotion of those of X and `coefs_`.
         """
-        outputs = self._outputs(self._logits(X))
-        return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
+        return self._columns(self._outputs(self._logits(X)))
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
@@ -436,10 +435,13 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         logits = self._logits(X)
         if self.out_activation_ == "softmax":
             return log_softmax(logits, axis=1)
-        if self.out_activation_ == "logistic":
-            return log_expit(np.hstack([-logits, logits]) if self.n_outputs_ == 1 else logits)
-        outputs = self._outputs(logits)
-        return np.log(np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs)
+        if self.out_activation_ == "identity":
+            return np.log(self._columns(self._outputs(logits)))
+        if self.n_outputs_ == 1:
+            return log_expit(np.hstack([-logits, logits]))
+        # The logarithm of what predict_proba returns, so that both rank labels alike, if it is not 0.
+        probabilities = expit(logits)
+        return np.log(probabilities, out=log_expit(logits), where=probabilities > 0)
 
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
@@ -462,6 +464,10 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             return np.clip(logits, eps, 1 - eps)
         positive = np.maximum(logits, eps)
         return positive / positive.sum(axis=1, keepdims=True)
+
+    def _columns(self, outputs):
+        """The probability of each class; a single output is that of the second class."""
+        return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -91,22 +91,21 @@ def _bind_labels(estimator, y, given, goes_on):
     elif not goes_on:
         estimator._label_binarizer = LabelBinarizer().fit(y)
         estimator.classes_ = estimator._label_binarizer.classes_
-    labels = _known_labels(estimator, y, "y")
-    if goes_on and not given.incremental and len(labels) < len(estimator.classes_):
+    labels = unique_labels(y)
+    if goes_on and not given.incremental and set(labels) != set(estimator.classes_):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the previous call to "
             f"fit. Previously got {estimator.classes_}, `y` has {labels}"
         )
+    _check_known(estimator, labels, "y")
 
 
-def _known_labels(estimator, y, name):
-    labels = unique_labels(y)
+def _check_known(estimator, labels, name):
     if len(np.setdiff1d(labels, estimator.classes_)):
         raise ValueError(
             f"`{name}` has classes not in `self.classes_`. `self.classes_` has {estimator.classes_}. "
             f"'{name}' has {labels}."
         )
-    return labels
 
 
 def _check_validation_set(estimator, given, dtype):
@@ -121,7 +120,7 @@ def _check_validation_set(estimator, given, dtype):
         raise ValueError("y_val is provided, but X_val was not provided.")
     X_val, y_val = validate_data(estimator, X_val, y_val, **_CHECKS, dtype=dtype, reset=False)
     y_val = _column(y_val)
-    _known_labels(estimator, y_val, "y_val")
+    _check_known(estimator, unique_labels(y_val), "y_val")
     return X_val, y_val
 
 
