@@ -1,0 +1,80 @@
+"""Initial parameters: MLPClassifier's draws, and the other initializers' formulas."""
+
+import numpy as np
+import pytest
+from sklearn.neural_network import MLPClassifier
+
+from skdense.core.initializers import INITIALIZERS, initial_parameters
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("hidden", [(), (5,), (4, 3)])
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+def test_glorot_uniform_draws_what_mlp_classifier_draws(activation, hidden, n_classes, dtype):
+    X = np.random.default_rng(0).normal(size=(12, 6)).astype(dtype)
+    # A learning rate this small changes no bit of what was drawn.
+    theirs = MLPClassifier(
+        hidden, activation, max_iter=1, learning_rate_init=1e-300, solver="sgd", random_state=7
+    ).fit(X, np.arange(12) % n_classes)
+
+    ours = initial_parameters(
+        (6, *hidden, theirs.n_outputs_), "glorot_uniform", activation, np.random.RandomState(7), dtype
+    )
+
+    for (kernel, bias), coef, intercept in zip(ours, theirs.coefs_, theirs.intercepts_, strict=True):
+        assert kernel.dtype == bias.dtype == dtype
+        np.testing.assert_array_equal(kernel, coef)
+        np.testing.assert_array_equal(bias, intercept)
+
+
+@pytest.mark.parametrize("init", INITIALIZERS)
+@pytest.mark.parametrize("activation", ["logistic", "relu"])
+def test_each_initializer_keeps_its_bounds(init, activation):
+    fan_in, fan_out = 30, 50
+    glorot = np.sqrt((2 if activation == "logistic" else 6) / (fan_in + fan_out))
+    low, high = {
+        "glorot_uniform": (-glorot, glorot),
+        "he_uniform": (-np.sqrt(6 / fan_in), np.sqrt(6 / fan_in)),
+        "uniform": (0, 1),
+    }[init]
+
+    kernel, bias = INITIALIZERS[init](fan_in, fan_out, activation, np.random.RandomState(0))
+
+    assert kernel.shape == (fan_in, fan_out)
+    assert bias.shape == (fan_out,)
+    assert low <= kernel.min() < low + 0.01 * (high - low)
+    assert high - 0.01 * (high - low) < kernel.max() <= high
+    if init == "glorot_uniform":
+        assert low <= bias.min() < 0 < bias.max() <= high
+    else:
+        np.testing.assert_array_equal(bias, 0)
+
+
+@pytest.mark.parametrize("init", INITIALIZERS)
+def test_parameters_are_drawn_in_float64_and_then_cast(init):
+    sizes = (4, 3, 2)
+
+    double = initial_parameters(sizes, init, "relu", np.random.RandomState(0), np.float64)
+    single = initial_parameters(sizes, init, "relu", np.random.RandomState(0), np.float32)
+
+    for of_double, of_single in zip(double, single, strict=True):
+        for array, cast in zip(of_double, of_single):
+            assert cast.dtype == np.float32
+            np.testing.assert_array_equal(array.astype(np.float32), cast)
+
+
+@pytest.mark.parametrize("init", INITIALIZERS)
+def test_kernel_and_bias_are_drawn_layer_by_layer_from_one_stream(init):
+    random_state, again = np.random.RandomState(3), np.random.RandomState(3)
+
+    whole = initial_parameters((4, 3, 2), init, "tanh", random_state, np.float64)
+
+    first = INITIALIZERS[init](4, 3, "tanh", again)
+    second = INITIALIZERS[init](3, 2, "tanh", again)
+    for ours, layer in zip(whole, (first, second), strict=True):
+        for array, expected in zip(ours, layer, strict=True):
+            np.testing.assert_array_equal(array, expected)
+    assert random_state.uniform() == again.uniform()

@@ -1,0 +1,104 @@
+"""Dense layers and activations: the same function serves arrays and tensors, one network and many."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+
+from skdense.core.activations import array_activation, tensor_activation
+from skdense.core.layers import dense, forward
+from skdense.core.runtime import tf
+
+# The formulas, written out once more.
+FORMULAS = {
+    "identity": lambda z: z,
+    "logistic": expit,
+    "tanh": np.tanh,
+    "relu": lambda z: z * (z > 0),
+    "softmax": lambda z: softmax(z, axis=-1),
+}
+HIDDEN = ["identity", "logistic", "tanh", "relu"]
+
+
+def parameters_of(layer_sizes, rng, height=None):
+    """Random `(kernel, bias)` pairs of a network, or of a stack of `height` networks."""
+    stack = () if height is None else (height,)
+    bias_shape = () if height is None else (height, 1)
+    return [
+        (rng.normal(size=(*stack, fan_in, fan_out)), rng.normal(size=(*bias_shape, fan_out)))
+        for fan_in, fan_out in pairwise(layer_sizes)
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", FORMULAS)
+def test_an_activation_is_its_formula_on_arrays_and_on_tensors(name, dtype):
+    values = np.random.default_rng(0).normal(scale=3, size=(2, 5, 4)).astype(dtype)
+    values[0, 0] = [0, -0.0, 50, -50]
+    expected = FORMULAS[name](values)
+
+    of_array = array_activation(name)(values.copy())
+    of_tensor = tensor_activation(name)(tf.constant(values))
+
+    assert of_array.dtype.name == of_tensor.dtype.name == dtype
+    tolerance = 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(of_array, expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(of_tensor, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["identity", "tanh", "relu"])
+def test_zero_stays_zero_so_a_padded_unit_stays_silent(name):
+    assert array_activation(name)(np.zeros(1)) == 0
+    assert tensor_activation(name)(tf.zeros(1)) == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_very_negative_bias_silences_a_logistic_unit(dtype):
+    assert array_activation("logistic")(np.full(1, -1e4, dtype)) == 0
+    assert tensor_activation("logistic")(tf.constant([-1e4], dtype)) == 0
+
+
+def test_a_dense_layer_is_matmul_plus_bias_then_activation_and_leaves_its_inputs_alone():
+    rng = np.random.default_rng(0)
+    inputs, kernel, bias = rng.normal(size=(5, 3)), rng.normal(size=(3, 2)), rng.normal(size=2)
+    before = [array.copy() for array in (inputs, kernel, bias)]
+
+    outputs = dense(inputs, kernel, bias, array_activation("relu"))
+
+    np.testing.assert_allclose(outputs, np.maximum(np.einsum("ni,io->no", inputs, kernel) + bias, 0))
+    for array, copy in zip((inputs, kernel, bias), before):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("widths", [(), (4,), (4, 2)])
+@pytest.mark.parametrize("name", HIDDEN)
+def test_the_forward_pass_is_a_chain_of_layers_that_ends_in_logits(name, widths):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(6, 3))
+    parameters = parameters_of((3, *widths, 2), rng)
+    expected = X
+    for i, (kernel, bias) in enumerate(parameters):
+        expected = expected @ kernel + bias
+        if i < len(widths):
+            expected = FORMULAS[name](expected)
+
+    of_array = forward(X, parameters, array_activation(name))
+    tensors = [(tf.constant(kernel), tf.constant(bias)) for kernel, bias in parameters]
+    of_tensor = forward(tf.constant(X), tensors, tensor_activation(name))
+
+    np.testing.assert_allclose(of_array, expected, rtol=1e-13)
+    np.testing.assert_allclose(of_tensor, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_stack_gives_each_network_what_it_gives_alone(name):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(3, 6, 4))
+    parameters = parameters_of((4, 5, 2), rng, height=3)
+
+    stacked = forward(X, parameters, array_activation(name))
+
+    for k in range(3):
+        alone = [(kernel[k], bias[k, 0]) for kernel, bias in parameters]
+        np.testing.assert_allclose(stacked[k], forward(X[k], alone, array_activation(name)), rtol=1e-13)

@@ -1,0 +1,112 @@
+"""Gradient descent rules: three steps by hand, and many against scikit-learn's."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+
+from skdense.core.optimizers import OPTIMIZERS
+from skdense.core.runtime import tf
+from skdense.core.stack import Hyper
+
+NEUTRAL = dict.fromkeys(Hyper._fields, 0.0)
+
+
+def changes(name, learning_rate, gradients, **numbers):
+    """The changes `(n_steps, n_parameters)` that a rule makes of these gradients.
+
+    A stack of two networks is run, the second with every gradient doubled, so that numbers and slots
+    of one network are seen not to reach the other; the first network's changes are returned.
+    """
+    optimizer = OPTIMIZERS[name]
+    gradients = np.asarray(gradients)
+    hyper = Hyper(**{field: np.full(2, value) for field, value in (NEUTRAL | numbers).items()})
+    columns = Hyper(*(tf.constant(number[:, None], gradients.dtype) for number in hyper))
+    hyper = Hyper(*(tf.constant(number) for number in hyper))
+    slots = (tf.zeros((2, gradients.shape[1]), gradients.dtype),) * optimizer.n_slots
+    made = []
+    for step, gradient in enumerate(gradients, start=1):
+        size = optimizer.step_size(
+            tf.constant([learning_rate] * 2, tf.float64), tf.constant([step] * 2, tf.float64), hyper
+        )
+        assert size.dtype == tf.float64
+        change, slots = optimizer.update(
+            tf.stack([gradient, 2 * gradient]), slots, tf.cast(size, gradient.dtype)[:, None], columns
+        )
+        assert len(slots) == optimizer.n_slots
+        made.append(change[0].numpy())
+    return np.array(made)
+
+
+def test_plain_descent_by_hand():
+    made = changes("sgd", 0.1, [[1.0], [-2.0], [3.0]])
+
+    np.testing.assert_allclose(made[:, 0], [-0.1, 0.2, -0.3], rtol=1e-15)
+
+
+def test_momentum_by_hand():
+    # v: -0.1; -0.1 / 2 + 0.2; 0.15 / 2 - 0.3
+    made = changes("sgd", 0.1, [[1.0], [-2.0], [3.0]], momentum=0.5)
+
+    np.testing.assert_allclose(made[:, 0], [-0.1, 0.15, -0.225], rtol=1e-14)
+
+
+def test_nesterov_by_hand():
+    # The same v, and from each one step further: v / 2 - 0.1 g.
+    made = changes("sgd", 0.1, [[1.0], [-2.0], [3.0]], momentum=0.5, nesterov=1.0)
+
+    np.testing.assert_allclose(made[:, 0], [-0.15, 0.275, -0.4125], rtol=1e-14)
+
+
+def test_adam_by_hand():
+    # With beta_1 = 1/2 and beta_2 = 3/4 these gradients keep both means at 1, so with epsilon = 1 a
+    # step is half the corrected rate sqrt(1 - (3/4)^t) / (1 - (1/2)^t).
+    made = changes("adam", 1.0, [[2.0], [1.0], [1.0]], beta_1=0.5, beta_2=0.75, epsilon=1.0)
+
+    expected = [-1 / 2, -np.sqrt(7) / 6, -np.sqrt(37) / 14]
+    np.testing.assert_allclose(made[:, 0], expected, rtol=1e-14)
+
+
+rates = st.floats(1e-5, 10)
+seeds = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=20)
+@given(seed=seeds, rate=rates, momentum=st.floats(0, 1), nesterov=st.booleans())
+def test_sgd_takes_sklearns_steps(seed, rate, momentum, nesterov):
+    gradients = np.random.default_rng(seed).normal(size=(25, 4))
+    theirs = SGDOptimizer([np.zeros(4)], rate, momentum=momentum, nesterov=nesterov)
+    expected = [theirs._get_updates([gradient])[0] for gradient in gradients]
+
+    made = changes("sgd", rate, gradients, momentum=momentum, nesterov=float(nesterov))
+
+    np.testing.assert_allclose(made, expected, rtol=1e-12, atol=1e-12 * rate)
+
+
+@settings(max_examples=20)
+@given(
+    seed=seeds,
+    rate=rates,
+    beta_1=st.floats(0, 0.999),
+    beta_2=st.floats(0, 0.9999),
+    epsilon=st.floats(1e-12, 1),
+)
+def test_adam_takes_sklearns_steps(seed, rate, beta_1, beta_2, epsilon):
+    gradients = np.random.default_rng(seed).normal(size=(25, 4))
+    theirs = AdamOptimizer([np.zeros(4)], rate, beta_1, beta_2, epsilon)
+    expected = [theirs._get_updates([gradient])[0] for gradient in gradients]
+
+    made = changes("adam", rate, gradients, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
+
+    np.testing.assert_allclose(made, expected, rtol=1e-9, atol=1e-9 * rate)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_float32_network_is_changed_in_float32(name):
+    gradients = np.ones((3, 2), np.float32)
+
+    made = changes(name, 0.1, gradients, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
+
+    assert made.dtype == np.float32
+    np.testing.assert_allclose(made, -0.1, rtol=1e-4)

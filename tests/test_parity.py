@@ -1,0 +1,743 @@
+"""LowLevelMLPClassifier against MLPClassifier: the same model from the same data and random state.
+
+Training amplifies rounding, so equal means within 1e-9, or within 100 times what MLPClassifier itself
+changes when X changes by one unit in the last place. Nearly all fits here share one shape, of 65 to
+128 samples, 3 or 4 features, widths (5..8, 3..4) and batches of 17 to 32, so that little is compiled.
+"""
+
+import io
+import warnings
+from contextlib import redirect_stdout
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.special import expit, log_expit, log_softmax
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.class_weight import compute_sample_weight
+
+from skdense import LowLevelMLPClassifier
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+
+# --- what is compared -------------------------------------------------------------------------------
+
+COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_", "out_activation_")
+
+
+def make_problem(kind, n_samples=120, seed=0):
+    """X `(n_samples, 4)` and noisy labels: binary strings, three classes, or three labels at once."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, 4))
+    scores = X @ rng.normal(size=(4, 3)) + 0.5 * rng.normal(size=(n_samples, 3))
+    if kind == "binary":
+        return X, np.where(scores[:, 0] > 0, "yes", "no")
+    return X, scores.argmax(axis=1) if kind == "three classes" else (scores > 0).astype(int)
+
+
+SHAPE = {"hidden_layer_sizes": (7, 4), "batch_size": 25, "random_state": 0}
+
+
+def one_ulp_away(X):
+    return np.nextafter(X, np.inf, dtype=X.dtype)
+
+
+def assert_close(name, ours, theirs, nearby, floor=1e-9):
+    assert np.shape(ours) == np.shape(theirs) == np.shape(nearby), name
+    change = np.max(np.abs(np.subtract(theirs, nearby)), initial=0)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=max(floor, 100 * change), err_msg=name)
+
+
+def numbers_of(model):
+    """What a model consists of and what its training left, each as an array by its name."""
+    numbers = {"losses": [*model.loss_curve_, model.loss_], "best loss": model.best_loss_}
+    if model.validation_scores_ is not None:
+        numbers["scores"] = [*model.validation_scores_, model.best_validation_score_]
+    if model.best_loss_ is None:
+        del numbers["best loss"]
+    for name in ("coefs_", "intercepts_"):
+        assert isinstance(getattr(model, name), list)
+        numbers |= {f"{name}[{i}]": array for i, array in enumerate(getattr(model, name))}
+    return numbers
+
+
+def assert_same_model(ours, theirs, nearby, X, floor=1e-9):
+    """`nearby` is fitted as `theirs`, an MLPClassifier, but to X one unit in the last place away."""
+    for name in COUNTS:
+        assert getattr(ours, name) == getattr(theirs, name), name
+    np.testing.assert_array_equal(ours.classes_, theirs.classes_)
+    numbers, expected, changed = (numbers_of(model) for model in (ours, theirs, nearby))
+    assert numbers.keys() == expected.keys()
+    for name, number in numbers.items():
+        assert_close(name, number, expected[name], changed[name], floor)
+    for coef, same in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_):
+        assert coef.dtype == same.dtype
+    assert_close("predict_proba", *(m.predict_proba(X) for m in (ours, theirs, nearby)), floor)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+def assert_same_stream(random_state, other):
+    assert random_state.uniform() == other.uniform()
+
+
+def assert_parity(X, y, sample_weight=None, **parameters):
+    """Fit both, each with a RandomState of its own that must end in the same place."""
+    seed = parameters.pop("random_state", 0)
+    random_states = [np.random.RandomState(seed) for _ in range(3)]
+    ours, theirs, nearby = (
+        estimator(random_state=random_state, **parameters).fit(its_X, y, sample_weight)
+        for estimator, random_state, its_X in zip(
+            (LowLevelMLPClassifier, MLPClassifier, MLPClassifier),
+            random_states,
+            (X, X, one_ulp_away(X)),
+        )
+    )
+    assert_same_model(ours, theirs, nearby, X)
+    assert_same_stream(*random_states[:2])
+
+
+# --- the grid of settings, every pair of them together somewhere -------------------------------------
+
+FACTORS = {
+    "problem": ("binary", "three classes", "multilabel"),
+    "activation": ("identity", "logistic", "tanh", "relu"),
+    "optimizer": ("adam", "plain", "momentum", "nesterov"),
+    "learning_rate": ("constant", "invscaling", "adaptive"),
+    "shuffle": (True, False),
+    "early_stopping": (False, True),
+    "weighted": (False, True),
+    "short_last_batch": (False, True),
+}
+OPTIMIZERS = {
+    "adam": {"solver": "adam"},
+    "plain": {"solver": "sgd", "momentum": 0},
+    "momentum": {"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": False},
+    "nesterov": {"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": True},
+}
+
+
+def pairwise_cover(factors):
+    """Rows, chosen greedily, that show every two levels of different factors together."""
+
+    def pairs(row):
+        return set(combinations(enumerate(row), 2))
+
+    candidates = {row: pairs(row) for row in product(*factors.values())}
+    missing = set.union(*candidates.values())
+    while missing:
+        row = max(candidates, key=lambda row: len(candidates[row] & missing))
+        missing -= candidates[row]
+        yield dict(zip(factors, row))
+
+
+GRID = list(pairwise_cover(FACTORS))
+
+
+def name_of(row):
+    return "-".join(
+        f"{name}={level}" if isinstance(level, bool) else level for name, level in row.items()
+    )
+
+
+def problem_and_parameters(row):
+    """X, y, sample weights or None, and parameters for both estimators."""
+    X, y = make_problem(row["problem"])
+    weights = np.random.default_rng(1).uniform(0.2, 3, len(X)) if row["weighted"] else None
+    n_train = 108 if row["early_stopping"] else 120
+    parameters = {
+        "hidden_layer_sizes": (7, 4),
+        "activation": row["activation"],
+        "learning_rate": row["learning_rate"],
+        "learning_rate_init": 0.02 if row["optimizer"] == "adam" else 0.1,
+        "power_t": 0.3,
+        "shuffle": row["shuffle"],
+        "early_stopping": row["early_stopping"],
+        "batch_size": 25 if row["short_last_batch"] else n_train // 4,
+        "alpha": 0.01,
+        "tol": 5e-3,
+        "n_iter_no_change": 3,
+        "max_iter": 50,
+        **OPTIMIZERS[row["optimizer"]],
+    }
+    return X, y, weights, parameters
+
+
+def test_the_grid_covers_every_pair():
+    assert len(GRID) < 30
+    for (name, levels), (other, other_levels) in combinations(FACTORS.items(), 2):
+        assert {(row[name], row[other]) for row in GRID} == set(product(levels, other_levels))
+
+
+@pytest.mark.parametrize("row", GRID, ids=name_of)
+def test_the_same_model_as_mlp_classifier(row):
+    X, y, weights, parameters = problem_and_parameters(row)
+
+    assert_parity(X, y, weights, **parameters)
+
+
+settings_of_both = st.fixed_dictionaries(
+    {},
+    optional={
+        "hidden_layer_sizes": st.tuples(st.integers(5, 8), st.integers(3, 4)),
+        "learning_rate_init": st.floats(1e-4, 0.2),
+        "alpha": st.floats(0, 2),
+        "beta_1": st.floats(0, 0.99),
+        "beta_2": st.floats(0, 0.9999),
+        "epsilon": st.floats(1e-10, 0.1),
+        "power_t": st.floats(0, 2),
+        "momentum": st.floats(0, 1),
+        "nesterovs_momentum": st.booleans(),
+        "learning_rate": st.sampled_from(FACTORS["learning_rate"]),
+        "tol": st.sampled_from([0.0, 1e-6, 1e-3, 0.1]),
+        "n_iter_no_change": st.one_of(st.integers(1, 12), st.just(np.inf)),
+        "max_iter": st.integers(1, 40),
+        "batch_size": st.integers(17, 32),
+        "validation_fraction": st.floats(0.05, 0.25),
+        "shuffle": st.booleans(),
+        "random_state": st.integers(0, 2**32 - 1),
+    },
+)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(GRID), settings_of_both, st.booleans())
+def test_the_same_model_whatever_the_settings(row, drawn, weighted):
+    X, y, weights, parameters = problem_and_parameters(row | {"weighted": weighted})
+    parameters |= drawn
+    theirs, nearby = (
+        MLPClassifier(**({"random_state": 0} | parameters)).fit(its_X, y, weights)
+        for its_X in (X, one_ulp_away(X))
+    )
+    # Where a last bit of X changes MLPClassifier visibly, it is no oracle.
+    assume(theirs.n_iter_ == nearby.n_iter_)
+    assume(np.allclose(theirs.predict_proba(X), nearby.predict_proba(X), rtol=0, atol=1e-6))
+
+    assert_parity(X, y, weights, **parameters)
+
+
+def test_the_same_linear_model():
+    X, y = make_problem("three classes")
+
+    assert_parity(X, y, hidden_layer_sizes=(), max_iter=30, batch_size=25)
+
+
+def test_the_same_model_by_default():
+    X, y = make_problem("binary")
+
+    assert_parity(X, y)
+
+
+def test_the_same_losses_where_probabilities_saturate():
+    X, y = make_problem("binary")
+    parameters = SHAPE | {"activation": "identity", "solver": "sgd", "momentum": 0.0, "max_iter": 5}
+    far = 100 * X  # the first logits are far beyond 36, where a probability rounds to 0 or 1
+    ours, theirs, nearby = (
+        estimator(**parameters).fit(its_X, y)
+        for estimator, its_X in zip(
+            (LowLevelMLPClassifier, MLPClassifier, MLPClassifier), (far, far, one_ulp_away(far))
+        )
+    )
+
+    assert (theirs.predict_proba(far) == 0).any()
+    assert_same_model(ours, theirs, nearby, far)
+
+
+def test_a_single_class_and_a_single_sample_fit_as_there():
+    X, _ = make_problem("binary")
+    shape = {"hidden_layer_sizes": (7, 4), "max_iter": 5, "batch_size": 25}
+
+    assert_parity(X, ["only"] * len(X), **shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the batch is clipped, which is tested elsewhere
+        assert_parity(X[:1], ["only"], **shape)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_float32_x_gives_the_same_first_epochs(solver):
+    X, y = make_problem("three classes")
+    X = X.astype(np.float32)
+    parameters = {
+        "hidden_layer_sizes": (7, 4),
+        "solver": solver,
+        "batch_size": 25,
+        "max_iter": 5,
+        "random_state": 0,
+    }
+
+    ours = LowLevelMLPClassifier(**parameters).fit(X, y)
+    theirs = MLPClassifier(**parameters).fit(X, y)
+    nearby = MLPClassifier(**parameters).fit(one_ulp_away(X), y)
+
+    assert_same_model(ours, theirs, nearby, X, floor=100 * np.finfo(np.float32).eps)
+    assert ours.predict_proba(X).dtype == np.float32
+
+
+def test_the_global_random_state_seeds_as_there():
+    X, y = make_problem("binary")
+    models, next_draws = [], []
+    for estimator, its_X in (
+        (LowLevelMLPClassifier, X),
+        (MLPClassifier, X),
+        (MLPClassifier, one_ulp_away(X)),
+    ):
+        np.random.seed(3)  # noqa: NPY002
+        models.append(estimator((7, 4), max_iter=4, batch_size=25).fit(its_X, y))
+        next_draws.append(np.random.uniform())  # noqa: NPY002
+
+    assert_same_model(*models, X)
+    assert next_draws[0] == next_draws[1]
+
+
+# --- trainings that go on ---------------------------------------------------------------------------
+
+
+def all_three(X, **parameters):
+    """The three estimators of a comparison, unfitted, and the X of each."""
+    estimators = [LowLevelMLPClassifier(**parameters), MLPClassifier(**parameters)]
+    return [*estimators, MLPClassifier(**parameters)], [X, X, one_ulp_away(X)]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("problem", ["binary", "three classes", "multilabel"])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"solver": "adam"},
+        {"solver": "sgd", "learning_rate": "adaptive", "n_iter_no_change": 1, "tol": 0.1},
+    ],
+    ids=["adam", "sgd"],
+)
+def test_the_same_model_from_a_sequence_of_partial_fits(problem, parameters, weighted):
+    X, y = make_problem(problem)
+    weights = np.random.default_rng(0).uniform(0.2, 2, len(X)) if weighted else None
+    models, Xs = all_three(X, **SHAPE, **parameters)
+    classes = None if problem == "multilabel" else np.unique(y)
+
+    for call, rows in enumerate([slice(0, 70), slice(50, 120), slice(20, 115), slice(0, 120)] * 3):
+        for model, its_X in zip(models, Xs):
+            model.partial_fit(
+                its_X[rows],
+                y[rows],
+                sample_weight=None if weights is None else weights[rows],
+                classes=np.arange(3) if classes is None and call == 0 else classes,
+            )
+        assert_same_model(*models, X)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_partial_fit_goes_on_from_fit_with_the_same_optimizer_state(solver):
+    X, y = make_problem("binary")
+    models, Xs = all_three(X, **SHAPE, solver=solver, max_iter=5, learning_rate="invscaling")
+
+    for model, its_X in zip(models, Xs):
+        model.fit(its_X, y)
+        for _ in range(3):
+            model.partial_fit(its_X, y)
+
+    assert_same_model(*models, X)
+    assert models[0].n_iter_ == 1
+    assert len(models[0].loss_curve_) == 8
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_the_same_model_from_a_sequence_of_warm_starts(solver, early_stopping):
+    X, y = make_problem("binary")
+    models, Xs = all_three(
+        X, **SHAPE, solver=solver, warm_start=True, early_stopping=early_stopping,
+        n_iter_no_change=np.inf, learning_rate="invscaling",
+    )  # fmt: skip
+
+    n_epochs = 0
+    for rate, max_iter in ((0.01, 6), (0.1, 7), (0.001, 5)):
+        for model, its_X in zip(models, Xs):
+            if hasattr(model, "coefs_"):
+                # After early stopping MLPClassifier would train its best weights in place.
+                model.coefs_ = [coef.copy() for coef in model.coefs_]
+                model.intercepts_ = [intercept.copy() for intercept in model.intercepts_]
+            model.set_params(learning_rate_init=rate, max_iter=max_iter).fit(its_X, y)
+        n_epochs += max_iter
+        assert_same_model(*models, X)
+        assert len(models[0].loss_curve_) == n_epochs
+        assert models[0].n_iter_ == max_iter
+
+
+def test_patience_and_best_loss_go_on_over_partial_fit_as_there():
+    X, y = make_problem("binary")
+    models, Xs = all_three(
+        X, **SHAPE, solver="sgd", learning_rate="adaptive", tol=0.5, n_iter_no_change=2, alpha=0.1,
+        learning_rate_init=0.3,
+    )  # fmt: skip
+
+    for _ in range(12):
+        for model, its_X in zip(models, Xs):
+            model.partial_fit(its_X, y, classes=["no", "yes"])
+        assert_same_model(*models, X)
+
+
+# --- what a user reads ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"max_iter": 5},
+        {"tol": 0.05, "n_iter_no_change": 2},
+        {"early_stopping": True, "n_iter_no_change": 3, "tol": 0.01},
+        {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.1, "n_iter_no_change": 1},
+        {
+            "solver": "sgd",
+            "learning_rate": "adaptive",
+            "early_stopping": True,
+            "tol": 0.1,
+            "n_iter_no_change": 2,
+        },
+    ],
+    ids=["max_iter", "converged", "early-stopping", "adaptive", "adaptive-early-stopping"],
+)
+def test_verbose_prints_the_same_lines(parameters, capsys):
+    X, y = make_problem("binary")
+    printed = []
+    for estimator in (LowLevelMLPClassifier, MLPClassifier):
+        estimator(**SHAPE, verbose=True, learning_rate_init=0.01, **parameters).fit(X, y)
+        printed.append(capsys.readouterr())
+
+    assert printed[0].out == printed[1].out
+    assert printed[0].err == printed[1].err == ""
+    assert len(printed[0].out.splitlines()) >= 5
+
+
+def test_verbose_prints_the_same_line_for_partial_fit(capsys):
+    X, y = make_problem("binary")
+    printed = []
+    for estimator in (LowLevelMLPClassifier, MLPClassifier):
+        model = estimator(**SHAPE, verbose=True)
+        model.partial_fit(X, y, classes=["no", "yes"]).partial_fit(X, y)
+        printed.append(capsys.readouterr().out)
+
+    assert printed[0] == printed[1]
+
+
+def test_not_verbose_prints_nothing(capfd):
+    X, y = make_problem("binary")
+
+    LowLevelMLPClassifier(**SHAPE, max_iter=3).fit(X, y)
+
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "categories"),
+    [
+        ({"max_iter": 3}, [ConvergenceWarning]),
+        ({"max_iter": 3, "batch_size": 1000}, [UserWarning, ConvergenceWarning]),
+        ({"max_iter": 1000, "tol": 0.1, "n_iter_no_change": 1}, []),
+    ],
+    ids=["max_iter", "batch_size", "converged"],
+)
+def test_the_same_warnings(parameters, categories):
+    X, y = make_problem("binary")
+    caught = []
+    for estimator in (LowLevelMLPClassifier, MLPClassifier):
+        with warnings.catch_warnings(record=True) as caught_here:
+            warnings.simplefilter("always")
+            estimator(**SHAPE | parameters).fit(X, y)
+        caught.append([(each.category, str(each.message)) for each in caught_here])
+        assert all(each.filename == __file__ for each in caught_here) or estimator is MLPClassifier
+
+    assert caught[0] == caught[1]
+    assert [category for category, _ in caught[0]] == categories
+
+
+def test_no_convergence_warning_from_partial_fit():
+    X, y = make_problem("binary")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LowLevelMLPClassifier(**SHAPE, max_iter=1).partial_fit(X, y, classes=["no", "yes"])
+
+
+def test_ctrl_c_warns_and_keeps_the_epochs_done():
+    class Interrupting(io.StringIO):
+        def write(self, text):
+            if "Iteration 3" in text:
+                raise KeyboardInterrupt
+            return super().write(text)
+
+    X, y = make_problem("binary")
+    endless = {"tol": 0, "n_iter_no_change": np.inf}
+    model = LowLevelMLPClassifier(**SHAPE, **endless, max_iter=100_000, verbose=True)
+
+    with redirect_stdout(Interrupting()), pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(X, y)
+
+    assert 3 <= model.n_iter_ < 100_000
+    whole = LowLevelMLPClassifier(**SHAPE, **endless, max_iter=model.n_iter_).fit(X, y)
+    assert model.loss_curve_ == whole.loss_curve_
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+# --- weights ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("problem", ["binary", "three classes"])
+@pytest.mark.parametrize("balanced", [True, False])
+def test_class_weight_is_the_sample_weight_it_stands_for(problem, balanced, early_stopping):
+    X, y = make_problem(problem)
+    class_weight = "balanced" if balanced else {label: 1.5 + i for i, label in enumerate(np.unique(y))}
+    sample_weight = np.random.default_rng(0).uniform(0.5, 2, len(X))
+    parameters = SHAPE | {"max_iter": 10, "early_stopping": early_stopping}
+
+    for given_weight in (None, sample_weight):
+        by_class = LowLevelMLPClassifier(**parameters, class_weight=class_weight).fit(
+            X, y, given_weight
+        )
+        stands_for = compute_sample_weight(class_weight, y) * (
+            1 if given_weight is None else given_weight
+        )
+        theirs = MLPClassifier(**parameters).fit(X, y, stands_for)
+        nearby = MLPClassifier(**parameters).fit(one_ulp_away(X), y, stands_for)
+
+        assert_same_model(by_class, theirs, nearby, X)
+
+
+def test_class_weight_as_a_dict_counts_in_partial_fit():
+    X, y = make_problem("binary")
+    class_weight = {"no": 3.0, "yes": 0.5}
+    ours = LowLevelMLPClassifier(**SHAPE, class_weight=class_weight)
+    theirs, nearby = MLPClassifier(**SHAPE), MLPClassifier(**SHAPE)
+
+    for _ in range(3):
+        ours.partial_fit(X, y, classes=["no", "yes"])
+        for model, its_X in ((theirs, X), (nearby, one_ulp_away(X))):
+            model.partial_fit(its_X, y, compute_sample_weight(class_weight, y), ["no", "yes"])
+
+    assert_same_model(ours, theirs, nearby, X)
+
+
+def test_a_sample_of_weight_zero_is_as_good_as_absent_in_a_full_batch():
+    X, y = make_problem("binary")
+    weights = np.ones(len(X))
+    weights[[0, 5, 77]] = 0
+    kept = weights > 0
+    parameters = {"hidden_layer_sizes": (7, 4), "max_iter": 10, "shuffle": False, "random_state": 0}
+
+    zero = LowLevelMLPClassifier(**parameters, batch_size=120).fit(X, y, weights)
+    absent = LowLevelMLPClassifier(**parameters, batch_size=117).fit(X[kept], y[kept])
+
+    np.testing.assert_allclose(zero.loss_curve_, absent.loss_curve_, rtol=1e-12)
+    np.testing.assert_allclose(zero.coefs_[0], absent.coefs_[0], rtol=0, atol=1e-12)
+
+
+def test_an_integer_weight_is_a_repeated_sample_in_a_full_batch():
+    X, y = make_problem("binary", 80)
+    repeats = np.tile([1, 2], 40)
+    parameters = {"hidden_layer_sizes": (7, 4), "max_iter": 10, "shuffle": False, "random_state": 0}
+
+    weighted = LowLevelMLPClassifier(**parameters, batch_size=80).fit(X, y, repeats)
+    repeated = LowLevelMLPClassifier(**parameters, batch_size=120).fit(
+        np.repeat(X, repeats, axis=0), np.repeat(y, repeats)
+    )
+
+    np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-12)
+    np.testing.assert_allclose(weighted.coefs_[0], repeated.coefs_[0], rtol=0, atol=1e-12)
+
+
+def test_a_validation_split_without_weight_is_an_error():
+    X, y = make_problem("binary")
+    weights = np.zeros(len(X))
+    weights[0] = 1  # the split leaves it for training
+
+    with pytest.raises(ValueError, match="weight"):
+        LowLevelMLPClassifier(**SHAPE, early_stopping=True, max_iter=3).fit(X, y, weights)
+
+
+# --- squared error ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ["relu", "logistic"])
+def test_squared_error_is_twice_the_half_that_mlp_regressor_minimizes(activation):
+    X, y = make_problem("binary")
+    target = (y == "yes").astype(float)
+    shared = {
+        "hidden_layer_sizes": (7, 4), "activation": activation, "solver": "sgd", "batch_size": 25,
+        "max_iter": 15, "tol": 0, "n_iter_no_change": np.inf, "random_state": 0,
+    }  # fmt: skip
+
+    ours = LowLevelMLPClassifier(
+        loss="squared_error", learning_rate_init=0.01, alpha=0.2, **shared
+    ).fit(X, y)
+    theirs, nearby = (
+        MLPRegressor(learning_rate_init=0.02, alpha=0.1, **shared).fit(its_X, target)
+        for its_X in (X, one_ulp_away(X))
+    )
+
+    assert_close("loss", ours.loss_curve_, *(2 * np.array(m.loss_curve_) for m in (theirs, nearby)))
+    for coef, *others in zip(ours.coefs_, theirs.coefs_, nearby.coefs_, strict=True):
+        assert_close("coefs_", coef, *others)
+    raw = theirs.predict(X)
+    eps = np.finfo(float).eps
+    np.testing.assert_allclose(ours.predict_proba(X)[:, 1], np.clip(raw, eps, 1 - eps), atol=1e-9)
+    np.testing.assert_array_equal(ours.predict(X) == "yes", raw > 0.5)
+
+
+# --- where ours is different on purpose --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("problem", "solver"), [("binary", "sgd"), ("three classes", "sgd"), ("multilabel", "adam")]
+)
+def test_log_probabilities_are_finite_where_a_probability_rounds_to_zero(problem, solver):
+    X, y = make_problem(problem)
+    ours, theirs = (
+        estimator(**SHAPE, activation="logistic", solver=solver, max_iter=5).fit(X, y)
+        for estimator in (LowLevelMLPClassifier, MLPClassifier)
+    )
+    np.testing.assert_allclose(ours.predict_log_proba(X), theirs.predict_log_proba(X), atol=1e-9)
+
+    for model in (ours, theirs):
+        model.coefs_[-1] *= 1e5
+    log_probabilities = ours.predict_log_proba(X)
+
+    with np.errstate(divide="ignore"):
+        assert np.isneginf(theirs.predict_log_proba(X)).any()
+    assert np.isfinite(log_probabilities).all()
+    hidden = X
+    for coef, intercept in zip(ours.coefs_[:-1], ours.intercepts_[:-1]):
+        hidden = expit(hidden @ coef + intercept)
+    logits = hidden @ ours.coefs_[-1] + ours.intercepts_[-1]
+    expected = {
+        "binary": log_expit(np.hstack([-logits, logits])),
+        "three classes": log_softmax(logits, axis=1),
+        "multilabel": log_expit(logits),
+    }[problem]
+    np.testing.assert_allclose(log_probabilities, expected, rtol=1e-9, atol=1e-15)
+
+
+def test_a_batch_of_weight_zero_is_no_zero_division():
+    X, y = make_problem("binary")
+    weights = np.ones(len(X))
+    weights[25:50] = 0
+    kept = weights > 0
+    parameters = SHAPE | {"shuffle": False, "max_iter": 10}
+
+    with pytest.raises(ZeroDivisionError):
+        MLPClassifier(**parameters).fit(X, y, weights)
+    zero = LowLevelMLPClassifier(**parameters).fit(X, y, weights)
+    absent = LowLevelMLPClassifier(**parameters).fit(X[kept], y[kept])
+
+    np.testing.assert_allclose(zero.loss_curve_, absent.loss_curve_, rtol=1e-12)
+    for coef, expected in zip(zero.coefs_, absent.coefs_, strict=True):
+        np.testing.assert_allclose(coef, expected, rtol=0, atol=1e-12)
+
+
+def test_a_warm_start_after_convergence_trains_again():
+    X, y = make_problem("binary")
+    parameters = SHAPE | {"warm_start": True, "tol": 0.1, "n_iter_no_change": 2, "max_iter": 100}
+    ours, theirs = LowLevelMLPClassifier(**parameters), MLPClassifier(**parameters)
+
+    for model in (ours, theirs):
+        model.fit(X, y)
+        assert model.n_iter_ < 100
+        model.fit(X, y)
+
+    assert theirs.n_iter_ == 1
+    assert ours.n_iter_ > 2  # its patience
+
+
+def test_a_warm_start_without_an_improvement_keeps_the_best_weights():
+    X, y = make_problem("binary")
+    parameters = SHAPE | {"warm_start": True, "early_stopping": True, "max_iter": 30}
+    models = LowLevelMLPClassifier(**parameters), MLPClassifier(**parameters)
+
+    kept = []
+    for model in models:
+        model.fit(X, y)
+        best, score = [coef.copy() for coef in model.coefs_], model.best_validation_score_
+        # The rate is so large that the network gets only worse.
+        model.set_params(learning_rate_init=100.0, max_iter=5).fit(X, y)
+        assert model.best_validation_score_ == score
+        kept.append(all(np.array_equal(*pair) for pair in zip(best, model.coefs_)))
+
+    assert kept == [True, False]
+
+
+def test_partial_fit_goes_on_after_an_early_stopped_fit():
+    X, y = make_problem("binary")
+    ours, theirs = (
+        estimator(**SHAPE, early_stopping=True, max_iter=5).fit(X, y).set_params(early_stopping=False)
+        for estimator in (LowLevelMLPClassifier, MLPClassifier)
+    )
+    before = [coef.copy() for coef in ours.coefs_]
+
+    with pytest.raises(TypeError):
+        theirs.partial_fit(X, y)
+    ours.partial_fit(X, y)
+
+    assert ours.n_iter_ == 1
+    assert ours.best_loss_ == ours.loss_
+    assert all((old != new).any() for old, new in zip(before, ours.coefs_))
+
+
+def test_changed_widths_on_a_warm_start_are_an_error_and_leave_the_model_as_it_was():
+    X, y = make_problem("binary")
+    model = LowLevelMLPClassifier(**SHAPE, warm_start=True, max_iter=3).fit(X, y)
+    before = model.predict_proba(X)
+
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        model.set_params(hidden_layer_sizes=(6, 4)).fit(X, y)
+
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("kind", ["fit", "partial_fit"])
+def test_non_finite_weights_are_an_error_that_names_the_epoch(kind):
+    X, y = make_problem("binary")
+    parameters = SHAPE | {"solver": "sgd", "activation": "identity", "learning_rate_init": 1e200}
+    ours, theirs = LowLevelMLPClassifier(**parameters), MLPClassifier(**parameters)
+
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="non-finite parameter weights"):
+        theirs.fit(X, y)
+    with pytest.raises(ValueError, match=r"non-finite parameter weights.*epoch 1 on"):
+        ours.fit(X, y) if kind == "fit" else ours.partial_fit(X, y, classes=["no", "yes"])
+    assert not hasattr(ours, "coefs_")
+
+
+def test_an_early_stopped_fit_that_diverges_keeps_its_finite_best_weights():
+    X, y = make_problem("binary")
+    # The penalty of so large an alpha makes the weights grow with every step, till they overflow.
+    parameters = SHAPE | {
+        "solver": "sgd", "activation": "identity", "early_stopping": True, "alpha": 6.25e4,
+        "learning_rate_init": 1e-3, "momentum": 0, "max_iter": 8, "n_iter_no_change": np.inf,
+    }  # fmt: skip
+    ours = LowLevelMLPClassifier(**parameters).fit(X, y)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = MLPClassifier(**parameters).fit(X, y)
+
+    assert np.isnan(ours.loss_)
+    assert ours.best_validation_score_ == theirs.best_validation_score_
+    for coef, expected in zip(ours.coefs_, theirs.coefs_, strict=True):
+        assert np.isfinite(coef).all()
+        np.testing.assert_allclose(coef, expected, rtol=1e-9)
+
+
+# --- what only ours has -----------------------------------------------------------------------------
+
+
+def test_the_accuracy_curve_is_the_accuracy_of_the_minibatches_as_they_are_seen():
+    # One full batch an epoch is seen before its step, so epoch i + 1 sees the model of i epochs.
+    X, y = make_problem("binary")
+    weights = np.random.default_rng(0).uniform(0.2, 2, len(X))
+    parameters = {"hidden_layer_sizes": (7, 4), "batch_size": 120, "random_state": 0}
+
+    curve = LowLevelMLPClassifier(**parameters, max_iter=4).fit(X, y, weights).accuracy_curve_
+
+    for i in range(1, 4):
+        after = LowLevelMLPClassifier(**parameters, max_iter=i).fit(X, y, weights)
+        assert curve[i] == pytest.approx(after.score(X, y, weights), abs=1e-12)

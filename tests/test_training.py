@@ -1,0 +1,517 @@
+"""The training program: stacks against lone trainings, stopping, chunks, observers, and compile counts.
+
+Nearly all networks here fall in one bucket of widths, (5..8, 3..4), and one of batches, 17 to 32, so
+that they share a few compiled programs.
+"""
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from sklearn.model_selection import cross_val_score
+
+from skdense import LowLevelMLPClassifier
+from skdense.core import stack, training
+from skdense.core.initializers import initial_parameters
+from skdense.core.program import n_compiled
+from skdense.core.stack import Curves, Data, Hyper, Network, Progress, Schedule, Spec, stack_shape
+from skdense.core.training import train
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+
+ADAM = Spec("relu", "logistic_log_loss", "adam", "float64")
+SGD = Spec("logistic", "logistic_log_loss", "sgd", "float64")
+
+HYPER = Hyper(
+    alpha=1e-4,
+    learning_rate_init=0.01,
+    schedule=Schedule.CONSTANT,
+    power_t=0.5,
+    momentum=0.9,
+    nesterov=1.0,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-8,
+    tol=1e-4,
+    patience=10,
+    max_epochs=6,
+    early_stopping=0.0,
+    n_samples=0,
+    batch_size=25,
+    n_validation=0,
+)
+
+
+def make_data(n_samples=120, n_features=3, weights=None, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, n_features))
+    y = X @ rng.normal(size=(n_features, 1)) + rng.normal(size=(n_samples, 1)) > 0
+    return Data(X, y, weights)
+
+
+DATA = make_data()
+
+
+def make_network(
+    widths=(6, 4),
+    seed=0,
+    data=DATA,
+    spec=ADAM,
+    rows=None,
+    validation_rows=None,
+    shuffle=True,
+    **numbers,
+):
+    """A new network; `numbers` are fields of its `Hyper`."""
+    random_state = np.random.RandomState(seed)
+    layer_sizes = (data.X.shape[1], *widths, data.targets.shape[1])
+    parameters = initial_parameters(
+        layer_sizes, "glorot_uniform", spec.activation, random_state, spec.dtype
+    )
+    if validation_rows is not None:
+        numbers |= {"early_stopping": 1.0, "n_validation": len(validation_rows)}
+    hyper = HYPER._replace(n_samples=len(data.X) if rows is None else len(rows))._replace(**numbers)
+    best = -np.inf if hyper.early_stopping else np.inf
+    return Network(
+        parameters=parameters,
+        hyper=hyper,
+        progress=Progress(hyper.learning_rate_init, best=best),
+        random_state=random_state,
+        shuffle=shuffle,
+        rows=rows,
+        validation_rows=validation_rows,
+    )
+
+
+def numbers_of(network):
+    """All that a training leaves on a network, as arrays by name."""
+    numbers = dict(network.curves._asdict()) | dict(network.progress._asdict())
+    several = {"parameters": network.parameters, "best": network.best_parameters or []}
+    several |= {f"slot {i}": slot for i, slot in enumerate(network.slots)}
+    for name, layers in several.items():
+        for i, (kernel, bias) in enumerate(layers):
+            numbers |= {f"kernel {i} of {name}": kernel, f"bias {i} of {name}": bias}
+    return numbers
+
+
+def assert_identical(networks, others):
+    """Bit for bit the same training, and the same place in the random stream."""
+    for network, other in zip(networks, others, strict=True):
+        ours, theirs = numbers_of(network), numbers_of(other)
+        assert ours.keys() == theirs.keys()
+        for name, value in ours.items():
+            np.testing.assert_array_equal(value, theirs[name], err_msg=name)
+        assert_same_stream(network, other)
+
+
+def assert_same_stream(network, other):
+    copies = []
+    for one in (network, other):
+        copies.append(np.random.RandomState())
+        copies[-1].set_state(one.random_state.get_state())
+    assert copies[0].uniform() == copies[1].uniform()
+
+
+def assert_equal_to_rounding(network, alone, perturbed):
+    """Within 1e-9, or 100 times what one unit in the last place of X changes in a lone training."""
+    ours, theirs, nearby = numbers_of(network), numbers_of(alone), numbers_of(perturbed)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        assert np.shape(theirs[name]) == np.shape(nearby[name]), f"{name} is chaotic"
+        change = np.nanmax(np.abs(np.subtract(theirs[name], nearby[name])), initial=0)
+        np.testing.assert_allclose(
+            value, theirs[name], rtol=0, atol=max(1e-9, 100 * change), err_msg=name
+        )
+    assert_same_stream(network, alone)
+
+
+def one_ulp_away(data):
+    return data._replace(X=np.nextafter(data.X, np.inf))
+
+
+# --- a stack is its networks ------------------------------------------------------------------------
+
+
+def forty_networks(spec, data):
+    """Networks of 2 to 20 units that differ in all that networks of a stack may differ in.
+
+    Their widths fall in four buckets, and those with early stopping in one of them, so that training
+    them one by one compiles five programs.
+    """
+    rng = np.random.default_rng(42)
+    schedules = [Schedule.CONSTANT, Schedule.INVSCALING, Schedule.ADAPTIVE]
+    networks = []
+    for k in range(40):
+        low, high = [((2, 2), (2, 2)), ((9, 9), (16, 16)), ((17, 17), (20, 20)), ((9, 17), (16, 20))][
+            k % 4
+        ]
+        rows = rng.choice(len(data.X), rng.integers(60, 121), replace=False)
+        validation_rows = None
+        if k % 8 == 1:
+            rows, validation_rows = rows[20:], rows[:20]
+        networks.append(
+            make_network(
+                widths=tuple(rng.integers(low, np.add(high, 1)).tolist()),
+                seed=k,
+                data=data,
+                spec=spec,
+                rows=rows if k % 5 or validation_rows is not None else None,
+                validation_rows=validation_rows,
+                shuffle=k % 7 != 0,
+                alpha=10.0 ** rng.uniform(-6, 0),
+                learning_rate_init=10.0 ** rng.uniform(-4, -1),
+                schedule=schedules[k % 3] if spec.optimizer == "sgd" else Schedule.CONSTANT,
+                power_t=rng.uniform(0.2, 0.8),
+                momentum=rng.uniform(0, 0.95),
+                nesterov=float(k % 2),
+                beta_1=rng.uniform(0.5, 0.95),
+                beta_2=rng.uniform(0.9, 0.9999),
+                epsilon=10.0 ** rng.uniform(-9, -3),
+                tol=10.0 ** rng.uniform(-4, -2),
+                patience=rng.integers(1, 5),
+                max_epochs=rng.integers(1, 13),
+                batch_size=rng.integers(17, 33),
+            )
+        )
+    return networks
+
+
+@pytest.mark.parametrize("spec", [ADAM, SGD], ids=lambda spec: spec.optimizer)
+def test_forty_unequal_networks_train_as_one_stack_as_each_would_alone(spec):
+    weights = np.random.default_rng(1).uniform(0.1, 3, 120)
+    data = make_data(weights=weights)
+
+    together = forty_networks(spec, data)
+    train(spec, together, data, data)
+    alone, perturbed = forty_networks(spec, data), forty_networks(spec, data)
+    for networks, its_data in ((alone, data), (perturbed, one_ulp_away(data))):
+        for network in networks:
+            validation = its_data if network.hyper.early_stopping else None
+            train(spec, [network], its_data, validation)
+            if validation is None:  # beside others that validate it has no rows to do it on
+                nothing = np.full_like(network.curves.loss, np.nan)
+                assert np.isnan(network.curves.validation_score).all()
+                network.curves = network.curves._replace(validation_loss=nothing)
+
+    for network, lone, nearby in zip(together, alone, perturbed, strict=True):
+        assert_equal_to_rounding(network, lone, nearby)
+    assert len({network.progress.epochs for network in together}) > 5
+    assert 0 < sum(network.progress.converged for network in together) < 40
+
+
+def three_networks(**numbers_of_the_first):
+    return [
+        make_network((6, 4), seed=0, **numbers_of_the_first),
+        make_network((5, 3), seed=1, batch_size=30, learning_rate_init=0.03),
+        make_network((8, 4), seed=2, rows=np.arange(10, 90), alpha=0.1),
+    ]
+
+
+def test_a_stopped_network_is_frozen():
+    stopped, *going_on = three_networks(max_epochs=2)
+    train(ADAM, [stopped, *going_on], DATA)
+    # The same program, but here nothing goes on after the second epoch.
+    reference, *others = three_networks(max_epochs=2)
+    for network in others:
+        network.hyper = network.hyper._replace(max_epochs=2)
+    train(ADAM, [reference, *others], DATA)
+
+    assert [network.progress.epochs for network in (stopped, *going_on)] == [2, 6, 6]
+    assert_identical([stopped], [reference])
+
+
+def test_a_network_that_lost_patience_is_frozen_while_others_go_on():
+    impatient, *going_on = three_networks(tol=1e6, patience=1)
+    train(ADAM, [impatient, *going_on], DATA)
+    # The first loss improves on infinity, the next two do not improve on it by a million.
+    reference, *_ = same = three_networks(max_epochs=3)
+    train(ADAM, same, DATA)
+
+    assert impatient.progress.converged
+    assert impatient.progress.epochs == 3
+    assert [network.progress.epochs for network in going_on] == [6, 6]
+    for ours, theirs in zip(impatient.parameters, reference.parameters, strict=True):
+        for array, expected in zip(ours, theirs):
+            np.testing.assert_array_equal(array, expected)
+    np.testing.assert_array_equal(impatient.curves.loss, reference.curves.loss)
+    assert_same_stream(impatient, reference)
+
+
+@pytest.mark.parametrize("rate", [1e200, np.inf])
+def test_a_network_that_diverges_does_not_poison_its_neighbours(rate):
+    healthy = three_networks()
+    train(ADAM, healthy, DATA)
+    diverging = three_networks(learning_rate_init=rate)
+    train(ADAM, diverging, DATA)
+
+    assert not np.isfinite(diverging[0].parameters[0][0]).all()
+    assert_identical(diverging[1:], healthy[1:])
+
+
+def test_a_network_that_starts_as_nan_leaves_its_neighbours_alone_and_stays_nan():
+    healthy, with_nan = three_networks(), three_networks()
+    with_nan[0].parameters[0][0][:] = np.nan
+
+    train(ADAM, healthy, DATA)
+    train(ADAM, with_nan, DATA)
+
+    assert np.isnan(with_nan[0].curves.loss).all()
+    assert_identical(with_nan[1:], healthy[1:])
+
+
+# --- calls of the program ---------------------------------------------------------------------------
+
+
+def varied_networks():
+    """Three networks that differ in batches per epoch and length, one with early stopping."""
+    return [
+        make_network((6, 4), seed=0, max_epochs=7),
+        make_network((5, 3), seed=1, batch_size=17, max_epochs=4, rows=np.arange(20, 70)),
+        make_network(
+            (8, 4),
+            seed=2,
+            rows=np.arange(0, 100),
+            validation_rows=np.arange(100, 120),
+            patience=2,
+            max_epochs=20,
+            tol=0.01,
+        ),
+    ]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    networks = varied_networks()
+    train(ADAM, networks, DATA, DATA)
+    return networks
+
+
+def test_calls_that_end_with_the_epoch_give_the_same_numbers(trained):
+    networks = varied_networks()
+
+    train(ADAM, networks, DATA, DATA, each_epoch=True)
+
+    assert_identical(networks, trained)
+
+
+@pytest.mark.parametrize("each_epoch", [False, True])
+def test_calls_of_a_single_step_give_the_same_numbers(trained, each_epoch, monkeypatch):
+    networks = varied_networks()
+    monkeypatch.setattr(training, "CALL_SECONDS", 0)
+
+    train(ADAM, networks, DATA, DATA, each_epoch=each_epoch)
+
+    assert_identical(networks, trained)
+
+
+def test_calls_of_at_most_four_steps_give_the_same_numbers(trained, monkeypatch):
+    networks = varied_networks()
+    monkeypatch.setattr(stack, "MAX_STEPS", 4)
+    assert stack_shape(networks, DATA, DATA).steps == 4
+
+    train(ADAM, networks, DATA, DATA)
+
+    assert_identical(networks, trained)
+
+
+@pytest.mark.parametrize("call_seconds", [0, 1e-4, 10])
+@pytest.mark.parametrize("each_epoch", [False, True])
+def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, call_seconds, monkeypatch):
+    monkeypatch.setattr(training, "CALL_SECONDS", call_seconds)
+    networks, seen = varied_networks(), []
+
+    train(ADAM, networks, DATA, DATA, lambda news, *_: seen.append(news), each_epoch)
+
+    for network, news in zip(networks, zip(*seen), strict=True):
+        for field in Curves._fields:
+            parts = [getattr(curves, field) for curves in news]
+            np.testing.assert_array_equal(np.concatenate(parts), getattr(network.curves, field))
+            if each_epoch:
+                assert max(map(len, parts)) == 1
+    assert_identical(networks, trained)
+
+
+@pytest.mark.parametrize("call_seconds", [0, 10])
+def test_an_observer_can_stop_the_training_after_an_epoch(call_seconds, monkeypatch):
+    monkeypatch.setattr(training, "CALL_SECONDS", call_seconds)
+    stopped, seen = varied_networks(), []
+
+    def observe(news, *_):
+        seen.extend(news[0].loss)
+        return len(seen) == 3
+
+    interrupted = train(ADAM, stopped, DATA, DATA, observe, each_epoch=True)
+
+    expected = varied_networks()
+    for network in expected:
+        network.hyper = network.hyper._replace(max_epochs=3)
+    train(ADAM, expected, DATA, DATA)
+    assert not interrupted
+    for network in expected:  # these ended by themselves
+        network.progress = network.progress._replace(active=1.0)
+    assert_identical(stopped, expected)
+
+
+def test_ctrl_c_between_epochs_keeps_the_epochs_done():
+    interrupted_networks, calls = varied_networks(), []
+
+    def observe(news, *_):
+        calls.append(news)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    interrupted = train(ADAM, interrupted_networks, DATA, DATA, observe, each_epoch=True)
+
+    expected = varied_networks()
+    for network in expected:
+        network.hyper = network.hyper._replace(max_epochs=3)
+    train(ADAM, expected, DATA, DATA)
+    assert interrupted
+    for network in expected:
+        network.progress = network.progress._replace(active=1.0)
+    assert_identical(interrupted_networks, expected)
+
+
+def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_begun(monkeypatch):
+    monkeypatch.setattr(training, "CALL_SECONDS", 0)
+    finished, going_on = networks = [
+        make_network((6, 4), seed=0, max_epochs=1),
+        make_network((5, 3), seed=1, max_epochs=500),
+    ]
+
+    def observe(news, *_):
+        if len(news[1].loss) == 0:
+            raise KeyboardInterrupt
+
+    interrupted = train(ADAM, networks, DATA, None, observe)
+
+    assert interrupted
+    assert len(finished.curves.loss) == 1
+    references = make_network((6, 4), seed=0), make_network((5, 3), seed=1)
+    for network, reference, n_begun in zip(networks, references, (1, len(going_on.curves.loss) + 1)):
+        for _ in range(n_begun):
+            reference.random_state.shuffle(np.arange(120))
+        assert_same_stream(network, reference)
+
+
+def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were():
+    class Interrupting(np.random.RandomState):
+        def shuffle(self, x):
+            raise KeyboardInterrupt
+
+    network, reference = make_network(), make_network()
+    network.random_state = Interrupting(0)
+
+    assert train(ADAM, [network], DATA)
+
+    for ours, theirs in zip(network.parameters, reference.parameters, strict=True):
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        np.testing.assert_array_equal(ours[1], theirs[1])
+    assert len(network.curves.loss) == 0
+
+
+# --- weights ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spec", [ADAM, SGD], ids=lambda spec: spec.optimizer)
+def test_a_batch_of_weight_zero_is_a_step_of_no_effect(spec):
+    weights = np.random.default_rng(0).uniform(0.5, 2, 120)
+    weights[25:50] = 0
+    data = make_data(weights=weights)
+    kept = np.flatnonzero(weights)
+
+    with_batch = make_network(data=data, spec=spec, shuffle=False)
+    without = make_network(data=data, spec=spec, shuffle=False, rows=kept)
+    train(spec, [with_batch], data)
+    train(spec, [without], data)
+
+    assert with_batch.progress.step == without.progress.step == 6 * 4
+    for name, value in numbers_of(without).items():
+        if name != "samples_seen":
+            np.testing.assert_allclose(numbers_of(with_batch)[name], value, rtol=0, atol=1e-12)
+
+
+# --- what compiles ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def compiles():
+    """A function that counts the programs compiled since it was last called."""
+
+    class Count(NamedTuple):
+        seen: list
+
+        def __call__(self):
+            new = n_compiled() - self.seen[0]
+            self.seen[0] += new
+            return new
+
+    return Count([n_compiled()])
+
+
+def fit(n_samples=120, n_features=3, hidden=(6, 4), data_seed=0, **parameters):
+    data = make_data(n_samples, n_features, seed=data_seed)
+    parameters = {"max_iter": 3, "batch_size": 25, "random_state": 0, **parameters}
+    return LowLevelMLPClassifier(hidden, **parameters).fit(data.X, data.targets.ravel())
+
+
+def test_a_second_fit_with_other_numbers_compiles_nothing(compiles):
+    fit()
+    compiles()
+
+    fit(random_state=1, data_seed=5)
+    fit(learning_rate_init=0.3, alpha=0.5, max_iter=17, tol=0.1, n_iter_no_change=2)
+    fit(beta_1=0.5, beta_2=0.9, epsilon=0.1, n_iter_no_change=np.inf, shuffle=False)
+    fit(batch_size=32, class_weight="balanced", verbose=False)
+    assert compiles() == 0
+
+
+def test_nearby_sizes_compile_nothing(compiles):
+    fit()
+    compiles()
+
+    for n_samples, n_features, hidden in product((70, 128), (3, 4), ((5, 3), (8, 4))):
+        fit(n_samples, n_features, hidden)
+    assert compiles() == 0
+
+
+def test_every_kind_of_sgd_is_one_program(compiles):
+    fit(solver="sgd")
+    compiles()
+
+    for schedule, momentum, nesterov in product(
+        ("constant", "invscaling", "adaptive"), (0, 0.5), (False, True)
+    ):
+        fit(solver="sgd", learning_rate=schedule, momentum=momentum, nesterovs_momentum=nesterov)
+    assert compiles() == 0
+
+
+def test_partial_fit_and_a_warm_start_use_the_program_of_fit(compiles):
+    model = fit(warm_start=True)
+    compiles()
+
+    data = make_data(100)
+    model.fit(data.X, data.targets.ravel())
+    model.partial_fit(data.X, data.targets.ravel())
+    assert compiles() == 0
+
+
+def test_other_structures_compile_once_each(compiles):
+    fit(activation="tanh")
+    compiles()
+
+    fit(activation="tanh", early_stopping=True)
+    assert compiles() <= 1
+    fit(activation="tanh", early_stopping=True, random_state=3, validation_fraction=0.2)
+    assert compiles() == 0
+
+
+@pytest.mark.parametrize("n_samples", [97, 103, 171, 803])
+def test_the_folds_of_a_cross_validation_share_one_program(n_samples, compiles):
+    data = make_data(n_samples)
+    model = LowLevelMLPClassifier((6, 4), activation="identity", max_iter=3)
+
+    cross_val_score(model, data.X, data.targets.ravel(), cv=5, error_score="raise")
+
+    assert compiles() <= 1
