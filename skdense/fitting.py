@@ -6,6 +6,7 @@ TensorFlow is imported by the first fit, with the modules of `skdense.core` that
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from skdense.core.initializers import initial_parameters
-from skdense.core.stack import Data, Hyper, Network, Progress, Schedule, Spec
+from skdense.core.stack import Hyper, Network, Progress, Schedule, Spec
 from skdense.observers import EpochPrinter, EpochTasks
 from skdense.validation import check_data, check_parameters, hidden_sizes
 
@@ -30,12 +31,10 @@ _STOCHASTIC_ATTRIBUTES = (
 
 @dataclass
 class Job:
-    """A network to train for an estimator, with its data and the curves that its own go on from."""
+    """A network to train for an estimator, and the curves that its own go on from."""
 
     spec: Spec
     network: Network
-    data: Data
-    validation: Data | None
     out_activation: str
     earlier_curves: dict
 
@@ -107,7 +106,10 @@ def prepare(estimator, given):
             n_validation=_n_rows(validation, validation_rows),
         ),
         progress=progress,
+        data=data,
+        validation=validation,
         random_state=random_state,
+        owns_stream=isinstance(estimator.random_state, Integral),
         shuffle=estimator.shuffle,
         slots=slots,
         rows=rows,
@@ -115,7 +117,7 @@ def prepare(estimator, given):
     )
     earlier_curves = {name: getattr(estimator, name, None) for name in _CURVES if goes_on}
     spec = Spec(estimator.activation, loss, estimator.solver, dtype.name)
-    return Job(spec, network, data, validation, out_activation, earlier_curves)
+    return Job(spec, network, out_activation, earlier_curves)
 
 
 def _n_rows(data, rows):
@@ -213,16 +215,14 @@ def _fit_stochastic(estimator, job, tasks, incremental):
 
     printer = EpochPrinter(estimator, job.network) if estimator.verbose else None
 
-    def observe(news, run):
+    def observe(news, stack):
         if printer:
             printer.print_epochs(*news)
         if tasks:
-            return tasks.advance(run.active.any(), lambda: fitted_attributes(estimator, job, run))
+            return tasks.advance(stack.active.any(), lambda: fitted_attributes(estimator, job, stack))
         return False
 
-    interrupted = train(
-        job.spec, [job.network], job.data, job.validation, observe, each_epoch=tasks is not None
-    )
+    interrupted = train(job.spec, [job.network], observe, each_epoch=tasks is not None)
     converged = job.network.progress.converged
     if printer and converged:
         printer.print_end()
@@ -239,16 +239,16 @@ def _fit_stochastic(estimator, job, tasks, incremental):
     return attributes
 
 
-def fitted_attributes(estimator, job, run=None):
-    """What a trained network sets on its estimator; with a run, as of its last call."""
-    if run is not None:
-        run.write_back()
+def fitted_attributes(estimator, job, stack=None):
+    """What a trained network sets on its estimator; with the stack that trains it, up to now."""
+    if stack is not None:
+        stack.write_back()
     network, progress = job.network, job.network.progress
     early_stopping = estimator.early_stopping
     attributes = _parameter_attributes(network.best_parameters or network.parameters, job)
     for name, field in _CURVES.items():
         curve = job.earlier_curves.get(name)
-        if job.validation is not None or not name.startswith("validation"):
+        if job.network.validation is not None or not name.startswith("validation"):
             curve = (curve or []) + getattr(network.curves, field).tolist()
         attributes[name] = curve
     loss_curve = attributes["loss_curve_"]
@@ -286,7 +286,6 @@ def _fit_lbfgs(estimator, job, tasks, incremental):
     minimum = minimize_loss(
         job.spec,
         job.network,
-        job.data,
         estimator.max_iter,
         estimator.max_fun,
         estimator.tol,
