@@ -130,6 +130,9 @@ class Network:
         Whether every epoch has an order of its own.
     rows, validation_rows : ndarray of int or None
         Which rows of `data` and `validation` are this network's; None for all.
+    batch_capacity : int
+        The batch size to make room for, at least `hyper.batch_size`: that of networks on a little more
+        or less data, so that they share a program.
     best_parameters : list of (kernel, bias) or None
         After a training with early stopping, those of the best validation score.
     curves : Curves of ndarray or None
@@ -146,8 +149,17 @@ class Network:
     slots: Any = ()
     rows: np.ndarray | None = None
     validation_rows: np.ndarray | None = None
+    batch_capacity: int = 1
     best_parameters: list | None = None
     curves: Curves | None = None
+
+    def result(self):
+        """What a training has changed, for `take` in another process."""
+        return self.parameters, self.slots, self.progress, self.best_parameters, self.curves
+
+    def take(self, result):
+        """Become what a copy of this network has become."""
+        self.parameters, self.slots, self.progress, self.best_parameters, self.curves = result
 
     @property
     def layer_sizes(self):
@@ -155,12 +167,16 @@ class Network:
         return (kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels))
 
     @property
+    def padded_batch(self):
+        return max(self.batch_capacity, int(self.hyper.batch_size))
+
+    @property
     def steps_per_epoch(self):
         return math.ceil(self.hyper.n_samples / self.hyper.batch_size)
 
 
 def bucket(size):
-    """The size that `size` is padded to: 2 or a multiple of 8, from 256 on of finer steps than a 1/16."""
+    """The size that `size` is padded to: 2 or a multiple of 8, and from 257 on of 16, 32, ..."""
     if size <= 2:
         return 2
     step = max(8, 2 ** math.ceil(math.log2(size)) // 32)
@@ -251,10 +267,10 @@ def stack_shape(networks, data, validation):
     `data` and `validation` hold the rows of all of them.
     """
     sizes = [max(size) for size in zip(*(network.layer_sizes for network in networks), strict=True)]
-    n_features = sizes[0] if _is_large(data.X) else bucket(sizes[0])
+    n_features = sizes[0] if is_large(data.X) else bucket(sizes[0])
     layer_sizes = (n_features, *(bucket(size) for size in sizes[1:-1]), sizes[-1])
     height = min(bound for bound in HEIGHTS if bound >= min(len(networks), HEIGHTS[-1]))
-    batch = bucket(int(max(network.hyper.batch_size for network in networks)))
+    batch = bucket(max(network.padded_batch for network in networks))
     n_blocks = 0
     if validation is not None:
         most = max(network.hyper.n_validation for network in networks)
@@ -270,7 +286,8 @@ def stack_shape(networks, data, validation):
     )
 
 
-def _is_large(X):
+def is_large(X):
+    """Whether X keeps its exact shape, since padding would copy many bytes."""
     return (X.data.nbytes if issparse(X) else X.nbytes) > _LARGE_BYTES
 
 
@@ -281,7 +298,7 @@ def _power_of_two(size):
 def table_shape(data, layer_sizes):
     """The bucket that the rows belong in; layer_sizes gives the numbers of features and outputs."""
     X, n_features, n_outputs = data.X, layer_sizes[0], layer_sizes[-1]
-    exact = _is_large(X)
+    exact = is_large(X)
     n_rows, n_targets = (
         size if exact else _power_of_two(max(size, 64)) for size in (X.shape[0], len(data.targets))
     )

@@ -256,4 +256,5 @@ class _Stack:
         network, self.networks[k] = self.networks[k], None
         source = network and self.plan.sources.get(id(network))
         if source is not None and not network.owns_stream:
-            source.rewind(network.random_state, self.n_epochs[k] + (self.position > 0))
+            in_an_epoch = self.active[k] and self.position > 0
+            source.rewind(network.random_state, self.n_epochs[k] + in_an_epoch)
