@@ -137,7 +137,9 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         ``n_samples / (n_classes * np.bincount(y))``.
 
     n_init : int, default=1
-        Number of initial draws. More than 1 is not implemented yet.
+        Number of initial draws. They are trained together, and the network of the lowest final loss, or
+        with early stopping of the best validation score, is kept. The first draw is the one that
+        ``n_init=1`` would use. Not used where training goes on from an earlier fit.
 
     Attributes
     ----------
@@ -165,6 +167,9 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
 
     best_validation_score_ : float or None
         The highest validation accuracy with early stopping, else None.
+
+    init_losses_ : ndarray of shape (n_init,)
+        The final loss of each initial draw.
 
     t_ : int
         Number of training samples seen, counting repeats.

@@ -5,7 +5,8 @@ TensorFlow is imported by the first fit, with the modules of `skdense.core` that
 
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Integral
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from skdense.core.initializers import initial_parameters
-from skdense.core.stack import Data, Hyper, Network, Progress, Schedule, Spec
+from skdense.core.stack import Hyper, Network, Progress, Schedule, Spec
 from skdense.observers import EpochPrinter, EpochTasks
 from skdense.validation import check_data, check_parameters, hidden_sizes
 
@@ -28,16 +29,22 @@ _STOCHASTIC_ATTRIBUTES = (
 )  # fmt: skip
 
 
+_AUTO_BATCH = 200
+
+
 @dataclass
 class Job:
-    """A network to train for an estimator, with its data and the curves that its own go on from."""
+    """The networks to train for an estimator, and the curves that its own go on from.
+
+    There is one network for each initial draw; `finish` keeps the best as `network`.
+    """
 
     spec: Spec
-    network: Network
-    data: Data
-    validation: Data | None
+    networks: list
     out_activation: str
     earlier_curves: dict
+    network: Network | None = None
+    init_losses: np.ndarray | None = None
 
 
 def fit_estimator(estimator, given):
@@ -50,7 +57,7 @@ def fit_estimator(estimator, given):
         job = prepare(estimator, given)
         tasks = None
         if hasattr(estimator, "_skl_callbacks") and not given.incremental:
-            tasks = EpochTasks(estimator, context, given)
+            tasks = EpochTasks(estimator, context, given, each_epoch=len(job.networks) == 1)
         fit = _fit_lbfgs if lbfgs else _fit_stochastic
         attributes = fit(estimator, job, tasks, given.incremental)
         vars(estimator).update(attributes)
@@ -87,7 +94,7 @@ def prepare(estimator, given):
         )
     rows = validation_rows = None
     if estimator.early_stopping and estimator.solver != "lbfgs" and validation is None:
-        rows, validation_rows = _validation_split(estimator, data.targets, random_state)
+        rows, validation_rows = _validation_split(estimator, data, random_state)
         validation = data
     n_samples = _n_rows(data, rows)
     if (
@@ -107,15 +114,32 @@ def prepare(estimator, given):
             n_validation=_n_rows(validation, validation_rows),
         ),
         progress=progress,
+        data=data,
+        validation=validation,
         random_state=random_state,
+        owns_stream=isinstance(estimator.random_state, Integral),
         shuffle=estimator.shuffle,
         slots=slots,
         rows=rows,
         validation_rows=validation_rows,
+        batch_capacity=_AUTO_BATCH if estimator.batch_size == "auto" else 1,
     )
     earlier_curves = {name: getattr(estimator, name, None) for name in _CURVES if goes_on}
     spec = Spec(estimator.activation, loss, estimator.solver, dtype.name)
-    return Job(spec, network, data, validation, out_activation, earlier_curves)
+    networks = [network, *_further_draws(estimator, network)] if not goes_on else [network]
+    return Job(spec, networks, out_activation, earlier_curves)
+
+
+def _further_draws(estimator, network):
+    """The network with other initial parameters, from a copy of its stream, and the same orders."""
+    stream = np.random.RandomState()
+    stream.set_state(network.random_state.get_state())
+    dtype = network.data.X.dtype
+    for _ in range(estimator.n_init - 1):
+        parameters = initial_parameters(
+            network.layer_sizes, estimator.init, estimator.activation, stream, dtype
+        )
+        yield replace(network, parameters=parameters, owns_stream=True)
 
 
 def _n_rows(data, rows):
@@ -143,7 +167,8 @@ def _earlier_parameters(estimator, layer_sizes):
     return list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
 
 
-def _validation_split(estimator, targets, random_state):
+def _validation_split(estimator, data, random_state):
+    targets = data.targets
     rows, validation_rows = train_test_split(
         np.arange(len(targets)),
         test_size=estimator.validation_fraction,
@@ -154,6 +179,11 @@ def _validation_split(estimator, targets, random_state):
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset."
+        )
+    if data.weights is not None and not data.weights[validation_rows].any():
+        raise ValueError(
+            "The validation set that early_stopping sets aside has no weight: all its sample weights "
+            "are zero. Increase validation_fraction, or pass X_val, y_val and sample_weight_val."
         )
     return rows, validation_rows
 
@@ -185,7 +215,7 @@ def _optimizer_start(estimator, goes_on, incremental):
 
 
 def _hyper(estimator, max_epochs, n_samples, n_validation):
-    batch_size = 200 if estimator.batch_size == "auto" else estimator.batch_size
+    batch_size = _AUTO_BATCH if estimator.batch_size == "auto" else estimator.batch_size
     schedule = getattr(Schedule, estimator.learning_rate.upper())
     return Hyper(
         alpha=estimator.alpha,
@@ -211,26 +241,37 @@ def _fit_stochastic(estimator, job, tasks, incremental):
     """Train with sgd or adam; return the fitted attributes."""
     from skdense.core.training import train
 
-    printer = EpochPrinter(estimator, job.network) if estimator.verbose else None
+    alone = len(job.networks) == 1
+    printer = EpochPrinter(estimator, job.networks[0]) if estimator.verbose and alone else None
 
-    def observe(news, run):
+    def attributes(stack):
+        stack.write_back()
+        return fitted_attributes(estimator, job, job.networks[0])
+
+    def observe(news, stack):
         if printer:
             printer.print_epochs(*news)
-        if tasks:
-            return tasks.advance(run.active.any(), lambda: fitted_attributes(estimator, job, run))
+        if tasks and alone:
+            return tasks.advance(stack.active.any(), lambda: attributes(stack))
         return False
 
     interrupted = train(
-        job.spec, [job.network], job.data, job.validation, observe, each_epoch=tasks is not None
+        job.spec, job.networks, observe, each_epoch=tasks is not None, n_stacks=1 if alone else 2
     )
-    converged = job.network.progress.converged
-    if printer and converged:
+    if printer and job.networks[0].progress.converged:
         printer.print_end()
     if interrupted:
         _warn("Training interrupted by user.")
-    _check_finite(job.network)
-    attributes = fitted_attributes(estimator, job)
-    if attributes["n_iter_"] == estimator.max_iter and not incremental and not converged:
+    return finish(estimator, job, incremental)
+
+
+def finish(estimator, job, incremental=False):
+    """The fitted attributes of the best trained network, once it is checked."""
+    job.network = network = _best(estimator, job)
+    _check_finite(network)
+    attributes = fitted_attributes(estimator, job, network)
+    unfinished = attributes["n_iter_"] == estimator.max_iter and not network.progress.converged
+    if unfinished and not incremental:
         _warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             "optimization hasn't converged yet.",
@@ -239,16 +280,24 @@ def _fit_stochastic(estimator, job, tasks, incremental):
     return attributes
 
 
-def fitted_attributes(estimator, job, run=None):
-    """What a trained network sets on its estimator; with a run, as of its last call."""
-    if run is not None:
-        run.write_back()
-    network, progress = job.network, job.network.progress
+def _best(estimator, job):
+    """The network of the lowest final loss, or with early stopping of the best validation score."""
+    losses = [network.curves.loss[-1:] for network in job.networks]
+    job.init_losses = np.array([loss[0] if len(loss) else np.nan for loss in losses])
+    ranks = job.init_losses
+    if estimator.early_stopping:
+        ranks = -np.array([network.progress.best for network in job.networks])
+    return job.networks[0 if np.isnan(ranks).all() else np.nanargmin(ranks)]
+
+
+def fitted_attributes(estimator, job, network):
+    """What a network that is trained, or in training, sets on its estimator."""
+    progress = network.progress
     early_stopping = estimator.early_stopping
     attributes = _parameter_attributes(network.best_parameters or network.parameters, job)
     for name, field in _CURVES.items():
         curve = job.earlier_curves.get(name)
-        if job.validation is not None or not name.startswith("validation"):
+        if network.validation is not None or not name.startswith("validation"):
             curve = (curve or []) + getattr(network.curves, field).tolist()
         attributes[name] = curve
     loss_curve = attributes["loss_curve_"]
@@ -258,6 +307,7 @@ def fitted_attributes(estimator, job, run=None):
         "best_validation_score_": progress.best if early_stopping else None,
         "n_iter_": int(progress.epochs),
         "t_": int(progress.samples_seen),
+        "init_losses_": job.init_losses,
         "_no_improvement_count": int(progress.no_improvement),
         # Plain tuples of arrays, so that a saved model holds no class of ours but the estimator's.
         "_optimizer_state": (
@@ -280,18 +330,19 @@ def _fit_lbfgs(estimator, job, tasks, incremental):
     """Train with lbfgs; return the fitted attributes, which are fewer than those of sgd and adam."""
     from skdense.core.lbfgs import minimize_loss
 
-    def parameters():
-        return _parameter_attributes(job.network.parameters, job)
+    def minimize(network):
+        def advance():
+            return tasks.advance(True, lambda: _parameter_attributes(network.parameters, job))
 
-    minimum = minimize_loss(
-        job.spec,
-        job.network,
-        job.data,
-        estimator.max_iter,
-        estimator.max_fun,
-        estimator.tol,
-        observe=(lambda: tasks.advance(True, parameters)) if tasks else None,
-    )
+        observe = advance if tasks and len(job.networks) == 1 else None
+        return minimize_loss(
+            job.spec, network, estimator.max_iter, estimator.max_fun, estimator.tol, observe
+        )
+
+    minima = [minimize(network) for network in job.networks]
+    job.init_losses = np.array([minimum.loss for minimum in minima])
+    best = 0 if np.isnan(job.init_losses).all() else int(np.nanargmin(job.init_losses))
+    network, minimum = job.networks[best], minima[best]
     if minimum.interrupted:
         _warn("Training interrupted by user.")
     elif not minimum.success:
@@ -301,11 +352,15 @@ def _fit_lbfgs(estimator, job, tasks, incremental):
             "data, for instance with StandardScaler.",
             ConvergenceWarning,
         )
-    _check_finite(job.network)
+    _check_finite(network)
     for name in _STOCHASTIC_ATTRIBUTES:
         vars(estimator).pop(name, None)
-    t = estimator.t_ if job.earlier_curves else 0
-    return parameters() | {"loss_": minimum.loss, "n_iter_": minimum.n_iter, "t_": t}
+    return _parameter_attributes(network.parameters, job) | {
+        "loss_": minimum.loss,
+        "n_iter_": minimum.n_iter,
+        "t_": estimator.t_ if job.earlier_curves else 0,
+        "init_losses_": job.init_losses,
+    }
 
 
 def _check_finite(network):

@@ -37,16 +37,19 @@ class EpochPrinter:
 class EpochTasks:
     """Presents the fit to the callbacks as a task, and every epoch of it as a task within.
 
-    Attributes are passed as a function, called only if a callback asks for the fitted estimator.
+    Attributes are passed as a function, called only if a callback asks for the fitted estimator. Where
+    several networks are trained for one fit, their epochs are not presented.
     """
 
-    def __init__(self, estimator, context, given):
+    def __init__(self, estimator, context, given, each_epoch):
         weighted = given.sample_weight is not None
         metadata = {"sample_weight": given.sample_weight} if weighted else None
         self.arguments = {"estimator": estimator, "X": given.X, "y": given.y, "metadata": metadata}
         self.context = context
+        self.epoch = None
         context.call_on_fit_task_begin(**self.arguments)
-        self._begin_epoch()
+        if each_epoch:
+            self._begin_epoch()
 
     def _begin_epoch(self):
         self.epoch = self.context.subcontext(task_name="epoch")

@@ -24,6 +24,8 @@ class FitInput(NamedTuple):
     sample_weight_val: object = None
     classes: object = None
     incremental: bool = False
+    checked: dict | None = None
+    """What estimators that are fitted together to the same objects share, once it is checked."""
 
 
 _CHECKS = {"accept_sparse": "csr", "multi_output": True, "order": "C"}
@@ -32,8 +34,8 @@ _CHECKS = {"accept_sparse": "csr", "multi_output": True, "order": "C"}
 def check_parameters(estimator, given):
     """Raise if parameters that are valid by themselves do not go together."""
     hidden_sizes(estimator)
-    if estimator.n_init > 1:
-        raise NotImplementedError(f"n_init must be 1 for now, got {estimator.n_init}")
+    if given.incremental and estimator.n_init > 1:
+        raise ValueError(f"partial_fit supports n_init=1 only, got n_init={estimator.n_init}; use fit")
     if estimator.solver == "lbfgs" and given.X_val is not None:
         raise ValueError("X_val is not used by solver='lbfgs'; use 'adam' or 'sgd', or X_val=None")
     if given.incremental and estimator.early_stopping:
@@ -64,12 +66,18 @@ def check_data(estimator, given, goes_on):
 
     Sets what the estimator knows of features and labels, or where training goes on checks against it.
     """
-    dtype = (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
-    X, y = validate_data(estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on)
-    if goes_on and estimator.dtype is None:
-        X = X.astype(np.result_type(X.dtype, *estimator.coefs_), copy=False)
-    y = _column(y)
+    X, y = _check_arrays(estimator, given, goes_on)
     _bind_labels(estimator, y, given, goes_on)
+    alike = id(X), id(given.y), id(given.sample_weight)
+    if given.checked is None or estimator.class_weight is not None or given.X_val is not None:
+        return _binarized(estimator, given, X, y)
+    if alike not in given.checked:
+        given.checked[alike] = _binarized(estimator, given, X, y)
+    return given.checked[alike]
+
+
+def _binarized(estimator, given, X, y):
+    """The training and validation data of X, y and their weights."""
     X_val, y_val = _check_validation_set(estimator, given, X.dtype)
     weights, weights_val = _weights(estimator, given, X, y, X_val, y_val)
     binarize = estimator._label_binarizer.transform
@@ -77,6 +85,23 @@ def check_data(estimator, given, goes_on):
     if X_val is None:
         return data, None
     return data, Data(X_val, binarize(y_val).astype(bool), weights_val)
+
+
+def _check_arrays(estimator, given, goes_on):
+    """X as a float array or CSR matrix, and y, of one dimension where it has one column."""
+    dtype = (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
+    shared = {} if given.checked is None else given.checked
+    key = id(given.X), id(given.y), estimator.dtype
+    if key not in shared:
+        shared[key] = validate_data(
+            estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on
+        )
+    else:
+        validate_data(estimator, given.X, skip_check_array=True, reset=not goes_on)
+    X, y = shared[key]
+    if goes_on and estimator.dtype is None:
+        X = X.astype(np.result_type(X.dtype, *estimator.coefs_), copy=False)
+    return X, _column(y)
 
 
 def _column(y):

@@ -30,14 +30,14 @@ class Minimum(NamedTuple):
     interrupted: bool
 
 
-def minimize_loss(spec, network, data, max_iter, max_fun, tol, observe=None):
+def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     """Train one network on all rows at once; it is given its parameters after each iteration.
 
     `observe()` is called after each iteration and ends the training if it returns True. Ctrl-C ends it
     too, and keeps the last iteration's parameters.
     """
     check_not_forked()
-    sizes = network.layer_sizes
+    sizes, data = network.layer_sizes, network.data
     layout = Layout(sizes)
     shape = table_shape(data, sizes)
     n_samples = data.X.shape[0]
@@ -80,7 +80,9 @@ def _compiled(activation, loss, layout, shape, block_rows):
 
         def block(start, loss_sum, weight_sum, gradient):
             rows = tf.minimum(start + tf.range(block_rows), shape.n_rows - 1)[None, :]
-            inputs, targets, weights = minibatch(table, shape, rows, (n_samples - start)[None])
+            inputs, targets, weights = minibatch(
+                table, shape, rows, tf.zeros([1], tf.int32), (n_samples - start)[None]
+            )
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(layers)
                 losses = loss.per_example(targets, forward(inputs, layers, activation))

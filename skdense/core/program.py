@@ -56,9 +56,9 @@ class State(NamedTuple):
 def compiled(spec, shape):
     """The program of this spec and shape, compiled at its first call.
 
-    It is called with a clock, the table, the orders, the validation table and its orders, the hypers
-    and a `State`, and returns the place in the epoch, the curves and the new state. Orders are row
-    numbers `(steps, K, batch)`, clocks and hypers are stacked, curves `(steps, n_fields, K)`.
+    It is called with a clock, the table, the orders, the validation table and its orders, the shifts
+    of both tables, the hypers and a `State`; it returns the place in the epoch, the curves and the new
+    state. Orders are row numbers `(steps, K, batch)`, curves `(steps, n_fields, K)`.
     """
     with _lock:
         return _compiled(spec, shape)
@@ -80,6 +80,7 @@ def _compiled(spec, shape):
         tf.TensorSpec([shape.steps, height, shape.batch], tf.int32),
         signature(shape.validation, dtype) if shape.validation else (),
         tf.TensorSpec([shape.n_blocks, height, shape.batch], tf.int32),
+        tf.TensorSpec([2, height], tf.int32),
         tf.TensorSpec([len(Hyper._fields), height], tf.float64),
         State(
             progress=tf.TensorSpec([len(Progress._fields), height], tf.float64),
@@ -141,14 +142,14 @@ def _training_program(spec, shape):
         sums += tf.where(effective, batch_sums, 0)
         return progress._replace(step=step), sums, parameters, slots
 
-    def validate(table, orders, n_blocks, parameters, hyper):
+    def validate(table, orders, shift, n_blocks, parameters, hyper):
         """The mean loss and accuracy `(K,)` on the validation rows."""
         layers = layers_of(parameters, layout)
         n_left = tf.cast(hyper.n_validation, tf.int32)
 
         def block(b, sums):
             n_real = n_left - b * shape.batch
-            inputs, targets, weights = minibatch(table, shape.validation, orders[b], n_real)
+            inputs, targets, weights = minibatch(table, shape.validation, orders[b], shift, n_real)
             logits = forward(inputs, layers, activation)
             losses = loss.per_example(targets, logits)
             return b + 1, sums + weighted_sums(weights, losses, loss.correct(targets, logits))
@@ -157,7 +158,7 @@ def _training_program(spec, shape):
         _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, start))
         return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
 
-    def program(clock, table, orders, validation_table, validation_orders, hyper, state):
+    def program(clock, table, orders, validation_table, validation_orders, shifts, hyper, state):
         clock = Clock(*tf.unstack(clock))
         hyper = Hyper(*tf.unstack(hyper))
         progress, sums, parameters, slots, best = state
@@ -168,7 +169,7 @@ def _training_program(spec, shape):
 
         def step(s, position, progress, sums, parameters, slots):
             n_real = tf.clip_by_value(n_samples - position * batch_size, 0, batch_size)
-            batch = minibatch(table, shape.table, orders[s], n_real)
+            batch = minibatch(table, shape.table, orders[s], shifts[0], n_real)
             active = progress.active > 0
             new = gradient_step(
                 batch, n_real, active, progress, sums, parameters, slots, hyper, columns
@@ -188,7 +189,7 @@ def _training_program(spec, shape):
             if shape.n_blocks:
                 n_blocks = tf.where(complete, clock.n_blocks, 0)
                 validation_loss, score = validate(
-                    validation_table, validation_orders, n_blocks, parameters, hyper
+                    validation_table, validation_orders, shifts[1], n_blocks, parameters, hyper
                 )
             after, improved = _end_of_epoch(progress, hyper, loss_mean, score)
             if shape.n_blocks:

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from contextlib import contextmanager
 
+from joblib import cpu_count
+
 _process_id = os.getpid()
 
 
@@ -62,6 +64,11 @@ def _start():
 
 
 tf = _start()
+
+
+def n_threads():
+    """How many threads TensorFlow computes with."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or cpu_count()
 
 
 def check_not_forked():

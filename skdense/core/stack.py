@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-HEIGHTS = (1, 8, 20, 40)
+HEIGHTS = (1, 8)
 """The numbers of networks for which programs are compiled."""
 
 MAX_STEPS = 2048
@@ -118,30 +118,48 @@ class Network:
         What the optimizer carries, shaped as the parameters; empty for a new optimizer.
     hyper : Hyper of float
     progress : Progress of float
+    data : Data
+        The rows it trains on.
+    validation : Data or None
+        The rows it is validated on after each epoch; it may be `data` itself.
     random_state : numpy.random.RandomState
         Draws the orders. After the training it stands where one network trained alone leaves it.
+    owns_stream : bool
+        Whether nobody else uses `random_state`, so that it may be left anywhere.
     shuffle : bool
         Whether every epoch has an order of its own.
     rows, validation_rows : ndarray of int or None
-        The rows of the training and of the validation data that are this network's; None for all.
+        Which rows of `data` and `validation` are this network's; None for all.
+    batch_capacity : int
+        The batch size to make room for, at least `hyper.batch_size`: that of networks on a little more
+        or less data, so that they share a program.
     best_parameters : list of (kernel, bias) or None
         After a training with early stopping, those of the best validation score.
     curves : Curves of ndarray or None
-    interrupted : bool
-        Whether the training ended by Ctrl-C.
     """
 
     parameters: list
     hyper: Hyper
     progress: Progress
+    data: Data
     random_state: np.random.RandomState
+    validation: Data | None = None
+    owns_stream: bool = False
     shuffle: bool = True
     slots: Any = ()
     rows: np.ndarray | None = None
     validation_rows: np.ndarray | None = None
+    batch_capacity: int = 1
     best_parameters: list | None = None
     curves: Curves | None = None
-    interrupted: bool = False
+
+    def result(self):
+        """What a training has changed, for `take` in another process."""
+        return self.parameters, self.slots, self.progress, self.best_parameters, self.curves
+
+    def take(self, result):
+        """Become what a copy of this network has become."""
+        self.parameters, self.slots, self.progress, self.best_parameters, self.curves = result
 
     @property
     def layer_sizes(self):
@@ -149,14 +167,18 @@ class Network:
         return (kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels))
 
     @property
+    def padded_batch(self):
+        return max(self.batch_capacity, int(self.hyper.batch_size))
+
+    @property
     def steps_per_epoch(self):
         return math.ceil(self.hyper.n_samples / self.hyper.batch_size)
 
 
 def bucket(size):
-    """The size that `size` is padded to: a power of two, from 32 on with finer steps between."""
-    if size <= 32:
-        return max(2, 2 ** math.ceil(math.log2(max(size, 1))))
+    """The size that `size` is padded to: 2 or a multiple of 8, and from 257 on of 16, 32, ..."""
+    if size <= 2:
+        return 2
     step = max(8, 2 ** math.ceil(math.log2(size)) // 32)
     return step * math.ceil(size / step)
 
@@ -208,9 +230,10 @@ class Layout(NamedTuple):
 
 
 class TableShape(NamedTuple):
-    """The sizes of a data table; `row_entries` is the most non-zeros of a row, 0 for a dense table."""
+    """The sizes of a table; `row_entries` is the most non-zeros of a row, 0 for a dense table."""
 
     n_rows: int
+    n_targets: int
     n_features: int
     n_outputs: int
     n_entries: int = 0
@@ -239,12 +262,15 @@ class Shape(NamedTuple):
 
 
 def stack_shape(networks, data, validation):
-    """The bucket that a stack of these networks, of equal depth, belongs in."""
+    """The bucket that a stack of these networks, of equal depth, belongs in.
+
+    `data` and `validation` hold the rows of all of them.
+    """
     sizes = [max(size) for size in zip(*(network.layer_sizes for network in networks), strict=True)]
-    n_features = sizes[0] if _is_large(data.X) else bucket(sizes[0])
+    n_features = sizes[0] if is_large(data.X) else bucket(sizes[0])
     layer_sizes = (n_features, *(bucket(size) for size in sizes[1:-1]), sizes[-1])
-    height = next((height for height in HEIGHTS if height >= len(networks)), len(networks))
-    batch = bucket(int(max(network.hyper.batch_size for network in networks)))
+    height = min(bound for bound in HEIGHTS if bound >= min(len(networks), HEIGHTS[-1]))
+    batch = bucket(max(network.padded_batch for network in networks))
     n_blocks = 0
     if validation is not None:
         most = max(network.hyper.n_validation for network in networks)
@@ -260,7 +286,8 @@ def stack_shape(networks, data, validation):
     )
 
 
-def _is_large(X):
+def is_large(X):
+    """Whether X keeps its exact shape, since padding would copy many bytes."""
     return (X.data.nbytes if issparse(X) else X.nbytes) > _LARGE_BYTES
 
 
@@ -271,13 +298,15 @@ def _power_of_two(size):
 def table_shape(data, layer_sizes):
     """The bucket that the rows belong in; layer_sizes gives the numbers of features and outputs."""
     X, n_features, n_outputs = data.X, layer_sizes[0], layer_sizes[-1]
-    exact = _is_large(X)
-    n_rows = X.shape[0] if exact else _power_of_two(max(X.shape[0], 64))
+    exact = is_large(X)
+    n_rows, n_targets = (
+        size if exact else _power_of_two(max(size, 64)) for size in (X.shape[0], len(data.targets))
+    )
     if not issparse(X):
-        return TableShape(n_rows, n_features, n_outputs)
+        return TableShape(n_rows, n_targets, n_features, n_outputs)
     row_entries = bucket(int(np.diff(X.indptr).max(initial=1)))
     n_entries = X.nnz if exact else _power_of_two(max(X.nnz, 1024))
-    return TableShape(n_rows, n_features, n_outputs, n_entries, row_entries)
+    return TableShape(n_rows, n_targets, n_features, n_outputs, n_entries, row_entries)
 
 
 def _steps_per_call(height, batch, layer_sizes):

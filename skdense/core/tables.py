@@ -1,17 +1,20 @@
 """Data as tensors from which a program gathers minibatches, dense or sparse.
 
 A table is a tuple of tensors: the rows' features, and last their targets with the weight as an extra
-column, so that one gather serves both. Dense features are one tensor `(n_rows, n_features)`; sparse
-ones are the values and columns of a CSR matrix and where each row starts. No sparse row is made dense
-but, where that is cheaper, those of the minibatch at hand.
+column, so that one gather serves both. Networks that differ only in targets or weights share the
+features: each has its block of targets, and a shift leads from a row to its place there. Dense features
+are one tensor `(n_rows, n_features)`; sparse ones are the values and columns of a CSR matrix and where
+each row starts. No sparse row is made dense but, where that is cheaper, those of the minibatch at hand.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.sparse import vstack as sparse_vstack
 
 from skdense.core.runtime import share, tf, to_tensor
+from skdense.core.stack import Data
 
 _DENSE_FROM = 4
 """Sparse rows are multiplied as dense ones if the gathered kernel rows would outweigh them so often."""
@@ -19,7 +22,7 @@ _DENSE_FROM = 4
 
 def signature(shape, dtype):
     """The TensorSpecs of a table of this `TableShape`."""
-    targets = tf.TensorSpec([shape.n_rows, shape.n_outputs + 1], dtype)
+    targets = tf.TensorSpec([shape.n_targets, shape.n_outputs + 1], dtype)
     if not shape.row_entries:
         return tf.TensorSpec([shape.n_rows, shape.n_features], dtype), targets
     return (
@@ -30,9 +33,39 @@ def signature(shape, dtype):
     )
 
 
+def combine(datas):
+    """One `Data` of several, and for each of them, by id, its first row there and its shift.
+
+    Features that several share are there once.
+    """
+    distinct = list({id(data): data for data in datas}.values())
+    features = list({id(data.X): data.X for data in distinct}.values())
+    first_rows = _starts([X.shape[0] for X in features])
+    first_targets = _starts([len(data.targets) for data in distinct])
+    first_row = {id(X): first for X, first in zip(features, first_rows)}
+    places = {
+        id(data): (first_row[id(data.X)], first - first_row[id(data.X)])
+        for data, first in zip(distinct, first_targets)
+    }
+    if len(distinct) == 1:
+        return distinct[0], places
+    weights = None
+    if any(data.weights is not None for data in distinct):
+        weights = np.concatenate(
+            [np.ones(len(d.targets)) if d.weights is None else d.weights for d in distinct]
+        )
+    stack_rows = sparse_vstack if issparse(features[0]) else np.concatenate
+    X = features[0] if len(features) == 1 else stack_rows(features)
+    return Data(X, np.concatenate([data.targets for data in distinct]), weights), places
+
+
+def _starts(lengths):
+    return [0, *np.cumsum(lengths)[:-1].tolist()]
+
+
 def make_table(data, shape, dtype):
     """The tensors of `data`, padded with zeros to `shape`."""
-    targets = np.zeros((shape.n_rows, shape.n_outputs + 1), dtype)
+    targets = np.zeros((shape.n_targets, shape.n_outputs + 1), dtype)
     targets[: len(data.targets), :-1] = data.targets
     targets[: len(data.targets), -1] = 1 if data.weights is None else data.weights
     return *_features(data.X, shape, dtype), to_tensor(targets)
@@ -59,14 +92,14 @@ def _padded(array, shape):
     return padded
 
 
-def minibatch(table, shape, rows, n_real):
+def minibatch(table, shape, rows, shift, n_real):
     """Inputs, targets `(K, batch, n_outputs)` and weights `(K, batch)` of the rows `(K, batch)`.
 
-    A network's rows from its `n_real` on are padding, of weight zero.
+    A network's rows from its `n_real` on are padding, of weight zero. shift and n_real are `(K,)`.
     """
     *features, targets = table
     inputs = _sparse_rows(*features, rows, shape) if shape.row_entries else tf.gather(*features, rows)
-    row = tf.gather(targets, rows)
+    row = tf.gather(targets, rows + shift[:, None])
     real = tf.range(rows.shape[1]) < n_real[:, None]
     return inputs, row[..., :-1], tf.where(real, row[..., -1], 0)
 

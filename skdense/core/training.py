@@ -1,31 +1,34 @@
-"""Training a stack of networks: the host's side of the training program.
+"""Training stacks of networks: the host's side of the training program.
 
 The host draws the orders of the next call while the program runs the last one, keeps the curves, and
-answers Ctrl-C and observers between calls.
+answers Ctrl-C and observers between calls. More networks than a stack is high wait in a queue: where
+one has stopped, the next takes its lane.
 """
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter, sleep
-from typing import NamedTuple
+from threading import Event
+from time import perf_counter
 
 import numpy as np
 
 from skdense.core.optimizers import OPTIMIZERS
+from skdense.core.orders import Lane, Orders, sources_of
 from skdense.core.program import Clock, State, Sums, compiled
-from skdense.core.runtime import check_not_forked, to_tensor
+from skdense.core.runtime import check_not_forked, tf, to_tensor
 from skdense.core.stack import CALL_SECONDS, Curves, Hyper, Layout, Progress, stack_shape
-from skdense.core.tables import make_table
+from skdense.core.tables import combine, make_table
 
 _PADDED_BIAS = {"logistic": -1e4}
 """The bias of padded units whose activation of 0 is not 0."""
 
-# What fills a stack up to its height: a network that never starts.
+# What fills a lane without a network: one that never starts.
 _IDLE_HYPER = Hyper(*[0.0] * len(Hyper._fields))._replace(batch_size=1.0)
 _IDLE_PROGRESS = Progress(learning_rate=0.0, active=0.0)
 
 
-def train(spec, networks, data, validation=None, observe=None, each_epoch=False):
-    """Train networks of equal depth as one stack, each as if it were alone, to rounding.
+def train(spec, networks, observe=None, each_epoch=False, n_stacks=1):
+    """Train networks of equal depth, each as if it were alone, to rounding.
 
     Ctrl-C ends the training and keeps what was reached.
 
@@ -35,16 +38,14 @@ def train(spec, networks, data, validation=None, observe=None, each_epoch=False)
         What the networks have in common.
     networks : list of Network
         They are given their trained parameters, slots, progress and curves.
-    data : Data
-        The rows that all networks draw from.
-    validation : Data, default=None
-        The rows that they are validated on after each epoch; it may be `data` itself.
     observe : callable, default=None
-        Called between calls of the program with a list of every network's `Curves` of its new epochs,
-        and the run: its array `active` tells which networks go on, its method `write_back` gives the
-        networks what they have become so far. The training ends if it returns True.
+        Called between calls of the program with a list of the `Curves` of new epochs, one for each
+        lane, and the stack: its array `active` tells which lanes go on, its method `write_back` gives
+        the networks in them what they have become so far. The training ends if it returns True.
     each_epoch : bool, default=False
         Whether every call of the program ends with the epoch.
+    n_stacks : int, default=1
+        How many stacks to train at the same time, each in a thread of its own.
 
     Returns
     -------
@@ -52,237 +53,208 @@ def train(spec, networks, data, validation=None, observe=None, each_epoch=False)
         Whether Ctrl-C ended the training.
     """
     check_not_forked()
-    shape = stack_shape(networks, data, validation)
-    run = _Run(spec, shape, networks, data, validation)
-    orders = _Orders(networks, shape, each_epoch)
+    plan = _Plan(spec, networks)
+    stop = Event()
     interrupted = False
+
+    def train_stack():
+        with _Stack(plan) as stack:
+            return _run(stack, plan, observe, each_epoch, stop)
+
+    if n_stacks == 1:
+        return train_stack()
+    with ThreadPoolExecutor(n_stacks) as executor:
+        running = [executor.submit(train_stack) for _ in range(n_stacks)]
+        try:
+            for future in running:
+                future.result()
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            stop.set()
+    return interrupted
+
+
+def _run(stack, plan, observe, each_epoch, stop):
+    """Train until no network is left; True if Ctrl-C ended it."""
+    orders = Orders(plan.shape, stack.lanes, plan.steps_per_epoch, each_epoch)
     # The program releases the interpreter's lock, so a thread is enough to draw beside it.
     with ThreadPoolExecutor(max_workers=1) as executor:
         try:
             upcoming = orders.take(orders.fewest)
-            while upcoming is not None:
-                call = executor.submit(run.advance, upcoming)
-                upcoming = orders.take(run.affordable_steps, enough=call.done)
+            while upcoming is not None and not stop.is_set():
+                call = executor.submit(stack.advance, upcoming)
+                upcoming = orders.take(stack.affordable_steps, enough=call.done)
                 news = call.result()
-                orders.active = run.active
-                stop = observe is not None and observe(news, run)
-                if stop or not run.active.any():
+                if observe is not None and observe(news, stack):
                     break
+                for k in stack.finished():
+                    orders.replace(k, stack.admit(k), upcoming)
+                if not stack.active.any():
+                    break
+                upcoming = upcoming or orders.take(orders.fewest)
         except KeyboardInterrupt:
-            interrupted = True
-    run.write_back()
-    orders.rewind(run.n_epochs + (run.position > 0))
-    return interrupted
+            return True
+    return False
 
 
-class _Run:
-    """A stack on its way through the program: its tables, its state, and its curves so far."""
+class _Plan:
+    """What the stacks of one training share: the program, the tables, the queue of networks."""
 
-    def __init__(self, spec, shape, networks, data, validation):
-        self.spec, self.shape, self.networks = spec, shape, networks
-        self.layout = Layout(shape.layer_sizes)
-        self.program = compiled(spec, shape)
-        self.table = make_table(data, shape.table, spec.dtype)
-        if validation is None:
-            self.validation_table = ()
-        elif validation is data:
+    def __init__(self, spec, networks):
+        self.spec = spec
+        data, self.places = combine([network.data for network in networks])
+        self.validation, self.validation_places = None, {}
+        if networks[0].validation is not None:
+            self.validation, self.validation_places = combine([n.validation for n in networks])
+        self.shape = stack_shape(networks, data, self.validation)
+        self.layout = Layout(self.shape.layer_sizes)
+        self.program = compiled(spec, self.shape)
+        self.table = make_table(data, self.shape.table, spec.dtype)
+        self.validation_table = ()
+        if self.validation is data:
             self.validation_table = self.table
-        else:
-            self.validation_table = make_table(validation, shape.validation, spec.dtype)
-        self.n_blocks, self.validation_orders = self._validation_orders()
-        self.hyper = to_tensor(self._numbers([n.hyper for n in networks], _IDLE_HYPER))
-        self.state = self._initial_state()
+        elif self.validation is not None:
+            self.validation_table = make_table(self.validation, self.shape.validation, spec.dtype)
+        self.steps_per_epoch = max(network.steps_per_epoch for network in networks)
+        self.sources = sources_of(networks)
+        self.queue = deque(networks)
+
+
+class _Stack:
+    """The networks that go through the program together, one a lane: their state and their curves.
+
+    As a context it leaves its networks with what they have become.
+    """
+
+    def __init__(self, plan):
+        self.plan, shape = plan, plan.shape
+        height, dtype, n_parameters = shape.height, plan.spec.dtype, plan.layout.n_parameters
+        n_slots = OPTIMIZERS[plan.spec.optimizer].n_slots
+        # Arrays while lanes are filled, tensors between calls of the program.
+        self.state = State(
+            progress=np.tile(np.array(_IDLE_PROGRESS)[:, None], height),
+            sums=np.zeros((len(Sums._fields), height)),
+            parameters=np.zeros((height, n_parameters), dtype),
+            slots=tuple(np.zeros((height, n_parameters), dtype) for _ in range(n_slots)),
+            best=np.zeros((height, n_parameters if shape.n_blocks else 0), dtype),
+        )
+        self.hyper = np.tile(np.array(_IDLE_HYPER)[:, None], height)
+        self.shifts = np.zeros((2, height), np.int32)
+        self.validation_orders = np.zeros((shape.n_blocks, height, shape.batch), np.int32)
+        self.networks = [None] * height
+        self.curves = [[] for _ in range(height)]
+        self.n_epochs = np.zeros(height, dtype=int)
+        self.active = np.zeros(height, dtype=bool)
         self.position = 0
-        self.n_epochs = np.zeros(len(networks), dtype=int)
-        self.active = np.ones(len(networks), dtype=bool)
-        self.curves = [[] for _ in networks]
         self.affordable_steps = shape.steps
         self._n_calls = 0
+        self._arguments = None
+        self.lanes = [self.admit(k) for k in range(height)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        for k in range(len(self.networks)):
+            self._release(k)
+
+    def finished(self):
+        """The lanes whose networks have stopped."""
+        return [k for k, n in enumerate(self.networks) if n is not None and not self.active[k]]
+
+    def admit(self, k):
+        """Put the queue's next network, if any, in place of lane k's; return its `Lane` or None."""
+        self._release(k)
+        try:
+            network = self.plan.queue.popleft()
+        except IndexError:
+            return None
+        plan, shape = self.plan, self.plan.shape
+        first_row, self.shifts[0, k] = plan.places[id(network.data)]
+        if network.validation is not None:
+            first, self.shifts[1, k] = plan.validation_places[id(network.validation)]
+            n_rows, rows = int(network.hyper.n_validation), network.validation_rows
+            order = np.zeros(shape.n_blocks * shape.batch, np.int32)
+            order[:n_rows] = first + (np.arange(n_rows) if rows is None else rows)
+            self.validation_orders[:, k] = order.reshape(shape.n_blocks, shape.batch)
+        self.hyper[:, k] = network.hyper
+        self._set_state(k, network)
+        self._arguments = None
+        self.networks[k], self.active[k], self.n_epochs[k] = network, True, 0
+        self.curves[k] = [Curves(*np.zeros((len(Curves._fields), 0)))]
+        return Lane(network, plan.sources.get(id(network)), first_row, shape.batch)
+
+    def _set_state(self, k, network):
+        if not isinstance(self.state.progress, np.ndarray):
+            self.state = tf.nest.map_structure(np.array, self.state)
+        pack, dtype = self.plan.layout.pack, self.plan.spec.dtype
+        progress, sums, parameters, slots, best = self.state
+        progress[:, k], sums[:, k] = network.progress, 0
+        bias_fill = _PADDED_BIAS.get(self.plan.spec.activation, 0.0)
+        parameters[k] = pack(network.parameters, dtype, bias_fill)
+        for i, slot in enumerate(slots):
+            slot[k] = pack(network.slots[i], dtype) if network.slots else 0
+        if best.size:
+            best[k] = parameters[k]
 
     def advance(self, drawn):
-        """Run the drawn steps; return every network's curves of the epochs they completed."""
+        """Run the drawn steps; return the curves of the epochs that each lane has completed."""
         start = perf_counter()
-        clock = Clock(drawn.n_steps, drawn.steps_per_epoch, self.position, self.n_blocks)
-        position, curves, self.state = self.program(
+        plan = self.plan
+        if self._arguments is None:
+            arguments = (self.validation_orders, self.shifts, self.hyper, self.state)
+            *self._arguments, self.state = tf.nest.map_structure(to_tensor, arguments)
+        validation_orders, shifts, hyper = self._arguments
+        most = max((n.hyper.n_validation for n in self.networks if n is not None), default=0)
+        n_blocks = -(-int(most) // plan.shape.batch)
+        clock = Clock(drawn.n_steps, plan.steps_per_epoch, self.position, n_blocks)
+        position, curves, self.state = plan.program(
             to_tensor(np.array(clock, np.int32)),
-            self.table,
-            drawn.rows,
-            self.validation_table,
-            self.validation_orders,
-            self.hyper,
+            plan.table,
+            to_tensor(drawn.rows),
+            plan.validation_table,
+            validation_orders,
+            shifts,
+            hyper,
             self.state,
         )
         self.position = int(position)
-        progress = Progress(*self.state.progress.numpy()[:, : len(self.networks)])
+        progress = Progress(*self.state.progress.numpy())
         self._n_calls += 1
         if self._n_calls > 1:  # the first call compiles
             seconds = (perf_counter() - start) / drawn.n_steps
-            self.affordable_steps = max(1, min(self.shape.steps, int(CALL_SECONDS / seconds)))
+            self.affordable_steps = max(1, min(plan.shape.steps, int(CALL_SECONDS / seconds)))
         self.active = progress.active > 0
         n_new = progress.epochs.astype(int) - self.n_epochs
         self.n_epochs += n_new
-        news = [Curves(*values[:n, :].T) for values, n in zip(curves.numpy().transpose(2, 0, 1), n_new)]
+        news = [Curves(*values[:n].T) for values, n in zip(curves.numpy().transpose(2, 0, 1), n_new)]
         for old, new in zip(self.curves, news, strict=True):
             old.append(new)
         return news
 
     def write_back(self):
         """Give the networks what they have become."""
-        progress = self.state.progress.numpy()
-        parameters, best = self.state.parameters.numpy(), self.state.best.numpy()
-        slots = [slot.numpy() for slot in self.state.slots]
-        for k, network in enumerate(self.networks):
-            sizes = network.layer_sizes
-            network.progress = Progress(*progress[:, k].tolist())
-            network.parameters = self.layout.unpack(parameters[k], sizes)
-            network.slots = [self.layout.unpack(slot[k], sizes) for slot in slots]
-            if network.hyper.early_stopping:
-                network.best_parameters = self.layout.unpack(best[k], sizes)
-            network.curves = Curves(*(np.concatenate(parts) for parts in zip(*self.curves[k])))
+        for k in range(len(self.networks)):
+            self._write_back(k)
 
-    def _numbers(self, numbers, idle):
-        """Tuples of numbers, one a network, as a float64 array `(n_fields, height)`."""
-        numbers = [*numbers, *[idle] * (self.shape.height - len(numbers))]
-        return np.array(numbers, dtype=np.float64).T.copy()
-
-    def _initial_state(self):
-        dtype, layout, height = self.spec.dtype, self.layout, self.shape.height
-
-        def stacked(parameters, bias_fill=0.0):
-            stack = np.zeros((height, layout.n_parameters), dtype)
-            for row, layers in zip(stack, parameters):
-                if layers:
-                    row[:] = layout.pack(layers, dtype, bias_fill)
-            return to_tensor(stack)
-
-        parameters = stacked(
-            [network.parameters for network in self.networks],
-            _PADDED_BIAS.get(self.spec.activation, 0.0),
-        )
-        n_slots = OPTIMIZERS[self.spec.optimizer].n_slots
-        return State(
-            progress=to_tensor(self._numbers([n.progress for n in self.networks], _IDLE_PROGRESS)),
-            sums=to_tensor(np.zeros((len(Sums._fields), height))),
-            parameters=parameters,
-            slots=tuple(
-                stacked([network.slots[i] if network.slots else None for network in self.networks])
-                for i in range(n_slots)
-            ),
-            best=parameters if self.shape.n_blocks else parameters[:, :0],
-        )
-
-    def _validation_orders(self):
-        n_blocks, height, batch = self.shape.n_blocks, self.shape.height, self.shape.batch
-        orders = np.zeros((height, n_blocks * batch), np.int32)
-        most = 0
-        for k, network in enumerate(self.networks):
-            n_rows = int(network.hyper.n_validation)
-            rows = network.validation_rows
-            orders[k, :n_rows] = np.arange(n_rows) if rows is None else rows
-            most = max(most, n_rows)
-        orders = orders.reshape(height, n_blocks, batch).transpose(1, 0, 2)
-        return -(-most // batch), to_tensor(np.ascontiguousarray(orders))
-
-
-class _Drawn(NamedTuple):
-    """The orders of one call: `rows` is an int32 tensor `(steps, K, batch)`."""
-
-    n_steps: int
-    steps_per_epoch: int
-    rows: object
-
-
-class _Orders:
-    """The row numbers of every step, drawn from the networks' random states epoch by epoch."""
-
-    def __init__(self, networks, shape, each_epoch):
-        self.shape, self.each_epoch = shape, each_epoch
-        self.streams = [_Stream(network, shape.batch) for network in networks]
-        self.active = np.ones(len(networks), dtype=bool)
-        self.steps_per_epoch = max(len(stream.rows) for stream in self.streams)
-        max_epochs = int(max(network.hyper.max_epochs for network in networks))
-        self.n_left = self.steps_per_epoch * max_epochs
-        self.position = 0
-        self.fewest = max(1, shape.steps // 16)
-
-    def take(self, n_steps, enough=lambda: True):
-        """The next steps, at most n_steps; after the fewest, no further epoch once it is `enough`."""
-        n_steps = min(n_steps, self.n_left)
-        if self.each_epoch:
-            n_steps = min(n_steps, self.steps_per_epoch - self.position)
-        if n_steps == 0:
-            return None
-        for k in np.flatnonzero(self.active):
-            self.streams[k].mark()
-        rows = np.zeros((self.shape.steps, self.shape.height, self.shape.batch), np.int32)
-        filled = 0
-        while filled < n_steps:
-            if self.position == 0 and filled >= self.fewest and enough():
-                break
-            n_new = min(n_steps - filled, self.steps_per_epoch - self.position)
-            for k in np.flatnonzero(self.active):
-                stream = self.streams[k]
-                if self.position == 0:
-                    stream.draw()
-                new = stream.rows[self.position : self.position + n_new]
-                rows[filled : filled + len(new), k] = new
-            filled += n_new
-            self.position = (self.position + n_new) % self.steps_per_epoch
-            sleep(0)  # hands the interpreter's lock to the running call if it waits for it
-        self.n_left -= filled
-        return _Drawn(filled, self.steps_per_epoch, to_tensor(rows))
-
-    def rewind(self, n_epochs):
-        """Leave every random state where drawing `n_epochs[k]` orders leaves it."""
-        for stream, n in zip(self.streams, n_epochs, strict=True):
-            stream.rewind(n)
-
-
-class _Stream:
-    """One network's orders: `rows`, an epoch's row numbers, `(steps_per_epoch, batch)`.
-
-    Each epoch's shuffle is composed with the last epoch's order, as in MLPClassifier.
-    """
-
-    def __init__(self, network, batch):
-        self.random_state = network.random_state if network.shuffle else None
-        n_samples = int(network.hyper.n_samples)
-        self.batch_size = int(network.hyper.batch_size)
-        self.order = np.arange(n_samples) if network.rows is None else network.rows
-        self.identity = np.arange(n_samples)
-        self.shuffled = np.arange(n_samples)
-        self.rows = np.zeros((network.steps_per_epoch, batch), np.int32)
-        self.n_drawn = 0
-        self.marks = []
-
-    def mark(self):
-        """Remember the random state; only the last two marks can be needed."""
-        if self.random_state is not None:
-            state = self.random_state.get_state(legacy=False)
-            self.marks = [*self.marks[-1:], (self.n_drawn, state)]
-
-    def draw(self):
-        """Put the next epoch's order into `rows`."""
-        if self.random_state is not None:
-            self._shuffle()
-            self.order = self.order[self.shuffled]
-        elif self.n_drawn > 0:
+    def _write_back(self, k):
+        network, unpack = self.networks[k], self.plan.layout.unpack
+        if network is None:
             return
-        self.n_drawn += 1
-        full, rest = divmod(len(self.order), self.batch_size)
-        self.rows[:full, : self.batch_size] = self.order[: full * self.batch_size].reshape(full, -1)
-        if rest:
-            self.rows[full, :rest] = self.order[full * self.batch_size :]
+        sizes = network.layer_sizes
+        network.progress = Progress(*np.asarray(self.state.progress)[:, k].tolist())
+        network.parameters = unpack(np.asarray(self.state.parameters[k]), sizes)
+        network.slots = [unpack(np.asarray(slot[k]), sizes) for slot in self.state.slots]
+        if network.hyper.early_stopping:
+            network.best_parameters = unpack(np.asarray(self.state.best[k]), sizes)
+        network.curves = Curves(*(np.concatenate(parts) for parts in zip(*self.curves[k])))
 
-    def rewind(self, n_epochs):
-        """Set the random state to where it was after `n_epochs` draws."""
-        if self.random_state is None or self.n_drawn == n_epochs:
-            return
-        n_drawn, state = [mark for mark in self.marks if mark[0] <= n_epochs][-1]
-        self.random_state.set_state(state)
-        for _ in range(n_epochs - n_drawn):
-            self._shuffle()
-
-    def _shuffle(self):
-        self.shuffled[:] = self.identity
-        self.random_state.shuffle(self.shuffled)
+    def _release(self, k):
+        """Take lane k's network out, with what it has become and its random state where it left it."""
+        self._write_back(k)
+        network, self.networks[k] = self.networks[k], None
+        source = network and self.plan.sources.get(id(network))
+        if source is not None and not network.owns_stream:
+            in_an_epoch = self.active[k] and self.position > 0
+            source.rewind(network.random_state, self.n_epochs[k] + in_an_epoch)

@@ -1,0 +1,191 @@
+"""The row numbers of every minibatch step, drawn on the host from the networks' random streams."""
+
+from threading import Lock
+from time import sleep
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Drawn(NamedTuple):
+    """The steps of one call of the program: `rows` is int32 `(steps, K, batch)`."""
+
+    n_steps: int
+    rows: np.ndarray
+
+
+class Source:
+    """The orders that one random stream gives, epoch by epoch.
+
+    Each epoch's shuffle is composed with the last epoch's order, as in MLPClassifier. Networks whose
+    streams are alike share a source; it then keeps what it has drawn. A private stream may be left
+    anywhere when the training ends.
+    """
+
+    def __init__(self, random_state, n_samples, shared, private):
+        self.random_state, self.shared, self.private = random_state, shared, private
+        self.identity = np.arange(n_samples)
+        self.shuffled = np.arange(n_samples)
+        self.orders = []
+        self.n_drawn = 0
+        self.marks = []
+        self._lock = Lock()  # two stacks may share a source
+
+    def mark(self):
+        """Remember the random state, for `rewind`."""
+        if self.private or (self.marks and self.marks[-1][0] == self.n_drawn):
+            return
+        # Only the last two marks can be needed, unless a network is behind others.
+        with self._lock:
+            kept = self.marks if self.shared else self.marks[-1:]
+            self.marks = [*kept, (self.n_drawn, self.random_state.get_state(legacy=False))]
+
+    def order(self, epoch):
+        """The order of the samples in this epoch, counted from 0."""
+        with self._lock:
+            while self.n_drawn <= epoch:
+                self._shuffle(self.random_state)
+                last = self.orders[-1] if self.orders else self.identity
+                if not self.shared:
+                    self.orders.clear()
+                self.orders.append(last[self.shuffled])
+                self.n_drawn += 1
+            return self.orders[epoch if self.shared else -1]
+
+    def rewind(self, random_state, n_epochs):
+        """Set `random_state` to where drawing the orders of n_epochs epochs leaves it."""
+        if self.private:
+            return
+        with self._lock:
+            self._rewind(random_state, n_epochs)
+
+    def _rewind(self, random_state, n_epochs):
+        n_drawn, state = [mark for mark in self.marks if mark[0] <= n_epochs][-1]
+        random_state.set_state(state)
+        for _ in range(n_epochs - n_drawn):
+            self._shuffle(random_state)
+
+    def _shuffle(self, random_state):
+        self.shuffled[:] = self.identity
+        random_state.shuffle(self.shuffled)
+
+
+def sources_of(networks):
+    """The source of each network's orders, by the network's id, for those that shuffle."""
+    alike = {}
+    for network in networks:
+        if network.shuffle:
+            alike.setdefault(_stream_key(network), []).append(network)
+    sources = {}
+    for group in alike.values():
+        source = Source(
+            group[0].random_state,
+            int(group[0].hyper.n_samples),
+            shared=len(group) > 1,
+            private=all(network.owns_stream for network in group),
+        )
+        sources.update((id(network), source) for network in group)
+    return sources
+
+
+def _stream_key(network):
+    state = network.random_state.get_state(legacy=False)["state"]
+    return network.hyper.n_samples, state["pos"], state["key"].tobytes()
+
+
+class Lane:
+    """One network's place in a stack: its rows in the order of the epoch, `(steps, batch)`."""
+
+    def __init__(self, network, source, first_row, batch):
+        n_samples = int(network.hyper.n_samples)
+        self.source = source
+        self.samples = first_row + (np.arange(n_samples) if network.rows is None else network.rows)
+        self.batch_size = int(network.hyper.batch_size)
+        self.layout = np.zeros((network.steps_per_epoch, batch), np.int32)
+        self.max_epochs = int(network.hyper.max_epochs)
+        self.n_drawn = 0
+
+    def mark(self):
+        """Remember the random state, for rewinding."""
+        if self.source is not None:
+            self.source.mark()
+
+    def next_epoch(self):
+        """Lay out the next epoch."""
+        if self.source is not None:
+            self._lay_out(self.samples[self.source.order(self.n_drawn)])
+        elif self.n_drawn == 0:
+            self._lay_out(self.samples)
+        self.n_drawn += 1
+
+    def _lay_out(self, samples):
+        full, rest = divmod(len(samples), self.batch_size)
+        self.layout[:full, : self.batch_size] = samples[: full * self.batch_size].reshape(full, -1)
+        if rest:
+            self.layout[full, :rest] = samples[full * self.batch_size :]
+
+
+class Orders:
+    """The orders of a stack's lanes, which go through their epochs in step."""
+
+    def __init__(self, shape, lanes, steps_per_epoch, each_epoch):
+        self.shape, self.lanes, self.each_epoch = shape, lanes, each_epoch
+        self.steps_per_epoch = steps_per_epoch
+        self.position = 0
+        self.fewest = max(1, shape.steps // 16)
+
+    def take(self, n_steps, enough=lambda: True):
+        """The next steps, or None if there are none.
+
+        They are n_steps at most, and end with an epoch if one fits; after the fewest, no further
+        epoch begins once it is `enough`.
+        """
+        n_steps = self._limit(n_steps)
+        if n_steps == 0:
+            return None
+        for lane in filter(None, self.lanes):
+            lane.mark()
+        rows = np.zeros((self.shape.steps, self.shape.height, self.shape.batch), np.int32)
+        filled = 0
+        while filled < n_steps:
+            if self.position == 0 and filled >= self.fewest and enough():
+                break
+            n_new = min(n_steps - filled, self.steps_per_epoch - self.position)
+            for k, lane in enumerate(self.lanes):
+                if lane is not None:
+                    self._fill(rows, k, lane, filled, self.position, n_new)
+            filled += n_new
+            self.position = (self.position + n_new) % self.steps_per_epoch
+            sleep(0)  # hands the interpreter's lock to the running call if it waits for it
+        return Drawn(filled, rows)
+
+    def replace(self, k, lane, drawn):
+        """Put another network into lane k, from the start of the drawn steps on."""
+        self.lanes[k] = lane
+        if lane is None or drawn is None:
+            return
+        lane.mark()
+        for start in range(0, drawn.n_steps, self.steps_per_epoch):
+            n_new = min(self.steps_per_epoch, drawn.n_steps - start)
+            self._fill(drawn.rows, k, lane, start, 0, n_new)
+
+    def _limit(self, n_steps):
+        epochs_left = max(
+            (lane.max_epochs - lane.n_drawn for lane in self.lanes if lane is not None), default=0
+        )
+        if self.position:
+            to_epoch_end = self.steps_per_epoch - self.position
+            return min(n_steps, to_epoch_end)
+        if self.each_epoch:
+            epochs_left = min(epochs_left, 1)
+        whole_epochs = n_steps // self.steps_per_epoch * self.steps_per_epoch
+        return min(whole_epochs or n_steps, epochs_left * self.steps_per_epoch)
+
+    @staticmethod
+    def _fill(rows, k, lane, start, position, n_steps):
+        if position == 0:
+            if lane.n_drawn == lane.max_epochs:
+                return
+            lane.next_epoch()
+        new = lane.layout[position : position + n_steps]
+        rows[start : start + len(new), k] = new

@@ -1,0 +1,287 @@
+"""Fitting many estimators at once: those whose networks can share a program train in stacks."""
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from scipy.sparse import issparse
+from sklearn.utils import _safe_indexing
+
+from skdense.classifier import LowLevelMLPClassifier
+from skdense.core.stack import HEIGHTS, bucket, is_large
+from skdense.fitting import finish, prepare
+from skdense.validation import FitInput
+
+_MAX_STACK_BYTES = 2**28
+"""The most bytes of features that the networks of a stack bring together."""
+
+
+class Outcome(NamedTuple):
+    """How the fit of one of many estimators went."""
+
+    error: Exception | None
+    warnings: list
+
+
+def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None):
+    """Fit many estimators together, each as if it were fitted alone, to rounding.
+
+    Networks of the same depth, activation, loss, solver, dtype and about the same batch size share one
+    compiled program, whatever their widths and other parameters are, and train side by side. Where
+    nothing can be shared, as with ``solver='lbfgs'``, an estimator is fitted by itself.
+
+    Parameters
+    ----------
+    estimators : list of LowLevelMLPClassifier
+        They are fitted in place.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features), or list of these
+        The samples; a list has the samples of each estimator.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), or list of these
+        The labels; a list if X is one.
+    sample_weight : array-like of shape (n_samples,), list of these, or None, default=None
+        Weights of the samples; a list if X is one.
+    subsets : list of array-like of int or bool, default=None
+        For each estimator, the samples to fit it to; None for all.
+    n_jobs : int, default=None
+        Number of processes over which stacks are spread, through joblib, whose
+        ``parallel_config`` also chooses a cluster. None, or 1 outside of it, trains in this process,
+        with a thread for each core.
+
+    Returns
+    -------
+    estimators : list of LowLevelMLPClassifier
+        The fitted estimators.
+
+    Raises
+    ------
+    ValueError
+        If there are no estimators, or the lengths of the lists differ.
+    TypeError
+        If an estimator is of another kind.
+    Exception
+        What the first fit that failed raised, once all others are fitted.
+
+    Examples
+    --------
+    >>> from skdense import LowLevelMLPClassifier, fit_many
+    >>> from skdense.datasets import make_two_clouds
+    >>> X, y = make_two_clouds(100, random_state=0)
+    >>> widths = [(2,), (4,), (8,)]
+    >>> nets = [LowLevelMLPClassifier(w, max_iter=30, tol=0.1, random_state=0) for w in widths]
+    >>> [net.n_layers_ for net in fit_many(nets, X, y)]
+    [3, 3, 3]
+    """
+    estimators = list(estimators)
+    _check_estimators(estimators)
+    inputs = _inputs(len(estimators), X, y, sample_weight, subsets)
+    outcomes = fit_inputs(estimators, inputs, n_jobs)
+    for outcome in outcomes:
+        for message in outcome.warnings:
+            warnings.warn(message, stacklevel=2)
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+    return estimators
+
+
+def _check_estimators(estimators):
+    if not estimators:
+        raise ValueError("estimators must have at least one LowLevelMLPClassifier, got none")
+    for estimator in estimators:
+        if not isinstance(estimator, LowLevelMLPClassifier):
+            raise TypeError(f"estimators must be LowLevelMLPClassifier instances, got {estimator!r}")
+    if len({id(estimator) for estimator in estimators}) < len(estimators):
+        raise ValueError("estimators must be distinct objects; use sklearn.base.clone")
+
+
+def _inputs(n_estimators, X, y, sample_weight, subsets):
+    """A FitInput for each estimator; those of the same data and subset share its objects."""
+    lists = {"X": X, "y": y, "sample_weight": sample_weight}
+    several = isinstance(X, list) and len(X) > 0 and all(hasattr(part, "shape") for part in X)
+    if not several:
+        lists = {name: [value] * n_estimators for name, value in lists.items()}
+    elif sample_weight is None:
+        lists["sample_weight"] = [None] * n_estimators
+    lists["subsets"] = [None] * n_estimators if subsets is None else list(subsets)
+    for name, values in lists.items():
+        if len(values) != n_estimators:
+            raise ValueError(
+                f"{name} must have an entry for each of the {n_estimators} estimators, "
+                f"got {len(values)}"
+            )
+    parts = {}
+
+    def part(values, rows):
+        if values is None or rows is None:
+            return values
+        key = id(values), id(rows)
+        if key not in parts:
+            parts[key] = _safe_indexing(values, np.asarray(rows))
+        return parts[key]
+
+    return [
+        FitInput(part(X, rows), part(y, rows), part(weight, rows))
+        for X, y, weight, rows in zip(*lists.values(), strict=True)
+    ]
+
+
+def fit_inputs(estimators, inputs, n_jobs=None):
+    """Fit each estimator to its `FitInput`; return an `Outcome` for each, instead of raising.
+
+    An estimator whose fit fails is left as it was, and so are all if the fit is interrupted.
+    """
+    before = [dict(vars(estimator)) for estimator in estimators]
+    outcomes = [Outcome(None, [])] * len(estimators)
+    checked, jobs, alone = {}, {}, []
+
+    def attempt(i, function):
+        """Call `function` for estimator i; note its warnings, and its error or its result."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            error = result = None
+            try:
+                result = function()
+            except Exception as raised:
+                error = raised
+                vars(estimators[i]).clear()
+                vars(estimators[i]).update(before[i])
+        messages = [warning.message for warning in caught]
+        outcomes[i] = Outcome(error, outcomes[i].warnings + messages)
+        return result
+
+    def start(estimator, given):
+        estimator._validate_params()
+        return prepare(estimator, given._replace(checked=checked))
+
+    try:
+        for i, (estimator, given) in enumerate(zip(estimators, inputs, strict=True)):
+            if _trains_alone(estimator):
+                alone.append(i)
+            elif job := attempt(i, lambda e=estimator, g=given: start(e, g)):
+                jobs[i] = job
+        _own_streams(jobs, estimators)
+        _train_jobs(list(jobs.values()), n_jobs)
+        for i, job in jobs.items():
+            attributes = attempt(i, lambda i=i, job=job: finish(estimators[i], job))
+            vars(estimators[i]).update(attributes or {})
+        for i in alone:
+            attempt(i, lambda i=i: estimators[i].fit(**_fit_arguments(inputs[i])))
+    except KeyboardInterrupt:
+        for estimator, attributes in zip(estimators, before, strict=True):
+            vars(estimator).clear()
+            vars(estimator).update(attributes)
+        raise
+    return outcomes
+
+
+def _trains_alone(estimator):
+    """Whether an estimator trains outside of stacks: by lbfgs, or watched epoch by epoch."""
+    return (
+        estimator.solver == "lbfgs" or bool(estimator.verbose) or hasattr(estimator, "_skl_callbacks")
+    )
+
+
+def _fit_arguments(given):
+    arguments = given._asdict()
+    for name in ("classes", "incremental", "checked"):
+        del arguments[name]
+    return arguments
+
+
+def _own_streams(jobs, estimators):
+    """Give networks whose estimators draw from one generator generators of their own.
+
+    One after the other they could not be trained at the same time.
+    """
+    users = {}
+    for i, job in jobs.items():
+        users.setdefault(id(job.networks[0].random_state), []).append(i)
+    for indices in users.values():
+        if len(indices) > 1:
+            for i in indices:
+                seed = jobs[i].networks[0].random_state.randint(2**31)
+                own = np.random.RandomState(seed)
+                for network in jobs[i].networks:
+                    network.random_state, network.owns_stream = own, True
+
+
+def _train_jobs(jobs, n_jobs):
+    """Train all networks of all jobs, in this process or over joblib's workers."""
+    stacks = _stacks([(job.spec, network) for job in jobs for network in job.networks])
+    if effective_n_jobs(n_jobs) == 1:
+        _train_here(stacks)
+        return
+    trained = Parallel(n_jobs=n_jobs)(delayed(_trained)(*stack) for stack in stacks)
+    for (_, networks), results in zip(stacks, trained, strict=True):
+        for network, result in zip(networks, results, strict=True):
+            network.take(result)
+
+
+def _train_here(stacks):
+    """Train the stacks in a thread for each core; the program releases the interpreter's lock."""
+    from skdense.core.runtime import n_threads
+    from skdense.core.training import train
+
+    threads = n_threads()
+    n_stacks = max(1, threads // max(1, len(stacks)))
+    with ThreadPoolExecutor(threads) as executor:
+        running = [
+            executor.submit(train, spec, networks, n_stacks=n_stacks) for spec, networks in stacks
+        ]
+        for future in running:
+            future.result()
+
+
+def _trained(spec, networks):
+    """In a worker: train one stack; return what its networks have become."""
+    from skdense.core.training import train
+
+    train(spec, networks)
+    return [network.result() for network in networks]
+
+
+def _stacks(networks):
+    """Lists of networks that are to train together, each with the spec they share."""
+    alike = {}
+    for spec, network in networks:
+        alike.setdefault((spec, *_kind(network)), []).append(network)
+    stacks = []
+    for (spec, *_), group in alike.items():
+        group.sort(key=lambda network: network.layer_sizes)
+        stacks += [(spec, part) for part in _parts(group)]
+    return stacks
+
+
+def _kind(network):
+    """What networks have in common, besides their spec, that can share a stack at little cost."""
+    X, sizes = network.data.X, network.layer_sizes
+    return (
+        len(sizes),
+        sizes[0],
+        sizes[-1],
+        issparse(X),
+        network.validation is not None,
+        bucket(network.padded_batch),
+        network.steps_per_epoch.bit_length(),
+        id(X) if is_large(X) else None,
+    )
+
+
+def _parts(group):
+    """Split networks, sorted by width, where the next ones are wider and a stack is full."""
+    parts, features = [[]], {}
+    for network in group:
+        part, X = parts[-1], network.data.X
+        features[id(X)] = X.data.nbytes if issparse(X) else X.nbytes
+        wider = part and _widths(part[-1]) != _widths(network) and len(part) >= HEIGHTS[-1]
+        if wider or (part and sum(features.values()) > _MAX_STACK_BYTES):
+            parts.append([])
+            features = {id(X): features[id(X)]}
+        parts[-1].append(network)
+    return parts
+
+
+def _widths(network):
+    return tuple(max(HEIGHTS[-1], bucket(width)) for width in network.layer_sizes[1:-1])
