@@ -7,10 +7,16 @@ import os
 import sys
 import tempfile
 from contextlib import contextmanager
+from importlib.util import find_spec
 
+import numpy as np
 from joblib import cpu_count
 
 _process_id = os.getpid()
+_SHARE_FROM_BYTES = 2**25
+# What XLA asks of a program's arguments, and NumPy's allocator gives. Other operations of TensorFlow
+# abort on less than 64, so a shared tensor must go nowhere but into a compiled program.
+_ALIGNMENT = 16
 
 
 @contextmanager
@@ -39,6 +45,24 @@ def _quiet():
             del os.environ["TF_CPP_MIN_LOG_LEVEL"]
 
 
+@contextmanager
+def _without_keras():
+    """Keep `import tensorflow` from importing Keras, which takes a third of its time.
+
+    A user's `tf.keras` is the same afterwards: it is looked up when it is first used. Where tf_keras is
+    installed the setting would change which Keras that is, so there it is not made.
+    """
+    name = "TF_USE_LEGACY_KERAS"
+    if name in os.environ or find_spec("tf_keras") is not None:
+        yield
+        return
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
 def _configure_threads(tf):
     """Take the number of threads from OMP_NUM_THREADS, which joblib sets in its workers.
 
@@ -53,7 +77,8 @@ def _configure_threads(tf):
 def _start():
     imported_by_user = "tensorflow" in sys.modules
     with _quiet():
-        import tensorflow as tf
+        with _without_keras():
+            import tensorflow as tf
 
         if not imported_by_user:
             _configure_threads(tf)
@@ -87,5 +112,21 @@ def to_tensor(array):
 
 
 def share(array):
-    """A tensor that shares the memory of `array` where it can, which must not change while in use."""
-    return tf.constant(array)
+    """A tensor that uses the memory of a large `array`, which must not change meanwhile.
+
+    `tf.constant` would need twice the array's memory on top of it. The tensor is for compiled programs
+    only. Memory that may not be written or is not aligned is copied once.
+    """
+    if array.nbytes < _SHARE_FROM_BYTES:
+        return to_tensor(array)
+    if not array.flags.writeable or array.ctypes.data % _ALIGNMENT:
+        array = _aligned_copy(array)
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def _aligned_copy(array):
+    buffer = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % _ALIGNMENT
+    copy = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
