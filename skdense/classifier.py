@@ -9,7 +9,6 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -456,7 +455,8 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         activation = array_activation(self.activation)
         n_samples = X.shape[0]
         logits = np.empty((n_samples, self.n_outputs_), np.result_type(X.dtype, *self.coefs_))
-        for rows in gen_batches(n_samples, _PREDICTION_ROWS):
+        for start in range(0, n_samples, _PREDICTION_ROWS):
+            rows = slice(start, start + _PREDICTION_ROWS)
             logits[rows] = forward(X[rows], layers, activation)
         return logits
 

@@ -1,6 +1,6 @@
 """The training program: stacks against lone trainings, stopping, chunks, observers, and compile counts.
 
-Nearly all networks here fall in one bucket of widths, (5..8, 3..4), and one of batches, 17 to 32, so
+Nearly all networks here fall in one bucket of widths, (5..8, 3..4), and one of batches, 25 to 32, so
 that they share a few compiled programs.
 """
 
@@ -59,17 +59,22 @@ def make_network(
     data=DATA,
     spec=ADAM,
     rows=None,
+    validation=None,
     validation_rows=None,
     shuffle=True,
     **numbers,
 ):
-    """A new network; `numbers` are fields of its `Hyper`."""
+    """A new network; `numbers` are fields of its `Hyper`.
+
+    With `validation_rows` it stops early, by its score on these rows of `data`.
+    """
     random_state = np.random.RandomState(seed)
     layer_sizes = (data.X.shape[1], *widths, data.targets.shape[1])
     parameters = initial_parameters(
         layer_sizes, "glorot_uniform", spec.activation, random_state, spec.dtype
     )
     if validation_rows is not None:
+        validation = data
         numbers |= {"early_stopping": 1.0, "n_validation": len(validation_rows)}
     hyper = HYPER._replace(n_samples=len(data.X) if rows is None else len(rows))._replace(**numbers)
     best = -np.inf if hyper.early_stopping else np.inf
@@ -77,6 +82,8 @@ def make_network(
         parameters=parameters,
         hyper=hyper,
         progress=Progress(hyper.learning_rate_init, best=best),
+        data=data,
+        validation=validation,
         random_state=random_state,
         shuffle=shuffle,
         rows=rows,
@@ -177,23 +184,37 @@ def forty_networks(spec, data):
     return networks
 
 
-@pytest.mark.parametrize("spec", [ADAM, SGD], ids=lambda spec: spec.optimizer)
-def test_forty_unequal_networks_train_as_one_stack_as_each_would_alone(spec):
-    weights = np.random.default_rng(1).uniform(0.1, 3, 120)
-    data = make_data(weights=weights)
+@pytest.fixture(scope="module", params=[ADAM, SGD], ids=lambda spec: spec.optimizer)
+def forty_alone(request):
+    """A spec, data, and forty networks trained one by one: on the data, and one ulp away from it."""
+    spec = request.param
+    data = make_data(weights=np.random.default_rng(1).uniform(0.1, 3, 120))
+    alone, perturbed = forty_networks(spec, data), forty_networks(spec, one_ulp_away(data))
+    for network in alone + perturbed:
+        train(spec, [network])
+        if network.validation is None:  # beside others that validate it has no rows to do it on
+            nothing = np.full_like(network.curves.loss, np.nan)
+            assert np.isnan(network.curves.validation_score).all()
+            network.curves = network.curves._replace(validation_loss=nothing)
+    return spec, data, alone, perturbed
 
+
+@pytest.mark.parametrize("n_stacks", [1, 2])
+def test_forty_unequal_networks_go_through_stacks_as_each_would_alone(forty_alone, n_stacks):
+    spec, data, alone, perturbed = forty_alone
     together = forty_networks(spec, data)
-    train(spec, together, data, data)
-    alone, perturbed = forty_networks(spec, data), forty_networks(spec, data)
-    for networks, its_data in ((alone, data), (perturbed, one_ulp_away(data))):
-        for network in networks:
-            validation = its_data if network.hyper.early_stopping else None
-            train(spec, [network], its_data, validation)
-            if validation is None:  # beside others that validate it has no rows to do it on
-                nothing = np.full_like(network.curves.loss, np.nan)
-                assert np.isnan(network.curves.validation_score).all()
-                network.curves = network.curves._replace(validation_loss=nothing)
+    for network in together:
+        network.validation = data
+    held = {}
 
+    def observe(news, stack):
+        for k, network in enumerate(stack.networks):
+            held.setdefault((id(stack), k), set()).add(id(network))
+
+    train(spec, together, observe, n_stacks=n_stacks)
+
+    assert len(held) == 8 * n_stacks
+    assert set.union(*held.values()) - {id(None)} == {id(network) for network in together}
     for network, lone, nearby in zip(together, alone, perturbed, strict=True):
         assert_equal_to_rounding(network, lone, nearby)
     assert len({network.progress.epochs for network in together}) > 5
@@ -210,12 +231,12 @@ def three_networks(**numbers_of_the_first):
 
 def test_a_stopped_network_is_frozen():
     stopped, *going_on = three_networks(max_epochs=2)
-    train(ADAM, [stopped, *going_on], DATA)
+    train(ADAM, [stopped, *going_on])
     # The same program, but here nothing goes on after the second epoch.
     reference, *others = three_networks(max_epochs=2)
     for network in others:
         network.hyper = network.hyper._replace(max_epochs=2)
-    train(ADAM, [reference, *others], DATA)
+    train(ADAM, [reference, *others])
 
     assert [network.progress.epochs for network in (stopped, *going_on)] == [2, 6, 6]
     assert_identical([stopped], [reference])
@@ -223,10 +244,10 @@ def test_a_stopped_network_is_frozen():
 
 def test_a_network_that_lost_patience_is_frozen_while_others_go_on():
     impatient, *going_on = three_networks(tol=1e6, patience=1)
-    train(ADAM, [impatient, *going_on], DATA)
+    train(ADAM, [impatient, *going_on])
     # The first loss improves on infinity, the next two do not improve on it by a million.
     reference, *_ = same = three_networks(max_epochs=3)
-    train(ADAM, same, DATA)
+    train(ADAM, same)
 
     assert impatient.progress.converged
     assert impatient.progress.epochs == 3
@@ -241,9 +262,9 @@ def test_a_network_that_lost_patience_is_frozen_while_others_go_on():
 @pytest.mark.parametrize("rate", [1e200, np.inf])
 def test_a_network_that_diverges_does_not_poison_its_neighbours(rate):
     healthy = three_networks()
-    train(ADAM, healthy, DATA)
+    train(ADAM, healthy)
     diverging = three_networks(learning_rate_init=rate)
-    train(ADAM, diverging, DATA)
+    train(ADAM, diverging)
 
     assert not np.isfinite(diverging[0].parameters[0][0]).all()
     assert_identical(diverging[1:], healthy[1:])
@@ -253,8 +274,8 @@ def test_a_network_that_starts_as_nan_leaves_its_neighbours_alone_and_stays_nan(
     healthy, with_nan = three_networks(), three_networks()
     with_nan[0].parameters[0][0][:] = np.nan
 
-    train(ADAM, healthy, DATA)
-    train(ADAM, with_nan, DATA)
+    train(ADAM, healthy)
+    train(ADAM, with_nan)
 
     assert np.isnan(with_nan[0].curves.loss).all()
     assert_identical(with_nan[1:], healthy[1:])
@@ -266,8 +287,10 @@ def test_a_network_that_starts_as_nan_leaves_its_neighbours_alone_and_stays_nan(
 def varied_networks():
     """Three networks that differ in batches per epoch and length, one with early stopping."""
     return [
-        make_network((6, 4), seed=0, max_epochs=7),
-        make_network((5, 3), seed=1, batch_size=17, max_epochs=4, rows=np.arange(20, 70)),
+        make_network((6, 4), seed=0, validation=DATA, max_epochs=7),
+        make_network(
+            (5, 3), seed=1, validation=DATA, batch_size=17, max_epochs=4, rows=np.arange(20, 70)
+        ),
         make_network(
             (8, 4),
             seed=2,
@@ -283,14 +306,14 @@ def varied_networks():
 @pytest.fixture(scope="module")
 def trained():
     networks = varied_networks()
-    train(ADAM, networks, DATA, DATA)
+    train(ADAM, networks)
     return networks
 
 
 def test_calls_that_end_with_the_epoch_give_the_same_numbers(trained):
     networks = varied_networks()
 
-    train(ADAM, networks, DATA, DATA, each_epoch=True)
+    train(ADAM, networks, each_epoch=True)
 
     assert_identical(networks, trained)
 
@@ -300,7 +323,7 @@ def test_calls_of_a_single_step_give_the_same_numbers(trained, each_epoch, monke
     networks = varied_networks()
     monkeypatch.setattr(training, "CALL_SECONDS", 0)
 
-    train(ADAM, networks, DATA, DATA, each_epoch=each_epoch)
+    train(ADAM, networks, each_epoch=each_epoch)
 
     assert_identical(networks, trained)
 
@@ -310,7 +333,7 @@ def test_calls_of_at_most_four_steps_give_the_same_numbers(trained, monkeypatch)
     monkeypatch.setattr(stack, "MAX_STEPS", 4)
     assert stack_shape(networks, DATA, DATA).steps == 4
 
-    train(ADAM, networks, DATA, DATA)
+    train(ADAM, networks)
 
     assert_identical(networks, trained)
 
@@ -321,9 +344,11 @@ def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, call_sec
     monkeypatch.setattr(training, "CALL_SECONDS", call_seconds)
     networks, seen = varied_networks(), []
 
-    train(ADAM, networks, DATA, DATA, lambda news, *_: seen.append(news), each_epoch)
+    train(ADAM, networks, lambda news, *_: seen.append(news), each_epoch)
 
-    for network, news in zip(networks, zip(*seen), strict=True):
+    lanes = list(zip(*seen))
+    assert not any(len(curves.loss) for idle in lanes[len(networks) :] for curves in idle)
+    for network, news in zip(networks, lanes):
         for field in Curves._fields:
             parts = [getattr(curves, field) for curves in news]
             np.testing.assert_array_equal(np.concatenate(parts), getattr(network.curves, field))
@@ -341,12 +366,12 @@ def test_an_observer_can_stop_the_training_after_an_epoch(call_seconds, monkeypa
         seen.extend(news[0].loss)
         return len(seen) == 3
 
-    interrupted = train(ADAM, stopped, DATA, DATA, observe, each_epoch=True)
+    interrupted = train(ADAM, stopped, observe, each_epoch=True)
 
     expected = varied_networks()
     for network in expected:
         network.hyper = network.hyper._replace(max_epochs=3)
-    train(ADAM, expected, DATA, DATA)
+    train(ADAM, expected)
     assert not interrupted
     for network in expected:  # these ended by themselves
         network.progress = network.progress._replace(active=1.0)
@@ -361,12 +386,12 @@ def test_ctrl_c_between_epochs_keeps_the_epochs_done():
         if len(calls) == 3:
             raise KeyboardInterrupt
 
-    interrupted = train(ADAM, interrupted_networks, DATA, DATA, observe, each_epoch=True)
+    interrupted = train(ADAM, interrupted_networks, observe, each_epoch=True)
 
     expected = varied_networks()
     for network in expected:
         network.hyper = network.hyper._replace(max_epochs=3)
-    train(ADAM, expected, DATA, DATA)
+    train(ADAM, expected)
     assert interrupted
     for network in expected:
         network.progress = network.progress._replace(active=1.0)
@@ -384,7 +409,7 @@ def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_b
         if len(news[1].loss) == 0:
             raise KeyboardInterrupt
 
-    interrupted = train(ADAM, networks, DATA, None, observe)
+    interrupted = train(ADAM, networks, observe)
 
     assert interrupted
     assert len(finished.curves.loss) == 1
@@ -403,7 +428,7 @@ def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were():
     network, reference = make_network(), make_network()
     network.random_state = Interrupting(0)
 
-    assert train(ADAM, [network], DATA)
+    assert train(ADAM, [network])
 
     for ours, theirs in zip(network.parameters, reference.parameters, strict=True):
         np.testing.assert_array_equal(ours[0], theirs[0])
@@ -423,8 +448,8 @@ def test_a_batch_of_weight_zero_is_a_step_of_no_effect(spec):
 
     with_batch = make_network(data=data, spec=spec, shuffle=False)
     without = make_network(data=data, spec=spec, shuffle=False, rows=kept)
-    train(spec, [with_batch], data)
-    train(spec, [without], data)
+    train(spec, [with_batch])
+    train(spec, [without])
 
     assert with_batch.progress.step == without.progress.step == 6 * 4
     for name, value in numbers_of(without).items():
