@@ -16,7 +16,7 @@ __all__ = ["SeedStudy", "dead_units", "study_seeds"]
 def dead_units(estimator, X):
     """Find the hidden units whose output is the same for every sample.
 
-    Such a unit tells no sample from another. With ``activation="relu"`` it mostly outputs 0, no gradient
+    Such a unit tells no sample from another. With ``activation="relu"`` it mostly gives 0, no gradient
     reaches it, and it stays so.
 
     Parameters
