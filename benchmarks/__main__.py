@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sklearn.exceptions import ConvergenceWarning
 
-from benchmarks import accuracy, costs, environment, plots, speed
+from benchmarks import accuracy, costs, environment, plots, search, speed
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -42,10 +42,18 @@ def growth_suite(folder):
     return costs.growth_to_markdown(points)
 
 
+def search_suite(folder):
+    """Searches and restarts against those of scikit-learn."""
+    results, restart_seconds = search.run(), search.restarts()
+    _keep(folder / "search.json", {"searches": results, "restarts": restart_seconds})
+    return search.to_markdown(results, restart_seconds)
+
+
 SUITES = {
     "quick": (partial(accuracy_suite, full=False), "three estimators on four data sets, the default"),
     "full": (partial(accuracy_suite, full=True), "every installed estimator on every data set at hand"),
     "speed": (speed_suite, "ratios to MLPClassifier, beside those to reach"),
+    "search": (search_suite, "grid searches against scikit-learn's, beside the ratios to reach"),
     "growth": (growth_suite, "seconds a sample as rows, features and width grow"),
 }
 

@@ -8,7 +8,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.activations import array_activation
 from skdense.core.layers import dense
-from skdense.many import fit_many
+from skdense.many import check_estimators, fit_inputs
+from skdense.validation import FitInput, hidden_sizes
 
 __all__ = ["SeedStudy", "dead_units", "study_seeds"]
 
@@ -57,11 +58,11 @@ class SeedStudy(NamedTuple):
     Attributes
     ----------
     estimators : list of LowLevelMLPClassifier
-        The fitted estimators.
+        The estimators, fitted but for those whose training diverged.
     accuracy : ndarray of shape (N,)
-        The accuracy of each on the training samples.
+        The accuracy of each on the training samples, NaN where training diverged.
     dead : ndarray of shape (N, n_hidden_layers)
-        The fraction of each hidden layer's units that are dead on the training samples.
+        The fraction of each hidden layer's units that are dead on the training samples, or NaN.
     """
 
     estimators: list
@@ -88,7 +89,12 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
     Returns
     -------
     study : SeedStudy
-        The fitted estimators with their accuracies and fractions of dead units.
+        The estimators with their accuracies and fractions of dead units.
+
+    Raises
+    ------
+    ValueError
+        If no seed's training ends without an error: that of the first.
 
     Examples
     --------
@@ -102,9 +108,17 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
     """
     seeds = range(seeds) if isinstance(seeds, int) else seeds
     estimators = [clone(estimator).set_params(random_state=seed) for seed in seeds]
-    fit_many(estimators, X, y, n_jobs=n_jobs)
-    return SeedStudy(
+    check_estimators(estimators)
+    outcomes = fit_inputs(estimators, [FitInput(X, y)] * len(estimators), n_jobs)
+    if all(outcome.error is not None for outcome in outcomes):
+        raise outcomes[0].error
+    study = SeedStudy(
         estimators,
-        np.array([fitted.score(X, y) for fitted in estimators]),
-        np.array([[layer.mean() for layer in dead_units(fitted, X)] for fitted in estimators]),
+        accuracy=np.full(len(estimators), np.nan),
+        dead=np.full((len(estimators), len(hidden_sizes(estimator))), np.nan),
     )
+    for i, (network, outcome) in enumerate(zip(estimators, outcomes, strict=True)):
+        if outcome.error is None:
+            study.accuracy[i] = network.score(X, y)
+            study.dead[i] = [layer.mean() for layer in dead_units(network, X)]
+    return study

@@ -53,3 +53,25 @@ def test_a_model_without_hidden_layers_has_no_units():
     clf = LowLevelMLPClassifier((), max_iter=1, random_state=0).fit(X, y)
     assert dead_units(clf, X) == []
     assert study_seeds(LowLevelMLPClassifier((), max_iter=1), X, y, seeds=2).dead.shape == (2, 0)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_study_keeps_the_seeds_that_did_not_diverge():
+    wild = LowLevelMLPClassifier(**NOTEBOOK.get_params()).set_params(
+        learning_rate_init=0.6, max_iter=50
+    )
+    study = study_seeds(wild, X, y, seeds=12)
+    diverged = np.isnan(study.accuracy)
+    for seed in range(12):
+        alone = LowLevelMLPClassifier(**wild.get_params()).set_params(random_state=seed)
+        if diverged[seed]:
+            with pytest.raises(ValueError, match="non-finite"):
+                alone.fit(X, y)
+        else:
+            assert study.accuracy[seed] == alone.fit(X, y).score(X, y)
+    assert 0 < diverged.sum() < 12
+
+
+def test_a_study_of_which_no_seed_can_be_fitted_raises():
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        study_seeds(LowLevelMLPClassifier((0,)), X, y, seeds=2)
