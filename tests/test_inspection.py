@@ -58,7 +58,7 @@ def test_a_model_without_hidden_layers_has_no_units():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_study_keeps_the_seeds_that_did_not_diverge():
     wild = LowLevelMLPClassifier(**NOTEBOOK.get_params()).set_params(
-        learning_rate_init=0.6, max_iter=50
+        hidden_layer_sizes=(20, 20), init="he_uniform", learning_rate_init=0.2, max_iter=50
     )
     study = study_seeds(wild, X, y, seeds=12)
     diverged = np.isnan(study.accuracy)
