@@ -22,13 +22,18 @@ from skdense.validation import FitInput
 _PREDICTION_ROWS = 2048
 
 
-def _has_stochastic_solver(estimator):
-    if estimator.solver != "lbfgs":
-        return True
-    raise AttributeError(
-        "partial_fit is only available for stochastic optimizers. "
-        f"solver={estimator.solver!r} is not stochastic; use 'sgd' or 'adam'."
-    )
+def _can_fit_partially(estimator):
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. solver='lbfgs' is not "
+            "stochastic; use 'sgd' or 'adam'."
+        )
+    if estimator.class_weight == "balanced":
+        raise AttributeError(
+            "partial_fit does not see all labels, so class_weight='balanced' is not available; pass a "
+            "dict, for instance from sklearn.utils.class_weight.compute_class_weight."
+        )
+    return True
 
 
 class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -352,7 +357,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         given = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return fit_estimator(self, given)
 
-    @available_if(_has_stochastic_solver)
+    @available_if(_can_fit_partially)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Go on training for one epoch over X and y.
@@ -419,7 +424,10 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             Columns ordered as `classes_`. For multilabel problems, the probability of each label. The
             dtype is NumPy's promotion of those of X and `coefs_`.
         """
-        return self._columns(self._outputs(self._logits(X)))
+        logits = self._logits(X)
+        if self.out_activation_ == "logistic" and self.n_outputs_ == 1:
+            return expit(np.hstack([-logits, logits]))
+        return self._columns(self._outputs(logits))
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.

@@ -5,6 +5,7 @@ TensorFlow is imported by the first fit, with the modules of `skdense.core` that
 
 import warnings
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from numbers import Integral
 
@@ -13,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
+from skdense.core.forks import check_not_forked
 from skdense.core.initializers import initial_parameters
 from skdense.core.stack import Hyper, Network, Progress, Schedule, Spec
 from skdense.observers import EpochPrinter, EpochTasks
@@ -30,6 +32,8 @@ _STOCHASTIC_ATTRIBUTES = (
 
 
 _AUTO_BATCH = 200
+INTERRUPTED = "Training interrupted by user."
+"""The warning of a fit that Ctrl-C has ended."""
 
 
 @dataclass
@@ -83,6 +87,7 @@ def _unchanged_on_error(estimator):
 
 def prepare(estimator, given):
     """Check the parameters and the data, and make all draws that precede the first epoch."""
+    check_not_forked()
     check_parameters(estimator, given)
     goes_on = hasattr(estimator, "coefs_") and (given.incremental or estimator.warm_start)
     data, validation = check_data(estimator, given, goes_on)
@@ -135,8 +140,7 @@ def prepare(estimator, given):
 
 def _further_draws(estimator, network):
     """The network with other initial parameters, from a copy of its stream, and the same orders."""
-    stream = np.random.RandomState()
-    stream.set_state(network.random_state.get_state())
+    stream = deepcopy(network.random_state)
     dtype = network.data.X.dtype
     for _ in range(estimator.n_init - 1):
         parameters = initial_parameters(
@@ -172,22 +176,29 @@ def _earlier_parameters(estimator, layer_sizes):
 
 def _validation_split(estimator, data, random_state):
     targets = data.targets
-    rows, validation_rows = train_test_split(
-        np.arange(len(targets)),
-        test_size=estimator.validation_fraction,
-        random_state=random_state,
-        stratify=targets if targets.shape[1] == 1 else None,
-    )
+    try:
+        rows, validation_rows = train_test_split(
+            np.arange(len(targets)),
+            test_size=estimator.validation_fraction,
+            random_state=random_state,
+            stratify=targets if targets.shape[1] == 1 else None,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping cannot set validation_fraction={estimator.validation_fraction} of "
+            f"{len(targets)} samples aside: {error}"
+        ) from error
     if len(validation_rows) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset."
         )
-    if data.weights is not None and not data.weights[validation_rows].any():
-        raise ValueError(
-            "The validation set that early_stopping sets aside has no weight: all its sample weights "
-            "are zero. Increase validation_fraction, or pass X_val, y_val and sample_weight_val."
-        )
+    for name, part in (("validation", validation_rows), ("training", rows)):
+        if data.weights is not None and not data.weights[part].any():
+            raise ValueError(
+                f"The {name} set of early_stopping's split has no weight: all its sample weights are "
+                "zero. Change validation_fraction, or pass X_val, y_val and sample_weight_val."
+            )
     return rows, validation_rows
 
 
@@ -247,7 +258,7 @@ def _fit_stochastic(estimator, job, tasks, incremental):
     alone = len(job.networks) == 1
     printer = EpochPrinter(estimator, job.networks[0]) if estimator.verbose and alone else None
 
-    def attributes(stack):
+    def attributes_now(stack):
         stack.write_back()
         return fitted_attributes(estimator, job, job.networks[0])
 
@@ -255,7 +266,7 @@ def _fit_stochastic(estimator, job, tasks, incremental):
         if printer:
             printer.print_epochs(*news)
         if tasks and alone and len(news[0].loss):
-            return tasks.advance(stack.active.any(), lambda: attributes(stack))
+            return tasks.advance(stack.active.any(), lambda: attributes_now(stack))
         return False
 
     interrupted = train(
@@ -264,28 +275,35 @@ def _fit_stochastic(estimator, job, tasks, incremental):
     if printer and job.networks[0].progress.converged:
         printer.print_end()
     if interrupted:
-        _warn("Training interrupted by user.")
-    return finish(estimator, job, incremental)
+        _warn(INTERRUPTED)
+    attributes = finish(estimator, job)
+    if not incremental:
+        warn_if_unfinished(estimator, job)
+    return attributes
 
 
-def finish(estimator, job, incremental=False):
+def finish(estimator, job):
     """The fitted attributes of the best trained network, once it is checked."""
-    job.network = network = _best(estimator, job)
-    _check_finite(network)
-    attributes = fitted_attributes(estimator, job, network)
-    unfinished = attributes["n_iter_"] == estimator.max_iter and not network.progress.converged
-    if unfinished and not incremental:
-        _warn(
+    job.network = _best(estimator, job)
+    _check_finite(job.network)
+    return fitted_attributes(estimator, job, job.network)
+
+
+def warn_if_unfinished(estimator, job):
+    """Warn, at the line that calls fit, if the last epoch came before convergence."""
+    progress = job.network.progress
+    if progress.epochs == estimator.max_iter and not progress.converged:
+        warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             "optimization hasn't converged yet.",
             ConvergenceWarning,
+            stacklevel=6,
         )
-    return attributes
 
 
 def _best(estimator, job):
     """The network of the lowest final loss, or with early stopping of the best validation score."""
-    losses = [network.curves.loss[-1:] for network in job.networks]
+    losses = [network.curves.loss[-1:] if network.curves else () for network in job.networks]
     job.init_losses = np.array([loss[0] if len(loss) else np.nan for loss in losses])
     ranks = job.init_losses
     if estimator.early_stopping:
@@ -355,7 +373,7 @@ def _fit_lbfgs(estimator, job, tasks, incremental):
     best = 0 if np.isnan(job.init_losses).all() else int(np.nanargmin(job.init_losses))
     network, minimum = job.networks[best], minima[best]
     if minimum.interrupted:
-        _warn("Training interrupted by user.")
+        _warn(INTERRUPTED)
     elif not minimum.success:
         _warn(
             f"lbfgs failed to converge after {minimum.n_iter} iteration(s): {minimum.message}. "

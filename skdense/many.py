@@ -2,6 +2,7 @@
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils import _safe_indexing
 
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.core.stack import HEIGHTS, bucket, is_large
-from skdense.fitting import finish, prepare
+from skdense.fitting import INTERRUPTED, finish, prepare, warn_if_unfinished
 from skdense.validation import FitInput
 
 _MAX_STACK_BYTES = 2**28
@@ -156,6 +157,11 @@ def fit_inputs(estimators, inputs, n_jobs=None):
         estimator._validate_params()
         return prepare(estimator, given._replace(checked=checked))
 
+    def end(estimator, job):
+        attributes = finish(estimator, job)
+        vars(estimator).update(attributes)
+        warn_if_unfinished(estimator, job)
+
     try:
         for i, (estimator, given) in enumerate(zip(estimators, inputs, strict=True)):
             if _trains_alone(estimator):
@@ -165,10 +171,11 @@ def fit_inputs(estimators, inputs, n_jobs=None):
         _own_streams(jobs, estimators)
         _train_jobs(list(jobs.values()), n_jobs)
         for i, job in jobs.items():
-            attributes = attempt(i, lambda i=i, job=job: finish(estimators[i], job))
-            vars(estimators[i]).update(attributes or {})
+            attempt(i, lambda i=i, job=job: end(estimators[i], job))
         for i in alone:
             attempt(i, lambda i=i: estimators[i].fit(**_fit_arguments(inputs[i])))
+            if INTERRUPTED in map(str, outcomes[i].warnings):
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         for estimator, attributes in zip(estimators, before, strict=True):
             vars(estimator).clear()
@@ -225,14 +232,19 @@ def _train_here(stacks):
     from skdense.core.runtime import n_threads
     from skdense.core.training import train
 
-    threads = n_threads()
+    threads, stop = n_threads(), Event()
     n_stacks = max(1, threads // max(1, len(stacks)))
     with ThreadPoolExecutor(threads) as executor:
         running = [
-            executor.submit(train, spec, networks, n_stacks=n_stacks) for spec, networks in stacks
+            executor.submit(train, spec, networks, n_stacks=n_stacks, stop=stop)
+            for spec, networks in stacks
         ]
-        for future in running:
-            future.result()
+        try:
+            for future in running:
+                future.result()
+        except BaseException:
+            stop.set()
+            raise
 
 
 def _trained(spec, networks):

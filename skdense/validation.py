@@ -8,7 +8,7 @@ from scipy.sparse import issparse
 from scipy.sparse import vstack as sparse_vstack
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -44,18 +44,15 @@ def check_parameters(estimator, given):
         raise ValueError(
             "partial_fit does not support early_stopping=True; use fit, or early_stopping=False"
         )
-    if given.incremental and estimator.class_weight == "balanced":
-        raise ValueError(
-            "class_weight='balanced' is not supported by partial_fit, which does not see all labels; "
-            "pass a dict, for instance from sklearn.utils.class_weight.compute_class_weight"
-        )
 
 
 def hidden_sizes(estimator):
     """The widths of the hidden layers as a tuple of ints."""
     sizes = estimator.hidden_layer_sizes
     sizes = list(sizes) if np.iterable(sizes) else [sizes]
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+    if not all(
+        isinstance(size, Integral) and not isinstance(size, bool) and size > 0 for size in sizes
+    ):
         raise ValueError(
             f"hidden_layer_sizes must be > 0, got {sizes}: give each hidden layer a positive int, "
             "as in (100,) or (64, 64), or () for no hidden layer"
@@ -159,35 +156,51 @@ def _weights(estimator, given, X, y, X_val, y_val):
     weights_val = None
     if X_val is not None:
         weights_val = _check_weights(given.sample_weight_val, X_val, "sample_weight_val")
-    class_weight = estimator.class_weight
-    if class_weight is None:
+    if estimator.class_weight is None:
         return weights, weights_val
-    if isinstance(class_weight, dict):
-        unknown = [label for label in class_weight if label not in estimator.classes_]
-        if unknown:
-            raise ValueError(
-                f"class_weight has weights of unknown classes {unknown}; the classes are "
-                f"{estimator.classes_}"
-            )
-        for label, weight in class_weight.items():
-            if not (isinstance(weight, Real) and 0 <= weight < np.inf):
-                raise ValueError(
-                    f"class_weight must have finite weights of at least 0, got {weight!r} for class "
-                    f"{label!r}"
-                )
-    # "balanced" counts the training samples only.
-    n_samples = X.shape[0]
-    all_y = y
-    if y_val is not None:
-        all_y = sparse_vstack([y, y_val]) if issparse(y) else np.concatenate([y, y_val])
-    counted = range(n_samples) if class_weight == "balanced" and y_val is not None else None
-    factors = compute_sample_weight(class_weight, all_y, indices=counted)
-    weights = factors[:n_samples] * (1 if weights is None else weights)
+    if isinstance(estimator.class_weight, dict):
+        _check_class_weight(estimator, y)
+    factors, factors_val = _class_factors(estimator.class_weight, y, y_val, weights)
+    weights = factors * (1 if weights is None else weights)
     _check_any(weights, "class_weight and sample_weight")
     if y_val is not None:
-        weights_val = factors[n_samples:] * (1 if weights_val is None else weights_val)
+        weights_val = factors_val * (1 if weights_val is None else weights_val)
         _check_any(weights_val, "class_weight and sample_weight_val")
     return weights, weights_val
+
+
+def _check_class_weight(estimator, y):
+    if y.ndim == 2:
+        raise ValueError("class_weight must be None or 'balanced' for multilabel y, got a dict")
+    unknown = [label for label in estimator.class_weight if label not in estimator.classes_]
+    if unknown:
+        raise ValueError(
+            f"class_weight has weights of unknown classes {unknown}; the classes are "
+            f"{estimator.classes_}"
+        )
+    for label, weight in estimator.class_weight.items():
+        if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+            raise ValueError(
+                f"class_weight must have finite weights of at least 0, got {weight!r} for class "
+                f"{label!r}"
+            )
+
+
+def _class_factors(class_weight, y, y_val, weights):
+    """The class weight of each sample of y and of y_val; "balanced" counts those of y alone."""
+    if y.ndim == 2:
+        if y_val is None:
+            return compute_sample_weight(class_weight, y), None
+        both = sparse_vstack([y, y_val]) if issparse(y) else np.concatenate([y, y_val])
+        factors = compute_sample_weight(class_weight, both, indices=range(y.shape[0]))
+        return factors[: y.shape[0]], factors[y.shape[0] :]
+    labels = np.unique(y)
+    if class_weight == "balanced":
+        by_label = compute_class_weight(class_weight, classes=labels, y=y, sample_weight=weights)
+    else:
+        by_label = np.array([class_weight.get(label, 1.0) for label in labels])
+    factors_val = None if y_val is None else by_label[np.searchsorted(labels, y_val)]
+    return by_label[np.searchsorted(labels, y)], factors_val
 
 
 def _check_weights(weights, X, name):

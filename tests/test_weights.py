@@ -284,9 +284,12 @@ def test_a_bad_class_weight_is_a_clear_error_and_the_fitted_model_stays(class_we
     assert vars(fitted) == before
 
 
-def test_balanced_is_refused_by_partial_fit_with_what_would_do():
-    with pytest.raises(ValueError, match="class_weight='balanced' is not supported by partial_fit"):
-        LowLevelMLPClassifier(class_weight="balanced").partial_fit(X, Y, classes=["no", "yes"])
+def test_balanced_leaves_no_partial_fit_and_says_what_would_do():
+    clf = LowLevelMLPClassifier(class_weight="balanced")
+    assert not hasattr(clf, "partial_fit")
+    with pytest.raises(AttributeError) as raised:
+        clf.partial_fit(X, Y, classes=["no", "yes"])
+    assert "pass a dict" in str(raised.value.__cause__)
 
     of_all = compute_class_weight("balanced", classes=np.array(["no", "yes"]), y=Y)
     dictionary = dict(zip(["no", "yes"], of_all))

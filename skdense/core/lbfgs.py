@@ -10,7 +10,7 @@ from skdense.core.activations import tensor_activation
 from skdense.core.layers import forward
 from skdense.core.losses import LOSSES
 from skdense.core.program import flat, layers_of
-from skdense.core.runtime import check_not_forked, tf, to_tensor
+from skdense.core.runtime import tf, to_tensor
 from skdense.core.stack import Layout, bucket, table_shape
 from skdense.core.tables import make_table, minibatch, signature
 
@@ -40,7 +40,6 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     `observe(minimum)` is called after each iteration and ends the training if it returns True. Ctrl-C
     ends it too, and keeps the last iteration's parameters.
     """
-    check_not_forked()
     sizes, data = network.layer_sizes, network.data
     layout = Layout(sizes)
     shape = table_shape(data, sizes)

@@ -1,10 +1,15 @@
 """The row numbers of every minibatch step, drawn on the host from the networks' random streams."""
 
+import pickle
+from copy import deepcopy
 from threading import Lock
 from time import sleep
 from typing import NamedTuple
 
 import numpy as np
+
+_MAX_SHARED = 20_000
+"""The most samples of networks that share a source: it keeps an order for each epoch."""
 
 
 class Drawn(NamedTuple):
@@ -18,12 +23,14 @@ class Source:
     """The orders that one random stream gives, epoch by epoch.
 
     Each epoch's shuffle is composed with the last epoch's order, as in MLPClassifier. Networks whose
-    streams are alike share a source; it then keeps what it has drawn. A private stream may be left
-    anywhere when the training ends.
+    streams are alike share a source; it then keeps what it has drawn. It draws from a copy of the
+    random state: `rewind` brings the networks' own to where they belong when the training ends, unless
+    all are private, so that it does not matter.
     """
 
     def __init__(self, random_state, n_samples, shared, private):
-        self.random_state, self.shared, self.private = random_state, shared, private
+        self.random_state = deepcopy(random_state)
+        self.shared, self.private = shared, private
         self.identity = np.arange(n_samples)
         self.shuffled = np.arange(n_samples)
         self.orders = []
@@ -60,6 +67,9 @@ class Source:
             self._rewind(random_state, n_epochs)
 
     def _rewind(self, random_state, n_epochs):
+        if self.n_drawn == n_epochs:
+            random_state.set_state(self.random_state.get_state(legacy=False))
+            return
         n_drawn, state = [mark for mark in self.marks if mark[0] <= n_epochs][-1]
         random_state.set_state(state)
         for _ in range(n_epochs - n_drawn):
@@ -75,7 +85,8 @@ def sources_of(networks):
     alike = {}
     for network in networks:
         if network.shuffle:
-            alike.setdefault(_stream_key(network), []).append(network)
+            few = network.hyper.n_samples <= _MAX_SHARED
+            alike.setdefault(_stream_key(network) if few else id(network), []).append(network)
     sources = {}
     for group in alike.values():
         source = Source(
@@ -89,8 +100,7 @@ def sources_of(networks):
 
 
 def _stream_key(network):
-    state = network.random_state.get_state(legacy=False)["state"]
-    return network.hyper.n_samples, state["pos"], state["key"].tobytes()
+    return network.hyper.n_samples, pickle.dumps(network.random_state.get_state(legacy=False))
 
 
 class Lane:

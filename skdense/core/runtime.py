@@ -1,4 +1,4 @@
-"""The only import of TensorFlow: quietly, with joblib's share of the cores, and guarded against fork.
+"""The only import of TensorFlow: quietly, and with joblib's share of the cores.
 
 The user's own settings win: what an environment variable or earlier code has set is left alone.
 """
@@ -12,11 +12,18 @@ from importlib.util import find_spec
 import numpy as np
 from joblib import cpu_count
 
-_process_id = os.getpid()
 _SHARE_FROM_BYTES = 2**25
 # What XLA asks of a program's arguments, and NumPy's allocator gives. Other operations of TensorFlow
 # abort on less than 64, so a shared tensor must go nowhere but into a compiled program.
 _ALIGNMENT = 16
+
+
+def _has_stderr():
+    try:
+        os.fstat(2)
+    except OSError:
+        return False
+    return sys.stderr is not None
 
 
 @contextmanager
@@ -25,7 +32,7 @@ def _quiet():
 
     Some of its messages come before it reads that variable, so stderr itself is redirected.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or not _has_stderr():
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -94,16 +101,6 @@ tf = _start()
 def n_threads():
     """How many threads TensorFlow computes with."""
     return tf.config.threading.get_intra_op_parallelism_threads() or cpu_count()
-
-
-def check_not_forked():
-    """Raise in a process forked after TensorFlow was imported: its threads do not exist there."""
-    if os.getpid() != _process_id:
-        raise RuntimeError(
-            "TensorFlow cannot train in a process that was forked after TensorFlow was imported. "
-            "Start worker processes with joblib's default backend, 'loky', or with the "
-            "multiprocessing start method 'spawn'."
-        )
 
 
 def to_tensor(array):

@@ -155,11 +155,13 @@ class Network:
 
     def result(self):
         """What a training has changed, for `take` in another process."""
-        return self.parameters, self.slots, self.progress, self.best_parameters, self.curves
+        stream = self.random_state.get_state(legacy=False)
+        return stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves
 
     def take(self, result):
         """Become what a copy of this network has become."""
-        self.parameters, self.slots, self.progress, self.best_parameters, self.curves = result
+        stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves = result
+        self.random_state.set_state(stream)
 
     @property
     def layer_sizes(self):

@@ -15,7 +15,7 @@ import numpy as np
 from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.orders import Lane, Orders, sources_of
 from skdense.core.program import Clock, State, Sums, compiled
-from skdense.core.runtime import check_not_forked, tf, to_tensor
+from skdense.core.runtime import tf, to_tensor
 from skdense.core.stack import CALL_SECONDS, Curves, Hyper, Layout, Progress, stack_shape
 from skdense.core.tables import combine, make_table
 
@@ -27,7 +27,7 @@ _IDLE_HYPER = Hyper(*[0.0] * len(Hyper._fields))._replace(batch_size=1.0)
 _IDLE_PROGRESS = Progress(learning_rate=0.0, active=0.0)
 
 
-def train(spec, networks, observe=None, each_epoch=False, n_stacks=1):
+def train(spec, networks, observe=None, each_epoch=False, n_stacks=1, stop=None):
     """Train networks of equal depth, each as if it were alone, to rounding.
 
     Ctrl-C ends the training and keeps what was reached.
@@ -46,15 +46,16 @@ def train(spec, networks, observe=None, each_epoch=False, n_stacks=1):
         Whether every call of the program ends with the epoch.
     n_stacks : int, default=1
         How many stacks to train at the same time, each in a thread of its own.
+    stop : threading.Event, default=None
+        Ends the training, as soon as the programs return, once it is set.
 
     Returns
     -------
     interrupted : bool
         Whether Ctrl-C ended the training.
     """
-    check_not_forked()
     plan = _Plan(spec, networks)
-    stop = Event()
+    stop = stop or Event()
     interrupted = False
 
     def train_stack():

@@ -1,0 +1,389 @@
+"""What a user hears who passes something wrong, and that an earlier fit does not suffer for it."""
+
+import pickle
+import re
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skdense import LowLevelMLPClassifier
+from skdense.datasets import make_two_clouds
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),  # NumPy's, where data overflow float32
+]
+
+X, y = make_two_clouds(50, random_state=0)
+Y_MULTILABEL = np.column_stack([y, 1 - y])
+
+
+def small(**parameters):
+    return LowLevelMLPClassifier((4,), **{"max_iter": 3, "random_state": 0} | parameters)
+
+
+@pytest.fixture
+def fitted():
+    return small().fit(X, y)
+
+
+def replaced(array, value):
+    """A copy of the array whose first entry is the value."""
+    array = np.array(array, dtype=float)
+    array.flat[0] = value
+    return array
+
+
+def assert_refused(model, call, error=ValueError, match=None):
+    """The call raises, and leaves every attribute of the model and its predictions as they were."""
+    before = pickle.dumps(vars(model))
+    probabilities = model.predict_proba(X)
+    with pytest.raises(error, match=match) as caught:
+        call()
+    assert pickle.dumps(vars(model)) == before
+    np.testing.assert_array_equal(model.predict_proba(X), probabilities)
+    return str(caught.value)
+
+
+BAD_PARAMETERS = [
+    ("hidden_layer_sizes", 0, "an int in the range [1, inf)"),
+    ("hidden_layer_sizes", -3, "an int in the range [1, inf)"),
+    ("hidden_layer_sizes", 2.5, "an int in the range [1, inf)"),
+    ("hidden_layer_sizes", "10", "an array-like or an int"),
+    ("hidden_layer_sizes", None, "an array-like or an int"),
+    ("hidden_layer_sizes", (-1,), "positive int"),
+    ("hidden_layer_sizes", (4, 0), "positive int"),
+    ("hidden_layer_sizes", (2.5,), "positive int"),
+    ("hidden_layer_sizes", [[4]], "positive int"),
+    ("activation", "swish", "relu"),
+    ("solver", "rmsprop", "adam"),
+    ("alpha", -1, "[0.0, inf)"),
+    ("alpha", np.nan, "[0.0, inf)"),
+    ("batch_size", 0, "'auto'"),
+    ("batch_size", "all", "'auto'"),
+    ("batch_size", 2.5, "an int in the range [1, inf)"),
+    ("learning_rate", "cosine", "adaptive"),
+    ("learning_rate_init", 0, "(0.0, inf)"),
+    ("learning_rate_init", np.inf, "(0.0, inf)"),
+    ("power_t", -1, "[0.0, inf)"),
+    ("max_iter", 0, "[1, inf)"),
+    ("shuffle", "yes", "bool"),
+    ("random_state", "zero", "RandomState"),
+    ("tol", -1, "[0.0, inf)"),
+    ("verbose", -1, "[0, inf)"),
+    ("warm_start", "yes", "bool"),
+    ("momentum", 1.5, "[0.0, 1.0]"),
+    ("nesterovs_momentum", "yes", "bool"),
+    ("early_stopping", "yes", "bool"),
+    ("validation_fraction", 1.0, "[0.0, 1.0)"),
+    ("beta_1", 1.0, "[0.0, 1.0)"),
+    ("beta_2", -0.1, "[0.0, 1.0)"),
+    ("epsilon", 0, "(0.0, inf)"),
+    ("n_iter_no_change", 0, "[1, inf)"),
+    ("n_iter_no_change", 2.5, "[1, inf)"),
+    ("max_fun", 0, "[1, inf)"),
+    ("dtype", "float16", "float32"),
+    ("loss", "hinge", "log_loss"),
+    ("init", "zeros", "glorot_uniform"),
+    ("class_weight", "heavy", "balanced"),
+    ("class_weight", [1, 2], "dict"),
+    ("n_init", 0, "[1, inf)"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "remedy"), BAD_PARAMETERS)
+def test_a_bad_parameter_is_named_with_what_it_got_and_what_would_do(fitted, name, value, remedy):
+    good = fitted.get_params()[name]
+    probabilities = fitted.predict_proba(X)
+    fitted.set_params(**{name: value})
+    before = pickle.dumps(vars(fitted))
+    with pytest.raises(ValueError, match=name) as caught:
+        fitted.fit(X, y)
+    got = list(value) if isinstance(value, tuple) else value
+    assert repr(got) in str(caught.value)
+    assert remedy in str(caught.value)
+    assert pickle.dumps(vars(fitted)) == before
+    fitted.set_params(**{name: good})
+    np.testing.assert_array_equal(fitted.predict_proba(X), probabilities)
+
+
+@pytest.mark.parametrize(("name", "value", "remedy"), BAD_PARAMETERS)
+def test_the_first_partial_fit_refuses_bad_parameters_too(name, value, remedy):
+    """Later ones do not look again: scikit-learn's rule, since they may come by the thousand."""
+    model = small(**{name: value}) if name != "hidden_layer_sizes" else LowLevelMLPClassifier(value)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=name) as caught:
+        model.partial_fit(X, y, classes=[0, 1])
+    assert remedy in str(caught.value)
+    assert vars(model) == before
+
+
+SHARED_PARAMETERS = MLPClassifier().get_params()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, value, _ in BAD_PARAMETERS if name in SHARED_PARAMETERS],
+)
+def test_mlpclassifier_refuses_the_same_values(name, value):
+    with pytest.raises((ValueError, TypeError)):
+        MLPClassifier(max_iter=1).set_params(**{name: value}).fit(X, y)
+
+
+def test_a_bool_is_no_width(fitted):
+    for widths in (True, (True,)):
+        fitted.set_params(hidden_layer_sizes=widths)
+        with pytest.raises((ValueError, TypeError), match="hidden_layer_sizes"):
+            fitted.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("activation", "swish"), ("loss", "hinge"), ("init", "zeros"), ("dtype", "int8")],
+)
+def test_a_bad_choice_raises_the_error_scikit_learn_raises(name, value):
+    with pytest.raises(InvalidParameterError, match=f"'{name}' parameter of LowLevelMLPClassifier"):
+        LowLevelMLPClassifier(**{name: value}).fit(X, y)
+
+
+BAD_DATA = {
+    "NaN in X": (replaced(X, np.nan), y, "Input X contains NaN"),
+    "infinity in X": (replaced(X, np.inf), y, "Input X contains infinity"),
+    "too large for float32": (X.astype(float) * 1e300, y, "too large for dtype\\('float32'\\)"),
+    "text in X": (np.full(X.shape, "a"), y, "could not convert string to float"),
+    "complex X": (X + 1j, y, "Complex data not supported"),
+    "1-D X": (X[:, 0], y, "Expected 2D array, got 1D array"),
+    "3-D X": (X[None], y, "Found array with dim 3"),
+    "no samples": (X[:0], y[:0], "0 sample"),
+    "no features": (X[:, :0], y, "0 feature"),
+    "no y": (X, None, "requires y to be passed"),
+    "short y": (X, y[:-1], "inconsistent numbers of samples"),
+    "NaN in y": (X, replaced(y, np.nan), "Input y contains NaN"),
+    "continuous y": (X, X[:, 0], "Unknown label type"),
+    "several multiclass outputs": (X, np.column_stack([y, 2 + y]), "Multioutput"),
+}
+
+
+@pytest.mark.parametrize(("bad_X", "bad_y", "match"), BAD_DATA.values(), ids=BAD_DATA)
+def test_bad_data_is_refused_and_an_earlier_fit_stays(bad_X, bad_y, match):
+    model = small(dtype="float32").fit(X, y)
+    assert_refused(model, lambda: model.fit(bad_X, bad_y), match=match)
+
+
+@pytest.mark.parametrize(("bad_X", "bad_y", "match"), BAD_DATA.values(), ids=BAD_DATA)
+def test_a_first_fit_that_fails_leaves_no_trace(bad_X, bad_y, match):
+    model = small(dtype="float32")
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=match):
+        model.fit(bad_X, bad_y)
+    assert vars(model) == before
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
+def test_prediction_refuses_what_fit_refuses(fitted, method):
+    predict = getattr(fitted, method)
+    assert_refused(
+        fitted, lambda: predict(X[:, :1]), match="X has 1 features.*is expecting 2 features as input"
+    )
+    assert_refused(fitted, lambda: predict(replaced(X, np.nan)), match="Input X contains NaN")
+    assert_refused(fitted, lambda: predict(X[0]), match="Expected 2D array, got 1D array")
+    assert_refused(fitted, lambda: predict(X[:0]), match="0 sample")
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
+def test_prediction_before_a_fit_says_so(method):
+    with pytest.raises(NotFittedError, match="Call 'fit' with appropriate arguments"):
+        getattr(LowLevelMLPClassifier(), method)(X)
+
+
+BAD_WEIGHTS = {
+    "negative": (-np.ones(len(y)), "Negative values"),
+    "one negative": (replaced(np.ones(len(y)), -1), "Negative values"),
+    "NaN": (replaced(np.ones(len(y)), np.nan), "sample_weight contains NaN"),
+    "infinite": (replaced(np.ones(len(y)), np.inf), "sample_weight contains infinity"),
+    "short": (np.ones(len(y) - 1), "sample_weight"),
+    "2-D": (np.ones((len(y), 1)), "Sample weights must be 1D"),
+    "all zero": (np.zeros(len(y)), "at least one non-zero"),
+}
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(("weights", "match"), BAD_WEIGHTS.values(), ids=BAD_WEIGHTS)
+def test_bad_sample_weights_are_refused(fitted, weights, match, method):
+    assert_refused(fitted, lambda: getattr(fitted, method)(X, y, sample_weight=weights), match=match)
+
+
+@pytest.mark.parametrize("class_weight", [{7: 1}, {0: 1, 7: 2}])
+def test_class_weights_of_an_unknown_class_are_refused(fitted, class_weight):
+    fitted.set_params(class_weight=class_weight)
+    message = assert_refused(fitted, lambda: fitted.fit(X, y), match="class_weight")
+    assert "7" in message
+
+
+@pytest.mark.parametrize("weight", [-1, np.nan, np.inf])
+def test_a_class_weight_must_be_finite_and_not_negative(fitted, weight):
+    fitted.set_params(class_weight={0: weight, 1: 1})
+    assert_refused(fitted, lambda: fitted.fit(X, y), match="class_weight")
+
+
+def test_class_weights_that_are_all_zero_are_named(fitted):
+    fitted.set_params(class_weight={0: 0, 1: 0})
+    assert_refused(fitted, lambda: fitted.fit(X, y), match="class_weight")
+
+
+def test_the_first_partial_fit_needs_the_classes():
+    with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
+        small().partial_fit(X, y)
+
+
+def test_partial_fit_refuses_labels_that_are_not_among_the_classes(fitted):
+    message = assert_refused(fitted, lambda: fitted.partial_fit(X, y + 1), match="has classes not in")
+    assert "[0 1]" in message
+    assert "[1 2]" in message
+    first = small()
+    with pytest.raises(ValueError, match="has classes not in"):
+        first.partial_fit(X, y + 1, classes=[0, 1])
+    assert not hasattr(first, "classes_")
+
+
+def test_partial_fit_refuses_other_classes_than_the_first_time(fitted):
+    assert_refused(
+        fitted,
+        lambda: fitted.partial_fit(X, y, classes=[0, 1, 2]),
+        match="not the same as on last call",
+    )
+
+
+def test_partial_fit_refuses_another_number_of_features(fitted):
+    assert_refused(fitted, lambda: fitted.partial_fit(X[:, :1], y), match="expecting 2 features")
+
+
+def test_partial_fit_with_early_stopping_is_refused():
+    model = small(early_stopping=True).fit(X, y)
+    message = assert_refused(
+        model, lambda: model.partial_fit(X, y), match="does not support early_stopping=True"
+    )
+    assert "early_stopping=False" in message
+
+
+def test_training_that_goes_on_refuses_changed_widths(fitted):
+    fitted.set_params(hidden_layer_sizes=(5,), warm_start=True)
+    for method in (fitted.fit, fitted.partial_fit):
+        message = assert_refused(fitted, lambda fit=method: fit(X, y), match="hidden_layer_sizes")
+        assert "(2, 5, 1)" in message
+        assert "(2, 4, 1)" in message
+
+
+@pytest.mark.parametrize("labels", [np.arange(100) % 3, np.zeros(100, int), y + 1])
+def test_a_warm_start_refuses_other_classes(fitted, labels):
+    fitted.set_params(warm_start=True)
+    message = assert_refused(
+        fitted,
+        lambda: fitted.fit(X, labels),
+        match="warm_start can only be used where `y` has the same classes as in the previous",
+    )
+    assert "[0 1]" in message
+    assert str(np.unique(labels)) in message
+
+
+def test_a_warm_start_refuses_another_number_of_features(fitted):
+    fitted.set_params(warm_start=True)
+    assert_refused(fitted, lambda: fitted.fit(X[:, :1], y), match="expecting 2 features")
+
+
+@pytest.mark.parametrize(
+    ("fraction", "labels"),
+    [(0.001, y), (0.001, np.arange(100) % 3), (0.001, Y_MULTILABEL), (0.0, y)],
+    ids=["binary", "multiclass", "multilabel", "nothing set aside"],
+)
+def test_a_validation_set_that_is_too_small_names_the_fraction(fraction, labels):
+    model = small().fit(X, labels)
+    model.set_params(early_stopping=True, validation_fraction=fraction)
+    assert_refused(model, lambda: model.fit(X, labels), match="validation_fraction")
+
+
+@pytest.mark.parametrize(
+    ("validation", "match"),
+    [
+        ({"X_val": X[:, :1], "y_val": y}, "X has 1 features"),
+        ({"X_val": replaced(X, np.nan), "y_val": y}, "contains NaN"),
+        ({"X_val": X, "y_val": y + 1}, "`y_val` has classes not in"),
+        ({"X_val": X, "y_val": y[:-1]}, "inconsistent numbers of samples"),
+        ({"X_val": X}, "y_val was not provided"),
+        ({"y_val": y}, "X_val was not provided"),
+        ({"sample_weight_val": np.ones(len(y))}, "X_val and y_val were not provided"),
+        ({"X_val": X, "y_val": y, "sample_weight_val": -np.ones(len(y))}, "Negative values"),
+        ({"X_val": X, "y_val": y, "sample_weight_val": np.ones(3)}, "inconsistent|shape"),
+    ],
+    ids=[
+        "other columns", "NaN", "unseen labels", "short y_val", "no y_val", "no X_val", "weights alone",
+        "negative weights", "short weights",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_bad_validation_set_is_refused(fitted, validation, match, early_stopping):
+    fitted.set_params(early_stopping=early_stopping)
+    assert_refused(fitted, lambda: fitted.fit(X, y, **validation), match=match)
+
+
+def test_a_batch_size_beyond_the_samples_warns_and_is_clipped(recwarn):
+    whole = small(batch_size=len(X)).fit(X, y)
+    assert not [w for w in recwarn if "batch_size" in str(w.message)]
+    with pytest.warns(UserWarning, match="batch_size"):
+        clipped = small(batch_size=len(X) + 1).fit(X, y)
+    np.testing.assert_array_equal(clipped.coefs_[0], whole.coefs_[0])
+
+
+def diverging(**parameters):
+    return LowLevelMLPClassifier(
+        (4,), "identity", solver="sgd", loss="squared_error", learning_rate_init=10, random_state=0,
+        **parameters,
+    )  # fmt: skip
+
+
+def test_divergence_says_from_which_epoch_and_what_helps(fitted):
+    model = fitted.set_params(**diverging(max_iter=200).get_params())
+    message = assert_refused(model, lambda: model.fit(X, y), match="non-finite parameter weights")
+    epoch = int(re.search(r"not finite from epoch (\d+) on", message)[1])
+    assert "StandardScaler" in message
+    assert "learning_rate_init" in message
+    # Stopped there, the weights are still finite, so the curve can be seen.
+    finite = np.isfinite(diverging(max_iter=epoch).fit(X, y).loss_curve_)
+    assert finite.tolist() == [True] * (epoch - 1) + [False]
+
+
+def test_divergence_in_partial_fit_keeps_the_model_that_was():
+    model = clone(diverging()).partial_fit(X * 1e-3, y, classes=[0, 1])
+    assert_refused(
+        model, lambda: model.partial_fit(X * np.float32(1e30), y), match="non-finite parameter weights"
+    )
+
+
+def test_reaching_max_iter_warns_as_mlpclassifier_does():
+    with warnings.catch_warnings(record=True) as ours:
+        warnings.simplefilter("always")
+        small().fit(X, y)
+    with warnings.catch_warnings(record=True) as theirs:
+        warnings.simplefilter("always")
+        MLPClassifier((4,), max_iter=3, random_state=0).fit(X, y)
+    assert [w.category for w in ours] == [w.category for w in theirs] == [ConvergenceWarning]
+    assert str(ours[0].message) == str(theirs[0].message)
+
+
+def test_a_warning_points_at_the_users_line():
+    for model in (small(batch_size=1000), small(batch_size=1000, early_stopping=True)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(X, y)
+        assert {w.filename for w in caught} == {__file__}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        small(batch_size=1000).partial_fit(X, y, classes=[0, 1])
+    assert {w.filename for w in caught} == {__file__}

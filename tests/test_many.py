@@ -1,0 +1,686 @@
+"""Many fits at once: fit_many and n_init against fits one by one.
+
+Nearly all networks here have 4 features, 3 to 8 units a layer and batches of 25 to 32 of some 100
+samples, so that they share a few compiled programs.
+"""
+
+import signal
+import threading
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array, csr_matrix
+from sklearn.base import clone
+from sklearn.callback import ScoringMonitor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from skdense import LowLevelMLPClassifier, fit_many, many
+from skdense.core import lbfgs, training
+from skdense.core.orders import Orders
+from skdense.fitting import prepare
+from skdense.many import fit_inputs
+from skdense.validation import FitInput
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
+    pytest.mark.filterwarnings("ignore:lbfgs failed to converge"),
+]
+
+
+def make_problem(n_samples=120, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, 4))
+    return X, np.where(X @ rng.normal(size=4) + rng.normal(size=n_samples) > 0, "yes", "no")
+
+
+X, Y = make_problem()
+WEIGHTS = np.random.default_rng(1).uniform(0.1, 3, len(X))
+FOLDS = [np.flatnonzero(np.arange(len(X)) % 3 != fold) for fold in range(3)]
+
+CURVES = ("loss_curve_", "accuracy_curve_", "validation_scores_")
+NUMBERS = ("loss_", "best_loss_", "best_validation_score_", "coefs_", "intercepts_", *CURVES)
+COUNTS = ("n_iter_", "t_", "n_features_in_", "n_layers_", "n_outputs_", "out_activation_")
+
+
+def net(hidden=(6,), **parameters):
+    """A small estimator, quick to fit."""
+    defaults = {"batch_size": 30, "max_iter": 6, "random_state": 0}
+    return LowLevelMLPClassifier(hidden, **(defaults | parameters))
+
+
+def numbers_of(model):
+    """The numbers a fit leaves, each as an array by its name; not those that it does not leave."""
+    numbers = {}
+    for name in NUMBERS:
+        value = getattr(model, name, None)
+        if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+            numbers |= {f"{name}[{i}]": array for i, array in enumerate(value)}
+        elif value is not None:
+            numbers[name] = value
+    return numbers
+
+
+def assert_same_fit(model, alone, nearby=None):
+    """To 1e-9, or to 100 times what differs in `nearby`, fitted alone to X one ulp away."""
+    for name in COUNTS:
+        assert getattr(model, name) == getattr(alone, name), name
+    np.testing.assert_array_equal(model.classes_, alone.classes_)
+    assert vars(model).keys() == vars(alone).keys()
+    ours, theirs, changed = numbers_of(model), numbers_of(alone), numbers_of(nearby or alone)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        assert np.shape(theirs[name]) == np.shape(changed[name]), f"{name} is chaotic"
+        change = np.max(np.abs(np.subtract(theirs[name], changed[name])), initial=0)
+        np.testing.assert_allclose(
+            value, theirs[name], rtol=0, atol=max(1e-9, 100 * change), err_msg=name
+        )
+
+
+def assert_same_stream(random_state, other):
+    ours, theirs = (r.get_state(legacy=False)["state"] for r in (random_state, other))
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        np.testing.assert_array_equal(value, theirs[name])
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """The list of the lists of networks that are trained together."""
+    train, seen = training.train, []
+
+    def noted(spec, networks, *arguments, **named):
+        seen.append(networks)
+        return train(spec, networks, *arguments, **named)
+
+    monkeypatch.setattr(training, "train", noted)
+    return seen
+
+
+@pytest.fixture
+def limit_calls(monkeypatch):
+    """Let a call of the program have 8 steps at most."""
+    take = Orders.take
+    monkeypatch.setattr(Orders, "take", lambda self, n, **named: take(self, min(n, 8), **named))
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch, limit_calls):
+    """Press Ctrl-C when the first call of the program has ended; the list of the calls made."""
+    advance, calls = training._Stack.advance, []
+
+    def advance_and_press(self, drawn):
+        news = advance(self, drawn)
+        calls.append(drawn)
+        if len(calls) == 1:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        return news
+
+    monkeypatch.setattr(training._Stack, "advance", advance_and_press)
+    return calls
+
+
+# --- many fits are the fits one by one ---------------------------------------------------------------
+
+# Depth, solver, batches and early stopping choose the program: these few are drawn, the rest is free.
+STRUCTURES = [
+    {"widest": (16,), "solver": "adam"},
+    {"widest": (8,), "solver": "adam", "early_stopping": True},
+    {"widest": (8, 8), "solver": "sgd"},
+    {"widest": (), "solver": "sgd", "early_stopping": True, "batch_size": "auto"},
+    {"widest": (8,), "solver": "lbfgs"},
+]
+
+
+@st.composite
+def estimators(draw):
+    structure = {"early_stopping": False, "batch_size": draw(st.integers(25, 32))}
+    structure |= draw(st.sampled_from(STRUCTURES))
+    widths = [draw(st.integers(3, widest)) for widest in structure.pop("widest")]
+    return LowLevelMLPClassifier(
+        tuple(widths),
+        activation="tanh",
+        alpha=draw(st.floats(1e-6, 1)),
+        learning_rate=draw(st.sampled_from(["constant", "invscaling", "adaptive"])),
+        learning_rate_init=draw(st.floats(1e-4, 0.1)),
+        power_t=draw(st.floats(0.2, 0.8)),
+        max_iter=draw(st.integers(1, 15)),
+        shuffle=draw(st.booleans()),
+        random_state=draw(st.integers(0, 3)),
+        tol=draw(st.sampled_from([0, 1e-4, 1e-2])),
+        momentum=draw(st.floats(0, 0.95)),
+        nesterovs_momentum=draw(st.booleans()),
+        validation_fraction=draw(st.floats(0.1, 0.3)),
+        beta_1=draw(st.floats(0.5, 0.95)),
+        beta_2=draw(st.floats(0.9, 0.9999)),
+        epsilon=draw(st.floats(1e-9, 1e-3)),
+        n_iter_no_change=draw(st.integers(1, 5)),
+        class_weight=draw(st.sampled_from([None, "balanced", {"yes": 0.5, "no": 3.0}])),
+        **structure,
+    )
+
+
+subsets = st.sampled_from([None, *FOLDS])
+
+
+@settings(max_examples=5)
+@given(st.lists(st.tuples(estimators(), subsets), min_size=5, max_size=10), st.booleans())
+def test_estimators_of_any_mixture_end_as_if_fitted_alone(mixture, weighted):
+    weights = WEIGHTS if weighted else None
+    models, rows = (list(part) for part in zip(*mixture))
+    alone, nearby = [clone(model) for model in models], [clone(model) for model in models]
+    for fits, its_X in ((alone, X), (nearby, np.nextafter(X, np.inf))):
+        for model, its_rows in zip(fits, rows, strict=True):
+            part = slice(None) if its_rows is None else its_rows
+            model.fit(its_X[part], Y[part], weights[part] if weighted else None)
+
+    assert fit_many(models, X, Y, weights, subsets=rows) == models
+
+    for fits in zip(models, alone, nearby, strict=True):
+        assert_same_fit(*fits)
+
+
+def test_estimators_that_are_alike_but_for_widths_rates_and_folds_train_together(trainings):
+    widths, rates = [(3,), (5,), (8,)], [0.01, 0.1]
+    models = [net(w, learning_rate_init=rate) for w in widths for rate in rates for _ in FOLDS]
+
+    fit_many(models, X, Y, subsets=FOLDS * 6)
+
+    assert [len(networks) for networks in trainings] == [18]
+
+
+def test_each_estimator_may_have_samples_of_its_own_as_from_the_folds_of_a_pipeline():
+    scaled = [StandardScaler().fit(X[rows]).transform(X[rows]) for rows in FOLDS]
+    labels, weights = [Y[rows] for rows in FOLDS], [WEIGHTS[rows] for rows in FOLDS]
+    models = [net(random_state=k) for k in range(3)]
+
+    fit_many(models, scaled, labels, weights)
+
+    for k, model in enumerate(models):
+        assert_same_fit(model, net(random_state=k).fit(scaled[k], labels[k], weights[k]))
+
+
+def test_lists_of_samples_have_subsets_too():
+    models = [net(random_state=k) for k in range(2)]
+
+    fit_many(models, [X, X + 1], [Y, Y], subsets=[FOLDS[0], None])
+
+    assert_same_fit(models[0], net(random_state=0).fit(X[FOLDS[0]], Y[FOLDS[0]]))
+    assert_same_fit(models[1], net(random_state=1).fit(X + 1, Y))
+
+
+def test_a_mask_or_lists_of_numbers_choose_samples_as_well():
+    models = [net(), net(), net()]
+    mask = np.isin(np.arange(len(X)), FOLDS[0])
+
+    fit_many(models, X.tolist(), Y.tolist(), subsets=[FOLDS[0], FOLDS[0].tolist(), mask])
+
+    for model in models:
+        assert_same_fit(model, net().fit(X[FOLDS[0]], Y[FOLDS[0]]))
+
+
+@pytest.mark.parametrize("container", [csr_matrix, csr_array])
+def test_sparse_samples_give_what_dense_ones_give(container):
+    few = np.where(np.abs(X) > 0.5, X, 0)
+    models, dense = [net(random_state=k) for k in range(3)], [net(random_state=k) for k in range(3)]
+
+    fit_many(models, container(few), Y, subsets=FOLDS)
+    fit_many(dense, few, Y, subsets=FOLDS)
+
+    for model, its_dense in zip(models, dense, strict=True):
+        assert_same_fit(model, its_dense)
+
+
+def test_every_estimator_knows_the_names_of_a_data_frames_columns():
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    models = [net(), net((4,)), net(solver="lbfgs"), net((9,))]
+
+    fit_many(models, frame, Y, subsets=[None, FOLDS[0], FOLDS[0], None])
+
+    for model in models:
+        assert model.feature_names_in_.tolist() == ["a", "b", "c", "d"]
+        model.predict(frame)
+        with pytest.raises(ValueError, match="feature names"):
+            model.predict(frame[["b", "a", "c", "d"]])
+    assert_same_fit(models[0], net().fit(frame, Y))
+
+
+def test_labels_of_several_kinds_are_fitted_together():
+    three, many_labels = np.digitize(X[:, 0], [-0.5, 0.5]), (X[:, :3] > 0).astype(int)
+    models = [net(), net(), net()]
+
+    fit_many(models, [X, X, X], [Y, three, many_labels])
+
+    for model, labels in zip(models, (Y, three, many_labels), strict=True):
+        assert_same_fit(model, net().fit(X, labels))
+
+
+def test_dtypes_are_each_estimators_own():
+    models = [net(dtype="float32"), net(), net(dtype="float64")]
+
+    fit_many(models, X, Y)
+
+    assert [model.coefs_[0].dtype for model in models] == ["float32", "float64", "float64"]
+    np.testing.assert_allclose(models[0].loss_curve_, models[1].loss_curve_, rtol=1e-5)
+    assert_same_fit(models[2], models[1])
+
+
+def test_a_stack_that_would_hold_too_many_bytes_is_split(trainings, monkeypatch):
+    folds = [X[rows] for rows in FOLDS] * 2
+    labels = [Y[rows] for rows in FOLDS] * 2
+    together, apart = ([net(random_state=k) for k in range(6)] for _ in range(2))
+    fit_many(together, [fold.copy() for fold in folds], labels)
+    monkeypatch.setattr(many, "_MAX_STACK_BYTES", 2 * folds[0].nbytes)
+
+    fit_many(apart, [fold.copy() for fold in folds], labels)
+
+    assert [len(networks) for networks in trainings] == [6, 2, 2, 2]
+    for model, same in zip(apart, together, strict=True):
+        assert_same_fit(model, same)
+
+
+def test_warm_starts_go_on_together():
+    models, alone = ([net(random_state=k, warm_start=True) for k in range(3)] for _ in range(2))
+
+    for _ in range(2):
+        fit_many(models, X, Y)
+        for model in alone:
+            model.fit(X, Y)
+
+    for model, same in zip(models, alone, strict=True):
+        assert len(model.loss_curve_) == 12
+        assert_same_fit(model, same)
+
+
+def test_verbose_estimators_print_what_they_print_alone(capsys):
+    quiet, loud = net(), net(verbose=True)
+    net(verbose=True).fit(X, Y)
+    expected = capsys.readouterr().out
+
+    fit_many([quiet, loud], X, Y)
+
+    assert expected
+    assert capsys.readouterr().out == expected
+    assert_same_fit(loud, quiet)
+
+
+def test_callbacks_see_what_they_see_of_a_lone_fit():
+    def monitored():
+        monitor = ScoringMonitor(scoring="accuracy")
+        return net().set_callbacks(monitor), monitor
+
+    (alone, expected), (watched, monitor) = monitored(), monitored()
+    alone.fit(X, Y)
+
+    fit_many([net((4,)), watched], X, Y)
+
+    scores, expected_scores = (
+        [row["accuracy"] for row in m.get_logs(select="most_recent").data] for m in (monitor, expected)
+    )
+    assert len(scores) >= 6
+    assert scores == expected_scores
+    assert_same_fit(watched, alone)
+
+
+def test_two_processes_give_the_same_models():
+    here, there = (
+        [net((w,), random_state=k, early_stopping=w == 4) for w in (3, 4, 9) for k in range(3)]
+        for _ in range(2)
+    )
+
+    fit_many(here, X, Y, subsets=FOLDS * 3)
+    fit_many(there, X, Y, subsets=FOLDS * 3, n_jobs=2)
+
+    for model, same in zip(there, here, strict=True):
+        assert_same_fit(model, same)
+
+
+def test_a_random_state_ends_where_the_lone_fit_leaves_it_also_if_another_process_trains():
+    ours, theirs = np.random.RandomState(0), np.random.RandomState(0)
+
+    fit_many([net(random_state=ours), net()], X, Y, n_jobs=2)
+
+    net(random_state=theirs).fit(X, Y)
+    assert_same_stream(ours, theirs)
+
+
+# --- random states ----------------------------------------------------------------------------------
+
+
+def test_a_random_state_of_ones_own_ends_where_the_lone_fit_leaves_it():
+    ours, theirs = ([np.random.RandomState(k) for k in range(3)] for _ in range(2))
+    options = [{}, {"max_iter": 20, "n_iter_no_change": 1, "tol": 0.05}, {"early_stopping": True}]
+    models = [net(random_state=r, **option) for r, option in zip(ours, options)]
+
+    fit_many([*models, net(random_state=5)], X, Y)
+
+    for model, stream, option in zip(models, theirs, options):
+        assert_same_fit(model, net(random_state=stream, **option).fit(X, Y))
+    for random_state, stream in zip(ours, theirs):
+        assert_same_stream(random_state, stream)
+
+
+@pytest.mark.parametrize("first_stops_first", [True, False])
+def test_random_states_that_are_alike_each_end_where_the_lone_fit_leaves_them(
+    first_stops_first, limit_calls
+):
+    lengths = (3, 12) if first_stops_first else (12, 3)
+    ours, theirs = ([np.random.RandomState(0) for _ in range(2)] for _ in range(2))
+    models = [net(random_state=r, max_iter=n) for r, n in zip(ours, lengths)]
+
+    fit_many(models, X, Y)
+
+    for model, stream, n_epochs in zip(models, theirs, lengths):
+        assert_same_fit(model, net(random_state=stream, max_iter=n_epochs).fit(X, Y))
+    for random_state, stream in zip(ours, theirs):
+        assert_same_stream(random_state, stream)
+
+
+def test_any_bit_generator_may_draw():
+    ours, theirs = (np.random.RandomState(np.random.PCG64(0)) for _ in range(2))
+    model = net(random_state=ours)
+
+    fit_many([model, net()], X, Y)
+
+    assert_same_fit(model, net(random_state=theirs).fit(X, Y))
+    assert_same_stream(ours, theirs)
+
+
+def fit_with_one_generator(random_state):
+    return fit_many([net(random_state=random_state) for _ in range(3)], X, Y)
+
+
+def test_estimators_that_share_a_random_state_have_distinct_streams(trainings):
+    fit_with_one_generator(np.random.RandomState(0))
+
+    ((first, *others),) = trainings
+    for other in others:
+        assert not np.array_equal(first.parameters[0][0], other.parameters[0][0])
+        assert other.random_state is not first.random_state
+        with pytest.raises(AssertionError):
+            assert_same_stream(other.random_state, first.random_state)
+
+
+def test_estimators_that_share_a_random_state_repeat():
+    streams = np.random.RandomState(0), np.random.RandomState(0)
+
+    first, second = (fit_with_one_generator(stream) for stream in streams)
+
+    for model, same in zip(first, second, strict=True):
+        assert_same_fit(model, same)
+    assert_same_stream(*streams)
+
+
+def test_numpys_seed_repeats_estimators_without_a_random_state():
+    fits = []
+    for _ in range(2):
+        np.random.seed(3)  # noqa: NPY002
+        fits.append(fit_with_one_generator(None))
+
+    for model, same in zip(*fits, strict=True):
+        assert_same_fit(model, same)
+
+
+# --- what goes wrong --------------------------------------------------------------------------------
+
+DIVERGING = {"solver": "sgd", "learning_rate_init": 1e200, "activation": "identity"}
+
+
+def test_an_estimator_that_diverges_raises_once_all_others_are_fitted():
+    others = [net(**DIVERGING | {"learning_rate_init": rate}) for rate in (0.01, 0.1)]
+    others.append(net(solver="lbfgs"))
+    diverging = net(**DIVERGING)
+
+    with pytest.raises(ValueError, match="non-finite parameter weights"):
+        fit_many([diverging, *others], X, Y)
+
+    for model in others:
+        assert_same_fit(model, clone(model).fit(X, Y))
+    assert not hasattr(diverging, "coefs_")
+
+
+def test_an_estimator_whose_fit_fails_is_left_as_it_was():
+    model = net().fit(X, Y)
+    model.set_params(**DIVERGING)
+    before = dict(vars(model))
+
+    with pytest.raises(ValueError, match="non-finite parameter weights"):
+        fit_many([net(), model], X[:, :3], Y)
+
+    assert vars(model) == before
+
+
+def test_outcomes_tell_of_each_error_and_of_each_warning():
+    models = [net(**DIVERGING), net(max_iter=2), net(tol=1e6, n_iter_no_change=1), net(alpha=-1)]
+    models += [net(solver="lbfgs", max_iter=1), net(batch_size=500, tol=1e6, n_iter_no_change=1)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        outcomes = fit_inputs(models, [FitInput(X, Y)] * len(models))
+
+    errors = [outcome.error for outcome in outcomes]
+    assert "non-finite" in str(errors[0])
+    assert "'alpha' parameter" in str(errors[3])
+    assert [error is None for error in errors] == [False, True, True, False, True, True]
+    categories = [[type(message) for message in outcome.warnings] for outcome in outcomes]
+    assert categories[1:] == [[ConvergenceWarning], [], [], [ConvergenceWarning], [UserWarning]]
+    assert [hasattr(model, "coefs_") for model in models] == [error is None for error in errors]
+
+
+def test_warnings_are_given_where_fit_many_is_called():
+    with pytest.warns(ConvergenceWarning, match="hasn't converged") as caught:
+        fit_many([net(), net((4,)), net(tol=1e6, n_iter_no_change=1)], X, Y)
+
+    assert [warning.filename for warning in caught] == [__file__] * 2
+
+
+@pytest.mark.parametrize(
+    ("models", "arguments", "error", "message"),
+    [
+        ([], {}, ValueError, "at least one LowLevelMLPClassifier"),
+        ([net(), LogisticRegression()], {}, TypeError, "got LogisticRegression"),
+        ([net(), LowLevelMLPClassifier], {}, TypeError, "LowLevelMLPClassifier instances"),
+        ([net()] * 2, {}, ValueError, "distinct objects"),
+        ([net(), net()], {"subsets": [None]}, ValueError, "subsets.* 2 estimators, got 1"),
+        ([net(), net()], {"X": [X], "y": [Y]}, ValueError, "X .* 2 estimators, got 1"),
+        ([net(), net()], {"X": [X, X], "y": Y}, ValueError, "y .* 2 estimators, got 120"),
+        (
+            [net(), net()],
+            {"X": [X, X], "y": [Y, Y], "sample_weight": WEIGHTS},
+            ValueError,
+            "sample_weight .* 2 estimators, got 120",
+        ),
+        ([net(), net()], {"subsets": [[0, 1, 120], None]}, IndexError, "120 is out of bounds"),
+        ([net(), net((0,))], {}, ValueError, "hidden_layer_sizes must be > 0"),
+        ([net(), net(activation="cube")], {}, ValueError, "'activation' parameter"),
+        ([net(), net()], {"X": np.where(X > 2, np.nan, X)}, ValueError, "contains NaN"),
+        ([net(), net()], {"y": Y[:-1]}, ValueError, "inconsistent numbers of samples"),
+        ([net(), net()], {"sample_weight": -WEIGHTS}, ValueError, "sample_weight"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bad_input_is_told(models, arguments, error, message):
+    with pytest.raises(error, match=message):
+        fit_many(models, **({"X": X, "y": Y} | arguments))
+    assert not any(hasattr(model, "coefs_") for model in models[1:])
+
+
+LONG = {"max_iter": 500, "tol": 0, "n_iter_no_change": 500}
+
+
+def test_ctrl_c_soon_ends_all_fits_and_leaves_every_estimator_as_it_was(ctrl_c):
+    fitted = net(solver="lbfgs").fit(X, Y).set_params(solver="adam", **LONG)
+    models = [fitted, *(net((w,), **LONG) for w in range(3, 7)), net(solver="lbfgs")]
+    before = [dict(vars(model)) for model in models]
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_many(models, X, Y)
+
+    assert [vars(model) for model in models] == before
+    assert len(ctrl_c) < 20  # of 250
+
+
+def test_ctrl_c_during_a_fit_that_trains_alone_ends_all_fits_too(monkeypatch):
+    minimize = lbfgs.minimize
+
+    def interrupted(*arguments, **named):
+        monkeypatch.setattr(lbfgs, "minimize", minimize)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lbfgs, "minimize", interrupted)
+    models = [net(), net(solver="lbfgs"), net(solver="lbfgs")]
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_many(models, X, Y)
+
+    assert not any(hasattr(model, "coefs_") for model in models)
+
+
+# --- several initial draws ---------------------------------------------------------------------------
+
+
+def job_of(model):
+    return prepare(clone(model), FitInput(X, Y))
+
+
+def trained_one_by_one(model):
+    """The networks of the model's initial draws, each trained alone."""
+    job = job_of(model)
+    for network in job.networks:
+        network.random_state = job_of(model).networks[0].random_state  # they have the same orders
+        training.train(job.spec, [network])
+    return job.networks
+
+
+@pytest.mark.parametrize("n_init", [2, 8, 20])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_more_draws_never_end_with_a_higher_training_loss(seed, n_init):
+    alone = net(random_state=seed).fit(X, Y)
+
+    model = net(random_state=seed, n_init=n_init).fit(X, Y)
+
+    assert model.init_losses_.shape == (n_init,)
+    assert model.init_losses_[0] == pytest.approx(alone.loss_, rel=0, abs=1e-9)
+    assert model.loss_ == model.init_losses_.min() <= alone.loss_ + 1e-9
+    assert model.loss_curve_[-1] == model.loss_
+
+
+def test_one_draw_has_its_loss_to_show():
+    model = net().fit(X, Y)
+
+    assert model.init_losses_.tolist() == [model.loss_]
+
+
+@pytest.mark.parametrize("options", [{}, {"max_iter": 40, "tol": 0.01, "n_iter_no_change": 2}])
+def test_each_draw_is_trained_as_it_would_be_alone_and_the_best_is_kept(options, limit_calls):
+    model = net(n_init=20, **options)
+    networks = trained_one_by_one(model)
+    losses = [network.curves.loss[-1] for network in networks]
+
+    model.fit(X, Y)
+
+    np.testing.assert_allclose(model.init_losses_, losses, rtol=0, atol=1e-9)
+    best = networks[int(np.argmin(losses))]
+    np.testing.assert_allclose(model.loss_curve_, best.curves.loss, rtol=0, atol=1e-9)
+    assert model.n_iter_ == best.progress.epochs
+    for coef, intercept, (kernel, bias) in zip(model.coefs_, model.intercepts_, best.parameters):
+        np.testing.assert_allclose(coef, kernel, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(intercept, bias, rtol=0, atol=1e-9)
+
+
+def test_every_draw_differs_and_the_first_is_that_of_a_single_one():
+    networks = job_of(net(n_init=8)).networks
+    (alone,) = job_of(net()).networks
+
+    kernels = [network.parameters[0][0] for network in networks]
+    np.testing.assert_array_equal(kernels[0], alone.parameters[0][0])
+    assert len({kernel.tobytes() for kernel in kernels}) == 8
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_random_state_ends_where_a_single_draw_leaves_it(early_stopping, limit_calls):
+    options = {"max_iter": 40, "tol": 0.01, "n_iter_no_change": 2, "early_stopping": early_stopping}
+    streams = np.random.RandomState(0), np.random.RandomState(0)
+
+    several = net(random_state=streams[0], n_init=12, **options).fit(X, Y)
+    net(random_state=streams[1], **options).fit(X, Y)
+
+    assert_same_stream(*streams)
+    seeded = net(random_state=0, n_init=12, **options).fit(X, Y)
+    np.testing.assert_allclose(several.init_losses_, seeded.init_losses_, rtol=0, atol=1e-9)
+
+
+def test_with_early_stopping_all_draws_share_the_split_and_the_best_score_is_kept():
+    model = net(n_init=12, early_stopping=True, max_iter=12)
+    networks = trained_one_by_one(model)
+    (alone,) = job_of(net(early_stopping=True)).networks
+    scores = [network.progress.best for network in networks]
+
+    model.fit(X, Y)
+
+    for network in networks:
+        np.testing.assert_array_equal(network.validation_rows, alone.validation_rows)
+        np.testing.assert_array_equal(network.rows, alone.rows)
+    assert model.best_validation_score_ == max(scores)
+    best = networks[int(np.argmax(scores))]
+    np.testing.assert_allclose(
+        model.validation_scores_, best.curves.validation_score, rtol=0, atol=1e-9
+    )
+    np.testing.assert_allclose(model.coefs_[0], best.best_parameters[0][0], rtol=0, atol=1e-9)
+
+
+def test_lbfgs_keeps_the_best_of_its_draws_too():
+    alone = net(solver="lbfgs", max_iter=30).fit(X, Y)
+
+    model = net(solver="lbfgs", max_iter=30, n_init=4).fit(X, Y)
+
+    assert model.init_losses_.shape == (4,)
+    assert model.init_losses_[0] == alone.loss_
+    assert model.loss_ == model.init_losses_.min() <= alone.loss_
+    assert len(set(model.init_losses_)) == 4
+
+
+def test_several_draws_repeat_bit_for_bit():
+    first, second = (net(n_init=20).fit(X, Y) for _ in range(2))
+
+    np.testing.assert_array_equal(first.init_losses_, second.init_losses_)
+    for coef, same in zip(first.coefs_, second.coefs_, strict=True):
+        np.testing.assert_array_equal(coef, same)
+
+
+def test_estimators_of_several_draws_are_fitted_among_others():
+    models = [net(n_init=3), net((4,)), net(n_init=9, random_state=1), net(solver="lbfgs", n_init=2)]
+
+    fit_many(models, X, Y)
+
+    for model in models:
+        alone = clone(model).fit(X, Y)
+        assert_same_fit(model, alone)
+        np.testing.assert_allclose(model.init_losses_, alone.init_losses_, rtol=0, atol=1e-9)
+
+
+def test_partial_fit_has_one_draw_only():
+    with pytest.raises(ValueError, match="n_init=1 only, got n_init=2"):
+        net(n_init=2).partial_fit(X, Y, classes=["no", "yes"])
+
+
+@pytest.mark.parametrize("n_init", [0, -1, 1.5, None])
+def test_the_number_of_draws_is_a_positive_int(n_init):
+    with pytest.raises(ValueError, match="'n_init' parameter"):
+        net(n_init=n_init).fit(X, Y)
+
+
+@pytest.mark.parametrize("n_init", [2, 20])
+def test_ctrl_c_keeps_the_best_of_the_draws_so_far(n_init, ctrl_c):
+    model = net(n_init=n_init, **LONG)
+
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(X, Y)
+
+    assert 1 <= model.n_iter_ < 100
+    assert model.loss_ == np.nanmin(model.init_losses_)
+    assert model.init_losses_.shape == (n_init,)

@@ -1,0 +1,319 @@
+"""The orders of minibatches: MLPClassifier's shuffles, whoever shares them, and rewound streams."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.utils import shuffle
+
+from skdense.core.orders import Lane, Orders, Source, sources_of
+from skdense.core.stack import Data, Hyper, Network, Progress, Shape
+
+N_SAMPLES = 23
+
+
+def expected_orders(seed, n_epochs, n_samples=N_SAMPLES):
+    """MLPClassifier's scheme: each epoch shuffles the order of the last. Also the stream after it."""
+    random_state = np.random.RandomState(seed)
+    order, orders = np.arange(n_samples), []
+    for _ in range(n_epochs):
+        order = shuffle(order, random_state=random_state)
+        orders.append(order)
+    return orders, random_state
+
+
+def assert_same_stream(random_state, other):
+    copy = np.random.RandomState()
+    copy.set_state(random_state.get_state())
+    reference = np.random.RandomState()
+    reference.set_state(other.get_state())
+    assert copy.uniform() == reference.uniform()
+
+
+def network(seed=0, n_samples=N_SAMPLES, batch_size=5, max_epochs=6, rows=None, **fields):
+    """A network to draw orders for; its random state is a new one of this seed unless given."""
+    hyper = dict.fromkeys(Hyper._fields, 0.0)
+    hyper |= {"n_samples": n_samples, "batch_size": batch_size, "max_epochs": max_epochs}
+    fields = {"random_state": np.random.RandomState(seed), "rows": rows, **fields}
+    data = Data(np.zeros((100, 2)), np.zeros((100, 1)))
+    return Network([], Hyper(**hyper), Progress(0.1), data, **fields)
+
+
+def source(seed=0, n_samples=N_SAMPLES, shared=False, private=False):
+    return Source(np.random.RandomState(seed), n_samples, shared, private)
+
+
+# --- sources ----------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 40), st.integers(0, 9), st.booleans())
+def test_a_source_gives_the_orders_of_mlpclassifier(n_samples, seed, shared):
+    orders = source(seed, n_samples, shared)
+
+    for epoch, expected in enumerate(expected_orders(seed, 4, n_samples)[0]):
+        np.testing.assert_array_equal(orders.order(epoch), expected)
+
+
+@given(st.lists(st.integers(0, 7), min_size=1))
+def test_a_shared_source_gives_any_epoch_at_any_time(epochs):
+    orders, expected = source(shared=True), expected_orders(0, 8)[0]
+
+    for epoch in epochs:
+        np.testing.assert_array_equal(orders.order(epoch), expected[epoch])
+
+
+def test_an_order_that_was_given_is_not_changed_by_the_next_ones():
+    orders = source()
+    first = orders.order(0)
+    copy = first.copy()
+
+    orders.order(1)
+    orders.order(2)
+
+    np.testing.assert_array_equal(first, copy)
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=6),
+    st.data(),
+)
+def test_a_stream_is_rewound_to_any_epoch_of_the_last_two_calls(epochs_per_call, data):
+    """While the last call is drawn the one before it runs, and all before that have ended."""
+    orders, n_drawn = source(), [0]
+    for n_epochs in epochs_per_call:
+        orders.mark()
+        for epoch in range(n_drawn[-1], n_drawn[-1] + n_epochs):
+            orders.order(epoch)
+        n_drawn.append(n_drawn[-1] + n_epochs)
+    n_epochs = data.draw(st.integers(n_drawn[max(0, len(n_drawn) - 3)], n_drawn[-1]))
+    target = np.random.RandomState(99)
+
+    orders.rewind(target, n_epochs)
+
+    assert_same_stream(target, expected_orders(0, n_epochs)[1])
+
+
+@given(st.lists(st.integers(1, 5), max_size=5), st.lists(st.integers(0, 12), min_size=1))
+def test_networks_that_share_a_source_are_rewound_to_any_epoch_each(epochs_per_call, ends):
+    orders = source(shared=True)
+    n_drawn = 0
+    for n_epochs in epochs_per_call:
+        orders.mark()
+        n_drawn += n_epochs
+        orders.order(n_drawn - 1)
+    orders.mark()
+
+    for end in ends:
+        target = np.random.RandomState(99)
+        orders.rewind(target, end)
+        assert_same_stream(target, expected_orders(0, end)[1])
+
+
+def test_rewinding_the_first_of_those_that_share_leaves_the_others_orders_as_they_are():
+    """A network that stops gets its random state back while others go on drawing."""
+    first, second = networks = [network(seed=0), network(seed=0)]
+    orders = sources_of(networks)[id(first)]
+    assert sources_of(networks).keys() == {id(first), id(second)}
+    orders.mark()
+    orders.order(3)
+
+    orders.rewind(first.random_state, 1)
+
+    expected, stream = expected_orders(0, 7)
+    for epoch in (2, 4, 5, 6):
+        np.testing.assert_array_equal(orders.order(epoch), expected[epoch])
+    orders.rewind(second.random_state, 7)
+    assert_same_stream(second.random_state, stream)
+    assert_same_stream(first.random_state, expected_orders(0, 1)[1])
+
+
+def test_rewinding_a_private_source_touches_no_stream():
+    orders = source(private=True)
+    orders.mark()
+    orders.order(2)
+    target = np.random.RandomState(5)
+
+    orders.rewind(target, 1)
+
+    assert_same_stream(target, np.random.RandomState(5))
+
+
+def test_threads_that_share_a_source_all_get_the_same_orders_and_streams():
+    orders, n_epochs = source(shared=True, n_samples=200), 200
+    expected, _ = expected_orders(0, n_epochs, n_samples=200)
+    streams = [expected_orders(0, n, n_samples=200)[1] for n in (0, 50, 100, 150)]
+
+    def go_through(seed):
+        ends = []
+        for epoch in range(n_epochs):
+            if epoch % (seed + 1) == 0:
+                orders.mark()
+            np.testing.assert_array_equal(orders.order(epoch), expected[epoch])
+            if epoch % 50 == 0:
+                ends.append(np.random.RandomState(seed))
+                orders.rewind(ends[-1], epoch)
+        return ends
+
+    with ThreadPoolExecutor(8) as executor:
+        for ends in executor.map(go_through, range(8)):
+            for end, stream in zip(ends, streams, strict=True):
+                assert_same_stream(end, stream)
+
+
+# --- who shares -------------------------------------------------------------------------------------
+
+
+def test_networks_share_a_source_if_their_streams_and_numbers_of_samples_are_alike():
+    alike = [network(seed=0), network(seed=0, batch_size=7, max_epochs=2)]
+    moved = network(seed=0)
+    moved.random_state.uniform()
+    others = [network(seed=1), network(seed=0, n_samples=22), moved]
+
+    sources = sources_of(alike + others)
+
+    assert sources[id(alike[0])] is sources[id(alike[1])]
+    assert sources[id(alike[0])].shared
+    assert len({id(source) for source in sources.values()}) == 4
+    assert not any(sources[id(other)].shared for other in others)
+
+
+def test_networks_that_do_not_shuffle_have_no_source():
+    still, shuffled = network(shuffle=False), network()
+
+    assert sources_of([still, shuffled]).keys() == {id(shuffled)}
+
+
+def test_a_source_is_private_only_if_all_its_networks_own_their_streams():
+    def private(*owned):
+        networks = [network(owns_stream=owns) for owns in owned]
+        return sources_of(networks)[id(networks[0])].private
+
+    assert private(True, True)
+    assert not private(True, False)
+    assert not private(False)
+
+
+def test_any_bit_generator_can_be_the_source():
+    networks = [network(random_state=np.random.RandomState(np.random.PCG64(3))) for _ in range(2)]
+
+    sources = sources_of(networks)
+
+    assert sources[id(networks[0])] is sources[id(networks[1])]
+
+
+# --- lanes and their calls --------------------------------------------------------------------------
+
+
+def never():
+    """For `take`: what is drawn is not enough."""
+    return False
+
+
+def shape(height, steps=16, batch=8):
+    return Shape(height, steps, batch, (2, 1), None, None, 0)
+
+
+def epochs_of(rows, network, steps_per_epoch):
+    """The orders in rows `(steps, batch)` of one lane, epoch by epoch, without the padding."""
+    n_samples, size = int(network.hyper.n_samples), int(network.hyper.batch_size)
+    for epoch in range(0, len(rows) - steps_per_epoch + 1, steps_per_epoch):
+        steps = rows[epoch : epoch + network.steps_per_epoch]
+        yield steps[:, :size].ravel()[:n_samples]
+
+
+def lanes_of(networks, first_row=0):
+    sources = sources_of(networks)
+    return [Lane(n, sources.get(id(n)), first_row, 8) for n in networks]
+
+
+def drawn_rows(orders, n_steps):
+    """All steps of all calls, `(steps, K, batch)`."""
+    calls = []
+    while drawn := orders.take(n_steps, never):
+        assert drawn.n_steps <= n_steps
+        assert drawn.rows.shape == (orders.shape.steps, orders.shape.height, orders.shape.batch)
+        calls.append(drawn.rows[: drawn.n_steps])
+    return np.concatenate(calls)
+
+
+@pytest.mark.parametrize("n_steps", [1, 3, 5, 16])
+@pytest.mark.parametrize("seeds", [(0, 0, 0), (0, 1, 0), (0, 1, 2)])
+def test_lanes_see_the_orders_of_their_streams_however_calls_divide_them(seeds, n_steps):
+    """The longest takes 5 steps an epoch, the others wait for it at the end of each epoch."""
+    networks = [
+        network(seeds[0], batch_size=5),
+        network(seeds[1], batch_size=8, max_epochs=3),
+        network(seeds[2], batch_size=6, rows=np.arange(40, 40 + N_SAMPLES)),
+    ]
+    orders = Orders(shape(3), lanes_of(networks, first_row=100), 5, each_epoch=False)
+
+    rows = drawn_rows(orders, n_steps)
+
+    assert len(rows) == 5 * 6
+    for k, its_network in enumerate(networks):
+        samples = np.arange(100, 100 + N_SAMPLES) + (40 if k == 2 else 0)
+        seen = list(epochs_of(rows[:, k], its_network, 5))
+        for order, ours in zip(expected_orders(seeds[k], its_network.hyper.max_epochs)[0], seen):
+            np.testing.assert_array_equal(ours, samples[order])
+
+
+def test_a_lane_without_shuffling_repeats_the_order_of_its_rows():
+    rows = np.random.RandomState(0).permutation(100)[:N_SAMPLES]
+    still = network(rows=rows, shuffle=False)
+
+    orders = Orders(shape(1), lanes_of([still]), 5, each_epoch=False)
+
+    for order in epochs_of(drawn_rows(orders, 16)[:, 0], still, 5):
+        np.testing.assert_array_equal(order, rows)
+
+
+def test_each_call_ends_with_the_epoch_where_that_is_asked_for():
+    orders = Orders(shape(1), lanes_of([network()]), 5, each_epoch=True)
+
+    assert [orders.take(16).n_steps for _ in range(6)] == [5] * 6
+    assert orders.take(16) is None
+
+
+def test_after_the_fewest_steps_no_epoch_begins_once_it_is_enough():
+    orders = Orders(shape(1, steps=64), lanes_of([network(max_epochs=30)]), 5, each_epoch=False)
+
+    assert orders.take(64, enough=lambda: True).n_steps == 5
+    assert orders.take(64, enough=never).n_steps == 60
+
+
+@pytest.mark.parametrize("late_seed", [0, 1])
+@pytest.mark.parametrize("drawn_ahead", [True, False])
+def test_a_network_that_takes_a_lane_later_begins_with_the_first_order_of_its_stream(
+    late_seed, drawn_ahead
+):
+    networks = [network(0, max_epochs=9), network(0, max_epochs=2), network(late_seed, max_epochs=4)]
+    *lanes, late = lanes_of(networks)
+    orders = Orders(shape(2), lanes, 5, each_epoch=False)
+
+    first = orders.take(10, never).rows[:10]
+    upcoming = orders.take(10, never) if drawn_ahead else None
+    orders.replace(1, late, upcoming)
+    ahead = upcoming.rows[:10] if drawn_ahead else first[:0]
+    rows = np.concatenate([ahead, drawn_rows(orders, 10)])
+
+    expected = expected_orders(0, 9)[0]
+    everything = np.concatenate([first, rows])
+    for order, ours in zip(expected, epochs_of(everything[:, 0], networks[0], 5), strict=True):
+        np.testing.assert_array_equal(ours, order)
+    late_epochs = list(epochs_of(rows[:, 1], networks[2], 5))[:4]
+    for order, ours in zip(expected_orders(late_seed, 4)[0], late_epochs, strict=True):
+        np.testing.assert_array_equal(ours, order)
+    late.source.rewind(networks[2].random_state, 4)
+    assert_same_stream(networks[2].random_state, expected_orders(late_seed, 4)[1])
+
+
+def test_an_emptied_lane_draws_nothing_more():
+    networks = [network(0, max_epochs=4), network(1, max_epochs=100)]
+    orders = Orders(shape(2), lanes_of(networks), 5, each_epoch=False)
+    orders.take(10, never)
+
+    orders.replace(1, None, None)
+
+    assert len(drawn_rows(orders, 10)) == 10

@@ -1,0 +1,214 @@
+"""Saved models: what is in the file, what a loaded one needs to predict, how its training goes on."""
+
+import copy
+import importlib
+import io
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+
+import skdense
+from skdense import LowLevelMLPClassifier
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = load_iris(return_X_y=True)
+Y_MULTILABEL = np.column_stack([y == 0, y > 0]).astype(int)
+
+SETTINGS = {
+    "adam": {},
+    "sgd": {"solver": "sgd", "learning_rate": "adaptive"},
+    "early stopping": {"early_stopping": True},
+    "squared error": {"loss": "squared_error"},
+    "no hidden layer": {"hidden_layer_sizes": ()},
+    "lbfgs": {"solver": "lbfgs"},
+}
+
+
+def small(**parameters):
+    defaults = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0}
+    return LowLevelMLPClassifier(**defaults | parameters)
+
+
+def by_pickle(model, path):
+    return pickle.loads(pickle.dumps(model))
+
+
+def by_oldest_pickle(model, path):
+    return pickle.loads(pickle.dumps(model, protocol=2))
+
+
+def by_joblib(model, path):
+    joblib.dump(model, path / "model.joblib")
+    return joblib.load(path / "model.joblib")
+
+
+def by_compressed_joblib(model, path):
+    joblib.dump(model, path / "model.joblib.gz", compress=3)
+    return joblib.load(path / "model.joblib.gz")
+
+
+def by_memory_map(model, path):
+    joblib.dump(model, path / "model.joblib")
+    return joblib.load(path / "model.joblib", mmap_mode="r")
+
+
+def by_cloudpickle(model, path):
+    cloudpickle = pytest.importorskip("cloudpickle")
+    return pickle.loads(cloudpickle.dumps(model))
+
+
+def by_deepcopy(model, path):
+    return copy.deepcopy(model)
+
+
+COPIES = [
+    by_pickle, by_oldest_pickle, by_joblib, by_compressed_joblib, by_memory_map, by_cloudpickle,
+    by_deepcopy,
+]  # fmt: skip
+
+
+def assert_equal_attributes(one, other, but=()):
+    assert vars(one).keys() == vars(other).keys()
+    for name in vars(one).keys() - {"_label_binarizer", *but}:
+        np.testing.assert_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+@pytest.mark.parametrize("copied", COPIES, ids=lambda function: function.__name__)
+def test_a_copy_predicts_as_the_model_does(copied, tmp_path):
+    for labels in (y, y > 0, Y_MULTILABEL, np.array(["a", "b", "c"])[y]):
+        model = small().fit(X, labels)
+        loaded = copied(model, tmp_path)
+        for method in ("predict", "predict_proba", "predict_log_proba"):
+            np.testing.assert_array_equal(getattr(loaded, method)(X), getattr(model, method)(X))
+        assert loaded.score(X, labels) == model.score(X, labels)
+        assert_equal_attributes(loaded, model)
+
+
+@pytest.mark.parametrize("copied", COPIES, ids=lambda function: function.__name__)
+def test_training_goes_on_from_a_copy_exactly_as_without_it(copied, tmp_path):
+    model = small(warm_start=True).fit(X, y).partial_fit(X[::2], y[::2])
+    loaded = copied(model, tmp_path)
+    for estimator in (model, loaded):
+        estimator.partial_fit(X, y)
+        estimator.fit(X, y)
+        estimator.partial_fit(X, y)
+    assert_equal_attributes(loaded, model)
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+def test_a_warm_start_goes_on_after_unpickling(setting):
+    model = small(warm_start=True, **setting).fit(X, y)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert_equal_attributes(loaded.fit(X, y), model.fit(X, y))
+
+
+def test_a_copy_shares_nothing_with_the_model():
+    model = small().fit(X, y)
+    probabilities = model.predict_proba(X)
+    copied = copy.deepcopy(model)
+    copied.partial_fit(X, y)
+    copied.coefs_[0][:] = 0
+    np.testing.assert_array_equal(model.predict_proba(X), probabilities)
+
+
+def test_a_random_state_in_use_is_saved_where_it_stands():
+    model = small(random_state=np.random.RandomState(0)).fit(X, y)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert_equal_attributes(loaded.fit(X, y), model.fit(X, y), but=["random_state"])
+    assert model.random_state.randint(2**31) == loaded.random_state.randint(2**31)
+
+
+class _ClassRecorder(pickle.Unpickler):
+    """Notes the names of the classes and functions that a pickle asks for."""
+
+    def __init__(self, data):
+        super().__init__(io.BytesIO(data))
+        self.met = set()
+
+    def find_class(self, module, name):
+        self.met.add(f"{module}.{name}")
+        return super().find_class(module, name)
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("labels", [y, y > 0, Y_MULTILABEL], ids=["multiclass", "binary", "multilabel"])
+def test_a_saved_model_holds_arrays_and_builtins_only(setting, labels):
+    recorder = _ClassRecorder(pickle.dumps(small(**setting).fit(X, labels)))
+    recorder.load()
+    of_numpy = {name for name in recorder.met if name.startswith("numpy.")}
+    assert recorder.met - of_numpy == {
+        "skdense.classifier.LowLevelMLPClassifier",
+        "sklearn.preprocessing._label.LabelBinarizer",
+    }
+    for name in of_numpy:
+        module, attribute = name.rsplit(".", 1)
+        found = getattr(importlib.import_module(module), attribute)
+        assert found in (np.ndarray, np.dtype) or attribute in ("_reconstruct", "_frombuffer", "scalar")
+
+
+def test_saved_attributes_are_not_scalars_of_numpy_or_tensors():
+    """The curves and counts are Python's own, as a reader of the file expects."""
+    model = small(early_stopping=True).fit(X, y)
+    for name in ("loss_", "best_validation_score_"):
+        assert type(getattr(model, name)) is float
+    for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_"):
+        assert type(getattr(model, name)) is int
+    for name in ("loss_curve_", "accuracy_curve_", "validation_scores_", "validation_loss_curve_"):
+        assert {type(value) for value in getattr(model, name)} == {float}
+    for array in model.coefs_ + model.intercepts_:
+        assert type(array) is np.ndarray
+        assert array.base is None
+
+
+def test_the_size_of_a_saved_model_is_that_of_its_weights():
+    """Adam keeps two more numbers for each."""
+    model = small(hidden_layer_sizes=(100, 100)).fit(X, y)
+    weights = sum(array.nbytes for array in model.coefs_ + model.intercepts_)
+    assert len(pickle.dumps(model)) < 3 * weights + 10_000
+
+
+WITHOUT_TENSORFLOW = """
+import pickle, sys
+sys.modules["tensorflow"] = None  # importing it raises
+import numpy as np
+import skdense
+from skdense import datasets
+with open(sys.argv[1], "rb") as file:
+    model, X, y, predictions, probabilities, log_probabilities, score = pickle.load(file)
+np.testing.assert_array_equal(model.predict(X), predictions)
+np.testing.assert_array_equal(model.predict_proba(X), probabilities)
+np.testing.assert_array_equal(model.predict_log_proba(X), log_probabilities)
+assert model.score(X, y) == score
+str(model), model._repr_html_(), model.get_params()
+assert not any(name.startswith(("tensorflow.", "keras")) for name in sys.modules)
+try:
+    model.fit(X, y)
+except ImportError:
+    print("fit needs it")
+"""
+
+
+@pytest.mark.parametrize("labels", [y, y > 0, Y_MULTILABEL], ids=["multiclass", "binary", "multilabel"])
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+def test_a_loaded_model_predicts_where_tensorflow_cannot_be_imported(labels, loss, tmp_path):
+    model = small(loss=loss).fit(X, labels)
+    answers = [model.predict(X), model.predict_proba(X), model.predict_log_proba(X)]
+    path = tmp_path / "model.pickle"
+    path.write_bytes(pickle.dumps((model, X, labels, *answers, model.score(X, labels))))
+    finished = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, str(path)],
+        cwd=Path(skdense.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.stderr == ""
+    assert finished.stdout == "fit needs it\n"

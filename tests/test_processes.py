@@ -1,0 +1,549 @@
+"""Fits among processes, threads and signals: what repeats, what is left untouched, and what stops."""
+
+import ast
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.neural_network import MLPClassifier
+
+import skdense
+from skdense import LowLevelMLPClassifier
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+needs_fork = pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="this platform cannot fork"
+)
+needs_posix_signals = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+
+PACKAGE = Path(skdense.__file__).parent
+X, y = load_iris(return_X_y=True)
+
+
+def small(**parameters):
+    return LowLevelMLPClassifier((8,), **{"max_iter": 10, "random_state": 0} | parameters)
+
+
+def endless(**parameters):
+    """An estimator whose fit ends by Ctrl-C alone."""
+    return small(max_iter=10**9, tol=0, n_iter_no_change=np.inf, **parameters)
+
+
+def weights_of(model):
+    return [array.tolist() for array in model.coefs_ + model.intercepts_]
+
+
+def outcome(model):
+    return weights_of(model), model.loss_curve_, model.accuracy_curve_, model.predict_proba(X).tolist()
+
+
+def start_python(program, **environment):
+    """A Python that runs a program text; skdense can be imported, and no TF_ variable is set."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-u", "-c", program],
+        cwd=PACKAGE.parent,
+        env=inherited | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_python(program, **environment):
+    """The standard output of a program, which must end well and write no error."""
+    process = start_python(program, **environment)
+    try:
+        output, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert errors == ""
+    assert process.returncode == 0
+    return output
+
+
+class TestRepetition:
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            {},
+            {"solver": "sgd", "learning_rate": "adaptive"},
+            {"early_stopping": True},
+            {"dtype": "float32", "batch_size": 7},
+            {"solver": "lbfgs"},
+        ],
+    )
+    def test_an_int_repeats_a_fit_bit_for_bit(self, setting):
+        first, second = (small(**setting).fit(X, y) for _ in range(2))
+        assert weights_of(first) == weights_of(second)
+        assert first.loss_ == second.loss_
+
+    def test_an_int_repeats_a_fit_bit_for_bit_in_another_process(self):
+        settings = [{"early_stopping": True}, {"dtype": "float32", "batch_size": 50}]
+        output = run_python(
+            f"""
+from sklearn.datasets import load_iris
+from skdense import LowLevelMLPClassifier
+X, y = load_iris(return_X_y=True)
+for setting in {settings}:
+    model = LowLevelMLPClassifier((8,), max_iter=50, random_state=0, **setting).fit(X, y)
+    print(model.loss_curve_, [array.tolist() for array in model.coefs_ + model.intercepts_])
+""",
+            PYTHONHASHSEED="1",
+        )
+        models = [small(max_iter=50, **setting).fit(X, y) for setting in settings]
+        assert output.splitlines() == [f"{model.loss_curve_} {weights_of(model)}" for model in models]
+
+    def test_none_draws_from_numpys_global_state(self):
+        outcomes = []
+        for _ in range(2):
+            np.random.seed(3)  # noqa: NPY002
+            outcomes.append(outcome(small(random_state=None).fit(X, y)))
+        assert outcomes[0] == outcomes[1]
+        assert outcome(small(random_state=None).fit(X, y)) != outcomes[0]
+        seeded = small(random_state=np.random.RandomState(3)).fit(X, y)
+        assert outcome(seeded) == outcomes[0]
+
+    @pytest.mark.parametrize(
+        ("setting", "ends"),
+        [
+            ({"max_iter": 5}, "by max_iter"),
+            ({"tol": 0.1, "n_iter_no_change": 2, "max_iter": 500}, "by tolerance"),
+            ({"early_stopping": True, "n_iter_no_change": 3, "max_iter": 500}, "by validation"),
+            ({"shuffle": False, "tol": 0.1, "n_iter_no_change": 2, "max_iter": 500}, "by tolerance"),
+            ({"early_stopping": True, "shuffle": False, "max_iter": 5}, "by max_iter"),
+            ({"batch_size": 7, "tol": 0.1, "n_iter_no_change": 1, "max_iter": 500}, "by tolerance"),
+            (
+                {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.1, "max_iter": 500},
+                "by tolerance",
+            ),
+            ({"solver": "lbfgs", "max_iter": 5}, "by max_iter"),
+        ],
+    )
+    def test_a_random_state_ends_where_mlpclassifier_leaves_it(self, setting, ends):
+        states, models = [np.random.RandomState(1), np.random.RandomState(1)], []
+        for Model, state in zip((LowLevelMLPClassifier, MLPClassifier), states):
+            model = Model((8,), learning_rate_init=0.02, random_state=state, **setting)
+            models.append(model.fit(X, y))
+        assert models[0].n_iter_ == models[1].n_iter_
+        assert (models[0].n_iter_ == setting["max_iter"]) == (ends == "by max_iter")
+        np.testing.assert_equal(states[0].get_state(), states[1].get_state())
+
+    @pytest.mark.parametrize("shuffle", [True, False])
+    def test_partial_fit_leaves_a_random_state_where_mlpclassifier_does(self, shuffle):
+        states = [np.random.RandomState(1), np.random.RandomState(1)]
+        for Model, state in zip((LowLevelMLPClassifier, MLPClassifier), states):
+            model = Model((8,), random_state=state, shuffle=shuffle)
+            for start in (0, 50, 100):
+                rows = slice(start, start + 50)
+                model.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
+            model.fit(X, y)
+            model.partial_fit(X, y)
+        np.testing.assert_equal(states[0].get_state(), states[1].get_state())
+
+
+class TestInterruption:
+    PROGRAM = """
+import time, warnings
+import numpy as np
+from skdense import LowLevelMLPClassifier
+random_state = np.random.RandomState(0)
+X = random_state.rand({n_samples}, {n_features})
+y = random_state.randint(2, size=len(X))
+model = LowLevelMLPClassifier(
+    {widths}, verbose=True, max_iter=10**9, tol=0, n_iter_no_change=np.inf, random_state=0
+)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    model.fit(X, y)
+print("returned")
+for warning in caught:
+    print(f"{{warning.category.__name__}}: {{warning.message}}")
+assert np.isfinite(model.predict_proba(X)).all()
+assert len(model.loss_curve_) == model.n_iter_ > 0
+assert model.t_ == model.n_iter_ * len(X)
+model.partial_fit(X, y)
+print("usable")
+"""
+
+    @needs_posix_signals
+    @pytest.mark.parametrize(
+        ("n_samples", "n_features", "widths"),
+        [(200, 2, (2, 2)), (20_000, 20, (64, 64))],
+        ids=["small", "large"],
+    )
+    def test_ctrl_c_is_answered_within_half_a_second_and_keeps_the_model(
+        self, n_samples, n_features, widths
+    ):
+        program = self.PROGRAM.format(n_samples=n_samples, n_features=n_features, widths=widths)
+        process = start_python(program)
+        try:
+            while not process.stdout.readline().startswith("Iteration 3,"):
+                assert process.poll() is None, process.stderr.read()
+            process.send_signal(signal.SIGINT)
+            start = time.monotonic()
+            # The interrupted print may not have ended its line.
+            while not (line := process.stdout.readline()).endswith("returned\n"):
+                assert line.startswith("Iteration"), line + process.stderr.read()
+            seconds = time.monotonic() - start
+            output, errors = process.stdout.read(), process.stderr.read()
+        finally:
+            process.kill()
+        assert seconds < 0.5
+        assert output.startswith("UserWarning: Training interrupted by user.\n")
+        assert output.endswith("usable\n")
+        assert errors == ""
+
+    @pytest.fixture
+    def alarm(self):
+        """Makes KeyboardInterrupt, as Ctrl-C does, after some seconds."""
+        previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+    @needs_posix_signals
+    @pytest.mark.parametrize("early_stopping", [False, True])
+    def test_ctrl_c_at_any_moment_keeps_a_usable_model_or_the_one_that_was(self, early_stopping, alarm):
+        small(early_stopping=early_stopping).fit(X, y)  # compiles
+        for seconds in np.geomspace(1e-4, 0.05, 40):
+            model = small(early_stopping=False).fit(X, y)
+            before = outcome(model)
+            model.set_params(**endless(early_stopping=early_stopping).get_params())
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                alarm(seconds)
+                try:
+                    model.fit(X, y)
+                except KeyboardInterrupt:
+                    assert outcome(model) == before
+                    continue
+            assert [str(w.message) for w in caught] == ["Training interrupted by user."]
+            assert len(model.loss_curve_) == model.n_iter_
+            assert np.isfinite(model.predict_proba(X)).all()
+
+    @needs_posix_signals
+    def test_ctrl_c_during_partial_fit_does_no_harm(self, alarm):
+        model = small().fit(X, y)
+        for seconds in np.geomspace(1e-4, 0.01, 30):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                alarm(seconds)
+                try:
+                    while not caught:
+                        model.partial_fit(X, y)
+                except KeyboardInterrupt:  # between two calls, or before the training began
+                    pass
+            assert {str(w.message) for w in caught} <= {"Training interrupted by user."}
+            assert len(model.loss_curve_) > 0
+            assert np.isfinite(model.predict_proba(X)).all()
+
+    @needs_posix_signals
+    def test_what_was_reached_before_ctrl_c_is_what_a_shorter_fit_reaches(self, alarm):
+        alarm(0.1)
+        with pytest.warns(UserWarning, match="Training interrupted by user"):
+            stopped = endless().fit(X, y)
+        shorter = small(max_iter=stopped.n_iter_, tol=0, n_iter_no_change=np.inf).fit(X, y)
+        assert outcome(stopped) == outcome(shorter)
+
+
+class TestForkedAndSpawned:
+    FORK = """
+import os, signal
+import numpy as np
+import skdense
+{parent}
+child = os.fork()
+if child == 0:
+    signal.alarm(60)  # ends a child that hangs
+    try:
+        skdense.LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
+    except RuntimeError as error:
+        print(error, flush=True)
+    os._exit(0)
+print("status", os.waitpid(child, 0)[1])
+"""
+
+    @needs_fork
+    @pytest.mark.parametrize(
+        "parent",
+        [
+            "skdense.LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])",
+            "import tensorflow as tf; tf.function(lambda a: a @ a, jit_compile=True)(tf.ones((9, 9)))",
+        ],
+        ids=["after a fit", "after the user's own TensorFlow"],
+    )
+    def test_a_forked_child_says_why_it_cannot_fit_instead_of_hanging(self, parent):
+        process = start_python(self.FORK.format(parent=parent))
+        output, _ = process.communicate(timeout=120)  # the user's own import writes to stderr
+        assert "forked after TensorFlow was imported" in output
+        assert "loky" in output
+        assert "spawn" in output
+        assert output.endswith("status 0\n")
+
+    @needs_fork
+    def test_a_child_forked_before_any_fit_can_fit(self):
+        assert run_python(self.FORK.format(parent="")) == "status 0\n"
+
+    @needs_fork
+    def test_a_model_can_predict_in_a_forked_child(self):
+        output = run_python("""
+import os
+import numpy as np
+from skdense import LowLevelMLPClassifier
+X, y = np.eye(4), [0, 1, 0, 1]
+model = LowLevelMLPClassifier((4,), max_iter=3, random_state=0).fit(X, y)
+child = os.fork()
+if child == 0:
+    print(model.predict_proba(X).tolist(), flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(model.predict_proba(X).tolist())
+""")
+        of_child, of_parent = output.splitlines()
+        assert of_child == of_parent
+
+    @needs_fork
+    def test_joblibs_forking_backend_passes_the_error_on(self):
+        output = run_python("""
+import numpy as np
+from joblib import parallel_config
+from sklearn.model_selection import cross_val_score
+from skdense import LowLevelMLPClassifier
+X, y = np.eye(8), [0, 1] * 4
+model = LowLevelMLPClassifier((4,), max_iter=3).fit(X, y)
+try:
+    with parallel_config(backend="multiprocessing", n_jobs=2):
+        cross_val_score(model, X, y, cv=2, error_score="raise")
+except RuntimeError as error:
+    print(error)
+""")
+        assert "forked after TensorFlow was imported" in output
+
+    def test_spawned_processes_fit_as_this_one_does(self, tmp_path):
+        script = tmp_path / "spawn.py"
+        script.write_text("""
+import multiprocessing
+import numpy as np
+from skdense import LowLevelMLPClassifier
+
+X, y = np.eye(8), [0, 1] * 4
+
+def fit(random_state):
+    model = LowLevelMLPClassifier((4,), max_iter=3, random_state=random_state).fit(X, y)
+    return model.loss_curve_
+
+if __name__ == "__main__":
+    here = fit(0)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(fit, (0,)) == here
+    print("equal")
+""")
+        finished = subprocess.run(
+            [sys.executable, "-W", "ignore", str(script)],
+            env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONWARNINGS": "ignore"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert finished.stderr == ""
+        assert finished.stdout == "equal\n"
+
+    def test_a_grid_search_in_two_processes_equals_that_in_one(self):
+        output = run_python(
+            """
+import numpy as np
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+from skdense import LowLevelMLPClassifier
+X, y = load_iris(return_X_y=True)
+model = LowLevelMLPClassifier(max_iter=20, learning_rate_init=0.02, random_state=0)
+grid = {"hidden_layer_sizes": [(4,), (8,)], "alpha": [1e-4, 1]}
+one, two = (
+    GridSearchCV(model, grid, cv=3, n_jobs=n_jobs, return_train_score=True).fit(X, y)
+    for n_jobs in (1, 2)
+)
+for name, values in one.cv_results_.items():
+    if "_time" not in name:
+        np.testing.assert_equal(two.cv_results_[name], values, err_msg=name)
+np.testing.assert_array_equal(
+    one.best_estimator_.predict_proba(X), two.best_estimator_.predict_proba(X)
+)
+print("equal")
+""",
+            PYTHONWARNINGS="ignore",
+        )
+        assert output == "equal\n"
+
+
+class TestThreads:
+    @staticmethod
+    def fit(setting):
+        return outcome(small(**setting).fit(X, y))
+
+    def test_fits_in_two_threads_at_once_equal_those_in_sequence(self):
+        settings = [{"random_state": seed, "max_iter": 100, "batch_size": 30} for seed in range(6)]
+        with ThreadPoolExecutor(2) as threads:
+            at_once = list(threads.map(self.fit, settings))
+        assert at_once == [self.fit(setting) for setting in settings]
+
+    def test_the_first_fits_of_a_process_may_be_in_threads(self):
+        output = run_python("""
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from skdense import LowLevelMLPClassifier
+X, y = np.eye(8), [0, 1] * 4
+def fit(width):
+    return LowLevelMLPClassifier((width,), max_iter=5, random_state=0).fit(X, y).loss_curve_
+with ThreadPoolExecutor(4) as threads:
+    assert list(threads.map(fit, [2, 3, 4, 3])) == [fit(width) for width in [2, 3, 4, 3]]
+print("equal")
+""")
+        assert output == "equal\n"
+
+    def test_predictions_in_threads_do_not_disturb_each_other(self):
+        model = small().fit(X, y)
+        with ThreadPoolExecutor(4) as threads:
+            for probabilities in threads.map(model.predict_proba, [X] * 20):
+                np.testing.assert_array_equal(probabilities, model.predict_proba(X))
+
+    def test_a_fit_outside_the_main_thread_leaves_signals_alone(self):
+        handlers = [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(self.fit, {}).result()
+        self.fit({})
+        assert handlers == [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
+
+
+class TestLeavingNoTrace:
+    def test_a_first_fit_writes_nothing_and_changes_no_environment_variable(self):
+        program = """
+import os
+before = dict(os.environ)
+import numpy as np
+from skdense import LowLevelMLPClassifier
+LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
+assert dict(os.environ) == before
+"""
+        assert run_python(program) == ""
+
+    def test_stderr_works_as_before_after_the_first_fit(self):
+        process = start_python("""
+import os, sys
+import numpy as np
+from skdense import LowLevelMLPClassifier
+print("before", file=sys.stderr)
+LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
+print("after", file=sys.stderr)
+os.write(2, b"below\\n")
+""")
+        _, errors = process.communicate(timeout=120)
+        assert errors == "before\nafter\nbelow\n"
+
+    def test_a_first_fit_works_where_stderr_is_closed(self):
+        output = run_python("""
+import os
+os.close(2)
+import numpy as np
+from skdense import LowLevelMLPClassifier
+LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
+print("fitted")
+""")
+        assert output == "fitted\n"
+
+    def test_importing_the_package_does_not_import_tensorflow(self):
+        output = run_python("""
+import sys
+before = set(sys.modules)
+import skdense, skdense.datasets
+print([name for name in set(sys.modules) - before if name.startswith(("tensorflow", "keras"))])
+""")
+        assert output == "[]\n"
+
+    def test_keras_is_the_users_own_after_a_fit(self):
+        output = run_python("""
+import numpy as np
+from skdense import LowLevelMLPClassifier
+LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
+import tensorflow as tf
+print(tf.keras.__version__.split(".")[0])
+""")
+        assert output == "3\n"
+
+    def test_global_seeds_are_untouched(self):
+        import tensorflow as tf
+
+        def draws(fits):
+            random.seed(0)
+            np.random.seed(0)  # noqa: NPY002
+            tf.random.set_seed(0)
+            generator = tf.random.get_global_generator().state.numpy().tolist()
+            first = tf.random.uniform([]).numpy()
+            if fits:
+                small().fit(X, y)
+                small(early_stopping=True, random_state=np.random.RandomState(0)).fit(X, y)
+            rest = tf.random.uniform([]).numpy(), np.random.rand(), random.random()  # noqa: NPY002
+            return generator, first, *rest
+
+        assert draws(fits=True) == draws(fits=False)
+
+    def test_training_data_and_weights_are_not_written_to(self):
+        data, labels, weights = X.copy(), y.copy(), np.linspace(0.5, 1, len(X))
+        for array in (data, labels, weights):
+            array.flags.writeable = False
+        small().fit(data, labels, weights).partial_fit(data, labels, weights)
+        np.testing.assert_array_equal(data, X)
+        np.testing.assert_array_equal(labels, y)
+        np.testing.assert_array_equal(weights, np.linspace(0.5, 1, len(X)))
+
+    def test_data_that_change_after_a_fit_do_not_change_the_model(self):
+        data = X.copy()
+        model = small().fit(data, y)
+        before = outcome(model)
+        data[:] = np.nan
+        assert outcome(model) == before
+        other = small().fit(X, y)
+        assert outcome(other) == before
+
+
+def imported_modules(path):
+    """The names of all modules that a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+class TestSource:
+    files = sorted(PACKAGE.rglob("*.py"))
+
+    def test_only_the_runtime_imports_tensorflow(self):
+        importers = {
+            path.relative_to(PACKAGE).as_posix()
+            for path in self.files
+            if any(name.split(".")[0] == "tensorflow" for name in imported_modules(path))
+        }
+        assert importers == {"core/runtime.py"}
+
+    def test_keras_is_used_nowhere(self):
+        for path in self.files:
+            assert not [name for name in imported_modules(path) if "keras" in name.lower()]
+            attributes = {
+                node.attr
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                if isinstance(node, ast.Attribute)
+            }
+            assert "keras" not in attributes
