@@ -376,21 +376,19 @@ class _Training:
         return splits
 
     def _prepare(self, candidate, X, y, train):
-        """Fit what comes before a candidate's network, if that can be stacked, and note what its own
-        fit is asked for.
-        """
+        """Fit what comes before a candidate's network, and note what the network's fit is asked for."""
 
         def note(estimator, given):
-            noted = estimator is network and not _trains_alone(estimator)
-            if noted:
-                self._note(estimator, given)
-            return noted
+            if estimator is not network:
+                return False
+            self._note(network, given)
+            return True
 
         self.tasks.begin(X, y, train, self.fit_params)
         try:
             estimator = self._estimator(candidate)
             network = _last_step(estimator)
-            if _is_ours(network):
+            if _is_ours(network) and not _trains_alone(network):
                 fit_params = _check_method_params(X, params=self.fit_params, indices=train)
                 with _standing_in(note):
                     estimator.fit(*_safe_split(estimator, X, y, train), **fit_params)
