@@ -155,11 +155,11 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     best_loss_ : float or None
         The lowest loss of any epoch; None with early stopping.
 
-    loss_curve_ : list of float, of length n_iter_
+    loss_curve_ : list of float
         The loss of each epoch: the mean over its minibatches, each seen before its step. A warm start
         and `partial_fit` append to it.
 
-    accuracy_curve_ : list of float, of length n_iter_
+    accuracy_curve_ : list of float
         The training accuracy of each epoch, weighted as the loss is and of the same minibatches.
 
     validation_scores_ : list of float or None
@@ -177,16 +177,16 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     t_ : int
         Number of training samples seen, counting repeats.
 
-    coefs_ : list of ndarray of shape (fan_in, fan_out), of length n_layers_ - 1
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
         The kernels.
 
-    intercepts_ : list of ndarray of shape (fan_out,), of length n_layers_ - 1
+    intercepts_ : list of ndarray of shape (fan_out,)
         The biases.
 
     n_features_in_ : int
         Number of features seen during fit.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has names that are all strings.
 
     n_iter_ : int

@@ -59,10 +59,13 @@ def fit_estimator(estimator, given):
         if hasattr(estimator, "_skl_callbacks") and not given.incremental:
             tasks = EpochTasks(estimator, context, given, each_epoch=len(job.networks) == 1)
         fit = _fit_lbfgs if lbfgs else _fit_stochastic
-        attributes = fit(estimator, job, tasks, given.incremental)
+        attributes = None
+        try:
+            attributes = fit(estimator, job, tasks, given.incremental)
+        finally:
+            if tasks:
+                tasks.finish(attributes)
         vars(estimator).update(attributes)
-        if tasks:
-            tasks.finish(attributes)
     return estimator
 
 
@@ -251,7 +254,7 @@ def _fit_stochastic(estimator, job, tasks, incremental):
     def observe(news, stack):
         if printer:
             printer.print_epochs(*news)
-        if tasks and alone:
+        if tasks and alone and len(news[0].loss):
             return tasks.advance(stack.active.any(), lambda: attributes(stack))
         return False
 
@@ -330,9 +333,17 @@ def _fit_lbfgs(estimator, job, tasks, incremental):
     """Train with lbfgs; return the fitted attributes, which are fewer than those of sgd and adam."""
     from skdense.core.lbfgs import minimize_loss
 
+    def attributes(network, minimum):
+        return _parameter_attributes(network.parameters, job) | {
+            "loss_": minimum.loss,
+            "n_iter_": minimum.n_iter,
+            "t_": estimator.t_ if job.earlier_curves else 0,
+            "init_losses_": job.init_losses,
+        }
+
     def minimize(network):
-        def advance():
-            return tasks.advance(True, lambda: _parameter_attributes(network.parameters, job))
+        def advance(minimum):
+            return tasks.advance(True, lambda: attributes(network, minimum))
 
         observe = advance if tasks and len(job.networks) == 1 else None
         return minimize_loss(
@@ -355,12 +366,7 @@ def _fit_lbfgs(estimator, job, tasks, incremental):
     _check_finite(network)
     for name in _STOCHASTIC_ATTRIBUTES:
         vars(estimator).pop(name, None)
-    return _parameter_attributes(network.parameters, job) | {
-        "loss_": minimum.loss,
-        "n_iter_": minimum.n_iter,
-        "t_": estimator.t_ if job.earlier_curves else 0,
-        "init_losses_": job.init_losses,
-    }
+    return attributes(network, minimum)
 
 
 def _check_finite(network):

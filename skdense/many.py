@@ -74,7 +74,7 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
     [3, 3, 3]
     """
     estimators = list(estimators)
-    _check_estimators(estimators)
+    check_estimators(estimators)
     inputs = _inputs(len(estimators), X, y, sample_weight, subsets)
     outcomes = fit_inputs(estimators, inputs, n_jobs)
     for outcome in outcomes:
@@ -86,7 +86,8 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
     return estimators
 
 
-def _check_estimators(estimators):
+def check_estimators(estimators):
+    """Raise unless these are distinct LowLevelMLPClassifiers, at least one."""
     if not estimators:
         raise ValueError("estimators must have at least one LowLevelMLPClassifier, got none")
     for estimator in estimators:

@@ -1,11 +1,13 @@
 """What a user passes to fit, checked: parameters that go together, data, labels and weights."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
+from scipy.sparse import vstack as sparse_vstack
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -78,7 +80,7 @@ def check_data(estimator, given, goes_on):
 
 def _binarized(estimator, given, X, y):
     """The training and validation data of X, y and their weights."""
-    X_val, y_val = _check_validation_set(estimator, given, X.dtype)
+    X_val, y_val = _check_validation_set(estimator, given, X.dtype, y)
     weights, weights_val = _weights(estimator, given, X, y, X_val, y_val)
     binarize = estimator._label_binarizer.transform
     data = Data(X, binarize(y).astype(bool), weights)
@@ -133,7 +135,7 @@ def _check_known(estimator, labels, name):
         )
 
 
-def _check_validation_set(estimator, given, dtype):
+def _check_validation_set(estimator, given, dtype, y):
     X_val, y_val = given.X_val, given.y_val
     if X_val is None and y_val is None:
         if given.sample_weight_val is not None:
@@ -145,6 +147,8 @@ def _check_validation_set(estimator, given, dtype):
         raise ValueError("y_val is provided, but X_val was not provided.")
     X_val, y_val = validate_data(estimator, X_val, y_val, **_CHECKS, dtype=dtype, reset=False)
     y_val = _column(y_val)
+    if y_val.shape[1:] != y.shape[1:]:
+        raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
     _check_known(estimator, unique_labels(y_val), "y_val")
     return X_val, y_val
 
@@ -165,21 +169,35 @@ def _weights(estimator, given, X, y, X_val, y_val):
                 f"class_weight has weights of unknown classes {unknown}; the classes are "
                 f"{estimator.classes_}"
             )
+        for label, weight in class_weight.items():
+            if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+                raise ValueError(
+                    f"class_weight must have finite weights of at least 0, got {weight!r} for class "
+                    f"{label!r}"
+                )
     # "balanced" counts the training samples only.
-    all_y = y if y_val is None else np.concatenate([y, y_val])
-    counted = range(len(y)) if class_weight == "balanced" and y_val is not None else None
-    factors = compute_sample_weight(class_weight, all_y, indices=counted)
-    weights = factors[: len(y)] * (1 if weights is None else weights)
+    n_samples = X.shape[0]
+    all_y = y
     if y_val is not None:
-        weights_val = factors[len(y) :] * (1 if weights_val is None else weights_val)
+        all_y = sparse_vstack([y, y_val]) if issparse(y) else np.concatenate([y, y_val])
+    counted = range(n_samples) if class_weight == "balanced" and y_val is not None else None
+    factors = compute_sample_weight(class_weight, all_y, indices=counted)
+    weights = factors[:n_samples] * (1 if weights is None else weights)
+    _check_any(weights, "class_weight and sample_weight")
+    if y_val is not None:
+        weights_val = factors[n_samples:] * (1 if weights_val is None else weights_val)
+        _check_any(weights_val, "class_weight and sample_weight_val")
     return weights, weights_val
 
 
 def _check_weights(weights, X, name):
     if weights is None:
         return None
-    check_consistent_length(X, weights)
     weights = _check_sample_weight(weights, X, ensure_non_negative=True)
-    if not weights.any():
-        raise ValueError(f"{name} must have a positive entry: all weights are zero")
+    _check_any(weights, name)
     return weights
+
+
+def _check_any(weights, name):
+    if not weights.any():
+        raise ValueError(f"{name} must leave a sample with a positive weight: all weights are zero")

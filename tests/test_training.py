@@ -12,8 +12,9 @@ import pytest
 from sklearn.model_selection import cross_val_score
 
 from skdense import LowLevelMLPClassifier
-from skdense.core import stack, training
+from skdense.core import stack
 from skdense.core.initializers import initial_parameters
+from skdense.core.orders import Orders
 from skdense.core.program import n_compiled
 from skdense.core.stack import Curves, Data, Hyper, Network, Progress, Schedule, Spec, stack_shape
 from skdense.core.training import train
@@ -178,7 +179,7 @@ def forty_networks(spec, data):
                 tol=10.0 ** rng.uniform(-4, -2),
                 patience=rng.integers(1, 5),
                 max_epochs=rng.integers(1, 13),
-                batch_size=rng.integers(17, 33),
+                batch_size=rng.integers(25, 33),
             )
         )
     return networks
@@ -303,6 +304,26 @@ def varied_networks():
     ]
 
 
+@pytest.fixture
+def limit_calls(monkeypatch):
+    """A function that limits the calls to come to n steps, and returns the list of their numbers."""
+
+    def limit(n_steps):
+        take, numbers = Orders.take, []
+
+        def take_few(self, n, *enough, **named):
+            drawn = take(self, min(n, n_steps), *enough, **named)
+            if drawn is not None:
+                assert drawn.n_steps <= n_steps
+                numbers.append(drawn.n_steps)
+            return drawn
+
+        monkeypatch.setattr(Orders, "take", take_few)
+        return numbers
+
+    return limit
+
+
 @pytest.fixture(scope="module")
 def trained():
     networks = varied_networks()
@@ -319,12 +340,22 @@ def test_calls_that_end_with_the_epoch_give_the_same_numbers(trained):
 
 
 @pytest.mark.parametrize("each_epoch", [False, True])
-def test_calls_of_a_single_step_give_the_same_numbers(trained, each_epoch, monkeypatch):
-    networks = varied_networks()
-    monkeypatch.setattr(training, "CALL_SECONDS", 0)
+def test_calls_of_a_single_step_give_the_same_numbers(trained, each_epoch, limit_calls):
+    networks, calls = varied_networks(), limit_calls(1)
 
     train(ADAM, networks, each_epoch=each_epoch)
 
+    assert set(calls) == {1}
+    assert_identical(networks, trained)
+
+
+@pytest.mark.parametrize(("n_steps", "expected"), [(3, {2, 3}), (13, {10, 5})])
+def test_calls_end_with_an_epoch_if_one_fits(trained, n_steps, expected, limit_calls):
+    networks, calls = varied_networks(), limit_calls(n_steps)
+
+    train(ADAM, networks)
+
+    assert {*calls} <= expected
     assert_identical(networks, trained)
 
 
@@ -338,10 +369,10 @@ def test_calls_of_at_most_four_steps_give_the_same_numbers(trained, monkeypatch)
     assert_identical(networks, trained)
 
 
-@pytest.mark.parametrize("call_seconds", [0, 1e-4, 10])
+@pytest.mark.parametrize("n_steps", [1, 13, stack.MAX_STEPS])
 @pytest.mark.parametrize("each_epoch", [False, True])
-def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, call_seconds, monkeypatch):
-    monkeypatch.setattr(training, "CALL_SECONDS", call_seconds)
+def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, n_steps, limit_calls):
+    limit_calls(n_steps)
     networks, seen = varied_networks(), []
 
     train(ADAM, networks, lambda news, *_: seen.append(news), each_epoch)
@@ -357,9 +388,9 @@ def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, call_sec
     assert_identical(networks, trained)
 
 
-@pytest.mark.parametrize("call_seconds", [0, 10])
-def test_an_observer_can_stop_the_training_after_an_epoch(call_seconds, monkeypatch):
-    monkeypatch.setattr(training, "CALL_SECONDS", call_seconds)
+@pytest.mark.parametrize("n_steps", [1, stack.MAX_STEPS])
+def test_an_observer_can_stop_the_training_after_an_epoch(n_steps, limit_calls):
+    limit_calls(n_steps)
     stopped, seen = varied_networks(), []
 
     def observe(news, *_):
@@ -398,23 +429,26 @@ def test_ctrl_c_between_epochs_keeps_the_epochs_done():
     assert_identical(interrupted_networks, expected)
 
 
-def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_begun(monkeypatch):
-    monkeypatch.setattr(training, "CALL_SECONDS", 0)
+def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_begun(limit_calls):
+    limit_calls(1)
     finished, going_on = networks = [
         make_network((6, 4), seed=0, max_epochs=1),
         make_network((5, 3), seed=1, max_epochs=500),
     ]
+    seen = []
 
     def observe(news, *_):
-        if len(news[1].loss) == 0:
+        seen.extend(news[1].loss)
+        if len(seen) == 3 and len(news[1].loss) == 0:
             raise KeyboardInterrupt
 
     interrupted = train(ADAM, networks, observe)
 
     assert interrupted
     assert len(finished.curves.loss) == 1
+    assert len(going_on.curves.loss) == 3
     references = make_network((6, 4), seed=0), make_network((5, 3), seed=1)
-    for network, reference, n_begun in zip(networks, references, (1, len(going_on.curves.loss) + 1)):
+    for network, reference, n_begun in zip(networks, references, (1, 4)):
         for _ in range(n_begun):
             reference.random_state.shuffle(np.arange(120))
         assert_same_stream(network, reference)

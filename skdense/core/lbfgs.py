@@ -21,7 +21,7 @@ _DTYPE = "float64"
 
 
 class Minimum(NamedTuple):
-    """How a minimization ended: the penalized loss, the iterations, and scipy's verdict."""
+    """How far a minimization is, or how it ended: the penalized loss, the iterations, the verdict."""
 
     loss: float
     n_iter: int
@@ -30,11 +30,15 @@ class Minimum(NamedTuple):
     interrupted: bool
 
 
+class _Stopped(Exception):
+    """An observer asks to stop."""
+
+
 def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     """Train one network on all rows at once; it is given its parameters after each iteration.
 
-    `observe()` is called after each iteration and ends the training if it returns True. Ctrl-C ends it
-    too, and keeps the last iteration's parameters.
+    `observe(minimum)` is called after each iteration and ends the training if it returns True. Ctrl-C
+    ends it too, and keeps the last iteration's parameters.
     """
     check_not_forked()
     sizes, data = network.layer_sizes, network.data
@@ -43,8 +47,8 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     n_samples = data.X.shape[0]
     program = _compiled(spec.activation, spec.loss, layout, shape, min(_BLOCK, bucket(n_samples)))
     table = make_table(data, shape, _DTYPE)
-    numbers = to_tensor(np.array([network.hyper.alpha, n_samples]))
-    latest = Minimum(np.nan, 0, False, "interrupted", True)
+    numbers = to_tensor(np.array([network.hyper.alpha, n_samples], _DTYPE))
+    latest = Minimum(np.nan, 0, success=True, message="", interrupted=False)
 
     def objective(vector):
         loss, gradient = program(table, to_tensor(vector[None, :]), numbers)
@@ -54,8 +58,8 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
         nonlocal latest
         latest = latest._replace(loss=float(intermediate_result.fun), n_iter=latest.n_iter + 1)
         network.parameters = layout.unpack(intermediate_result.x, sizes)
-        if observe is not None and observe():
-            raise StopIteration
+        if observe is not None and observe(latest):
+            raise _Stopped
 
     start = layout.pack(network.parameters, np.float64)
     options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
@@ -63,8 +67,10 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
         result = minimize(
             objective, start, jac=True, method="L-BFGS-B", options=options, callback=iteration
         )
-    except KeyboardInterrupt:
+    except _Stopped:
         return latest
+    except KeyboardInterrupt:
+        return latest._replace(interrupted=True)
     network.parameters = layout.unpack(result.x, sizes)
     return Minimum(float(result.fun), result.nit, result.success, result.message, False)
 

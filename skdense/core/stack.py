@@ -275,12 +275,13 @@ def stack_shape(networks, data, validation):
     if validation is not None:
         most = max(network.hyper.n_validation for network in networks)
         n_blocks = _power_of_two(math.ceil(most / batch))
+    table = table_shape(data, layer_sizes)
     return Shape(
         height=height,
-        steps=_steps_per_call(height, batch, layer_sizes),
+        steps=_steps_per_call(height, batch, (table.row_entries or n_features, *layer_sizes[1:])),
         batch=batch,
         layer_sizes=layer_sizes,
-        table=table_shape(data, layer_sizes),
+        table=table,
         validation=None if validation is None else table_shape(validation, layer_sizes),
         n_blocks=n_blocks,
     )
@@ -309,9 +310,12 @@ def table_shape(data, layer_sizes):
     return TableShape(n_rows, n_targets, n_features, n_outputs, n_entries, row_entries)
 
 
-def _steps_per_call(height, batch, layer_sizes):
-    """A power of two of steps that fit a quarter of a second and a few MB of orders."""
-    multiply_adds = 3 * batch * sum(a * b for a, b in pairwise(layer_sizes))
+def _steps_per_call(height, batch, used_sizes):
+    """A power of two of steps that fit a quarter of a second and a few MB of orders.
+
+    The used sizes are those of the layers, of sparse inputs only the non-zeros.
+    """
+    multiply_adds = 3 * batch * sum(a * b for a, b in pairwise(used_sizes))
     seconds = height * (1e-6 + multiply_adds / 2e10)
     most = min(CALL_SECONDS / seconds, _MAX_ORDERS_BYTES / (4 * height * batch), MAX_STEPS)
     return 2 ** max(2, math.floor(math.log2(most)))

@@ -1,0 +1,48 @@
+"""Sphinx builds the site from this: `python -m sphinx -W -b html docs docs/_build/html`."""
+
+import os
+
+# Neither the log of TensorFlow nor a window of matplotlib belongs into a build.
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import skdense
+
+project = "skdense"
+copyright = "The skdense developers"
+author = "The skdense developers"
+release = version = skdense.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates", "tutorials", "conftest.py"]
+templates_path = ["_templates"]
+default_role = "code"
+
+autosummary_generate = True
+numpydoc_show_class_members = False
+toc_object_entries_show_parents = "hide"
+
+sphinx_gallery_conf = {
+    "examples_dirs": "tutorials",
+    "gallery_dirs": "auto_examples",
+    "download_all_examples": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+    "reset_modules": ("matplotlib",),
+}
+
+html_title = "skdense"
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {"**": []}
+html_show_sourcelink = False

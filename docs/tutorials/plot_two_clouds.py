@@ -1,0 +1,337 @@
+"""
+Two clouds and a very small network
+===================================
+
+Three dense layers written by hand, plain minibatch gradient descent and two Gaussian clouds: a job that
+fits in a notebook. Two questions come up as soon as it is run a few times. *Why does every run give a
+different result?* And *why does it get worse with wider layers?* This tutorial does the job with
+:class:`~skdense.LowLevelMLPClassifier`, and then answers both questions by measuring.
+"""
+
+# %%
+# The data
+# --------
+# A thousand samples around (0, 3) are class 0, a thousand around (3, 0) class 1. They come in that
+# order, class 0 first, in float32.
+
+# sphinx_gallery_thumbnail_number = 2
+import warnings
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.inspection import DecisionBoundaryDisplay
+
+from skdense import LowLevelMLPClassifier, fit_many
+from skdense.datasets import make_two_clouds
+from skdense.inspection import dead_units, study_seeds
+
+X, y = make_two_clouds(random_state=0)
+print(X.shape, X.dtype, np.bincount(y))
+
+# %%
+# The network
+# -----------
+# Two hidden layers of two rectified units each and one linear output, trained on the squared error.
+# The kernels start as uniform draws from [0, 1), the biases as zeros. Each step is plain gradient
+# descent on the next 100 samples, never shuffled. ``tol=0`` with ``n_iter_no_change=np.inf`` switches
+# stopping off: the number of epochs is ours to choose, and so the warning that training has not
+# converged is not news.
+
+warnings.simplefilter("ignore", ConvergenceWarning)
+
+
+def make_network(width=2, **changes):
+    """The notebook's network, with changes."""
+    settings = {
+        "hidden_layer_sizes": (width, width),
+        "activation": "relu",
+        "loss": "squared_error",
+        "init": "uniform",
+        "solver": "sgd",
+        "momentum": 0,
+        "learning_rate_init": 0.1,
+        "batch_size": 100,
+        "shuffle": False,
+        "alpha": 0,
+        "max_iter": 100,
+        "tol": 0,
+        "n_iter_no_change": np.inf,
+    }
+    return LowLevelMLPClassifier(**{**settings, **changes})
+
+
+def report(network, first_epoch):
+    """Print the loss and the accuracy of every tenth epoch."""
+    for epoch in range(first_epoch + 9, len(network.loss_curve_) + 1, 10):
+        loss, accuracy = network.loss_curve_[epoch - 1], network.accuracy_curve_[epoch - 1]
+        print(f"epoch {epoch:3d}   loss {loss:.6f}   accuracy {accuracy:.4f}")
+
+
+network = make_network(random_state=2, warm_start=True).fit(X, y)
+report(network, first_epoch=1)
+print(f"accuracy after 100 epochs: {network.score(X, y):.4f}")
+
+# %%
+# With ``warm_start=True`` a further call of ``fit`` goes on from where the last one ended, and the
+# curves grow: 500 epochs more.
+
+network.set_params(max_iter=500).fit(X, y)
+report(network, first_epoch=101)
+print(f"accuracy after 600 epochs: {network.score(X, y):.4f}")
+
+# %%
+# No classifier can be right about more than 99.87 % of such samples on average, so there is nothing
+# left to gain. What the network has learned is one soft step across the line between the clouds.
+
+
+def plot_clouds(network, axes):
+    """The samples over the predicted probability of class 1."""
+    display = DecisionBoundaryDisplay.from_estimator(
+        network,
+        X,
+        response_method="predict_proba",
+        plot_method="pcolormesh",
+        cmap="RdBu_r",
+        vmin=0,
+        vmax=1,
+        alpha=0.5,
+        ax=axes,
+    )
+    for label, color in enumerate(["tab:blue", "tab:red"]):
+        axes.scatter(*X[y == label].T, s=4, color=color, label=f"class {label}")
+    axes.set(xlabel="feature 0", ylabel="feature 1")
+    axes.legend(loc="upper right")
+    return display.surface_
+
+
+figure, (clouds, losses, accuracies) = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
+surface = plot_clouds(network, clouds)
+figure.colorbar(surface, ax=clouds, label="probability of class 1")
+clouds.set_title("after 600 epochs")
+losses.semilogy(network.loss_curve_)
+losses.set(xlabel="epoch", title="loss")
+accuracies.plot(network.accuracy_curve_)
+accuracies.set(xlabel="epoch", title="training accuracy", ylim=(0.98, 1.001))
+plt.show()
+
+# %%
+# Why does every run give a different result?
+# -------------------------------------------
+# Here is the same network under ten values of ``random_state``, trained side by side.
+
+study = study_seeds(make_network(), X, y, seeds=10)
+for seed, accuracy in enumerate(study.accuracy):
+    print(f"random_state={seed}   accuracy {accuracy:.4f}")
+
+# %%
+# Nothing in the training is random: the minibatches come in order, and gradient descent has no dice.
+# The only draw is that of the initial kernels. With ``random_state=None`` they come from NumPy's
+# global random state, which is somewhere else each time, and so each run is a different network from
+# its first step. With a number the run repeats, bit for bit:
+
+once, again = (make_network(random_state=2).fit(X, y) for _ in range(2))
+print("same losses:    ", once.loss_curve_ == again.loss_curve_)
+print("same parameters:", all((a == b).all() for a, b in zip(once.coefs_, again.coefs_)))
+
+# %%
+# What a collapsed network looks like
+# -----------------------------------
+# Some of these runs have an accuracy of exactly one half. They have *collapsed*. Look at the values
+# of the hidden units, over all samples, of one that has and of one that has not.
+
+
+def hidden_values(network, X):
+    """The values of each hidden layer, ``(n_samples, width)``."""
+    values = []
+    for kernel, bias in list(zip(network.coefs_, network.intercepts_))[:-1]:
+        X = np.maximum(X @ kernel + bias, 0)
+        values.append(X)
+    return values
+
+
+sound, collapsed = study.estimators[2], study.estimators[0]
+for name, network in [("sound", sound), ("collapsed", collapsed)]:
+    outputs = network.predict_proba(X)[:, 1]
+    print(f"{name}: outputs from {outputs.min():.4f} to {outputs.max():.4f}")
+    for layer, values in enumerate(hidden_values(network, X), start=1):
+        print(f"  layer {layer}: largest value of each unit {values.max(axis=0).round(3)}")
+
+# %%
+# In the collapsed network both units of the second layer are zero for every sample: they are *dead*.
+# The gradient of a rectified unit is zero wherever its value is, so a unit that is zero for all
+# samples never receives a gradient again, and neither does anything before it. What is left of the
+# network is the output bias, the same number for every sample.
+#
+# That number ought to settle at one half, the mean of the targets. With samples shuffled it stays
+# close by. In class order it chases whichever class it sees: each step takes the bias ``b`` to  ``b +
+# 0.2 * (target - b)``, so over an epoch it swings between 0.1 and 0.9, and when the epoch ends, after
+# ten minibatches of class 1, it has come to ``1 / (1 + 0.8**10)``, which is 0.903.
+
+shuffled = make_network(random_state=0, shuffle=True).fit(X, y)
+print(f"output bias, in class order {collapsed.intercepts_[-1][0]:.3f}")
+print(f"output bias, shuffled       {shuffled.intercepts_[-1][0]:.3f}")
+
+# %%
+# This also explains the curve below, which ends at 0.7 instead of 0.5: ``accuracy_curve_`` counts
+# each minibatch just before its step, and a bias that follows the class just seen is right about 7 of
+# 10 minibatches. ``score``, which asks one fixed network about all samples, is not fooled.
+
+figure, (clouds, accuracies) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+surface = plot_clouds(collapsed, clouds)
+figure.colorbar(surface, ax=clouds, label="probability of class 1")
+clouds.set_title("a collapsed network")
+accuracies.plot(sound.accuracy_curve_, label="sound")
+accuracies.plot(collapsed.accuracy_curve_, label="collapsed")
+accuracies.axhline(collapsed.score(X, y), color="gray", linestyle=":", label="collapsed, score")
+accuracies.set(xlabel="epoch", ylabel="accuracy_curve_", ylim=(0.4, 1.02))
+accuracies.legend(loc="upper right", bbox_to_anchor=(1, 0.92))
+plt.show()
+
+# %%
+# Why do wider layers collapse?
+# -----------------------------
+# A kernel from [0, 1) has only positive entries. Nothing cancels: each unit adds up all values of the
+# layer before, so a layer of width w multiplies them by about w / 2, and with two hidden layers the
+# first prediction grows as w squared. The targets are 0 and 1.
+#
+# The initial kernels are drawn layer by layer from one ``RandomState``, so the first predictions can
+# be had without any training. All figures from here on are means over seeds.
+
+widths = [2, 4, 5, 10, 20]
+seeds = range(20)
+
+
+def first_predictions(width, seed):
+    """The outputs of the network before its first step."""
+    stream = np.random.RandomState(seed)
+    values = X
+    for fan_in, fan_out in pairwise([2, width, width]):
+        values = np.maximum(values @ stream.uniform(0, 1, (fan_in, fan_out)), 0)
+    return values @ stream.uniform(0, 1, (width, 1))
+
+
+first = [np.mean([first_predictions(width, seed) for seed in seeds]) for width in widths]
+for width, prediction in zip(widths, first):
+    print(f"width {width:2d}   mean first prediction {prediction:6.1f}")
+
+# %%
+# A first prediction of 36 where 0 is wanted makes an enormous gradient, and with positive kernels it
+# has the same sign everywhere: *down*. The first step throws kernels and biases far below zero. To
+# watch it, ``partial_fit`` makes one step per call when it is given one minibatch.
+
+
+def dead_fraction(network):
+    """The fraction of dead units in the second layer."""
+    return dead_units(network, X)[1].mean()
+
+
+def dead_after_each_step(width, seed):
+    """The fraction of dead units after each step of the first epoch."""
+    network = make_network(width, random_state=seed)
+    fractions = []
+    for start in range(0, len(X), 100):
+        rows = slice(start, start + 100)
+        network.partial_fit(X[rows], y[rows], classes=[0, 1])
+        fractions.append(dead_fraction(network))
+    return fractions
+
+
+dead = {
+    width: np.mean([dead_after_each_step(width, seed) for seed in range(10)], axis=0)
+    for width in (2, 5, 20)
+}
+print("dead units of layer 2 after   1 step   10 steps   20 steps")
+for width, fractions in dead.items():
+    print(f"width {width:2d}", " " * 18, "".join(f"{fractions[k - 1]:10.0%}" for k in (1, 10, 20)))
+
+# %%
+# A single step kills nearly all of a wide second layer. In narrower ones some units survive it, and
+# meet the next blow when the class changes after ten steps, all of which have asked for zeros.
+
+figure, (predictions, deaths) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+predictions.loglog(widths, first, "o-", label="measured")
+predictions.loglog(
+    widths, 3 * np.square(widths) / 8, ":", color="gray", label=r"$3 w^2 / 8$, its expectation"
+)
+predictions.axhline(1, color="tab:red", linewidth=1, label="the larger target")
+predictions.set(xlabel="width", ylabel="mean first prediction", xticks=widths, xticklabels=widths)
+predictions.minorticks_off()
+predictions.legend()
+for width, fractions in dead.items():
+    deaths.plot(range(1, len(fractions) + 1), fractions, label=f"width {width}")
+deaths.axvline(10.5, color="gray", linewidth=1, linestyle=":")
+deaths.set(xlabel="steps", ylabel="dead units of layer 2", ylim=(0, 1.05), xticks=[1, 10, 20])
+deaths.legend(loc="center right")
+plt.show()
+
+# %%
+# How often, and what helps
+# -------------------------
+# The same network from 20 seeds, for each width and several ways to start: 400 networks.
+# :func:`~skdense.fit_many` trains them side by side. A network may also *diverge*: its steps grow
+# until the parameters overflow. ``fit_many`` fits all others before it raises the ``ValueError`` that
+# ``fit`` would raise, and an estimator whose fit failed stays without ``coefs_``.
+
+starts = {
+    "uniform": {"init": "uniform"},
+    "glorot_uniform": {"init": "glorot_uniform"},
+    "he_uniform": {"init": "he_uniform"},
+    "uniform, rate 0.001": {"init": "uniform", "learning_rate_init": 0.001},
+}
+networks = {
+    (name, width): [make_network(width, random_state=seed, **changes) for seed in seeds]
+    for name, changes in starts.items()
+    for width in widths
+}
+try:
+    fit_many([network for group in networks.values() for network in group], X, y)
+except ValueError as error:
+    print("ValueError:", str(error).partition(".")[0])
+
+
+def collapses(network):
+    """Whether a network gives every sample the same output."""
+    with np.errstate(over="ignore"):  # some networks end just short of diverging
+        return np.ptp(network.predict_proba(X)[:, 1]) < 1e-6
+
+
+fates = {}
+for setting, group in networks.items():
+    fitted = [network for network in group if hasattr(network, "coefs_")]
+    with np.errstate(over="ignore"):
+        dead_fractions = [dead_fraction(network) for network in fitted]
+    fates[setting] = sum(map(collapses, fitted)), len(group) - len(fitted), np.mean(dead_fractions)
+
+print("collapsed + diverged of", len(seeds), "networks (dead units of layer 2)")
+print(" " * 20, "".join(f"{f'width {width}':>15}" for width in widths))
+for name in starts:
+    cells = [fates[name, width] for width in widths]
+    texts = [f"{collapsed} + {diverged} ({dead:.0%})" for collapsed, diverged, dead in cells]
+    print(f"{name:20}", "".join(f"{text:>15}" for text in texts))
+
+# %%
+
+figure, axes = plt.subplots(1, len(starts), figsize=(12, 3.2), sharey=True, layout="constrained")
+for axis, name in zip(axes, starts):
+    n_collapsed, n_diverged, _ = np.array([fates[name, width] for width in widths]).T
+    axis.bar(range(len(widths)), n_collapsed, color="tab:orange", label="collapsed")
+    axis.bar(range(len(widths)), n_diverged, bottom=n_collapsed, color="tab:purple", label="diverged")
+    axis.set(title=name, xlabel="width", xticks=range(len(widths)), xticklabels=widths)
+axes[0].set(ylabel=f"networks of {len(seeds)}", yticks=range(0, len(seeds) + 1, 5))
+axes[0].legend(loc="lower right")
+plt.show()
+
+# %%
+# Glorot's kernels, the default, have both signs and shrink as the layers widen. With them a wide
+# layer is safe, since it has units to spare, and it is the narrowest that can lose all it has. He's
+# are larger, too large for this learning rate. A rate a hundred times smaller saves all but the
+# widest of the uniform networks, whose first steps are still too long.
+#
+# What is left to chance is a matter of trying again. ``n_init`` trains several draws at once and
+# keeps the one of the lowest loss; the first of these eight is the collapsed network from above.
+
+best = make_network(random_state=0, n_init=8).fit(X, y)
+print("losses of the draws:", best.init_losses_.round(4))
+print(f"accuracy of the best: {best.score(X, y):.4f}")

@@ -1,0 +1,429 @@
+"""scikit-learn's callbacks: what one sees of a fit, how it stops it, and the two that come with it.
+
+A fit is a task, and each epoch, or iteration of lbfgs, is a task within. Nearly all fits share one
+shape, of 65 to 128 rows, 4 features, widths (7, 4) and batches of 25.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.callback import FitCallback, ProgressBar, ScoringMonitor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdense import LowLevelMLPClassifier
+from skdense.core import lbfgs, training
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SETTINGS = {
+    "hidden_layer_sizes": (7, 4), "batch_size": 25, "learning_rate_init": 0.05, "max_iter": 5,
+    "random_state": 0,
+}  # fmt: skip
+
+
+def make_problem(n_samples=100, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, 4))
+    return X, (X @ rng.normal(size=4) + 0.5 * rng.normal(size=n_samples) > 0).astype(int)
+
+
+X, Y = make_problem()
+
+
+class Recorder:
+    """Writes down every hook that is called, and what `at_end(context)` returns or raises."""
+
+    def __init__(self, at_end=lambda context: None):
+        self.at_end = at_end
+        self.log = []
+        self.networks = []
+
+    def setup(self, estimator, context):
+        self.log.append("setup")
+
+    def teardown(self, estimator, context):
+        self.log.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context, *, X, y, metadata):
+        self.log.append(("begin", context.task_name, context.task_id))
+        self.seen = estimator, X, y, metadata
+
+    def on_fit_task_end(self, estimator, context, *, X, y, metadata, fitted_estimator):
+        self.log.append(("end", context.task_name, context.task_id))
+        assert all(a is b for a, b in zip(self.seen, (estimator, X, y, metadata)))
+        if context.parent is not None and fitted_estimator is not None:
+            self.networks.append(fitted_estimator)
+        return self.at_end(context)
+
+    def assert_paired(self):
+        """Every task that began ended, inner ones first, between one setup and one teardown."""
+        assert self.log[0] == "setup"
+        assert self.log[-1] == "teardown"
+        open_tasks = []
+        for hook, *task in self.log[1:-1]:
+            if hook == "begin":
+                open_tasks.append(task)
+            else:
+                assert task == open_tasks.pop()
+        assert not open_tasks
+        assert self.log[1] == ("begin", "fit", 0)
+        assert self.log[-2] == ("end", "fit", 0)
+
+
+def after_epoch(number, then):
+    """What to do at the end of that epoch, counted from 1; nothing at the end of the others."""
+
+    def at_end(context):
+        if context.parent is not None and context.task_id + 1 == number:
+            return then()
+
+    return at_end
+
+
+def press_ctrl_c():
+    raise KeyboardInterrupt
+
+
+def fail():
+    raise RuntimeError("the callback fails")
+
+
+def fit(recorder=None, data=(X, Y), **parameters):
+    estimator = LowLevelMLPClassifier(**SETTINGS | parameters)
+    if recorder:
+        estimator.set_callbacks(recorder)
+    return estimator.fit(*data)
+
+
+# --- what a callback sees ----------------------------------------------------------------------------
+
+
+def test_a_recorder_is_a_fit_callback():
+    assert isinstance(Recorder(), FitCallback)
+    with pytest.raises(TypeError, match="FitCallback protocol"):
+        LowLevelMLPClassifier().set_callbacks(object())
+
+
+def test_the_fit_is_a_task_and_every_epoch_one_within():
+    recorder = Recorder()
+
+    fit(recorder, max_iter=3)
+
+    assert recorder.log == [
+        "setup",
+        ("begin", "fit", 0),
+        *[(hook, "epoch", epoch) for epoch in range(3) for hook in ("begin", "end")],
+        ("end", "fit", 0),
+        "teardown",
+    ]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_an_epoch_is_one_task_however_many_minibatches_it_has(batch_size):
+    recorder = Recorder()
+
+    model = fit(recorder, make_problem(300), max_iter=2, batch_size=batch_size)
+
+    assert model.n_iter_ == 2
+    assert [entry for entry in recorder.log if entry[0] == "begin"] == [
+        ("begin", "fit", 0), ("begin", "epoch", 0), ("begin", "epoch", 1),
+    ]  # fmt: skip
+    recorder.assert_paired()
+    assert [len(network.loss_curve_) for network in recorder.networks] == [1, 2]
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_callback_sees_the_estimator_x_y_and_the_weights_as_they_were_passed(solver, weighted):
+    data = (X.tolist(), Y.tolist(), np.linspace(0, 2, len(X)).tolist()) if weighted else (X, Y)
+    recorder = Recorder()
+
+    model = fit(recorder, data, solver=solver)
+
+    estimator, its_X, its_y, metadata = recorder.seen
+    assert estimator is model
+    assert its_X is data[0]
+    assert its_y is data[1]
+    assert (metadata["sample_weight"] is data[2]) if weighted else metadata is None
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"solver": "sgd", "learning_rate": "adaptive", "n_iter_no_change": 1, "tol": 0.1},
+        {"early_stopping": True},
+        {"solver": "lbfgs"},
+    ],
+    ids=["adam", "sgd", "early stopping", "lbfgs"],
+)
+def test_the_fitted_estimator_of_an_epoch_is_a_fit_that_ends_there(parameters):
+    recorder = Recorder()
+
+    model = fit(recorder, **parameters)
+
+    assert len(recorder.networks) == model.n_iter_
+    # Looked at when the training is over: what was handed out is not trained on.
+    for epoch, network in enumerate(recorder.networks):
+        assert network is not model
+        shorter = fit(max_iter=epoch + 1, **parameters)
+        np.testing.assert_array_equal(network.predict(X), shorter.predict(X))
+        np.testing.assert_allclose(
+            network.predict_proba(X), shorter.predict_proba(X), rtol=0, atol=1e-12
+        )
+        np.testing.assert_array_equal(network.classes_, model.classes_)
+        assert network.n_features_in_ == 4
+        if "solver" not in parameters:
+            np.testing.assert_allclose(network.loss_curve_, shorter.loss_curve_, rtol=1e-12)
+            assert network.n_iter_ == epoch + 1
+
+
+def test_the_fitted_estimators_of_a_warm_start_go_on():
+    model = LowLevelMLPClassifier(**SETTINGS, warm_start=True).fit(X, Y)
+    reference = clone(model).set_params(max_iter=5).fit(X, Y).set_params(max_iter=2).fit(X, Y)
+    recorder = Recorder()
+
+    model.set_callbacks(recorder).fit(X, Y)
+
+    assert [len(network.loss_curve_) for network in recorder.networks] == [6, 7, 8, 9, 10]
+    np.testing.assert_allclose(
+        recorder.networks[1].predict_proba(X), reference.predict_proba(X), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(("solver", "at_most"), [("adam", 5), ("lbfgs", 6)])
+def test_the_number_of_epochs_to_come_is_announced(solver, at_most):
+    announced = []
+    fit(Recorder(lambda context: announced.append(context.max_subtasks)), solver=solver)
+
+    *of_epochs, of_fit = announced
+    assert set(of_epochs) == {0}
+    assert of_fit in (5, at_most)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"early_stopping": True}, {"solver": "lbfgs"}])
+def test_callbacks_change_nothing(parameters):
+    streams = [np.random.RandomState(0) for _ in range(2)]
+    parameters = {**parameters, "max_iter": 30, "tol": 0.01, "n_iter_no_change": 2}
+
+    with_them = fit(Recorder(), **parameters | {"random_state": streams[0]})
+    without = fit(**parameters | {"random_state": streams[1]})
+
+    assert with_them.n_iter_ == without.n_iter_
+    assert getattr(with_them, "loss_curve_", None) == getattr(without, "loss_curve_", None)
+    for ours, theirs in zip(with_them.coefs_, without.coefs_):
+        np.testing.assert_array_equal(ours, theirs)
+    assert streams[0].uniform() == streams[1].uniform()
+    assert vars(with_them).keys() - {"_skl_callbacks"} == vars(without).keys()
+
+
+def test_partial_fit_is_no_task():
+    recorder = Recorder()
+
+    LowLevelMLPClassifier(**SETTINGS).set_callbacks(recorder).partial_fit(X, Y, classes=[0, 1])
+
+    assert recorder.log == []
+
+
+# --- stopping, and every other way to end ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parameters", [{}, {"early_stopping": True}, {"solver": "lbfgs"}])
+def test_a_callback_stops_the_fit_by_returning_true(parameters):
+    recorder = Recorder(after_epoch(3, lambda: True))
+    streams = [np.random.RandomState(0) for _ in range(2)]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stopped = fit(recorder, **parameters | {"random_state": streams[0]})
+
+    recorder.assert_paired()
+    shorter = fit(**parameters | {"random_state": streams[1], "max_iter": 3})
+    assert stopped.n_iter_ == 3
+    assert stopped.loss_ == shorter.loss_
+    np.testing.assert_array_equal(stopped.predict_proba(X), shorter.predict_proba(X))
+    assert streams[0].uniform() == streams[1].uniform()
+
+
+def test_a_stop_after_the_last_epoch_or_the_fit_is_nothing_special():
+    for recorder in (Recorder(after_epoch(5, lambda: True)), Recorder(lambda c: c.parent is None)):
+        with pytest.warns(ConvergenceWarning):
+            assert fit(recorder).n_iter_ == 5
+        recorder.assert_paired()
+
+
+@pytest.mark.parametrize("parameters", [{}, {"early_stopping": True}, {"solver": "lbfgs"}])
+def test_a_fit_that_converges_early_ends_every_task(parameters):
+    recorder = Recorder()
+
+    parameters |= {"alpha": 1.0, "max_iter": 60, "tol": 0.1, "n_iter_no_change": 2}
+    model = fit(recorder, **parameters)
+
+    assert model.n_iter_ < 60
+    recorder.assert_paired()
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_ctrl_c_in_a_callback_ends_every_task_and_keeps_its_epoch(solver):
+    recorder = Recorder(after_epoch(2, press_ctrl_c))
+
+    with pytest.warns(UserWarning, match="interrupted"):
+        stopped = fit(recorder, solver=solver)
+
+    recorder.assert_paired()
+    assert stopped.n_iter_ == 2
+    np.testing.assert_array_equal(
+        stopped.predict_proba(X), fit(solver=solver, max_iter=2).predict_proba(X)
+    )
+
+
+@pytest.mark.parametrize(("solver", "module"), [("adam", training), ("lbfgs", lbfgs)])
+def test_ctrl_c_within_an_epoch_ends_every_task(solver, module, monkeypatch):
+    recorder = Recorder()
+    name = "compiled" if solver == "adam" else "_compiled"
+    make_program = getattr(module, name)
+    n_calls = 0
+
+    def make_interrupted(*key):
+        program = make_program(*key)
+
+        def run(*arguments):
+            nonlocal n_calls
+            n_calls += 1
+            if n_calls == 4:
+                raise KeyboardInterrupt
+            return program(*arguments)
+
+        return run
+
+    monkeypatch.setattr(module, name, make_interrupted)
+    with pytest.warns(UserWarning, match="interrupted"):
+        stopped = fit(recorder, solver=solver)
+
+    recorder.assert_paired()
+    assert 0 < stopped.n_iter_ < 5
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_an_error_of_a_callback_is_raised_and_leaves_the_model_as_it_was(solver):
+    fitted = fit(solver=solver)
+    before, probabilities = dict(vars(fitted)), fitted.predict_proba(X)
+    recorder = Recorder(after_epoch(2, fail))
+
+    with pytest.raises(RuntimeError, match="the callback fails"):
+        fitted.set_callbacks(recorder).fit(X, Y)
+    fitted.set_callbacks()
+
+    assert recorder.log[-1] == "teardown"
+    assert vars(fitted) == before
+    np.testing.assert_array_equal(fitted.predict_proba(X), probabilities)
+
+
+def test_a_fit_that_diverges_ends_every_task():
+    recorder = Recorder()
+
+    with pytest.raises(ValueError, match="non-finite"):
+        fit(recorder, solver="sgd", learning_rate_init=1e200)
+
+    recorder.assert_paired()
+
+
+def test_a_fit_of_bad_data_begins_no_task_but_tears_down():
+    recorder = Recorder()
+
+    with pytest.raises(ValueError, match="NaN"):
+        fit(recorder, (X * np.nan, Y))
+
+    assert recorder.log == ["setup", "teardown"]
+
+
+# --- scikit-learn's own callbacks --------------------------------------------------------------------
+
+
+def scores_of_shorter_fits(X, Y, **parameters):
+    return [fit(data=(X, Y), **parameters | {"max_iter": n}).score(X, Y) for n in range(1, 6)]
+
+
+@pytest.mark.parametrize("parameters", [{}, {"early_stopping": True}, {"solver": "lbfgs"}])
+def test_a_scoring_monitor_scores_every_epoch(parameters):
+    monitor = ScoringMonitor(scoring="accuracy")
+
+    model = fit(monitor, **parameters)
+
+    rows = monitor.get_logs().data
+    assert [row["accuracy"] for row in rows if row["task_name"] == "epoch"] == pytest.approx(
+        scores_of_shorter_fits(X, Y, **parameters)
+    )
+    assert [row["accuracy"] for row in rows if row["task_name"] == "fit"] == [model.score(X, Y)]
+
+
+def test_a_scoring_monitor_weights_the_samples():
+    weights = np.random.default_rng(1).uniform(0, 3, len(X))
+    monitor = ScoringMonitor(scoring=["accuracy", "neg_log_loss"])
+
+    model = fit(monitor, (X, Y, weights))
+
+    last = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"][-1]
+    assert last["accuracy"] == model.score(X, Y, weights)
+    per_sample = np.log(model.predict_proba(X)[np.arange(len(X)), Y])
+    assert last["neg_log_loss"] == pytest.approx(np.average(per_sample, weights=weights))
+
+
+def test_a_scoring_monitor_works_in_a_pipeline():
+    monitor = ScoringMonitor(scoring="accuracy")
+    network = LowLevelMLPClassifier(**SETTINGS).set_callbacks(monitor)
+
+    make_pipeline(StandardScaler(), network).fit(X, Y)
+
+    rows = monitor.get_logs().data
+    assert [row["accuracy"] for row in rows if row["task_name"] == "epoch"] == pytest.approx(
+        scores_of_shorter_fits(StandardScaler().fit_transform(X), Y)
+    )
+
+
+def test_a_scoring_monitor_works_in_a_grid_search():
+    monitor = ScoringMonitor(scoring="accuracy")
+    network = LowLevelMLPClassifier(**SETTINGS).set_callbacks(monitor)
+    pipeline = Pipeline([("scale", StandardScaler()), ("network", network)])
+
+    search = GridSearchCV(pipeline, {"network__alpha": [0.1, 1.0]}, cv=3).fit(X, Y)
+
+    logs = monitor.get_logs(select="all")
+    epochs = [row for log in logs for row in log.data if row["task_name"] == "epoch"]
+    assert len(epochs) == (2 * 3 + 1) * 5
+    assert search.score(X, Y) in [row["accuracy"] for row in epochs]
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_progress_bar_shows_the_epochs(solver, capsys):
+    pytest.importorskip("rich")
+
+    model = fit(ProgressBar(), solver=solver)
+
+    out = capsys.readouterr().out
+    assert "LowLevelMLPClassifier" in out
+    assert "100%" in out
+    np.testing.assert_array_equal(model.predict_proba(X), fit(solver=solver).predict_proba(X))
+
+
+def test_a_progress_bar_works_in_a_pipeline_and_in_a_grid_search(capsys):
+    pytest.importorskip("rich")
+    pipeline = Pipeline([("scale", StandardScaler()), ("network", LowLevelMLPClassifier(**SETTINGS))])
+
+    pipeline.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, Y)
+    out = capsys.readouterr().out
+    assert "LowLevelMLPClassifier" in out
+    assert "100%" in out
+
+    pipeline.set_callbacks()
+    search = GridSearchCV(pipeline, {"network__alpha": [0.1, 1.0]}, cv=3)
+    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, Y)
+    out = capsys.readouterr().out
+    assert "GridSearchCV" in out
+    assert "LowLevelMLPClassifier" in out
+    assert "100%" in out

@@ -1,0 +1,97 @@
+"""Every public class, function and method says all that numpydoc asks for.
+
+Public is what a module of the package lists in its `__all__`, and the methods that our classes define.
+"""
+
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+from numpydoc.docscrape import ClassDoc
+from numpydoc.validate import validate
+
+import skdense
+
+SKIPPED = {
+    "GL01": "a summary stands beside its opening quotes here, which only older numpydoc minds",
+    "ES01": "a summary that says all needs no second paragraph",
+    "SA01": "few methods have relatives that are worth a See Also",
+    "RT02": "a return value is named, as scikit-learn names it, and the name comes before the type",
+}
+SKIPPED_FOR_METHODS = {"EX01": "the example of a class shows its methods at work"}
+SKIPPED_FOR_RESULTS = {
+    "PR01": "the parameters of a named tuple are its attributes, which have a test of their own",
+    "EX01": "the example of the function that returns a named tuple shows it",
+}
+
+
+def public_modules():
+    names = [module.name for module in pkgutil.walk_packages(skdense.__path__, "skdense.")]
+    return [skdense, *(importlib.import_module(n) for n in names if not n.startswith("skdense.core"))]
+
+
+def public_names():
+    """The dotted names of all public objects, methods apart."""
+    return [
+        f"{module.__name__}.{name}"
+        for module in public_modules()
+        for name in getattr(module, "__all__", ())
+    ]
+
+
+def the_object(name):
+    module, _, member = name.rpartition(".")
+    return getattr(importlib.import_module(module), member)
+
+
+def is_result(name):
+    """Whether a name is that of a named tuple, which functions return."""
+    return hasattr(the_object(name), "_fields")
+
+
+def public_methods():
+    """The dotted names of the methods and properties that public classes define."""
+    names = []
+    for name in public_names():
+        cls = the_object(name)
+        if inspect.isclass(cls) and not is_result(name):
+            ours = [base for base in cls.__mro__ if base.__module__.startswith("skdense")]
+            methods = {method for base in ours for method in vars(base) if is_written_here(method)}
+            names += [f"{name}.{method}" for method in sorted(methods)]
+    return names
+
+
+def is_written_here(method):
+    # scikit-learn makes set_fit_request and its like, docstrings included.
+    return not method.startswith("_") and not (
+        method.startswith("set_") and method.endswith("_request")
+    )
+
+
+def assert_valid(name, skipped):
+    errors = [f"{code}: {text}" for code, text in validate(name)["errors"] if code not in skipped]
+    assert not errors, "\n".join([name, *errors])
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_the_docstring_of_a_class_or_function_is_complete(name):
+    assert_valid(name, SKIPPED | SKIPPED_FOR_RESULTS if is_result(name) else SKIPPED)
+
+
+@pytest.mark.parametrize("name", public_methods())
+def test_the_docstring_of_a_method_is_complete(name):
+    assert_valid(name, SKIPPED | SKIPPED_FOR_METHODS)
+
+
+@pytest.mark.parametrize("name", list(filter(is_result, public_names())))
+def test_a_named_tuple_describes_its_fields(name):
+    cls = the_object(name)
+    described = [attribute.name for attribute in ClassDoc(cls)["Attributes"] if attribute.desc]
+    assert described[: len(cls._fields)] == list(cls._fields)
+
+
+def test_nothing_public_is_overlooked():
+    assert "skdense.datasets.make_two_clouds" in public_names()
+    assert "skdense.LowLevelMLPClassifier.partial_fit" in public_methods()
+    assert "skdense.LowLevelMLPClassifier.predict_log_proba" in public_methods()

@@ -1,0 +1,77 @@
+"""Dead units and seed studies, on networks whose state is known."""
+
+import numpy as np
+import pytest
+
+from skdense import LowLevelMLPClassifier
+from skdense.datasets import make_two_clouds
+from skdense.inspection import dead_units, study_seeds
+
+X, y = make_two_clouds(100, random_state=0)
+NOTEBOOK = LowLevelMLPClassifier(
+    (2, 2),
+    solver="sgd",
+    momentum=0,
+    learning_rate_init=0.1,
+    batch_size=100,
+    shuffle=False,
+    alpha=0,
+    loss="squared_error",
+    init="uniform",
+    max_iter=20,
+    tol=0,
+    n_iter_no_change=np.inf,
+)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_seed_study_equals_the_fits_of_its_seeds_one_by_one():
+    study = study_seeds(NOTEBOOK, X, y, seeds=[3, 1, 4])
+    for seed, fitted, accuracy in zip([3, 1, 4], study.estimators, study.accuracy, strict=True):
+        alone = LowLevelMLPClassifier(**NOTEBOOK.get_params()).set_params(random_state=seed).fit(X, y)
+        np.testing.assert_allclose(fitted.loss_curve_, alone.loss_curve_, rtol=1e-4)
+        assert accuracy == fitted.score(X, y)
+    assert not hasattr(NOTEBOOK, "coefs_")
+    assert study.dead.shape == (3, 2)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_unit_whose_bias_holds_it_below_zero_is_dead_and_only_that_one():
+    clf = (
+        LowLevelMLPClassifier(**NOTEBOOK.get_params()).set_params(max_iter=1, random_state=0).fit(X, y)
+    )
+    clf.coefs_ = [np.eye(2), np.eye(2), np.ones((2, 1))]
+    clf.intercepts_ = [np.array([0.0, -1e3]), np.array([-1e3, 10.0]), np.zeros(1)]
+    first, second = dead_units(clf, X)
+    assert first.tolist() == [False, True]
+    # The second layer's other unit sees only the dead one: it outputs 10 for every sample.
+    assert second.tolist() == [True, True]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_model_without_hidden_layers_has_no_units():
+    clf = LowLevelMLPClassifier((), max_iter=1, random_state=0).fit(X, y)
+    assert dead_units(clf, X) == []
+    assert study_seeds(LowLevelMLPClassifier((), max_iter=1), X, y, seeds=2).dead.shape == (2, 0)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_study_keeps_the_seeds_that_did_not_diverge():
+    wild = LowLevelMLPClassifier(**NOTEBOOK.get_params()).set_params(
+        hidden_layer_sizes=(20, 20), init="he_uniform", learning_rate_init=0.2, max_iter=50
+    )
+    study = study_seeds(wild, X, y, seeds=12)
+    diverged = np.isnan(study.accuracy)
+    for seed in range(12):
+        alone = LowLevelMLPClassifier(**wild.get_params()).set_params(random_state=seed)
+        if diverged[seed]:
+            with pytest.raises(ValueError, match="non-finite"):
+                alone.fit(X, y)
+        else:
+            assert study.accuracy[seed] == alone.fit(X, y).score(X, y)
+    assert 0 < diverged.sum() < 12
+
+
+def test_a_study_of_which_no_seed_can_be_fitted_raises():
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        study_seeds(LowLevelMLPClassifier((0,)), X, y, seeds=2)

@@ -1,0 +1,507 @@
+"""solver="lbfgs": the loss and gradient it gives to scipy, and MLPClassifier's results with it.
+
+L-BFGS amplifies rounding as every training does, so equal means within 1e-9, or within 100 times what
+MLPClassifier itself changes when X changes by one unit in the last place.
+"""
+
+import warnings
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+from scipy.optimize import OptimizeResult, approx_fprime
+from scipy.special import expit, softmax
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from skdense import LowLevelMLPClassifier
+from skdense.core import lbfgs
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+PROBLEMS = ("binary", "three classes", "multilabel")
+SETTINGS = {"hidden_layer_sizes": (7, 4), "solver": "lbfgs", "max_iter": 8, "alpha": 0.01}
+STOCHASTIC = {"solver": "adam", "batch_size": 25, "learning_rate_init": 0.01}
+
+
+def make_problem(kind, n_samples=120, seed=0):
+    """X `(n_samples, 4)` and noisy labels: binary strings, three classes, or three labels at once."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, 4))
+    scores = X @ rng.normal(size=(4, 3)) + 0.5 * rng.normal(size=(n_samples, 3))
+    if kind == "binary":
+        return X, np.where(scores[:, 0] > 0, "yes", "no")
+    return X, scores.argmax(axis=1) if kind == "three classes" else (scores > 0).astype(int)
+
+
+# --- the loss and its gradient -----------------------------------------------------------------------
+
+
+def objective_of(model, X, y, sample_weight=None):
+    """The function of a flat vector of parameters that scipy's minimizer is given: loss, gradient."""
+    handed_over = []
+
+    def minimize(objective, start, **arguments):
+        assert arguments["jac"]
+        handed_over.append(objective)
+        return OptimizeResult(x=start, fun=np.nan, nit=0, success=True, message="")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lbfgs, "minimize", minimize)
+        model.fit(X, y, sample_weight)
+    return handed_over[0]
+
+
+# Each activation with its derivative by its own value, each loss from outputs with its derivative by
+# the logits: the textbook's formulas.
+ACTIVATIONS = {
+    "identity": (lambda z: z, np.ones_like),
+    "logistic": (expit, lambda a: a * (1 - a)),
+    "tanh": (np.tanh, lambda a: 1 - a**2),
+    "relu": (lambda z: np.maximum(z, 0), lambda a: (a > 0).astype(float)),
+}
+
+
+def value_and_slope(loss, targets, logits):
+    """Every example's loss `(n,)`, and its derivative by the logits."""
+    if loss == "softmax_log_loss":
+        probabilities = softmax(logits, axis=1)
+        return -np.log((probabilities * targets).sum(axis=1)), probabilities - targets
+    if loss == "logistic_log_loss":
+        probabilities = expit(logits)
+        of_target = np.where(targets, probabilities, 1 - probabilities)
+        return -np.log(of_target).sum(axis=1), probabilities - targets
+    return ((logits - targets) ** 2).sum(axis=1), 2 * (logits - targets)
+
+
+def by_hand(activation, loss, alpha, X, targets, weights, vector):
+    """Loss and gradient by backpropagation in NumPy."""
+    function, derivative = ACTIVATIONS[activation]
+    shapes = list(pairwise(LAYER_SIZES))
+    lengths = [a * b for a, b in shapes] + list(LAYER_SIZES[1:])
+    parts = np.split(vector, np.cumsum(lengths)[:-1])
+    kernels = [part.reshape(shape) for part, shape in zip(parts, shapes)]
+    biases = parts[len(shapes) :]
+
+    layers = [X]
+    for kernel, bias in zip(kernels[:-1], biases[:-1]):
+        layers.append(function(layers[-1] @ kernel + bias))
+    losses, slope = value_and_slope(loss, targets, layers[-1] @ kernels[-1] + biases[-1])
+    penalty = alpha / 2 * sum((kernel**2).sum() for kernel in kernels)
+    slope = slope * weights[:, None]
+    kernel_gradients, bias_gradients = [], []
+    for layer, kernel in zip(reversed(layers), reversed(kernels)):
+        kernel_gradients.insert(0, layer.T @ slope + alpha * kernel)
+        bias_gradients.insert(0, slope.sum(axis=0))
+        slope = slope @ kernel.T * derivative(layer)
+    gradient = np.concatenate([part.ravel() for part in kernel_gradients + bias_gradients])
+    return (weights @ losses + penalty) / weights.sum(), gradient / weights.sum()
+
+
+LAYER_SIZES = (4, 7, 4, 3)
+N_PARAMETERS = 4 * 7 + 7 * 4 + 4 * 3 + 7 + 4 + 3
+
+
+@pytest.mark.parametrize(
+    ("activation", "problem", "loss"),
+    list(product(ACTIVATIONS, ("three classes", "multilabel"), ("log_loss", "squared_error"))),
+)
+def test_loss_and_gradient_are_those_of_backpropagation_by_hand(activation, problem, loss):
+    X, y = make_problem(problem, n_samples=60)
+    weights = np.random.default_rng(1).uniform(0.1, 4, 60)
+    model = LowLevelMLPClassifier((7, 4), activation, solver="lbfgs", alpha=0.3, loss=loss)
+    objective = objective_of(model, X, y, weights)
+    targets = y if problem == "multilabel" else np.eye(3)[y]
+    if loss == "log_loss":
+        loss = "logistic_log_loss" if problem == "multilabel" else "softmax_log_loss"
+
+    for seed in range(3):
+        # Small enough that no probability is clipped, so that the gradient is the value's slope.
+        vector = np.random.default_rng(seed).normal(scale=0.4, size=N_PARAMETERS)
+        value, gradient = objective(vector)
+        expected, expected_gradient = by_hand(activation, loss, 0.3, X, targets, weights, vector)
+        np.testing.assert_allclose(value, expected, rtol=1e-13)
+        np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-11, atol=1e-13)
+        differences = approx_fprime(vector, lambda v: objective(v)[0], epsilon=1e-7)
+        np.testing.assert_allclose(gradient, differences, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 64, 65, 1023, 1024, 1025, 2048, 2500])
+def test_blocks_of_rows_add_up_to_the_whole(n_samples):
+    X, y = make_problem("multilabel", n_samples)
+    weights = np.random.default_rng(1).uniform(0.1, 4, n_samples)
+    model = LowLevelMLPClassifier((7, 4), "tanh", solver="lbfgs", alpha=0.3)
+    vector = np.random.default_rng(0).normal(scale=0.4, size=N_PARAMETERS)
+
+    value, gradient = objective_of(model, X, y, weights)(vector)
+
+    expected, expected_gradient = by_hand("tanh", "logistic_log_loss", 0.3, X, y, weights, vector)
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-10, atol=1e-13)
+
+
+def test_weights_of_one_are_no_weights():
+    X, y = make_problem("multilabel")
+    model = LowLevelMLPClassifier((7, 4), "tanh", solver="lbfgs", alpha=0.3)
+    vector = np.random.default_rng(0).normal(size=N_PARAMETERS)
+
+    value, gradient = objective_of(model, X, y)(vector)
+    value_of_ones, gradient_of_ones = objective_of(model, X, y, np.ones(len(X)))(vector)
+
+    assert value == value_of_ones
+    np.testing.assert_array_equal(gradient, gradient_of_ones)
+
+
+@pytest.mark.parametrize("alpha", [0, 1])
+def test_the_penalty_may_be_an_int(alpha):
+    X, y = make_problem("binary")
+
+    assert_parity(X, y, alpha=alpha)
+
+
+# --- the same model as MLPClassifier -----------------------------------------------------------------
+
+
+def assert_close(ours, theirs, nearby):
+    assert np.shape(ours) == np.shape(theirs)
+    change = np.max(np.abs(np.subtract(theirs, nearby)), initial=0)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=max(1e-9, 100 * change))
+
+
+def assert_parity(X, y, sample_weight=None, *, refits=({},), **parameters):
+    """Fit ours, theirs, and theirs to X one unit in the last place away; return ours.
+
+    With `warm_start`, `refits` are parameters to set before each further fit.
+    """
+    parameters = {**SETTINGS, "random_state": 0, **parameters}
+    estimators = LowLevelMLPClassifier, MLPClassifier, MLPClassifier
+    models = [estimator(**parameters) for estimator in estimators]
+    for changed in refits:
+        for model, its_X in zip(models, (X, X, np.nextafter(X, np.inf, dtype=X.dtype))):
+            model.set_params(**changed).fit(its_X, y, sample_weight)
+    ours, theirs, _ = models
+    for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert_close(*(model.loss_ for model in models))
+    for name in ("coefs_", "intercepts_"):
+        for a, b, c in zip(*(getattr(model, name) for model in models), strict=True):
+            assert a.dtype == b.dtype
+            assert_close(a, b, c)
+    assert_close(*(model.predict_proba(X) for model in models))
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    return ours
+
+
+@pytest.mark.parametrize(
+    ("problem", "activation", "weighted"),
+    [
+        ("binary", "relu", False),
+        ("binary", "identity", True),
+        ("binary", "tanh", True),
+        ("three classes", "logistic", False),
+        ("three classes", "relu", True),
+        ("multilabel", "tanh", False),
+        ("multilabel", "logistic", True),
+    ],
+)
+def test_the_same_model_as_mlp_classifier(problem, activation, weighted):
+    X, y = make_problem(problem)
+    weights = np.random.default_rng(1).uniform(0.2, 3, len(X)) if weighted else None
+
+    assert_parity(X, y, weights, activation=activation)
+
+
+def test_the_same_linear_model_until_convergence():
+    X, y = make_problem("binary")
+
+    ours = assert_parity(X, y, hidden_layer_sizes=(), alpha=1.0, max_iter=200, tol=1e-3)
+
+    assert ours.n_iter_ < 50
+
+
+def test_the_same_model_of_more_rows_than_a_block():
+    assert_parity(*make_problem("three classes", n_samples=2500), activation="tanh", max_iter=5)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_float32_x_is_fitted_in_float64_as_there(problem):
+    X, y = make_problem(problem)
+
+    ours = assert_parity(X.astype(np.float32), y, activation="tanh", max_iter=3)
+
+    assert {array.dtype for array in ours.coefs_ + ours.intercepts_} == {np.dtype(np.float64)}
+
+
+def test_max_fun_ends_the_fit_where_it_does_there():
+    X, y = make_problem("binary")
+
+    ours = assert_parity(X, y, max_fun=4)
+
+    assert ours.n_iter_ < 4
+
+
+@pytest.mark.parametrize("parameters", [{"max_iter": 3}, {"max_iter": 100, "max_fun": 4}])
+def test_a_fit_that_is_not_over_warns_as_there(parameters):
+    X, y = make_problem("binary")
+
+    for estimator in MLPClassifier, LowLevelMLPClassifier:
+        with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge") as caught:
+            estimator(**{**SETTINGS, **parameters}, random_state=0).fit(X, y)
+        assert len(caught) == 1
+
+
+def test_a_fit_that_converges_does_not_warn():
+    X, y = make_problem("binary")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = LowLevelMLPClassifier((), solver="lbfgs", alpha=1.0, tol=1e-2, random_state=0).fit(
+            X, y
+        )
+
+    assert fitted.n_iter_ < 200
+
+
+def test_early_stopping_is_without_effect_as_there():
+    X, y = make_problem("binary")
+
+    without = assert_parity(X, y)
+    with_it = assert_parity(X, y, early_stopping=True)
+
+    assert with_it.loss_ == without.loss_
+
+
+def test_class_weight_is_the_sample_weight_it_stands_for():
+    X, y = make_problem("binary")
+    settings = {**SETTINGS, "random_state": 0}
+
+    by_class = LowLevelMLPClassifier(**settings, class_weight={"yes": 3, "no": 0.5}).fit(X, y)
+    by_sample = LowLevelMLPClassifier(**settings).fit(X, y, np.where(y == "yes", 3, 0.5))
+
+    assert by_class.loss_ == by_sample.loss_
+
+
+def test_a_sample_of_weight_zero_is_as_good_as_absent():
+    X, y = make_problem("three classes")
+    weights = np.random.default_rng(1).integers(0, 3, len(X))
+    settings = {**SETTINGS, "random_state": 0, "max_iter": 5}
+
+    weighted = LowLevelMLPClassifier(**settings).fit(X, y, weights)
+    repeated = LowLevelMLPClassifier(**settings).fit(X.repeat(weights, axis=0), y.repeat(weights))
+
+    np.testing.assert_allclose(weighted.loss_, repeated.loss_, rtol=1e-9)
+    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-7)
+
+
+def test_squared_error_is_minimized_too():
+    X, y = make_problem("binary")
+
+    fitted = LowLevelMLPClassifier(**{**SETTINGS, "alpha": 0.0}, loss="squared_error", random_state=0)
+    fitted.fit(X, y)
+
+    outputs = fitted.predict_proba(X)[:, 1]
+    assert ((outputs > 0) & (outputs < 1)).mean() > 0.5
+    assert 0 < fitted.loss_ < np.mean((0.5 - (y == "yes")) ** 2)
+
+
+# --- attributes, and going on from other solvers -----------------------------------------------------
+
+CURVES = (
+    "loss_curve_", "accuracy_curve_", "validation_scores_", "validation_loss_curve_", "best_loss_",
+    "best_validation_score_",
+)  # fmt: skip
+
+
+def test_no_curves_and_no_best_values():
+    fitted = LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(*make_problem("binary"))
+
+    assert not [name for name in CURVES if hasattr(fitted, name)]
+
+
+def test_no_curves_are_left_from_an_earlier_adam_fit():
+    X, y = make_problem("binary")
+    model = LowLevelMLPClassifier(**{**SETTINGS, **STOCHASTIC}, early_stopping=True, random_state=0)
+
+    model.fit(X, y).set_params(solver="lbfgs").fit(X, y)
+
+    assert not [name for name in CURVES if hasattr(model, name)]
+    np.testing.assert_array_equal(
+        model.predict_proba(X),
+        LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(X, y).predict_proba(X),
+    )
+
+
+def test_a_warm_start_goes_on_as_there():
+    X, y = make_problem("binary")
+
+    assert_parity(X, y, warm_start=True, max_iter=4, refits=({}, {}, {}))
+
+
+def test_a_warm_start_from_adam_goes_on_as_there():
+    X, y = make_problem("binary")
+
+    assert_parity(X, y, warm_start=True, max_iter=4, **STOCHASTIC, refits=({}, {"solver": "lbfgs"}))
+
+
+def test_a_warm_start_from_lbfgs_to_adam_goes_on_from_its_parameters_with_a_new_optimizer():
+    X, y = make_problem("binary")
+    model = LowLevelMLPClassifier(**SETTINGS, random_state=0, warm_start=True).fit(X, y)
+    # MLPClassifier raises an AttributeError here; but parameters can be set on one fitted with adam.
+    theirs = MLPClassifier(**{**SETTINGS, **STOCHASTIC}, random_state=0, warm_start=True).fit(X, y)
+    theirs.coefs_ = [coef.copy() for coef in model.coefs_]
+    theirs.intercepts_ = [intercept.copy() for intercept in model.intercepts_]
+
+    model.set_params(**STOCHASTIC).fit(X, y)
+    n_earlier = theirs.n_iter_
+    theirs.fit(X, y)
+
+    np.testing.assert_allclose(model.loss_curve_, theirs.loss_curve_[n_earlier:], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(model.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-9)
+    loss = model.loss_
+
+    model.set_params(solver="lbfgs").fit(X, y)
+
+    assert model.loss_ < loss
+
+
+def test_partial_fit_is_absent_as_there():
+    for estimator in MLPClassifier, LowLevelMLPClassifier:
+        assert not hasattr(estimator(solver="lbfgs"), "partial_fit")
+        with pytest.raises(AttributeError, match=r"partial_fit|is not stochastic"):
+            estimator(solver="lbfgs").partial_fit(*make_problem("binary"))
+
+
+def test_partial_fit_goes_on_from_lbfgs_once_the_solver_is_adam():
+    X, y = make_problem("binary")
+    model = LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(X, y)
+    loss = model.loss_
+
+    model.set_params(**STOCHASTIC).partial_fit(X, y)
+
+    assert model.n_iter_ == 1
+    assert len(model.loss_curve_) == 1
+    assert abs(model.loss_ - loss) < 0.2
+
+
+def test_the_same_random_state_repeats_bit_for_bit():
+    X, y = make_problem("three classes")
+
+    first, second = (LowLevelMLPClassifier(**SETTINGS, random_state=3).fit(X, y) for _ in range(2))
+
+    assert first.loss_ == second.loss_
+    for a, b in zip(first.coefs_, second.coefs_):
+        np.testing.assert_array_equal(a, b)
+
+
+# --- Ctrl-C ------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_inside_an_iteration_keeps_the_last_one(monkeypatch):
+    X, y = make_problem("binary")
+    losses = []
+    real_program = lbfgs._compiled
+
+    def interrupted_program(*key):
+        program = real_program(*key)
+
+        def run(*arguments):
+            if len(losses) == 6:
+                raise KeyboardInterrupt
+            result = program(*arguments)
+            losses.append(float(result[0]))
+            return result
+
+        return run
+
+    monkeypatch.setattr(lbfgs, "_compiled", interrupted_program)
+    with pytest.warns(UserWarning, match="interrupted"):
+        stopped = LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(X, y)
+    monkeypatch.undo()
+
+    assert 0 < stopped.n_iter_ < 6
+    assert stopped.loss_ in losses
+    shorter = LowLevelMLPClassifier(**{**SETTINGS, "max_iter": stopped.n_iter_}, random_state=0).fit(
+        X, y
+    )
+    assert shorter.loss_ == stopped.loss_
+    np.testing.assert_array_equal(shorter.predict_proba(X), stopped.predict_proba(X))
+
+
+def test_ctrl_c_before_the_first_iteration_keeps_the_parameters_it_began_with(monkeypatch):
+    X, y = make_problem("binary")
+    begun = LowLevelMLPClassifier(**SETTINGS, random_state=0, warm_start=True).fit(X, y)
+    before = begun.predict_proba(X)
+
+    def interrupted_program(*key):
+        def run(*arguments):
+            raise KeyboardInterrupt
+
+        return run
+
+    monkeypatch.setattr(lbfgs, "_compiled", interrupted_program)
+    with pytest.warns(UserWarning, match="interrupted"):
+        begun.fit(X, y)
+
+    assert begun.n_iter_ == 0
+    np.testing.assert_array_equal(begun.predict_proba(X), before)
+
+
+class AtTheThirdIteration:
+    """A callback that presses Ctrl-C, or asks to stop, when the third iteration is over."""
+
+    def __init__(self, interrupt):
+        self.interrupt = interrupt
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        third = context.parent is not None and context.task_id == 2
+        if third and self.interrupt:
+            raise KeyboardInterrupt
+        return third
+
+
+@pytest.mark.parametrize("interrupt", [True, False])
+def test_a_callback_can_end_the_fit_and_its_iteration_is_kept(interrupt):
+    X, y = make_problem("binary")
+    stopped = LowLevelMLPClassifier(**SETTINGS, random_state=0)
+    stopped.set_callbacks(AtTheThirdIteration(interrupt))
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        stopped.fit(X, y)
+
+    assert ["interrupted" in str(w.message) for w in caught] == [True] * interrupt
+    shorter = LowLevelMLPClassifier(**{**SETTINGS, "max_iter": 3}, random_state=0).fit(X, y)
+    assert stopped.n_iter_ == 3
+    assert stopped.loss_ == shorter.loss_
+    np.testing.assert_array_equal(stopped.predict_proba(X), shorter.predict_proba(X))
+
+
+# --- bad input ---------------------------------------------------------------------------------------
+
+
+def test_a_validation_set_is_an_error_that_says_what_would_do():
+    X, y = make_problem("binary")
+
+    with pytest.raises(ValueError, match="X_val is not used by solver='lbfgs'"):
+        LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X, y_val=y)
+
+
+def test_a_failed_fit_leaves_the_model_as_it_was():
+    X, y = make_problem("binary")
+    fitted = LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(X, y)
+    before, probabilities = dict(vars(fitted)), fitted.predict_proba(X)
+
+    with pytest.raises(ValueError, match="NaN"):
+        fitted.fit(np.full_like(X, np.nan), y)
+
+    assert vars(fitted) == before
+    np.testing.assert_array_equal(fitted.predict_proba(X), probabilities)

@@ -1,0 +1,290 @@
+"""Probabilities and their logarithms, from networks whose logits are X itself: laws for all logits.
+
+A linear network with identity kernels and zero biases is set by hand, as a user may, so nothing is
+trained but to have a fitted estimator.
+"""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import expit, logsumexp
+from sklearn.neural_network import MLPClassifier
+
+from skdense import LowLevelMLPClassifier
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+LABELS = {
+    "binary": np.array(["no", "yes"] * 6),
+    "three classes": np.arange(12) % 3,
+    "multilabel": np.arange(36).reshape(12, 3) % 2,
+}
+N_OUTPUTS = {"binary": 1, "three classes": 3, "multilabel": 3}
+DTYPES = ["float32", "float64"]
+
+
+@cache
+def logits_network(problem, dtype="float64", loss="log_loss"):
+    """A network whose logits are X."""
+    n_outputs = N_OUTPUTS[problem]
+    X = np.random.default_rng(0).normal(size=(12, n_outputs))
+    network = LowLevelMLPClassifier((), max_iter=1, loss=loss, random_state=0).fit(X, LABELS[problem])
+    network.coefs_ = [np.eye(n_outputs, dtype=dtype)]
+    network.intercepts_ = [np.zeros(n_outputs, dtype=dtype)]
+    return network
+
+
+def logits_of(problem, dtype, largest):
+    """Up to 8 rows of logits from small to extreme."""
+    sizes = st.one_of(
+        st.floats(-10, 10, width=32),
+        st.floats(-200, 200, width=32),
+        st.floats(-largest, largest, width=32),
+    )
+    shapes = st.tuples(st.integers(1, 8), st.just(N_OUTPUTS[problem]))
+    return shapes.flatmap(lambda shape: arrays(dtype, shape, elements=sizes))
+
+
+examples = st.tuples(st.sampled_from(list(LABELS)), st.sampled_from(DTYPES)).flatmap(
+    lambda which: st.tuples(st.just(which[0]), st.just(which[1]), logits_of(*which, 2.0**100))
+)
+
+
+# --- log-loss ----------------------------------------------------------------------------------------
+
+
+@given(examples)
+def test_probabilities_are_the_logistic_function_or_the_softmax_of_the_logits(example):
+    problem, dtype, logits = example
+
+    probabilities = logits_network(problem, dtype).predict_proba(logits)
+
+    exact = logits.astype(np.longdouble)
+    if problem == "three classes":
+        weights = np.exp(exact - exact.max(axis=1, keepdims=True))
+        expected = weights / weights.sum(axis=1, keepdims=True)
+    elif problem == "binary":
+        expected = expit(np.hstack([-exact, exact]))
+    else:
+        expected = expit(exact)
+    assert probabilities.dtype == dtype
+    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=2 * np.finfo(dtype).eps)
+
+
+@given(examples)
+def test_rows_sum_to_one_in_the_dtype_that_is_returned(example):
+    problem, dtype, logits = example
+    probabilities = logits_network(problem, dtype).predict_proba(logits)
+
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    if problem != "multilabel":
+        sums = probabilities.sum(axis=1)
+        assert sums.dtype == dtype
+        # One rounding of 1 - p for two classes; of the quotients and the sum for three.
+        assert np.abs(sums - 1).max() <= {2: 1, 3: 2}[probabilities.shape[1]] * np.finfo(dtype).eps
+
+
+@given(examples)
+def test_no_logarithm_is_infinite_and_all_are_those_of_the_probabilities(example):
+    problem, dtype, logits = example
+    network = logits_network(problem, dtype)
+
+    logarithms = network.predict_log_proba(logits)
+
+    probabilities = network.predict_proba(logits)
+    assert logarithms.dtype == dtype
+    assert logarithms.shape == probabilities.shape
+    assert np.isfinite(logarithms).all()
+    assert (logarithms <= 0).all()
+    np.testing.assert_allclose(np.exp(logarithms), probabilities, rtol=0, atol=3 * np.finfo(dtype).eps)
+
+
+@given(st.sampled_from(["binary", "three classes"]).flatmap(
+    lambda problem: st.tuples(st.just(problem), logits_of(problem, np.float64, 2.0**100))
+))  # fmt: skip
+def test_logarithms_are_exact_where_probabilities_round_to_zero_or_one(example):
+    problem, logits = example
+
+    logarithms = logits_network(problem).predict_log_proba(logits)
+
+    if problem == "binary":
+        logits = np.hstack([np.zeros_like(logits), logits])
+    # log p of a class is minus the log of the sum of exp of every class's lead over it.
+    leads = logits[:, None, :] - logits[:, :, None]
+    rest = np.where(np.eye(logits.shape[1], dtype=bool), -np.inf, leads)
+    expected = -np.logaddexp(0, logsumexp(rest, axis=2))
+    np.testing.assert_allclose(logarithms, expected, rtol=1e-12, atol=1e-15)
+
+
+@given(examples)
+def test_predictions_are_the_most_probable_class_or_the_labels_more_probable_than_not(example):
+    problem, dtype, logits = example
+    network = logits_network(problem, dtype)
+
+    predictions, probabilities = network.predict(logits), network.predict_proba(logits)
+
+    if problem == "three classes":
+        np.testing.assert_array_equal(predictions, network.classes_[probabilities.argmax(axis=1)])
+    elif problem == "binary":
+        np.testing.assert_array_equal(predictions == "yes", probabilities[:, 1] > 0.5)
+    else:
+        np.testing.assert_array_equal(predictions, probabilities > 0.5)
+
+
+@given(examples)
+def test_logarithms_rank_the_labels_of_a_row_as_the_probabilities_do(example):
+    problem, dtype, logits = example
+    network = logits_network(problem, dtype)
+    probabilities, logarithms = network.predict_proba(logits), network.predict_log_proba(logits)
+
+    for p, log_p in zip(probabilities, logarithms):
+        clearly = p[:, None] > p + 4 * np.finfo(dtype).eps
+        assert (log_p[:, None] > log_p)[clearly].all()
+
+
+def test_an_undecided_network_predicts_the_first_class_and_no_label():
+    zeros = np.zeros((2, 3))
+
+    np.testing.assert_array_equal(logits_network("binary").predict(zeros[:, :1]), ["no", "no"])
+    np.testing.assert_array_equal(logits_network("three classes").predict(zeros), [0, 0])
+    np.testing.assert_array_equal(logits_network("multilabel").predict(zeros), zeros)
+
+
+@pytest.mark.parametrize("problem", LABELS)
+def test_the_model_of_mlp_classifier_with_the_same_weights(problem):
+    X = np.random.default_rng(1).normal(scale=3, size=(50, N_OUTPUTS[problem]))
+    theirs = MLPClassifier((), max_iter=1, random_state=0).fit(X[:12], LABELS[problem])
+    theirs.coefs_, theirs.intercepts_ = [np.eye(X.shape[1])], [np.zeros(X.shape[1])]
+    ours = logits_network(problem)
+
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-14)
+    np.testing.assert_allclose(
+        ours.predict_log_proba(X), theirs.predict_log_proba(X), rtol=1e-9, atol=1e-15
+    )
+
+
+# --- squared error -----------------------------------------------------------------------------------
+
+squared_error_examples = st.tuples(st.sampled_from(list(LABELS)), st.sampled_from(DTYPES)).flatmap(
+    lambda which: st.tuples(
+        st.just(which[0]),
+        st.just(which[1]),
+        st.integers(1, 8).flatmap(
+            lambda n: arrays(which[1], (n, N_OUTPUTS[which[0]]), elements=st.floats(-3, 3, width=32))
+        ),
+    )
+)
+
+
+@given(squared_error_examples)
+def test_outputs_of_a_squared_error_are_clipped_to_probabilities(example):
+    problem, dtype, outputs = example
+    network = logits_network(problem, dtype, "squared_error")
+    eps = np.finfo(dtype).eps
+
+    probabilities = network.predict_proba(outputs)
+
+    if problem == "three classes":
+        positive = np.maximum(outputs, eps)
+        expected = positive / positive.sum(axis=1, keepdims=True)
+        np.testing.assert_array_equal(network.predict(outputs), expected.argmax(axis=1))
+    else:
+        expected = np.clip(outputs, eps, 1 - eps)
+        np.testing.assert_array_equal(
+            network.predict(outputs) == ("yes" if problem == "binary" else 1),
+            outputs.ravel() > 0.5 if problem == "binary" else outputs > 0.5,
+        )
+        if problem == "binary":
+            expected = np.hstack([1 - expected, expected])
+    assert probabilities.dtype == dtype
+    np.testing.assert_allclose(probabilities, expected, rtol=2 * eps)
+    if problem != "multilabel":
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=2 * eps)
+    logarithms = network.predict_log_proba(outputs)
+    assert logarithms.dtype == dtype
+    assert np.isfinite(logarithms).all()
+    np.testing.assert_array_equal(logarithms, np.log(probabilities))
+
+
+# --- dtypes, rows and blocks -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["predict_proba", "predict_log_proba"])
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+@pytest.mark.parametrize("problem", LABELS)
+def test_the_dtype_is_numpys_promotion_of_x_and_the_kernels(problem, loss, method):
+    X = np.ones((2, N_OUTPUTS[problem]))
+    for of_X in ("float32", "float64", "int64"):
+        for of_kernels in DTYPES:
+            network = logits_network(problem, of_kernels, loss)
+            dtype = getattr(network, method)(X.astype(of_X)).dtype
+            assert dtype == np.result_type(of_X, of_kernels)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
+def test_many_rows_are_predicted_as_each_by_itself(method):
+    X = np.random.default_rng(0).normal(size=(5000, 3))
+    network = logits_network("three classes")
+
+    together = getattr(network, method)(X)
+
+    for rows in (slice(0, 1), slice(2047, 2049), slice(4095, 4097), slice(4999, 5000)):
+        np.testing.assert_allclose(getattr(network, method)(X[rows]), together[rows], rtol=1e-14)
+
+
+def test_prediction_changes_neither_x_nor_the_weights():
+    X = np.random.default_rng(0).normal(size=(10, 3))
+    for loss in ("log_loss", "squared_error"):
+        for problem in ("three classes", "multilabel"):
+            network, before = logits_network(problem, "float64", loss), X.copy()
+            network.predict(X)
+            network.predict_proba(X)
+            network.predict_log_proba(X)
+            np.testing.assert_array_equal(X, before)
+            np.testing.assert_array_equal(network.coefs_[0], np.eye(3))
+            np.testing.assert_array_equal(network.intercepts_[0], np.zeros(3))
+
+
+def test_no_rows_are_an_error():
+    with pytest.raises(ValueError, match="0 sample"):
+        logits_network("three classes").predict_proba(np.empty((0, 3)))
+
+
+# --- the smallest fits -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "y"),
+    [
+        (5, ["only"] * 5),
+        (1, ["only"]),
+        (1, [3]),
+        (1, [[1, 0, 1]]),
+        (5, [[0, 0, 0]] * 5),
+        (2, ["no", "yes"]),
+    ],
+    ids=["one class", "one sample", "one integer", "one multilabel sample", "no labels", "two samples"],
+)
+def test_one_class_or_one_sample_fits_as_in_mlp_classifier(n_samples, y):
+    X = np.random.default_rng(0).normal(size=(n_samples, 4))
+    parameters = {
+        "hidden_layer_sizes": (5,),
+        "max_iter": 20,
+        "learning_rate_init": 0.1,
+        "random_state": 0,
+    }
+
+    ours = LowLevelMLPClassifier(**parameters).fit(X, y)
+    theirs = MLPClassifier(**parameters).fit(X, y)
+
+    np.testing.assert_array_equal(ours.classes_, theirs.classes_)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    assert ours.predict_proba(X).shape == theirs.predict_proba(X).shape
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=0, atol=1e-9)
+    assert np.isfinite(ours.predict_log_proba(X)).all()

@@ -1,0 +1,375 @@
+"""Sparse X: the same results as with the dense X, whatever its format, and never made dense whole.
+
+Nearly all fits share one shape, of 65 to 128 rows, 24 features, widths (8,) and batches of 25; rows of
+17 non-zeros or more are multiplied as dense ones, and rows of fewer by gathering rows of the kernel.
+"""
+
+import subprocess
+import sys
+import textwrap
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skdense import LowLevelMLPClassifier
+from skdense.core import tables
+from skdense.core.runtime import tf
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+N_FEATURES = 24
+SETTINGS = {
+    "hidden_layer_sizes": (8,), "batch_size": 25, "learning_rate_init": 0.01, "max_iter": 4,
+    "random_state": 0,
+}  # fmt: skip
+
+
+def make_problem(n_rows=100, density=0.2, kind="binary", seed=0, dtype=np.float64):
+    """A dense X of which most is zero, and labels that depend on it."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, N_FEATURES)) * (rng.random((n_rows, N_FEATURES)) < density)
+    scores = X @ rng.normal(size=(N_FEATURES, 3)) + 0.5 * rng.normal(size=(n_rows, 3))
+    y = {
+        "binary": (scores[:, 0] > 0).astype(int),
+        "three classes": scores.argmax(axis=1),
+        "multilabel": (scores > 0).astype(int),
+    }[kind]
+    return X.astype(dtype), y
+
+
+def assert_same_model(model, reference, X_sparse, X, rtol=1e-9):
+    for name in ("loss_curve_", "accuracy_curve_", "validation_scores_", "validation_loss_curve_"):
+        ours, theirs = getattr(model, name, None), getattr(reference, name, None)
+        assert (ours is None) == (theirs is None), name
+        if ours is not None:
+            np.testing.assert_allclose(ours, theirs, rtol=rtol, err_msg=name)
+    np.testing.assert_allclose(model.loss_, reference.loss_, rtol=rtol)
+    for ours, theirs in zip(model.coefs_, reference.coefs_, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=rtol)
+    for method in ("predict_proba", "predict_log_proba"):
+        np.testing.assert_allclose(
+            getattr(model, method)(X_sparse), getattr(reference, method)(X), rtol=0, atol=10 * rtol
+        )
+    np.testing.assert_array_equal(model.predict(X_sparse), reference.predict(X))
+
+
+# --- formats -----------------------------------------------------------------------------------------
+
+
+def with_int64_indices(X):
+    matrix = sp.csr_array(X)
+    matrix.indices, matrix.indptr = matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64)
+    return matrix
+
+
+def with_explicit_zeros(X):
+    """Every third zero of each row is stored."""
+    rows, columns = np.nonzero((X != 0) | (np.arange(X.size).reshape(X.shape) % 3 == 0))
+    return sp.csr_array((X[rows, columns], (rows, columns)), shape=X.shape)
+
+
+def with_unsorted_indices(X):
+    matrix = sp.csr_array(X)
+    for start, end in pairwise(matrix.indptr):
+        matrix.indices[start:end] = matrix.indices[start:end][::-1].copy()
+        matrix.data[start:end] = matrix.data[start:end][::-1].copy()
+    matrix.has_sorted_indices = False
+    return matrix
+
+
+def with_duplicates(X):
+    """Every entry is stored twice, as halves, which add up exactly."""
+    matrix = sp.csr_array(X)
+    return sp.csr_array(
+        (matrix.data.repeat(2) / 2, matrix.indices.repeat(2), matrix.indptr * 2), shape=X.shape
+    )
+
+
+FORMATS = {
+    "CSR array": sp.csr_array,
+    "CSR matrix": sp.csr_matrix,
+    "CSC array": sp.csc_array,
+    "CSC matrix": sp.csc_matrix,
+    "COO array": sp.coo_array,
+    "int64 indices": with_int64_indices,
+    "explicit zeros": with_explicit_zeros,
+    "unsorted indices": with_unsorted_indices,
+    "duplicates": with_duplicates,
+}
+
+
+@pytest.fixture(scope="module")
+def dense_fit():
+    X, y = make_problem(density=0.25)
+    X[[0, 7, 99]] = 0  # empty rows, the first and the last among them
+    return X, y, LowLevelMLPClassifier(**SETTINGS).fit(X, y)
+
+
+@pytest.mark.parametrize("to_sparse", FORMATS.values(), ids=FORMATS)
+def test_every_format_gives_the_model_of_the_dense_x(to_sparse, dense_fit):
+    X, y, reference = dense_fit
+    X_sparse = to_sparse(X)
+    np.testing.assert_array_equal(X_sparse.toarray(), X)
+
+    model = LowLevelMLPClassifier(**SETTINGS).fit(X_sparse, y)
+
+    assert_same_model(model, reference, X_sparse, X)
+
+
+def test_duplicates_that_are_summed_in_place_give_the_same_model(dense_fit):
+    X, y, reference = dense_fit
+    X_sparse = with_duplicates(X)
+    X_sparse.sum_duplicates()
+
+    assert_same_model(LowLevelMLPClassifier(**SETTINGS).fit(X_sparse, y), reference, X_sparse, X)
+
+
+def test_a_fit_leaves_x_as_it_was():
+    X, y = make_problem()
+    for to_sparse in (with_unsorted_indices, with_explicit_zeros, sp.csc_array):
+        X_sparse = to_sparse(X)
+        parts = [part.copy() for part in (X_sparse.data, X_sparse.indices, X_sparse.indptr)]
+
+        LowLevelMLPClassifier(**SETTINGS).fit(X_sparse, y).predict(X_sparse)
+
+        for part, before in zip((X_sparse.data, X_sparse.indices, X_sparse.indptr), parts):
+            np.testing.assert_array_equal(part, before)
+
+
+def test_an_all_zero_matrix_trains_the_biases_alone():
+    X, y = np.zeros((100, N_FEATURES)), make_problem()[1]
+    X_sparse = sp.csr_array(X)
+    assert X_sparse.nnz == 0
+
+    model = LowLevelMLPClassifier(**SETTINGS).fit(X_sparse, y)
+
+    assert_same_model(model, LowLevelMLPClassifier(**SETTINGS).fit(X, y), X_sparse, X)
+    assert len(np.unique(model.predict_proba(X_sparse), axis=0)) == 1
+
+
+# --- every density, every way of multiplying ---------------------------------------------------------
+
+
+@settings(max_examples=15)
+@given(n_rows=st.integers(65, 128), density=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
+def test_a_sparse_fit_is_the_dense_fit_whatever_the_density(n_rows, density, seed):
+    X, y = make_problem(n_rows, density, seed=seed)
+    X_sparse = sp.csr_array(X)
+
+    model = LowLevelMLPClassifier(**SETTINGS).fit(X_sparse, y)
+
+    assert_same_model(model, LowLevelMLPClassifier(**SETTINGS).fit(X, y), X_sparse, X)
+
+
+@pytest.mark.parametrize(("density", "made_dense"), [(0.2, False), (1.0, True)])
+def test_only_minibatches_of_long_rows_are_made_dense(density, made_dense, monkeypatch):
+    made = []
+    real_dense = tables.SparseRows._dense
+
+    def dense(rows):
+        made.append(rows)
+        return real_dense(rows)
+
+    monkeypatch.setattr(tables.SparseRows, "_dense", dense)
+    # A width of its own, so that the program is made here.
+    width = {"hidden_layer_sizes": (30,)} if made_dense else {"hidden_layer_sizes": (3,)}
+    X, y = make_problem(density=density)
+
+    model = LowLevelMLPClassifier(**SETTINGS | width).fit(sp.csr_array(X), y)
+
+    assert bool(made) == made_dense
+    assert_same_model(model, LowLevelMLPClassifier(**SETTINGS | width).fit(X, y), sp.csr_array(X), X)
+
+
+@given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 6), st.integers(1, 4), st.integers(0, 99))
+def test_both_ways_of_multiplying_are_the_dense_product(height, batch, row_entries, fan_out, seed):
+    rng = np.random.default_rng(seed)
+    columns = rng.integers(7, size=(height, batch, row_entries), dtype=np.int32)
+    values = rng.normal(size=(height, batch, row_entries))
+    kernels = rng.normal(size=(height, 7, fan_out))
+    expected = np.zeros((height, batch, fan_out))
+    for k, b, e in np.ndindex(values.shape):
+        expected[k, b] += values[k, b, e] * kernels[k, columns[k, b, e]]
+
+    rows = tables.SparseRows(tf.constant(values), tf.constant(columns), 7)
+    for dense_from in (0, np.inf):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tables, "_DENSE_FROM", dense_from)
+            np.testing.assert_allclose(rows @ tf.constant(kernels), expected, rtol=0, atol=1e-13)
+
+
+# --- with everything else a fit can be asked ---------------------------------------------------------
+
+ALTERNATIVES = {
+    "early stopping": {"early_stopping": True},
+    "sgd": {"solver": "sgd", "learning_rate_init": 0.1},
+    "lbfgs": {"solver": "lbfgs"},
+    "balanced classes": {"class_weight": "balanced"},
+    "no hidden layer": {"hidden_layer_sizes": ()},
+}
+
+
+@pytest.mark.parametrize("changed", ALTERNATIVES.values(), ids=ALTERNATIVES)
+def test_a_sparse_fit_is_the_dense_fit_with(changed):
+    X, y = make_problem(density=0.25)
+    X_sparse = sp.csr_array(X)
+    estimator = LowLevelMLPClassifier(**SETTINGS | changed)
+
+    # L-BFGS multiplies rounding by far more than a few steps of gradient descent do.
+    rtol = 1e-7 if changed.get("solver") == "lbfgs" else 1e-9
+    model = estimator.fit(X_sparse, y)
+    reference = LowLevelMLPClassifier(**SETTINGS | changed).fit(X, y)
+    assert_same_model(model, reference, X_sparse, X, rtol)
+
+
+@pytest.mark.parametrize("kind", ["three classes", "multilabel"])
+def test_a_weighted_sparse_fit_is_the_dense_fit(kind):
+    X, y = make_problem(density=0.25, kind=kind)
+    X_sparse = sp.csr_array(X)
+    weights = np.random.default_rng(1).uniform(0, 3, len(X))
+
+    model = LowLevelMLPClassifier(**SETTINGS).fit(X_sparse, y, weights)
+
+    assert_same_model(model, LowLevelMLPClassifier(**SETTINGS).fit(X, y, weights), X_sparse, X)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_x_and_the_validation_set_may_each_be_sparse(early_stopping):
+    X, y = make_problem(density=0.25)
+    X_val, y_val = make_problem(n_rows=70, density=0.25, seed=1)
+    parameters = SETTINGS | {"early_stopping": early_stopping}
+    reference = LowLevelMLPClassifier(**parameters).fit(X, y, X_val=X_val, y_val=y_val)
+
+    for of_X, of_X_val in [(sp.csr_array, sp.csc_matrix), (np.asarray, sp.csr_array)]:
+        model = LowLevelMLPClassifier(**parameters).fit(of_X(X), y, X_val=of_X_val(X_val), y_val=y_val)
+        assert_same_model(model, reference, of_X(X), X)
+
+
+def test_partial_fit_takes_sparse_and_dense_in_turn():
+    X, y = make_problem(density=0.25)
+    model, reference = LowLevelMLPClassifier(**SETTINGS), LowLevelMLPClassifier(**SETTINGS)
+
+    for to_X in (sp.csr_array, np.asarray, sp.csc_array, sp.csr_array):
+        model.partial_fit(to_X(X), y, classes=[0, 1])
+        reference.partial_fit(X, y, classes=[0, 1])
+
+    assert_same_model(model, reference, sp.csr_array(X), X)
+
+
+def test_a_warm_start_takes_sparse_after_dense():
+    X, y = make_problem(density=0.25)
+    model, reference = (LowLevelMLPClassifier(**SETTINGS, warm_start=True).fit(X, y) for _ in range(2))
+
+    assert_same_model(model.fit(sp.csr_array(X), y), reference.fit(X, y), sp.csr_array(X), X)
+
+
+def test_float32_stays_float32():
+    X, y = make_problem(density=0.25, dtype=np.float32)
+    X_sparse = sp.csr_array(X)
+
+    model = LowLevelMLPClassifier(**SETTINGS).fit(X_sparse, y)
+
+    assert model.predict_proba(X_sparse).dtype == np.float32
+    assert_same_model(model, LowLevelMLPClassifier(**SETTINGS).fit(X, y), X_sparse, X, rtol=1e-4)
+
+
+def test_integer_entries_are_those_of_float64():
+    X, y = make_problem(density=0.25)
+    X = X.round().astype(int)
+
+    model = LowLevelMLPClassifier(**SETTINGS).fit(sp.csr_array(X), y)
+
+    assert model.coefs_[0].dtype == np.float64
+    assert_same_model(model, LowLevelMLPClassifier(**SETTINGS).fit(X, y), sp.csr_array(X), X)
+
+
+@pytest.mark.parametrize("to_sparse", [sp.csr_array, sp.csr_matrix, sp.csc_array, sp.coo_matrix])
+def test_prediction_of_many_rows_is_that_of_the_dense_ones(to_sparse, dense_fit):
+    _, _, fitted = dense_fit
+    X = make_problem(n_rows=5000)[0]
+
+    for method in (fitted.predict, fitted.predict_proba, fitted.predict_log_proba):
+        result = method(to_sparse(X))
+        assert isinstance(result, np.ndarray)
+        np.testing.assert_allclose(result, method(X), rtol=1e-12)
+
+
+# --- memory ------------------------------------------------------------------------------------------
+
+LARGE = """
+import math
+import resource
+import warnings
+
+import numpy as np
+import scipy.sparse as sp
+
+from skdense import LowLevelMLPClassifier
+
+warnings.simplefilter("ignore")
+
+
+def forbid_large(method):
+    def checked(matrix, *args, **kwargs):
+        assert math.prod(matrix.shape) < 10**7, "a large sparse matrix is made dense"
+        return method(matrix, *args, **kwargs)
+
+    return checked
+
+
+for format in ("csr", "csc", "coo", "bsr", "lil", "dok", "dia"):
+    for kind in (getattr(sp, f"{format}_array"), getattr(sp, f"{format}_matrix")):
+        kind.toarray = forbid_large(kind.toarray)
+        kind.todense = forbid_large(kind.todense)
+
+
+def fit_and_predict(n_rows, n_features, n_entries):
+    rng = np.random.default_rng(0)
+    columns = rng.integers(n_features, size=n_rows * n_entries)
+    starts = np.arange(0, n_rows * n_entries + 1, n_entries)
+    X = sp.csr_array((rng.normal(size=len(columns)), columns, starts), shape=(n_rows, n_features))
+    y = rng.integers(2, size=n_rows)
+    LowLevelMLPClassifier((8,), max_iter=1).fit(X, y).predict(X)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+before = fit_and_predict(1000, 100, 20)
+after = fit_and_predict(20_000, 50_000, 20)
+print(after - before)
+"""
+
+
+def test_memory_grows_with_the_non_zeros_not_with_the_features():
+    pytest.importorskip("resource", reason="peak memory is read by a Unix call")
+
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(LARGE)], capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 0, result.stderr
+    kilobytes = int(result.stdout) / (1024 if sys.platform == "darwin" else 1)
+    # The dense matrix would take 8 GB; its non-zeros take 5 MB, kernel, gradient and slots 16 MB.
+    assert kilobytes < 200_000
+
+
+# --- bad input ---------------------------------------------------------------------------------------
+
+
+def test_a_non_finite_entry_is_an_error():
+    X, y = make_problem()
+    X[3, 5] = np.inf
+
+    with pytest.raises(ValueError, match="infinity"):
+        LowLevelMLPClassifier(**SETTINGS).fit(sp.csr_array(X), y)
+
+
+def test_other_features_at_predict_are_an_error(dense_fit):
+    X, _, fitted = dense_fit
+
+    with pytest.raises(ValueError, match="expecting 24 features"):
+        fitted.predict(sp.csr_array(X[:, :-1]))

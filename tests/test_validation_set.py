@@ -1,0 +1,381 @@
+"""A validation set of one's own: `fit(X, y, X_val=, y_val=, sample_weight_val=)`.
+
+Without early stopping it only records; with it, it replaces the split. What is recorded is what
+scikit-learn's metrics say of the network after each epoch. Nearly all fits share one shape, of 65 to
+128 rows, 4 features, widths (7, 4) and batches of 25.
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
+
+from skdense import LowLevelMLPClassifier
+from skdense.core.initializers import initial_parameters
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SETTINGS = {
+    "hidden_layer_sizes": (7, 4), "batch_size": 25, "learning_rate_init": 0.05, "max_iter": 8,
+    "random_state": 0,
+}  # fmt: skip
+PROBLEMS = ("binary", "three classes", "multilabel")
+
+
+def make_problem(kind="binary", n_train=100, n_val=70, seed=0):
+    """Noisy X, y, X_val and y_val: binary strings, three classes, or three labels at once."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_train + n_val, 4))
+    scores = X @ rng.normal(size=(4, 3)) + 0.8 * rng.normal(size=(len(X), 3))
+    y = {
+        "binary": np.where(scores[:, 0] > 0, "yes", "no"),
+        "three classes": scores.argmax(axis=1),
+        "multilabel": (scores > 0).astype(int),
+    }[kind]
+    return X[:n_train], y[:n_train], X[n_train:], y[n_train:]
+
+
+def fit_after(n_epochs, *data, **parameters):
+    """The model that ends after `n_epochs`."""
+    return LowLevelMLPClassifier(**SETTINGS | parameters | {"max_iter": n_epochs}).fit(*data)
+
+
+def assert_recorded_as_measured(
+    model, X, y, X_val, y_val, weights_val=None, loss=log_loss, **parameters
+):
+    """The curves of `model` are what metrics say of the models of one epoch, of two, and so on."""
+    assert len(model.validation_loss_curve_) == len(model.validation_scores_) == model.n_iter_
+    for epoch in range(model.n_iter_):
+        network = fit_after(epoch + 1, X, y, **parameters)
+        measured = loss(y_val, network.predict_proba(X_val), sample_weight=weights_val)
+        np.testing.assert_allclose(model.validation_loss_curve_[epoch], measured, rtol=1e-9)
+        score = accuracy_score(y_val, network.predict(X_val), sample_weight=weights_val)
+        np.testing.assert_allclose(model.validation_scores_[epoch], score, rtol=1e-12)
+
+
+def multilabel_log_loss(y, probabilities, sample_weight=None):
+    labels = np.arange(y.shape[1])
+    return sum(
+        log_loss(y[:, k], probabilities[:, k], sample_weight=sample_weight, labels=[0, 1])
+        for k in labels
+    )
+
+
+# --- what is recorded --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_loss_and_score_are_those_of_the_network_after_each_epoch(problem, weighted):
+    X, y, X_val, y_val = make_problem(problem)
+    weights_val = np.random.default_rng(1).uniform(0, 3, len(X_val)) if weighted else None
+
+    model = LowLevelMLPClassifier(**SETTINGS)
+    model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weights_val)
+
+    loss = multilabel_log_loss if problem == "multilabel" else log_loss
+    assert_recorded_as_measured(model, X, y, X_val, y_val, weights_val, loss)
+
+
+def test_squared_error_is_recorded_where_it_is_the_loss():
+    X, y, X_val, y_val = make_problem()
+    model = LowLevelMLPClassifier(**SETTINGS, loss="squared_error", activation="tanh").fit(X, y)
+    # Where an output is clipped to a probability, its error cannot be told from predict_proba.
+    probabilities = model.predict_proba(X_val)
+    inside = (probabilities > 1e-10).all(axis=1)
+    assert inside.mean() > 0.3
+
+    model.fit(X, y, X_val=X_val[inside], y_val=y_val[inside])
+
+    measured = np.mean((probabilities[inside, 1] - (y_val[inside] == "yes")) ** 2)
+    np.testing.assert_allclose(model.validation_loss_curve_[-1], measured, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_val", [1, 24, 25, 26, 64, 100])
+def test_all_validation_rows_count_whatever_their_number(n_val):
+    X, y, X_val, y_val = make_problem("three classes", n_val=100)
+    X_val, y_val = X_val[:n_val], y_val[:n_val]
+
+    model = LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X_val, y_val=y_val)
+
+    probabilities = model.predict_proba(X_val)
+    loss = -np.log(probabilities[np.arange(n_val), y_val]).mean()
+    np.testing.assert_allclose(model.validation_loss_curve_[-1], loss, rtol=1e-9)
+    np.testing.assert_allclose(model.validation_scores_[-1], model.score(X_val, y_val), rtol=1e-12)
+
+
+def test_a_validation_set_may_lack_classes():
+    X, y, X_val, y_val = make_problem()
+    only_yes = y_val == "yes"
+
+    model = LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X_val[only_yes], y_val=y_val[only_yes])
+
+    loss = -np.log(model.predict_proba(X_val[only_yes])[:, 1]).mean()
+    np.testing.assert_allclose(model.validation_loss_curve_[-1], loss, rtol=1e-9)
+
+
+def test_class_weight_counts_in_validation():
+    X, y, X_val, y_val = make_problem()
+    class_weight = {"no": 0.5, "yes": 3.0}
+    weights, weights_val = (np.where(labels == "yes", 3.0, 0.5) for labels in (y, y_val))
+
+    by_class = LowLevelMLPClassifier(**SETTINGS, class_weight=class_weight)
+    by_class.fit(X, y, X_val=X_val, y_val=y_val)
+    by_sample = LowLevelMLPClassifier(**SETTINGS)
+    by_sample.fit(X, y, weights, X_val=X_val, y_val=y_val, sample_weight_val=weights_val)
+
+    assert by_class.validation_loss_curve_ == by_sample.validation_loss_curve_
+    assert by_class.validation_scores_ == by_sample.validation_scores_
+
+
+def test_class_weight_multiplies_the_weights_of_the_validation_samples():
+    X, y, X_val, y_val = make_problem()
+    given = np.random.default_rng(1).uniform(0, 3, len(X_val))
+
+    by_class = LowLevelMLPClassifier(**SETTINGS, class_weight={"no": 0.5})
+    by_class.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=given)
+
+    weights = given * np.where(y_val == "no", 0.5, 1)
+    loss = log_loss(y_val, by_class.predict_proba(X_val), sample_weight=weights)
+    np.testing.assert_allclose(by_class.validation_loss_curve_[-1], loss, rtol=1e-9)
+
+
+def test_balanced_class_weights_are_those_of_the_training_samples():
+    X, y, X_val, y_val = make_problem("three classes")
+    y_val[:30] = 0  # other proportions than those of y
+    balanced = compute_class_weight("balanced", classes=np.arange(3), y=y)
+
+    model = LowLevelMLPClassifier(**SETTINGS, class_weight="balanced")
+    model.fit(X, y, X_val=X_val, y_val=y_val)
+
+    loss = log_loss(y_val, model.predict_proba(X_val), sample_weight=balanced[y_val])
+    np.testing.assert_allclose(model.validation_loss_curve_[-1], loss, rtol=1e-9)
+
+
+def test_a_warm_start_appends_to_the_curves():
+    X, y, X_val, y_val = make_problem()
+    model = LowLevelMLPClassifier(**SETTINGS, warm_start=True).fit(X, y, X_val=X_val, y_val=y_val)
+    losses, scores = model.validation_loss_curve_, model.validation_scores_
+
+    model.fit(X, y, X_val=X_val, y_val=y_val)
+
+    assert len(model.validation_loss_curve_) == len(model.validation_scores_) == 16
+    assert model.validation_loss_curve_[:8] == losses
+    assert model.validation_scores_[:8] == scores
+
+
+def test_there_are_no_validation_curves_without_a_validation_set():
+    X, y, X_val, y_val = make_problem()
+    model = LowLevelMLPClassifier(**SETTINGS)
+
+    model.fit(X, y, X_val=X_val, y_val=y_val).fit(X, y)
+
+    assert model.validation_loss_curve_ is None
+    assert model.validation_scores_ is None
+
+
+# --- without early stopping --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_without_early_stopping_the_training_is_not_changed(problem):
+    X, y, X_val, y_val = make_problem(problem)
+    streams = [np.random.RandomState(0) for _ in range(2)]
+    parameters = {**SETTINGS, "max_iter": 40, "tol": 0.01, "n_iter_no_change": 2}
+
+    without = LowLevelMLPClassifier(**parameters | {"random_state": streams[0]}).fit(X, y)
+    recorded = LowLevelMLPClassifier(**parameters | {"random_state": streams[1]})
+    recorded.fit(X, y, X_val=X_val, y_val=y_val)
+
+    assert recorded.n_iter_ == without.n_iter_
+    np.testing.assert_allclose(recorded.loss_curve_, without.loss_curve_, rtol=1e-12)
+    for ours, theirs in zip(recorded.coefs_, without.coefs_):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+    assert recorded.best_loss_ == min(recorded.loss_curve_)
+    assert recorded.best_validation_score_ is None
+    assert streams[0].uniform() == streams[1].uniform()
+
+
+# --- with early stopping -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_it_replaces_the_split_of_mlp_classifier(problem):
+    """Given the samples that MLPClassifier sets aside, and no shuffling, ours is its model."""
+    X, y, *_ = make_problem(problem)
+    parameters = {**SETTINGS, "max_iter": 40, "early_stopping": True, "n_iter_no_change": 4}
+    theirs = MLPClassifier(**parameters, shuffle=False, validation_fraction=0.3).fit(X, y)
+    stream = np.random.RandomState(0)
+    n_outputs = 1 if problem == "binary" else 3
+    initial_parameters((4, 7, 4, n_outputs), "glorot_uniform", "relu", stream, np.dtype(np.float64))
+    X_train, X_val, y_train, y_val = train_test_split(
+        X, y, test_size=0.3, random_state=stream, stratify=y if problem == "binary" else None
+    )
+
+    ours = LowLevelMLPClassifier(**parameters, shuffle=False)
+    ours.fit(X_train, y_train, X_val=X_val, y_val=y_val)
+
+    assert ours.n_iter_ == theirs.n_iter_
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
+    np.testing.assert_allclose(ours.validation_scores_, theirs.validation_scores_, rtol=1e-12)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-9)
+
+
+def test_nothing_is_drawn_for_a_split_and_the_best_weights_come_back():
+    X, y, X_val, y_val = make_problem(seed=3)
+    streams = [np.random.RandomState(0) for _ in range(2)]
+    parameters = {**SETTINGS, "max_iter": 30}
+
+    model = LowLevelMLPClassifier(**parameters | {"random_state": streams[0]}, early_stopping=True)
+    model.fit(X, y, X_val=X_val, y_val=y_val)
+
+    best_epoch = int(np.argmax(model.validation_scores_))
+    assert model.best_validation_score_ == model.validation_scores_[best_epoch] > 0.5
+    assert best_epoch + 1 < model.n_iter_
+    assert model.best_loss_ is None
+    best = fit_after(best_epoch + 1, X, y)
+    np.testing.assert_allclose(model.predict_proba(X), best.predict_proba(X), rtol=0, atol=1e-10)
+    # Until it stops, it trains and draws as a fit without early stopping.
+    same_length = fit_after(model.n_iter_, X, y, random_state=streams[1])
+    np.testing.assert_allclose(model.loss_curve_, same_length.loss_curve_, rtol=1e-10)
+    assert streams[0].uniform() == streams[1].uniform()
+
+
+def test_its_weights_decide_which_epoch_is_best():
+    X, y, X_val, y_val = make_problem(seed=3)
+    weights_val = np.random.default_rng(5).uniform(0, 3, len(X_val))
+
+    model = LowLevelMLPClassifier(**SETTINGS, early_stopping=True)
+    model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weights_val)
+
+    assert_recorded_as_measured(model, X, y, X_val, y_val, weights_val)
+    weighted_score = accuracy_score(y_val, model.predict(X_val), sample_weight=weights_val)
+    np.testing.assert_allclose(model.best_validation_score_, weighted_score, rtol=1e-12)
+
+
+# --- what may be passed ------------------------------------------------------------------------------
+
+
+def test_lists_columns_and_other_dtypes_are_the_same_validation_set():
+    X, y, X_val, y_val = make_problem("three classes")
+    X, X_val = X.astype(np.float32).astype(np.float64), X_val.astype(np.float32).astype(np.float64)
+    reference = LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X_val, y_val=y_val)
+
+    for its_X_val, its_y_val in [
+        (X_val.tolist(), y_val.tolist()),
+        (X_val.astype(np.float32), y_val.astype(float)),
+        (np.asfortranarray(X_val), pd.Series(y_val)),
+    ]:
+        model = LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=its_X_val, y_val=its_y_val)
+        assert model.validation_loss_curve_ == reference.validation_loss_curve_
+
+
+def test_a_pipeline_transforms_it_like_x():
+    X, y, X_val, y_val = make_problem()
+    X, X_val = 100 * X + 7, 100 * X_val + 7
+    with sklearn.config_context(enable_metadata_routing=True):
+        network = LowLevelMLPClassifier(**SETTINGS)
+        network.set_fit_request(X_val=True, y_val=True, sample_weight=True, sample_weight_val=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        pipeline = Pipeline([("scale", scaler), ("network", network)], transform_input=["X_val"])
+        weights, weights_val = np.linspace(0, 2, len(X)), np.linspace(2, 1, len(X_val))
+        pipeline.fit(
+            X, y, sample_weight=weights, X_val=X_val, y_val=y_val, sample_weight_val=weights_val
+        )
+
+    scaler = StandardScaler().fit(X)
+    by_hand = LowLevelMLPClassifier(**SETTINGS).fit(
+        scaler.transform(X), y, weights,
+        X_val=scaler.transform(X_val), y_val=y_val, sample_weight_val=weights_val,
+    )  # fmt: skip
+    assert pipeline[-1].validation_loss_curve_ == by_hand.validation_loss_curve_
+    assert pipeline[-1].loss_curve_ == by_hand.loss_curve_
+
+
+# --- bad input ---------------------------------------------------------------------------------------
+
+X, Y, X_VAL, Y_VAL = make_problem()
+MULTILABEL = make_problem("multilabel")
+
+
+@pytest.mark.parametrize("given", [{"X_val": X_VAL}, {"y_val": Y_VAL}])
+def test_half_a_validation_set_is_the_error_of_hist_gradient_boosting(given):
+    with pytest.raises(ValueError, match="is provided, but") as theirs:
+        HistGradientBoostingClassifier(early_stopping=True).fit(X, Y, **given)
+
+    for early_stopping in (False, True):
+        with pytest.raises(ValueError, match=re.escape(str(theirs.value))):
+            LowLevelMLPClassifier(**SETTINGS, early_stopping=early_stopping).fit(X, Y, **given)
+
+
+BAD = {
+    "weights without samples": ({"sample_weight_val": np.ones(70)}, "sample_weight_val"),
+    "another number of features": ({"X_val": X_VAL[:, :3], "y_val": Y_VAL}, "features"),
+    "another number of labels": ({"X_val": X_VAL, "y_val": Y_VAL[:-1]}, "inconsistent"),
+    "no samples": ({"X_val": X_VAL[:0], "y_val": Y_VAL[:0]}, "0 sample"),
+    "NaN": ({"X_val": X_VAL * np.nan, "y_val": Y_VAL}, "NaN"),
+    "an unseen label": ({"X_val": X_VAL, "y_val": np.where(Y_VAL == "no", "maybe", Y_VAL)}, "y_val"),
+    "labels of another type": ({"X_val": X_VAL, "y_val": (Y_VAL == "yes").astype(int)}, "y_val|label"),
+    "several labels": ({"X_val": X_VAL, "y_val": MULTILABEL[3]}, "y_val|label"),
+    "negative weights": (
+        {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": -np.ones(70)},
+        "Negative",
+    ),
+    "NaN weights": ({"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": np.full(70, np.nan)}, "NaN"),
+    "weights of zero": (
+        {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": np.zeros(70)},
+        "sample_weight_val|zero",
+    ),
+    "another number of weights": (
+        {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": np.ones(71)},
+        "inconsistent|shape",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "message"), BAD.values(), ids=BAD)
+def test_a_bad_validation_set_is_a_clear_error_and_the_fitted_model_stays(given, message):
+    fitted = LowLevelMLPClassifier(**SETTINGS).fit(X, Y)
+    before = dict(vars(fitted))
+
+    with pytest.raises(ValueError, match=message):
+        fitted.fit(X, Y, **given)
+
+    assert vars(fitted) == before
+
+
+@pytest.mark.parametrize(
+    "y_val",
+    [MULTILABEL[3][:, 0], MULTILABEL[3][:, :2], np.arange(70) % 3, np.hstack([MULTILABEL[3]] * 2)],
+    ids=["one label", "two labels", "three classes", "six labels"],
+)
+def test_labels_of_another_kind_than_several_are_an_error(y_val):
+    with pytest.raises(ValueError, match=r"y_val|label|classes"):
+        LowLevelMLPClassifier(**SETTINGS).fit(*MULTILABEL[:2], X_val=MULTILABEL[2], y_val=y_val)
+
+
+def test_columns_of_another_name_are_an_error():
+    names = list("abcd")
+    frame, frame_val = pd.DataFrame(X, columns=names), pd.DataFrame(X_VAL, columns=names)
+    LowLevelMLPClassifier(**SETTINGS).fit(frame, Y, X_val=frame_val, y_val=Y_VAL)
+
+    with pytest.raises(ValueError, match="feature names"):
+        LowLevelMLPClassifier(**SETTINGS).fit(frame, Y, X_val=frame_val[list("bacd")], y_val=Y_VAL)
+
+
+def test_a_class_weight_that_leaves_the_validation_set_without_weight_is_an_error():
+    only_no = Y_VAL == "no"
+
+    with pytest.raises(ValueError, match=r"weight"):
+        LowLevelMLPClassifier(**SETTINGS, class_weight={"no": 0.0}).fit(
+            X, Y, X_val=X_VAL[only_no], y_val=Y_VAL[only_no]
+        )

@@ -1,0 +1,315 @@
+"""Sample weights and class weights: laws that hold for any weights, and what is refused.
+
+That fits with weights are those of MLPClassifier is among the parity tests. Nearly all fits share one
+shape, of 65 to 128 rows, 4 features, widths (7, 4) and batches of 17 to 32.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+
+from skdense import LowLevelMLPClassifier
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+SETTINGS = {
+    "hidden_layer_sizes": (7, 4), "batch_size": 25, "learning_rate_init": 0.05, "max_iter": 5,
+    "random_state": 0,
+}  # fmt: skip
+SOLVERS = {
+    "adam": {},
+    "sgd": {"solver": "sgd"},
+    "early stopping": {"early_stopping": True},
+    "lbfgs": {"solver": "lbfgs"},
+}
+PROBLEMS = ("binary", "three classes", "multilabel")
+
+
+def make_problem(kind="binary", n_samples=100, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, 4))
+    scores = X @ rng.normal(size=(4, 3)) + 0.8 * rng.normal(size=(n_samples, 3))
+    y = {
+        "binary": np.where(scores[:, 0] > 0.5, "yes", "no"),
+        "three classes": scores.argmax(axis=1),
+        "multilabel": (scores > 0.3).astype(int),
+    }[kind]
+    return X, y
+
+
+X, Y = make_problem()
+WEIGHTS = np.random.default_rng(1).uniform(0, 3, len(X))
+
+
+def fit(X, y, weights=None, **parameters):
+    return LowLevelMLPClassifier(**SETTINGS | parameters).fit(X, y, weights)
+
+
+def assert_identical(model, other):
+    assert getattr(model, "loss_curve_", None) == getattr(other, "loss_curve_", None)
+    assert getattr(model, "validation_scores_", None) == getattr(other, "validation_scores_", None)
+    assert model.loss_ == other.loss_
+    for ours, theirs in zip(model.coefs_ + model.intercepts_, other.coefs_ + other.intercepts_):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+# --- in the loss and the accuracy --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_loss_and_accuracy_of_an_epoch_are_weighted_means(problem):
+    X, y = make_problem(problem)
+    model = fit(X, y, warm_start=True, batch_size=100, alpha=0.7)
+    probabilities, predictions = model.predict_proba(X), model.predict(X)
+    penalty = 0.7 / 2 * sum((coef**2).sum() for coef in model.coefs_) / WEIGHTS.sum()
+
+    model.set_params(max_iter=1).fit(X, y, WEIGHTS)  # one step: the network is seen before it
+
+    if problem == "multilabel":
+        of_label = np.where(y == 1, probabilities, 1 - probabilities)
+        loss = np.average(-np.log(of_label).sum(axis=1), weights=WEIGHTS)
+    else:
+        loss = log_loss(y, probabilities, sample_weight=WEIGHTS)
+    np.testing.assert_allclose(model.loss_, loss + penalty, rtol=1e-12)
+    accuracy = accuracy_score(y, predictions, sample_weight=WEIGHTS)
+    np.testing.assert_allclose(model.accuracy_curve_[-1], accuracy, rtol=1e-12)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_weights_of_one_are_no_weights(solver):
+    assert_identical(fit(X, Y, np.ones(100), **SOLVERS[solver]), fit(X, Y, **SOLVERS[solver]))
+
+
+@settings(max_examples=20)
+@given(st.sampled_from(list(SOLVERS)), st.integers(-20, 20), st.integers(0, 99))
+def test_weights_and_penalty_can_be_scaled_together(solver, exponent, seed):
+    """By a power of two, which rounds nothing: the loss is a mean."""
+    weights, scale = np.random.default_rng(seed).uniform(0.1, 3, 100), 2.0**exponent
+
+    scaled = fit(X, Y, scale * weights, alpha=scale * 0.01, **SOLVERS[solver])
+
+    reference = fit(X, Y, weights, alpha=0.01, **SOLVERS[solver])
+    np.testing.assert_allclose(scaled.loss_, reference.loss_, rtol=1e-9)
+    np.testing.assert_allclose(scaled.predict_proba(X), reference.predict_proba(X), rtol=0, atol=1e-9)
+
+
+# --- weight zero -------------------------------------------------------------------------------------
+
+
+@settings(max_examples=20)
+@given(st.sampled_from(list(SOLVERS)), st.integers(0, 99))
+def test_what_a_sample_of_weight_zero_holds_does_not_matter(solver, seed):
+    rng = np.random.default_rng(seed)
+    ignored = rng.random(100) < 0.4
+    weights = np.where(ignored, 0, WEIGHTS)
+    X_other = np.where(ignored[:, None], rng.normal(scale=100, size=X.shape), X)
+
+    assert_identical(fit(X, Y, weights, **SOLVERS[solver]), fit(X_other, Y, weights, **SOLVERS[solver]))
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("ignored", [slice(0, 25), slice(50, 75), slice(25, 75)])
+def test_a_batch_of_weight_zero_is_a_step_without_effect(solver, ignored):
+    weights = WEIGHTS.copy()
+    weights[ignored] = 0
+    kept = np.delete(np.arange(100), ignored)
+
+    model = fit(X, Y, weights, shuffle=False, **SOLVERS[solver])
+
+    absent = fit(X[kept], Y[kept], WEIGHTS[kept], shuffle=False, **SOLVERS[solver])
+    np.testing.assert_allclose(model.loss_curve_, absent.loss_curve_, rtol=1e-12)
+    np.testing.assert_allclose(model.accuracy_curve_, absent.accuracy_curve_, rtol=1e-12)
+    for ours, theirs in zip(model.coefs_, absent.coefs_):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_samples_of_weight_zero_can_be_absent_from_a_full_batch():
+    kept = np.random.default_rng(2).random(100) < 0.8
+
+    model = fit(X, Y, np.where(kept, WEIGHTS, 0), batch_size=100)
+
+    absent = fit(X[kept], Y[kept], WEIGHTS[kept], batch_size=int(kept.sum()))
+    np.testing.assert_allclose(model.loss_curve_, absent.loss_curve_, rtol=1e-10)
+    np.testing.assert_allclose(model.predict_proba(X), absent.predict_proba(X), rtol=0, atol=1e-10)
+
+
+def test_partial_fit_over_a_batch_of_weight_zero_among_others_keeps_the_optimizer():
+    chunks = [slice(0, 50), slice(50, 100)]
+    model = LowLevelMLPClassifier(**SETTINGS, shuffle=False)
+    reference = LowLevelMLPClassifier(**SETTINGS, shuffle=False)
+
+    for rows in chunks:
+        weights = WEIGHTS[rows].copy()
+        weights[25:] = 0
+        model.partial_fit(X[rows], Y[rows], weights, classes=["no", "yes"])
+        kept = slice(rows.start, rows.start + 25)
+        reference.partial_fit(X[kept], Y[kept], WEIGHTS[kept], classes=["no", "yes"])
+
+    np.testing.assert_allclose(model.loss_curve_, reference.loss_curve_, rtol=1e-12)
+    np.testing.assert_allclose(model.predict_proba(X), reference.predict_proba(X), rtol=0, atol=1e-12)
+
+
+# --- class weights -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_class_weight_multiplies_the_sample_weights(solver):
+    class_weight = {"no": 0.25, "yes": 2.0}
+    by_class = fit(X, Y, WEIGHTS, class_weight=class_weight, **SOLVERS[solver])
+
+    by_sample = fit(X, Y, WEIGHTS * np.where(Y == "yes", 2, 0.25), **SOLVERS[solver])
+    assert_identical(by_class, by_sample)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_balanced_is_scikit_learns(problem):
+    X, y = make_problem(problem)
+
+    balanced = fit(X, y, class_weight="balanced")
+
+    assert_identical(balanced, fit(X, y, compute_sample_weight("balanced", y)))
+
+
+def test_balanced_classes_may_come_as_a_sparse_indicator_matrix():
+    X, y = make_problem("multilabel")
+
+    assert_identical(
+        fit(X, sp.csr_array(y), class_weight="balanced"), fit(X, y, class_weight="balanced")
+    )
+
+
+def test_a_class_that_is_not_named_has_weight_one():
+    X, y = make_problem("three classes")
+
+    assert_identical(fit(X, y, class_weight={1: 3.0}), fit(X, y, np.where(y == 1, 3, 1)))
+    assert_identical(fit(X, y, class_weight={}), fit(X, y))
+
+
+def test_partial_fit_takes_a_class_weight_in_every_call():
+    X, y = make_problem("three classes")
+    by_class = LowLevelMLPClassifier(**SETTINGS, class_weight={0: 0.0, 2: 3.0})
+    by_sample = LowLevelMLPClassifier(**SETTINGS)
+
+    for rows in (slice(0, 50), slice(50, 100)):
+        by_class.partial_fit(X[rows], y[rows], WEIGHTS[rows], classes=[0, 1, 2])
+        weights = WEIGHTS[rows] * np.array([0.0, 1.0, 3.0])[y[rows]]
+        by_sample.partial_fit(X[rows], y[rows], weights, classes=[0, 1, 2])
+
+    assert_identical(by_class, by_sample)
+
+
+def test_balanced_classes_raise_the_share_of_a_rare_class():
+    X, y = make_problem(n_samples=120)
+    rare = np.concatenate([np.flatnonzero(y == "no"), np.flatnonzero(y == "yes")[:8]])
+    X, y = X[rare], y[rare]
+    parameters = {"max_iter": 40, "learning_rate_init": 0.02}
+
+    shares = [
+        (fit(X, y, class_weight=class_weight, **parameters).predict_proba(X)[:, 1]).mean()
+        for class_weight in (None, "balanced")
+    ]
+
+    assert shares[1] > 1.5 * shares[0]
+
+
+# --- what may be passed ------------------------------------------------------------------------------
+
+
+def test_weights_of_any_form_are_the_same_weights():
+    weights = np.random.default_rng(2).integers(1, 5, 100)
+    reference = fit(X, Y, weights.astype(float))
+
+    for same in (weights, weights.tolist(), pd.Series(weights), weights.astype(np.float32)):
+        assert_identical(fit(X, Y, same), reference)
+
+
+def test_a_number_weights_all_samples_as_there():
+    theirs = MLPClassifier(**SETTINGS, alpha=1.0).fit(X, Y, 2.0)
+
+    ours = fit(X, Y, 2.0, alpha=1.0)
+
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (-WEIGHTS, "Negative"),
+        (np.where(np.arange(100) == 3, -1, WEIGHTS), "Negative"),
+        (np.where(np.arange(100) == 3, np.nan, WEIGHTS), "NaN"),
+        (np.where(np.arange(100) == 3, np.inf, WEIGHTS), "infinity"),
+        (np.ones(99), "inconsistent|shape"),
+        (np.ones((100, 2)), "1D"),
+        (np.zeros(100), "zero"),
+    ],
+    ids=["negative", "one negative", "NaN", "infinity", "too few", "two columns", "all zero"],
+)
+def test_bad_weights_are_a_clear_error_and_the_fitted_model_stays(weights, message, incremental):
+    fitted = fit(X, Y)
+    before = dict(vars(fitted))
+
+    with pytest.raises(ValueError, match=message):
+        (fitted.partial_fit if incremental else fitted.fit)(X, Y, weights)
+
+    assert vars(fitted) == before
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "weights"),
+    [
+        ({"maybe": 1.0}, None),
+        ({"no": -1.0}, None),
+        ({"no": np.nan}, None),
+        ({"no": np.inf}, None),
+        ({"no": 0.0, "yes": 0.0}, None),
+        ({"no": 0.0}, (Y == "no").astype(float)),
+    ],
+    ids=["unknown class", "negative", "NaN", "infinity", "all zero", "zero where samples weigh"],
+)
+def test_a_bad_class_weight_is_a_clear_error_and_the_fitted_model_stays(class_weight, weights):
+    fitted = fit(X, Y)
+    fitted.set_params(class_weight=class_weight)
+    before = dict(vars(fitted))
+
+    with pytest.raises(ValueError, match="class_weight"):
+        fitted.fit(X, Y, weights)
+
+    assert vars(fitted) == before
+
+
+def test_balanced_is_refused_by_partial_fit_with_what_would_do():
+    with pytest.raises(ValueError, match="class_weight='balanced' is not supported by partial_fit"):
+        LowLevelMLPClassifier(class_weight="balanced").partial_fit(X, Y, classes=["no", "yes"])
+
+    of_all = compute_class_weight("balanced", classes=np.array(["no", "yes"]), y=Y)
+    dictionary = dict(zip(["no", "yes"], of_all))
+    LowLevelMLPClassifier(**SETTINGS, class_weight=dictionary).partial_fit(X, Y, classes=["no", "yes"])
+
+
+def test_a_dict_for_several_labels_is_an_error_that_says_what_would_do():
+    with pytest.raises(ValueError, match="balanced"):
+        fit(*make_problem("multilabel"), class_weight={0: 1.0, 1: 2.0})
+
+
+def test_a_split_whose_samples_all_have_weight_zero_is_refused_as_there():
+    y = np.arange(100) % 3  # not stratified
+    parameters = {**SETTINGS, "early_stopping": True, "validation_fraction": 0.02, "max_iter": 1}
+
+    def refuses(estimator, seed):
+        weights = (np.random.default_rng(seed).random(100) < 0.3).astype(float)
+        try:
+            estimator(**parameters).fit(X, y, weights)
+        except ValueError as error:
+            return "zero" in str(error)
+        return False
+
+    refused = [refuses(LowLevelMLPClassifier, seed) for seed in range(12)]
+    assert refused == [refuses(MLPClassifier, seed) for seed in range(12)]
+    assert any(refused)
