@@ -433,7 +433,9 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         """
         logits = self._logits(X)
         if self.out_activation_ == "logistic" and self.n_outputs_ == 1:
-            return expit(np.hstack([-logits, logits]))
+            # Not 1 - p, which is 0 where the other class is a little too likely.
+            probabilities = expit(np.hstack([-logits, logits]))
+            return np.maximum(probabilities, np.finfo(logits.dtype).tiny, out=probabilities)
         return self._columns(self._outputs(logits))
 
     def predict_log_proba(self, X):

@@ -1,17 +1,20 @@
 """Fitting many estimators at once: those whose networks can share a program train in stacks."""
 
 import warnings
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from itertools import pairwise
+from threading import Event, Lock
 from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from scipy.sparse import issparse
+from sklearn import config_context
 from sklearn.utils import _safe_indexing
 
 from skdense.classifier import LowLevelMLPClassifier
-from skdense.core.stack import HEIGHTS, bucket, is_large
+from skdense.core.stack import HEIGHTS, bucket, fills_a_stack, is_large
 from skdense.fitting import INTERRUPTED, finish, prepare, warn_if_unfinished
 from skdense.validation import FitInput
 
@@ -129,8 +132,11 @@ def _inputs(n_estimators, X, y, sample_weight, subsets):
     ]
 
 
-def fit_inputs(estimators, inputs, n_jobs=None):
+def fit_inputs(estimators, inputs, n_jobs=None, trained=None):
     """Fit each estimator to its `FitInput`; return an `Outcome` for each, instead of raising.
+
+    `trained` is called, one call at a time but in any thread, with the index of each estimator whose
+    networks have been trained in a stack.
 
     An estimator whose fit fails is left as it was, and so are all if the fit is interrupted.
     """
@@ -140,7 +146,10 @@ def fit_inputs(estimators, inputs, n_jobs=None):
 
     def attempt(i, function):
         """Call `function` for estimator i; note its warnings, and its error or its result."""
-        with warnings.catch_warnings(record=True) as caught:
+        with (
+            warnings.catch_warnings(record=True) as caught,
+            config_context(skip_parameter_validation=True),  # of what a fit calls, as within a fit
+        ):
             warnings.simplefilter("always")
             error = result = None
             try:
@@ -157,6 +166,10 @@ def fit_inputs(estimators, inputs, n_jobs=None):
         estimator._validate_params()
         return prepare(estimator, given._replace(checked=checked))
 
+    def fit_alone(estimator, given):
+        estimator._validate_params()
+        estimator.fit(**_fit_arguments(given))
+
     def end(estimator, job):
         attributes = finish(estimator, job)
         vars(estimator).update(attributes)
@@ -164,16 +177,16 @@ def fit_inputs(estimators, inputs, n_jobs=None):
 
     try:
         for i, (estimator, given) in enumerate(zip(estimators, inputs, strict=True)):
-            if _trains_alone(estimator):
+            if trains_alone(estimator):
                 alone.append(i)
             elif job := attempt(i, lambda e=estimator, g=given: start(e, g)):
                 jobs[i] = job
         _own_streams(jobs, estimators)
-        _train_jobs(list(jobs.values()), n_jobs)
+        _train_jobs(jobs, n_jobs, trained)
         for i, job in jobs.items():
             attempt(i, lambda i=i, job=job: end(estimators[i], job))
         for i in alone:
-            attempt(i, lambda i=i: estimators[i].fit(**_fit_arguments(inputs[i])))
+            attempt(i, lambda i=i: fit_alone(estimators[i], inputs[i]))
             if INTERRUPTED in map(str, outcomes[i].warnings):
                 raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -184,7 +197,7 @@ def fit_inputs(estimators, inputs, n_jobs=None):
     return outcomes
 
 
-def _trains_alone(estimator):
+def trains_alone(estimator):
     """Whether an estimator trains outside of stacks: by lbfgs, or watched epoch by epoch."""
     return (
         estimator.solver == "lbfgs" or bool(estimator.verbose) or hasattr(estimator, "_skl_callbacks")
@@ -215,19 +228,31 @@ def _own_streams(jobs, estimators):
                     network.random_state, network.owns_stream = own, True
 
 
-def _train_jobs(jobs, n_jobs):
+def _train_jobs(jobs, n_jobs, trained):
     """Train all networks of all jobs, in this process or over joblib's workers."""
-    stacks = _stacks([(job.spec, network) for job in jobs for network in job.networks])
+    stacks = _stacks([(job.spec, network) for job in jobs.values() for network in job.networks])
+    owners = {id(network): i for i, job in jobs.items() for network in job.networks}
+    to_train = Counter(owners.values())
+    lock = Lock()
+
+    def note(network):
+        i = owners[id(network)]
+        with lock:
+            to_train[i] -= 1
+            if trained is not None and not to_train[i]:
+                trained(i)
+
     if effective_n_jobs(n_jobs) == 1:
-        _train_here(stacks)
+        _train_here(stacks, note)
         return
-    trained = Parallel(n_jobs=n_jobs)(delayed(_trained)(*stack) for stack in stacks)
-    for (_, networks), results in zip(stacks, trained, strict=True):
-        for network, result in zip(networks, results, strict=True):
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_trained)(*s) for s in stacks)
+    for (_, networks), stack_results in zip(stacks, results, strict=True):
+        for network, result in zip(networks, stack_results, strict=True):
             network.take(result)
+            note(network)
 
 
-def _train_here(stacks):
+def _train_here(stacks, note):
     """Train the stacks in a thread for each core; the program releases the interpreter's lock."""
     from skdense.core.runtime import n_threads
     from skdense.core.training import train
@@ -236,7 +261,7 @@ def _train_here(stacks):
     n_stacks = max(1, threads // max(1, len(stacks)))
     with ThreadPoolExecutor(threads) as executor:
         running = [
-            executor.submit(train, spec, networks, n_stacks=n_stacks, stop=stop)
+            executor.submit(train, spec, networks, n_stacks=n_stacks, stop=stop, trained=note)
             for spec, networks in stacks
         ]
         try:
@@ -264,7 +289,14 @@ def _stacks(networks):
     for (spec, *_), group in alike.items():
         group.sort(key=lambda network: network.layer_sizes)
         stacks += [(spec, part) for part in _parts(group)]
-    return stacks
+    # The longest first, so that the cores end at about the same time.
+    return sorted(stacks, key=lambda stack: -sum(map(_cost, stack[1])))
+
+
+def _cost(network):
+    """About how long a network may take to train, in no unit."""
+    multiply_adds = sum(a * b for a, b in pairwise(network.layer_sizes))
+    return network.hyper.max_epochs * network.hyper.n_samples * (100 + multiply_adds)
 
 
 def _kind(network):
@@ -288,12 +320,17 @@ def _parts(group):
     for network in group:
         part, X = parts[-1], network.data.X
         features[id(X)] = X.data.nbytes if issparse(X) else X.nbytes
-        wider = part and _widths(part[-1]) != _widths(network) and len(part) >= HEIGHTS[-1]
+        full = part and (len(part) >= HEIGHTS[-1] or _alone(network))
+        wider = full and _widths(part[-1]) != _widths(network)
         if wider or (part and sum(features.values()) > _MAX_STACK_BYTES):
             parts.append([])
             features = {id(X): features[id(X)]}
         parts[-1].append(network)
     return parts
+
+
+def _alone(network):
+    return fills_a_stack(network.layer_sizes, network.padded_batch)
 
 
 def _widths(network):

@@ -26,7 +26,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 
 from skdense.classifier import LowLevelMLPClassifier, fit_stand_in
-from skdense.many import _trains_alone, fit_inputs
+from skdense.many import trains_alone, fit_inputs
 
 __all__ = ["GridSearchCV", "RandomizedSearchCV"]
 
@@ -79,7 +79,7 @@ class _StackedSearch:
                 results = evaluate_candidates(
                     training.candidates, cv=training, more_results=more_results
                 )
-            training.tasks.end()
+            training.tasks.end_all()
             shares.extend([training.seconds_each] * len(training.candidates))
             results["mean_fit_time"] += shares
             results["params"] = [dict(candidate) for candidate in results["params"]]
@@ -276,7 +276,7 @@ class _Stacking(NamedTuple):
 def _can_stack(search):
     """Whether the networks of a search may train out of scikit-learn's sight."""
     network = _last_step(search.estimator)
-    if not _is_ours(network) or _trains_alone(network):
+    if not _is_ours(network) or trains_alone(network):
         return False
     parts = [search.estimator, *search.estimator.get_params().values()]
     if any(hasattr(part, "_skl_callbacks") for part in parts):
@@ -341,7 +341,7 @@ class _Training:
         self.memo = _Memo()
         self.candidates = [_Candidate(c, self._memories(c)) for c in candidates]
         self.tasks = _Tasks(search, callback_ctx)
-        self.networks, self.inputs, self.keys = [], [], []
+        self.networks, self.inputs, self.keys, self.task_indices = [], [], [], []
         self.shared = {}
         self.trained = defaultdict(deque)
         self.seconds_each = 0.0
@@ -381,14 +381,15 @@ class _Training:
         def note(estimator, given):
             if estimator is not network:
                 return False
-            self._note(network, given)
+            self._note(network, given, task)
             return True
 
         self.tasks.begin(X, y, train, self.fit_params)
+        task = len(self.tasks.begun) - 1
         try:
             estimator = self._estimator(candidate)
             network = _last_step(estimator)
-            if _is_ours(network) and not _trains_alone(network):
+            if _is_ours(network) and not trains_alone(network):
                 fit_params = _check_method_params(X, params=self.fit_params, indices=train)
                 with _standing_in(note):
                     estimator.fit(*_safe_split(estimator, X, y, train), **fit_params)
@@ -396,17 +397,23 @@ class _Training:
             # Raised again, and dealt with, where scikit-learn fits the candidate.
             return
 
-    def _note(self, network, given):
+    def _note(self, network, given, task):
         digests = [self.memo.digest(value) for value in given]
         # Equal data become the same object, so that they are kept, and are in a stack, once.
         values = [self.shared.setdefault(*pair) for pair in zip(digests, given, strict=True)]
         self.networks.append(network)
         self.inputs.append(given._make(values))
         self.keys.append(_key(network, digests))
+        self.task_indices.append(task)
 
     def _train(self):
         """Train the networks; keep how it went by their parameters and data."""
-        outcomes = fit_inputs(self.networks, self.inputs, self.search.n_jobs)
+        outcomes = fit_inputs(
+            self.networks,
+            self.inputs,
+            self.search.n_jobs,
+            lambda i: self.tasks.end(self.task_indices[i]),
+        )
         for key, *trained in zip(self.keys, self.networks, outcomes, strict=True):
             self.trained[key].append(trained)
         self.networks, self.inputs, self.keys, self.shared = [], [], [], {}
@@ -461,10 +468,17 @@ class _Tasks:
         task.call_on_fit_task_begin(estimator=self.search, **arguments)
         self.begun.append((task, arguments))
 
-    def end(self):
-        """End all tasks."""
-        for task, arguments in self.begun:
-            task.call_on_fit_task_end(estimator=self.search, **arguments)
+    def end(self, i):
+        """End the i-th task, unless it has ended."""
+        if self.context is None or self.begun[i] is None:
+            return
+        (task, arguments), self.begun[i] = self.begun[i], None
+        task.call_on_fit_task_end(estimator=self.search, **arguments)
+
+    def end_all(self):
+        """End all tasks that have not ended."""
+        for i in range(len(self.begun)):
+            self.end(i)
 
 
 class _Memo:

@@ -301,6 +301,7 @@ BAD_SEARCHES = {
     "an empty list": (net(), {"alpha": []}),
     "a network that diverges": (net(), [{"alpha": [0.1]}, DIVERGES]),
     "a step that raises": (pipeline(PCA()), {"pca__n_components": [1, 5]}),
+    "values that do not go together": (net(validation_fraction=0.0), {"early_stopping": [False, True]}),
     "a step that is no transformer": (pipeline(LogisticRegression()), {"net__alpha": [0.1]}),
 }
 
@@ -480,6 +481,22 @@ def test_callbacks_that_reach_the_networks_leave_the_search_to_scikit_learn(own_
     search.fit(X, Y)
     assert "epoch" in str(watcher.events)
     assert len(own_fits) == 2 * (2 * 3 + 1) + (3 + 1)
+
+
+def test_tasks_end_when_their_networks_are_trained():
+    ended = []
+
+    class Early(Watcher):
+        def on_fit_task_end(self, estimator, context, *, X=None):
+            ended.append(context.task_id)
+
+    def score(estimator, X, y):
+        assert len(ended) == 2 * 3
+        return 1.0
+
+    search = model_selection.GridSearchCV(net(), {"alpha": [1, 2]}, cv=3, scoring=score, refit=False)
+    search.set_callbacks(Early()).fit(X, Y)
+    assert len(ended) == 2 * 3 + 2  # the search and its fit
 
 
 def test_a_progress_bar_shows_the_search_as_one(capsys, own_fits):

@@ -22,6 +22,7 @@ MAX_STEPS = 2048
 """The largest number of minibatch steps in one call of a program."""
 
 _MAX_ORDERS_BYTES = 2**22
+_MULTIPLY_ADDS_ALONE = 100_000
 _LARGE_BYTES = 2**25
 CALL_SECONDS = 0.25
 """How long a call of the program may last; Ctrl-C is answered in between."""
@@ -271,8 +272,10 @@ def stack_shape(networks, data, validation):
     sizes = [max(size) for size in zip(*(network.layer_sizes for network in networks), strict=True)]
     n_features = sizes[0] if is_large(data.X) else bucket(sizes[0])
     layer_sizes = (n_features, *(bucket(size) for size in sizes[1:-1]), sizes[-1])
-    height = min(bound for bound in HEIGHTS if bound >= min(len(networks), HEIGHTS[-1]))
     batch = bucket(max(network.padded_batch for network in networks))
+    height = HEIGHTS[0]
+    if len(networks) > 1 and not fills_a_stack(layer_sizes, batch):
+        height = HEIGHTS[-1]
     n_blocks = 0
     if validation is not None:
         most = max(network.hyper.n_validation for network in networks)
@@ -287,6 +290,14 @@ def stack_shape(networks, data, validation):
         validation=None if validation is None else table_shape(validation, layer_sizes),
         n_blocks=n_blocks,
     )
+
+
+def fills_a_stack(layer_sizes, batch):
+    """Whether a network is so large that others beside it in the stack would not make it cheaper.
+
+    What a stack saves is overhead, a few microseconds a step.
+    """
+    return batch * sum(a * b for a, b in pairwise(layer_sizes)) > _MULTIPLY_ADDS_ALONE
 
 
 def is_large(X):

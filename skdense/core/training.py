@@ -27,7 +27,7 @@ _IDLE_HYPER = Hyper(*[0.0] * len(Hyper._fields))._replace(batch_size=1.0)
 _IDLE_PROGRESS = Progress(learning_rate=0.0, active=0.0)
 
 
-def train(spec, networks, observe=None, each_epoch=False, n_stacks=1, stop=None):
+def train(spec, networks, observe=None, each_epoch=False, n_stacks=1, stop=None, trained=None):
     """Train networks of equal depth, each as if it were alone, to rounding.
 
     Ctrl-C ends the training and keeps what was reached.
@@ -48,6 +48,8 @@ def train(spec, networks, observe=None, each_epoch=False, n_stacks=1, stop=None)
         How many stacks to train at the same time, each in a thread of its own.
     stop : threading.Event, default=None
         Ends the training, as soon as the programs return, once it is set.
+    trained : callable, default=None
+        Called with each network that has stopped, in the thread of its stack.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def train(spec, networks, observe=None, each_epoch=False, n_stacks=1, stop=None)
 
     def train_stack():
         with _Stack(plan) as stack:
-            return _run(stack, plan, observe, each_epoch, stop)
+            return _run(stack, plan, observe, each_epoch, stop, trained)
 
     if n_stacks == 1:
         return train_stack()
@@ -76,7 +78,7 @@ def train(spec, networks, observe=None, each_epoch=False, n_stacks=1, stop=None)
     return interrupted
 
 
-def _run(stack, plan, observe, each_epoch, stop):
+def _run(stack, plan, observe, each_epoch, stop, trained):
     """Train until no network is left; True if Ctrl-C ended it."""
     orders = Orders(plan.shape, stack.lanes, plan.steps_per_epoch, each_epoch)
     # The program releases the interpreter's lock, so a thread is enough to draw beside it.
@@ -90,6 +92,8 @@ def _run(stack, plan, observe, each_epoch, stop):
                 if observe is not None and observe(news, stack):
                     break
                 for k in stack.finished():
+                    if trained is not None:
+                        trained(stack.networks[k])
                     orders.replace(k, stack.admit(k), upcoming)
                 if not stack.active.any():
                     break
