@@ -26,7 +26,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 
 from skdense.classifier import LowLevelMLPClassifier, fit_stand_in
-from skdense.many import trains_alone, fit_inputs
+from skdense.many import fit_inputs, trains_alone
 
 __all__ = ["GridSearchCV", "RandomizedSearchCV"]
 
