@@ -24,7 +24,7 @@ MAX_STEPS = 2048
 _MAX_ORDERS_BYTES = 2**22
 _MULTIPLY_ADDS_ALONE = 100_000
 _LARGE_BYTES = 2**25
-CALL_SECONDS = 0.25
+CALL_SECONDS = 0.15
 """How long a call of the program may last; Ctrl-C is answered in between."""
 
 
@@ -324,7 +324,7 @@ def table_shape(data, layer_sizes):
 
 
 def _steps_per_call(height, batch, used_sizes):
-    """A power of two of steps that fit a quarter of a second and a few MB of orders.
+    """A power of two of steps that fit the time of a call and a few MB of orders.
 
     The used sizes are those of the layers, of sparse inputs only the non-zeros.
     """

@@ -152,7 +152,7 @@ class _Stack:
         self.n_epochs = np.zeros(height, dtype=int)
         self.active = np.zeros(height, dtype=bool)
         self.position = 0
-        self.affordable_steps = shape.steps
+        self.affordable_steps = max(1, shape.steps // 8)  # until it is measured
         self._n_calls = 0
         self._arguments = None
         self.lanes = [self.admit(k) for k in range(height)]
