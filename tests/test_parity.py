@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, log_expit, log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from skdense import LowLevelMLPClassifier
 
@@ -497,9 +497,12 @@ def test_class_weight_is_the_sample_weight_it_stands_for(problem, balanced, earl
         by_class = LowLevelMLPClassifier(**parameters, class_weight=class_weight).fit(
             X, y, given_weight
         )
-        stands_for = compute_sample_weight(class_weight, y) * (
-            1 if given_weight is None else given_weight
+        labels = np.unique(y)
+        of_labels = compute_class_weight(
+            class_weight, classes=labels, y=y, sample_weight=given_weight if balanced else None
         )
+        of_samples = of_labels[np.searchsorted(labels, y)]
+        stands_for = of_samples if given_weight is None else of_samples * given_weight
         theirs = MLPClassifier(**parameters).fit(X, y, stands_for)
         nearby = MLPClassifier(**parameters).fit(one_ulp_away(X), y, stands_for)
 

@@ -222,8 +222,8 @@ print("usable")
             model.set_params(**endless(early_stopping=early_stopping).get_params())
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                alarm(seconds)
                 try:
+                    alarm(seconds)
                     model.fit(X, y)
                 except KeyboardInterrupt:
                     assert outcome(model) == before
@@ -238,8 +238,8 @@ print("usable")
         for seconds in np.geomspace(1e-4, 0.01, 30):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                alarm(seconds)
                 try:
+                    alarm(seconds)
                     while not caught:
                         model.partial_fit(X, y)
                 except KeyboardInterrupt:  # between two calls, or before the training began

@@ -454,13 +454,12 @@ def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_b
         assert_same_stream(network, reference)
 
 
-def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were():
-    class Interrupting(np.random.RandomState):
-        def shuffle(self, x):
-            raise KeyboardInterrupt
+def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were(monkeypatch):
+    def interrupt(source, epoch):
+        raise KeyboardInterrupt
 
     network, reference = make_network(), make_network()
-    network.random_state = Interrupting(0)
+    monkeypatch.setattr("skdense.core.orders.Source.order", interrupt)
 
     assert train(ADAM, [network])
 
@@ -468,6 +467,7 @@ def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were():
         np.testing.assert_array_equal(ours[0], theirs[0])
         np.testing.assert_array_equal(ours[1], theirs[1])
     assert len(network.curves.loss) == 0
+    assert_same_stream(network, reference)
 
 
 # --- weights ----------------------------------------------------------------------------------------
