@@ -162,7 +162,10 @@ def test_the_model_of_mlp_classifier_with_the_same_weights(problem):
     ours = logits_network(problem)
 
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
-    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-14)
+    # MLPClassifier's first of two columns is 1 - p, which has the absolute rounding of numbers at 1.
+    np.testing.assert_allclose(
+        ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-14, atol=np.finfo(float).eps
+    )
     np.testing.assert_allclose(
         ours.predict_log_proba(X), theirs.predict_log_proba(X), rtol=1e-9, atol=1e-15
     )
