@@ -150,7 +150,7 @@ class GridSearchCV(_StackedSearch, sklearn.model_selection.GridSearchCV):
         The class labels; only with `refit`.
     n_features_in_ : int
         Number of features of the best estimator; only with `refit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where X has names that are all strings; only with `refit`.
 
     See Also
@@ -243,7 +243,7 @@ class RandomizedSearchCV(_StackedSearch, sklearn.model_selection.RandomizedSearc
         The class labels; only with `refit`.
     n_features_in_ : int
         Number of features of the best estimator; only with `refit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where X has names that are all strings; only with `refit`.
 
     See Also
