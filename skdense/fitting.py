@@ -29,8 +29,6 @@ _CURVES = {
 _STOCHASTIC_ATTRIBUTES = (
     *_CURVES, "best_loss_", "best_validation_score_", "_no_improvement_count", "_optimizer_state",
 )  # fmt: skip
-
-
 _AUTO_BATCH = 200
 INTERRUPTED = "Training interrupted by user."
 """The warning of a fit that Ctrl-C has ended."""
@@ -80,9 +78,14 @@ def _unchanged_on_error(estimator):
     try:
         yield
     except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
+        restore(estimator, before)
         raise
+
+
+def restore(estimator, attributes):
+    """Give the estimator these attributes and no others."""
+    vars(estimator).clear()
+    vars(estimator).update(attributes)
 
 
 def prepare(estimator, given):

@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing
 
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.core.stack import HEIGHTS, bucket, fills_a_stack, is_large
-from skdense.fitting import INTERRUPTED, finish, prepare, warn_if_unfinished
+from skdense.fitting import INTERRUPTED, finish, prepare, restore, warn_if_unfinished
 from skdense.validation import FitInput
 
 _MAX_STACK_BYTES = 2**28
@@ -156,8 +156,7 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None):
                 result = function()
             except Exception as raised:
                 error = raised
-                vars(estimators[i]).clear()
-                vars(estimators[i]).update(before[i])
+                restore(estimators[i], before[i])
         messages = [warning.message for warning in caught]
         outcomes[i] = Outcome(error, outcomes[i].warnings + messages)
         return result
@@ -191,8 +190,7 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None):
                 raise KeyboardInterrupt
     except KeyboardInterrupt:
         for estimator, attributes in zip(estimators, before, strict=True):
-            vars(estimator).clear()
-            vars(estimator).update(attributes)
+            restore(estimator, attributes)
         raise
     return outcomes
 
