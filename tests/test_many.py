@@ -106,7 +106,7 @@ def trainings(monkeypatch):
 def limit_calls(monkeypatch):
     """Let a call of the program have 8 steps at most."""
     take = Orders.take
-    monkeypatch.setattr(Orders, "take", lambda self, n, **named: take(self, min(n, 8), **named))
+    monkeypatch.setattr(Orders, "take", lambda self, n: take(self, min(n, 8)))
 
 
 @pytest.fixture

@@ -206,11 +206,6 @@ def test_any_bit_generator_can_be_the_source():
 # --- lanes and their calls --------------------------------------------------------------------------
 
 
-def never():
-    """For `take`: what is drawn is not enough."""
-    return False
-
-
 def shape(height, steps=16, batch=8):
     return Shape(height, steps, batch, (2, 1), None, None, 0)
 
@@ -231,10 +226,9 @@ def lanes_of(networks, first_row=0):
 def drawn_rows(orders, n_steps):
     """All steps of all calls, `(steps, K, batch)`."""
     calls = []
-    while drawn := orders.take(n_steps, never):
+    while drawn := orders.take(n_steps):
         assert drawn.n_steps <= n_steps
-        assert drawn.rows.shape == (orders.shape.steps, orders.shape.height, orders.shape.batch)
-        calls.append(drawn.rows[: drawn.n_steps])
+        calls.append(drawn.rows[: drawn.n_steps].copy())
     return np.concatenate(calls)
 
 
@@ -276,11 +270,14 @@ def test_each_call_ends_with_the_epoch_where_that_is_asked_for():
     assert orders.take(16) is None
 
 
-def test_after_the_fewest_steps_no_epoch_begins_once_it_is_enough():
-    orders = Orders(shape(1, steps=64), lanes_of([network(max_epochs=30)]), 5, each_epoch=False)
+def test_what_is_drawn_stays_while_the_next_steps_are_drawn():
+    orders = Orders(shape(1), lanes_of([network()]), 5, each_epoch=False)
 
-    assert orders.take(64, enough=lambda: True).n_steps == 5
-    assert orders.take(64, enough=never).n_steps == 60
+    drawn = orders.take(16)
+    before = drawn.rows.copy()
+    orders.take(16)
+
+    np.testing.assert_array_equal(drawn.rows, before)
 
 
 @pytest.mark.parametrize("late_seed", [0, 1])
@@ -292,10 +289,10 @@ def test_a_network_that_takes_a_lane_later_begins_with_the_first_order_of_its_st
     *lanes, late = lanes_of(networks)
     orders = Orders(shape(2), lanes, 5, each_epoch=False)
 
-    first = orders.take(10, never).rows[:10]
-    upcoming = orders.take(10, never) if drawn_ahead else None
+    first = orders.take(10).rows[:10].copy()
+    upcoming = orders.take(10) if drawn_ahead else None
     orders.replace(1, late, upcoming)
-    ahead = upcoming.rows[:10] if drawn_ahead else first[:0]
+    ahead = upcoming.rows[:10].copy() if drawn_ahead else first[:0]
     rows = np.concatenate([ahead, drawn_rows(orders, 10)])
 
     expected = expected_orders(0, 9)[0]
@@ -312,7 +309,7 @@ def test_a_network_that_takes_a_lane_later_begins_with_the_first_order_of_its_st
 def test_an_emptied_lane_draws_nothing_more():
     networks = [network(0, max_epochs=4), network(1, max_epochs=100)]
     orders = Orders(shape(2), lanes_of(networks), 5, each_epoch=False)
-    orders.take(10, never)
+    orders.take(10)
 
     orders.replace(1, None, None)
 

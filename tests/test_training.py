@@ -311,8 +311,8 @@ def limit_calls(monkeypatch):
     def limit(n_steps):
         take, numbers = Orders.take, []
 
-        def take_few(self, n, *enough, **named):
-            drawn = take(self, min(n, n_steps), *enough, **named)
+        def take_few(self, n):
+            drawn = take(self, min(n, n_steps))
             if drawn is not None:
                 assert drawn.n_steps <= n_steps
                 numbers.append(drawn.n_steps)

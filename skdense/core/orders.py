@@ -2,8 +2,8 @@
 
 import pickle
 from copy import deepcopy
+from itertools import cycle
 from threading import Lock
-from time import sleep
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ _MAX_SHARED = 20_000
 
 
 class Drawn(NamedTuple):
-    """The steps of one call of the program: `rows` is int32 `(steps, K, batch)`."""
+    """The steps of one call of the program: the first n_steps of `rows`, int32 `(steps, K, batch)`."""
 
     n_steps: int
     rows: np.ndarray
@@ -136,38 +136,37 @@ class Lane:
 
 
 class Orders:
-    """The orders of a stack's lanes, which go through their epochs in step."""
+    """The orders of a stack's lanes, which go through their epochs in step.
+
+    They are drawn into two buffers in turn, so that one can be read while the other is filled. What an
+    earlier call has left there is harmless: the program gives no weight to positions that a network's
+    minibatch does not fill.
+    """
 
     def __init__(self, shape, lanes, steps_per_epoch, each_epoch):
-        self.shape, self.lanes, self.each_epoch = shape, lanes, each_epoch
+        self.lanes, self.each_epoch = lanes, each_epoch
         self.steps_per_epoch = steps_per_epoch
         self.position = 0
-        self.fewest = max(1, shape.steps // 16)
+        size = shape.steps, shape.height, shape.batch
+        self.buffers = cycle([np.zeros(size, np.int32), np.zeros(size, np.int32)])
 
-    def take(self, n_steps, enough=lambda: True):
-        """The next steps, or None if there are none.
-
-        They are n_steps at most, and end with an epoch if one fits; after the fewest, no further
-        epoch begins once it is `enough`.
-        """
+    def take(self, n_steps):
+        """Draw the next steps, or None if there are none; n_steps at most, whole epochs if one fits."""
         n_steps = self._limit(n_steps)
         if n_steps == 0:
             return None
         for lane in filter(None, self.lanes):
             lane.mark()
-        rows = np.zeros((self.shape.steps, self.shape.height, self.shape.batch), np.int32)
+        drawn = Drawn(n_steps, next(self.buffers))
         filled = 0
         while filled < n_steps:
-            if self.position == 0 and filled >= self.fewest and enough():
-                break
             n_new = min(n_steps - filled, self.steps_per_epoch - self.position)
             for k, lane in enumerate(self.lanes):
                 if lane is not None:
-                    self._fill(rows, k, lane, filled, self.position, n_new)
+                    self._fill(drawn.rows, k, lane, filled, self.position, n_new)
             filled += n_new
             self.position = (self.position + n_new) % self.steps_per_epoch
-            sleep(0)  # hands the interpreter's lock to the running call if it waits for it
-        return Drawn(filled, rows)
+        return drawn
 
     def replace(self, k, lane, drawn):
         """Put another network into lane k, from the start of the drawn steps on."""

@@ -6,6 +6,7 @@ compiled program, so both are made of few values: everything else is an argument
 
 import threading
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ _lock = threading.Lock()
 
 
 class Clock(NamedTuple):
-    """Where a call begins: how many steps to run, and the place in the epoch, int32."""
+    """How many steps a call is to run, how many make an epoch, and where in the epoch it stands."""
 
     n_steps: Any
     steps_per_epoch: Any
@@ -30,8 +31,15 @@ class Clock(NamedTuple):
     n_blocks: Any
 
 
+class Shifts(NamedTuple):
+    """What leads from a row of a table to its targets, for the data and for the validation data."""
+
+    data: Any
+    validation: Any
+
+
 class Sums(NamedTuple):
-    """What adds up over an epoch's minibatches, float64 `(K,)`: losses count by rows."""
+    """What adds up over an epoch's minibatches: losses count by rows."""
 
     loss: Any
     rows: Any
@@ -39,15 +47,34 @@ class Sums(NamedTuple):
     weight: Any
 
 
+class Numbers(NamedTuple):
+    """All numbers of a network that go into a call and come out of it, float64.
+
+    They are one array `(n_numbers, K)`: XLA makes a kernel of everything that is cut out of an
+    argument, and one argument of a program costs as much as some steps of a small network.
+    """
+
+    clock: Clock
+    shifts: Shifts
+    hyper: Hyper
+    progress: Progress
+    sums: Sums
+
+
+_PARTS = tuple(Numbers.__annotations__.values())
+_ENDS = np.cumsum([0, *(len(part._fields) for part in _PARTS)]).tolist()
+ROWS = Numbers(*(slice(start, stop) for start, stop in pairwise(_ENDS)))
+"""Which rows of the array are which part."""
+
+
 class State(NamedTuple):
     """What goes into a call and comes out of it.
 
-    progress `(n_fields, K)`, sums `(n_fields, K)`, parameters `(K, n_parameters)`, slots a tuple of
-    such arrays, and best, the parameters of the best validation score or a `(K, 0)` array.
+    numbers `(n_numbers, K)`, parameters `(K, n_parameters)`, slots a tuple of such arrays, and best,
+    the parameters of the best validation score or a `(K, 0)` array.
     """
 
-    progress: Any
-    sums: Any
+    numbers: Any
     parameters: Any
     slots: tuple
     best: Any
@@ -56,9 +83,9 @@ class State(NamedTuple):
 def compiled(spec, shape):
     """The program of this spec and shape, compiled at its first call.
 
-    It is called with a clock, the table, the orders, the validation table and its orders, the shifts
-    of both tables, the hypers and a `State`; it returns the place in the epoch, the curves and the new
-    state. Orders are row numbers `(steps, K, batch)`, curves `(steps, n_fields, K)`.
+    It is called with the table, the orders, the validation table and its orders, and a `State`; it
+    returns the curves and the new state. Orders are row numbers `(steps, K, batch)`, curves
+    `(steps, n_fields, K)`.
     """
     with _lock:
         return _compiled(spec, shape)
@@ -75,16 +102,12 @@ def _compiled(spec, shape):
     height, layout = shape.height, Layout(shape.layer_sizes)
     n_best = layout.n_parameters if shape.n_blocks else 0
     arguments = [
-        tf.TensorSpec([len(Clock._fields)], tf.int32),
         signature(shape.table, dtype),
         tf.TensorSpec([shape.steps, height, shape.batch], tf.int32),
         signature(shape.validation, dtype) if shape.validation else (),
         tf.TensorSpec([shape.n_blocks, height, shape.batch], tf.int32),
-        tf.TensorSpec([2, height], tf.int32),
-        tf.TensorSpec([len(Hyper._fields), height], tf.float64),
         State(
-            progress=tf.TensorSpec([len(Progress._fields), height], tf.float64),
-            sums=tf.TensorSpec([len(Sums._fields), height], tf.float64),
+            numbers=tf.TensorSpec([_ENDS[-1], height], tf.float64),
             parameters=tf.TensorSpec([height, layout.n_parameters], dtype),
             slots=(tf.TensorSpec([height, layout.n_parameters], dtype),)
             * OPTIMIZERS[spec.optimizer].n_slots,
@@ -107,8 +130,13 @@ def _training_program(spec, shape):
         columns = tf.stack([losses, tf.cast(correct, dtype), tf.ones_like(losses)], axis=-1)
         return tf.cast((weights[:, None, :] @ columns)[:, 0], tf.float64)
 
-    def gradient_step(batch, n_real, active, progress, sums, parameters, slots, hyper, columns):
-        inputs, targets, weights = batch
+    def gradient_step(table, order, numbers, parameters, slots):
+        old = _split(numbers)
+        clock, shifts, hyper, progress, sums = old
+        n_real = tf.clip_by_value(
+            hyper.n_samples - clock.position * hyper.batch_size, 0, hyper.batch_size
+        )
+        inputs, targets, weights = minibatch(table, shape.table, order, shifts.data, n_real)
         layers = layers_of(parameters, layout)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(layers)
@@ -119,12 +147,13 @@ def _training_program(spec, shape):
         loss_sum, correct, weight = tf.unstack(
             weighted_sums(weights, losses, loss.correct(targets, logits)), axis=1
         )
+        columns = Hyper(*(tf.cast(number, dtype)[:, None] for number in hyper))
         # The L2 penalty is alpha / 2 times the sum of squared kernels; biases are free.
         is_kernel = tf.range(layout.n_parameters) < layout.n_kernel_entries
         decayed = tf.where(is_kernel, columns.alpha * parameters, 0)
         penalty = tf.cast(tf.reduce_sum(decayed * parameters, axis=1), tf.float64) / 2
 
-        effective = active & (weight > 0)
+        effective = (progress.active > 0) & (weight > 0)
         divisor = tf.where(effective, weight, 1)
         gradient = (gradient + decayed) / tf.cast(divisor, dtype)[:, None]
         step = progress.step + tf.cast(effective, tf.float64)
@@ -137,84 +166,100 @@ def _training_program(spec, shape):
         keep = effective[:, None]
         parameters = tf.where(keep, parameters + change, parameters)
         slots = tuple(tf.where(keep, new, old) for new, old in zip(new_slots, slots))
-        n_rows = tf.cast(n_real, tf.float64)
-        batch_sums = tf.stack([(loss_sum + penalty) / divisor * n_rows, n_rows, correct, weight])
-        sums += tf.where(effective, batch_sums, 0)
-        return progress._replace(step=step), sums, parameters, slots
+        batch_sums = Sums((loss_sum + penalty) / divisor * n_real, n_real, correct, weight)
+        sums = Sums(*(tf.where(effective, a + b, a) for a, b in zip(sums, batch_sums)))
+        clock = clock._replace(position=clock.position + 1)
+        new = old._replace(clock=clock, progress=progress._replace(step=step), sums=sums)
+        return _updated(numbers, old, new), parameters, slots
 
-    def validate(table, orders, shift, n_blocks, parameters, hyper):
+    def validate(table, orders, numbers, parameters):
         """The mean loss and accuracy `(K,)` on the validation rows."""
         layers = layers_of(parameters, layout)
-        n_left = tf.cast(hyper.n_validation, tf.int32)
+        clock, shifts, hyper, *_ = _split(numbers)
 
         def block(b, sums):
-            n_real = n_left - b * shape.batch
-            inputs, targets, weights = minibatch(table, shape.validation, orders[b], shift, n_real)
+            n_real = hyper.n_validation - tf.cast(b * shape.batch, tf.float64)
+            rows = minibatch(table, shape.validation, orders[b], shifts.validation, n_real)
+            inputs, targets, weights = rows
             logits = forward(inputs, layers, activation)
             losses = loss.per_example(targets, logits)
             return b + 1, sums + weighted_sums(weights, losses, loss.correct(targets, logits))
 
+        is_over = clock.position[0] == clock.steps_per_epoch[0]
+        n_blocks = tf.where(is_over, tf.cast(clock.n_blocks[0], tf.int32), 0)
         start = tf.zeros([shape.height, 3], tf.float64)
         _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, start))
         return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
 
-    def program(clock, table, orders, validation_table, validation_orders, shifts, hyper, state):
-        clock = Clock(*tf.unstack(clock))
-        hyper = Hyper(*tf.unstack(hyper))
-        progress, sums, parameters, slots, best = state
-        progress = Progress(*tf.unstack(progress))
-        columns = Hyper(*(tf.cast(number, dtype)[:, None] for number in hyper))
-        n_samples = tf.cast(hyper.n_samples, tf.int32)
-        batch_size = tf.cast(hyper.batch_size, tf.int32)
-
-        def step(s, position, progress, sums, parameters, slots):
-            n_real = tf.clip_by_value(n_samples - position * batch_size, 0, batch_size)
-            batch = minibatch(table, shape.table, orders[s], shifts[0], n_real)
-            active = progress.active > 0
-            new = gradient_step(
-                batch, n_real, active, progress, sums, parameters, slots, hyper, columns
+    def program(table, orders, validation_table, validation_orders, state):
+        def goes_on(s, numbers, *_):
+            clock = _split(numbers).clock
+            return (tf.cast(s, tf.float64) < clock.n_steps[0]) & (
+                clock.position[0] < clock.steps_per_epoch[0]
             )
-            return s + 1, position + 1, *new
 
-        def epoch(s, e, position, progress, sums, parameters, slots, best, curves):
-            s, position, progress, sums, parameters, slots = tf.while_loop(
-                lambda s, position, *_: (s < clock.n_steps) & (position < clock.steps_per_epoch),
-                step,
-                (s, position, progress, sums, parameters, slots),
+        def step(s, numbers, parameters, slots):
+            return s + 1, *gradient_step(table, orders[s], numbers, parameters, slots)
+
+        def epoch(s, e, numbers, parameters, slots, best, curves):
+            s, numbers, parameters, slots = tf.while_loop(
+                goes_on, step, (s, numbers, parameters, slots)
             )
-            complete = position == clock.steps_per_epoch
-            means = Sums(*tf.unstack(sums))
-            loss_mean = means.loss / means.rows
+            old = _split(numbers)
+            clock, _, hyper, progress, sums = old
+            is_over = clock.position == clock.steps_per_epoch
+            loss_mean = sums.loss / sums.rows
             validation_loss = score = tf.fill([shape.height], tf.constant(np.nan, tf.float64))
             if shape.n_blocks:
-                n_blocks = tf.where(complete, clock.n_blocks, 0)
                 validation_loss, score = validate(
-                    validation_table, validation_orders, shifts[1], n_blocks, parameters, hyper
+                    validation_table, validation_orders, numbers, parameters
                 )
             after, improved = _end_of_epoch(progress, hyper, loss_mean, score)
             if shape.n_blocks:
-                best = tf.where((complete & improved)[:, None], parameters, best)
+                best = tf.where((is_over & improved)[:, None], parameters, best)
             row = Curves(
-                loss_mean, means.correct / means.weight, after.learning_rate, validation_loss, score
+                loss_mean, sums.correct / sums.weight, after.learning_rate, validation_loss, score
             )
-            curves = tf.tensor_scatter_nd_update(curves, [[e]], [tf.stack(row)])
-            progress = Progress(*(tf.where(complete, a, b) for a, b in zip(after, progress)))
-            sums = tf.where(complete, tf.zeros_like(sums), sums)
-            position = tf.where(complete, tf.zeros_like(position), position)
-            e += tf.cast(complete, tf.int32)
-            return s, e, position, progress, sums, parameters, slots, best, curves
+            curves = curves.write(e, tf.stack(row))
+            zero = tf.zeros_like(clock.position)
+            new = old._replace(
+                clock=clock._replace(position=zero), progress=after, sums=Sums(zero, zero, zero, zero)
+            )
+            numbers = tf.where(is_over, _updated(numbers, old, new), numbers)
+            e += tf.cast(is_over[0], tf.int32)
+            return s, e, numbers, parameters, slots, best, curves
 
-        curves = tf.zeros([shape.steps, len(Curves._fields), shape.height], tf.float64)
-        _, _, position, progress, sums, parameters, slots, best, curves = tf.while_loop(
-            lambda s, e, position, progress, *_: (
-                (s < clock.n_steps) & tf.reduce_any(progress.active > 0)
-            ),
-            epoch,
-            (0, 0, clock.position, progress, sums, parameters, slots, best, curves),
+        def has_steps(s, e, numbers, *_):
+            clock, _, _, progress, _ = _split(numbers)
+            return (tf.cast(s, tf.float64) < clock.n_steps[0]) & tf.reduce_any(progress.active > 0)
+
+        curves = tf.TensorArray(
+            tf.float64, shape.steps, element_shape=[len(Curves._fields), shape.height]
         )
-        return position, curves, State(tf.stack(progress), sums, parameters, slots, best)
+        _, _, numbers, parameters, slots, best, curves = tf.while_loop(
+            has_steps, epoch, (0, 0, *state, curves)
+        )
+        return curves.stack(), State(numbers, parameters, slots, best)
 
     return program
+
+
+def _split(numbers):
+    """`Numbers` of an array of them."""
+    return Numbers(*(part(*tf.unstack(numbers[rows])) for part, rows in zip(_PARTS, ROWS)))
+
+
+def _updated(numbers, old, new):
+    """The array `numbers`, whose `_split` is `old`, with what differs in `new`.
+
+    It is made by selection, which XLA does in one kernel, unlike stacking.
+    """
+    row = tf.range(numbers.shape[0])[:, None]
+    before, after = ([number for part in parts for number in part] for parts in (old, new))
+    for i, (a, b) in enumerate(zip(before, after)):
+        if a is not b:
+            numbers = tf.where(row == i, b, numbers)
+    return numbers
 
 
 def layers_of(parameters, layout):

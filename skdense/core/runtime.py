@@ -118,6 +118,11 @@ def share(array):
         return to_tensor(array)
     if not array.flags.writeable or array.ctypes.data % _ALIGNMENT:
         array = _aligned_copy(array)
+    return view(array)
+
+
+def view(array):
+    """A tensor on the memory of an array from NumPy's allocator, for compiled programs only."""
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 

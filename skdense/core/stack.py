@@ -18,10 +18,10 @@ from scipy.sparse import issparse
 HEIGHTS = (1, 8)
 """The numbers of networks for which programs are compiled."""
 
-MAX_STEPS = 2048
+MAX_STEPS = 4096
 """The largest number of minibatch steps in one call of a program."""
 
-_MAX_ORDERS_BYTES = 2**22
+_MAX_ORDERS_BYTES = 2**23
 _MULTIPLY_ADDS_ALONE = 100_000
 _LARGE_BYTES = 2**25
 CALL_SECONDS = 0.15
@@ -281,15 +281,16 @@ def stack_shape(networks, data, validation):
         most = max(network.hyper.n_validation for network in networks)
         n_blocks = _power_of_two(math.ceil(most / batch))
     table = table_shape(data, layer_sizes)
-    return Shape(
+    shape = Shape(
         height=height,
-        steps=_steps_per_call(height, batch, (table.row_entries or n_features, *layer_sizes[1:])),
+        steps=0,
         batch=batch,
         layer_sizes=layer_sizes,
         table=table,
         validation=None if validation is None else table_shape(validation, layer_sizes),
         n_blocks=n_blocks,
     )
+    return shape._replace(steps=_steps_per_call(shape))
 
 
 def fills_a_stack(layer_sizes, batch):
@@ -323,12 +324,15 @@ def table_shape(data, layer_sizes):
     return TableShape(n_rows, n_targets, n_features, n_outputs, n_entries, row_entries)
 
 
-def _steps_per_call(height, batch, used_sizes):
-    """A power of two of steps that fit the time of a call and a few MB of orders.
+def steps_in(seconds, shape, rate):
+    """How many steps fit into some seconds at this rate, in multiply-adds a second; at least one."""
+    sizes = (shape.table.row_entries or shape.layer_sizes[0], *shape.layer_sizes[1:])
+    multiply_adds = 3 * shape.batch * sum(a * b for a, b in pairwise(sizes))
+    return max(1, int(seconds / (shape.height * (1e-6 + multiply_adds / rate))))
 
-    The used sizes are those of the layers, of sparse inputs only the non-zeros.
-    """
-    multiply_adds = 3 * batch * sum(a * b for a, b in pairwise(used_sizes))
-    seconds = height * (1e-6 + multiply_adds / 2e10)
-    most = min(CALL_SECONDS / seconds, _MAX_ORDERS_BYTES / (4 * height * batch), MAX_STEPS)
+
+def _steps_per_call(shape):
+    """As many steps, a power of two, as a fast machine runs in a call's time and memory allows."""
+    most_bytes = _MAX_ORDERS_BYTES / (4 * shape.height * shape.batch)
+    most = min(steps_in(CALL_SECONDS, shape, rate=1e11), most_bytes, MAX_STEPS)
     return 2 ** max(2, math.floor(math.log2(most)))

@@ -95,12 +95,13 @@ def _padded(array, shape):
 def minibatch(table, shape, rows, shift, n_real):
     """Inputs, targets `(K, batch, n_outputs)` and weights `(K, batch)` of the rows `(K, batch)`.
 
-    A network's rows from its `n_real` on are padding, of weight zero. shift and n_real are `(K,)`.
+    A network's rows from its `n_real` on are padding, of weight zero. shift and n_real are float64
+    `(K,)`.
     """
     *features, targets = table
     inputs = _sparse_rows(*features, rows, shape) if shape.row_entries else tf.gather(*features, rows)
-    row = tf.gather(targets, rows + shift[:, None])
-    real = tf.range(rows.shape[1]) < n_real[:, None]
+    row = tf.gather(targets, rows + tf.cast(shift, tf.int32)[:, None])
+    real = tf.range(rows.shape[1]) < tf.cast(n_real, tf.int32)[:, None]
     return inputs, row[..., :-1], tf.where(real, row[..., -1], 0)
 
 

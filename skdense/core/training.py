@@ -14,17 +14,16 @@ import numpy as np
 
 from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.orders import Lane, Orders, sources_of
-from skdense.core.program import Clock, State, Sums, compiled
-from skdense.core.runtime import tf, to_tensor
-from skdense.core.stack import CALL_SECONDS, Curves, Hyper, Layout, Progress, stack_shape
+from skdense.core.program import ROWS, Clock, Shifts, State, compiled
+from skdense.core.runtime import tf, to_tensor, view
+from skdense.core.stack import CALL_SECONDS, Curves, Layout, Progress, stack_shape, steps_in
 from skdense.core.tables import combine, make_table
 
 _PADDED_BIAS = {"logistic": -1e4}
 """The bias of padded units whose activation of 0 is not 0."""
 
-# What fills a lane without a network: one that never starts.
-_IDLE_HYPER = Hyper(*[0.0] * len(Hyper._fields))._replace(batch_size=1.0)
-_IDLE_PROGRESS = Progress(learning_rate=0.0, active=0.0)
+_SLOW = 2e9
+"""Multiply-adds a second of a slow machine, until it is known how fast this one is."""
 
 
 def train(spec, networks, observe=None, each_epoch=False, n_stacks=1, stop=None, trained=None):
@@ -81,14 +80,18 @@ def train(spec, networks, observe=None, each_epoch=False, n_stacks=1, stop=None,
 def _run(stack, plan, observe, each_epoch, stop, trained):
     """Train until no network is left; True if Ctrl-C ended it."""
     orders = Orders(plan.shape, stack.lanes, plan.steps_per_epoch, each_epoch)
-    # The program releases the interpreter's lock, so a thread is enough to draw beside it.
-    with ThreadPoolExecutor(max_workers=1) as executor:
+    # The program releases the interpreter's lock, so a thread is enough to draw beside it. The call
+    # has a thread too: Ctrl-C comes to this one, and finds the stack as a whole call has left it.
+    with ThreadPoolExecutor(max_workers=2) as executor:
+
+        def call(drawn):
+            drawing = executor.submit(orders.take, stack.affordable_steps)
+            return stack.advance(drawn), drawing.result()
+
         try:
-            upcoming = orders.take(orders.fewest)
+            upcoming = orders.take(stack.affordable_steps)
             while upcoming is not None and not stop.is_set():
-                call = executor.submit(stack.advance, upcoming)
-                upcoming = orders.take(stack.affordable_steps, enough=call.done)
-                news = call.result()
+                news, upcoming = executor.submit(call, upcoming).result()
                 if observe is not None and observe(news, stack):
                     break
                 for k in stack.finished():
@@ -97,7 +100,7 @@ def _run(stack, plan, observe, each_epoch, stop, trained):
                     orders.replace(k, stack.admit(k), upcoming)
                 if not stack.active.any():
                     break
-                upcoming = upcoming or orders.take(orders.fewest)
+                upcoming = upcoming or orders.take(stack.affordable_steps)
         except KeyboardInterrupt:
             return True
     return False
@@ -136,25 +139,21 @@ class _Stack:
         self.plan, shape = plan, plan.shape
         height, dtype, n_parameters = shape.height, plan.spec.dtype, plan.layout.n_parameters
         n_slots = OPTIMIZERS[plan.spec.optimizer].n_slots
-        # Arrays while lanes are filled, tensors between calls of the program.
+        # The numbers are an array, the others arrays while lanes are filled and tensors in between.
+        # A lane of zeros is one without a network: it never starts.
         self.state = State(
-            progress=np.tile(np.array(_IDLE_PROGRESS)[:, None], height),
-            sums=np.zeros((len(Sums._fields), height)),
+            numbers=np.zeros((ROWS[-1].stop, height)),
             parameters=np.zeros((height, n_parameters), dtype),
             slots=tuple(np.zeros((height, n_parameters), dtype) for _ in range(n_slots)),
             best=np.zeros((height, n_parameters if shape.n_blocks else 0), dtype),
         )
-        self.hyper = np.tile(np.array(_IDLE_HYPER)[:, None], height)
-        self.shifts = np.zeros((2, height), np.int32)
         self.validation_orders = np.zeros((shape.n_blocks, height, shape.batch), np.int32)
         self.networks = [None] * height
         self.curves = [[] for _ in range(height)]
         self.n_epochs = np.zeros(height, dtype=int)
         self.active = np.zeros(height, dtype=bool)
-        self.position = 0
-        self.affordable_steps = max(1, shape.steps // 8)  # until it is measured
+        self.affordable_steps = min(shape.steps, steps_in(CALL_SECONDS, shape, _SLOW))
         self._n_calls = 0
-        self._arguments = None
         self.lanes = [self.admit(k) for k in range(height)]
 
     def __enter__(self):
@@ -163,6 +162,11 @@ class _Stack:
     def __exit__(self, *exception):
         for k in range(len(self.networks)):
             self._release(k)
+
+    @property
+    def position(self):
+        """How many steps of the epoch have been run."""
+        return int(Clock(*self.state.numbers[ROWS.clock, 0]).position)
 
     def finished(self):
         """The lanes whose networks have stopped."""
@@ -176,26 +180,30 @@ class _Stack:
         except IndexError:
             return None
         plan, shape = self.plan, self.plan.shape
-        first_row, self.shifts[0, k] = plan.places[id(network.data)]
+        first_row, shift = plan.places[id(network.data)]
+        validation_shift = 0
         if network.validation is not None:
-            first, self.shifts[1, k] = plan.validation_places[id(network.validation)]
+            first, validation_shift = plan.validation_places[id(network.validation)]
             n_rows, rows = int(network.hyper.n_validation), network.validation_rows
             order = np.zeros(shape.n_blocks * shape.batch, np.int32)
             order[:n_rows] = first + (np.arange(n_rows) if rows is None else rows)
-            self.validation_orders[:, k] = order.reshape(shape.n_blocks, shape.batch)
-        self.hyper[:, k] = network.hyper
-        self._set_state(k, network)
-        self._arguments = None
+            validation_orders = np.array(self.validation_orders)
+            validation_orders[:, k] = order.reshape(shape.n_blocks, shape.batch)
+            self.validation_orders = validation_orders
+        self._set_state(k, network, Shifts(shift, validation_shift))
         self.networks[k], self.active[k], self.n_epochs[k] = network, True, 0
         self.curves[k] = [Curves(*np.zeros((len(Curves._fields), 0)))]
         return Lane(network, plan.sources.get(id(network)), first_row, shape.batch)
 
-    def _set_state(self, k, network):
-        if not isinstance(self.state.progress, np.ndarray):
+    def _set_state(self, k, network, shifts):
+        if not isinstance(self.state.parameters, np.ndarray):
             self.state = tf.nest.map_structure(np.array, self.state)
         pack, dtype = self.plan.layout.pack, self.plan.spec.dtype
-        progress, sums, parameters, slots, best = self.state
-        progress[:, k], sums[:, k] = network.progress, 0
+        numbers, parameters, slots, best = self.state
+        numbers[ROWS.shifts, k] = shifts
+        numbers[ROWS.hyper, k] = network.hyper
+        numbers[ROWS.progress, k] = network.progress
+        numbers[ROWS.sums, k] = 0
         bias_fill = _PADDED_BIAS.get(self.plan.spec.activation, 0.0)
         parameters[k] = pack(network.parameters, dtype, bias_fill)
         for i, slot in enumerate(slots):
@@ -207,25 +215,19 @@ class _Stack:
         """Run the drawn steps; return the curves of the epochs that each lane has completed."""
         start = perf_counter()
         plan = self.plan
-        if self._arguments is None:
-            arguments = (self.validation_orders, self.shifts, self.hyper, self.state)
-            *self._arguments, self.state = tf.nest.map_structure(to_tensor, arguments)
-        validation_orders, shifts, hyper = self._arguments
         most = max((n.hyper.n_validation for n in self.networks if n is not None), default=0)
-        n_blocks = -(-int(most) // plan.shape.batch)
-        clock = Clock(drawn.n_steps, plan.steps_per_epoch, self.position, n_blocks)
-        position, curves, self.state = plan.program(
-            to_tensor(np.array(clock, np.int32)),
-            plan.table,
-            to_tensor(drawn.rows),
-            plan.validation_table,
-            validation_orders,
-            shifts,
-            hyper,
-            self.state,
+        clock = Clock(
+            drawn.n_steps, plan.steps_per_epoch, self.position, -(-int(most) // plan.shape.batch)
         )
-        self.position = int(position)
-        progress = Progress(*self.state.progress.numpy())
+        self.state.numbers[ROWS.clock] = np.array(clock)[:, None]
+        self.validation_orders, state = tf.nest.map_structure(
+            to_tensor, (self.validation_orders, self.state)
+        )
+        curves, state = plan.program(
+            plan.table, view(drawn.rows), plan.validation_table, self.validation_orders, state
+        )
+        self.state = state._replace(numbers=np.array(state.numbers))
+        progress = Progress(*self.state.numbers[ROWS.progress])
         self._n_calls += 1
         if self._n_calls > 1:  # the first call compiles
             seconds = (perf_counter() - start) / drawn.n_steps
@@ -248,7 +250,7 @@ class _Stack:
         if network is None:
             return
         sizes = network.layer_sizes
-        network.progress = Progress(*np.asarray(self.state.progress)[:, k].tolist())
+        network.progress = Progress(*self.state.numbers[ROWS.progress, k].tolist())
         network.parameters = unpack(np.asarray(self.state.parameters[k]), sizes)
         network.slots = [unpack(np.asarray(slot[k]), sizes) for slot in self.state.slots]
         if network.hyper.early_stopping:
