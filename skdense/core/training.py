@@ -251,10 +251,10 @@ class _Stack:
             return
         sizes = network.layer_sizes
         network.progress = Progress(*self.state.numbers[ROWS.progress, k].tolist())
-        network.parameters = unpack(np.asarray(self.state.parameters[k]), sizes)
-        network.slots = [unpack(np.asarray(slot[k]), sizes) for slot in self.state.slots]
+        network.parameters = unpack(np.asarray(self.state.parameters)[k], sizes)
+        network.slots = [unpack(np.asarray(slot)[k], sizes) for slot in self.state.slots]
         if network.hyper.early_stopping:
-            network.best_parameters = unpack(np.asarray(self.state.best[k]), sizes)
+            network.best_parameters = unpack(np.asarray(self.state.best)[k], sizes)
         network.curves = Curves(*(np.concatenate(parts) for parts in zip(*self.curves[k])))
 
     def _release(self, k):
