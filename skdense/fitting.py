@@ -256,6 +256,7 @@ def _hyper(estimator, max_epochs, n_samples, n_validation):
 
 def _fit_stochastic(estimator, job, tasks, incremental):
     """Train with sgd or adam; return the fitted attributes."""
+    from skdense.core.runtime import n_threads
     from skdense.core.training import train
 
     alone = len(job.networks) == 1
@@ -272,9 +273,8 @@ def _fit_stochastic(estimator, job, tasks, incremental):
             return tasks.advance(stack.active.any(), lambda: attributes_now(stack))
         return False
 
-    interrupted = train(
-        job.spec, job.networks, observe, each_epoch=tasks is not None, n_stacks=1 if alone else 2
-    )
+    n_stacks = min(len(job.networks), n_threads())
+    interrupted = train(job.spec, job.networks, observe, tasks is not None, n_stacks)
     if printer and job.networks[0].progress.converged:
         printer.print_end()
     if interrupted:

@@ -2,9 +2,7 @@
 
 import warnings
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-from threading import Event, Lock
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +12,14 @@ from sklearn import config_context
 from sklearn.utils import _safe_indexing
 
 from skdense.classifier import LowLevelMLPClassifier
-from skdense.core.stack import HEIGHTS, bucket, fills_a_stack, is_large
+from skdense.core.stack import bucket, bucketed, is_large, training_seconds
 from skdense.fitting import INTERRUPTED, finish, prepare, restore, warn_if_unfinished
 from skdense.validation import FitInput
 
-_MAX_STACK_BYTES = 2**28
-"""The most bytes of features that the networks of a stack bring together."""
+_MAX_GROUP_BYTES = 2**28
+"""The most bytes of features that a group of networks brings together."""
+_PROGRAM_SECONDS = 0.3
+"""How much longer padded networks may train, at the most, to have one program less."""
 
 
 class Outcome(NamedTuple):
@@ -228,7 +228,7 @@ def _own_streams(jobs, estimators):
 
 def _train_jobs(jobs, n_jobs, trained):
     """Train all networks of all jobs, in this process or over joblib's workers."""
-    stacks = _stacks([(job.spec, network) for job in jobs.values() for network in job.networks])
+    groups = _groups([(job.spec, network) for job in jobs.values() for network in job.networks])
     owners = {id(network): i for i, job in jobs.items() for network in job.networks}
     to_train = Counter(owners.values())
     lock = Lock()
@@ -240,65 +240,59 @@ def _train_jobs(jobs, n_jobs, trained):
             if trained is not None and not to_train[i]:
                 trained(i)
 
-    if effective_n_jobs(n_jobs) == 1:
-        _train_here(stacks, note)
+    n_jobs = effective_n_jobs(n_jobs)
+    if n_jobs == 1:
+        if _train_here(groups, note):
+            raise KeyboardInterrupt
         return
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_trained)(*s) for s in stacks)
-    for (_, networks), stack_results in zip(stacks, results, strict=True):
-        for network, result in zip(networks, stack_results, strict=True):
+    tasks = [
+        (spec, networks[start::n_parts])
+        for spec, networks in groups
+        for n_parts in [min(len(networks), -(-n_jobs // len(groups)))]
+        for start in range(n_parts)
+    ]
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_trained)(*t) for t in tasks)
+    for (_, networks), task_results in zip(tasks, results, strict=True):
+        for network, result in zip(networks, task_results, strict=True):
             network.take(result)
             note(network)
 
 
-def _train_here(stacks, note):
-    """Train the stacks in a thread for each core; the program releases the interpreter's lock."""
+def _train_here(groups, trained=None):
+    """Train with a thread for each core: the program releases the interpreter's lock."""
     from skdense.core.runtime import n_threads
-    from skdense.core.training import train
+    from skdense.core.training import train_groups
 
-    threads, stop = n_threads(), Event()
-    n_stacks = max(1, threads // max(1, len(stacks)))
-    with ThreadPoolExecutor(threads) as executor:
-        running = [
-            executor.submit(train, spec, networks, n_stacks=n_stacks, stop=stop, trained=note)
-            for spec, networks in stacks
-        ]
-        try:
-            for future in running:
-                future.result()
-        except BaseException:
-            stop.set()
-            raise
+    return train_groups(groups, n_threads(), trained)
 
 
 def _trained(spec, networks):
-    """In a worker: train one stack; return what its networks have become."""
-    from skdense.core.training import train
-
-    train(spec, networks)
+    """In a worker: train a group; return what its networks have become."""
+    _train_here([(spec, networks)])
     return [network.result() for network in networks]
 
 
-def _stacks(networks):
-    """Lists of networks that are to train together, each with the spec they share."""
+def _groups(networks):
+    """Lists of networks that are to share a program, each with the spec they share.
+
+    Those that take longest come first, so that the cores end at about the same time.
+    """
     alike = {}
     for spec, network in networks:
         alike.setdefault((spec, *_kind(network)), []).append(network)
-    stacks = []
-    for (spec, *_), group in alike.items():
-        group.sort(key=lambda network: network.layer_sizes)
-        stacks += [(spec, part) for part in _parts(group)]
-    # The longest first, so that the cores end at about the same time.
-    return sorted(stacks, key=lambda stack: -sum(map(_cost, stack[1])))
-
-
-def _cost(network):
-    """About how long a network may take to train, in no unit."""
-    multiply_adds = sum(a * b for a, b in pairwise(network.layer_sizes))
-    return network.hyper.max_epochs * network.hyper.n_samples * (100 + multiply_adds)
+    groups = [
+        (spec, part)
+        for (spec, *_), kind in alike.items()
+        for merged in _merged(kind)
+        for part in _parts(merged)
+    ]
+    for _, group in groups:
+        group.sort(key=_seconds, reverse=True)
+    return sorted(groups, key=lambda group: -sum(map(_seconds, group[1])))
 
 
 def _kind(network):
-    """What networks have in common, besides their spec, that can share a stack at little cost."""
+    """What networks have in common, besides their spec, that can share a program at little cost."""
     X, sizes = network.data.X, network.layer_sizes
     return (
         len(sizes),
@@ -312,24 +306,39 @@ def _kind(network):
     )
 
 
-def _parts(group):
-    """Split networks, sorted by width, where the next ones are wider and a stack is full."""
+def _seconds(network):
+    return training_seconds(network, bucketed(network.layer_sizes))
+
+
+def _merged(networks):
+    """Networks of nearby widths: what padding costs is to be less than another program."""
+    of_sizes = {}
+    for network in networks:
+        of_sizes.setdefault(bucketed(network.layer_sizes), []).append(network)
+    merged, sizes = [], None
+    for its_sizes, group in sorted(of_sizes.items()):
+        both = its_sizes if sizes is None else tuple(map(max, sizes, its_sizes))
+        if merged:
+            together = sum(training_seconds(network, both) for network in merged[-1] + group)
+            apart = sum(training_seconds(network, sizes) for network in merged[-1])
+            apart += sum(training_seconds(network, its_sizes) for network in group)
+            if together - apart < _PROGRAM_SECONDS:
+                merged[-1] += group
+                sizes = both
+                continue
+        merged.append(group)
+        sizes = its_sizes
+    return merged
+
+
+def _parts(networks):
+    """Split networks whose features together are too large."""
     parts, features = [[]], {}
-    for network in group:
-        part, X = parts[-1], network.data.X
+    for network in networks:
+        X = network.data.X
         features[id(X)] = X.data.nbytes if issparse(X) else X.nbytes
-        full = part and (len(part) >= HEIGHTS[-1] or _alone(network))
-        wider = full and _widths(part[-1]) != _widths(network)
-        if wider or (part and sum(features.values()) > _MAX_STACK_BYTES):
+        if parts[-1] and sum(features.values()) > _MAX_GROUP_BYTES:
             parts.append([])
             features = {id(X): features[id(X)]}
         parts[-1].append(network)
     return parts
-
-
-def _alone(network):
-    return fills_a_stack(network.layer_sizes, network.padded_batch)
-
-
-def _widths(network):
-    return tuple(max(HEIGHTS[-1], bucket(width)) for width in network.layer_sizes[1:-1])

@@ -92,13 +92,13 @@ def assert_same_stream(random_state, other):
 @pytest.fixture
 def trainings(monkeypatch):
     """The list of the lists of networks that are trained together."""
-    train, seen = training.train, []
+    train_groups, seen = training.train_groups, []
 
-    def noted(spec, networks, *arguments, **named):
-        seen.append(networks)
-        return train(spec, networks, *arguments, **named)
+    def noted(groups, *arguments, **named):
+        seen.extend(networks for _, networks in groups)
+        return train_groups(groups, *arguments, **named)
 
-    monkeypatch.setattr(training, "train", noted)
+    monkeypatch.setattr(training, "train_groups", noted)
     return seen
 
 
@@ -275,7 +275,7 @@ def test_a_stack_that_would_hold_too_many_bytes_is_split(trainings, monkeypatch)
     labels = [Y[rows] for rows in FOLDS] * 2
     together, apart = ([net(random_state=k) for k in range(6)] for _ in range(2))
     fit_many(together, [fold.copy() for fold in folds], labels)
-    monkeypatch.setattr(many, "_MAX_STACK_BYTES", 2 * folds[0].nbytes)
+    monkeypatch.setattr(many, "_MAX_GROUP_BYTES", 2 * folds[0].nbytes)
 
     fit_many(apart, [fold.copy() for fold in folds], labels)
 

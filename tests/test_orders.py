@@ -41,8 +41,8 @@ def network(seed=0, n_samples=N_SAMPLES, batch_size=5, max_epochs=6, rows=None, 
     return Network([], Hyper(**hyper), Progress(0.1), data, **fields)
 
 
-def source(seed=0, n_samples=N_SAMPLES, shared=False, private=False):
-    return Source(np.random.RandomState(seed), n_samples, shared, private)
+def source(seed=0, n_samples=N_SAMPLES, n_users=1, private=False):
+    return Source(np.random.RandomState(seed), n_samples, n_users, private)
 
 
 # --- sources ----------------------------------------------------------------------------------------
@@ -58,7 +58,7 @@ def test_a_source_gives_the_orders_of_mlpclassifier(n_samples, seed, shared):
 
 @given(st.lists(st.integers(0, 7), min_size=1))
 def test_a_shared_source_gives_any_epoch_at_any_time(epochs):
-    orders, expected = source(shared=True), expected_orders(0, 8)[0]
+    orders, expected = source(n_users=2), expected_orders(0, 8)[0]
 
     for epoch in epochs:
         np.testing.assert_array_equal(orders.order(epoch), expected[epoch])
@@ -97,7 +97,7 @@ def test_a_stream_is_rewound_to_any_epoch_of_the_last_two_calls(epochs_per_call,
 
 @given(st.lists(st.integers(1, 5), max_size=5), st.lists(st.integers(0, 12), min_size=1))
 def test_networks_that_share_a_source_are_rewound_to_any_epoch_each(epochs_per_call, ends):
-    orders = source(shared=True)
+    orders = source(n_users=2)
     n_drawn = 0
     for n_epochs in epochs_per_call:
         orders.mark()
@@ -141,7 +141,7 @@ def test_rewinding_a_private_source_touches_no_stream():
 
 
 def test_threads_that_share_a_source_all_get_the_same_orders_and_streams():
-    orders, n_epochs = source(shared=True, n_samples=200), 200
+    orders, n_epochs = source(n_users=2, n_samples=200), 200
     expected, _ = expected_orders(0, n_epochs, n_samples=200)
     streams = [expected_orders(0, n, n_samples=200)[1] for n in (0, 50, 100, 150)]
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from skdense.core import stack
 from skdense.core.initializers import initial_parameters
-from skdense.core.stack import Data, Hyper, Layout, Network, Progress, bucket, stack_shape
+from skdense.core.stack import Data, Hyper, Layout, Network, Progress, Spec, bucket, stack_shape
 
 sizes = st.integers(1, 5000)
+SPEC = Spec("relu", "logistic_log_loss", "adam", "float32")
 
 
 @st.composite
@@ -24,7 +25,7 @@ def drawn(layer_sizes, seed=0, dtype=np.float64):
     return initial_parameters(layer_sizes, "glorot_uniform", "relu", np.random.RandomState(seed), dtype)
 
 
-def network(layer_sizes=(3, 4, 1), seed=0, batch_capacity=1, **numbers):
+def network(layer_sizes=(3, 4, 1), seed=0, batch_capacity=1, rows=None, validation=None, **numbers):
     """A network to train on 100 rows."""
     hyper = dict.fromkeys(Hyper._fields, 0.0)
     hyper |= {"n_samples": 100, "batch_size": 20, "max_epochs": 10, **numbers}
@@ -32,7 +33,8 @@ def network(layer_sizes=(3, 4, 1), seed=0, batch_capacity=1, **numbers):
         parameters=drawn(layer_sizes, seed),
         hyper=Hyper(**hyper),
         progress=Progress(0.1),
-        data=data(n_features=layer_sizes[0]),
+        data=rows or data(n_features=layer_sizes[0]),
+        validation=validation,
         random_state=np.random.RandomState(seed),
         batch_capacity=batch_capacity,
     )
@@ -101,25 +103,24 @@ def test_few_buckets_cover_all_sizes():
 
 
 def test_the_shape_depends_on_no_seed_rate_or_number_of_epochs():
-    shape = stack_shape([network()], data(), None)
+    shape = stack_shape(SPEC, [network()])
 
     for field in ("learning_rate_init", "alpha", "momentum", "beta_1", "tol", "patience", "max_epochs"):
-        assert stack_shape([network(**{field: 0.25})], data(), None) == shape
-    assert stack_shape([network(seed=5)], data(), None) == shape
+        assert stack_shape(SPEC, [network(**{field: 0.25})]) == shape
+    assert stack_shape(SPEC, [network(seed=5)]) == shape
 
 
 def test_nearby_widths_features_rows_and_batches_share_a_shape():
-    shape = stack_shape([network()], data(), None)
+    shape = stack_shape(SPEC, [network()])
 
-    assert stack_shape([network((4, 3, 1))], data(n_features=4), None) == shape
-    assert stack_shape([network(n_samples=90)], data(90), None) == shape
-    assert stack_shape([network(batch_size=23)], data(), None) == shape
+    assert stack_shape(SPEC, [network((4, 3, 1))]) == shape
+    assert stack_shape(SPEC, [network(rows=data(90), n_samples=90)]) == shape
+    assert stack_shape(SPEC, [network(batch_size=23)]) == shape
 
 
 def test_networks_that_make_room_for_the_same_batch_share_a_shape():
     shapes = {
-        stack_shape([network(batch_size=size, batch_capacity=200)], data(), None)
-        for size in (1, 71, 80, 200)
+        stack_shape(SPEC, [network(batch_size=size, batch_capacity=200)]) for size in (1, 71, 80, 200)
     }
 
     assert len(shapes) == 1
@@ -127,25 +128,39 @@ def test_networks_that_make_room_for_the_same_batch_share_a_shape():
 
 
 def test_outputs_are_not_padded():
-    assert [stack_shape([network((3, 4, n))], data(), None).layer_sizes[-1] for n in range(1, 6)] == [
+    assert [stack_shape(SPEC, [network((3, 4, n))]).layer_sizes[-1] for n in range(1, 6)] == [
         *range(1, 6)
     ]
 
 
 @pytest.mark.parametrize("n_networks", [1, 2, 8, 9, 40, 41, 100])
 def test_a_stack_has_a_lane_for_each_network_until_it_is_of_the_greatest_height(n_networks):
-    shape = stack_shape([network()] * n_networks, data(), None)
+    shape = stack_shape(SPEC, [network()] * n_networks)
 
     assert shape.height in stack.HEIGHTS
     assert shape.height >= min(n_networks, max(stack.HEIGHTS))
     assert n_networks > 1 or shape.height == 1
 
 
+def test_networks_that_gain_nothing_from_a_stack_train_alone():
+    wide = [network((3, 200, 200, 1), batch_size=200) for _ in range(8)]
+
+    assert stack_shape(SPEC, wide).height == 1
+    assert stack_shape(SPEC._replace(dtype="float64"), [network()] * 8).height == 1
+
+
+def test_the_table_of_a_stack_holds_the_rows_of_all_and_otherwise_those_of_the_largest():
+    networks = [network(rows=data(n), n_samples=n) for n in (300, 100, 500)]
+
+    assert stack_shape(SPEC, networks).table.n_rows >= 900
+    assert stack_shape(SPEC._replace(dtype="float64"), networks).table.n_rows == 512
+
+
 def test_a_stack_has_room_for_the_largest_of_its_networks():
     widths = [(3, 2, 9, 1), (3, 17, 4, 1), (3, 5, 5, 1)]
     networks = [network(sizes, batch_size=size) for sizes, size in zip(widths, (7, 40, 12))]
 
-    shape = stack_shape(networks, data(), None)
+    shape = stack_shape(SPEC, networks)
 
     assert all(a >= b for a, b in zip(shape.layer_sizes, (3, 17, 9, 1), strict=True))
     assert shape.batch >= 40
@@ -153,9 +168,10 @@ def test_a_stack_has_room_for_the_largest_of_its_networks():
 
 
 def test_a_validation_set_has_room_for_every_networks_rows():
-    networks = [network(n_validation=n) for n in (0, 10, 70)]
+    rows = data(200)
+    networks = [network(validation=rows, n_validation=n) for n in (0, 10, 70)]
 
-    shape = stack_shape(networks, data(), data(200))
+    shape = stack_shape(SPEC, networks)
 
     assert shape.validation.n_rows >= 200
     assert shape.n_blocks * shape.batch >= 70
@@ -164,7 +180,7 @@ def test_a_validation_set_has_room_for_every_networks_rows():
 def test_a_large_x_keeps_its_exact_shape_so_it_need_not_be_copied():
     n_samples = stack._LARGE_BYTES // (8 * 5) + 1
 
-    shape = stack_shape([network((5, 4, 1))], data(n_samples, 5), None)
+    shape = stack_shape(SPEC, [network((5, 4, 1), rows=data(n_samples, 5))])
 
     assert shape.table.n_rows == n_samples
     assert shape.layer_sizes[0] == 5
@@ -174,7 +190,7 @@ def test_a_large_x_keeps_its_exact_shape_so_it_need_not_be_copied():
 def test_one_call_has_a_few_steps_at_least_and_a_bounded_number_at_most(height, batch, width):
     layer_sizes = (width, bucket(width), 1)
 
-    shape = stack_shape([network(layer_sizes, batch_size=batch)] * height, data(n_features=width), None)
+    shape = stack_shape(SPEC, [network(layer_sizes, batch_size=batch)] * height)
 
     assert 4 <= shape.steps <= stack.MAX_STEPS
     assert shape.steps & (shape.steps - 1) == 0

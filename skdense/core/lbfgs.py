@@ -42,7 +42,7 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     """
     sizes, data = network.layer_sizes, network.data
     layout = Layout(sizes)
-    shape = table_shape(data, sizes)
+    shape = table_shape([data], sizes)
     n_samples = data.X.shape[0]
     program = _compiled(spec.activation, spec.loss, layout, shape, min(_BLOCK, bucket(n_samples)))
     table = make_table(data, shape, _DTYPE)

@@ -28,9 +28,10 @@ class Source:
     all are private, so that it does not matter.
     """
 
-    def __init__(self, random_state, n_samples, shared, private):
+    def __init__(self, random_state, n_samples, n_users, private):
         self.random_state = deepcopy(random_state)
-        self.shared, self.private = shared, private
+        self.shared, self.private = n_users > 1, private
+        self.n_users = n_users
         self.identity = np.arange(n_samples)
         self.shuffled = np.arange(n_samples)
         self.orders = []
@@ -58,6 +59,15 @@ class Source:
                 self.orders.append(last[self.shuffled])
                 self.n_drawn += 1
             return self.orders[epoch if self.shared else -1]
+
+    def leave(self, network, n_epochs):
+        """End a network's use, with its random state where drawing n_epochs orders leaves it."""
+        if not network.owns_stream:
+            self.rewind(network.random_state, n_epochs)
+        with self._lock:
+            self.n_users -= 1
+            if not self.n_users:
+                self.orders.clear()
 
     def rewind(self, random_state, n_epochs):
         """Set `random_state` to where drawing the orders of n_epochs epochs leaves it."""
@@ -92,7 +102,7 @@ def sources_of(networks):
         source = Source(
             group[0].random_state,
             int(group[0].hyper.n_samples),
-            shared=len(group) > 1,
+            n_users=len(group),
             private=all(network.owns_stream for network in group),
         )
         sources.update((id(network), source) for network in group)

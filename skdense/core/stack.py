@@ -22,8 +22,12 @@ MAX_STEPS = 4096
 """The largest number of minibatch steps in one call of a program."""
 
 _MAX_ORDERS_BYTES = 2**23
-_MULTIPLY_ADDS_ALONE = 100_000
 _LARGE_BYTES = 2**25
+_STACKED_MULTIPLY_ADDS = {"float32": 100_000, "float64": 0}
+"""The most multiply-adds a step of networks that a stack makes cheaper; in float64 it does not."""
+# About what a step of a small network takes, and what a core does in XLA's float64 products.
+_STEP_SECONDS = 5e-6
+_MULTIPLY_ADDS_A_SECOND = 1e10
 CALL_SECONDS = 0.15
 """How long a call of the program may last; Ctrl-C is answered in between."""
 
@@ -264,41 +268,48 @@ class Shape(NamedTuple):
     n_blocks: int
 
 
-def stack_shape(networks, data, validation):
-    """The bucket that a stack of these networks, of equal depth, belongs in.
+def stack_shape(spec, networks):
+    """The bucket that stacks of these networks, of equal depth, belong in.
 
-    `data` and `validation` hold the rows of all of them.
+    Higher stacks have the rows of all networks in one table, the others those of one network at a time.
     """
     sizes = [max(size) for size in zip(*(network.layer_sizes for network in networks), strict=True)]
-    n_features = sizes[0] if is_large(data.X) else bucket(sizes[0])
+    n_features = sizes[0] if any(is_large(n.data.X) for n in networks) else bucket(sizes[0])
     layer_sizes = (n_features, *(bucket(size) for size in sizes[1:-1]), sizes[-1])
     batch = bucket(max(network.padded_batch for network in networks))
-    height = HEIGHTS[0]
-    if len(networks) > 1 and not fills_a_stack(layer_sizes, batch):
-        height = HEIGHTS[-1]
-    n_blocks = 0
-    if validation is not None:
+    gains = batch * _multiply_adds(layer_sizes) <= _STACKED_MULTIPLY_ADDS[spec.dtype]
+    height = HEIGHTS[-1] if gains and len(networks) > 1 else HEIGHTS[0]
+    validation, n_blocks = None, 0
+    if networks[0].validation is not None:
+        validation = table_shape([n.validation for n in networks], layer_sizes, height > 1)
         most = max(network.hyper.n_validation for network in networks)
         n_blocks = _power_of_two(math.ceil(most / batch))
-    table = table_shape(data, layer_sizes)
     shape = Shape(
         height=height,
         steps=0,
         batch=batch,
         layer_sizes=layer_sizes,
-        table=table,
-        validation=None if validation is None else table_shape(validation, layer_sizes),
+        table=table_shape([network.data for network in networks], layer_sizes, height > 1),
+        validation=validation,
         n_blocks=n_blocks,
     )
     return shape._replace(steps=_steps_per_call(shape))
 
 
-def fills_a_stack(layer_sizes, batch):
-    """Whether a network is so large that others beside it in the stack would not make it cheaper.
+def bucketed(layer_sizes):
+    """The layer sizes that a program for such networks has."""
+    return (*(bucket(size) for size in layer_sizes[:-1]), layer_sizes[-1])
 
-    What a stack saves is overhead, a few microseconds a step.
-    """
-    return batch * sum(a * b for a, b in pairwise(layer_sizes)) > _MULTIPLY_ADDS_ALONE
+
+def training_seconds(network, layer_sizes):
+    """About how long a network trains, to its last epoch, in a program of these layer sizes."""
+    multiply_adds = 3 * network.padded_batch * _multiply_adds(layer_sizes)
+    steps = network.hyper.max_epochs * network.steps_per_epoch
+    return steps * (_STEP_SECONDS + multiply_adds / _MULTIPLY_ADDS_A_SECOND)
+
+
+def _multiply_adds(layer_sizes):
+    return sum(a * b for a, b in pairwise(layer_sizes))
 
 
 def is_large(X):
@@ -310,24 +321,34 @@ def _power_of_two(size):
     return 2 ** math.ceil(math.log2(max(size, 1)))
 
 
-def table_shape(data, layer_sizes):
-    """The bucket that the rows belong in; layer_sizes gives the numbers of features and outputs."""
-    X, n_features, n_outputs = data.X, layer_sizes[0], layer_sizes[-1]
-    exact = is_large(X)
-    n_rows, n_targets = (
-        size if exact else _power_of_two(max(size, 64)) for size in (X.shape[0], len(data.targets))
+def table_shape(datas, layer_sizes, together=False):
+    """The bucket that the rows of each `Data`, or of all together, belong in.
+
+    layer_sizes gives the numbers of features and outputs.
+    """
+    distinct = list({id(data): data for data in datas}.values())
+    features = list({id(data.X): data.X for data in distinct}.values())
+    exact = any(map(is_large, features))
+    count = sum if together else max
+
+    def rows(sizes, least):
+        return count(sizes) if exact else _power_of_two(max(count(sizes), least))
+
+    n_rows = rows([X.shape[0] for X in features], 64)
+    n_targets = rows([len(data.targets) for data in distinct], 64)
+    sizes = TableShape(n_rows, n_targets, layer_sizes[0], layer_sizes[-1])
+    if not issparse(features[0]):
+        return sizes
+    return sizes._replace(
+        n_entries=rows([X.nnz for X in features], 1024),
+        row_entries=bucket(max(int(np.diff(X.indptr).max(initial=1)) for X in features)),
     )
-    if not issparse(X):
-        return TableShape(n_rows, n_targets, n_features, n_outputs)
-    row_entries = bucket(int(np.diff(X.indptr).max(initial=1)))
-    n_entries = X.nnz if exact else _power_of_two(max(X.nnz, 1024))
-    return TableShape(n_rows, n_targets, n_features, n_outputs, n_entries, row_entries)
 
 
 def steps_in(seconds, shape, rate):
     """How many steps fit into some seconds at this rate, in multiply-adds a second; at least one."""
     sizes = (shape.table.row_entries or shape.layer_sizes[0], *shape.layer_sizes[1:])
-    multiply_adds = 3 * shape.batch * sum(a * b for a, b in pairwise(sizes))
+    multiply_adds = 3 * shape.batch * _multiply_adds(sizes)
     return max(1, int(seconds / (shape.height * (1e-6 + multiply_adds / rate))))
 
 

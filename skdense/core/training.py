@@ -7,7 +7,7 @@ one has stopped, the next takes its lane.
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Event, Lock
 from time import perf_counter
 
 import numpy as np
@@ -26,7 +26,7 @@ _SLOW = 2e9
 """Multiply-adds a second of a slow machine, until it is known how fast this one is."""
 
 
-def train(spec, networks, observe=None, each_epoch=False, n_stacks=1, stop=None, trained=None):
+def train(spec, networks, observe=None, each_epoch=False, n_stacks=1):
     """Train networks of equal depth, each as if it were alone, to rounding.
 
     Ctrl-C ends the training and keeps what was reached.
@@ -45,28 +45,46 @@ def train(spec, networks, observe=None, each_epoch=False, n_stacks=1, stop=None,
         Whether every call of the program ends with the epoch.
     n_stacks : int, default=1
         How many stacks to train at the same time, each in a thread of its own.
-    stop : threading.Event, default=None
-        Ends the training, as soon as the programs return, once it is set.
-    trained : callable, default=None
-        Called with each network that has stopped, in the thread of its stack.
 
     Returns
     -------
     interrupted : bool
         Whether Ctrl-C ended the training.
     """
-    plan = _Plan(spec, networks)
-    stop = stop or Event()
-    interrupted = False
+    return train_groups([(spec, networks)], n_stacks, observe=observe, each_epoch=each_epoch)
 
-    def train_stack():
-        with _Stack(plan) as stack:
-            return _run(stack, plan, observe, each_epoch, stop, trained)
+
+def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False):
+    """Train groups of networks, each a pair of the arguments of `train`, n_stacks stacks at a time.
+
+    Stacks go to the groups with the fewest, the first of them first. `trained` is called with each
+    network that has stopped, in the thread of its stack. Returns what `train` does.
+    """
+    plans = [_Plan(spec, networks) for spec, networks in groups]
+    lock, stop = Lock(), Event()
+
+    def next_plan():
+        with lock:
+            waiting = [plan for plan in plans if plan.queue]
+            plan = min(waiting, key=lambda plan: plan.n_stacks, default=None)
+            if plan is not None:
+                plan.n_stacks += 1
+            return plan
+
+    def work():
+        interrupted = False
+        while not (interrupted or stop.is_set()) and (plan := next_plan()):
+            plan.start()
+            with _Stack(plan) as stack:
+                interrupted = _run(stack, plan, observe, each_epoch, stop, trained)
+            plan.end()
+        return interrupted
 
     if n_stacks == 1:
-        return train_stack()
+        return work()
+    interrupted = False
     with ThreadPoolExecutor(n_stacks) as executor:
-        running = [executor.submit(train_stack) for _ in range(n_stacks)]
+        running = [executor.submit(work) for _ in range(n_stacks)]
         try:
             for future in running:
                 future.result()
@@ -107,26 +125,53 @@ def _run(stack, plan, observe, each_epoch, stop, trained):
 
 
 class _Plan:
-    """What the stacks of one training share: the program, the tables, the queue of networks."""
+    """What the stacks of a group share: the program, the tables, the queue of networks."""
 
     def __init__(self, spec, networks):
-        self.spec = spec
-        data, self.places = combine([network.data for network in networks])
-        self.validation, self.validation_places = None, {}
-        if networks[0].validation is not None:
-            self.validation, self.validation_places = combine([n.validation for n in networks])
-        self.shape = stack_shape(networks, data, self.validation)
-        self.layout = Layout(self.shape.layer_sizes)
-        self.program = compiled(spec, self.shape)
-        self.table = make_table(data, self.shape.table, spec.dtype)
-        self.validation_table = ()
-        if self.validation is data:
-            self.validation_table = self.table
-        elif self.validation is not None:
-            self.validation_table = make_table(self.validation, self.shape.validation, spec.dtype)
-        self.steps_per_epoch = max(network.steps_per_epoch for network in networks)
-        self.sources = sources_of(networks)
+        self.spec, self.networks = spec, networks
         self.queue = deque(networks)
+        self.n_stacks = 0
+        self.shape = None
+        self._places = {}
+        self._lock = Lock()
+
+    def start(self):
+        """Make what all stacks need, unless it is there."""
+        with self._lock:
+            if self.shape is None:
+                self.shape = stack_shape(self.spec, self.networks)
+                self.layout = Layout(self.shape.layer_sizes)
+                self.program = compiled(self.spec, self.shape)
+                self.steps_per_epoch = max(network.steps_per_epoch for network in self.networks)
+                self.sources = sources_of(self.networks)
+
+    def end(self):
+        """Let go of the tables, if this was the last stack."""
+        with self._lock:
+            self.n_stacks -= 1
+            if not self.n_stacks:
+                self._places.clear()
+
+    def place(self, network):
+        """The tables of a network's data and of its validation data, each with where it is there."""
+        with self._lock:
+            data = self._place("data", network, self.shape.table)
+            if network.validation is None:
+                return data, ((), 0, 0)
+            if all(network.validation is network.data for network in self.networks):
+                return data, data
+            return data, self._place("validation", network, self.shape.validation)
+
+    def _place(self, role, network, table_shape):
+        """A table, the first row of the network's data in it, and the shift to its targets."""
+        key = role, id(getattr(network, role))
+        if key not in self._places:
+            together = self.networks if self.shape.height > 1 else [network]
+            data, starts = combine([getattr(network, role) for network in together])
+            table = make_table(data, table_shape, self.spec.dtype)
+            for name, (first, shift) in starts.items():
+                self._places[role, name] = table, first, shift
+        return self._places[key]
 
 
 class _Stack:
@@ -180,10 +225,10 @@ class _Stack:
         except IndexError:
             return None
         plan, shape = self.plan, self.plan.shape
-        first_row, shift = plan.places[id(network.data)]
-        validation_shift = 0
+        data, validation = plan.place(network)
+        self.table, first_row, shift = data
+        self.validation_table, first, validation_shift = validation
         if network.validation is not None:
-            first, validation_shift = plan.validation_places[id(network.validation)]
             n_rows, rows = int(network.hyper.n_validation), network.validation_rows
             order = np.zeros(shape.n_blocks * shape.batch, np.int32)
             order[:n_rows] = first + (np.arange(n_rows) if rows is None else rows)
@@ -224,7 +269,7 @@ class _Stack:
             to_tensor, (self.validation_orders, self.state)
         )
         curves, state = plan.program(
-            plan.table, view(drawn.rows), plan.validation_table, self.validation_orders, state
+            self.table, view(drawn.rows), self.validation_table, self.validation_orders, state
         )
         self.state = state._replace(numbers=np.array(state.numbers))
         progress = Progress(*self.state.numbers[ROWS.progress])
@@ -262,6 +307,6 @@ class _Stack:
         self._write_back(k)
         network, self.networks[k] = self.networks[k], None
         source = network and self.plan.sources.get(id(network))
-        if source is not None and not network.owns_stream:
+        if source is not None:
             in_an_epoch = self.active[k] and self.position > 0
-            source.rewind(network.random_state, self.n_epochs[k] + in_an_epoch)
+            source.leave(network, self.n_epochs[k] + in_an_epoch)
