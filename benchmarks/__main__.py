@@ -1,7 +1,9 @@
 """The command line of the suite.
 
 Each suite is a function of a folder that measures, leaves its figures and pictures there, and returns
-Markdown; `SUITES` names them. What was printed is also the folder's `report.md`.
+Markdown; `SUITES` names them. What was printed is also the folder's `report.md`. The reports of the
+documentation are those of `python -m benchmarks --full --speed --growth --search --output
+docs/benchmarks`, the README's table that of `python -m benchmarks --quick --readme`.
 """
 
 import argparse
@@ -15,12 +17,14 @@ from sklearn.exceptions import ConvergenceWarning
 from benchmarks import accuracy, costs, environment, plots, search, speed
 
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parent.parent / "README.md"
 
 
 def accuracy_suite(folder, full):
     """Accuracy, log-loss and seconds on data sets."""
     summary = accuracy.run(folder, full)
     plots.time_against_accuracy(summary, folder / "time_against_accuracy.png")
+    (folder / "readme.md").write_text(accuracy.to_readme(summary) + "\n")
     return accuracy.to_markdown(summary)
 
 
@@ -63,10 +67,12 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=accuracy.__doc__)
     for name, (_, description) in SUITES.items():
         parser.add_argument(f"--{name}", action="store_true", help=description)
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the reports")
+    parser.add_argument("--readme", action="store_true", help="put the quick table into README.md")
     arguments = vars(parser.parse_args())
     warnings.simplefilter("ignore", ConvergenceWarning)  # with stopping off, every fit ends with one
     for name in [name for name in SUITES if arguments[name]] or ["quick"]:
-        folder = RESULTS / name
+        folder = arguments["output"] / name
         folder.mkdir(parents=True, exist_ok=True)
         before = environment.describe()
         text = SUITES[name][0](folder)
@@ -75,6 +81,15 @@ def main():
         text += "\n\n" + environment.sentence(before, after)
         (folder / "report.md").write_text(text + "\n")
         print(text)
+    if arguments["readme"]:
+        _update_readme((arguments["output"] / "quick" / "readme.md").read_text())
+
+
+def _update_readme(table):
+    """Replace the table between the two marks."""
+    before, mark, rest = README.read_text().partition("<!-- table -->\n")
+    _, end, after = rest.partition("<!-- end of table -->\n")
+    README.write_text(f"{before}{mark}\n{table}\n{end}{after}")
 
 
 def _keep(path, figures):

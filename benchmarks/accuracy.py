@@ -92,8 +92,25 @@ def summarize(splits, processes):
     return pd.DataFrame(rows)
 
 
+def to_readme(summary):
+    """The table of the columns that the README shows."""
+    columns = ["data", "estimator", "accuracy", "log-loss", "fit, s", "speed-up", "first fit, s"]
+    return markdown_table([{name: row[name] for name in columns} for row in _table(summary)])
+
+
 def to_markdown(summary):
     """The table, under a line that says what its columns mean."""
+    return (
+        f"Mean ± standard deviation over {summary.n_splits.min()} splits, the same for all. Seconds "
+        "are medians, with BLAS and OpenMP on 1 thread / on all cores. *fit*: a later fit of the "
+        "process; *speed-up*: MLPClassifier's / the row's, each at its better setting; *first fit*: of "
+        "a fresh process, after imports; *process*: from its start to the first predictions, imports "
+        "included; *peak*: its largest resident memory.\n\n" + markdown_table(_table(summary))
+    )
+
+
+def _table(summary):
+    """One dict of cells for each row."""
 
     def pair(row, name, scale=1.0):
         """A figure with one thread / all cores, where both were measured."""
@@ -106,7 +123,7 @@ def to_markdown(summary):
             return ""
         return f"{row.data} ({row.n_train} x {row.n_features}, {row.n_classes} classes)"
 
-    table = [
+    return [
         {
             "data": data(index, row),
             "estimator": row.estimator,
@@ -121,10 +138,3 @@ def to_markdown(summary):
         }
         for index, row in summary.iterrows()
     ]
-    return (
-        f"Mean ± standard deviation over {summary.n_splits.min()} splits, the same for all. Seconds "
-        "are medians, with BLAS and OpenMP on 1 thread / on all cores. *fit*: a later fit of the "
-        "process; *speed-up*: MLPClassifier's / the row's, each at its better setting; *first fit*: of "
-        "a fresh process, after imports; *process*: from its start to the first predictions, imports "
-        "included; *peak*: its largest resident memory.\n\n" + markdown_table(table)
-    )

@@ -146,6 +146,22 @@ def restarts():
     return {n_init: values[1:] for n_init, values in seconds.items()}
 
 
+def n_jobs_seconds():
+    """Seconds of scikit-learn's search over ours, first and later, with n_jobs=1 and with n_jobs=2."""
+    load, model, grid, _, _ = JOBS["digits, scaled, 6 widths x 5 folds"]
+    X, y = load()
+    named = {name.format("lowlevelmlpclassifier"): values for name, values in grid.items()}
+    seconds = []
+    for n_jobs in (1, 2):
+        seconds.append([])
+        for _ in range(2):
+            search = ScikitLearnSearch(model(LowLevelMLPClassifier), named, cv=5, n_jobs=n_jobs)
+            start = time.perf_counter()
+            search.fit(X, y)
+            seconds[-1].append(time.perf_counter() - start)
+    return seconds
+
+
 def to_markdown(results, restart_seconds):
     """The ratios beside those to reach."""
     rows = []

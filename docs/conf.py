@@ -17,8 +17,9 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "myst_parser",
 ]
-exclude_patterns = ["_build", "_templates", "tutorials", "conftest.py"]
+exclude_patterns = ["_build", "_templates", "tutorials", "conftest.py", "benchmarks/*"]
 templates_path = ["_templates"]
 default_role = "code"
 
