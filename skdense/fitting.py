@@ -11,7 +11,6 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from skdense.core.forks import check_not_forked
@@ -178,6 +177,8 @@ def _earlier_parameters(estimator, layer_sizes):
 
 
 def _validation_split(estimator, data, random_state):
+    from sklearn.model_selection import train_test_split  # it imports much that no other fit needs
+
     targets = data.targets
     try:
         rows, validation_rows = train_test_split(
