@@ -194,6 +194,17 @@ def test_estimators_that_are_alike_but_for_widths_rates_and_folds_train_together
     assert [len(networks) for networks in trainings] == [18]
 
 
+def test_nearby_widths_share_a_program_and_others_do_where_padding_costs_less_than_one(trainings):
+    widths = [(3,), (8,), (16,), (20,), (900,)]
+
+    fit_many([net(w) for w in widths], X, Y)
+    fit_many([net(w, max_iter=100_000, tol=1e6, n_iter_no_change=1) for w in widths], X, Y)
+
+    sizes = [sorted(n.layer_sizes[1] for n in networks) for networks in trainings]
+    assert sizes[0] == [3, 8, 16, 20, 900]
+    assert sorted(sizes[1:]) == [[3, 8], [16, 20], [900]]
+
+
 def test_each_estimator_may_have_samples_of_its_own_as_from_the_folds_of_a_pipeline():
     scaled = [StandardScaler().fit(X[rows]).transform(X[rows]) for rows in FOLDS]
     labels, weights = [Y[rows] for rows in FOLDS], [WEIGHTS[rows] for rows in FOLDS]

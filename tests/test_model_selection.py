@@ -29,6 +29,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skdense.classifier
 from skdense import LowLevelMLPClassifier, model_selection
+from skdense.core.program import n_compiled
 from skdense.datasets import make_two_clouds
 
 # A few epochs are enough to compare.
@@ -562,3 +563,12 @@ def test_ctrl_c_ends_the_search(monkeypatch):
         search.fit(X, Y)
     assert {name: vars(search)[name] for name in before} == before
     assert not hasattr(search, "_stacking")
+
+
+def test_candidates_folds_and_the_refit_share_one_program():
+    before = n_compiled()
+    grid = {"hidden_layer_sizes": [(3, 5, 7), (2, 8, 4), (8, 8, 8)], "alpha": [0.1, 1e-4]}
+
+    model_selection.GridSearchCV(net(), grid).fit(X[:125], Y[:125])
+
+    assert n_compiled() - before <= 1

@@ -150,10 +150,10 @@ def test_networks_that_gain_nothing_from_a_stack_train_alone():
 
 
 def test_the_table_of_a_stack_holds_the_rows_of_all_and_otherwise_those_of_the_largest():
-    networks = [network(rows=data(n), n_samples=n) for n in (300, 100, 500)]
+    networks = [network(rows=data(n), n_samples=n) for n in (1300, 1100, 1500)]
 
-    assert stack_shape(SPEC, networks).table.n_rows >= 900
-    assert stack_shape(SPEC._replace(dtype="float64"), networks).table.n_rows == 512
+    assert stack_shape(SPEC, networks).table.n_rows >= 3900
+    assert stack_shape(SPEC._replace(dtype="float64"), networks).table.n_rows == 2048
 
 
 def test_a_stack_has_room_for_the_largest_of_its_networks():

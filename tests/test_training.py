@@ -17,7 +17,7 @@ from skdense.core.initializers import initial_parameters
 from skdense.core.orders import Orders
 from skdense.core.program import n_compiled
 from skdense.core.stack import Curves, Data, Hyper, Network, Progress, Schedule, Spec, stack_shape
-from skdense.core.training import train
+from skdense.core.training import train, train_groups
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 
@@ -228,6 +228,44 @@ def test_forty_unequal_networks_go_through_stacks_as_each_would_alone(forty_alon
         assert_equal_to_rounding(network, lone, nearby)
     assert len({network.progress.epochs for network in together}) > 5
     assert 0 < sum(network.progress.converged for network in together) < 40
+
+
+@pytest.mark.parametrize("n_stacks", [1, 3])
+@pytest.mark.parametrize("height", [1, 8])
+def test_every_network_of_every_group_is_trained_as_it_would_be_alone(n_stacks, height, monkeypatch):
+    if height == 1:
+        monkeypatch.setitem(stack._STACKED_MULTIPLY_ADDS, "float64", 0)
+
+    def groups():
+        wide = [make_network((20, 18), seed=k, max_epochs=3 + k) for k in range(3)]
+        deep = [make_network((4, 4, 4), seed=k, data=make_data(90, seed=k)) for k in range(4)]
+        plain = [make_network((6, 4), seed=k, spec=SGD, rows=np.arange(k, 80)) for k in range(3)]
+        return [(ADAM, wide), (ADAM, deep), (SGD, plain)]
+
+    alone, together, trained = groups(), groups(), []
+    for spec, networks in alone:
+        for network in networks:
+            train(spec, [network])
+
+    assert not train_groups(together, n_stacks, trained.append)
+
+    assert len(trained) == len({id(network) for network in trained}) == 10
+    for (_, networks), (_, its_alone) in zip(together, alone, strict=True):
+        for network, lone in zip(networks, its_alone, strict=True):
+            assert_equal_to_rounding(network, lone, lone)
+
+
+@pytest.mark.parametrize("n_stacks", [1, 2])
+def test_an_observer_ends_the_training_of_all_networks(n_stacks, monkeypatch):
+    monkeypatch.setitem(stack._STACKED_MULTIPLY_ADDS, "float64", 0)
+    networks = [make_network(seed=k, max_epochs=50) for k in range(6)]
+
+    interrupted = train(ADAM, networks, lambda news, _: True, each_epoch=True, n_stacks=n_stacks)
+
+    assert not interrupted
+    begun = [network for network in networks if network.curves is not None]
+    assert 1 <= len(begun) <= n_stacks
+    assert all(network.progress.epochs < 50 for network in begun)
 
 
 def three_networks(**numbers_of_the_first):

@@ -130,7 +130,7 @@ def _training_program(spec, shape):
         columns = tf.stack([losses, tf.cast(correct, dtype), tf.ones_like(losses)], axis=-1)
         return tf.cast((weights[:, None, :] @ columns)[:, 0], tf.float64)
 
-    def gradient_step(table, order, numbers, parameters, slots):
+    def gradient_step(table, order, columns, numbers, parameters, slots):
         old = _split(numbers)
         clock, shifts, hyper, progress, sums = old
         n_real = tf.clip_by_value(
@@ -147,7 +147,6 @@ def _training_program(spec, shape):
         loss_sum, correct, weight = tf.unstack(
             weighted_sums(weights, losses, loss.correct(targets, logits)), axis=1
         )
-        columns = Hyper(*(tf.cast(number, dtype)[:, None] for number in hyper))
         # The L2 penalty is alpha / 2 times the sum of squared kernels; biases are free.
         is_kernel = tf.range(layout.n_parameters) < layout.n_kernel_entries
         decayed = tf.where(is_kernel, columns.alpha * parameters, 0)
@@ -192,6 +191,10 @@ def _training_program(spec, shape):
         return sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
 
     def program(table, orders, validation_table, validation_orders, state):
+        # What is cast for every parameter is cast once.
+        hyper = _split(state.numbers).hyper
+        columns = Hyper(*(tf.cast(number, dtype)[:, None] for number in hyper))
+
         def goes_on(s, numbers, *_):
             clock = _split(numbers).clock
             return (tf.cast(s, tf.float64) < clock.n_steps[0]) & (
@@ -199,7 +202,7 @@ def _training_program(spec, shape):
             )
 
         def step(s, numbers, parameters, slots):
-            return s + 1, *gradient_step(table, orders[s], numbers, parameters, slots)
+            return s + 1, *gradient_step(table, orders[s], columns, numbers, parameters, slots)
 
         def epoch(s, e, numbers, parameters, slots, best, curves):
             s, numbers, parameters, slots = tf.while_loop(

@@ -334,8 +334,9 @@ def table_shape(datas, layer_sizes, together=False):
     def rows(sizes, least):
         return count(sizes) if exact else _power_of_two(max(count(sizes), least))
 
-    n_rows = rows([X.shape[0] for X in features], 64)
-    n_targets = rows([len(data.targets) for data in distinct], 64)
+    least = 1024 if layer_sizes[0] <= 64 else 64
+    n_rows = rows([X.shape[0] for X in features], least)
+    n_targets = rows([len(data.targets) for data in distinct], least)
     sizes = TableShape(n_rows, n_targets, layer_sizes[0], layer_sizes[-1])
     if not issparse(features[0]):
         return sizes

@@ -82,17 +82,14 @@ def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False)
 
     if n_stacks == 1:
         return work()
-    interrupted = False
     with ThreadPoolExecutor(n_stacks) as executor:
         running = [executor.submit(work) for _ in range(n_stacks)]
         try:
-            for future in running:
-                future.result()
+            return any(future.result() for future in running)
         except KeyboardInterrupt:
-            interrupted = True
+            return True
         finally:
             stop.set()
-    return interrupted
 
 
 def _run(stack, plan, observe, each_epoch, stop, trained):
@@ -111,6 +108,7 @@ def _run(stack, plan, observe, each_epoch, stop, trained):
             while upcoming is not None and not stop.is_set():
                 news, upcoming = executor.submit(call, upcoming).result()
                 if observe is not None and observe(news, stack):
+                    stop.set()
                     break
                 for k in stack.finished():
                     if trained is not None:
