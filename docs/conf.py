@@ -19,7 +19,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "myst_parser",
 ]
-exclude_patterns = ["_build", "_templates", "tutorials", "conftest.py", "benchmarks/*"]
+exclude_patterns = ["_build", "_templates", "tutorials", "conftest.py", "benchmarks/**"]
 templates_path = ["_templates"]
 default_role = "code"
 
