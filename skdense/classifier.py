@@ -14,13 +14,12 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdense.blocks import BLOCK_ROWS, for_each_block
 from skdense.core.activations import array_activation
 from skdense.core.initializers import INITIALIZERS
 from skdense.core.layers import forward
 from skdense.fitting import fit_estimator
 from skdense.validation import FitInput
-
-_PREDICTION_ROWS = 2048
 
 fit_stand_in = ContextVar("fit_stand_in", default=None)
 """A function that may stand in for `fit`, given the estimator and its `FitInput`; True if it does."""
@@ -470,11 +469,14 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         activation = array_activation(self.activation)
-        n_samples = X.shape[0]
-        logits = np.empty((n_samples, self.n_outputs_), np.result_type(X.dtype, *self.coefs_))
-        for start in range(0, n_samples, _PREDICTION_ROWS):
-            rows = slice(start, start + _PREDICTION_ROWS)
+        if X.shape[0] <= BLOCK_ROWS:
+            return forward(X, layers, activation)
+        logits = np.empty((X.shape[0], self.n_outputs_), np.result_type(X.dtype, *self.coefs_))
+
+        def fill(rows):
             logits[rows] = forward(X[rows], layers, activation)
+
+        for_each_block(fill, X.shape[0])
         return logits
 
     def _outputs(self, logits):
