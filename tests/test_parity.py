@@ -224,6 +224,16 @@ def test_the_same_linear_model():
     assert_parity(X, y, hidden_layer_sizes=(), max_iter=30, batch_size=25)
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_the_same_wide_model(solver, early_stopping):
+    X, y = make_problem("three classes")
+    # Kernels that are updated by themselves, and in between and after them some that are not.
+    wide = {"hidden_layer_sizes": (128, 128, 8, 512, 64), "batch_size": 40, "max_iter": 4}
+
+    assert_parity(np.repeat(X, 32, axis=1), y, solver=solver, early_stopping=early_stopping, **wide)
+
+
 def test_the_same_model_by_default():
     X, y = make_problem("binary")
 

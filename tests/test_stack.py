@@ -1,5 +1,7 @@
 """Stacks: packing parameters, the buckets of sizes, and what the shape of a stack depends on."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,6 +77,16 @@ def test_around_a_packed_network_are_zero_kernels_and_filled_biases(example):
     assert set(kernels) <= {0, 1}
     np.testing.assert_array_equal(np.sort(biases)[len(biases) - n_biases :], 1)
     np.testing.assert_array_equal(np.sort(biases)[: len(biases) - n_biases], -7)
+
+
+@given(st.lists(st.sampled_from([1, 3, 64, 128, 256, 300]), min_size=2, max_size=6))
+def test_pieces_are_the_vector_cut_around_large_kernels(layer_sizes):
+    layout = Layout(tuple(layer_sizes))
+
+    assert [size for piece in layout.pieces for size in piece] == layout.sizes
+    large = [max(piece) >= 2**14 for piece in layout.pieces]
+    assert all(len(piece) == 1 for piece, is_large in zip(layout.pieces, large) if is_large)
+    assert all(one or other for one, other in pairwise(large))
 
 
 @given(sizes)

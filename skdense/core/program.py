@@ -6,7 +6,7 @@ compiled program, so both are made of few values: everything else is an argument
 
 import threading
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,50 +130,51 @@ def _training_program(spec, shape):
         columns = tf.stack([losses, tf.cast(correct, dtype), tf.ones_like(losses)], axis=-1)
         return tf.cast((weights[:, None, :] @ columns)[:, 0], tf.float64)
 
-    def gradient_step(table, order, columns, numbers, parameters, slots):
+    def gradient_step(table, order, columns, numbers, pieces):
         old = _split(numbers)
         clock, shifts, hyper, progress, sums = old
         n_real = tf.clip_by_value(
             hyper.n_samples - clock.position * hyper.batch_size, 0, hyper.batch_size
         )
         inputs, targets, weights = minibatch(table, shape.table, order, shifts.data, n_real)
-        layers = layers_of(parameters, layout)
+        layers = layers_of([values for values, *_ in pieces], layout)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(layers)
             logits = forward(inputs, layers, activation)
             losses = loss.per_example(targets, logits)
             total = tf.reduce_sum(weights * losses, axis=1)
-        gradient = flat(tape.gradient(total, layers))
+        gradients = pieces_of(tape.gradient(total, layers), layout)
         loss_sum, correct, weight = tf.unstack(
             weighted_sums(weights, losses, loss.correct(targets, logits)), axis=1
         )
-        # The L2 penalty is alpha / 2 times the sum of squared kernels; biases are free.
-        is_kernel = tf.range(layout.n_parameters) < layout.n_kernel_entries
-        decayed = tf.where(is_kernel, columns.alpha * parameters, 0)
-        penalty = tf.cast(tf.reduce_sum(decayed * parameters, axis=1), tf.float64) / 2
-
         effective = (progress.active > 0) & (weight > 0)
         divisor = tf.where(effective, weight, 1)
-        gradient = (gradient + decayed) / tf.cast(divisor, dtype)[:, None]
         step = progress.step + tf.cast(effective, tf.float64)
         step_size = optimizer.step_size(progress.learning_rate, step, hyper)
-        change, new_slots = optimizer.update(
-            gradient, slots, tf.cast(step_size, dtype)[:, None], columns
-        )
+        step_size, mean_over = (tf.cast(x, dtype)[:, None] for x in (step_size, divisor))
         # A network that has stopped, or whose batch weighs nothing, is left as it was by selection:
         # multiplying the change by zero would turn an infinite gradient into NaN.
         keep = effective[:, None]
-        parameters = tf.where(keep, parameters + change, parameters)
-        slots = tuple(tf.where(keep, new, old) for new, old in zip(new_slots, slots))
+        new_pieces, penalty, start = [], 0.0, 0
+        for piece, gradient in zip(pieces, gradients):
+            values, *slots = piece
+            # The L2 penalty is alpha / 2 times the sum of squared kernels; biases are free.
+            is_kernel = start + tf.range(values.shape[1]) < layout.n_kernel_entries
+            decayed = tf.where(is_kernel, columns.alpha * values, 0)
+            penalty += tf.cast(tf.reduce_sum(decayed * values, axis=1), tf.float64) / 2
+            gradient = (gradient + decayed) / mean_over
+            change, new_slots = optimizer.update(gradient, slots, step_size, columns)
+            new_piece = (values + change, *new_slots)
+            new_pieces.append(tuple(tf.where(keep, new, old) for new, old in zip(new_piece, piece)))
+            start += values.shape[1]
         batch_sums = Sums((loss_sum + penalty) / divisor * n_real, n_real, correct, weight)
         sums = Sums(*(tf.where(effective, a + b, a) for a, b in zip(sums, batch_sums)))
         clock = clock._replace(position=clock.position + 1)
         new = old._replace(clock=clock, progress=progress._replace(step=step), sums=sums)
-        return _updated(numbers, old, new), parameters, slots
+        return _updated(numbers, old, new), tuple(new_pieces)
 
-    def validate(table, orders, numbers, parameters):
+    def validate(table, orders, numbers, layers):
         """The mean loss and accuracy `(K,)` on the validation rows."""
-        layers = layers_of(parameters, layout)
         clock, shifts, hyper, *_ = _split(numbers)
 
         def block(b, sums):
@@ -201,25 +202,23 @@ def _training_program(spec, shape):
                 clock.position[0] < clock.steps_per_epoch[0]
             )
 
-        def step(s, numbers, parameters, slots):
-            return s + 1, *gradient_step(table, orders[s], columns, numbers, parameters, slots)
+        def step(s, numbers, pieces):
+            return s + 1, *gradient_step(table, orders[s], columns, numbers, pieces)
 
-        def epoch(s, e, numbers, parameters, slots, best, curves):
-            s, numbers, parameters, slots = tf.while_loop(
-                goes_on, step, (s, numbers, parameters, slots)
-            )
+        def epoch(s, e, numbers, pieces, best, curves):
+            s, numbers, pieces = tf.while_loop(goes_on, step, (s, numbers, pieces))
             old = _split(numbers)
             clock, _, hyper, progress, sums = old
             is_over = clock.position == clock.steps_per_epoch
             loss_mean = sums.loss / sums.rows
             validation_loss = score = tf.fill([shape.height], tf.constant(np.nan, tf.float64))
             if shape.n_blocks:
-                validation_loss, score = validate(
-                    validation_table, validation_orders, numbers, parameters
-                )
+                parameters = [values for values, *_ in pieces]
+                layers = layers_of(parameters, layout)
+                validation_loss, score = validate(validation_table, validation_orders, numbers, layers)
             after, improved = _end_of_epoch(progress, hyper, loss_mean, score)
             if shape.n_blocks:
-                best = tf.where((is_over & improved)[:, None], parameters, best)
+                best = tf.where((is_over & improved)[:, None], tf.concat(parameters, axis=1), best)
             row = Curves(
                 loss_mean, sums.correct / sums.weight, after.learning_rate, validation_loss, score
             )
@@ -230,7 +229,7 @@ def _training_program(spec, shape):
             )
             numbers = tf.where(is_over, _updated(numbers, old, new), numbers)
             e += tf.cast(is_over[0], tf.int32)
-            return s, e, numbers, parameters, slots, best, curves
+            return s, e, numbers, pieces, best, curves
 
         def has_steps(s, e, numbers, *_):
             clock, _, _, progress, _ = _split(numbers)
@@ -239,10 +238,14 @@ def _training_program(spec, shape):
         curves = tf.TensorArray(
             tf.float64, shape.steps, element_shape=[len(Curves._fields), shape.height]
         )
-        _, _, numbers, parameters, slots, best, curves = tf.while_loop(
-            has_steps, epoch, (0, 0, *state, curves)
+        # A piece is a part of the parameters, with that of every slot.
+        vectors = state.parameters, *state.slots
+        pieces = tuple(zip(*(cut(vector, layout) for vector in vectors)))
+        _, _, numbers, pieces, best, curves = tf.while_loop(
+            has_steps, epoch, (0, 0, state.numbers, pieces, state.best, curves)
         )
-        return curves.stack(), State(numbers, parameters, slots, best)
+        parameters, *slots = (tf.concat(parts, axis=1) for parts in zip(*pieces))
+        return curves.stack(), State(numbers, parameters, tuple(slots), best)
 
     return program
 
@@ -265,9 +268,16 @@ def _updated(numbers, old, new):
     return numbers
 
 
-def layers_of(parameters, layout):
-    """Kernels `(K, fan_in, fan_out)` and biases `(K, 1, fan_out)` of flat `(K, n_parameters)`."""
-    parts = tf.split(parameters, layout.sizes, axis=1)
+def cut(vectors, layout):
+    """The pieces `(K, n)` of flat `(K, n_parameters)`."""
+    return tf.split(vectors, [sum(sizes) for sizes in layout.pieces], axis=1)
+
+
+def layers_of(pieces, layout):
+    """Kernels `(K, fan_in, fan_out)` and biases `(K, 1, fan_out)` of the pieces of the parameters."""
+    parts = [
+        part for piece, sizes in zip(pieces, layout.pieces) for part in tf.split(piece, sizes, axis=1)
+    ]
     depth = len(layout.kernel_shapes)
     return [
         (tf.reshape(kernel, [-1, *shape]), bias[:, None, :])
@@ -275,11 +285,12 @@ def layers_of(parameters, layout):
     ]
 
 
-def flat(layers):
+def pieces_of(layers, layout):
     """The inverse of `layers_of`."""
     kernels, biases = zip(*layers)
     height = kernels[0].shape[0]
-    return tf.concat([tf.reshape(part, [height, -1]) for part in kernels + biases], axis=1)
+    parts = (tf.reshape(part, [height, -1]) for part in kernels + biases)
+    return [tf.concat(list(islice(parts, len(sizes))), axis=1) for sizes in layout.pieces]
 
 
 def _end_of_epoch(progress, hyper, loss, score):

@@ -1,10 +1,11 @@
 """Many networks of unequal widths as one padded stack of K, and back. No TensorFlow.
 
-A stack's parameters, gradients and optimizer slots are flat arrays `(K, n_parameters)`: all kernels,
-then all biases, each raveled. So an optimizer's step is one operation, not one for every layer, which
-is most of the speed of small networks. Sizes are padded to buckets, so that nearby sizes share a
-compiled program; padding never changes a result beyond rounding, since padded units stay at zero, no
-order names a padded row, and a padded position of a minibatch has weight zero.
+A stack's parameters and optimizer slots are flat arrays `(K, n_parameters)`: all kernels, then all
+biases, each raveled. So an optimizer's step is one operation, not one for every layer, which is most of
+the speed of small networks; large kernels are pieces of their own, which saves copies. Sizes are padded
+to buckets, so that nearby sizes share a compiled program; padding never changes a result beyond
+rounding, since padded units stay at zero, no order names a padded row, and a padded position of a
+minibatch has weight zero.
 """
 
 import math
@@ -23,6 +24,7 @@ MAX_STEPS = 4096
 
 _MAX_ORDERS_BYTES = 2**23
 _LARGE_BYTES = 2**25
+_LARGE_KERNEL = 2**14
 _STACKED_MULTIPLY_ADDS = {"float32": 100_000, "float64": 0}
 """The most multiply-adds a step of networks that a stack makes cheaper; in float64 it does not."""
 # About what a step of a small network takes, and what a core does in XLA's float64 products.
@@ -203,6 +205,20 @@ class Layout(NamedTuple):
     def sizes(self):
         """The lengths of the raveled kernels, then of the biases."""
         return [a * b for a, b in self.kernel_shapes] + list(self.layer_sizes[1:])
+
+    @property
+    def pieces(self):
+        """For each piece that is updated by itself, the lengths of its parts, in the vector's order.
+
+        A large kernel is a piece, and so is all that lies between two of them.
+        """
+        pieces = [[]]
+        for size in self.sizes:
+            if size < _LARGE_KERNEL:
+                pieces[-1].append(size)
+            else:
+                pieces += [size], []
+        return [piece for piece in pieces if piece]
 
     @property
     def n_kernel_entries(self):
