@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from skdense.core.activations import tensor_activation
 from skdense.core.layers import forward
 from skdense.core.losses import LOSSES
-from skdense.core.program import cut, layers_of, pieces_of
+from skdense.core.program import cut, layers_of
 from skdense.core.runtime import tf, to_tensor
 from skdense.core.stack import Layout, bucket, table_shape
 from skdense.core.tables import make_table, minibatch, signature
@@ -81,7 +81,6 @@ def _compiled(activation, loss, layout, shape, block_rows):
     def loss_and_gradient(table, parameters, numbers):
         """The penalized mean loss, a scalar, and its gradient `(1, n_parameters)`."""
         alpha, n_samples = numbers[0], tf.cast(numbers[1], tf.int32)
-        layers = layers_of(cut(parameters, layout), layout)
 
         def block(start, loss_sum, weight_sum, gradient):
             rows = tf.minimum(start + tf.range(block_rows), shape.n_rows - 1)[None, :]
@@ -89,10 +88,11 @@ def _compiled(activation, loss, layout, shape, block_rows):
                 table, shape, rows, tf.zeros([1], tf.int32), (n_samples - start)[None]
             )
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(layers)
+                tape.watch(parameters)
+                layers = layers_of(cut(parameters, layout), layout)
                 losses = loss.per_example(targets, forward(inputs, layers, activation))
                 total = tf.reduce_sum(weights * losses)
-            gradient += tf.concat(pieces_of(tape.gradient(total, layers), layout), axis=1)
+            gradient += tape.gradient(total, parameters)
             return start + block_rows, loss_sum + total, weight_sum + tf.reduce_sum(weights), gradient
 
         zero = tf.zeros([], parameters.dtype)

@@ -6,7 +6,7 @@ compiled program, so both are made of few values: everything else is an argument
 
 import threading
 from functools import cache
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -137,13 +137,13 @@ def _training_program(spec, shape):
             hyper.n_samples - clock.position * hyper.batch_size, 0, hyper.batch_size
         )
         inputs, targets, weights = minibatch(table, shape.table, order, shifts.data, n_real)
-        layers = layers_of([values for values, *_ in pieces], layout)
+        parameters = [values for values, *_ in pieces]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(layers)
-            logits = forward(inputs, layers, activation)
+            tape.watch(parameters)
+            logits = forward(inputs, layers_of(parameters, layout), activation)
             losses = loss.per_example(targets, logits)
             total = tf.reduce_sum(weights * losses, axis=1)
-        gradients = pieces_of(tape.gradient(total, layers), layout)
+        gradients = tape.gradient(total, parameters)
         loss_sum, correct, weight = tf.unstack(
             weighted_sums(weights, losses, loss.correct(targets, logits)), axis=1
         )
@@ -280,17 +280,9 @@ def layers_of(pieces, layout):
     ]
     depth = len(layout.kernel_shapes)
     return [
-        (tf.reshape(kernel, [-1, *shape]), bias[:, None, :])
+        (tf.reshape(kernel, [-1, *shape]), tf.expand_dims(bias, 1))
         for kernel, bias, shape in zip(parts[:depth], parts[depth:], layout.kernel_shapes)
     ]
-
-
-def pieces_of(layers, layout):
-    """The inverse of `layers_of`."""
-    kernels, biases = zip(*layers)
-    height = kernels[0].shape[0]
-    parts = (tf.reshape(part, [height, -1]) for part in kernels + biases)
-    return [tf.concat(list(islice(parts, len(sizes))), axis=1) for sizes in layout.pieces]
 
 
 def _end_of_epoch(progress, hyper, loss, score):
