@@ -3,7 +3,6 @@
 Fitting is `skdense.fitting`; prediction is NumPy alone and does not import TensorFlow.
 """
 
-from contextvars import ContextVar
 from numbers import Integral, Real
 
 import numpy as np
@@ -20,9 +19,6 @@ from skdense.core.initializers import INITIALIZERS
 from skdense.core.layers import forward
 from skdense.fitting import fit_estimator
 from skdense.validation import FitInput
-
-fit_stand_in = ContextVar("fit_stand_in", default=None)
-"""A function that may stand in for `fit`, given the estimator and its `FitInput`; True if it does."""
 
 
 def _can_fit_partially(estimator):
@@ -358,9 +354,6 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             If a parameter or the data are invalid, or if training diverged.
         """
         given = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        stand_in = fit_stand_in.get()
-        if stand_in is not None and stand_in(self, given):
-            return self
         return fit_estimator(self, given)
 
     @available_if(_can_fit_partially)
