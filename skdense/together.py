@@ -13,7 +13,7 @@ from contextvars import copy_context
 from warnings import catch_warnings
 
 from joblib import cpu_count, parallel_config
-from joblib.parallel import ParallelBackendBase, get_active_backend
+from joblib.parallel import FallbackToBackend, ParallelBackendBase, get_active_backend
 from scipy.sparse import issparse
 
 from skdense.fitting import this_thread
@@ -33,7 +33,7 @@ _JOIN_SECONDS = 0.4
 
 
 class TogetherBackend(ParallelBackendBase):
-    """What joblib knows of all this: one instance for each configuration, one `Call` at a time.
+    """What joblib knows of all this: an instance for each `Parallel`, which makes one `Call` at a time.
 
     ``n_jobs=None`` and negative numbers let all tasks meet; a positive number bounds those under way.
     """
@@ -48,6 +48,13 @@ class TogetherBackend(ParallelBackendBase):
         # The configuration that was active outside says where the networks are trained.
         backend, n_jobs = get_active_backend()
         self.outside = backend.outside if isinstance(backend, TogetherBackend) else (backend, n_jobs)
+        self.parallel = None
+
+    def configure(self, n_jobs=1, parallel=None, **kwargs):
+        """Prepare for a `Parallel`; another than the first in this configuration gets an instance."""
+        if self.parallel not in (None, parallel):
+            raise FallbackToBackend(TogetherBackend(nesting_level=self.nesting_level))
+        return super().configure(n_jobs, parallel, **kwargs)
 
     def effective_n_jobs(self, n_jobs):
         """The number of tasks that may be under way."""
@@ -138,6 +145,33 @@ class Task:
         return False
 
 
+class _Filters:
+    """The filters of warnings, to be put back when the last of concurrent calls ends.
+
+    scikit-learn sets them in every task, which is for all threads.
+    """
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.n_users = 0
+
+    def keep(self):
+        with self.lock:
+            if self.n_users == 0:
+                self.kept = catch_warnings()
+                self.kept.__enter__()
+            self.n_users += 1
+
+    def put_back(self):
+        with self.lock:
+            self.n_users -= 1
+            if self.n_users == 0:
+                self.kept.__exit__(None, None, None)
+
+
+_filters = _Filters()
+
+
 class Call:
     """One call of `Parallel`: its tasks, and the task that makes it, or None for a caller outside.
 
@@ -152,18 +186,16 @@ class Call:
         self.unreported = []  # in the order in which tasks were handed out
         self.aborted = self.has_failed = False
         self.settled_at = time.monotonic() + _SETTLE_SECONDS
-        # Tasks that set scikit-learn's warning filters do so for all threads.
-        self.filters = catch_warnings()
 
     def begin(self):
         if self.caller is None:
-            self.filters.__enter__()
+            _filters.keep()
         self.meeting.open(self)
 
     def stop(self):
         self.meeting.close(self)
         if self.caller is None:
-            self.filters.__exit__(None, None, None)
+            _filters.put_back()
 
     def __enter__(self):
         self.settled_at = 0.0
