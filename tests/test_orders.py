@@ -263,6 +263,21 @@ def test_a_lane_without_shuffling_repeats_the_order_of_its_rows():
         np.testing.assert_array_equal(order, rows)
 
 
+@given(st.integers(1, 8), st.integers(1, 30), st.booleans())
+def test_what_a_minibatch_leaves_free_names_its_own_first_row(batch_size, n_samples, shuffled):
+    """Weight zero does not silence a row that is too large: zero times infinity is no number."""
+    batch_size, own = min(batch_size, n_samples), np.arange(50, 50 + n_samples)
+    its_network = network(rows=own, n_samples=n_samples, batch_size=batch_size, shuffle=shuffled)
+    n_steps = its_network.steps_per_epoch
+
+    rows = drawn_rows(Orders(shape(1), lanes_of([its_network]), n_steps, each_epoch=False), 16)[:, 0]
+
+    for step, minibatch in enumerate(rows):
+        n_real = min(batch_size, n_samples - step % n_steps * batch_size)
+        assert set(minibatch) <= set(own)
+        np.testing.assert_array_equal(minibatch[n_real:], minibatch[0])
+
+
 def test_each_call_ends_with_the_epoch_where_that_is_asked_for():
     orders = Orders(shape(1), lanes_of([network()]), 5, each_epoch=True)
 

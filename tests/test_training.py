@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.model_selection import cross_val_score
+from sklearn.neural_network import MLPClassifier
 
 from skdense import LowLevelMLPClassifier
 from skdense.core import stack
@@ -19,7 +21,10 @@ from skdense.core.program import n_compiled
 from skdense.core.stack import Curves, Data, Hyper, Network, Progress, Schedule, Spec, stack_shape
 from skdense.core.training import train, train_groups
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
+    pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning"),
+]
 
 ADAM = Spec("relu", "logistic_log_loss", "adam", "float64")
 SGD = Spec("logistic", "logistic_log_loss", "sgd", "float64")
@@ -326,6 +331,57 @@ def test_a_network_that_starts_as_nan_leaves_its_neighbours_alone_and_stays_nan(
 
     assert np.isnan(with_nan[0].curves.loss).all()
     assert_identical(with_nan[1:], healthy[1:])
+
+
+def eight_networks(first_row, spec):
+    """Networks on data of their own, in short minibatches; those of the first begin with this row."""
+    networks = []
+    for k in range(8):
+        data = make_data(60 + k, seed=k)
+        if k == 0:
+            data.X[0] = first_row
+        networks.append(
+            make_network(
+                seed=k,
+                data=data,
+                spec=spec,
+                validation=data,
+                n_validation=20 + k,
+                validation_rows=np.arange(20 + k),
+                batch_size=25 + k % 3,
+                max_epochs=3 + k % 2,
+            )
+        )
+    return networks
+
+
+@pytest.mark.parametrize("spec", [ADAM, ADAM._replace(dtype="float32")], ids=lambda spec: spec.dtype)
+def test_a_row_too_large_for_its_network_reaches_no_other(spec):
+    largest = np.finfo(spec.dtype).max
+    healthy, with_row = eight_networks(1, spec), eight_networks(largest, spec)
+
+    train(spec, healthy)
+    train(spec, with_row)
+
+    assert not np.isfinite(with_row[0].parameters[0][0]).all()
+    assert_identical(with_row[1:], healthy[1:])
+
+
+@pytest.mark.parametrize("to_X", [np.asarray, csr_array])
+def test_a_row_too_large_that_is_set_aside_leaves_the_training_alone(to_X):
+    X = np.random.RandomState(0).randn(60, 30)
+    X[0] = np.finfo(float).max
+    y = np.arange(60) % 2
+    settings = {"max_iter": 3, "random_state": 19, "batch_size": 16, "early_stopping": True}
+
+    ours, theirs = (
+        estimator((5,), **settings).fit(to_X(X), y)
+        for estimator in (LowLevelMLPClassifier, MLPClassifier)
+    )
+
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=0, atol=1e-9)
+    for array, expected in zip(ours.coefs_, theirs.coefs_, strict=True):
+        np.testing.assert_allclose(array, expected, rtol=0, atol=1e-9)
 
 
 # --- calls of the program ---------------------------------------------------------------------------

@@ -139,18 +139,22 @@ class Lane:
         self.n_drawn += 1
 
     def _lay_out(self, samples):
-        full, rest = divmod(len(samples), self.batch_size)
-        self.layout[:full, : self.batch_size] = samples[: full * self.batch_size].reshape(full, -1)
+        size, (full, rest) = self.batch_size, divmod(len(samples), self.batch_size)
+        self.layout[:full, :size] = samples[: full * size].reshape(full, -1)
+        # What a minibatch leaves free has weight zero, but zero times infinity is no zero: it is filled
+        # with the minibatch's own first row, and not with one that this network would not see now.
+        self.layout[:, size:] = self.layout[:, :1]
         if rest:
-            self.layout[full, :rest] = samples[full * self.batch_size :]
+            self.layout[full, :rest] = samples[full * size :]
+            self.layout[full, rest:] = samples[full * size]
 
 
 class Orders:
     """The orders of a stack's lanes, which go through their epochs in step.
 
     They are drawn into two buffers in turn, so that one can be read while the other is filled. What an
-    earlier call has left there is harmless: the program gives no weight to positions that a network's
-    minibatch does not fill.
+    earlier call has left there, in steps that a network does not take, is harmless: the program leaves
+    the network as it was.
     """
 
     def __init__(self, shape, lanes, steps_per_epoch, each_epoch):

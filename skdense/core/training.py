@@ -228,8 +228,10 @@ class _Stack:
         self.validation_table, first, validation_shift = validation
         if network.validation is not None:
             n_rows, rows = int(network.hyper.n_validation), network.validation_rows
-            order = np.zeros(shape.n_blocks * shape.batch, np.int32)
-            order[:n_rows] = first + (np.arange(n_rows) if rows is None else rows)
+            rows = first + (np.arange(n_rows) if rows is None else rows)
+            # Padded with a row of the network's own: another's may be infinite times a weight of zero.
+            order = np.full(shape.n_blocks * shape.batch, rows[0] if n_rows else first, np.int32)
+            order[:n_rows] = rows
             validation_orders = np.array(self.validation_orders)
             validation_orders[:, k] = order.reshape(shape.n_blocks, shape.batch)
             self.validation_orders = validation_orders
