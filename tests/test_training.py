@@ -490,6 +490,21 @@ def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, n_steps,
     assert_identical(networks, trained)
 
 
+def test_the_curves_of_an_epoch_keep_no_more_than_themselves_in_memory():
+    owners = {}
+
+    def observe(news, _):
+        for curves in news:
+            for array in curves:
+                owner = array if array.base is None else array.base
+                owners[id(owner)] = owner
+
+    network = make_network(max_epochs=30)
+    train(ADAM, [network], observe, each_epoch=True)
+
+    assert sum(owner.nbytes for owner in owners.values()) == sum(c.nbytes for c in network.curves)
+
+
 @pytest.mark.parametrize("n_steps", [1, stack.MAX_STEPS])
 def test_an_observer_can_stop_the_training_after_an_epoch(n_steps, limit_calls):
     limit_calls(n_steps)
@@ -557,11 +572,11 @@ def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_b
 
 
 def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were(monkeypatch):
-    def interrupt(source, epoch):
+    def interrupt(source, user):
         raise KeyboardInterrupt
 
     network, reference = make_network(), make_network()
-    monkeypatch.setattr("skdense.core.orders.Source.order", interrupt)
+    monkeypatch.setattr("skdense.core.orders.Source.next_order", interrupt)
 
     assert train(ADAM, [network])
 

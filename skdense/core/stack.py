@@ -113,9 +113,9 @@ class Data(NamedTuple):
     weights: np.ndarray | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Network:
-    """One network to train, or trained: all that the core needs to know of it.
+    """One network to train, or trained: all that the core needs to know of it. No two are equal.
 
     Attributes
     ----------

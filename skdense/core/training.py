@@ -238,7 +238,7 @@ class _Stack:
         self._set_state(k, network, Shifts(shift, validation_shift))
         self.networks[k], self.active[k], self.n_epochs[k] = network, True, 0
         self.curves[k] = [Curves(*np.zeros((len(Curves._fields), 0)))]
-        return Lane(network, plan.sources.get(id(network)), first_row, shape.batch)
+        return Lane(network, plan.sources.get(network), first_row, shape.batch)
 
     def _set_state(self, k, network, shifts):
         if not isinstance(self.state.parameters, np.ndarray):
@@ -280,7 +280,10 @@ class _Stack:
         self.active = progress.active > 0
         n_new = progress.epochs.astype(int) - self.n_epochs
         self.n_epochs += n_new
-        news = [Curves(*values[:n].T) for values, n in zip(curves.numpy().transpose(2, 0, 1), n_new)]
+        # Copies, since a view would keep the curves of a whole call in memory.
+        news = [
+            Curves(*values[:n].T.copy()) for values, n in zip(curves.numpy().transpose(2, 0, 1), n_new)
+        ]
         for old, new in zip(self.curves, news, strict=True):
             old.append(new)
         return news
@@ -306,7 +309,7 @@ class _Stack:
         """Take lane k's network out, with what it has become and its random state where it left it."""
         self._write_back(k)
         network, self.networks[k] = self.networks[k], None
-        source = network and self.plan.sources.get(id(network))
+        source = network and self.plan.sources.get(network)
         if source is not None:
             in_an_epoch = self.active[k] and self.position > 0
             source.leave(network, self.n_epochs[k] + in_an_epoch)
