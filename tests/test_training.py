@@ -4,7 +4,9 @@ Nearly all networks here fall in one bucket of widths, (5..8, 3..4), and one of 
 that they share a few compiled programs.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
@@ -271,6 +273,44 @@ def test_an_observer_ends_the_training_of_all_networks(n_stacks, monkeypatch):
     begun = [network for network in networks if network.curves is not None]
     assert 1 <= len(begun) <= n_stacks
     assert all(network.progress.epochs < 50 for network in begun)
+
+
+def many_networks():
+    return [make_network((6, 4), seed=k, max_epochs=50) for k in range(60)]
+
+
+@pytest.mark.parametrize("k", [0, 1])
+def test_an_error_in_one_stack_ends_the_others_before_their_queue_is_empty(k, monkeypatch):
+    monkeypatch.setitem(stack._STACKED_MULTIPLY_ADDS, "float64", 0)
+    networks, raised = many_networks(), Event()
+
+    def trained(network):
+        if network is networks[k]:
+            raised.set()
+            raise MemoryError("of one stack")
+        raised.wait()
+
+    with pytest.raises(MemoryError, match="of one stack"):
+        train_groups([(ADAM, networks)], 2, trained)
+
+    assert sum(network.curves is not None for network in networks) < 30
+
+
+def test_ctrl_c_before_the_stacks_are_waited_for_ends_them(monkeypatch):
+    class Executor(ThreadPoolExecutor):
+        def submit(self, function, *arguments):
+            future = super().submit(function, *arguments)
+            if function.__name__ == "work":
+                raise KeyboardInterrupt
+            return future
+
+    monkeypatch.setitem(stack._STACKED_MULTIPLY_ADDS, "float64", 0)
+    monkeypatch.setattr("skdense.core.training.ThreadPoolExecutor", Executor)
+    networks = many_networks()
+
+    assert train_groups([(ADAM, networks)], 2)
+
+    assert sum(network.curves is not None for network in networks) < 30
 
 
 def three_networks(**numbers_of_the_first):

@@ -73,18 +73,22 @@ def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False)
 
     def work():
         interrupted = False
-        while not (interrupted or stop.is_set()) and (plan := next_plan()):
-            plan.start()
-            with _Stack(plan) as stack:
-                interrupted = _run(stack, plan, observe, each_epoch, stop, trained)
-            plan.end()
+        try:
+            while not (interrupted or stop.is_set()) and (plan := next_plan()):
+                plan.start()
+                with _Stack(plan) as stack:
+                    interrupted = _run(stack, plan, observe, each_epoch, stop, trained)
+                plan.end()
+        except BaseException:
+            stop.set()  # the other stacks end with the calls that are running
+            raise
         return interrupted
 
     if n_stacks == 1:
         return work()
     with ThreadPoolExecutor(n_stacks) as executor:
-        running = [executor.submit(work) for _ in range(n_stacks)]
         try:
+            running = [executor.submit(work) for _ in range(n_stacks)]
             return any(future.result() for future in running)
         except KeyboardInterrupt:
             return True
@@ -118,6 +122,7 @@ def _run(stack, plan, observe, each_epoch, stop, trained):
                     break
                 upcoming = upcoming or orders.take(stack.affordable_steps)
         except KeyboardInterrupt:
+            stop.set()
             return True
     return False
 
