@@ -115,7 +115,7 @@ class Data(NamedTuple):
 
 @dataclass(eq=False)
 class Network:
-    """One network to train, or trained: all that the core needs to know of it.
+    """One network to train, or trained: all that the core needs to know of it. No two are equal.
 
     Attributes
     ----------
