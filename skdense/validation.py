@@ -6,12 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse import vstack as sparse_vstack
+from sklearn.exceptions import DataConversionWarning
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skdense.callers import warn_at_caller
 from skdense.core.stack import Data
 
 
@@ -103,8 +105,16 @@ def _check_arrays(estimator, given, goes_on):
     return X, _column(y)
 
 
-def _column(y):
-    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+def _column(y, name="y"):
+    """Labels of one dimension, if they have one column."""
+    if y.ndim == 1 or y.shape[1] > 1:
+        return y
+    warn_at_caller(
+        f"A column-vector {name} was passed when a 1d array was expected. Please change the shape of "
+        f"{name} to (n_samples, ), for example using ravel().",
+        DataConversionWarning,
+    )
+    return column_or_1d(y)
 
 
 def _bind_labels(estimator, y, given, goes_on):
@@ -143,7 +153,7 @@ def _check_validation_set(estimator, given, dtype, y):
     if X_val is None:
         raise ValueError("y_val is provided, but X_val was not provided.")
     X_val, y_val = validate_data(estimator, X_val, y_val, **_CHECKS, dtype=dtype, reset=False)
-    y_val = _column(y_val)
+    y_val = _column(y_val, "y_val")
     if y_val.shape[1:] != y.shape[1:]:
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
     _check_known(estimator, unique_labels(y_val), "y_val")

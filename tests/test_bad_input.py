@@ -3,11 +3,12 @@
 import pickle
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -387,3 +388,38 @@ def test_a_warning_points_at_the_users_line():
         warnings.simplefilter("always")
         small(batch_size=1000).partial_fit(X, y, classes=[0, 1])
     assert {w.filename for w in caught} == {__file__}
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_column_of_labels_warns_at_the_users_line_as_mlpclassifier_does(method):
+    arguments = {"classes": [0, 1]} if method == "partial_fit" else {}
+    messages = []
+    for model in (small(), MLPClassifier((4,), max_iter=3, random_state=0)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            getattr(model, method)(X, y[:, None], **arguments)
+        (warning,) = [w for w in caught if w.category is DataConversionWarning]
+        messages.append(str(warning.message))
+        if isinstance(model, LowLevelMLPClassifier):
+            assert warning.filename == __file__
+    assert messages[0] == messages[1]
+
+
+def test_a_column_of_validation_labels_is_named():
+    with pytest.warns(DataConversionWarning, match="column-vector y_val"):
+        small().fit(X, y, X_val=X, y_val=y[:, None])
+
+
+class _Wrapped(LowLevelMLPClassifier):
+    def fit(self, X, y):
+        return super().fit(X, y)
+
+
+def test_the_callers_line_is_the_innermost_outside_of_the_package():
+    """A subclass is its author's code; what runs within the package is not, however deep."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _Wrapped((4,), max_iter=3).fit(X, y[:, None])
+    (warning,) = [w for w in caught if w.category is DataConversionWarning]
+    line = Path(__file__).read_text().splitlines()[warning.lineno - 1]
+    assert line.strip() == "return super().fit(X, y)"
