@@ -466,15 +466,16 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        dtype = np.result_type(X.dtype, *self.coefs_)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         activation = array_activation(self.activation)
         if X.shape[0] <= BLOCK_ROWS:
-            return forward(X, layers, activation)
-        logits = np.empty((X.shape[0], self.n_outputs_), np.result_type(X.dtype, *self.coefs_))
+            return forward(X.astype(dtype, copy=False), layers, activation)
+        logits = np.empty((X.shape[0], self.n_outputs_), dtype)
 
         def fill(rows):
-            logits[rows] = forward(X[rows], layers, activation)
+            logits[rows] = forward(X[rows].astype(dtype, copy=False), layers, activation)
 
         for_each_block(fill, X.shape[0])
         return logits

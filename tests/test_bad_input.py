@@ -198,6 +198,18 @@ def test_prediction_refuses_what_fit_refuses(fitted, method):
     assert_refused(fitted, lambda: predict(X[:0]), match="0 sample")
 
 
+def test_numbers_written_as_text_are_taken_where_mlpclassifier_takes_them():
+    """That is by fit and partial_fit; prediction refuses text, unless it comes as Python objects."""
+    text = X.astype(str)
+    theirs = MLPClassifier((4,), max_iter=3, random_state=0).fit(text, y)
+    ours = small().fit(text, y).partial_fit(text, y)
+    for model in (theirs, ours):
+        for method in (model.predict, model.predict_proba, model.predict_log_proba):
+            with pytest.raises(ValueError, match="not compatible with arrays of bytes/strings"):
+                method(text)
+            method(text.astype(object))
+
+
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
 def test_prediction_before_a_fit_says_so(method):
     with pytest.raises(NotFittedError, match="Call 'fit' with appropriate arguments"):
