@@ -141,7 +141,8 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
 
     class_weight : dict, 'balanced' or None, default=None
         Factor on the weight of each class's samples; 'balanced' takes
-        ``n_samples / (n_classes * np.bincount(y))``.
+        ``n_samples / (n_classes * np.bincount(y))``, where samples count by their weights and a class
+        whose samples all have weight zero is left out.
 
     n_init : int, default=1
         Number of initial draws. They are trained together, and the network of the lowest final loss, or
