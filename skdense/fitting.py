@@ -159,11 +159,14 @@ def _n_rows(data, rows):
 
 def _output_and_loss(estimator):
     multiclass = estimator._label_binarizer.y_type_ == "multiclass"
+    one_class = len(estimator.classes_) == 1
     if estimator.loss == "squared_error":
+        if one_class:
+            return "identity", "one_class_squared_error"
         return "identity", "multiclass_squared_error" if multiclass else "squared_error"
     if multiclass:
         return "softmax", "softmax_log_loss"
-    return "logistic", "logistic_log_loss"
+    return "logistic", "one_class_log_loss" if one_class else "logistic_log_loss"
 
 
 def _earlier_parameters(estimator, layer_sizes):

@@ -312,3 +312,40 @@ def test_one_class_or_one_sample_fits_as_in_mlp_classifier(n_samples, y):
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-9)
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=0, atol=1e-9)
     assert np.isfinite(ours.predict_log_proba(X)).all()
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_only_class_is_always_right_as_in_mlp_classifier(early_stopping, loss):
+    X = np.random.default_rng(0).normal(size=(60, 6))
+    y = np.full(60, 7)
+    parameters = {
+        "n_iter_no_change": 3,
+        "learning_rate_init": 0.1,
+        "max_iter": 60,
+        "random_state": 3,
+        "early_stopping": early_stopping,
+    }
+
+    ours = LowLevelMLPClassifier(**parameters, loss=loss).fit(X, y)
+
+    assert set(ours.accuracy_curve_) == {1.0}
+    assert ours.score(X, y) == 1
+    if early_stopping:
+        assert set(ours.validation_scores_) == {1.0}
+    if loss == "log_loss":
+        theirs = MLPClassifier(**parameters).fit(X, y)
+        assert ours.n_iter_ == theirs.n_iter_
+        assert ours.validation_scores_ == theirs.validation_scores_
+        np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
+        np.testing.assert_allclose(ours.coefs_[0], theirs.coefs_[0], rtol=0, atol=1e-9)
+
+
+def test_the_only_class_of_partial_fit_and_of_a_validation_set_is_right_too():
+    X = np.random.default_rng(0).normal(size=(60, 6))
+    y = np.full(60, "only")
+    first = LowLevelMLPClassifier(random_state=0).partial_fit(X, y, classes=["only"])
+    validated = LowLevelMLPClassifier(max_iter=3, random_state=0).fit(X, y, X_val=X[:9], y_val=y[:9])
+
+    assert first.accuracy_curve_ == [1.0]
+    assert validated.validation_scores_ == [1.0] * 3
