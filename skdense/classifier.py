@@ -118,7 +118,8 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         Decay of Adam's mean of squared gradients, in [0, 1).
 
     epsilon : float, default=1e-8
-        Added to the denominator of Adam's update.
+        Added to the denominator of Adam's update, in which it is at least the smallest normal number
+        of the precision.
 
     n_iter_no_change : int or inf, default=10
         Training stops after more than this many epochs in a row without an improvement.
@@ -369,7 +370,11 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Go on training for one epoch over X and y.
 
-        The optimizer's state is kept between calls, and from `fit`.
+        The optimizer is kept between calls, and from `fit`, with the settings that it was made with, as
+        in MLPClassifier: `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`,
+        `nesterovs_momentum`, `beta_1`, `beta_2` and `epsilon`. What `set_params` changes of these
+        counts from the next `fit` on, which makes a new optimizer, also with `warm_start`. All other
+        parameters are read anew in each call.
 
         Parameters
         ----------
