@@ -25,6 +25,29 @@ fit_stand_in = ContextVar("fit_stand_in", default=None)
 """A function that may stand in for `fit`, given the estimator and its `FitInput`; True if it does."""
 
 
+class _FloatDtype(Options):
+    """A constraint: what NumPy takes for float32 or float64, None excepted."""
+
+    def __init__(self):
+        super().__init__(object, {np.dtype("float32"), np.dtype("float64")})
+
+    def is_satisfied_by(self, value):
+        try:
+            return value is not None and np.dtype(value) in self.options
+        except (TypeError, ValueError):
+            return False
+
+    def __str__(self):
+        return "'float32', 'float64', a NumPy dtype that equals one of them"
+
+
+class _Schedules(StrOptions):
+    """A constraint: one of the names of learning rate schedules."""
+
+    def __str__(self):
+        return f"{super().__str__()} (the rate itself is learning_rate_init)"
+
+
 def _can_fit_partially(estimator):
     if estimator.solver == "lbfgs":
         raise AttributeError(
@@ -127,9 +150,9 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     max_fun : int, default=15000
         Largest number of loss evaluations of 'lbfgs'.
 
-    dtype : {'float32', 'float64'} or None, default=None
-        Precision of the parameters and the training. None takes that of X: float32 for float32,
-        float64 for everything else.
+    dtype : {'float32', 'float64'}, dtype or None, default=None
+        Precision of the parameters and the training, as a name or a NumPy dtype. None takes that of X:
+        float32 for float32, float64 for everything else.
 
     loss : {'log_loss', 'squared_error'}, default='log_loss'
         What is minimized: the log-loss of logistic outputs (binary and multilabel) or softmax outputs
@@ -236,7 +259,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate": [_Schedules({"constant", "invscaling", "adaptive"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -257,7 +280,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             Options(Real, {np.inf}),
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dtype": [StrOptions({"float32", "float64"}), None],
+        "dtype": [_FloatDtype(), None],
         "loss": [StrOptions({"log_loss", "squared_error"})],
         "init": [StrOptions(set(INITIALIZERS))],
         "class_weight": [dict, StrOptions({"balanced"}), None],

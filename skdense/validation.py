@@ -91,7 +91,7 @@ def _check_arrays(estimator, given, goes_on):
     """X as a float array or CSR matrix, and y, of one dimension where it has one column."""
     dtype = (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
     shared = {} if given.checked is None else given.checked
-    key = id(given.X), id(given.y), estimator.dtype
+    key = id(given.X), id(given.y), dtype
     if key not in shared:
         shared[key] = validate_data(
             estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on
@@ -125,7 +125,8 @@ def _bind_labels(estimator, y, given, goes_on):
         estimator._label_binarizer = LabelBinarizer().fit(y)
         estimator.classes_ = estimator._label_binarizer.classes_
     labels = unique_labels(y)
-    if goes_on and not given.incremental and set(labels) != set(estimator.classes_):
+    earlier_classes = goes_on or given.incremental
+    if earlier_classes and estimator.warm_start and set(labels) != set(estimator.classes_):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the previous call to "
             f"fit. Previously got {estimator.classes_}, `y` has {labels}"

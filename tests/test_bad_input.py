@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFit
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, fit_many
 from skdense.datasets import make_two_clouds
 
 pytestmark = [
@@ -150,6 +150,52 @@ def test_a_bool_is_no_width(fitted):
 def test_a_bad_choice_raises_the_error_scikit_learn_raises(name, value):
     with pytest.raises(InvalidParameterError, match=f"'{name}' parameter of LowLevelMLPClassifier"):
         LowLevelMLPClassifier(**{name: value}).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [
+        (np.float32, "float32"),
+        (np.dtype("float32"), "float32"),
+        ("f4", "float32"),
+        ("single", "float32"),
+        (np.float64, "float64"),
+        (float, "float64"),
+        ("double", "float64"),
+    ],
+)
+def test_dtype_takes_what_numpy_takes_for_float32_and_float64(dtype, name):
+    model = small(dtype=dtype)
+    assert model.get_params()["dtype"] is dtype
+    assert type(clone(model).dtype) is type(dtype)
+    assert pickle.loads(pickle.dumps(model)).fit(X, y).coefs_[0].dtype == name
+    many = fit_many([small(dtype=dtype), small(dtype=name)], X, y)
+    np.testing.assert_array_equal(many[0].coefs_[0], many[1].coefs_[0])
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.float16, np.longdouble, int, "int32", bool, ">f4", 32, np.zeros(2), {}, "x"]
+)
+def test_other_dtypes_are_refused(dtype):
+    with pytest.raises(InvalidParameterError, match=r"'dtype' parameter .* 'float32', 'float64'"):
+        small(dtype=dtype).fit(X, y)
+
+
+@pytest.mark.parametrize("rate", [0.1, 1, "cosine"])
+def test_a_number_for_the_schedule_is_told_where_numbers_belong(rate):
+    """The rest of the message is scikit-learn's."""
+    with pytest.raises(InvalidParameterError) as theirs:
+        MLPClassifier(learning_rate=rate).fit(X, y)
+    with pytest.raises(InvalidParameterError) as ours:
+        small(learning_rate=rate).fit(X, y)
+
+    hint = " (the rate itself is learning_rate_init)"
+    assert str(ours.value).count(hint) == 1
+
+    def words(message):
+        return sorted(re.findall(r"[\w.']+", message.replace(hint, "").replace("LowLevel", "")))
+
+    assert words(str(ours.value)) == words(str(theirs.value))
 
 
 BAD_DATA = {
@@ -294,6 +340,21 @@ def test_training_that_goes_on_refuses_changed_widths(fitted):
         assert "(2, 4, 1)" in message
 
 
+@pytest.mark.parametrize("first", [False, True], ids=["later call", "first call"])
+def test_partial_fit_with_warm_start_refuses_a_subset_of_the_classes_as_there(first):
+    models = [small(warm_start=True), MLPClassifier((4,), max_iter=3, random_state=0, warm_start=True)]
+    zeros, messages = y == 0, []
+    for model in models:
+        if not first:
+            model.partial_fit(X, y, classes=[0, 1])
+        with pytest.raises(ValueError, match="warm_start can only be used where") as caught:
+            model.partial_fit(X[zeros], y[zeros], classes=[0, 1])
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+    models[0].partial_fit(X, y, classes=[0, 1])
+    models[0].set_params(warm_start=False).partial_fit(X[zeros], y[zeros])
+
+
 @pytest.mark.parametrize("labels", [np.arange(100) % 3, np.zeros(100, int), y + 1])
 def test_a_warm_start_refuses_other_classes(fitted, labels):
     fitted.set_params(warm_start=True)
@@ -435,3 +496,23 @@ def test_the_callers_line_is_the_innermost_outside_of_the_package():
     (warning,) = [w for w in caught if w.category is DataConversionWarning]
     line = Path(__file__).read_text().splitlines()[warning.lineno - 1]
     assert line.strip() == "return super().fit(X, y)"
+
+
+def test_an_estimator_that_is_no_list_is_refused_by_fit_many():
+    with pytest.raises(TypeError, match="estimators must be a list, got LowLevelMLPClassifier"):
+        fit_many(small(), X, y)
+
+
+@pytest.mark.parametrize(
+    ("subset", "match"),
+    [
+        ([], "no samples"),
+        (np.zeros(len(y), bool), "no samples"),
+        ([0.0, 1.0], "ints or bools, got an array of dtype float64"),
+        (["a"], "ints or bools"),
+    ],
+    ids=["empty", "empty mask", "floats", "text"],
+)
+def test_a_subset_without_samples_or_of_no_rows_is_named(subset, match):
+    with pytest.raises(ValueError, match=rf"subsets\[1\].*{match}"):
+        fit_many([small(), small()], X, y, subsets=[None, subset])
