@@ -24,7 +24,7 @@ from tqdm import tqdm
 from benchmarks.report import markdown_table
 from skdense import LowLevelMLPClassifier
 from skdense.datasets import make_two_clouds
-from skdense.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV
 
 ROUNDS = 3
 

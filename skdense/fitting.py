@@ -129,12 +129,14 @@ def prepare(estimator, given):
         warn_at_caller(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
         )
-    slots, progress = _optimizer_start(estimator, goes_on, given.incremental)
+    optimizer, settings, slots, progress = _optimizer_start(estimator, goes_on, given.incremental)
     out_activation, loss = _output_and_loss(estimator)
     network = Network(
         parameters=parameters,
         hyper=_hyper(
             estimator,
+            settings,
+            dtype,
             max_epochs=1 if given.incremental else estimator.max_iter,
             n_samples=n_samples,
             n_validation=_n_rows(validation, validation_rows),
@@ -151,7 +153,7 @@ def prepare(estimator, given):
         batch_capacity=_AUTO_BATCH if estimator.batch_size == "auto" else 1,
     )
     earlier_curves = {name: getattr(estimator, name, None) for name in _CURVES if goes_on}
-    spec = Spec(estimator.activation, loss, estimator.solver, dtype.name)
+    spec = Spec(estimator.activation, loss, optimizer, dtype.name)
     networks = [network, *_further_draws(estimator, network)] if not goes_on else [network]
     return Job(estimator, spec, networks, out_activation, earlier_curves, given.incremental)
 
@@ -175,11 +177,14 @@ def _n_rows(data, rows):
 
 def _output_and_loss(estimator):
     multiclass = estimator._label_binarizer.y_type_ == "multiclass"
+    one_class = len(estimator.classes_) == 1
     if estimator.loss == "squared_error":
+        if one_class:
+            return "identity", "one_class_squared_error"
         return "identity", "multiclass_squared_error" if multiclass else "squared_error"
     if multiclass:
         return "softmax", "softmax_log_loss"
-    return "logistic", "logistic_log_loss"
+    return "logistic", "one_class_log_loss" if one_class else "logistic_log_loss"
 
 
 def _earlier_parameters(estimator, layer_sizes):
@@ -223,16 +228,18 @@ def _validation_split(estimator, data, random_state):
 
 
 def _optimizer_start(estimator, goes_on, incremental):
-    """The slots and the progress to start from.
+    """The optimizer's name, its settings, its slots and the progress to start from.
 
-    partial_fit keeps the optimizer; a warm start takes a new one, and new patience if the last fit's
+    partial_fit keeps the optimizer with the settings it was made with, whatever the parameters are by
+    now, as MLPClassifier does; a warm start makes a new one, and takes new patience if the last fit's
     was exhausted.
     """
     early_stopping = estimator.early_stopping
     best = -np.inf if early_stopping else np.inf
-    progress = Progress(estimator.learning_rate_init, best=best)
+    settings = _optimizer_settings(estimator)
+    progress = Progress(settings["learning_rate_init"], best=best)
     if not goes_on or not hasattr(estimator, "_optimizer_state"):
-        return (), progress
+        return estimator.solver, settings, (), progress
     earlier_best = estimator.best_validation_score_ if early_stopping else estimator.best_loss_
     no_improvement = estimator._no_improvement_count
     if not incremental and no_improvement > estimator.n_iter_no_change:
@@ -242,25 +249,36 @@ def _optimizer_start(estimator, goes_on, incremental):
         no_improvement=no_improvement,
         samples_seen=estimator.t_,
     )
-    solver, learning_rate, step, slots = estimator._optimizer_state
-    if not incremental or solver != estimator.solver:
-        return (), progress
-    return slots, progress._replace(learning_rate=learning_rate, step=step)
+    if not incremental:
+        return estimator.solver, settings, (), progress
+    solver, values, learning_rate, step, slots = estimator._optimizer_state
+    settings = dict(zip(settings, values, strict=True))
+    return solver, settings, slots, progress._replace(learning_rate=learning_rate, step=step)
 
 
-def _hyper(estimator, max_epochs, n_samples, n_validation):
+def _optimizer_settings(estimator):
+    """The fields of `Hyper` that an optimizer keeps as long as it lives."""
+    schedule = estimator.learning_rate if estimator.solver == "sgd" else "constant"
+    settings = {
+        "learning_rate_init": estimator.learning_rate_init,
+        "schedule": getattr(Schedule, schedule.upper()),
+        "power_t": estimator.power_t,
+        "momentum": estimator.momentum,
+        "nesterov": estimator.nesterovs_momentum,
+        "beta_1": estimator.beta_1,
+        "beta_2": estimator.beta_2,
+        "epsilon": estimator.epsilon,
+    }
+    return {name: float(value) for name, value in settings.items()}
+
+
+def _hyper(estimator, settings, dtype, max_epochs, n_samples, n_validation):
     batch_size = _AUTO_BATCH if estimator.batch_size == "auto" else estimator.batch_size
-    schedule = getattr(Schedule, estimator.learning_rate.upper())
+    # XLA takes subnormal numbers for 0, and a unit without gradient would divide 0 by 0.
+    epsilon = max(settings["epsilon"], float(np.finfo(dtype).tiny))
     return Hyper(
         alpha=estimator.alpha,
-        learning_rate_init=estimator.learning_rate_init,
-        schedule=schedule if estimator.solver == "sgd" else Schedule.CONSTANT,
-        power_t=estimator.power_t,
-        momentum=estimator.momentum,
-        nesterov=estimator.nesterovs_momentum,
-        beta_1=estimator.beta_1,
-        beta_2=estimator.beta_2,
-        epsilon=estimator.epsilon,
+        **settings | {"epsilon": epsilon},
         tol=estimator.tol,
         patience=estimator.n_iter_no_change,
         max_epochs=max_epochs,
@@ -390,6 +408,7 @@ def _stochastic_attributes(job, network):
         if network.validation is not None or not name.startswith("validation"):
             curve = (curve or []) + getattr(network.curves, field_name).tolist()
         attributes[name] = curve
+    settings = tuple(getattr(network.hyper, name) for name in _optimizer_settings(estimator))
     loss_curve = attributes["loss_curve_"]
     return attributes | {
         "loss_": loss_curve[-1] if loss_curve else np.nan,
@@ -400,7 +419,7 @@ def _stochastic_attributes(job, network):
         "_no_improvement_count": int(progress.no_improvement),
         # Plain tuples of arrays, so that a saved model holds no class of ours but the estimator's.
         "_optimizer_state": (
-            job.estimator.solver, progress.learning_rate, progress.step, network.slots,
+            job.spec.optimizer, settings, progress.learning_rate, progress.step, network.slots,
         ),
     }  # fmt: skip
 

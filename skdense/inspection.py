@@ -1,5 +1,6 @@
 """Looking into fitted networks: dead units, and how a setting fares under many seeds."""
 
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -93,8 +94,10 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
 
     Raises
     ------
+    TypeError
+        If the estimator is of another kind.
     ValueError
-        If no seed's training ends without an error: that of the first.
+        If there are no seeds, or if no seed's training ends without an error: that of the first.
 
     Examples
     --------
@@ -106,9 +109,12 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
     >>> study.accuracy.shape, study.dead.shape
     ((3,), (3, 1))
     """
-    seeds = range(seeds) if isinstance(seeds, int) else seeds
-    estimators = [clone(estimator).set_params(random_state=seed) for seed in seeds]
-    check_estimators(estimators)
+    check_estimators([estimator])
+    values = range(seeds) if isinstance(seeds, Integral) else seeds
+    values = list(values) if np.iterable(values) else []
+    if not values:
+        raise ValueError(f"seeds must be a positive int or a list of ints, got {seeds!r}")
+    estimators = [clone(estimator).set_params(random_state=seed) for seed in values]
     errors = fit_inputs(estimators, [FitInput(X, y)] * len(estimators), n_jobs)
     if all(errors):
         raise errors[0]

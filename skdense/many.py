@@ -60,9 +60,9 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
     Raises
     ------
     ValueError
-        If there are no estimators, or the lengths of the lists differ.
+        If there are no estimators, the lengths of the lists differ, or a subset is empty.
     TypeError
-        If an estimator is of another kind.
+        If `estimators` is no list, or an estimator is of another kind.
     Exception
         What the first fit that failed raised, once all others are fitted; an estimator whose fit
         failed is as it was. If the training of all fails, or Ctrl-C ends it, all are as they were.
@@ -77,6 +77,10 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
     >>> [net.n_layers_ for net in fit_many(nets, X, y)]
     [3, 3, 3]
     """
+    if isinstance(estimators, LowLevelMLPClassifier):
+        raise TypeError(
+            f"estimators must be a list, got {estimators!r}: put it in a list, or call its fit"
+        )
     estimators = list(estimators)
     check_estimators(estimators)
     errors = fit_inputs(estimators, _inputs(len(estimators), X, y, sample_weight, subsets), n_jobs)
@@ -111,6 +115,9 @@ def _inputs(n_estimators, X, y, sample_weight, subsets):
                 f"{name} must have an entry for each of the {n_estimators} estimators, "
                 f"got {len(values)}"
             )
+    for i, rows in enumerate(lists["subsets"]):
+        if rows is not None:
+            _check_subset(rows, f"subsets[{i}]")
     parts = {}
 
     def part(values, rows):
@@ -125,6 +132,15 @@ def _inputs(n_estimators, X, y, sample_weight, subsets):
         FitInput(part(X, rows), part(y, rows), part(weight, rows))
         for X, y, weight, rows in zip(*lists.values(), strict=True)
     ]
+
+
+def _check_subset(rows, name):
+    """Raise unless these are numbers of rows, or a mask, of at least one sample."""
+    rows = np.asarray(rows)
+    if not rows.size or (rows.dtype.kind == "b" and not rows.any()):
+        raise ValueError(f"{name} has no samples to fit an estimator to; None stands for all samples")
+    if rows.dtype.kind not in "iub":
+        raise ValueError(f"{name} must have ints or bools, got an array of dtype {rows.dtype}")
 
 
 def fit_inputs(estimators, inputs, n_jobs=None):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from skdense import LowLevelMLPClassifier
 from skdense.datasets import make_two_clouds
@@ -75,3 +76,23 @@ def test_a_study_keeps_the_seeds_that_did_not_diverge():
 def test_a_study_of_which_no_seed_can_be_fitted_raises():
     with pytest.raises(ValueError, match="hidden_layer_sizes"):
         study_seeds(LowLevelMLPClassifier((0,)), X, y, seeds=2)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_int_of_numpy_is_a_number_of_seeds():
+    tiny = LowLevelMLPClassifier((2,), max_iter=1)
+    study = study_seeds(tiny, X, y, seeds=np.int64(3))
+    assert [network.random_state for network in study.estimators] == [0, 1, 2]
+    assert len(study_seeds(tiny, X, y, seeds=np.array([5, 7])).estimators) == 2
+
+
+@pytest.mark.parametrize("seeds", [0, -1, 2.0, None, []])
+def test_a_study_needs_seeds(seeds):
+    with pytest.raises(ValueError, match="seeds must be a positive int or a list of ints, got"):
+        study_seeds(LowLevelMLPClassifier((2,)), X, y, seeds=seeds)
+
+
+@pytest.mark.parametrize("other", [LogisticRegression(), [LowLevelMLPClassifier()], None])
+def test_a_study_is_of_an_estimator_of_ours(other):
+    with pytest.raises(TypeError, match="LowLevelMLPClassifier"):
+        study_seeds(other, X, y, seeds=2)
