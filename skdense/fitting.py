@@ -408,7 +408,7 @@ def _stochastic_attributes(job, network):
         if network.validation is not None or not name.startswith("validation"):
             curve = (curve or []) + getattr(network.curves, field_name).tolist()
         attributes[name] = curve
-    settings = tuple(getattr(network.hyper, name) for name in _optimizer_settings(estimator))
+    settings = tuple(getattr(network.hyper, name) for name in _optimizer_settings(job.estimator))
     loss_curve = attributes["loss_curve_"]
     return attributes | {
         "loss_": loss_curve[-1] if loss_curve else np.nan,

@@ -6,7 +6,6 @@ samples, so that they share a few compiled programs.
 
 import signal
 import threading
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -469,7 +468,7 @@ def test_an_estimator_whose_fit_fails_is_left_as_it_was():
 def test_each_fit_has_its_error_and_its_warning():
     models = [net(**DIVERGING), net(max_iter=2), net(tol=1e6, n_iter_no_change=1), net(alpha=-1)]
     models += [net(solver="lbfgs", max_iter=1), net(batch_size=500, tol=1e6, n_iter_no_change=1)]
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(ConvergenceWarning) as caught:
         errors = fit_inputs(models, [FitInput(X, Y)] * len(models))
 
     assert "non-finite" in str(errors[0])

@@ -428,7 +428,7 @@ os.write(2, b"below\\n")
         assert errors == "before\nafter\nbelow\n"
 
     def test_nothing_that_other_threads_write_during_the_first_fit_is_lost(self):
-        process = start_python("""
+        program = """
 import os, sys, threading
 import numpy as np
 from skdense import LowLevelMLPClassifier
@@ -448,8 +448,9 @@ writer.start()
 LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
 is_fitted.set()
 writer.join()
-""")
-        output, errors = process.communicate(timeout=120)
+"""
+        with running_python(program) as process:
+            output, errors = process.communicate(timeout=TIME_LIMIT)
         expected = [
             line for n in range(int(output)) for line in (f"by the system {n}", f"by Python {n}")
         ]
