@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier
 from skdense.datasets import make_two_clouds
@@ -92,7 +95,33 @@ def test_a_study_needs_seeds(seeds):
         study_seeds(LowLevelMLPClassifier((2,)), X, y, seeds=seeds)
 
 
-@pytest.mark.parametrize("other", [LogisticRegression(), [LowLevelMLPClassifier()], None])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_study_of_a_pipeline_equals_the_fits_of_its_seeds_one_by_one(nested):
+    pipeline = make_pipeline(StandardScaler(), LowLevelMLPClassifier((3, 2), max_iter=5))
+    name = "lowlevelmlpclassifier__random_state"
+    if nested:
+        pipeline, name = make_pipeline(pipeline), "pipeline__" + name
+
+    study = study_seeds(pipeline, X, y, seeds=[3, 1])
+
+    for seed, fitted, accuracy, dead in zip([3, 1], study.estimators, study.accuracy, study.dead):
+        alone = clone(pipeline).set_params(**{name: seed}).fit(X, y)
+        np.testing.assert_allclose(fitted.predict_proba(X), alone.predict_proba(X), rtol=1e-5)
+        assert accuracy == alone.score(X, y)
+        assert dead.tolist() == [units.mean() for units in dead_units(alone, X)]
+    assert study.estimators[0].get_params().keys() == pipeline.get_params().keys()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        LogisticRegression(),
+        [LowLevelMLPClassifier()],
+        None,
+    ],
+)
 def test_a_study_is_of_an_estimator_of_ours(other):
     with pytest.raises(TypeError, match="LowLevelMLPClassifier"):
         study_seeds(other, X, y, seeds=2)
