@@ -29,7 +29,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skdense.classifier
 from skdense import LowLevelMLPClassifier, model_selection
-from skdense.core.program import n_compiled
+from skdense.core.compiling import n_compiled
 from skdense.datasets import make_two_clouds
 
 # A few epochs are enough to compare.
