@@ -477,6 +477,39 @@ print([name for name in set(sys.modules) - before if name.startswith(("tensorflo
 """)
         assert output == "[]\n"
 
+    def test_a_fit_computes_on_the_cpu_whatever_device_is_the_default(self):
+        process = start_python("""
+import numpy as np
+import tensorflow as tf
+from skdense import LowLevelMLPClassifier
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from skdense.core import compiling, lbfgs, training
+
+devices = set()
+
+def compiled(*key):
+    program = compiling.compiled(*key)
+
+    def run(*arguments):
+        results = program(*arguments)
+        devices.update(tensor.device for tensor in tf.nest.flatten((arguments, results)))
+        return results
+
+    return run
+
+lbfgs.compiled = training.compiled = compiled
+with tf.device("/CPU:1"):
+    assert tf.ones(2).device.endswith("CPU:1")
+    for solver in ("adam", "lbfgs"):
+        LowLevelMLPClassifier((4,), solver=solver, max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
+print({device.rpartition("/")[2] for device in devices})
+""")
+        output, _ = process.communicate(timeout=120)  # the user's own import writes to stderr
+        assert output == "{'device:CPU:0'}\n"
+
     def test_keras_is_the_users_own_after_a_fit(self):
         output = run_python("""
 import numpy as np

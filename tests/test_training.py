@@ -17,9 +17,9 @@ from sklearn.neural_network import MLPClassifier
 
 from skdense import LowLevelMLPClassifier
 from skdense.core import stack
+from skdense.core.compiling import n_compiled
 from skdense.core.initializers import initial_parameters
 from skdense.core.orders import Orders
-from skdense.core.program import n_compiled
 from skdense.core.stack import Curves, Data, Hyper, Network, Progress, Schedule, Spec, stack_shape
 from skdense.core.training import train, train_groups
 

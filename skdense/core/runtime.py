@@ -13,6 +13,10 @@ from importlib.util import find_spec
 import numpy as np
 from joblib import cpu_count
 
+CPU = "/CPU:0"
+"""Where all tensors are and all programs run. A GPU was never measured, and would round float32
+products to TensorFloat-32."""
+
 _SHARE_FROM_BYTES = 2**25
 # What XLA asks of a program's arguments, and NumPy's allocator gives. Other operations of TensorFlow
 # abort on less than 64, so a shared tensor must go nowhere but into a compiled program.
@@ -124,7 +128,8 @@ def n_threads():
 
 def to_tensor(array):
     """A tensor with a copy of `array`."""
-    return tf.constant(array)
+    with tf.device(CPU):
+        return tf.constant(array)
 
 
 def share(array):

@@ -12,9 +12,10 @@ from time import perf_counter
 
 import numpy as np
 
+from skdense.core.compiling import compiled
 from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.orders import Lane, Orders, sources_of
-from skdense.core.program import ROWS, Clock, Shifts, State, compiled
+from skdense.core.program import ROWS, Clock, Shifts, State, training_program
 from skdense.core.runtime import tf, to_tensor, view
 from skdense.core.stack import CALL_SECONDS, Curves, Layout, Progress, stack_shape, steps_in
 from skdense.core.tables import combine, make_table
@@ -146,7 +147,7 @@ class _Plan:
             if self.shape is None:
                 self.shape = stack_shape(self.spec, self.networks)
                 self.layout = Layout(self.shape.layer_sizes)
-                self.program = compiled(self.spec, self.shape)
+                self.program = compiled(training_program, self.spec, self.shape)
                 self.steps_per_epoch = max(network.steps_per_epoch for network in self.networks)
                 self.sources = sources_of(self.networks)
 
