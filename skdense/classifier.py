@@ -3,7 +3,6 @@
 Fitting is `skdense.fitting`; prediction is NumPy alone and does not import TensorFlow.
 """
 
-from contextvars import ContextVar
 from numbers import Integral, Real
 
 import numpy as np
@@ -23,9 +22,6 @@ from skdense.core.initializers import INITIALIZERS
 from skdense.core.layers import forward
 from skdense.fitting import fit_estimator
 from skdense.validation import FitInput
-
-fit_stand_in = ContextVar("fit_stand_in", default=None)
-"""A function that may stand in for `fit`, given the estimator and its `FitInput`; True if it does."""
 
 
 class _FloatDtype(Options):
@@ -386,9 +382,6 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             If a parameter or the data are invalid, or if training diverged.
         """
         given = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        stand_in = fit_stand_in.get()
-        if stand_in is not None and stand_in(self, given):
-            return self
         return fit_estimator(self, given)
 
     @available_if(_can_fit_partially)

@@ -115,16 +115,16 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
     if not values:
         raise ValueError(f"seeds must be a positive int or a list of ints, got {seeds!r}")
     estimators = [clone(estimator).set_params(random_state=seed) for seed in values]
-    outcomes = fit_inputs(estimators, [FitInput(X, y)] * len(estimators), n_jobs)
-    if all(outcome.error is not None for outcome in outcomes):
-        raise outcomes[0].error
+    errors = fit_inputs(estimators, [FitInput(X, y)] * len(estimators), n_jobs)
+    if all(errors):
+        raise errors[0]
     study = SeedStudy(
         estimators,
         accuracy=np.full(len(estimators), np.nan),
         dead=np.full((len(estimators), len(hidden_sizes(estimator))), np.nan),
     )
-    for i, (network, outcome) in enumerate(zip(estimators, outcomes, strict=True)):
-        if outcome.error is None:
+    for i, (network, error) in enumerate(zip(estimators, errors, strict=True)):
+        if error is None:
             study.accuracy[i] = network.score(X, y)
             study.dead[i] = [layer.mean() for layer in dead_units(network, X)]
     return study

@@ -27,8 +27,6 @@ class FitInput(NamedTuple):
     sample_weight_val: object = None
     classes: object = None
     incremental: bool = False
-    checked: dict | None = None
-    """What estimators that are fitted together to the same objects share, once it is checked."""
 
 
 _CHECKS = {"accept_sparse": "csr", "multi_output": True, "order": "C"}
@@ -68,16 +66,6 @@ def check_data(estimator, given, goes_on):
     """
     X, y = _check_arrays(estimator, given, goes_on)
     _bind_labels(estimator, y, given, goes_on)
-    alike = id(X), id(given.y), id(given.sample_weight)
-    if given.checked is None or estimator.class_weight is not None or given.X_val is not None:
-        return _binarized(estimator, given, X, y)
-    if alike not in given.checked:
-        given.checked[alike] = _binarized(estimator, given, X, y)
-    return given.checked[alike]
-
-
-def _binarized(estimator, given, X, y):
-    """The training and validation data of X, y and their weights."""
     X_val, y_val = _check_validation_set(estimator, given, X.dtype, y)
     weights, weights_val = _weights(estimator, given, X, y, X_val, y_val)
     binarize = estimator._label_binarizer.transform
@@ -90,15 +78,7 @@ def _binarized(estimator, given, X, y):
 def _check_arrays(estimator, given, goes_on):
     """X as a float array or CSR matrix, and y, of one dimension where it has one column."""
     dtype = (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
-    shared = {} if given.checked is None else given.checked
-    key = id(given.X), id(given.y), dtype
-    if key not in shared:
-        shared[key] = validate_data(
-            estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on
-        )
-    else:
-        validate_data(estimator, given.X, skip_check_array=True, reset=not goes_on)
-    X, y = shared[key]
+    X, y = validate_data(estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on)
     if goes_on and estimator.dtype is None:
         X = X.astype(np.result_type(X.dtype, *estimator.coefs_), copy=False)
     return X, _column(y)

@@ -4,10 +4,7 @@ import copy
 import importlib
 import io
 import pickle
-import subprocess
-import sys
 import warnings
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -17,6 +14,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import InconsistentVersionWarning
 
 import skdense
+from helpers import run_python
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -262,13 +260,4 @@ def test_a_loaded_model_predicts_where_tensorflow_cannot_be_imported(labels, los
     answers = [model.predict(X), model.predict_proba(X), model.predict_log_proba(X)]
     path = tmp_path / "model.pickle"
     path.write_bytes(pickle.dumps((model, X, labels, *answers, model.score(X, labels))))
-    finished = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW, str(path)],
-        cwd=Path(skdense.__file__).parents[1],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert finished.stderr == ""
-    assert finished.stdout == "fit needs it\n"
+    assert run_python(WITHOUT_TENSORFLOW, path) == "fit needs it\n"
