@@ -9,11 +9,14 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+import skdense
 from skdense.blocks import BLOCK_ROWS, for_each_block
+from skdense.callers import warn_at_caller
 from skdense.core.activations import array_activation
 from skdense.core.initializers import INITIALIZERS
 from skdense.core.layers import forward
@@ -515,6 +518,23 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     def _columns(self, outputs):
         """The probability of each class; a single output is that of the second class."""
         return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_skdense_version": skdense.__version__}
+
+    def __setstate__(self, state):
+        """Take a saved state, and warn as scikit-learn does for its own if another version saved it."""
+        state = dict(state)
+        version = state.pop("_skdense_version", "pre-0.1")
+        if version != skdense.__version__:
+            warn_at_caller(
+                InconsistentVersionWarning(
+                    estimator_name=f"{type(self).__name__} (skdense)",
+                    current_sklearn_version=skdense.__version__,
+                    original_sklearn_version=version,
+                )
+            )
+        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
