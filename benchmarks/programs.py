@@ -31,7 +31,7 @@ def _main():
     from sklearn.model_selection import GridSearchCV, cross_val_score
 
     from skdense import LowLevelMLPClassifier
-    from skdense.core.program import n_compiled
+    from skdense.core.compiling import n_compiled
     from skdense.datasets import make_two_clouds
 
     warnings.simplefilter("ignore", ConvergenceWarning)

@@ -400,14 +400,16 @@ print("equal")
 
 
 class TestLeavingNoTrace:
-    def test_a_first_fit_writes_nothing_and_changes_no_environment_variable(self):
+    def test_a_first_fit_writes_nothing_and_leaves_no_setting_in_the_environment(self):
         program = """
 import os
-before = dict(os.environ)
 import numpy as np
 from skdense import LowLevelMLPClassifier
+def settings():  # TensorFlow leaves variables of other names
+    return {name for name in os.environ if name.startswith(("TF_", "OMP_"))}
+before = settings()
 LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
-assert dict(os.environ) == before
+assert settings() == before
 """
         assert run_python(program) == ""
 
@@ -424,6 +426,36 @@ os.write(2, b"below\\n")
         with running_python(program) as process:
             _, errors = process.communicate(timeout=TIME_LIMIT)
         assert errors == "before\nafter\nbelow\n"
+
+    def test_nothing_that_other_threads_write_during_the_first_fit_is_lost(self):
+        program = """
+import os, sys, threading
+import numpy as np
+from skdense import LowLevelMLPClassifier
+
+is_fitted = threading.Event()
+
+def write():
+    n = 0
+    while not is_fitted.wait(0.01):
+        os.write(2, f"by the system {n}\\n".encode())
+        print("by Python", n, file=sys.stderr)
+        n += 1
+    print(n)
+
+writer = threading.Thread(target=write)
+writer.start()
+LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
+is_fitted.set()
+writer.join()
+"""
+        with running_python(program) as process:
+            output, errors = process.communicate(timeout=TIME_LIMIT)
+        expected = [
+            line for n in range(int(output)) for line in (f"by the system {n}", f"by Python {n}")
+        ]
+        assert errors.splitlines() == expected
+        assert len(expected) > 20
 
     def test_a_first_fit_works_where_stderr_is_closed(self):
         output = run_python("""
@@ -444,6 +476,39 @@ import skdense, skdense.datasets
 print([name for name in set(sys.modules) - before if name.startswith(("tensorflow", "keras"))])
 """)
         assert output == "[]\n"
+
+    def test_a_fit_computes_on_the_cpu_whatever_device_is_the_default(self):
+        process = start_python("""
+import numpy as np
+import tensorflow as tf
+from skdense import LowLevelMLPClassifier
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from skdense.core import compiling, lbfgs, training
+
+devices = set()
+
+def compiled(*key):
+    program = compiling.compiled(*key)
+
+    def run(*arguments):
+        results = program(*arguments)
+        devices.update(tensor.device for tensor in tf.nest.flatten((arguments, results)))
+        return results
+
+    return run
+
+lbfgs.compiled = training.compiled = compiled
+with tf.device("/CPU:1"):
+    assert tf.ones(2).device.endswith("CPU:1")
+    for solver in ("adam", "lbfgs"):
+        LowLevelMLPClassifier((4,), solver=solver, max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
+print({device.rpartition("/")[2] for device in devices})
+""")
+        output, _ = process.communicate(timeout=120)  # the user's own import writes to stderr
+        assert output == "{'device:CPU:0'}\n"
 
     def test_keras_is_the_users_own_after_a_fit(self):
         output = run_python("""
