@@ -1,6 +1,6 @@
 """The Python code of README.md and of the documentation's pages runs as it is printed.
 
-pytest runs the doctests of the pages and Sphinx the tutorials; what is left is the README, whose code can
+pytest runs the doctests of the pages, and Sphinx the tutorials. What is left is the README, whose code can
 be copied as it stands.
 """
 
