@@ -6,6 +6,7 @@ samples, so that they share a few compiled programs.
 
 import signal
 import threading
+import warnings
 
 import numpy as np
 import pandas as pd
