@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.blocks import BLOCK_ROWS, for_each_block
-from skdense.core.activations import array_activation
+from skdense.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skdense.core.initializers import INITIALIZERS
 from skdense.core.layers import forward
 from skdense.fitting import fit_estimator
@@ -468,7 +468,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-        activation = array_activation(self.activation)
+        activation = ACTIVATIONS[self.activation].array
         if X.shape[0] <= BLOCK_ROWS:
             return forward(X, layers, activation)
         logits = np.empty((X.shape[0], self.n_outputs_), np.result_type(X.dtype, *self.coefs_))
@@ -482,7 +482,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     def _outputs(self, logits):
         """The probability of each output; may overwrite its argument."""
         if self.out_activation_ != "identity":
-            return array_activation(self.out_activation_)(logits)
+            return OUTPUT_ACTIVATIONS[self.out_activation_](logits)
         eps = np.finfo(logits.dtype).eps
         if self._label_binarizer.y_type_ != "multiclass":
             return np.clip(logits, eps, 1 - eps)

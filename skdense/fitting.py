@@ -15,7 +15,8 @@ from sklearn.utils import check_random_state
 
 from skdense.core.forks import check_not_forked
 from skdense.core.initializers import initial_parameters
-from skdense.core.stack import Hyper, Network, Progress, Schedule, Spec
+from skdense.core.network import Hyper, Network, Progress, Spec
+from skdense.core.schedules import SCHEDULES
 from skdense.observers import EpochPrinter, EpochTasks
 from skdense.validation import check_data, check_parameters, hidden_sizes
 
@@ -234,11 +235,11 @@ def _optimizer_start(estimator, goes_on, incremental):
 
 def _hyper(estimator, max_epochs, n_samples, n_validation):
     batch_size = _AUTO_BATCH if estimator.batch_size == "auto" else estimator.batch_size
-    schedule = getattr(Schedule, estimator.learning_rate.upper())
+    schedule = estimator.learning_rate if estimator.solver == "sgd" else "constant"
     return Hyper(
         alpha=estimator.alpha,
         learning_rate_init=estimator.learning_rate_init,
-        schedule=schedule if estimator.solver == "sgd" else Schedule.CONSTANT,
+        schedule=SCHEDULES[schedule].number,
         power_t=estimator.power_t,
         momentum=estimator.momentum,
         nesterov=estimator.nesterovs_momentum,

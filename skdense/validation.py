@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skdense.core.stack import Data
+from skdense.core.network import Data
 
 
 class FitInput(NamedTuple):
