@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 from sklearn.model_selection import GridSearchCV as ScikitLearnSearch
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -24,7 +25,6 @@ from tqdm import tqdm
 from benchmarks.report import markdown_table
 from skdense import LowLevelMLPClassifier
 from skdense.datasets import make_two_clouds
-from skdense.model_selection import GridSearchCV
 
 ROUNDS = 3
 

@@ -10,14 +10,13 @@ import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
-import skdense
+from helpers import PACKAGE, TIME_LIMIT, run_python, running_python
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -26,7 +25,6 @@ needs_fork = pytest.mark.skipif(
 )
 needs_posix_signals = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
-PACKAGE = Path(skdense.__file__).parent
 X, y = load_iris(return_X_y=True)
 
 
@@ -45,31 +43,6 @@ def weights_of(model):
 
 def outcome(model):
     return weights_of(model), model.loss_curve_, model.accuracy_curve_, model.predict_proba(X).tolist()
-
-
-def start_python(program, **environment):
-    """A Python that runs a program text; skdense can be imported, and no TF_ variable is set."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-u", "-c", program],
-        cwd=PACKAGE.parent,
-        env=inherited | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run_python(program, **environment):
-    """The standard output of a program, which must end well and write no error."""
-    process = start_python(program, **environment)
-    try:
-        output, errors = process.communicate(timeout=120)
-    finally:
-        process.kill()
-    assert errors == ""
-    assert process.returncode == 0
-    return output
 
 
 class TestRepetition:
@@ -186,8 +159,7 @@ print("usable")
         self, n_samples, n_features, widths
     ):
         program = self.PROGRAM.format(n_samples=n_samples, n_features=n_features, widths=widths)
-        process = start_python(program)
-        try:
+        with running_python(program) as process:
             while not process.stdout.readline().startswith("Iteration 3,"):
                 assert process.poll() is None, process.stderr.read()
             process.send_signal(signal.SIGINT)
@@ -197,8 +169,6 @@ print("usable")
                 assert line.startswith("Iteration"), line + process.stderr.read()
             seconds = time.monotonic() - start
             output, errors = process.stdout.read(), process.stderr.read()
-        finally:
-            process.kill()
         assert seconds < 0.5
         assert output.startswith("UserWarning: Training interrupted by user.\n")
         assert output.endswith("usable\n")
@@ -250,7 +220,8 @@ print("usable")
 
     @needs_posix_signals
     def test_what_was_reached_before_ctrl_c_is_what_a_shorter_fit_reaches(self, alarm):
-        alarm(0.1)
+        small().fit(X, y)  # compiles, so that training begins before the alarm
+        alarm(1)
         with pytest.warns(UserWarning, match="Training interrupted by user"):
             stopped = endless().fit(X, y)
         shorter = small(max_iter=stopped.n_iter_, tol=0, n_iter_no_change=np.inf).fit(X, y)
@@ -284,8 +255,9 @@ print("status", os.waitpid(child, 0)[1])
         ids=["after a fit", "after the user's own TensorFlow"],
     )
     def test_a_forked_child_says_why_it_cannot_fit_instead_of_hanging(self, parent):
-        process = start_python(self.FORK.format(parent=parent))
-        output, _ = process.communicate(timeout=120)  # the user's own import writes to stderr
+        with running_python(self.FORK.format(parent=parent)) as process:
+            # The user's own import writes to stderr.
+            output, _ = process.communicate(timeout=TIME_LIMIT)
         assert "forked after TensorFlow was imported" in output
         assert "loky" in output
         assert "spawn" in output
@@ -298,13 +270,14 @@ print("status", os.waitpid(child, 0)[1])
     @needs_fork
     def test_a_model_can_predict_in_a_forked_child(self):
         output = run_python("""
-import os
+import os, signal
 import numpy as np
 from skdense import LowLevelMLPClassifier
 X, y = np.eye(4), [0, 1, 0, 1]
 model = LowLevelMLPClassifier((4,), max_iter=3, random_state=0).fit(X, y)
 child = os.fork()
 if child == 0:
+    signal.alarm(60)  # ends a child that hangs
     print(model.predict_proba(X).tolist(), flush=True)
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
@@ -354,7 +327,7 @@ if __name__ == "__main__":
             env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONWARNINGS": "ignore"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=TIME_LIMIT,
             check=False,
         )
         assert finished.stderr == ""
@@ -441,7 +414,7 @@ assert settings() == before
         assert run_python(program) == ""
 
     def test_stderr_works_as_before_after_the_first_fit(self):
-        process = start_python("""
+        program = """
 import os, sys
 import numpy as np
 from skdense import LowLevelMLPClassifier
@@ -449,12 +422,13 @@ print("before", file=sys.stderr)
 LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
 print("after", file=sys.stderr)
 os.write(2, b"below\\n")
-""")
-        _, errors = process.communicate(timeout=120)
+"""
+        with running_python(program) as process:
+            _, errors = process.communicate(timeout=TIME_LIMIT)
         assert errors == "before\nafter\nbelow\n"
 
     def test_nothing_that_other_threads_write_during_the_first_fit_is_lost(self):
-        process = start_python("""
+        program = """
 import os, sys, threading
 import numpy as np
 from skdense import LowLevelMLPClassifier
@@ -474,8 +448,9 @@ writer.start()
 LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
 is_fitted.set()
 writer.join()
-""")
-        output, errors = process.communicate(timeout=120)
+"""
+        with running_python(program) as process:
+            output, errors = process.communicate(timeout=TIME_LIMIT)
         expected = [
             line for n in range(int(output)) for line in (f"by the system {n}", f"by Python {n}")
         ]
@@ -503,7 +478,7 @@ print([name for name in set(sys.modules) - before if name.startswith(("tensorflo
         assert output == "[]\n"
 
     def test_a_fit_computes_on_the_cpu_whatever_device_is_the_default(self):
-        process = start_python("""
+        program = """
 import numpy as np
 import tensorflow as tf
 from skdense import LowLevelMLPClassifier
@@ -531,8 +506,9 @@ with tf.device("/CPU:1"):
     for solver in ("adam", "lbfgs"):
         LowLevelMLPClassifier((4,), solver=solver, max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
 print({device.rpartition("/")[2] for device in devices})
-""")
-        output, _ = process.communicate(timeout=120)  # the user's own import writes to stderr
+"""
+        with running_python(program) as process:
+            output, _ = process.communicate()  # the user's own import writes to stderr
         assert output == "{'device:CPU:0'}\n"
 
     def test_keras_is_the_users_own_after_a_fit(self):

@@ -140,7 +140,8 @@ class Network:
     def take(self, result):
         """Become what a copy of this network has become."""
         stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves = result
-        self.random_state.set_state(stream)
+        if not self.owns_stream:
+            self.random_state.set_state(stream)
 
     @property
     def layer_sizes(self):

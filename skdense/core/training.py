@@ -40,14 +40,15 @@ def train(spec, networks, observe=None, each_epoch=False, n_stacks=1):
     return train_groups([(spec, networks)], n_stacks, observe=observe, each_epoch=each_epoch)
 
 
-def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False):
+def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=None):
     """Train groups of networks, each a pair of the arguments of `train`, n_stacks stacks at a time.
 
     Stacks go to the groups with the fewest, the first of them first. `trained` is called with each
-    network that has stopped, in the thread of its stack. Returns what `train` does.
+    network that has stopped, in the thread of its stack. An event `stop` that another thread sets ends
+    the training early. Returns what `train` does.
     """
     plans = [Plan(spec, networks) for spec, networks in groups]
-    lock, stop = Lock(), Event()
+    lock, stop = Lock(), stop or Event()
 
     def next_plan():
         with lock:
@@ -100,12 +101,11 @@ def _run(stack, plan, observe, each_epoch, stop, trained):
                 if observe is not None and observe(news, stack):
                     stop.set()
                     break
-                finished = stack.finished()
-                if trained is not None:
-                    for k in finished:
-                        trained(stack.networks[k])
+                finished = {k: stack.networks[k] for k in stack.finished()}
                 for k, lane in stack.admit(finished).items():
                     orders.replace(k, lane, upcoming)
+                    if trained is not None:
+                        trained(finished[k])
                 if not stack.active.any():
                     break
                 upcoming = upcoming or orders.take(stack.affordable_steps)
