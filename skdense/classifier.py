@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 import skdense
 from skdense.blocks import BLOCK_ROWS, for_each_block
 from skdense.callers import warn_at_caller
-from skdense.core.activations import array_activation
+from skdense.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skdense.core.initializers import INITIALIZERS
 from skdense.core.layers import forward
 from skdense.fitting import fit_estimator
@@ -494,7 +494,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         X = validate_data(self, X, accept_sparse="csr", reset=False)
         dtype = np.result_type(X.dtype, *self.coefs_)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-        activation = array_activation(self.activation)
+        activation = ACTIVATIONS[self.activation].array
         if X.shape[0] <= BLOCK_ROWS:
             return forward(X.astype(dtype, copy=False), layers, activation)
         logits = np.empty((X.shape[0], self.n_outputs_), dtype)
@@ -508,7 +508,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     def _outputs(self, logits):
         """The probability of each output; may overwrite its argument."""
         if self.out_activation_ != "identity":
-            return array_activation(self.out_activation_)(logits)
+            return OUTPUT_ACTIVATIONS[self.out_activation_](logits)
         eps = np.finfo(logits.dtype).eps
         if self._label_binarizer.y_type_ != "multiclass":
             return np.clip(logits, eps, 1 - eps)

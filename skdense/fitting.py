@@ -17,7 +17,8 @@ from sklearn.utils import check_random_state
 from skdense.callers import warn_at_caller
 from skdense.core.forks import check_not_forked
 from skdense.core.initializers import initial_parameters
-from skdense.core.stack import Hyper, Network, Progress, Schedule, Spec
+from skdense.core.network import Hyper, Network, Progress, Spec
+from skdense.core.schedules import SCHEDULES
 from skdense.observers import EpochPrinter, EpochTasks
 from skdense.validation import check_data, check_parameters, hidden_sizes
 
@@ -261,7 +262,7 @@ def _optimizer_settings(estimator):
     schedule = estimator.learning_rate if estimator.solver == "sgd" else "constant"
     settings = {
         "learning_rate_init": estimator.learning_rate_init,
-        "schedule": getattr(Schedule, schedule.upper()),
+        "schedule": SCHEDULES[schedule].number,
         "power_t": estimator.power_t,
         "momentum": estimator.momentum,
         "nesterov": estimator.nesterovs_momentum,

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skdense.callers import warn_at_caller
-from skdense.core.stack import Data
+from skdense.core.network import Data
 
 
 class FitInput(NamedTuple):
