@@ -1,7 +1,12 @@
 """Hand-built TensorFlow networks behind scikit-learn's interface."""
 
+from joblib import register_parallel_backend
+
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.many import fit_many
+from skdense.together import TogetherBackend
 
 __all__ = ["LowLevelMLPClassifier", "fit_many"]
 __version__ = "0.1.0.dev0"
+
+register_parallel_backend("skdense", TogetherBackend)

@@ -3,26 +3,48 @@
 Fitting is `skdense.fitting`; prediction is NumPy alone and does not import TensorFlow.
 """
 
-from contextvars import ContextVar
 from numbers import Integral, Real
 
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+import skdense
 from skdense.blocks import BLOCK_ROWS, for_each_block
+from skdense.callers import warn_at_caller
 from skdense.core.activations import array_activation
 from skdense.core.initializers import INITIALIZERS
 from skdense.core.layers import forward
 from skdense.fitting import fit_estimator
 from skdense.validation import FitInput
 
-fit_stand_in = ContextVar("fit_stand_in", default=None)
-"""A function that may stand in for `fit`, given the estimator and its `FitInput`; True if it does."""
+
+class _FloatDtype(Options):
+    """A constraint: what NumPy takes for float32 or float64, None excepted."""
+
+    def __init__(self):
+        super().__init__(object, {np.dtype("float32"), np.dtype("float64")})
+
+    def is_satisfied_by(self, value):
+        try:
+            return value is not None and np.dtype(value) in self.options
+        except (TypeError, ValueError):
+            return False
+
+    def __str__(self):
+        return "'float32', 'float64', a NumPy dtype that equals one of them"
+
+
+class _Schedules(StrOptions):
+    """A constraint: one of the names of learning rate schedules."""
+
+    def __str__(self):
+        return f"{super().__str__()} (the rate itself is learning_rate_init)"
 
 
 def _can_fit_partially(estimator):
@@ -118,7 +140,8 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         Decay of Adam's mean of squared gradients, in [0, 1).
 
     epsilon : float, default=1e-8
-        Added to the denominator of Adam's update.
+        Added to the denominator of Adam's update, in which it is at least the smallest normal number
+        of the precision.
 
     n_iter_no_change : int or inf, default=10
         Training stops after more than this many epochs in a row without an improvement.
@@ -126,9 +149,9 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     max_fun : int, default=15000
         Largest number of loss evaluations of 'lbfgs'.
 
-    dtype : {'float32', 'float64'} or None, default=None
-        Precision of the parameters and the training. None takes that of X: float32 for float32,
-        float64 for everything else.
+    dtype : {'float32', 'float64'}, dtype or None, default=None
+        Precision of the parameters and the training, as a name or a NumPy dtype. None takes that of X:
+        float32 for float32, float64 for everything else.
 
     loss : {'log_loss', 'squared_error'}, default='log_loss'
         What is minimized: the log-loss of logistic outputs (binary and multilabel) or softmax outputs
@@ -141,7 +164,8 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
 
     class_weight : dict, 'balanced' or None, default=None
         Factor on the weight of each class's samples; 'balanced' takes
-        ``n_samples / (n_classes * np.bincount(y))``.
+        ``n_samples / (n_classes * np.bincount(y))``, where samples count by their weights and a class
+        whose samples all have weight zero is left out.
 
     n_init : int, default=1
         Number of initial draws. They are trained together, and the network of the lowest final loss, or
@@ -234,7 +258,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate": [_Schedules({"constant", "invscaling", "adaptive"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -255,7 +279,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             Options(Real, {np.inf}),
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dtype": [StrOptions({"float32", "float64"}), None],
+        "dtype": [_FloatDtype(), None],
         "loss": [StrOptions({"log_loss", "squared_error"})],
         "init": [StrOptions(set(INITIALIZERS))],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -358,9 +382,6 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             If a parameter or the data are invalid, or if training diverged.
         """
         given = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        stand_in = fit_stand_in.get()
-        if stand_in is not None and stand_in(self, given):
-            return self
         return fit_estimator(self, given)
 
     @available_if(_can_fit_partially)
@@ -368,7 +389,11 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Go on training for one epoch over X and y.
 
-        The optimizer's state is kept between calls, and from `fit`.
+        The optimizer is kept between calls, and from `fit`, with the settings that it was made with, as
+        in MLPClassifier: `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`,
+        `nesterovs_momentum`, `beta_1`, `beta_2` and `epsilon`. What `set_params` changes of these
+        counts from the next `fit` on, which makes a new optimizer, also with `warm_start`. All other
+        parameters are read anew in each call.
 
         Parameters
         ----------
@@ -466,15 +491,16 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=(np.float64, np.float32), reset=False)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        dtype = np.result_type(X.dtype, *self.coefs_)
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         activation = array_activation(self.activation)
         if X.shape[0] <= BLOCK_ROWS:
-            return forward(X, layers, activation)
-        logits = np.empty((X.shape[0], self.n_outputs_), np.result_type(X.dtype, *self.coefs_))
+            return forward(X.astype(dtype, copy=False), layers, activation)
+        logits = np.empty((X.shape[0], self.n_outputs_), dtype)
 
         def fill(rows):
-            logits[rows] = forward(X[rows], layers, activation)
+            logits[rows] = forward(X[rows].astype(dtype, copy=False), layers, activation)
 
         for_each_block(fill, X.shape[0])
         return logits
@@ -492,6 +518,23 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     def _columns(self, outputs):
         """The probability of each class; a single output is that of the second class."""
         return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_skdense_version": skdense.__version__}
+
+    def __setstate__(self, state):
+        """Take a saved state, and warn as scikit-learn does for its own if another version saved it."""
+        state = dict(state)
+        version = state.pop("_skdense_version", "pre-0.1")
+        if version != skdense.__version__:
+            warn_at_caller(
+                InconsistentVersionWarning(
+                    estimator_name=f"{type(self).__name__} (skdense)",
+                    current_sklearn_version=skdense.__version__,
+                    original_sklearn_version=version,
+                )
+            )
+        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,18 +1,20 @@
-"""From an estimator and its data to a network for the training core, and back to fitted attributes.
+"""From an estimator and its data to networks for the training core, and back to fitted attributes.
 
 TensorFlow is imported by the first fit, with the modules of `skdense.core` that train.
 """
 
-import warnings
+import threading
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from skdense.callers import warn_at_caller
 from skdense.core.forks import check_not_forked
 from skdense.core.initializers import initial_parameters
 from skdense.core.stack import Hyper, Network, Progress, Schedule, Spec
@@ -29,23 +31,40 @@ _STOCHASTIC_ATTRIBUTES = (
     *_CURVES, "best_loss_", "best_validation_score_", "_no_improvement_count", "_optimizer_state",
 )  # fmt: skip
 _AUTO_BATCH = 200
-INTERRUPTED = "Training interrupted by user."
-"""The warning of a fit that Ctrl-C has ended."""
 
 
-@dataclass
-class Job:
-    """The networks to train for an estimator, and the curves that its own go on from.
+class _Thread(threading.local):
+    """What is particular about the fits of a thread.
 
-    There is one network for each initial draw; `finish` keeps the best as `network`.
+    Attributes
+    ----------
+    train : callable or None
+        Trains the networks of a `Job`, together with those of other threads.
+    raises_interrupts : bool
+        Whether Ctrl-C during the training raises, instead of keeping what was reached.
     """
 
+    train = None
+    raises_interrupts = False
+
+
+this_thread = _Thread()
+
+
+@dataclass(eq=False)
+class Job:
+    """One fit of an estimator: its networks, one for each initial draw, and what they go on from.
+
+    `minima` are the results of lbfgs, one for each network that it was run on; None for sgd and adam.
+    """
+
+    estimator: Any
     spec: Spec
     networks: list
     out_activation: str
     earlier_curves: dict
-    network: Network | None = None
-    init_losses: np.ndarray | None = None
+    incremental: bool
+    minima: list | None = field(default=None, init=False)
 
 
 def fit_estimator(estimator, given):
@@ -54,37 +73,32 @@ def fit_estimator(estimator, given):
     if not given.incremental:
         # scipy reports an iteration when it is over, so that of lbfgs may begin one that never runs.
         context = estimator._init_callback_context(max_subtasks=estimator.max_iter + lbfgs)
-    with _unchanged_on_error(estimator):
+    with unchanged_on_error(estimator):
         job = prepare(estimator, given)
-        tasks = None
+        tasks = attributes = None
         if hasattr(estimator, "_skl_callbacks") and not given.incremental:
             tasks = EpochTasks(estimator, context, given, each_epoch=len(job.networks) == 1)
-        fit = _fit_lbfgs if lbfgs else _fit_stochastic
-        attributes = None
         try:
-            attributes = fit(estimator, job, tasks, given.incremental)
+            train = _train_lbfgs if lbfgs else _train_stochastic
+            if train(job, tasks):
+                _end_interrupted(job)
+            attributes = finish(job)
         finally:
             if tasks:
                 tasks.finish(attributes)
-        vars(estimator).update(attributes)
     return estimator
 
 
 @contextmanager
-def _unchanged_on_error(estimator):
-    """Leave the estimator as it was if the block raises."""
-    before = dict(vars(estimator))
+def unchanged_on_error(estimator, before=None):
+    """Leave the estimator as it was, or with the attributes `before`, if the block raises."""
+    before = before or dict(vars(estimator))
     try:
         yield
     except BaseException:
-        restore(estimator, before)
+        vars(estimator).clear()
+        vars(estimator).update(before)
         raise
-
-
-def restore(estimator, attributes):
-    """Give the estimator these attributes and no others."""
-    vars(estimator).clear()
-    vars(estimator).update(attributes)
 
 
 def prepare(estimator, given):
@@ -112,13 +126,17 @@ def prepare(estimator, given):
         and estimator.batch_size != "auto"
         and estimator.batch_size > n_samples
     ):
-        _warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
-    slots, progress = _optimizer_start(estimator, goes_on, given.incremental)
+        warn_at_caller(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
+        )
+    optimizer, settings, slots, progress = _optimizer_start(estimator, goes_on, given.incremental)
     out_activation, loss = _output_and_loss(estimator)
     network = Network(
         parameters=parameters,
         hyper=_hyper(
             estimator,
+            settings,
+            dtype,
             max_epochs=1 if given.incremental else estimator.max_iter,
             n_samples=n_samples,
             n_validation=_n_rows(validation, validation_rows),
@@ -135,9 +153,9 @@ def prepare(estimator, given):
         batch_capacity=_AUTO_BATCH if estimator.batch_size == "auto" else 1,
     )
     earlier_curves = {name: getattr(estimator, name, None) for name in _CURVES if goes_on}
-    spec = Spec(estimator.activation, loss, estimator.solver, dtype.name)
+    spec = Spec(estimator.activation, loss, optimizer, dtype.name)
     networks = [network, *_further_draws(estimator, network)] if not goes_on else [network]
-    return Job(spec, networks, out_activation, earlier_curves)
+    return Job(estimator, spec, networks, out_activation, earlier_curves, given.incremental)
 
 
 def _further_draws(estimator, network):
@@ -159,11 +177,14 @@ def _n_rows(data, rows):
 
 def _output_and_loss(estimator):
     multiclass = estimator._label_binarizer.y_type_ == "multiclass"
+    one_class = len(estimator.classes_) == 1
     if estimator.loss == "squared_error":
+        if one_class:
+            return "identity", "one_class_squared_error"
         return "identity", "multiclass_squared_error" if multiclass else "squared_error"
     if multiclass:
         return "softmax", "softmax_log_loss"
-    return "logistic", "logistic_log_loss"
+    return "logistic", "one_class_log_loss" if one_class else "logistic_log_loss"
 
 
 def _earlier_parameters(estimator, layer_sizes):
@@ -207,16 +228,18 @@ def _validation_split(estimator, data, random_state):
 
 
 def _optimizer_start(estimator, goes_on, incremental):
-    """The slots and the progress to start from.
+    """The optimizer's name, its settings, its slots and the progress to start from.
 
-    partial_fit keeps the optimizer; a warm start takes a new one, and new patience if the last fit's
+    partial_fit keeps the optimizer with the settings it was made with, whatever the parameters are by
+    now, as MLPClassifier does; a warm start makes a new one, and takes new patience if the last fit's
     was exhausted.
     """
     early_stopping = estimator.early_stopping
     best = -np.inf if early_stopping else np.inf
-    progress = Progress(estimator.learning_rate_init, best=best)
+    settings = _optimizer_settings(estimator)
+    progress = Progress(settings["learning_rate_init"], best=best)
     if not goes_on or not hasattr(estimator, "_optimizer_state"):
-        return (), progress
+        return estimator.solver, settings, (), progress
     earlier_best = estimator.best_validation_score_ if early_stopping else estimator.best_loss_
     no_improvement = estimator._no_improvement_count
     if not incremental and no_improvement > estimator.n_iter_no_change:
@@ -226,25 +249,36 @@ def _optimizer_start(estimator, goes_on, incremental):
         no_improvement=no_improvement,
         samples_seen=estimator.t_,
     )
-    solver, learning_rate, step, slots = estimator._optimizer_state
-    if not incremental or solver != estimator.solver:
-        return (), progress
-    return slots, progress._replace(learning_rate=learning_rate, step=step)
+    if not incremental:
+        return estimator.solver, settings, (), progress
+    solver, values, learning_rate, step, slots = estimator._optimizer_state
+    settings = dict(zip(settings, values, strict=True))
+    return solver, settings, slots, progress._replace(learning_rate=learning_rate, step=step)
 
 
-def _hyper(estimator, max_epochs, n_samples, n_validation):
+def _optimizer_settings(estimator):
+    """The fields of `Hyper` that an optimizer keeps as long as it lives."""
+    schedule = estimator.learning_rate if estimator.solver == "sgd" else "constant"
+    settings = {
+        "learning_rate_init": estimator.learning_rate_init,
+        "schedule": getattr(Schedule, schedule.upper()),
+        "power_t": estimator.power_t,
+        "momentum": estimator.momentum,
+        "nesterov": estimator.nesterovs_momentum,
+        "beta_1": estimator.beta_1,
+        "beta_2": estimator.beta_2,
+        "epsilon": estimator.epsilon,
+    }
+    return {name: float(value) for name, value in settings.items()}
+
+
+def _hyper(estimator, settings, dtype, max_epochs, n_samples, n_validation):
     batch_size = _AUTO_BATCH if estimator.batch_size == "auto" else estimator.batch_size
-    schedule = getattr(Schedule, estimator.learning_rate.upper())
+    # XLA takes subnormal numbers for 0, and a unit without gradient would divide 0 by 0.
+    epsilon = max(settings["epsilon"], float(np.finfo(dtype).tiny))
     return Hyper(
         alpha=estimator.alpha,
-        learning_rate_init=estimator.learning_rate_init,
-        schedule=schedule if estimator.solver == "sgd" else Schedule.CONSTANT,
-        power_t=estimator.power_t,
-        momentum=estimator.momentum,
-        nesterov=estimator.nesterovs_momentum,
-        beta_1=estimator.beta_1,
-        beta_2=estimator.beta_2,
-        epsilon=estimator.epsilon,
+        **settings | {"epsilon": epsilon},
         tol=estimator.tol,
         patience=estimator.n_iter_no_change,
         max_epochs=max_epochs,
@@ -255,17 +289,20 @@ def _hyper(estimator, max_epochs, n_samples, n_validation):
     )
 
 
-def _fit_stochastic(estimator, job, tasks, incremental):
-    """Train with sgd or adam; return the fitted attributes."""
+def _train_stochastic(job, tasks):
+    """Train with sgd or adam; True if Ctrl-C ended it."""
+    estimator, alone = job.estimator, len(job.networks) == 1
+    if this_thread.train is not None and not trains_alone(estimator) and not job.incremental:
+        return this_thread.train(job)
+
     from skdense.core.runtime import n_threads
     from skdense.core.training import train
 
-    alone = len(job.networks) == 1
     printer = EpochPrinter(estimator, job.networks[0]) if estimator.verbose and alone else None
 
     def attributes_now(stack):
         stack.write_back()
-        return fitted_attributes(estimator, job, job.networks[0])
+        return _stochastic_attributes(job, job.networks[0])
 
     def observe(news, stack):
         if printer:
@@ -278,53 +315,100 @@ def _fit_stochastic(estimator, job, tasks, incremental):
     interrupted = train(job.spec, job.networks, observe, tasks is not None, n_stacks)
     if printer and job.networks[0].progress.converged:
         printer.print_end()
-    if interrupted:
-        _warn(INTERRUPTED)
-    attributes = finish(estimator, job)
-    if not incremental:
-        warn_if_unfinished(estimator, job)
+    return interrupted
+
+
+def trains_alone(estimator):
+    """Whether an estimator trains outside of stacks: by lbfgs, or watched epoch by epoch."""
+    return (
+        estimator.solver == "lbfgs" or bool(estimator.verbose) or hasattr(estimator, "_skl_callbacks")
+    )
+
+
+def _train_lbfgs(job, tasks):
+    """Train with lbfgs; True if Ctrl-C ended it."""
+    from skdense.core.lbfgs import minimize_loss
+
+    estimator, job.minima = job.estimator, []
+
+    def minimize(network):
+        def advance(minimum):
+            return tasks.advance(True, lambda: _lbfgs_attributes(job, network, minimum))
+
+        observe = advance if tasks and len(job.networks) == 1 else None
+        return minimize_loss(
+            job.spec, network, estimator.max_iter, estimator.max_fun, estimator.tol, observe
+        )
+
+    for network in job.networks:
+        job.minima.append(minimize(network))
+        if job.minima[-1].interrupted:
+            return True
+    return False
+
+
+def _end_interrupted(job):
+    """After Ctrl-C warn, and keep what was reached, if anything was."""
+    if job.minima is None:
+        n_iters = [network.progress.epochs for network in job.networks]
+    else:
+        n_iters = [minimum.n_iter for minimum in job.minima]
+    if this_thread.raises_interrupts or not any(n_iters):
+        raise KeyboardInterrupt
+    warn_at_caller("Training interrupted by user.")
+
+
+def finish(job):
+    """Set the fitted attributes of the best draw on the estimator, once it is checked; return them."""
+    if job.minima is None:
+        losses = [
+            network.curves.loss[-1] if network.curves and len(network.curves.loss) else np.nan
+            for network in job.networks
+        ]
+        ranks = losses
+        if job.estimator.early_stopping:
+            ranks = [-network.progress.best for network in job.networks]
+    else:
+        ranks = losses = [minimum.loss for minimum in job.minima]
+    init_losses = np.full(len(job.networks), np.nan)
+    init_losses[: len(losses)] = losses
+    best = _best_draw(job.networks, ranks)
+    network = job.networks[best]
+    _check_finite(network)
+    if job.minima is None:
+        attributes = _stochastic_attributes(job, network)
+        if not job.incremental:
+            _warn_if_unfinished(job.estimator, network.progress)
+    else:
+        attributes = _lbfgs_attributes(job, network, job.minima[best])
+        _warn_if_failed(job.estimator, job.minima[best])
+        for name in _STOCHASTIC_ATTRIBUTES:
+            vars(job.estimator).pop(name, None)
+    attributes["init_losses_"] = init_losses
+    vars(job.estimator).update(attributes)
     return attributes
 
 
-def finish(estimator, job):
-    """The fitted attributes of the best trained network, once it is checked."""
-    job.network = _best(estimator, job)
-    _check_finite(job.network)
-    return fitted_attributes(estimator, job, job.network)
+def _best_draw(networks, ranks):
+    """The index of the lowest rank, among finite networks if there is one."""
+
+    def key(i):
+        return not _is_finite(networks[i]), np.isnan(ranks[i]), ranks[i]
+
+    return min(range(len(ranks)), key=key)
 
 
-def warn_if_unfinished(estimator, job):
-    """Warn, at the line that calls fit, if the last epoch came before convergence."""
-    progress = job.network.progress
-    if progress.epochs == estimator.max_iter and not progress.converged:
-        warnings.warn(
-            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
-            "optimization hasn't converged yet.",
-            ConvergenceWarning,
-            stacklevel=6,
-        )
-
-
-def _best(estimator, job):
-    """The network of the lowest final loss, or with early stopping of the best validation score."""
-    losses = [network.curves.loss[-1:] if network.curves else () for network in job.networks]
-    job.init_losses = np.array([loss[0] if len(loss) else np.nan for loss in losses])
-    ranks = job.init_losses
-    if estimator.early_stopping:
-        ranks = -np.array([network.progress.best for network in job.networks])
-    return job.networks[0 if np.isnan(ranks).all() else np.nanargmin(ranks)]
-
-
-def fitted_attributes(estimator, job, network):
+def _stochastic_attributes(job, network):
     """What a network that is trained, or in training, sets on its estimator."""
     progress = network.progress
-    early_stopping = estimator.early_stopping
-    attributes = _parameter_attributes(network.best_parameters or network.parameters, job)
-    for name, field in _CURVES.items():
+    early_stopping = job.estimator.early_stopping
+    attributes = _parameter_attributes(job, network.best_parameters or network.parameters)
+    for name, field_name in _CURVES.items():
         curve = job.earlier_curves.get(name)
         if network.validation is not None or not name.startswith("validation"):
-            curve = (curve or []) + getattr(network.curves, field).tolist()
+            curve = (curve or []) + getattr(network.curves, field_name).tolist()
         attributes[name] = curve
+    settings = tuple(getattr(network.hyper, name) for name in _optimizer_settings(job.estimator))
     loss_curve = attributes["loss_curve_"]
     return attributes | {
         "loss_": loss_curve[-1] if loss_curve else np.nan,
@@ -332,16 +416,24 @@ def fitted_attributes(estimator, job, network):
         "best_validation_score_": progress.best if early_stopping else None,
         "n_iter_": int(progress.epochs),
         "t_": int(progress.samples_seen),
-        "init_losses_": job.init_losses,
         "_no_improvement_count": int(progress.no_improvement),
         # Plain tuples of arrays, so that a saved model holds no class of ours but the estimator's.
         "_optimizer_state": (
-            estimator.solver, progress.learning_rate, progress.step, network.slots,
+            job.spec.optimizer, settings, progress.learning_rate, progress.step, network.slots,
         ),
     }  # fmt: skip
 
 
-def _parameter_attributes(parameters, job):
+def _lbfgs_attributes(job, network, minimum):
+    """What lbfgs sets on an estimator, which is less than sgd and adam do."""
+    return _parameter_attributes(job, network.parameters) | {
+        "loss_": minimum.loss,
+        "n_iter_": minimum.n_iter,
+        "t_": job.estimator.t_ if job.earlier_curves else 0,
+    }
+
+
+def _parameter_attributes(job, parameters):
     return {
         "coefs_": [kernel for kernel, _ in parameters],
         "intercepts_": [bias for _, bias in parameters],
@@ -351,49 +443,32 @@ def _parameter_attributes(parameters, job):
     }
 
 
-def _fit_lbfgs(estimator, job, tasks, incremental):
-    """Train with lbfgs; return the fitted attributes, which are fewer than those of sgd and adam."""
-    from skdense.core.lbfgs import minimize_loss
-
-    def attributes(network, minimum):
-        return _parameter_attributes(network.parameters, job) | {
-            "loss_": minimum.loss,
-            "n_iter_": minimum.n_iter,
-            "t_": estimator.t_ if job.earlier_curves else 0,
-            "init_losses_": job.init_losses,
-        }
-
-    def minimize(network):
-        def advance(minimum):
-            return tasks.advance(True, lambda: attributes(network, minimum))
-
-        observe = advance if tasks and len(job.networks) == 1 else None
-        return minimize_loss(
-            job.spec, network, estimator.max_iter, estimator.max_fun, estimator.tol, observe
+def _warn_if_unfinished(estimator, progress):
+    if progress.epochs == estimator.max_iter and not progress.converged:
+        warn_at_caller(
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+            "optimization hasn't converged yet.",
+            ConvergenceWarning,
         )
 
-    minima = [minimize(network) for network in job.networks]
-    job.init_losses = np.array([minimum.loss for minimum in minima])
-    best = 0 if np.isnan(job.init_losses).all() else int(np.nanargmin(job.init_losses))
-    network, minimum = job.networks[best], minima[best]
-    if minimum.interrupted:
-        _warn(INTERRUPTED)
-    elif not minimum.success:
-        _warn(
+
+def _warn_if_failed(estimator, minimum):
+    if not (minimum.success or minimum.interrupted):
+        warn_at_caller(
             f"lbfgs failed to converge after {minimum.n_iter} iteration(s): {minimum.message}. "
             f"Increase max_iter={estimator.max_iter} or max_fun={estimator.max_fun}, or scale the "
             "data, for instance with StandardScaler.",
             ConvergenceWarning,
         )
-    _check_finite(network)
-    for name in _STOCHASTIC_ATTRIBUTES:
-        vars(estimator).pop(name, None)
-    return attributes(network, minimum)
+
+
+def _is_finite(network):
+    parameters = network.best_parameters or network.parameters
+    return all(np.isfinite(array).all() for layer in parameters for array in layer)
 
 
 def _check_finite(network):
-    parameters = network.best_parameters or network.parameters
-    if all(np.isfinite(array).all() for layer in parameters for array in layer):
+    if _is_finite(network):
         return
     epoch = ""
     if network.curves is not None and not np.isfinite(network.curves.loss).all():
@@ -404,8 +479,3 @@ def _check_finite(network):
         f"need to be preprocessed.{epoch} Scaling X, for instance with StandardScaler, or a smaller "
         "learning_rate_init usually helps."
     )
-
-
-def _warn(message, category=UserWarning):
-    """Warn at the line that calls fit: this is called by functions that `fit_estimator` calls."""
-    warnings.warn(message, category, stacklevel=6)

@@ -1,9 +1,11 @@
 """Looking into fitted networks: dead units, and how a setting fares under many seeds."""
 
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.activations import array_activation
@@ -17,13 +19,13 @@ __all__ = ["SeedStudy", "dead_units", "study_seeds"]
 def dead_units(estimator, X):
     """Find the hidden units whose output is the same for every sample.
 
-    Such a unit tells no sample from another. With ``activation="relu"`` it mostly gives 0, no gradient
-    reaches it, and it stays so.
+    Such a unit carries no information about the sample. With ``activation="relu"`` its output is mostly
+    0 for all of them; then no gradient reaches it, and it stays so.
 
     Parameters
     ----------
-    estimator : LowLevelMLPClassifier
-        A fitted estimator.
+    estimator : LowLevelMLPClassifier or Pipeline
+        A fitted estimator, or a fitted Pipeline whose last step is one.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The samples.
 
@@ -42,6 +44,11 @@ def dead_units(estimator, X):
     >>> [dead.shape for dead in dead_units(clf, X)]
     [(4,)]
     """
+    if isinstance(estimator, Pipeline):
+        check_is_fitted(estimator)
+        *_, (_, last) = estimator.steps
+        return dead_units(last, estimator[:-1].transform(X) if len(estimator) > 1 else X)
+    check_estimators([estimator])
     check_is_fitted(estimator)
     values = validate_data(estimator, X, accept_sparse="csr", reset=False)
     activation = array_activation(estimator.activation)
@@ -57,7 +64,7 @@ class SeedStudy(NamedTuple):
 
     Attributes
     ----------
-    estimators : list of LowLevelMLPClassifier
+    estimators : list of LowLevelMLPClassifier or Pipeline
         The estimators, fitted but for those whose training diverged.
     accuracy : ndarray of shape (N,)
         The accuracy of each on the training samples, NaN where training diverged.
@@ -75,8 +82,8 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
 
     Parameters
     ----------
-    estimator : LowLevelMLPClassifier
-        The setting; it is not fitted itself.
+    estimator : LowLevelMLPClassifier or Pipeline
+        The setting, or a Pipeline whose last step it is; it is not fitted itself.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The samples.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -93,8 +100,10 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
 
     Raises
     ------
+    TypeError
+        If the estimator is of another kind.
     ValueError
-        If no seed's training ends without an error: that of the first.
+        If there are no seeds, or if no seed's training ends without an error: that of the first.
 
     Examples
     --------
@@ -106,19 +115,40 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
     >>> study.accuracy.shape, study.dead.shape
     ((3,), (3, 1))
     """
-    seeds = range(seeds) if isinstance(seeds, int) else seeds
-    estimators = [clone(estimator).set_params(random_state=seed) for seed in seeds]
-    check_estimators(estimators)
-    outcomes = fit_inputs(estimators, [FitInput(X, y)] * len(estimators), n_jobs)
-    if all(outcome.error is not None for outcome in outcomes):
-        raise outcomes[0].error
+    check_estimators([_network(estimator)])
+    values = range(seeds) if isinstance(seeds, Integral) else seeds
+    values = list(values) if np.iterable(values) else []
+    if not values:
+        raise ValueError(f"seeds must be a positive int or a list of ints, got {seeds!r}")
+    estimators = [clone(estimator) for _ in values]
+    networks = [_network(copy).set_params(random_state=seed) for copy, seed in zip(estimators, values)]
+    inputs = [FitInput(_fit_earlier_steps(copy, X, y), y) for copy in estimators]
+    errors = fit_inputs(networks, inputs, n_jobs)
+    if all(errors):
+        raise errors[0]
     study = SeedStudy(
         estimators,
         accuracy=np.full(len(estimators), np.nan),
-        dead=np.full((len(estimators), len(hidden_sizes(estimator))), np.nan),
+        dead=np.full((len(estimators), len(hidden_sizes(networks[0]))), np.nan),
     )
-    for i, (network, outcome) in enumerate(zip(estimators, outcomes, strict=True)):
-        if outcome.error is None:
-            study.accuracy[i] = network.score(X, y)
-            study.dead[i] = [layer.mean() for layer in dead_units(network, X)]
+    for i, (fitted, error) in enumerate(zip(estimators, errors, strict=True)):
+        if error is None:
+            study.accuracy[i] = fitted.score(X, y)
+            study.dead[i] = [layer.mean() for layer in dead_units(fitted, X)]
     return study
+
+
+def _network(estimator):
+    """The last step of a Pipeline, or the estimator itself."""
+    return _network(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
+
+
+def _fit_earlier_steps(estimator, X, y):
+    """X as it reaches the last step of a Pipeline, whose earlier steps are fitted."""
+    if not isinstance(estimator, Pipeline):
+        return X
+    if len(estimator) > 1:
+        earlier = estimator[:-1]
+        X = earlier.fit_transform(X, y)
+        estimator.steps[:-1] = earlier.steps
+    return _fit_earlier_steps(estimator.steps[-1][1], X, y)

@@ -1,19 +1,19 @@
-"""Fitting many estimators at once: those whose networks can share a program train in stacks."""
+"""Fitting many estimators at once: networks that can share a program train side by side."""
 
-import warnings
 from collections import Counter
-from threading import Lock
-from typing import NamedTuple
+from contextlib import ExitStack, contextmanager
+from threading import Event, Lock
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
+from joblib.parallel import get_active_backend
 from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.utils import _safe_indexing
 
 from skdense.classifier import LowLevelMLPClassifier
-from skdense.core.stack import bucket, bucketed, is_large, training_seconds
-from skdense.fitting import INTERRUPTED, finish, prepare, restore, warn_if_unfinished
+from skdense.core.stack import Data, bucket, bucketed, is_large, training_seconds
+from skdense.fitting import finish, prepare, this_thread, trains_alone, unchanged_on_error
 from skdense.validation import FitInput
 
 _MAX_GROUP_BYTES = 2**28
@@ -22,19 +22,18 @@ _PROGRAM_SECONDS = 0.3
 """How much longer padded networks may train, at the most, to have one program less."""
 
 
-class Outcome(NamedTuple):
-    """How the fit of one of many estimators went."""
-
-    error: Exception | None
-    warnings: list
-
-
 def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None):
-    """Fit many estimators together, each as if it were fitted alone, to rounding.
+    """Fit many estimators together: each becomes what fitting it alone would make it, up to rounding.
 
     Networks of the same depth, activation, loss, solver, dtype and about the same batch size share one
     compiled program, whatever their widths and other parameters are, and train side by side. Where
     nothing can be shared, as with ``solver='lbfgs'``, an estimator is fitted by itself.
+
+    Estimators that share one RandomState instance, or draw from NumPy's global state because
+    ``random_state=None``, cannot take turns while they train at the same time. Each draws its initial
+    parameters and then a seed from the shared generator, in the order of the list, and shuffles with a
+    generator of that seed: fitting the list again from the same state gives the same models, whatever
+    `n_jobs` is, but not those of fitting one after the other.
 
     Parameters
     ----------
@@ -49,9 +48,9 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
     subsets : list of array-like of int or bool, default=None
         For each estimator, the samples to fit it to; None for all.
     n_jobs : int, default=None
-        Number of processes over which stacks are spread, through joblib, whose
-        ``parallel_config`` also chooses a cluster. None, or 1 outside of it, trains in this process,
-        with a thread for each core.
+        Number of processes over which the networks are spread, through joblib, whose
+        ``parallel_config`` also chooses a cluster. None without such a configuration, or 1, trains in
+        this process, with a thread for each core.
 
     Returns
     -------
@@ -61,11 +60,12 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
     Raises
     ------
     ValueError
-        If there are no estimators, or the lengths of the lists differ.
+        If there are no estimators, the lengths of the lists differ, or a subset is empty.
     TypeError
-        If an estimator is of another kind.
+        If `estimators` is no list, or an estimator is of another kind.
     Exception
-        What the first fit that failed raised, once all others are fitted.
+        What the first fit that failed raised, once all others are fitted; an estimator whose fit
+        failed is as it was. If the training of all fails, or Ctrl-C ends it, all are as they were.
 
     Examples
     --------
@@ -77,16 +77,15 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
     >>> [net.n_layers_ for net in fit_many(nets, X, y)]
     [3, 3, 3]
     """
+    if isinstance(estimators, LowLevelMLPClassifier):
+        raise TypeError(
+            f"estimators must be a list, got {estimators!r}: put it in a list, or call its fit"
+        )
     estimators = list(estimators)
     check_estimators(estimators)
-    inputs = _inputs(len(estimators), X, y, sample_weight, subsets)
-    outcomes = fit_inputs(estimators, inputs, n_jobs)
-    for outcome in outcomes:
-        for message in outcome.warnings:
-            warnings.warn(message, stacklevel=2)
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raise outcome.error
+    errors = fit_inputs(estimators, _inputs(len(estimators), X, y, sample_weight, subsets), n_jobs)
+    for error in filter(None, errors):
+        raise error
     return estimators
 
 
@@ -116,6 +115,9 @@ def _inputs(n_estimators, X, y, sample_weight, subsets):
                 f"{name} must have an entry for each of the {n_estimators} estimators, "
                 f"got {len(values)}"
             )
+    for i, rows in enumerate(lists["subsets"]):
+        if rows is not None:
+            _check_subset(rows, f"subsets[{i}]")
     parts = {}
 
     def part(values, rows):
@@ -132,119 +134,92 @@ def _inputs(n_estimators, X, y, sample_weight, subsets):
     ]
 
 
-def fit_inputs(estimators, inputs, n_jobs=None, trained=None):
-    """Fit each estimator to its `FitInput`; return an `Outcome` for each, instead of raising.
+def _check_subset(rows, name):
+    """Raise unless these are numbers of rows, or a mask, of at least one sample."""
+    rows = np.asarray(rows)
+    if not rows.size or (rows.dtype.kind == "b" and not rows.any()):
+        raise ValueError(f"{name} has no samples to fit an estimator to; None stands for all samples")
+    if rows.dtype.kind not in "iub":
+        raise ValueError(f"{name} must have ints or bools, got an array of dtype {rows.dtype}")
 
-    `trained` is called, one call at a time but in any thread, with the index of each estimator whose
-    networks have been trained in a stack.
 
-    An estimator whose fit fails is left as it was, and so are all if the fit is interrupted.
-    """
+def fit_inputs(estimators, inputs, n_jobs=None):
+    """Fit each estimator to its `FitInput`; return for each the error of its fit, or None."""
     before = [dict(vars(estimator)) for estimator in estimators]
-    outcomes = [Outcome(None, [])] * len(estimators)
-    checked, jobs, alone = {}, {}, []
+    errors = [None] * len(estimators)
+    jobs, alone = {}, []
 
-    def attempt(i, function):
-        """Call `function` for estimator i; note its warnings, and its error or its result."""
-        with (
-            warnings.catch_warnings(record=True) as caught,
-            config_context(skip_parameter_validation=True),  # of what a fit calls, as within a fit
-        ):
-            warnings.simplefilter("always")
-            error = result = None
-            try:
-                result = function()
-            except Exception as raised:
-                error = raised
-                restore(estimators[i], before[i])
-        messages = [warning.message for warning in caught]
-        outcomes[i] = Outcome(error, outcomes[i].warnings + messages)
-        return result
+    @contextmanager
+    def noting_errors(i):
+        try:
+            with unchanged_on_error(estimators[i], before[i]):
+                yield
+        except Exception as error:
+            errors[i] = error
 
-    def start(estimator, given):
-        estimator._validate_params()
-        return prepare(estimator, given._replace(checked=checked))
-
-    def fit_alone(estimator, given):
-        estimator._validate_params()
-        estimator.fit(**_fit_arguments(given))
-
-    def end(estimator, job):
-        attributes = finish(estimator, job)
-        vars(estimator).update(attributes)
-        warn_if_unfinished(estimator, job)
-
-    try:
+    with ExitStack() as together:
+        for estimator in estimators:
+            together.enter_context(unchanged_on_error(estimator))
         for i, (estimator, given) in enumerate(zip(estimators, inputs, strict=True)):
             if trains_alone(estimator):
                 alone.append(i)
-            elif job := attempt(i, lambda e=estimator, g=given: start(e, g)):
-                jobs[i] = job
-        _own_streams(jobs, estimators)
-        _train_jobs(jobs, n_jobs, trained)
+                continue
+            with noting_errors(i):
+                estimator._validate_params()
+                with config_context(skip_parameter_validation=True):  # as within a fit
+                    jobs[i] = prepare(estimator, given)
+        if train_jobs(list(jobs.values()), n_jobs):
+            raise KeyboardInterrupt
         for i, job in jobs.items():
-            attempt(i, lambda i=i, job=job: end(estimators[i], job))
+            with noting_errors(i):
+                finish(job)
         for i in alone:
-            attempt(i, lambda i=i: fit_alone(estimators[i], inputs[i]))
-            if INTERRUPTED in map(str, outcomes[i].warnings):
-                raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        for estimator, attributes in zip(estimators, before, strict=True):
-            restore(estimator, attributes)
-        raise
-    return outcomes
+            with noting_errors(i), _raising_interrupts():
+                estimators[i].fit(**_fit_arguments(inputs[i]))
+    return errors
 
 
-def trains_alone(estimator):
-    """Whether an estimator trains outside of stacks: by lbfgs, or watched epoch by epoch."""
-    return (
-        estimator.solver == "lbfgs" or bool(estimator.verbose) or hasattr(estimator, "_skl_callbacks")
-    )
+@contextmanager
+def _raising_interrupts():
+    before, this_thread.raises_interrupts = this_thread.raises_interrupts, True
+    try:
+        yield
+    finally:
+        this_thread.raises_interrupts = before
 
 
 def _fit_arguments(given):
     arguments = given._asdict()
-    for name in ("classes", "incremental", "checked"):
+    for name in ("classes", "incremental"):
         del arguments[name]
     return arguments
 
 
-def _own_streams(jobs, estimators):
-    """Give networks whose estimators draw from one generator generators of their own.
+def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
+    """Train the networks of many `Job`s together, here or over joblib's workers.
 
-    One after the other they could not be trained at the same time.
+    `trained` is called, one call at a time but in any thread, with each job whose networks have all
+    been trained. The training ends early if the event `stop` is set. Returns whether Ctrl-C ended it.
     """
-    users = {}
-    for i, job in jobs.items():
-        users.setdefault(id(job.networks[0].random_state), []).append(i)
-    for indices in users.values():
-        if len(indices) > 1:
-            for i in indices:
-                seed = jobs[i].networks[0].random_state.randint(2**31)
-                own = np.random.RandomState(seed)
-                for network in jobs[i].networks:
-                    network.random_state, network.owns_stream = own, True
-
-
-def _train_jobs(jobs, n_jobs, trained):
-    """Train all networks of all jobs, in this process or over joblib's workers."""
-    groups = _groups([(job.spec, network) for job in jobs.values() for network in job.networks])
-    owners = {id(network): i for i, job in jobs.items() for network in job.networks}
+    stop = stop or Event()
+    _share_equal_data(jobs)
+    _own_streams(jobs)
+    groups = _groups([(job.spec, network) for job in jobs for network in job.networks])
+    owners = {network: job for job in jobs for network in job.networks}
     to_train = Counter(owners.values())
     lock = Lock()
 
     def note(network):
-        i = owners[id(network)]
+        job = owners[network]
         with lock:
-            to_train[i] -= 1
-            if trained is not None and not to_train[i]:
-                trained(i)
+            to_train[job] -= 1
+            if trained is not None and not to_train[job]:
+                trained(job)
 
-    n_jobs = effective_n_jobs(n_jobs)
+    backend, _ = get_active_backend()
+    n_jobs = 1 if getattr(backend, "uses_threads", False) else effective_n_jobs(n_jobs)
     if n_jobs == 1:
-        if _train_here(groups, note):
-            raise KeyboardInterrupt
-        return
+        return _train_here(groups, note, stop)
     tasks = [
         (spec, networks[start::n_parts])
         for spec, networks in groups
@@ -256,20 +231,86 @@ def _train_jobs(jobs, n_jobs, trained):
         for network, result in zip(networks, task_results, strict=True):
             network.take(result)
             note(network)
+        if stop.is_set():
+            break
+    return False
 
 
-def _train_here(groups, trained=None):
+def _train_here(groups, trained=None, stop=None):
     """Train with a thread for each core: the program releases the interpreter's lock."""
     from skdense.core.runtime import n_threads
     from skdense.core.training import train_groups
 
-    return train_groups(groups, n_threads(), trained)
+    return train_groups(groups, n_threads(), trained, stop=stop)
 
 
 def _trained(spec, networks):
     """In a worker: train a group; return what its networks have become."""
     _train_here([(spec, networks)])
     return [network.result() for network in networks]
+
+
+def _share_equal_data(jobs):
+    """Let networks whose data are equal have the same data: folds arrive as copies."""
+    arrays, datas = {}, {}
+
+    def first(array):
+        """The first array or matrix that equals this one."""
+        if array is None:
+            return None
+        alike = arrays.setdefault(_sample(array), [])
+        for other in alike:
+            if _are_equal(array, other):
+                return other
+        alike.append(array)
+        return array
+
+    def shared(data):
+        if data is None:
+            return None
+        parts = first(data.X), first(data.targets), first(data.weights)
+        return datas.setdefault(tuple(map(id, parts)), Data(*parts))
+
+    for job in jobs:
+        for network in job.networks:
+            network.data, network.validation = shared(network.data), shared(network.validation)
+
+
+def _sample(array):
+    """A key that few unequal arrays share."""
+    values = array.data if issparse(array) else np.ravel(array, order="K")
+    return array.shape, array.dtype, values[:: max(1, len(values) // 64)].tobytes()
+
+
+def _are_equal(a, b):
+    if a is b:
+        return True
+    if issparse(a) or issparse(b):
+        return (
+            issparse(a)
+            and issparse(b)
+            and all(
+                np.array_equal(getattr(a, name), getattr(b, name))
+                for name in ("indptr", "indices", "data")
+            )
+        )
+    return np.array_equal(a, b)
+
+
+def _own_streams(jobs):
+    """Give networks whose estimators draw from one generator generators of their own.
+
+    One after the other they could not be trained at the same time.
+    """
+    users = {}
+    for job in jobs:
+        users.setdefault(job.networks[0].random_state, []).append(job)
+    for random_state, its_jobs in users.items():
+        if len(its_jobs) > 1:
+            for job in its_jobs:
+                own = np.random.RandomState(random_state.randint(2**31))
+                for network in job.networks:
+                    network.random_state, network.owns_stream = own, True
 
 
 def _groups(networks):

@@ -6,12 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse import vstack as sparse_vstack
+from sklearn.exceptions import DataConversionWarning
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skdense.callers import warn_at_caller
 from skdense.core.stack import Data
 
 
@@ -26,8 +27,6 @@ class FitInput(NamedTuple):
     sample_weight_val: object = None
     classes: object = None
     incremental: bool = False
-    checked: dict | None = None
-    """What estimators that are fitted together to the same objects share, once it is checked."""
 
 
 _CHECKS = {"accept_sparse": "csr", "multi_output": True, "order": "C"}
@@ -67,16 +66,6 @@ def check_data(estimator, given, goes_on):
     """
     X, y = _check_arrays(estimator, given, goes_on)
     _bind_labels(estimator, y, given, goes_on)
-    alike = id(X), id(given.y), id(given.sample_weight)
-    if given.checked is None or estimator.class_weight is not None or given.X_val is not None:
-        return _binarized(estimator, given, X, y)
-    if alike not in given.checked:
-        given.checked[alike] = _binarized(estimator, given, X, y)
-    return given.checked[alike]
-
-
-def _binarized(estimator, given, X, y):
-    """The training and validation data of X, y and their weights."""
     X_val, y_val = _check_validation_set(estimator, given, X.dtype, y)
     weights, weights_val = _weights(estimator, given, X, y, X_val, y_val)
     binarize = estimator._label_binarizer.transform
@@ -89,22 +78,22 @@ def _binarized(estimator, given, X, y):
 def _check_arrays(estimator, given, goes_on):
     """X as a float array or CSR matrix, and y, of one dimension where it has one column."""
     dtype = (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
-    shared = {} if given.checked is None else given.checked
-    key = id(given.X), id(given.y), estimator.dtype
-    if key not in shared:
-        shared[key] = validate_data(
-            estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on
-        )
-    else:
-        validate_data(estimator, given.X, skip_check_array=True, reset=not goes_on)
-    X, y = shared[key]
+    X, y = validate_data(estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on)
     if goes_on and estimator.dtype is None:
         X = X.astype(np.result_type(X.dtype, *estimator.coefs_), copy=False)
     return X, _column(y)
 
 
-def _column(y):
-    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+def _column(y, name="y"):
+    """Labels of one dimension, if they have one column."""
+    if y.ndim == 1 or y.shape[1] > 1:
+        return y
+    warn_at_caller(
+        f"A column-vector {name} was passed when a 1d array was expected. Please change the shape of "
+        f"{name} to (n_samples, ), for example using ravel().",
+        DataConversionWarning,
+    )
+    return column_or_1d(y)
 
 
 def _bind_labels(estimator, y, given, goes_on):
@@ -116,7 +105,8 @@ def _bind_labels(estimator, y, given, goes_on):
         estimator._label_binarizer = LabelBinarizer().fit(y)
         estimator.classes_ = estimator._label_binarizer.classes_
     labels = unique_labels(y)
-    if goes_on and not given.incremental and set(labels) != set(estimator.classes_):
+    earlier_classes = goes_on or given.incremental
+    if earlier_classes and estimator.warm_start and set(labels) != set(estimator.classes_):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the previous call to "
             f"fit. Previously got {estimator.classes_}, `y` has {labels}"
@@ -143,7 +133,7 @@ def _check_validation_set(estimator, given, dtype, y):
     if X_val is None:
         raise ValueError("y_val is provided, but X_val was not provided.")
     X_val, y_val = validate_data(estimator, X_val, y_val, **_CHECKS, dtype=dtype, reset=False)
-    y_val = _column(y_val)
+    y_val = _column(y_val, "y_val")
     if y_val.shape[1:] != y.shape[1:]:
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
     _check_known(estimator, unique_labels(y_val), "y_val")
@@ -187,20 +177,29 @@ def _check_class_weight(estimator, y):
 
 
 def _class_factors(class_weight, y, y_val, weights):
-    """The class weight of each sample of y and of y_val; "balanced" counts those of y alone."""
-    if y.ndim == 2:
-        if y_val is None:
-            return compute_sample_weight(class_weight, y), None
-        both = sparse_vstack([y, y_val]) if issparse(y) else np.concatenate([y, y_val])
-        factors = compute_sample_weight(class_weight, both, indices=range(y.shape[0]))
-        return factors[: y.shape[0]], factors[y.shape[0] :]
-    labels = np.unique(y)
-    if class_weight == "balanced":
-        by_label = compute_class_weight(class_weight, classes=labels, y=y, sample_weight=weights)
-    else:
-        by_label = np.array([class_weight.get(label, 1.0) for label in labels])
-    factors_val = None if y_val is None else by_label[np.searchsorted(labels, y_val)]
-    return by_label[np.searchsorted(labels, y)], factors_val
+    """The class weight of each sample of y and of y_val; "balanced" counts those of y alone.
+
+    A multilabel sample has the product of what each label, there or not there, weighs.
+    """
+    n_samples = y.shape[0]
+    if y_val is not None:
+        y = sparse_vstack([y, y_val]) if issparse(y) else np.concatenate([y, y_val])
+    columns = (y.toarray() if issparse(y) else y).reshape(y.shape[0], -1).T
+    factors = np.ones(y.shape[0])
+    for column in columns:
+        labels, label_of = np.unique(column, return_inverse=True)
+        if class_weight == "balanced":
+            by_label = _balance(np.bincount(label_of[:n_samples], weights, minlength=len(labels)))
+        else:
+            by_label = np.array([class_weight.get(label, 1.0) for label in labels])
+        factors *= by_label[label_of]
+    return factors[:n_samples], None if y_val is None else factors[n_samples:]
+
+
+def _balance(counts):
+    """What makes classes of these weighted counts weigh the same; 0 for one that weighs nothing."""
+    balanced = np.zeros(len(counts))
+    return np.divide(counts.sum(), np.count_nonzero(counts) * counts, out=balanced, where=counts > 0)
 
 
 def _check_weights(weights, X, name):

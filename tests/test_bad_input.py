@@ -3,15 +3,16 @@
 import pickle
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, fit_many
 from skdense.datasets import make_two_clouds
 
 pytestmark = [
@@ -151,6 +152,52 @@ def test_a_bad_choice_raises_the_error_scikit_learn_raises(name, value):
         LowLevelMLPClassifier(**{name: value}).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [
+        (np.float32, "float32"),
+        (np.dtype("float32"), "float32"),
+        ("f4", "float32"),
+        ("single", "float32"),
+        (np.float64, "float64"),
+        (float, "float64"),
+        ("double", "float64"),
+    ],
+)
+def test_dtype_takes_what_numpy_takes_for_float32_and_float64(dtype, name):
+    model = small(dtype=dtype)
+    assert model.get_params()["dtype"] is dtype
+    assert type(clone(model).dtype) is type(dtype)
+    assert pickle.loads(pickle.dumps(model)).fit(X, y).coefs_[0].dtype == name
+    many = fit_many([small(dtype=dtype), small(dtype=name)], X, y)
+    np.testing.assert_array_equal(many[0].coefs_[0], many[1].coefs_[0])
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.float16, np.longdouble, int, "int32", bool, ">f4", 32, np.zeros(2), {}, "x"]
+)
+def test_other_dtypes_are_refused(dtype):
+    with pytest.raises(InvalidParameterError, match=r"'dtype' parameter .* 'float32', 'float64'"):
+        small(dtype=dtype).fit(X, y)
+
+
+@pytest.mark.parametrize("rate", [0.1, 1, "cosine"])
+def test_a_number_for_the_schedule_is_told_where_numbers_belong(rate):
+    """The rest of the message is scikit-learn's."""
+    with pytest.raises(InvalidParameterError) as theirs:
+        MLPClassifier(learning_rate=rate).fit(X, y)
+    with pytest.raises(InvalidParameterError) as ours:
+        small(learning_rate=rate).fit(X, y)
+
+    hint = " (the rate itself is learning_rate_init)"
+    assert str(ours.value).count(hint) == 1
+
+    def words(message):
+        return sorted(re.findall(r"[\w.']+", message.replace(hint, "").replace("LowLevel", "")))
+
+    assert words(str(ours.value)) == words(str(theirs.value))
+
+
 BAD_DATA = {
     "NaN in X": (replaced(X, np.nan), y, "Input X contains NaN"),
     "infinity in X": (replaced(X, np.inf), y, "Input X contains infinity"),
@@ -195,6 +242,18 @@ def test_prediction_refuses_what_fit_refuses(fitted, method):
     assert_refused(fitted, lambda: predict(replaced(X, np.nan)), match="Input X contains NaN")
     assert_refused(fitted, lambda: predict(X[0]), match="Expected 2D array, got 1D array")
     assert_refused(fitted, lambda: predict(X[:0]), match="0 sample")
+
+
+def test_numbers_written_as_text_are_taken_where_mlpclassifier_takes_them():
+    """That is by fit and partial_fit; prediction refuses text, unless it comes as Python objects."""
+    text = X.astype(str)
+    theirs = MLPClassifier((4,), max_iter=3, random_state=0).fit(text, y)
+    ours = small().fit(text, y).partial_fit(text, y)
+    for model in (theirs, ours):
+        for method in (model.predict, model.predict_proba, model.predict_log_proba):
+            with pytest.raises(ValueError, match="not compatible with arrays of bytes/strings"):
+                method(text)
+            method(text.astype(object))
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
@@ -279,6 +338,21 @@ def test_training_that_goes_on_refuses_changed_widths(fitted):
         message = assert_refused(fitted, lambda fit=method: fit(X, y), match="hidden_layer_sizes")
         assert "(2, 5, 1)" in message
         assert "(2, 4, 1)" in message
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["later call", "first call"])
+def test_partial_fit_with_warm_start_refuses_a_subset_of_the_classes_as_there(first):
+    models = [small(warm_start=True), MLPClassifier((4,), max_iter=3, random_state=0, warm_start=True)]
+    zeros, messages = y == 0, []
+    for model in models:
+        if not first:
+            model.partial_fit(X, y, classes=[0, 1])
+        with pytest.raises(ValueError, match="warm_start can only be used where") as caught:
+            model.partial_fit(X[zeros], y[zeros], classes=[0, 1])
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+    models[0].partial_fit(X, y, classes=[0, 1])
+    models[0].set_params(warm_start=False).partial_fit(X[zeros], y[zeros])
 
 
 @pytest.mark.parametrize("labels", [np.arange(100) % 3, np.zeros(100, int), y + 1])
@@ -387,3 +461,58 @@ def test_a_warning_points_at_the_users_line():
         warnings.simplefilter("always")
         small(batch_size=1000).partial_fit(X, y, classes=[0, 1])
     assert {w.filename for w in caught} == {__file__}
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_column_of_labels_warns_at_the_users_line_as_mlpclassifier_does(method):
+    arguments = {"classes": [0, 1]} if method == "partial_fit" else {}
+    messages = []
+    for model in (small(), MLPClassifier((4,), max_iter=3, random_state=0)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            getattr(model, method)(X, y[:, None], **arguments)
+        (warning,) = [w for w in caught if w.category is DataConversionWarning]
+        messages.append(str(warning.message))
+        if isinstance(model, LowLevelMLPClassifier):
+            assert warning.filename == __file__
+    assert messages[0] == messages[1]
+
+
+def test_a_column_of_validation_labels_is_named():
+    with pytest.warns(DataConversionWarning, match="column-vector y_val"):
+        small().fit(X, y, X_val=X, y_val=y[:, None])
+
+
+class _Wrapped(LowLevelMLPClassifier):
+    def fit(self, X, y):
+        return super().fit(X, y)
+
+
+def test_the_callers_line_is_the_innermost_outside_of_the_package():
+    """A subclass is its author's code; what runs within the package is not, however deep."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _Wrapped((4,), max_iter=3).fit(X, y[:, None])
+    (warning,) = [w for w in caught if w.category is DataConversionWarning]
+    line = Path(__file__).read_text().splitlines()[warning.lineno - 1]
+    assert line.strip() == "return super().fit(X, y)"
+
+
+def test_an_estimator_that_is_no_list_is_refused_by_fit_many():
+    with pytest.raises(TypeError, match="estimators must be a list, got LowLevelMLPClassifier"):
+        fit_many(small(), X, y)
+
+
+@pytest.mark.parametrize(
+    ("subset", "match"),
+    [
+        ([], "no samples"),
+        (np.zeros(len(y), bool), "no samples"),
+        ([0.0, 1.0], "ints or bools, got an array of dtype float64"),
+        (["a"], "ints or bools"),
+    ],
+    ids=["empty", "empty mask", "floats", "text"],
+)
+def test_a_subset_without_samples_or_of_no_rows_is_named(subset, match):
+    with pytest.raises(ValueError, match=rf"subsets\[1\].*{match}"):
+        fit_many([small(), small()], X, y, subsets=[None, subset])

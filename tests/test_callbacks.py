@@ -285,8 +285,7 @@ def test_ctrl_c_in_a_callback_ends_every_task_and_keeps_its_epoch(solver):
 @pytest.mark.parametrize(("solver", "module"), [("adam", training), ("lbfgs", lbfgs)])
 def test_ctrl_c_within_an_epoch_ends_every_task(solver, module, monkeypatch):
     recorder = Recorder()
-    name = "compiled" if solver == "adam" else "_compiled"
-    make_program = getattr(module, name)
+    make_program = module.compiled
     n_calls = 0
 
     def make_interrupted(*key):
@@ -301,7 +300,7 @@ def test_ctrl_c_within_an_epoch_ends_every_task(solver, module, monkeypatch):
 
         return run
 
-    monkeypatch.setattr(module, name, make_interrupted)
+    monkeypatch.setattr(module, "compiled", make_interrupted)
     with pytest.warns(UserWarning, match="interrupted"):
         stopped = fit(recorder, solver=solver)
 

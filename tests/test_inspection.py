@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier
 from skdense.datasets import make_two_clouds
@@ -75,3 +79,49 @@ def test_a_study_keeps_the_seeds_that_did_not_diverge():
 def test_a_study_of_which_no_seed_can_be_fitted_raises():
     with pytest.raises(ValueError, match="hidden_layer_sizes"):
         study_seeds(LowLevelMLPClassifier((0,)), X, y, seeds=2)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_int_of_numpy_is_a_number_of_seeds():
+    tiny = LowLevelMLPClassifier((2,), max_iter=1)
+    study = study_seeds(tiny, X, y, seeds=np.int64(3))
+    assert [network.random_state for network in study.estimators] == [0, 1, 2]
+    assert len(study_seeds(tiny, X, y, seeds=np.array([5, 7])).estimators) == 2
+
+
+@pytest.mark.parametrize("seeds", [0, -1, 2.0, None, []])
+def test_a_study_needs_seeds(seeds):
+    with pytest.raises(ValueError, match="seeds must be a positive int or a list of ints, got"):
+        study_seeds(LowLevelMLPClassifier((2,)), X, y, seeds=seeds)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_study_of_a_pipeline_equals_the_fits_of_its_seeds_one_by_one(nested):
+    pipeline = make_pipeline(StandardScaler(), LowLevelMLPClassifier((3, 2), max_iter=5))
+    name = "lowlevelmlpclassifier__random_state"
+    if nested:
+        pipeline, name = make_pipeline(pipeline), "pipeline__" + name
+
+    study = study_seeds(pipeline, X, y, seeds=[3, 1])
+
+    for seed, fitted, accuracy, dead in zip([3, 1], study.estimators, study.accuracy, study.dead):
+        alone = clone(pipeline).set_params(**{name: seed}).fit(X, y)
+        np.testing.assert_allclose(fitted.predict_proba(X), alone.predict_proba(X), rtol=1e-5)
+        assert accuracy == alone.score(X, y)
+        assert dead.tolist() == [units.mean() for units in dead_units(alone, X)]
+    assert study.estimators[0].get_params().keys() == pipeline.get_params().keys()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        LogisticRegression(),
+        [LowLevelMLPClassifier()],
+        None,
+    ],
+)
+def test_a_study_is_of_an_estimator_of_ours(other):
+    with pytest.raises(TypeError, match="LowLevelMLPClassifier"):
+        study_seeds(other, X, y, seeds=2)

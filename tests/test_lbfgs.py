@@ -399,7 +399,7 @@ def test_the_same_random_state_repeats_bit_for_bit():
 def test_ctrl_c_inside_an_iteration_keeps_the_last_one(monkeypatch):
     X, y = make_problem("binary")
     losses = []
-    real_program = lbfgs._compiled
+    real_program = lbfgs.compiled
 
     def interrupted_program(*key):
         program = real_program(*key)
@@ -413,7 +413,7 @@ def test_ctrl_c_inside_an_iteration_keeps_the_last_one(monkeypatch):
 
         return run
 
-    monkeypatch.setattr(lbfgs, "_compiled", interrupted_program)
+    monkeypatch.setattr(lbfgs, "compiled", interrupted_program)
     with pytest.warns(UserWarning, match="interrupted"):
         stopped = LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(X, y)
     monkeypatch.undo()
@@ -438,7 +438,7 @@ def test_ctrl_c_before_the_first_iteration_keeps_the_parameters_it_began_with(mo
 
         return run
 
-    monkeypatch.setattr(lbfgs, "_compiled", interrupted_program)
+    monkeypatch.setattr(lbfgs, "compiled", interrupted_program)
     with pytest.warns(UserWarning, match="interrupted"):
         begun.fit(X, y)
 

@@ -6,7 +6,6 @@ samples, so that they share a few compiled programs.
 
 import signal
 import threading
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from skdense import LowLevelMLPClassifier, fit_many, many
 from skdense.core import lbfgs, training
 from skdense.core.orders import Orders
-from skdense.fitting import prepare
+from skdense.core.stack import Curves
+from skdense.fitting import finish, prepare
 from skdense.many import fit_inputs
 from skdense.validation import FitInput
 
@@ -417,6 +417,23 @@ def test_estimators_that_share_a_random_state_have_distinct_streams(trainings):
             assert_same_stream(other.random_state, first.random_state)
 
 
+@pytest.mark.parametrize("n_init", [1, 3])
+def test_random_states_end_at_the_same_place_whatever_the_number_of_processes(n_init):
+    def streams(n_jobs):
+        shared, own = np.random.RandomState(0), np.random.RandomState(1)
+        models = [net(n_init=n_init, random_state=r) for r in (shared, own, shared)]
+        fit_many(models, X, Y, n_jobs=n_jobs)
+        return shared, own, models
+
+    *here, models = streams(None)
+    *there, others = streams(2)
+
+    for ours, theirs in zip(here, there, strict=True):
+        assert_same_stream(ours, theirs)
+    for model, other in zip(models, others, strict=True):
+        assert_same_fit(model, other)
+
+
 def test_estimators_that_share_a_random_state_repeat():
     streams = np.random.RandomState(0), np.random.RandomState(0)
 
@@ -466,20 +483,50 @@ def test_an_estimator_whose_fit_fails_is_left_as_it_was():
     assert vars(model) == before
 
 
-def test_outcomes_tell_of_each_error_and_of_each_warning():
+def test_each_fit_has_its_error_and_its_warning():
     models = [net(**DIVERGING), net(max_iter=2), net(tol=1e6, n_iter_no_change=1), net(alpha=-1)]
     models += [net(solver="lbfgs", max_iter=1), net(batch_size=500, tol=1e6, n_iter_no_change=1)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        outcomes = fit_inputs(models, [FitInput(X, Y)] * len(models))
+    with pytest.warns(ConvergenceWarning) as caught:
+        errors = fit_inputs(models, [FitInput(X, Y)] * len(models))
 
-    errors = [outcome.error for outcome in outcomes]
     assert "non-finite" in str(errors[0])
     assert "'alpha' parameter" in str(errors[3])
     assert [error is None for error in errors] == [False, True, True, False, True, True]
-    categories = [[type(message) for message in outcome.warnings] for outcome in outcomes]
-    assert categories[1:] == [[ConvergenceWarning], [], [], [ConvergenceWarning], [UserWarning]]
+    categories = [warning.category for warning in caught]
+    assert categories.count(ConvergenceWarning) == 2
+    assert categories.count(UserWarning) == 1  # the batch size
     assert [hasattr(model, "coefs_") for model in models] == [error is None for error in errors]
+
+
+def test_concurrent_fits_leave_the_filters_of_warnings_as_they_were():
+    before = list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl
+
+    def fit():
+        for _ in range(4):
+            fit_many([net(max_iter=1) for _ in range(3)], X, Y)
+
+    threads = [threading.Thread(target=fit) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+
+    assert (list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl) == before
+
+
+def test_an_error_of_the_training_leaves_every_estimator_as_it_was(monkeypatch):
+    def out_of_memory(*arguments, **named):
+        raise MemoryError
+
+    fitted = net().fit(X, Y)
+    models = [fitted, net(), net(solver="lbfgs")]
+    before = [dict(vars(model)) for model in models]
+    monkeypatch.setattr(training, "train_groups", out_of_memory)
+
+    with pytest.raises(MemoryError):
+        fit_many(models, X, np.where(Y == "yes", "other", Y))
+
+    assert [vars(model) for model in models] == before
 
 
 def test_warnings_are_given_where_fit_many_is_called():
@@ -535,14 +582,35 @@ def test_ctrl_c_soon_ends_all_fits_and_leaves_every_estimator_as_it_was(ctrl_c):
     assert len(ctrl_c) < 20  # of 250
 
 
-def test_ctrl_c_during_a_fit_that_trains_alone_ends_all_fits_too(monkeypatch):
-    minimize = lbfgs.minimize
+@pytest.fixture
+def interrupted_minimize(monkeypatch):
+    """Let Ctrl-C end scipy's first minimization after its first iteration; the number of them begun."""
+    minimize, begun = lbfgs.minimize, []
 
-    def interrupted(*arguments, **named):
-        monkeypatch.setattr(lbfgs, "minimize", minimize)
-        raise KeyboardInterrupt
+    def interrupted(*arguments, callback, **named):
+        def press(intermediate_result):
+            callback(intermediate_result=intermediate_result)
+            raise KeyboardInterrupt
+
+        begun.append(arguments)
+        return minimize(*arguments, callback=press if len(begun) == 1 else callback, **named)
 
     monkeypatch.setattr(lbfgs, "minimize", interrupted)
+    return begun
+
+
+def test_ctrl_c_during_lbfgs_ends_all_its_draws_and_keeps_the_first(interrupted_minimize):
+    model = net(solver="lbfgs", n_init=3)
+
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(X, Y)
+
+    assert len(interrupted_minimize) == 1
+    assert model.n_iter_ == 1
+    assert np.isfinite(model.init_losses_).tolist() == [True, False, False]
+
+
+def test_ctrl_c_during_a_fit_that_trains_alone_ends_all_fits_too(interrupted_minimize):
     models = [net(), net(solver="lbfgs"), net(solver="lbfgs")]
 
     with pytest.raises(KeyboardInterrupt):
@@ -683,6 +751,38 @@ def test_partial_fit_has_one_draw_only():
 def test_the_number_of_draws_is_a_positive_int(n_init):
     with pytest.raises(ValueError, match="'n_init' parameter"):
         net(n_init=n_init).fit(X, Y)
+
+
+@pytest.mark.parametrize("n_init", [1, 3])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_ctrl_c_before_the_first_epoch_leaves_nothing_to_keep(n_init, solver, monkeypatch):
+    def press(*arguments, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lbfgs, "minimize", press)
+    monkeypatch.setattr(training._Stack, "advance", press)
+    model = net(n_init=n_init, solver=solver)
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+
+    assert vars(model) == vars(net(n_init=n_init, solver=solver))
+
+
+def test_a_finite_draw_is_kept_though_others_diverge(monkeypatch):
+    def diverge(job, losses):
+        for network, loss in zip(job.networks, losses, strict=True):
+            network.curves = Curves(*[np.array([loss])] * len(Curves._fields))
+            if np.isnan(loss):
+                network.parameters = [(kernel * np.nan, bias) for kernel, bias in network.parameters]
+
+    model = net(n_init=3)
+    job = prepare(model, FitInput(X, Y))
+    diverge(job, [np.nan, np.inf, np.inf])
+
+    finish(job)
+
+    np.testing.assert_array_equal(model.coefs_[0], job.networks[1].parameters[0][0])
 
 
 @pytest.mark.parametrize("n_init", [2, 20])

@@ -41,36 +41,63 @@ def network(seed=0, n_samples=N_SAMPLES, batch_size=5, max_epochs=6, rows=None, 
     return Network([], Hyper(**hyper), Progress(0.1), data, **fields)
 
 
-def source(seed=0, n_samples=N_SAMPLES, n_users=1, private=False):
-    return Source(np.random.RandomState(seed), n_samples, n_users, private)
+def source(seed=0, n_samples=N_SAMPLES, users=("only",), private=False):
+    return Source(np.random.RandomState(seed), n_samples, users, private)
 
 
 # --- sources ----------------------------------------------------------------------------------------
 
 
-@given(st.integers(1, 40), st.integers(0, 9), st.booleans())
-def test_a_source_gives_the_orders_of_mlpclassifier(n_samples, seed, shared):
-    orders = source(seed, n_samples, shared)
+@given(st.integers(1, 40), st.integers(0, 9), st.sampled_from([("only",), ("only", "other")]))
+def test_a_source_gives_the_orders_of_mlpclassifier(n_samples, seed, users):
+    orders = source(seed, n_samples, users)
 
-    for epoch, expected in enumerate(expected_orders(seed, 4, n_samples)[0]):
-        np.testing.assert_array_equal(orders.order(epoch), expected)
+    for expected in expected_orders(seed, 4, n_samples)[0]:
+        np.testing.assert_array_equal(orders.next_order("only"), expected)
 
 
-@given(st.lists(st.integers(0, 7), min_size=1))
-def test_a_shared_source_gives_any_epoch_at_any_time(epochs):
-    orders, expected = source(n_users=2), expected_orders(0, 8)[0]
+@given(st.lists(st.sampled_from("abc"), max_size=24))
+def test_a_shared_source_gives_each_user_every_order_whoever_is_ahead(turns):
+    orders, expected = source(users="abc"), expected_orders(0, 24)[0]
+    n_given = dict.fromkeys("abc", 0)
 
-    for epoch in epochs:
-        np.testing.assert_array_equal(orders.order(epoch), expected[epoch])
+    for user in turns:
+        np.testing.assert_array_equal(orders.next_order(user), expected[n_given[user]])
+        n_given[user] += 1
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=24))
+def test_a_source_keeps_the_orders_that_a_user_has_still_to_come_to_and_no_others(turns):
+    orders = source(users="abc")
+    n_given = dict.fromkeys("abc", 0)
+
+    for user in turns:
+        orders.next_order(user)
+        n_given[user] += 1
+        assert len(orders.orders) == max(n_given.values()) - min(n_given.values())
+
+
+def test_who_leaves_a_source_holds_back_no_order():
+    behind, ahead = networks = [network(seed=0), network(seed=0)]
+    orders = sources_of(networks)[ahead]
+    for _ in range(5):
+        orders.next_order(ahead)
+    assert len(orders.orders) == 5
+
+    orders.mark()
+    orders.leave(behind, 5)
+
+    assert len(orders.orders) == 0
+    np.testing.assert_array_equal(orders.next_order(ahead), expected_orders(0, 6)[0][5])
 
 
 def test_an_order_that_was_given_is_not_changed_by_the_next_ones():
     orders = source()
-    first = orders.order(0)
+    first = orders.next_order("only")
     copy = first.copy()
 
-    orders.order(1)
-    orders.order(2)
+    orders.next_order("only")
+    orders.next_order("only")
 
     np.testing.assert_array_equal(first, copy)
 
@@ -84,8 +111,8 @@ def test_a_stream_is_rewound_to_any_epoch_of_the_last_two_calls(epochs_per_call,
     orders, n_drawn = source(), [0]
     for n_epochs in epochs_per_call:
         orders.mark()
-        for epoch in range(n_drawn[-1], n_drawn[-1] + n_epochs):
-            orders.order(epoch)
+        for _ in range(n_epochs):
+            orders.next_order("only")
         n_drawn.append(n_drawn[-1] + n_epochs)
     n_epochs = data.draw(st.integers(n_drawn[max(0, len(n_drawn) - 3)], n_drawn[-1]))
     target = np.random.RandomState(99)
@@ -97,12 +124,11 @@ def test_a_stream_is_rewound_to_any_epoch_of_the_last_two_calls(epochs_per_call,
 
 @given(st.lists(st.integers(1, 5), max_size=5), st.lists(st.integers(0, 12), min_size=1))
 def test_networks_that_share_a_source_are_rewound_to_any_epoch_each(epochs_per_call, ends):
-    orders = source(n_users=2)
-    n_drawn = 0
+    orders = source(users=("ahead", "behind"))
     for n_epochs in epochs_per_call:
         orders.mark()
-        n_drawn += n_epochs
-        orders.order(n_drawn - 1)
+        for _ in range(n_epochs):
+            orders.next_order("ahead")
     orders.mark()
 
     for end in ends:
@@ -114,16 +140,17 @@ def test_networks_that_share_a_source_are_rewound_to_any_epoch_each(epochs_per_c
 def test_rewinding_the_first_of_those_that_share_leaves_the_others_orders_as_they_are():
     """A network that stops gets its random state back while others go on drawing."""
     first, second = networks = [network(seed=0), network(seed=0)]
-    orders = sources_of(networks)[id(first)]
-    assert sources_of(networks).keys() == {id(first), id(second)}
+    orders = sources_of(networks)[first]
+    assert sources_of(networks).keys() == {first, second}
     orders.mark()
-    orders.order(3)
+    for _ in range(4):
+        orders.next_order(first)
 
     orders.rewind(first.random_state, 1)
 
     expected, stream = expected_orders(0, 7)
-    for epoch in (2, 4, 5, 6):
-        np.testing.assert_array_equal(orders.order(epoch), expected[epoch])
+    for order in expected:
+        np.testing.assert_array_equal(orders.next_order(second), order)
     orders.rewind(second.random_state, 7)
     assert_same_stream(second.random_state, stream)
     assert_same_stream(first.random_state, expected_orders(0, 1)[1])
@@ -132,7 +159,7 @@ def test_rewinding_the_first_of_those_that_share_leaves_the_others_orders_as_the
 def test_rewinding_a_private_source_touches_no_stream():
     orders = source(private=True)
     orders.mark()
-    orders.order(2)
+    orders.next_order("only")
     target = np.random.RandomState(5)
 
     orders.rewind(target, 1)
@@ -141,18 +168,18 @@ def test_rewinding_a_private_source_touches_no_stream():
 
 
 def test_threads_that_share_a_source_all_get_the_same_orders_and_streams():
-    orders, n_epochs = source(n_users=2, n_samples=200), 200
+    orders, n_epochs = source(users=range(8), n_samples=200), 200
     expected, _ = expected_orders(0, n_epochs, n_samples=200)
     streams = [expected_orders(0, n, n_samples=200)[1] for n in (0, 50, 100, 150)]
 
-    def go_through(seed):
+    def go_through(user):
         ends = []
         for epoch in range(n_epochs):
-            if epoch % (seed + 1) == 0:
+            if epoch % (user + 1) == 0:
                 orders.mark()
-            np.testing.assert_array_equal(orders.order(epoch), expected[epoch])
+            np.testing.assert_array_equal(orders.next_order(user), expected[epoch])
             if epoch % 50 == 0:
-                ends.append(np.random.RandomState(seed))
+                ends.append(np.random.RandomState(user))
                 orders.rewind(ends[-1], epoch)
         return ends
 
@@ -173,22 +200,22 @@ def test_networks_share_a_source_if_their_streams_and_numbers_of_samples_are_ali
 
     sources = sources_of(alike + others)
 
-    assert sources[id(alike[0])] is sources[id(alike[1])]
-    assert sources[id(alike[0])].shared
-    assert len({id(source) for source in sources.values()}) == 4
-    assert not any(sources[id(other)].shared for other in others)
+    assert sources[alike[0]] is sources[alike[1]]
+    assert sources[alike[0]].shared
+    assert len(set(sources.values())) == 4
+    assert not any(sources[other].shared for other in others)
 
 
 def test_networks_that_do_not_shuffle_have_no_source():
     still, shuffled = network(shuffle=False), network()
 
-    assert sources_of([still, shuffled]).keys() == {id(shuffled)}
+    assert sources_of([still, shuffled]).keys() == {shuffled}
 
 
 def test_a_source_is_private_only_if_all_its_networks_own_their_streams():
     def private(*owned):
         networks = [network(owns_stream=owns) for owns in owned]
-        return sources_of(networks)[id(networks[0])].private
+        return sources_of(networks)[networks[0]].private
 
     assert private(True, True)
     assert not private(True, False)
@@ -200,7 +227,7 @@ def test_any_bit_generator_can_be_the_source():
 
     sources = sources_of(networks)
 
-    assert sources[id(networks[0])] is sources[id(networks[1])]
+    assert sources[networks[0]] is sources[networks[1]]
 
 
 # --- lanes and their calls --------------------------------------------------------------------------
@@ -220,7 +247,7 @@ def epochs_of(rows, network, steps_per_epoch):
 
 def lanes_of(networks, first_row=0):
     sources = sources_of(networks)
-    return [Lane(n, sources.get(id(n)), first_row, 8) for n in networks]
+    return [Lane(n, sources.get(n), first_row, 8) for n in networks]
 
 
 def drawn_rows(orders, n_steps):
@@ -261,6 +288,21 @@ def test_a_lane_without_shuffling_repeats_the_order_of_its_rows():
 
     for order in epochs_of(drawn_rows(orders, 16)[:, 0], still, 5):
         np.testing.assert_array_equal(order, rows)
+
+
+@given(st.integers(1, 8), st.integers(1, 30), st.booleans())
+def test_what_a_minibatch_leaves_free_names_its_own_first_row(batch_size, n_samples, shuffled):
+    """Weight zero does not silence a row that is too large: zero times infinity is no number."""
+    batch_size, own = min(batch_size, n_samples), np.arange(50, 50 + n_samples)
+    its_network = network(rows=own, n_samples=n_samples, batch_size=batch_size, shuffle=shuffled)
+    n_steps = its_network.steps_per_epoch
+
+    rows = drawn_rows(Orders(shape(1), lanes_of([its_network]), n_steps, each_epoch=False), 16)[:, 0]
+
+    for step, minibatch in enumerate(rows):
+        n_real = min(batch_size, n_samples - step % n_steps * batch_size)
+        assert set(minibatch) <= set(own)
+        np.testing.assert_array_equal(minibatch[n_real:], minibatch[0])
 
 
 def test_each_call_ends_with_the_epoch_where_that_is_asked_for():

@@ -375,6 +375,26 @@ def test_the_same_model_from_a_sequence_of_warm_starts(solver, early_stopping):
         assert models[0].n_iter_ == max_iter
 
 
+@pytest.mark.parametrize("epsilon", [5e-324, 1e-320, 1e-300])
+def test_an_epsilon_near_zero_is_no_zero(epsilon):
+    """The first kernel's first row has no gradient, so that only epsilon is below its fraction."""
+    X, y = make_problem("binary")
+    X[:, 0] = 0
+    assert_parity(X, y, **SHAPE, max_iter=5, epsilon=epsilon, alpha=0)
+
+
+def test_an_epsilon_that_float32_rounds_to_zero_is_its_smallest_normal_number():
+    X, y = make_problem("binary")
+    X = X.astype("float32")
+    X[:, 0] = 0
+    fits = [
+        LowLevelMLPClassifier(**SHAPE, max_iter=5, epsilon=epsilon, alpha=0).fit(X, y)
+        for epsilon in (1e-320, 1e-40, float(np.finfo("float32").tiny))
+    ]
+    assert np.isfinite(fits[0].loss_)
+    assert fits[0].loss_curve_ == fits[1].loss_curve_ == fits[2].loss_curve_
+
+
 def test_patience_and_best_loss_go_on_over_partial_fit_as_there():
     X, y = make_problem("binary")
     models, Xs = all_three(
@@ -386,6 +406,79 @@ def test_patience_and_best_loss_go_on_over_partial_fit_as_there():
         for model, its_X in zip(models, Xs):
             model.partial_fit(its_X, y, classes=["no", "yes"])
         assert_same_model(*models, X)
+
+
+OTHER_SETTINGS = {
+    "solver": ("adam", "sgd"),
+    "learning_rate": ("constant", "invscaling", "adaptive"),
+    "learning_rate_init": (0.001, 0.01, 0.05),
+    "power_t": (0.3, 0.7),
+    "momentum": (0.0, 0.5, 0.9),
+    "nesterovs_momentum": (True, False),
+    "beta_1": (0.5, 0.9),
+    "beta_2": (0.9, 0.999),
+    "epsilon": (1e-8, 1e-2),
+    "alpha": (1e-4, 1.0),
+    "batch_size": (20, 25),
+    "shuffle": (True, False),
+    "tol": (1e-4, 0.5),
+    "n_iter_no_change": (1, 10),
+    "random_state": (0, 1),
+    "warm_start": (False, True),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_SETTINGS)
+def test_what_set_params_changes_between_partial_fits(name):
+    """The optimizer keeps the settings it was made with until a fit makes another."""
+    X, y = make_problem("binary")
+    solver = "adam" if name in ("beta_1", "beta_2", "epsilon") else "sgd"
+    models, Xs = all_three(
+        X, **SHAPE, max_iter=3, learning_rate="adaptive" if name == "tol" else "invscaling",
+        solver=solver, tol=0.5,
+    )  # fmt: skip
+    steps = [{}, *({name: value} for value in OTHER_SETTINGS[name]), {}]
+
+    for method in ("partial_fit", "fit"):
+        for changed in steps:
+            for model, its_X in zip(models, Xs):
+                model.set_params(**changed)
+                arguments = {"classes": ["no", "yes"]} if method == "partial_fit" else {}
+                getattr(model, method)(its_X, y, **arguments)
+                model.partial_fit(its_X, y)
+            assert_same_model(*models, X)
+
+
+@settings(max_examples=25)
+@given(st.data())
+def test_any_sequence_of_set_params_fits_and_partial_fits(data):
+    X, y = make_problem("binary")
+    models, Xs = all_three(X, **SHAPE, max_iter=3)
+
+    for _ in range(data.draw(st.integers(2, 5))):
+        names = data.draw(st.sets(st.sampled_from(list(OTHER_SETTINGS)), max_size=5))
+        changed = {name: data.draw(st.sampled_from(OTHER_SETTINGS[name])) for name in sorted(names)}
+        method = data.draw(st.sampled_from(["partial_fit", "partial_fit", "fit"]))
+        for model, its_X in zip(models, Xs):
+            model.set_params(**changed)
+            # Where a fit has exhausted the patience, ours has new one on a warm start, by choice.
+            model._no_improvement_count = 0
+            arguments = {"classes": ["no", "yes"]} if method == "partial_fit" else {}
+            getattr(model, method)(its_X, y, **arguments)
+        assert_same_model(*models, X)
+
+
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
+def test_the_optimizer_that_lbfgs_left_out_is_made_anew():
+    X, y = make_problem("binary")
+    model = LowLevelMLPClassifier(**SHAPE, max_iter=3, learning_rate_init=0.1).fit(X, y)
+    model.set_params(solver="lbfgs").fit(X, y)
+    new = LowLevelMLPClassifier(**SHAPE, warm_start=True, solver="lbfgs", max_iter=3).fit(X, y)
+
+    model.set_params(solver="adam", learning_rate_init=0.01).partial_fit(X, y)
+    new.set_params(solver="adam", learning_rate_init=0.01, max_iter=1).fit(X, y)
+
+    np.testing.assert_array_equal(model.coefs_[0], new.coefs_[0])
 
 
 # --- what a user reads ------------------------------------------------------------------------------

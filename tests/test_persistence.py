@@ -4,16 +4,17 @@ import copy
 import importlib
 import io
 import pickle
-import subprocess
-import sys
-from pathlib import Path
+import warnings
 
 import joblib
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.exceptions import InconsistentVersionWarning
 
 import skdense
+from helpers import run_python
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -174,6 +175,63 @@ def test_the_size_of_a_saved_model_is_that_of_its_weights():
     assert len(pickle.dumps(model)) < 3 * weights + 10_000
 
 
+@pytest.mark.parametrize("copied", COPIES, ids=lambda function: function.__name__)
+def test_a_model_of_this_version_is_loaded_without_a_warning(copied, tmp_path):
+    for model in (small(), small().fit(X, y)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            loaded = copied(model, tmp_path)
+            clone(loaded)
+            copy.copy(loaded)
+        assert vars(loaded).keys() == vars(model).keys()
+
+
+@pytest.mark.parametrize("name", ["pickle", "joblib"])
+def test_a_model_of_another_version_warns_as_scikit_learns_estimators_do(name, monkeypatch, tmp_path):
+    save, load = {
+        "pickle": (
+            lambda model, path: path.write_bytes(pickle.dumps(model)),
+            lambda path: pickle.loads(path.read_bytes()),
+        ),
+        "joblib": (joblib.dump, joblib.load),
+    }[name]
+    model = small().fit(X, y)
+    with monkeypatch.context() as patch:
+        patch.setattr(skdense, "__version__", "0.0.7")
+        save(model, tmp_path / "model")
+
+    with pytest.warns(InconsistentVersionWarning) as caught:
+        loaded = load(tmp_path / "model")
+
+    (warning,) = caught
+    assert str(warning.message).startswith(
+        "Trying to unpickle estimator LowLevelMLPClassifier (skdense) from version 0.0.7 when using "
+        f"version {skdense.__version__}."
+    )
+    assert name == "joblib" or warning.filename == __file__
+    assert_equal_attributes(loaded, model)
+    assert_equal_attributes(loaded.partial_fit(X, y), model.partial_fit(X, y))
+
+
+def test_a_state_without_a_version_is_loaded_with_a_warning():
+    model = small().fit(X, y)
+    state = dict(vars(model))
+    loaded = LowLevelMLPClassifier.__new__(LowLevelMLPClassifier)
+
+    with pytest.warns(InconsistentVersionWarning, match="from version pre-0.1 when"):
+        loaded.__setstate__(state)
+
+    assert state.keys() == vars(model).keys()
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+def test_saving_leaves_the_model_as_it_was():
+    model = small().fit(X, y)
+    before = dict(vars(model))
+    pickle.dumps(model)
+    assert vars(model) == before
+
+
 WITHOUT_TENSORFLOW = """
 import pickle, sys
 sys.modules["tensorflow"] = None  # importing it raises
@@ -202,13 +260,4 @@ def test_a_loaded_model_predicts_where_tensorflow_cannot_be_imported(labels, los
     answers = [model.predict(X), model.predict_proba(X), model.predict_log_proba(X)]
     path = tmp_path / "model.pickle"
     path.write_bytes(pickle.dumps((model, X, labels, *answers, model.score(X, labels))))
-    finished = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW, str(path)],
-        cwd=Path(skdense.__file__).parents[1],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert finished.stderr == ""
-    assert finished.stdout == "fit needs it\n"
+    assert run_python(WITHOUT_TENSORFLOW, path) == "fit needs it\n"

@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -222,11 +223,31 @@ def test_outputs_of_a_squared_error_are_clipped_to_probabilities(example):
 @pytest.mark.parametrize("problem", LABELS)
 def test_the_dtype_is_numpys_promotion_of_x_and_the_kernels(problem, loss, method):
     X = np.ones((2, N_OUTPUTS[problem]))
-    for of_X in ("float32", "float64", "int64"):
+    for of_X in ("float16", "float32", "float64", "int8", "uint8", "int16", "int32", "int64", "bool"):
         for of_kernels in DTYPES:
             network = logits_network(problem, of_kernels, loss)
             dtype = getattr(network, method)(X.astype(of_X)).dtype
             assert dtype == np.result_type(of_X, of_kernels)
+
+
+@pytest.mark.parametrize("of_X", ["float16", "uint8", "int16", "int64", "bool", "object"])
+@pytest.mark.parametrize("of_fit", DTYPES)
+def test_whatever_numbers_x_has_probabilities_are_those_of_mlp_classifier(of_X, of_fit):
+    """Also in the dtype, and for more rows than are predicted at once."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 2, (3000, 3))
+    parameters = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0}
+    train, y = rng.normal(size=(60, 3)).astype(of_fit), np.arange(60) % 3
+    ours = LowLevelMLPClassifier(**parameters).fit(train, y)
+    theirs = MLPClassifier(**parameters).fit(train, y)
+
+    rows = X.astype(of_X)
+    sparse = [] if of_X in ("float16", "object") else [sp.csr_array(rows)]
+    for few_or_many in (rows[:7], rows, *sparse):
+        probabilities = ours.predict_proba(few_or_many)
+        expected = theirs.predict_proba(few_or_many)
+        assert probabilities.dtype == expected.dtype
+        np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
@@ -291,3 +312,40 @@ def test_one_class_or_one_sample_fits_as_in_mlp_classifier(n_samples, y):
     np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-9)
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=0, atol=1e-9)
     assert np.isfinite(ours.predict_log_proba(X)).all()
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_only_class_is_always_right_as_in_mlp_classifier(early_stopping, loss):
+    X = np.random.default_rng(0).normal(size=(60, 6))
+    y = np.full(60, 7)
+    parameters = {
+        "n_iter_no_change": 3,
+        "learning_rate_init": 0.1,
+        "max_iter": 60,
+        "random_state": 3,
+        "early_stopping": early_stopping,
+    }
+
+    ours = LowLevelMLPClassifier(**parameters, loss=loss).fit(X, y)
+
+    assert set(ours.accuracy_curve_) == {1.0}
+    assert ours.score(X, y) == 1
+    if early_stopping:
+        assert set(ours.validation_scores_) == {1.0}
+    if loss == "log_loss":
+        theirs = MLPClassifier(**parameters).fit(X, y)
+        assert ours.n_iter_ == theirs.n_iter_
+        assert ours.validation_scores_ == theirs.validation_scores_
+        np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
+        np.testing.assert_allclose(ours.coefs_[0], theirs.coefs_[0], rtol=0, atol=1e-9)
+
+
+def test_the_only_class_of_partial_fit_and_of_a_validation_set_is_right_too():
+    X = np.random.default_rng(0).normal(size=(60, 6))
+    y = np.full(60, "only")
+    first = LowLevelMLPClassifier(random_state=0).partial_fit(X, y, classes=["only"])
+    validated = LowLevelMLPClassifier(max_iter=3, random_state=0).fit(X, y, X_val=X[:9], y_val=y[:9])
+
+    assert first.accuracy_curve_ == [1.0]
+    assert validated.validation_scores_ == [1.0] * 3

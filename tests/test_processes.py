@@ -10,14 +10,13 @@ import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
-import skdense
+from helpers import PACKAGE, TIME_LIMIT, run_python, running_python
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -26,7 +25,6 @@ needs_fork = pytest.mark.skipif(
 )
 needs_posix_signals = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
-PACKAGE = Path(skdense.__file__).parent
 X, y = load_iris(return_X_y=True)
 
 
@@ -45,31 +43,6 @@ def weights_of(model):
 
 def outcome(model):
     return weights_of(model), model.loss_curve_, model.accuracy_curve_, model.predict_proba(X).tolist()
-
-
-def start_python(program, **environment):
-    """A Python that runs a program text; skdense can be imported, and no TF_ variable is set."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-u", "-c", program],
-        cwd=PACKAGE.parent,
-        env=inherited | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run_python(program, **environment):
-    """The standard output of a program, which must end well and write no error."""
-    process = start_python(program, **environment)
-    try:
-        output, errors = process.communicate(timeout=120)
-    finally:
-        process.kill()
-    assert errors == ""
-    assert process.returncode == 0
-    return output
 
 
 class TestRepetition:
@@ -186,8 +159,7 @@ print("usable")
         self, n_samples, n_features, widths
     ):
         program = self.PROGRAM.format(n_samples=n_samples, n_features=n_features, widths=widths)
-        process = start_python(program)
-        try:
+        with running_python(program) as process:
             while not process.stdout.readline().startswith("Iteration 3,"):
                 assert process.poll() is None, process.stderr.read()
             process.send_signal(signal.SIGINT)
@@ -197,8 +169,6 @@ print("usable")
                 assert line.startswith("Iteration"), line + process.stderr.read()
             seconds = time.monotonic() - start
             output, errors = process.stdout.read(), process.stderr.read()
-        finally:
-            process.kill()
         assert seconds < 0.5
         assert output.startswith("UserWarning: Training interrupted by user.\n")
         assert output.endswith("usable\n")
@@ -250,7 +220,8 @@ print("usable")
 
     @needs_posix_signals
     def test_what_was_reached_before_ctrl_c_is_what_a_shorter_fit_reaches(self, alarm):
-        alarm(0.1)
+        small().fit(X, y)  # compiles, so that training begins before the alarm
+        alarm(1)
         with pytest.warns(UserWarning, match="Training interrupted by user"):
             stopped = endless().fit(X, y)
         shorter = small(max_iter=stopped.n_iter_, tol=0, n_iter_no_change=np.inf).fit(X, y)
@@ -284,8 +255,9 @@ print("status", os.waitpid(child, 0)[1])
         ids=["after a fit", "after the user's own TensorFlow"],
     )
     def test_a_forked_child_says_why_it_cannot_fit_instead_of_hanging(self, parent):
-        process = start_python(self.FORK.format(parent=parent))
-        output, _ = process.communicate(timeout=120)  # the user's own import writes to stderr
+        with running_python(self.FORK.format(parent=parent)) as process:
+            # The user's own import writes to stderr.
+            output, _ = process.communicate(timeout=TIME_LIMIT)
         assert "forked after TensorFlow was imported" in output
         assert "loky" in output
         assert "spawn" in output
@@ -298,13 +270,14 @@ print("status", os.waitpid(child, 0)[1])
     @needs_fork
     def test_a_model_can_predict_in_a_forked_child(self):
         output = run_python("""
-import os
+import os, signal
 import numpy as np
 from skdense import LowLevelMLPClassifier
 X, y = np.eye(4), [0, 1, 0, 1]
 model = LowLevelMLPClassifier((4,), max_iter=3, random_state=0).fit(X, y)
 child = os.fork()
 if child == 0:
+    signal.alarm(60)  # ends a child that hangs
     print(model.predict_proba(X).tolist(), flush=True)
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
@@ -354,7 +327,7 @@ if __name__ == "__main__":
             env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONWARNINGS": "ignore"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=TIME_LIMIT,
             check=False,
         )
         assert finished.stderr == ""
@@ -427,19 +400,21 @@ print("equal")
 
 
 class TestLeavingNoTrace:
-    def test_a_first_fit_writes_nothing_and_changes_no_environment_variable(self):
+    def test_a_first_fit_writes_nothing_and_leaves_no_setting_in_the_environment(self):
         program = """
 import os
-before = dict(os.environ)
 import numpy as np
 from skdense import LowLevelMLPClassifier
+def settings():  # TensorFlow leaves variables of other names
+    return {name for name in os.environ if name.startswith(("TF_", "OMP_"))}
+before = settings()
 LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
-assert dict(os.environ) == before
+assert settings() == before
 """
         assert run_python(program) == ""
 
     def test_stderr_works_as_before_after_the_first_fit(self):
-        process = start_python("""
+        program = """
 import os, sys
 import numpy as np
 from skdense import LowLevelMLPClassifier
@@ -447,9 +422,40 @@ print("before", file=sys.stderr)
 LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
 print("after", file=sys.stderr)
 os.write(2, b"below\\n")
-""")
-        _, errors = process.communicate(timeout=120)
+"""
+        with running_python(program) as process:
+            _, errors = process.communicate(timeout=TIME_LIMIT)
         assert errors == "before\nafter\nbelow\n"
+
+    def test_nothing_that_other_threads_write_during_the_first_fit_is_lost(self):
+        program = """
+import os, sys, threading
+import numpy as np
+from skdense import LowLevelMLPClassifier
+
+is_fitted = threading.Event()
+
+def write():
+    n = 0
+    while not is_fitted.wait(0.01):
+        os.write(2, f"by the system {n}\\n".encode())
+        print("by Python", n, file=sys.stderr)
+        n += 1
+    print(n)
+
+writer = threading.Thread(target=write)
+writer.start()
+LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
+is_fitted.set()
+writer.join()
+"""
+        with running_python(program) as process:
+            output, errors = process.communicate(timeout=TIME_LIMIT)
+        expected = [
+            line for n in range(int(output)) for line in (f"by the system {n}", f"by Python {n}")
+        ]
+        assert errors.splitlines() == expected
+        assert len(expected) > 20
 
     def test_a_first_fit_works_where_stderr_is_closed(self):
         output = run_python("""
@@ -470,6 +476,39 @@ import skdense, skdense.datasets
 print([name for name in set(sys.modules) - before if name.startswith(("tensorflow", "keras"))])
 """)
         assert output == "[]\n"
+
+    def test_a_fit_computes_on_the_cpu_whatever_device_is_the_default(self):
+        process = start_python("""
+import numpy as np
+import tensorflow as tf
+from skdense import LowLevelMLPClassifier
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from skdense.core import compiling, lbfgs, training
+
+devices = set()
+
+def compiled(*key):
+    program = compiling.compiled(*key)
+
+    def run(*arguments):
+        results = program(*arguments)
+        devices.update(tensor.device for tensor in tf.nest.flatten((arguments, results)))
+        return results
+
+    return run
+
+lbfgs.compiled = training.compiled = compiled
+with tf.device("/CPU:1"):
+    assert tf.ones(2).device.endswith("CPU:1")
+    for solver in ("adam", "lbfgs"):
+        LowLevelMLPClassifier((4,), solver=solver, max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
+print({device.rpartition("/")[2] for device in devices})
+""")
+        output, _ = process.communicate(timeout=120)  # the user's own import writes to stderr
+        assert output == "{'device:CPU:0'}\n"
 
     def test_keras_is_the_users_own_after_a_fit(self):
         output = run_python("""

@@ -4,9 +4,7 @@ Nearly all fits share one shape, of 65 to 128 rows, 24 features, widths (8,) and
 17 non-zeros or more are multiplied as dense ones, and rows of fewer by gathering rows of the kernel.
 """
 
-import subprocess
 import sys
-import textwrap
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +13,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers import run_python
 from skdense import LowLevelMLPClassifier
 from skdense.core import tables
 from skdense.core.runtime import tf
@@ -347,12 +346,7 @@ print(after - before)
 def test_memory_grows_with_the_non_zeros_not_with_the_features():
     pytest.importorskip("resource", reason="peak memory is read by a Unix call")
 
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(LARGE)], capture_output=True, text=True, check=False
-    )
-
-    assert result.returncode == 0, result.stderr
-    kilobytes = int(result.stdout) / (1024 if sys.platform == "darwin" else 1)
+    kilobytes = int(run_python(LARGE)) / (1024 if sys.platform == "darwin" else 1)
     # The dense matrix would take 8 GB; its non-zeros take 5 MB, kernel, gradient and slots 16 MB.
     assert kilobytes < 200_000
 

@@ -4,22 +4,29 @@ Nearly all networks here fall in one bucket of widths, (5..8, 3..4), and one of 
 that they share a few compiled programs.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.model_selection import cross_val_score
+from sklearn.neural_network import MLPClassifier
 
 from skdense import LowLevelMLPClassifier
 from skdense.core import stack
+from skdense.core.compiling import n_compiled
 from skdense.core.initializers import initial_parameters
 from skdense.core.orders import Orders
-from skdense.core.program import n_compiled
 from skdense.core.stack import Curves, Data, Hyper, Network, Progress, Schedule, Spec, stack_shape
 from skdense.core.training import train, train_groups
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
+    pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning"),
+]
 
 ADAM = Spec("relu", "logistic_log_loss", "adam", "float64")
 SGD = Spec("logistic", "logistic_log_loss", "sgd", "float64")
@@ -268,6 +275,44 @@ def test_an_observer_ends_the_training_of_all_networks(n_stacks, monkeypatch):
     assert all(network.progress.epochs < 50 for network in begun)
 
 
+def many_networks():
+    return [make_network((6, 4), seed=k, max_epochs=50) for k in range(60)]
+
+
+@pytest.mark.parametrize("k", [0, 1])
+def test_an_error_in_one_stack_ends_the_others_before_their_queue_is_empty(k, monkeypatch):
+    monkeypatch.setitem(stack._STACKED_MULTIPLY_ADDS, "float64", 0)
+    networks, raised = many_networks(), Event()
+
+    def trained(network):
+        if network is networks[k]:
+            raised.set()
+            raise MemoryError("of one stack")
+        raised.wait()
+
+    with pytest.raises(MemoryError, match="of one stack"):
+        train_groups([(ADAM, networks)], 2, trained)
+
+    assert sum(network.curves is not None for network in networks) < 30
+
+
+def test_ctrl_c_before_the_stacks_are_waited_for_ends_them(monkeypatch):
+    class Executor(ThreadPoolExecutor):
+        def submit(self, function, *arguments):
+            future = super().submit(function, *arguments)
+            if function.__name__ == "work":
+                raise KeyboardInterrupt
+            return future
+
+    monkeypatch.setitem(stack._STACKED_MULTIPLY_ADDS, "float64", 0)
+    monkeypatch.setattr("skdense.core.training.ThreadPoolExecutor", Executor)
+    networks = many_networks()
+
+    assert train_groups([(ADAM, networks)], 2)
+
+    assert sum(network.curves is not None for network in networks) < 30
+
+
 def three_networks(**numbers_of_the_first):
     return [
         make_network((6, 4), seed=0, **numbers_of_the_first),
@@ -326,6 +371,57 @@ def test_a_network_that_starts_as_nan_leaves_its_neighbours_alone_and_stays_nan(
 
     assert np.isnan(with_nan[0].curves.loss).all()
     assert_identical(with_nan[1:], healthy[1:])
+
+
+def eight_networks(first_row, spec):
+    """Networks on data of their own, in short minibatches; those of the first begin with this row."""
+    networks = []
+    for k in range(8):
+        data = make_data(60 + k, seed=k)
+        if k == 0:
+            data.X[0] = first_row
+        networks.append(
+            make_network(
+                seed=k,
+                data=data,
+                spec=spec,
+                validation=data,
+                n_validation=20 + k,
+                validation_rows=np.arange(20 + k),
+                batch_size=25 + k % 3,
+                max_epochs=3 + k % 2,
+            )
+        )
+    return networks
+
+
+@pytest.mark.parametrize("spec", [ADAM, ADAM._replace(dtype="float32")], ids=lambda spec: spec.dtype)
+def test_a_row_too_large_for_its_network_reaches_no_other(spec):
+    largest = np.finfo(spec.dtype).max
+    healthy, with_row = eight_networks(1, spec), eight_networks(largest, spec)
+
+    train(spec, healthy)
+    train(spec, with_row)
+
+    assert not np.isfinite(with_row[0].parameters[0][0]).all()
+    assert_identical(with_row[1:], healthy[1:])
+
+
+@pytest.mark.parametrize("to_X", [np.asarray, csr_array])
+def test_a_row_too_large_that_is_set_aside_leaves_the_training_alone(to_X):
+    X = np.random.RandomState(0).randn(60, 30)
+    X[0] = np.finfo(float).max
+    y = np.arange(60) % 2
+    settings = {"max_iter": 3, "random_state": 19, "batch_size": 16, "early_stopping": True}
+
+    ours, theirs = (
+        estimator((5,), **settings).fit(to_X(X), y)
+        for estimator in (LowLevelMLPClassifier, MLPClassifier)
+    )
+
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=0, atol=1e-9)
+    for array, expected in zip(ours.coefs_, theirs.coefs_, strict=True):
+        np.testing.assert_allclose(array, expected, rtol=0, atol=1e-9)
 
 
 # --- calls of the program ---------------------------------------------------------------------------
@@ -434,6 +530,21 @@ def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, n_steps,
     assert_identical(networks, trained)
 
 
+def test_the_curves_of_an_epoch_keep_no_more_than_themselves_in_memory():
+    owners = {}
+
+    def observe(news, _):
+        for curves in news:
+            for array in curves:
+                owner = array if array.base is None else array.base
+                owners[id(owner)] = owner
+
+    network = make_network(max_epochs=30)
+    train(ADAM, [network], observe, each_epoch=True)
+
+    assert sum(owner.nbytes for owner in owners.values()) == sum(c.nbytes for c in network.curves)
+
+
 @pytest.mark.parametrize("n_steps", [1, stack.MAX_STEPS])
 def test_an_observer_can_stop_the_training_after_an_epoch(n_steps, limit_calls):
     limit_calls(n_steps)
@@ -501,11 +612,11 @@ def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_b
 
 
 def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were(monkeypatch):
-    def interrupt(source, epoch):
+    def interrupt(source, user):
         raise KeyboardInterrupt
 
     network, reference = make_network(), make_network()
-    monkeypatch.setattr("skdense.core.orders.Source.order", interrupt)
+    monkeypatch.setattr("skdense.core.orders.Source.next_order", interrupt)
 
     assert train(ADAM, [network])
 

@@ -184,6 +184,58 @@ def test_balanced_classes_may_come_as_a_sparse_indicator_matrix():
     )
 
 
+def class_weights_without(y, kept):
+    """Balanced weights of the samples that are kept, by class."""
+    classes = np.unique(y[kept])
+    return dict(zip(classes, compute_class_weight("balanced", classes=classes, y=y[kept])))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_class_whose_samples_have_no_weight_is_left_out_of_the_balance(solver):
+    X, y = make_problem("three classes")
+    weights = (y != 1).astype(float)
+
+    balanced = fit(X, y, weights, class_weight="balanced", **SOLVERS[solver])
+
+    assert np.isfinite(balanced.loss_)
+    assert_identical(
+        balanced, fit(X, y, weights, class_weight=class_weights_without(y, y != 1), **SOLVERS[solver])
+    )
+
+
+def test_a_class_without_weight_is_left_out_of_the_validation_too():
+    X, y = make_problem("three classes")
+    weights = (y != 1).astype(float)
+    settings = {"class_weight": "balanced", "early_stopping": True}
+
+    with_it = LowLevelMLPClassifier(**SETTINGS, **settings).fit(X, y, weights, X_val=X, y_val=y)
+
+    kept = y != 1
+    without = LowLevelMLPClassifier(**SETTINGS, **settings).fit(
+        X, y, weights, X_val=X[kept], y_val=y[kept]
+    )
+    assert np.isfinite(with_it.validation_loss_curve_).all()
+    np.testing.assert_allclose(with_it.validation_scores_, without.validation_scores_, rtol=1e-12)
+    np.testing.assert_allclose(
+        with_it.validation_loss_curve_, without.validation_loss_curve_, rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_the_balance_counts_samples_by_their_weights(problem):
+    """A sample of weight 2 is balanced as two samples are, one of weight 0 as none."""
+    X, y = make_problem(problem)
+    weights = np.random.default_rng(3).integers(0, 3, len(X))
+
+    weighted = fit(X, y, weights, class_weight="balanced", batch_size=len(X), alpha=0)
+
+    factors = compute_sample_weight("balanced", np.repeat(y, weights, axis=0))
+    by_sample = np.zeros(len(X))
+    by_sample[weights > 0] = factors[np.cumsum(weights)[weights > 0] - 1]
+    expected = fit(X, y, weights * by_sample, batch_size=len(X), alpha=0)
+    np.testing.assert_allclose(weighted.loss_curve_, expected.loss_curve_, rtol=1e-12)
+
+
 def test_a_class_that_is_not_named_has_weight_one():
     X, y = make_problem("three classes")
 

@@ -1,12 +1,12 @@
 """Full-batch training: scipy's L-BFGS-B on the loss and gradient of a compiled program, in float64."""
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
 
 from skdense.core.activations import tensor_activation
+from skdense.core.compiling import compiled
 from skdense.core.layers import forward
 from skdense.core.losses import LOSSES
 from skdense.core.program import cut, layers_of
@@ -44,7 +44,8 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     layout = Layout(sizes)
     shape = table_shape([data], sizes)
     n_samples = data.X.shape[0]
-    program = _compiled(spec.activation, spec.loss, layout, shape, min(_BLOCK, bucket(n_samples)))
+    block_rows = min(_BLOCK, bucket(n_samples))
+    program = compiled(objective_program, spec.activation, spec.loss, layout, shape, block_rows)
     table = make_table(data, shape, _DTYPE)
     numbers = to_tensor(np.array([network.hyper.alpha, n_samples], _DTYPE))
     latest = Minimum(np.nan, 0, success=True, message="", interrupted=False)
@@ -74,8 +75,8 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     return Minimum(float(result.fun), result.nit, result.success, result.message, False)
 
 
-@cache
-def _compiled(activation, loss, layout, shape, block_rows):
+def objective_program(activation, loss, layout, shape, block_rows):
+    """The function of a program, and the TensorSpecs of its arguments, for `compiled`."""
     activation, loss = tensor_activation(activation), LOSSES[loss]
 
     def loss_and_gradient(table, parameters, numbers):
@@ -109,6 +110,4 @@ def _compiled(activation, loss, layout, shape, block_rows):
         tf.TensorSpec([1, layout.n_parameters], _DTYPE),
         tf.TensorSpec([2], _DTYPE),
     ]
-    return tf.function(
-        loss_and_gradient, arguments, autograph=False, jit_compile=True
-    ).get_concrete_function()
+    return loss_and_gradient, arguments

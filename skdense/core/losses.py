@@ -78,4 +78,7 @@ LOSSES = {
     "softmax_log_loss": Loss(_softmax_log_loss, _largest),
     "squared_error": Loss(_squared_error, _all_above(0.5)),
     "multiclass_squared_error": Loss(_squared_error, _largest_positive),
+    # Where all samples have one class, its targets are 0, and it is predicted whatever the logits are.
+    "one_class_log_loss": Loss(_logistic_log_loss, _all_above(float("inf"))),
+    "one_class_squared_error": Loss(_squared_error, _all_above(float("inf"))),
 }

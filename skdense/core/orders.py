@@ -1,6 +1,7 @@
 """The row numbers of every minibatch step, drawn on the host from the networks' random streams."""
 
 import pickle
+from collections import deque
 from copy import deepcopy
 from itertools import cycle
 from threading import Lock
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 _MAX_SHARED = 20_000
-"""The most samples of networks that share a source: it keeps an order for each epoch."""
+"""The most samples of networks that share a source: it keeps orders for those that are behind."""
 
 
 class Drawn(NamedTuple):
@@ -23,19 +24,20 @@ class Source:
     """The orders that one random stream gives, epoch by epoch.
 
     Each epoch's shuffle is composed with the last epoch's order, as in MLPClassifier. Networks whose
-    streams are alike share a source; it then keeps what it has drawn. It draws from a copy of the
-    random state: `rewind` brings the networks' own to where they belong when the training ends, unless
-    all are private, so that it does not matter.
+    streams are alike share a source, which keeps an order until all its users have passed it. It draws
+    from a copy of the random state: `rewind` brings the networks' own to where they belong when the
+    training ends, unless all are private, so that it does not matter.
     """
 
-    def __init__(self, random_state, n_samples, n_users, private):
+    def __init__(self, random_state, n_samples, users, private):
         self.random_state = deepcopy(random_state)
-        self.shared, self.private = n_users > 1, private
-        self.n_users = n_users
+        self.shared, self.private = len(users) > 1, private
         self.identity = np.arange(n_samples)
         self.shuffled = np.arange(n_samples)
-        self.orders = []
-        self.n_drawn = 0
+        self.last = self.identity
+        self.orders = deque()
+        self.n_drawn = self.n_dropped = 0
+        self.n_given = dict.fromkeys(users, 0)
         self.marks = []
         self._lock = Lock()  # two stacks may share a source
 
@@ -48,26 +50,34 @@ class Source:
             kept = self.marks if self.shared else self.marks[-1:]
             self.marks = [*kept, (self.n_drawn, self.random_state.get_state(legacy=False))]
 
-    def order(self, epoch):
-        """The order of the samples in this epoch, counted from 0."""
+    def next_order(self, user):
+        """The order of the samples in this user's next epoch."""
         with self._lock:
-            while self.n_drawn <= epoch:
+            epoch = self.n_given[user]
+            if epoch == self.n_drawn:
                 self._shuffle(self.random_state)
-                last = self.orders[-1] if self.orders else self.identity
-                if not self.shared:
-                    self.orders.clear()
-                self.orders.append(last[self.shuffled])
+                self.last = self.last[self.shuffled]
+                self.orders.append(self.last)
                 self.n_drawn += 1
-            return self.orders[epoch if self.shared else -1]
+            order = self.orders[epoch - self.n_dropped]
+            self.n_given[user] += 1
+            if epoch == self.n_dropped:
+                self._drop_passed()
+            return order
 
-    def leave(self, network, n_epochs):
+    def leave(self, user, n_epochs):
         """End a network's use, with its random state where drawing n_epochs orders leaves it."""
-        if not network.owns_stream:
-            self.rewind(network.random_state, n_epochs)
+        if not user.owns_stream:
+            self.rewind(user.random_state, n_epochs)
         with self._lock:
-            self.n_users -= 1
-            if not self.n_users:
-                self.orders.clear()
+            del self.n_given[user]
+            self._drop_passed()
+
+    def _drop_passed(self):
+        n_passed = min(self.n_given.values(), default=self.n_drawn)
+        while self.n_dropped < n_passed:
+            self.orders.popleft()
+            self.n_dropped += 1
 
     def rewind(self, random_state, n_epochs):
         """Set `random_state` to where drawing the orders of n_epochs epochs leaves it."""
@@ -91,21 +101,18 @@ class Source:
 
 
 def sources_of(networks):
-    """The source of each network's orders, by the network's id, for those that shuffle."""
+    """The source of the orders of each network that shuffles."""
     alike = {}
     for network in networks:
         if network.shuffle:
             few = network.hyper.n_samples <= _MAX_SHARED
-            alike.setdefault(_stream_key(network) if few else id(network), []).append(network)
+            alike.setdefault(_stream_key(network) if few else network, []).append(network)
     sources = {}
-    for group in alike.values():
-        source = Source(
-            group[0].random_state,
-            int(group[0].hyper.n_samples),
-            n_users=len(group),
-            private=all(network.owns_stream for network in group),
-        )
-        sources.update((id(network), source) for network in group)
+    for users in alike.values():
+        first = users[0]
+        private = all(network.owns_stream for network in users)
+        source = Source(first.random_state, int(first.hyper.n_samples), users, private)
+        sources.update(dict.fromkeys(users, source))
     return sources
 
 
@@ -118,7 +125,7 @@ class Lane:
 
     def __init__(self, network, source, first_row, batch):
         n_samples = int(network.hyper.n_samples)
-        self.source = source
+        self.network, self.source = network, source
         self.samples = first_row + (np.arange(n_samples) if network.rows is None else network.rows)
         self.batch_size = int(network.hyper.batch_size)
         self.layout = np.zeros((network.steps_per_epoch, batch), np.int32)
@@ -133,24 +140,28 @@ class Lane:
     def next_epoch(self):
         """Lay out the next epoch."""
         if self.source is not None:
-            self._lay_out(self.samples[self.source.order(self.n_drawn)])
+            self._lay_out(self.samples[self.source.next_order(self.network)])
         elif self.n_drawn == 0:
             self._lay_out(self.samples)
         self.n_drawn += 1
 
     def _lay_out(self, samples):
-        full, rest = divmod(len(samples), self.batch_size)
-        self.layout[:full, : self.batch_size] = samples[: full * self.batch_size].reshape(full, -1)
+        size, (full, rest) = self.batch_size, divmod(len(samples), self.batch_size)
+        self.layout[:full, :size] = samples[: full * size].reshape(full, -1)
+        # What a minibatch leaves free has weight zero, but zero times infinity is no zero: it is filled
+        # with the minibatch's own first row, and not with one that this network would not see now.
+        self.layout[:, size:] = self.layout[:, :1]
         if rest:
-            self.layout[full, :rest] = samples[full * self.batch_size :]
+            self.layout[full, :rest] = samples[full * size :]
+            self.layout[full, rest:] = samples[full * size]
 
 
 class Orders:
     """The orders of a stack's lanes, which go through their epochs in step.
 
     They are drawn into two buffers in turn, so that one can be read while the other is filled. What an
-    earlier call has left there is harmless: the program gives no weight to positions that a network's
-    minibatch does not fill.
+    earlier call has left there, in steps that a network does not take, is harmless: the program leaves
+    the network as it was.
     """
 
     def __init__(self, shape, lanes, steps_per_epoch, each_epoch):

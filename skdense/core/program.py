@@ -1,11 +1,8 @@
 """The compiled training program: epochs of minibatch gradient steps of a stack of networks.
 
-There is one program for each `Spec` and `Shape`, shared by the whole process. TensorFlow never frees a
-compiled program, so both are made of few values: everything else is an argument.
+There is one program for each `Spec` and `Shape`; everything else is an argument.
 """
 
-import threading
-from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -18,8 +15,6 @@ from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.runtime import tf
 from skdense.core.stack import Curves, Hyper, Layout, Progress, Schedule
 from skdense.core.tables import minibatch, signature
-
-_lock = threading.Lock()
 
 
 class Clock(NamedTuple):
@@ -80,24 +75,13 @@ class State(NamedTuple):
     best: Any
 
 
-def compiled(spec, shape):
-    """The program of this spec and shape, compiled at its first call.
+def training_program(spec, shape):
+    """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
     It is called with the table, the orders, the validation table and its orders, and a `State`; it
     returns the curves and the new state. Orders are row numbers `(steps, K, batch)`, curves
     `(steps, n_fields, K)`.
     """
-    with _lock:
-        return _compiled(spec, shape)
-
-
-def n_compiled():
-    """How many programs this process has compiled."""
-    return _compiled.cache_info().misses
-
-
-@cache
-def _compiled(spec, shape):
     dtype = tf.as_dtype(spec.dtype)
     height, layout = shape.height, Layout(shape.layer_sizes)
     n_best = layout.n_parameters if shape.n_blocks else 0
@@ -114,11 +98,10 @@ def _compiled(spec, shape):
             best=tf.TensorSpec([height, n_best], dtype),
         ),
     ]
-    program = tf.function(_training_program(spec, shape), arguments, autograph=False, jit_compile=True)
-    return program.get_concrete_function()
+    return _training_function(spec, shape), arguments
 
 
-def _training_program(spec, shape):
+def _training_function(spec, shape):
     layout = Layout(shape.layer_sizes)
     activation = tensor_activation(spec.activation)
     loss = LOSSES[spec.loss]

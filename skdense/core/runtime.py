@@ -4,6 +4,7 @@ The user's own settings win: what an environment variable or earlier code has se
 """
 
 import os
+import re
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -11,6 +12,10 @@ from importlib.util import find_spec
 
 import numpy as np
 from joblib import cpu_count
+
+CPU = "/CPU:0"
+"""Where all tensors are and all programs run. A GPU was never measured, and would round float32
+products to TensorFloat-32."""
 
 _SHARE_FROM_BYTES = 2**25
 # What XLA asks of a program's arguments, and NumPy's allocator gives. Other operations of TensorFlow
@@ -30,7 +35,8 @@ def _has_stderr():
 def _quiet():
     """Keep TensorFlow's native log off stderr, unless TF_CPP_MIN_LOG_LEVEL is set or the block fails.
 
-    Some of its messages come before it reads that variable, so stderr itself is redirected.
+    Some of its messages come before it reads that variable, so stderr itself is collected, and what is
+    not TensorFlow's is passed on at the end: other threads may write meanwhile.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ or not _has_stderr():
         yield
@@ -38,18 +44,35 @@ def _quiet():
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stderr.flush()
     stderr = os.dup(2)
+    passed_on = _of_others
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
             yield
         except BaseException:
-            log.seek(0)
-            os.write(stderr, log.read())
+            passed_on = bytes
             raise
         finally:
+            sys.stderr.flush()
             os.dup2(stderr, 2)
+            log.seek(0)
+            os.write(stderr, passed_on(log.read()))
             os.close(stderr)
             del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+
+
+_TENSORFLOWS_LINE = re.compile(
+    rb"^(?:[IWEF]\d{4} \d\d:\d\d:\d\d"
+    rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWEF] "
+    rb"|WARNING: All log messages before absl::InitializeLog\(\)"
+    rb"|To enable the following instructions: ).*\n",
+    re.MULTILINE,
+)
+
+
+def _of_others(log):
+    """What is in a log besides TensorFlow's lines."""
+    return _TENSORFLOWS_LINE.sub(b"", log)
 
 
 @contextmanager
@@ -105,7 +128,8 @@ def n_threads():
 
 def to_tensor(array):
     """A tensor with a copy of `array`."""
-    return tf.constant(array)
+    with tf.device(CPU):
+        return tf.constant(array)
 
 
 def share(array):

@@ -113,9 +113,9 @@ class Data(NamedTuple):
     weights: np.ndarray | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Network:
-    """One network to train, or trained: all that the core needs to know of it.
+    """One network to train, or trained: all that the core needs to know of it. No two are equal.
 
     Attributes
     ----------
@@ -168,7 +168,8 @@ class Network:
     def take(self, result):
         """Become what a copy of this network has become."""
         stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves = result
-        self.random_state.set_state(stream)
+        if not self.owns_stream:
+            self.random_state.set_state(stream)
 
     @property
     def layer_sizes(self):

@@ -12,9 +12,10 @@ from time import perf_counter
 
 import numpy as np
 
+from skdense.core.compiling import compiled
 from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.orders import Lane, Orders, sources_of
-from skdense.core.program import ROWS, Clock, Shifts, State, compiled
+from skdense.core.program import ROWS, Clock, Shifts, State, training_program
 from skdense.core.runtime import tf, to_tensor, view
 from skdense.core.stack import CALL_SECONDS, Curves, Layout, Progress, stack_shape, steps_in
 from skdense.core.tables import combine, make_table
@@ -54,14 +55,15 @@ def train(spec, networks, observe=None, each_epoch=False, n_stacks=1):
     return train_groups([(spec, networks)], n_stacks, observe=observe, each_epoch=each_epoch)
 
 
-def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False):
+def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=None):
     """Train groups of networks, each a pair of the arguments of `train`, n_stacks stacks at a time.
 
     Stacks go to the groups with the fewest, the first of them first. `trained` is called with each
-    network that has stopped, in the thread of its stack. Returns what `train` does.
+    network that has stopped, in the thread of its stack. An event `stop` that another thread sets ends
+    the training early. Returns what `train` does.
     """
     plans = [_Plan(spec, networks) for spec, networks in groups]
-    lock, stop = Lock(), Event()
+    lock, stop = Lock(), stop or Event()
 
     def next_plan():
         with lock:
@@ -73,18 +75,22 @@ def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False)
 
     def work():
         interrupted = False
-        while not (interrupted or stop.is_set()) and (plan := next_plan()):
-            plan.start()
-            with _Stack(plan) as stack:
-                interrupted = _run(stack, plan, observe, each_epoch, stop, trained)
-            plan.end()
+        try:
+            while not (interrupted or stop.is_set()) and (plan := next_plan()):
+                plan.start()
+                with _Stack(plan) as stack:
+                    interrupted = _run(stack, plan, observe, each_epoch, stop, trained)
+                plan.end()
+        except BaseException:
+            stop.set()  # the other stacks end with the calls that are running
+            raise
         return interrupted
 
     if n_stacks == 1:
         return work()
     with ThreadPoolExecutor(n_stacks) as executor:
-        running = [executor.submit(work) for _ in range(n_stacks)]
         try:
+            running = [executor.submit(work) for _ in range(n_stacks)]
             return any(future.result() for future in running)
         except KeyboardInterrupt:
             return True
@@ -111,13 +117,15 @@ def _run(stack, plan, observe, each_epoch, stop, trained):
                     stop.set()
                     break
                 for k in stack.finished():
+                    network, lane = stack.networks[k], stack.admit(k)
                     if trained is not None:
-                        trained(stack.networks[k])
-                    orders.replace(k, stack.admit(k), upcoming)
+                        trained(network)
+                    orders.replace(k, lane, upcoming)
                 if not stack.active.any():
                     break
                 upcoming = upcoming or orders.take(stack.affordable_steps)
         except KeyboardInterrupt:
+            stop.set()
             return True
     return False
 
@@ -139,7 +147,7 @@ class _Plan:
             if self.shape is None:
                 self.shape = stack_shape(self.spec, self.networks)
                 self.layout = Layout(self.shape.layer_sizes)
-                self.program = compiled(self.spec, self.shape)
+                self.program = compiled(training_program, self.spec, self.shape)
                 self.steps_per_epoch = max(network.steps_per_epoch for network in self.networks)
                 self.sources = sources_of(self.networks)
 
@@ -228,15 +236,17 @@ class _Stack:
         self.validation_table, first, validation_shift = validation
         if network.validation is not None:
             n_rows, rows = int(network.hyper.n_validation), network.validation_rows
-            order = np.zeros(shape.n_blocks * shape.batch, np.int32)
-            order[:n_rows] = first + (np.arange(n_rows) if rows is None else rows)
+            rows = first + (np.arange(n_rows) if rows is None else rows)
+            # Padded with a row of the network's own: another's may be infinite times a weight of zero.
+            order = np.full(shape.n_blocks * shape.batch, rows[0] if n_rows else first, np.int32)
+            order[:n_rows] = rows
             validation_orders = np.array(self.validation_orders)
             validation_orders[:, k] = order.reshape(shape.n_blocks, shape.batch)
             self.validation_orders = validation_orders
         self._set_state(k, network, Shifts(shift, validation_shift))
         self.networks[k], self.active[k], self.n_epochs[k] = network, True, 0
         self.curves[k] = [Curves(*np.zeros((len(Curves._fields), 0)))]
-        return Lane(network, plan.sources.get(id(network)), first_row, shape.batch)
+        return Lane(network, plan.sources.get(network), first_row, shape.batch)
 
     def _set_state(self, k, network, shifts):
         if not isinstance(self.state.parameters, np.ndarray):
@@ -278,7 +288,10 @@ class _Stack:
         self.active = progress.active > 0
         n_new = progress.epochs.astype(int) - self.n_epochs
         self.n_epochs += n_new
-        news = [Curves(*values[:n].T) for values, n in zip(curves.numpy().transpose(2, 0, 1), n_new)]
+        # Copies, since a view would keep the curves of a whole call in memory.
+        news = [
+            Curves(*values[:n].T.copy()) for values, n in zip(curves.numpy().transpose(2, 0, 1), n_new)
+        ]
         for old, new in zip(self.curves, news, strict=True):
             old.append(new)
         return news
@@ -304,7 +317,7 @@ class _Stack:
         """Take lane k's network out, with what it has become and its random state where it left it."""
         self._write_back(k)
         network, self.networks[k] = self.networks[k], None
-        source = network and self.plan.sources.get(id(network))
+        source = network and self.plan.sources.get(network)
         if source is not None:
             in_an_epoch = self.active[k] and self.position > 0
             source.leave(network, self.n_epochs[k] + in_an_epoch)
