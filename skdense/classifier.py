@@ -6,7 +6,6 @@ Fitting is `skdense.fitting`; prediction is NumPy alone and does not import Tens
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.special import expit, log_expit, log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import InconsistentVersionWarning
@@ -21,6 +20,7 @@ from skdense.core.activations import array_activation
 from skdense.core.initializers import INITIALIZERS
 from skdense.core.layers import forward
 from skdense.fitting import fit_estimator
+from skdense.targets import fitted_labels
 from skdense.validation import FitInput
 
 
@@ -433,10 +433,8 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predicted labels; an indicator matrix for multilabel problems.
         """
-        outputs = self._outputs(self._logits(X))
-        if self.n_outputs_ == 1:
-            outputs = outputs.ravel()
-        return self._label_binarizer.inverse_transform(outputs)
+        logits = self._logits(X)
+        return fitted_labels(self).decode(logits)
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -456,11 +454,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        if self.out_activation_ == "logistic" and self.n_outputs_ == 1:
-            # Not 1 - p, which is 0 where the other class is a little too likely.
-            probabilities = expit(np.hstack([-logits, logits]))
-            return np.maximum(probabilities, np.finfo(logits.dtype).tiny, out=probabilities)
-        return self._columns(self._outputs(logits))
+        return fitted_labels(self).probabilities(logits)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
@@ -478,15 +472,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             Columns ordered as in `predict_proba`.
         """
         logits = self._logits(X)
-        if self.out_activation_ == "softmax":
-            return log_softmax(logits, axis=1)
-        if self.out_activation_ == "identity":
-            return np.log(self._columns(self._outputs(logits)))
-        if self.n_outputs_ == 1:
-            return log_expit(np.hstack([-logits, logits]))
-        # The logarithm of what predict_proba returns, so that both rank labels alike, if it is not 0.
-        probabilities = expit(logits)
-        return np.log(probabilities, out=log_expit(logits), where=probabilities > 0)
+        return fitted_labels(self).log_probabilities(logits)
 
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
@@ -504,20 +490,6 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
 
         for_each_block(fill, X.shape[0])
         return logits
-
-    def _outputs(self, logits):
-        """The probability of each output; may overwrite its argument."""
-        if self.out_activation_ != "identity":
-            return array_activation(self.out_activation_)(logits)
-        eps = np.finfo(logits.dtype).eps
-        if self._label_binarizer.y_type_ != "multiclass":
-            return np.clip(logits, eps, 1 - eps)
-        positive = np.maximum(logits, eps)
-        return positive / positive.sum(axis=1, keepdims=True)
-
-    def _columns(self, outputs):
-        """The probability of each class; a single output is that of the second class."""
-        return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
 
     def __getstate__(self):
         return {**super().__getstate__(), "_skdense_version": skdense.__version__}

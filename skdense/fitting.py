@@ -59,9 +59,9 @@ class Job:
     """
 
     estimator: Any
+    target_type: Any
     spec: Spec
     networks: list
-    out_activation: str
     earlier_curves: dict
     incremental: bool
     minima: list | None = field(default=None, init=False)
@@ -106,7 +106,7 @@ def prepare(estimator, given):
     check_not_forked()
     check_parameters(estimator, given)
     goes_on = hasattr(estimator, "coefs_") and (given.incremental or estimator.warm_start)
-    data, validation = check_data(estimator, given, goes_on)
+    target_type, data, validation = check_data(estimator, given, goes_on)
     random_state = check_random_state(estimator.random_state)
     layer_sizes = (data.X.shape[1], *hidden_sizes(estimator), data.targets.shape[1])
     dtype = data.X.dtype
@@ -118,7 +118,7 @@ def prepare(estimator, given):
         )
     rows = validation_rows = None
     if estimator.early_stopping and estimator.solver != "lbfgs" and validation is None:
-        rows, validation_rows = _validation_split(estimator, data, random_state)
+        rows, validation_rows = _validation_split(estimator, target_type, data, random_state)
         validation = data
     n_samples = _n_rows(data, rows)
     if (
@@ -130,7 +130,6 @@ def prepare(estimator, given):
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
         )
     optimizer, settings, slots, progress = _optimizer_start(estimator, goes_on, given.incremental)
-    out_activation, loss = _output_and_loss(estimator)
     network = Network(
         parameters=parameters,
         hyper=_hyper(
@@ -153,9 +152,9 @@ def prepare(estimator, given):
         batch_capacity=_AUTO_BATCH if estimator.batch_size == "auto" else 1,
     )
     earlier_curves = {name: getattr(estimator, name, None) for name in _CURVES if goes_on}
-    spec = Spec(estimator.activation, loss, optimizer, dtype.name)
+    spec = Spec(estimator.activation, target_type.loss, optimizer, dtype.name)
     networks = [network, *_further_draws(estimator, network)] if not goes_on else [network]
-    return Job(estimator, spec, networks, out_activation, earlier_curves, given.incremental)
+    return Job(estimator, target_type, spec, networks, earlier_curves, given.incremental)
 
 
 def _further_draws(estimator, network):
@@ -175,18 +174,6 @@ def _n_rows(data, rows):
     return data.X.shape[0] if rows is None else len(rows)
 
 
-def _output_and_loss(estimator):
-    multiclass = estimator._label_binarizer.y_type_ == "multiclass"
-    one_class = len(estimator.classes_) == 1
-    if estimator.loss == "squared_error":
-        if one_class:
-            return "identity", "one_class_squared_error"
-        return "identity", "multiclass_squared_error" if multiclass else "squared_error"
-    if multiclass:
-        return "softmax", "softmax_log_loss"
-    return "logistic", "one_class_log_loss" if one_class else "logistic_log_loss"
-
-
 def _earlier_parameters(estimator, layer_sizes):
     earlier_sizes = (len(estimator.coefs_[0]), *(coef.shape[1] for coef in estimator.coefs_))
     if earlier_sizes != layer_sizes:
@@ -197,7 +184,7 @@ def _earlier_parameters(estimator, layer_sizes):
     return list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
 
 
-def _validation_split(estimator, data, random_state):
+def _validation_split(estimator, target_type, data, random_state):
     from sklearn.model_selection import train_test_split  # it imports much that no other fit needs
 
     targets = data.targets
@@ -206,7 +193,7 @@ def _validation_split(estimator, data, random_state):
             np.arange(len(targets)),
             test_size=estimator.validation_fraction,
             random_state=random_state,
-            stratify=targets if targets.shape[1] == 1 else None,
+            stratify=targets if target_type.is_stratified else None,
         )
     except ValueError as error:
         raise ValueError(
@@ -439,7 +426,7 @@ def _parameter_attributes(job, parameters):
         "intercepts_": [bias for _, bias in parameters],
         "n_layers_": len(parameters) + 1,
         "n_outputs_": len(parameters[-1][1]),
-        "out_activation_": job.out_activation,
+        "out_activation_": job.target_type.out_activation,
     }
 
 
