@@ -12,7 +12,6 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skdense.callers import warn_at_caller
 from skdense.core.stack import Data
-from skdense.targets import learn_labels
 
 
 class FitInput(NamedTuple):
@@ -64,7 +63,7 @@ def check_data(estimator, given, goes_on):
     Sets what the estimator knows of features and labels, or where training goes on checks against it.
     """
     X, y = _check_arrays(estimator, given, goes_on)
-    target_type = learn_labels(estimator, y, given, goes_on)
+    target_type = estimator._learn_targets(y, given, goes_on)
     X_val, y_val = _check_validation_set(estimator, given, X.dtype, y, target_type)
     weights, weights_val = _weights(estimator, given, X, y, X_val, y_val)
     data = Data(X, target_type.encode(y), weights)
