@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdense.core.activations import array_activation
+from skdense.core.activations import ACTIVATIONS
 from skdense.core.layers import dense
 from skdense.many import check_estimators, fit_inputs
 from skdense.validation import FitInput, hidden_sizes
@@ -51,7 +51,7 @@ def dead_units(estimator, X):
     check_estimators([estimator])
     check_is_fitted(estimator)
     values = validate_data(estimator, X, accept_sparse="csr", reset=False)
-    activation = array_activation(estimator.activation)
+    activation = ACTIVATIONS[estimator.activation].array
     dead = []
     for kernel, bias in zip(estimator.coefs_[:-1], estimator.intercepts_[:-1], strict=True):
         values = dense(values, kernel, bias, activation)

@@ -12,8 +12,11 @@ from sklearn import config_context
 from sklearn.utils import _safe_indexing
 
 from skdense.classifier import LowLevelMLPClassifier
-from skdense.core.stack import Data, bucket, bucketed, is_large, training_seconds
-from skdense.fitting import finish, prepare, this_thread, trains_alone, unchanged_on_error
+from skdense.core.network import Data
+from skdense.core.shapes import bucket, is_large, padded_sizes, training_seconds
+from skdense.fitting import this_thread, trains_alone, unchanged_on_error
+from skdense.jobs import prepare
+from skdense.results import finish
 from skdense.validation import FitInput
 
 _MAX_GROUP_BYTES = 2**28
@@ -348,14 +351,14 @@ def _kind(network):
 
 
 def _seconds(network):
-    return training_seconds(network, bucketed(network.layer_sizes))
+    return training_seconds(network, padded_sizes([network]))
 
 
 def _merged(networks):
     """Networks of nearby widths: what padding costs is to be less than another program."""
     of_sizes = {}
     for network in networks:
-        of_sizes.setdefault(bucketed(network.layer_sizes), []).append(network)
+        of_sizes.setdefault(padded_sizes([network]), []).append(network)
     merged, sizes = [], None
     for its_sizes, group in sorted(of_sizes.items()):
         both = its_sizes if sizes is None else tuple(map(max, sizes, its_sizes))

@@ -1,6 +1,6 @@
 """What looks at a training from outside: verbose lines and scikit-learn's callbacks."""
 
-from skdense.core.stack import Schedule
+from skdense.core.schedules import SCHEDULES
 
 
 class EpochPrinter:
@@ -8,7 +8,7 @@ class EpochPrinter:
 
     def __init__(self, estimator, network):
         self.early_stopping = estimator.early_stopping
-        self.adaptive = network.hyper.schedule == Schedule.ADAPTIVE
+        self.adaptive = network.hyper.schedule == SCHEDULES["adaptive"].number
         self.learning_rate = network.progress.learning_rate
         self.epoch = 0
         what = "Validation score" if estimator.early_stopping else "Training loss"

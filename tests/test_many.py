@@ -6,6 +6,7 @@ samples, so that they share a few compiled programs.
 
 import signal
 import threading
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -20,11 +21,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier, fit_many, many
-from skdense.core import lbfgs, training
+from skdense.core import lbfgs, stack, training
+from skdense.core.network import Curves
 from skdense.core.orders import Orders
-from skdense.core.stack import Curves
-from skdense.fitting import finish, prepare
+from skdense.jobs import prepare
 from skdense.many import fit_inputs
+from skdense.results import finish
 from skdense.validation import FitInput
 
 pytestmark = [
@@ -112,7 +114,7 @@ def limit_calls(monkeypatch):
 @pytest.fixture
 def ctrl_c(monkeypatch, limit_calls):
     """Press Ctrl-C when the first call of the program has ended; the list of the calls made."""
-    advance, calls = training._Stack.advance, []
+    advance, calls = stack.Stack.advance, []
 
     def advance_and_press(self, drawn):
         news = advance(self, drawn)
@@ -121,7 +123,7 @@ def ctrl_c(monkeypatch, limit_calls):
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         return news
 
-    monkeypatch.setattr(training._Stack, "advance", advance_and_press)
+    monkeypatch.setattr(stack.Stack, "advance", advance_and_press)
     return calls
 
 
@@ -760,7 +762,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing_to_keep(n_init, solver, mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr(lbfgs, "minimize", press)
-    monkeypatch.setattr(training._Stack, "advance", press)
+    monkeypatch.setattr(stack.Stack, "advance", press)
     model = net(n_init=n_init, solver=solver)
 
     with pytest.raises(KeyboardInterrupt):

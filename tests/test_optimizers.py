@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from skdense.core.network import Hyper
 from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.runtime import tf
-from skdense.core.stack import Hyper
 
 NEUTRAL = dict.fromkeys(Hyper._fields, 0.0)
 
@@ -22,18 +22,20 @@ def changes(name, learning_rate, gradients, **numbers):
     optimizer = OPTIMIZERS[name]
     gradients = np.asarray(gradients)
     hyper = Hyper(**{field: np.full(2, value) for field, value in (NEUTRAL | numbers).items()})
-    columns = Hyper(*(tf.constant(number[:, None], gradients.dtype) for number in hyper))
+    of_rule = Hyper(*(tf.constant(number[:, None], gradients.dtype) for number in hyper))
     hyper = Hyper(*(tf.constant(number) for number in hyper))
-    slots = (tf.zeros((2, gradients.shape[1]), gradients.dtype),) * optimizer.n_slots
+    parameters = tf.zeros((2, gradients.shape[1]), gradients.dtype)
+    slots = (parameters,) * optimizer.n_slots
     made = []
     for step, gradient in enumerate(gradients, start=1):
         size = optimizer.step_size(
             tf.constant([learning_rate] * 2, tf.float64), tf.constant([step] * 2, tf.float64), hyper
         )
         assert size.dtype == tf.float64
-        change, slots = optimizer.update(
-            tf.stack([gradient, 2 * gradient]), slots, tf.cast(size, gradient.dtype)[:, None], columns
-        )
+        size = tf.cast(size, gradient.dtype)[:, None]
+        both = tf.stack([gradient, 2 * gradient])
+        change, slots = optimizer.update(both, slots, parameters, size, of_rule)
+        parameters += change
         assert len(slots) == optimizer.n_slots
         made.append(change[0].numpy())
     return np.array(made)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils import shuffle
 
+from skdense.core.network import Data, Hyper, Network, Progress
 from skdense.core.orders import Lane, Orders, Source, sources_of
-from skdense.core.stack import Data, Hyper, Network, Progress, Shape
+from skdense.core.stack import Shape
 
 N_SAMPLES = 23
 
@@ -106,10 +107,10 @@ def test_an_order_that_was_given_is_not_changed_by_the_next_ones():
     st.lists(st.integers(0, 4), min_size=1, max_size=6),
     st.data(),
 )
-def test_a_stream_is_rewound_to_any_epoch_of_the_last_two_calls(epochs_per_call, data):
-    """While the last call is drawn the one before it runs, and all before that have ended."""
+def test_a_stream_is_rewound_to_any_epoch_of_the_last_two_chunks(epochs_per_chunk, data):
+    """While the last chunk is drawn the one before it runs, and all before that have ended."""
     orders, n_drawn = source(), [0]
-    for n_epochs in epochs_per_call:
+    for n_epochs in epochs_per_chunk:
         orders.mark()
         for _ in range(n_epochs):
             orders.next_order("only")
@@ -123,9 +124,9 @@ def test_a_stream_is_rewound_to_any_epoch_of_the_last_two_calls(epochs_per_call,
 
 
 @given(st.lists(st.integers(1, 5), max_size=5), st.lists(st.integers(0, 12), min_size=1))
-def test_networks_that_share_a_source_are_rewound_to_any_epoch_each(epochs_per_call, ends):
+def test_networks_that_share_a_source_are_rewound_to_any_epoch_each(epochs_per_chunk, ends):
     orders = source(users=("ahead", "behind"))
-    for n_epochs in epochs_per_call:
+    for n_epochs in epochs_per_chunk:
         orders.mark()
         for _ in range(n_epochs):
             orders.next_order("ahead")
@@ -230,7 +231,7 @@ def test_any_bit_generator_can_be_the_source():
     assert sources[networks[0]] is sources[networks[1]]
 
 
-# --- lanes and their calls --------------------------------------------------------------------------
+# --- lanes and their chunks -------------------------------------------------------------------------
 
 
 def shape(height, steps=16, batch=8):
@@ -251,17 +252,17 @@ def lanes_of(networks, first_row=0):
 
 
 def drawn_rows(orders, n_steps):
-    """All steps of all calls, `(steps, K, batch)`."""
-    calls = []
-    while drawn := orders.take(n_steps):
-        assert drawn.n_steps <= n_steps
-        calls.append(drawn.rows[: drawn.n_steps].copy())
-    return np.concatenate(calls)
+    """All steps of all chunks, `(steps, K, batch)`."""
+    chunks = []
+    while chunk := orders.take(n_steps):
+        assert chunk.n_steps <= n_steps
+        chunks.append(chunk.orders[: chunk.n_steps].copy())
+    return np.concatenate(chunks)
 
 
 @pytest.mark.parametrize("n_steps", [1, 3, 5, 16])
 @pytest.mark.parametrize("seeds", [(0, 0, 0), (0, 1, 0), (0, 1, 2)])
-def test_lanes_see_the_orders_of_their_streams_however_calls_divide_them(seeds, n_steps):
+def test_lanes_see_the_orders_of_their_streams_however_chunks_divide_them(seeds, n_steps):
     """The longest takes 5 steps an epoch, the others wait for it at the end of each epoch."""
     networks = [
         network(seeds[0], batch_size=5),
@@ -305,7 +306,7 @@ def test_what_a_minibatch_leaves_free_names_its_own_first_row(batch_size, n_samp
         np.testing.assert_array_equal(minibatch[n_real:], minibatch[0])
 
 
-def test_each_call_ends_with_the_epoch_where_that_is_asked_for():
+def test_each_chunk_ends_with_the_epoch_where_that_is_asked_for():
     orders = Orders(shape(1), lanes_of([network()]), 5, each_epoch=True)
 
     assert [orders.take(16).n_steps for _ in range(6)] == [5] * 6
@@ -315,11 +316,11 @@ def test_each_call_ends_with_the_epoch_where_that_is_asked_for():
 def test_what_is_drawn_stays_while_the_next_steps_are_drawn():
     orders = Orders(shape(1), lanes_of([network()]), 5, each_epoch=False)
 
-    drawn = orders.take(16)
-    before = drawn.rows.copy()
+    chunk = orders.take(16)
+    before = chunk.orders.copy()
     orders.take(16)
 
-    np.testing.assert_array_equal(drawn.rows, before)
+    np.testing.assert_array_equal(chunk.orders, before)
 
 
 @pytest.mark.parametrize("late_seed", [0, 1])
@@ -331,10 +332,10 @@ def test_a_network_that_takes_a_lane_later_begins_with_the_first_order_of_its_st
     *lanes, late = lanes_of(networks)
     orders = Orders(shape(2), lanes, 5, each_epoch=False)
 
-    first = orders.take(10).rows[:10].copy()
+    first = orders.take(10).orders[:10].copy()
     upcoming = orders.take(10) if drawn_ahead else None
     orders.replace(1, late, upcoming)
-    ahead = upcoming.rows[:10].copy() if drawn_ahead else first[:0]
+    ahead = upcoming.orders[:10].copy() if drawn_ahead else first[:0]
     rows = np.concatenate([ahead, drawn_rows(orders, 10)])
 
     expected = expected_orders(0, 9)[0]

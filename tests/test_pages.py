@@ -1,7 +1,7 @@
 """The Python code of README.md and of the documentation's pages runs as it is printed.
 
-pytest runs the doctests of the pages, and Sphinx the tutorials. What is left is the README, whose code can
-be copied as it stands.
+pytest runs the doctests of the pages, and Sphinx the tutorials. What is left is the README, whose code
+can be copied as it stands.
 """
 
 import doctest

@@ -478,7 +478,7 @@ print([name for name in set(sys.modules) - before if name.startswith(("tensorflo
         assert output == "[]\n"
 
     def test_a_fit_computes_on_the_cpu_whatever_device_is_the_default(self):
-        process = start_python("""
+        program = """
 import numpy as np
 import tensorflow as tf
 from skdense import LowLevelMLPClassifier
@@ -506,8 +506,9 @@ with tf.device("/CPU:1"):
     for solver in ("adam", "lbfgs"):
         LowLevelMLPClassifier((4,), solver=solver, max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
 print({device.rpartition("/")[2] for device in devices})
-""")
-        output, _ = process.communicate(timeout=120)  # the user's own import writes to stderr
+"""
+        with running_python(program) as process:
+            output, _ = process.communicate()  # the user's own import writes to stderr
         assert output == "{'device:CPU:0'}\n"
 
     def test_keras_is_the_users_own_after_a_fit(self):

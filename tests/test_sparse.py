@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from helpers import run_python
 from skdense import LowLevelMLPClassifier
-from skdense.core import tables
+from skdense.core import minibatches
 from skdense.core.runtime import tf
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -168,13 +168,13 @@ def test_a_sparse_fit_is_the_dense_fit_whatever_the_density(n_rows, density, see
 @pytest.mark.parametrize(("density", "made_dense"), [(0.2, False), (1.0, True)])
 def test_only_minibatches_of_long_rows_are_made_dense(density, made_dense, monkeypatch):
     made = []
-    real_dense = tables.SparseRows._dense
+    real_dense = minibatches.SparseRows._dense
 
     def dense(rows):
         made.append(rows)
         return real_dense(rows)
 
-    monkeypatch.setattr(tables.SparseRows, "_dense", dense)
+    monkeypatch.setattr(minibatches.SparseRows, "_dense", dense)
     # A width of its own, so that the program is made here.
     width = {"hidden_layer_sizes": (30,)} if made_dense else {"hidden_layer_sizes": (3,)}
     X, y = make_problem(density=density)
@@ -195,10 +195,10 @@ def test_both_ways_of_multiplying_are_the_dense_product(height, batch, row_entri
     for k, b, e in np.ndindex(values.shape):
         expected[k, b] += values[k, b, e] * kernels[k, columns[k, b, e]]
 
-    rows = tables.SparseRows(tf.constant(values), tf.constant(columns), 7)
+    rows = minibatches.SparseRows(tf.constant(values), tf.constant(columns), 7)
     for dense_from in (0, np.inf):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tables, "_DENSE_FROM", dense_from)
+            patch.setattr(minibatches, "DENSE_FROM", dense_from)
             np.testing.assert_allclose(rows @ tf.constant(kernels), expected, rtol=0, atol=1e-13)
 
 

@@ -1,26 +1,17 @@
-"""Stacks: packing parameters, the buckets of sizes, and what the shape of a stack depends on."""
-
-from itertools import pairwise
+"""Stacks: what the shape of a stack depends on, and what it does not."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdense.core import stack
+from skdense.core import shapes
 from skdense.core.initializers import initial_parameters
-from skdense.core.stack import Data, Hyper, Layout, Network, Progress, Spec, bucket, stack_shape
+from skdense.core.network import Data, Hyper, Network, Progress, Spec
+from skdense.core.shapes import bucket, padded_sizes
+from skdense.core.stack import stack_shape
 
-sizes = st.integers(1, 5000)
 SPEC = Spec("relu", "logistic_log_loss", "adam", "float32")
-
-
-@st.composite
-def padded_networks(draw):
-    """The layer sizes of a network and those, no smaller, of a stack that it fits in."""
-    layer_sizes = draw(st.lists(st.integers(1, 9), min_size=2, max_size=5))
-    extra = draw(st.lists(st.integers(0, 4), min_size=len(layer_sizes), max_size=len(layer_sizes)))
-    return tuple(layer_sizes), tuple(size + more for size, more in zip(layer_sizes, extra))
 
 
 def drawn(layer_sizes, seed=0, dtype=np.float64):
@@ -44,74 +35,6 @@ def network(layer_sizes=(3, 4, 1), seed=0, batch_capacity=1, rows=None, validati
 
 def data(n_samples=100, n_features=3):
     return Data(np.zeros((n_samples, n_features)), np.zeros((n_samples, 1)))
-
-
-@given(padded_networks())
-def test_a_network_comes_back_as_it_was_packed(example):
-    layer_sizes, stack_sizes = example
-    parameters = drawn(layer_sizes)
-    layout = Layout(stack_sizes)
-
-    vector = layout.pack(parameters, np.float64, bias_fill=-7.0)
-    unpacked = layout.unpack(vector, layer_sizes)
-
-    assert vector.shape == (layout.n_parameters,)
-    for ours, back in zip(parameters, unpacked, strict=True):
-        for array, same in zip(ours, back, strict=True):
-            np.testing.assert_array_equal(array, same)
-            assert not np.shares_memory(vector, same)
-
-
-@given(padded_networks())
-def test_around_a_packed_network_are_zero_kernels_and_filled_biases(example):
-    layer_sizes, stack_sizes = example
-    layout = Layout(stack_sizes)
-    ones = [(np.ones_like(kernel), np.ones_like(bias)) for kernel, bias in drawn(layer_sizes)]
-
-    vector = layout.pack(ones, np.float32, bias_fill=-7.0)
-
-    assert vector.dtype == np.float32
-    kernels, biases = np.split(vector, [layout.n_kernel_entries])
-    n_biases = sum(layer_sizes[1:])
-    assert kernels.sum() == sum(kernel.size for kernel, _ in ones)
-    assert set(kernels) <= {0, 1}
-    np.testing.assert_array_equal(np.sort(biases)[len(biases) - n_biases :], 1)
-    np.testing.assert_array_equal(np.sort(biases)[: len(biases) - n_biases], -7)
-
-
-@given(st.lists(st.sampled_from([1, 3, 64, 128, 256, 300]), min_size=2, max_size=6))
-def test_pieces_are_the_vector_cut_around_large_kernels(layer_sizes):
-    layout = Layout(tuple(layer_sizes))
-
-    assert [size for piece in layout.pieces for size in piece] == layout.sizes
-    large = [max(piece) >= 2**14 for piece in layout.pieces]
-    assert all(len(piece) == 1 for piece, is_large in zip(layout.pieces, large) if is_large)
-    assert all(one or other for one, other in pairwise(large))
-
-
-@given(sizes)
-def test_a_bucket_holds_its_size_and_little_more(size):
-    assert 0 <= bucket(size) - size < max(8, size / 16)
-    assert bucket(size) <= max(8, 2 * size)
-    if size > 32:
-        assert bucket(size) <= 1.25 * size
-
-
-@given(sizes)
-def test_a_bucket_is_its_own_bucket(size):
-    assert bucket(bucket(size)) == bucket(size)
-
-
-@given(sizes, sizes)
-def test_a_larger_size_has_no_smaller_bucket(size, other):
-    low, high = sorted((size, other))
-    assert bucket(low) <= bucket(high)
-
-
-def test_few_buckets_cover_all_sizes():
-    assert len({bucket(size) for size in range(1, 33)}) <= 5
-    for octave in range(5, 16):
-        assert len({bucket(size) for size in range(2**octave + 1, 2 ** (octave + 1) + 1)}) <= 16
 
 
 def test_the_shape_depends_on_no_seed_rate_or_number_of_epochs():
@@ -149,8 +72,8 @@ def test_outputs_are_not_padded():
 def test_a_stack_has_a_lane_for_each_network_until_it_is_of_the_greatest_height(n_networks):
     shape = stack_shape(SPEC, [network()] * n_networks)
 
-    assert shape.height in stack.HEIGHTS
-    assert shape.height >= min(n_networks, max(stack.HEIGHTS))
+    assert shape.height in shapes.HEIGHTS
+    assert shape.height >= min(n_networks, max(shapes.HEIGHTS))
     assert n_networks > 1 or shape.height == 1
 
 
@@ -190,12 +113,15 @@ def test_a_validation_set_has_room_for_every_networks_rows():
 
 
 def test_a_large_x_keeps_its_exact_shape_so_it_need_not_be_copied():
-    n_samples = stack._LARGE_BYTES // (8 * 5) + 1
+    n_samples = shapes.LARGE_BYTES // (8 * 5) + 1
 
-    shape = stack_shape(SPEC, [network((5, 4, 1), rows=data(n_samples, 5))])
+    of_large = [network((5, 4, 1), rows=data(n_samples, 5))]
+
+    shape = stack_shape(SPEC, of_large)
 
     assert shape.table.n_rows == n_samples
     assert shape.layer_sizes[0] == 5
+    assert padded_sizes(of_large) == shape.layer_sizes
 
 
 @given(st.integers(1, 40), st.integers(1, 4096), st.integers(1, 2048))
@@ -204,5 +130,5 @@ def test_one_call_has_a_few_steps_at_least_and_a_bounded_number_at_most(height, 
 
     shape = stack_shape(SPEC, [network(layer_sizes, batch_size=batch)] * height)
 
-    assert 4 <= shape.steps <= stack.MAX_STEPS
+    assert 4 <= shape.steps <= shapes.MAX_STEPS
     assert shape.steps & (shape.steps - 1) == 0

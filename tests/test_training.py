@@ -5,6 +5,7 @@ that they share a few compiled programs.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 from threading import Event
 from typing import NamedTuple
@@ -16,11 +17,13 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
 
 from skdense import LowLevelMLPClassifier
-from skdense.core import stack
+from skdense.core import shapes
 from skdense.core.compiling import n_compiled
 from skdense.core.initializers import initial_parameters
+from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec
 from skdense.core.orders import Orders
-from skdense.core.stack import Curves, Data, Hyper, Network, Progress, Schedule, Spec, stack_shape
+from skdense.core.schedules import SCHEDULES
+from skdense.core.stack import stack_shape
 from skdense.core.training import train, train_groups
 
 pytestmark = [
@@ -34,7 +37,7 @@ SGD = Spec("logistic", "logistic_log_loss", "sgd", "float64")
 HYPER = Hyper(
     alpha=1e-4,
     learning_rate_init=0.01,
-    schedule=Schedule.CONSTANT,
+    schedule=SCHEDULES["constant"].number,
     power_t=0.5,
     momentum=0.9,
     nesterov=1.0,
@@ -65,7 +68,7 @@ DATA = make_data()
 def stacks_of_float64():
     """Stacks are compared in float64, where networks would train alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(stack._STACKED_MULTIPLY_ADDS, "float64", 100_000)
+        patch.setitem(shapes.STACKED_MULTIPLY_ADDS, "float64", 300_000)
         yield
 
 
@@ -150,7 +153,7 @@ def assert_equal_to_rounding(network, alone, perturbed):
 
 
 def one_ulp_away(data):
-    return data._replace(X=np.nextafter(data.X, np.inf))
+    return replace(data, X=np.nextafter(data.X, np.inf))
 
 
 # --- a stack is its networks ------------------------------------------------------------------------
@@ -163,7 +166,7 @@ def forty_networks(spec, data):
     them one by one compiles five programs.
     """
     rng = np.random.default_rng(42)
-    schedules = [Schedule.CONSTANT, Schedule.INVSCALING, Schedule.ADAPTIVE]
+    schedules = [schedule.number for schedule in SCHEDULES.values()]
     networks = []
     for k in range(40):
         low, high = [((2, 2), (2, 2)), ((9, 9), (16, 16)), ((17, 17), (20, 20)), ((9, 17), (16, 20))][
@@ -184,7 +187,7 @@ def forty_networks(spec, data):
                 shuffle=k % 7 != 0,
                 alpha=10.0 ** rng.uniform(-6, 0),
                 learning_rate_init=10.0 ** rng.uniform(-4, -1),
-                schedule=schedules[k % 3] if spec.optimizer == "sgd" else Schedule.CONSTANT,
+                schedule=schedules[k % 3] if spec.optimizer == "sgd" else schedules[0],
                 power_t=rng.uniform(0.2, 0.8),
                 momentum=rng.uniform(0, 0.95),
                 nesterov=float(k % 2),
@@ -241,7 +244,7 @@ def test_forty_unequal_networks_go_through_stacks_as_each_would_alone(forty_alon
 @pytest.mark.parametrize("height", [1, 8])
 def test_every_network_of_every_group_is_trained_as_it_would_be_alone(n_stacks, height, monkeypatch):
     if height == 1:
-        monkeypatch.setitem(stack._STACKED_MULTIPLY_ADDS, "float64", 0)
+        monkeypatch.setitem(shapes.STACKED_MULTIPLY_ADDS, "float64", 0)
 
     def groups():
         wide = [make_network((20, 18), seed=k, max_epochs=3 + k) for k in range(3)]
@@ -264,7 +267,7 @@ def test_every_network_of_every_group_is_trained_as_it_would_be_alone(n_stacks, 
 
 @pytest.mark.parametrize("n_stacks", [1, 2])
 def test_an_observer_ends_the_training_of_all_networks(n_stacks, monkeypatch):
-    monkeypatch.setitem(stack._STACKED_MULTIPLY_ADDS, "float64", 0)
+    monkeypatch.setitem(shapes.STACKED_MULTIPLY_ADDS, "float64", 0)
     networks = [make_network(seed=k, max_epochs=50) for k in range(6)]
 
     interrupted = train(ADAM, networks, lambda news, _: True, each_epoch=True, n_stacks=n_stacks)
@@ -281,7 +284,7 @@ def many_networks():
 
 @pytest.mark.parametrize("k", [0, 1])
 def test_an_error_in_one_stack_ends_the_others_before_their_queue_is_empty(k, monkeypatch):
-    monkeypatch.setitem(stack._STACKED_MULTIPLY_ADDS, "float64", 0)
+    monkeypatch.setitem(shapes.STACKED_MULTIPLY_ADDS, "float64", 0)
     networks, raised = many_networks(), Event()
 
     def trained(network):
@@ -304,7 +307,7 @@ def test_ctrl_c_before_the_stacks_are_waited_for_ends_them(monkeypatch):
                 raise KeyboardInterrupt
             return future
 
-    monkeypatch.setitem(stack._STACKED_MULTIPLY_ADDS, "float64", 0)
+    monkeypatch.setitem(shapes.STACKED_MULTIPLY_ADDS, "float64", 0)
     monkeypatch.setattr("skdense.core.training.ThreadPoolExecutor", Executor)
     networks = many_networks()
 
@@ -424,7 +427,7 @@ def test_a_row_too_large_that_is_set_aside_leaves_the_training_alone(to_X):
         np.testing.assert_allclose(array, expected, rtol=0, atol=1e-9)
 
 
-# --- calls of the program ---------------------------------------------------------------------------
+# --- chunks ------------------------------------------------------------------------------------------
 
 
 def varied_networks():
@@ -447,18 +450,18 @@ def varied_networks():
 
 
 @pytest.fixture
-def limit_calls(monkeypatch):
-    """A function that limits the calls to come to n steps, and returns the list of their numbers."""
+def limit_chunks(monkeypatch):
+    """A function that limits the chunks to come to n steps, and returns the list of their numbers."""
 
     def limit(n_steps):
         take, numbers = Orders.take, []
 
         def take_few(self, n):
-            drawn = take(self, min(n, n_steps))
-            if drawn is not None:
-                assert drawn.n_steps <= n_steps
-                numbers.append(drawn.n_steps)
-            return drawn
+            chunk = take(self, min(n, n_steps))
+            if chunk is not None:
+                assert chunk.n_steps <= n_steps
+                numbers.append(chunk.n_steps)
+            return chunk
 
         monkeypatch.setattr(Orders, "take", take_few)
         return numbers
@@ -473,7 +476,7 @@ def trained():
     return networks
 
 
-def test_calls_that_end_with_the_epoch_give_the_same_numbers(trained):
+def test_chunks_that_end_with_the_epoch_give_the_same_numbers(trained):
     networks = varied_networks()
 
     train(ADAM, networks, each_epoch=True)
@@ -482,28 +485,28 @@ def test_calls_that_end_with_the_epoch_give_the_same_numbers(trained):
 
 
 @pytest.mark.parametrize("each_epoch", [False, True])
-def test_calls_of_a_single_step_give_the_same_numbers(trained, each_epoch, limit_calls):
-    networks, calls = varied_networks(), limit_calls(1)
+def test_chunks_of_a_single_step_give_the_same_numbers(trained, each_epoch, limit_chunks):
+    networks, chunks = varied_networks(), limit_chunks(1)
 
     train(ADAM, networks, each_epoch=each_epoch)
 
-    assert set(calls) == {1}
+    assert set(chunks) == {1}
     assert_identical(networks, trained)
 
 
 @pytest.mark.parametrize(("n_steps", "expected"), [(3, {2, 3}), (13, {10, 5})])
-def test_calls_end_with_an_epoch_if_one_fits(trained, n_steps, expected, limit_calls):
-    networks, calls = varied_networks(), limit_calls(n_steps)
+def test_chunks_end_with_an_epoch_if_one_fits(trained, n_steps, expected, limit_chunks):
+    networks, chunks = varied_networks(), limit_chunks(n_steps)
 
     train(ADAM, networks)
 
-    assert {*calls} <= expected
+    assert {*chunks} <= expected
     assert_identical(networks, trained)
 
 
-def test_calls_of_at_most_four_steps_give_the_same_numbers(trained, monkeypatch):
+def test_chunks_of_at_most_four_steps_give_the_same_numbers(trained, monkeypatch):
     networks = varied_networks()
-    monkeypatch.setattr(stack, "MAX_STEPS", 4)
+    monkeypatch.setattr(shapes, "MAX_STEPS", 4)
     assert stack_shape(ADAM, networks).steps == 4
 
     train(ADAM, networks)
@@ -511,10 +514,10 @@ def test_calls_of_at_most_four_steps_give_the_same_numbers(trained, monkeypatch)
     assert_identical(networks, trained)
 
 
-@pytest.mark.parametrize("n_steps", [1, 13, stack.MAX_STEPS])
+@pytest.mark.parametrize("n_steps", [1, 13, shapes.MAX_STEPS])
 @pytest.mark.parametrize("each_epoch", [False, True])
-def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, n_steps, limit_calls):
-    limit_calls(n_steps)
+def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, n_steps, limit_chunks):
+    limit_chunks(n_steps)
     networks, seen = varied_networks(), []
 
     train(ADAM, networks, lambda news, *_: seen.append(news), each_epoch)
@@ -545,9 +548,9 @@ def test_the_curves_of_an_epoch_keep_no_more_than_themselves_in_memory():
     assert sum(owner.nbytes for owner in owners.values()) == sum(c.nbytes for c in network.curves)
 
 
-@pytest.mark.parametrize("n_steps", [1, stack.MAX_STEPS])
-def test_an_observer_can_stop_the_training_after_an_epoch(n_steps, limit_calls):
-    limit_calls(n_steps)
+@pytest.mark.parametrize("n_steps", [1, shapes.MAX_STEPS])
+def test_an_observer_can_stop_the_training_after_an_epoch(n_steps, limit_chunks):
+    limit_chunks(n_steps)
     stopped, seen = varied_networks(), []
 
     def observe(news, *_):
@@ -586,8 +589,8 @@ def test_ctrl_c_between_epochs_keeps_the_epochs_done():
     assert_identical(interrupted_networks, expected)
 
 
-def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_begun(limit_calls):
-    limit_calls(1)
+def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_begun(limit_chunks):
+    limit_chunks(1)
     finished, going_on = networks = [
         make_network((6, 4), seed=0, max_epochs=1),
         make_network((5, 3), seed=1, max_epochs=500),

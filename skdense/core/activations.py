@@ -1,39 +1,56 @@
-"""Activation functions by scikit-learn's names, for NumPy arrays and for tensors.
+"""Activation functions by scikit-learn's names: all that is known of each, in one record.
 
-Importing this module does not import TensorFlow; only `tensor_activation` does, when called.
+Importing this module does not import TensorFlow.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, softmax
+
+
+class Activation(NamedTuple):
+    """An activation of hidden layers.
+
+    Attributes
+    ----------
+    array : callable
+        The function on NumPy arrays. It may overwrite its argument: `dense` hands it a fresh array.
+    tensor : callable
+        `tensor(tf)` is the function on tensors, given TensorFlow.
+    padded_bias : float
+        A bias for which the function is exactly 0, so that a padded unit, with kernels of zeros around
+        it, stays as it is.
+    glorot_factor : int
+        The factor in the bound of Glorot's initialization, as MLPClassifier has it.
+    """
+
+    array: Callable
+    tensor: Callable
+    padded_bias: float = 0.0
+    glorot_factor: int = 6
 
 
 def _identity(values):
     return values
 
 
-# The array versions work in place: `dense` hands them a fresh array.
-_ARRAY_ACTIVATIONS = {
+def _logistic(values):
+    return expit(values, out=values)
+
+
+ACTIVATIONS = {
+    "identity": Activation(_identity, lambda tf: _identity),
+    "logistic": Activation(_logistic, lambda tf: tf.sigmoid, padded_bias=-1e4, glorot_factor=2),
+    "tanh": Activation(lambda values: np.tanh(values, out=values), lambda tf: tf.tanh),
+    "relu": Activation(lambda values: np.maximum(values, 0, out=values), lambda tf: tf.nn.relu),
+}
+"""Those of hidden layers."""
+
+OUTPUT_ACTIVATIONS = {
     "identity": _identity,
-    "logistic": lambda values: expit(values, out=values),
-    "tanh": lambda values: np.tanh(values, out=values),
-    "relu": lambda values: np.maximum(values, 0, out=values),
+    "logistic": _logistic,
     "softmax": lambda values: softmax(values, axis=-1),
 }
-
-
-def array_activation(name):
-    """The activation `name` on NumPy arrays; it may overwrite its argument."""
-    return _ARRAY_ACTIVATIONS[name]
-
-
-def tensor_activation(name):
-    """The activation `name` on tensors."""
-    from skdense.core.runtime import tf
-
-    return {
-        "identity": _identity,
-        "logistic": tf.sigmoid,
-        "tanh": tf.tanh,
-        "relu": tf.nn.relu,
-        "softmax": tf.nn.softmax,
-    }[name]
+"""What makes predictions of the logits, on NumPy arrays; a loss starts from the logits themselves."""

@@ -1,16 +1,23 @@
-"""Initial parameters, drawn with NumPy in MLPClassifier's order: for each layer kernel, then bias."""
+"""Initial parameters, drawn with NumPy in MLPClassifier's order: for each layer kernel, then bias.
+
+An initializer gives a layer's kernel `(fan_in, fan_out)` and bias `(fan_out,)`, in float64, and is told
+the name of the hidden layers' activation.
+"""
 
 from itertools import pairwise
 
 import numpy as np
 
+from skdense.core.activations import ACTIVATIONS
+
 
 def glorot_uniform(fan_in, fan_out, activation, random_state):
-    """Kernel and bias from U(-b, b), `b = sqrt(6 / (fan_in + fan_out))`, or 2 for 6 before a logistic.
+    """Kernel and bias from U(-b, b), `b = sqrt(factor / (fan_in + fan_out))`, factor 6 for most.
 
-    The bound is Glorot and Bengio's (2010); drawing the bias from it too is MLPClassifier's.
+    The bound is Glorot and Bengio's (2010); the activation's factor, and drawing the bias from the same
+    distribution, are MLPClassifier's.
     """
-    bound = np.sqrt((2 if activation == "logistic" else 6) / (fan_in + fan_out))
+    bound = np.sqrt(ACTIVATIONS[activation].glorot_factor / (fan_in + fan_out))
     kernel = random_state.uniform(-bound, bound, (fan_in, fan_out))
     return kernel, random_state.uniform(-bound, bound, fan_out)
 

@@ -5,19 +5,22 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from skdense.core.activations import tensor_activation
+from skdense.core import minibatches
+from skdense.core.activations import ACTIVATIONS
 from skdense.core.compiling import compiled
-from skdense.core.layers import forward
-from skdense.core.losses import LOSSES
-from skdense.core.program import cut, layers_of
+from skdense.core.layout import Layout
+from skdense.core.objective import Objective
 from skdense.core.runtime import tf, to_tensor
-from skdense.core.stack import Layout, bucket, table_shape
-from skdense.core.tables import make_table, minibatch, signature
+from skdense.core.shapes import FULL_BATCH_ROWS, bucket, padded_sizes
+from skdense.core.tables import TableShape, make_table, table_shape
 
-_BLOCK = 1024
-"""Rows whose activations are in memory at a time."""
 
-_DTYPE = "float64"
+class FullBatchShape(NamedTuple):
+    """The sizes for which a program is compiled; `rows` is the number that it takes at a time."""
+
+    layer_sizes: tuple
+    table: TableShape
+    rows: int
 
 
 class Minimum(NamedTuple):
@@ -40,74 +43,95 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     `observe(minimum)` is called after each iteration and ends the training if it returns True. Ctrl-C
     ends it too, and keeps the last iteration's parameters.
     """
-    sizes, data = network.layer_sizes, network.data
-    layout = Layout(sizes)
-    shape = table_shape([data], sizes)
-    n_samples = data.X.shape[0]
-    block_rows = min(_BLOCK, bucket(n_samples))
-    program = compiled(objective_program, spec.activation, spec.loss, layout, shape, block_rows)
-    table = make_table(data, shape, _DTYPE)
-    numbers = to_tensor(np.array([network.hyper.alpha, n_samples], _DTYPE))
-    latest = Minimum(np.nan, 0, success=True, message="", interrupted=False)
+    sizes, latest = network.layer_sizes, Minimum(np.nan, 0, True, message="", interrupted=False)
+    evaluate, layout, vector = _objective_of(spec._replace(dtype="float64"), network)
+    # scipy sees the network's own parameters. The padding around them has a gradient of zero.
+    own = layout.places(sizes)
 
-    def objective(vector):
-        loss, gradient = program(table, to_tensor(vector[None, :]), numbers)
-        return float(loss), gradient.numpy()[0]
+    def objective(parameters):
+        vector[own] = parameters
+        loss, gradient = evaluate(vector)
+        return loss, gradient[own]
+
+    def keep(parameters):
+        vector[own] = parameters
+        network.parameters = layout.unpack(vector, sizes)
 
     def iteration(intermediate_result):
         nonlocal latest
         latest = latest._replace(loss=float(intermediate_result.fun), n_iter=latest.n_iter + 1)
-        network.parameters = layout.unpack(intermediate_result.x, sizes)
+        keep(intermediate_result.x)
         if observe is not None and observe(latest):
             raise _Stopped
 
-    start = layout.pack(network.parameters, np.float64)
     options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
     try:
         result = minimize(
-            objective, start, jac=True, method="L-BFGS-B", options=options, callback=iteration
+            objective, vector[own], jac=True, method="L-BFGS-B", options=options, callback=iteration
         )
     except _Stopped:
         return latest
     except KeyboardInterrupt:
         return latest._replace(interrupted=True)
-    network.parameters = layout.unpack(result.x, sizes)
+    keep(result.x)
     return Minimum(float(result.fun), result.nit, result.success, result.message, False)
 
 
-def objective_program(activation, loss, layout, shape, block_rows):
-    """The function of a program, and the TensorSpecs of its arguments, for `compiled`."""
-    activation, loss = tensor_activation(activation), LOSSES[loss]
+def _objective_of(spec, network):
+    """A function from a padded vector to loss and gradient; its layout; the vector to start from."""
+    n_samples = network.data.X.shape[0]
+    layer_sizes = padded_sizes([network])
+    table = table_shape([network.data], layer_sizes)
+    shape = FullBatchShape(layer_sizes, table, rows=min(FULL_BATCH_ROWS, bucket(n_samples)))
+    program = compiled(full_batch_program, spec, shape)
+    tensors = minibatches.as_tensors(make_table(network.data, table, spec.dtype))
+    numbers = to_tensor(np.array([network.hyper.alpha, n_samples], spec.dtype))
+    layout = Layout(layer_sizes)
+
+    def evaluate(vector):
+        loss, gradient = program(tensors, to_tensor(vector[None, :]), numbers)
+        return float(loss), gradient.numpy()[0]
+
+    padded_bias = ACTIVATIONS[spec.activation].padded_bias
+    return evaluate, layout, layout.pack(network.parameters, spec.dtype, padded_bias)
+
+
+def full_batch_program(spec, shape):
+    """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
+
+    It is called with the table, the parameters `(1, n_parameters)`, and alpha and the number of samples
+    as one array; it returns the penalized mean loss, a scalar, and its gradient `(1, n_parameters)`.
+    """
+    objective = Objective(spec, shape.layer_sizes)
+    layout = objective.layout
 
     def loss_and_gradient(table, parameters, numbers):
-        """The penalized mean loss, a scalar, and its gradient `(1, n_parameters)`."""
         alpha, n_samples = numbers[0], tf.cast(numbers[1], tf.int32)
+        pieces = layout.cut(parameters)
 
-        def block(start, loss_sum, weight_sum, gradient):
-            rows = tf.minimum(start + tf.range(block_rows), shape.n_rows - 1)[None, :]
-            inputs, targets, weights = minibatch(
-                table, shape, rows, tf.zeros([1], tf.int32), (n_samples - start)[None]
+        def block(start, sums, gradients):
+            # What the last block leaves free is filled with the last row.
+            rows = tf.minimum(start + tf.range(shape.rows), n_samples - 1)[None, :]
+            minibatch = minibatches.gather(
+                table, shape.table, rows, tf.zeros([1], tf.int32), (n_samples - start)[None]
             )
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(parameters)
-                layers = layers_of(cut(parameters, layout), layout)
-                losses = loss.per_example(targets, forward(inputs, layers, activation))
-                total = tf.reduce_sum(weights * losses)
-            gradient += tape.gradient(total, parameters)
-            return start + block_rows, loss_sum + total, weight_sum + tf.reduce_sum(weights), gradient
+            new, batch = objective.gradients(minibatch, pieces)
+            sums = [a + b for a, b in zip(sums, (batch.loss, batch.weight))]
+            return start + shape.rows, sums, [a + b for a, b in zip(gradients, new)]
 
-        zero = tf.zeros([], parameters.dtype)
-        _, loss_sum, weight_sum, gradient = tf.while_loop(
-            lambda start, *_: start < n_samples, block, (0, zero, zero, tf.zeros_like(parameters))
+        zero = tf.zeros([1], tf.float64)
+        _, (loss, weight), gradients = tf.while_loop(
+            lambda start, *_: start < n_samples,
+            block,
+            (0, [zero, zero], [tf.zeros_like(piece) for piece in pieces]),
         )
-        is_kernel = tf.range(layout.n_parameters) < layout.n_kernel_entries
-        decayed = tf.where(is_kernel, alpha * parameters, 0)
-        penalty = tf.reduce_sum(decayed * parameters) / 2
-        return (loss_sum + penalty) / weight_sum, (gradient + decayed) / weight_sum
+        penalty, decays = objective.penalty(pieces, alpha)
+        gradient = tf.concat([a + b for a, b in zip(gradients, decays)], axis=1)
+        return (loss + penalty)[0] / weight[0], gradient / weight
 
     arguments = [
-        signature(shape, _DTYPE),
-        tf.TensorSpec([1, layout.n_parameters], _DTYPE),
-        tf.TensorSpec([2], _DTYPE),
+        minibatches.signature(shape.table, spec.dtype),
+        tf.TensorSpec([1, layout.n_parameters], spec.dtype),
+        tf.TensorSpec([2], spec.dtype),
     ]
     return loss_and_gradient, arguments

@@ -1,4 +1,4 @@
-"""Losses from logits, one value per example, and which predictions are correct.
+"""Losses from logits, one value per example, with the score of the predictions.
 
 Targets and logits are `(K, batch, n_outputs)`, losses and correctness `(K, batch)`, so that a sample
 weight is one multiplication. Multilabel targets have one logistic output a label, and their losses
@@ -11,11 +11,44 @@ from typing import NamedTuple
 from skdense.core.runtime import tf
 
 
+class Score(NamedTuple):
+    """How good predictions are, made of sums over samples; greater is better.
+
+    Attributes
+    ----------
+    n_terms : callable
+        `n_terms(n_outputs)` is the number of sums.
+    terms : callable
+        `terms(targets, logits, origin)` is a list of n_terms `(K, batch)`: what to sum up, times the
+        samples' weights. `origin`, the targets `(K, 1, n_outputs)` of a network's first row, is for
+        sums of squares, which would cancel if they were taken from zero.
+    finish : callable
+        `finish(sums, weight)` is the score `(K,)`, from the sums `(K, n_terms)` and the sum of the
+        weights `(K,)`, all float64.
+    """
+
+    n_terms: Callable
+    terms: Callable
+    finish: Callable
+
+
 class Loss(NamedTuple):
-    """`per_example(targets, logits)`, a float, and `correct(targets, logits)`, a bool."""
+    """What a network is trained for, from its logits.
+
+    Attributes
+    ----------
+    per_example : callable
+        `per_example(targets, logits)` are the losses. Their gradient may be another than the value's.
+    correct : callable or None
+        `correct(targets, logits)`, a bool each, where predictions are right or wrong: the accuracy of
+        the minibatches is then recorded.
+    score : Score
+        How a network is judged on validation data.
+    """
 
     per_example: Callable
-    correct: Callable
+    correct: Callable | None
+    score: Score
 
 
 def _eps(tensor):
@@ -73,12 +106,22 @@ def _largest_positive(targets, logits):
     return _largest(targets, tf.maximum(logits, _eps(logits)))
 
 
+def _classification(per_example, correct):
+    """The record of a loss whose predictions are right or wrong: the score is the accuracy."""
+    accuracy = Score(
+        n_terms=lambda n_outputs: 1,
+        terms=lambda targets, logits, origin: [tf.cast(correct(targets, logits), logits.dtype)],
+        finish=lambda sums, weight: sums[:, 0] / weight,
+    )
+    return Loss(per_example, correct, accuracy)
+
+
 LOSSES = {
-    "logistic_log_loss": Loss(_logistic_log_loss, _all_above(0)),
-    "softmax_log_loss": Loss(_softmax_log_loss, _largest),
-    "squared_error": Loss(_squared_error, _all_above(0.5)),
-    "multiclass_squared_error": Loss(_squared_error, _largest_positive),
+    "logistic_log_loss": _classification(_logistic_log_loss, _all_above(0)),
+    "softmax_log_loss": _classification(_softmax_log_loss, _largest),
+    "squared_error": _classification(_squared_error, _all_above(0.5)),
+    "multiclass_squared_error": _classification(_squared_error, _largest_positive),
     # Where all samples have one class, its targets are 0, and it is predicted whatever the logits are.
-    "one_class_log_loss": Loss(_logistic_log_loss, _all_above(float("inf"))),
-    "one_class_squared_error": Loss(_squared_error, _all_above(float("inf"))),
+    "one_class_log_loss": _classification(_logistic_log_loss, _all_above(float("inf"))),
+    "one_class_squared_error": _classification(_squared_error, _all_above(float("inf"))),
 }

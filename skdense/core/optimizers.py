@@ -1,7 +1,7 @@
 """Gradient descent rules: plain, momentum and Nesterov SGD, and Adam.
 
-A rule sees one array of gradients, `(K, n_parameters)`, and knows nothing of layers. The numbers in
-`hyper` are columns `(K, 1)`, one row a network.
+A rule sees gradients and parameters as arrays `(K, n)` and knows nothing of layers. Its numbers are
+`(K, 1)`, one for each network, in the gradient's dtype.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,10 @@ class Optimizer(NamedTuple):
         at zero.
     step_size : callable
         `step_size(learning_rate, step, hyper)` gives the factor of this step, in float64 whatever the
-        gradient's dtype is. `step` counts the network's steps from 1.
+        gradient's dtype is, from numbers `(K,)`. `step` counts the network's steps from 1.
     update : callable
-        `update(gradient, slots, step_size, hyper)` gives the change of the parameters and the new
-        slots.
+        `update(gradient, slots, parameters, step_size, hyper)` gives the change of the parameters and
+        the new slots, as Optax's does.
     """
 
     n_slots: int
@@ -35,7 +35,7 @@ def _sgd_step_size(learning_rate, step, hyper):
     return learning_rate
 
 
-def _sgd_update(gradient, slots, step_size, hyper):
+def _sgd_update(gradient, slots, parameters, step_size, hyper):
     """`v <- momentum v - rate g`; the change is v, or with Nesterov `momentum v - rate g` again."""
     (velocity,) = slots
     velocity = hyper.momentum * velocity - step_size * gradient
@@ -47,7 +47,7 @@ def _adam_step_size(learning_rate, step, hyper):
     return learning_rate * tf.sqrt(1 - hyper.beta_2**step) / (1 - hyper.beta_1**step)
 
 
-def _adam_update(gradient, slots, step_size, hyper):
+def _adam_update(gradient, slots, parameters, step_size, hyper):
     """Algorithm 1 of Kingma and Ba (2014), with both bias corrections moved into the step size."""
     mean, square = slots
     mean = hyper.beta_1 * mean + (1 - hyper.beta_1) * gradient

@@ -1,4 +1,4 @@
-"""The row numbers of every minibatch step, drawn on the host from the networks' random streams."""
+"""The order of rows in every minibatch step, drawn on the host from the networks' random streams."""
 
 import pickle
 from collections import deque
@@ -9,15 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-_MAX_SHARED = 20_000
-"""The most samples of networks that share a source: it keeps orders for those that are behind."""
+from skdense.core.shapes import MAX_SHARED_SAMPLES
 
 
-class Drawn(NamedTuple):
-    """The steps of one call of the program: the first n_steps of `rows`, int32 `(steps, K, batch)`."""
+class Chunk(NamedTuple):
+    """Steps to run in one call of the program: the first n_steps of `orders`, `(steps, K, batch)`.
+
+    An order names the rows of a minibatch of each network, int32.
+    """
 
     n_steps: int
-    rows: np.ndarray
+    orders: np.ndarray
 
 
 class Source:
@@ -35,8 +37,8 @@ class Source:
         self.identity = np.arange(n_samples)
         self.shuffled = np.arange(n_samples)
         self.last = self.identity
-        self.orders = deque()
-        self.n_drawn = self.n_dropped = 0
+        self.orders = deque()  # the last ones of those drawn
+        self.n_drawn = 0
         self.n_given = dict.fromkeys(users, 0)
         self.marks = []
         self._lock = Lock()  # two stacks may share a source
@@ -59,10 +61,9 @@ class Source:
                 self.last = self.last[self.shuffled]
                 self.orders.append(self.last)
                 self.n_drawn += 1
-            order = self.orders[epoch - self.n_dropped]
+            order = self.orders[epoch - self.n_drawn]
             self.n_given[user] += 1
-            if epoch == self.n_dropped:
-                self._drop_passed()
+            self._drop_passed()
             return order
 
     def leave(self, user, n_epochs):
@@ -75,9 +76,8 @@ class Source:
 
     def _drop_passed(self):
         n_passed = min(self.n_given.values(), default=self.n_drawn)
-        while self.n_dropped < n_passed:
+        while len(self.orders) > self.n_drawn - n_passed:
             self.orders.popleft()
-            self.n_dropped += 1
 
     def rewind(self, random_state, n_epochs):
         """Set `random_state` to where drawing the orders of n_epochs epochs leaves it."""
@@ -105,7 +105,7 @@ def sources_of(networks):
     alike = {}
     for network in networks:
         if network.shuffle:
-            few = network.hyper.n_samples <= _MAX_SHARED
+            few = network.hyper.n_samples <= MAX_SHARED_SAMPLES
             alike.setdefault(_stream_key(network) if few else network, []).append(network)
     sources = {}
     for users in alike.values():
@@ -128,7 +128,7 @@ class Lane:
         self.network, self.source = network, source
         self.samples = first_row + (np.arange(n_samples) if network.rows is None else network.rows)
         self.batch_size = int(network.hyper.batch_size)
-        self.layout = np.zeros((network.steps_per_epoch, batch), np.int32)
+        self.epoch = np.zeros((network.steps_per_epoch, batch), np.int32)
         self.max_epochs = int(network.hyper.max_epochs)
         self.n_drawn = 0
 
@@ -147,20 +147,20 @@ class Lane:
 
     def _lay_out(self, samples):
         size, (full, rest) = self.batch_size, divmod(len(samples), self.batch_size)
-        self.layout[:full, :size] = samples[: full * size].reshape(full, -1)
+        self.epoch[:full, :size] = samples[: full * size].reshape(full, -1)
         # What a minibatch leaves free has weight zero, but zero times infinity is no zero: it is filled
         # with the minibatch's own first row, and not with one that this network would not see now.
-        self.layout[:, size:] = self.layout[:, :1]
+        self.epoch[:, size:] = self.epoch[:, :1]
         if rest:
-            self.layout[full, :rest] = samples[full * size :]
-            self.layout[full, rest:] = samples[full * size]
+            self.epoch[full, :rest] = samples[full * size :]
+            self.epoch[full, rest:] = samples[full * size]
 
 
 class Orders:
     """The orders of a stack's lanes, which go through their epochs in step.
 
     They are drawn into two buffers in turn, so that one can be read while the other is filled. What an
-    earlier call has left there, in steps that a network does not take, is harmless: the program leaves
+    earlier chunk has left there, in steps that a network does not take, is harmless: the program leaves
     the network as it was.
     """
 
@@ -172,32 +172,32 @@ class Orders:
         self.buffers = cycle([np.zeros(size, np.int32), np.zeros(size, np.int32)])
 
     def take(self, n_steps):
-        """Draw the next steps, or None if there are none; n_steps at most, whole epochs if one fits."""
+        """Draw the next `Chunk`, or None if all is drawn: n_steps at most, whole epochs if one fits."""
         n_steps = self._limit(n_steps)
         if n_steps == 0:
             return None
         for lane in filter(None, self.lanes):
             lane.mark()
-        drawn = Drawn(n_steps, next(self.buffers))
+        chunk = Chunk(n_steps, next(self.buffers))
         filled = 0
         while filled < n_steps:
             n_new = min(n_steps - filled, self.steps_per_epoch - self.position)
             for k, lane in enumerate(self.lanes):
                 if lane is not None:
-                    self._fill(drawn.rows, k, lane, filled, self.position, n_new)
+                    self._fill(chunk.orders, k, lane, filled, self.position, n_new)
             filled += n_new
             self.position = (self.position + n_new) % self.steps_per_epoch
-        return drawn
+        return chunk
 
-    def replace(self, k, lane, drawn):
-        """Put another network into lane k, from the start of the drawn steps on."""
+    def replace(self, k, lane, chunk):
+        """Put another network into lane k, from the start of this chunk on, the last drawn, if any."""
         self.lanes[k] = lane
-        if lane is None or drawn is None:
+        if lane is None or chunk is None:
             return
         lane.mark()
-        for start in range(0, drawn.n_steps, self.steps_per_epoch):
-            n_new = min(self.steps_per_epoch, drawn.n_steps - start)
-            self._fill(drawn.rows, k, lane, start, 0, n_new)
+        for start in range(0, chunk.n_steps, self.steps_per_epoch):
+            n_new = min(self.steps_per_epoch, chunk.n_steps - start)
+            self._fill(chunk.orders, k, lane, start, 0, n_new)
 
     def _limit(self, n_steps):
         epochs_left = max(
@@ -212,10 +212,10 @@ class Orders:
         return min(whole_epochs or n_steps, epochs_left * self.steps_per_epoch)
 
     @staticmethod
-    def _fill(rows, k, lane, start, position, n_steps):
+    def _fill(orders, k, lane, start, position, n_steps):
         if position == 0:
             if lane.n_drawn == lane.max_epochs:
                 return
             lane.next_epoch()
-        new = lane.layout[position : position + n_steps]
-        rows[start : start + len(new), k] = new
+        new = lane.epoch[position : position + n_steps]
+        orders[start : start + len(new), k] = new

@@ -13,11 +13,12 @@ from importlib.util import find_spec
 import numpy as np
 from joblib import cpu_count
 
+from skdense.core.shapes import LARGE_BYTES
+
 CPU = "/CPU:0"
 """Where all tensors are and all programs run. A GPU was never measured, and would round float32
 products to TensorFloat-32."""
 
-_SHARE_FROM_BYTES = 2**25
 # What XLA asks of a program's arguments, and NumPy's allocator gives. Other operations of TensorFlow
 # abort on less than 64, so a shared tensor must go nowhere but into a compiled program.
 _ALIGNMENT = 16
@@ -138,7 +139,7 @@ def share(array):
     `tf.constant` would need twice the array's memory on top of it. The tensor is for compiled programs
     only. Memory that may not be written or is not aligned is copied once.
     """
-    if array.nbytes < _SHARE_FROM_BYTES:
+    if array.nbytes <= LARGE_BYTES:
         return to_tensor(array)
     if not array.flags.writeable or array.ctypes.data % _ALIGNMENT:
         array = _aligned_copy(array)

@@ -1,0 +1,100 @@
+"""The parameters of networks as flat vectors, padded to the sizes of a stack, and back.
+
+A stack's parameters and optimizer slots are flat arrays `(K, n_parameters)`: all kernels, then all
+biases, each raveled. A program cuts them into pieces, and works on the pieces.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from skdense.core.runtime import tf
+from skdense.core.shapes import LARGE_KERNEL
+
+
+class Layout(NamedTuple):
+    """Where the kernels and biases of networks of these layer sizes lie in a flat vector."""
+
+    layer_sizes: tuple
+
+    @property
+    def kernel_shapes(self):
+        return list(pairwise(self.layer_sizes))
+
+    @property
+    def sizes(self):
+        """The lengths of the raveled kernels, then of the biases."""
+        return [a * b for a, b in self.kernel_shapes] + list(self.layer_sizes[1:])
+
+    @property
+    def pieces(self):
+        """For each piece that is updated by itself, the lengths of its parts, in the vector's order.
+
+        A large kernel is a piece, and so is all that lies between two of them.
+        """
+        pieces = [[]]
+        for size in self.sizes:
+            if size < LARGE_KERNEL:
+                pieces[-1].append(size)
+            else:
+                pieces += [size], []
+        return [piece for piece in pieces if piece]
+
+    @property
+    def n_kernel_entries(self):
+        return sum(a * b for a, b in self.kernel_shapes)
+
+    @property
+    def n_parameters(self):
+        return sum(self.sizes)
+
+    def pack(self, parameters, dtype, bias_fill=0.0):
+        """The flat vector of a smaller network's parameters, zeros and `bias_fill` around them."""
+        kernels, biases = [], []
+        for (kernel, bias), shape in zip(parameters, self.kernel_shapes, strict=True):
+            padded = np.zeros(shape, dtype)
+            padded[: kernel.shape[0], : kernel.shape[1]] = kernel
+            kernels.append(padded.ravel())
+            padded = np.full(shape[1], bias_fill, dtype)
+            padded[: len(bias)] = bias
+            biases.append(padded)
+        return np.concatenate(kernels + biases)
+
+    def unpack(self, vector, layer_sizes):
+        """The parameters of the network of `layer_sizes` that was packed into `vector`."""
+        parts = np.split(vector, np.cumsum(self.sizes)[:-1])
+        depth = len(self.kernel_shapes)
+        return [
+            (kernel.reshape(shape)[:fan_in, :fan_out].copy(), bias[:fan_out].copy())
+            for kernel, bias, shape, (fan_in, fan_out) in zip(
+                parts[:depth], parts[depth:], self.kernel_shapes, pairwise(layer_sizes), strict=True
+            )
+        ]
+
+    def places(self, layer_sizes):
+        """Where in a vector a packed network of `layer_sizes` has its parameters, not its padding."""
+        ones = [(np.ones(shape), np.ones(shape[1])) for shape in pairwise(layer_sizes)]
+        return np.flatnonzero(self.pack(ones, bool))
+
+    def cut(self, vectors):
+        """The pieces `(K, n)` of flat tensors `(K, n_parameters)`."""
+        return tf.split(vectors, [sum(sizes) for sizes in self.pieces], axis=1)
+
+    def layers(self, pieces):
+        """Kernels `(K, fan_in, fan_out)` and biases `(K, 1, fan_out)` of the pieces of parameters."""
+        parts = [
+            part for piece, sizes in zip(pieces, self.pieces) for part in tf.split(piece, sizes, axis=1)
+        ]
+        depth = len(self.kernel_shapes)
+        return [
+            (tf.reshape(kernel, [-1, *shape]), tf.expand_dims(bias, 1))
+            for kernel, bias, shape in zip(parts[:depth], parts[depth:], self.kernel_shapes)
+        ]
+
+    def kernel_masks(self):
+        """For each piece, which of its entries belong to kernels."""
+        start = 0
+        for sizes in self.pieces:
+            yield start + tf.range(sum(sizes)) < self.n_kernel_entries
+            start += sum(sizes)

@@ -1,0 +1,157 @@
+"""A network, the rows it trains on, and the numbers that steer and describe its training.
+
+Numbers that belong to a network are floats here, and arrays or tensors `(K,)` of them in a stack. No
+TensorFlow.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Spec(NamedTuple):
+    """What the networks of a stack have in common besides their depth.
+
+    The keys of the tables of activations, losses and optimizers, and a dtype's name. Together with a
+    shape it is the key of a compiled program.
+    """
+
+    activation: str
+    loss: str
+    optimizer: str
+    dtype: str
+
+
+class Hyper(NamedTuple):
+    """The numbers that steer a network's training. `schedule` is the number of a schedule."""
+
+    alpha: Any
+    learning_rate_init: Any
+    schedule: Any
+    power_t: Any
+    momentum: Any
+    nesterov: Any
+    beta_1: Any
+    beta_2: Any
+    epsilon: Any
+    tol: Any
+    patience: Any
+    max_epochs: Any
+    early_stopping: Any
+    n_samples: Any
+    batch_size: Any
+    n_validation: Any
+
+
+class Progress(NamedTuple):
+    """What changes as a network trains, besides its parameters and slots.
+
+    `best` is the lowest loss, or with early stopping the highest validation score; `step` counts the
+    optimizer's steps, `epochs` those of this training, `samples_seen` goes on over trainings.
+    """
+
+    learning_rate: Any
+    step: Any = 0.0
+    best: Any = np.inf
+    no_improvement: Any = 0.0
+    samples_seen: Any = 0.0
+    epochs: Any = 0.0
+    active: Any = 1.0
+    converged: Any = 0.0
+
+
+class Curves(NamedTuple):
+    """One value an epoch. The loss includes the penalty, the validation loss does not."""
+
+    loss: Any
+    accuracy: Any
+    learning_rate: Any
+    validation_loss: Any
+    validation_score: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Rows that networks train on or are validated on. No two are equal.
+
+    X is `(n, n_features)`, an array or a CSR matrix; targets `(n, n_outputs)` of any numeric dtype;
+    weights `(n,)`, or None for ones.
+    """
+
+    X: Any
+    targets: np.ndarray
+    weights: np.ndarray | None = None
+
+
+@dataclass(eq=False)
+class Network:
+    """One network to train, or trained: all that the core needs to know of it. No two are equal.
+
+    Attributes
+    ----------
+    parameters : list of (kernel, bias)
+        Kernels `(fan_in, fan_out)` and biases `(fan_out,)`.
+    slots : list of lists of (kernel, bias)
+        What the optimizer carries, shaped as the parameters; empty for a new optimizer.
+    hyper : Hyper of float
+    progress : Progress of float
+    data : Data
+        The rows it trains on.
+    validation : Data or None
+        The rows it is validated on after each epoch; it may be `data` itself.
+    random_state : numpy.random.RandomState
+        Draws the orders. After the training it stands where one network trained alone leaves it.
+    owns_stream : bool
+        Whether nobody else uses `random_state`, so that it may be left anywhere.
+    shuffle : bool
+        Whether every epoch has an order of its own.
+    rows, validation_rows : ndarray of int or None
+        Which rows of `data` and `validation` are this network's; None for all.
+    batch_capacity : int
+        The batch size to make room for, at least `hyper.batch_size`: that of networks on a little more
+        or less data, so that they share a program.
+    best_parameters : list of (kernel, bias) or None
+        After a training with early stopping, those of the best validation score.
+    curves : Curves of ndarray or None
+    """
+
+    parameters: list
+    hyper: Hyper
+    progress: Progress
+    data: Data
+    random_state: np.random.RandomState
+    validation: Data | None = None
+    owns_stream: bool = False
+    shuffle: bool = True
+    slots: Any = ()
+    rows: np.ndarray | None = None
+    validation_rows: np.ndarray | None = None
+    batch_capacity: int = 1
+    best_parameters: list | None = None
+    curves: Curves | None = None
+
+    def result(self):
+        """What a training has changed, for `take` in another process."""
+        stream = self.random_state.get_state(legacy=False)
+        return stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves
+
+    def take(self, result):
+        """Become what a copy of this network has become."""
+        stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves = result
+        if not self.owns_stream:
+            self.random_state.set_state(stream)
+
+    @property
+    def layer_sizes(self):
+        kernels = [kernel for kernel, _ in self.parameters]
+        return (kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels))
+
+    @property
+    def padded_batch(self):
+        return max(self.batch_capacity, int(self.hyper.batch_size))
+
+    @property
+    def steps_per_epoch(self):
+        return math.ceil(self.hyper.n_samples / self.hyper.batch_size)

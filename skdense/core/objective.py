@@ -1,0 +1,76 @@
+"""What training minimizes: the weighted mean of the losses over a minibatch, plus the L2 penalty.
+
+Parameters come as the pieces of a `Layout`, so that a gradient is one array for each piece.
+"""
+
+from typing import Any, NamedTuple
+
+from skdense.core.activations import ACTIVATIONS
+from skdense.core.layers import forward
+from skdense.core.layout import Layout
+from skdense.core.losses import LOSSES
+from skdense.core.runtime import tf
+
+
+class BatchSums(NamedTuple):
+    """Weighted sums over a minibatch: `loss` and `weight` are `(K,)`, `terms` is `(K, n_terms)`."""
+
+    loss: Any
+    terms: Any
+    weight: Any
+
+    @classmethod
+    def split(cls, sums):
+        """Those that are the columns of an array `(K, n_terms + 2)`."""
+        return cls(sums[:, 0], sums[:, 1:-1], sums[:, -1])
+
+
+class Objective:
+    """The objective of networks of one spec in the layout of these layer sizes."""
+
+    def __init__(self, spec, layer_sizes):
+        self.layout = Layout(layer_sizes)
+        self.loss = LOSSES[spec.loss]
+        self.activation = ACTIVATIONS[spec.activation].tensor(tf)
+
+    def gradients(self, minibatch, pieces):
+        """The gradient of the weighted sum of losses, by piece, and `BatchSums`.
+
+        Their only term counts correct predictions; there is none where the loss knows of no such thing.
+        """
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(pieces)
+            logits, losses = self._losses(minibatch, pieces)
+            total = tf.reduce_sum(minibatch.weights * losses, axis=1)
+        gradients = tape.gradient(total, pieces)
+        terms = []
+        if self.loss.correct is not None:
+            terms = [tf.cast(self.loss.correct(minibatch.targets, logits), losses.dtype)]
+        return gradients, BatchSums.split(_sums(minibatch, losses, terms))
+
+    def validation_sums(self, minibatch, pieces, origin):
+        """What `BatchSums` is to be split from, with the score's terms, so that it can be added up."""
+        logits, losses = self._losses(minibatch, pieces)
+        return _sums(minibatch, losses, self.loss.score.terms(minibatch.targets, logits, origin))
+
+    def _losses(self, minibatch, pieces):
+        logits = forward(minibatch.inputs, self.layout.layers(pieces), self.activation)
+        return logits, self.loss.per_example(minibatch.targets, logits)
+
+    def penalty(self, pieces, alpha):
+        """The sum of squared kernels times alpha / 2, `(K,)` in float64, and its gradient by piece.
+
+        Biases are free. alpha is `(K, 1)`, or a scalar.
+        """
+        value, gradients = 0.0, []
+        for piece, is_kernel in zip(pieces, self.layout.kernel_masks(), strict=True):
+            gradient = tf.where(is_kernel, alpha * piece, 0)
+            value += tf.cast(tf.reduce_sum(gradient * piece, axis=1), tf.float64) / 2
+            gradients.append(gradient)
+        return value, gradients
+
+
+def _sums(minibatch, losses, terms):
+    # One product with the weights makes all sums: XLA makes a kernel of each reduction.
+    summands = tf.stack([losses, *terms, tf.ones_like(losses)], axis=-1)
+    return tf.cast((minibatch.weights[:, None, :] @ summands)[:, 0], tf.float64)

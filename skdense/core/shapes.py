@@ -1,0 +1,99 @@
+"""Which sizes share a compiled program and what training costs: all numbers that a machine has decided.
+
+Sizes are padded to buckets, so that nearby ones share a program. Padding never changes a result beyond
+rounding: padded units stay at zero, no minibatch names a padded row, and its padded positions have
+weight zero. No TensorFlow.
+"""
+
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
+from scipy.sparse import issparse
+
+HEIGHTS = (1, 8)
+"""The numbers of networks for which programs are compiled; 32 gained nothing over 8."""
+
+STACKED_MULTIPLY_ADDS = {"float32": 300_000, "float64": 0}
+"""The most multiply-adds of a network's step that stacks make cheaper than a network a thread.
+
+Measured on two cores: in float32 with batches of 100, widths up to about (16, 16).
+"""
+
+CHUNK_SECONDS = 0.15
+"""How long a chunk of steps may last; Ctrl-C is answered in between."""
+MAX_STEPS = 4096
+"""The most steps of a chunk: about 0.02 s of the smallest networks, against which a call is cheap."""
+MAX_ORDERS_BYTES = 2**23
+"""The most bytes of a chunk's orders."""
+
+LARGE_BYTES = 2**25
+"""An X of more bytes keeps its exact shape, and is used where it lies: no copies of it are made."""
+LARGE_KERNEL = 2**14
+"""Kernels from this size on are updated by themselves.
+
+All others are one vector, so that an optimizer's step is one operation, which is most of the speed of
+small networks; but copies into that vector cost more than they save from about (128, 128) on.
+"""
+MAX_SHARED_SAMPLES = 20_000
+"""The most samples of networks that share their orders: some are kept for networks that are behind."""
+DENSE_FROM = 4
+"""Sparse rows are multiplied as dense ones if the kernel rows to gather are so many times as large."""
+FULL_BATCH_ROWS = 1024
+"""The rows whose activations are in memory at a time where a step needs all rows."""
+
+
+class Machine(NamedTuple):
+    """What a step costs: seconds in any case, and multiply-adds a second."""
+
+    step_seconds: float
+    multiply_adds_per_second: float
+
+    def seconds(self, multiply_adds):
+        """How long a step of so many multiply-adds lasts."""
+        return self.step_seconds + multiply_adds / self.multiply_adds_per_second
+
+
+TYPICAL = Machine(5e-6, 1e10)
+"""A core of a present server: a step of a (2, 2) network takes 4 to 6 microseconds."""
+FAST = Machine(1e-6, 1e11)
+"""Faster than any core seen: it decides for how many steps of a chunk there is room."""
+SLOW = Machine(1e-5, 2e9)
+"""Slower than any core seen: it decides how many steps the first chunk has."""
+
+
+def bucket(size):
+    """The size that `size` is padded to: 2 or a multiple of 8, and from 257 on of 16, 32, ..."""
+    if size <= 2:
+        return 2
+    step = max(8, 2 ** math.ceil(math.log2(size)) // 32)
+    return step * math.ceil(size / step)
+
+
+def power_of_two(size):
+    """The least power of two that is at least `size`."""
+    return 2 ** math.ceil(math.log2(max(size, 1)))
+
+
+def is_large(X):
+    """Whether X keeps its exact shape, since padding would copy many bytes."""
+    return (X.data.nbytes if issparse(X) else X.nbytes) > LARGE_BYTES
+
+
+def padded_sizes(networks):
+    """The layer sizes of a program for these networks, of equal depth and outputs."""
+    n_features, *widths, n_outputs = map(max, zip(*(network.layer_sizes for network in networks)))
+    if not any(is_large(network.data.X) for network in networks):
+        n_features = bucket(n_features)
+    return (n_features, *map(bucket, widths), n_outputs)
+
+
+def step_multiply_adds(batch, layer_sizes):
+    """About how many multiply-adds a step takes: forward, and twice as many backward."""
+    return 3 * batch * sum(a * b for a, b in pairwise(layer_sizes))
+
+
+def training_seconds(network, layer_sizes):
+    """About how long a network trains, to its last epoch, in a program of these layer sizes."""
+    steps = network.hyper.max_epochs * network.steps_per_epoch
+    return steps * TYPICAL.seconds(step_multiply_adds(network.padded_batch, layer_sizes))
