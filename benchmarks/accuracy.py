@@ -48,7 +48,6 @@ def _run_splits(full):
             dataset_names=None if full else [f"source[data=[{QUICK_DATA}]]"],
             no_cache=True,  # a cached time is another day's
             plot_result=False,
-            output_file="accuracy.parquet",
         )
     return pd.read_parquet(path).rename(columns=lambda name: re.sub("^(objective|p_[a-z]+)_", "", name))
 

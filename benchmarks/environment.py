@@ -9,6 +9,8 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
+import skdense
+
 PACKAGES = "skdense tensorflow scikit-learn numpy scipy joblib benchopt torch skorch keras".split()
 PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "BLIS_", "TF_", "XLA_", "LOKY_")
 
@@ -22,6 +24,7 @@ def describe(load_before):
     """Say the settings of this process in one sentence; none is changed here or elsewhere."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     installed = {package.name: package.version for package in metadata.distributions()}
+    installed["skdense"] = skdense.__version__  # of this checkout
     versions = ", ".join(f"{name} {installed[name]}" for name in PACKAGES if name in installed)
     pools = ", ".join(
         f"{pool['prefix']} {pool.get('architecture') or ''} x {pool['num_threads']}".replace("  ", " ")

@@ -89,7 +89,7 @@ def run():
 
 
 def compare(title):
-    """Run a job on both sides in turn; return its seconds, the first ones first, and how scores differ."""
+    """Run a job on both sides in turn; return seconds, the first ones first, and how scores differ."""
 
     def both(load, make, run, dtype=None):
         with joblib.parallel_config("skdense"):

@@ -1,1 +1,1 @@
-"""Registries of data sets and estimators that know nothing of benchopt: fresh processes do without it."""
+"""Registries of data sets and estimators, which a fresh process imports without benchopt."""
