@@ -19,7 +19,7 @@ from scipy.sparse import issparse
 from skdense.fitting import this_thread
 from skdense.many import train_jobs
 
-_MOST_BYTES = 2**27
+_MOST_BYTES = 2**26
 """The bytes of features with which tasks may wait or train; beyond, no further task begins."""
 
 _MOST_TASKS = 256
@@ -258,7 +258,7 @@ class Meeting:
         self.waiting = []
         self.training = {}  # tasks by their jobs
         self.is_full = False
-        self.stop = None
+        self.stop = self.training_thread = None
         self.timer = None
 
     def open(self, call):
@@ -373,9 +373,10 @@ class Meeting:
         self.waiting = []
         self.stop = threading.Event()
         arguments = self.training, self.stop
-        threading.Thread(
+        self.training_thread = threading.Thread(
             target=self._train, args=arguments, name="skdense training", daemon=True
-        ).start()
+        )
+        self.training_thread.start()
 
     def _train(self, tasks, stop):
         """Train the jobs of tasks where the configuration outside says; let each task go on."""
@@ -403,8 +404,6 @@ class Meeting:
         """End the tasks of a call and of all calls within; return their threads."""
         with self.lock:
             call.aborted = True
-            if call.caller is None and self.stop is not None:
-                self.stop.set()
             aborted = [other for other in {call, *self.calls} if other.is_aborted]
             unstarted = [task for other in aborted for task in other.pending]
             threads = [task.thread for other in aborted for task in other.running]
@@ -416,6 +415,9 @@ class Meeting:
                     self.training.pop(task.job, None)
             self.waiting = [task for task in self.waiting if not task.call.is_aborted]
             self.ready = deque(task for task in self.ready if not task.call.is_aborted)
+            if call.caller is None and self.stop is not None:
+                self.stop.set()
+                threads.append(self.training_thread)
             self._weigh()
             self.look()
         for task in unstarted:
