@@ -19,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
+from helpers import assert_close, one_ulp_away, pairwise_cover
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
@@ -39,16 +40,6 @@ def make_problem(kind, n_samples=120, seed=0):
 
 
 SHAPE = {"hidden_layer_sizes": (7, 4), "batch_size": 25, "random_state": 0}
-
-
-def one_ulp_away(X):
-    return np.nextafter(X, np.inf, dtype=X.dtype)
-
-
-def assert_close(name, ours, theirs, nearby, floor=1e-9):
-    assert np.shape(ours) == np.shape(theirs) == np.shape(nearby), name
-    change = np.max(np.abs(np.subtract(theirs, nearby)), initial=0)
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=max(floor, 100 * change), err_msg=name)
 
 
 def numbers_of(model):
@@ -117,20 +108,6 @@ OPTIMIZERS = {
     "momentum": {"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": False},
     "nesterov": {"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": True},
 }
-
-
-def pairwise_cover(factors):
-    """Rows, chosen greedily, that show every two levels of different factors together."""
-
-    def pairs(row):
-        return set(combinations(enumerate(row), 2))
-
-    candidates = {row: pairs(row) for row in product(*factors.values())}
-    missing = set.union(*candidates.values())
-    while missing:
-        row = max(candidates, key=lambda row: len(candidates[row] & missing))
-        missing -= candidates[row]
-        yield dict(zip(factors, row))
 
 
 GRID = list(pairwise_cover(FACTORS))
