@@ -20,6 +20,7 @@ from skdense.callers import warn_at_caller
 from skdense.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skdense.core.initializers import INITIALIZERS
 from skdense.core.layers import forward
+from skdense.core.schedules import SCHEDULES
 from skdense.fitting import fit_estimator
 from skdense.validation import FitInput
 
@@ -254,11 +255,11 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions({"identity", "logistic", "tanh", "relu"})],
+        "activation": [StrOptions(set(ACTIVATIONS))],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [_Schedules({"constant", "invscaling", "adaptive"})],
+        "learning_rate": [_Schedules(set(SCHEDULES))],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
