@@ -486,7 +486,7 @@ from skdense import LowLevelMLPClassifier
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from skdense.core import compiling, lbfgs, training
+from skdense.core import compiling, lbfgs, stack
 
 devices = set()
 
@@ -500,7 +500,7 @@ def compiled(*key):
 
     return run
 
-lbfgs.compiled = training.compiled = compiled
+lbfgs.compiled = stack.compiled = compiled
 with tf.device("/CPU:1"):
     assert tf.ones(2).device.endswith("CPU:1")
     for solver in ("adam", "lbfgs"):
