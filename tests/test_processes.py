@@ -508,7 +508,8 @@ with tf.device("/CPU:1"):
 print({device.rpartition("/")[2] for device in devices})
 """
         with running_python(program) as process:
-            output, _ = process.communicate()  # the user's own import writes to stderr
+            # The user's own import writes to stderr.
+            output, _ = process.communicate(timeout=TIME_LIMIT)
         assert output == "{'device:CPU:0'}\n"
 
     def test_keras_is_the_users_own_after_a_fit(self):
