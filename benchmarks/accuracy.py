@@ -1,6 +1,8 @@
 """How good and how quick each estimator is on each data set: benchopt's splits, fresh processes."""
 
+import re
 import sys
+import time
 from contextlib import redirect_stdout
 from itertools import product
 from pathlib import Path
@@ -9,132 +11,117 @@ import pandas as pd
 from benchopt import run_benchmark
 from tqdm import tqdm
 
-from benchmarks import process
+from benchmarks.benchmark_utils.estimators import BASELINE, CONTESTANTS, THREADS
+from benchmarks.process import fresh, script
 from benchmarks.report import markdown_table, significant
-from benchmarks.timing import THREADS
 
-OURS, THEIRS = "LowLevelMLPClassifier", "MLPClassifier"
-FRESH = ["import_seconds", "first_fit_seconds", "process_seconds", "peak_bytes"]
-QUICK_SOLVERS = [OURS, THEIRS, "LogisticRegression"]
-QUICK_DATASETS = ["clouds", "bundled"]
-
-
-def run(folder, full):
-    """Measure; return one row for each data set and estimator, and leave all figures in the folder."""
-    splits = _run_splits(folder, full)
-    processes = _run_processes(splits, full)
-    processes.to_json(folder / "processes.json", orient="records", indent=1)
-    summary = summarize(splits, processes)
-    summary.to_json(folder / "accuracy.json", orient="records", indent=1)
-    return summary
+QUICK_ESTIMATORS = "LowLevelMLPClassifier,MLPClassifier,LogisticRegression"
+QUICK_DATA = "two_clouds,breast_cancer,wine,digits"
+FRESH = ["first_fit_seconds", "process_seconds", "peak_bytes"]
+PROCESSES = 3  # of each estimator on each data set
+SCORES = {"classification": ("accuracy", "log-loss"), "regression": ("R²", "RMSE")}
+LEGEND = """\
+Mean ± standard deviation over {n_splits} splits, the same for all; every parameter at its default, but
+LogisticRegression's `max_iter=1000`. *fit*: median seconds of a later fit of the process, with BLAS and
+OpenMP on 1 thread / on all cores; what TensorFlow trains has threads of its own, on all cores.
+*speed-up*: MLPClassifier's seconds / the row's in the same split, the median, and of both thread
+settings the smaller. The rest are medians of {processes} fresh processes on all cores: *first fit*,
+after imports; *process*, from its start to the first predictions, imports included; *peak*, its largest
+resident memory."""
 
 
-def _run_splits(folder, full):
-    path = folder / "accuracy.parquet"
-    path.unlink(missing_ok=True)
+def run(full):
+    """Measure; return one row for each data set and estimator."""
+    splits = _run_splits(full)
+    pairs = splits[["data", "estimator"]].drop_duplicates().to_dict("records")
+    jobs = tqdm(pairs * PROCESSES, desc="fresh processes", unit="process", leave=False)
+    processes = [job | fresh(script, started=time.time(), **job) for job in jobs]
+    return summarize(splits, pd.DataFrame(processes))
+
+
+def _run_splits(full):
+    """One row for each data set, split, estimator and setting of the threads."""
     with redirect_stdout(sys.stderr):
-        run_benchmark(
+        path = run_benchmark(
             Path(__file__).parent,
-            solver_names=None if full else QUICK_SOLVERS,
-            dataset_names=None if full else QUICK_DATASETS,
+            solver_names=None if full else [f"contestant[estimator=[{QUICK_ESTIMATORS}]]"],
+            dataset_names=None if full else [f"source[data=[{QUICK_DATA}]]"],
             no_cache=True,  # a cached time is another day's
             plot_result=False,
-            output_file=str(path),
         )
-    splits = pd.read_parquet(path)
-    return splits.assign(
-        estimator=splits.solver_name.str.partition("[")[0],
-        data=splits.p_dataset_dataset,
-        threads=splits.p_solver_threads,
-    ).rename(columns=lambda name: name.removeprefix("objective_"))
-
-
-def _run_processes(splits, full):
-    """Measure each pair in a fresh process; the quick form only with one thread."""
-    pairs = splits[["data", "estimator"]].drop_duplicates().itertuples(index=False)
-    jobs = list(product(pairs, THREADS if full else THREADS[:1]))
-    return pd.DataFrame(
-        process.measure(pair.estimator, pair.data, threads=threads, later_fits=0)
-        for pair, threads in tqdm(jobs, desc="fresh processes", unit="process")
-    )
+    return pd.read_parquet(path).rename(columns=lambda name: re.sub("^(objective|p_[a-z]+)_", "", name))
 
 
 def summarize(splits, processes):
-    """One row for each data set and estimator: means and spreads over splits, medians of seconds.
-
-    `speedup` compares each side at its better thread setting, split by split.
-    """
-    seconds = splits.pivot_table(
-        index=["data", "p_obj_seed"], columns=["estimator", "threads"], values="time"
-    )
-    best = seconds.T.groupby("estimator").min().T
+    """One row for each data set and estimator: means and spreads over splits, medians of seconds."""
+    seconds = splits.pivot(index=["data", "seed"], columns=["estimator", "threads"], values="time")
+    fresh_ones = processes.groupby(["data", "estimator"])[FRESH].median()
     rows = []
-    for (data, estimator), group in splits.groupby(["data", "estimator"], sort=False):
-        runs = group[group.threads == group.threads.iloc[0]]
+    for data, estimator in product(splits.data.unique(), CONTESTANTS):
+        group = splits[(splits.data == data) & (splits.estimator == estimator)]
+        if group.empty:
+            continue
+        runs = group[group.threads == "cores"]
+        settings = CONTESTANTS[estimator].threads
+        baseline, own = (seconds.loc[data][name] for name in (BASELINE[runs.task.iloc[0]], estimator))
+        ratios = [baseline[name] / own[name if name in settings else "cores"] for name in THREADS]
+        scores, spreads = runs[["score", "value"]].mean(), runs[["score", "value"]].std()
         row = {
-            "data": data,
-            "n_train": int(runs.n_train.iloc[0]),
-            "n_features": int(runs.n_features.iloc[0]),
-            "n_classes": int(runs.n_classes.iloc[0]),
             "estimator": estimator,
             "n_splits": len(runs),
+            "score": (scores.score, spreads.score),
+            "loss": (scores.value, spreads.value),
+            "fit_seconds": {name: own[name].median() for name in settings},
             "predict_seconds": runs.predict_seconds.median(),
-            "speedup": (best.loc[data][THEIRS] / best.loc[data][estimator]).median(),
+            "speedup": min(ratio.median() for ratio in ratios),
         }
-        for score in ("accuracy", "log_loss"):
-            row |= {score: runs[score].mean(), f"{score}_spread": runs[score].std()}
-        fresh = processes[(processes.data == data) & (processes.estimator == estimator)]
-        for threads in THREADS:
-            row[f"fit_seconds_threads_{threads}"] = group[group.threads == threads].time.median()
-            for _, one in fresh[fresh.threads == threads].iterrows():
-                row |= {f"{name}_threads_{threads}": one[name] for name in FRESH}
-        rows.append(row)
-    return pd.DataFrame(rows)
+        same = ["data", "task", "n_train", "n_features", "n_classes", "dtype"]
+        rows.append(runs.iloc[0][same].to_dict() | row | fresh_ones.loc[data, estimator].to_dict())
+    return rows
 
 
-def to_readme(summary):
-    """The table of the columns that the README shows."""
-    columns = ["data", "estimator", "accuracy", "log-loss", "fit, s", "speed-up", "first fit, s"]
-    return markdown_table([{name: row[name] for name in columns} for row in _table(summary)])
+def to_readme(rows):
+    """The README's table, and what its columns mean."""
+    table = _table(rows)
+    for cells in table:
+        del cells["predict, ms"]
+    return f"{markdown_table(table)}\n\n{_legend(rows)}"
 
 
-def to_markdown(summary):
-    """The table, under a line that says what its columns mean."""
-    return (
-        f"Mean ± standard deviation over {summary.n_splits.min()} splits, the same for all. Seconds "
-        "are medians, with BLAS and OpenMP on 1 thread / on all cores. *fit*: a later fit of the "
-        "process; *speed-up*: MLPClassifier's / the row's, each at its better setting; *first fit*: of "
-        "a fresh process, after imports; *process*: from its start to the first predictions, imports "
-        "included; *peak*: its largest resident memory.\n\n" + markdown_table(_table(summary))
-    )
-
-
-def _table(summary):
-    """One dict of cells for each row."""
-
-    def pair(row, name, scale=1.0):
-        """A figure with one thread / all cores, where both were measured."""
-        found = [row.get(f"{name}_threads_{threads}") for threads in THREADS]
-        return " / ".join(significant(value * scale) for value in found if pd.notna(value))
-
-    def data(index, row):
-        """The data set, named once for all of its rows."""
-        if index and summary.data[index] == summary.data[index - 1]:
-            return ""
-        return f"{row.data} ({row.n_train} x {row.n_features}, {row.n_classes} classes)"
-
-    return [
-        {
-            "data": data(index, row),
-            "estimator": row.estimator,
-            "accuracy": f"{row.accuracy:.4f} ± {row.accuracy_spread:.4f}",
-            "log-loss": f"{row.log_loss:.4f} ± {row.log_loss_spread:.4f}",
-            "fit, s": pair(row, "fit_seconds"),
-            "speed-up": "" if row.estimator == THEIRS else significant(row.speedup),
-            "first fit, s": pair(row, "first_fit_seconds"),
-            "predict, ms": significant(1000 * row.predict_seconds),
-            "process, s": pair(row, "process_seconds"),
-            "peak, MB": pair(row, "peak_bytes", 1e-6),
-        }
-        for index, row in summary.iterrows()
+def to_markdown(rows):
+    """What the columns mean, and a table for each task."""
+    tables = [
+        markdown_table(_table([row for row in rows if row["task"] == task]))
+        for task in dict.fromkeys(row["task"] for row in rows)
     ]
+    return "\n\n".join([_legend(rows), *tables])
+
+
+def _legend(rows):
+    return LEGEND.format(n_splits=rows[0]["n_splits"], processes=PROCESSES)
+
+
+def _table(rows):
+    """One dict of cells for each row."""
+    table, before = [], None
+    for row in rows:
+        classes = "" if row["task"] == "regression" else f", {row['n_classes']:.0f} classes"
+        data = f"{row['data']} ({row['n_train']} x {row['n_features']} {row['dtype']}{classes})"
+        score, loss = SCORES[row["task"]]
+        speedup = "" if row["estimator"] in BASELINE.values() else significant(row["speedup"])
+        table.append(
+            {
+                "data": "" if row["data"] == before else data,
+                "estimator": row["estimator"],
+                score: "{:.4f} ± {:.4f}".format(*row["score"]),
+                loss: "{:.4f} ± {:.4f}".format(*row["loss"]),
+                "fit, s": " / ".join(map(significant, row["fit_seconds"].values())),
+                "speed-up": speedup,
+                "first fit, s": significant(row["first_fit_seconds"]),
+                "predict, ms": significant(1000 * row["predict_seconds"]),
+                "process, s": significant(row["process_seconds"]),
+                "peak, MB": significant(1e-6 * row["peak_bytes"]),
+            }
+        )
+        before = row["data"]
+    return table

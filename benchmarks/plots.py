@@ -5,13 +5,13 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 
 # Okabe and Ito's colours, told apart by readers who are colour-blind; a marker for each as well.
+OURS, THEIRS = "#0072B2", "#D55E00"
 STYLE = {
-    "LowLevelMLPClassifier": ("#0072B2", "o"),
-    "MLPClassifier": ("#D55E00", "s"),
+    "LowLevelMLP": (OURS, "o"),
+    "MLP": (THEIRS, "s"),
     "LogisticRegression": ("#009E73", "^"),
     "HistGradientBoosting": ("#CC79A7", "D"),
     "skorch": ("#E69F00", "v"),
@@ -19,71 +19,56 @@ STYLE = {
 }
 
 
-def time_against_accuracy(summary, path):
-    """One panel a data set: fit seconds at the better thread setting against held-out accuracy."""
-    panels = list(summary.groupby("data", sort=False))
+def accuracy(rows, path):
+    """One panel a data set: fit seconds at the better thread setting against the held-out score."""
+    panels = list(pd.DataFrame(rows).groupby("data", sort=False))
     n_columns = min(4, len(panels))
     n_rows = -(-len(panels) // n_columns)
+    size = (3.2 * n_columns, 2.7 * n_rows + 0.6)
     figure, axes = plt.subplots(
-        n_rows,
-        n_columns,
-        figsize=(3.2 * n_columns, 2.7 * n_rows + 0.6),
-        squeeze=False,
-        sharex=True,
-        layout="constrained",
+        n_rows, n_columns, figsize=size, squeeze=False, sharex=True, layout="constrained"
     )
     handles = {}
-    for axis, (data, rows) in zip(axes.flat, panels):
-        for _, row in rows.iterrows():
-            colour, marker = STYLE[row.estimator]
-            seconds = np.nanmin([row.fit_seconds_threads_1, row.fit_seconds_threads_all])
-            handles[row.estimator] = axis.errorbar(
-                seconds,
-                row.accuracy,
-                row.accuracy_spread,
-                color=colour,
-                marker=marker,
-                capsize=3,
-                ls="none",
-            )
+    for axis, (data, panel) in zip(axes.flat, panels):
+        for row in panel.itertuples():
+            name = row.estimator.removesuffix("Classifier").removesuffix("Regressor")
+            colour, marker = STYLE[name]
+            point = min(row.fit_seconds.values()), *row.score
+            handles[name] = axis.errorbar(*point, color=colour, marker=marker, capsize=3, ls="none")
         axis.set_xscale("log")
         axis.margins(x=0.15)
-        axis.set_title(data, fontsize=10)
+        axis.set_title(f"{data}, R²" if panel.task.iloc[0] == "regression" else data, fontsize=10)
         axis.grid(alpha=0.3)
     for axis in axes.flat[len(panels) :]:
         axis.remove()
     figure.supxlabel("seconds of a later fit (log)", fontsize=10)
     figure.supylabel("held-out accuracy, mean ± sd", fontsize=10)
-    figure.legend(handles.values(), handles, loc="outside upper center", ncols=min(len(handles), 3))
+    figure.legend(handles.values(), handles, loc="outside upper center", ncols=3)
     _save(figure, path)
 
 
-def ratio_by_job(rows, path):
-    """For each job and pair of dtypes, the smaller ratio as a bar, and the one to reach as a mark."""
+def speed(rows, path):
+    """For each job, the smaller ratio in each pair of dtypes as a mark on one line."""
     table = pd.DataFrame(rows)
-    jobs, columns = list(table.job.unique()), list(table.column.unique())
-    height = 0.8 / len(columns)
-    figure, axis = plt.subplots(figsize=(9, 1 + 0.8 * len(jobs)), layout="constrained")
-    for offset, (column, colour) in enumerate(zip(columns, ("#0072B2", "#56B4E9", "#009E73"))):
-        of_column = table[table.column == column]
-        places = [jobs.index(job) + (offset - (len(columns) - 1) / 2) * height for job in of_column.job]
-        axis.barh(places, of_column.ratio - 1, 0.9 * height, left=1, color=colour, label=column)
-        for place, ratio in zip(places, of_column.ratio):
-            axis.text(1.01, place, f"{ratio:.2g}", transform=axis.get_yaxis_transform(), va="center")
-        axis.plot(of_column.reach.astype(float), places, "|k", ms=14 * height / 0.27, mew=2)
-    axis.plot([], [], "|k", ms=12, mew=2, label="to reach")
+    jobs = list(table.job.unique())
+    figure, axis = plt.subplots(figsize=(9, 1.2 + 0.28 * len(jobs)), layout="constrained")
+    styles = ((OURS, "o"), (THEIRS, "D"), ("#009E73", "^"))
+    for (column, group), (colour, marker) in zip(table.groupby("column", sort=False), styles):
+        places = [jobs.index(job) for job in group.job]
+        axis.plot(group.ratio, places, ls="none", color=colour, marker=marker, alpha=0.85, label=column)
     axis.axvline(1, color="0.4", lw=1)
     axis.set_xscale("log")
-    axis.set_xlim(min(0.8, 0.8 * table.ratio.min()), 1.4 * max(table.ratio.max(), table.reach.max()))
-    axis.set_xticks([1, 2, 3, 5, 10, 20], ["1", "2", "3", "5", "10", "20"])
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if tick >= 0.7 * table.ratio.min()]
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
-    axis.set_yticks(range(len(jobs)), [job.replace(", ", "\n", 1) for job in jobs], fontsize=8)
-    axis.invert_yaxis()
-    axis.grid(axis="x", alpha=0.3)
+    axis.set_yticks(range(len(jobs)), jobs, fontsize=8)
+    axis.set_ylim(len(jobs) - 0.5, -0.5)
+    axis.grid(alpha=0.3)
     axis.set_xlabel(
-        "MLPClassifier's seconds / ours (log), the smaller of BLAS on 1 thread and on all cores"
+        "MLPClassifier's seconds / ours (log), the smaller of BLAS on 1 thread and on all cores",
+        fontsize=9,
     )
-    figure.legend(loc="outside upper center", ncols=4)
+    figure.legend(loc="outside upper center", ncols=3)
     _save(figure, path)
 
 
@@ -95,20 +80,17 @@ def growth(points, path):
         "features": "features (5000 rows, 64-64)",
         "width": "width of both layers (5000 rows, 50 features)",
     }
+    styles = (
+        {"color": OURS, "marker": "o"},
+        {"color": THEIRS, "marker": "s"},
+        {"color": THEIRS, "ls": "--"},
+    )
     figure, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
     for axis, (name, label) in zip(axes, labels.items()):
-        for (estimator, threads), line in table[table.axis == name].groupby(["estimator", "threads"]):
-            colour, marker = STYLE[estimator]
-            dashed = estimator == "MLPClassifier" and threads == "all"
-            text = estimator
-            if estimator == "MLPClassifier":
-                text += ", BLAS on all cores" if dashed else ", BLAS on 1 thread"
-            microseconds = 1e6 * line.seconds_a_sample
-            style = "--" if dashed else "-"
-            axis.plot(line.value, microseconds, style, color=colour, marker=marker, label=text)
-        axis.set_xscale("log")
-        axis.set_yscale("log")
-        axis.set_xlabel(label)
+        line = table[table.axis == name]
+        for contestant, style in zip(table.columns[2:], styles):
+            axis.plot(line.value, line[contestant], label=contestant, **style)
+        axis.set(xscale="log", yscale="log", xlabel=label)
         axis.grid(alpha=0.3, which="both")
     axes[0].set_ylabel("µs a sample and epoch (log)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)

@@ -1,7 +1,7 @@
-"""One fit in a fresh process: imports, first fit, later fits, predict, the whole process, its memory.
+"""Measurements that need a process of their own: how to start it, and a fit as a script does it.
 
-`python -m benchmarks.process '{"estimator": ..., "data": ...}'` measures itself and prints JSON;
-`measure` starts such a process. Nothing of benchopt, pandas or matplotlib is imported in it.
+`fresh` calls a function of the suite there, by `python -m benchmarks.process MODULE NAME ARGUMENTS`.
+Nothing of benchopt, pandas or matplotlib is imported in it.
 """
 
 import json
@@ -13,11 +13,11 @@ from importlib import import_module
 from pathlib import Path
 
 
-def measure(estimator, data, **settings):
-    """Run `_main` in a fresh process and return what it found; settings are those of `_main`."""
-    job = {"estimator": estimator, "data": data, **settings, "started": time.time()}
+def fresh(function, **arguments):
+    """Call a function in a fresh process; arguments and result travel as JSON."""
+    command = [sys.executable, "-m", __name__, function.__module__, function.__name__]
     output = subprocess.run(
-        [sys.executable, "-m", "benchmarks.process", json.dumps(job)],
+        [*command, json.dumps(arguments)],
         cwd=Path(__file__).parent.parent,
         stdout=subprocess.PIPE,
         text=True,
@@ -26,60 +26,57 @@ def measure(estimator, data, **settings):
     return json.loads(output.splitlines()[-1])
 
 
-def _main(estimator, data, started, seed=0, epochs=None, threads="all", hold_out=True, later_fits=3):
+def import_seconds(module):
+    """How long an import takes."""
+    start = time.perf_counter()
+    import_module(module)
+    return time.perf_counter() - start
+
+
+def script(started, estimator, data, seed=0, max_iter=None, later_fits=0):
     """Fit and predict once as a script would, then look at later fits.
 
-    The import of TensorFlow belongs to the first fit of `skdense`; here it is taken out of it and
-    counted as import. `process_seconds` is what one waits for: from the start of the process to
-    the first predictions.
+    `data` is the name of a data set, whose split with that seed is taken, or NxP to generate it.
+
+    The import of TensorFlow, which the first fit of `skdense` does, is taken out of it here.
+    `process_seconds` is what one waits for: from `started`, when the process was asked for, to the
+    first predictions.
     """
-    start = time.perf_counter()
-    from sklearn.exceptions import ConvergenceWarning
+    from benchmarks.benchmark_utils.estimators import make
 
-    from benchmarks.benchmark_utils.estimators import CONTESTANTS
-
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    contestant = CONTESTANTS[estimator]
-    for module in contestant.modules:
-        import_module(module)
-    import_seconds = time.perf_counter() - start
+    parameters = {"random_state": seed} | ({} if max_iter is None else {"max_iter": max_iter})
+    make(estimator, **parameters)
+    if estimator.startswith("LowLevel"):
+        import_module("skdense.core.training")
     imported_bytes = peak_bytes()
 
-    from benchmarks.benchmark_utils.data import load, split
-    from benchmarks.timing import limited
+    from sklearn.exceptions import ConvergenceWarning
 
-    X, y = load(data)
-    X_test = X[:1000]
-    if hold_out:
-        X, X_test, y, _ = split(X, y, seed)
-    options = {} if epochs is None else {"epochs": epochs}
+    from benchmarks.benchmark_utils.data import DATA, generated, split
+
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    if data in DATA:
+        task, load = DATA[data]
+        X, X_test, y, _ = split(*load(), task, seed)
+    else:
+        X, y = generated(*map(int, data.split("x")))
+        X_test = X[:1000]
 
     def fit():
-        fresh = contestant.make(random_state=seed, **options)
+        network = make(estimator, **parameters)
         start = time.perf_counter()
-        fresh.fit(X, y)
-        return fresh, time.perf_counter() - start
+        network.fit(X, y)
+        return network, time.perf_counter() - start
 
-    with limited(threads):
-        fitted, first_fit_seconds = fit()
-        start = time.perf_counter()
-        fitted.predict(X_test)
-        first_predict_seconds = time.perf_counter() - start
-        process_seconds = time.time() - started
-        peak = peak_bytes()
-        later_fit_seconds = [fit()[1] for _ in range(later_fits)]
+    fitted, first_fit_seconds = fit()
+    fitted.predict(X_test)
     return {
-        "estimator": estimator,
-        "data": data,
-        "threads": threads,
-        "import_seconds": import_seconds,
-        "first_fit_seconds": first_fit_seconds,
-        "later_fit_seconds": later_fit_seconds,
-        "first_predict_seconds": first_predict_seconds,
-        "process_seconds": process_seconds,
+        "process_seconds": time.time() - started,
+        "peak_bytes": peak_bytes(),
         "imported_bytes": imported_bytes,
         "data_bytes": X.nbytes,
-        "peak_bytes": peak,
+        "first_fit_seconds": first_fit_seconds,
+        "later_fit_seconds": [fit()[1] for _ in range(later_fits)],
     }
 
 
@@ -99,4 +96,5 @@ def peak_bytes():
 
 
 if __name__ == "__main__":
-    print(json.dumps(_main(**json.loads(sys.argv[1]))))
+    module, name, arguments = sys.argv[1:]
+    print(json.dumps(getattr(import_module(module), name)(**json.loads(arguments))))

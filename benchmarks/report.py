@@ -1,4 +1,4 @@
-"""Markdown and PNG: how figures are written down and drawn."""
+"""Figures as text: numbers and Markdown tables."""
 
 import math
 

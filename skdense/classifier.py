@@ -1,60 +1,17 @@
-"""LowLevelMLPClassifier: the parameters and methods that a user sees.
+"""LowLevelMLPClassifier: its parameters, and the methods that know of classes."""
 
-Fitting is `skdense.fitting`; prediction is NumPy alone and does not import TensorFlow.
-"""
-
-from numbers import Integral, Real
-
-import numpy as np
-from scipy.special import expit, log_expit, log_softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-import skdense
-from skdense.blocks import BLOCK_ROWS, for_each_block
-from skdense.callers import warn_at_caller
-from skdense.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
-from skdense.core.initializers import INITIALIZERS
-from skdense.core.layers import forward
-from skdense.core.schedules import SCHEDULES
+from skdense.base import BaseLowLevelMLP, has_optimizer
 from skdense.fitting import fit_estimator
+from skdense.targets import Labels, fitted_labels, learn_labels
 from skdense.validation import FitInput
 
 
-class _FloatDtype(Options):
-    """A constraint: what NumPy takes for float32 or float64, None excepted."""
-
-    def __init__(self):
-        super().__init__(object, {np.dtype("float32"), np.dtype("float64")})
-
-    def is_satisfied_by(self, value):
-        try:
-            return value is not None and np.dtype(value) in self.options
-        except (TypeError, ValueError):
-            return False
-
-    def __str__(self):
-        return "'float32', 'float64', a NumPy dtype that equals one of them"
-
-
-class _Schedules(StrOptions):
-    """A constraint: one of the names of learning rate schedules."""
-
-    def __str__(self):
-        return f"{super().__str__()} (the rate itself is learning_rate_init)"
-
-
 def _can_fit_partially(estimator):
-    if estimator.solver == "lbfgs":
-        raise AttributeError(
-            "partial_fit is only available for stochastic optimizers. solver='lbfgs' is not "
-            "stochastic; use 'sgd' or 'adam'."
-        )
-    if estimator.class_weight == "balanced":
+    if has_optimizer(estimator) and estimator.class_weight == "balanced":
         raise AttributeError(
             "partial_fit does not see all labels, so class_weight='balanced' is not available; pass a "
             "dict, for instance from sklearn.utils.class_weight.compute_class_weight."
@@ -62,7 +19,7 @@ def _can_fit_partially(estimator):
     return True
 
 
-class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
     """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPClassifier.
 
     The layers, the minibatch gradient descent and the losses are written by hand with `tf.matmul` and
@@ -254,37 +211,9 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
     """
 
     _parameter_constraints = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [_Schedules(set(SCHEDULES))],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dtype": [_FloatDtype(), None],
-        "loss": [StrOptions({"log_loss", "squared_error"})],
-        "init": [StrOptions(set(INITIALIZERS))],
+        **BaseLowLevelMLP._parameter_constraints,
+        "loss": [StrOptions(set(Labels.losses))],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -348,43 +277,6 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         self.class_weight = class_weight
         self.n_init = n_init
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
-        """Fit the network to X and y.
-
-        Ctrl-C ends the training with a warning and keeps what was reached; any error leaves an
-        earlier fit as it was.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            The class labels, or an indicator matrix for multilabel problems.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples; None weights them equally.
-        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Validation samples of one's own. The network is validated on them after each epoch; with
-            `early_stopping` they replace the split. In a Pipeline,
-            ``Pipeline(..., transform_input=["X_val"])`` transforms them like X.
-        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
-            Their labels.
-        sample_weight_val : array-like of shape (n_val,), default=None
-            Their weights.
-
-        Returns
-        -------
-        self : LowLevelMLPClassifier
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data are invalid, or if training diverged.
-        """
-        given = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        return fit_estimator(self, given)
-
     @available_if(_can_fit_partially)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
@@ -434,10 +326,8 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predicted labels; an indicator matrix for multilabel problems.
         """
-        outputs = self._outputs(self._logits(X))
-        if self.n_outputs_ == 1:
-            outputs = outputs.ravel()
-        return self._label_binarizer.inverse_transform(outputs)
+        logits = self._logits(X)
+        return fitted_labels(self).decode(logits)
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -457,11 +347,7 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        if self.out_activation_ == "logistic" and self.n_outputs_ == 1:
-            # Not 1 - p, which is 0 where the other class is a little too likely.
-            probabilities = expit(np.hstack([-logits, logits]))
-            return np.maximum(probabilities, np.finfo(logits.dtype).tiny, out=probabilities)
-        return self._columns(self._outputs(logits))
+        return fitted_labels(self).probabilities(logits)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
@@ -479,66 +365,12 @@ class LowLevelMLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator
             Columns ordered as in `predict_proba`.
         """
         logits = self._logits(X)
-        if self.out_activation_ == "softmax":
-            return log_softmax(logits, axis=1)
-        if self.out_activation_ == "identity":
-            return np.log(self._columns(self._outputs(logits)))
-        if self.n_outputs_ == 1:
-            return log_expit(np.hstack([-logits, logits]))
-        # The logarithm of what predict_proba returns, so that both rank labels alike, if it is not 0.
-        probabilities = expit(logits)
-        return np.log(probabilities, out=log_expit(logits), where=probabilities > 0)
+        return fitted_labels(self).log_probabilities(logits)
 
-    def _logits(self, X):
-        """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", reset=False)
-        dtype = np.result_type(X.dtype, *self.coefs_)
-        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-        activation = ACTIVATIONS[self.activation].array
-        if X.shape[0] <= BLOCK_ROWS:
-            return forward(X.astype(dtype, copy=False), layers, activation)
-        logits = np.empty((X.shape[0], self.n_outputs_), dtype)
-
-        def fill(rows):
-            logits[rows] = forward(X[rows].astype(dtype, copy=False), layers, activation)
-
-        for_each_block(fill, X.shape[0])
-        return logits
-
-    def _outputs(self, logits):
-        """The probability of each output; may overwrite its argument."""
-        if self.out_activation_ != "identity":
-            return OUTPUT_ACTIVATIONS[self.out_activation_](logits)
-        eps = np.finfo(logits.dtype).eps
-        if self._label_binarizer.y_type_ != "multiclass":
-            return np.clip(logits, eps, 1 - eps)
-        positive = np.maximum(logits, eps)
-        return positive / positive.sum(axis=1, keepdims=True)
-
-    def _columns(self, outputs):
-        """The probability of each class; a single output is that of the second class."""
-        return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
-
-    def __getstate__(self):
-        return {**super().__getstate__(), "_skdense_version": skdense.__version__}
-
-    def __setstate__(self, state):
-        """Take a saved state, and warn as scikit-learn does for its own if another version saved it."""
-        state = dict(state)
-        version = state.pop("_skdense_version", "pre-0.1")
-        if version != skdense.__version__:
-            warn_at_caller(
-                InconsistentVersionWarning(
-                    estimator_name=f"{type(self).__name__} (skdense)",
-                    current_sklearn_version=skdense.__version__,
-                    original_sklearn_version=version,
-                )
-            )
-        super().__setstate__(state)
+    def _learn_targets(self, y, given, goes_on):
+        return learn_labels(self, y, given, goes_on)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        tags.input_tags.sparse = True
         return tags

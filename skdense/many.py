@@ -14,7 +14,9 @@ from sklearn.utils import _safe_indexing
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.core.network import Data
 from skdense.core.shapes import bucket, is_large, padded_sizes, training_seconds
-from skdense.fitting import finish, prepare, this_thread, trains_alone, unchanged_on_error
+from skdense.fitting import this_thread, trains_alone, unchanged_on_error
+from skdense.jobs import prepare
+from skdense.results import finish
 from skdense.validation import FitInput
 
 _MAX_GROUP_BYTES = 2**28

@@ -7,9 +7,7 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse import vstack as sparse_vstack
 from sklearn.exceptions import DataConversionWarning
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skdense.callers import warn_at_caller
@@ -60,19 +58,18 @@ def hidden_sizes(estimator):
 
 
 def check_data(estimator, given, goes_on):
-    """The training data, and the validation data or None, with binarized labels.
+    """The type of y, the training data, and the validation data or None.
 
     Sets what the estimator knows of features and labels, or where training goes on checks against it.
     """
     X, y = _check_arrays(estimator, given, goes_on)
-    _bind_labels(estimator, y, given, goes_on)
-    X_val, y_val = _check_validation_set(estimator, given, X.dtype, y)
+    target_type = estimator._learn_targets(y, given, goes_on)
+    X_val, y_val = _check_validation_set(estimator, given, X.dtype, y, target_type)
     weights, weights_val = _weights(estimator, given, X, y, X_val, y_val)
-    binarize = estimator._label_binarizer.transform
-    data = Data(X, binarize(y).astype(bool), weights)
+    data = Data(X, target_type.encode(y), weights)
     if X_val is None:
-        return data, None
-    return data, Data(X_val, binarize(y_val).astype(bool), weights_val)
+        return target_type, data, None
+    return target_type, data, Data(X_val, target_type.encode(y_val), weights_val)
 
 
 def _check_arrays(estimator, given, goes_on):
@@ -96,33 +93,7 @@ def _column(y, name="y"):
     return column_or_1d(y)
 
 
-def _bind_labels(estimator, y, given, goes_on):
-    """Set the estimator's classes, or check that y has no other ones."""
-    if given.incremental and _check_partial_fit_first_call(estimator, given.classes):
-        multilabel = type_of_target(y).startswith("multilabel")
-        estimator._label_binarizer = LabelBinarizer().fit(y if multilabel else given.classes)
-    elif not goes_on:
-        estimator._label_binarizer = LabelBinarizer().fit(y)
-        estimator.classes_ = estimator._label_binarizer.classes_
-    labels = unique_labels(y)
-    earlier_classes = goes_on or given.incremental
-    if earlier_classes and estimator.warm_start and set(labels) != set(estimator.classes_):
-        raise ValueError(
-            "warm_start can only be used where `y` has the same classes as in the previous call to "
-            f"fit. Previously got {estimator.classes_}, `y` has {labels}"
-        )
-    _check_known(estimator, labels, "y")
-
-
-def _check_known(estimator, labels, name):
-    if len(np.setdiff1d(labels, estimator.classes_)):
-        raise ValueError(
-            f"`{name}` has classes not in `self.classes_`. `self.classes_` has {estimator.classes_}. "
-            f"'{name}' has {labels}."
-        )
-
-
-def _check_validation_set(estimator, given, dtype, y):
+def _check_validation_set(estimator, given, dtype, y, target_type):
     X_val, y_val = given.X_val, given.y_val
     if X_val is None and y_val is None:
         if given.sample_weight_val is not None:
@@ -136,7 +107,7 @@ def _check_validation_set(estimator, given, dtype, y):
     y_val = _column(y_val, "y_val")
     if y_val.shape[1:] != y.shape[1:]:
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
-    _check_known(estimator, unique_labels(y_val), "y_val")
+    target_type.check(y_val, "y_val")
     return X_val, y_val
 
 

@@ -24,8 +24,9 @@ from skdense import LowLevelMLPClassifier, fit_many, many
 from skdense.core import lbfgs, stack, training
 from skdense.core.network import Curves
 from skdense.core.orders import Orders
-from skdense.fitting import finish, prepare
+from skdense.jobs import prepare
 from skdense.many import fit_inputs
+from skdense.results import finish
 from skdense.validation import FitInput
 
 pytestmark = [

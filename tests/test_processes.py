@@ -486,7 +486,7 @@ from skdense import LowLevelMLPClassifier
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from skdense.core import compiling, lbfgs, stack
+from skdense.core import compiling, lbfgs, training
 
 devices = set()
 
@@ -500,7 +500,7 @@ def compiled(*key):
 
     return run
 
-lbfgs.compiled = stack.compiled = compiled
+lbfgs.compiled = training.compiled = compiled
 with tf.device("/CPU:1"):
     assert tf.ones(2).device.endswith("CPU:1")
     for solver in ("adam", "lbfgs"):
@@ -508,9 +508,8 @@ with tf.device("/CPU:1"):
 print({device.rpartition("/")[2] for device in devices})
 """
         with running_python(program) as process:
-            output, _ = process.communicate(
-                timeout=TIME_LIMIT
-            )  # the user's own import writes to stderr
+            # The user's own import writes to stderr.
+            output, _ = process.communicate(timeout=TIME_LIMIT)
         assert output == "{'device:CPU:0'}\n"
 
     def test_keras_is_the_users_own_after_a_fit(self):

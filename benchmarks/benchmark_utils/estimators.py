@@ -1,68 +1,47 @@
-"""The contestants by name. All networks are MLPClassifier's defaults: one hidden layer of 100 ReLUs,
-Adam at 0.001, batches of 200, at most 200 epochs, stopped when 10 in a row gain less than 1e-4.
+"""The contestants by name, each with its defaults. skorch and Keras have no defaults of an MLP; their
+networks are MLPClassifier's: one hidden layer of 100 ReLUs, Adam at 0.001, batches of 200, at most 200
+epochs, stopped when 10 in a row gain less than 1e-4; but float32 and without its L2 penalty.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 
-HIDDEN_UNITS, BATCH_SIZE, PATIENCE, TOLERANCE = 100, 200, 10, 1e-4
+HIDDEN_UNITS, BATCH_SIZE, EPOCHS, PATIENCE, TOLERANCE = 100, 200, 200, 10, 1e-4
+# Settings of BLAS and OpenMP: one thread, or as the environment has them, which is all cores.
+THREADS = ("1", "cores")
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """How to make an estimator, `make(random_state=..., epochs=...)`, and the modules its fit needs."""
+    """Where an estimator is to be found, and what it needs."""
 
-    make: Callable
-    modules: tuple[str, ...]
+    module: str
+    task: str = "classification"
+    parameters: dict = field(default_factory=dict)
+    packages: tuple[str, ...] = ()  # that must be installed
+    threads: tuple[str, ...] = THREADS  # the settings that make a difference to its fit
 
     def missing(self):
         """The packages that are not installed."""
-        packages = [module.partition(".")[0] for module in self.modules]
-        return [package for package in packages if find_spec(package) is None]
+        return [package for package in self.packages if find_spec(package) is None]
 
 
-def _low_level_mlp(random_state, epochs=200):
-    from skdense import LowLevelMLPClassifier
-
-    return LowLevelMLPClassifier(random_state=random_state, max_iter=epochs)
-
-
-def _mlp(random_state, epochs=200):
-    from sklearn.neural_network import MLPClassifier
-
-    return MLPClassifier(random_state=random_state, max_iter=epochs)
-
-
-def _logistic_regression(random_state, epochs=1000):
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(random_state=random_state, max_iter=epochs)
-
-
-def _hist_gradient_boosting(random_state, epochs=100):
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    return HistGradientBoostingClassifier(random_state=random_state, max_iter=epochs)
-
-
-def _skorch(random_state, epochs=200):
-    from .torch_net import make_skorch_classifier
-
-    return make_skorch_classifier(random_state, epochs)
-
-
-def _keras(random_state, epochs=200):
-    from .keras_net import make_keras_classifier
-
-    return make_keras_classifier(random_state, epochs)
-
-
+_TENSORFLOW = {"threads": ("cores",)}  # it trains with threads of its own, not with those of BLAS
 CONTESTANTS = {
-    "LowLevelMLPClassifier": Contestant(_low_level_mlp, ("skdense.core.training",)),
-    "MLPClassifier": Contestant(_mlp, ("sklearn.neural_network",)),
-    "LogisticRegression": Contestant(_logistic_regression, ("sklearn.linear_model",)),
-    "HistGradientBoosting": Contestant(_hist_gradient_boosting, ("sklearn.ensemble",)),
-    "skorch": Contestant(_skorch, ("torch", "skorch")),
-    "Keras": Contestant(_keras, ("keras", "tensorflow")),
+    "LowLevelMLPClassifier": Contestant("skdense", **_TENSORFLOW),
+    "MLPClassifier": Contestant("sklearn.neural_network"),
+    "LogisticRegression": Contestant("sklearn.linear_model", parameters={"max_iter": 1000}),
+    "HistGradientBoostingClassifier": Contestant("sklearn.ensemble"),
+    "skorch": Contestant(".torch_net", packages=("skorch", "torch")),
+    "Keras": Contestant(".keras_net", packages=("keras",), **_TENSORFLOW),
 }
+# Whose seconds the others' are compared with.
+BASELINE = {"classification": "MLPClassifier"}
+
+
+def make(name, **parameters):
+    """The contestant of that name; parameters are `random_state` and `max_iter`."""
+    contestant = CONTESTANTS[name]
+    estimator = getattr(import_module(contestant.module, __package__), name)
+    return estimator(**{**contestant.parameters, **parameters})

@@ -15,6 +15,7 @@ different result?* And *why does it get worse with wider layers?* This tutorial 
 # order, class 0 first, in float32.
 
 # sphinx_gallery_thumbnail_number = 2
+import copy
 import warnings
 from itertools import pairwise
 
@@ -126,10 +127,10 @@ for seed, accuracy in enumerate(study.accuracy):
     print(f"random_state={seed}   accuracy {accuracy:.4f}")
 
 # %%
-# Nothing in the training is random: the minibatches come in order, and gradient descent has no dice.
+# Nothing in the training is random: the minibatches come in order, and gradient descent draws nothing.
 # The only draw is that of the initial kernels. With ``random_state=None`` they come from NumPy's
-# global random state, which is somewhere else each time, and so each run is a different network from
-# its first step. With a number the run repeats, bit for bit:
+# global random state, which differs from run to run, so each run starts from other kernels. With an
+# int the run repeats, bit for bit:
 
 once, again = (make_network(random_state=2).fit(X, y) for _ in range(2))
 print("same losses:    ", once.loss_curve_ == again.loss_curve_)
@@ -165,9 +166,9 @@ for name, network in [("sound", sound), ("collapsed", collapsed)]:
 # network is the output bias, the same number for every sample.
 #
 # That number ought to settle at one half, the mean of the targets. With samples shuffled it stays
-# close by. In class order it chases whichever class it sees: each step takes the bias ``b`` to  ``b +
-# 0.2 * (target - b)``, so over an epoch it swings between 0.1 and 0.9, and when the epoch ends, after
-# ten minibatches of class 1, it has come to ``1 / (1 + 0.8**10)``, which is 0.903.
+# close by. In class order it follows the class it sees: each step takes the bias ``b`` to
+# ``b + 0.2 * (target - b)``, so over an epoch it swings between 0.1 and 0.9, and at the end of the
+# epoch, after ten minibatches of class 1, it is ``1 / (1 + 0.8**10)``, which is 0.903.
 
 shuffled = make_network(random_state=0, shuffle=True).fit(X, y)
 print(f"output bias, in class order {collapsed.intercepts_[-1][0]:.3f}")
@@ -176,7 +177,7 @@ print(f"output bias, shuffled       {shuffled.intercepts_[-1][0]:.3f}")
 # %%
 # This also explains the curve below, which ends at 0.7 instead of 0.5: ``accuracy_curve_`` counts
 # each minibatch just before its step, and a bias that follows the class just seen is right about 7 of
-# 10 minibatches. ``score``, which asks one fixed network about all samples, is not fooled.
+# 10 minibatches. ``score`` evaluates one fixed network on all samples, and gives 0.5.
 
 figure, (clouds, accuracies) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 surface = plot_clouds(collapsed, clouds)
@@ -192,24 +193,30 @@ plt.show()
 # %%
 # Why do wider layers collapse?
 # -----------------------------
-# A kernel from [0, 1) has only positive entries. Nothing cancels: each unit adds up all values of the
-# layer before, so a layer of width w multiplies them by about w / 2, and with two hidden layers the
-# first prediction grows as w squared. The targets are 0 and 1.
+# Kernels from [0, 1) are large, and all their entries have one sign. First their size. Nothing
+# cancels: each unit adds up all values of the layer before, so a layer of width w multiplies them by
+# about w / 2, and with two hidden layers the first prediction grows as w squared. The targets are 0
+# and 1.
 #
 # The initial kernels are drawn layer by layer from one ``RandomState``, so the first predictions can
-# be had without any training. All figures from here on are means over seeds.
+# be computed without any training.
 
 widths = [2, 4, 5, 10, 20]
-seeds = range(20)
+seeds = range(40)
+
+
+def initial_kernels(width, seed):
+    """The kernels that ``init="uniform"`` draws."""
+    stream = np.random.RandomState(seed)
+    return [stream.uniform(0, 1, shape) for shape in pairwise([2, width, width, 1])]
 
 
 def first_predictions(width, seed):
     """The outputs of the network before its first step."""
-    stream = np.random.RandomState(seed)
     values = X
-    for fan_in, fan_out in pairwise([2, width, width]):
-        values = np.maximum(values @ stream.uniform(0, 1, (fan_in, fan_out)), 0)
-    return values @ stream.uniform(0, 1, (width, 1))
+    for kernel in initial_kernels(width, seed):
+        values = np.maximum(values @ kernel, 0)  # the outputs are not negative anyway
+    return values
 
 
 first = [np.mean([first_predictions(width, seed) for seed in seeds]) for width in widths]
@@ -217,9 +224,10 @@ for width, prediction in zip(widths, first):
     print(f"width {width:2d}   mean first prediction {prediction:6.1f}")
 
 # %%
-# A first prediction of 36 where 0 is wanted makes an enormous gradient, and with positive kernels it
-# has the same sign everywhere: *down*. The first step throws kernels and biases far below zero. To
-# watch it, ``partial_fit`` makes one step per call when it is given one minibatch.
+# A first prediction of 38.5 where 0 is wanted, as at width 10, makes an enormous gradient. Since all
+# kernels are positive, it has the same sign for all units: *down*. The first step takes kernels and
+# biases far below zero. To watch it, ``partial_fit`` makes one step per call when it is given one
+# minibatch; these are means over the first ten seeds.
 
 
 def dead_fraction(network):
@@ -247,8 +255,8 @@ for width, fractions in dead.items():
     print(f"width {width:2d}", " " * 18, "".join(f"{fractions[k - 1]:10.0%}" for k in (1, 10, 20)))
 
 # %%
-# A single step kills nearly all of a wide second layer. In narrower ones some units survive it, and
-# meet the next blow when the class changes after ten steps, all of which have asked for zeros.
+# A single step kills nearly all units of a wide second layer. In narrower ones some units survive the
+# first ten steps, in which every target is 0, and die when the class changes.
 
 figure, (predictions, deaths) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 predictions.loglog(widths, first, "o-", label="measured")
@@ -269,10 +277,10 @@ plt.show()
 # %%
 # How often, and what helps
 # -------------------------
-# The same network from 20 seeds, for each width and several ways to start: 400 networks.
+# The same network from 40 seeds, for each width and several ways to start: 800 networks.
 # :func:`~skdense.fit_many` trains them side by side. A network may also *diverge*: its steps grow
 # until the parameters overflow. ``fit_many`` fits all others before it raises the ``ValueError`` that
-# ``fit`` would raise, and an estimator whose fit failed stays without ``coefs_``.
+# ``fit`` would raise, and leaves an estimator whose fit failed as it was.
 
 starts = {
     "uniform": {"init": "uniform"},
@@ -285,29 +293,33 @@ networks = {
     for name, changes in starts.items()
     for width in widths
 }
-try:
-    fit_many([network for group in networks.values() for network in group], X, y)
-except ValueError as error:
-    print("ValueError:", str(error).partition(".")[0])
 
 
 def collapses(network):
     """Whether a network gives every sample the same output."""
+    return np.ptp(network.predict_proba(X)[:, 1]) < 1e-6
+
+
+def fates(settings):
+    """How many networks of each setting collapse and diverge, and the fraction of dead units."""
+    try:
+        fit_many([network for group in settings.values() for network in group], X, y)
+    except ValueError as error:
+        print("ValueError:", str(error).partition(".")[0])
+    found = {}
     with np.errstate(over="ignore"):  # some networks end just short of diverging
-        return np.ptp(network.predict_proba(X)[:, 1]) < 1e-6
+        for setting, group in settings.items():
+            trained = [network for network in group if getattr(network, "n_iter_", 0) == 100]
+            dead = np.mean([dead_fraction(network) for network in trained])
+            found[setting] = sum(map(collapses, trained)), len(group) - len(trained), dead
+    return found
 
 
-fates = {}
-for setting, group in networks.items():
-    fitted = [network for network in group if hasattr(network, "coefs_")]
-    with np.errstate(over="ignore"):
-        dead_fractions = [dead_fraction(network) for network in fitted]
-    fates[setting] = sum(map(collapses, fitted)), len(group) - len(fitted), np.mean(dead_fractions)
-
+fate = fates(networks)
 print("collapsed + diverged of", len(seeds), "networks (dead units of layer 2)")
 print(" " * 20, "".join(f"{f'width {width}':>15}" for width in widths))
 for name in starts:
-    cells = [fates[name, width] for width in widths]
+    cells = [fate[name, width] for width in widths]
     texts = [f"{collapsed} + {diverged} ({dead:.0%})" for collapsed, diverged, dead in cells]
     print(f"{name:20}", "".join(f"{text:>15}" for text in texts))
 
@@ -315,22 +327,94 @@ for name in starts:
 
 figure, axes = plt.subplots(1, len(starts), figsize=(12, 3.2), sharey=True, layout="constrained")
 for axis, name in zip(axes, starts):
-    n_collapsed, n_diverged, _ = np.array([fates[name, width] for width in widths]).T
+    n_collapsed, n_diverged, _ = np.array([fate[name, width] for width in widths]).T
     axis.bar(range(len(widths)), n_collapsed, color="tab:orange", label="collapsed")
     axis.bar(range(len(widths)), n_diverged, bottom=n_collapsed, color="tab:purple", label="diverged")
     axis.set(title=name, xlabel="width", xticks=range(len(widths)), xticklabels=widths)
-axes[0].set(ylabel=f"networks of {len(seeds)}", yticks=range(0, len(seeds) + 1, 5))
+axes[0].set(ylabel=f"networks of {len(seeds)}", yticks=range(0, len(seeds) + 1, 10))
 axes[0].legend(loc="lower right")
 plt.show()
 
 # %%
-# Glorot's kernels, the default, have both signs and shrink as the layers widen. With them a wide
-# layer is safe, since it has units to spare, and it is the narrowest that can lose all it has. He's
-# are larger, too large for this learning rate. A rate a hundred times smaller saves all but the
-# widest of the uniform networks, whose first steps are still too long.
+# Glorot's kernels, the default, have both signs and shrink as the layers widen. With them a wide layer
+# is safe, and it is the narrowest that may lose all of its few units. He's kernels are larger, too
+# large for this learning rate. A rate a hundred times smaller saves all uniform networks but the
+# widest, whose first steps are still too long.
 #
-# What is left to chance is a matter of trying again. ``n_init`` trains several draws at once and
-# keeps the one of the lowest loss; the first of these eight is the collapsed network from above.
+# Size or sign?
+# -------------
+# Uniform kernels are large *and* of one sign. Which of the two makes networks collapse? Change one at a
+# time, at width 20: scale the kernels to U(0, 2 / fan_in), so that a unit's value is about the mean of
+# the values before it; or stretch them to U(-1, 1), which has both signs; or do both. ``init`` offers
+# none of these, but with ``warm_start=True`` training starts from ``coefs_`` and ``intercepts_``, which
+# may be set by hand.
+
+kinds = {
+    "U(0, 1)": lambda kernel: kernel,
+    "U(0, 2 / fan_in)": lambda kernel: kernel * 2 / len(kernel),
+    "U(-1, 1)": lambda kernel: 2 * kernel - 1,
+    "U(-2 / fan_in, 2 / fan_in)": lambda kernel: (2 * kernel - 1) * 2 / len(kernel),
+}
+rates = [0.1, 0.02]
+fitted = {
+    rate: make_network(20, init="glorot_uniform", learning_rate_init=rate, max_iter=1).fit(X, y)
+    for rate in rates
+}
+
+
+def start_from(kernels, rate):
+    """A network that has these kernels and zero biases, and is still to be trained."""
+    network = copy.deepcopy(fitted[rate]).set_params(max_iter=100, warm_start=True)
+    network.coefs_ = [kernel.astype(X.dtype) for kernel in kernels]
+    network.intercepts_ = [np.zeros_like(bias) for bias in network.intercepts_]
+    return network
+
+
+def mean_prediction(network):
+    """The mean output over all samples, not clipped to a probability."""
+    return (hidden_values(network, X)[-1] @ network.coefs_[-1] + network.intercepts_[-1]).mean()
+
+
+def prediction_after_a_step(network):
+    """The same once a copy of the network has made one step, on the first minibatch."""
+    one_step = copy.deepcopy(network).set_params(warm_start=False)  # it would ask for both classes
+    return mean_prediction(one_step.partial_fit(X[:100], y[:100]))
+
+
+networks = {
+    (name, rate): [start_from(list(map(change, initial_kernels(20, seed))), rate) for seed in seeds]
+    for name, change in kinds.items()
+    for rate in rates
+}
+before = {setting: np.mean([*map(mean_prediction, group)]) for setting, group in networks.items()}
+after = {
+    setting: np.mean([*map(prediction_after_a_step, group)]) for setting, group in networks.items()
+}
+fate = fates(networks)
+
+print(f"{'width 20':27} rate  first prediction  after one step   collapsed + diverged of {len(seeds)}")
+for (name, rate), (n_collapsed, n_diverged, _) in fate.items():
+    predictions = f"{before[name, rate]:16.1f} {after[name, rate]:15.1f}"
+    print(f"{name:27} {rate:<5}{predictions} {n_collapsed:12} + {n_diverged}")
+
+# %%
+# Small kernels of one sign start near the targets, with predictions of about 1.6, and at a rate of 0.1
+# they still collapse in 36 of 40 runs. All units of a layer get a gradient of one sign, so a step moves
+# all of them the same way, and in the output their changes add up: it goes from 1.6 to -6.6, far past
+# the targets. More such steps take the whole second layer below zero. At a rate of 0.02 the first step
+# ends at -2.3, from where every network recovers.
+#
+# Kernels from U(-1, 1) are as large as the uniform ones, but some units move up where others move down,
+# so few networks lose their whole second layer. Their steps grow until the parameters overflow: 38 of
+# 40 diverge, and 2 collapse. Small kernels of both signs do neither.
+#
+# So wide networks collapse when their kernels have one sign *and* the steps, which add up over the
+# units, are too long. Large kernels and wide layers make steps long. With kernels of both signs, steps
+# that are too long mostly make training diverge instead, and `fit` raises an error. The remedy is
+# ``init="glorot_uniform"``, or a smaller learning rate.
+#
+# Where a bad draw remains possible, try several. ``n_init`` trains several draws at once and keeps the
+# network of the lowest loss; the first of these eight is the collapsed network from above.
 
 best = make_network(random_state=0, n_init=8).fit(X, y)
 print("losses of the draws:", best.init_losses_.round(4))

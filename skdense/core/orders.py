@@ -37,8 +37,8 @@ class Source:
         self.identity = np.arange(n_samples)
         self.shuffled = np.arange(n_samples)
         self.last = self.identity
-        self.orders = deque()
-        self.n_drawn = self.n_dropped = 0
+        self.orders = deque()  # the last ones of those drawn
+        self.n_drawn = 0
         self.n_given = dict.fromkeys(users, 0)
         self.marks = []
         self._lock = Lock()  # two stacks may share a source
@@ -61,10 +61,9 @@ class Source:
                 self.last = self.last[self.shuffled]
                 self.orders.append(self.last)
                 self.n_drawn += 1
-            order = self.orders[epoch - self.n_dropped]
+            order = self.orders[epoch - self.n_drawn]
             self.n_given[user] += 1
-            if epoch == self.n_dropped:
-                self._drop_passed()
+            self._drop_passed()
             return order
 
     def leave(self, user, n_epochs):
@@ -77,9 +76,8 @@ class Source:
 
     def _drop_passed(self):
         n_passed = min(self.n_given.values(), default=self.n_drawn)
-        while self.n_dropped < n_passed:
+        while len(self.orders) > self.n_drawn - n_passed:
             self.orders.popleft()
-            self.n_dropped += 1
 
     def rewind(self, random_state, n_epochs):
         """Set `random_state` to where drawing the orders of n_epochs epochs leaves it."""

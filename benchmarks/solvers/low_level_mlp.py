@@ -1,8 +1,0 @@
-from benchmark_utils.components import ContestantSolver
-
-
-class Solver(ContestantSolver):
-    """skdense's estimator."""
-
-    name = "LowLevelMLPClassifier"
-    requirements = ["pip::skdense"]

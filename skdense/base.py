@@ -1,0 +1,173 @@
+"""What all estimators share: the checks of parameters, `fit`, the forward pass, saved state.
+
+Fitting is `skdense.fitting`; prediction is NumPy alone and does not import TensorFlow.
+"""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+import skdense
+from skdense.blocks import BLOCK_ROWS, for_each_block
+from skdense.callers import warn_at_caller
+from skdense.core.activations import ACTIVATIONS
+from skdense.core.initializers import INITIALIZERS
+from skdense.core.layers import forward
+from skdense.core.schedules import SCHEDULES
+from skdense.fitting import fit_estimator
+from skdense.validation import FitInput
+
+
+class _FloatDtype(Options):
+    """A constraint: what NumPy takes for float32 or float64, None excepted."""
+
+    def __init__(self):
+        super().__init__(object, {np.dtype("float32"), np.dtype("float64")})
+
+    def is_satisfied_by(self, value):
+        try:
+            return value is not None and np.dtype(value) in self.options
+        except (TypeError, ValueError):
+            return False
+
+    def __str__(self):
+        return "'float32', 'float64', a NumPy dtype that equals one of them"
+
+
+class _Schedules(StrOptions):
+    """A constraint: one of the names of learning rate schedules."""
+
+    def __str__(self):
+        return f"{super().__str__()} (the rate itself is learning_rate_init)"
+
+
+def has_optimizer(estimator):
+    """Whether the solver can go on from one call to the next; the error says why not."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. solver='lbfgs' is not "
+            "stochastic; use 'sgd' or 'adam'."
+        )
+    return True
+
+
+class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
+    """A multi-layer perceptron that is told by its subclass what y is.
+
+    A subclass has a method `_learn_targets(y, given, goes_on)`, called with the checked y and the
+    `FitInput` that it is from. It sets what the estimator is to know of y, or checks y against it where
+    training goes on, and returns the type of the targets.
+    """
+
+    _parameter_constraints = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [_Schedules(set(SCHEDULES))],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dtype": [_FloatDtype(), None],
+        "init": [StrOptions(set(INITIALIZERS))],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fit the network to X and y.
+
+        Ctrl-C ends the training with a warning and keeps what was reached; any error leaves an
+        earlier fit as it was.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            What to predict: class labels, or an indicator matrix for multilabel problems.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples; None weights them equally.
+        X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+            Your own validation samples. The network is validated on them after each epoch; with
+            `early_stopping` they replace the split. A Pipeline transforms them with
+            ``transform_input=["X_val"]``, if metadata routing is on; the user guide shows how.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            What to predict for them.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are invalid, or if training diverged.
+        """
+        given = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return fit_estimator(self, given)
+
+    def _logits(self, X):
+        """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        dtype = np.result_type(X.dtype, *self.coefs_)
+        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
+        activation = ACTIVATIONS[self.activation].array
+        if X.shape[0] <= BLOCK_ROWS:
+            return forward(X.astype(dtype, copy=False), layers, activation)
+        logits = np.empty((X.shape[0], self.n_outputs_), dtype)
+
+        def fill(rows):
+            logits[rows] = forward(X[rows].astype(dtype, copy=False), layers, activation)
+
+        for_each_block(fill, X.shape[0])
+        return logits
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_skdense_version": skdense.__version__}
+
+    def __setstate__(self, state):
+        """Take a saved state, and warn as scikit-learn does for its own if another version saved it."""
+        state = dict(state)
+        version = state.pop("_skdense_version", "pre-0.1")
+        if version != skdense.__version__:
+            warn_at_caller(
+                InconsistentVersionWarning(
+                    estimator_name=f"{type(self).__name__} (skdense)",
+                    current_sklearn_version=skdense.__version__,
+                    original_sklearn_version=version,
+                )
+            )
+        super().__setstate__(state)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,174 @@
+"""What y is: how it becomes targets of the network, and what the network's logits say of it.
+
+There is a class for each type of target, in scikit-learn's sense; no other module asks which one y is.
+Nothing here imports TensorFlow.
+"""
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+
+from skdense.core.activations import OUTPUT_ACTIVATIONS
+
+
+class Labels:
+    """Class labels: what binary, multiclass and multilabel targets have in common.
+
+    Parameters
+    ----------
+    binarizer : LabelBinarizer
+        Fitted to the labels.
+    classes : ndarray of shape (n_classes,)
+    loss : str
+        The loss that is minimized, a key of `losses`.
+
+    Attributes
+    ----------
+    losses : dict of str to (str, str)
+        For each loss of the estimator the output layer's activation, and the key of the core's table of
+        losses, which also tells which predictions are correct.
+    is_stratified : bool
+        Whether the validation split keeps the proportions of the classes.
+    """
+
+    losses = {
+        "log_loss": ("logistic", "logistic_log_loss"),
+        "squared_error": ("identity", "squared_error"),
+    }
+    is_stratified = False
+
+    def __init__(self, binarizer, classes, loss):
+        self.binarizer, self.classes = binarizer, classes
+        self.out_activation, self.loss = self.losses[loss]
+
+    def check(self, y, name):
+        """Raise if y has labels that are not among the classes."""
+        labels = unique_labels(y)
+        if len(np.setdiff1d(labels, self.classes)):
+            raise ValueError(
+                f"`{name}` has classes not in `self.classes_`. `self.classes_` has {self.classes}. "
+                f"'{name}' has {labels}."
+            )
+
+    def encode(self, y):
+        """The targets `(n_samples, n_outputs)`."""
+        return self.binarizer.transform(y).astype(bool)  # one byte each, whatever the dtype of X
+
+    def decode(self, logits):
+        """The predicted labels. As the other methods, it may overwrite the logits."""
+        return self.binarizer.inverse_transform(self._outputs(logits))
+
+    def probabilities(self, logits):
+        """The probability of each class."""
+        return self._outputs(logits)
+
+    def log_probabilities(self, logits):
+        """Their logarithms, from the logits: finite also where a probability rounds to 0."""
+        if self.out_activation == "identity":
+            return np.log(self.probabilities(logits))
+        return self._log_probabilities(logits)
+
+    def _outputs(self, logits):
+        """The outputs as probabilities."""
+        if self.out_activation == "identity":
+            return self._clipped(logits, np.finfo(logits.dtype).eps)
+        return OUTPUT_ACTIVATIONS[self.out_activation](logits)
+
+    def _clipped(self, outputs, eps):
+        return np.clip(outputs, eps, 1 - eps)
+
+
+class Binary(Labels):
+    """Two classes: one output, which stands for the second."""
+
+    is_stratified = True
+
+    def decode(self, logits):
+        return self.binarizer.inverse_transform(self._outputs(logits).ravel())
+
+    def probabilities(self, logits):
+        if self.out_activation == "identity":
+            outputs = self._outputs(logits)
+            return np.hstack([1 - outputs, outputs])
+        # Not 1 - p, which is 0 where the other class is a little too likely.
+        probabilities = expit(np.hstack([-logits, logits]))
+        return np.maximum(probabilities, np.finfo(logits.dtype).tiny, out=probabilities)
+
+    def _log_probabilities(self, logits):
+        return log_expit(np.hstack([-logits, logits]))
+
+
+class OneClass(Binary):
+    """One class, which is predicted whatever the logits are; the targets are all 0."""
+
+    losses = {
+        "log_loss": ("logistic", "one_class_log_loss"),
+        "squared_error": ("identity", "one_class_squared_error"),
+    }
+
+
+class Multiclass(Labels):
+    """Three classes or more: an output for each, of which one is right."""
+
+    losses = {
+        "log_loss": ("softmax", "softmax_log_loss"),
+        "squared_error": ("identity", "multiclass_squared_error"),
+    }
+
+    def _clipped(self, outputs, eps):
+        positive = np.maximum(outputs, eps)
+        return positive / positive.sum(axis=1, keepdims=True)
+
+    def _log_probabilities(self, logits):
+        return log_softmax(logits, axis=1)
+
+
+class Multilabel(Labels):
+    """Any number of labels a sample: an output for each."""
+
+    def _log_probabilities(self, logits):
+        # The logarithm of what predict_proba returns, so that both rank labels alike, if it is not 0.
+        probabilities = expit(logits)
+        return np.log(probabilities, out=log_expit(logits), where=probabilities > 0)
+
+
+_LABELS = {"binary": Binary, "multiclass": Multiclass, "multilabel-indicator": Multilabel}
+
+
+def labels_of(estimator, loss):
+    """The type of the labels that an estimator knows."""
+    binarizer, classes = estimator._label_binarizer, estimator.classes_
+    cls = OneClass if len(classes) == 1 else _LABELS[binarizer.y_type_]
+    return cls(binarizer, classes, loss)
+
+
+def fitted_labels(estimator):
+    """The type of the labels that an estimator was fitted to, with the loss it was fitted with."""
+    return labels_of(
+        estimator, "squared_error" if estimator.out_activation_ == "identity" else "log_loss"
+    )
+
+
+def learn_labels(estimator, y, given, goes_on):
+    """Set what an estimator knows of labels, or check that y has no other ones; return their type."""
+    if given.incremental and _check_partial_fit_first_call(estimator, given.classes):
+        multilabel = type_of_target(y).startswith("multilabel")
+        estimator._label_binarizer = LabelBinarizer().fit(y if multilabel else given.classes)
+    elif not goes_on:
+        estimator._label_binarizer = LabelBinarizer().fit(y)
+        estimator.classes_ = estimator._label_binarizer.classes_
+    if (goes_on or given.incremental) and estimator.warm_start:
+        _check_all(estimator.classes_, y)
+    labels = labels_of(estimator, estimator.loss)
+    labels.check(y, "y")
+    return labels
+
+
+def _check_all(classes, y):
+    labels = unique_labels(y)
+    if set(labels) != set(classes):
+        raise ValueError(
+            "warm_start can only be used where `y` has the same classes as in the previous call to "
+            f"fit. Previously got {classes}, `y` has {labels}"
+        )
