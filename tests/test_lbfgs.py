@@ -14,24 +14,14 @@ from scipy.special import expit, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from helpers import PROBLEMS, assert_close, assert_identical, make_problem, one_ulp_away
 from skdense import LowLevelMLPClassifier
 from skdense.core import lbfgs
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-PROBLEMS = ("binary", "three classes", "multilabel")
 SETTINGS = {"hidden_layer_sizes": (7, 4), "solver": "lbfgs", "max_iter": 8, "alpha": 0.01}
 STOCHASTIC = {"solver": "adam", "batch_size": 25, "learning_rate_init": 0.01}
-
-
-def make_problem(kind, n_samples=120, seed=0):
-    """X `(n_samples, 4)` and noisy labels: binary strings, three classes, or three labels at once."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_samples, 4))
-    scores = X @ rng.normal(size=(4, 3)) + 0.5 * rng.normal(size=(n_samples, 3))
-    if kind == "binary":
-        return X, np.where(scores[:, 0] > 0, "yes", "no")
-    return X, scores.argmax(axis=1) if kind == "three classes" else (scores > 0).astype(int)
 
 
 # --- the loss and its gradient -----------------------------------------------------------------------
@@ -162,12 +152,6 @@ def test_the_penalty_may_be_an_int(alpha):
 # --- the same model as MLPClassifier -----------------------------------------------------------------
 
 
-def assert_close(ours, theirs, nearby):
-    assert np.shape(ours) == np.shape(theirs)
-    change = np.max(np.abs(np.subtract(theirs, nearby)), initial=0)
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=max(1e-9, 100 * change))
-
-
 def assert_parity(X, y, sample_weight=None, *, refits=({},), **parameters):
     """Fit ours, theirs, and theirs to X one unit in the last place away; return ours.
 
@@ -177,7 +161,7 @@ def assert_parity(X, y, sample_weight=None, *, refits=({},), **parameters):
     estimators = LowLevelMLPClassifier, MLPClassifier, MLPClassifier
     models = [estimator(**parameters) for estimator in estimators]
     for changed in refits:
-        for model, its_X in zip(models, (X, X, np.nextafter(X, np.inf, dtype=X.dtype))):
+        for model, its_X in zip(models, (X, X, one_ulp_away(X))):
             model.set_params(**changed).fit(its_X, y, sample_weight)
     ours, theirs, _ = models
     for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"):
@@ -388,9 +372,7 @@ def test_the_same_random_state_repeats_bit_for_bit():
 
     first, second = (LowLevelMLPClassifier(**SETTINGS, random_state=3).fit(X, y) for _ in range(2))
 
-    assert first.loss_ == second.loss_
-    for a, b in zip(first.coefs_, second.coefs_):
-        np.testing.assert_array_equal(a, b)
+    assert_identical(first, second)
 
 
 # --- Ctrl-C ------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier, fit_many, many
@@ -351,6 +352,19 @@ def test_two_processes_give_the_same_models():
 
     for model, same in zip(there, here, strict=True):
         assert_same_fit(model, same)
+
+
+def test_a_grid_search_in_two_processes_equals_that_in_one():
+    grid = {"hidden_layer_sizes": [(4,), (8,)], "alpha": [1e-4, 1]}
+    one, two = (
+        GridSearchCV(net(), grid, cv=3, n_jobs=n_jobs, return_train_score=True).fit(X, Y)
+        for n_jobs in (1, 2)
+    )
+
+    for name, values in one.cv_results_.items():
+        if "_time" not in name:
+            np.testing.assert_equal(two.cv_results_[name], values, err_msg=name)
+    np.testing.assert_array_equal(two.predict_proba(X), one.predict_proba(X))
 
 
 def test_a_random_state_ends_where_the_lone_fit_leaves_it_also_if_another_process_trains():

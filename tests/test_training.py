@@ -630,27 +630,6 @@ def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were(monkeypatc
     assert_same_stream(network, reference)
 
 
-# --- weights ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("spec", [ADAM, SGD], ids=lambda spec: spec.optimizer)
-def test_a_batch_of_weight_zero_is_a_step_of_no_effect(spec):
-    weights = np.random.default_rng(0).uniform(0.5, 2, 120)
-    weights[25:50] = 0
-    data = make_data(weights=weights)
-    kept = np.flatnonzero(weights)
-
-    with_batch = make_network(data=data, spec=spec, shuffle=False)
-    without = make_network(data=data, spec=spec, shuffle=False, rows=kept)
-    train(spec, [with_batch])
-    train(spec, [without])
-
-    assert with_batch.progress.step == without.progress.step == 6 * 4
-    for name, value in numbers_of(without).items():
-        if name != "samples_seen":
-            np.testing.assert_allclose(numbers_of(with_batch)[name], value, rtol=0, atol=1e-12)
-
-
 # --- what compiles ----------------------------------------------------------------------------------
 
 
