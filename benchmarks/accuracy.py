@@ -42,13 +42,12 @@ def run(full):
 def _run_splits(full):
     """One row for each data set, split, estimator and setting of the threads."""
     with redirect_stdout(sys.stderr):
-        _, path = run_benchmark(
+        path = run_benchmark(
             Path(__file__).parent,
             solver_names=None if full else [f"contestant[estimator=[{QUICK_ESTIMATORS}]]"],
             dataset_names=None if full else [f"source[data=[{QUICK_DATA}]]"],
             no_cache=True,  # a cached time is another day's
             plot_result=False,
-            output_file="accuracy.parquet",
         )
     return pd.read_parquet(path).rename(columns=lambda name: re.sub("^(objective|p_[a-z]+)_", "", name))
 
@@ -66,13 +65,12 @@ def summarize(splits, processes):
         settings = CONTESTANTS[estimator].threads
         baseline, own = (seconds.loc[data][name] for name in (BASELINE[runs.task.iloc[0]], estimator))
         ratios = [baseline[name] / own[name if name in settings else "cores"] for name in THREADS]
+        scores, spreads = runs[["score", "value"]].mean(), runs[["score", "value"]].std()
         row = {
             "estimator": estimator,
             "n_splits": len(runs),
-            "score": runs.score.mean(),
-            "score_spread": runs.score.std(),
-            "loss": runs.value.mean(),
-            "loss_spread": runs.value.std(),
+            "score": (scores.score, spreads.score),
+            "loss": (scores.value, spreads.value),
             "fit_seconds": {name: own[name].median() for name in settings},
             "predict_seconds": runs.predict_seconds.median(),
             "speedup": min(ratio.median() for ratio in ratios),
@@ -84,9 +82,9 @@ def summarize(splits, processes):
 
 def to_readme(rows):
     """The README's table, and what its columns mean."""
-    table = [
-        {name: cell for name, cell in row.items() if name != "predict, ms"} for row in _table(rows)
-    ]
+    table = _table(rows)
+    for cells in table:
+        del cells["predict, ms"]
     return f"{markdown_table(table)}\n\n{_legend(rows)}"
 
 
@@ -110,16 +108,15 @@ def _table(rows):
         classes = "" if row["task"] == "regression" else f", {row['n_classes']:.0f} classes"
         data = f"{row['data']} ({row['n_train']} x {row['n_features']} {row['dtype']}{classes})"
         score, loss = SCORES[row["task"]]
+        speedup = "" if row["estimator"] in BASELINE.values() else significant(row["speedup"])
         table.append(
             {
                 "data": "" if row["data"] == before else data,
                 "estimator": row["estimator"],
-                score: f"{row['score']:.4f} ± {row['score_spread']:.4f}",
-                loss: f"{row['loss']:.4f} ± {row['loss_spread']:.4f}",
+                score: "{:.4f} ± {:.4f}".format(*row["score"]),
+                loss: "{:.4f} ± {:.4f}".format(*row["loss"]),
                 "fit, s": " / ".join(map(significant, row["fit_seconds"].values())),
-                "speed-up": ""
-                if row["estimator"] in BASELINE.values()
-                else significant(row["speedup"]),
+                "speed-up": speedup,
                 "first fit, s": significant(row["first_fit_seconds"]),
                 "predict, ms": significant(1000 * row["predict_seconds"]),
                 "process, s": significant(row["process_seconds"]),

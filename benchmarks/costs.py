@@ -103,8 +103,7 @@ def memory():
         small[f"peak memory of a process that fits the digits, and of its imports: {name}"] = (
             f"{job['peak_bytes'] / 1e6:.0f} MB, {job['imported_bytes'] / 1e6:.0f} MB"
         )
-        settings = {"data": "1000000x100", "max_iter": 1, "hold_out": False}
-        job = fresh(script, started=time.time(), estimator=name, **settings)
+        job = fresh(script, started=time.time(), estimator=name, data="1000000x100", max_iter=1)
         times = (job["peak_bytes"] - job["imported_bytes"]) / job["data_bytes"]
         large[f"peak memory of fit, 1000000x100 float32, over imports: {name}"] = f"{times:.1f} times X"
     return small | large
@@ -142,5 +141,5 @@ def growth_to_markdown(points):
         axis, value, *microseconds = point.values()
         cells = map(significant, microseconds)
         tables.setdefault(axis, []).append({axis: value} | dict(zip(list(point)[2:], cells)))
-    text = "Microseconds a sample and epoch: float32, batches of 200, medians of three later fits, in turn."
+    text = "Microseconds a sample and epoch: float32, batches of 200, medians of three later fits."
     return "\n\n".join([text, *map(markdown_table, tables.values())])

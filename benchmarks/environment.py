@@ -2,10 +2,14 @@
 
 import os
 import platform
+import re
 import sys
 from importlib import metadata
+from pathlib import Path
 
 from threadpoolctl import threadpool_info
+
+import skdense
 
 PACKAGES = "skdense tensorflow scikit-learn numpy scipy joblib benchopt torch skorch keras".split()
 PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "BLIS_", "TF_", "XLA_", "LOKY_")
@@ -20,6 +24,7 @@ def describe(load_before):
     """Say the settings of this process in one sentence; none is changed here or elsewhere."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     installed = {package.name: package.version for package in metadata.distributions()}
+    installed["skdense"] = skdense.__version__  # of this checkout
     versions = ", ".join(f"{name} {installed[name]}" for name in PACKAGES if name in installed)
     pools = ", ".join(
         f"{pool['prefix']} {pool.get('architecture') or ''} x {pool['num_threads']}".replace("  ", " ")
@@ -27,22 +32,17 @@ def describe(load_before):
     )
     tf = sys.modules.get("tensorflow")
     tf_threads = (tf and tf.config.threading.get_intra_op_parallelism_threads()) or "all"
-    settings = [
-        f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(PREFIXES)
-    ]
+    settings = [f"{name}={value}" for name, value in os.environ.items() if name.startswith(PREFIXES)]
     return (
         f"{_processor()}, {usable} of {os.cpu_count()} CPUs, load average {load_before} before and "
         f"{load_average()} after; {platform.system()} {platform.machine()}, Python "
         f"{platform.python_version()}, {versions}; thread pools: {pools}, TensorFlow intra-op x "
-        f"{tf_threads}; environment: {' '.join(settings) or 'no thread or kernel setting'}."
+        f"{tf_threads}; environment: {' '.join(sorted(settings)) or 'no thread or kernel setting'}."
     )
 
 
 def _processor():
     try:
-        with open("/proc/cpuinfo") as lines:
-            return next(
-                line.partition(":")[2].strip() for line in lines if line.startswith("model name")
-            )
-    except (OSError, StopIteration):
+        return re.search("model name.*: (.*)", Path("/proc/cpuinfo").read_text())[1]
+    except (OSError, TypeError):
         return platform.processor() or "unknown processor"

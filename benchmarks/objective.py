@@ -29,13 +29,8 @@ class Objective(BaseObjective):
         self.X_train, self.X_test, self.y_train, self.y_test = split(X, y, task, self.seed)
 
     def get_objective(self):
-        return {
-            "X_train": self.X_train,
-            "y_train": self.y_train,
-            "X_test": self.X_test,
-            "seed": self.seed,
-            "task": self.task,
-        }
+        names = ("X_train", "y_train", "X_test", "seed", "task")
+        return {name: getattr(self, name) for name in names}
 
     def evaluate_result(self, output, predict_seconds):
         score, loss = getattr(self, f"_{self.task}")(output)

@@ -33,7 +33,7 @@ def accuracy(rows, path):
         for row in panel.itertuples():
             name = row.estimator.removesuffix("Classifier").removesuffix("Regressor")
             colour, marker = STYLE[name]
-            point = min(row.fit_seconds.values()), row.score, row.score_spread
+            point = min(row.fit_seconds.values()), *row.score
             handles[name] = axis.errorbar(*point, color=colour, marker=marker, capsize=3, ls="none")
         axis.set_xscale("log")
         axis.margins(x=0.15)

@@ -33,8 +33,10 @@ def import_seconds(module):
     return time.perf_counter() - start
 
 
-def script(started, estimator, data, seed=0, max_iter=None, hold_out=True, later_fits=0):
+def script(started, estimator, data, seed=0, max_iter=None, later_fits=0):
     """Fit and predict once as a script would, then look at later fits.
+
+    `data` is the name of a data set, whose split with that seed is taken, or NxP to generate it.
 
     The import of TensorFlow, which the first fit of `skdense` does, is taken out of it here.
     `process_seconds` is what one waits for: from `started`, when the process was asked for, to the
@@ -53,10 +55,12 @@ def script(started, estimator, data, seed=0, max_iter=None, hold_out=True, later
     from benchmarks.benchmark_utils.data import DATA, generated, split
 
     warnings.simplefilter("ignore", ConvergenceWarning)
-    X, y = DATA[data].load() if data in DATA else generated(*map(int, data.split("x")))
-    X_test = X[:1000]
-    if hold_out:
-        X, X_test, y, _ = split(X, y, DATA[data].task, seed)
+    if data in DATA:
+        task, load = DATA[data]
+        X, X_test, y, _ = split(*load(), task, seed)
+    else:
+        X, y = generated(*map(int, data.split("x")))
+        X_test = X[:1000]
 
     def fit():
         network = make(estimator, **parameters)

@@ -13,7 +13,6 @@ def significant(value, digits=2):
 
 def markdown_table(rows):
     """A Markdown table of dicts that share their keys."""
-    rows = list(rows)
     head = list(rows[0])
     lines = [head, ["---"] * len(head), *([row[name] for name in head] for row in rows)]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

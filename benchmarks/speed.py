@@ -229,7 +229,9 @@ def to_markdown(rows):
         for row in rows
     ]
     return REPORT.format(
-        ratios=markdown_table(table.values()), below=_below_one(rows), details=markdown_table(details)
+        ratios=markdown_table(list(table.values())),
+        below=_below_one(rows),
+        details=markdown_table(details),
     )
 
 

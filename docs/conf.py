@@ -47,6 +47,3 @@ html_theme_options = {
 }
 html_sidebars = {"**": []}
 html_show_sourcelink = False
-
-# Properties that the searches inherit refer to scikit-learn's glossary.
-suppress_warnings = ["ref.term"]

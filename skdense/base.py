@@ -112,9 +112,9 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples; None weights them equally.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-            Validation samples of one's own. The network is validated on them after each epoch; with
-            `early_stopping` they replace the split. In a Pipeline,
-            ``Pipeline(..., transform_input=["X_val"])`` transforms them like X.
+            Your own validation samples. The network is validated on them after each epoch; with
+            `early_stopping` they replace the split. A Pipeline transforms them with
+            ``transform_input=["X_val"]``, if metadata routing is on; the user guide shows how.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             What to predict for them.
         sample_weight_val : array-like of shape (n_val,), default=None

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier
-from skdense.core import lbfgs, training
+from skdense.core import lbfgs, stack
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -282,7 +282,7 @@ def test_ctrl_c_in_a_callback_ends_every_task_and_keeps_its_epoch(solver):
     )
 
 
-@pytest.mark.parametrize(("solver", "module"), [("adam", training), ("lbfgs", lbfgs)])
+@pytest.mark.parametrize(("solver", "module"), [("adam", stack), ("lbfgs", lbfgs)])
 def test_ctrl_c_within_an_epoch_ends_every_task(solver, module, monkeypatch):
     recorder = Recorder()
     make_program = module.compiled

@@ -49,6 +49,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier, fit_many, together
+from skdense import meeting as meetings
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -186,13 +187,13 @@ def plain():
 @pytest.fixture
 def groups(monkeypatch):
     """The number of fits of each group that has been trained together."""
-    sizes, train_jobs = [], together.train_jobs
+    sizes, train_jobs = [], meetings.train_jobs
 
     def counting(jobs, **arguments):
         sizes.append(len(jobs))
         return train_jobs(jobs, **arguments)
 
-    monkeypatch.setattr(together, "train_jobs", counting)
+    monkeypatch.setattr(meetings, "train_jobs", counting)
     return sizes
 
 
@@ -383,7 +384,7 @@ def test_an_error_of_the_training_comes_to_every_fit_of_the_group(monkeypatch):
     def out_of_memory(jobs, **arguments):
         raise MemoryError("of the training")
 
-    monkeypatch.setattr(together, "train_jobs", out_of_memory)
+    monkeypatch.setattr(meetings, "train_jobs", out_of_memory)
     models = [net() for _ in range(3)]
     with meeting(), pytest.raises(MemoryError, match="of the training"):
         Parallel()(delayed(model.fit)(X, Y) for model in models)
@@ -558,14 +559,14 @@ def test_trees_of_nested_work_come_to_an_end_with_the_results_of_one_after_the_o
 
 
 def test_equal_folds_are_trained_from_one_copy(monkeypatch):
-    data, train_jobs = [], together.train_jobs
+    data, train_jobs = [], meetings.train_jobs
 
     def counting(jobs, **arguments):
         interrupted = train_jobs(jobs, **arguments)
         data.append({id(network.data) for job in jobs for network in job.networks})
         return interrupted
 
-    monkeypatch.setattr(together, "train_jobs", counting)
+    monkeypatch.setattr(meetings, "train_jobs", counting)
     with meeting():
         GridSearchCV(pipeline(), IN_PIPELINE, cv=3).fit(X, Y)
 
@@ -574,7 +575,7 @@ def test_equal_folds_are_trained_from_one_copy(monkeypatch):
 
 def test_those_that_wait_hold_a_bounded_number_of_bytes(monkeypatch, groups):
     fold = X[:60].nbytes
-    monkeypatch.setattr(together, "_MOST_BYTES", 6 * fold)
+    monkeypatch.setattr(meetings, "_MOST_BYTES", 6 * fold)
 
     def scores():
         return GridSearchCV(net(), WIDTHS, cv=3).fit(X, Y).cv_results_["mean_test_score"]
@@ -583,7 +584,7 @@ def test_those_that_wait_hold_a_bounded_number_of_bytes(monkeypatch, groups):
         ours = scores()
 
     assert sum(groups) == 12
-    assert max(groups) <= 6 + together.cpu_count()  # those at work may come in addition
+    assert max(groups) <= 6 + meetings.cpu_count()  # those at work may come in addition
     assert_array_equal(ours, scores())
 
 
@@ -604,13 +605,13 @@ def test_a_task_ends_while_slower_networks_train():
 
 
 def test_ctrl_c_ends_all_and_leaves_estimators_as_they_were(monkeypatch):
-    train_jobs, main_thread = together.train_jobs, threading.main_thread().ident
+    train_jobs, main_thread = meetings.train_jobs, threading.main_thread().ident
 
     def press(jobs, **arguments):
         signal.pthread_kill(main_thread, signal.SIGINT)
         return train_jobs(jobs, **arguments)
 
-    monkeypatch.setattr(together, "train_jobs", press)
+    monkeypatch.setattr(meetings, "train_jobs", press)
     models = [
         net((width,), max_iter=10**6, tol=0, n_iter_no_change=np.inf) for width in (2, 3, 4, 5, 6)
     ]
@@ -626,13 +627,13 @@ def test_ctrl_c_ends_all_and_leaves_estimators_as_they_were(monkeypatch):
 
 
 def test_ctrl_c_ends_nested_work(monkeypatch):
-    train_jobs, main_thread = together.train_jobs, threading.main_thread().ident
+    train_jobs, main_thread = meetings.train_jobs, threading.main_thread().ident
 
     def press(jobs, **arguments):
         signal.pthread_kill(main_thread, signal.SIGINT)
         return train_jobs(jobs, **arguments)
 
-    monkeypatch.setattr(together, "train_jobs", press)
+    monkeypatch.setattr(meetings, "train_jobs", press)
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     slow = net(max_iter=10**6, tol=0, n_iter_no_change=np.inf)
     try:

@@ -1,4 +1,4 @@
-"""A validation set of one's own: `fit(X, y, X_val=, y_val=, sample_weight_val=)`.
+"""Your own validation set: `fit(X, y, X_val=, y_val=, sample_weight_val=)`.
 
 Without early stopping it only records; with it, it replaces the split. What is recorded is what
 scikit-learn's metrics say of the network after each epoch. Nearly all fits share one shape, of 65 to

@@ -1,7 +1,5 @@
 """The data sets by name, and the one way in which all are split and scaled."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -71,23 +69,17 @@ def _openml(name, version):
     return X.fillna(X.mean()).to_numpy(), y
 
 
-@dataclass(frozen=True)
-class Source:
-    """How to load a data set, `load() -> X, y`, and what is to be learned from it."""
-
-    load: Callable
-    task: str = "classification"
-
-
 KEEL = ["vowel", "spambase", "phoneme", "satimage", "magic", "letter"]
 OPENML = {"adult": ("adult", 2), "covertype": ("covertype", 3), "fashion_mnist": ("Fashion-MNIST", 1)}
-DATA = {
-    "two_clouds": Source(clouds),
-    **{name: Source(partial(_bundled, name)) for name in ("breast_cancer", "wine", "digits")},
-    **{name: Source(partial(_keel, name)) for name in KEEL},
-    "mnist_5000": Source(_mnist_5000),
-    **{name: Source(partial(_openml, *key)) for name, key in OPENML.items()},
+CLASSIFICATION = {
+    "two_clouds": clouds,
+    **{name: partial(_bundled, name) for name in ("breast_cancer", "wine", "digits")},
+    **{name: partial(_keel, name) for name in KEEL},
+    "mnist_5000": _mnist_5000,
+    **{name: partial(_openml, *key) for name, key in OPENML.items()},
 }
+# Name: what is to be learned from the data, and `load() -> X, y`.
+DATA = {name: ("classification", load) for name, load in CLASSIFICATION.items()}
 
 
 def split(X, y, task, seed):

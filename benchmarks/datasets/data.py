@@ -9,9 +9,9 @@ class Dataset(BaseDataset):
     parameters = {"data": list(DATA)}
 
     def get_data(self):
-        source = DATA[self.data]
+        task, load = DATA[self.data]
         try:
-            X, y = source.load()
+            X, y = load()
         except Unavailable as reason:
-            return {"X": None, "y": None, "task": source.task, "unavailable": str(reason)}
-        return {"X": X, "y": y, "task": source.task}
+            return {"X": None, "y": None, "task": task, "unavailable": str(reason)}
+        return {"X": X, "y": y, "task": task}

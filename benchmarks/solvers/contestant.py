@@ -1,7 +1,7 @@
 import time
 import warnings
 
-from benchmark_utils.estimators import CONTESTANTS, make
+from benchmark_utils.estimators import CONTESTANTS, THREADS, make
 from benchopt import BaseSolver
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
@@ -15,19 +15,15 @@ class Solver(BaseSolver):
 
     name = "contestant"
     sampling_strategy = "run_once"
-    parameters = {
-        "estimator, threads": [
-            (name, threads)
-            for name, contestant in CONTESTANTS.items()
-            for threads in contestant.threads
-        ]
-    }
+    parameters = {"estimator": list(CONTESTANTS), "threads": list(THREADS)}
     requirements = ["pip::skdense"]
 
     def skip(self, task, **objective):
         contestant = CONTESTANTS[self.estimator]
         if contestant.task != task:
             return True, f"is for {contestant.task}"
+        if self.threads not in contestant.threads:
+            return True, "trains with threads of its own, not with those of BLAS"
         missing = contestant.missing()
         return bool(missing), f"needs `pip install {' '.join(missing)}`" if missing else None
 

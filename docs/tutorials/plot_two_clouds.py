@@ -377,7 +377,8 @@ def mean_prediction(network):
 
 def prediction_after_a_step(network):
     """The same once a copy of the network has made one step, on the first minibatch."""
-    return mean_prediction(copy.deepcopy(network).partial_fit(X[:100], y[:100]))
+    one_step = copy.deepcopy(network).set_params(warm_start=False)  # it would ask for both classes
+    return mean_prediction(one_step.partial_fit(X[:100], y[:100]))
 
 
 networks = {

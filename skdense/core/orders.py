@@ -171,6 +171,11 @@ class Orders:
         size = shape.steps, shape.height, shape.batch
         self.buffers = cycle([np.zeros(size, np.int32), np.zeros(size, np.int32)])
 
+    @property
+    def are_drawn(self):
+        """Whether the lanes' networks have no steps left to draw."""
+        return self._limit(1) == 0
+
     def take(self, n_steps):
         """Draw the next `Chunk`, or None if all is drawn: n_steps at most, whole epochs if one fits."""
         n_steps = self._limit(n_steps)

@@ -86,6 +86,23 @@ def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False,
 def _run(stack, plan, observe, each_epoch, stop, trained):
     """Train until no network is left; True if Ctrl-C ended it."""
     orders = Orders(plan.shape, stack.lanes, plan.steps_per_epoch, each_epoch)
+
+    def end_chunk(news, upcoming):
+        """Serve those who watch, and let other networks in; True if there is nothing left to train."""
+        if observe is not None and observe(news, stack):
+            stop.set()
+        finished = {k: stack.networks[k] for k in stack.finished()}
+        for k, lane in stack.admit(finished).items():
+            orders.replace(k, lane, upcoming)
+            if trained is not None:
+                trained(finished[k])
+        return stop.is_set() or not stack.active.any()
+
+    upcoming = orders.take(stack.affordable_steps)
+    if not plan.queue and orders.are_drawn:
+        # A single short chunk: threads would take longer than many a training.
+        end_chunk(stack.advance(upcoming), None)
+        return False
     # The program releases the interpreter's lock, so a thread is enough to draw beside it. The program
     # has a thread too: Ctrl-C comes to this one, and finds the stack as a whole chunk has left it.
     with ThreadPoolExecutor(max_workers=2) as executor:
@@ -95,18 +112,9 @@ def _run(stack, plan, observe, each_epoch, stop, trained):
             return stack.advance(chunk), drawing.result()
 
         try:
-            upcoming = orders.take(stack.affordable_steps)
             while upcoming is not None and not stop.is_set():
                 news, upcoming = executor.submit(run, upcoming).result()
-                if observe is not None and observe(news, stack):
-                    stop.set()
-                    break
-                finished = {k: stack.networks[k] for k in stack.finished()}
-                for k, lane in stack.admit(finished).items():
-                    orders.replace(k, lane, upcoming)
-                    if trained is not None:
-                        trained(finished[k])
-                if not stack.active.any():
+                if end_chunk(news, upcoming):
                     break
                 upcoming = upcoming or orders.take(stack.affordable_steps)
         except KeyboardInterrupt:

@@ -1,0 +1,42 @@
+"""The Python code of README.md and of the documentation's pages runs as it is printed.
+
+pytest runs the doctests of the pages, and Sphinx the tutorials. What is left is the README, whose code
+can be copied as it stands.
+"""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PRINTED = re.compile(r"^print\(.*\)  # (.*\n)", re.MULTILINE)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_code_of_the_readme_prints_what_its_comments_say(capsys):
+    """One block after the other, as a reader would run them; "..." stands for any text."""
+    code = "".join(PYTHON_BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")))
+    promised = "".join(PRINTED.findall(code))
+    assert promised
+
+    exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
+
+    printed = capsys.readouterr().out
+    assert doctest.OutputChecker().check_output(promised, printed, doctest.ELLIPSIS), printed
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.rst")), ids=lambda page: page.name)
+def test_a_page_of_restructuredtext_shows_python_in_doctests_only(page):
+    text = page.read_text(encoding="utf-8")
+    assert set(re.findall(r"\.\. code-block:: *(.*)", text)) <= {"bash"}
+    assert not re.search(r"^(?!\s*\.\. ).*::$", text, re.MULTILINE), "a literal block is not run"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_a_page_of_markdown_shows_no_python(page):
+    text = page.read_text(encoding="utf-8")
+    assert not PYTHON_BLOCK.search(text)
+    assert ">>>" not in text
