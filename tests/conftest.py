@@ -5,6 +5,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from helpers import press_ctrl_c
+
 settings.register_profile(
     "skdense",
     deadline=None,  # the first example of a shape compiles
@@ -24,3 +26,30 @@ def _ctrl_c_interrupts():
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, previous)
+
+
+@pytest.fixture
+def ctrl_c_at_call(monkeypatch):
+    """Press Ctrl-C instead of the n-th call of the programs that a module compiles.
+
+    The function returns the list of the calls' results.
+    """
+
+    def at_call(n, module):
+        compiled, results = module.compiled, []
+
+        def interrupted(*key):
+            program = compiled(*key)
+
+            def run(*arguments):
+                if len(results) == n - 1:
+                    press_ctrl_c()
+                results.append(program(*arguments))
+                return results[-1]
+
+            return run
+
+        monkeypatch.setattr(module, "compiled", interrupted)
+        return results
+
+    return at_call

@@ -1,12 +1,13 @@
 """What tests share: data, comparisons of models, Ctrl-C, and programs run in a Python of their own."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from threading import Timer
 
 import numpy as np
 
@@ -72,6 +73,14 @@ def assert_same_stream(random_state, other):
     assert deepcopy(random_state).uniform() == deepcopy(other).uniform()
 
 
+# --- Ctrl-C ------------------------------------------------------------------------------------------
+
+
+def press_ctrl_c(*_):
+    """Send SIGINT to the main thread; if that is the caller, KeyboardInterrupt is raised here."""
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
 # --- programs in a Python of their own ---------------------------------------------------------------
 
 PACKAGE = Path(skdense.__file__).parent
@@ -94,7 +103,7 @@ def running_python(program, *arguments, **environment):
         stderr=subprocess.PIPE,
         text=True,
     )
-    watchdog = Timer(TIME_LIMIT, process.kill)
+    watchdog = threading.Timer(TIME_LIMIT, process.kill)
     watchdog.start()
     with process:
         try:

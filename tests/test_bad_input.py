@@ -386,30 +386,6 @@ def test_a_validation_set_that_is_too_small_names_the_fraction(fraction, labels)
     assert_refused(model, lambda: model.fit(X, labels), match="validation_fraction")
 
 
-@pytest.mark.parametrize(
-    ("validation", "match"),
-    [
-        ({"X_val": X[:, :1], "y_val": y}, "X has 1 features"),
-        ({"X_val": replaced(X, np.nan), "y_val": y}, "contains NaN"),
-        ({"X_val": X, "y_val": y + 1}, "`y_val` has classes not in"),
-        ({"X_val": X, "y_val": y[:-1]}, "inconsistent numbers of samples"),
-        ({"X_val": X}, "y_val was not provided"),
-        ({"y_val": y}, "X_val was not provided"),
-        ({"sample_weight_val": np.ones(len(y))}, "X_val and y_val were not provided"),
-        ({"X_val": X, "y_val": y, "sample_weight_val": -np.ones(len(y))}, "Negative values"),
-        ({"X_val": X, "y_val": y, "sample_weight_val": np.ones(3)}, "inconsistent|shape"),
-    ],
-    ids=[
-        "other columns", "NaN", "unseen labels", "short y_val", "no y_val", "no X_val", "weights alone",
-        "negative weights", "short weights",
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_a_bad_validation_set_is_refused(fitted, validation, match, early_stopping):
-    fitted.set_params(early_stopping=early_stopping)
-    assert_refused(fitted, lambda: fitted.fit(X, y, **validation), match=match)
-
-
 def test_a_batch_size_beyond_the_samples_warns_and_is_clipped(recwarn):
     whole = small(batch_size=len(X)).fit(X, y)
     assert not [w for w in recwarn if "batch_size" in str(w.message)]

@@ -415,30 +415,16 @@ def test_the_same_random_state_repeats_bit_for_bit():
 # --- Ctrl-C ------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_inside_an_iteration_keeps_the_last_one(monkeypatch):
+def test_ctrl_c_inside_an_iteration_keeps_the_last_one(ctrl_c_at_call, monkeypatch):
     X, y = make_problem("binary")
-    losses = []
-    real_program = lbfgs.compiled
+    results = ctrl_c_at_call(7, lbfgs)
 
-    def interrupted_program(*key):
-        program = real_program(*key)
-
-        def run(*arguments):
-            if len(losses) == 6:
-                raise KeyboardInterrupt
-            result = program(*arguments)
-            losses.append(float(result[0]))
-            return result
-
-        return run
-
-    monkeypatch.setattr(lbfgs, "compiled", interrupted_program)
     with pytest.warns(UserWarning, match="interrupted"):
         stopped = LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(X, y)
     monkeypatch.undo()
 
     assert 0 < stopped.n_iter_ < 6
-    assert stopped.loss_ in losses
+    assert stopped.loss_ in [float(loss) for loss, *_ in results]
     shorter = LowLevelMLPClassifier(**{**SETTINGS, "max_iter": stopped.n_iter_}, random_state=0).fit(
         X, y
     )
@@ -446,18 +432,12 @@ def test_ctrl_c_inside_an_iteration_keeps_the_last_one(monkeypatch):
     np.testing.assert_array_equal(shorter.predict_proba(X), stopped.predict_proba(X))
 
 
-def test_ctrl_c_before_the_first_iteration_leaves_the_model_as_it_was(monkeypatch):
+def test_ctrl_c_before_the_first_iteration_leaves_the_model_as_it_was(ctrl_c_at_call):
     X, y = make_problem("binary")
     begun = LowLevelMLPClassifier(**SETTINGS, random_state=0, warm_start=True).fit(X, y)
     n_iter, before = begun.n_iter_, begun.predict_proba(X)
 
-    def interrupted_program(*key):
-        def run(*arguments):
-            raise KeyboardInterrupt
-
-        return run
-
-    monkeypatch.setattr(lbfgs, "compiled", interrupted_program)
+    ctrl_c_at_call(1, lbfgs)
     with pytest.raises(KeyboardInterrupt):
         begun.fit(X, y)
 

@@ -5,7 +5,6 @@ that they share a few compiled programs.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import product
 from threading import Event
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from scipy.sparse import csr_array
 from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
 
+from helpers import assert_close, assert_same_stream, one_ulp_away
 from skdense import LowLevelMLPClassifier
 from skdense.core import shapes
 from skdense.core.compiling import n_compiled
@@ -110,7 +110,7 @@ def make_network(
     )
 
 
-def numbers_of(network):
+def numbers_left_on(network):
     """All that a training leaves on a network, as arrays by name."""
     numbers = dict(network.curves._asdict()) | dict(network.progress._asdict())
     several = {"parameters": network.parameters, "best": network.best_parameters or []}
@@ -124,36 +124,24 @@ def numbers_of(network):
 def assert_identical(networks, others):
     """Bit for bit the same training, and the same place in the random stream."""
     for network, other in zip(networks, others, strict=True):
-        ours, theirs = numbers_of(network), numbers_of(other)
+        ours, theirs = numbers_left_on(network), numbers_left_on(other)
         assert ours.keys() == theirs.keys()
         for name, value in ours.items():
             np.testing.assert_array_equal(value, theirs[name], err_msg=name)
-        assert_same_stream(network, other)
-
-
-def assert_same_stream(network, other):
-    copies = []
-    for one in (network, other):
-        copies.append(np.random.RandomState())
-        copies[-1].set_state(one.random_state.get_state())
-    assert copies[0].uniform() == copies[1].uniform()
+        assert_same_stream(network.random_state, other.random_state)
 
 
 def assert_equal_to_rounding(network, alone, perturbed):
     """Within 1e-9, or 100 times what one unit in the last place of X changes in a lone training."""
-    ours, theirs, nearby = numbers_of(network), numbers_of(alone), numbers_of(perturbed)
+    ours, theirs, nearby = numbers_left_on(network), numbers_left_on(alone), numbers_left_on(perturbed)
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():
-        assert np.shape(theirs[name]) == np.shape(nearby[name]), f"{name} is chaotic"
-        change = np.nanmax(np.abs(np.subtract(theirs[name], nearby[name])), initial=0)
-        np.testing.assert_allclose(
-            value, theirs[name], rtol=0, atol=max(1e-9, 100 * change), err_msg=name
-        )
-    assert_same_stream(network, alone)
+        assert_close(value, theirs[name], nearby[name], name)
+    assert_same_stream(network.random_state, alone.random_state)
 
 
-def one_ulp_away(data):
-    return replace(data, X=np.nextafter(data.X, np.inf))
+def moved_by_one_ulp(data):
+    return replace(data, X=one_ulp_away(data.X))
 
 
 # --- a stack is its networks ------------------------------------------------------------------------
@@ -208,7 +196,7 @@ def forty_alone(request):
     """A spec, data, and forty networks trained one by one: on the data, and one ulp away from it."""
     spec = request.param
     data = make_data(weights=np.random.default_rng(1).uniform(0.1, 3, 120))
-    alone, perturbed = forty_networks(spec, data), forty_networks(spec, one_ulp_away(data))
+    alone, perturbed = forty_networks(spec, data), forty_networks(spec, moved_by_one_ulp(data))
     for network in alone + perturbed:
         train(spec, [network])
         if network.validation is None:  # beside others that validate it has no rows to do it on
@@ -351,7 +339,7 @@ def test_a_network_that_lost_patience_is_frozen_while_others_go_on():
         for array, expected in zip(ours, theirs):
             np.testing.assert_array_equal(array, expected)
     np.testing.assert_array_equal(impatient.curves.loss, reference.curves.loss)
-    assert_same_stream(impatient, reference)
+    assert_same_stream(impatient.random_state, reference.random_state)
 
 
 @pytest.mark.parametrize("rate", [1e200, np.inf])
@@ -611,7 +599,7 @@ def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_b
     for network, reference, n_begun in zip(networks, references, (1, 4)):
         for _ in range(n_begun):
             reference.random_state.shuffle(np.arange(120))
-        assert_same_stream(network, reference)
+        assert_same_stream(network.random_state, reference.random_state)
 
 
 def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were(monkeypatch):
@@ -627,7 +615,7 @@ def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were(monkeypatc
         np.testing.assert_array_equal(ours[0], theirs[0])
         np.testing.assert_array_equal(ours[1], theirs[1])
     assert len(network.curves.loss) == 0
-    assert_same_stream(network, reference)
+    assert_same_stream(network.random_state, reference.random_state)
 
 
 # --- what compiles ----------------------------------------------------------------------------------
