@@ -5,6 +5,7 @@ that they share a few compiled programs.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 from threading import Event
 from typing import NamedTuple
