@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.special import expit, log_expit, log_softmax
+from scipy.special import log_expit, log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
@@ -110,8 +110,8 @@ def pairwise_cover(factors):
     candidates = {row: pairs(row) for row in product(*factors.values())}
     missing, compiled = set.union(*candidates.values()), set()
     while missing:
-        # Of equals, the one whose program an earlier row has compiled.
-        row = max(candidates, key=lambda r: (len(candidates[r] & missing), program_of(r) in compiled))
+        # A program that an earlier row has compiled is worth a pair.
+        row = max(candidates, key=lambda r: len(candidates[r] & missing) + (program_of(r) in compiled))
         missing -= candidates[row]
         compiled.add(program_of(row))
         yield dict(zip(factors, row))
@@ -209,7 +209,7 @@ def test_the_same_linear_model():
 def test_the_same_wide_model(solver, early_stopping):
     X, y = make_problem("three classes")
     # Kernels that are updated by themselves, and in between and after them some that are not.
-    wide = {"hidden_layer_sizes": (128, 128, 8, 512, 64), "batch_size": 40, "max_iter": 4}
+    wide = {"hidden_layer_sizes": (128, 128, 8, 256, 64), "batch_size": 40, "max_iter": 4}
 
     assert_parity(np.repeat(X, 32, axis=1), y, solver=solver, early_stopping=early_stopping, **wide)
 
@@ -247,7 +247,7 @@ def test_a_single_class_and_a_single_sample_fit_as_there():
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_float32_x_gives_the_same_first_epochs(solver):
-    X, y = make_problem("three classes")
+    X, y = make_problem("binary")
     X = X.astype(np.float32)
     parameters = {
         "hidden_layer_sizes": (7, 4),
@@ -632,12 +632,11 @@ def test_a_validation_split_without_weight_is_an_error():
 # --- squared error ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("activation", ["relu", "logistic"])
-def test_squared_error_is_twice_the_half_that_mlp_regressor_minimizes(activation):
+def test_squared_error_is_twice_the_half_that_mlp_regressor_minimizes():
     X, y = make_problem("binary")
     target = (y == "yes").astype(float)
     shared = {
-        "hidden_layer_sizes": (7, 4), "activation": activation, "solver": "sgd", "batch_size": 25,
+        "hidden_layer_sizes": (7, 4), "activation": "logistic", "solver": "sgd", "batch_size": 25,
         "max_iter": 15, "tol": 0, "n_iter_no_change": np.inf, "random_state": 0,
     }  # fmt: skip
 
@@ -667,7 +666,7 @@ def test_squared_error_is_twice_the_half_that_mlp_regressor_minimizes(activation
 def test_log_probabilities_are_finite_where_a_probability_rounds_to_zero(problem, solver):
     X, y = make_problem(problem)
     ours, theirs = (
-        estimator(**SHAPE, activation="logistic", solver=solver, max_iter=5).fit(X, y)
+        estimator(**SHAPE, solver=solver, max_iter=5).fit(X, y)
         for estimator in (LowLevelMLPClassifier, MLPClassifier)
     )
     np.testing.assert_allclose(ours.predict_log_proba(X), theirs.predict_log_proba(X), atol=1e-9)
@@ -681,7 +680,7 @@ def test_log_probabilities_are_finite_where_a_probability_rounds_to_zero(problem
     assert np.isfinite(log_probabilities).all()
     hidden = X
     for coef, intercept in zip(ours.coefs_[:-1], ours.intercepts_[:-1]):
-        hidden = expit(hidden @ coef + intercept)
+        hidden = np.maximum(hidden @ coef + intercept, 0)
     logits = hidden @ ours.coefs_[-1] + ours.intercepts_[-1]
     expected = {
         "binary": log_expit(np.hstack([-logits, logits])),
