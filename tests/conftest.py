@@ -9,6 +9,7 @@ from helpers import press_ctrl_c
 
 settings.register_profile(
     "skdense",
+    max_examples=50,
     deadline=None,  # the first example of a shape compiles
     derandomize=True,
     database=None,
