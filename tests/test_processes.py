@@ -273,6 +273,7 @@ for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
 IN_CHILD = """
 import json, os, signal
 import numpy as np
+from skdense import LowLevelMLPClassifier
 
 X, y = np.eye(8), [0, 1] * 4
 
@@ -295,7 +296,6 @@ def in_child(work):
     return json.loads(text)
 
 def net(**parameters):
-    from skdense import LowLevelMLPClassifier
     return LowLevelMLPClassifier((4,), max_iter=3, random_state=0, **parameters)
 """
 
