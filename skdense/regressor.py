@@ -182,6 +182,7 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
     See Also
     --------
     sklearn.neural_network.MLPRegressor : The estimator that this one stands in for.
+    LowLevelMLPClassifier : The same for class labels.
 
     References
     ----------

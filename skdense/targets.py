@@ -270,10 +270,12 @@ class Continuous(Targets):
     def check(self, y, name):
         if issparse(y):
             raise TypeError(f"{name} must be dense, got a sparse matrix; use {name}.toarray()")
+        if y.dtype.kind not in "biufO":
+            raise ValueError(f"{name} must have numbers, got dtype {y.dtype}")
         try:
-            y = self._as_numbers(y)
+            y = _as_numbers(y)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{name} must have numbers, got dtype {y.dtype}: {error}") from error
+            raise ValueError(f"{name} must have numbers: {error}") from error
         if self.out_activation == "exp" and (y < 0).any():
             raise ValueError(
                 f"Some value(s) of {name} are out of the valid range of loss='poisson': must be at "
@@ -281,14 +283,16 @@ class Continuous(Targets):
             )
 
     def encode(self, y):
-        return self._as_numbers(y).reshape(len(y), -1)
+        return _as_numbers(y).reshape(len(y), -1)
 
     def decode(self, logits):
         predictions = OUTPUT_ACTIVATIONS[self.out_activation](logits)
         return predictions.ravel() if predictions.shape[1] == 1 else predictions
 
-    def _as_numbers(self, y):
-        return y if y.dtype.kind in "biuf" else y.astype(np.float64)
+
+def _as_numbers(y):
+    """The same y, with numbers for objects."""
+    return y.astype(np.float64) if y.dtype.kind == "O" else y
 
 
 def fitted_continuous(estimator):

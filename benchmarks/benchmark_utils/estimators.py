@@ -35,9 +35,13 @@ CONTESTANTS = {
     "HistGradientBoostingClassifier": Contestant("sklearn.ensemble"),
     "skorch": Contestant(".torch_net", packages=("skorch", "torch")),
     "Keras": Contestant(".keras_net", packages=("keras",), **_TENSORFLOW),
+    "LowLevelMLPRegressor": Contestant("skdense", "regression", **_TENSORFLOW),
+    "MLPRegressor": Contestant("sklearn.neural_network", "regression"),
+    "Ridge": Contestant("sklearn.linear_model", "regression"),
+    "HistGradientBoostingRegressor": Contestant("sklearn.ensemble", "regression"),
 }
 # Whose seconds the others' are compared with.
-BASELINE = {"classification": "MLPClassifier"}
+BASELINE = {"classification": "MLPClassifier", "regression": "MLPRegressor"}
 
 
 def make(name, **parameters):
