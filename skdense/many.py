@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP
 from skdense.core.network import Data
-from skdense.core.shapes import bucket, is_large, padded_sizes, training_seconds
+from skdense.core.shapes import bucket, is_large, padded_sizes, stacks_gain, training_seconds
 from skdense.fitting import this_thread, trains_alone, unchanged_on_error
 from skdense.jobs import prepare
 from skdense.results import finish
@@ -328,7 +328,7 @@ def _groups(networks):
     """
     alike = {}
     for spec, network in networks:
-        alike.setdefault((spec, *_kind(network)), []).append(network)
+        alike.setdefault(_kind(spec, network), []).append(network)
     groups = [
         (spec, part)
         for (spec, *_), kind in alike.items()
@@ -340,17 +340,19 @@ def _groups(networks):
     return sorted(groups, key=lambda group: -sum(map(_seconds, group[1])))
 
 
-def _kind(network):
-    """What networks have in common, besides their spec, that can share a program at little cost."""
-    X, sizes = network.data.X, network.layer_sizes
+def _kind(spec, network):
+    """What networks have in common that can share a program at little cost."""
+    X, sizes, batch = network.data.X, network.layer_sizes, bucket(network.padded_batch)
+    may_stack = stacks_gain(spec.dtype, batch, padded_sizes([network]))
     return (
+        spec,
         len(sizes),
         sizes[0],
         sizes[-1],
         issparse(X),
         network.validation is not None,
-        bucket(network.padded_batch),
-        network.steps_per_epoch.bit_length(),
+        batch,
+        network.steps_per_epoch.bit_length() if may_stack else None,
         id(X) if is_large(X) else None,
     )
 

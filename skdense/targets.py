@@ -87,6 +87,8 @@ class Labels(Targets):
 
     def check(self, y, name):
         """Raise if y has labels that are not among the classes."""
+        if self._are_numbers(y) and np.isin(y, self.classes).all():
+            return  # what follows checks more than numbers need, and takes longer than many a training
         labels = unique_labels(y)
         if len(np.setdiff1d(labels, self.classes)):
             raise ValueError(
@@ -95,7 +97,12 @@ class Labels(Targets):
             )
 
     def encode(self, y):
+        if self._are_numbers(y):
+            return self._one_hot(y)
         return self.binarizer.transform(y).astype(bool)  # one byte each, whatever the dtype of X
+
+    def _are_numbers(self, y):
+        return y.ndim == 1 and y.dtype.kind in "biuf" and self.classes.dtype.kind in "biuf"
 
     def decode(self, logits):
         return self.binarizer.inverse_transform(self._outputs(logits))
@@ -125,6 +132,9 @@ class Binary(Labels):
 
     is_stratified = True
 
+    def _one_hot(self, y):
+        return y[:, None] == self.classes[1:]
+
     def decode(self, logits):
         return self.binarizer.inverse_transform(self._outputs(logits).ravel())
 
@@ -148,6 +158,9 @@ class OneClass(Binary):
         "squared_error": ("identity", "one_class_squared_error"),
     }
 
+    def _one_hot(self, y):
+        return y[:, None] != self.classes
+
 
 class Multiclass(Labels):
     """Three classes or more: an output for each, of which one is right."""
@@ -156,6 +169,9 @@ class Multiclass(Labels):
         "log_loss": ("softmax", "softmax_log_loss"),
         "squared_error": ("identity", "multiclass_squared_error"),
     }
+
+    def _one_hot(self, y):
+        return y[:, None] == self.classes
 
     def _clipped(self, outputs, eps):
         positive = np.maximum(outputs, eps)

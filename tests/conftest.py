@@ -5,8 +5,11 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from helpers import press_ctrl_c
+
 settings.register_profile(
     "skdense",
+    max_examples=50,
     deadline=None,  # the first example of a shape compiles
     derandomize=True,
     database=None,
@@ -24,3 +27,30 @@ def _ctrl_c_interrupts():
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, previous)
+
+
+@pytest.fixture
+def ctrl_c_at_call(monkeypatch):
+    """Press Ctrl-C instead of the n-th call of the programs that a module compiles.
+
+    The function returns the list of the calls' results.
+    """
+
+    def at_call(n, module):
+        compiled, results = module.compiled, []
+
+        def interrupted(*key):
+            program = compiled(*key)
+
+            def run(*arguments):
+                if len(results) == n - 1:
+                    press_ctrl_c()
+                results.append(program(*arguments))
+                return results[-1]
+
+            return run
+
+        monkeypatch.setattr(module, "compiled", interrupted)
+        return results
+
+    return at_call

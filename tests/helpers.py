@@ -1,31 +1,36 @@
-"""What several files of tests need: comparisons, and programs in a Python of their own."""
+"""What tests share: data, comparisons of models, Ctrl-C, and programs run in a Python of their own."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
+from copy import deepcopy
 from itertools import combinations, product
 from pathlib import Path
-from threading import Timer
 
 import numpy as np
 
 import skdense
 
-PACKAGE = Path(skdense.__file__).parent
-TIME_LIMIT = 120
-"""The seconds that a program may take; none takes nearly as long."""
+# --- data --------------------------------------------------------------------------------------------
+
+PROBLEMS = ("binary", "three classes", "multilabel")
+
+
+def make_problem(kind="binary", n_samples=120, seed=0):
+    """X `(n_samples, 4)` and noisy labels: binary strings, three classes, or three labels at once."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, 4))
+    scores = X @ rng.normal(size=(4, 3)) + 0.5 * rng.normal(size=(n_samples, 3))
+    if kind == "binary":
+        return X, np.where(scores[:, 0] > 0, "yes", "no")
+    return X, scores.argmax(axis=1) if kind == "three classes" else (scores > 0).astype(int)
 
 
 def one_ulp_away(X):
     return np.nextafter(X, np.inf, dtype=X.dtype)
-
-
-def assert_close(name, ours, theirs, nearby, floor=1e-9):
-    """To `floor`, or to 100 times what an oracle itself changes from `theirs` to `nearby`."""
-    assert np.shape(ours) == np.shape(theirs) == np.shape(nearby), name
-    change = np.max(np.abs(np.subtract(theirs, nearby)), initial=0)
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=max(floor, 100 * change), err_msg=name)
 
 
 def pairwise_cover(factors):
@@ -35,11 +40,69 @@ def pairwise_cover(factors):
         return set(combinations(enumerate(row), 2))
 
     candidates = {row: pairs(row) for row in product(*factors.values())}
-    missing = set.union(*candidates.values())
+    missing, compiled = set.union(*candidates.values()), set()
     while missing:
-        row = max(candidates, key=lambda row: len(candidates[row] & missing))
+        # A program that an earlier row has compiled is worth a pair.
+        row = max(candidates, key=lambda r: len(candidates[r] & missing) + (program_of(r) in compiled))
         missing -= candidates[row]
+        compiled.add(program_of(row))
         yield dict(zip(factors, row))
+
+
+# --- comparisons -------------------------------------------------------------------------------------
+
+
+def assert_close(ours, theirs, nearby, name="", floor=1e-9):
+    """Equal within the floor, or 100 times what differs in `nearby`, made from X one ulp away.
+
+    Training amplifies rounding: where a last bit of X changes the oracle, it is known no better.
+    """
+    assert np.shape(ours) == np.shape(theirs) == np.shape(nearby), f"{name} is chaotic"
+    change = np.nanmax(np.abs(np.subtract(theirs, nearby)), initial=0)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=max(floor, 100 * change), err_msg=name)
+
+
+NUMBERS = (
+    "loss_", "best_loss_", "best_validation_score_", "loss_curve_", "accuracy_curve_",
+    "validation_scores_",
+)  # fmt: skip
+
+
+def numbers_of(model):
+    """What a model consists of and what its training left, each as an array by its name."""
+    numbers = {name: getattr(model, name, None) for name in NUMBERS}
+    for name in ("coefs_", "intercepts_"):
+        assert isinstance(getattr(model, name), list)
+        numbers |= {f"{name}[{i}]": array for i, array in enumerate(getattr(model, name))}
+    return {name: number for name, number in numbers.items() if number is not None}
+
+
+def assert_identical(model, other):
+    """Two fits are equal bit for bit."""
+    ours, theirs = numbers_of(model), numbers_of(other)
+    assert ours.keys() == theirs.keys()
+    for name, number in ours.items():
+        np.testing.assert_array_equal(number, theirs[name], err_msg=name)
+
+
+def assert_same_stream(random_state, other):
+    """Both are in the same place; the draws that show it are made from copies."""
+    assert deepcopy(random_state).uniform() == deepcopy(other).uniform()
+
+
+# --- Ctrl-C ------------------------------------------------------------------------------------------
+
+
+def press_ctrl_c(*_):
+    """Send SIGINT to the main thread; if that is the caller, KeyboardInterrupt is raised here."""
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
+# --- programs in a Python of their own ---------------------------------------------------------------
+
+PACKAGE = Path(skdense.__file__).parent
+TIME_LIMIT = 300
+"""The seconds that a program may take; none takes nearly as long."""
 
 
 @contextmanager
@@ -57,7 +120,7 @@ def running_python(program, *arguments, **environment):
         stderr=subprocess.PIPE,
         text=True,
     )
-    watchdog = Timer(TIME_LIMIT, process.kill)
+    watchdog = threading.Timer(TIME_LIMIT, process.kill)
     watchdog.start()
     with process:
         try:

@@ -15,8 +15,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers import assert_same_stream, make_problem, press_ctrl_c
 from skdense import LowLevelMLPClassifier
-from skdense.core import lbfgs, training
+from skdense.core import lbfgs, stack
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -26,13 +27,8 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def make_problem(n_samples=100, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_samples, 4))
-    return X, (X @ rng.normal(size=4) + 0.5 * rng.normal(size=n_samples) > 0).astype(int)
-
-
-X, Y = make_problem()
+X, Y = make_problem(n_samples=100)
+Y = (Y == "yes").astype(int)
 
 
 class Recorder:
@@ -85,10 +81,6 @@ def after_epoch(number, then):
     return at_end
 
 
-def press_ctrl_c():
-    raise KeyboardInterrupt
-
-
 def fail():
     raise RuntimeError("the callback fails")
 
@@ -127,7 +119,7 @@ def test_the_fit_is_a_task_and_every_epoch_one_within():
 def test_an_epoch_is_one_task_however_many_minibatches_it_has(batch_size):
     recorder = Recorder()
 
-    model = fit(recorder, make_problem(300), max_iter=2, batch_size=batch_size)
+    model = fit(recorder, make_problem(n_samples=300), max_iter=2, batch_size=batch_size)
 
     assert model.n_iter_ == 2
     assert [entry for entry in recorder.log if entry[0] == "begin"] == [
@@ -218,7 +210,7 @@ def test_callbacks_change_nothing(parameters):
     assert getattr(with_them, "loss_curve_", None) == getattr(without, "loss_curve_", None)
     for ours, theirs in zip(with_them.coefs_, without.coefs_):
         np.testing.assert_array_equal(ours, theirs)
-    assert streams[0].uniform() == streams[1].uniform()
+    assert_same_stream(*streams)
     assert vars(with_them).keys() - {"_skl_callbacks"} == vars(without).keys()
 
 
@@ -247,7 +239,7 @@ def test_a_callback_stops_the_fit_by_returning_true(parameters):
     assert stopped.n_iter_ == 3
     assert stopped.loss_ == shorter.loss_
     np.testing.assert_array_equal(stopped.predict_proba(X), shorter.predict_proba(X))
-    assert streams[0].uniform() == streams[1].uniform()
+    assert_same_stream(*streams)
 
 
 def test_a_stop_after_the_last_epoch_or_the_fit_is_nothing_special():
@@ -282,25 +274,10 @@ def test_ctrl_c_in_a_callback_ends_every_task_and_keeps_its_epoch(solver):
     )
 
 
-@pytest.mark.parametrize(("solver", "module"), [("adam", training), ("lbfgs", lbfgs)])
-def test_ctrl_c_within_an_epoch_ends_every_task(solver, module, monkeypatch):
+@pytest.mark.parametrize(("solver", "module"), [("adam", stack), ("lbfgs", lbfgs)])
+def test_ctrl_c_within_an_epoch_ends_every_task(solver, module, ctrl_c_at_call):
     recorder = Recorder()
-    make_program = module.compiled
-    n_calls = 0
-
-    def make_interrupted(*key):
-        program = make_program(*key)
-
-        def run(*arguments):
-            nonlocal n_calls
-            n_calls += 1
-            if n_calls == 4:
-                raise KeyboardInterrupt
-            return program(*arguments)
-
-        return run
-
-    monkeypatch.setattr(module, "compiled", make_interrupted)
+    ctrl_c_at_call(4, module)
     with pytest.warns(UserWarning, match="interrupted"):
         stopped = fit(recorder, solver=solver)
 

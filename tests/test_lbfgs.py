@@ -14,25 +14,15 @@ from scipy.special import expit, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from helpers import PROBLEMS, assert_close, assert_identical, make_problem, one_ulp_away
 from skdense import LowLevelMLPClassifier
 from skdense.core import lbfgs
 from skdense.core.compiling import n_compiled
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-PROBLEMS = ("binary", "three classes", "multilabel")
 SETTINGS = {"hidden_layer_sizes": (7, 4), "solver": "lbfgs", "max_iter": 8, "alpha": 0.01}
 STOCHASTIC = {"solver": "adam", "batch_size": 25, "learning_rate_init": 0.01}
-
-
-def make_problem(kind, n_samples=120, seed=0):
-    """X `(n_samples, 4)` and noisy labels: binary strings, three classes, or three labels at once."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_samples, 4))
-    scores = X @ rng.normal(size=(4, 3)) + 0.5 * rng.normal(size=(n_samples, 3))
-    if kind == "binary":
-        return X, np.where(scores[:, 0] > 0, "yes", "no")
-    return X, scores.argmax(axis=1) if kind == "three classes" else (scores > 0).astype(int)
 
 
 # --- the loss and its gradient -----------------------------------------------------------------------
@@ -199,12 +189,6 @@ def test_nearby_sizes_and_other_numbers_share_a_program_that_is_counted():
 # --- the same model as MLPClassifier -----------------------------------------------------------------
 
 
-def assert_close(ours, theirs, nearby):
-    assert np.shape(ours) == np.shape(theirs)
-    change = np.max(np.abs(np.subtract(theirs, nearby)), initial=0)
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=max(1e-9, 100 * change))
-
-
 def assert_parity(X, y, sample_weight=None, *, refits=({},), **parameters):
     """Fit ours, theirs, and theirs to X one unit in the last place away; return ours.
 
@@ -214,7 +198,7 @@ def assert_parity(X, y, sample_weight=None, *, refits=({},), **parameters):
     estimators = LowLevelMLPClassifier, MLPClassifier, MLPClassifier
     models = [estimator(**parameters) for estimator in estimators]
     for changed in refits:
-        for model, its_X in zip(models, (X, X, np.nextafter(X, np.inf, dtype=X.dtype))):
+        for model, its_X in zip(models, (X, X, one_ulp_away(X))):
             model.set_params(**changed).fit(its_X, y, sample_weight)
     ours, theirs, _ = models
     for name in ("n_iter_", "t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"):
@@ -425,38 +409,22 @@ def test_the_same_random_state_repeats_bit_for_bit():
 
     first, second = (LowLevelMLPClassifier(**SETTINGS, random_state=3).fit(X, y) for _ in range(2))
 
-    assert first.loss_ == second.loss_
-    for a, b in zip(first.coefs_, second.coefs_):
-        np.testing.assert_array_equal(a, b)
+    assert_identical(first, second)
 
 
 # --- Ctrl-C ------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_inside_an_iteration_keeps_the_last_one(monkeypatch):
+def test_ctrl_c_inside_an_iteration_keeps_the_last_one(ctrl_c_at_call, monkeypatch):
     X, y = make_problem("binary")
-    losses = []
-    real_program = lbfgs.compiled
+    results = ctrl_c_at_call(7, lbfgs)
 
-    def interrupted_program(*key):
-        program = real_program(*key)
-
-        def run(*arguments):
-            if len(losses) == 6:
-                raise KeyboardInterrupt
-            result = program(*arguments)
-            losses.append(float(result[0]))
-            return result
-
-        return run
-
-    monkeypatch.setattr(lbfgs, "compiled", interrupted_program)
     with pytest.warns(UserWarning, match="interrupted"):
         stopped = LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(X, y)
     monkeypatch.undo()
 
     assert 0 < stopped.n_iter_ < 6
-    assert stopped.loss_ in losses
+    assert stopped.loss_ in [float(loss) for loss, *_ in results]
     shorter = LowLevelMLPClassifier(**{**SETTINGS, "max_iter": stopped.n_iter_}, random_state=0).fit(
         X, y
     )
@@ -464,18 +432,12 @@ def test_ctrl_c_inside_an_iteration_keeps_the_last_one(monkeypatch):
     np.testing.assert_array_equal(shorter.predict_proba(X), stopped.predict_proba(X))
 
 
-def test_ctrl_c_before_the_first_iteration_leaves_the_model_as_it_was(monkeypatch):
+def test_ctrl_c_before_the_first_iteration_leaves_the_model_as_it_was(ctrl_c_at_call):
     X, y = make_problem("binary")
     begun = LowLevelMLPClassifier(**SETTINGS, random_state=0, warm_start=True).fit(X, y)
     n_iter, before = begun.n_iter_, begun.predict_proba(X)
 
-    def interrupted_program(*key):
-        def run(*arguments):
-            raise KeyboardInterrupt
-
-        return run
-
-    monkeypatch.setattr(lbfgs, "compiled", interrupted_program)
+    ctrl_c_at_call(1, lbfgs)
     with pytest.raises(KeyboardInterrupt):
         begun.fit(X, y)
 

@@ -4,7 +4,6 @@ Nearly all networks here have 4 features, 3 to 8 units a layer and batches of 25
 samples, so that they share a few compiled programs.
 """
 
-import signal
 import threading
 import warnings
 
@@ -18,8 +17,18 @@ from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
+from helpers import (
+    assert_close,
+    assert_identical,
+    assert_same_stream,
+    make_problem,
+    numbers_of,
+    one_ulp_away,
+    press_ctrl_c,
+)
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many, many
 from skdense.core import lbfgs, stack, training
 from skdense.core.network import Curves
@@ -35,18 +44,10 @@ pytestmark = [
 ]
 
 
-def make_problem(n_samples=120, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_samples, 4))
-    return X, np.where(X @ rng.normal(size=4) + rng.normal(size=n_samples) > 0, "yes", "no")
-
-
 X, Y = make_problem()
 WEIGHTS = np.random.default_rng(1).uniform(0.1, 3, len(X))
 FOLDS = [np.flatnonzero(np.arange(len(X)) % 3 != fold) for fold in range(3)]
 
-CURVES = ("loss_curve_", "accuracy_curve_", "validation_scores_")
-NUMBERS = ("loss_", "best_loss_", "best_validation_score_", "coefs_", "intercepts_", *CURVES)
 COUNTS = ("n_iter_", "t_", "n_features_in_", "n_layers_", "n_outputs_", "out_activation_")
 
 
@@ -54,18 +55,6 @@ def net(hidden=(6,), **parameters):
     """A small estimator, quick to fit."""
     defaults = {"batch_size": 30, "max_iter": 6, "random_state": 0}
     return LowLevelMLPClassifier(hidden, **(defaults | parameters))
-
-
-def numbers_of(model):
-    """The numbers a fit leaves, each as an array by its name; not those that it does not leave."""
-    numbers = {}
-    for name in NUMBERS:
-        value = getattr(model, name, None)
-        if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
-            numbers |= {f"{name}[{i}]": array for i, array in enumerate(value)}
-        elif value is not None:
-            numbers[name] = value
-    return numbers
 
 
 def assert_same_fit(model, alone, nearby=None):
@@ -77,18 +66,7 @@ def assert_same_fit(model, alone, nearby=None):
     ours, theirs, changed = numbers_of(model), numbers_of(alone), numbers_of(nearby or alone)
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():
-        assert np.shape(theirs[name]) == np.shape(changed[name]), f"{name} is chaotic"
-        change = np.max(np.abs(np.subtract(theirs[name], changed[name])), initial=0)
-        np.testing.assert_allclose(
-            value, theirs[name], rtol=0, atol=max(1e-9, 100 * change), err_msg=name
-        )
-
-
-def assert_same_stream(random_state, other):
-    ours, theirs = (r.get_state(legacy=False)["state"] for r in (random_state, other))
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        np.testing.assert_array_equal(value, theirs[name])
+        assert_close(value, theirs[name], changed[name], name)
 
 
 @pytest.fixture
@@ -120,7 +98,7 @@ def ctrl_c(monkeypatch, limit_calls):
         news = advance(self, drawn)
         calls.append(drawn)
         if len(calls) == 1:
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            press_ctrl_c()
         return news
 
     monkeypatch.setattr(stack.Stack, "advance", advance_and_press)
@@ -176,7 +154,7 @@ def test_estimators_of_any_mixture_end_as_if_fitted_alone(mixture, weighted):
     weights = WEIGHTS if weighted else None
     models, rows = (list(part) for part in zip(*mixture))
     alone, nearby = [clone(model) for model in models], [clone(model) for model in models]
-    for fits, its_X in ((alone, X), (nearby, np.nextafter(X, np.inf))):
+    for fits, its_X in ((alone, X), (nearby, one_ulp_away(X))):
         for model, its_rows in zip(fits, rows, strict=True):
             part = slice(None) if its_rows is None else its_rows
             model.fit(its_X[part], Y[part], weights[part] if weighted else None)
@@ -351,6 +329,19 @@ def test_two_processes_give_the_same_models():
 
     for model, same in zip(there, here, strict=True):
         assert_same_fit(model, same)
+
+
+def test_a_grid_search_in_two_processes_equals_that_in_one():
+    grid = {"hidden_layer_sizes": [(4,), (8,)], "alpha": [1e-4, 1]}
+    one, two = (
+        GridSearchCV(net(), grid, cv=3, n_jobs=n_jobs, return_train_score=True).fit(X, Y)
+        for n_jobs in (1, 2)
+    )
+
+    for name, values in one.cv_results_.items():
+        if "_time" not in name:
+            np.testing.assert_equal(two.cv_results_[name], values, err_msg=name)
+    np.testing.assert_array_equal(two.predict_proba(X), one.predict_proba(X))
 
 
 def test_a_random_state_ends_where_the_lone_fit_leaves_it_also_if_another_process_trains():
@@ -611,7 +602,7 @@ def interrupted_minimize(monkeypatch):
     def interrupted(*arguments, callback, **named):
         def press(intermediate_result):
             callback(intermediate_result=intermediate_result)
-            raise KeyboardInterrupt
+            press_ctrl_c()
 
         begun.append(arguments)
         return minimize(*arguments, callback=press if len(begun) == 1 else callback, **named)
@@ -747,9 +738,8 @@ def test_lbfgs_keeps_the_best_of_its_draws_too():
 def test_several_draws_repeat_bit_for_bit():
     first, second = (net(n_init=20).fit(X, Y) for _ in range(2))
 
+    assert_identical(first, second)
     np.testing.assert_array_equal(first.init_losses_, second.init_losses_)
-    for coef, same in zip(first.coefs_, second.coefs_, strict=True):
-        np.testing.assert_array_equal(coef, same)
 
 
 def test_estimators_of_several_draws_are_fitted_among_others():
@@ -776,12 +766,8 @@ def test_the_number_of_draws_is_a_positive_int(n_init):
 
 @pytest.mark.parametrize("n_init", [1, 3])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_ctrl_c_before_the_first_epoch_leaves_nothing_to_keep(n_init, solver, monkeypatch):
-    def press(*arguments, **named):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(lbfgs, "minimize", press)
-    monkeypatch.setattr(stack.Stack, "advance", press)
+def test_ctrl_c_before_the_first_epoch_leaves_nothing_to_keep(n_init, solver, ctrl_c_at_call):
+    ctrl_c_at_call(1, lbfgs if solver == "lbfgs" else stack)
     model = net(n_init=n_init, solver=solver)
 
     with pytest.raises(KeyboardInterrupt):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from skdense import LowLevelMLPClassifier
 from skdense.core.network import Hyper
 from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.runtime import tf
@@ -112,3 +113,9 @@ def test_a_float32_network_is_changed_in_float32(name):
 
     assert made.dtype == np.float32
     np.testing.assert_allclose(made, -0.1, rtol=1e-4)
+
+
+def test_the_solvers_of_an_estimator_are_these_rules_and_lbfgs():
+    """The estimator repeats their names, since this table cannot be read without TensorFlow."""
+    (solvers,) = LowLevelMLPClassifier._parameter_constraints["solver"]
+    assert solvers.options == {"lbfgs", *OPTIMIZERS}

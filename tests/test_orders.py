@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils import shuffle
 
+from helpers import assert_same_stream
 from skdense.core.network import Data, Hyper, Network, Progress
 from skdense.core.orders import Lane, Orders, Source, sources_of
 from skdense.core.stack import Shape
@@ -23,14 +24,6 @@ def expected_orders(seed, n_epochs, n_samples=N_SAMPLES):
         order = shuffle(order, random_state=random_state)
         orders.append(order)
     return orders, random_state
-
-
-def assert_same_stream(random_state, other):
-    copy = np.random.RandomState()
-    copy.set_state(random_state.get_state())
-    reference = np.random.RandomState()
-    reference.set_state(other.get_state())
-    assert copy.uniform() == reference.uniform()
 
 
 def network(seed=0, n_samples=N_SAMPLES, batch_size=5, max_epochs=6, rows=None, **fields):

@@ -1,8 +1,8 @@
 """LowLevelMLPClassifier against MLPClassifier: the same model from the same data and random state.
 
 Training amplifies rounding, so equal means within 1e-9, or within 100 times what MLPClassifier itself
-changes when X changes by one unit in the last place. Nearly all fits here share one shape, of 65 to
-128 samples, 3 or 4 features, widths (5..8, 3..4) and batches of 17 to 32, so that little is compiled.
+changes when X changes by one unit in the last place. Nearly all fits here share one shape, of at most
+1024 samples, 4 features, widths (5..8, 3..4) and batches of 25 to 32, so that little is compiled.
 """
 
 import io
@@ -14,12 +14,19 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.special import expit, log_expit, log_softmax
+from scipy.special import log_expit, log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
-from helpers import assert_close, one_ulp_away, pairwise_cover
+from helpers import (
+    assert_close,
+    assert_same_stream,
+    make_problem,
+    numbers_of,
+    one_ulp_away,
+    pairwise_cover,
+)
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
@@ -29,30 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_", "out_activation_")
 
 
-def make_problem(kind, n_samples=120, seed=0):
-    """X `(n_samples, 4)` and noisy labels: binary strings, three classes, or three labels at once."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_samples, 4))
-    scores = X @ rng.normal(size=(4, 3)) + 0.5 * rng.normal(size=(n_samples, 3))
-    if kind == "binary":
-        return X, np.where(scores[:, 0] > 0, "yes", "no")
-    return X, scores.argmax(axis=1) if kind == "three classes" else (scores > 0).astype(int)
-
-
 SHAPE = {"hidden_layer_sizes": (7, 4), "batch_size": 25, "random_state": 0}
-
-
-def numbers_of(model):
-    """What a model consists of and what its training left, each as an array by its name."""
-    numbers = {"losses": [*model.loss_curve_, model.loss_], "best loss": model.best_loss_}
-    if model.validation_scores_ is not None:
-        numbers["scores"] = [*model.validation_scores_, model.best_validation_score_]
-    if model.best_loss_ is None:
-        del numbers["best loss"]
-    for name in ("coefs_", "intercepts_"):
-        assert isinstance(getattr(model, name), list)
-        numbers |= {f"{name}[{i}]": array for i, array in enumerate(getattr(model, name))}
-    return numbers
 
 
 def assert_same_model(ours, theirs, nearby, X, floor=1e-9):
@@ -61,33 +45,35 @@ def assert_same_model(ours, theirs, nearby, X, floor=1e-9):
         assert getattr(ours, name) == getattr(theirs, name), name
     np.testing.assert_array_equal(ours.classes_, theirs.classes_)
     numbers, expected, changed = (numbers_of(model) for model in (ours, theirs, nearby))
-    assert numbers.keys() == expected.keys()
-    for name, number in numbers.items():
-        assert_close(name, number, expected[name], changed[name], floor)
+    assert numbers.keys() - {"accuracy_curve_"} == expected.keys()
+    for name, number in expected.items():
+        assert_close(numbers[name], number, changed[name], name, floor)
     for coef, same in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_):
         assert coef.dtype == same.dtype
-    assert_close("predict_proba", *(m.predict_proba(X) for m in (ours, theirs, nearby)), floor)
+    assert_close(*(m.predict_proba(X) for m in (ours, theirs, nearby)), "predict_proba", floor)
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
 
 
-def assert_same_stream(random_state, other):
-    assert random_state.uniform() == other.uniform()
-
-
-def assert_parity(X, y, sample_weight=None, **parameters):
-    """Fit both, each with a RandomState of its own that must end in the same place."""
-    seed = parameters.pop("random_state", 0)
-    random_states = [np.random.RandomState(seed) for _ in range(3)]
-    ours, theirs, nearby = (
-        estimator(random_state=random_state, **parameters).fit(its_X, y, sample_weight)
-        for estimator, random_state, its_X in zip(
-            (LowLevelMLPClassifier, MLPClassifier, MLPClassifier),
-            random_states,
-            (X, X, one_ulp_away(X)),
+def oracles(X, y, sample_weight=None, *, random_state=0, **parameters):
+    """MLPClassifier fitted to X, and to X one unit in the last place away, each with a RandomState."""
+    return [
+        MLPClassifier(random_state=np.random.RandomState(random_state), **parameters).fit(
+            its_X, y, sample_weight
         )
-    )
+        for its_X in (X, one_ulp_away(X))
+    ]
+
+
+def assert_parity(X, y, sample_weight=None, *, fitted=None, random_state=0, **parameters):
+    """Ours becomes the model that the oracles are, and its RandomState ends in the same place.
+
+    `fitted` are the oracles, if they have been fitted already.
+    """
+    theirs, nearby = fitted or oracles(X, y, sample_weight, random_state=random_state, **parameters)
+    ours = LowLevelMLPClassifier(random_state=np.random.RandomState(random_state), **parameters)
+    ours.fit(X, y, sample_weight)
     assert_same_model(ours, theirs, nearby, X)
-    assert_same_stream(*random_states[:2])
+    assert_same_stream(ours.random_state, theirs.random_state)
 
 
 # --- the grid of settings, every pair of them together somewhere -------------------------------------
@@ -108,6 +94,12 @@ OPTIMIZERS = {
     "momentum": {"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": False},
     "nesterov": {"solver": "sgd", "momentum": 0.8, "nesterovs_momentum": True},
 }
+
+
+def program_of(row):
+    """What of a row of the grid, in the order of FACTORS, chooses the compiled program."""
+    problem, activation, optimizer, _, _, early_stopping, *_ = row
+    return problem, activation, optimizer == "adam", early_stopping
 
 
 GRID = list(pairwise_cover(FACTORS))
@@ -171,7 +163,7 @@ settings_of_both = st.fixed_dictionaries(
         "tol": st.sampled_from([0.0, 1e-6, 1e-3, 0.1]),
         "n_iter_no_change": st.one_of(st.integers(1, 12), st.just(np.inf)),
         "max_iter": st.integers(1, 40),
-        "batch_size": st.integers(17, 32),
+        "batch_size": st.integers(25, 32),
         "validation_fraction": st.floats(0.05, 0.25),
         "shuffle": st.booleans(),
         "random_state": st.integers(0, 2**32 - 1),
@@ -179,20 +171,17 @@ settings_of_both = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.sampled_from(GRID), settings_of_both, st.booleans())
 def test_the_same_model_whatever_the_settings(row, drawn, weighted):
     X, y, weights, parameters = problem_and_parameters(row | {"weighted": weighted})
     parameters |= drawn
-    theirs, nearby = (
-        MLPClassifier(**({"random_state": 0} | parameters)).fit(its_X, y, weights)
-        for its_X in (X, one_ulp_away(X))
-    )
+    theirs, nearby = fitted = oracles(X, y, weights, **parameters)
     # Where a last bit of X changes MLPClassifier visibly, it is no oracle.
     assume(theirs.n_iter_ == nearby.n_iter_)
     assume(np.allclose(theirs.predict_proba(X), nearby.predict_proba(X), rtol=0, atol=1e-6))
 
-    assert_parity(X, y, weights, **parameters)
+    assert_parity(X, y, weights, fitted=fitted, **parameters)
 
 
 def test_the_same_linear_model():
@@ -201,12 +190,11 @@ def test_the_same_linear_model():
     assert_parity(X, y, hidden_layer_sizes=(), max_iter=30, batch_size=25)
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize(("solver", "early_stopping"), [("adam", True), ("sgd", False)])
 def test_the_same_wide_model(solver, early_stopping):
     X, y = make_problem("three classes")
     # Kernels that are updated by themselves, and in between and after them some that are not.
-    wide = {"hidden_layer_sizes": (128, 128, 8, 512, 64), "batch_size": 40, "max_iter": 4}
+    wide = {"hidden_layer_sizes": (128, 128, 8, 256, 64), "batch_size": 40, "max_iter": 4}
 
     assert_parity(np.repeat(X, 32, axis=1), y, solver=solver, early_stopping=early_stopping, **wide)
 
@@ -244,7 +232,7 @@ def test_a_single_class_and_a_single_sample_fit_as_there():
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_float32_x_gives_the_same_first_epochs(solver):
-    X, y = make_problem("three classes")
+    X, y = make_problem("binary")
     X = X.astype(np.float32)
     parameters = {
         "hidden_layer_sizes": (7, 4),
@@ -603,20 +591,6 @@ def test_class_weight_as_a_dict_counts_in_partial_fit():
     assert_same_model(ours, theirs, nearby, X)
 
 
-def test_a_sample_of_weight_zero_is_as_good_as_absent_in_a_full_batch():
-    X, y = make_problem("binary")
-    weights = np.ones(len(X))
-    weights[[0, 5, 77]] = 0
-    kept = weights > 0
-    parameters = {"hidden_layer_sizes": (7, 4), "max_iter": 10, "shuffle": False, "random_state": 0}
-
-    zero = LowLevelMLPClassifier(**parameters, batch_size=120).fit(X, y, weights)
-    absent = LowLevelMLPClassifier(**parameters, batch_size=117).fit(X[kept], y[kept])
-
-    np.testing.assert_allclose(zero.loss_curve_, absent.loss_curve_, rtol=1e-12)
-    np.testing.assert_allclose(zero.coefs_[0], absent.coefs_[0], rtol=0, atol=1e-12)
-
-
 def test_an_integer_weight_is_a_repeated_sample_in_a_full_batch():
     X, y = make_problem("binary", 80)
     repeats = np.tile([1, 2], 40)
@@ -643,12 +617,11 @@ def test_a_validation_split_without_weight_is_an_error():
 # --- squared error ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("activation", ["relu", "logistic"])
-def test_squared_error_is_twice_the_half_that_mlp_regressor_minimizes(activation):
+def test_squared_error_is_twice_the_half_that_mlp_regressor_minimizes():
     X, y = make_problem("binary")
     target = (y == "yes").astype(float)
     shared = {
-        "hidden_layer_sizes": (7, 4), "activation": activation, "solver": "sgd", "batch_size": 25,
+        "hidden_layer_sizes": (7, 4), "activation": "logistic", "solver": "sgd", "batch_size": 25,
         "max_iter": 15, "tol": 0, "n_iter_no_change": np.inf, "random_state": 0,
     }  # fmt: skip
 
@@ -660,9 +633,9 @@ def test_squared_error_is_twice_the_half_that_mlp_regressor_minimizes(activation
         for its_X in (X, one_ulp_away(X))
     )
 
-    assert_close("loss", ours.loss_curve_, *(2 * np.array(m.loss_curve_) for m in (theirs, nearby)))
+    assert_close(ours.loss_curve_, *(2 * np.array(m.loss_curve_) for m in (theirs, nearby)))
     for coef, *others in zip(ours.coefs_, theirs.coefs_, nearby.coefs_, strict=True):
-        assert_close("coefs_", coef, *others)
+        assert_close(coef, *others)
     raw = theirs.predict(X)
     eps = np.finfo(float).eps
     np.testing.assert_allclose(ours.predict_proba(X)[:, 1], np.clip(raw, eps, 1 - eps), atol=1e-9)
@@ -678,7 +651,7 @@ def test_squared_error_is_twice_the_half_that_mlp_regressor_minimizes(activation
 def test_log_probabilities_are_finite_where_a_probability_rounds_to_zero(problem, solver):
     X, y = make_problem(problem)
     ours, theirs = (
-        estimator(**SHAPE, activation="logistic", solver=solver, max_iter=5).fit(X, y)
+        estimator(**SHAPE, solver=solver, max_iter=5).fit(X, y)
         for estimator in (LowLevelMLPClassifier, MLPClassifier)
     )
     np.testing.assert_allclose(ours.predict_log_proba(X), theirs.predict_log_proba(X), atol=1e-9)
@@ -692,7 +665,7 @@ def test_log_probabilities_are_finite_where_a_probability_rounds_to_zero(problem
     assert np.isfinite(log_probabilities).all()
     hidden = X
     for coef, intercept in zip(ours.coefs_[:-1], ours.intercepts_[:-1]):
-        hidden = expit(hidden @ coef + intercept)
+        hidden = np.maximum(hidden @ coef + intercept, 0)
     logits = hidden @ ours.coefs_[-1] + ours.intercepts_[-1]
     expected = {
         "binary": log_expit(np.hstack([-logits, logits])),
@@ -700,23 +673,6 @@ def test_log_probabilities_are_finite_where_a_probability_rounds_to_zero(problem
         "multilabel": log_expit(logits),
     }[problem]
     np.testing.assert_allclose(log_probabilities, expected, rtol=1e-9, atol=1e-15)
-
-
-def test_a_batch_of_weight_zero_is_no_zero_division():
-    X, y = make_problem("binary")
-    weights = np.ones(len(X))
-    weights[25:50] = 0
-    kept = weights > 0
-    parameters = SHAPE | {"shuffle": False, "max_iter": 10}
-
-    with pytest.raises(ZeroDivisionError):
-        MLPClassifier(**parameters).fit(X, y, weights)
-    zero = LowLevelMLPClassifier(**parameters).fit(X, y, weights)
-    absent = LowLevelMLPClassifier(**parameters).fit(X[kept], y[kept])
-
-    np.testing.assert_allclose(zero.loss_curve_, absent.loss_curve_, rtol=1e-12)
-    for coef, expected in zip(zero.coefs_, absent.coefs_, strict=True):
-        np.testing.assert_allclose(coef, expected, rtol=0, atol=1e-12)
 
 
 def test_a_warm_start_after_convergence_trains_again():

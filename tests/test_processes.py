@@ -1,6 +1,7 @@
 """Fits among processes, threads and signals: what repeats, what is left untouched, and what stops."""
 
 import ast
+import json
 import multiprocessing
 import os
 import random
@@ -45,6 +46,67 @@ def outcome(model):
     return weights_of(model), model.loss_curve_, model.accuracy_curve_, model.predict_proba(X).tolist()
 
 
+REPEATED = [{"early_stopping": True}, {"dtype": "float32", "batch_size": 50}]
+
+A_FIRST_FIT = """
+import json, os, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+
+before = set(sys.modules)
+import skdense, skdense.datasets
+imported = sorted(set(sys.modules) - before)
+
+from sklearn.datasets import load_iris
+from skdense import LowLevelMLPClassifier
+
+def fit(width):
+    model = LowLevelMLPClassifier((width,), max_iter=5, random_state=0)
+    return model.fit(X, y).loss_curve_
+
+def settings():  # TensorFlow leaves variables of other names
+    return {name: value for name, value in os.environ.items() if name.startswith(("TF_", "OMP_"))}
+
+def write():
+    global n_written
+    while not is_fitted.wait(0.01):
+        os.write(2, f"by the system {n_written}\\n".encode())
+        sys.stderr.write(f"by Python {n_written}\\n")
+        n_written += 1
+
+X, y = load_iris(return_X_y=True)
+before, n_written, is_fitted, writer = settings(), 0, threading.Event(), threading.Thread(target=write)
+writer.start()
+with ThreadPoolExecutor(4) as threads:
+    in_threads = list(threads.map(fit, [2, 3, 4, 3]))
+is_fitted.set()
+writer.join()
+after = settings()
+print("after", file=sys.stderr)
+os.write(2, b"below\\n")
+
+repeated = []
+for setting in json.loads(sys.argv[1]):
+    model = LowLevelMLPClassifier((8,), max_iter=50, random_state=0, **setting).fit(X, y)
+    repeated.append([model.loss_curve_, [array.tolist() for array in model.coefs_ + model.intercepts_]])
+in_turn = [fit(width) for width in [2, 3, 4, 3]]
+
+import tensorflow as tf
+print(json.dumps({
+    "imported": imported, "settings": [before, after], "n_written": n_written, "repeated": repeated,
+    "in threads": in_threads, "in turn": in_turn, "Keras": tf.keras.__version__,
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def a_first_fit():
+    """What a process saw that imports the package and then fits for the first time, in threads."""
+    with running_python(A_FIRST_FIT, json.dumps(REPEATED), PYTHONHASHSEED="1") as process:
+        output, errors = process.communicate(timeout=TIME_LIMIT)
+    assert process.returncode == 0, errors
+    return json.loads(output) | {"errors": errors}
+
+
 class TestRepetition:
     @pytest.mark.parametrize(
         "setting",
@@ -61,21 +123,9 @@ class TestRepetition:
         assert weights_of(first) == weights_of(second)
         assert first.loss_ == second.loss_
 
-    def test_an_int_repeats_a_fit_bit_for_bit_in_another_process(self):
-        settings = [{"early_stopping": True}, {"dtype": "float32", "batch_size": 50}]
-        output = run_python(
-            f"""
-from sklearn.datasets import load_iris
-from skdense import LowLevelMLPClassifier
-X, y = load_iris(return_X_y=True)
-for setting in {settings}:
-    model = LowLevelMLPClassifier((8,), max_iter=50, random_state=0, **setting).fit(X, y)
-    print(model.loss_curve_, [array.tolist() for array in model.coefs_ + model.intercepts_])
-""",
-            PYTHONHASHSEED="1",
-        )
-        models = [small(max_iter=50, **setting).fit(X, y) for setting in settings]
-        assert output.splitlines() == [f"{model.loss_curve_} {weights_of(model)}" for model in models]
+    def test_an_int_repeats_a_fit_bit_for_bit_in_another_process(self, a_first_fit):
+        models = [small(max_iter=50, **setting).fit(X, y) for setting in REPEATED]
+        assert a_first_fit["repeated"] == [[m.loss_curve_, weights_of(m)] for m in models]
 
     def test_none_draws_from_numpys_global_state(self):
         outcomes = []
@@ -127,52 +177,44 @@ for setting in {settings}:
 
 class TestInterruption:
     PROGRAM = """
-import time, warnings
+import warnings
 import numpy as np
 from skdense import LowLevelMLPClassifier
-random_state = np.random.RandomState(0)
-X = random_state.rand({n_samples}, {n_features})
-y = random_state.randint(2, size=len(X))
-model = LowLevelMLPClassifier(
-    {widths}, verbose=True, max_iter=10**9, tol=0, n_iter_no_change=np.inf, random_state=0
-)
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    model.fit(X, y)
-print("returned")
-for warning in caught:
-    print(f"{{warning.category.__name__}}: {{warning.message}}")
-assert np.isfinite(model.predict_proba(X)).all()
-assert len(model.loss_curve_) == model.n_iter_ > 0
-assert model.t_ == model.n_iter_ * len(X)
-model.partial_fit(X, y)
-print("usable")
+for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
+    random_state = np.random.RandomState(0)
+    X = random_state.rand(n_samples, n_features)
+    y = random_state.randint(2, size=len(X))
+    model = LowLevelMLPClassifier(
+        widths, verbose=True, max_iter=10**9, tol=0, n_iter_no_change=np.inf, random_state=0
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    print("returned")
+    for warning in caught:
+        print(f"{warning.category.__name__}: {warning.message}")
+    assert np.isfinite(model.predict_proba(X)).all()
+    assert len(model.loss_curve_) == model.n_iter_ > 0
+    assert model.t_ == model.n_iter_ * len(X)
+    model.set_params(verbose=False).partial_fit(X, y)
+    print("usable")
 """
 
     @needs_posix_signals
-    @pytest.mark.parametrize(
-        ("n_samples", "n_features", "widths"),
-        [(200, 2, (2, 2)), (20_000, 20, (64, 64))],
-        ids=["small", "large"],
-    )
-    def test_ctrl_c_is_answered_within_half_a_second_and_keeps_the_model(
-        self, n_samples, n_features, widths
-    ):
-        program = self.PROGRAM.format(n_samples=n_samples, n_features=n_features, widths=widths)
-        with running_python(program) as process:
-            while not process.stdout.readline().startswith("Iteration 3,"):
-                assert process.poll() is None, process.stderr.read()
-            process.send_signal(signal.SIGINT)
-            start = time.monotonic()
-            # The interrupted print may not have ended its line.
-            while not (line := process.stdout.readline()).endswith("returned\n"):
-                assert line.startswith("Iteration"), line + process.stderr.read()
-            seconds = time.monotonic() - start
-            output, errors = process.stdout.read(), process.stderr.read()
-        assert seconds < 0.5
-        assert output.startswith("UserWarning: Training interrupted by user.\n")
-        assert output.endswith("usable\n")
-        assert errors == ""
+    def test_ctrl_c_is_answered_within_half_a_second_and_keeps_the_model(self):
+        with running_python(self.PROGRAM) as process:
+            for _ in ("a small network", "a large one"):
+                while not process.stdout.readline().startswith("Iteration 3,"):
+                    assert process.poll() is None, process.stderr.read()
+                process.send_signal(signal.SIGINT)
+                start = time.monotonic()
+                # The interrupted print may not have ended its line.
+                while not (line := process.stdout.readline()).endswith("returned\n"):
+                    assert line.startswith("Iteration"), line + process.stderr.read()
+                assert time.monotonic() - start < 0.5
+                assert process.stdout.readline() == "UserWarning: Training interrupted by user.\n"
+                assert process.stdout.readline() == "usable\n"
+            assert process.communicate(timeout=TIME_LIMIT) == ("", "")
 
     @pytest.fixture
     def alarm(self):
@@ -228,81 +270,126 @@ print("usable")
         assert outcome(stopped) == outcome(shorter)
 
 
-class TestForkedAndSpawned:
-    FORK = """
-import os, signal
+IN_CHILD = """
+import json, os, signal
 import numpy as np
-import skdense
-{parent}
-child = os.fork()
-if child == 0:
-    signal.alarm(60)  # ends a child that hangs
-    try:
-        skdense.LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
-    except RuntimeError as error:
-        print(error, flush=True)
-    os._exit(0)
-print("status", os.waitpid(child, 0)[1])
+from skdense import LowLevelMLPClassifier
+
+X, y = np.eye(8), [0, 1] * 4
+
+def in_child(work):
+    # What the work returns in a forked child, or its error.
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(240)  # ends a child that hangs
+        try:
+            result = work()
+        except RuntimeError as error:
+            result = str(error)
+        os.write(writer, json.dumps(result).encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader) as result:
+        text = result.read()
+    assert os.waitpid(child, 0)[1] == 0
+    return json.loads(text)
+
+def net(**parameters):
+    return LowLevelMLPClassifier((4,), max_iter=3, random_state=0, **parameters)
 """
 
-    @needs_fork
-    @pytest.mark.parametrize(
-        "parent",
-        [
-            "skdense.LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])",
-            "import tensorflow as tf; tf.function(lambda a: a @ a, jit_compile=True)(tf.ones((9, 9)))",
-        ],
-        ids=["after a fit", "after the user's own TensorFlow"],
-    )
-    def test_a_forked_child_says_why_it_cannot_fit_instead_of_hanging(self, parent):
-        with running_python(self.FORK.format(parent=parent)) as process:
-            # The user's own import writes to stderr.
-            output, _ = process.communicate(timeout=TIME_LIMIT)
-        assert "forked after TensorFlow was imported" in output
-        assert "loky" in output
-        assert "spawn" in output
-        assert output.endswith("status 0\n")
-
-    @needs_fork
-    def test_a_child_forked_before_any_fit_can_fit(self):
-        assert run_python(self.FORK.format(parent="")) == "status 0\n"
-
-    @needs_fork
-    def test_a_model_can_predict_in_a_forked_child(self):
-        output = run_python("""
-import os, signal
-import numpy as np
-from skdense import LowLevelMLPClassifier
-X, y = np.eye(4), [0, 1, 0, 1]
-model = LowLevelMLPClassifier((4,), max_iter=3, random_state=0).fit(X, y)
-child = os.fork()
-if child == 0:
-    signal.alarm(60)  # ends a child that hangs
-    print(model.predict_proba(X).tolist(), flush=True)
-    os._exit(0)
-assert os.waitpid(child, 0)[1] == 0
-print(model.predict_proba(X).tolist())
-""")
-        of_child, of_parent = output.splitlines()
-        assert of_child == of_parent
-
-    @needs_fork
-    def test_joblibs_forking_backend_passes_the_error_on(self):
-        output = run_python("""
-import numpy as np
+FORKS = """
 from joblib import parallel_config
 from sklearn.model_selection import cross_val_score
-from skdense import LowLevelMLPClassifier
-X, y = np.eye(8), [0, 1] * 4
-model = LowLevelMLPClassifier((4,), max_iter=3).fit(X, y)
+
+seen = {"fit before any": in_child(lambda: net().fit(X, y).loss_)}
+model = net().fit(X, y)
+seen |= {
+    "fit here": model.loss_,
+    "fit": in_child(lambda: net().fit(X, y).loss_),
+    "prediction here": model.predict_proba(X).tolist(),
+    "prediction": in_child(lambda: model.predict_proba(X).tolist()),
+}
 try:
     with parallel_config(backend="multiprocessing", n_jobs=2):
         cross_val_score(model, X, y, cv=2, error_score="raise")
 except RuntimeError as error:
-    print(error)
-""")
-        assert "forked after TensorFlow was imported" in output
+    seen["fit by joblib"] = str(error)
+print(json.dumps(seen))
+"""
 
+THE_USERS_OWN_TENSORFLOW = """
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.function(lambda a: a @ a, jit_compile=True)(tf.ones((9, 9)))
+seen = {"fit in a child": in_child(lambda: net().fit(X, y).loss_)}
+
+from skdense.core import compiling, lbfgs, stack
+
+devices = set()
+
+def compiled(*key):
+    program = compiling.compiled(*key)
+
+    def run(*arguments):
+        results = program(*arguments)
+        devices.update(tensor.device for tensor in tf.nest.flatten((arguments, results)))
+        return results
+
+    return run
+
+lbfgs.compiled = stack.compiled = compiled
+with tf.device("/CPU:1"):
+    seen["default"] = tf.ones(2).device
+    for solver in ("adam", "lbfgs"):
+        net(solver=solver).fit(X, y)
+print(json.dumps(seen | {"devices": sorted(devices)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def forks():
+    """What came of fits and predictions in children that were forked from one process."""
+    return json.loads(run_python(IN_CHILD + FORKS))
+
+
+@pytest.fixture(scope="module")
+def the_users_own_tensorflow():
+    """What a process saw that used TensorFlow, of two devices, before the package did."""
+    with running_python(IN_CHILD + THE_USERS_OWN_TENSORFLOW) as process:
+        output, errors = process.communicate(timeout=TIME_LIMIT)  # the user's import writes to stderr
+    assert process.returncode == 0, errors
+    return json.loads(output)
+
+
+def assert_says_why_no_child_can_fit(message):
+    assert "forked after TensorFlow was imported" in message
+    assert "loky" in message
+    assert "spawn" in message
+
+
+@needs_fork
+class TestForked:
+    def test_a_forked_child_says_why_it_cannot_fit_instead_of_hanging(self, forks):
+        assert_says_why_no_child_can_fit(forks["fit"])
+
+    def test_the_users_own_tensorflow_is_as_good_a_reason(self, the_users_own_tensorflow):
+        assert_says_why_no_child_can_fit(the_users_own_tensorflow["fit in a child"])
+
+    def test_a_child_forked_before_any_fit_can_fit(self, forks):
+        assert forks["fit before any"] == forks["fit here"]
+
+    def test_a_model_can_predict_in_a_forked_child(self, forks):
+        assert forks["prediction"] == forks["prediction here"]
+
+    def test_joblibs_forking_backend_passes_the_error_on(self, forks):
+        assert_says_why_no_child_can_fit(forks["fit by joblib"])
+
+
+class TestSpawned:
     def test_spawned_processes_fit_as_this_one_does(self, tmp_path):
         script = tmp_path / "spawn.py"
         script.write_text("""
@@ -333,32 +420,6 @@ if __name__ == "__main__":
         assert finished.stderr == ""
         assert finished.stdout == "equal\n"
 
-    def test_a_grid_search_in_two_processes_equals_that_in_one(self):
-        output = run_python(
-            """
-import numpy as np
-from sklearn.datasets import load_iris
-from sklearn.model_selection import GridSearchCV
-from skdense import LowLevelMLPClassifier
-X, y = load_iris(return_X_y=True)
-model = LowLevelMLPClassifier(max_iter=20, learning_rate_init=0.02, random_state=0)
-grid = {"hidden_layer_sizes": [(4,), (8,)], "alpha": [1e-4, 1]}
-one, two = (
-    GridSearchCV(model, grid, cv=3, n_jobs=n_jobs, return_train_score=True).fit(X, y)
-    for n_jobs in (1, 2)
-)
-for name, values in one.cv_results_.items():
-    if "_time" not in name:
-        np.testing.assert_equal(two.cv_results_[name], values, err_msg=name)
-np.testing.assert_array_equal(
-    one.best_estimator_.predict_proba(X), two.best_estimator_.predict_proba(X)
-)
-print("equal")
-""",
-            PYTHONWARNINGS="ignore",
-        )
-        assert output == "equal\n"
-
 
 class TestThreads:
     @staticmethod
@@ -371,19 +432,8 @@ class TestThreads:
             at_once = list(threads.map(self.fit, settings))
         assert at_once == [self.fit(setting) for setting in settings]
 
-    def test_the_first_fits_of_a_process_may_be_in_threads(self):
-        output = run_python("""
-from concurrent.futures import ThreadPoolExecutor
-import numpy as np
-from skdense import LowLevelMLPClassifier
-X, y = np.eye(8), [0, 1] * 4
-def fit(width):
-    return LowLevelMLPClassifier((width,), max_iter=5, random_state=0).fit(X, y).loss_curve_
-with ThreadPoolExecutor(4) as threads:
-    assert list(threads.map(fit, [2, 3, 4, 3])) == [fit(width) for width in [2, 3, 4, 3]]
-print("equal")
-""")
-        assert output == "equal\n"
+    def test_the_first_fits_of_a_process_may_be_in_threads(self, a_first_fit):
+        assert a_first_fit["in threads"] == a_first_fit["in turn"]
 
     def test_predictions_in_threads_do_not_disturb_each_other(self):
         model = small().fit(X, y)
@@ -400,62 +450,22 @@ print("equal")
 
 
 class TestLeavingNoTrace:
-    def test_a_first_fit_writes_nothing_and_leaves_no_setting_in_the_environment(self):
-        program = """
-import os
-import numpy as np
-from skdense import LowLevelMLPClassifier
-def settings():  # TensorFlow leaves variables of other names
-    return {name for name in os.environ if name.startswith(("TF_", "OMP_"))}
-before = settings()
-LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
-assert settings() == before
-"""
-        assert run_python(program) == ""
+    def test_importing_the_package_does_not_import_tensorflow(self, a_first_fit):
+        assert "skdense" in a_first_fit["imported"]
+        assert not [m for m in a_first_fit["imported"] if m.startswith(("tensorflow", "keras"))]
 
-    def test_stderr_works_as_before_after_the_first_fit(self):
-        program = """
-import os, sys
-import numpy as np
-from skdense import LowLevelMLPClassifier
-print("before", file=sys.stderr)
-LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
-print("after", file=sys.stderr)
-os.write(2, b"below\\n")
-"""
-        with running_python(program) as process:
-            _, errors = process.communicate(timeout=TIME_LIMIT)
-        assert errors == "before\nafter\nbelow\n"
+    def test_a_first_fit_leaves_no_setting_in_the_environment(self, a_first_fit):
+        before, after = a_first_fit["settings"]
+        assert after == before
 
-    def test_nothing_that_other_threads_write_during_the_first_fit_is_lost(self):
-        program = """
-import os, sys, threading
-import numpy as np
-from skdense import LowLevelMLPClassifier
-
-is_fitted = threading.Event()
-
-def write():
-    n = 0
-    while not is_fitted.wait(0.01):
-        os.write(2, f"by the system {n}\\n".encode())
-        print("by Python", n, file=sys.stderr)
-        n += 1
-    print(n)
-
-writer = threading.Thread(target=write)
-writer.start()
-LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
-is_fitted.set()
-writer.join()
-"""
-        with running_python(program) as process:
-            output, errors = process.communicate(timeout=TIME_LIMIT)
-        expected = [
-            line for n in range(int(output)) for line in (f"by the system {n}", f"by Python {n}")
-        ]
-        assert errors.splitlines() == expected
-        assert len(expected) > 20
+    def test_a_first_fit_writes_nothing_and_loses_nothing_that_other_threads_write(self, a_first_fit):
+        """And stderr works as before after it."""
+        written = range(a_first_fit["n_written"])
+        expected = {f"by {writer} {n}" for n in written for writer in ("the system", "Python")}
+        *lines, last, of_system = a_first_fit["errors"].splitlines()
+        assert sorted(lines) == sorted(expected)
+        assert [last, of_system] == ["after", "below"]
+        assert len(lines) > 20
 
     def test_a_first_fit_works_where_stderr_is_closed(self):
         output = run_python("""
@@ -468,58 +478,13 @@ print("fitted")
 """)
         assert output == "fitted\n"
 
-    def test_importing_the_package_does_not_import_tensorflow(self):
-        output = run_python("""
-import sys
-before = set(sys.modules)
-import skdense, skdense.datasets
-print([name for name in set(sys.modules) - before if name.startswith(("tensorflow", "keras"))])
-""")
-        assert output == "[]\n"
+    def test_a_fit_computes_on_the_cpu_whatever_device_is_the_default(self, the_users_own_tensorflow):
+        assert the_users_own_tensorflow["default"].endswith("device:CPU:1")
+        (device,) = the_users_own_tensorflow["devices"]
+        assert device.endswith("device:CPU:0")
 
-    def test_a_fit_computes_on_the_cpu_whatever_device_is_the_default(self):
-        program = """
-import numpy as np
-import tensorflow as tf
-from skdense import LowLevelMLPClassifier
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-
-from skdense.core import compiling, lbfgs, training
-
-devices = set()
-
-def compiled(*key):
-    program = compiling.compiled(*key)
-
-    def run(*arguments):
-        results = program(*arguments)
-        devices.update(tensor.device for tensor in tf.nest.flatten((arguments, results)))
-        return results
-
-    return run
-
-lbfgs.compiled = training.compiled = compiled
-with tf.device("/CPU:1"):
-    assert tf.ones(2).device.endswith("CPU:1")
-    for solver in ("adam", "lbfgs"):
-        LowLevelMLPClassifier((4,), solver=solver, max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
-print({device.rpartition("/")[2] for device in devices})
-"""
-        with running_python(program) as process:
-            output, _ = process.communicate()  # the user's own import writes to stderr
-        assert output == "{'device:CPU:0'}\n"
-
-    def test_keras_is_the_users_own_after_a_fit(self):
-        output = run_python("""
-import numpy as np
-from skdense import LowLevelMLPClassifier
-LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
-import tensorflow as tf
-print(tf.keras.__version__.split(".")[0])
-""")
-        assert output == "3\n"
+    def test_keras_is_the_users_own_after_a_fit(self, a_first_fit):
+        assert a_first_fit["Keras"].startswith("3.")
 
     def test_global_seeds_are_untouched(self):
         import tensorflow as tf

@@ -63,12 +63,12 @@ def assert_same_model(ours, theirs, nearby, X, floor=1e-9):
         values = [getattr(model, name, None) for model in (ours, theirs, nearby)]
         assert (values[0] is None) == (values[1] is None), name
         if values[1] is not None:
-            assert_close(name, *values, floor)
+            assert_close(*values, name, floor)
     for name in ("coefs_", "intercepts_"):
         for arrays in zip(*(getattr(model, name) for model in (ours, theirs, nearby)), strict=True):
             assert arrays[0].dtype == arrays[1].dtype
-            assert_close(name, *arrays, floor)
-    assert_close("predict", *(model.predict(X) for model in (ours, theirs, nearby)), floor)
+            assert_close(*arrays, name, floor)
+    assert_close(*(model.predict(X) for model in (ours, theirs, nearby)), "predict", floor)
 
 
 def all_three(X, **parameters):

@@ -27,7 +27,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def make_problem(n_rows=100, density=0.2, kind="binary", seed=0, dtype=np.float64):
+def make_sparse_problem(n_rows=100, density=0.2, kind="binary", seed=0, dtype=np.float64):
     """A dense X of which most is zero, and labels that depend on it."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_rows, N_FEATURES)) * (rng.random((n_rows, N_FEATURES)) < density)
@@ -104,7 +104,7 @@ FORMATS = {
 
 @pytest.fixture(scope="module")
 def dense_fit():
-    X, y = make_problem(density=0.25)
+    X, y = make_sparse_problem(density=0.25)
     X[[0, 7, 99]] = 0  # empty rows, the first and the last among them
     return X, y, LowLevelMLPClassifier(**SETTINGS).fit(X, y)
 
@@ -129,7 +129,7 @@ def test_duplicates_that_are_summed_in_place_give_the_same_model(dense_fit):
 
 
 def test_a_fit_leaves_x_as_it_was():
-    X, y = make_problem()
+    X, y = make_sparse_problem()
     for to_sparse in (with_unsorted_indices, with_explicit_zeros, sp.csc_array):
         X_sparse = to_sparse(X)
         parts = [part.copy() for part in (X_sparse.data, X_sparse.indices, X_sparse.indptr)]
@@ -141,7 +141,7 @@ def test_a_fit_leaves_x_as_it_was():
 
 
 def test_an_all_zero_matrix_trains_the_biases_alone():
-    X, y = np.zeros((100, N_FEATURES)), make_problem()[1]
+    X, y = np.zeros((100, N_FEATURES)), make_sparse_problem()[1]
     X_sparse = sp.csr_array(X)
     assert X_sparse.nnz == 0
 
@@ -154,10 +154,10 @@ def test_an_all_zero_matrix_trains_the_biases_alone():
 # --- every density, every way of multiplying ---------------------------------------------------------
 
 
-@settings(max_examples=15)
+@settings(max_examples=20)
 @given(n_rows=st.integers(65, 128), density=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
 def test_a_sparse_fit_is_the_dense_fit_whatever_the_density(n_rows, density, seed):
-    X, y = make_problem(n_rows, density, seed=seed)
+    X, y = make_sparse_problem(n_rows, density, seed=seed)
     X_sparse = sp.csr_array(X)
 
     model = LowLevelMLPClassifier(**SETTINGS).fit(X_sparse, y)
@@ -175,9 +175,9 @@ def test_only_minibatches_of_long_rows_are_made_dense(density, made_dense, monke
         return real_dense(rows)
 
     monkeypatch.setattr(minibatches.SparseRows, "_dense", dense)
-    # A width of its own, so that the program is made here.
-    width = {"hidden_layer_sizes": (30,)} if made_dense else {"hidden_layer_sizes": (3,)}
-    X, y = make_problem(density=density)
+    # A width in a bucket of its own, so that the program is made here.
+    width = {"hidden_layer_sizes": (30,)} if made_dense else {"hidden_layer_sizes": (20,)}
+    X, y = make_sparse_problem(density=density)
 
     model = LowLevelMLPClassifier(**SETTINGS | width).fit(sp.csr_array(X), y)
 
@@ -215,7 +215,7 @@ ALTERNATIVES = {
 
 @pytest.mark.parametrize("changed", ALTERNATIVES.values(), ids=ALTERNATIVES)
 def test_a_sparse_fit_is_the_dense_fit_with(changed):
-    X, y = make_problem(density=0.25)
+    X, y = make_sparse_problem(density=0.25)
     X_sparse = sp.csr_array(X)
     estimator = LowLevelMLPClassifier(**SETTINGS | changed)
 
@@ -228,7 +228,7 @@ def test_a_sparse_fit_is_the_dense_fit_with(changed):
 
 @pytest.mark.parametrize("kind", ["three classes", "multilabel"])
 def test_a_weighted_sparse_fit_is_the_dense_fit(kind):
-    X, y = make_problem(density=0.25, kind=kind)
+    X, y = make_sparse_problem(density=0.25, kind=kind)
     X_sparse = sp.csr_array(X)
     weights = np.random.default_rng(1).uniform(0, 3, len(X))
 
@@ -239,8 +239,8 @@ def test_a_weighted_sparse_fit_is_the_dense_fit(kind):
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_x_and_the_validation_set_may_each_be_sparse(early_stopping):
-    X, y = make_problem(density=0.25)
-    X_val, y_val = make_problem(n_rows=70, density=0.25, seed=1)
+    X, y = make_sparse_problem(density=0.25)
+    X_val, y_val = make_sparse_problem(n_rows=70, density=0.25, seed=1)
     parameters = SETTINGS | {"early_stopping": early_stopping}
     reference = LowLevelMLPClassifier(**parameters).fit(X, y, X_val=X_val, y_val=y_val)
 
@@ -250,7 +250,7 @@ def test_x_and_the_validation_set_may_each_be_sparse(early_stopping):
 
 
 def test_partial_fit_takes_sparse_and_dense_in_turn():
-    X, y = make_problem(density=0.25)
+    X, y = make_sparse_problem(density=0.25)
     model, reference = LowLevelMLPClassifier(**SETTINGS), LowLevelMLPClassifier(**SETTINGS)
 
     for to_X in (sp.csr_array, np.asarray, sp.csc_array, sp.csr_array):
@@ -261,14 +261,14 @@ def test_partial_fit_takes_sparse_and_dense_in_turn():
 
 
 def test_a_warm_start_takes_sparse_after_dense():
-    X, y = make_problem(density=0.25)
+    X, y = make_sparse_problem(density=0.25)
     model, reference = (LowLevelMLPClassifier(**SETTINGS, warm_start=True).fit(X, y) for _ in range(2))
 
     assert_same_model(model.fit(sp.csr_array(X), y), reference.fit(X, y), sp.csr_array(X), X)
 
 
 def test_float32_stays_float32():
-    X, y = make_problem(density=0.25, dtype=np.float32)
+    X, y = make_sparse_problem(density=0.25, dtype=np.float32)
     X_sparse = sp.csr_array(X)
 
     model = LowLevelMLPClassifier(**SETTINGS).fit(X_sparse, y)
@@ -278,7 +278,7 @@ def test_float32_stays_float32():
 
 
 def test_integer_entries_are_those_of_float64():
-    X, y = make_problem(density=0.25)
+    X, y = make_sparse_problem(density=0.25)
     X = X.round().astype(int)
 
     model = LowLevelMLPClassifier(**SETTINGS).fit(sp.csr_array(X), y)
@@ -290,7 +290,7 @@ def test_integer_entries_are_those_of_float64():
 @pytest.mark.parametrize("to_sparse", [sp.csr_array, sp.csr_matrix, sp.csc_array, sp.coo_matrix])
 def test_prediction_of_many_rows_is_that_of_the_dense_ones(to_sparse, dense_fit):
     _, _, fitted = dense_fit
-    X = make_problem(n_rows=5000)[0]
+    X = make_sparse_problem(n_rows=5000)[0]
 
     for method in (fitted.predict, fitted.predict_proba, fitted.predict_log_proba):
         result = method(to_sparse(X))
@@ -355,7 +355,7 @@ def test_memory_grows_with_the_non_zeros_not_with_the_features():
 
 
 def test_a_non_finite_entry_is_an_error():
-    X, y = make_problem()
+    X, y = make_sparse_problem()
     X[3, 5] = np.inf
 
     with pytest.raises(ValueError, match="infinity"):

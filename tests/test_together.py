@@ -1,7 +1,6 @@
 """The joblib backend: scikit-learn's tools give what they give without it, and their networks meet."""
 
 import faulthandler
-import signal
 import sys
 import threading
 import traceback
@@ -53,7 +52,9 @@ from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor, Reg
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers import press_ctrl_c
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many, together
+from skdense import meeting as meetings
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -70,7 +71,7 @@ BINARY = (Y == 1).astype(int)
 CONTINUOUS = X @ [1, -2, 0.5, 0]
 TWO = np.column_stack([CONTINUOUS, X[:, 0] ** 2])
 WEIGHTS = np.random.RandomState(0).uniform(0.5, 2, len(X))
-WIDTHS = {"hidden_layer_sizes": [(2,), (3,), (5,), (8,)]}
+WIDTHS = {"hidden_layer_sizes": [(3,), (4,), (5,), (8,)]}
 IN_PIPELINE = {"lowlevelmlpclassifier__" + name: values for name, values in WIDTHS.items()}
 
 
@@ -220,16 +221,33 @@ def plain():
 
 
 @pytest.fixture
-def groups(monkeypatch):
+def before_each_training(monkeypatch):
+    """A function that lets another be called with the jobs of each group before they are trained."""
+
+    def call(function):
+        train_jobs = meetings.train_jobs
+
+        def trained(jobs, **arguments):
+            function(jobs)
+            return train_jobs(jobs, **arguments)
+
+        monkeypatch.setattr(meetings, "train_jobs", trained)
+
+    return call
+
+
+@pytest.fixture
+def groups(before_each_training):
     """The number of fits of each group that has been trained together."""
-    sizes, train_jobs = [], together.train_jobs
-
-    def counting(jobs, **arguments):
-        sizes.append(len(jobs))
-        return train_jobs(jobs, **arguments)
-
-    monkeypatch.setattr(together, "train_jobs", counting)
+    sizes = []
+    before_each_training(lambda jobs: sizes.append(len(jobs)))
     return sizes
+
+
+@pytest.fixture
+def ctrl_c(before_each_training):
+    """Press Ctrl-C when a training begins."""
+    before_each_training(press_ctrl_c)
 
 
 @pytest.fixture(autouse=True)
@@ -419,7 +437,7 @@ def test_an_error_of_the_training_comes_to_every_fit_of_the_group(monkeypatch):
     def out_of_memory(jobs, **arguments):
         raise MemoryError("of the training")
 
-    monkeypatch.setattr(together, "train_jobs", out_of_memory)
+    monkeypatch.setattr(meetings, "train_jobs", out_of_memory)
     models = [net() for _ in range(3)]
     with meeting(), pytest.raises(MemoryError, match="of the training"):
         Parallel()(delayed(model.fit)(X, Y) for model in models)
@@ -593,15 +611,11 @@ def test_trees_of_nested_work_come_to_an_end_with_the_results_of_one_after_the_o
 # --- memory, progress, Ctrl-C, other machines --------------------------------------------------------
 
 
-def test_equal_folds_are_trained_from_one_copy(monkeypatch):
-    data, train_jobs = [], together.train_jobs
-
-    def counting(jobs, **arguments):
-        interrupted = train_jobs(jobs, **arguments)
-        data.append({id(network.data) for job in jobs for network in job.networks})
-        return interrupted
-
-    monkeypatch.setattr(together, "train_jobs", counting)
+def test_equal_folds_are_trained_from_one_copy(before_each_training):
+    data = []
+    before_each_training(
+        lambda jobs: data.append({id(network.data) for job in jobs for network in job.networks})
+    )
     with meeting():
         GridSearchCV(pipeline(), IN_PIPELINE, cv=3).fit(X, Y)
 
@@ -610,7 +624,7 @@ def test_equal_folds_are_trained_from_one_copy(monkeypatch):
 
 def test_those_that_wait_hold_a_bounded_number_of_bytes(monkeypatch, groups):
     fold = X[:60].nbytes
-    monkeypatch.setattr(together, "_MOST_BYTES", 6 * fold)
+    monkeypatch.setattr(meetings, "_MOST_BYTES", 6 * fold)
 
     def scores():
         return GridSearchCV(net(), WIDTHS, cv=3).fit(X, Y).cv_results_["mean_test_score"]
@@ -619,7 +633,7 @@ def test_those_that_wait_hold_a_bounded_number_of_bytes(monkeypatch, groups):
         ours = scores()
 
     assert sum(groups) == 12
-    assert max(groups) <= 6 + together.cpu_count()  # those at work may come in addition
+    assert max(groups) <= 6 + meetings.cpu_count()  # those at work may come in addition
     assert_array_equal(ours, scores())
 
 
@@ -639,43 +653,21 @@ def test_a_task_ends_while_slower_networks_train():
     assert (1, True) in in_training
 
 
-def test_ctrl_c_ends_all_and_leaves_estimators_as_they_were(monkeypatch):
-    train_jobs, main_thread = together.train_jobs, threading.main_thread().ident
-
-    def press(jobs, **arguments):
-        signal.pthread_kill(main_thread, signal.SIGINT)
-        return train_jobs(jobs, **arguments)
-
-    monkeypatch.setattr(together, "train_jobs", press)
+def test_ctrl_c_ends_all_and_leaves_estimators_as_they_were(ctrl_c):
     models = [
         net((width,), max_iter=10**6, tol=0, n_iter_no_change=np.inf) for width in (2, 3, 4, 5, 6)
     ]
     before = [dict(vars(model)) for model in models]
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with meeting(), pytest.raises(KeyboardInterrupt):
-            Parallel()(delayed(model.fit)(X, Y) for model in models)
-    finally:
-        signal.signal(signal.SIGINT, handler)
+    with meeting(), pytest.raises(KeyboardInterrupt):
+        Parallel()(delayed(model.fit)(X, Y) for model in models)
 
     assert [vars(model) for model in models] == before
 
 
-def test_ctrl_c_ends_nested_work(monkeypatch):
-    train_jobs, main_thread = together.train_jobs, threading.main_thread().ident
-
-    def press(jobs, **arguments):
-        signal.pthread_kill(main_thread, signal.SIGINT)
-        return train_jobs(jobs, **arguments)
-
-    monkeypatch.setattr(together, "train_jobs", press)
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+def test_ctrl_c_ends_nested_work(ctrl_c):
     slow = net(max_iter=10**6, tol=0, n_iter_no_change=np.inf)
-    try:
-        with meeting(), pytest.raises(KeyboardInterrupt):
-            cross_val_score(GridSearchCV(slow, WIDTHS, cv=2), X, Y, cv=3)
-    finally:
-        signal.signal(signal.SIGINT, handler)
+    with meeting(), pytest.raises(KeyboardInterrupt):
+        cross_val_score(GridSearchCV(slow, WIDTHS, cv=2), X, Y, cv=3)
 
 
 def test_groups_are_spread_over_the_cluster_that_is_configured_outside():

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
+from helpers import PROBLEMS, make_problem
 from skdense import LowLevelMLPClassifier
 from skdense.core.initializers import initial_parameters
 
@@ -28,19 +29,11 @@ SETTINGS = {
     "hidden_layer_sizes": (7, 4), "batch_size": 25, "learning_rate_init": 0.05, "max_iter": 8,
     "random_state": 0,
 }  # fmt: skip
-PROBLEMS = ("binary", "three classes", "multilabel")
 
 
-def make_problem(kind="binary", n_train=100, n_val=70, seed=0):
-    """Noisy X, y, X_val and y_val: binary strings, three classes, or three labels at once."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_train + n_val, 4))
-    scores = X @ rng.normal(size=(4, 3)) + 0.8 * rng.normal(size=(len(X), 3))
-    y = {
-        "binary": np.where(scores[:, 0] > 0, "yes", "no"),
-        "three classes": scores.argmax(axis=1),
-        "multilabel": (scores > 0).astype(int),
-    }[kind]
+def split_problem(kind="binary", n_train=100, n_val=70, seed=0):
+    """X, y, X_val and y_val."""
+    X, y = make_problem(kind, n_train + n_val, seed)
     return X[:n_train], y[:n_train], X[n_train:], y[n_train:]
 
 
@@ -76,7 +69,7 @@ def multilabel_log_loss(y, probabilities, sample_weight=None):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_loss_and_score_are_those_of_the_network_after_each_epoch(problem, weighted):
-    X, y, X_val, y_val = make_problem(problem)
+    X, y, X_val, y_val = split_problem(problem)
     weights_val = np.random.default_rng(1).uniform(0, 3, len(X_val)) if weighted else None
 
     model = LowLevelMLPClassifier(**SETTINGS)
@@ -87,7 +80,7 @@ def test_loss_and_score_are_those_of_the_network_after_each_epoch(problem, weigh
 
 
 def test_squared_error_is_recorded_where_it_is_the_loss():
-    X, y, X_val, y_val = make_problem()
+    X, y, X_val, y_val = split_problem()
     model = LowLevelMLPClassifier(**SETTINGS, loss="squared_error", activation="tanh").fit(X, y)
     # Where an output is clipped to a probability, its error cannot be told from predict_proba.
     probabilities = model.predict_proba(X_val)
@@ -102,7 +95,7 @@ def test_squared_error_is_recorded_where_it_is_the_loss():
 
 @pytest.mark.parametrize("n_val", [1, 24, 25, 26, 64, 100])
 def test_all_validation_rows_count_whatever_their_number(n_val):
-    X, y, X_val, y_val = make_problem("three classes", n_val=100)
+    X, y, X_val, y_val = split_problem("three classes", n_val=100)
     X_val, y_val = X_val[:n_val], y_val[:n_val]
 
     model = LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X_val, y_val=y_val)
@@ -114,7 +107,7 @@ def test_all_validation_rows_count_whatever_their_number(n_val):
 
 
 def test_a_validation_set_may_lack_classes():
-    X, y, X_val, y_val = make_problem()
+    X, y, X_val, y_val = split_problem()
     only_yes = y_val == "yes"
 
     model = LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X_val[only_yes], y_val=y_val[only_yes])
@@ -124,7 +117,7 @@ def test_a_validation_set_may_lack_classes():
 
 
 def test_class_weight_counts_in_validation():
-    X, y, X_val, y_val = make_problem()
+    X, y, X_val, y_val = split_problem()
     class_weight = {"no": 0.5, "yes": 3.0}
     weights, weights_val = (np.where(labels == "yes", 3.0, 0.5) for labels in (y, y_val))
 
@@ -138,7 +131,7 @@ def test_class_weight_counts_in_validation():
 
 
 def test_class_weight_multiplies_the_weights_of_the_validation_samples():
-    X, y, X_val, y_val = make_problem()
+    X, y, X_val, y_val = split_problem()
     given = np.random.default_rng(1).uniform(0, 3, len(X_val))
 
     by_class = LowLevelMLPClassifier(**SETTINGS, class_weight={"no": 0.5})
@@ -150,7 +143,7 @@ def test_class_weight_multiplies_the_weights_of_the_validation_samples():
 
 
 def test_balanced_class_weights_are_those_of_the_training_samples():
-    X, y, X_val, y_val = make_problem("three classes")
+    X, y, X_val, y_val = split_problem("three classes")
     y_val[:30] = 0  # other proportions than those of y
     balanced = compute_class_weight("balanced", classes=np.arange(3), y=y)
 
@@ -162,7 +155,7 @@ def test_balanced_class_weights_are_those_of_the_training_samples():
 
 
 def test_a_warm_start_appends_to_the_curves():
-    X, y, X_val, y_val = make_problem()
+    X, y, X_val, y_val = split_problem()
     model = LowLevelMLPClassifier(**SETTINGS, warm_start=True).fit(X, y, X_val=X_val, y_val=y_val)
     losses, scores = model.validation_loss_curve_, model.validation_scores_
 
@@ -174,7 +167,7 @@ def test_a_warm_start_appends_to_the_curves():
 
 
 def test_there_are_no_validation_curves_without_a_validation_set():
-    X, y, X_val, y_val = make_problem()
+    X, y, X_val, y_val = split_problem()
     model = LowLevelMLPClassifier(**SETTINGS)
 
     model.fit(X, y, X_val=X_val, y_val=y_val).fit(X, y)
@@ -188,7 +181,7 @@ def test_there_are_no_validation_curves_without_a_validation_set():
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_without_early_stopping_the_training_is_not_changed(problem):
-    X, y, X_val, y_val = make_problem(problem)
+    X, y, X_val, y_val = split_problem(problem)
     streams = [np.random.RandomState(0) for _ in range(2)]
     parameters = {**SETTINGS, "max_iter": 40, "tol": 0.01, "n_iter_no_change": 2}
 
@@ -211,7 +204,7 @@ def test_without_early_stopping_the_training_is_not_changed(problem):
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_it_replaces_the_split_of_mlp_classifier(problem):
     """Given the samples that MLPClassifier sets aside, and no shuffling, ours is its model."""
-    X, y, *_ = make_problem(problem)
+    X, y, *_ = split_problem(problem)
     parameters = {**SETTINGS, "max_iter": 40, "early_stopping": True, "n_iter_no_change": 4}
     theirs = MLPClassifier(**parameters, shuffle=False, validation_fraction=0.3).fit(X, y)
     stream = np.random.RandomState(0)
@@ -231,7 +224,7 @@ def test_it_replaces_the_split_of_mlp_classifier(problem):
 
 
 def test_nothing_is_drawn_for_a_split_and_the_best_weights_come_back():
-    X, y, X_val, y_val = make_problem(seed=3)
+    X, y, X_val, y_val = split_problem(seed=3)
     streams = [np.random.RandomState(0) for _ in range(2)]
     parameters = {**SETTINGS, "max_iter": 30}
 
@@ -251,7 +244,7 @@ def test_nothing_is_drawn_for_a_split_and_the_best_weights_come_back():
 
 
 def test_its_weights_decide_which_epoch_is_best():
-    X, y, X_val, y_val = make_problem(seed=3)
+    X, y, X_val, y_val = split_problem(seed=3)
     weights_val = np.random.default_rng(5).uniform(0, 3, len(X_val))
 
     model = LowLevelMLPClassifier(**SETTINGS, early_stopping=True)
@@ -266,7 +259,7 @@ def test_its_weights_decide_which_epoch_is_best():
 
 
 def test_lists_columns_and_other_dtypes_are_the_same_validation_set():
-    X, y, X_val, y_val = make_problem("three classes")
+    X, y, X_val, y_val = split_problem("three classes")
     X, X_val = X.astype(np.float32).astype(np.float64), X_val.astype(np.float32).astype(np.float64)
     reference = LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X_val, y_val=y_val)
 
@@ -280,7 +273,7 @@ def test_lists_columns_and_other_dtypes_are_the_same_validation_set():
 
 
 def test_a_pipeline_transforms_it_like_x():
-    X, y, X_val, y_val = make_problem()
+    X, y, X_val, y_val = split_problem()
     X, X_val = 100 * X + 7, 100 * X_val + 7
     with sklearn.config_context(enable_metadata_routing=True):
         network = LowLevelMLPClassifier(**SETTINGS)
@@ -303,8 +296,8 @@ def test_a_pipeline_transforms_it_like_x():
 
 # --- bad input ---------------------------------------------------------------------------------------
 
-X, Y, X_VAL, Y_VAL = make_problem()
-MULTILABEL = make_problem("multilabel")
+X, Y, X_VAL, Y_VAL = split_problem()
+MULTILABEL = split_problem("multilabel")
 
 
 @pytest.mark.parametrize("given", [{"X_val": X_VAL}, {"y_val": Y_VAL}])
@@ -347,10 +340,12 @@ def test_a_bad_validation_set_is_a_clear_error_and_the_fitted_model_stays(given,
     fitted = LowLevelMLPClassifier(**SETTINGS).fit(X, Y)
     before = dict(vars(fitted))
 
-    with pytest.raises(ValueError, match=message):
-        fitted.fit(X, Y, **given)
+    for early_stopping in (False, True):
+        fitted.set_params(early_stopping=early_stopping)
+        with pytest.raises(ValueError, match=message):
+            fitted.fit(X, Y, **given)
 
-    assert vars(fitted) == before
+        assert vars(fitted) == before | {"early_stopping": early_stopping}
 
 
 @pytest.mark.parametrize(

@@ -102,11 +102,11 @@ class Source:
 
 def sources_of(networks):
     """The source of the orders of each network that shuffles."""
-    alike = {}
+    alike, several = {}, len(networks) > 1
     for network in networks:
         if network.shuffle:
-            few = network.hyper.n_samples <= MAX_SHARED_SAMPLES
-            alike.setdefault(_stream_key(network) if few else network, []).append(network)
+            may_share = several and network.hyper.n_samples <= MAX_SHARED_SAMPLES
+            alike.setdefault(_stream_key(network) if may_share else network, []).append(network)
     sources = {}
     for users in alike.values():
         first = users[0]
@@ -170,6 +170,11 @@ class Orders:
         self.position = 0
         size = shape.steps, shape.height, shape.batch
         self.buffers = cycle([np.zeros(size, np.int32), np.zeros(size, np.int32)])
+
+    @property
+    def are_drawn(self):
+        """Whether the lanes' networks have no steps left to draw."""
+        return self._limit(1) == 0
 
     def take(self, n_steps):
         """Draw the next `Chunk`, or None if all is drawn: n_steps at most, whole epochs if one fits."""

@@ -57,8 +57,8 @@ def _quiet():
             sys.stderr.flush()
             os.dup2(stderr, 2)
             log.seek(0)
-            os.write(stderr, passed_on(log.read()))
-            os.close(stderr)
+            with open(stderr, "wb") as stream:
+                stream.write(passed_on(log.read()))
             del os.environ["TF_CPP_MIN_LOG_LEVEL"]
 
 

@@ -50,22 +50,23 @@ def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False,
     plans = [Plan(spec, networks) for spec, networks in groups]
     lock, stop = Lock(), stop or Event()
 
-    def next_plan():
+    def next_plan(last):
         with lock:
-            waiting = [plan for plan in plans if plan.queue]
+            waiting = [last] if last and last.queue else [plan for plan in plans if plan.queue]
             plan = min(waiting, key=lambda plan: plan.n_stacks, default=None)
             if plan is not None:
                 plan.n_stacks += 1
+            if last is not None:
+                last.end()
             return plan
 
     def work():
-        interrupted = False
+        interrupted, plan = False, None
         try:
-            while not (interrupted or stop.is_set()) and (plan := next_plan()):
+            while not (interrupted or stop.is_set()) and (plan := next_plan(plan)):
                 plan.start()
                 with Stack(plan) as stack:
                     interrupted = _run(stack, plan, observe, each_epoch, stop, trained)
-                plan.end()
         except BaseException:
             stop.set()  # the other stacks end with the chunks that are running
             raise
@@ -85,7 +86,26 @@ def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False,
 
 def _run(stack, plan, observe, each_epoch, stop, trained):
     """Train until no network is left; True if Ctrl-C ended it."""
-    orders = Orders(plan.shape, stack.lanes, plan.steps_per_epoch, each_epoch)
+    orders = Orders(plan.shape, stack.lanes, stack.steps_per_epoch, each_epoch)
+
+    def end_chunk(news, upcoming):
+        """Serve those who watch, and let other networks in; True if there is nothing left to train."""
+        if observe is not None and observe(news, stack):
+            stop.set()
+        finished = {k: stack.networks[k] for k in stack.finished()}
+        for k, lane in stack.admit(finished).items():
+            orders.replace(k, lane, upcoming)
+            if trained is not None:
+                trained(finished[k])
+        return stop.is_set() or not stack.active.any()
+
+    upcoming = orders.take(stack.affordable_steps)
+    if upcoming is None:  # another stack has taken the last network
+        return False
+    if not stack.refills and orders.are_drawn:
+        # A single short chunk: threads would take longer than many a training.
+        end_chunk(stack.advance(upcoming), None)
+        return False
     # The program releases the interpreter's lock, so a thread is enough to draw beside it. The program
     # has a thread too: Ctrl-C comes to this one, and finds the stack as a whole chunk has left it.
     with ThreadPoolExecutor(max_workers=2) as executor:
@@ -95,18 +115,9 @@ def _run(stack, plan, observe, each_epoch, stop, trained):
             return stack.advance(chunk), drawing.result()
 
         try:
-            upcoming = orders.take(stack.affordable_steps)
             while upcoming is not None and not stop.is_set():
                 news, upcoming = executor.submit(run, upcoming).result()
-                if observe is not None and observe(news, stack):
-                    stop.set()
-                    break
-                finished = {k: stack.networks[k] for k in stack.finished()}
-                for k, lane in stack.admit(finished).items():
-                    orders.replace(k, lane, upcoming)
-                    if trained is not None:
-                        trained(finished[k])
-                if not stack.active.any():
+                if end_chunk(news, upcoming):
                     break
                 upcoming = upcoming or orders.take(stack.affordable_steps)
         except KeyboardInterrupt:

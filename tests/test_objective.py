@@ -1,0 +1,138 @@
+"""The objective takes any loss record: one for continuous targets, with a score that is no mean.
+
+L-BFGS and the classifiers' tests see to its gradient and penalty.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
+from sklearn.neural_network import MLPRegressor
+
+from skdense.core.activations import ACTIVATIONS
+from skdense.core.initializers import initial_parameters
+from skdense.core.layers import forward
+from skdense.core.losses import LOSSES, Loss, Score
+from skdense.core.network import Data, Hyper, Network, Progress, Spec
+from skdense.core.runtime import tf
+from skdense.core.schedules import SCHEDULES
+from skdense.core.training import train
+
+WIDTHS = (6, 4)
+SPEC = Spec("tanh", "half squared error", "adam", "float64")
+
+
+@tf.custom_gradient
+def half_squared_error(targets, logits):
+    """Half the mean over outputs; the gradient is that of half the sum, as in MLPRegressor."""
+
+    def gradient(upstream):
+        return None, upstream[..., None] * (logits - targets)
+
+    return tf.reduce_mean((logits - targets) ** 2, axis=-1) / 2, gradient
+
+
+def r2_terms(targets, logits, origin):
+    """For each output the squared residuals, the squared targets and the targets, from an origin."""
+    shifted = targets - origin
+    return tf.unstack(tf.concat([(targets - logits) ** 2, shifted**2, shifted], axis=-1), axis=-1)
+
+
+def r2(sums, weight):
+    residuals, squares, totals = tf.split(sums, 3, axis=1)
+    return tf.reduce_mean(1 - residuals / (squares - totals**2 / weight[:, None]), axis=1)
+
+
+@pytest.fixture(autouse=True)
+def half_squared_error_is_a_loss(monkeypatch):
+    score = Score(n_terms=lambda n_outputs: 3 * n_outputs, terms=r2_terms, finish=r2)
+    monkeypatch.setitem(LOSSES, SPEC.loss, Loss(half_squared_error, None, score))
+
+
+def make_data(n_samples, n_outputs, seed, weighted=False):
+    """Targets far from zero, so that sums of their squares would lose digits."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, 5))
+    targets = (
+        1e4 + np.tanh(X @ rng.normal(size=(5, n_outputs))) + rng.normal(size=(n_samples, n_outputs))
+    )
+    return Data(X, targets, rng.uniform(0.1, 3, n_samples) if weighted else None)
+
+
+def make_network(data, validation, seed=0, max_epochs=5):
+    random_state = np.random.RandomState(seed)
+    layer_sizes = (data.X.shape[1], *WIDTHS, data.targets.shape[1])
+    numbers = dict.fromkeys(Hyper._fields, 0.0) | {
+        "alpha": 0.1,
+        "learning_rate_init": 0.01,
+        "schedule": SCHEDULES["constant"].number,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "epsilon": 1e-8,
+        "patience": np.inf,
+        "max_epochs": max_epochs,
+        "n_samples": len(data.X),
+        "batch_size": 25,
+        "n_validation": len(validation.X),
+    }
+    return Network(
+        parameters=initial_parameters(layer_sizes, "glorot_uniform", "tanh", random_state, "float64"),
+        hyper=Hyper(**numbers),
+        progress=Progress(numbers["learning_rate_init"]),
+        data=data,
+        validation=validation,
+        random_state=random_state,
+    )
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_continuous_targets_are_trained_as_by_mlp_regressor_and_scored_by_r2(n_outputs, weighted):
+    data = make_data(110, n_outputs, 0, weighted)
+    validation = make_data(60, n_outputs, 1, weighted)
+    network = make_network(data, validation)
+    theirs = MLPRegressor(
+        hidden_layer_sizes=WIDTHS,
+        activation="tanh",
+        alpha=0.1,
+        learning_rate_init=0.01,
+        batch_size=25,
+        max_iter=5,
+        random_state=0,
+    )
+
+    train(SPEC, [network])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        theirs.fit(data.X, data.targets if n_outputs > 1 else data.targets.ravel(), data.weights)
+
+    np.testing.assert_allclose(network.curves.loss, theirs.loss_curve_, rtol=1e-9)
+    for (kernel, bias), coef, intercept in zip(
+        network.parameters, theirs.coefs_, theirs.intercepts_, strict=True
+    ):
+        np.testing.assert_allclose(kernel, coef, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(bias, intercept, rtol=0, atol=1e-9)
+    predicted = forward(validation.X, network.parameters, ACTIVATIONS["tanh"].array)
+    expected = r2_score(validation.targets, predicted, sample_weight=validation.weights)
+    np.testing.assert_allclose(network.curves.validation_score[-1], expected, rtol=1e-9)
+
+
+def test_networks_on_continuous_targets_of_their_own_share_a_stack():
+    spec = SPEC._replace(dtype="float32")
+
+    def networks():
+        validation = make_data(60, 2, 9)
+        return [make_network(make_data(100 + k, 2, k), validation, seed=k) for k in range(3)]
+
+    together, alone = networks(), networks()
+    train(spec, together)
+    for network in alone:
+        train(spec, [network])
+
+    for ours, lone in zip(together, alone, strict=True):
+        np.testing.assert_allclose(ours.curves.loss, lone.curves.loss, rtol=1e-4)
+        np.testing.assert_allclose(
+            ours.curves.validation_score, lone.curves.validation_score, rtol=1e-3
+        )
