@@ -33,8 +33,11 @@ def one_ulp_away(X):
     return np.nextafter(X, np.inf, dtype=X.dtype)
 
 
-def pairwise_cover(factors):
-    """Rows, chosen greedily, that show every two levels of different factors together."""
+def pairwise_cover(factors, program_of):
+    """Rows, chosen greedily, that show every two levels of different factors together.
+
+    `program_of(row)` is what of a row, in the order of the factors, chooses the compiled program.
+    """
 
     def pairs(row):
         return set(combinations(enumerate(row), 2))
