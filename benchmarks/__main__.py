@@ -42,7 +42,9 @@ def main():
     for name, (*_, description) in SUITES.items():
         parser.add_argument(f"--{name}", action="store_true", help=description)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the reports")
-    parser.add_argument("--readme", action="store_true", help="put the table of --quick into README.md")
+    parser.add_argument(
+        "--readme", action="store_true", help="put the report of --quick into README.md"
+    )
     arguments = vars(parser.parse_args())
     warnings.simplefilter("ignore", ConvergenceWarning)  # with stopping off, every fit ends with one
     for name in [name for name in SUITES if arguments[name]] or ["quick"]:
@@ -60,14 +62,14 @@ def main():
             draw(figures, folder / f"{name}.png")
         print(report)
         if name == "quick" and arguments["readme"]:
-            _update_readme(f"{accuracy.to_readme(figures)}\n\n{settings}\n")
+            _update_readme(report)
 
 
-def _update_readme(text):
+def _update_readme(report):
     """Replace what stands between the two marks."""
     start, end = MARKS
     before, _, rest = README.read_text().partition(start)
-    README.write_text(f"{before}{start}\n{text}\n{end}{rest.partition(end)[2]}")
+    README.write_text(f"{before}{start}\n{report}\n{end}{rest.partition(end)[2]}")
 
 
 if __name__ == "__main__":

@@ -20,12 +20,12 @@ QUICK_DATA = "two_clouds,breast_cancer,wine,digits"
 FRESH = ["first_fit_seconds", "process_seconds", "peak_bytes"]
 PROCESSES = 3  # of each estimator on each data set
 SCORES = {"classification": ("accuracy", "log-loss"), "regression": ("R²", "RMSE")}
-LEGEND = """\
-Mean ± standard deviation over {n_splits} splits, the same for all; every parameter at its default, but
+LEGEND = f"""\
+Mean ± standard deviation over five splits, the same for all; every parameter at its default, but
 LogisticRegression's `max_iter=1000`. *fit*: median seconds of a later fit of the process, with BLAS and
 OpenMP on 1 thread / on all cores; what TensorFlow trains has threads of its own, on all cores.
 *speed-up*: MLPClassifier's seconds / the row's in the same split, the median, and of both thread
-settings the smaller. The rest are medians of {processes} fresh processes on all cores: *first fit*,
+settings the smaller. The rest are medians of {PROCESSES} fresh processes on all cores: *first fit*,
 after imports; *process*, from its start to the first predictions, imports included; *peak*, its largest
 resident memory."""
 
@@ -68,7 +68,6 @@ def summarize(splits, processes):
         scores, spreads = runs[["score", "value"]].mean(), runs[["score", "value"]].std()
         row = {
             "estimator": estimator,
-            "n_splits": len(runs),
             "score": (scores.score, spreads.score),
             "loss": (scores.value, spreads.value),
             "fit_seconds": {name: own[name].median() for name in settings},
@@ -80,25 +79,13 @@ def summarize(splits, processes):
     return rows
 
 
-def to_readme(rows):
-    """The README's table, and what its columns mean."""
-    table = _table(rows)
-    for cells in table:
-        del cells["predict, ms"]
-    return f"{markdown_table(table)}\n\n{_legend(rows)}"
-
-
 def to_markdown(rows):
     """What the columns mean, and a table for each task."""
     tables = [
         markdown_table(_table([row for row in rows if row["task"] == task]))
         for task in dict.fromkeys(row["task"] for row in rows)
     ]
-    return "\n\n".join([_legend(rows), *tables])
-
-
-def _legend(rows):
-    return LEGEND.format(n_splits=rows[0]["n_splits"], processes=PROCESSES)
+    return "\n\n".join([LEGEND, *tables])
 
 
 def _table(rows):

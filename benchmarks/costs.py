@@ -62,9 +62,8 @@ def compiling():
     return {
         "programs that cross_val_score(cv=5) compiles": cross_validation,
         "programs that GridSearchCV over ten small widths compiles": ten_widths,
-        f"programs of {N_SHAPES} shapes, to 1000 x 40 and 64 units; memory of all": (
-            f"{shapes}, {n_bytes / 1e6:.0f} MB"
-        ),
+        f"programs of {N_SHAPES} shapes, to 1000 x 40 and 64 units": shapes,
+        "memory of these programs": f"{n_bytes / 1e6:.0f} MB",
     }
 
 
@@ -111,13 +110,11 @@ def memory():
 
 def growth():
     """Microseconds a sample and epoch against rows, features and width: one dict for each point."""
+    rows, features, width = (10**3, 10**4, 10**5, 10**6), (10, 100, 1000), (16, 64, 256, 1024)
     points = [
-        *[
-            ("rows", n, n, 20, (64, 64), max(2, 100_000 // n))
-            for n in (1000, 10_000, 100_000, 1_000_000)
-        ],
-        *[("features", p, 5000, p, (64, 64), 5) for p in (10, 100, 1000)],
-        *[("width", w, 5000, 50, (w, w), 5) for w in (16, 64, 256, 1024)],
+        *[("rows (20 features, 64-64)", n, n, 20, (64, 64), max(2, 10**5 // n)) for n in rows],
+        *[("features (5000 rows, 64-64)", p, 5000, p, (64, 64), 5) for p in features],
+        *[("width of both layers (5000 rows, 50 features)", w, 5000, 50, (w, w), 5) for w in width],
     ]
     found = []
     for axis, value, n_samples, n_features, hidden, epochs in tqdm(points, desc="growth", leave=False):

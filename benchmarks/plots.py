@@ -57,12 +57,11 @@ def speed(rows, path):
         places = [jobs.index(job) for job in group.job]
         axis.plot(group.ratio, places, ls="none", color=colour, marker=marker, alpha=0.85, label=column)
     axis.axvline(1, color="0.4", lw=1)
-    axis.set_xscale("log")
+    axis.set(xscale="log", ylim=(len(jobs) - 0.5, -0.5))
     ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if tick >= 0.7 * table.ratio.min()]
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
     axis.set_yticks(range(len(jobs)), jobs, fontsize=8)
-    axis.set_ylim(len(jobs) - 0.5, -0.5)
     axis.grid(alpha=0.3)
     axis.set_xlabel(
         "MLPClassifier's seconds / ours (log), the smaller of BLAS on 1 thread and on all cores",
@@ -75,19 +74,13 @@ def speed(rows, path):
 def growth(points, path):
     """Seconds a sample and epoch against rows, features and width; flat means linear in rows."""
     table = pd.DataFrame(points)
-    labels = {
-        "rows": "rows (20 features, 64-64)",
-        "features": "features (5000 rows, 64-64)",
-        "width": "width of both layers (5000 rows, 50 features)",
-    }
     styles = (
         {"color": OURS, "marker": "o"},
         {"color": THEIRS, "marker": "s"},
         {"color": THEIRS, "ls": "--"},
     )
     figure, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
-    for axis, (name, label) in zip(axes, labels.items()):
-        line = table[table.axis == name]
+    for axis, (label, line) in zip(axes, table.groupby("axis", sort=False)):
         for contestant, style in zip(table.columns[2:], styles):
             axis.plot(line.value, line[contestant], label=contestant, **style)
         axis.set(xscale="log", yscale="log", xlabel=label)

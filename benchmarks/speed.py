@@ -33,7 +33,14 @@ COLUMNS = {
 }
 FLOAT64, FLOAT32, _ = COLUMNS
 BOTH = (FLOAT64, FLOAT32)
-SGD = {"solver": "sgd", "momentum": 0, "learning_rate_init": 0.1, "alpha": 0}
+SGD = {
+    "solver": "sgd",
+    "momentum": 0,
+    "nesterovs_momentum": False,
+    "learning_rate_init": 0.1,
+    "alpha": 0,
+    "shuffle": False,
+}
 
 
 def fitting(estimator, X, y):
@@ -69,6 +76,7 @@ class Job:
 
 
 def fit(title, data, epochs, hidden=(100,), columns=tuple(COLUMNS), calls=1, **parameters):
+    """A fit by minibatches."""
     parameters |= {"hidden_layer_sizes": hidden, "max_iter": epochs}
     title = f"fit, {title}, {hidden}, {epochs} epochs"
     return Job(title, data, parameters, fitting, calls, columns, epochs)
@@ -103,7 +111,7 @@ _digits, _iris = partial(_scaled, load_digits), partial(_scaled, load_iris)
 _binary, _medium = partial(generated, 20_000, 20), partial(generated, 20_000, 100, 10)
 _wide, _million = partial(generated, 10_000, 784, 10), partial(generated, 1_000_000, 20)
 JOBS = [
-    fit("2000x2, plain sgd, batch 100", clouds, 600, (2, 2), batch_size=100, shuffle=False, **SGD),
+    fit("2000x2, plain sgd, batch 100", clouds, 600, (2, 2), batch_size=100, **SGD),
     fit("2000x2, batch 100", clouds, 100, (2, 2), batch_size=100),
     fit("1797x64 digits", _digits, 100),
     fit("1797x64 digits, early stopping", _digits, 100, early_stopping=True),
@@ -121,7 +129,7 @@ JOBS = [
     _lbfgs("20000x20", _binary, 20, (64, 64)),
     *_calls("partial_fit, digits", feeding, _digits, (100,), {1: 100, 32: 100, 200: 50, 1797: 10}),
     *_calls("partial_fit, 20 features", feeding, _binary, (64, 64), {200: 100, 2000: 20, 20_000: 4}),
-    *_calls("predict, digits", predicting, _digits, (100,), {1: 300, 100: 300, 1800: 50}, BOTH),
+    *_calls("predict, digits", predicting, _digits, (100,), {1: 300, 100: 300, 1797: 50}, BOTH),
     *_calls("predict, 20 features", predicting, _million, (64, 64), {1_000_000: 1}, BOTH),
 ]
 

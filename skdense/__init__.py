@@ -4,9 +4,10 @@ from joblib import register_parallel_backend
 
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.many import fit_many
+from skdense.regressor import LowLevelMLPRegressor
 from skdense.together import TogetherBackend
 
-__all__ = ["LowLevelMLPClassifier", "fit_many"]
+__all__ = ["LowLevelMLPClassifier", "LowLevelMLPRegressor", "fit_many"]
 __version__ = "0.1.0.dev0"
 
 register_parallel_backend("skdense", TogetherBackend)

@@ -108,7 +108,8 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            What to predict: class labels, or an indicator matrix for multilabel problems.
+            What to predict: numbers for a regressor; for a classifier class labels, or an indicator
+            matrix for multilabel problems.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples; None weights them equally.
         X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None

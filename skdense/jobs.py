@@ -17,11 +17,10 @@ from skdense.validation import check_data, check_parameters, hidden_sizes
 
 CURVES = {
     "loss_curve_": "loss",
-    "accuracy_curve_": "accuracy",
     "validation_loss_curve_": "validation_loss",
     "validation_scores_": "validation_score",
 }
-"""The attributes with a value for each epoch, and their fields of `Curves`."""
+"""The attributes of all estimators with a value for each epoch, and their fields of `Curves`."""
 
 _AUTO_BATCH = 200
 
@@ -40,6 +39,11 @@ class Job:
     earlier_curves: dict
     incremental: bool
     minima: list | None = field(default=None, init=False)
+
+    @property
+    def curves(self):
+        """The attributes with a value for each epoch, and their fields of `Curves`."""
+        return CURVES | self.target_type.curves
 
 
 def prepare(estimator, given):
@@ -75,6 +79,7 @@ def prepare(estimator, given):
         parameters=parameters,
         hyper=_hyper(
             estimator,
+            target_type,
             settings,
             dtype,
             max_epochs=1 if given.incremental else estimator.max_iter,
@@ -92,7 +97,8 @@ def prepare(estimator, given):
         validation_rows=validation_rows,
         batch_capacity=_AUTO_BATCH if estimator.batch_size == "auto" else 1,
     )
-    earlier_curves = {name: getattr(estimator, name, None) for name in CURVES if goes_on}
+    curves = CURVES | target_type.curves
+    earlier_curves = {name: getattr(estimator, name, None) for name in curves if goes_on}
     spec = Spec(estimator.activation, target_type.loss, optimizer, dtype.name)
     networks = [network, *_further_draws(estimator, network)] if not goes_on else [network]
     return Job(estimator, target_type, spec, networks, earlier_curves, given.incremental)
@@ -200,7 +206,7 @@ def optimizer_settings(estimator):
     return {name: float(value) for name, value in settings.items()}
 
 
-def _hyper(estimator, settings, dtype, max_epochs, n_samples, n_validation):
+def _hyper(estimator, target_type, settings, dtype, max_epochs, n_samples, n_validation):
     batch_size = _AUTO_BATCH if estimator.batch_size == "auto" else estimator.batch_size
     # XLA takes subnormal numbers for 0, and a unit without gradient would divide 0 by 0.
     epsilon = max(settings["epsilon"], float(np.finfo(dtype).tiny))
@@ -214,4 +220,5 @@ def _hyper(estimator, settings, dtype, max_epochs, n_samples, n_validation):
         n_samples=n_samples,
         batch_size=min(batch_size, n_samples),
         n_validation=n_validation,
+        **target_type.hyper,
     )

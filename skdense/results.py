@@ -4,10 +4,10 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skdense.callers import warn_at_caller
-from skdense.jobs import CURVES, optimizer_settings
+from skdense.jobs import optimizer_settings
 
 _STOCHASTIC_ATTRIBUTES = (
-    *CURVES, "best_loss_", "best_validation_score_", "_no_improvement_count", "_optimizer_state",
+    "best_loss_", "best_validation_score_", "_no_improvement_count", "_optimizer_state",
 )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def finish(job):
     else:
         attributes = lbfgs_attributes(job, network, job.minima[best])
         _warn_if_failed(job.estimator, job.minima[best])
-        for name in _STOCHASTIC_ATTRIBUTES:
+        for name in (*job.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(job.estimator).pop(name, None)
     attributes["init_losses_"] = init_losses
     vars(job.estimator).update(attributes)
@@ -56,7 +56,7 @@ def stochastic_attributes(job, network):
     progress = network.progress
     early_stopping = job.estimator.early_stopping
     attributes = _parameter_attributes(job, network.best_parameters or network.parameters)
-    for name, field_name in CURVES.items():
+    for name, field_name in job.curves.items():
         curve = job.earlier_curves.get(name)
         if network.validation is not None or not name.startswith("validation"):
             curve = (curve or []) + getattr(network.curves, field_name).tolist()

@@ -5,14 +5,65 @@ Nothing here imports TensorFlow.
 """
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
+    type_of_target,
+    unique_labels,
+)
 
 from skdense.core.activations import OUTPUT_ACTIVATIONS
 
 
-class Labels:
+class Targets:
+    """What all types of targets have in common.
+
+    Parameters
+    ----------
+    loss : str
+        The loss that is minimized, a key of `losses`.
+
+    Attributes
+    ----------
+    losses : dict of str to (str, str)
+        For each loss of the estimator the output layer's activation, and the key of the core's table of
+        losses, which also tells how predictions are scored.
+    curves : dict of str to str
+        The attributes with a value for each epoch that not all estimators have, and their fields of
+        `Curves`.
+    is_stratified : bool
+        Whether the validation split keeps the proportions of the classes.
+    class_weight : dict, "balanced" or None
+        The factors on the weights of the classes.
+    hyper : dict of str to float
+        The fields of `Hyper` that the loss takes.
+    """
+
+    curves = {}
+    is_stratified = False
+    class_weight = None
+    hyper = {}
+
+    def __init__(self, loss):
+        self.out_activation, self.loss = self.losses[loss]
+
+    def check(self, y, name):
+        """Raise unless y, of this name, is of this type."""
+        raise NotImplementedError
+
+    def encode(self, y):
+        """The targets `(n_samples, n_outputs)`."""
+        raise NotImplementedError
+
+    def decode(self, logits):
+        """The predictions. As other methods that are given logits, it may overwrite them."""
+        raise NotImplementedError
+
+
+class Labels(Targets):
     """Class labels: what binary, multiclass and multilabel targets have in common.
 
     Parameters
@@ -21,29 +72,23 @@ class Labels:
         Fitted to the labels.
     classes : ndarray of shape (n_classes,)
     loss : str
-        The loss that is minimized, a key of `losses`.
-
-    Attributes
-    ----------
-    losses : dict of str to (str, str)
-        For each loss of the estimator the output layer's activation, and the key of the core's table of
-        losses, which also tells which predictions are correct.
-    is_stratified : bool
-        Whether the validation split keeps the proportions of the classes.
+    class_weight : dict, "balanced" or None
     """
 
     losses = {
         "log_loss": ("logistic", "logistic_log_loss"),
         "squared_error": ("identity", "squared_error"),
     }
-    is_stratified = False
+    curves = {"accuracy_curve_": "accuracy"}
 
-    def __init__(self, binarizer, classes, loss):
-        self.binarizer, self.classes = binarizer, classes
-        self.out_activation, self.loss = self.losses[loss]
+    def __init__(self, binarizer, classes, loss, class_weight=None):
+        super().__init__(loss)
+        self.binarizer, self.classes, self.class_weight = binarizer, classes, class_weight
 
     def check(self, y, name):
         """Raise if y has labels that are not among the classes."""
+        if self._are_numbers(y) and np.isin(y, self.classes).all():
+            return  # what follows checks more than numbers need, and takes longer than many a training
         labels = unique_labels(y)
         if len(np.setdiff1d(labels, self.classes)):
             raise ValueError(
@@ -52,11 +97,14 @@ class Labels:
             )
 
     def encode(self, y):
-        """The targets `(n_samples, n_outputs)`."""
+        if self._are_numbers(y):
+            return self._one_hot(y)
         return self.binarizer.transform(y).astype(bool)  # one byte each, whatever the dtype of X
 
+    def _are_numbers(self, y):
+        return y.ndim == 1 and y.dtype.kind in "biuf" and self.classes.dtype.kind in "biuf"
+
     def decode(self, logits):
-        """The predicted labels. As the other methods, it may overwrite the logits."""
         return self.binarizer.inverse_transform(self._outputs(logits))
 
     def probabilities(self, logits):
@@ -84,6 +132,9 @@ class Binary(Labels):
 
     is_stratified = True
 
+    def _one_hot(self, y):
+        return y[:, None] == self.classes[1:]
+
     def decode(self, logits):
         return self.binarizer.inverse_transform(self._outputs(logits).ravel())
 
@@ -107,6 +158,9 @@ class OneClass(Binary):
         "squared_error": ("identity", "one_class_squared_error"),
     }
 
+    def _one_hot(self, y):
+        return y[:, None] != self.classes
+
 
 class Multiclass(Labels):
     """Three classes or more: an output for each, of which one is right."""
@@ -115,6 +169,9 @@ class Multiclass(Labels):
         "log_loss": ("softmax", "softmax_log_loss"),
         "squared_error": ("identity", "multiclass_squared_error"),
     }
+
+    def _one_hot(self, y):
+        return y[:, None] == self.classes
 
     def _clipped(self, outputs, eps):
         positive = np.maximum(outputs, eps)
@@ -140,7 +197,7 @@ def labels_of(estimator, loss):
     """The type of the labels that an estimator knows."""
     binarizer, classes = estimator._label_binarizer, estimator.classes_
     cls = OneClass if len(classes) == 1 else _LABELS[binarizer.y_type_]
-    return cls(binarizer, classes, loss)
+    return cls(binarizer, classes, loss, estimator.class_weight)
 
 
 def fitted_labels(estimator):
@@ -152,6 +209,21 @@ def fitted_labels(estimator):
 
 def learn_labels(estimator, y, given, goes_on):
     """Set what an estimator knows of labels, or check that y has no other ones; return their type."""
+    try:
+        return _learn_labels(estimator, y, given, goes_on)
+    except ValueError:
+        _check_discrete(y)
+        raise
+
+
+def _check_discrete(y):
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        raise ValueError(f"{error} To predict numbers use LowLevelMLPRegressor.") from None
+
+
+def _learn_labels(estimator, y, given, goes_on):
     if given.incremental and _check_partial_fit_first_call(estimator, given.classes):
         multilabel = type_of_target(y).startswith("multilabel")
         estimator._label_binarizer = LabelBinarizer().fit(y if multilabel else given.classes)
@@ -172,3 +244,67 @@ def _check_all(classes, y):
             "warm_start can only be used where `y` has the same classes as in the previous call to "
             f"fit. Previously got {classes}, `y` has {labels}"
         )
+
+
+class Continuous(Targets):
+    """Numbers to predict, in one column or several.
+
+    Parameters
+    ----------
+    loss : str
+    quantile : float
+        What the loss of that name predicts.
+    """
+
+    losses = {
+        "squared_error": ("identity", "half_squared_error"),
+        "poisson": ("exp", "half_poisson_deviance"),
+        "absolute_error": ("identity", "absolute_error"),
+        "quantile": ("identity", "pinball"),
+    }
+
+    def __init__(self, loss, quantile):
+        super().__init__(loss)
+        self.hyper = {"quantile": quantile}
+
+    def check(self, y, name):
+        if issparse(y):
+            raise TypeError(f"{name} must be dense, got a sparse matrix; use {name}.toarray()")
+        try:
+            y = self._as_numbers(y)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} must have numbers, got dtype {y.dtype}: {error}") from error
+        if self.out_activation == "exp" and (y < 0).any():
+            raise ValueError(
+                f"Some value(s) of {name} are out of the valid range of loss='poisson': must be at "
+                f"least 0, got {y.min()}"
+            )
+
+    def encode(self, y):
+        return self._as_numbers(y).reshape(len(y), -1)
+
+    def decode(self, logits):
+        predictions = OUTPUT_ACTIVATIONS[self.out_activation](logits)
+        return predictions.ravel() if predictions.shape[1] == 1 else predictions
+
+    def _as_numbers(self, y):
+        return y if y.dtype.kind in "biuf" else y.astype(np.float64)
+
+
+def fitted_continuous(estimator):
+    """The type of the numbers that an estimator was fitted to."""
+    loss = "poisson" if estimator.out_activation_ == "exp" else "squared_error"
+    return Continuous(loss, estimator.quantile)
+
+
+def learn_continuous(estimator, y, goes_on):
+    """The type of the numbers y, which has as many columns as before if training goes on."""
+    target_type = Continuous(estimator.loss, estimator.quantile)
+    target_type.check(y, "y")
+    n_outputs = 1 if y.ndim == 1 else y.shape[1]
+    if goes_on and n_outputs != estimator.n_outputs_:
+        raise ValueError(
+            f"y has {n_outputs} outputs, but training goes on from a network with "
+            f"{estimator.n_outputs_}: give y the same columns, or set warm_start=False and call fit"
+        )
+    return target_type

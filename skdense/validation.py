@@ -65,7 +65,7 @@ def check_data(estimator, given, goes_on):
     X, y = _check_arrays(estimator, given, goes_on)
     target_type = estimator._learn_targets(y, given, goes_on)
     X_val, y_val = _check_validation_set(estimator, given, X.dtype, y, target_type)
-    weights, weights_val = _weights(estimator, given, X, y, X_val, y_val)
+    weights, weights_val = _weights(target_type, given, X, y, X_val, y_val)
     data = Data(X, target_type.encode(y), weights)
     if X_val is None:
         return target_type, data, None
@@ -82,7 +82,7 @@ def _check_arrays(estimator, given, goes_on):
 
 
 def _column(y, name="y"):
-    """Labels of one dimension, if they have one column."""
+    """The same y, of one dimension if it has one column."""
     if y.ndim == 1 or y.shape[1] > 1:
         return y
     warn_at_caller(
@@ -111,17 +111,17 @@ def _check_validation_set(estimator, given, dtype, y, target_type):
     return X_val, y_val
 
 
-def _weights(estimator, given, X, y, X_val, y_val):
+def _weights(target_type, given, X, y, X_val, y_val):
     """Each sample's weight times its class's, for training and validation; None if all are one."""
     weights = _check_weights(given.sample_weight, X, "sample_weight")
     weights_val = None
     if X_val is not None:
         weights_val = _check_weights(given.sample_weight_val, X_val, "sample_weight_val")
-    if estimator.class_weight is None:
+    if target_type.class_weight is None:
         return weights, weights_val
-    if isinstance(estimator.class_weight, dict):
-        _check_class_weight(estimator, y)
-    factors, factors_val = _class_factors(estimator.class_weight, y, y_val, weights)
+    if isinstance(target_type.class_weight, dict):
+        _check_class_weight(target_type, y)
+    factors, factors_val = _class_factors(target_type.class_weight, y, y_val, weights)
     weights = factors * (1 if weights is None else weights)
     _check_any(weights, "class_weight and sample_weight")
     if y_val is not None:
@@ -130,16 +130,15 @@ def _weights(estimator, given, X, y, X_val, y_val):
     return weights, weights_val
 
 
-def _check_class_weight(estimator, y):
+def _check_class_weight(labels, y):
     if y.ndim == 2:
         raise ValueError("class_weight must be None or 'balanced' for multilabel y, got a dict")
-    unknown = [label for label in estimator.class_weight if label not in estimator.classes_]
+    unknown = [label for label in labels.class_weight if label not in labels.classes]
     if unknown:
         raise ValueError(
-            f"class_weight has weights of unknown classes {unknown}; the classes are "
-            f"{estimator.classes_}"
+            f"class_weight has weights of unknown classes {unknown}; the classes are {labels.classes}"
         )
-    for label, weight in estimator.class_weight.items():
+    for label, weight in labels.class_weight.items():
         if not (isinstance(weight, Real) and 0 <= weight < np.inf):
             raise ValueError(
                 f"class_weight must have finite weights of at least 0, got {weight!r} for class "

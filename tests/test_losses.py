@@ -2,13 +2,21 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, softmax
-from sklearn.metrics import log_loss
+from sklearn.metrics import (
+    log_loss,
+    mean_absolute_error,
+    mean_pinball_loss,
+    mean_squared_error,
+    r2_score,
+)
+from sklearn.neural_network._base import poisson_loss
 
 from skdense.core.losses import LOSSES
+from skdense.core.objective import BatchSums
 from skdense.core.runtime import tf
 
 OUTPUT = {
@@ -16,9 +24,15 @@ OUTPUT = {
     "softmax_log_loss": lambda z: softmax(z, axis=-1),
     "squared_error": lambda z: z,
     "multiclass_squared_error": lambda z: z,
+    "half_squared_error": lambda z: z,
+    "half_poisson_deviance": np.exp,
+    "absolute_error": lambda z: z,
+    "pinball": lambda z: z,
 }
 EXCLUSIVE = {"softmax_log_loss", "multiclass_squared_error"}
 """The losses whose targets have exactly one 1."""
+HYPER = {"pinball": [0.3]}
+"""What losses take besides targets and logits."""
 
 
 def targets_of(loss, shape, rng):
@@ -33,7 +47,8 @@ def value_and_gradient(loss, targets, logits, upstream=1.0):
     logits = tf.constant(logits)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        losses = LOSSES[loss].per_example(tf.constant(targets, logits.dtype), logits)
+        hyper = (tf.constant(number, logits.dtype) for number in HYPER.get(loss, []))
+        losses = LOSSES[loss].per_example(tf.constant(targets, logits.dtype), logits, *hyper)
         total = tf.reduce_sum(upstream * losses)
     return losses.numpy(), tape.gradient(total, logits).numpy()
 
@@ -101,9 +116,45 @@ def test_squared_error_sums_over_outputs_without_a_half(loss):
     np.testing.assert_array_equal(gradient, 2 * (logits - targets))
 
 
-@pytest.mark.parametrize("loss", ["logistic_log_loss", "softmax_log_loss"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_losses_of_numbers_are_those_of_sklearn(dtype):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(1, 20, 3)).astype(dtype)
+    counts = rng.poisson(1, size=logits.shape)
+    normal = rng.normal(size=logits.shape).astype(dtype)
+    expected = {
+        "half_squared_error": (normal, mean_squared_error(normal[0], logits[0]) / 2),
+        "half_poisson_deviance": (counts, poisson_loss(counts[0], np.exp(logits[0].astype(float)))),
+        "absolute_error": (normal, 3 * mean_absolute_error(normal[0], logits[0])),
+        "pinball": (normal, 3 * mean_pinball_loss(normal[0], logits[0], alpha=0.3)),
+    }
+    for loss, (targets, value) in expected.items():
+        losses, _ = value_and_gradient(loss, targets, logits)
+        assert losses.dtype == dtype
+        np.testing.assert_allclose(losses.mean(), value, rtol=100 * np.finfo(dtype).eps, err_msg=loss)
+
+
+def test_the_poisson_deviance_of_a_prediction_that_rounds_to_zero_is_finite():
+    losses, gradient = value_and_gradient(
+        "half_poisson_deviance", np.array([[[2.0, 0.0]]]), np.array([[[-800.0, -800.0]]])
+    )
+    np.testing.assert_allclose(losses, [[2 * np.log(2) + 1600 - 2]])
+    np.testing.assert_array_equal(gradient, [[[-2, 0]]])
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "pinball"])
+def test_a_prediction_that_is_exact_has_no_gradient(loss):
+    losses, gradient = value_and_gradient(loss, np.zeros((1, 1, 3)), np.array([[[-1.0, 0.0, 2.0]]]))
+    low, high = {"absolute_error": (-1, 1), "pinball": (-0.3, 0.7)}[loss]
+    np.testing.assert_array_equal(gradient, [[[low, 0, high]]])
+    np.testing.assert_allclose(losses, [[-low + 2 * high]])
+
+
+@pytest.mark.parametrize(
+    "loss", ["logistic_log_loss", "softmax_log_loss", "half_squared_error", "half_poisson_deviance"]
+)
 @given(data=st.data())
-def test_the_gradient_of_a_log_loss_is_probability_minus_target(loss, data):
+def test_the_gradient_is_prediction_minus_target(loss, data):
     targets, logits = data.draw(examples(loss))
     weights = np.array([[1.0, 0.0, 2.5], [0.5, 1.0, 3.0]])
 
@@ -113,10 +164,12 @@ def test_the_gradient_of_a_log_loss_is_probability_minus_target(loss, data):
     np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != "half_squared_error"])
 @given(data=st.data())
 def test_the_gradient_is_the_slope_of_the_value(loss, data):
     targets, logits = data.draw(examples(loss))
+    if loss in ("absolute_error", "pinball"):
+        assume(np.abs(targets - logits).min() > 1e-5)  # there is no slope between the two sides
     i = data.draw(st.integers(0, logits.shape[-1] - 1))
     step = np.zeros_like(logits)
     step[..., i] = 1e-5
@@ -208,3 +261,53 @@ def test_an_undecided_output_counts_as_negative_as_in_predict():
         logits = tf.constant([[[threshold]]], tf.float64)
         assert LOSSES[loss].correct(tf.constant([[[0.0]]], tf.float64), logits).numpy().all()
         assert not LOSSES[loss].correct(tf.constant([[[1.0]]], tf.float64), logits).numpy().any()
+
+
+def score_of(loss, targets, logits, weights):
+    """The score `(K,)` as a program makes it."""
+    score = LOSSES[loss].score
+    targets, logits = tf.constant(targets), tf.constant(logits)
+    terms = score.terms(targets, logits, targets[:, :1])
+    assert len(terms) == score.n_terms(targets.shape[-1])
+    sums = [tf.reduce_sum(weights * term, axis=1) for term in terms]
+    return score.finish(BatchSums(None, tf.stack(sums, axis=1), weights.sum(axis=1))).numpy()
+
+
+@pytest.mark.parametrize(
+    ("loss", "center"),
+    [("half_squared_error", 0.0), ("half_squared_error", 1e6), ("half_poisson_deviance", 1.0)],
+)
+def test_the_score_of_numbers_is_r2(loss, center):
+    predict, rng = OUTPUT[loss], np.random.default_rng(0)
+    logits = center + rng.normal(size=(2, 30, 3))
+    targets = predict(logits) + rng.normal(size=logits.shape)
+    weights = rng.uniform(0, 2, size=(2, 30))
+
+    scores = score_of(loss, targets, logits, weights)
+
+    for k in range(2):
+        expected = r2_score(targets[k], predict(logits[k]), sample_weight=weights[k])
+        np.testing.assert_allclose(scores[k], expected, rtol=1e-9)
+
+
+def test_the_r2_of_a_constant_is_that_of_sklearn():
+    targets = np.full((3, 5, 2), 0.1)
+    logits = targets.copy()
+    logits[1, 0, 0] += 1  # one of two outputs is not predicted exactly
+    logits[2] += 1
+
+    scores = score_of("half_squared_error", targets, logits, np.ones((3, 5)))
+
+    expected = [r2_score(*pair) for pair in zip(targets, logits)]
+    np.testing.assert_array_equal(scores, expected)
+    np.testing.assert_array_equal(scores, [1, 0.5, 0])
+
+
+@pytest.mark.parametrize("infinite", [np.inf, np.nan])
+@pytest.mark.parametrize("constant", [False, True])
+def test_the_r2_of_a_prediction_that_is_not_finite_is_not_a_number(constant, infinite):
+    targets = np.zeros((1, 5, 2)) if constant else np.arange(10.0).reshape(1, 5, 2)
+    logits = targets.copy()
+    logits[0, 3, 1] = infinite
+
+    assert np.isnan(score_of("half_squared_error", targets, logits, np.ones((1, 5)))).all()

@@ -50,6 +50,7 @@ ACTIVATIONS = {
 
 OUTPUT_ACTIVATIONS = {
     "identity": _identity,
+    "exp": lambda values: np.exp(values, out=values),
     "logistic": _logistic,
     "softmax": lambda values: softmax(values, axis=-1),
 }

@@ -9,6 +9,7 @@ from skdense.core import minibatches
 from skdense.core.activations import ACTIVATIONS
 from skdense.core.compiling import compiled
 from skdense.core.layout import Layout
+from skdense.core.network import Hyper
 from skdense.core.objective import Objective
 from skdense.core.runtime import tf, to_tensor
 from skdense.core.shapes import FULL_BATCH_ROWS, bucket, padded_sizes
@@ -85,7 +86,7 @@ def _objective_of(spec, network):
     shape = FullBatchShape(layer_sizes, table, rows=min(FULL_BATCH_ROWS, bucket(n_samples)))
     program = compiled(full_batch_program, spec, shape)
     tensors = minibatches.as_tensors(make_table(network.data, table, spec.dtype))
-    numbers = to_tensor(np.array([network.hyper.alpha, n_samples], spec.dtype))
+    numbers = to_tensor(np.array(network.hyper, spec.dtype))
     layout = Layout(layer_sizes)
 
     def evaluate(vector):
@@ -99,14 +100,15 @@ def _objective_of(spec, network):
 def full_batch_program(spec, shape):
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
-    It is called with the table, the parameters `(1, n_parameters)`, and alpha and the number of samples
-    as one array; it returns the penalized mean loss, a scalar, and its gradient `(1, n_parameters)`.
+    It is called with the table, the parameters `(1, n_parameters)`, and the `Hyper` of the network as
+    one array; it returns the penalized mean loss, a scalar, and its gradient `(1, n_parameters)`.
     """
     objective = Objective(spec, shape.layer_sizes)
     layout = objective.layout
 
     def loss_and_gradient(table, parameters, numbers):
-        alpha, n_samples = numbers[0], tf.cast(numbers[1], tf.int32)
+        hyper = Hyper(*tf.unstack(numbers))
+        n_samples = tf.cast(hyper.n_samples, tf.int32)
         pieces = layout.cut(parameters)
 
         def block(start, sums, gradients):
@@ -115,7 +117,7 @@ def full_batch_program(spec, shape):
             minibatch = minibatches.gather(
                 table, shape.table, rows, tf.zeros([1], tf.int32), (n_samples - start)[None]
             )
-            new, batch = objective.gradients(minibatch, pieces)
+            new, batch = objective.gradients(minibatch, pieces, hyper)
             sums = [a + b for a, b in zip(sums, (batch.loss, batch.weight))]
             return start + shape.rows, sums, [a + b for a, b in zip(gradients, new)]
 
@@ -125,13 +127,13 @@ def full_batch_program(spec, shape):
             block,
             (0, [zero, zero], [tf.zeros_like(piece) for piece in pieces]),
         )
-        penalty, decays = objective.penalty(pieces, alpha)
+        penalty, decays = objective.penalty(pieces, hyper.alpha)
         gradient = tf.concat([a + b for a, b in zip(gradients, decays)], axis=1)
         return (loss + penalty)[0] / weight[0], gradient / weight
 
     arguments = [
         minibatches.signature(shape.table, spec.dtype),
         tf.TensorSpec([1, layout.n_parameters], spec.dtype),
-        tf.TensorSpec([2], spec.dtype),
+        tf.TensorSpec([len(Hyper._fields)], spec.dtype),
     ]
     return loss_and_gradient, arguments

@@ -2,7 +2,7 @@
 
 Targets and logits are `(K, batch, n_outputs)`, losses and correctness `(K, batch)`, so that a sample
 weight is one multiplication. Multilabel targets have one logistic output a label, and their losses
-add up.
+add up; so do those of the outputs of a regression, but for the squared error.
 """
 
 from collections.abc import Callable
@@ -23,8 +23,7 @@ class Score(NamedTuple):
         samples' weights. `origin`, the targets `(K, 1, n_outputs)` of a network's first row, is for
         sums of squares, which would cancel if they were taken from zero.
     finish : callable
-        `finish(sums, weight)` is the score `(K,)`, from the sums `(K, n_terms)` and the sum of the
-        weights `(K,)`, all float64.
+        `finish(sums)` is the score `(K,)`, from the `BatchSums` of all validation rows.
     """
 
     n_terms: Callable
@@ -38,17 +37,21 @@ class Loss(NamedTuple):
     Attributes
     ----------
     per_example : callable
-        `per_example(targets, logits)` are the losses. Their gradient may be another than the value's.
+        `per_example(targets, logits, *hyper)` are the losses. Their gradient may be another than the
+        value's.
     correct : callable or None
         `correct(targets, logits)`, a bool each, where predictions are right or wrong: the accuracy of
         the minibatches is then recorded.
     score : Score
         How a network is judged on validation data.
+    hyper : tuple of str
+        The fields of `Hyper` that `per_example` takes, each `(K, 1, 1)`.
     """
 
     per_example: Callable
     correct: Callable | None
     score: Score
+    hyper: tuple = ()
 
 
 def _eps(tensor):
@@ -91,6 +94,34 @@ def _squared_error(targets, logits):
     return tf.reduce_sum((logits - targets) ** 2, axis=-1)
 
 
+@tf.custom_gradient
+def _half_squared_error(targets, logits):
+    """The mean over outputs, but the gradient of the sum over outputs: MLPRegressor's choice."""
+
+    def gradient(upstream):
+        return None, upstream[..., None] * (logits - targets)
+
+    return tf.reduce_mean((logits - targets) ** 2, axis=-1) / 2, gradient
+
+
+def _half_poisson_deviance(targets, logits):
+    """`y log(y / p) - y + p` of the prediction `p = exp(logit)`, without dividing by a p that is 0."""
+    log_targets = tf.math.log(tf.where(targets > 0, targets, 1))
+    losses = targets * (log_targets - logits) - targets + tf.exp(logits)
+    return tf.reduce_sum(losses, axis=-1)
+
+
+def _absolute_error(targets, logits):
+    return tf.reduce_sum(tf.abs(logits - targets), axis=-1)
+
+
+def _pinball(targets, logits, quantile):
+    """`quantile` times the error where the target is higher, `1 - quantile` times where it is lower."""
+    errors = targets - logits
+    slopes = tf.where(errors > 0, quantile, tf.where(errors < 0, quantile - 1, 0))
+    return tf.reduce_sum(slopes * errors, axis=-1)
+
+
 def _all_above(threshold):
     def correct(targets, logits):
         return tf.reduce_all((logits > threshold) == (targets > 0.5), axis=-1)
@@ -111,10 +142,40 @@ def _classification(per_example, correct):
     accuracy = Score(
         n_terms=lambda n_outputs: 1,
         terms=lambda targets, logits, origin: [tf.cast(correct(targets, logits), logits.dtype)],
-        finish=lambda sums, weight: sums[:, 0] / weight,
+        finish=lambda sums: sums.terms[:, 0] / sums.weight,
     )
     return Loss(per_example, correct, accuracy)
 
+
+def _r2_terms(predictions):
+    """The terms of R2: for each output the squared residual, the squared target and the target."""
+
+    def terms(targets, logits, origin):
+        predicted = predictions(logits)
+        squares = (targets - predicted) ** 2
+        # As in MLPRegressor, R2 is not a number where a prediction is not finite.
+        squares = tf.where(tf.math.is_finite(predicted), squares, float("nan"))
+        shifted = targets - origin
+        return tf.unstack(tf.concat([squares, shifted**2, shifted], axis=-1), axis=-1)
+
+    return terms
+
+
+def _r2(sums):
+    """The mean over outputs of r2_score: 1 where all is predicted exactly, else 0 for a constant."""
+    residual, square, total = tf.split(sums.terms, 3, axis=1)
+    variation = square - total**2 / sums.weight[:, None]
+    of_constant = tf.where(tf.math.is_nan(residual), residual, 0)
+    scores = tf.where(variation > 0, 1 - residual / variation, of_constant)
+    return tf.reduce_mean(tf.where(residual != 0, scores, 1), axis=1)
+
+
+def _r2_of(predictions):
+    return Score(lambda n_outputs: 3 * n_outputs, _r2_terms(predictions), _r2)
+
+
+_LOWEST_LOSS = Score(lambda n_outputs: 0, lambda *_: [], lambda sums: -sums.loss / sums.weight)
+"""The negative loss: R2 would prefer the networks that are nearest to the mean."""
 
 LOSSES = {
     "logistic_log_loss": _classification(_logistic_log_loss, _all_above(0)),
@@ -124,4 +185,8 @@ LOSSES = {
     # Where all samples have one class, its targets are 0, and it is predicted whatever the logits are.
     "one_class_log_loss": _classification(_logistic_log_loss, _all_above(float("inf"))),
     "one_class_squared_error": _classification(_squared_error, _all_above(float("inf"))),
+    "half_squared_error": Loss(_half_squared_error, None, _r2_of(tf.identity)),
+    "half_poisson_deviance": Loss(_half_poisson_deviance, None, _r2_of(tf.exp)),
+    "absolute_error": Loss(_absolute_error, None, _LOWEST_LOSS),
+    "pinball": Loss(_pinball, None, _LOWEST_LOSS, hyper=("quantile",)),
 }

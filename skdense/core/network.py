@@ -25,7 +25,10 @@ class Spec(NamedTuple):
 
 
 class Hyper(NamedTuple):
-    """The numbers that steer a network's training. `schedule` is the number of a schedule."""
+    """The numbers that steer a network's training. `schedule` is the number of a schedule.
+
+    `quantile` is what the loss of that name predicts.
+    """
 
     alpha: Any
     learning_rate_init: Any
@@ -43,6 +46,7 @@ class Hyper(NamedTuple):
     n_samples: Any
     batch_size: Any
     n_validation: Any
+    quantile: Any = 0.5
 
 
 class Progress(NamedTuple):

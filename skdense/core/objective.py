@@ -33,14 +33,15 @@ class Objective:
         self.loss = LOSSES[spec.loss]
         self.activation = ACTIVATIONS[spec.activation].tensor(tf)
 
-    def gradients(self, minibatch, pieces):
+    def gradients(self, minibatch, pieces, hyper):
         """The gradient of the weighted sum of losses, by piece, and `BatchSums`.
 
-        Their only term counts correct predictions; there is none where the loss knows of no such thing.
+        The numbers of hyper are `(K, 1)`, or scalars. The only term of the sums counts correct
+        predictions; there is none where the loss knows of no such thing.
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(pieces)
-            logits, losses = self._losses(minibatch, pieces)
+            logits, losses = self._losses(minibatch, pieces, hyper)
             total = tf.reduce_sum(minibatch.weights * losses, axis=1)
         gradients = tape.gradient(total, pieces)
         terms = []
@@ -48,14 +49,15 @@ class Objective:
             terms = [tf.cast(self.loss.correct(minibatch.targets, logits), losses.dtype)]
         return gradients, BatchSums.split(_sums(minibatch, losses, terms))
 
-    def validation_sums(self, minibatch, pieces, origin):
+    def validation_sums(self, minibatch, pieces, hyper, origin):
         """What `BatchSums` is to be split from, with the score's terms, so that it can be added up."""
-        logits, losses = self._losses(minibatch, pieces)
+        logits, losses = self._losses(minibatch, pieces, hyper)
         return _sums(minibatch, losses, self.loss.score.terms(minibatch.targets, logits, origin))
 
-    def _losses(self, minibatch, pieces):
+    def _losses(self, minibatch, pieces, hyper):
         logits = forward(minibatch.inputs, self.layout.layers(pieces), self.activation)
-        return logits, self.loss.per_example(minibatch.targets, logits)
+        of_loss = (getattr(hyper, name)[..., None] for name in self.loss.hyper)
+        return logits, self.loss.per_example(minibatch.targets, logits, *of_loss)
 
     def penalty(self, pieces, alpha):
         """The sum of squared kernels times alpha / 2, `(K,)` in float64, and its gradient by piece.

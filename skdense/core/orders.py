@@ -102,11 +102,11 @@ class Source:
 
 def sources_of(networks):
     """The source of the orders of each network that shuffles."""
-    alike = {}
+    alike, several = {}, len(networks) > 1
     for network in networks:
         if network.shuffle:
-            few = network.hyper.n_samples <= MAX_SHARED_SAMPLES
-            alike.setdefault(_stream_key(network) if few else network, []).append(network)
+            may_share = several and network.hyper.n_samples <= MAX_SHARED_SAMPLES
+            alike.setdefault(_stream_key(network) if may_share else network, []).append(network)
     sources = {}
     for users in alike.values():
         first = users[0]

@@ -83,7 +83,7 @@ class _Program:
         def epoch(s, e, numbers, pieces, best, curves):
             s, numbers, pieces = tf.while_loop(_epoch_goes_on, step, (s, numbers, pieces))
             parameters = [values for values, *_ in pieces]
-            numbers, improved, row, is_over = self.end_epoch(validation, numbers, parameters)
+            numbers, improved, row, is_over = self.end_epoch(validation, hyper, numbers, parameters)
             if self.shape.n_blocks:
                 best = tf.where(improved[:, None], tf.concat(parameters, axis=1), best)
             curves = curves.write(e, tf.stack(row))
@@ -108,7 +108,7 @@ class _Program:
         )
         minibatch = minibatches.gather(table, self.shape.table, order, now.shifts.data, n_real)
         parameters = [values for values, *_ in pieces]
-        gradients, batch = self.objective.gradients(minibatch, parameters)
+        gradients, batch = self.objective.gradients(minibatch, parameters, hyper)
         penalty, decays = self.objective.penalty(parameters, hyper.alpha)
         effective = (now.progress.active > 0) & (batch.weight > 0)
         divisor = tf.where(effective, batch.weight, 1)
@@ -136,7 +136,7 @@ class _Program:
         after = values + change, *slots
         return tuple(tf.where(effective[:, None], new, before) for new, before in zip(after, piece))
 
-    def end_epoch(self, validation, numbers, parameters):
+    def end_epoch(self, validation, hyper, numbers, parameters):
         """End an epoch that is over, of which a chunk may have run a part only.
 
         Returns the numbers, which networks' parameters are their best, the epoch's `Curves`, and
@@ -147,7 +147,7 @@ class _Program:
         loss = now.sums.loss / now.sums.rows
         validation_loss = score = tf.fill([self.shape.height], tf.constant(np.nan, tf.float64))
         if self.shape.n_blocks:
-            validation_loss, score = self.validate(validation, now, is_over, parameters)
+            validation_loss, score = self.validate(validation, hyper, now, is_over, parameters)
         progress, improved = end_epoch(now.progress, now.hyper, loss, score)
         accuracy = now.sums.correct / now.sums.weight
         row = Curves(loss, accuracy, progress.learning_rate, validation_loss, score)
@@ -156,7 +156,7 @@ class _Program:
         ended = replaced(numbers, position=zero, **progress._asdict(), **zeros._asdict())
         return tf.where(is_over, ended, numbers), is_over & improved, row, is_over
 
-    def validate(self, validation, now, is_over, parameters):
+    def validate(self, validation, hyper, now, is_over, parameters):
         """The mean loss and the score `(K,)` on the validation rows, if the epoch is over."""
         table, orders = validation
         score = self.objective.loss.score
@@ -170,14 +170,15 @@ class _Program:
         origin = rows_of(0).targets[:, :1]
 
         def block(b, sums):
-            return b + 1, sums + self.objective.validation_sums(rows_of(b), parameters, origin)
+            new = self.objective.validation_sums(rows_of(b), parameters, hyper, origin)
+            return b + 1, sums + new
 
         n_blocks = tf.where(is_over[0], tf.cast(now.clock.n_blocks[0], tf.int32), 0)
         n_sums = score.n_terms(self.layout.layer_sizes[-1]) + 2
         start = tf.zeros([self.shape.height, n_sums], tf.float64)
         _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, start))
         sums = BatchSums.split(sums)
-        return sums.loss / sums.weight, score.finish(sums.terms, sums.weight)
+        return sums.loss / sums.weight, score.finish(sums)
 
 
 def _epoch_goes_on(s, numbers, *_):

@@ -99,6 +99,8 @@ def _run(stack, plan, observe, each_epoch, stop, trained):
         return stop.is_set() or not stack.active.any()
 
     upcoming = orders.take(stack.affordable_steps)
+    if upcoming is None:  # another stack has taken the last network
+        return False
     if not plan.queue and orders.are_drawn:
         # A single short chunk: threads would take longer than many a training.
         end_chunk(stack.advance(upcoming), None)

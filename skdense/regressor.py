@@ -1,0 +1,330 @@
+"""LowLevelMLPRegressor: its parameters, and the methods that know of numbers to predict."""
+
+from numbers import Real
+
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from skdense.base import BaseLowLevelMLP, has_optimizer
+from skdense.fitting import fit_estimator
+from skdense.targets import Continuous, fitted_continuous, learn_continuous
+from skdense.validation import FitInput
+
+
+class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
+    """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPRegressor.
+
+    The layers, the minibatch gradient descent and the losses are written by hand with `tf.matmul` and
+    `tf.GradientTape`, and run as one compiled program. Parameters, attributes, random draws and, to
+    rounding, results are those of :class:`sklearn.neural_network.MLPRegressor`; parameters that it
+    does not have come last, and their defaults change nothing.
+
+    Parameters
+    ----------
+    loss : {'squared_error', 'poisson', 'absolute_error', 'quantile'}, default='squared_error'
+        What is minimized, as a mean over the samples.
+
+        - 'squared_error', half the squared error. It is reported as a mean over the outputs, and its
+          gradient is that of a sum over the outputs, as in MLPRegressor.
+        - 'poisson', half the Poisson deviance, summed over the outputs. The output is exponential, so
+          that predictions are positive; y must not be negative.
+        - 'absolute_error', summed over the outputs. The network predicts a conditional median.
+        - 'quantile', the pinball loss [4]_, summed over the outputs. The network predicts the
+          conditional `quantile`.
+
+    hidden_layer_sizes : array-like of shape (n_layers - 2,) or int, default=(100,)
+        Width of each hidden layer. With ``()`` the model is linear.
+
+    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+        Activation of the hidden layers.
+
+    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        The optimizer: stochastic gradient descent, or Adam [1]_.
+        'lbfgs' is scipy's L-BFGS-B on all samples at once, always in float64.
+
+    alpha : float, default=0.0001
+        Strength of the L2 penalty, ``alpha / 2`` times the sum of the squared kernels, divided by the
+        number of samples in the minibatch, or by the sum of their weights.
+
+    batch_size : int or 'auto', default='auto'
+        Samples in a minibatch; 'auto' is ``min(200, n_samples)``.
+
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        Schedule of the learning rate, for ``solver='sgd'`` only. 'invscaling' takes
+        ``learning_rate_init / (t_ + 1) ** power_t`` after each epoch; 'adaptive' divides the rate by 5
+        where 'constant' would stop, and stops when it is 1e-6 or less.
+
+    learning_rate_init : float, default=0.001
+        The initial learning rate.
+
+    power_t : float, default=0.5
+        The exponent of 'invscaling'.
+
+    max_iter : int, default=200
+        Largest number of epochs.
+
+    shuffle : bool, default=True
+        Whether each epoch visits the samples in a new random order.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial parameters, the validation split and the orders, drawn as MLPRegressor
+        draws them. An int makes a fit repeat bit for bit on one machine.
+
+    tol : float, default=1e-4
+        An epoch is an improvement if the loss falls, or with early stopping the validation score
+        rises, by more than `tol`.
+
+    verbose : bool or int, default=False
+        Whether to print the loss of each epoch.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the parameters of the last fit, with a new optimizer.
+
+    momentum : float, default=0.9
+        Momentum of 'sgd', in [0, 1].
+
+    nesterovs_momentum : bool, default=True
+        Whether 'sgd' uses Nesterov's momentum.
+
+    early_stopping : bool, default=False
+        Whether to set `validation_fraction` of the samples aside, stop by their score instead of the
+        training loss, and keep the parameters of the best epoch. The score is R2, or with 'quantile'
+        and 'absolute_error' the negative loss, since the best R2 is that of the mean.
+
+    validation_fraction : float, default=0.1
+        Fraction of the samples that early stopping sets aside, in [0, 1).
+
+    beta_1 : float, default=0.9
+        Decay of Adam's mean of gradients, in [0, 1).
+
+    beta_2 : float, default=0.999
+        Decay of Adam's mean of squared gradients, in [0, 1).
+
+    epsilon : float, default=1e-8
+        Added to the denominator of Adam's update, in which it is at least the smallest normal number
+        of the precision.
+
+    n_iter_no_change : int or inf, default=10
+        Training stops after more than this many epochs in a row without an improvement.
+
+    max_fun : int, default=15000
+        Largest number of loss evaluations of 'lbfgs'.
+
+    dtype : {'float32', 'float64'}, dtype or None, default=None
+        Precision of the parameters and the training, as a name or a NumPy dtype. None takes that of X:
+        float32 for float32, float64 for everything else.
+
+    init : {'glorot_uniform', 'he_uniform', 'uniform'}, default='glorot_uniform'
+        How the parameters are drawn: MLPRegressor's draws after Glorot and Bengio [2]_; kernels after
+        He et al. [3]_ with zero biases; or kernels uniform in [0, 1) with zero biases.
+
+    n_init : int, default=1
+        Number of initial draws. They are trained together, and the network of the lowest final loss, or
+        with early stopping of the best validation score, is kept. The first draw is the one that
+        ``n_init=1`` would use. Not used where training goes on from an earlier fit.
+
+    quantile : float, default=0.5
+        The quantile that ``loss='quantile'`` predicts, between 0 and 1.
+
+    Attributes
+    ----------
+    loss_ : float
+        The loss of the last epoch, penalty included.
+
+    best_loss_ : float or None
+        The lowest loss of any epoch; None with early stopping.
+
+    loss_curve_ : list of float
+        The loss of each epoch: the mean over its minibatches, each seen before its step. A warm start
+        and `partial_fit` append to it.
+
+    validation_scores_ : list of float or None
+        The validation score after each epoch with early stopping, else None: R2, or with 'quantile'
+        and 'absolute_error' the negative loss.
+
+    validation_loss_curve_ : list of float or None
+        The validation loss, without penalty, after each epoch with early stopping, else None.
+
+    best_validation_score_ : float or None
+        The highest validation score with early stopping, else None.
+
+    init_losses_ : ndarray of shape (n_init,)
+        The final loss of each initial draw.
+
+    t_ : int
+        Number of training samples seen, counting repeats.
+
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        The kernels.
+
+    intercepts_ : list of ndarray of shape (fan_out,)
+        The biases.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has names that are all strings.
+
+    n_iter_ : int
+        Number of epochs of the last fit.
+
+    n_layers_ : int
+        Number of layers, input and output included.
+
+    n_outputs_ : int
+        Number of outputs.
+
+    out_activation_ : {'identity', 'exp'}
+        Activation of the output layer.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPRegressor : The estimator that this one stands in for.
+
+    References
+    ----------
+    .. [1] Kingma and Ba (2014), "Adam: A Method for Stochastic Optimization", arXiv:1412.6980.
+    .. [2] Glorot and Bengio (2010), "Understanding the Difficulty of Training Deep Feedforward
+       Neural Networks", AISTATS.
+    .. [3] He, Zhang, Ren and Sun (2015), "Delving Deep into Rectifiers", arXiv:1502.01852.
+    .. [4] Koenker and Bassett (1978), "Regression Quantiles", Econometrica 46.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_regression
+    >>> from skdense import LowLevelMLPRegressor
+    >>> X, y = make_regression(200, 3, random_state=0)
+    >>> reg = LowLevelMLPRegressor(
+    ...     hidden_layer_sizes=(20,), solver="lbfgs", max_iter=1000, random_state=0
+    ... ).fit(X, y)
+    >>> reg.predict(X[:2]).shape
+    (2,)
+    >>> reg.score(X, y) > 0.99
+    True
+    """
+
+    _parameter_constraints = {
+        **BaseLowLevelMLP._parameter_constraints,
+        "loss": [StrOptions(set(Continuous.losses))],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        dtype=None,
+        init="glorot_uniform",
+        n_init=1,
+        quantile=0.5,
+    ):
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dtype = dtype
+        self.init = init
+        self.n_init = n_init
+        self.quantile = quantile
+
+    @available_if(has_optimizer)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Go on training for one epoch over X and y.
+
+        The optimizer is kept between calls, and from `fit`, with the settings that it was made with, as
+        in MLPRegressor: `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`,
+        `nesterovs_momentum`, `beta_1`, `beta_2` and `epsilon`. What `set_params` changes of these
+        counts from the next `fit` on, which makes a new optimizer, also with `warm_start`. All other
+        parameters are read anew in each call.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The numbers to predict.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples; None weights them equally.
+
+        Returns
+        -------
+        self : LowLevelMLPRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are invalid, `early_stopping` is set, or training diverged.
+        """
+        return fit_estimator(self, FitInput(X, y, sample_weight, incremental=True))
+
+    def predict(self, X):
+        """Predict numbers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predictions. The dtype is NumPy's promotion of those of X and `coefs_`.
+        """
+        logits = self._logits(X)
+        return fitted_continuous(self).decode(logits)
+
+    def _learn_targets(self, y, given, goes_on):
+        return learn_continuous(self, y, goes_on)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = self.loss == "poisson"
+        return tags
