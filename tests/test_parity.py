@@ -102,7 +102,7 @@ def program_of(row):
     return problem, activation, optimizer == "adam", early_stopping
 
 
-GRID = list(pairwise_cover(FACTORS))
+GRID = list(pairwise_cover(FACTORS, program_of))
 
 
 def name_of(row):
