@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from itertools import combinations, product
@@ -29,6 +30,13 @@ def make_problem(kind="binary", n_samples=120, seed=0):
     return X, scores.argmax(axis=1) if kind == "three classes" else (scores > 0).astype(int)
 
 
+SETTINGS = {
+    "hidden_layer_sizes": (7, 4), "batch_size": 25, "learning_rate_init": 0.05, "max_iter": 5,
+    "random_state": 0,
+}  # fmt: skip
+"""What most fits to `make_problem` share, so that their compiled programs are few."""
+
+
 def one_ulp_away(X):
     return np.nextafter(X, np.inf, dtype=X.dtype)
 
@@ -36,7 +44,7 @@ def one_ulp_away(X):
 def pairwise_cover(factors, program_of):
     """Rows, chosen greedily, that show every two levels of different factors together.
 
-    `program_of(row)` is what of a row, in the order of the factors, chooses the compiled program.
+    `program_of(row)` is what of a row, in the order of the factors, chooses its compiled program.
     """
 
     def pairs(row):
@@ -91,6 +99,17 @@ def assert_identical(model, other):
 def assert_same_stream(random_state, other):
     """Both are in the same place; the draws that show it are made from copies."""
     assert deepcopy(random_state).uniform() == deepcopy(other).uniform()
+
+
+def assert_filters_stay(work):
+    """Four threads that work at once leave the filters of warnings as they were."""
+    before = list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIME_LIMIT)
+    assert (list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl) == before
 
 
 # --- Ctrl-C ------------------------------------------------------------------------------------------

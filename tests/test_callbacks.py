@@ -15,17 +15,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers import assert_same_stream, make_problem, press_ctrl_c
+from helpers import SETTINGS, assert_same_stream, make_problem, press_ctrl_c
 from skdense import LowLevelMLPClassifier
 from skdense.core import lbfgs, stack
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-SETTINGS = {
-    "hidden_layer_sizes": (7, 4), "batch_size": 25, "learning_rate_init": 0.05, "max_iter": 5,
-    "random_state": 0,
-}  # fmt: skip
-
 
 X, Y = make_problem(n_samples=100)
 Y = (Y == "yes").astype(int)

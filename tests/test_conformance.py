@@ -1,7 +1,7 @@
 """scikit-learn's own estimator checks, over settings that take different ways through the library.
 
-No failure is expected but of a check that gives negative y to any loss, and with early stopping, where
-MLPClassifier fails the same checks: partial_fit must refuse it with a ValueError (the
+No failure is expected but of one check that gives negative y to any loss, and with early stopping,
+where MLPClassifier fails the same checks: partial_fit must refuse it with a ValueError (the
 test_mlp_partial_fit_after_fit of scikit-learn asks for it), and a split that is drawn cannot put all
 copies of a repeated sample on the side of the weighted one.
 """

@@ -4,9 +4,6 @@ Nearly all networks here have 4 features, 3 to 8 units a layer and batches of 25
 samples, so that they share a few compiled programs.
 """
 
-import threading
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers import (
     assert_close,
+    assert_filters_stay,
     assert_identical,
     assert_same_stream,
     make_problem,
@@ -492,19 +490,11 @@ def test_each_fit_has_its_error_and_its_warning():
 
 
 def test_concurrent_fits_leave_the_filters_of_warnings_as_they_were():
-    before = list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl
-
     def fit():
         for _ in range(4):
             fit_many([net(max_iter=1) for _ in range(3)], X, Y)
 
-    threads = [threading.Thread(target=fit) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-
-    assert (list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl) == before
+    assert_filters_stay(fit)
 
 
 def test_an_error_of_the_training_leaves_every_estimator_as_it_was(monkeypatch):

@@ -52,7 +52,7 @@ from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor, Reg
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers import press_ctrl_c
+from helpers import assert_filters_stay, press_ctrl_c
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many, together
 from skdense import meeting as meetings
 
@@ -484,20 +484,12 @@ def test_warnings_as_errors_are_errors_of_their_fits():
 
 
 def test_concurrent_searches_leave_the_filters_of_warnings_as_they_were():
-    before = list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl
-
     def search():
         with parallel_config("skdense"):
             for _ in range(3):
                 cross_val_score(net(max_iter=1), X, Y, cv=3)
 
-    threads = [threading.Thread(target=search) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-
-    assert (list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl) == before
+    assert_filters_stay(search)
 
 
 # --- no deadlock -------------------------------------------------------------------------------------

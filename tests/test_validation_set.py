@@ -19,16 +19,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
-from helpers import PROBLEMS, make_problem
+from helpers import PROBLEMS, SETTINGS, make_problem
 from skdense import LowLevelMLPClassifier
 from skdense.core.initializers import initial_parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-SETTINGS = {
-    "hidden_layer_sizes": (7, 4), "batch_size": 25, "learning_rate_init": 0.05, "max_iter": 8,
-    "random_state": 0,
-}  # fmt: skip
+SETTINGS = SETTINGS | {"max_iter": 8}
 
 
 def split_problem(kind="binary", n_train=100, n_val=70, seed=0):

@@ -14,15 +14,11 @@ from sklearn.metrics import accuracy_score, log_loss
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
-from helpers import PROBLEMS, assert_identical, make_problem
+from helpers import PROBLEMS, SETTINGS, assert_identical, make_problem
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-SETTINGS = {
-    "hidden_layer_sizes": (7, 4), "batch_size": 25, "learning_rate_init": 0.05, "max_iter": 5,
-    "random_state": 0,
-}  # fmt: skip
 SOLVERS = {
     "adam": {},
     "sgd": {"solver": "sgd"},
