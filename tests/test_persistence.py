@@ -16,7 +16,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 import skdense
 from helpers import run_python
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -139,20 +139,30 @@ class _ClassRecorder(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
-@pytest.mark.parametrize("labels", [y, y > 0, Y_MULTILABEL], ids=["multiclass", "binary", "multilabel"])
-def test_a_saved_model_holds_arrays_and_builtins_only(setting, labels):
-    recorder = _ClassRecorder(pickle.dumps(small(**setting).fit(X, labels)))
+def classes_beside_arrays(model):
+    """What a saved model holds that is neither an array nor a builtin."""
+    recorder = _ClassRecorder(pickle.dumps(model))
     recorder.load()
     of_numpy = {name for name in recorder.met if name.startswith("numpy.")}
-    assert recorder.met - of_numpy == {
-        "skdense.classifier.LowLevelMLPClassifier",
-        "sklearn.preprocessing._label.LabelBinarizer",
-    }
     for name in of_numpy:
         module, attribute = name.rsplit(".", 1)
         found = getattr(importlib.import_module(module), attribute)
         assert found in (np.ndarray, np.dtype) or attribute in ("_reconstruct", "_frombuffer", "scalar")
+    return recorder.met - of_numpy
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("labels", [y, y > 0, Y_MULTILABEL], ids=["multiclass", "binary", "multilabel"])
+def test_a_saved_model_holds_arrays_and_builtins_only(setting, labels):
+    assert classes_beside_arrays(small(**setting).fit(X, labels)) == {
+        "skdense.classifier.LowLevelMLPClassifier",
+        "sklearn.preprocessing._label.LabelBinarizer",
+    }
+
+
+def test_a_saved_regressor_holds_arrays_and_builtins_only():
+    model = LowLevelMLPRegressor("poisson", (8,), max_iter=5, early_stopping=True, random_state=0)
+    assert classes_beside_arrays(model.fit(X, y)) == {"skdense.regressor.LowLevelMLPRegressor"}
 
 
 def test_saved_attributes_are_not_scalars_of_numpy_or_tensors():
