@@ -7,8 +7,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skdense.base import BaseLowLevelMLP, has_optimizer
+from skdense.continuous import Continuous, fitted_continuous, learn_continuous
 from skdense.fitting import fit_estimator
-from skdense.targets import Continuous, fitted_continuous, learn_continuous
 from skdense.validation import FitInput
 
 

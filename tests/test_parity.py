@@ -34,8 +34,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 # --- what is compared -------------------------------------------------------------------------------
 
 COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_", "out_activation_")
-
-
 SHAPE = {"hidden_layer_sizes": (7, 4), "batch_size": 25, "random_state": 0}
 
 
@@ -97,7 +95,6 @@ OPTIMIZERS = {
 
 
 def program_of(row):
-    """What of a row of the grid, in the order of FACTORS, chooses the compiled program."""
     problem, activation, optimizer, _, _, early_stopping, *_ = row
     return problem, activation, optimizer == "adam", early_stopping
 

@@ -24,7 +24,7 @@ from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_squared
 from sklearn.neural_network import MLPRegressor
 from sklearn.neural_network._base import poisson_loss
 
-from helpers import assert_close, one_ulp_away, pairwise_cover
+from helpers import assert_close, assert_same_stream, numbers_of, one_ulp_away, pairwise_cover
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.core.compiling import n_compiled
 
@@ -35,9 +35,6 @@ pytestmark = [
 
 SHAPE = {"hidden_layer_sizes": (7, 4), "batch_size": 25, "random_state": 0}
 COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_", "out_activation_")
-NUMBERS = (
-    "loss_", "loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_",
-)  # fmt: skip
 
 
 def make_problem(n_outputs=1, loss="squared_error", n_samples=120):
@@ -59,15 +56,12 @@ def assert_same_model(ours, theirs, nearby, X, floor=1e-9):
     """`nearby` is fitted as `theirs`, an MLPRegressor, but to X one unit in the last place away."""
     for name in COUNTS:
         assert getattr(ours, name) == getattr(theirs, name), name
-    for name in NUMBERS:
-        values = [getattr(model, name, None) for model in (ours, theirs, nearby)]
-        assert (values[0] is None) == (values[1] is None), name
-        if values[1] is not None:
-            assert_close(*values, name, floor)
-    for name in ("coefs_", "intercepts_"):
-        for arrays in zip(*(getattr(model, name) for model in (ours, theirs, nearby)), strict=True):
-            assert arrays[0].dtype == arrays[1].dtype
-            assert_close(*arrays, name, floor)
+    numbers, expected, changed = (numbers_of(model) for model in (ours, theirs, nearby))
+    assert numbers.keys() == expected.keys()
+    for name, number in expected.items():
+        assert_close(numbers[name], number, changed[name], name, floor)
+    for coef, same in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_):
+        assert coef.dtype == same.dtype
     assert_close(*(model.predict(X) for model in (ours, theirs, nearby)), "predict", floor)
 
 
@@ -84,7 +78,7 @@ def assert_parity(X, y, sample_weight=None, random_state=0, **parameters):
     for model, its_X, its_state in zip(models, Xs, random_states):
         model.set_params(random_state=its_state).fit(its_X, y, sample_weight)
     assert_same_model(*models, X)
-    assert random_states[0].uniform() == random_states[1].uniform()
+    assert_same_stream(*random_states[:2])
 
 
 # --- the same model as MLPRegressor ------------------------------------------------------------------
