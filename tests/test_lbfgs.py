@@ -1,5 +1,7 @@
 """solver="lbfgs": the loss and gradient it gives to scipy, and MLPClassifier's results with it.
 
+Nearly all fits are of 113 to 120 samples, which share a block of rows, so that little is compiled.
+
 L-BFGS amplifies rounding as every training does, so equal means within 1e-9, or within 100 times what
 MLPClassifier itself changes when X changes by one unit in the last place.
 """
@@ -98,8 +100,8 @@ N_PARAMETERS = 4 * 7 + 7 * 4 + 4 * 3 + 7 + 4 + 3
     list(product(ACTIVATIONS, ("three classes", "multilabel"), ("log_loss", "squared_error"))),
 )
 def test_loss_and_gradient_are_those_of_backpropagation_by_hand(activation, problem, loss):
-    X, y = make_problem(problem, n_samples=60)
-    weights = np.random.default_rng(1).uniform(0.1, 4, 60)
+    X, y = make_problem(problem)
+    weights = np.random.default_rng(1).uniform(0.1, 4, len(X))
     model = LowLevelMLPClassifier((7, 4), activation, solver="lbfgs", alpha=0.3, loss=loss)
     objective = objective_of(model, X, y, weights)
     targets = y if problem == "multilabel" else np.eye(3)[y]
@@ -117,7 +119,7 @@ def test_loss_and_gradient_are_those_of_backpropagation_by_hand(activation, prob
         np.testing.assert_allclose(gradient, differences, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_samples", [1, 2, 64, 65, 1023, 1024, 1025, 2048, 2500])
+@pytest.mark.parametrize("n_samples", [1, 2, 119, 120, 1023, 1024, 1025, 2048, 2500])
 def test_blocks_of_rows_add_up_to_the_whole(n_samples):
     X, y = make_problem("multilabel", n_samples)
     weights = np.random.default_rng(1).uniform(0.1, 4, n_samples)
@@ -241,7 +243,7 @@ def test_the_same_linear_model_until_convergence():
 
 
 def test_the_same_model_of_more_rows_than_a_block():
-    assert_parity(*make_problem("three classes", n_samples=2500), activation="tanh", max_iter=5)
+    assert_parity(*make_problem("multilabel", n_samples=2500), activation="tanh", max_iter=5)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)

@@ -80,12 +80,11 @@ CLASSIFICATION = {
 }
 REGRESSION = {
     "diabetes": partial(_bundled, "diabetes"),
-    "friedman": partial(datasets.make_friedman1, 5000, 10, noise=1.0, random_state=0),
+    "friedman1": partial(datasets.make_friedman1, 5000, noise=1.0, random_state=0),
 }
 # Name: what is to be learned from the data, and `load() -> X, y`.
-DATA = {
-    **{name: ("classification", load) for name, load in CLASSIFICATION.items()},
-    **{name: ("regression", load) for name, load in REGRESSION.items()},
+DATA = {name: ("classification", load) for name, load in CLASSIFICATION.items()} | {
+    name: ("regression", load) for name, load in REGRESSION.items()
 }
 
 

@@ -5,7 +5,6 @@ epochs, stopped when 10 in a row gain less than 1e-4; but float32 and without it
 
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 
 HIDDEN_UNITS, BATCH_SIZE, EPOCHS, PATIENCE, TOLERANCE = 100, 200, 200, 10, 1e-4
 # Settings of BLAS and OpenMP: one thread, or as the environment has them, which is all cores.
@@ -21,10 +20,6 @@ class Contestant:
     parameters: dict = field(default_factory=dict)
     packages: tuple[str, ...] = ()  # that must be installed
     threads: tuple[str, ...] = THREADS  # the settings that make a difference to its fit
-
-    def missing(self):
-        """The packages that are not installed."""
-        return [package for package in self.packages if find_spec(package) is None]
 
 
 _TENSORFLOW = {"threads": ("cores",)}  # it trains with threads of its own, not with those of BLAS
