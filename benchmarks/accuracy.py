@@ -24,10 +24,10 @@ LEGEND = f"""\
 Mean ± standard deviation over five splits, the same for all; every parameter at its default, but
 LogisticRegression's `max_iter=1000`. *fit*: median seconds of a later fit of the process, with BLAS and
 OpenMP on 1 thread / on all cores; what TensorFlow trains has threads of its own, on all cores.
-*speed-up*: MLPClassifier's seconds / the row's in the same split, the median, and of both thread
-settings the smaller. The rest are medians of {PROCESSES} fresh processes on all cores: *first fit*,
-after imports; *process*, from its start to the first predictions, imports included; *peak*, its largest
-resident memory."""
+*speed-up*: the seconds of MLPClassifier (MLPRegressor) / the row's in the same split, the median, and
+of both thread settings the smaller. The rest are medians of {PROCESSES} fresh processes on all cores:
+*first fit*, after imports; *process*, from its start to the first predictions, imports included;
+*peak*, its largest resident memory."""
 
 
 def run(full):

@@ -14,6 +14,7 @@ STYLE = {
     "MLP": (THEIRS, "s"),
     "LogisticRegression": ("#009E73", "^"),
     "HistGradientBoosting": ("#CC79A7", "D"),
+    "Ridge": ("#009E73", "^"),
     "skorch": ("#E69F00", "v"),
     "Keras": ("#56B4E9", "P"),
 }

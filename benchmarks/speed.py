@@ -188,9 +188,7 @@ def _repeat(times, call):
 
 
 def _flops(network, n_samples):
-    """True FLOPs of an epoch: 4 a multiply-add pair of the first layer, which needs no input gradient,
-    and 6 of the others.
-    """
+    """True FLOPs of an epoch: 4 a weight of the first layer, without input gradient, 6 of others."""
     first, *others = (kernel.size for kernel in network.coefs_)
     return n_samples * (4 * first + 6 * sum(others))
 

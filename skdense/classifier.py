@@ -190,6 +190,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
     See Also
     --------
     sklearn.neural_network.MLPClassifier : The estimator that this one stands in for.
+    LowLevelMLPRegressor : The same for numbers to predict.
 
     References
     ----------

@@ -24,7 +24,7 @@ def dead_units(estimator, X):
 
     Parameters
     ----------
-    estimator : LowLevelMLPClassifier or Pipeline
+    estimator : LowLevelMLPClassifier, LowLevelMLPRegressor or Pipeline
         A fitted estimator, or a fitted Pipeline whose last step is one.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The samples.
@@ -64,16 +64,17 @@ class SeedStudy(NamedTuple):
 
     Attributes
     ----------
-    estimators : list of LowLevelMLPClassifier or Pipeline
+    estimators : list of LowLevelMLPClassifier, LowLevelMLPRegressor or Pipeline
         The estimators, fitted but for those whose training diverged.
-    accuracy : ndarray of shape (N,)
-        The accuracy of each on the training samples, NaN where training diverged.
+    score : ndarray of shape (N,)
+        What the `score` of each gives for the training samples, the accuracy of classifiers and R2 of
+        regressors; NaN where training diverged.
     dead : ndarray of shape (N, n_hidden_layers)
         The fraction of each hidden layer's units that are dead on the training samples, or NaN.
     """
 
     estimators: list
-    accuracy: np.ndarray
+    score: np.ndarray
     dead: np.ndarray
 
 
@@ -82,12 +83,12 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
 
     Parameters
     ----------
-    estimator : LowLevelMLPClassifier or Pipeline
+    estimator : LowLevelMLPClassifier, LowLevelMLPRegressor or Pipeline
         The setting, or a Pipeline whose last step it is; it is not fitted itself.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The samples.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        The labels.
+        What to predict.
     seeds : int or iterable of int, default=40
         The values of `random_state`; an int N stands for 0 to N - 1.
     n_jobs : int, default=None
@@ -96,7 +97,7 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
     Returns
     -------
     study : SeedStudy
-        The estimators with their accuracies and fractions of dead units.
+        The estimators with their scores and fractions of dead units.
 
     Raises
     ------
@@ -112,7 +113,7 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
     >>> from skdense.inspection import study_seeds
     >>> X, y = make_two_clouds(random_state=0)
     >>> study = study_seeds(LowLevelMLPClassifier((4,), max_iter=20, tol=0.1), X, y, seeds=3)
-    >>> study.accuracy.shape, study.dead.shape
+    >>> study.score.shape, study.dead.shape
     ((3,), (3, 1))
     """
     check_estimators([_network(estimator)])
@@ -128,12 +129,12 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
         raise errors[0]
     study = SeedStudy(
         estimators,
-        accuracy=np.full(len(estimators), np.nan),
+        score=np.full(len(estimators), np.nan),
         dead=np.full((len(estimators), len(hidden_sizes(networks[0]))), np.nan),
     )
     for i, (fitted, error) in enumerate(zip(estimators, errors, strict=True)):
         if error is None:
-            study.accuracy[i] = fitted.score(X, y)
+            study.score[i] = fitted.score(X, y)
             study.dead[i] = [layer.mean() for layer in dead_units(fitted, X)]
     return study
 

@@ -11,9 +11,9 @@ from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.utils import _safe_indexing
 
-from skdense.classifier import LowLevelMLPClassifier
+from skdense.base import BaseLowLevelMLP
 from skdense.core.network import Data
-from skdense.core.shapes import bucket, is_large, padded_sizes, training_seconds
+from skdense.core.shapes import bucket, is_large, padded_sizes, stacks_gain, training_seconds
 from skdense.fitting import this_thread, trains_alone, unchanged_on_error
 from skdense.jobs import prepare
 from skdense.results import finish
@@ -40,12 +40,12 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
 
     Parameters
     ----------
-    estimators : list of LowLevelMLPClassifier
+    estimators : list of LowLevelMLPClassifier and LowLevelMLPRegressor
         They are fitted in place.
     X : {array-like, sparse matrix} of shape (n_samples, n_features), or list of these
         The samples; a list has the samples of each estimator.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), or list of these
-        The labels; a list if X is one.
+        What to predict, labels for classifiers and numbers for regressors; a list if X is one.
     sample_weight : array-like of shape (n_samples,), list of these, or None, default=None
         Weights of the samples; a list if X is one.
     subsets : list of array-like of int or bool, default=None
@@ -57,7 +57,7 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
 
     Returns
     -------
-    estimators : list of LowLevelMLPClassifier
+    estimators : list of LowLevelMLPClassifier and LowLevelMLPRegressor
         The fitted estimators.
 
     Raises
@@ -80,7 +80,7 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
     >>> [net.n_layers_ for net in fit_many(nets, X, y)]
     [3, 3, 3]
     """
-    if isinstance(estimators, LowLevelMLPClassifier):
+    if isinstance(estimators, BaseLowLevelMLP):
         raise TypeError(
             f"estimators must be a list, got {estimators!r}: put it in a list, or call its fit"
         )
@@ -93,12 +93,17 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
 
 
 def check_estimators(estimators):
-    """Raise unless these are distinct LowLevelMLPClassifiers, at least one."""
+    """Raise unless these are distinct estimators of this package, at least one."""
     if not estimators:
-        raise ValueError("estimators must have at least one LowLevelMLPClassifier, got none")
+        raise ValueError(
+            "estimators must have at least one LowLevelMLPClassifier or LowLevelMLPRegressor, got none"
+        )
     for estimator in estimators:
-        if not isinstance(estimator, LowLevelMLPClassifier):
-            raise TypeError(f"estimators must be LowLevelMLPClassifier instances, got {estimator!r}")
+        if not isinstance(estimator, BaseLowLevelMLP):
+            raise TypeError(
+                "estimators must be LowLevelMLPClassifier or LowLevelMLPRegressor instances, got "
+                f"{estimator!r}"
+            )
     if len({id(estimator) for estimator in estimators}) < len(estimators):
         raise ValueError("estimators must be distinct objects; use sklearn.base.clone")
 
@@ -323,7 +328,7 @@ def _groups(networks):
     """
     alike = {}
     for spec, network in networks:
-        alike.setdefault((spec, *_kind(network)), []).append(network)
+        alike.setdefault(_kind(spec, network), []).append(network)
     groups = [
         (spec, part)
         for (spec, *_), kind in alike.items()
@@ -335,17 +340,19 @@ def _groups(networks):
     return sorted(groups, key=lambda group: -sum(map(_seconds, group[1])))
 
 
-def _kind(network):
-    """What networks have in common, besides their spec, that can share a program at little cost."""
-    X, sizes = network.data.X, network.layer_sizes
+def _kind(spec, network):
+    """What networks have in common that can share a program at little cost."""
+    X, sizes, batch = network.data.X, network.layer_sizes, bucket(network.padded_batch)
+    may_stack = stacks_gain(spec.dtype, batch, padded_sizes([network]))
     return (
+        spec,
         len(sizes),
         sizes[0],
         sizes[-1],
         issparse(X),
         network.validation is not None,
-        bucket(network.padded_batch),
-        network.steps_per_epoch.bit_length(),
+        batch,
+        network.steps_per_epoch.bit_length() if may_stack else None,
         id(X) if is_large(X) else None,
     )
 

@@ -7,8 +7,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skdense.base import BaseLowLevelMLP, has_optimizer
+from skdense.continuous import Continuous, fitted_continuous, learn_continuous
 from skdense.fitting import fit_estimator
-from skdense.targets import Continuous, fitted_continuous, learn_continuous
 from skdense.validation import FitInput
 
 
@@ -182,6 +182,7 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
     See Also
     --------
     sklearn.neural_network.MLPRegressor : The estimator that this one stands in for.
+    LowLevelMLPClassifier : The same for class labels.
 
     References
     ----------

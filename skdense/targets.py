@@ -5,7 +5,6 @@ Nothing here imports TensorFlow.
 """
 
 import numpy as np
-from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import (
@@ -244,67 +243,3 @@ def _check_all(classes, y):
             "warm_start can only be used where `y` has the same classes as in the previous call to "
             f"fit. Previously got {classes}, `y` has {labels}"
         )
-
-
-class Continuous(Targets):
-    """Numbers to predict, in one column or several.
-
-    Parameters
-    ----------
-    loss : str
-    quantile : float
-        What the loss of that name predicts.
-    """
-
-    losses = {
-        "squared_error": ("identity", "half_squared_error"),
-        "poisson": ("exp", "half_poisson_deviance"),
-        "absolute_error": ("identity", "absolute_error"),
-        "quantile": ("identity", "pinball"),
-    }
-
-    def __init__(self, loss, quantile):
-        super().__init__(loss)
-        self.hyper = {"quantile": quantile}
-
-    def check(self, y, name):
-        if issparse(y):
-            raise TypeError(f"{name} must be dense, got a sparse matrix; use {name}.toarray()")
-        try:
-            y = self._as_numbers(y)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{name} must have numbers, got dtype {y.dtype}: {error}") from error
-        if self.out_activation == "exp" and (y < 0).any():
-            raise ValueError(
-                f"Some value(s) of {name} are out of the valid range of loss='poisson': must be at "
-                f"least 0, got {y.min()}"
-            )
-
-    def encode(self, y):
-        return self._as_numbers(y).reshape(len(y), -1)
-
-    def decode(self, logits):
-        predictions = OUTPUT_ACTIVATIONS[self.out_activation](logits)
-        return predictions.ravel() if predictions.shape[1] == 1 else predictions
-
-    def _as_numbers(self, y):
-        return y if y.dtype.kind in "biuf" else y.astype(np.float64)
-
-
-def fitted_continuous(estimator):
-    """The type of the numbers that an estimator was fitted to."""
-    loss = "poisson" if estimator.out_activation_ == "exp" else "squared_error"
-    return Continuous(loss, estimator.quantile)
-
-
-def learn_continuous(estimator, y, goes_on):
-    """The type of the numbers y, which has as many columns as before if training goes on."""
-    target_type = Continuous(estimator.loss, estimator.quantile)
-    target_type.check(y, "y")
-    n_outputs = 1 if y.ndim == 1 else y.shape[1]
-    if goes_on and n_outputs != estimator.n_outputs_:
-        raise ValueError(
-            f"y has {n_outputs} outputs, but training goes on from a network with "
-            f"{estimator.n_outputs_}: give y the same columns, or set warm_start=False and call fit"
-        )
-    return target_type

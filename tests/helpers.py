@@ -8,6 +8,7 @@ import threading
 import warnings
 from contextlib import contextmanager
 from copy import deepcopy
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,25 @@ SETTINGS = {
 
 def one_ulp_away(X):
     return np.nextafter(X, np.inf, dtype=X.dtype)
+
+
+def pairwise_cover(factors, program_of):
+    """Rows, chosen greedily, that show every two levels of different factors together.
+
+    `program_of(row)` is what of a row, in the order of the factors, chooses its compiled program.
+    """
+
+    def pairs(row):
+        return set(combinations(enumerate(row), 2))
+
+    candidates = {row: pairs(row) for row in product(*factors.values())}
+    missing, compiled = set.union(*candidates.values()), set()
+    while missing:
+        # A program that an earlier row has compiled is worth a pair.
+        row = max(candidates, key=lambda r: len(candidates[r] & missing) + (program_of(r) in compiled))
+        missing -= candidates[row]
+        compiled.add(program_of(row))
+        yield dict(zip(factors, row))
 
 
 # --- comparisons -------------------------------------------------------------------------------------

@@ -95,3 +95,4 @@ def test_nothing_public_is_overlooked():
     assert "skdense.datasets.make_two_clouds" in public_names()
     assert "skdense.LowLevelMLPClassifier.partial_fit" in public_methods()
     assert "skdense.LowLevelMLPClassifier.predict_log_proba" in public_methods()
+    assert "skdense.LowLevelMLPRegressor.partial_fit" in public_methods()

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.datasets import make_two_clouds
 from skdense.inspection import dead_units, study_seeds
 
@@ -31,7 +32,7 @@ NOTEBOOK = LowLevelMLPClassifier(
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_seed_study_equals_the_fits_of_its_seeds_one_by_one():
     study = study_seeds(NOTEBOOK, X, y, seeds=[3, 1, 4])
-    for seed, fitted, accuracy in zip([3, 1, 4], study.estimators, study.accuracy, strict=True):
+    for seed, fitted, accuracy in zip([3, 1, 4], study.estimators, study.score, strict=True):
         alone = LowLevelMLPClassifier(**NOTEBOOK.get_params()).set_params(random_state=seed).fit(X, y)
         np.testing.assert_allclose(fitted.loss_curve_, alone.loss_curve_, rtol=1e-4)
         assert accuracy == fitted.score(X, y)
@@ -65,15 +66,24 @@ def test_a_study_keeps_the_seeds_that_did_not_diverge():
         hidden_layer_sizes=(20, 20), init="he_uniform", learning_rate_init=0.2, max_iter=50
     )
     study = study_seeds(wild, X, y, seeds=12)
-    diverged = np.isnan(study.accuracy)
+    diverged = np.isnan(study.score)
     for seed in range(12):
         alone = LowLevelMLPClassifier(**wild.get_params()).set_params(random_state=seed)
         if diverged[seed]:
             with pytest.raises(ValueError, match="non-finite"):
                 alone.fit(X, y)
         else:
-            assert study.accuracy[seed] == alone.fit(X, y).score(X, y)
+            assert study.score[seed] == alone.fit(X, y).score(X, y)
     assert 0 < diverged.sum() < 12
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_study_of_a_regressor_scores_by_r2():
+    targets = X[:, 0]
+    study = study_seeds(LowLevelMLPRegressor(hidden_layer_sizes=(3,), max_iter=5), X, targets, seeds=2)
+    for fitted, score, dead in zip(study.estimators, study.score, study.dead, strict=True):
+        assert score == r2_score(targets, fitted.predict(X))
+        assert dead.tolist() == [units.mean() for units in dead_units(fitted, X)]
 
 
 def test_a_study_of_which_no_seed_can_be_fitted_raises():
@@ -105,7 +115,7 @@ def test_a_study_of_a_pipeline_equals_the_fits_of_its_seeds_one_by_one(nested):
 
     study = study_seeds(pipeline, X, y, seeds=[3, 1])
 
-    for seed, fitted, accuracy, dead in zip([3, 1], study.estimators, study.accuracy, study.dead):
+    for seed, fitted, accuracy, dead in zip([3, 1], study.estimators, study.score, study.dead):
         alone = clone(pipeline).set_params(**{name: seed}).fit(X, y)
         np.testing.assert_allclose(fitted.predict_proba(X), alone.predict_proba(X), rtol=1e-5)
         assert accuracy == alone.score(X, y)

@@ -27,7 +27,7 @@ from helpers import (
     one_ulp_away,
     press_ctrl_c,
 )
-from skdense import LowLevelMLPClassifier, fit_many, many
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many, many
 from skdense.core import lbfgs, stack, training
 from skdense.core.network import Curves
 from skdense.core.orders import Orders
@@ -512,6 +512,25 @@ def test_an_error_of_the_training_leaves_every_estimator_as_it_was(monkeypatch):
     assert [vars(model) for model in models] == before
 
 
+def test_classifiers_and_regressors_are_fitted_in_one_call():
+    models = [
+        net(), LowLevelMLPRegressor("quantile", (6,), batch_size=30, max_iter=6, quantile=0.2),
+        net((4,)), LowLevelMLPRegressor("quantile", (4,), batch_size=30, max_iter=6, quantile=0.9),
+        LowLevelMLPRegressor(hidden_layer_sizes=(5,), solver="lbfgs", max_iter=6),
+    ]  # fmt: skip
+    models = [model.set_params(random_state=i) for i, model in enumerate(models)]
+    targets = [Y, X[:, 0] ** 2, Y, X[:, 1], X[:, :2]]
+    alone = [clone(model).fit(X, y) for model, y in zip(models, targets)]
+
+    fit_many(models, [X] * 5, targets)
+
+    for model, lone in zip(models, alone):
+        assert vars(model).keys() == vars(lone).keys()
+        for coef, same in zip(model.coefs_ + model.intercepts_, lone.coefs_ + lone.intercepts_):
+            np.testing.assert_allclose(coef, same, rtol=0, atol=1e-9)
+        np.testing.assert_array_equal(np.round(model.loss_, 9), np.round(lone.loss_, 9))
+
+
 def test_warnings_are_given_where_fit_many_is_called():
     with pytest.warns(ConvergenceWarning, match="hasn't converged") as caught:
         fit_many([net(), net((4,)), net(tol=1e6, n_iter_no_change=1)], X, Y)
@@ -524,7 +543,7 @@ def test_warnings_are_given_where_fit_many_is_called():
     [
         ([], {}, ValueError, "at least one LowLevelMLPClassifier"),
         ([net(), LogisticRegression()], {}, TypeError, "got LogisticRegression"),
-        ([net(), LowLevelMLPClassifier], {}, TypeError, "LowLevelMLPClassifier instances"),
+        ([net(), LowLevelMLPClassifier], {}, TypeError, "LowLevelMLPRegressor instances"),
         ([net()] * 2, {}, ValueError, "distinct objects"),
         ([net(), net()], {"subsets": [None]}, ValueError, "subsets.* 2 estimators, got 1"),
         ([net(), net()], {"X": [X], "y": [Y]}, ValueError, "X .* 2 estimators, got 1"),

@@ -1,4 +1,4 @@
-"""The objective takes any loss record: one for continuous targets, with a score that is no mean.
+"""The objective takes losses for continuous targets, with a score that is no mean.
 
 L-BFGS and the classifiers' tests see to its gradient and penalty.
 """
@@ -14,41 +14,12 @@ from sklearn.neural_network import MLPRegressor
 from skdense.core.activations import ACTIVATIONS
 from skdense.core.initializers import initial_parameters
 from skdense.core.layers import forward
-from skdense.core.losses import LOSSES, Loss, Score
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
-from skdense.core.runtime import tf
 from skdense.core.schedules import SCHEDULES
 from skdense.core.training import train
 
 WIDTHS = (6, 4)
-SPEC = Spec("tanh", "half squared error", "adam", "float64")
-
-
-@tf.custom_gradient
-def half_squared_error(targets, logits):
-    """Half the mean over outputs; the gradient is that of half the sum, as in MLPRegressor."""
-
-    def gradient(upstream):
-        return None, upstream[..., None] * (logits - targets)
-
-    return tf.reduce_mean((logits - targets) ** 2, axis=-1) / 2, gradient
-
-
-def r2_terms(targets, logits, origin):
-    """For each output the squared residuals, the squared targets and the targets, from an origin."""
-    shifted = targets - origin
-    return tf.unstack(tf.concat([(targets - logits) ** 2, shifted**2, shifted], axis=-1), axis=-1)
-
-
-def r2(sums, weight):
-    residuals, squares, totals = tf.split(sums, 3, axis=1)
-    return tf.reduce_mean(1 - residuals / (squares - totals**2 / weight[:, None]), axis=1)
-
-
-@pytest.fixture(autouse=True)
-def half_squared_error_is_a_loss(monkeypatch):
-    score = Score(n_terms=lambda n_outputs: 3 * n_outputs, terms=r2_terms, finish=r2)
-    monkeypatch.setitem(LOSSES, SPEC.loss, Loss(half_squared_error, None, score))
+SPEC = Spec("tanh", "half_squared_error", "adam", "float64")
 
 
 def make_data(n_samples, n_outputs, seed, weighted=False):

@@ -25,6 +25,7 @@ from helpers import (
     make_problem,
     numbers_of,
     one_ulp_away,
+    pairwise_cover,
 )
 from skdense import LowLevelMLPClassifier
 
@@ -33,8 +34,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 # --- what is compared -------------------------------------------------------------------------------
 
 COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_", "out_activation_")
-
-
 SHAPE = {"hidden_layer_sizes": (7, 4), "batch_size": 25, "random_state": 0}
 
 
@@ -96,28 +95,11 @@ OPTIMIZERS = {
 
 
 def program_of(row):
-    """What of a row of the grid, in the order of FACTORS, chooses the compiled program."""
     problem, activation, optimizer, _, _, early_stopping, *_ = row
     return problem, activation, optimizer == "adam", early_stopping
 
 
-def pairwise_cover(factors):
-    """Rows, chosen greedily, that show every two levels of different factors together."""
-
-    def pairs(row):
-        return set(combinations(enumerate(row), 2))
-
-    candidates = {row: pairs(row) for row in product(*factors.values())}
-    missing, compiled = set.union(*candidates.values()), set()
-    while missing:
-        # A program that an earlier row has compiled is worth a pair.
-        row = max(candidates, key=lambda r: len(candidates[r] & missing) + (program_of(r) in compiled))
-        missing -= candidates[row]
-        compiled.add(program_of(row))
-        yield dict(zip(factors, row))
-
-
-GRID = list(pairwise_cover(FACTORS))
+GRID = list(pairwise_cover(FACTORS, program_of))
 
 
 def name_of(row):

@@ -18,17 +18,22 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     BaggingClassifier,
+    BaggingRegressor,
     RandomForestClassifier,
     StackingClassifier,
+    StackingRegressor,
     VotingClassifier,
+    VotingRegressor,
 )
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_selection import RFECV, SequentialFeatureSelector
-from sklearn.linear_model import LogisticRegression
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     GridSearchCV,
@@ -43,12 +48,12 @@ from sklearn.model_selection import (
     validation_curve,
 )
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
-from sklearn.multioutput import MultiOutputClassifier
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor, RegressorChain
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers import assert_filters_stay, press_ctrl_c
-from skdense import LowLevelMLPClassifier, fit_many, together
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many, together
 from skdense import meeting as meetings
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -63,6 +68,8 @@ X, Y = make_classification(
     random_state=0,
 )
 BINARY = (Y == 1).astype(int)
+CONTINUOUS = X @ [1, -2, 0.5, 0]
+TWO = np.column_stack([CONTINUOUS, X[:, 0] ** 2])
 WEIGHTS = np.random.RandomState(0).uniform(0.5, 2, len(X))
 WIDTHS = {"hidden_layer_sizes": [(3,), (4,), (5,), (8,)]}
 IN_PIPELINE = {"lowlevelmlpclassifier__" + name: values for name, values in WIDTHS.items()}
@@ -77,14 +84,19 @@ def pipeline(**parameters):
     return make_pipeline(StandardScaler(), net(**parameters))
 
 
-def results_of(search):
+def reg(sizes=(4,), **parameters):
+    defaults = {"max_iter": 4, "random_state": 0, "learning_rate_init": 0.05}
+    return LowLevelMLPRegressor(hidden_layer_sizes=sizes, **(defaults | parameters))
+
+
+def results_of(search, method="predict_proba"):
     """What a search has found, but for its times and the parameters as Python objects."""
     columns = {
         name: values
         for name, values in search.cv_results_.items()
         if "time" not in name and not name.startswith("param")
     }
-    return columns | {"best": search.best_index_, "proba": search.predict_proba(X)}
+    return columns | {"best": search.best_index_, "predictions": getattr(search, method)(X)}
 
 
 def importance(estimator):
@@ -141,6 +153,30 @@ TOOLS = {
         TunedThresholdClassifierCV(FixedThresholdClassifier(net()), cv=3, store_cv_results=True)
         .fit(X, BINARY)
         .cv_results_
+    ),
+    "GridSearchCV of regressors": lambda: results_of(
+        GridSearchCV(reg(), WIDTHS | {"loss": ["squared_error", "quantile"]}, cv=3).fit(X, CONTINUOUS),
+        "predict",
+    ),
+    "cross_val_predict of a regressor": lambda: cross_val_predict(reg(), X, TWO),
+    "permutation_importance": lambda: permutation_importance(
+        reg().fit(X, TWO), X, TWO, n_repeats=2, random_state=0
+    )["importances"],
+    "BaggingRegressor": lambda: (
+        BaggingRegressor(reg(), 5, random_state=0).fit(X, CONTINUOUS).predict(X)
+    ),
+    "VotingRegressor": lambda: (
+        VotingRegressor([("a", reg()), ("b", Ridge()), ("c", reg((3,)))]).fit(X, CONTINUOUS).predict(X)
+    ),
+    "StackingRegressor": lambda: (
+        StackingRegressor([("a", reg()), ("b", reg(alpha=1.0))], reg((3,)), cv=3)
+        .fit(X, CONTINUOUS)
+        .predict(X)
+    ),
+    "MultiOutputRegressor": lambda: MultiOutputRegressor(reg()).fit(X, TWO).predict(X),
+    "RegressorChain": lambda: RegressorChain(reg(), cv=3).fit(X, TWO).predict(X),
+    "TransformedTargetRegressor": lambda: cross_val_score(
+        TransformedTargetRegressor(reg(), transformer=StandardScaler()), X, CONTINUOUS, cv=3
     ),
     "nested searches": lambda: cross_val_score(
         GridSearchCV(pipeline(), IN_PIPELINE, cv=3), X, Y, cv=4, scoring="neg_log_loss"

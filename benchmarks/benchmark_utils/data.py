@@ -78,8 +78,14 @@ CLASSIFICATION = {
     "mnist_5000": _mnist_5000,
     **{name: partial(_openml, *key) for name, key in OPENML.items()},
 }
+REGRESSION = {
+    "diabetes": partial(_bundled, "diabetes"),
+    "friedman1": partial(datasets.make_friedman1, 5000, noise=1.0, random_state=0),
+}
 # Name: what is to be learned from the data, and `load() -> X, y`.
-DATA = {name: ("classification", load) for name, load in CLASSIFICATION.items()}
+DATA = {name: ("classification", load) for name, load in CLASSIFICATION.items()} | {
+    name: ("regression", load) for name, load in REGRESSION.items()
+}
 
 
 def split(X, y, task, seed):

@@ -5,7 +5,6 @@ epochs, stopped when 10 in a row gain less than 1e-4; but float32 and without it
 
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 
 HIDDEN_UNITS, BATCH_SIZE, EPOCHS, PATIENCE, TOLERANCE = 100, 200, 200, 10, 1e-4
 # Settings of BLAS and OpenMP: one thread, or as the environment has them, which is all cores.
@@ -22,10 +21,6 @@ class Contestant:
     packages: tuple[str, ...] = ()  # that must be installed
     threads: tuple[str, ...] = THREADS  # the settings that make a difference to its fit
 
-    def missing(self):
-        """The packages that are not installed."""
-        return [package for package in self.packages if find_spec(package) is None]
-
 
 _TENSORFLOW = {"threads": ("cores",)}  # it trains with threads of its own, not with those of BLAS
 CONTESTANTS = {
@@ -35,9 +30,13 @@ CONTESTANTS = {
     "HistGradientBoostingClassifier": Contestant("sklearn.ensemble"),
     "skorch": Contestant(".torch_net", packages=("skorch", "torch")),
     "Keras": Contestant(".keras_net", packages=("keras",), **_TENSORFLOW),
+    "LowLevelMLPRegressor": Contestant("skdense", "regression", **_TENSORFLOW),
+    "MLPRegressor": Contestant("sklearn.neural_network", "regression"),
+    "Ridge": Contestant("sklearn.linear_model", "regression"),
+    "HistGradientBoostingRegressor": Contestant("sklearn.ensemble", "regression"),
 }
 # Whose seconds the others' are compared with.
-BASELINE = {"classification": "MLPClassifier"}
+BASELINE = {"classification": "MLPClassifier", "regression": "MLPRegressor"}
 
 
 def make(name, **parameters):

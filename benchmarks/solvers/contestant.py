@@ -1,5 +1,6 @@
 import time
 import warnings
+from importlib.util import find_spec
 
 from benchmark_utils.estimators import CONTESTANTS, THREADS, make
 from benchopt import BaseSolver
@@ -24,7 +25,7 @@ class Solver(BaseSolver):
             return True, f"is for {contestant.task}"
         if self.threads not in contestant.threads:
             return True, "trains with threads of its own, not with those of BLAS"
-        missing = contestant.missing()
+        missing = [package for package in contestant.packages if find_spec(package) is None]
         return bool(missing), f"needs `pip install {' '.join(missing)}`" if missing else None
 
     def set_objective(self, X_train, y_train, X_test, seed, task):

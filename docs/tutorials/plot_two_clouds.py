@@ -123,7 +123,7 @@ plt.show()
 # Here is the same network under ten values of ``random_state``, trained side by side.
 
 study = study_seeds(make_network(), X, y, seeds=10)
-for seed, accuracy in enumerate(study.accuracy):
+for seed, accuracy in enumerate(study.score):
     print(f"random_state={seed}   accuracy {accuracy:.4f}")
 
 # %%

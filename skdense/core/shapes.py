@@ -88,6 +88,11 @@ def padded_sizes(networks):
     return (n_features, *map(bucket, widths), n_outputs)
 
 
+def stacks_gain(dtype, batch, layer_sizes):
+    """Whether networks of these sizes train faster in stacks than one by one."""
+    return step_multiply_adds(batch, layer_sizes) <= STACKED_MULTIPLY_ADDS[dtype]
+
+
 def step_multiply_adds(batch, layer_sizes):
     """About how many multiply-adds a step takes: forward, and twice as many backward."""
     return 3 * batch * sum(a * b for a, b in pairwise(layer_sizes))

@@ -45,7 +45,7 @@ def stack_shape(spec, networks):
     """
     layer_sizes = shapes.padded_sizes(networks)
     batch = shapes.bucket(max(network.padded_batch for network in networks))
-    gains = shapes.step_multiply_adds(batch, layer_sizes) <= shapes.STACKED_MULTIPLY_ADDS[spec.dtype]
+    gains = shapes.stacks_gain(spec.dtype, batch, layer_sizes)
     height = shapes.HEIGHTS[-1] if gains and len(networks) > 1 else shapes.HEIGHTS[0]
     validation, n_blocks = None, 0
     if networks[0].validation is not None:
@@ -96,14 +96,13 @@ class Plan:
                 self.shape = stack_shape(self.spec, self.networks)
                 self.layout = Layout(self.shape.layer_sizes)
                 self.program = compiled(training_program, self.spec, self.shape)
-                self.steps_per_epoch = max(network.steps_per_epoch for network in self.networks)
                 self.sources = sources_of(self.networks)
 
     def end(self):
         """Let go of the tables, if this was the last stack."""
         with self._lock:
             self.n_stacks -= 1
-            if not self.n_stacks:
+            if not (self.n_stacks or self.queue):
                 self._places.clear()
 
     def next_network(self):
@@ -138,7 +137,9 @@ class Plan:
 class Stack:
     """The networks that go through a program together, one a lane: their state and their curves.
 
-    As a context it leaves its networks with what they have become.
+    All have epochs of as many steps; what is too much for a network leaves it as it is. Where one of
+    several lanes becomes free, the next network takes it; a stack of one is over with its network, as
+    its successor may have shorter epochs. As a context it leaves networks with what they have become.
 
     Attributes
     ----------
@@ -172,6 +173,8 @@ class Stack:
         )
         validation_orders = np.zeros((shape.n_blocks, height, shape.batch), np.int32)
         newcomers = {k: plan.next_network() for k in range(height)}
+        together = newcomers.values() if height == 1 else plan.networks
+        self.steps_per_epoch = max((n.steps_per_epoch for n in together if n is not None), default=1)
         self.lanes = [*self._fill(newcomers, state, validation_orders).values()]
 
     def __enter__(self):
@@ -186,6 +189,11 @@ class Stack:
         """How many steps of the epoch have been run."""
         return int(Clock(*self.numbers[ROWS.clock, 0]).position)
 
+    @property
+    def refills(self):
+        """Whether other networks are to come."""
+        return len(self.networks) > 1 and bool(self.plan.queue)
+
     def finished(self):
         """The lanes whose networks have stopped."""
         return [k for k, n in enumerate(self.networks) if n is not None and not self.active[k]]
@@ -198,7 +206,7 @@ class Stack:
         newcomers = {}
         for k in lanes:
             self._release(k)
-            newcomers[k] = self.plan.next_network()
+            newcomers[k] = self.plan.next_network() if self.refills else None
         if not any(newcomers.values()):
             return newcomers
         arrays = tf.nest.map_structure(np.array, (self.state, self.validation_orders))
@@ -254,7 +262,7 @@ class Stack:
         plan = self.plan
         most = max((n.hyper.n_validation for n in self.networks if n is not None), default=0)
         clock = Clock(
-            chunk.n_steps, plan.steps_per_epoch, self.position, -(-int(most) // plan.shape.batch)
+            chunk.n_steps, self.steps_per_epoch, self.position, -(-int(most) // plan.shape.batch)
         )
         self.numbers[ROWS.clock] = np.array(clock)[:, None]
         curves, numbers, self.state = plan.program(

@@ -50,22 +50,23 @@ def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False,
     plans = [Plan(spec, networks) for spec, networks in groups]
     lock, stop = Lock(), stop or Event()
 
-    def next_plan():
+    def next_plan(last):
         with lock:
-            waiting = [plan for plan in plans if plan.queue]
+            waiting = [last] if last and last.queue else [plan for plan in plans if plan.queue]
             plan = min(waiting, key=lambda plan: plan.n_stacks, default=None)
             if plan is not None:
                 plan.n_stacks += 1
+            if last is not None:
+                last.end()
             return plan
 
     def work():
-        interrupted = False
+        interrupted, plan = False, None
         try:
-            while not (interrupted or stop.is_set()) and (plan := next_plan()):
+            while not (interrupted or stop.is_set()) and (plan := next_plan(plan)):
                 plan.start()
                 with Stack(plan) as stack:
                     interrupted = _run(stack, plan, observe, each_epoch, stop, trained)
-                plan.end()
         except BaseException:
             stop.set()  # the other stacks end with the chunks that are running
             raise
@@ -85,7 +86,7 @@ def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False,
 
 def _run(stack, plan, observe, each_epoch, stop, trained):
     """Train until no network is left; True if Ctrl-C ended it."""
-    orders = Orders(plan.shape, stack.lanes, plan.steps_per_epoch, each_epoch)
+    orders = Orders(plan.shape, stack.lanes, stack.steps_per_epoch, each_epoch)
 
     def end_chunk(news, upcoming):
         """Serve those who watch, and let other networks in; True if there is nothing left to train."""
@@ -101,7 +102,7 @@ def _run(stack, plan, observe, each_epoch, stop, trained):
     upcoming = orders.take(stack.affordable_steps)
     if upcoming is None:  # another stack has taken the last network
         return False
-    if not plan.queue and orders.are_drawn:
+    if not stack.refills and orders.are_drawn:
         # A single short chunk: threads would take longer than many a training.
         end_chunk(stack.advance(upcoming), None)
         return False

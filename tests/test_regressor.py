@@ -1,0 +1,476 @@
+"""LowLevelMLPRegressor against MLPRegressor, and its losses that scikit-learn's class does not have.
+
+Equal means what it means in the tests of the classifier's parity: within 1e-9, or within 100 times what
+MLPRegressor itself changes when X changes by one unit in the last place. Nearly all fits share their
+shape with those tests, of 65 to 128 samples, 4 features, widths (7, 4) and batches of 17 to 32.
+"""
+
+import inspect
+import io
+import pickle
+import warnings
+from contextlib import redirect_stdout
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.callback import ScoringMonitor
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+from sklearn.linear_model import QuantileRegressor
+from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_squared_error, r2_score
+from sklearn.neural_network import MLPRegressor
+from sklearn.neural_network._base import poisson_loss
+
+from helpers import assert_close, assert_same_stream, numbers_of, one_ulp_away, pairwise_cover
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+from skdense.core.compiling import n_compiled
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
+    pytest.mark.filterwarnings("ignore:lbfgs failed to converge"),
+]
+
+SHAPE = {"hidden_layer_sizes": (7, 4), "batch_size": 25, "random_state": 0}
+COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_", "out_activation_")
+
+
+def make_problem(n_outputs=1, loss="squared_error", n_samples=120):
+    """X `(n_samples, 4)` and noisy numbers of one column or several; counts for "poisson"."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_samples, 4))
+    y = np.tanh(X @ rng.normal(size=(4, n_outputs))) + 0.3 * rng.normal(size=(n_samples, n_outputs))
+    y = y[:, 0] if n_outputs == 1 else y
+    return X, rng.poisson(np.exp(y)) if loss == "poisson" else y
+
+
+X, Y = make_problem()
+TWO = make_problem(2)[1]
+WEIGHTS = np.random.default_rng(1).uniform(0.2, 3, len(X))
+LOSSES = ("squared_error", "poisson", "absolute_error", "quantile")
+
+
+def assert_same_model(ours, theirs, nearby, X, floor=1e-9):
+    """`nearby` is fitted as `theirs`, an MLPRegressor, but to X one unit in the last place away."""
+    for name in COUNTS:
+        assert getattr(ours, name) == getattr(theirs, name), name
+    numbers, expected, changed = (numbers_of(model) for model in (ours, theirs, nearby))
+    assert numbers.keys() == expected.keys()
+    for name, number in expected.items():
+        assert_close(numbers[name], number, changed[name], name, floor)
+    for coef, same in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_):
+        assert coef.dtype == same.dtype
+    assert_close(*(model.predict(X) for model in (ours, theirs, nearby)), "predict", floor)
+
+
+def all_three(X, **parameters):
+    """The three estimators of a comparison, unfitted, and the X of each."""
+    estimators = [LowLevelMLPRegressor(**parameters), MLPRegressor(**parameters)]
+    return [*estimators, MLPRegressor(**parameters)], [X, X, one_ulp_away(X)]
+
+
+def assert_parity(X, y, sample_weight=None, random_state=0, **parameters):
+    """Fit both, each with a RandomState of its own that must end in the same place."""
+    models, Xs = all_three(X, **parameters)
+    random_states = [np.random.RandomState(random_state) for _ in models]
+    for model, its_X, its_state in zip(models, Xs, random_states):
+        model.set_params(random_state=its_state).fit(its_X, y, sample_weight)
+    assert_same_model(*models, X)
+    assert_same_stream(*random_states[:2])
+
+
+# --- the same model as MLPRegressor ------------------------------------------------------------------
+
+
+def test_the_signature_begins_with_that_of_mlp_regressor():
+    ours, theirs, of_classifier = (
+        inspect.signature(estimator).parameters
+        for estimator in (LowLevelMLPRegressor, MLPRegressor, LowLevelMLPClassifier)
+    )
+    assert list(ours.values())[: len(theirs)] == list(theirs.values())
+    assert ours.keys() - of_classifier.keys() == {"quantile"}
+    assert of_classifier.keys() - ours.keys() == {"class_weight"}
+
+
+FACTORS = {
+    "loss": ("squared_error", "poisson"),
+    "n_outputs": (1, 2),
+    "activation": ("relu", "tanh"),
+    "optimizer": ("adam", "nesterov", "adaptive"),
+    "early_stopping": (False, True),
+    "weighted": (False, True),
+}
+OPTIMIZERS = {
+    "adam": {"solver": "adam", "learning_rate_init": 0.02},
+    "nesterov": {"solver": "sgd", "learning_rate_init": 0.02, "momentum": 0.8},
+    "adaptive": {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 0.05,
+        "momentum": 0,
+    },
+}
+
+
+def program_of(row):
+    loss, n_outputs, activation, optimizer, early_stopping, _ = row
+    return loss, n_outputs, activation, optimizer == "adam", early_stopping
+
+
+GRID = list(pairwise_cover(FACTORS, program_of))
+
+
+def problem_and_parameters(row):
+    """X, y, sample weights or None, and parameters for both estimators."""
+    X, y = make_problem(row["n_outputs"], row["loss"])
+    parameters = {
+        "hidden_layer_sizes": (7, 4),
+        "batch_size": 25,
+        "loss": row["loss"],
+        "activation": row["activation"],
+        "early_stopping": row["early_stopping"],
+        "alpha": 0.01,
+        "tol": 5e-3,
+        "n_iter_no_change": 3,
+        "max_iter": 50,
+        **OPTIMIZERS[row["optimizer"]],
+    }
+    return X, y, WEIGHTS if row["weighted"] else None, parameters
+
+
+@pytest.mark.parametrize("row", GRID, ids=lambda row: "-".join(map(str, row.values())))
+def test_the_same_model_as_mlp_regressor(row):
+    X, y, weights, parameters = problem_and_parameters(row)
+
+    assert_parity(X, y, weights, **parameters)
+
+
+settings_of_both = st.fixed_dictionaries(
+    {},
+    optional={
+        "hidden_layer_sizes": st.tuples(st.integers(5, 8), st.integers(3, 4)),
+        "learning_rate_init": st.floats(1e-4, 0.05),
+        "alpha": st.floats(0, 2),
+        "momentum": st.floats(0, 1),
+        "nesterovs_momentum": st.booleans(),
+        "learning_rate": st.sampled_from(["constant", "invscaling", "adaptive"]),
+        "tol": st.sampled_from([0.0, 1e-6, 1e-3, 0.1]),
+        "n_iter_no_change": st.one_of(st.integers(1, 12), st.just(np.inf)),
+        "max_iter": st.integers(1, 40),
+        "batch_size": st.integers(17, 32),
+        "validation_fraction": st.floats(0.05, 0.25),
+        "shuffle": st.booleans(),
+        "random_state": st.integers(0, 2**32 - 1),
+    },
+)
+
+
+@settings(max_examples=25)
+@given(st.sampled_from(GRID), settings_of_both, st.booleans())
+def test_the_same_model_whatever_the_settings(row, drawn, weighted):
+    X, y, weights, parameters = problem_and_parameters(row | {"weighted": weighted})
+    parameters |= drawn
+    theirs, nearby = (
+        MLPRegressor(**({"random_state": 0} | parameters)).fit(its_X, y, weights)
+        for its_X in (X, one_ulp_away(X))
+    )
+    # Where a last bit of X changes MLPRegressor visibly, it is no oracle.
+    assume(theirs.n_iter_ == nearby.n_iter_)
+    assume(np.allclose(theirs.predict(X), nearby.predict(X), rtol=0, atol=1e-6))
+
+    assert_parity(X, y, weights, **parameters)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["", "weighted"])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_the_same_model_by_lbfgs(loss, n_outputs, weights):
+    """With several outputs the value and the gradient of the squared error do not fit together."""
+    X, y = make_problem(n_outputs, loss)
+
+    assert_parity(X, y, weights, loss=loss, solver="lbfgs", hidden_layer_sizes=(7, 4), max_iter=15)
+
+
+def test_the_same_model_by_default():
+    assert_parity(X, Y)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"solver": "sgd", "learning_rate": "invscaling"}])
+def test_the_same_model_from_fit_and_partial_fits(parameters):
+    models, Xs = all_three(X, **SHAPE, **parameters, max_iter=4)
+    for model, its_X in zip(models, Xs):
+        for rows in (slice(0, 70), slice(50, 120), slice(0, 120)):
+            model.partial_fit(its_X[rows], TWO[rows], sample_weight=WEIGHTS[rows])
+    assert_same_model(*models, X)
+    for model, its_X in zip(models, Xs):
+        model.fit(its_X, TWO).partial_fit(its_X, TWO)
+    assert_same_model(*models, X)
+
+
+def test_the_same_model_from_warm_starts():
+    models, Xs = all_three(X, **SHAPE, warm_start=True, max_iter=4)
+    for rate in (0.01, 0.1):
+        for model, its_X in zip(models, Xs):
+            model.set_params(learning_rate_init=rate).fit(its_X, Y)
+        assert_same_model(*models, X)
+    assert len(models[0].loss_curve_) == 8
+
+
+def test_float32_x_trains_and_predicts_in_float32_as_there():
+    models, Xs = all_three(X.astype("float32"), **SHAPE, max_iter=5, early_stopping=True)
+    for model, its_X in zip(models, Xs):
+        model.fit(its_X, Y)
+
+    assert_same_model(*models, Xs[0], floor=1e-4)
+    assert models[0].predict(Xs[0]).dtype == np.float32
+
+
+def test_the_same_lines_are_printed():
+    printed = []
+    for estimator in (LowLevelMLPRegressor, MLPRegressor):
+        with redirect_stdout(io.StringIO()) as output:
+            estimator(**SHAPE, max_iter=30, verbose=True, tol=0.1, early_stopping=True).fit(X, Y)
+        printed.append(output.getvalue())
+    assert printed[0] == printed[1]
+    assert "Validation score" in printed[0]
+
+
+def test_a_score_that_is_not_a_number_neither_stops_nor_counts_as_there():
+    """Training diverges; what is returned is the best epoch before."""
+    parameters = {"loss": "poisson", "solver": "sgd", "learning_rate_init": 0.3, "early_stopping": True}
+    X, y = make_problem(loss="poisson")
+    models = []
+    for estimator in (LowLevelMLPRegressor, MLPRegressor):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            models.append(estimator(**SHAPE, **parameters, max_iter=40).fit(5 * X, y))
+    ours, theirs = models
+    assert np.isnan(theirs.validation_scores_).any()
+    assert ours.n_iter_ == theirs.n_iter_ == 40
+    np.testing.assert_array_equal(
+        np.isnan(ours.validation_scores_), np.isnan(theirs.validation_scores_)
+    )
+    assert ours.best_validation_score_ == pytest.approx(theirs.best_validation_score_)
+
+
+# --- losses ------------------------------------------------------------------------------------------
+
+
+def loss_of(loss, y, predicted, weights, quantile=0.3):
+    """The loss that is to be reported, without the penalty, by scikit-learn's metrics."""
+    n_outputs = 1 if y.ndim == 1 else y.shape[1]
+    if loss == "squared_error":
+        return mean_squared_error(y, predicted, sample_weight=weights) / 2
+    if loss == "poisson":
+        return poisson_loss(y, predicted, weights)
+    if loss == "absolute_error":
+        return n_outputs * mean_absolute_error(y, predicted, sample_weight=weights)
+    return n_outputs * mean_pinball_loss(y, predicted, sample_weight=weights, alpha=quantile)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_loss_is_that_of_the_predictions_plus_the_penalty(loss):
+    X, y = make_problem(2, loss)
+    reg = LowLevelMLPRegressor(
+        loss, (7, 4), solver="lbfgs", max_iter=10, alpha=0.5, quantile=0.3, random_state=0
+    ).fit(X, y, WEIGHTS)
+
+    penalty = 0.5 / 2 * sum((coef**2).sum() for coef in reg.coefs_) / WEIGHTS.sum()
+    expected = loss_of(loss, y, reg.predict(X), WEIGHTS) + penalty
+    assert reg.loss_ == pytest.approx(expected, rel=1e-12)
+    assert reg.predict(X).shape == (120, 2)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_validation_curves_are_those_of_the_predictions(loss, early_stopping):
+    """The score is R2 where a mean is predicted; the best R2 would not be the best median."""
+    X, y = make_problem(2, loss)
+    reg = LowLevelMLPRegressor(
+        loss, **SHAPE, max_iter=8, n_iter_no_change=8, quantile=0.3, early_stopping=early_stopping
+    )
+    reg.fit(X[30:], y[30:], X_val=X[:30], y_val=y[:30], sample_weight_val=WEIGHTS[:30])
+
+    value = loss_of(loss, y[:30], reg.predict(X[:30]), WEIGHTS[:30])
+    score = r2_score(y[:30], reg.predict(X[:30]), sample_weight=WEIGHTS[:30])
+    score = score if loss in ("squared_error", "poisson") else -value
+    epoch = np.argmax(reg.validation_scores_) if early_stopping else -1
+    assert reg.validation_loss_curve_[epoch] == pytest.approx(value, rel=1e-9)
+    assert reg.validation_scores_[epoch] == pytest.approx(score, rel=1e-9)
+    if early_stopping:
+        assert reg.best_validation_score_ == max(reg.validation_scores_)
+    assert not hasattr(reg, "accuracy_curve_")
+
+
+@pytest.mark.parametrize(
+    ("loss", "slopes"), [("absolute_error", [1, -1, -1]), ("quantile", [0.7, -0.3, -0.3])]
+)
+def test_a_step_is_the_one_worked_out_by_hand(loss, slopes):
+    """A linear model predicts 0; y is below it once and above it twice."""
+    X, y = np.array([[1.0, 0], [0, 1], [2, 3]]), np.array([-5.0, 4, 6])
+    reg = LowLevelMLPRegressor(
+        loss, (), solver="sgd", momentum=0, learning_rate_init=0.5, alpha=0, max_iter=1, quantile=0.3,
+        warm_start=True, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    reg.coefs_, reg.intercepts_ = [np.zeros((2, 1))], [np.zeros(1)]
+
+    reg.fit(X, y)
+
+    np.testing.assert_allclose(reg.coefs_[0][:, 0], -0.5 * X.T @ slopes / 3)
+    np.testing.assert_allclose(reg.intercepts_[0], -0.5 * np.sum(slopes) / 3)
+    assert reg.loss_ == pytest.approx(np.mean(np.multiply(slopes, -y)))
+
+
+@pytest.mark.parametrize(("loss", "quantile"), [("absolute_error", 0.5), ("quantile", 0.8)])
+def test_a_linear_quantile_is_that_of_quantile_regressor(loss, quantile):
+    X, y = make_problem()
+    y = y + X[:, 0] * np.random.default_rng(2).exponential(size=len(X))
+    theirs = QuantileRegressor(quantile=quantile, alpha=0).fit(X, y)
+    reg = LowLevelMLPRegressor(
+        loss, (), quantile=quantile, alpha=0, max_iter=2000, n_iter_no_change=2000, batch_size=25,
+        solver="sgd", learning_rate="invscaling", learning_rate_init=0.5, random_state=0,
+    ).fit(X, y)  # fmt: skip
+
+    ours, best = (mean_pinball_loss(y, m.predict(X), alpha=quantile) for m in (reg, theirs))
+    assert best <= ours < 1.002 * best
+    np.testing.assert_allclose(reg.coefs_[0][:, 0], theirs.coef_, atol=0.05)
+
+
+def test_quantiles_share_one_program():
+    def fitted(quantile):
+        return LowLevelMLPRegressor("quantile", **SHAPE, max_iter=200, quantile=quantile).fit(X, Y)
+
+    shares = [(Y <= fitted(0.2).predict(X)).mean()]
+    before = n_compiled()
+    shares += [(Y <= fitted(quantile).predict(X)).mean() for quantile in (0.5, 0.9)]
+
+    assert n_compiled() == before
+    np.testing.assert_allclose(shares, [0.2, 0.5, 0.9], atol=0.1)
+
+
+def test_what_set_params_changes_counts_from_the_next_fit_on():
+    reg = LowLevelMLPRegressor(**SHAPE, max_iter=5).fit(X, Y)
+    before = reg.predict(X)
+
+    reg.set_params(loss="poisson")
+
+    np.testing.assert_array_equal(reg.predict(X), before)
+    assert (reg.fit(X, np.abs(Y)).predict(X) > 0).all()
+
+
+# --- the ways through the library that it shares with the classifier ---------------------------------
+
+
+def test_sparse_x_gives_the_model_of_dense_x():
+    dense = LowLevelMLPRegressor(**SHAPE, max_iter=5).fit(np.where(X > 0, X, 0), Y)
+    sparse = LowLevelMLPRegressor(**SHAPE, max_iter=5).fit(sp.csr_array(np.where(X > 0, X, 0)), Y)
+
+    np.testing.assert_allclose(sparse.loss_curve_, dense.loss_curve_, rtol=1e-12)
+    np.testing.assert_allclose(sparse.predict(sp.csr_array(X)), dense.predict(X), rtol=1e-9)
+
+
+def test_the_best_of_several_draws_is_kept():
+    reg = LowLevelMLPRegressor(**SHAPE, max_iter=5, n_init=4).fit(X, Y)
+    one = LowLevelMLPRegressor(**SHAPE, max_iter=5).fit(X, Y)
+
+    assert reg.loss_ == reg.init_losses_.min()
+    assert reg.init_losses_[0] == pytest.approx(one.loss_)
+
+
+def test_callbacks_see_every_epoch():
+    monitor = ScoringMonitor(scoring="r2")
+    LowLevelMLPRegressor(**SHAPE, max_iter=3).set_callbacks(monitor).fit(X, Y)
+
+    assert [entry["task_name"] for entry in monitor.get_logs().data].count("epoch") == 3
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_a_loaded_model_predicts_and_goes_on(loss):
+    X, y = make_problem(loss=loss)
+    reg = LowLevelMLPRegressor(loss, **SHAPE, max_iter=5).fit(X, y)
+
+    loaded = pickle.loads(pickle.dumps(reg))
+
+    np.testing.assert_array_equal(loaded.predict(X), reg.predict(X))
+    assert loaded.partial_fit(X, y).loss_curve_ == reg.partial_fit(X, y).loss_curve_
+
+
+@pytest.mark.parametrize("kind", [int, "float32", object, bool, ">f8"])
+def test_numbers_of_any_kind_are_understood(kind):
+    y = np.round(3 * Y).astype(kind)
+    reg = LowLevelMLPRegressor(**SHAPE, max_iter=3).fit(X, y)
+
+    same = clone(reg).fit(X, y.astype(float))
+    assert reg.loss_curve_ == same.loss_curve_
+    assert reg.predict(X).dtype == np.float64
+
+
+def test_a_column_warns_where_fit_is_called():
+    with pytest.warns(DataConversionWarning, match="column-vector y") as caught:
+        reg = LowLevelMLPRegressor(**SHAPE, max_iter=3).fit(X, Y[:, None])
+    assert [w.filename for w in caught if w.category is DataConversionWarning] == [__file__]
+    assert reg.predict(X).shape == (120,)
+
+
+def test_max_iter_warns_where_fit_is_called():
+    with pytest.warns(ConvergenceWarning) as caught:
+        LowLevelMLPRegressor(**SHAPE, max_iter=3).fit(X, Y)
+    assert caught[0].filename == __file__
+
+
+# --- bad input ---------------------------------------------------------------------------------------
+
+BAD_INPUT = {
+    "NaN in y": ({}, X, np.where(Y > 1, np.nan, Y), "Input y contains NaN"),
+    "text": ({}, X, Y.astype(str), "y must have numbers, got dtype <U"),
+    "text objects": ({}, X, np.array(["a"] * 120, object), "y must have numbers: could not convert"),
+    "complex": ({}, X, Y + 1j, "Complex data not supported"),
+    "too few": ({}, X, Y[:-1], "inconsistent numbers of samples"),
+    "negative": ({"loss": "poisson"}, X, Y, "out of the valid range of loss='poisson'.* got -"),
+    "an unknown loss": ({"loss": "log_loss"}, X, Y, "The 'loss' parameter"),
+    "a quantile of 1": ({"loss": "quantile", "quantile": 1.0}, X, Y, "The 'quantile' parameter"),
+    "a quantile in percent": ({"loss": "quantile", "quantile": 90}, X, Y, "The 'quantile' parameter"),
+}
+
+
+@pytest.mark.parametrize(("parameters", "X", "y", "message"), BAD_INPUT.values(), ids=BAD_INPUT)
+def test_bad_input_is_told(parameters, X, y, message):
+    with pytest.raises(ValueError, match=message):
+        LowLevelMLPRegressor(**parameters).fit(X, y)
+
+
+def test_sparse_y_is_refused():
+    with pytest.raises(TypeError, match=r"y must be dense.*y\.toarray"):
+        LowLevelMLPRegressor().fit(X, sp.csr_array(TWO))
+
+
+def test_validation_targets_are_checked_too():
+    positive = np.abs(Y)
+    with pytest.raises(ValueError, match="y_val are out of the valid range"):
+        LowLevelMLPRegressor("poisson").fit(X, positive, X_val=X, y_val=-positive)
+    with pytest.raises(ValueError, match="y_val must have the columns of y"):
+        LowLevelMLPRegressor().fit(X, Y, X_val=X, y_val=TWO)
+
+
+def test_training_does_not_go_on_with_other_outputs():
+    reg = LowLevelMLPRegressor(**SHAPE, max_iter=3).fit(X, Y)
+    with pytest.raises(ValueError, match="y has 2 outputs, but training goes on from a network with 1"):
+        reg.partial_fit(X, TWO)
+
+
+def test_partial_fit_is_absent_where_it_is_there():
+    with pytest.raises(AttributeError, match="has no attribute 'partial_fit'"):
+        LowLevelMLPRegressor(solver="lbfgs").partial_fit(X, Y)
+    with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
+        LowLevelMLPRegressor(early_stopping=True).partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("y", [Y, TWO], ids=["one column", "two columns"])
+def test_a_classifier_that_is_given_numbers_names_the_regressor(y):
+    message = "^Unknown label type: continuous.*LowLevelMLPRegressor"
+    with pytest.raises(ValueError, match=message):
+        LowLevelMLPClassifier().fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        LowLevelMLPClassifier().partial_fit(X, y, classes=[0, 1])
