@@ -604,13 +604,12 @@ def test_trees_of_nested_work_come_to_an_end_with_the_results_of_one_after_the_o
 
 
 def test_equal_folds_are_trained_from_one_copy(before_each_training):
-    data = []
-    before_each_training(
-        lambda jobs: data.append({id(network.data) for job in jobs for network in job.networks})
-    )
+    trained = []
+    before_each_training(trained.append)
     with meeting():
         GridSearchCV(pipeline(), IN_PIPELINE, cv=3).fit(X, Y)
 
+    data = [{id(network.data) for job in jobs for network in job.networks} for jobs in trained]
     assert [len(distinct) for distinct in data] == [3]  # of 12 fits
 
 
