@@ -138,7 +138,8 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", reset=False)
-        dtype = np.result_type(X.dtype, *self.coefs_)
+        both = np.result_type(X.dtype, *self.coefs_)
+        dtype = np.float32 if both == np.float32 else np.float64
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         activation = ACTIVATIONS[self.activation].array
         if X.shape[0] <= BLOCK_ROWS:
