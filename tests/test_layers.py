@@ -1,7 +1,6 @@
 """Dense layers and activations: the same function serves arrays and tensors, one network and many."""
 
 from itertools import pairwise
-
 from math import exp
 
 import numpy as np
