@@ -15,13 +15,6 @@ from skdense.core.network import Hyper, Network, Progress, Spec
 from skdense.core.schedules import SCHEDULES
 from skdense.validation import check_data, check_parameters, hidden_sizes
 
-CURVES = {
-    "loss_curve_": "loss",
-    "validation_loss_curve_": "validation_loss",
-    "validation_scores_": "validation_score",
-}
-"""The attributes of all estimators with a value for each epoch, and their fields of `Curves`."""
-
 _AUTO_BATCH = 200
 
 
@@ -39,11 +32,6 @@ class Job:
     earlier_curves: dict
     incremental: bool
     minima: list | None = field(default=None, init=False)
-
-    @property
-    def curves(self):
-        """The attributes with a value for each epoch, and their fields of `Curves`."""
-        return CURVES | self.target_type.curves
 
 
 def prepare(estimator, given):
@@ -97,8 +85,7 @@ def prepare(estimator, given):
         validation_rows=validation_rows,
         batch_capacity=_AUTO_BATCH if estimator.batch_size == "auto" else 1,
     )
-    curves = CURVES | target_type.curves
-    earlier_curves = {name: getattr(estimator, name, None) for name in curves if goes_on}
+    earlier_curves = {name: getattr(estimator, name, None) for name in target_type.curves if goes_on}
     spec = Spec(estimator.activation, target_type.loss, optimizer, dtype.name)
     networks = [network, *_further_draws(estimator, network)] if not goes_on else [network]
     return Job(estimator, target_type, spec, networks, earlier_curves, given.incremental)

@@ -13,7 +13,14 @@ from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP
 from skdense.core.network import Data
-from skdense.core.shapes import bucket, is_large, padded_sizes, stacks_gain, training_seconds
+from skdense.core.shapes import (
+    bucket,
+    is_large,
+    n_bytes,
+    padded_sizes,
+    stacks_gain,
+    training_seconds,
+)
 from skdense.fitting import this_thread, trains_alone, unchanged_on_error
 from skdense.jobs import prepare
 from skdense.results import finish
@@ -166,8 +173,8 @@ def fit_inputs(estimators, inputs, n_jobs=None):
             errors[i] = error
 
     with ExitStack() as together:
-        for estimator in estimators:
-            together.enter_context(unchanged_on_error(estimator))
+        for estimator, attributes in zip(estimators, before, strict=True):
+            together.enter_context(unchanged_on_error(estimator, attributes))
         for i, (estimator, given) in enumerate(zip(estimators, inputs, strict=True)):
             if trains_alone(estimator):
                 alone.append(i)
@@ -287,21 +294,17 @@ def _share_equal_data(jobs):
 def _sample(array):
     """A key that few unequal arrays share."""
     values = array.data if issparse(array) else np.ravel(array, order="K")
-    return array.shape, array.dtype, values[:: max(1, len(values) // 64)].tobytes()
+    sample = values[:: max(1, len(values) // 64)].tobytes()
+    return issparse(array), array.shape, array.dtype, sample
 
 
 def _are_equal(a, b):
+    """Whether two arrays, or two matrices, of the same sample are equal."""
     if a is b:
         return True
-    if issparse(a) or issparse(b):
-        return (
-            issparse(a)
-            and issparse(b)
-            and all(
-                np.array_equal(getattr(a, name), getattr(b, name))
-                for name in ("indptr", "indices", "data")
-            )
-        )
+    if issparse(a):
+        parts = ("indptr", "indices", "data")
+        return all(np.array_equal(getattr(a, part), getattr(b, part)) for part in parts)
     return np.array_equal(a, b)
 
 
@@ -387,7 +390,7 @@ def _parts(networks):
     parts, features = [[]], {}
     for network in networks:
         X = network.data.X
-        features[id(X)] = X.data.nbytes if issparse(X) else X.nbytes
+        features[id(X)] = n_bytes(X)
         if parts[-1] and sum(features.values()) > _MAX_GROUP_BYTES:
             parts.append([])
             features = {id(X): features[id(X)]}

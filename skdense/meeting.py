@@ -12,8 +12,8 @@ from contextvars import copy_context
 from warnings import catch_warnings
 
 from joblib import cpu_count, parallel_config
-from scipy.sparse import issparse
 
+from skdense.core.shapes import n_bytes
 from skdense.fitting import this_thread
 from skdense.many import train_jobs
 
@@ -183,9 +183,8 @@ class Call:
 class Meeting:
     """Who is at work, who waits for a place, and whose networks wait to be trained.
 
-    There is one for each call from outside, shared by all calls within. All methods but those that say
-    otherwise take the lock; none calls joblib while it holds it, since joblib holds its own when it
-    calls.
+    There is one for each call from outside, shared by all calls within. Everything here changes with
+    the lock held, and none calls joblib while it holds it, since joblib holds its own when it calls.
     """
 
     def __init__(self, outside):
@@ -280,7 +279,7 @@ class Meeting:
         features = {}
         for task in (*self.waiting, *self.training.values()):
             X = task.job.networks[0].data.X
-            features[id(X)] = X.data.nbytes if issparse(X) else X.nbytes
+            features[id(X)] = n_bytes(X)
         self.is_full = sum(features.values()) >= _MOST_BYTES
 
     def _want_place(self, task):

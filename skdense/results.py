@@ -35,7 +35,7 @@ def finish(job):
     else:
         attributes = lbfgs_attributes(job, network, job.minima[best])
         _warn_if_failed(job.estimator, job.minima[best])
-        for name in (*job.curves, *_STOCHASTIC_ATTRIBUTES):
+        for name in (*job.target_type.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(job.estimator).pop(name, None)
     attributes["init_losses_"] = init_losses
     vars(job.estimator).update(attributes)
@@ -56,7 +56,7 @@ def stochastic_attributes(job, network):
     progress = network.progress
     early_stopping = job.estimator.early_stopping
     attributes = _parameter_attributes(job, network.best_parameters or network.parameters)
-    for name, field_name in job.curves.items():
+    for name, field_name in job.target_type.curves.items():
         curve = job.earlier_curves.get(name)
         if network.validation is not None or not name.startswith("validation"):
             curve = (curve or []) + getattr(network.curves, field_name).tolist()

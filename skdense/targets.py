@@ -31,8 +31,7 @@ class Targets:
         For each loss of the estimator the output layer's activation, and the key of the core's table of
         losses, which also tells how predictions are scored.
     curves : dict of str to str
-        The attributes with a value for each epoch that not all estimators have, and their fields of
-        `Curves`.
+        The attributes with a value for each epoch, and their fields of `Curves`.
     is_stratified : bool
         Whether the validation split keeps the proportions of the classes.
     class_weight : dict, "balanced" or None
@@ -41,7 +40,11 @@ class Targets:
         The fields of `Hyper` that the loss takes.
     """
 
-    curves = {}
+    curves = {
+        "loss_curve_": "loss",
+        "validation_loss_curve_": "validation_loss",
+        "validation_scores_": "validation_score",
+    }
     is_stratified = False
     class_weight = None
     hyper = {}
@@ -78,7 +81,7 @@ class Labels(Targets):
         "log_loss": ("logistic", "logistic_log_loss"),
         "squared_error": ("identity", "squared_error"),
     }
-    curves = {"accuracy_curve_": "accuracy"}
+    curves = Targets.curves | {"accuracy_curve_": "accuracy"}
 
     def __init__(self, binarizer, classes, loss, class_weight=None):
         super().__init__(loss)

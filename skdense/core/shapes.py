@@ -75,9 +75,14 @@ def power_of_two(size):
     return 2 ** math.ceil(math.log2(max(size, 1)))
 
 
+def n_bytes(X):
+    """The bytes of the values of an array or a sparse matrix."""
+    return X.data.nbytes if issparse(X) else X.nbytes
+
+
 def is_large(X):
     """Whether X keeps its exact shape, since padding would copy many bytes."""
-    return (X.data.nbytes if issparse(X) else X.nbytes) > LARGE_BYTES
+    return n_bytes(X) > LARGE_BYTES
 
 
 def padded_sizes(networks):
