@@ -139,7 +139,7 @@ class Stack:
 
     All have epochs of as many steps; what is too much for a network leaves it as it is. Where one of
     several lanes becomes free, the next network takes it; a stack of one is over with its network, as
-    its successor may have shorter epochs. As a context it leaves networks with what they have become.
+    its successor may have shorter epochs.
 
     Attributes
     ----------
@@ -154,6 +154,7 @@ class Stack:
     """
 
     def __init__(self, plan):
+        plan.start()
         self.plan, shape = plan, plan.shape
         height, dtype, n_parameters = shape.height, plan.spec.dtype, plan.layout.n_parameters
         self.networks = [None] * height
@@ -177,10 +178,8 @@ class Stack:
         self.steps_per_epoch = max((n.steps_per_epoch for n in together if n is not None), default=1)
         self.lanes = [*self._fill(newcomers, state, validation_orders).values()]
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
+    def close(self):
+        """Take all networks out."""
         for k in range(len(self.networks)):
             self._release(k)
 

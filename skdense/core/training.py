@@ -62,14 +62,19 @@ def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False,
 
     def work():
         interrupted, plan = False, None
-        try:
-            while not (interrupted or stop.is_set()) and (plan := next_plan(plan)):
-                plan.start()
-                with Stack(plan) as stack:
-                    interrupted = _run(stack, plan, observe, each_epoch, stop, trained)
-        except BaseException:
-            stop.set()  # the other stacks end with the chunks that are running
-            raise
+        # TensorFlow is called from a thread of its own: Ctrl-C comes to the main thread, where C++ that
+        # asks Python for an attribute may swallow the exception and go on with half of what it wanted.
+        with ThreadPoolExecutor(1) as computing:
+            try:
+                while not (interrupted or stop.is_set()) and (plan := next_plan(plan)):
+                    stack = computing.submit(Stack, plan).result()
+                    try:
+                        interrupted = _run(stack, plan, observe, each_epoch, stop, trained, computing)
+                    finally:
+                        computing.submit(stack.close).result()
+            except BaseException:
+                stop.set()  # the other stacks end with the chunks that are running
+                raise
         return interrupted
 
     if n_stacks == 1:
@@ -84,8 +89,8 @@ def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False,
             stop.set()
 
 
-def _run(stack, plan, observe, each_epoch, stop, trained):
-    """Train until no network is left; True if Ctrl-C ended it."""
+def _run(stack, plan, observe, each_epoch, stop, trained, computing):
+    """Train until no network is left; True if Ctrl-C ended it, after the chunk that was running."""
     orders = Orders(plan.shape, stack.lanes, stack.steps_per_epoch, each_epoch)
 
     def end_chunk(news, upcoming):
@@ -93,30 +98,22 @@ def _run(stack, plan, observe, each_epoch, stop, trained):
         if observe is not None and observe(news, stack):
             stop.set()
         finished = {k: stack.networks[k] for k in stack.finished()}
-        for k, lane in stack.admit(finished).items():
-            orders.replace(k, lane, upcoming)
-            if trained is not None:
-                trained(finished[k])
+        if finished:
+            for k, lane in computing.submit(stack.admit, finished).result().items():
+                orders.replace(k, lane, upcoming)
+                if trained is not None:
+                    trained(finished[k])
         return stop.is_set() or not stack.active.any()
 
-    upcoming = orders.take(stack.affordable_steps)
-    if upcoming is None:  # another stack has taken the last network
-        return False
-    if not stack.refills and orders.are_drawn:
-        # A single short chunk: threads would take longer than many a training.
-        end_chunk(stack.advance(upcoming), None)
-        return False
-    # The program releases the interpreter's lock, so a thread is enough to draw beside it. The program
-    # has a thread too: Ctrl-C comes to this one, and finds the stack as a whole chunk has left it.
-    with ThreadPoolExecutor(max_workers=2) as executor:
-
-        def run(chunk):
-            drawing = executor.submit(orders.take, stack.affordable_steps)
-            return stack.advance(chunk), drawing.result()
-
+    # The program releases the interpreter's lock, so a thread is enough to draw beside it.
+    with ThreadPoolExecutor(1) as drawing:
         try:
+            upcoming = orders.take(stack.affordable_steps)
             while upcoming is not None and not stop.is_set():
-                news, upcoming = executor.submit(run, upcoming).result()
+                running = computing.submit(stack.advance, upcoming)
+                is_last = orders.are_drawn and not stack.refills
+                drawn = None if is_last else drawing.submit(orders.take, stack.affordable_steps)
+                news, upcoming = running.result(), None if is_last else drawn.result()
                 if end_chunk(news, upcoming):
                     break
                 upcoming = upcoming or orders.take(stack.affordable_steps)
