@@ -89,7 +89,8 @@ def prepare(estimator, given):
         batch_capacity=_AUTO_BATCH if estimator.batch_size == "auto" else 1,
     )
     earlier_curves = {name: getattr(estimator, name, None) for name in target_type.curves if goes_on}
-    spec = Spec(estimator.activation, target_type.loss, optimizer, dtype.name)
+    smooths = target_type.hyper.get("label_smoothing", 0) > 0
+    spec = Spec(estimator.activation, target_type.loss, optimizer, dtype.name, smooths=smooths)
     if optimizer != "lbfgs":
         spec = spec._replace(
             dropout=bool(dropout),

@@ -77,25 +77,18 @@ class Labels(Targets):
     class_weight : dict, "balanced" or None
     label_smoothing : float
         The part of each sample's certainty that the log-loss leaves to all classes alike.
-
-    Attributes
-    ----------
-    smoothed_loss : str
-        The key of the log-loss with smoothed labels in the core's table.
     """
 
     losses = {
         "log_loss": ("logistic", "logistic_log_loss"),
         "squared_error": ("identity", "squared_error"),
     }
-    smoothed_loss = "smoothed_logistic_log_loss"
     curves = Targets.curves | {"accuracy_curve_": "accuracy"}
 
     def __init__(self, binarizer, classes, loss, class_weight=None, label_smoothing=0):
         super().__init__(loss)
         self.binarizer, self.classes, self.class_weight = binarizer, classes, class_weight
-        if label_smoothing:
-            self.loss, self.hyper = self.smoothed_loss, {"label_smoothing": label_smoothing}
+        self.hyper = {"label_smoothing": label_smoothing}
 
     def check(self, y, name):
         """Raise if y has labels that are not among the classes."""
@@ -169,7 +162,6 @@ class OneClass(Binary):
         "log_loss": ("logistic", "one_class_log_loss"),
         "squared_error": ("identity", "one_class_squared_error"),
     }
-    smoothed_loss = "one_class_log_loss"  # there is no other class to share with
 
     def _one_hot(self, y):
         return y[:, None] != self.classes
@@ -182,7 +174,6 @@ class Multiclass(Labels):
         "log_loss": ("softmax", "softmax_log_loss"),
         "squared_error": ("identity", "multiclass_squared_error"),
     }
-    smoothed_loss = "smoothed_softmax_log_loss"
 
     def _one_hot(self, y):
         return y[:, None] == self.classes

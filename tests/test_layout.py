@@ -86,9 +86,9 @@ def test_pieces_of_vectors_are_the_layers_of_each_network():
     pieces = layout.cut(tf.constant(vectors))
 
     np.testing.assert_array_equal(tf.concat(pieces, axis=1), vectors)
-    for i, (kernel, bias) in enumerate(layout.layers(pieces)):
+    for i, (kernel, bias) in enumerate(layout.layers(pieces, batch=3)):
         for k, parameters in enumerate(networks):
             np.testing.assert_array_equal(kernel[k], parameters[i][0])
-            np.testing.assert_array_equal(bias[k, 0], parameters[i][1])
+            np.testing.assert_array_equal(bias[k], [parameters[i][1]] * 3)
     masks = np.concatenate(list(layout.kernel_masks()))
     np.testing.assert_array_equal(masks, np.arange(len(masks)) < layout.n_kernel_entries)

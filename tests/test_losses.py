@@ -22,8 +22,6 @@ from skdense.core.runtime import tf
 OUTPUT = {
     "logistic_log_loss": expit,
     "softmax_log_loss": lambda z: softmax(z, axis=-1),
-    "smoothed_logistic_log_loss": expit,
-    "smoothed_softmax_log_loss": lambda z: softmax(z, axis=-1),
     "squared_error": lambda z: z,
     "multiclass_squared_error": lambda z: z,
     "half_squared_error": lambda z: z,
@@ -31,11 +29,9 @@ OUTPUT = {
     "absolute_error": lambda z: z,
     "pinball": lambda z: z,
 }
-EXCLUSIVE = {"softmax_log_loss", "smoothed_softmax_log_loss", "multiclass_squared_error"}
+EXCLUSIVE = {"softmax_log_loss", "multiclass_squared_error"}
 """The losses whose targets have exactly one 1."""
-HYPER = {
-    "pinball": [0.3], "smoothed_logistic_log_loss": [0.2], "smoothed_softmax_log_loss": [0.2],
-}  # fmt: skip
+HYPER = {"pinball": [0.3]}
 """What losses take besides targets and logits."""
 
 
@@ -46,13 +42,16 @@ def targets_of(loss, shape, rng):
     return rng.integers(2, size=shape).astype(float)
 
 
-def value_and_gradient(loss, targets, logits, upstream=1.0):
+def value_and_gradient(loss, targets, logits, upstream=1.0, smoothing=None):
     """The losses `(K, batch)`, and the gradient of their sum, weighted by `upstream`."""
-    logits = tf.constant(logits)
+    logits, of_loss = tf.constant(logits), LOSSES[loss]
+    function, hyper = of_loss.per_example, HYPER.get(loss, [])
+    if smoothing is not None:
+        function, hyper = of_loss.smoothed, [smoothing]
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        hyper = (tf.constant(number, logits.dtype) for number in HYPER.get(loss, []))
-        losses = LOSSES[loss].per_example(tf.constant(targets, logits.dtype), logits, *hyper)
+        hyper = (tf.constant(number, logits.dtype) for number in hyper)
+        losses = function(tf.constant(targets, logits.dtype), logits, *hyper)
         total = tf.reduce_sum(upstream * losses)
     return losses.numpy(), tape.gradient(total, logits).numpy()
 
@@ -120,7 +119,7 @@ def test_a_smoothed_loss_is_a_mean_of_those_of_the_label_and_of_all_classes(loss
     )
     of_each_label = [value_and_gradient(loss, one + 0 * logits, logits) for one in labels]
 
-    smoothed = value_and_gradient(f"smoothed_{loss}", targets, logits)
+    smoothed = value_and_gradient(loss, targets, logits, smoothing=0.2)
 
     for i, hard in enumerate(value_and_gradient(loss, targets, logits)):
         expected = 0.8 * hard + 0.2 * np.mean([each[i] for each in of_each_label], axis=0)

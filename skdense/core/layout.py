@@ -81,14 +81,14 @@ class Layout(NamedTuple):
         """The pieces `(K, n)` of flat tensors `(K, n_parameters)`."""
         return tf.split(vectors, [sum(sizes) for sizes in self.pieces], axis=1)
 
-    def layers(self, pieces):
-        """Kernels `(K, fan_in, fan_out)` and biases `(K, 1, fan_out)` of the pieces of parameters."""
+    def layers(self, pieces, batch):
+        """Kernels `(K, fan_in, fan_out)` and biases `(K, batch, fan_out)` of the pieces of parameters."""
         parts = [
             part for piece, sizes in zip(pieces, self.pieces) for part in tf.split(piece, sizes, axis=1)
         ]
         depth = len(self.kernel_shapes)
         return [
-            (tf.reshape(kernel, [-1, *shape]), tf.expand_dims(bias, 1))
+            (tf.reshape(kernel, [-1, *shape]), _for_a_batch(tf.expand_dims(bias, 1), batch))
             for kernel, bias, shape in zip(parts[:depth], parts[depth:], self.kernel_shapes)
         ]
 
@@ -98,3 +98,18 @@ class Layout(NamedTuple):
         for sizes in self.pieces:
             yield start + tf.range(sum(sizes)) < self.n_kernel_entries
             start += sum(sizes)
+
+
+def _for_a_batch(bias, batch):
+    """Biases `(K, 1, fan_out)`, repeated for each sample `(K, batch, fan_out)`.
+
+    The gradient, a sum over the samples, is a product with ones: one kernel, where XLA makes two or
+    three of a sum over many.
+    """
+
+    @tf.custom_gradient
+    def repeated(bias):
+        ones = tf.ones([bias.shape[0], 1, batch], bias.dtype)
+        return tf.broadcast_to(bias, [bias.shape[0], batch, bias.shape[2]]), lambda upstream: ones @ upstream
+
+    return repeated(bias)

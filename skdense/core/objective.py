@@ -31,6 +31,7 @@ class Objective:
     def __init__(self, spec, layer_sizes):
         self.layout = Layout(layer_sizes)
         self.loss = LOSSES[spec.loss]
+        self.smooths = spec.smooths and self.loss.smoothed is not None
         self.score = LOWEST_LOSS if spec.scores_loss else self.loss.score
         self.activation = ACTIVATIONS[spec.activation].tensor(tf)
 
@@ -42,7 +43,12 @@ class Objective:
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(pieces)
-            logits, losses = self._losses(minibatch, pieces, hyper, drop)
+            logits = self._logits(minibatch, pieces, drop)
+            if self.smooths:
+                smoothing = hyper.label_smoothing[..., None]
+                losses = self.loss.smoothed(minibatch.targets, logits, smoothing)
+            else:
+                losses = self._losses(minibatch.targets, logits, hyper)
             total = tf.reduce_sum(minibatch.weights * losses, axis=1)
         gradients = tape.gradient(total, pieces)
         terms = []
@@ -51,16 +57,21 @@ class Objective:
         return gradients, BatchSums.split(_sums(minibatch, losses, terms))
 
     def validation_sums(self, minibatch, pieces, hyper, origin):
-        """What `BatchSums` is to be split from, with the score's terms, so that it can be added up."""
-        # Smoothed labels regularize, as the penalty does: validation is without either.
-        hyper = hyper._replace(label_smoothing=tf.zeros_like(hyper.label_smoothing))
-        logits, losses = self._losses(minibatch, pieces, hyper)
+        """What `BatchSums` is to be split from, with the score's terms, so that it can be added up.
+
+        Smoothed labels regularize, as dropout and the penalty do: validation is without any of them.
+        """
+        logits = self._logits(minibatch, pieces)
+        losses = self._losses(minibatch.targets, logits, hyper)
         return _sums(minibatch, losses, self.score.terms(minibatch.targets, logits, origin))
 
-    def _losses(self, minibatch, pieces, hyper, drop=None):
-        logits = forward(minibatch.inputs, self.layout.layers(pieces), self.activation, drop)
+    def _logits(self, minibatch, pieces, drop=None):
+        layers = self.layout.layers(pieces, minibatch.weights.shape[1])
+        return forward(minibatch.inputs, layers, self.activation, drop)
+
+    def _losses(self, targets, logits, hyper):
         of_loss = (getattr(hyper, name)[..., None] for name in self.loss.hyper)
-        return logits, self.loss.per_example(minibatch.targets, logits, *of_loss)
+        return self.loss.per_example(targets, logits, *of_loss)
 
     def penalty(self, pieces, alpha):
         """The sum of squared kernels times alpha / 2, `(K,)` in float64, and its gradient by piece.
@@ -70,7 +81,7 @@ class Objective:
         value, gradients = 0.0, []
         for piece, is_kernel in zip(pieces, self.layout.kernel_masks(), strict=True):
             gradient = tf.where(is_kernel, alpha * piece, 0)
-            value += tf.cast(tf.reduce_sum(gradient * piece, axis=1), tf.float64) / 2
+            value += tf.cast((gradient[:, None, :] @ piece[:, :, None])[:, 0, 0], tf.float64) / 2
             gradients.append(gradient)
         return value, gradients
 

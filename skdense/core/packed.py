@@ -25,8 +25,8 @@ class Clock(NamedTuple):
 class Shifts(NamedTuple):
     """What leads from a row of a table to its targets, for the data and for the validation data."""
 
-    data: Any
-    validation: Any
+    shift: Any
+    validation_shift: Any
 
 
 class Sums(NamedTuple):
@@ -57,9 +57,17 @@ ROWS = Numbers(*(slice(start, stop) for start, stop in pairwise(_ENDS)))
 """Which rows of the array are which part."""
 
 
-def split(numbers):
-    """The `Numbers` of an array of them, each `(K,)`."""
-    return Numbers(*(part(*tf.unstack(numbers[rows])) for part, rows in zip(_PARTS, ROWS)))
+class Cut:
+    """The numbers of an array, as attributes: `(K,)`, or `(K, 1)` of an array `(n_numbers, K, 1)`.
+
+    Each is cut out where it is used, in the kernel that uses it: to cut out all is many operations.
+    """
+
+    def __init__(self, numbers):
+        self._numbers = numbers
+
+    def __getattr__(self, field):
+        return self._numbers[_FIELDS.index(field)]
 
 
 def replaced(numbers, **new):

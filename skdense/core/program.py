@@ -9,11 +9,11 @@ import numpy as np
 
 from skdense.core import minibatches
 from skdense.core.dropout import dropper
-from skdense.core.network import Curves, Hyper
+from skdense.core.network import Curves
 from skdense.core.objective import BatchSums, Objective
 from skdense.core.optimizers import OPTIMIZERS, clipped
 from skdense.core.pace import pace
-from skdense.core.packed import N_NUMBERS, Sums, replaced, split
+from skdense.core.packed import N_NUMBERS, Cut, Sums, replaced
 from skdense.core.runtime import tf
 from skdense.core.stopping import end_epoch
 
@@ -79,9 +79,8 @@ class _Program:
     def run(self, training, validation, numbers, dropout, state):
         """Run a chunk's steps, and what ends an epoch after each of its epochs."""
         # What is cast for every parameter is cast once.
-        given = split(numbers).hyper
-        hyper = Hyper(*map(self._of_arrays, given))
-        of_rule = [*map(self._of_arrays, self.optimizer.numbers(given))]
+        hyper = Cut(tf.cast(numbers, self.dtype)[..., None])
+        of_rule = [*map(self._of_arrays, self.optimizer.numbers(Cut(numbers)))]
 
         def step(s, numbers, pieces):
             rows = training.table, training.orders[s]
@@ -116,22 +115,20 @@ class _Program:
 
         hyper, and the rule's numbers, are `(K, 1)` in the pieces' dtype.
         """
-        now = split(numbers)
-        n_real = tf.clip_by_value(
-            now.hyper.n_samples - now.clock.position * now.hyper.batch_size, 0, now.hyper.batch_size
-        )
-        minibatch = minibatches.gather(table, self.shape.table, order, now.shifts.data, n_real)
+        now = Cut(numbers)
+        n_real = tf.clip_by_value(now.n_samples - now.position * now.batch_size, 0, now.batch_size)
+        minibatch = minibatches.gather(table, self.shape.table, order, now.shift, n_real)
         parameters = [values for values, *_ in pieces]
-        drop = dropper(dropout, now.progress.step) if self.spec.dropout else None
+        drop = dropper(dropout, now.step) if self.spec.dropout else None
         gradients, batch = self.objective.gradients(minibatch, parameters, hyper, drop)
         penalty, decays = self.objective.penalty(parameters, hyper.alpha)
-        effective = (now.progress.active > 0) & (batch.weight > 0)
+        effective = (now.active > 0) & (batch.weight > 0)
         divisor = tf.where(effective, batch.weight, 1)
-        count = now.progress.step + tf.cast(effective, tf.float64)
-        rate = now.progress.learning_rate
+        count = now.step + tf.cast(effective, tf.float64)
+        rate = now.learning_rate
         if self.spec.paced:
-            rate *= pace(now.progress.step, now.hyper)
-        sizes = [*map(self._of_arrays, self.optimizer.step_sizes(rate, count, now.hyper))]
+            rate *= pace(now.step, now)
+        sizes = [*map(self._of_arrays, self.optimizer.step_sizes(rate, count, now))]
         mean_over = self._of_arrays(divisor)
         gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
         if self.spec.clips:
@@ -141,10 +138,12 @@ class _Program:
             for each in zip(pieces, gradients, self.layout.kernel_masks(), strict=True)
         ]
         n_correct = batch.terms[:, 0] if self.objective.loss.correct else tf.zeros_like(batch.weight)
-        sums = Sums((batch.loss + penalty) / divisor * n_real, n_real, n_correct, batch.weight)
-        sums = Sums(*(tf.where(effective, a + b, a) for a, b in zip(now.sums, sums)))
-        position = now.clock.position + 1
-        return replaced(numbers, position=position, step=count, **sums._asdict()), tuple(changed)
+        new = Sums((batch.loss + penalty) / divisor * n_real, n_real, n_correct, batch.weight)
+        sums = {
+            name: getattr(now, name) + tf.where(effective, number, 0)
+            for name, number in new._asdict().items()
+        }
+        return replaced(numbers, position=now.position + 1, step=count, **sums), tuple(changed)
 
     def _updated(self, piece, gradient, is_kernel, sizes, of_rule, effective):
         """The piece after the optimizer's step.
@@ -164,16 +163,15 @@ class _Program:
         Returns the numbers, which networks' parameters are their best, the epoch's `Curves`, and
         whether it is over, the same for all networks.
         """
-        now = split(numbers)
-        is_over = now.clock.position == now.clock.steps_per_epoch
-        loss = now.sums.loss / now.sums.rows
+        now = Cut(numbers)
+        is_over = now.position == now.steps_per_epoch
+        loss, accuracy = now.loss / now.rows, now.correct / now.weight
         validation_loss = score = tf.fill([self.shape.height], tf.constant(np.nan, tf.float64))
         if self.shape.n_blocks:
             validation_loss, score = self.validate(validation, hyper, now, is_over, parameters)
-        progress, improved = end_epoch(now.progress, now.hyper, loss, score)
-        accuracy = now.sums.correct / now.sums.weight
+        progress, improved = end_epoch(now, loss, score)
         row = Curves(loss, accuracy, progress.learning_rate, validation_loss, score)
-        zero = tf.zeros_like(now.clock.position)
+        zero = tf.zeros_like(loss)
         zeros = Sums(zero, zero, zero, zero)
         ended = replaced(numbers, position=zero, **progress._asdict(), **zeros._asdict())
         return tf.where(is_over, ended, numbers), is_over & improved, row, is_over
@@ -184,9 +182,9 @@ class _Program:
         score = self.objective.score
 
         def rows_of(b):
-            n_real = now.hyper.n_validation - tf.cast(b * self.shape.batch, tf.float64)
+            n_real = now.n_validation - tf.cast(b * self.shape.batch, tf.float64)
             return minibatches.gather(
-                table, self.shape.validation, orders[b], now.shifts.validation, n_real
+                table, self.shape.validation, orders[b], now.validation_shift, n_real
             )
 
         origin = rows_of(0).targets[:, :1]
@@ -195,7 +193,7 @@ class _Program:
             new = self.objective.validation_sums(rows_of(b), parameters, hyper, origin)
             return b + 1, sums + new
 
-        n_blocks = tf.where(is_over[0], tf.cast(now.clock.n_blocks[0], tf.int32), 0)
+        n_blocks = tf.where(is_over[0], tf.cast(now.n_blocks[0], tf.int32), 0)
         n_sums = score.n_terms(self.layout.layer_sizes[-1]) + 2
         start = tf.zeros([self.shape.height, n_sums], tf.float64)
         _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, start))
@@ -204,10 +202,10 @@ class _Program:
 
 
 def _epoch_goes_on(s, numbers, *_):
-    clock = split(numbers).clock
-    return (tf.cast(s, tf.float64) < clock.n_steps[0]) & (clock.position[0] < clock.steps_per_epoch[0])
+    now = Cut(numbers)
+    return (tf.cast(s, tf.float64) < now.n_steps[0]) & (now.position[0] < now.steps_per_epoch[0])
 
 
 def _chunk_goes_on(s, e, numbers, *_):
-    now = split(numbers)
-    return (tf.cast(s, tf.float64) < now.clock.n_steps[0]) & tf.reduce_any(now.progress.active > 0)
+    now = Cut(numbers)
+    return (tf.cast(s, tf.float64) < now.n_steps[0]) & tf.reduce_any(now.active > 0)

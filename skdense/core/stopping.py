@@ -5,44 +5,45 @@ from skdense.core.runtime import tf
 from skdense.core.schedules import SCHEDULES, SLOWDOWN, SMALLEST_RATE
 
 
-def end_epoch(progress, hyper, loss, score):
+def end_epoch(now, loss, score):
     """The progress after an epoch of this loss and validation score, and whose best score it is.
 
-    A loss or score that is not a number compares false, so it resets the patience, as there.
+    `now` has the numbers of `Progress` and of `Hyper` as attributes. A loss or score that is not a number compares false, so it resets the patience, as there.
     """
-    early = hyper.early_stopping > 0
+    early = now.early_stopping > 0
     value = tf.where(early, score, loss)
-    no_gain = tf.where(early, score < progress.best + hyper.tol, loss > progress.best - hyper.tol)
-    improved = tf.where(early, score > progress.best, loss < progress.best)
-    no_improvement = tf.where(no_gain, progress.no_improvement + 1, 0)
-    samples_seen = progress.samples_seen + hyper.n_samples
-    learning_rate, slows_down = _scheduled(progress.learning_rate, samples_seen, hyper)
-    exhausted = no_improvement > hyper.patience
+    no_gain = tf.where(early, score < now.best + now.tol, loss > now.best - now.tol)
+    improved = tf.where(early, score > now.best, loss < now.best)
+    no_improvement = tf.where(no_gain, now.no_improvement + 1, 0)
+    samples_seen = now.samples_seen + now.n_samples
+    learning_rate, slows_down = _scheduled(now, samples_seen)
+    exhausted = no_improvement > now.patience
     slower = exhausted & slows_down & (learning_rate > SMALLEST_RATE)
     converged = exhausted & ~slower
-    epochs = progress.epochs + 1
+    epochs = now.epochs + 1
     after = Progress(
         learning_rate=tf.where(slower, learning_rate / SLOWDOWN, learning_rate),
-        step=progress.step,
-        best=tf.where(improved, value, progress.best),
+        step=now.step,
+        best=tf.where(improved, value, now.best),
         no_improvement=tf.where(~slower, no_improvement, 0),
         samples_seen=samples_seen,
         epochs=epochs,
-        active=tf.cast(~converged & (epochs < hyper.max_epochs), tf.float64),
+        active=tf.cast(~converged & (epochs < now.max_epochs), tf.float64),
         converged=tf.cast(converged, tf.float64),
     )
-    active = progress.active > 0
-    after = Progress(*(tf.where(active, new, before) for new, before in zip(after, progress)))
-    return after, active & early & improved
+    active = now.active > 0
+    after = {name: tf.where(active, new, getattr(now, name)) for name, new in after._asdict().items()}
+    return Progress(**after), active & early & improved
 
 
-def _scheduled(rate, samples_seen, hyper):
+def _scheduled(now, samples_seen):
     """The rate that each network's schedule gives, and whether it slows down at a plateau."""
-    scheduled, slows_down = rate, tf.zeros_like(rate, tf.bool)
+    scheduled = now.learning_rate
+    slows_down = tf.zeros_like(scheduled, tf.bool)
     for schedule in SCHEDULES.values():
-        chosen = hyper.schedule == schedule.number
+        chosen = now.schedule == schedule.number
         if schedule.after_epoch is not None:
-            scheduled = tf.where(chosen, schedule.after_epoch(samples_seen, hyper), scheduled)
+            scheduled = tf.where(chosen, schedule.after_epoch(samples_seen, now), scheduled)
         if schedule.slows_down:
             slows_down |= chosen
     return scheduled, slows_down
