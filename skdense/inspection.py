@@ -9,8 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.activations import ACTIVATIONS
-from skdense.core.layers import dense
 from skdense.many import check_estimators, fit_inputs
+from skdense.units import hidden_values
 from skdense.validation import FitInput, hidden_sizes
 
 __all__ = ["SeedStudy", "dead_units", "study_seeds"]
@@ -50,13 +50,10 @@ def dead_units(estimator, X):
         return dead_units(last, estimator[:-1].transform(X) if len(estimator) > 1 else X)
     check_estimators([estimator])
     check_is_fitted(estimator)
-    values = validate_data(estimator, X, accept_sparse="csr", reset=False)
+    X = validate_data(estimator, X, accept_sparse="csr", reset=False)
+    layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
     activation = ACTIVATIONS[estimator.activation].array
-    dead = []
-    for kernel, bias in zip(estimator.coefs_[:-1], estimator.intercepts_[:-1], strict=True):
-        values = dense(values, kernel, bias, activation)
-        dead.append(np.ptp(values, axis=0) == 0)
-    return dead
+    return [np.ptp(values, axis=0) == 0 for values in hidden_values(layers, activation, X)]
 
 
 class SeedStudy(NamedTuple):
