@@ -11,7 +11,7 @@ from skdense.callers import warn_at_caller
 from skdense.core.activations import ACTIVATIONS
 from skdense.core.initializers import INITIALIZERS
 from skdense.exceptions import CollapseWarning
-from skdense.units import hidden_values
+from skdense.hidden import hidden_values
 
 _SAME = 1e-6
 """Outputs of a unit that differ by less, relative to the largest or to 1, are the same."""
