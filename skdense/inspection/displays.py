@@ -135,6 +135,7 @@ class LossCurveDisplay:
             self._draw(self.training.get(name), f"C{i}", "-", _label(names, name, "training"))
             self._draw(self.validation.get(name), f"C{i}", "--", _label(names, name, "validation"))
         self.ax_.set(xlabel="epoch", ylabel=self.kind)
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
         self.ax_.legend()
         return self
 
