@@ -27,7 +27,7 @@ class CollapseWarning(ConvergenceWarning):
     >>> from skdense.exceptions import CollapseWarning
     >>> X, y = make_two_clouds(random_state=0)
     >>> clf = LowLevelMLPClassifier(
-    ...     (10, 10), solver="sgd", learning_rate_init=0.1, loss="squared_error", init="uniform",
+    ...     (5, 5), solver="sgd", learning_rate_init=0.1, loss="squared_error", init="uniform",
     ...     random_state=0,
     ... )
     >>> with warnings.catch_warnings(record=True) as caught:
