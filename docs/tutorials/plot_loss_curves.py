@@ -28,8 +28,8 @@ def make_network(**parameters):
 # The learning rate
 # -----------------
 # Four learning rates, trained side by side. With a rate that is too small, the loss still falls when
-# training ends: a larger rate, or more epochs, would help. With a good one it falls fast and levels off.
-# With one that is too large it jumps, or never gets below the loss of a guess, 2.3.
+# training ends: a larger rate, or more epochs, would help. With a good one it falls fast and levels
+# off. With one that is too large it jumps, or never gets below the loss of a guess, 2.3.
 
 rates = [0.001, 0.03, 1, 4]
 networks = fit_many([make_network(learning_rate_init=rate) for rate in rates], X_train, y_train)
