@@ -98,7 +98,8 @@ def likely_cause(job, network):
     if largest > _LARGE and job.target_type.out_activation == "identity":
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("to scale y, for instance with TransformedTargetRegressor")
-    if not job.earlier_curves and _has_one_sign(estimator):
+    draws = not job.earlier_curves  # else training went on from an earlier fit
+    if draws and _has_one_sign(estimator):
         causes.append(
             f"init={estimator.init!r} draws weights of one sign, so the changes of all units add up"
         )
@@ -107,7 +108,7 @@ def likely_cause(job, network):
         cures.append(f"a learning_rate_init below {estimator.learning_rate_init:g}")
         if not causes and estimator.learning_rate_init >= _FAST:
             causes.append(f"learning_rate_init={estimator.learning_rate_init:g} is too large")
-    if estimator.n_init == 1 and not job.incremental:
+    if draws and estimator.n_init == 1 and not job.incremental:
         cures.append("several draws with n_init")
     cause = f"Likely cause: {'; '.join(causes)}. " if causes else ""
     cure = f"Try {', or '.join(cures)}." if cures else "Try another random_state."
