@@ -138,6 +138,55 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         given = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return fit_estimator(self, given)
 
+    def to_sklearn(self):
+        """Convert to the MLPClassifier or MLPRegressor that is the same model.
+
+        It has the same weights, so its predictions are the same up to rounding, and needs neither this
+        package nor TensorFlow. Training can go on from it by `partial_fit` or with `warm_start`, as the
+        optimizer's state goes with it. Parameters that scikit-learn's class does not have are left out.
+
+        Returns
+        -------
+        model : MLPClassifier or MLPRegressor
+            The fitted model, which shares nothing with this one.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's class cannot express the model: it has neither its loss, nor its
+            activation.
+        """
+        from skdense.conversion import to_sklearn  # it imports much that no fit needs
+
+        return to_sklearn(self)
+
+    @classmethod
+    def from_sklearn(cls, model):
+        """Convert a fitted MLPClassifier or MLPRegressor to the same model of this class.
+
+        Its predictions are the same up to rounding, and training can go on from it by `partial_fit` or
+        with `warm_start`. In `accuracy_curve_` and `validation_loss_curve_` the epochs so far are NaN,
+        because scikit-learn does not record them.
+
+        Parameters
+        ----------
+        model : MLPClassifier or MLPRegressor
+            The fitted model, a classifier for a classifier and a regressor for a regressor.
+
+        Returns
+        -------
+        estimator : object
+            The fitted estimator of this class, which shares nothing with the model.
+
+        Raises
+        ------
+        TypeError
+            If the model is of another class.
+        """
+        from skdense.conversion import from_sklearn
+
+        return from_sklearn(cls, model)
+
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
         check_is_fitted(self)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.special import rel_entr
 
 from skdense.core.activations import OUTPUT_ACTIVATIONS
 from skdense.targets import Targets
@@ -45,6 +46,22 @@ class Continuous(Targets):
 
     def encode(self, y):
         return _as_numbers(y).reshape(len(y), -1)
+
+    def constant_loss(self, targets, weights):
+        quantile = {"absolute_error": 0.5, "pinball": self.hyper["quantile"]}.get(self.loss)
+        if quantile is not None:
+            best = np.quantile(targets, quantile, axis=0, weights=weights, method="inverted_cdf")
+            errors = targets - best
+            losses = np.maximum(quantile * errors, (quantile - 1) * errors)
+            if self.loss == "absolute_error":
+                losses *= 2
+        else:
+            best = np.average(targets, axis=0, weights=weights)
+            if self.out_activation == "exp":
+                losses = rel_entr(targets, best)  # what else the deviance has is 0 on average
+            else:
+                losses = (targets - best) ** 2 / (2 * len(best))
+        return np.average(losses.sum(axis=1), weights=weights)
 
     def decode(self, logits):
         predictions = OUTPUT_ACTIVATIONS[self.out_activation](logits)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from skdense.callers import warn_at_caller
 from skdense.jobs import prepare
-from skdense.observers import EpochPrinter, EpochTasks
+from skdense.observers import DrawPrinter, EpochPrinter, EpochTasks
 from skdense.results import finish, lbfgs_attributes, stochastic_attributes
 
 
@@ -71,9 +71,13 @@ def _train_stochastic(job, tasks):
         return this_thread.train(job)
 
     from skdense.core.runtime import n_threads
-    from skdense.core.training import train
+    from skdense.core.training import train_groups
 
-    printer = EpochPrinter(estimator, job.networks[0]) if estimator.verbose and alone else None
+    printer = trained = None
+    if estimator.verbose and alone:
+        printer = EpochPrinter(estimator, job.networks[0])
+    elif estimator.verbose:
+        trained = DrawPrinter(job.networks).print_draw
 
     def attributes_now(stack):
         stack.write_back()
@@ -87,7 +91,8 @@ def _train_stochastic(job, tasks):
         return False
 
     n_stacks = min(len(job.networks), n_threads())
-    interrupted = train(job.spec, job.networks, observe, tasks is not None, n_stacks)
+    group = job.spec, job.networks
+    interrupted = train_groups([group], n_stacks, trained, observe, each_epoch=tasks is not None)
     if printer and job.networks[0].progress.converged:
         printer.print_end()
     return interrupted

@@ -23,6 +23,7 @@ from skdense.core.shapes import (
 )
 from skdense.fitting import this_thread, trains_alone, unchanged_on_error
 from skdense.jobs import prepare
+from skdense.observers import FitPrinter
 from skdense.results import finish
 from skdense.validation import FitInput
 
@@ -32,7 +33,7 @@ _PROGRAM_SECONDS = 0.3
 """How much longer padded networks may train, at the most, to have one program less."""
 
 
-def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None):
+def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None, verbose=False):
     """Fit many estimators together: each becomes what fitting it alone would make it, up to rounding.
 
     Networks of the same depth, activation, loss, solver, dtype and about the same batch size share one
@@ -61,6 +62,8 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
         Number of processes over which the networks are spread, through joblib, whose
         ``parallel_config`` also chooses a cluster. None without such a configuration, or 1, trains in
         this process, with a thread for each core.
+    verbose : bool, default=False
+        Whether to print, about ten times, how many of the estimators are trained.
 
     Returns
     -------
@@ -93,7 +96,8 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None)
         )
     estimators = list(estimators)
     check_estimators(estimators)
-    errors = fit_inputs(estimators, _inputs(len(estimators), X, y, sample_weight, subsets), n_jobs)
+    inputs = _inputs(len(estimators), X, y, sample_weight, subsets)
+    errors = fit_inputs(estimators, inputs, n_jobs, verbose)
     for error in filter(None, errors):
         raise error
     return estimators
@@ -158,7 +162,7 @@ def _check_subset(rows, name):
         raise ValueError(f"{name} must have ints or bools, got an array of dtype {rows.dtype}")
 
 
-def fit_inputs(estimators, inputs, n_jobs=None):
+def fit_inputs(estimators, inputs, n_jobs=None, verbose=False):
     """Fit each estimator to its `FitInput`; return for each the error of its fit, or None."""
     before = [dict(vars(estimator)) for estimator in estimators]
     errors = [None] * len(estimators)
@@ -183,7 +187,8 @@ def fit_inputs(estimators, inputs, n_jobs=None):
                 estimator._validate_params()
                 with config_context(skip_parameter_validation=True):  # as within a fit
                     jobs[i] = prepare(estimator, given)
-        if train_jobs(list(jobs.values()), n_jobs):
+        trained = FitPrinter(len(jobs) + len(alone)).print_fit if verbose else None
+        if train_jobs(list(jobs.values()), n_jobs, trained):
             raise KeyboardInterrupt
         for i, job in jobs.items():
             with noting_errors(i):
@@ -191,6 +196,8 @@ def fit_inputs(estimators, inputs, n_jobs=None):
         for i in alone:
             with noting_errors(i), _raising_interrupts():
                 estimators[i].fit(**_fit_arguments(inputs[i]))
+            if trained is not None:
+                trained()
     return errors
 
 

@@ -1,13 +1,15 @@
 """What looks at a training from outside: verbose lines and scikit-learn's callbacks."""
 
+from threading import Lock
+
 from skdense.core.schedules import SCHEDULES
 
 
 class EpochPrinter:
-    """Prints the lines that MLPClassifier prints."""
+    """Prints the lines that MLPClassifier prints, with the score of any validation set."""
 
     def __init__(self, estimator, network):
-        self.early_stopping = estimator.early_stopping
+        self.is_validated = network.validation is not None
         self.adaptive = network.hyper.schedule == SCHEDULES["adaptive"].number
         self.learning_rate = network.progress.learning_rate
         self.epoch = 0
@@ -22,7 +24,7 @@ class EpochPrinter:
         for loss, score, rate in zip(curves.loss, curves.validation_score, curves.learning_rate):
             self.epoch += 1
             print(f"Iteration {self.epoch}, loss = {loss:.8f}")
-            if self.early_stopping:
+            if self.is_validated:
                 print(f"Validation score: {score:f}")
             if self.adaptive and rate < self.learning_rate:
                 print(f"{self.reason} Setting learning rate to {rate:f}")
@@ -32,6 +34,38 @@ class EpochPrinter:
         """Say why the stopping rule stopped."""
         too_small = " Learning rate too small." if self.adaptive else ""
         print(f"{self.reason}{too_small} Stopping.")
+
+
+class DrawPrinter:
+    """Prints a line for each of several initial draws as its training ends, in any order."""
+
+    def __init__(self, networks):
+        self.numbers = {network: i for i, network in enumerate(networks, start=1)}
+
+    def print_draw(self, network):
+        """Print how a trained network ended."""
+        progress = network.progress
+        loss = network.curves.loss[-1] if progress.epochs else float("nan")
+        score = f", best validation score: {progress.best:f}" if network.hyper.early_stopping else ""
+        print(
+            f"Initialization {self.numbers[network]} of {len(self.numbers)}: "
+            f"{progress.epochs:.0f} iterations, loss = {loss:.8f}{score}"
+        )
+
+
+class FitPrinter:
+    """Prints how many of many fits are over, about ten times."""
+
+    def __init__(self, n_fits):
+        self.n_fits, self.n_over = n_fits, 0
+        self._lock = Lock()
+
+    def print_fit(self, _=None):
+        """Count a fit that is over."""
+        with self._lock:
+            self.n_over += 1
+            if self.n_over * 10 // self.n_fits > (self.n_over - 1) * 10 // self.n_fits:
+                print(f"Trained {self.n_over} of {self.n_fits} estimators")
 
 
 class EpochTasks:

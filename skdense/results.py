@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skdense.callers import warn_at_caller
+from skdense.collapse import likely_cause, warn_if_collapsed
 from skdense.jobs import optimizer_settings
 
 _STOCHASTIC_ATTRIBUTES = (
@@ -27,16 +28,18 @@ def finish(job):
     init_losses[: len(losses)] = losses
     best = _best_draw(job.networks, ranks)
     network = job.networks[best]
-    _check_finite(network)
+    _check_finite(job, network)
     if job.minima is None:
         attributes = stochastic_attributes(job, network)
-        if not job.incremental:
-            _warn_if_unfinished(job.estimator, network.progress)
     else:
         attributes = lbfgs_attributes(job, network, job.minima[best])
-        _warn_if_failed(job.estimator, job.minima[best])
         for name in (*job.target_type.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(job.estimator).pop(name, None)
+    if not (job.incremental or warn_if_collapsed(job, network, attributes["loss_"])):
+        if job.minima is None:
+            _warn_if_unfinished(job.estimator, network.progress)
+        else:
+            _warn_if_failed(job.estimator, job.minima[best])
     attributes["init_losses_"] = init_losses
     vars(job.estimator).update(attributes)
     return attributes
@@ -100,7 +103,8 @@ def _warn_if_unfinished(estimator, progress):
     if progress.epochs == estimator.max_iter and not progress.converged:
         warn_at_caller(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
-            "optimization hasn't converged yet.",
+            "optimization hasn't converged yet. Increase max_iter or learning_rate_init, or scale X, "
+            "for instance with StandardScaler.",
             ConvergenceWarning,
         )
 
@@ -120,7 +124,7 @@ def _is_finite(network):
     return all(np.isfinite(array).all() for layer in parameters for array in layer)
 
 
-def _check_finite(network):
+def _check_finite(job, network):
     if _is_finite(network):
         return
     epoch = ""
@@ -129,6 +133,5 @@ def _check_finite(network):
         epoch = f" The loss was not finite from epoch {first} on."
     raise ValueError(
         "Solver produced non-finite parameter weights. The input data may contain large values and "
-        f"need to be preprocessed.{epoch} Scaling X, for instance with StandardScaler, or a smaller "
-        "learning_rate_init usually helps."
+        f"need to be preprocessed.{epoch} {likely_cause(job, network)}"
     )

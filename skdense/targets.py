@@ -5,7 +5,7 @@ Nothing here imports TensorFlow.
 """
 
 import numpy as np
-from scipy.special import expit, log_expit, log_softmax
+from scipy.special import entr, expit, log_expit, log_softmax
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -60,6 +60,10 @@ class Targets:
         """The targets `(n_samples, n_outputs)`."""
         raise NotImplementedError
 
+    def constant_loss(self, targets, weights):
+        """The lowest loss, weighted, of a network that gives every sample the same output."""
+        raise NotImplementedError
+
     def decode(self, logits):
         """The predictions. As other methods that are given logits, it may overwrite them."""
         raise NotImplementedError
@@ -105,6 +109,13 @@ class Labels(Targets):
         if self._are_numbers(y):
             return self._one_hot(y)
         return self.binarizer.transform(y).astype(bool)  # one byte each, whatever the dtype of X
+
+    def constant_loss(self, targets, weights):
+        p = np.average(targets, axis=0, weights=weights)
+        if self.out_activation == "identity":
+            return (p * (1 - p)).sum()
+        entropies = entr(p) if self.out_activation == "softmax" else entr(p) + entr(1 - p)
+        return entropies.sum()
 
     def _are_numbers(self, y):
         return y.ndim == 1 and y.dtype.kind in "biuf" and self.classes.dtype.kind in "biuf"

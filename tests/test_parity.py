@@ -514,7 +514,9 @@ def test_the_same_warnings(parameters, categories):
         caught.append([(each.category, str(each.message)) for each in caught_here])
         assert all(each.filename == __file__ for each in caught_here) or estimator is MLPClassifier
 
-    assert caught[0] == caught[1]
+    for (category, text), (expected, start) in zip(*caught, strict=True):
+        assert category is expected
+        assert text.startswith(start)  # ours goes on with what to try
     assert [category for category, _ in caught[0]] == categories
 
 

@@ -1,4 +1,4 @@
-"""Looking into fitted networks: dead units, and how a setting fares under many seeds."""
+"""How a setting fares under many seeds."""
 
 from numbers import Integral
 from typing import NamedTuple
@@ -6,57 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdense.core.activations import ACTIVATIONS
-from skdense.core.layers import dense
+from skdense.inspection.units import dead_units, last_step
 from skdense.many import check_estimators, fit_inputs
 from skdense.validation import FitInput, hidden_sizes
-
-__all__ = ["SeedStudy", "dead_units", "study_seeds"]
-
-
-def dead_units(estimator, X):
-    """Find the hidden units whose output is the same for every sample.
-
-    Such a unit carries no information about the sample. With ``activation="relu"`` its output is mostly
-    0 for all of them; then no gradient reaches it, and it stays so.
-
-    Parameters
-    ----------
-    estimator : LowLevelMLPClassifier, LowLevelMLPRegressor or Pipeline
-        A fitted estimator, or a fitted Pipeline whose last step is one.
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        The samples.
-
-    Returns
-    -------
-    dead : list of ndarray of bool of shape (width,)
-        One array for each hidden layer.
-
-    Examples
-    --------
-    >>> from skdense import LowLevelMLPClassifier
-    >>> from skdense.datasets import make_two_clouds
-    >>> from skdense.inspection import dead_units
-    >>> X, y = make_two_clouds(random_state=0)
-    >>> clf = LowLevelMLPClassifier((4,), max_iter=20, tol=0.1, random_state=0).fit(X, y)
-    >>> [dead.shape for dead in dead_units(clf, X)]
-    [(4,)]
-    """
-    if isinstance(estimator, Pipeline):
-        check_is_fitted(estimator)
-        *_, (_, last) = estimator.steps
-        return dead_units(last, estimator[:-1].transform(X) if len(estimator) > 1 else X)
-    check_estimators([estimator])
-    check_is_fitted(estimator)
-    values = validate_data(estimator, X, accept_sparse="csr", reset=False)
-    activation = ACTIVATIONS[estimator.activation].array
-    dead = []
-    for kernel, bias in zip(estimator.coefs_[:-1], estimator.intercepts_[:-1], strict=True):
-        values = dense(values, kernel, bias, activation)
-        dead.append(np.ptp(values, axis=0) == 0)
-    return dead
 
 
 class SeedStudy(NamedTuple):
@@ -76,6 +29,58 @@ class SeedStudy(NamedTuple):
     estimators: list
     score: np.ndarray
     dead: np.ndarray
+
+    def __repr__(self):
+        scores = self.score[~np.isnan(self.score)]
+        n_diverged = len(self.score) - len(scores)
+        diverged = f", {n_diverged} diverged" if n_diverged else ""
+        name = type(last_step(self.estimators[0])).__name__
+        return (
+            f"<SeedStudy of {len(self.score)} {name}s: scores from {scores.min():.4g} to "
+            f"{scores.max():.4g}, median {np.median(scores):.4g}{diverged}>"
+        )
+
+    def to_frame(self):
+        """Tabulate the study with a row for each seed, in a DataFrame of pandas.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            The columns are the score, the final loss, the number of epochs and the fraction of dead
+            units of each hidden layer, `dead_1` and so on; the index has the seeds.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("SeedStudy.to_frame needs pandas: pip install pandas") from error
+        networks = list(map(last_step, self.estimators))
+        seeds = [network.random_state for network in networks]
+        columns = {
+            "score": self.score,
+            "loss": [getattr(network, "loss_", np.nan) for network in networks],
+            "n_iter": pd.array([getattr(network, "n_iter_", None) for network in networks], "Int64"),
+        }
+        columns |= {f"dead_{layer}": dead for layer, dead in enumerate(self.dead.T, start=1)}
+        return pd.DataFrame(columns, index=pd.Index(seeds, name="seed"))
+
+    def plot(self, ax=None, *, kind="loss"):
+        """Draw the curves of all seeds as a band.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+        kind : {'loss', 'score'}, default='loss'
+            What to draw, as in :meth:`LossCurveDisplay.from_estimator`.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            What was drawn.
+        """
+        from skdense.inspection.displays import LossCurveDisplay
+
+        return LossCurveDisplay.from_estimator(self, kind=kind, ax=ax)
 
 
 def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
@@ -116,13 +121,13 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
     >>> study.score.shape, study.dead.shape
     ((3,), (3, 1))
     """
-    check_estimators([_network(estimator)])
+    check_estimators([last_step(estimator)])
     values = range(seeds) if isinstance(seeds, Integral) else seeds
     values = list(values) if np.iterable(values) else []
     if not values:
         raise ValueError(f"seeds must be a positive int or a list of ints, got {seeds!r}")
     estimators = [clone(estimator) for _ in values]
-    networks = [_network(copy).set_params(random_state=seed) for copy, seed in zip(estimators, values)]
+    networks = [last_step(copy).set_params(random_state=seed) for copy, seed in zip(estimators, values)]
     inputs = [FitInput(_fit_earlier_steps(copy, X, y), y) for copy in estimators]
     errors = fit_inputs(networks, inputs, n_jobs)
     if all(errors):
@@ -137,11 +142,6 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
             study.score[i] = fitted.score(X, y)
             study.dead[i] = [layer.mean() for layer in dead_units(fitted, X)]
     return study
-
-
-def _network(estimator):
-    """The last step of a Pipeline, or the estimator itself."""
-    return _network(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
 
 
 def _fit_earlier_steps(estimator, X, y):

@@ -1,0 +1,83 @@
+"""
+Reading loss curves
+===================
+
+What the curves of a training say about its learning rate, about overfitting and about dead units.
+"""
+
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler
+
+from skdense import LowLevelMLPClassifier, fit_many
+from skdense.inspection import LossCurveDisplay, UnitActivityDisplay, dead_units, study_seeds
+
+X, y = load_digits(return_X_y=True)
+X = StandardScaler().fit_transform(X)
+X_train, X_val, y_train, y_val = train_test_split(X, y, train_size=0.5, random_state=0)
+
+
+def make_network(**parameters):
+    """A network for the digits, trained for 40 epochs by plain gradient descent."""
+    settings = {"solver": "sgd", "momentum": 0, "tol": 0, "max_iter": 40, "random_state": 1}
+    return LowLevelMLPClassifier((32, 32), dtype="float32", **settings | parameters)
+
+
+# %%
+# The learning rate
+# -----------------
+# Four learning rates, trained side by side. With a rate that is too small, the loss still falls when
+# training ends: a larger rate, or more epochs, would help. With a good one it falls fast and levels
+# off. With one that is too large it jumps, or never gets below the loss of a guess, 2.3.
+
+rates = [0.001, 0.03, 1, 4]
+networks = fit_many([make_network(learning_rate_init=rate) for rate in rates], X_train, y_train)
+
+display = LossCurveDisplay.from_estimator(networks, name=[f"rate {rate}" for rate in rates])
+display.ax_.set(title="Learning rates", ylim=(0, 3))
+plt.show()
+
+# %%
+# With the largest rate all units of the second layer have died: their output is the same for every
+# sample, and no gradient reaches them any more. The fit warned of it with a ``CollapseWarning``.
+
+for rate, network in zip(rates, networks):
+    shares = [f"{dead.mean():.0%}" for dead in dead_units(network, X_train)]
+    print(f"rate {rate:<5}  accuracy {network.score(X_val, y_val):.3f}  dead units {', '.join(shares)}")
+
+# %%
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+for ax, i in zip(axes, (2, 3)):
+    UnitActivityDisplay.from_estimator(networks[i], X_train, ax=ax)
+    ax.set_title(f"rate {rates[i]}")
+plt.show()
+
+# %%
+# Overfitting
+# -----------
+# With your own validation set, the loss of samples that the network is not trained on is recorded too.
+# Where it rises while the training loss still falls, the network overfits. More samples help, or a
+# larger ``alpha``, or ``early_stopping=True``, which keeps the parameters of the best epoch.
+
+small = X_train[:100], y_train[:100]
+network = make_network(solver="adam", learning_rate_init=0.01, max_iter=60)
+network.fit(*small, X_val=X_val, y_val=y_val)
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+for ax, kind in zip(axes, ("loss", "score")):
+    LossCurveDisplay.from_estimator(network, kind=kind, ax=ax)
+figure.suptitle("100 training samples")
+plt.show()
+
+# %%
+# One seed or many
+# ----------------
+# A single curve may be luck. A study draws the median of many seeds, and a band that holds eight of
+# ten.
+
+study = study_seeds(make_network(learning_rate_init=0.1), X_train, y_train, seeds=20)
+print(study)
+study.plot().ax_.set_title("20 seeds")
+plt.show()

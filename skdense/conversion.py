@@ -1,0 +1,155 @@
+"""Models from here to scikit-learn's MLPClassifier and MLPRegressor, and back.
+
+Nowhere else are private names of scikit-learn's networks used.
+"""
+
+from copy import deepcopy
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils.validation import check_is_fitted
+
+from skdense.core.schedules import SCHEDULES
+from skdense.jobs import optimizer_settings
+
+_OUT_ACTIVATIONS = {
+    "log_loss": {"logistic", "softmax"},
+    "squared_error": {"identity"},
+    "poisson": {"exp"},
+}
+"""What follows the output layer of scikit-learn's networks, by their loss."""
+
+_SHARED_ATTRIBUTES = (
+    "classes_", "loss_", "best_loss_", "loss_curve_", "validation_scores_", "best_validation_score_",
+    "t_", "coefs_", "intercepts_", "n_features_in_", "feature_names_in_", "n_iter_", "n_layers_",
+    "n_outputs_", "out_activation_", "_label_binarizer", "_no_improvement_count",
+)  # fmt: skip
+
+
+class _Optimizer(NamedTuple):
+    """One of scikit-learn's optimizers: its arguments, which are settings of ours, and its slots."""
+
+    cls: type
+    settings: tuple
+    slots: tuple
+
+
+_OPTIMIZERS = {
+    "sgd": _Optimizer(
+        SGDOptimizer, ("learning_rate_init", "momentum", "nesterov", "power_t"), ("velocities",)
+    ),
+    "adam": _Optimizer(
+        AdamOptimizer, ("learning_rate_init", "beta_1", "beta_2", "epsilon"), ("ms", "vs")
+    ),
+}
+
+
+def to_sklearn(estimator):
+    """The fitted MLPClassifier or MLPRegressor that is the same model."""
+    check_is_fitted(estimator)
+    theirs = MLPClassifier() if is_classifier(estimator) else MLPRegressor()
+    parameters = deepcopy(estimator.get_params(deep=False))
+    theirs.set_params(**{name: parameters[name] for name in theirs.get_params()})
+    _check_expressible(estimator, theirs)
+    _copy_attributes(estimator, theirs)
+    theirs._random_state = check_random_state(theirs.random_state)
+    theirs._best_coefs = [kernel.copy() for kernel in theirs.coefs_]
+    theirs._best_intercepts = [bias.copy() for bias in theirs.intercepts_]
+    if hasattr(estimator, "_optimizer_state"):
+        theirs._optimizer = _their_optimizer(estimator, theirs.coefs_ + theirs.intercepts_)
+    return theirs
+
+
+def _check_expressible(estimator, theirs):
+    name = type(theirs).__name__
+    try:
+        theirs._validate_params()
+    except InvalidParameterError as error:
+        raise ValueError(f"this model is none that {name} can express: {error}") from None
+    outputs = _OUT_ACTIVATIONS[theirs.loss]
+    if estimator.loss != theirs.loss or estimator.out_activation_ not in outputs:
+        raise ValueError(
+            f"this model is none that {name} can express: with loss={estimator.loss!r} its outputs are "
+            f"{estimator.out_activation_!r}, where {name} has loss={theirs.loss!r} and outputs among "
+            f"{sorted(outputs)}"
+        )
+
+
+def _copy_attributes(model, other):
+    for name in _SHARED_ATTRIBUTES:
+        if hasattr(model, name):
+            setattr(other, name, _copied(getattr(model, name)))
+
+
+def _copied(value):
+    """A copy, with Python's own numbers for scalars of NumPy."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return [_copied(item) for item in value] if isinstance(value, list) else deepcopy(value)
+
+
+def _their_optimizer(estimator, parameters):
+    solver, values, learning_rate, step, slots = estimator._optimizer_state
+    settings = dict(zip(optimizer_settings(estimator), values, strict=True))
+    record = _OPTIMIZERS[solver]
+    arguments = {name: settings[name] for name in record.settings}
+    if solver == "sgd":
+        schedules = {schedule.number: name for name, schedule in SCHEDULES.items()}
+        arguments["lr_schedule"] = schedules[settings["schedule"]]
+        arguments["nesterov"] = bool(settings["nesterov"])
+    optimizer = record.cls(parameters, **arguments)
+    optimizer.learning_rate = learning_rate
+    if solver == "adam":
+        optimizer.t = t = int(step)
+        if t:  # the attribute is the size of the last step
+            corrections = np.sqrt(1 - settings["beta_2"] ** t) / (1 - settings["beta_1"] ** t)
+            optimizer.learning_rate *= corrections
+    for name, slot in zip(record.slots, slots, strict=True):
+        kernels, biases = zip(*slot, strict=True)
+        setattr(optimizer, name, [array.copy() for array in kernels + biases])
+    return optimizer
+
+
+def from_sklearn(cls, model):
+    """An estimator of a class of ours that is the same model as a fitted one of scikit-learn's."""
+    theirs = MLPClassifier if is_classifier(cls()) else MLPRegressor
+    if not isinstance(model, theirs):
+        raise TypeError(f"model must be a fitted {theirs.__name__}, got {model!r}")
+    check_is_fitted(model)
+    estimator = cls(**deepcopy(model.get_params(deep=False)))
+    _copy_attributes(model, estimator)
+    estimator.init_losses_ = np.array([estimator.loss_])
+    if hasattr(model, "_optimizer"):
+        _set_stochastic_state(estimator, model._optimizer)
+    return estimator
+
+
+def _set_stochastic_state(estimator, optimizer):
+    # What scikit-learn does not record is not known; the curves keep a value for each epoch.
+    unknown = [np.nan] * len(estimator.loss_curve_)
+    if is_classifier(estimator):
+        estimator.accuracy_curve_ = unknown
+    scores = estimator.validation_scores_
+    estimator.validation_loss_curve_ = None if scores is None else [np.nan] * len(scores)
+    solver = next(s for s, record in _OPTIMIZERS.items() if isinstance(optimizer, record.cls))
+    record = _OPTIMIZERS[solver]
+    settings = optimizer_settings(estimator)
+    settings |= {name: float(getattr(optimizer, name)) for name in record.settings}
+    if solver == "sgd":
+        settings["schedule"] = float(SCHEDULES[optimizer.lr_schedule].number)
+        learning_rate, step = optimizer.learning_rate, 0.0  # sgd does not count its steps
+    else:
+        learning_rate, step = optimizer.learning_rate_init, float(optimizer.t)
+    depth = len(estimator.coefs_)
+    slots = [
+        [(kernel.copy(), bias.copy()) for kernel, bias in zip(slot[:depth], slot[depth:], strict=True)]
+        for slot in (getattr(optimizer, name) for name in record.slots)
+    ]
+    estimator._optimizer_state = (
+        solver, tuple(settings.values()), float(learning_rate), step, slots,
+    )  # fmt: skip

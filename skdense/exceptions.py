@@ -1,0 +1,38 @@
+"""The warnings of this package that are not scikit-learn's own."""
+
+from sklearn.exceptions import ConvergenceWarning
+
+__all__ = ["CollapseWarning"]
+
+
+class CollapseWarning(ConvergenceWarning):
+    """Training ended with a network that gives every sample the same output.
+
+    All units of a hidden layer have become the same for every sample: rectified units that are zero for
+    all of them, or saturated ones. No gradient passes such a layer, so more epochs do not help. The
+    message names the layer, the likely cause and what to try.
+
+    Like all of scikit-learn's convergence warnings, it can be made an error, or silenced, with
+    `warnings.filterwarnings`.
+
+    See Also
+    --------
+    skdense.inspection.dead_units : Which units of a fitted network are the same for every sample.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdense import LowLevelMLPClassifier
+    >>> from skdense.datasets import make_two_clouds
+    >>> from skdense.exceptions import CollapseWarning
+    >>> X, y = make_two_clouds(random_state=0)
+    >>> clf = LowLevelMLPClassifier(
+    ...     (5, 5), solver="sgd", learning_rate_init=0.1, loss="squared_error", init="uniform",
+    ...     random_state=0,
+    ... )
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     clf = clf.fit(X, y)
+    >>> any(issubclass(warning.category, CollapseWarning) for warning in caught)
+    True
+    """

@@ -1,0 +1,7 @@
+"""Looking into networks: dead units, how a setting fares under many seeds, and pictures of both."""
+
+from skdense.inspection.displays import LossCurveDisplay, UnitActivityDisplay
+from skdense.inspection.studies import SeedStudy, study_seeds
+from skdense.inspection.units import dead_units
+
+__all__ = ["LossCurveDisplay", "SeedStudy", "UnitActivityDisplay", "dead_units", "study_seeds"]

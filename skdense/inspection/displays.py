@@ -1,0 +1,285 @@
+"""Pictures of trainings and of networks, by scikit-learn's convention for Display classes.
+
+matplotlib is imported when something is drawn.
+"""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skdense.inspection.studies import SeedStudy
+from skdense.inspection.units import last_step, unit_outputs
+from skdense.many import check_estimators
+
+_CURVES = {
+    "loss": ("loss_curve_", "validation_loss_curve_"),
+    "score": ("accuracy_curve_", "validation_scores_"),
+}
+"""The attributes with the curves of the training and of the validation."""
+_BAND = (0.1, 0.9)
+
+
+class LossCurveDisplay:
+    """The loss, or the score, of each epoch of one training or several.
+
+    Make it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    training : dict of str to ndarray of shape (n_runs, n_epochs)
+        The curves of the training by the name of what was trained. Several runs are drawn as a band.
+    validation : dict of str to ndarray of shape (n_runs, n_epochs)
+        The curves of the validation, for those names that have one.
+    kind : {'loss', 'score'}, default='loss'
+        What the curves are of.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        What was drawn on.
+    figure_ : matplotlib.figure.Figure
+        The figure of the axes.
+    lines_ : list of matplotlib.lines.Line2D
+        The curves, or the medians of several runs; those of the validation are dashed.
+    bands_ : list of matplotlib.collections.PolyCollection
+        The bands, from the 10th to the 90th percentile of the runs.
+
+    See Also
+    --------
+    study_seeds : Trains one setting under many seeds.
+
+    Examples
+    --------
+    >>> from skdense import LowLevelMLPClassifier
+    >>> from skdense.datasets import make_two_clouds
+    >>> from skdense.inspection import LossCurveDisplay
+    >>> X, y = make_two_clouds(random_state=0)
+    >>> clf = LowLevelMLPClassifier((4,), max_iter=20, tol=0.1, random_state=0).fit(X, y)
+    >>> display = LossCurveDisplay.from_estimator(clf)
+    >>> display.ax_.get_xlabel()
+    'epoch'
+    """
+
+    def __init__(self, training, validation, *, kind="loss"):
+        self.training = training
+        self.validation = validation
+        self.kind = kind
+
+    @classmethod
+    def from_estimator(cls, estimator, *, kind="loss", name=None, ax=None):
+        """Draw the curves of fitted estimators.
+
+        Parameters
+        ----------
+        estimator : estimator, SeedStudy or list of these
+            A fitted LowLevelMLPClassifier or LowLevelMLPRegressor, or a fitted Pipeline whose last step
+            is one. The estimators of a SeedStudy are drawn as a band around their median, in which one
+            that has stopped keeps its last value.
+        kind : {'loss', 'score'}, default='loss'
+            'loss' draws `loss_curve_` and `validation_loss_curve_`, 'score' `accuracy_curve_` and
+            `validation_scores_`, as far as they are there.
+        name : str or list of str, default=None
+            The names in the legend, a list if `estimator` is one. None takes the class's name, with a
+            number if there are several.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display, which has been plotted.
+        """
+        if kind not in _CURVES:
+            raise ValueError(f"kind must be one of {sorted(_CURVES)}, got {kind!r}")
+        several = isinstance(estimator, list)
+        estimators = estimator if several else [estimator]
+        if name is None:
+            names = _default_names(estimators)
+        else:
+            names = list(name) if several else [name]
+        if len(names) != len(estimators):
+            raise ValueError(
+                f"name must have an entry for each of the {len(estimators)} estimators, got {name!r}"
+            )
+        training, validation = {}, {}
+        for name, runs in zip(names, map(_networks, estimators), strict=True):
+            for curves, attribute in zip((training, validation), _CURVES[kind], strict=True):
+                values = [getattr(network, attribute, None) for network in runs]
+                if any(values):
+                    curves[name] = _as_array(values)
+        if not (training or validation):
+            what = " and ".join(_CURVES[kind])
+            raise ValueError(
+                f"estimator must have {what}, at least one of them; solver='lbfgs' records none, and a "
+                "regressor has scores with early_stopping or X_val only"
+            )
+        return cls(training, validation, kind=kind).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display itself.
+        """
+        self.ax_ = _axes(ax, type(self).__name__)
+        self.figure_ = self.ax_.figure
+        self.lines_, self.bands_ = [], []
+        names = list(dict.fromkeys([*self.training, *self.validation]))
+        for i, name in enumerate(names):
+            self._draw(self.training.get(name), f"C{i}", "-", _label(names, name, "training"))
+            self._draw(self.validation.get(name), f"C{i}", "--", _label(names, name, "validation"))
+        self.ax_.set(xlabel="epoch", ylabel=self.kind)
+        self.ax_.xaxis.get_major_locator().set_params(integer=True)
+        self.ax_.legend()
+        return self
+
+    def _draw(self, runs, color, linestyle, label):
+        if runs is None:
+            return
+        epochs = np.arange(1, runs.shape[1] + 1)
+        low, middle, high = np.quantile(runs, (_BAND[0], 0.5, _BAND[1]), axis=0)
+        self.lines_ += self.ax_.plot(epochs, middle, color=color, linestyle=linestyle, label=label)
+        if len(runs) > 1:
+            band = self.ax_.fill_between(epochs, low, high, color=color, alpha=0.2, linewidth=0)
+            self.bands_.append(band)
+
+
+def _networks(estimator):
+    """The fitted networks of an estimator or a study; of a study those that did not diverge."""
+    estimators = estimator.estimators if isinstance(estimator, SeedStudy) else [estimator]
+    networks = list(map(last_step, estimators))
+    check_estimators(networks)
+    if not isinstance(estimator, SeedStudy):
+        check_is_fitted(networks[0])
+    return [network for network in networks if hasattr(network, "coefs_")]
+
+
+def _default_names(estimators):
+    names = [type(_networks(estimator)[0]).__name__ for estimator in estimators]
+    return names if len(names) == 1 else [f"{name} {i}" for i, name in enumerate(names)]
+
+
+def _as_array(curves):
+    """The curves of runs as one array, in which a run that has stopped keeps its last value."""
+    longest = max(map(len, curves))
+    return np.array([[*curve, *curve[-1:] * (longest - len(curve))] for curve in curves])
+
+
+def _label(names, name, what):
+    return what if len(names) == 1 else f"{name}, {what}"
+
+
+class UnitActivityDisplay:
+    """How much the output of each hidden unit differs between samples.
+
+    A unit whose output is the same for every sample is marked as dead. Make the display with
+    :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    activity : list of ndarray of shape (width,)
+        For each hidden layer, the standard deviation of each unit's output over the samples.
+    dead : list of ndarray of bool of shape (width,)
+        Which units are dead.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        What was drawn on.
+    figure_ : matplotlib.figure.Figure
+        The figure of the axes.
+    lines_ : list of matplotlib.lines.Line2D
+        The units that are not dead, for each hidden layer.
+    dead_lines_ : list of matplotlib.lines.Line2D
+        The dead units, for each hidden layer.
+
+    See Also
+    --------
+    dead_units : Finds the dead units.
+
+    Examples
+    --------
+    >>> from skdense import LowLevelMLPClassifier
+    >>> from skdense.datasets import make_two_clouds
+    >>> from skdense.inspection import UnitActivityDisplay
+    >>> X, y = make_two_clouds(random_state=0)
+    >>> clf = LowLevelMLPClassifier((4, 4), max_iter=20, tol=0.1, random_state=0).fit(X, y)
+    >>> display = UnitActivityDisplay.from_estimator(clf, X)
+    >>> len(display.activity)
+    2
+    """
+
+    def __init__(self, activity, dead):
+        self.activity = activity
+        self.dead = dead
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, ax=None):
+        """Draw the units of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : LowLevelMLPClassifier, LowLevelMLPRegressor or Pipeline
+            A fitted estimator, or a fitted Pipeline whose last step is one.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : UnitActivityDisplay
+            The display, which has been plotted.
+        """
+        activity, dead = [], []
+        for outputs in unit_outputs(estimator, X):
+            activity.append(outputs.std(axis=0))
+            dead.append(np.ptp(outputs, axis=0) == 0)
+        if not activity:
+            raise ValueError("estimator must have a hidden layer, got one without")
+        return cls(activity, dead).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw the units, layer after layer.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : UnitActivityDisplay
+            The display itself.
+        """
+        self.ax_ = _axes(ax, type(self).__name__)
+        self.figure_ = self.ax_.figure
+        self.lines_, self.dead_lines_ = [], []
+        start, centers, names = 0, [], []
+        for i, (activity, dead) in enumerate(zip(self.activity, self.dead, strict=True)):
+            units = start + np.arange(len(activity))
+            self.lines_ += self.ax_.plot(units[~dead], activity[~dead], f".C{i}")
+            self.dead_lines_ += self.ax_.plot(units[dead], np.zeros(dead.sum()), "x", color="tab:red")
+            centers.append(units.mean())
+            names.append(f"layer {i + 1}\n{dead.sum()} of {len(dead)} dead")
+            start += len(activity) + max(1, len(activity) // 10)  # a gap
+        self.ax_.set(xticks=centers, xticklabels=names, ylabel="standard deviation of the output")
+        return self
+
+
+def _axes(ax, caller):
+    if ax is not None:
+        return ax
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"{caller} needs matplotlib to draw: pip install matplotlib, or skdense[plot]"
+        ) from error
+    return plt.subplots()[1]

@@ -1,0 +1,57 @@
+"""What the hidden units of fitted estimators make of samples."""
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdense.core.activations import ACTIVATIONS
+from skdense.hidden import hidden_values
+from skdense.many import check_estimators
+
+
+def dead_units(estimator, X):
+    """Find the hidden units whose output is the same for every sample.
+
+    Such a unit carries no information about the sample. With ``activation="relu"`` its output is mostly
+    0 for all of them; then no gradient reaches it, and it stays so.
+
+    Parameters
+    ----------
+    estimator : LowLevelMLPClassifier, LowLevelMLPRegressor or Pipeline
+        A fitted estimator, or a fitted Pipeline whose last step is one.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The samples.
+
+    Returns
+    -------
+    dead : list of ndarray of bool of shape (width,)
+        One array for each hidden layer.
+
+    Examples
+    --------
+    >>> from skdense import LowLevelMLPClassifier
+    >>> from skdense.datasets import make_two_clouds
+    >>> from skdense.inspection import dead_units
+    >>> X, y = make_two_clouds(random_state=0)
+    >>> clf = LowLevelMLPClassifier((4,), max_iter=20, tol=0.1, random_state=0).fit(X, y)
+    >>> [dead.shape for dead in dead_units(clf, X)]
+    [(4,)]
+    """
+    return [np.ptp(values, axis=0) == 0 for values in unit_outputs(estimator, X)]
+
+
+def unit_outputs(estimator, X):
+    """The outputs `(n_samples, width)` of each hidden layer, one after the other."""
+    check_is_fitted(estimator)
+    if isinstance(estimator, Pipeline):
+        *_, (_, last) = estimator.steps
+        return unit_outputs(last, estimator[:-1].transform(X) if len(estimator) > 1 else X)
+    check_estimators([estimator])
+    X = validate_data(estimator, X, accept_sparse="csr", reset=False)
+    layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
+    return hidden_values(layers, ACTIVATIONS[estimator.activation].array, X)
+
+
+def last_step(estimator):
+    """The last step of a Pipeline, or the estimator itself."""
+    return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator

@@ -1,0 +1,234 @@
+"""A network that gives every sample the same output says so, with cause and cure; no other does."""
+
+import warnings
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from scipy.sparse import csr_matrix
+from scipy.special import rel_entr
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+from sklearn.model_selection import cross_val_score
+
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
+from skdense.collapse import likely_cause, warn_if_collapsed
+from skdense.continuous import Continuous
+from skdense.datasets import make_two_clouds
+from skdense.exceptions import CollapseWarning
+from skdense.inspection import dead_units, study_seeds
+from skdense.jobs import prepare
+from skdense.validation import FitInput
+
+X, y = make_two_clouds(100, random_state=0)
+NOTEBOOK = LowLevelMLPClassifier(
+    (5, 5),
+    solver="sgd",
+    momentum=0,
+    learning_rate_init=0.1,
+    batch_size=10,
+    shuffle=False,
+    alpha=0,
+    loss="squared_error",
+    init="uniform",
+    max_iter=30,
+    tol=0,
+    n_iter_no_change=np.inf,
+    random_state=0,
+)
+
+
+def warnings_of(function):
+    """What a call warns of: the instances, in order."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function()
+    return [each.message for each in caught]
+
+
+def collapses_of(function):
+    """The texts of the collapses that a call warns of."""
+    return [str(each) for each in warnings_of(function) if isinstance(each, CollapseWarning)]
+
+
+def with_dead_layer(estimator, layer=0):
+    """A fitted copy whose hidden layer of this index is dead, to go on from."""
+    fitted = clone(estimator).set_params(max_iter=1, warm_start=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted.fit(X, y)
+    fitted.intercepts_[layer][:] = -1e6
+    return fitted.set_params(max_iter=estimator.max_iter)
+
+
+def look(estimator, X, y, loss=np.inf):
+    """The texts of the collapses found if the training of `fit` has ended at once, with this loss."""
+    job = prepare(estimator, FitInput(X, y))
+    return collapses_of(lambda: warn_if_collapsed(job, job.networks[0], loss))
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_collapsed_network_of_the_notebook_names_its_layer_the_cause_and_the_cure(shuffle):
+    """In class order the loss is below that of 1/2, as the output bias follows the classes."""
+    network = clone(NOTEBOOK).set_params(shuffle=shuffle)
+
+    (warning,) = warnings_of(lambda: network.fit(X, y))
+
+    assert dead_units(network, X)[1].all()
+    assert network.score(X, y) == 0.5
+    assert isinstance(warning, CollapseWarning)
+    text = str(warning)
+    for part in (
+        "5 of the 5 units of hidden layer 2",
+        "init='uniform'",
+        "init='glorot_uniform'",
+        "0.1",
+    ):
+        assert part in text
+    assert "scale" not in text
+
+
+def test_what_it_names_as_the_cure_is_one():
+    assert not collapses_of(lambda: clone(NOTEBOOK).set_params(init="glorot_uniform").fit(X, y))
+
+
+def test_features_that_are_not_scaled_are_named_as_the_cause():
+    network = clone(NOTEBOOK).set_params(init="glorot_uniform", random_state=2)
+    (text,) = collapses_of(lambda: network.fit(X * np.float32(1000), y))
+    assert "features are not scaled" in text
+    assert "StandardScaler" in text
+    assert "init" not in text.replace("learning_rate_init", "").replace("n_init", "")
+
+
+@pytest.mark.parametrize("activation", ["relu", "logistic"])
+def test_a_layer_that_was_dead_before_is_found(activation):
+    network = with_dead_layer(NOTEBOOK).set_params(activation=activation)
+    (text,) = look(network, X, y)
+    assert "5 of the 5 units of hidden layer 1" in text
+    assert ("saturated" in text) == (activation == "logistic")
+    assert "init='uniform'" not in text  # training went on from other parameters than it draws
+
+
+def test_most_units_are_enough_where_nothing_was_learned():
+    network = with_dead_layer(clone(NOTEBOOK).set_params(init="glorot_uniform", shuffle=True))
+    network.intercepts_[0][0] = 1
+    network.coefs_[0][:, 0] = 0.01
+    noise = np.random.default_rng(0).permutation(y)
+
+    texts = collapses_of(lambda: network.fit(X, noise))
+
+    assert len(texts) == (network.loss_ >= 0.25)
+    assert all("4 of the 5 units of hidden layer 1" in text for text in texts)
+    assert not collapses_of(lambda: network.fit(X, y))
+
+
+def test_labels_that_are_noise_are_no_collapse():
+    noise = np.random.default_rng(0).permutation(y)
+    network = clone(NOTEBOOK).set_params(init="glorot_uniform", shuffle=True, learning_rate_init=1e-4)
+    assert not collapses_of(lambda: network.fit(X, noise))
+    assert network.loss_ > 0.25
+
+
+def test_data_without_information_are_no_collapse():
+    dead = with_dead_layer(NOTEBOOK)
+    assert look(dead, X, y)
+    assert not look(dead, np.ones_like(X), y)
+    assert not look(clone(NOTEBOOK), X, np.zeros_like(y))
+
+
+def test_only_a_loss_near_that_of_a_constant_makes_it_look():
+    dead = with_dead_layer(NOTEBOOK)
+    assert look(dead, X, y, loss=0.13)
+    assert not look(dead, X, y, loss=0.12)
+
+
+def test_sparse_features_and_many_rows_are_looked_at():
+    dead = with_dead_layer(NOTEBOOK)
+    assert look(dead, csr_matrix(X), y)
+    many = np.tile(X, (30, 1)), np.tile(y, 30)
+    assert look(dead, *many)
+    # A single sample among thousands wakes the network up.
+    for kernel in dead.coefs_:
+        kernel[:] = 1
+    dead.intercepts_[1][:] = 0
+    assert look(dead, *many)
+    many[0][4321] = 1e9
+    assert not look(dead, *many)
+
+
+def test_partial_fit_does_not_look():
+    assert not warnings_of(lambda: with_dead_layer(NOTEBOOK).partial_fit(X, y))
+
+
+def test_every_way_to_fit_warns():
+    """And where a collapse is known, nothing is said of too few epochs."""
+    alone = warnings_of(lambda: clone(NOTEBOOK).fit(X, y))
+    assert list(map(str, warnings_of(lambda: fit_many([clone(NOTEBOOK)], X, y)))) == list(
+        map(str, alone)
+    )
+    assert len(collapses_of(lambda: study_seeds(NOTEBOOK, X, y, seeds=3))) == 3
+    with parallel_config("skdense"):
+        assert len(collapses_of(lambda: cross_val_score(NOTEBOOK, X, y, cv=3))) == 3
+
+
+def test_of_several_draws_only_the_best_counts():
+    network = clone(NOTEBOOK).set_params(init="he_uniform", learning_rate_init=0.01, n_init=2)
+    assert not collapses_of(lambda: network.fit(X, y))
+
+
+def test_a_regressor_that_failed_says_that_y_is_not_scaled():
+    job = prepare(LowLevelMLPRegressor(), FitInput(X, 1000 * X[:, 0]))
+    text = likely_cause(job, job.networks[0])
+    assert "y is not scaled" in text
+    assert "TransformedTargetRegressor" in text
+
+
+def test_lbfgs_has_no_learning_rate_to_blame():
+    job = prepare(LowLevelMLPRegressor(solver="lbfgs", n_init=2), FitInput(X, X[:, 0]))
+    assert likely_cause(job, job.networks[0]) == "Try another random_state."
+
+
+def test_too_few_epochs_name_the_cure():
+    (warning,) = warnings_of(lambda: clone(NOTEBOOK).set_params(init="glorot_uniform").fit(X, y))
+    assert type(warning) is ConvergenceWarning
+    assert "Increase max_iter" in str(warning)
+
+
+def test_divergence_names_the_cause():
+    wild = clone(NOTEBOOK).set_params(init="he_uniform", learning_rate_init=10)
+    with pytest.raises(ValueError, match="Likely cause: learning_rate_init=10 is too large"):
+        wild.fit(X, y)
+
+
+# --- the loss of the best constant output, against scikit-learn's dummies ----------------------------
+
+WEIGHTS = np.random.default_rng(0).uniform(0, 2, len(y))
+COUNTS = np.random.default_rng(1).poisson(3.0, (len(y), 2)).astype(float)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
+@pytest.mark.parametrize("labels", [y > 0, COUNTS[:, 0] % 3], ids=["binary", "multiclass"])
+def test_the_log_loss_of_a_constant_is_that_of_the_class_frequencies(labels, weights):
+    clf = LowLevelMLPClassifier()
+    target_type = clf._learn_targets(labels, FitInput(X, labels), goes_on=False)
+    dummy = DummyClassifier(strategy="prior").fit(X, labels, weights)
+    expected = log_loss(labels, dummy.predict_proba(X), sample_weight=weights)
+    assert target_type.constant_loss(target_type.encode(labels), weights) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
+@pytest.mark.parametrize("loss", list(Continuous.losses))
+def test_the_loss_of_a_constant_is_that_of_a_dummy_regressor(loss, weights):
+    strategy = {"absolute_error": "median", "quantile": "quantile"}.get(loss, "mean")
+    dummy = DummyRegressor(strategy=strategy, quantile=0.8 if loss == "quantile" else None)
+    constant = dummy.fit(X, COUNTS, weights).predict(X)
+    losses = {
+        "squared_error": lambda: (COUNTS - constant) ** 2 / 4,
+        "poisson": lambda: rel_entr(COUNTS, constant),
+        "absolute_error": lambda: np.abs(COUNTS - constant),
+        "quantile": lambda: np.maximum(0.8 * (COUNTS - constant), 0.2 * (constant - COUNTS)),
+    }[loss]()
+    expected = np.average(losses.sum(axis=1), weights=weights)
+    assert Continuous(loss, 0.8).constant_loss(COUNTS, weights) == pytest.approx(expected)

@@ -1,0 +1,54 @@
+"""What verbose fits print beyond MLPClassifier's lines, which `test_parity` compares."""
+
+import re
+
+import numpy as np
+import pytest
+
+from helpers import SETTINGS, make_problem
+from skdense import LowLevelMLPClassifier, fit_many
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = make_problem()
+
+
+def net(**parameters):
+    return LowLevelMLPClassifier(**SETTINGS | parameters)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_each_of_several_draws_has_a_line(early_stopping, capsys):
+    model = net(verbose=True, n_init=3, early_stopping=early_stopping).fit(X, y)
+
+    lines = sorted(capsys.readouterr().out.splitlines())
+    assert len(lines) == 3
+    for i, (line, loss) in enumerate(zip(lines, model.init_losses_, strict=True), start=1):
+        assert line.startswith(f"Initialization {i} of 3: 5 iterations, loss = {loss:.8f}")
+    scores = re.findall(r"best validation score: (\S+)", "\n".join(lines))
+    assert len(scores) == (3 if early_stopping else 0)
+    if early_stopping:
+        assert max(map(float, scores)) == pytest.approx(model.best_validation_score_, abs=1e-6)
+
+
+def test_your_own_validation_set_is_scored_in_each_epoch_without_early_stopping(capsys):
+    model = net(verbose=True).fit(X, y, X_val=X[:50], y_val=y[:50])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[::2] == [f"Iteration {i}, loss = {v:.8f}" for i, v in enumerate(model.loss_curve_, 1)]
+    assert lines[1::2] == [f"Validation score: {score:f}" for score in model.validation_scores_]
+
+
+def test_fit_many_counts_the_estimators_that_are_trained(capsys):
+    models = [net(random_state=seed) for seed in range(25)] + [net(solver="lbfgs")]
+
+    fit_many(models, X, y, verbose=True)
+
+    lines = capsys.readouterr().out.splitlines()
+    counts = [int(re.fullmatch(r"Trained (\d+) of 26 estimators", line)[1]) for line in lines]
+    assert len(counts) == 10
+    assert counts == sorted(set(counts))
+    assert counts[-1] == 26
+    assert np.diff(counts).max() <= 3
+    fit_many(models[:2], X, y)
+    assert capsys.readouterr().out == ""
