@@ -35,7 +35,6 @@ __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 
 _FLOATS = (np.float64, np.float32)
 _LOG_TEMPERATURES = (-4.0, 4.0)
-_DEFAULTS = {"early_stopping": True}
 
 
 class _CrossFit(MetaEstimatorMixin, BaseEstimator):
@@ -46,12 +45,12 @@ class _CrossFit(MetaEstimatorMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "estimator": [BaseEstimator, None],
+        "estimator": [BaseEstimator],
         "cv": ["cv_object"],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, estimator=None, cv=8, *, random_state=None):
+    def __init__(self, estimator, cv=8, *, random_state=None):
         self.estimator = estimator
         self.cv = cv
         self.random_state = random_state
@@ -74,11 +73,11 @@ class _CrossFit(MetaEstimatorMixin, BaseEstimator):
         self : object
             The fitted estimator.
         """
-        network = self._network(**_DEFAULTS) if self.estimator is None else self.estimator
+        network = self.estimator
         if not isinstance(network, self._network):
             raise TypeError(
-                f"estimator must be a {self._network.__name__} or None, got {network!r}; steps that "
-                "come before it belong into a Pipeline with the ensemble"
+                f"estimator must be a {self._network.__name__}, got {network!r}; put steps that come "
+                "before it into a Pipeline with the ensemble"
             )
         dtype = _FLOATS if network.dtype is None else network.dtype
         X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype)
@@ -146,9 +145,8 @@ class CrossFitClassifier(ClassifierMixin, _CrossFit):
 
     Parameters
     ----------
-    estimator : LowLevelMLPClassifier or None, default=None
-        The network, of which clones are fitted. None is a network for tables of numbers of about unit
-        scale: NETWORK
+    estimator : LowLevelMLPClassifier
+        The network, of which clones are fitted, with other seeds.
 
     cv : int, cross-validation generator or iterable, default=8
         The folds. An int is a number of stratified, shuffled folds.
@@ -280,9 +278,8 @@ class CrossFitRegressor(RegressorMixin, _CrossFit):
 
     Parameters
     ----------
-    estimator : LowLevelMLPRegressor or None, default=None
-        The network, of which clones are fitted. None is a network for tables of numbers of about unit
-        scale, and for y of about unit scale: NETWORK
+    estimator : LowLevelMLPRegressor
+        The network, of which clones are fitted, with other seeds.
 
     cv : int, cross-validation generator or iterable, default=8
         The folds. An int is a number of shuffled folds.

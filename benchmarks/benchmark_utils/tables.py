@@ -7,7 +7,6 @@ which nothing was seen before. Both are every other name of the alphabet.
 from functools import partial
 
 import numpy as np
-import pandas as pd
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
