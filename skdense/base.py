@@ -51,7 +51,7 @@ def has_optimizer(estimator):
     if estimator.solver == "lbfgs":
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. solver='lbfgs' is not "
-            "stochastic; use 'sgd' or 'adam'."
+            "stochastic; use 'sgd', 'adam' or 'adamw'."
         )
     return True
 
@@ -67,7 +67,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [_Schedules(set(SCHEDULES))],
@@ -94,6 +94,10 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         "dtype": [_FloatDtype(), None],
         "init": [StrOptions(set(INITIALIZERS))],
         "n_init": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "warmup": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -1,7 +1,9 @@
 """LowLevelMLPClassifier: its parameters, and the methods that know of classes."""
 
+from numbers import Real
+
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skdense.base import BaseLowLevelMLP, has_optimizer
@@ -215,6 +217,8 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         **BaseLowLevelMLP._parameter_constraints,
         "loss": [StrOptions(set(Labels.losses))],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "validation_metric": [StrOptions({"accuracy", "loss"})],
     }
 
     def __init__(
@@ -248,6 +252,12 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         init="glorot_uniform",
         class_weight=None,
         n_init=1,
+        dropout=0.0,
+        weight_decay=0.01,
+        warmup=0,
+        label_smoothing=0.0,
+        max_grad_norm=None,
+        validation_metric="accuracy",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -277,6 +287,12 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         self.init = init
         self.class_weight = class_weight
         self.n_init = n_init
+        self.dropout = dropout
+        self.weight_decay = weight_decay
+        self.warmup = warmup
+        self.label_smoothing = label_smoothing
+        self.max_grad_norm = max_grad_norm
+        self.validation_metric = validation_metric
 
     @available_if(_can_fit_partially)
     @_fit_context(prefer_skip_nested_validation=True)

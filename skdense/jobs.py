@@ -13,9 +13,10 @@ from skdense.core.forks import check_not_forked
 from skdense.core.initializers import initial_parameters
 from skdense.core.network import Hyper, Network, Progress, Spec
 from skdense.core.schedules import SCHEDULES
-from skdense.validation import check_data, check_parameters, hidden_sizes
+from skdense.validation import check_data, check_parameters, dropout_rates, hidden_sizes
 
 _AUTO_BATCH = 200
+_SCHEDULES_WITHIN_EPOCHS = {each.number for each in SCHEDULES.values() if each.within_epochs}
 
 
 @dataclass(eq=False)
@@ -53,6 +54,7 @@ def prepare(estimator, given):
     if estimator.early_stopping and estimator.solver != "lbfgs" and validation is None:
         rows, validation_rows = _validation_split(estimator, target_type, data, random_state)
         validation = data
+    dropout = _dropout(estimator, random_state)
     n_samples = _n_rows(data, rows)
     if (
         estimator.solver != "lbfgs"
@@ -83,23 +85,38 @@ def prepare(estimator, given):
         slots=slots,
         rows=rows,
         validation_rows=validation_rows,
+        dropout=dropout,
         batch_capacity=_AUTO_BATCH if estimator.batch_size == "auto" else 1,
     )
     earlier_curves = {name: getattr(estimator, name, None) for name in target_type.curves if goes_on}
     spec = Spec(estimator.activation, target_type.loss, optimizer, dtype.name)
+    if optimizer != "lbfgs":
+        spec = spec._replace(
+            dropout=bool(dropout),
+            clips=estimator.max_grad_norm is not None,
+            paced=settings["warmup"] > 0 or settings["schedule"] in _SCHEDULES_WITHIN_EPOCHS,
+            scores_loss=validation is not None and estimator.validation_metric == "loss",
+        )
     networks = [network, *_further_draws(estimator, network)] if not goes_on else [network]
     return Job(estimator, target_type, spec, networks, earlier_curves, given.incremental)
 
 
 def _further_draws(estimator, network):
-    """The network with other initial parameters, from a copy of its stream, and the same orders."""
+    """The network with other draws, from a copy of its stream, and the same orders."""
     stream = deepcopy(network.random_state)
     dtype = network.data.X.dtype
     for _ in range(estimator.n_init - 1):
         parameters = initial_parameters(
             network.layer_sizes, estimator.init, estimator.activation, stream, dtype
         )
-        yield replace(network, parameters=parameters, owns_stream=True)
+        dropout = _dropout(estimator, stream)
+        yield replace(network, parameters=parameters, dropout=dropout, owns_stream=True)
+
+
+def _dropout(estimator, random_state):
+    """A new seed, and the rate of each hidden layer; nothing, and no draw, if all rates are 0."""
+    rates = dropout_rates(estimator)
+    return (random_state.randint(2**31), *rates) if any(rates) else ()
 
 
 def _n_rows(data, rows):
@@ -179,16 +196,20 @@ def _optimizer_start(estimator, goes_on, incremental):
 
 def optimizer_settings(estimator):
     """The fields of `Hyper` that an optimizer keeps as long as it lives."""
-    schedule = estimator.learning_rate if estimator.solver == "sgd" else "constant"
+    schedule = SCHEDULES[estimator.learning_rate]
+    if estimator.solver in schedule.ignored_by:
+        schedule = SCHEDULES["constant"]
     settings = {
         "learning_rate_init": estimator.learning_rate_init,
-        "schedule": SCHEDULES[schedule].number,
+        "schedule": schedule.number,
         "power_t": estimator.power_t,
+        "warmup": estimator.warmup,
         "momentum": estimator.momentum,
         "nesterov": estimator.nesterovs_momentum,
         "beta_1": estimator.beta_1,
         "beta_2": estimator.beta_2,
         "epsilon": estimator.epsilon,
+        "weight_decay": estimator.weight_decay,
     }
     return {name: float(value) for name, value in settings.items()}
 
@@ -207,5 +228,7 @@ def _hyper(estimator, target_type, settings, dtype, max_epochs, n_samples, n_val
         n_samples=n_samples,
         batch_size=min(batch_size, n_samples),
         n_validation=n_validation,
+        max_grad_norm=estimator.max_grad_norm or 0.0,
+        schedule_epochs=estimator.max_iter,
         **target_type.hyper,
     )

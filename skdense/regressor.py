@@ -210,6 +210,7 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
         **BaseLowLevelMLP._parameter_constraints,
         "loss": [StrOptions(set(Continuous.losses))],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "validation_metric": [StrOptions({"r2", "loss"})],
     }
 
     def __init__(
@@ -243,6 +244,11 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
         init="glorot_uniform",
         n_init=1,
         quantile=0.5,
+        dropout=0.0,
+        weight_decay=0.01,
+        warmup=0,
+        max_grad_norm=None,
+        validation_metric="r2",
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -272,6 +278,11 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
         self.init = init
         self.n_init = n_init
         self.quantile = quantile
+        self.dropout = dropout
+        self.weight_decay = weight_decay
+        self.warmup = warmup
+        self.max_grad_norm = max_grad_norm
+        self.validation_metric = validation_metric
 
     @available_if(has_optimizer)
     @_fit_context(prefer_skip_nested_validation=True)

@@ -75,17 +75,27 @@ class Labels(Targets):
     classes : ndarray of shape (n_classes,)
     loss : str
     class_weight : dict, "balanced" or None
+    label_smoothing : float
+        The part of each sample's certainty that the log-loss leaves to all classes alike.
+
+    Attributes
+    ----------
+    smoothed_loss : str
+        The key of the log-loss with smoothed labels in the core's table.
     """
 
     losses = {
         "log_loss": ("logistic", "logistic_log_loss"),
         "squared_error": ("identity", "squared_error"),
     }
+    smoothed_loss = "smoothed_logistic_log_loss"
     curves = Targets.curves | {"accuracy_curve_": "accuracy"}
 
-    def __init__(self, binarizer, classes, loss, class_weight=None):
+    def __init__(self, binarizer, classes, loss, class_weight=None, label_smoothing=0):
         super().__init__(loss)
         self.binarizer, self.classes, self.class_weight = binarizer, classes, class_weight
+        if label_smoothing:
+            self.loss, self.hyper = self.smoothed_loss, {"label_smoothing": label_smoothing}
 
     def check(self, y, name):
         """Raise if y has labels that are not among the classes."""
@@ -159,6 +169,7 @@ class OneClass(Binary):
         "log_loss": ("logistic", "one_class_log_loss"),
         "squared_error": ("identity", "one_class_squared_error"),
     }
+    smoothed_loss = "one_class_log_loss"  # there is no other class to share with
 
     def _one_hot(self, y):
         return y[:, None] != self.classes
@@ -171,6 +182,7 @@ class Multiclass(Labels):
         "log_loss": ("softmax", "softmax_log_loss"),
         "squared_error": ("identity", "multiclass_squared_error"),
     }
+    smoothed_loss = "smoothed_softmax_log_loss"
 
     def _one_hot(self, y):
         return y[:, None] == self.classes
@@ -195,11 +207,11 @@ class Multilabel(Labels):
 _LABELS = {"binary": Binary, "multiclass": Multiclass, "multilabel-indicator": Multilabel}
 
 
-def labels_of(estimator, loss):
+def labels_of(estimator, loss, label_smoothing=0):
     """The type of the labels that an estimator knows."""
     binarizer, classes = estimator._label_binarizer, estimator.classes_
     cls = OneClass if len(classes) == 1 else _LABELS[binarizer.y_type_]
-    return cls(binarizer, classes, loss, estimator.class_weight)
+    return cls(binarizer, classes, loss, estimator.class_weight, label_smoothing)
 
 
 def fitted_labels(estimator):
@@ -211,6 +223,11 @@ def fitted_labels(estimator):
 
 def learn_labels(estimator, y, given, goes_on):
     """Set what an estimator knows of labels, or check that y has no other ones; return their type."""
+    if estimator.label_smoothing and estimator.loss != "log_loss":
+        raise ValueError(
+            f"label_smoothing is for loss='log_loss' only, got {estimator.label_smoothing} with "
+            f"loss={estimator.loss!r}; use label_smoothing=0"
+        )
     try:
         return _learn_labels(estimator, y, given, goes_on)
     except ValueError:
@@ -234,7 +251,7 @@ def _learn_labels(estimator, y, given, goes_on):
         estimator.classes_ = estimator._label_binarizer.classes_
     if (goes_on or given.incremental) and estimator.warm_start:
         _check_all(estimator.classes_, y)
-    labels = labels_of(estimator, estimator.loss)
+    labels = labels_of(estimator, estimator.loss, estimator.label_smoothing)
     labels.check(y, "y")
     return labels
 

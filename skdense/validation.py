@@ -32,11 +32,18 @@ _CHECKS = {"accept_sparse": "csr", "multi_output": True, "order": "C"}
 
 def check_parameters(estimator, given):
     """Raise if parameters that are valid by themselves do not go together."""
-    hidden_sizes(estimator)
+    rates = dropout_rates(estimator)
+    if estimator.solver == "lbfgs" and any(rates):
+        raise ValueError(
+            f"dropout is not used by solver='lbfgs', got dropout={estimator.dropout}; use 'adam', "
+            "'adamw' or 'sgd', or dropout=0"
+        )
     if given.incremental and estimator.n_init > 1:
         raise ValueError(f"partial_fit supports n_init=1 only, got n_init={estimator.n_init}; use fit")
     if estimator.solver == "lbfgs" and given.X_val is not None:
-        raise ValueError("X_val is not used by solver='lbfgs'; use 'adam' or 'sgd', or X_val=None")
+        raise ValueError(
+            "X_val is not used by solver='lbfgs'; use 'adam', 'adamw' or 'sgd', or X_val=None"
+        )
     if given.incremental and estimator.early_stopping:
         raise ValueError(
             "partial_fit does not support early_stopping=True; use fit, or early_stopping=False"
@@ -55,6 +62,22 @@ def hidden_sizes(estimator):
             "as in (100,) or (64, 64), or () for no hidden layer"
         )
     return tuple(int(size) for size in sizes)
+
+
+def dropout_rates(estimator):
+    """The rates of the hidden layers as a tuple of floats."""
+    n_hidden, rates = len(hidden_sizes(estimator)), estimator.dropout
+    if isinstance(rates, Real):
+        return (float(rates),) * n_hidden
+    rates = list(rates)
+    if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
+        raise ValueError(f"dropout must have rates of at least 0 and less than 1, got {rates}")
+    if len(rates) != n_hidden:
+        raise ValueError(
+            f"dropout must be a number, or have one for each of the {n_hidden} hidden layers, got "
+            f"{len(rates)}: {rates}"
+        )
+    return tuple(map(float, rates))
 
 
 def check_data(estimator, given, goes_on):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 from sklearn.neural_network import MLPClassifier
 
 from skdense.core.initializers import INITIALIZERS, initial_parameters
@@ -30,7 +31,16 @@ def test_glorot_uniform_draws_what_mlp_classifier_draws(activation, hidden, n_cl
         np.testing.assert_array_equal(bias, intercept)
 
 
-@pytest.mark.parametrize("init", INITIALIZERS)
+@pytest.mark.parametrize(("init", "gain"), [("lecun_normal", 1), ("he_normal", 2)])
+def test_a_normal_initializer_keeps_the_variance_of_what_a_layer_is_given(init, gain):
+    kernel, bias = INITIALIZERS[init](300, 200, "selu", np.random.RandomState(0))
+
+    np.testing.assert_array_equal(bias, 0)
+    normal = scipy.stats.norm(scale=np.sqrt(gain / 300))
+    assert scipy.stats.kstest(kernel.ravel(), normal.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("init", ["glorot_uniform", "he_uniform", "uniform"])
 @pytest.mark.parametrize("activation", ["logistic", "relu"])
 def test_each_initializer_keeps_its_bounds(init, activation):
     fan_in, fan_out = 30, 50

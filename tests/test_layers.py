@@ -6,6 +6,7 @@ from math import exp
 import numpy as np
 import pytest
 from scipy.special import expit, softmax
+from scipy.stats import norm
 
 from skdense.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skdense.core.layers import dense, forward
@@ -17,6 +18,12 @@ FORMULAS = {
     "logistic": expit,
     "tanh": np.tanh,
     "relu": lambda z: z * (z > 0),
+    "leaky_relu": lambda z: np.where(z > 0, z, z / 100),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+    "selu": lambda z: 1.05070098735548 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(-np.abs(z))),
+    "gelu": lambda z: z * norm.cdf(z).astype(z.dtype),
+    "silu": lambda z: z / (1 + np.exp(-z)),
+    "mish": lambda z: z * np.tanh(np.log1p(np.exp(z))),
     "softmax": lambda z: softmax(z, axis=-1),
     "exp": lambda z: np.array([[exp(value) for value in row] for row in z.tolist()], z.dtype),
 }

@@ -22,6 +22,8 @@ from skdense.core.runtime import tf
 OUTPUT = {
     "logistic_log_loss": expit,
     "softmax_log_loss": lambda z: softmax(z, axis=-1),
+    "smoothed_logistic_log_loss": expit,
+    "smoothed_softmax_log_loss": lambda z: softmax(z, axis=-1),
     "squared_error": lambda z: z,
     "multiclass_squared_error": lambda z: z,
     "half_squared_error": lambda z: z,
@@ -29,9 +31,11 @@ OUTPUT = {
     "absolute_error": lambda z: z,
     "pinball": lambda z: z,
 }
-EXCLUSIVE = {"softmax_log_loss", "multiclass_squared_error"}
+EXCLUSIVE = {"softmax_log_loss", "smoothed_softmax_log_loss", "multiclass_squared_error"}
 """The losses whose targets have exactly one 1."""
-HYPER = {"pinball": [0.3]}
+HYPER = {
+    "pinball": [0.3], "smoothed_logistic_log_loss": [0.2], "smoothed_softmax_log_loss": [0.2],
+}  # fmt: skip
 """What losses take besides targets and logits."""
 
 
@@ -103,6 +107,26 @@ def test_multilabel_log_loss_is_the_sum_of_the_labels_log_losses():
         for i in range(3)
     ]
     np.testing.assert_allclose(losses, np.sum(one_by_one, axis=0), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", ["logistic_log_loss", "softmax_log_loss"])
+def test_a_smoothed_loss_is_a_mean_of_those_of_the_label_and_of_all_classes(loss, dtype):
+    """That of the label weighs 0.8, and those of all classes, as if each were the label, 0.2."""
+    logits = np.random.default_rng(0).normal(scale=4, size=(2, 20, 3)).astype(dtype)
+    targets = targets_of(loss, logits.shape, np.random.default_rng(1))
+    labels = (
+        np.eye(3)[:, None, None] if loss in EXCLUSIVE else np.array([0.0, 1.0])[:, None, None, None]
+    )
+    of_each_label = [value_and_gradient(loss, one + 0 * logits, logits) for one in labels]
+
+    smoothed = value_and_gradient(f"smoothed_{loss}", targets, logits)
+
+    for i, hard in enumerate(value_and_gradient(loss, targets, logits)):
+        expected = 0.8 * hard + 0.2 * np.mean([each[i] for each in of_each_label], axis=0)
+        assert smoothed[i].dtype == dtype
+        tolerance = 100 * np.finfo(dtype).eps
+        np.testing.assert_allclose(smoothed[i], expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "multiclass_squared_error"])

@@ -23,19 +23,23 @@ def changes(name, learning_rate, gradients, **numbers):
     optimizer = OPTIMIZERS[name]
     gradients = np.asarray(gradients)
     hyper = Hyper(**{field: np.full(2, value) for field, value in (NEUTRAL | numbers).items()})
-    of_rule = Hyper(*(tf.constant(number[:, None], gradients.dtype) for number in hyper))
     hyper = Hyper(*(tf.constant(number) for number in hyper))
+
+    def of_arrays(numbers):
+        assert all(number.dtype == tf.float64 for number in numbers)
+        return [tf.cast(number, gradients.dtype)[:, None] for number in numbers]
+
     parameters = tf.zeros((2, gradients.shape[1]), gradients.dtype)
     slots = (parameters,) * optimizer.n_slots
     made = []
     for step, gradient in enumerate(gradients, start=1):
-        size = optimizer.step_size(
+        sizes = optimizer.step_sizes(
             tf.constant([learning_rate] * 2, tf.float64), tf.constant([step] * 2, tf.float64), hyper
         )
-        assert size.dtype == tf.float64
-        size = tf.cast(size, gradient.dtype)[:, None]
         both = tf.stack([gradient, 2 * gradient])
-        change, slots = optimizer.update(both, slots, parameters, size, of_rule)
+        change, slots = optimizer.update(
+            both, slots, parameters, of_arrays(sizes), of_arrays(optimizer.numbers(hyper))
+        )
         parameters += change
         assert len(slots) == optimizer.n_slots
         made.append(change[0].numpy())

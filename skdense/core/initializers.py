@@ -28,6 +28,16 @@ def he_uniform(fan_in, fan_out, activation, random_state):
     return random_state.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out)
 
 
+def he_normal(fan_in, fan_out, activation, random_state):
+    """Kernel from N(0, 2 / fan_in) (He et al., 2015), zero bias."""
+    return random_state.normal(0, np.sqrt(2 / fan_in), (fan_in, fan_out)), np.zeros(fan_out)
+
+
+def lecun_normal(fan_in, fan_out, activation, random_state):
+    """Kernel from N(0, 1 / fan_in) (LeCun et al., 1998), zero bias."""
+    return random_state.normal(0, np.sqrt(1 / fan_in), (fan_in, fan_out)), np.zeros(fan_out)
+
+
 def uniform(fan_in, fan_out, activation, random_state):
     """Kernel from U[0, 1), zero bias."""
     return random_state.uniform(0, 1, (fan_in, fan_out)), np.zeros(fan_out)
@@ -36,6 +46,8 @@ def uniform(fan_in, fan_out, activation, random_state):
 INITIALIZERS = {
     "glorot_uniform": glorot_uniform,
     "he_uniform": he_uniform,
+    "he_normal": he_normal,
+    "lecun_normal": lecun_normal,
     "uniform": uniform,
 }
 

@@ -16,9 +16,14 @@ def dense(inputs, kernel, bias, activation):
     return activation(outputs)
 
 
-def forward(inputs, parameters, activation):
-    """The logits of a network: every layer but the last is followed by `activation`."""
+def forward(inputs, parameters, activation, drop=None):
+    """The logits of a network: every layer but the last is followed by `activation`.
+
+    `drop(layer, values)`, if given, changes the values of each hidden layer.
+    """
     *hidden, (kernel, bias) = parameters
-    for hidden_kernel, hidden_bias in hidden:
+    for layer, (hidden_kernel, hidden_bias) in enumerate(hidden):
         inputs = dense(inputs, hidden_kernel, hidden_bias, activation)
+        if drop is not None:
+            inputs = drop(layer, inputs)
     return dense(inputs, kernel, bias, lambda logits: logits)

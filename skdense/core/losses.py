@@ -90,6 +90,32 @@ def _softmax_log_loss(targets, logits):
     return _negative_log(of_target), gradient
 
 
+# Smoothed targets (Szegedy et al., 2016) leave a part of the certainty to all classes alike.
+
+
+@tf.custom_gradient
+def _smoothed_logistic_log_loss(targets, logits, smoothing):
+    probabilities = tf.sigmoid(logits)
+    targets = (1 - smoothing) * targets + smoothing / 2
+    losses = targets * _negative_log(probabilities) + (1 - targets) * _negative_log(1 - probabilities)
+
+    def gradient(upstream):
+        return None, upstream[..., None] * (probabilities - targets), None
+
+    return tf.reduce_sum(losses, axis=-1), gradient
+
+
+@tf.custom_gradient
+def _smoothed_softmax_log_loss(targets, logits, smoothing):
+    probabilities = tf.nn.softmax(logits)
+    targets = (1 - smoothing) * targets + smoothing / targets.shape[-1]
+
+    def gradient(upstream):
+        return None, upstream[..., None] * (probabilities - targets), None
+
+    return tf.reduce_sum(targets * _negative_log(probabilities), axis=-1), gradient
+
+
 def _squared_error(targets, logits):
     return tf.reduce_sum((logits - targets) ** 2, axis=-1)
 
@@ -137,14 +163,14 @@ def _largest_positive(targets, logits):
     return _largest(targets, tf.maximum(logits, _eps(logits)))
 
 
-def _classification(per_example, correct):
+def _classification(per_example, correct, hyper=()):
     """The record of a loss whose predictions are right or wrong: the score is the accuracy."""
     accuracy = Score(
         n_terms=lambda n_outputs: 1,
         terms=lambda targets, logits, origin: [tf.cast(correct(targets, logits), logits.dtype)],
         finish=lambda sums: sums.terms[:, 0] / sums.weight,
     )
-    return Loss(per_example, correct, accuracy)
+    return Loss(per_example, correct, accuracy, hyper)
 
 
 def _r2_terms(predictions):
@@ -174,12 +200,18 @@ def _r2_of(predictions):
     return Score(lambda n_outputs: 3 * n_outputs, _r2_terms(predictions), _r2)
 
 
-_LOWEST_LOSS = Score(lambda n_outputs: 0, lambda *_: [], lambda sums: -sums.loss / sums.weight)
-"""The negative loss: R2 would prefer the networks that are nearest to the mean."""
+LOWEST_LOSS = Score(lambda n_outputs: 0, lambda *_: [], lambda sums: -sums.loss / sums.weight)
+"""The negative loss."""
 
 LOSSES = {
     "logistic_log_loss": _classification(_logistic_log_loss, _all_above(0)),
     "softmax_log_loss": _classification(_softmax_log_loss, _largest),
+    "smoothed_logistic_log_loss": _classification(
+        _smoothed_logistic_log_loss, _all_above(0), ("label_smoothing",)
+    ),
+    "smoothed_softmax_log_loss": _classification(
+        _smoothed_softmax_log_loss, _largest, ("label_smoothing",)
+    ),
     "squared_error": _classification(_squared_error, _all_above(0.5)),
     "multiclass_squared_error": _classification(_squared_error, _largest_positive),
     # Where all samples have one class, its targets are 0, and it is predicted whatever the logits are.
@@ -187,6 +219,7 @@ LOSSES = {
     "one_class_squared_error": _classification(_squared_error, _all_above(float("inf"))),
     "half_squared_error": Loss(_half_squared_error, None, _r2_of(tf.identity)),
     "half_poisson_deviance": Loss(_half_poisson_deviance, None, _r2_of(tf.exp)),
-    "absolute_error": Loss(_absolute_error, None, _LOWEST_LOSS),
-    "pinball": Loss(_pinball, None, _LOWEST_LOSS, hyper=("quantile",)),
+    # R2 would prefer the networks that are nearest to the mean.
+    "absolute_error": Loss(_absolute_error, None, LOWEST_LOSS),
+    "pinball": Loss(_pinball, None, LOWEST_LOSS, hyper=("quantile",)),
 }

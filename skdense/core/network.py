@@ -14,20 +14,25 @@ import numpy as np
 class Spec(NamedTuple):
     """What the networks of a stack have in common besides their depth.
 
-    The keys of the tables of activations, losses and optimizers, and a dtype's name. Together with a
-    shape it is the key of a compiled program.
+    The keys of the tables of activations, losses and optimizers, and a dtype's name; whether there is
+    dropout, gradients are clipped, the learning rate changes within epochs, and the validation score is
+    the negative loss. Together with a shape it is the key of a compiled program.
     """
 
     activation: str
     loss: str
     optimizer: str
     dtype: str
+    dropout: bool = False
+    clips: bool = False
+    paced: bool = False
+    scores_loss: bool = False
 
 
 class Hyper(NamedTuple):
     """The numbers that steer a network's training. `schedule` is the number of a schedule.
 
-    `quantile` is what the loss of that name predicts.
+    `quantile` is what the loss of that name predicts; `warmup` and `schedule_epochs` count epochs.
     """
 
     alpha: Any
@@ -47,6 +52,11 @@ class Hyper(NamedTuple):
     batch_size: Any
     n_validation: Any
     quantile: Any = 0.5
+    label_smoothing: Any = 0.0
+    weight_decay: Any = 0.0
+    max_grad_norm: Any = 0.0
+    warmup: Any = 0.0
+    schedule_epochs: Any = 1.0
 
 
 class Progress(NamedTuple):
@@ -113,6 +123,8 @@ class Network:
         Whether every epoch has an order of its own.
     rows, validation_rows : ndarray of int or None
         Which rows of `data` and `validation` are this network's; None for all.
+    dropout : tuple of float
+        The seed and the rate of each hidden layer, if the spec says that there is dropout.
     batch_capacity : int
         The batch size to make room for, at least `hyper.batch_size`: that of networks on a little more
         or less data, so that they share a program.
@@ -132,6 +144,7 @@ class Network:
     slots: Any = ()
     rows: np.ndarray | None = None
     validation_rows: np.ndarray | None = None
+    dropout: tuple = ()
     batch_capacity: int = 1
     best_parameters: list | None = None
     curves: Curves | None = None

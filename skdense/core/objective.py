@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from skdense.core.activations import ACTIVATIONS
 from skdense.core.layers import forward
 from skdense.core.layout import Layout
-from skdense.core.losses import LOSSES
+from skdense.core.losses import LOSSES, LOWEST_LOSS
 from skdense.core.runtime import tf
 
 
@@ -31,17 +31,18 @@ class Objective:
     def __init__(self, spec, layer_sizes):
         self.layout = Layout(layer_sizes)
         self.loss = LOSSES[spec.loss]
+        self.score = LOWEST_LOSS if spec.scores_loss else self.loss.score
         self.activation = ACTIVATIONS[spec.activation].tensor(tf)
 
-    def gradients(self, minibatch, pieces, hyper):
+    def gradients(self, minibatch, pieces, hyper, drop=None):
         """The gradient of the weighted sum of losses, by piece, and `BatchSums`.
 
-        The numbers of hyper are `(K, 1)`, or scalars. The only term of the sums counts correct
-        predictions; there is none where the loss knows of no such thing.
+        The numbers of hyper are `(K, 1)`, or scalars; `drop` is what `forward` takes. The only term of
+        the sums counts correct predictions; there is none where the loss knows of no such thing.
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(pieces)
-            logits, losses = self._losses(minibatch, pieces, hyper)
+            logits, losses = self._losses(minibatch, pieces, hyper, drop)
             total = tf.reduce_sum(minibatch.weights * losses, axis=1)
         gradients = tape.gradient(total, pieces)
         terms = []
@@ -51,11 +52,13 @@ class Objective:
 
     def validation_sums(self, minibatch, pieces, hyper, origin):
         """What `BatchSums` is to be split from, with the score's terms, so that it can be added up."""
+        # Smoothed labels regularize, as the penalty does: validation is without either.
+        hyper = hyper._replace(label_smoothing=tf.zeros_like(hyper.label_smoothing))
         logits, losses = self._losses(minibatch, pieces, hyper)
-        return _sums(minibatch, losses, self.loss.score.terms(minibatch.targets, logits, origin))
+        return _sums(minibatch, losses, self.score.terms(minibatch.targets, logits, origin))
 
-    def _losses(self, minibatch, pieces, hyper):
-        logits = forward(minibatch.inputs, self.layout.layers(pieces), self.activation)
+    def _losses(self, minibatch, pieces, hyper, drop=None):
+        logits = forward(minibatch.inputs, self.layout.layers(pieces), self.activation, drop)
         of_loss = (getattr(hyper, name)[..., None] for name in self.loss.hyper)
         return logits, self.loss.per_example(minibatch.targets, logits, *of_loss)
 

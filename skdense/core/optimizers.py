@@ -1,4 +1,4 @@
-"""Gradient descent rules: plain, momentum and Nesterov SGD, and Adam.
+"""Gradient descent rules: plain, momentum and Nesterov SGD, Adam and AdamW; clipping gradients.
 
 A rule sees gradients and parameters as arrays `(K, n)` and knows nothing of layers. Its numbers are
 `(K, 1)`, one for each network, in the gradient's dtype.
@@ -18,44 +18,79 @@ class Optimizer(NamedTuple):
     n_slots : int
         Number of arrays of the gradient's shape that the rule carries from step to step. They start
         at zero.
-    step_size : callable
-        `step_size(learning_rate, step, hyper)` gives the factor of this step, in float64 whatever the
-        gradient's dtype is, from numbers `(K,)`. `step` counts the network's steps from 1.
+    numbers : callable
+        `numbers(hyper)` gives what the rule takes of the numbers, in float64: they are rounded to the
+        gradient's dtype afterwards, once for all steps.
+    step_sizes : callable
+        `step_sizes(learning_rate, step, hyper)` gives the factors of this step, in float64 too, from
+        numbers `(K,)`. `step` counts the network's steps from 1.
     update : callable
-        `update(gradient, slots, parameters, step_size, hyper)` gives the change of the parameters and
-        the new slots, as Optax's does.
+        `update(gradient, slots, kernels, step_sizes, numbers)` gives the change of the parameters and
+        the new slots, as Optax's does. `kernels` are the parameters with zeros for biases.
     """
 
     n_slots: int
-    step_size: Callable
+    numbers: Callable
+    step_sizes: Callable
     update: Callable
 
 
-def _sgd_step_size(learning_rate, step, hyper):
-    return learning_rate
+def _sgd_numbers(hyper):
+    return hyper.momentum, hyper.nesterov
 
 
-def _sgd_update(gradient, slots, parameters, step_size, hyper):
+def _sgd_step_sizes(learning_rate, step, hyper):
+    return (learning_rate,)
+
+
+def _sgd_update(gradient, slots, kernels, step_sizes, numbers):
     """`v <- momentum v - rate g`; the change is v, or with Nesterov `momentum v - rate g` again."""
-    (velocity,) = slots
-    velocity = hyper.momentum * velocity - step_size * gradient
-    ahead = hyper.momentum * velocity - step_size * gradient
-    return tf.where(hyper.nesterov > 0, ahead, velocity), (velocity,)
+    (velocity,), (rate,), (momentum, nesterov) = slots, step_sizes, numbers
+    velocity = momentum * velocity - rate * gradient
+    ahead = momentum * velocity - rate * gradient
+    return tf.where(nesterov > 0, ahead, velocity), (velocity,)
 
 
-def _adam_step_size(learning_rate, step, hyper):
-    return learning_rate * tf.sqrt(1 - hyper.beta_2**step) / (1 - hyper.beta_1**step)
+def _adam_numbers(hyper):
+    return hyper.beta_1, 1 - hyper.beta_1, hyper.beta_2, 1 - hyper.beta_2, hyper.epsilon
 
 
-def _adam_update(gradient, slots, parameters, step_size, hyper):
+def _adam_step_sizes(learning_rate, step, hyper):
+    return (learning_rate * tf.sqrt(1 - hyper.beta_2**step) / (1 - hyper.beta_1**step),)
+
+
+def _adam_update(gradient, slots, kernels, step_sizes, numbers):
     """Algorithm 1 of Kingma and Ba (2014), with both bias corrections moved into the step size."""
-    mean, square = slots
-    mean = hyper.beta_1 * mean + (1 - hyper.beta_1) * gradient
-    square = hyper.beta_2 * square + (1 - hyper.beta_2) * gradient**2
-    return -step_size * mean / (tf.sqrt(square) + hyper.epsilon), (mean, square)
+    (mean, square), (step_size,) = slots, step_sizes
+    beta_1, gain_1, beta_2, gain_2, epsilon = numbers
+    mean = beta_1 * mean + gain_1 * gradient
+    square = beta_2 * square + gain_2 * gradient**2
+    return -step_size * mean / (tf.sqrt(square) + epsilon), (mean, square)
+
+
+def _adamw_step_sizes(learning_rate, step, hyper):
+    return *_adam_step_sizes(learning_rate, step, hyper), learning_rate * hyper.weight_decay
+
+
+def _adamw_update(gradient, slots, kernels, step_sizes, numbers):
+    """Algorithm 2 of Loshchilov and Hutter (2019): kernels shrink apart from Adam's step."""
+    *of_adam, decay = step_sizes
+    change, slots = _adam_update(gradient, slots, kernels, of_adam, numbers)
+    return change - decay * kernels, slots
 
 
 OPTIMIZERS = {
-    "sgd": Optimizer(1, _sgd_step_size, _sgd_update),
-    "adam": Optimizer(2, _adam_step_size, _adam_update),
+    "sgd": Optimizer(1, _sgd_numbers, _sgd_step_sizes, _sgd_update),
+    "adam": Optimizer(2, _adam_numbers, _adam_step_sizes, _adam_update),
+    "adamw": Optimizer(2, _adam_numbers, _adamw_step_sizes, _adamw_update),
 }
+
+
+def clipped(gradients, max_norm):
+    """The arrays of a gradient, made shorter where their norm, of all together, exceeds max_norm.
+
+    max_norm is `(K, 1)`.
+    """
+    squares = [tf.reduce_sum(gradient**2, axis=1, keepdims=True) for gradient in gradients]
+    scale = max_norm / tf.maximum(tf.sqrt(tf.add_n(squares)), max_norm)
+    return [scale * gradient for gradient in gradients]

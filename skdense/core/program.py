@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skdense.core import minibatches
+from skdense.core.dropout import dropper
 from skdense.core.network import Curves, Hyper
 from skdense.core.objective import BatchSums, Objective
-from skdense.core.optimizers import OPTIMIZERS
+from skdense.core.optimizers import OPTIMIZERS, clipped
+from skdense.core.pace import pace
 from skdense.core.packed import N_NUMBERS, Sums, replaced, split
 from skdense.core.runtime import tf
 from skdense.core.stopping import end_epoch
@@ -38,8 +40,9 @@ class Rows(NamedTuple):
 def training_program(spec, shape):
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
-    It is called with the training rows, the validation rows, the packed numbers and a `State`; it
-    returns the curves `(steps, n_fields, K)`, the new numbers and the new state.
+    It is called with the training rows, the validation rows, the packed numbers, those of dropout if
+    there is any, and a `State`; it returns the curves `(steps, n_fields, K)`, the new numbers and the
+    new state.
     """
     program = _Program(spec, shape)
     vectors = tf.TensorSpec([shape.height, program.layout.n_parameters], spec.dtype)
@@ -54,6 +57,7 @@ def training_program(spec, shape):
             tf.TensorSpec([shape.n_blocks, shape.height, shape.batch], tf.int32),
         ),
         tf.TensorSpec([N_NUMBERS, shape.height], tf.float64),
+        tf.TensorSpec([len(shape.layer_sizes) - 1, shape.height], tf.float64) if spec.dropout else (),
         State(
             parameters=vectors,
             slots=(vectors,) * OPTIMIZERS[spec.optimizer].n_slots,
@@ -67,18 +71,21 @@ class _Program:
     """The parts of a program. In its loops, a piece is a part of the parameters and of every slot."""
 
     def __init__(self, spec, shape):
-        self.shape, self.dtype = shape, tf.as_dtype(spec.dtype)
+        self.spec, self.shape, self.dtype = spec, shape, tf.as_dtype(spec.dtype)
         self.optimizer = OPTIMIZERS[spec.optimizer]
         self.objective = Objective(spec, shape.layer_sizes)
         self.layout = self.objective.layout
 
-    def run(self, training, validation, numbers, state):
+    def run(self, training, validation, numbers, dropout, state):
         """Run a chunk's steps, and what ends an epoch after each of its epochs."""
         # What is cast for every parameter is cast once.
-        hyper = Hyper(*(tf.cast(number, self.dtype)[:, None] for number in split(numbers).hyper))
+        given = split(numbers).hyper
+        hyper = Hyper(*map(self._of_arrays, given))
+        of_rule = [*map(self._of_arrays, self.optimizer.numbers(given))]
 
         def step(s, numbers, pieces):
-            return s + 1, *self.step(training.table, training.orders[s], hyper, numbers, pieces)
+            rows = training.table, training.orders[s]
+            return s + 1, *self.step(*rows, hyper, of_rule, dropout, numbers, pieces)
 
         def epoch(s, e, numbers, pieces, best, curves):
             s, numbers, pieces = tf.while_loop(_epoch_goes_on, step, (s, numbers, pieces))
@@ -100,39 +107,54 @@ class _Program:
         parameters, *slots = (tf.concat(parts, axis=1) for parts in zip(*pieces))
         return curves.stack(), numbers, State(parameters, tuple(slots), best)
 
-    def step(self, table, order, hyper, numbers, pieces):
-        """A gradient step: the numbers and pieces after it. hyper is `(K, 1)` in the pieces' dtype."""
+    def _of_arrays(self, number):
+        """A number `(K,)` for each network as `(K, 1)` in the dtype of the pieces."""
+        return tf.cast(number, self.dtype)[:, None]
+
+    def step(self, table, order, hyper, of_rule, dropout, numbers, pieces):
+        """A gradient step: the numbers and pieces after it.
+
+        hyper, and the rule's numbers, are `(K, 1)` in the pieces' dtype.
+        """
         now = split(numbers)
         n_real = tf.clip_by_value(
             now.hyper.n_samples - now.clock.position * now.hyper.batch_size, 0, now.hyper.batch_size
         )
         minibatch = minibatches.gather(table, self.shape.table, order, now.shifts.data, n_real)
         parameters = [values for values, *_ in pieces]
-        gradients, batch = self.objective.gradients(minibatch, parameters, hyper)
+        drop = dropper(dropout, now.progress.step) if self.spec.dropout else None
+        gradients, batch = self.objective.gradients(minibatch, parameters, hyper, drop)
         penalty, decays = self.objective.penalty(parameters, hyper.alpha)
         effective = (now.progress.active > 0) & (batch.weight > 0)
         divisor = tf.where(effective, batch.weight, 1)
         count = now.progress.step + tf.cast(effective, tf.float64)
-        step_size = self.optimizer.step_size(now.progress.learning_rate, count, now.hyper)
-        step_size, mean_over = (tf.cast(x, self.dtype)[:, None] for x in (step_size, divisor))
-        changed = []
-        for piece, gradient, decay in zip(pieces, gradients, decays, strict=True):
-            gradient = (gradient + decay) / mean_over
-            changed.append(self._updated(piece, gradient, step_size, hyper, effective))
+        rate = now.progress.learning_rate
+        if self.spec.paced:
+            rate *= pace(now.progress.step, now.hyper)
+        sizes = [*map(self._of_arrays, self.optimizer.step_sizes(rate, count, now.hyper))]
+        mean_over = self._of_arrays(divisor)
+        gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
+        if self.spec.clips:
+            gradients = clipped(gradients, hyper.max_grad_norm)
+        changed = [
+            self._updated(*each, sizes, of_rule, effective)
+            for each in zip(pieces, gradients, self.layout.kernel_masks(), strict=True)
+        ]
         n_correct = batch.terms[:, 0] if self.objective.loss.correct else tf.zeros_like(batch.weight)
         sums = Sums((batch.loss + penalty) / divisor * n_real, n_real, n_correct, batch.weight)
         sums = Sums(*(tf.where(effective, a + b, a) for a, b in zip(now.sums, sums)))
         position = now.clock.position + 1
         return replaced(numbers, position=position, step=count, **sums._asdict()), tuple(changed)
 
-    def _updated(self, piece, gradient, step_size, hyper, effective):
+    def _updated(self, piece, gradient, is_kernel, sizes, of_rule, effective):
         """The piece after the optimizer's step.
 
         A network that has stopped, or whose batch weighs nothing, is left as it was by selection:
         multiplying the change by zero would turn an infinite gradient into NaN.
         """
         values, *slots = piece
-        change, slots = self.optimizer.update(gradient, slots, values, step_size, hyper)
+        kernels = tf.where(is_kernel, values, 0)
+        change, slots = self.optimizer.update(gradient, slots, kernels, sizes, of_rule)
         after = values + change, *slots
         return tuple(tf.where(effective[:, None], new, before) for new, before in zip(after, piece))
 
@@ -159,7 +181,7 @@ class _Program:
     def validate(self, validation, hyper, now, is_over, parameters):
         """The mean loss and the score `(K,)` on the validation rows, if the epoch is over."""
         table, orders = validation
-        score = self.objective.loss.score
+        score = self.objective.score
 
         def rows_of(b):
             n_real = now.hyper.n_validation - tf.cast(b * self.shape.batch, tf.float64)

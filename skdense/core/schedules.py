@@ -1,6 +1,7 @@
 """How the learning rate changes from epoch to epoch. No TensorFlow: the formulas take tensors too.
 
-Every schedule is in every program, which picks by number, so that schedules compile nothing.
+Every schedule of epochs is in every program, which picks by number, so that schedules compile nothing.
+What changes the rate from step to step is in `core.pace`, and only in the programs that need it.
 """
 
 from collections.abc import Callable
@@ -19,28 +20,31 @@ class Schedule(NamedTuple):
     ----------
     number : int
         What stands for it in `Hyper.schedule`.
-    after_epoch : callable
-        `after_epoch(rate, samples_seen, hyper)` gives the rate of the next epoch, from that of the last
-        one and the number of samples that were seen in all epochs.
+    after_epoch : callable or None
+        `after_epoch(samples_seen, hyper)` gives the rate of the next epoch, from the number of samples
+        that were seen in all epochs. None leaves the rate as it is.
     slows_down : bool
         Whether it goes on with a lower rate, at first, where others stop for want of improvement.
+    within_epochs : bool
+        Whether it changes the rate from step to step instead, by `core.pace`.
+    ignored_by : tuple of str
+        The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
     """
 
     number: int
-    after_epoch: Callable
+    after_epoch: Callable | None = None
     slows_down: bool = False
+    within_epochs: bool = False
+    ignored_by: tuple = ()
 
 
-def _unchanged(rate, samples_seen, hyper):
-    return rate
-
-
-def _inverse_scaling(rate, samples_seen, hyper):
+def _inverse_scaling(samples_seen, hyper):
     return hyper.learning_rate_init / (samples_seen + 1) ** hyper.power_t
 
 
 SCHEDULES = {
-    "constant": Schedule(0, _unchanged),
-    "invscaling": Schedule(1, _inverse_scaling),
-    "adaptive": Schedule(2, _unchanged, slows_down=True),
+    "constant": Schedule(0),
+    "invscaling": Schedule(1, _inverse_scaling, ignored_by=("adam",)),
+    "adaptive": Schedule(2, slows_down=True, ignored_by=("adam",)),
+    "cosine": Schedule(3, within_epochs=True),
 }

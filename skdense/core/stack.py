@@ -165,6 +165,7 @@ class Stack:
         # The host reads and sets the numbers between chunks. A lane of zeros has no network: it never
         # starts, and the program leaves it as it is whatever its rows are.
         self.numbers = np.zeros((N_NUMBERS, height))
+        self.dropout = np.zeros((len(shape.layer_sizes) - 1, height)) if plan.spec.dropout else ()
         n_slots = OPTIMIZERS[plan.spec.optimizer].n_slots
         state = State(
             parameters=np.zeros((height, n_parameters), dtype),
@@ -249,6 +250,8 @@ class Stack:
         self.numbers[ROWS.hyper, k] = network.hyper
         self.numbers[ROWS.progress, k] = network.progress
         self.numbers[ROWS.sums, k] = 0
+        if self.plan.spec.dropout:
+            self.dropout[:, k] = network.dropout
         padded_bias = ACTIVATIONS[self.plan.spec.activation].padded_bias
         state.parameters[k] = pack(network.parameters, dtype, padded_bias)
         for i, slot in enumerate(state.slots):
@@ -269,6 +272,7 @@ class Stack:
             Rows(self.table, view(chunk.orders)),
             Rows(self.validation_table, self.validation_orders),
             to_tensor(self.numbers),
+            tf.nest.map_structure(to_tensor, self.dropout),
             self.state,
         )
         self.numbers = np.array(numbers)

@@ -41,7 +41,8 @@ def _scheduled(rate, samples_seen, hyper):
     scheduled, slows_down = rate, tf.zeros_like(rate, tf.bool)
     for schedule in SCHEDULES.values():
         chosen = hyper.schedule == schedule.number
-        scheduled = tf.where(chosen, schedule.after_epoch(rate, samples_seen, hyper), scheduled)
+        if schedule.after_epoch is not None:
+            scheduled = tf.where(chosen, schedule.after_epoch(samples_seen, hyper), scheduled)
         if schedule.slows_down:
             slows_down |= chosen
     return scheduled, slows_down
