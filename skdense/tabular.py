@@ -17,12 +17,15 @@ __all__ = ["make_tabular_classifier", "make_tabular_regressor"]
 
 _NETWORK = {
     "hidden_layer_sizes": (128, 128),
+    "init": "he_normal",
+    "dropout": 0.1,
     "alpha": 0.0,
     "batch_size": 128,
-    "learning_rate_init": 0.002,
+    "learning_rate_init": 0.003,
     "beta_2": 0.95,
     "max_iter": 150,
     "early_stopping": True,
+    "validation_metric": "loss",
     "n_iter_no_change": 20,
     "tol": 0.0,
     "dtype": "float32",
@@ -79,7 +82,7 @@ def make_tabular_classifier(random_state=None, *, cv=8):
     >>> model.predict([[30, "green"]]).shape
     (1,)
     """
-    network = LowLevelMLPClassifier(**_NETWORK)
+    network = LowLevelMLPClassifier(**_NETWORK, label_smoothing=0.05)
     return _pipeline(CrossFitClassifier(network, cv, random_state=random_state))
 
 

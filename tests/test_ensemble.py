@@ -128,7 +128,7 @@ def test_what_cannot_be_an_ensemble_is_refused(iris):
     X, y = iris
     with pytest.raises(TypeError, match="estimator must be a LowLevelMLPClassifier, got LogisticReg"):
         CrossFitClassifier(LogisticRegression()).fit(X, y)
-    with pytest.raises(ValueError, match="at least two classes, got one: ..setosa"):
+    with pytest.raises(ValueError, match=r"at least two classes, got one: \['setosa'\]"):
         CrossFitClassifier(CLASSIFIER).fit(X[:50], y[:50])
     with pytest.raises(ValueError, match="one label for each sample"):
         CrossFitClassifier(CLASSIFIER).fit(
