@@ -1,0 +1,412 @@
+"""What MLPClassifier does not have: dropout, AdamW, schedules of steps, clipping, smoothed labels.
+
+The oracle is a trainer of a few lines of NumPy. Fits share widths (7, 4) and batches of 25.
+"""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn.base import clone
+from sklearn.metrics import log_loss, mean_squared_error
+
+from helpers import SETTINGS, assert_identical, make_problem, numbers_of
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
+from skdense.core import shapes
+from skdense.core.compiling import n_compiled
+from skdense.core.dropout import dropper
+from skdense.core.initializers import initial_parameters
+from skdense.core.network import Hyper
+from skdense.core.optimizers import clipped
+from skdense.core.orders import Orders
+from skdense.core.pace import pace
+from skdense.core.runtime import tf
+from skdense.core.schedules import SCHEDULES
+from skdense.jobs import prepare
+from skdense.validation import FitInput
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, Y = make_problem("three classes")
+X_VAL, Y_VAL = make_problem("three classes", n_samples=60, seed=1)
+NUMBERS = np.stack([X[:, 0] * X[:, 1], X[:, 2]], axis=1)
+
+EVERYTHING = {
+    **SETTINGS, "activation": "tanh", "solver": "adamw", "weight_decay": 0.5, "dropout": [0.4, 0.2],
+    "learning_rate": "cosine", "warmup": 1.5, "max_grad_norm": 0.3, "label_smoothing": 0.1,
+}  # fmt: skip
+
+
+# --- the oracle --------------------------------------------------------------------------------------
+
+
+def hashed(key, counter):
+    bits = (np.asarray(key, np.uint64) + np.asarray(counter, np.uint64) + 0x9E3779B9) % 2**32
+    bits = (bits ^ bits >> 16) * 0x7FEB352D % 2**32
+    bits = (bits ^ bits >> 15) * 0x846CA68B % 2**32
+    return bits ^ bits >> 16
+
+
+def is_kept(seed, step, layer, row, unit, rate):
+    key = hashed(hashed(hashed(seed, 0), step), layer)
+    return hashed(hashed(key, row), unit) >= rate * 2**32
+
+
+def numpy_fit(model, X, targets, norms):
+    """The parameters and the losses of epochs that a model with tanh units is to have after `fit`.
+
+    The norms of the gradients are added to a list.
+    """
+    p = model.get_params()
+    random_state = np.random.RandomState(p["random_state"])
+    sizes = (X.shape[1], *p["hidden_layer_sizes"], targets.shape[1])
+    parameters = [
+        array
+        for layer in initial_parameters(sizes, p["init"], "tanh", random_state, float)
+        for array in layer
+    ]
+    rates = np.broadcast_to(p["dropout"], len(sizes) - 2)
+    seed = random_state.randint(2**31) if rates.any() else None
+    slots = [[np.zeros_like(array)] * 2 for array in parameters]
+    order, losses, step, rate = np.arange(len(X)), [], 0, p["learning_rate_init"]
+    steps_per_epoch = -(-len(X) // p["batch_size"])
+    is_classifier = isinstance(model, LowLevelMLPClassifier)
+    smoothing = p.get("label_smoothing", 0)
+    targets = (1 - smoothing) * targets + smoothing / targets.shape[1]
+
+    for epoch in range(p["max_iter"]):
+        order = order[random_state.permutation(len(X))]
+        losses.append(0)
+        for start in range(0, len(X), p["batch_size"]):
+            rows = order[start : start + p["batch_size"]]
+            kernels = parameters[::2]
+            values, masks = [X[rows]], [np.ones_like(X[rows])]
+            for i, (kernel, bias) in enumerate(zip(kernels, parameters[1::2])):
+                outputs = values[-1] * masks[-1] @ kernel + bias
+                if i < len(rates):
+                    row, unit = np.indices(outputs.shape)
+                    kept = is_kept(seed, step, i, row, unit, rate=rates[i]) if rates[i] else 1
+                    values.append(np.tanh(outputs))
+                    masks.append(kept / (1 - rates[i]))
+            if is_classifier:
+                outputs = softmax(outputs, axis=1)
+                loss = -(targets[rows] * np.log(outputs)).sum()
+            else:
+                loss = ((outputs - targets[rows]) ** 2).mean(axis=1).sum() / 2
+            losses[-1] += loss + p["alpha"] / 2 * sum((kernel**2).sum() for kernel in kernels)
+
+            delta, gradients = (outputs - targets[rows]) / len(rows), []
+            for value, mask, kernel in zip(values[::-1], masks[::-1], kernels[::-1]):
+                decay = p["alpha"] * kernel / len(rows)
+                gradients[:0] = (value * mask).T @ delta + decay, delta.sum(axis=0)
+                delta = delta @ kernel.T * mask * (1 - value**2)
+            norms.append(np.sqrt(sum((gradient**2).sum() for gradient in gradients)))
+            if p["max_grad_norm"] is not None:
+                gradients = [g * min(1, p["max_grad_norm"] / norms[-1]) for g in gradients]
+
+            now, warmup = rate, p["warmup"] * steps_per_epoch
+            if step < warmup:
+                now *= min(1, (step + 1) / warmup)
+            elif p["learning_rate"] == "cosine":
+                over = (step - warmup) / (p["max_iter"] * steps_per_epoch - warmup)
+                now *= (1 + np.cos(np.pi * over)) / 2
+            step += 1
+            for i, (array, gradient) in enumerate(zip(parameters, gradients)):
+                mean, square = slots[i]
+                if p["solver"] == "sgd":
+                    mean = p["momentum"] * mean - now * gradient
+                    parameters[i] = array + p["momentum"] * mean - now * gradient
+                else:
+                    mean = p["beta_1"] * mean + (1 - p["beta_1"]) * gradient
+                    square = p["beta_2"] * square + (1 - p["beta_2"]) * gradient**2
+                    if p["solver"] == "adamw" and array.ndim == 2:
+                        array = array * (1 - now * p["weight_decay"])
+                    size = now * np.sqrt(1 - p["beta_2"] ** step) / (1 - p["beta_1"] ** step)
+                    parameters[i] = array - size * mean / (np.sqrt(square) + p["epsilon"])
+                slots[i] = mean, square
+        if p["learning_rate"] == "invscaling":
+            rate = p["learning_rate_init"] / ((epoch + 1) * len(X) + 1) ** p["power_t"]
+    return parameters, np.array(losses) / len(X)
+
+
+def assert_trained_as_in_numpy(model, X, y, targets):
+    """Return the norms of the gradients on the way."""
+    norms = []
+    model.fit(X, y)
+    parameters, losses = numpy_fit(model, X, targets, norms)
+    np.testing.assert_allclose(model.loss_curve_, losses, rtol=1e-9)
+    for kernel, coef in zip(parameters[::2], model.coefs_, strict=True):
+        np.testing.assert_allclose(coef, kernel, rtol=0, atol=1e-9)
+    for bias, intercept in zip(parameters[1::2], model.intercepts_, strict=True):
+        np.testing.assert_allclose(intercept, bias, rtol=0, atol=1e-9)
+    return norms
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"solver": "adam"}, {"dropout": 0.5, "learning_rate": "constant", "label_smoothing": 0.3}],
+    ids=["everything", "adam", "other numbers"],
+)
+def test_a_classifier_is_trained_as_in_numpy(changes):
+    model = LowLevelMLPClassifier(**EVERYTHING | changes)
+
+    norms = assert_trained_as_in_numpy(model, X, Y, np.eye(3)[Y])
+
+    assert min(norms) < model.max_grad_norm < max(norms)
+
+
+def test_a_regressor_is_trained_as_in_numpy():
+    model = LowLevelMLPRegressor(
+        **SETTINGS, activation="tanh", solver="sgd", dropout=[0, 0.3], warmup=2, max_grad_norm=1
+    )
+
+    assert_trained_as_in_numpy(model, X, NUMBERS, NUMBERS)
+
+
+def test_adamw_takes_the_schedules_of_sgd():
+    model = LowLevelMLPClassifier(
+        **SETTINGS, activation="tanh", solver="adamw", learning_rate="invscaling"
+    )
+
+    assert_trained_as_in_numpy(model, X, Y, np.eye(3)[Y])
+
+
+# --- dropout -----------------------------------------------------------------------------------------
+
+
+def test_the_masks_are_those_of_numpy_and_what_is_kept_is_scaled():
+    seeds, steps, rates = (
+        np.array([3, 2**31 - 1]),
+        np.array([0, 700_000]),
+        np.array([[0.5, 0.9], [0, 0.25]]),
+    )
+    values = np.random.default_rng(0).normal(size=(2, 40, 30))
+
+    drop = dropper(tf.constant(np.vstack([seeds, rates])), tf.constant(steps, tf.float64))
+
+    _, row, unit = np.indices(values.shape)
+    for layer, rate in enumerate(rates):
+        kept = [is_kept(seeds[k], steps[k], layer, row[k], unit[k], rate=rate[k]) for k in range(2)]
+        expected = np.where(kept, values / (1 - rate[:, None, None]), 0)
+        np.testing.assert_allclose(drop(layer, tf.constant(values)), expected, rtol=1e-15)
+
+
+def test_units_are_dropped_independently_at_the_rate():
+    """Of each other, of the next sample, step, layer and seed: no correlation beyond 5 deviations."""
+    axes = np.indices((4, 6, 3, 50, 40))
+    kept = is_kept(*axes, rate=0.3).astype(float)
+
+    assert abs(kept.mean() - 0.7) < 5 * np.sqrt(0.21 / kept.size)
+    for axis in range(kept.ndim):
+        for lag in (1, 2):
+            first = np.take(kept, range(kept.shape[axis] - lag), axis) - 0.7
+            second = np.take(kept, range(lag, kept.shape[axis]), axis) - 0.7
+            assert abs((first * second).mean()) < 5 * 0.21 / np.sqrt(first.size)
+
+
+def test_nothing_is_dropped_when_predicting_and_validating():
+    """Nor is a label smoothed, so that the validation loss is the log-loss of the predictions."""
+    model = LowLevelMLPClassifier(**EVERYTHING, early_stopping=True, validation_metric="loss")
+
+    model.fit(X, Y, X_val=X_VAL, y_val=Y_VAL)
+
+    assert model.validation_scores_ == [-loss for loss in model.validation_loss_curve_]
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    best = log_loss(Y_VAL, model.predict_proba(X_VAL))
+    np.testing.assert_allclose(model.best_validation_score_, -best, rtol=1e-12)
+
+
+def varied_models():
+    """Networks that differ in all that a stack does not have in common."""
+    rng = np.random.default_rng(0)
+    return [
+        LowLevelMLPClassifier(**EVERYTHING).set_params(
+            hidden_layer_sizes=(width, rng.integers(3, 9)),
+            batch_size=batch_size,
+            dropout=rng.uniform(0, 0.6, 2),
+            weight_decay=rng.uniform(0, 1),
+            warmup=rng.uniform(0, 3),
+            max_grad_norm=rng.uniform(0.2, 2),
+            max_iter=max_iter,
+            random_state=rng.integers(99),
+        )
+        for width, batch_size, max_iter in zip(
+            (3, 4, 5, 6, 7, 8, 8, 5), range(25, 33), (6, 2, 9, 1, 3, 3, 5, 7)
+        )
+    ]
+
+
+def test_a_network_is_the_same_alone_and_in_a_stack_of_others(monkeypatch):
+    monkeypatch.setitem(shapes.STACKED_MULTIPLY_ADDS, "float64", 300_000)
+    together, alone = varied_models(), varied_models()
+
+    fit_many(together, X, Y)
+
+    for model, lone in zip(together, alone, strict=True):
+        ours, expected = numbers_of(model), numbers_of(lone.fit(X, Y))
+        assert ours.keys() == expected.keys()
+        for name, number in ours.items():
+            np.testing.assert_allclose(number, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+def test_a_training_in_many_calls_is_the_same(monkeypatch):
+    whole, take = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y), Orders.take
+    monkeypatch.setattr(Orders, "take", lambda self, n_steps: take(self, min(n_steps, 3)))
+
+    in_pieces = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
+
+    assert_identical(in_pieces, whole)
+
+
+def test_the_numbers_compile_nothing():
+    model = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
+    before = n_compiled()
+
+    for changes in (
+        {"dropout": 0.1},
+        {"dropout": [0, 0.9]},
+        {"weight_decay": 0},
+        {"warmup": 0},
+        {"warmup": 2, "learning_rate": "adaptive"},
+        {"max_grad_norm": 100},
+        {"label_smoothing": 0.01},
+        {"max_iter": 2},
+        {"random_state": 7},
+    ):
+        clone(model).set_params(**changes).fit(X, Y)
+
+    assert n_compiled() == before
+
+
+def test_each_draw_of_n_init_drops_other_units_and_the_first_those_of_a_single_one():
+    single, several = (
+        prepare(LowLevelMLPClassifier(**EVERYTHING, n_init=n), FitInput(X, Y)).networks for n in (1, 3)
+    )
+
+    assert several[0].dropout == single[0].dropout
+    seeds, *rates = zip(*(network.dropout for network in several))
+    assert len(set(seeds)) == 3
+    assert rates == [(0.4,) * 3, (0.2,) * 3]
+
+
+def test_without_dropout_the_draws_are_those_of_mlp_classifier():
+    model = LowLevelMLPClassifier(**SETTINGS).fit(X, Y)
+
+    for rates in (0, (0.0, 0), np.zeros(2)):
+        assert_identical(clone(model).set_params(dropout=rates).fit(X, Y), model)
+
+
+# --- training that goes on ---------------------------------------------------------------------------
+
+
+def test_a_saved_model_goes_on_with_its_optimizer():
+    """It keeps the solver, the decay, the schedule and its place in it, as it was made."""
+    model = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
+    loaded = pickle.loads(pickle.dumps(model)).set_params(
+        solver="sgd", weight_decay=0, learning_rate="constant", warmup=0
+    )
+
+    assert_identical(loaded.partial_fit(X, Y), model.partial_fit(X, Y))
+
+
+def test_calls_of_partial_fit_are_the_epochs_of_a_schedule():
+    model = LowLevelMLPClassifier(**EVERYTHING, shuffle=False).set_params(dropout=0)
+    whole, in_calls = clone(model).fit(X, Y), clone(model)
+
+    for _ in range(model.max_iter):
+        in_calls.partial_fit(X, Y, classes=range(3))
+
+    for ours, expected in zip(in_calls.coefs_, whole.coefs_, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-12)
+
+
+def test_a_warm_start_begins_the_schedule_anew():
+    """With steps of no length at the end, it could not train if it went on with the old one."""
+    model = LowLevelMLPClassifier(**EVERYTHING, warm_start=True).set_params(warmup=0)
+    first = model.fit(X, Y).coefs_
+
+    model.fit(X, Y)
+
+    changes = [np.abs(new - old).max() for new, old in zip(model.coefs_, first, strict=True)]
+    assert min(changes) > 0.01
+
+
+# --- the formulas ------------------------------------------------------------------------------------
+
+
+def paces(schedule, warmup, n_epochs, steps):
+    numbers = dict.fromkeys(Hyper._fields, np.ones(1)) | {
+        "n_samples": [100.0],
+        "batch_size": [30.0],  # 4 steps an epoch
+        "schedule": [float(SCHEDULES[schedule].number)],
+        "warmup": [float(warmup)],
+        "schedule_epochs": [float(n_epochs)],
+    }
+    hyper = Hyper(**{name: tf.constant(number, tf.float64) for name, number in numbers.items()})
+    return [float(pace(tf.constant([step], tf.float64), hyper)[0]) for step in steps]
+
+
+def test_the_warm_up_is_linear_and_the_cosine_falls_to_zero_over_the_rest():
+    np.testing.assert_allclose(paces("constant", 0.5, 9, range(4)), [0.5, 1, 1, 1])
+    np.testing.assert_allclose(paces("cosine", 1, 4, [0, 1, 3, 4, 8, 10]), [0.25, 0.5, 1, 1, 0.75, 0.5])
+    assert 0 < paces("cosine", 1, 4, [15])[0] < 0.02
+
+
+def test_a_cosine_that_is_over_starts_again_without_a_warm_up():
+    again = paces("cosine", 1, 4, range(16, 28))
+
+    np.testing.assert_allclose(again, paces("cosine", 1, 4, range(4, 16)))
+
+
+def test_a_warm_up_may_be_longer_than_the_training():
+    np.testing.assert_allclose(paces("cosine", 5, 2, [0, 9]), [0.05, 0.5])
+
+
+def test_clipping_keeps_the_direction_and_shortens_only_what_is_too_long():
+    """The norm is that of all pieces together, and that of each network of the stack is its own."""
+    rng = np.random.default_rng(0)
+    pieces = [rng.normal(size=(3, n)) * [[0.01], [1], [100]] for n in (5, 2)]
+    norms = np.linalg.norm(np.hstack(pieces), axis=1)
+
+    ours = clipped(
+        [tf.constant(piece) for piece in pieces], tf.constant([[1.0], [norms[1]], [1.0]], tf.float64)
+    )
+
+    np.testing.assert_array_equal(ours[0][:2], pieces[0][:2])
+    for piece, short in zip(pieces, ours):
+        np.testing.assert_allclose(short[2], piece[2] / norms[2], rtol=1e-14)
+
+
+# --- what early stopping watches ---------------------------------------------------------------------
+
+
+def test_a_regressor_can_keep_the_epoch_of_the_lowest_loss():
+    model = LowLevelMLPRegressor(**SETTINGS, early_stopping=True, validation_metric="loss")
+
+    model.fit(X, NUMBERS, X_val=X[:30], y_val=NUMBERS[:30])
+
+    lowest = mean_squared_error(NUMBERS[:30], model.predict(X[:30])) / 2
+    np.testing.assert_allclose(-model.best_validation_score_, lowest, rtol=1e-12)
+    assert model.best_validation_score_ == max(model.validation_scores_)
+
+
+# --- smoothed labels ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem", ["binary", "three classes", "multilabel"])
+def test_the_loss_of_lbfgs_is_that_of_smoothed_labels(problem):
+    X, y = make_problem(problem)
+    model = LowLevelMLPClassifier((7, 4), solver="lbfgs", label_smoothing=0.2, max_iter=5, alpha=0)
+    probabilities = model.set_params(random_state=0).fit(X, y).predict_proba(X)
+    hard = np.eye(3)[y] if problem == "three classes" else y
+    if problem == "binary":
+        hard = y[:, None] == model.classes_
+
+    if problem == "multilabel":
+        smooth = 0.8 * hard + 0.1
+        expected = -smooth * np.log(probabilities) - (1 - smooth) * np.log(1 - probabilities)
+    else:
+        expected = -(0.8 * hard + 0.2 / hard.shape[1]) * np.log(probabilities)
+
+    np.testing.assert_allclose(model.loss_, expected.sum(axis=1).mean(), rtol=1e-9)
