@@ -241,7 +241,9 @@ class CrossFitClassifier(ClassifierMixin, _CrossFit):
             raise ValueError(f"y must have one label for each sample, got shape {y.shape}")
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
-            raise ValueError(f"y must have at least two classes, got one: {self.classes_.tolist()}")
+            raise ValueError(
+                f"y must have at least two classes, got one class: {self.classes_.tolist()}"
+            )
         return y
 
     def _known(self, y, train):
