@@ -27,6 +27,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from skdense.classifier import LowLevelMLPClassifier
+from skdense.fitting import unchanged_on_error
 from skdense.many import fit_inputs
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.validation import FitInput, one_column
@@ -34,7 +35,8 @@ from skdense.validation import FitInput, one_column
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 
 _FLOATS = (np.float64, np.float32)
-_LOG_TEMPERATURES = (-4.0, 4.0)
+_LOG_TEMPERATURES = (-1.5, 1.5)
+"""Where all samples are predicted right, a lower temperature always looks better; it is not."""
 
 
 class _CrossFit(MetaEstimatorMixin, BaseEstimator):
@@ -72,6 +74,14 @@ class _CrossFit(MetaEstimatorMixin, BaseEstimator):
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        TypeError
+            If `estimator` is no network of this kind.
+        ValueError
+            If the data or the network's parameters are invalid, or training diverged. An earlier fit
+            is left as it was.
         """
         network = self.estimator
         if not isinstance(network, self._network):
@@ -79,6 +89,11 @@ class _CrossFit(MetaEstimatorMixin, BaseEstimator):
                 f"estimator must be a {self._network.__name__}, got {network!r}; put steps that come "
                 "before it into a Pipeline with the ensemble"
             )
+        with unchanged_on_error(self):
+            self._fit(network, X, y, sample_weight)
+        return self
+
+    def _fit(self, network, X, y, sample_weight):
         dtype = _FLOATS if network.dtype is None else network.dtype
         X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype)
         y = self._check_y(one_column(y))
@@ -98,7 +113,6 @@ class _CrossFit(MetaEstimatorMixin, BaseEstimator):
             raise error
         self.estimators_ = networks
         self._learn_out_of_fold(X, y, sample_weight, held_out)
-        return self
 
     def _splitter(self, y, random_state):
         if isinstance(self.cv, Integral):

@@ -153,3 +153,11 @@ def test_what_cannot_be_an_ensemble_is_refused(iris):
         CrossFitClassifier(CLASSIFIER).fit(
             X, np.eye(3, dtype=int)[np.unique(y, return_inverse=True)[1]]
         )
+
+
+def test_a_fit_that_fails_leaves_the_last_one(iris, ensemble):
+    X, _ = iris
+    before = ensemble.predict_proba(X)
+    with pytest.raises(ValueError, match="n_splits=3"):
+        ensemble.fit(X[:2, :1], ["a", "b"])
+    assert_array_equal(ensemble.predict_proba(X), before)
