@@ -34,11 +34,12 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
     hidden_layer_sizes : array-like of shape (n_layers - 2,) or int, default=(100,)
         Width of each hidden layer. With ``()`` the model is linear.
 
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        Activation of the hidden layers.
+    activation : {'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', \
+'silu', 'mish'}, default='relu'
+        Activation of the hidden layers. 'leaky_relu' has a slope of 0.01 for negative values.
 
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
-        The optimizer: stochastic gradient descent, or Adam [1]_.
+    solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
+        The optimizer: stochastic gradient descent, Adam [1]_, or Adam with `weight_decay`.
         'lbfgs' is scipy's L-BFGS-B on all samples at once, always in float64.
 
     alpha : float, default=0.0001
@@ -48,10 +49,12 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
     batch_size : int or 'auto', default='auto'
         Samples in a minibatch; 'auto' is ``min(200, n_samples)``.
 
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        Schedule of the learning rate, for ``solver='sgd'`` only. 'invscaling' takes
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='constant'
+        Schedule of the learning rate. 'invscaling' takes
         ``learning_rate_init / (t_ + 1) ** power_t`` after each epoch; 'adaptive' divides the rate by 5
-        where 'constant' would stop, and stops when it is 1e-6 or less.
+        where 'constant' would stop, and stops when it is 1e-6 or less. 'adam' ignores these two, as in
+        MLPClassifier. 'cosine' lowers the rate from step to step, along half a cosine, and reaches 0
+        after `max_iter` epochs.
 
     learning_rate_init : float, default=0.001
         The initial learning rate.
@@ -67,7 +70,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
 
     random_state : int, RandomState instance or None, default=None
         Source of the initial parameters, the validation split and the orders, drawn as MLPClassifier
-        draws them. An int makes a fit repeat bit for bit on one machine.
+        draws them, and of a seed for dropout. An int makes a fit repeat bit for bit on one machine.
 
     tol : float, default=1e-4
         An epoch is an improvement if the loss falls, or with early stopping the validation score
@@ -86,9 +89,9 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Whether 'sgd' uses Nesterov's momentum.
 
     early_stopping : bool, default=False
-        Whether to set `validation_fraction` of the samples aside, stop by their accuracy instead of
-        the training loss, and keep the parameters of the best epoch. The split is stratified for
-        binary problems.
+        Whether to set `validation_fraction` of the samples aside, stop by their score instead of the
+        training loss, and keep the parameters of the best epoch. The score is `validation_metric`. The
+        split is stratified for binary problems.
 
     validation_fraction : float, default=0.1
         Fraction of the samples that early stopping sets aside, in [0, 1).
@@ -118,9 +121,11 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         (multiclass); or the squared error of identity outputs against targets of 0 and 1, summed over
         the outputs. The value reported for the log-loss clips probabilities to [eps, 1 - eps].
 
-    init : {'glorot_uniform', 'he_uniform', 'uniform'}, default='glorot_uniform'
+    init : {'glorot_uniform', 'he_uniform', 'he_normal', 'lecun_normal', 'uniform'}, \
+default='glorot_uniform'
         How the parameters are drawn: MLPClassifier's draws after Glorot and Bengio [2]_; kernels after
-        He et al. [3]_ with zero biases; or kernels uniform in [0, 1) with zero biases.
+        He et al. [3]_ with zero biases; normal kernels of variance ``1 / fan_in``, after LeCun, with
+        zero biases; or kernels uniform in [0, 1) with zero biases.
 
     class_weight : dict, 'balanced' or None, default=None
         Factor on the weight of each class's samples; 'balanced' takes
@@ -131,6 +136,32 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Number of initial draws. They are trained together, and the network of the lowest final loss, or
         with early stopping of the best validation score, is kept. The first draw is the one that
         ``n_init=1`` would use. Not used where training goes on from an earlier fit.
+
+    dropout : float or array-like of shape (n_layers - 2,), default=0.0
+        Fraction of the values of the hidden layers, in [0, 1), that each step of the training sets to
+        0, or a fraction for each layer; what is kept is divided by the fraction kept. Nothing is
+        dropped in validation and prediction. Not for 'lbfgs'.
+
+    weight_decay : float, default=0.01
+        With ``solver='adamw'``, each step also subtracts this times the learning rate times the kernels
+        from the kernels. `alpha` counts too; set it to 0 for weight decay alone.
+
+    warmup : float, default=0
+        Number of epochs over which the learning rate of 'sgd', 'adam' and 'adamw' rises at first, from
+        step to step and linearly; 0.5 is half an epoch. A cosine schedule begins after it.
+
+    label_smoothing : float, default=0.0
+        With ``loss='log_loss'``, the part of the certainty of a label, in [0, 1), that is given to all
+        classes alike: a target of 1 becomes ``1 - s + s / n_classes``, and 0 becomes ``s / n_classes``.
+        Each label of a multilabel problem has two classes. The validation loss is not smoothed.
+
+    max_grad_norm : float or None, default=None
+        Longest gradient of 'sgd', 'adam' and 'adamw': where the norm of the gradient, of all kernels
+        and biases together and with the penalty, is larger, the gradient is scaled down to this norm.
+
+    validation_metric : {'accuracy', 'loss'}, default='accuracy'
+        The score on validation samples, by which early stopping stops and keeps the best epoch: the
+        accuracy or the negative loss.
 
     Attributes
     ----------
@@ -151,13 +182,14 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         The training accuracy of each epoch, weighted as the loss is and of the same minibatches.
 
     validation_scores_ : list of float or None
-        The validation accuracy after each epoch with early stopping, else None.
+        The validation score after each epoch with early stopping, else None: the accuracy, or with
+        ``validation_metric='loss'`` the negative loss.
 
     validation_loss_curve_ : list of float or None
         The validation loss, without penalty, after each epoch with early stopping, else None.
 
     best_validation_score_ : float or None
-        The highest validation accuracy with early stopping, else None.
+        The highest validation score with early stopping, else None.
 
     init_losses_ : ndarray of shape (n_init,)
         The final loss of each initial draw.
@@ -301,9 +333,10 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
 
         The optimizer is kept between calls, and from `fit`, with the settings that it was made with, as
         in MLPClassifier: `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`,
-        `nesterovs_momentum`, `beta_1`, `beta_2` and `epsilon`. What `set_params` changes of these
-        counts from the next `fit` on, which makes a new optimizer, also with `warm_start`. All other
-        parameters are read anew in each call.
+        `nesterovs_momentum`, `beta_1`, `beta_2`, `epsilon`, `weight_decay` and `warmup`. What
+        `set_params` changes of these counts from the next `fit` on, which makes a new optimizer, also
+        with `warm_start`. All other parameters are read anew in each call. A call is an epoch of the
+        schedule; the cosine starts again after each `max_iter` epochs.
 
         Parameters
         ----------

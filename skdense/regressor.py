@@ -36,11 +36,12 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
     hidden_layer_sizes : array-like of shape (n_layers - 2,) or int, default=(100,)
         Width of each hidden layer. With ``()`` the model is linear.
 
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        Activation of the hidden layers.
+    activation : {'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', \
+'silu', 'mish'}, default='relu'
+        Activation of the hidden layers. 'leaky_relu' has a slope of 0.01 for negative values.
 
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
-        The optimizer: stochastic gradient descent, or Adam [1]_.
+    solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
+        The optimizer: stochastic gradient descent, Adam [1]_, or Adam with `weight_decay`.
         'lbfgs' is scipy's L-BFGS-B on all samples at once, always in float64.
 
     alpha : float, default=0.0001
@@ -50,10 +51,12 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
     batch_size : int or 'auto', default='auto'
         Samples in a minibatch; 'auto' is ``min(200, n_samples)``.
 
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        Schedule of the learning rate, for ``solver='sgd'`` only. 'invscaling' takes
+    learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine'}, default='constant'
+        Schedule of the learning rate. 'invscaling' takes
         ``learning_rate_init / (t_ + 1) ** power_t`` after each epoch; 'adaptive' divides the rate by 5
-        where 'constant' would stop, and stops when it is 1e-6 or less.
+        where 'constant' would stop, and stops when it is 1e-6 or less. 'adam' ignores these two, as in
+        MLPRegressor. 'cosine' lowers the rate from step to step, along half a cosine, and reaches 0
+        after `max_iter` epochs.
 
     learning_rate_init : float, default=0.001
         The initial learning rate.
@@ -69,7 +72,7 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
 
     random_state : int, RandomState instance or None, default=None
         Source of the initial parameters, the validation split and the orders, drawn as MLPRegressor
-        draws them. An int makes a fit repeat bit for bit on one machine.
+        draws them, and of a seed for dropout. An int makes a fit repeat bit for bit on one machine.
 
     tol : float, default=1e-4
         An epoch is an improvement if the loss falls, or with early stopping the validation score
@@ -89,8 +92,7 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
 
     early_stopping : bool, default=False
         Whether to set `validation_fraction` of the samples aside, stop by their score instead of the
-        training loss, and keep the parameters of the best epoch. The score is R2, or with 'quantile'
-        and 'absolute_error' the negative loss, since the best R2 is that of the mean.
+        training loss, and keep the parameters of the best epoch. The score is `validation_metric`.
 
     validation_fraction : float, default=0.1
         Fraction of the samples that early stopping sets aside, in [0, 1).
@@ -115,9 +117,11 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
         Precision of the parameters and the training, as a name or a NumPy dtype. None takes that of X:
         float32 for float32, float64 for everything else.
 
-    init : {'glorot_uniform', 'he_uniform', 'uniform'}, default='glorot_uniform'
+    init : {'glorot_uniform', 'he_uniform', 'he_normal', 'lecun_normal', 'uniform'}, \
+default='glorot_uniform'
         How the parameters are drawn: MLPRegressor's draws after Glorot and Bengio [2]_; kernels after
-        He et al. [3]_ with zero biases; or kernels uniform in [0, 1) with zero biases.
+        He et al. [3]_ with zero biases; normal kernels of variance ``1 / fan_in``, after LeCun, with
+        zero biases; or kernels uniform in [0, 1) with zero biases.
 
     n_init : int, default=1
         Number of initial draws. They are trained together, and the network of the lowest final loss, or
@@ -126,6 +130,28 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
 
     quantile : float, default=0.5
         The quantile that ``loss='quantile'`` predicts, between 0 and 1.
+
+    dropout : float or array-like of shape (n_layers - 2,), default=0.0
+        Fraction of the values of the hidden layers, in [0, 1), that each step of the training sets to
+        0, or a fraction for each layer; what is kept is divided by the fraction kept. Nothing is
+        dropped in validation and prediction. Not for 'lbfgs'.
+
+    weight_decay : float, default=0.01
+        With ``solver='adamw'``, each step also subtracts this times the learning rate times the kernels
+        from the kernels. `alpha` counts too; set it to 0 for weight decay alone.
+
+    warmup : float, default=0
+        Number of epochs over which the learning rate of 'sgd', 'adam' and 'adamw' rises at first, from
+        step to step and linearly; 0.5 is half an epoch. A cosine schedule begins after it.
+
+    max_grad_norm : float or None, default=None
+        Longest gradient of 'sgd', 'adam' and 'adamw': where the norm of the gradient, of all kernels
+        and biases together and with the penalty, is larger, the gradient is scaled down to this norm.
+
+    validation_metric : {'r2', 'loss'}, default='r2'
+        The score on validation samples, by which early stopping stops and keeps the best epoch: R2 or
+        the negative loss. With the losses 'quantile' and 'absolute_error' it is the negative loss in
+        any case, since the best R2 is that of the mean.
 
     Attributes
     ----------
@@ -140,8 +166,8 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
         and `partial_fit` append to it.
 
     validation_scores_ : list of float or None
-        The validation score after each epoch with early stopping, else None: R2, or with 'quantile'
-        and 'absolute_error' the negative loss.
+        The validation score after each epoch with early stopping, else None: R2 or the negative loss,
+        see `validation_metric`.
 
     validation_loss_curve_ : list of float or None
         The validation loss, without penalty, after each epoch with early stopping, else None.
@@ -291,9 +317,10 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
 
         The optimizer is kept between calls, and from `fit`, with the settings that it was made with, as
         in MLPRegressor: `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`,
-        `nesterovs_momentum`, `beta_1`, `beta_2` and `epsilon`. What `set_params` changes of these
-        counts from the next `fit` on, which makes a new optimizer, also with `warm_start`. All other
-        parameters are read anew in each call.
+        `nesterovs_momentum`, `beta_1`, `beta_2`, `epsilon`, `weight_decay` and `warmup`. What
+        `set_params` changes of these counts from the next `fit` on, which makes a new optimizer, also
+        with `warm_start`. All other parameters are read anew in each call. A call is an epoch of the
+        schedule; the cosine starts again after each `max_iter` epochs.
 
         Parameters
         ----------
