@@ -62,6 +62,7 @@ def make_tabular_classifier(random_state=None, *, cv=8):
     Returns
     -------
     model : Pipeline
+        Not yet fitted; its last step, `ensemble`, is a :class:`skdense.ensemble.CrossFitClassifier`.
 
     See Also
     --------
@@ -103,7 +104,8 @@ def make_tabular_regressor(random_state=None, *, cv=8):
     Returns
     -------
     model : Pipeline
-        Its last step, `ensemble`, is a :class:`sklearn.compose.TransformedTargetRegressor` around a
+        Not yet fitted; its last step, `ensemble`, is a
+        :class:`sklearn.compose.TransformedTargetRegressor` around a
         :class:`skdense.ensemble.CrossFitRegressor`.
 
     See Also
