@@ -10,9 +10,9 @@ whether the probabilities can be trusted.
 # %%
 # The table
 # ---------
-# Customers of an imagined shop, some of whom come back. Whether they do depends on the price, with a
-# step at 50, on the town, and on both the channel and the delay: a late parcel hurts online only. A
-# fifth of the delays is unknown.
+# Customers of an imagined shop, some of whom come back. Whether they do depends on the price, which had
+# better lie between 20 and 50, on the town, and on both the channel and the delay: a late parcel hurts
+# online only. A fifth of the delays is unknown.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,9 +41,10 @@ table = pd.DataFrame(
     }
 )
 pull = (
-    2 * (table.price < 50)
-    - 0.6 * table.delay * (table.channel == "online")
-    + table.town.map({"Arles": 1.5, "Bergen": 0, "Cork": -1, "Delft": 0, "Espoo": 0}).astype(float)
+    4 * table.price.between(20, 50)
+    - 3 * (table.delay > 2) * (table.channel == "online")
+    + table.town.map({"Arles": 1, "Bergen": 0, "Cork": -2, "Delft": 0, "Espoo": 0}).astype(float)
+    - 1
 )
 comes_back = rng.random(n_customers) < expit(pull)
 table.loc[rng.random(n_customers) < 0.2, "delay"] = np.nan
@@ -62,7 +63,7 @@ columns = make_column_transformer(
     (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include="category")),
 )
 models = {
-    "one network": make_pipeline(columns, LowLevelMLPClassifier(random_state=0)),
+    "one network": make_pipeline(columns, LowLevelMLPClassifier(random_state=0, tol=1e-3)),
     "boosted trees": HistGradientBoostingClassifier(random_state=0),
     "make_tabular_classifier": make_tabular_classifier(random_state=0),
 }
