@@ -104,7 +104,7 @@ def tabular(rows, path):
                 axis.plot(seconds[estimator], y, "osD^v"[k], color=COLOURS[k], label=estimator)
             axis.set(xscale="log", title=f"{task}: mean {name}")
             axis.grid(alpha=0.3)
-        row_axes[1].legend(fontsize=8)
+        row_axes[1].legend(fontsize=8, loc="lower left")
     figure.supxlabel("processor seconds of a fit (log)", fontsize=10)
     _save(figure, path)
 

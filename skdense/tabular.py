@@ -128,12 +128,13 @@ def make_tabular_regressor(random_state=None, *, cv=8):
 
 
 def _pipeline(ensemble):
-    scaled = make_pipeline(StandardScaler(), FunctionTransformer(soft_clip))
+    scaled = make_pipeline(StandardScaler(), _function(soft_clip))
     piecewise = SplineTransformer(_N_KNOTS, degree=1, knots="quantile", extrapolation="constant")
     numbers = make_pipeline(SimpleImputer(strategy="median"), make_union(scaled, piecewise))
-    categories = OneHotEncoder(
+    one_hot = OneHotEncoder(
         min_frequency=_RARE, handle_unknown="infrequent_if_exist", drop="if_binary", sparse_output=False
     )
+    categories = make_pipeline(_function(missing_as_none), one_hot)
     columns = ColumnTransformer(
         [
             ("numbers", numbers, numbers_of),
@@ -145,9 +146,18 @@ def _pipeline(ensemble):
     return Pipeline([("columns", columns), ("variable", VarianceThreshold()), ("ensemble", ensemble)])
 
 
+def _function(function):
+    return FunctionTransformer(function, feature_names_out="one-to-one")
+
+
 def soft_clip(z):
     """About z near 0, and never beyond 3."""
     return z / np.sqrt(1 + (z / 3) ** 2)
+
+
+def missing_as_none(X):
+    """The columns of a DataFrame with None, which OneHotEncoder knows, in place of pandas.NA."""
+    return X.astype(object).where(X.notna(), None) if hasattr(X, "notna") else X
 
 
 def numbers_of(X):

@@ -84,6 +84,22 @@ def test_columns_of_numbers_are_told_from_categories(table):
     assert_array_equal(numbers_of(np.array([["a", "b"]])), [False, False])
 
 
+def test_every_dtype_of_pandas_may_have_missing_values():
+    missing = {
+        "Int64": [1, 2, 3, None],
+        "float64": [1.5, 2, 3, None],
+        "string": ["a", "b", "a", None],
+        "category": ["a", "b", "a", None],
+        "boolean": [True, False, True, None],
+        "object": ["a", "b", "a", None],
+    }
+    X = pd.DataFrame({dtype: pd.Series(values * 10, dtype=dtype) for dtype, values in missing.items()})
+    columns = classifier()[:-1]
+    transformed = columns.fit_transform(X)
+    assert np.isfinite(transformed).all()
+    assert len(columns.get_feature_names_out()) == transformed.shape[1]
+
+
 def test_unknown_and_rare_categories_share_a_column():
     X = pd.DataFrame({"city": ["Rome"] * 10 + ["Oslo"] * 10 + ["Bonn", "Kiel"]})
     columns = classifier()[:-1].fit(X)
