@@ -75,6 +75,24 @@ def test_adam_by_hand():
     np.testing.assert_allclose(made[:, 0], expected, rtol=1e-14)
 
 
+def test_adamw_by_hand():
+    # Adam's steps, and what a quarter of the rate takes from parameters of -1/2 and then less.
+    made = changes(
+        "adamw", 1.0, [[2.0], [1.0], [1.0]], beta_1=0.5, beta_2=0.75, epsilon=1.0, weight_decay=0.25
+    )
+
+    second = -np.sqrt(7) / 6 + 1 / 8
+    expected = [-1 / 2, second, -np.sqrt(37) / 14 - (second - 1 / 2) / 4]
+    np.testing.assert_allclose(made[:, 0], expected, rtol=1e-14)
+
+
+def test_adams_first_step_in_float32_is_the_learning_rate_to_its_last_digits():
+    """1 - 0.999 is a number of few digits if 0.999 is one of float32."""
+    made = changes("adam", 0.1, np.ones((1, 1), np.float32), beta_1=0.9, beta_2=0.999, epsilon=1e-30)
+
+    np.testing.assert_allclose(made, -0.1, rtol=5e-7)
+
+
 rates = st.floats(1e-5, 10)
 seeds = st.integers(0, 2**32 - 1)
 
