@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sklearn.exceptions import ConvergenceWarning
 
-from benchmarks import accuracy, costs, environment, plots, search, speed
+from benchmarks import accuracy, costs, environment, plots, search, speed, tabular
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent.parent / "README.md"
@@ -33,6 +33,10 @@ SUITES = {
         "seconds a sample as rows, features and width grow",
     ),
     "search": (search.run, search.to_markdown, None, "many fits that train together"),
+    "accuracy": (
+        tabular.run, tabular.to_markdown, plots.tabular,
+        "the default for tables and its rivals on real ones",
+    ),
 }  # fmt: skip
 
 

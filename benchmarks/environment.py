@@ -11,7 +11,9 @@ from threadpoolctl import threadpool_info
 
 import skdense
 
-PACKAGES = "skdense tensorflow scikit-learn numpy scipy joblib benchopt torch skorch keras".split()
+PACKAGES = (
+    "skdense tensorflow scikit-learn numpy scipy joblib benchopt torch skorch keras pytabkit".split()
+)
 PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "BLIS_", "TF_", "XLA_", "LOKY_")
 
 

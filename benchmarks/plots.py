@@ -9,6 +9,7 @@ import pandas as pd
 
 # Okabe and Ito's colours, told apart by readers who are colour-blind; a marker for each as well.
 OURS, THEIRS = "#0072B2", "#D55E00"
+COLOURS = (OURS, THEIRS, "#CC79A7", "#E69F00", "#009E73")
 STYLE = {
     "LowLevelMLP": (OURS, "o"),
     "MLP": (THEIRS, "s"),
@@ -88,6 +89,23 @@ def growth(points, path):
         axis.grid(alpha=0.3, which="both")
     axes[0].set_ylabel("µs a sample and epoch (log)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    _save(figure, path)
+
+
+def tabular(rows, path):
+    """Means over the tables: processor seconds of a fit against the score and the loss."""
+    from benchmarks.tabular import SCORES, means
+
+    figure, axes = plt.subplots(2, 2, figsize=(9, 6), sharex="row", layout="constrained")
+    for row_axes, (task, names) in zip(axes, SCORES.items()):
+        *values, seconds = (table.mean() for table in means(rows, task))
+        for axis, value, name in zip(row_axes, values, names):
+            for k, (estimator, y) in enumerate(value.items()):
+                axis.plot(seconds[estimator], y, "osD^v"[k], color=COLOURS[k], label=estimator)
+            axis.set(xscale="log", title=f"{task}: mean {name}")
+            axis.grid(alpha=0.3)
+        row_axes[1].legend(fontsize=8, loc="lower left")
+    figure.supxlabel("processor seconds of a fit (log)", fontsize=10)
     _save(figure, path)
 
 

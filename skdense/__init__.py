@@ -7,7 +7,22 @@ from skdense.many import fit_many
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.together import TogetherBackend
 
-__all__ = ["LowLevelMLPClassifier", "LowLevelMLPRegressor", "fit_many"]
+__all__ = [
+    "LowLevelMLPClassifier",
+    "LowLevelMLPRegressor",
+    "fit_many",
+    "make_tabular_classifier",
+    "make_tabular_regressor",
+]
 __version__ = "0.1.0.dev0"
 
 register_parallel_backend("skdense", TogetherBackend)
+
+
+def __getattr__(name):
+    """Import the functions for tables when they are asked for: they need much more of scikit-learn."""
+    if name in ("make_tabular_classifier", "make_tabular_regressor"):
+        from skdense import tabular
+
+        return getattr(tabular, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

