@@ -4,7 +4,6 @@ BaggingClassifier and CalibratedClassifierCV train networks together as well, un
 "skdense", but cannot pass the fold that is held out to the network that is to be stopped by it.
 """
 
-import warnings
 from numbers import Integral
 
 import numpy as np
@@ -19,7 +18,6 @@ from sklearn.base import (
     clone,
     is_classifier,
 )
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils import check_random_state
@@ -105,10 +103,8 @@ class _CrossFit(MetaEstimatorMixin, BaseEstimator):
             clone(network).set_params(random_state=random_state.randint(2**31)) for _ in held_out
         ]
         given = [self._given(network, X, y, sample_weight, rows) for rows in held_out]
-        with warnings.catch_warnings():
-            if network.early_stopping:  # the best epoch is kept, whichever was the last
-                warnings.simplefilter("ignore", ConvergenceWarning)
-            errors = fit_inputs(networks, given)
+        # Early stopping keeps the best epoch, whichever was the last.
+        errors = fit_inputs(networks, given, may_reach_max_iter=network.early_stopping)
         for error in filter(None, errors):
             raise error
         self.estimators_ = networks

@@ -162,8 +162,11 @@ def _check_subset(rows, name):
         raise ValueError(f"{name} must have ints or bools, got an array of dtype {rows.dtype}")
 
 
-def fit_inputs(estimators, inputs, n_jobs=None, verbose=False):
-    """Fit each estimator to its `FitInput`; return for each the error of its fit, or None."""
+def fit_inputs(estimators, inputs, n_jobs=None, verbose=False, may_reach_max_iter=False):
+    """Fit each estimator to its `FitInput`; return for each the error of its fit, or None.
+
+    With may_reach_max_iter a training that ends with its last epoch is no reason to warn.
+    """
     before = [dict(vars(estimator)) for estimator in estimators]
     errors = [None] * len(estimators)
     jobs, alone = {}, []
@@ -192,7 +195,7 @@ def fit_inputs(estimators, inputs, n_jobs=None, verbose=False):
             raise KeyboardInterrupt
         for i, job in jobs.items():
             with noting_errors(i):
-                finish(job)
+                finish(job, may_reach_max_iter)
         for i in alone:
             with noting_errors(i), _raising_interrupts():
                 estimators[i].fit(**_fit_arguments(inputs[i]))

@@ -12,7 +12,7 @@ _STOCHASTIC_ATTRIBUTES = (
 )  # fmt: skip
 
 
-def finish(job):
+def finish(job, may_reach_max_iter=False):
     """Set the fitted attributes of the best draw on the estimator, once it is checked; return them."""
     if job.minima is None:
         losses = [
@@ -36,10 +36,10 @@ def finish(job):
         for name in (*job.target_type.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(job.estimator).pop(name, None)
     if not (job.incremental or warn_if_collapsed(job, network, attributes["loss_"])):
-        if job.minima is None:
-            _warn_if_unfinished(job.estimator, network.progress)
-        else:
+        if job.minima is not None:
             _warn_if_failed(job.estimator, job.minima[best])
+        elif not may_reach_max_iter:
+            _warn_if_unfinished(job.estimator, network.progress)
     attributes["init_losses_"] = init_losses
     vars(job.estimator).update(attributes)
     return attributes

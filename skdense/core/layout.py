@@ -82,7 +82,7 @@ class Layout(NamedTuple):
         return tf.split(vectors, [sum(sizes) for sizes in self.pieces], axis=1)
 
     def layers(self, pieces, batch):
-        """Kernels `(K, fan_in, fan_out)` and biases `(K, batch, fan_out)` of the pieces of parameters."""
+        """Kernels `(K, fan_in, fan_out)` and biases `(K, batch, fan_out)` of the parameters' pieces."""
         parts = [
             part for piece, sizes in zip(pieces, self.pieces) for part in tf.split(piece, sizes, axis=1)
         ]
@@ -109,7 +109,8 @@ def _for_a_batch(bias, batch):
 
     @tf.custom_gradient
     def repeated(bias):
-        ones = tf.ones([bias.shape[0], 1, batch], bias.dtype)
-        return tf.broadcast_to(bias, [bias.shape[0], batch, bias.shape[2]]), lambda upstream: ones @ upstream
+        height, _, fan_out = bias.shape
+        ones = tf.ones([height, 1, batch], bias.dtype)
+        return tf.broadcast_to(bias, [height, batch, fan_out]), lambda upstream: ones @ upstream
 
     return repeated(bias)

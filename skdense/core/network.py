@@ -15,8 +15,8 @@ class Spec(NamedTuple):
     """What the networks of a stack have in common besides their depth.
 
     The keys of the tables of activations, losses and optimizers, and a dtype's name; whether there is
-    dropout, labels are smoothed, gradients are clipped, the learning rate changes within epochs, and the
-    validation score is the negative loss. Together with a shape it is the key of a compiled program.
+    dropout, labels are smoothed, gradients are clipped, the learning rate changes within epochs, and
+    the validation score is the negative loss. Together with a shape it is the key of a program.
     """
 
     activation: str

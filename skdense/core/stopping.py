@@ -8,7 +8,8 @@ from skdense.core.schedules import SCHEDULES, SLOWDOWN, SMALLEST_RATE
 def end_epoch(now, loss, score):
     """The progress after an epoch of this loss and validation score, and whose best score it is.
 
-    `now` has the numbers of `Progress` and of `Hyper` as attributes. A loss or score that is not a number compares false, so it resets the patience, as there.
+    `now` has the numbers of `Progress` and of `Hyper` as attributes. A loss or score that is not a
+    number compares false, so it resets the patience, as there.
     """
     early = now.early_stopping > 0
     value = tf.where(early, score, loss)
