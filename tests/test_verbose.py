@@ -17,18 +17,16 @@ def net(**parameters):
     return LowLevelMLPClassifier(**SETTINGS | parameters)
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_each_of_several_draws_has_a_line(early_stopping, capsys):
-    model = net(verbose=True, n_init=3, early_stopping=early_stopping).fit(X, y)
+def test_each_of_several_draws_has_a_line(capsys):
+    model = net(verbose=True, n_init=3, early_stopping=True).fit(X, y)
 
     lines = sorted(capsys.readouterr().out.splitlines())
-    assert len(lines) == 3
+    scores = []
     for i, (line, loss) in enumerate(zip(lines, model.init_losses_, strict=True), start=1):
-        assert line.startswith(f"Initialization {i} of 3: 5 iterations, loss = {loss:.8f}")
-    scores = re.findall(r"best validation score: (\S+)", "\n".join(lines))
-    assert len(scores) == (3 if early_stopping else 0)
-    if early_stopping:
-        assert max(map(float, scores)) == pytest.approx(model.best_validation_score_, abs=1e-6)
+        start, score = line.split(", best validation score: ")
+        assert start == f"Initialization {i} of 3: 5 iterations, loss = {loss:.8f}"
+        scores.append(float(score))
+    assert max(scores) == pytest.approx(model.best_validation_score_, abs=1e-6)
 
 
 def test_your_own_validation_set_is_scored_in_each_epoch_without_early_stopping(capsys):
