@@ -15,6 +15,9 @@ release = version = skdense.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
@@ -23,6 +26,17 @@ exclude_patterns = ["_build", "_templates", "tutorials", "conftest.py", "benchma
 templates_path = ["_templates"]
 default_role = "code"
 
+# Links to other projects need the lists of names on their sites, so an offline build goes without.
+intersphinx_mapping = {}
+if os.environ.get("SKDENSE_DOCS_ONLINE"):
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+        "joblib": ("https://joblib.readthedocs.io/en/stable", None),
+    }
+
 autosummary_generate = True
 numpydoc_show_class_members = False
 toc_object_entries_show_parents = "hide"
@@ -30,6 +44,7 @@ toc_object_entries_show_parents = "hide"
 sphinx_gallery_conf = {
     "examples_dirs": "tutorials",
     "gallery_dirs": "auto_examples",
+    "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,

@@ -1,0 +1,52 @@
+"""
+Sparse text
+===========
+
+A text as a bag of words has thousands of features, nearly all of them zero. Sparse matrices are trained
+without making them dense.
+"""
+
+# %%
+# Does a docstring belong to NumPy or to SciPy? The texts are those of the installed packages. Their own
+# names are taken out: with these it would be too easy.
+
+import re
+
+import numpy as np
+import scipy.special
+import scipy.stats
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+
+from skdense import LowLevelMLPClassifier
+
+
+def docstrings(*modules):
+    """The docstrings of the public names of modules, without the names of the packages."""
+    objects = [getattr(module, name) for module in modules for name in dir(module) if name[0] != "_"]
+    texts = {each.__doc__ for each in objects if callable(each) and each.__doc__}
+    return [re.sub(r"\b(numpy|np|scipy|stats|special)\b", " ", text) for text in sorted(texts)]
+
+
+of_numpy = docstrings(np, np.linalg, np.fft, np.random)
+of_scipy = docstrings(scipy.special, scipy.stats)
+texts = of_numpy + of_scipy
+labels = ["NumPy"] * len(of_numpy) + ["SciPy"] * len(of_scipy)
+train_texts, test_texts, train_labels, test_labels = train_test_split(texts, labels, random_state=0)
+
+model = make_pipeline(
+    TfidfVectorizer(min_df=2, sublinear_tf=True, dtype=np.float32),
+    LowLevelMLPClassifier((16,), max_iter=20, tol=1e-3, random_state=0),
+)
+model.fit(train_texts, train_labels)
+X = model[0].transform(train_texts)
+print(f"X: {X.shape[0]} texts, {X.shape[1]} words, {X.nnz / np.prod(X.shape):.1%} not zero")
+print(f"accuracy on other texts: {model.score(test_texts, test_labels):.3f}")
+
+# %%
+# One hidden layer mixes all words. What a single word adds to the verdict is seen by asking about it.
+
+words = ["array", "distribution", "parameters", "dtype", "axis", "random"]
+for word, probability in zip(words, model.predict_proba(words)[:, 1], strict=True):
+    print(f"{word:13s} SciPy with probability {probability:.2f}")
