@@ -96,15 +96,18 @@ def tabular(rows, path):
     """Means over the tables: processor seconds of a fit against the score and the loss."""
     from benchmarks.tabular import SCORES, means
 
-    figure, axes = plt.subplots(2, 2, figsize=(9, 6), sharex="row", layout="constrained")
-    for row_axes, (task, names) in zip(axes, SCORES.items()):
+    figure, axes = plt.subplots(2, 2, figsize=(9, 6.5), sharex="row", layout="constrained")
+    names = []
+    for row_axes, (task, titles) in zip(axes, SCORES.items()):
         *values, seconds = (table.mean() for table in means(rows, task))
-        for axis, value, name in zip(row_axes, values, names):
+        names.append(list(seconds.index))
+        for axis, value, title in zip(row_axes, values, titles):
             for k, (estimator, y) in enumerate(value.items()):
-                axis.plot(seconds[estimator], y, "osD^v"[k], color=COLOURS[k], label=estimator)
-            axis.set(xscale="log", title=f"{task}: mean {name}")
+                axis.plot(seconds[estimator], y, "osD^v"[k], color=COLOURS[k])
+            axis.set(xscale="log", title=f"{task}: mean {title}")
             axis.grid(alpha=0.3)
-        row_axes[1].legend(fontsize=8, loc="lower left")
+    labels = [a if a == b else f"{a}, {b}" for a, b in zip(*names)]
+    figure.legend(axes[0, 0].lines, labels, loc="outside upper center", ncols=2)
     figure.supxlabel("processor seconds of a fit (log)", fontsize=10)
     _save(figure, path)
 
