@@ -14,7 +14,7 @@ __all__ = [
     "make_tabular_classifier",
     "make_tabular_regressor",
 ]
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 register_parallel_backend("skdense", TogetherBackend)
 
