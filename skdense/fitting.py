@@ -71,7 +71,7 @@ def _train_stochastic(job, tasks):
         return this_thread.train(job)
 
     from skdense.core.runtime import n_threads
-    from skdense.core.training import train_groups
+    from skdense.core.training import train
 
     printer = trained = None
     if estimator.verbose and alone:
@@ -92,7 +92,7 @@ def _train_stochastic(job, tasks):
 
     n_stacks = min(len(job.networks), n_threads())
     group = job.spec, job.networks
-    interrupted = train_groups([group], n_stacks, trained, observe, each_epoch=tasks is not None)
+    interrupted = train([group], n_stacks, trained, observe, each_epoch=tasks is not None)
     if printer and job.networks[0].progress.converged:
         printer.print_end()
     return interrupted

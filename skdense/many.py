@@ -264,9 +264,9 @@ def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
 def _train_here(groups, trained=None, stop=None):
     """Train with a thread for each core: the program releases the interpreter's lock."""
     from skdense.core.runtime import n_threads
-    from skdense.core.training import train_groups
+    from skdense.core.training import train
 
-    return train_groups(groups, n_threads(), trained, stop=stop)
+    return train(groups, n_threads(), trained, stop=stop)
 
 
 def _trained(spec, networks):

@@ -16,6 +16,18 @@ settings.register_profile(
 settings.load_profile("skdense")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Use a process for each core, where pytest-xdist is installed and nothing else was asked for.
+
+    The tests of a file share compiled programs, so they stay together.
+    """
+    if config.pluginmanager.hasplugin("xdist") and config.option.numprocesses is None:
+        config.option.numprocesses = "auto"
+        config.option.maxprocesses = 4
+        config.option.dist = "loadfile"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_interrupts():
     """Let SIGINT interrupt the tests even where they were started with it ignored, as by `nohup`.

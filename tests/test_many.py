@@ -70,13 +70,13 @@ def assert_same_fit(model, alone, nearby=None):
 @pytest.fixture
 def trainings(monkeypatch):
     """The list of the lists of networks that are trained together."""
-    train_groups, seen = training.train_groups, []
+    train, seen = training.train, []
 
     def noted(groups, *arguments, **named):
         seen.extend(networks for _, networks in groups)
-        return train_groups(groups, *arguments, **named)
+        return train(groups, *arguments, **named)
 
-    monkeypatch.setattr(training, "train_groups", noted)
+    monkeypatch.setattr(training, "train", noted)
     return seen
 
 
@@ -504,7 +504,7 @@ def test_an_error_of_the_training_leaves_every_estimator_as_it_was(monkeypatch):
     fitted = net().fit(X, Y)
     models = [fitted, net(), net(solver="lbfgs")]
     before = [dict(vars(model)) for model in models]
-    monkeypatch.setattr(training, "train_groups", out_of_memory)
+    monkeypatch.setattr(training, "train", out_of_memory)
 
     with pytest.raises(MemoryError):
         fit_many(models, X, np.where(Y == "yes", "other", Y))
@@ -633,7 +633,7 @@ def trained_one_by_one(model):
     job = job_of(model)
     for network in job.networks:
         network.random_state = job_of(model).networks[0].random_state  # they have the same orders
-        training.train(job.spec, [network])
+        training.train([(job.spec, [network])], n_stacks=1)
     return job.networks
 
 

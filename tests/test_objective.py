@@ -11,12 +11,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPRegressor
 
+from helpers import train_group
 from skdense.core.activations import ACTIVATIONS
 from skdense.core.initializers import initial_parameters
 from skdense.core.layers import forward
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
 from skdense.core.schedules import SCHEDULES
-from skdense.core.training import train
 
 WIDTHS = (6, 4)
 SPEC = Spec("tanh", "half_squared_error", "adam", "float64")
@@ -74,7 +74,7 @@ def test_continuous_targets_are_trained_as_by_mlp_regressor_and_scored_by_r2(n_o
         random_state=0,
     )
 
-    train(SPEC, [network])
+    train_group(SPEC, [network])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         theirs.fit(data.X, data.targets if n_outputs > 1 else data.targets.ravel(), data.weights)
@@ -98,9 +98,9 @@ def test_networks_on_continuous_targets_of_their_own_share_a_stack():
         return [make_network(make_data(100 + k, 2, k), validation, seed=k) for k in range(3)]
 
     together, alone = networks(), networks()
-    train(spec, together)
+    train_group(spec, together)
     for network in alone:
-        train(spec, [network])
+        train_group(spec, [network])
 
     for ours, lone in zip(together, alone, strict=True):
         np.testing.assert_allclose(ours.curves.loss, lone.curves.loss, rtol=1e-4)

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
 
-from helpers import assert_close, assert_same_stream, one_ulp_away
+from helpers import assert_close, assert_same_stream, one_ulp_away, train_group
 from skdense import LowLevelMLPClassifier
 from skdense.core import shapes
 from skdense.core.compiling import n_compiled
@@ -25,7 +25,7 @@ from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec
 from skdense.core.orders import Orders
 from skdense.core.schedules import SCHEDULES
 from skdense.core.stack import stack_shape
-from skdense.core.training import train, train_groups
+from skdense.core.training import train
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
@@ -197,7 +197,7 @@ def forty_alone(request):
     data = make_data(weights=np.random.default_rng(1).uniform(0.1, 3, 120))
     alone, perturbed = forty_networks(spec, data), forty_networks(spec, moved_by_one_ulp(data))
     for network in alone + perturbed:
-        train(spec, [network])
+        train_group(spec, [network])
         if network.validation is None:  # beside others that validate it has no rows to do it on
             nothing = np.full_like(network.curves.loss, np.nan)
             assert np.isnan(network.curves.validation_score).all()
@@ -217,7 +217,7 @@ def test_forty_unequal_networks_go_through_stacks_as_each_would_alone(forty_alon
         for k, network in enumerate(stack.networks):
             held.setdefault((id(stack), k), set()).add(id(network))
 
-    train(spec, together, observe, n_stacks=n_stacks)
+    train_group(spec, together, observe, n_stacks=n_stacks)
 
     assert len(held) == 8 * n_stacks
     assert set.union(*held.values()) - {id(None)} == {id(network) for network in together}
@@ -242,9 +242,9 @@ def test_every_network_of_every_group_is_trained_as_it_would_be_alone(n_stacks, 
     alone, together, trained = groups(), groups(), []
     for spec, networks in alone:
         for network in networks:
-            train(spec, [network])
+            train_group(spec, [network])
 
-    assert not train_groups(together, n_stacks, trained.append)
+    assert not train(together, n_stacks, trained.append)
 
     assert len(trained) == len({id(network) for network in trained}) == 10
     for (_, networks), (_, its_alone) in zip(together, alone, strict=True):
@@ -257,7 +257,7 @@ def test_an_observer_ends_the_training_of_all_networks(n_stacks, monkeypatch):
     monkeypatch.setitem(shapes.STACKED_MULTIPLY_ADDS, "float64", 0)
     networks = [make_network(seed=k, max_epochs=50) for k in range(6)]
 
-    interrupted = train(ADAM, networks, lambda news, _: True, each_epoch=True, n_stacks=n_stacks)
+    interrupted = train_group(ADAM, networks, lambda news, _: True, each_epoch=True, n_stacks=n_stacks)
 
     assert not interrupted
     begun = [network for network in networks if network.curves is not None]
@@ -281,7 +281,7 @@ def test_an_error_in_one_stack_ends_the_others_before_their_queue_is_empty(k, mo
         raised.wait()
 
     with pytest.raises(MemoryError, match="of one stack"):
-        train_groups([(ADAM, networks)], 2, trained)
+        train([(ADAM, networks)], 2, trained)
 
     assert sum(network.curves is not None for network in networks) < 30
 
@@ -298,7 +298,7 @@ def test_ctrl_c_before_the_stacks_are_waited_for_ends_them(monkeypatch):
     monkeypatch.setattr("skdense.core.training.ThreadPoolExecutor", Executor)
     networks = many_networks()
 
-    assert train_groups([(ADAM, networks)], 2)
+    assert train([(ADAM, networks)], 2)
 
     assert sum(network.curves is not None for network in networks) < 30
 
@@ -313,12 +313,12 @@ def three_networks(**numbers_of_the_first):
 
 def test_a_stopped_network_is_frozen():
     stopped, *going_on = three_networks(max_epochs=2)
-    train(ADAM, [stopped, *going_on])
+    train_group(ADAM, [stopped, *going_on])
     # The same program, but here nothing goes on after the second epoch.
     reference, *others = three_networks(max_epochs=2)
     for network in others:
         network.hyper = network.hyper._replace(max_epochs=2)
-    train(ADAM, [reference, *others])
+    train_group(ADAM, [reference, *others])
 
     assert [network.progress.epochs for network in (stopped, *going_on)] == [2, 6, 6]
     assert_identical([stopped], [reference])
@@ -326,10 +326,10 @@ def test_a_stopped_network_is_frozen():
 
 def test_a_network_that_lost_patience_is_frozen_while_others_go_on():
     impatient, *going_on = three_networks(tol=1e6, patience=1)
-    train(ADAM, [impatient, *going_on])
+    train_group(ADAM, [impatient, *going_on])
     # The first loss improves on infinity, the next two do not improve on it by a million.
     reference, *_ = same = three_networks(max_epochs=3)
-    train(ADAM, same)
+    train_group(ADAM, same)
 
     assert impatient.progress.converged
     assert impatient.progress.epochs == 3
@@ -344,9 +344,9 @@ def test_a_network_that_lost_patience_is_frozen_while_others_go_on():
 @pytest.mark.parametrize("rate", [1e200, np.inf])
 def test_a_network_that_diverges_does_not_poison_its_neighbours(rate):
     healthy = three_networks()
-    train(ADAM, healthy)
+    train_group(ADAM, healthy)
     diverging = three_networks(learning_rate_init=rate)
-    train(ADAM, diverging)
+    train_group(ADAM, diverging)
 
     assert not np.isfinite(diverging[0].parameters[0][0]).all()
     assert_identical(diverging[1:], healthy[1:])
@@ -356,8 +356,8 @@ def test_a_network_that_starts_as_nan_leaves_its_neighbours_alone_and_stays_nan(
     healthy, with_nan = three_networks(), three_networks()
     with_nan[0].parameters[0][0][:] = np.nan
 
-    train(ADAM, healthy)
-    train(ADAM, with_nan)
+    train_group(ADAM, healthy)
+    train_group(ADAM, with_nan)
 
     assert np.isnan(with_nan[0].curves.loss).all()
     assert_identical(with_nan[1:], healthy[1:])
@@ -390,8 +390,8 @@ def test_a_row_too_large_for_its_network_reaches_no_other(spec):
     largest = np.finfo(spec.dtype).max
     healthy, with_row = eight_networks(1, spec), eight_networks(largest, spec)
 
-    train(spec, healthy)
-    train(spec, with_row)
+    train_group(spec, healthy)
+    train_group(spec, with_row)
 
     assert not np.isfinite(with_row[0].parameters[0][0]).all()
     assert_identical(with_row[1:], healthy[1:])
@@ -459,14 +459,14 @@ def limit_chunks(monkeypatch):
 @pytest.fixture(scope="module")
 def trained():
     networks = varied_networks()
-    train(ADAM, networks)
+    train_group(ADAM, networks)
     return networks
 
 
 def test_chunks_that_end_with_the_epoch_give_the_same_numbers(trained):
     networks = varied_networks()
 
-    train(ADAM, networks, each_epoch=True)
+    train_group(ADAM, networks, each_epoch=True)
 
     assert_identical(networks, trained)
 
@@ -475,7 +475,7 @@ def test_chunks_that_end_with_the_epoch_give_the_same_numbers(trained):
 def test_chunks_of_a_single_step_give_the_same_numbers(trained, each_epoch, limit_chunks):
     networks, chunks = varied_networks(), limit_chunks(1)
 
-    train(ADAM, networks, each_epoch=each_epoch)
+    train_group(ADAM, networks, each_epoch=each_epoch)
 
     assert set(chunks) == {1}
     assert_identical(networks, trained)
@@ -485,7 +485,7 @@ def test_chunks_of_a_single_step_give_the_same_numbers(trained, each_epoch, limi
 def test_chunks_end_with_an_epoch_if_one_fits(trained, n_steps, expected, limit_chunks):
     networks, chunks = varied_networks(), limit_chunks(n_steps)
 
-    train(ADAM, networks)
+    train_group(ADAM, networks)
 
     assert {*chunks} <= expected
     assert_identical(networks, trained)
@@ -496,7 +496,7 @@ def test_chunks_of_at_most_four_steps_give_the_same_numbers(trained, monkeypatch
     monkeypatch.setattr(shapes, "MAX_STEPS", 4)
     assert stack_shape(ADAM, networks).steps == 4
 
-    train(ADAM, networks)
+    train_group(ADAM, networks)
 
     assert_identical(networks, trained)
 
@@ -507,7 +507,7 @@ def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, n_steps,
     limit_chunks(n_steps)
     networks, seen = varied_networks(), []
 
-    train(ADAM, networks, lambda news, *_: seen.append(news), each_epoch)
+    train_group(ADAM, networks, lambda news, *_: seen.append(news), each_epoch)
 
     lanes = list(zip(*seen))
     assert not any(len(curves.loss) for idle in lanes[len(networks) :] for curves in idle)
@@ -530,7 +530,7 @@ def test_the_curves_of_an_epoch_keep_no_more_than_themselves_in_memory():
                 owners[id(owner)] = owner
 
     network = make_network(max_epochs=30)
-    train(ADAM, [network], observe, each_epoch=True)
+    train_group(ADAM, [network], observe, each_epoch=True)
 
     assert sum(owner.nbytes for owner in owners.values()) == sum(c.nbytes for c in network.curves)
 
@@ -544,12 +544,12 @@ def test_an_observer_can_stop_the_training_after_an_epoch(n_steps, limit_chunks)
         seen.extend(news[0].loss)
         return len(seen) == 3
 
-    interrupted = train(ADAM, stopped, observe, each_epoch=True)
+    interrupted = train_group(ADAM, stopped, observe, each_epoch=True)
 
     expected = varied_networks()
     for network in expected:
         network.hyper = network.hyper._replace(max_epochs=3)
-    train(ADAM, expected)
+    train_group(ADAM, expected)
     assert not interrupted
     for network in expected:  # these ended by themselves
         network.progress = network.progress._replace(active=1.0)
@@ -564,12 +564,12 @@ def test_ctrl_c_between_epochs_keeps_the_epochs_done():
         if len(calls) == 3:
             raise KeyboardInterrupt
 
-    interrupted = train(ADAM, interrupted_networks, observe, each_epoch=True)
+    interrupted = train_group(ADAM, interrupted_networks, observe, each_epoch=True)
 
     expected = varied_networks()
     for network in expected:
         network.hyper = network.hyper._replace(max_epochs=3)
-    train(ADAM, expected)
+    train_group(ADAM, expected)
     assert interrupted
     for network in expected:
         network.progress = network.progress._replace(active=1.0)
@@ -589,7 +589,7 @@ def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_b
         if len(seen) == 3 and len(news[1].loss) == 0:
             raise KeyboardInterrupt
 
-    interrupted = train(ADAM, networks, observe)
+    interrupted = train_group(ADAM, networks, observe)
 
     assert interrupted
     assert len(finished.curves.loss) == 1
@@ -609,7 +609,7 @@ def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were(monkeypatc
     monkeypatch.setattr("skdense.core.orders.Source.next_order", interrupt)
 
     with pytest.raises(KeyboardInterrupt):
-        train(ADAM, [network])
+        train_group(ADAM, [network])
 
     for ours, theirs in zip(network.parameters, reference.parameters, strict=True):
         np.testing.assert_array_equal(ours[0], theirs[0])

@@ -34,7 +34,7 @@ ours = LowLevelMLPClassifier(**settings).fit(X, y)
 # The same model
 # --------------
 # With the same `random_state` both draw the same initial weights and the same minibatches. What is left
-# is rounding: the loss curves lie on each other, and differ by no more than the last digits of a float64.
+# is rounding: the loss curves lie on each other, and differ in the last digits of a float64 only.
 
 difference = np.abs(np.subtract(ours.loss_curve_, theirs.loss_curve_))
 print(f"largest difference of the losses: {difference.max():.1e}")

@@ -2,8 +2,8 @@
 Rare classes and class weights
 ==============================
 
-One sample in fifty is positive. A network that never says so is right in 98 % of the cases, and useless.
-`class_weight`, which MLPClassifier does not have, moves the balance.
+One sample in fifty is positive. A network that never says so is right in 98 % of the cases, and of no
+use. `class_weight`, which MLPClassifier does not have, moves the balance.
 """
 
 # %%

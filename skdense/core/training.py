@@ -12,40 +12,34 @@ from skdense.core.orders import Orders
 from skdense.core.stack import Plan, Stack
 
 
-def train(spec, networks, observe=None, each_epoch=False, n_stacks=1):
-    """Train networks of equal depth, each as if it were alone, to rounding.
+def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=None):
+    """Train networks, each as if it were alone, to rounding.
 
     Ctrl-C ends the training and keeps what was reached.
 
     Parameters
     ----------
-    spec : Spec
-        What the networks have in common.
-    networks : list of Network
-        They are given their trained parameters, slots, progress and curves.
+    groups : list of (Spec, list of Network)
+        What the networks of a group, of equal depth, have in common, and the networks. They are given
+        their trained parameters, slots, progress and curves.
+    n_stacks : int
+        How many stacks to train at the same time, each in a thread of its own. They go to the groups
+        with the fewest, the first of them first.
+    trained : callable, default=None
+        Called with each network that has stopped, in the thread of its stack.
     observe : callable, default=None
         Called between chunks with a list of the `Curves` of new epochs, one for each lane, and the
         `Stack`: its array `active` tells which lanes go on, its method `write_back` gives the networks
         in them what they have become so far. The training ends if it returns True.
     each_epoch : bool, default=False
         Whether every chunk ends with the epoch.
-    n_stacks : int, default=1
-        How many stacks to train at the same time, each in a thread of its own.
+    stop : threading.Event, default=None
+        Ends the training early when another thread sets it.
 
     Returns
     -------
     interrupted : bool
         Whether Ctrl-C ended the training.
-    """
-    return train_groups([(spec, networks)], n_stacks, observe=observe, each_epoch=each_epoch)
-
-
-def train_groups(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=None):
-    """Train groups of networks, each a pair of the arguments of `train`, n_stacks stacks at a time.
-
-    Stacks go to the groups with the fewest, the first of them first. `trained` is called with each
-    network that has stopped, in the thread of its stack. An event `stop` that another thread sets ends
-    the training early. Returns what `train` does.
     """
     plans = [Plan(spec, networks) for spec, networks in groups]
     lock, stop = Lock(), stop or Event()
