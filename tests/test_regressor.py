@@ -91,7 +91,7 @@ def test_the_signature_begins_with_that_of_mlp_regressor():
     )
     assert list(ours.values())[: len(theirs)] == list(theirs.values())
     assert ours.keys() - of_classifier.keys() == {"quantile"}
-    assert of_classifier.keys() - ours.keys() == {"class_weight"}
+    assert of_classifier.keys() - ours.keys() == {"class_weight", "label_smoothing"}
 
 
 FACTORS = {
