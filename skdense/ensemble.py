@@ -173,7 +173,7 @@ class CrossFitClassifier(ClassifierMixin, _CrossFit):
         The class labels, sorted.
 
     temperature_ : float
-        What the logits are divided by.
+        What the logits are divided by, between 0.22 and 4.5.
 
     oof_probabilities_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by the network that was not trained on it, at the temperature;

@@ -25,14 +25,14 @@ def in_float64(network):
     return clone(network).set_params(dtype="float64")
 
 
-@parametrize_with_checks([CrossFitClassifier(in_float64(CLASSIFIER), cv=3)])
+@parametrize_with_checks([CrossFitClassifier(in_float64(CLASSIFIER), cv=2)])
 def test_every_check_of_scikit_learn_passes(estimator, check):
     check(estimator)
 
 
 def checks_of_regressors():
     """What is different for regressors; the rest of their code is that of the classifier."""
-    ensemble = CrossFitRegressor(in_float64(REGRESSOR), cv=3)
+    ensemble = CrossFitRegressor(in_float64(REGRESSOR), cv=2)
     for estimator, check in estimator_checks_generator(ensemble):
         name = check.func.__name__
         if any(part in name for part in ("regress", "fit2d", "weights_", "supervised_y", "pickle")):
