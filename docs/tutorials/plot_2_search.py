@@ -7,7 +7,7 @@ scikit-learn's own GridSearchCV fits every candidate on every fold. Inside the j
 """
 
 # %%
-# Nothing is new but the ``with`` statement. Four widths, five learning rates and five folds are 100 fits.
+# Only the ``with`` statement is new. Four widths, five learning rates and five folds are 100 fits.
 
 import warnings
 from time import perf_counter
