@@ -230,7 +230,10 @@ class TestParameters:
         theirs = MLPClassifier().get_params()
         ours = LowLevelMLPClassifier().get_params()
         assert {name: ours[name] for name in theirs} == theirs
-        assert set(ours) - set(theirs) == {"dtype", "loss", "init", "class_weight", "n_init"}
+        assert set(ours) - set(theirs) == {
+            "dtype", "loss", "init", "class_weight", "n_init", "dropout", "weight_decay", "warmup",
+            "label_smoothing", "max_grad_norm", "validation_metric",
+        }  # fmt: skip
 
     def test_a_clone_is_unfitted_and_has_the_same_parameters(self):
         model = small(class_weight={0: 1, 1: 2}).fit(X_CLOUDS, Y_CLOUDS)

@@ -26,7 +26,7 @@ CASES = {
 
 
 def learned(y, loss="log_loss"):
-    estimator = SimpleNamespace(loss=loss, class_weight=None, warm_start=False)
+    estimator = SimpleNamespace(loss=loss, class_weight=None, warm_start=False, label_smoothing=0)
     labels = learn_labels(estimator, y, FitInput(None, y), goes_on=False)
     assert type(labels_of(estimator, loss)) is type(labels)
     return labels

@@ -99,10 +99,10 @@ def _run(stack, plan, observe, each_epoch, stop, trained, computing):
                     trained(finished[k])
         return stop.is_set() or not stack.active.any()
 
+    upcoming = orders.take(stack.affordable_steps)
     # The program releases the interpreter's lock, so a thread is enough to draw beside it.
     with ThreadPoolExecutor(1) as drawing:
         try:
-            upcoming = orders.take(stack.affordable_steps)
             while upcoming is not None and not stop.is_set():
                 running = computing.submit(stack.advance, upcoming)
                 is_last = orders.are_drawn and not stack.refills
