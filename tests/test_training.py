@@ -290,12 +290,12 @@ def test_ctrl_c_before_the_stacks_are_waited_for_ends_them(monkeypatch):
     class Executor(ThreadPoolExecutor):
         def submit(self, function, *arguments):
             future = super().submit(function, *arguments)
-            if function.__name__ == "work":
+            if function.__name__ == "_settle":
                 raise KeyboardInterrupt
             return future
 
     monkeypatch.setitem(shapes.STACKED_MULTIPLY_ADDS, "float64", 0)
-    monkeypatch.setattr("skdense.core.training.ThreadPoolExecutor", Executor)
+    monkeypatch.setattr("skdense.core.training._threads", Executor())
     networks = many_networks()
 
     assert train([(ADAM, networks)], 2)
@@ -608,8 +608,7 @@ def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were(monkeypatc
     network, reference = make_network(), make_network()
     monkeypatch.setattr("skdense.core.orders.Source.next_order", interrupt)
 
-    with pytest.raises(KeyboardInterrupt):
-        train_group(ADAM, [network])
+    assert train_group(ADAM, [network])
 
     for ours, theirs in zip(network.parameters, reference.parameters, strict=True):
         np.testing.assert_array_equal(ours[0], theirs[0])

@@ -5,11 +5,52 @@ observers between chunks. More networks than a stack is high wait in a queue: wh
 next takes its lane.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
 from threading import Event, Lock
 
 from skdense.core.orders import Orders
 from skdense.core.stack import Plan, Stack
+
+_threads = ThreadPoolExecutor(max_workers=1024, thread_name_prefix="skdense")
+"""All training runs here, none in the main thread, where Ctrl-C arrives: TensorFlow's C++ may swallow
+the exception when it asks Python for an attribute, and go on without the attribute.
+
+The threads are made as they are needed, and stay, because the first call of TensorFlow in a thread
+takes longer than many a training.
+"""
+
+
+class _Relay:
+    """Calls a function in the thread that waits for others, on their behalf.
+
+    scikit-learn's configuration is a thread's own, and so may be what draws a picture.
+    """
+
+    def __init__(self, function, stop):
+        self.function, self.stop = function, stop
+        self.requests = SimpleQueue()
+
+    def __call__(self, *arguments):
+        """The result of the function; True if all is to stop, and nobody may be there to call it."""
+        reply = Future()
+        self.requests.put((reply, arguments))
+        while not wait([reply], timeout=0.1).done:
+            if self.stop.is_set():
+                return True
+        return reply.result()
+
+    def serve(self, futures):
+        """Call the function whenever another thread asks for it, until the futures are done."""
+        for future in futures:
+            future.add_done_callback(lambda _: self.requests.put(None))
+        for _ in futures:
+            while (request := self.requests.get()) is not None:
+                reply, arguments = request
+                try:
+                    reply.set_result(self.function(*arguments))
+                except BaseException as error:  # it is for the one who asked
+                    reply.set_exception(error)
 
 
 def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=None):
@@ -28,9 +69,10 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
     trained : callable, default=None
         Called with each network that has stopped, in the thread of its stack.
     observe : callable, default=None
-        Called between chunks with a list of the `Curves` of new epochs, one for each lane, and the
-        `Stack`: its array `active` tells which lanes go on, its method `write_back` gives the networks
-        in them what they have become so far. The training ends if it returns True.
+        Called between chunks, in the caller's thread, with a list of the `Curves` of new epochs, one
+        for each lane, and the `Stack`: its array `active` tells which lanes go on, its method
+        `write_back` gives the networks in them what they have become so far. The training ends if it
+        returns True.
     each_epoch : bool, default=False
         Whether every chunk ends with the epoch.
     stop : threading.Event, default=None
@@ -56,62 +98,71 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
 
     def work():
         interrupted, plan = False, None
-        # TensorFlow is called from a thread of its own: Ctrl-C comes to the main thread, where C++ that
-        # asks Python for an attribute may swallow the exception and go on with half of what it wanted.
-        with ThreadPoolExecutor(1) as computing:
-            try:
-                while not (interrupted or stop.is_set()) and (plan := next_plan(plan)):
-                    stack = computing.submit(Stack, plan).result()
-                    try:
-                        interrupted = _run(stack, plan, observe, each_epoch, stop, trained, computing)
-                    finally:
-                        computing.submit(stack.close).result()
-            except BaseException:
-                stop.set()  # the other stacks end with the chunks that are running
-                raise
+        try:
+            while not (interrupted or stop.is_set()) and (plan := next_plan(plan)):
+                stack = Stack(plan)
+                try:
+                    interrupted = _run(stack, relay, each_epoch, stop, trained)
+                finally:
+                    stack.close()
+        except BaseException:
+            stop.set()  # the other stacks end with the chunks that are running
+            raise
         return interrupted
 
-    if n_stacks == 1:
-        return work()
-    with ThreadPoolExecutor(n_stacks) as executor:
+    relay = observe and _Relay(observe, stop)
+    running = [Future() for _ in range(n_stacks)]
+    try:
+        for future in running:
+            _threads.submit(_settle, future, work)
+        if relay is not None:
+            relay.serve(running)
+        return any(future.result() for future in running)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        stop.set()
+        wait([future for future in running if not future.cancel()])
+
+
+def _settle(future, function):
+    """Give a future the function's result. It is made by who waits for it, and cannot be lost."""
+    if future.set_running_or_notify_cancel():
         try:
-            running = [executor.submit(work) for _ in range(n_stacks)]
-            return any(future.result() for future in running)
-        except KeyboardInterrupt:
-            return True
-        finally:
-            stop.set()
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
 
 
-def _run(stack, plan, observe, each_epoch, stop, trained, computing):
-    """Train until no network is left; True if Ctrl-C ended it, after the chunk that was running."""
-    orders = Orders(plan.shape, stack.lanes, stack.steps_per_epoch, each_epoch)
+def _run(stack, observe, each_epoch, stop, trained):
+    """Train until no network is left; True if Ctrl-C ended it."""
+    orders = Orders(stack.plan.shape, stack.lanes, stack.steps_per_epoch, each_epoch)
 
     def end_chunk(news, upcoming):
         """Serve those who watch, and let other networks in; True if there is nothing left to train."""
         if observe is not None and observe(news, stack):
             stop.set()
         finished = {k: stack.networks[k] for k in stack.finished()}
-        if finished:
-            for k, lane in computing.submit(stack.admit, finished).result().items():
-                orders.replace(k, lane, upcoming)
-                if trained is not None:
-                    trained(finished[k])
+        for k, lane in stack.admit(finished).items():
+            orders.replace(k, lane, upcoming)
+            if trained is not None:
+                trained(finished[k])
         return stop.is_set() or not stack.active.any()
 
     upcoming = orders.take(stack.affordable_steps)
-    # The program releases the interpreter's lock, so a thread is enough to draw beside it.
-    with ThreadPoolExecutor(1) as drawing:
+    while upcoming is not None and not stop.is_set():
+        # The program releases the interpreter's lock, so a thread is enough to draw beside it.
+        is_last = orders.are_drawn and not stack.refills
+        drawn = None if is_last else _threads.submit(orders.take, stack.affordable_steps)
         try:
-            while upcoming is not None and not stop.is_set():
-                running = computing.submit(stack.advance, upcoming)
-                is_last = orders.are_drawn and not stack.refills
-                drawn = None if is_last else drawing.submit(orders.take, stack.affordable_steps)
-                news, upcoming = running.result(), None if is_last else drawn.result()
-                if end_chunk(news, upcoming):
-                    break
-                upcoming = upcoming or orders.take(stack.affordable_steps)
+            news = stack.advance(upcoming)
+        finally:
+            upcoming = drawn and drawn.result()
+        try:
+            if end_chunk(news, upcoming):
+                break
         except KeyboardInterrupt:
             stop.set()
             return True
+        upcoming = upcoming or orders.take(stack.affordable_steps)
     return False
