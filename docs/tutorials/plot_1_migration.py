@@ -1,9 +1,9 @@
 """
-From MLPClassifier to LowLevelMLPClassifier
-===========================================
+Coming from MLPClassifier
+=========================
 
-Change the class name, and nothing else. This example checks on a real data set that the model stays the
-same, and shows what there is to gain.
+Change the class name to :class:`~skdense.LowLevelMLPClassifier`, and nothing else. This example checks
+on a real data set that the model stays the same, and shows what there is to gain.
 """
 
 # %%
@@ -40,11 +40,12 @@ difference = np.abs(np.subtract(ours.loss_curve_, theirs.loss_curve_))
 print(f"largest difference of the losses: {difference.max():.1e}")
 print(f"largest difference of the weights: {np.abs(ours.coefs_[0] - theirs.coefs_[0]).max():.1e}")
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-left.plot(theirs.loss_curve_, lw=5, alpha=0.4, label="MLPClassifier")
-left.plot(ours.loss_curve_, "k--", label="LowLevelMLPClassifier")
-left.set(xlabel="epoch", ylabel="training loss", yscale="log")
-left.legend()
+fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
+ax.plot(theirs.loss_curve_, lw=5, alpha=0.4, label="MLPClassifier")
+ax.plot(ours.loss_curve_, "k--", label="LowLevelMLPClassifier")
+ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
+ax.legend()
+plt.show()
 
 # %%
 # Sooner
@@ -61,8 +62,9 @@ def seconds(Estimator, seed):
 
 
 times = {cls.__name__: [seconds(cls, seed) for seed in range(5)] for cls in (type(theirs), type(ours))}
-right.bar(times.keys(), [np.median(each) for each in times.values()], color=["C0", "k"])
-right.set(ylabel="seconds of a fit, median of 5")
+fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
+ax.bar(times.keys(), [np.median(each) for each in times.values()], color=["C0", "k"])
+ax.set(ylabel="seconds of a fit, median of 5")
 plt.show()
 
 # %%
