@@ -22,7 +22,8 @@ def pytest_cmdline_main(config):
 
     The tests of a file share compiled programs, so they stay together.
     """
-    if config.pluginmanager.hasplugin("xdist") and config.option.numprocesses is None:
+    is_worker = hasattr(config, "workerinput")
+    if config.pluginmanager.hasplugin("xdist") and not is_worker and config.option.numprocesses is None:
         config.option.numprocesses = "auto"
         config.option.maxprocesses = 4
         config.option.dist = "loadfile"
