@@ -522,6 +522,47 @@ print("fitted")
         assert outcome(other) == before
 
 
+MAPPED_FILE = '''
+import resource
+import sys
+import tempfile
+import warnings
+
+import numpy as np
+
+from skdense import LowLevelMLPClassifier
+
+warnings.simplefilter("ignore")
+n_rows, n_features = 1_250_000, 100
+model = LowLevelMLPClassifier((2,), solver="sgd", batch_size=50_000, max_iter=1, random_state=0)
+
+
+def fit(n_rows):
+    """Fit to a file of zeros, which takes no room on the disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        np.memmap(f"{folder}/X", np.float32, "w+", shape=(n_rows, n_features)).flush()
+        X = np.memmap(f"{folder}/X", np.float32, "r", shape=(n_rows, n_features))
+        model.fit(X, np.arange(n_rows, dtype=np.int8) % 2)
+        return X.nbytes
+
+
+def private_memory():
+    with open("/proc/self/status") as status:
+        return 1024 * int(next(line for line in status if line.startswith("VmData")).split()[1])
+
+
+fit(100_000)  # imports and compiles
+limit = private_memory() + int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+print(fit(n_rows))
+'''
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is one of Linux")
+def test_a_mapped_file_is_trained_without_a_copy_in_memory():
+    assert int(run_python(MAPPED_FILE, 300_000_000)) == 500_000_000
+
+
 def imported_modules(path):
     """The names of all modules that a file imports, at its top or inside a function."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -137,18 +137,30 @@ def share(array):
     """A tensor that uses the memory of a large `array`, which must not change meanwhile.
 
     `tf.constant` would need twice the array's memory on top of it. The tensor is for compiled programs
-    only. Memory that may not be written or is not aligned is copied once.
+    only. Memory that is not aligned is copied once; memory that may not be written, such as a file that
+    is mapped to be read, is not.
     """
     if array.nbytes <= LARGE_BYTES:
         return to_tensor(array)
-    if not array.flags.writeable or array.ctypes.data % _ALIGNMENT:
+    if array.ctypes.data % _ALIGNMENT or not array.flags.c_contiguous:
         array = _aligned_copy(array)
-    return view(array)
+    return view(np.asarray(_AsIfWritable(array)))
 
 
 def view(array):
     """A tensor on the memory of an array from NumPy's allocator, for compiled programs only."""
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+class _AsIfWritable:
+    """What NumPy takes for an array on the memory of another that may be written.
+
+    NumPy exports no other memory. No program writes to its arguments.
+    """
+
+    def __init__(self, array):
+        self._array = array  # keeps the memory
+        self.__array_interface__ = array.__array_interface__ | {"data": (array.ctypes.data, False)}
 
 
 def _aligned_copy(array):
