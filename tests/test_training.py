@@ -295,7 +295,7 @@ def test_ctrl_c_before_the_stacks_are_waited_for_ends_them(monkeypatch):
             return future
 
     monkeypatch.setitem(shapes.STACKED_MULTIPLY_ADDS, "float64", 0)
-    monkeypatch.setattr("skdense.core.training._threads", Executor())
+    monkeypatch.setattr("skdense.core.training.ThreadPoolExecutor", Executor)
     networks = many_networks()
 
     assert train([(ADAM, networks)], 2)

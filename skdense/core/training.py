@@ -12,14 +12,6 @@ from threading import Event, Lock
 from skdense.core.orders import Orders
 from skdense.core.stack import Plan, Stack
 
-_threads = ThreadPoolExecutor(max_workers=1024, thread_name_prefix="skdense")
-"""All training runs here, none in the main thread, where Ctrl-C arrives: TensorFlow's C++ may swallow
-the exception when it asks Python for an attribute, and go on without the attribute.
-
-The threads are made as they are needed, and stay, because the first call of TensorFlow in a thread
-takes longer than many a training.
-"""
-
 
 class _Relay:
     """Calls a function in the thread that waits for others, on their behalf.
@@ -112,17 +104,21 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
 
     relay = observe and _Relay(observe, stop)
     running = [Future() for _ in range(n_stacks)]
-    try:
-        for future in running:
-            _threads.submit(_settle, future, work)
-        if relay is not None:
-            relay.serve(running)
-        return any(future.result() for future in running)
-    except KeyboardInterrupt:
-        return True
-    finally:
-        stop.set()
-        wait([future for future in running if not future.cancel()])
+    # No training runs in the main thread, where Ctrl-C arrives: TensorFlow's C++ may swallow the
+    # exception when it asks Python for an attribute, and go on without the attribute. The threads are
+    # new ones: Ctrl-C within `submit` can make an executor believe that it has an idle thread.
+    with ThreadPoolExecutor(n_stacks) as executor:
+        try:
+            for future in running:
+                executor.submit(_settle, future, work)
+            if relay is not None:
+                relay.serve(running)
+            return any(future.result() for future in running)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            stop.set()
+            wait([future for future in running if not future.cancel()])
 
 
 def _settle(future, function):
@@ -149,20 +145,19 @@ def _run(stack, observe, each_epoch, stop, trained):
                 trained(finished[k])
         return stop.is_set() or not stack.active.any()
 
-    upcoming = orders.take(stack.affordable_steps)
-    while upcoming is not None and not stop.is_set():
-        # The program releases the interpreter's lock, so a thread is enough to draw beside it.
-        is_last = orders.are_drawn and not stack.refills
-        drawn = None if is_last else _threads.submit(orders.take, stack.affordable_steps)
-        try:
+    # The program releases the interpreter's lock, so a thread is enough to draw beside it.
+    with ThreadPoolExecutor(1) as drawing:
+        upcoming = orders.take(stack.affordable_steps)
+        while upcoming is not None and not stop.is_set():
+            is_last = orders.are_drawn and not stack.refills
+            drawn = None if is_last else drawing.submit(orders.take, stack.affordable_steps)
             news = stack.advance(upcoming)
-        finally:
             upcoming = drawn and drawn.result()
-        try:
-            if end_chunk(news, upcoming):
-                break
-        except KeyboardInterrupt:
-            stop.set()
-            return True
-        upcoming = upcoming or orders.take(stack.affordable_steps)
+            try:
+                if end_chunk(news, upcoming):
+                    break
+            except KeyboardInterrupt:
+                stop.set()
+                return True
+            upcoming = upcoming or orders.take(stack.affordable_steps)
     return False
