@@ -40,9 +40,11 @@ class _Relay:
             while (request := self.requests.get()) is not None:
                 reply, arguments = request
                 try:
-                    reply.set_result(self.function(*arguments))
+                    result = self.function(*arguments)
                 except BaseException as error:  # it is for the one who asked
                     reply.set_exception(error)
+                else:
+                    reply.set_result(result)
 
 
 def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=None):
