@@ -32,7 +32,6 @@ from skdense.validation import FitInput, one_column
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 
-_FLOATS = (np.float64, np.float32)
 _LOG_TEMPERATURES = (-1.5, 1.5)
 """Where all samples are predicted right, a lower temperature always looks better; it is not."""
 
@@ -92,8 +91,7 @@ class _CrossFit(MetaEstimatorMixin, BaseEstimator):
         return self
 
     def _fit(self, network, X, y, sample_weight):
-        dtype = _FLOATS if network.dtype is None else network.dtype
-        X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=dtype)
+        X, y = validate_data(self, X, y, **_checks(network), multi_output=True)
         y = self._check_y(one_column(y))
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
@@ -129,9 +127,7 @@ class _CrossFit(MetaEstimatorMixin, BaseEstimator):
     def _checked(self, X):
         """The samples to predict, in the networks' precision where they have one of their own."""
         check_is_fitted(self)
-        dtype = self.estimators_[0].dtype
-        dtype = _FLOATS if dtype is None else dtype
-        return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
+        return validate_data(self, X, **_checks(self.estimators_[0]), reset=False)
 
     def _known(self, y, train):
         """The rows to train on, a mask, given those outside of the fold."""
@@ -369,6 +365,12 @@ class CrossFitRegressor(RegressorMixin, _CrossFit):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _checks(network):
+    """What X is checked for: the precision of a network that has one of its own."""
+    dtype = (np.float64, np.float32) if network.dtype is None else network.dtype
+    return {"accept_sparse": "csr", "dtype": dtype}
 
 
 def _at(temperature, log_probabilities):

@@ -17,6 +17,12 @@ import skdense
 
 # --- data --------------------------------------------------------------------------------------------
 
+OF_NOTEBOOK = {
+    "solver": "sgd", "momentum": 0, "learning_rate_init": 0.1, "shuffle": False, "alpha": 0,
+    "loss": "squared_error", "init": "uniform", "tol": 0, "n_iter_no_change": np.inf,
+}  # fmt: skip
+"""The settings of the notebook's classifier, whose wide layers collapse."""
+
 PROBLEMS = ("binary", "three classes", "multilabel")
 
 

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_score
 
+from helpers import OF_NOTEBOOK
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.collapse import likely_cause, warn_if_collapsed
 from skdense.continuous import Continuous
@@ -23,21 +24,7 @@ from skdense.jobs import prepare
 from skdense.validation import FitInput
 
 X, y = make_two_clouds(100, random_state=0)
-NOTEBOOK = LowLevelMLPClassifier(
-    (5, 5),
-    solver="sgd",
-    momentum=0,
-    learning_rate_init=0.1,
-    batch_size=10,
-    shuffle=False,
-    alpha=0,
-    loss="squared_error",
-    init="uniform",
-    max_iter=30,
-    tol=0,
-    n_iter_no_change=np.inf,
-    random_state=0,
-)
+NOTEBOOK = LowLevelMLPClassifier((5, 5), **OF_NOTEBOOK, batch_size=10, max_iter=30, random_state=0)
 
 
 def warnings_of(function):

@@ -8,25 +8,13 @@ from sklearn.metrics import r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers import OF_NOTEBOOK
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.datasets import make_two_clouds
 from skdense.inspection import dead_units, study_seeds
 
 X, y = make_two_clouds(100, random_state=0)
-NOTEBOOK = LowLevelMLPClassifier(
-    (2, 2),
-    solver="sgd",
-    momentum=0,
-    learning_rate_init=0.1,
-    batch_size=100,
-    shuffle=False,
-    alpha=0,
-    loss="squared_error",
-    init="uniform",
-    max_iter=20,
-    tol=0,
-    n_iter_no_change=np.inf,
-)
+NOTEBOOK = LowLevelMLPClassifier((2, 2), **OF_NOTEBOOK, batch_size=100, max_iter=20)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

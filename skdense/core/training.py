@@ -91,18 +91,17 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
             return plan
 
     def work():
-        interrupted, plan = False, None
+        plan = None
         try:
-            while not (interrupted or stop.is_set()) and (plan := next_plan(plan)):
+            while not stop.is_set() and (plan := next_plan(plan)):
                 stack = Stack(plan)
                 try:
-                    interrupted = _run(stack, relay, each_epoch, stop, trained)
+                    _run(stack, relay, each_epoch, stop, trained)
                 finally:
                     stack.close()
         except BaseException:
             stop.set()  # the other stacks end with the chunks that are running
             raise
-        return interrupted
 
     relay = observe and _Relay(observe, stop)
     running = [Future() for _ in range(n_stacks)]
@@ -115,12 +114,14 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
                 executor.submit(_settle, future, work)
             if relay is not None:
                 relay.serve(running)
-            return any(future.result() for future in running)
+            for future in running:
+                future.result()
         except KeyboardInterrupt:
             return True
         finally:
             stop.set()
             wait([future for future in running if not future.cancel()])
+    return False
 
 
 def _settle(future, function):
@@ -133,7 +134,7 @@ def _settle(future, function):
 
 
 def _run(stack, observe, each_epoch, stop, trained):
-    """Train until no network is left; True if Ctrl-C ended it."""
+    """Train until no network is left, or all is to stop."""
     orders = Orders(stack.plan.shape, stack.lanes, stack.steps_per_epoch, each_epoch)
 
     def end_chunk(news, upcoming):
@@ -155,11 +156,6 @@ def _run(stack, observe, each_epoch, stop, trained):
             drawn = None if is_last else drawing.submit(orders.take, stack.affordable_steps)
             news = stack.advance(upcoming)
             upcoming = drawn and drawn.result()
-            try:
-                if end_chunk(news, upcoming):
-                    break
-            except KeyboardInterrupt:
-                stop.set()
-                return True
+            if end_chunk(news, upcoming):
+                break
             upcoming = upcoming or orders.take(stack.affordable_steps)
-    return False

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.inspection.studies import SeedStudy
-from skdense.inspection.units import last_step, unit_outputs
+from skdense.inspection.units import are_dead, last_step, unit_outputs
 from skdense.many import check_estimators
 
 _CURVES = {
@@ -240,7 +240,7 @@ class UnitActivityDisplay:
         activity, dead = [], []
         for outputs in unit_outputs(estimator, X):
             activity.append(outputs.std(axis=0))
-            dead.append(np.ptp(outputs, axis=0) == 0)
+            dead.append(are_dead(outputs))
         if not activity:
             raise ValueError("estimator must have a hidden layer, got one without")
         return cls(activity, dead).plot(ax)

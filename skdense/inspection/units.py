@@ -37,7 +37,7 @@ def dead_units(estimator, X):
     >>> [dead.shape for dead in dead_units(clf, X)]
     [(4,)]
     """
-    return [np.ptp(values, axis=0) == 0 for values in unit_outputs(estimator, X)]
+    return [*map(are_dead, unit_outputs(estimator, X))]
 
 
 def unit_outputs(estimator, X):
@@ -50,6 +50,11 @@ def unit_outputs(estimator, X):
     X = validate_data(estimator, X, accept_sparse="csr", reset=False)
     layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
     return hidden_values(layers, ACTIVATIONS[estimator.activation].array, X)
+
+
+def are_dead(outputs):
+    """Which units have the same output for every sample, given those of a layer."""
+    return np.ptp(outputs, axis=0) == 0
 
 
 def last_step(estimator):
