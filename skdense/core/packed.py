@@ -60,14 +60,12 @@ ROWS = Numbers(*(slice(start, stop) for start, stop in pairwise(_ENDS)))
 class Cut:
     """The numbers of an array, as attributes: `(K,)`, or `(K, 1)` of an array `(n_numbers, K, 1)`.
 
-    Each is cut out where it is used, in the kernel that uses it: to cut out all is many operations.
+    It is to be made within the loop's body that uses it: what is not used there costs nothing, but
+    each number that comes from outside would be an argument of the loop.
     """
 
     def __init__(self, numbers):
-        self._numbers = numbers
-
-    def __getattr__(self, field):
-        return self._numbers[_FIELDS.index(field)]
+        vars(self).update(zip(_FIELDS, tf.unstack(numbers)))
 
 
 def replaced(numbers, **new):

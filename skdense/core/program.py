@@ -79,7 +79,7 @@ class _Program:
     def run(self, training, validation, numbers, dropout, state):
         """Run a chunk's steps, and what ends an epoch after each of its epochs."""
         # What is cast for every parameter is cast once.
-        hyper = Cut(tf.cast(numbers, self.dtype)[..., None])
+        hyper = tf.cast(numbers, self.dtype)[..., None]
         of_rule = [*map(self._of_arrays, self.optimizer.numbers(Cut(numbers)))]
 
         def step(s, numbers, pieces):
@@ -113,9 +113,9 @@ class _Program:
     def step(self, table, order, hyper, of_rule, dropout, numbers, pieces):
         """A gradient step: the numbers and pieces after it.
 
-        hyper, and the rule's numbers, are `(K, 1)` in the pieces' dtype.
+        hyper has the numbers `(n_numbers, K, 1)`, as those of the rule, in the pieces' dtype.
         """
-        now = Cut(numbers)
+        now, hyper = Cut(numbers), Cut(hyper)
         n_real = tf.clip_by_value(now.n_samples - now.position * now.batch_size, 0, now.batch_size)
         minibatch = minibatches.gather(table, self.shape.table, order, now.shift, n_real)
         parameters = [values for values, *_ in pieces]
@@ -190,7 +190,7 @@ class _Program:
         origin = rows_of(0).targets[:, :1]
 
         def block(b, sums):
-            new = self.objective.validation_sums(rows_of(b), parameters, hyper, origin)
+            new = self.objective.validation_sums(rows_of(b), parameters, Cut(hyper), origin)
             return b + 1, sums + new
 
         n_blocks = tf.where(is_over[0], tf.cast(now.n_blocks[0], tf.int32), 0)
