@@ -73,6 +73,7 @@ def _train_stochastic(job, tasks):
     from skdense.core.runtime import n_threads
     from skdense.core.training import train
 
+    watched = tasks and alone
     printer = trained = None
     if estimator.verbose and alone:
         printer = EpochPrinter(estimator, job.networks[0])
@@ -86,13 +87,19 @@ def _train_stochastic(job, tasks):
     def observe(news, stack):
         if printer:
             printer.print_epochs(*news)
-        if tasks and alone and len(news[0].loss):
+        if watched and len(news[0].loss):
             return tasks.advance(stack.active.any(), lambda: attributes_now(stack))
         return False
 
-    n_stacks = min(len(job.networks), n_threads())
+    n_stacks = 1 if alone else min(len(job.networks), n_threads())
     group = job.spec, job.networks
-    interrupted = train([group], n_stacks, trained, observe, each_epoch=tasks is not None)
+    interrupted = train(
+        [group],
+        n_stacks,
+        trained,
+        observe if printer or watched else None,
+        each_epoch=tasks is not None,
+    )
     if printer and job.networks[0].progress.converged:
         printer.print_end()
     return interrupted

@@ -111,7 +111,13 @@ def _further_draws(estimator, network):
             network.layer_sizes, estimator.init, estimator.activation, stream, dtype
         )
         dropout = _dropout(estimator, stream)
-        yield replace(network, parameters=parameters, dropout=dropout, owns_stream=True)
+        yield replace(
+            network,
+            parameters=parameters,
+            dropout=dropout,
+            random_state=deepcopy(network.random_state),
+            owns_stream=True,
+        )
 
 
 def _dropout(estimator, random_state):

@@ -329,9 +329,9 @@ def _own_streams(jobs):
     for random_state, its_jobs in users.items():
         if len(its_jobs) > 1:
             for job in its_jobs:
-                own = np.random.RandomState(random_state.randint(2**31))
+                seed = random_state.randint(2**31)
                 for network in job.networks:
-                    network.random_state, network.owns_stream = own, True
+                    network.random_state, network.owns_stream = np.random.RandomState(seed), True
 
 
 def _groups(networks):

@@ -100,7 +100,7 @@ def _check_arrays(estimator, given, goes_on):
     dtype = (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
     X, y = validate_data(estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on)
     if goes_on and estimator.dtype is None:
-        X = X.astype(np.result_type(X.dtype, *estimator.coefs_), copy=False)
+        X = X.astype(estimator.coefs_[0].dtype, copy=False)
     return X, one_column(y)
 
 

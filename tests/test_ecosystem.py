@@ -335,6 +335,13 @@ class TestProbabilities:
             model = small(dtype=dtype).fit(data, Y_CLOUDS)
             assert {array.dtype for array in model.coefs_} == {np.dtype(dtype)}
 
+    @pytest.mark.parametrize(("first", "then"), [("float32", float), (float, "float32")])
+    def test_training_goes_on_in_the_dtype_it_began_with_as_mlpclassifiers(self, first, then):
+        ours, theirs = fitted_pair(X_CLOUDS.astype(first), Y_CLOUDS)
+        for model in (ours, theirs):
+            model.partial_fit(X_CLOUDS.astype(then), Y_CLOUDS)
+        assert ours.coefs_[0].dtype == theirs.coefs_[0].dtype == np.dtype(first)
+
     @pytest.mark.parametrize("data", [(X, y), (X_CLOUDS, Y_CLOUDS)], ids=["multiclass", "binary"])
     def test_log_probabilities_are_finite_where_mlpclassifiers_are_not(self, data):
         X, y = data

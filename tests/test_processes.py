@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
-from helpers import PACKAGE, TIME_LIMIT, run_python, running_python
+from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, run_python, running_python
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -218,11 +219,16 @@ for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
 
     @pytest.fixture
     def alarm(self):
-        """Makes KeyboardInterrupt, as Ctrl-C does, after some seconds."""
-        previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
-        yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        """Presses Ctrl-C after some seconds."""
+        timers = []
+
+        def press_after(seconds):
+            timers.append(threading.Timer(seconds, press_ctrl_c))
+            timers[-1].start()
+
+        yield press_after
+        for timer in timers:
+            timer.cancel()
 
     @needs_posix_signals
     @pytest.mark.parametrize("early_stopping", [False, True])

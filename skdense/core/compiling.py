@@ -33,7 +33,9 @@ def _compiled(make, *key):
         program = program.get_concrete_function()
 
     def run(*arguments):
+        # The program itself would compare each argument with its TensorSpec, which takes longer than
+        # many a training step.
         with tf.device(CPU):
-            return program(*arguments)
+            return program.inference_fn.call_preflattened(tf.nest.flatten(arguments))
 
     return run

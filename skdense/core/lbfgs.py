@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 from skdense.core import minibatches
 from skdense.core.activations import ACTIVATIONS
 from skdense.core.compiling import compiled
+from skdense.core.interrupts import ctrl_c_held
 from skdense.core.layout import Layout
 from skdense.core.network import Hyper
 from skdense.core.objective import Objective
@@ -39,15 +40,16 @@ class _Stopped(Exception):
 
 
 def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
-    """Train one network on all rows at once; it is given its parameters after each iteration.
+    """Train one network on all rows at once, and give it its parameters.
 
-    `observe(minimum)` is called after each iteration and ends the training if it returns True. Ctrl-C
-    ends it too, and keeps the last iteration's parameters.
+    `observe(minimum)` is called after each iteration, with the network's parameters of that iteration,
+    and ends the training if it returns True. Ctrl-C ends it too, and keeps the last iteration's.
     """
     sizes, latest = network.layer_sizes, Minimum(np.nan, 0, True, message="", interrupted=False)
     evaluate, layout, vector = _objective_of(spec._replace(dtype="float64"), network)
     # scipy sees the network's own parameters. The padding around them has a gradient of zero.
     own = layout.places(sizes)
+    reached = vector[own]
 
     def objective(parameters):
         vector[own] = parameters
@@ -59,20 +61,23 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
         network.parameters = layout.unpack(vector, sizes)
 
     def iteration(intermediate_result):
-        nonlocal latest
+        nonlocal latest, reached
         latest = latest._replace(loss=float(intermediate_result.fun), n_iter=latest.n_iter + 1)
-        keep(intermediate_result.x)
-        if observe is not None and observe(latest):
-            raise _Stopped
+        reached = intermediate_result.x.copy()
+        if observe is not None:
+            keep(reached)
+            if observe(latest):
+                raise _Stopped
 
     options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
     try:
         result = minimize(
-            objective, vector[own], jac=True, method="L-BFGS-B", options=options, callback=iteration
+            objective, reached, jac=True, method="L-BFGS-B", options=options, callback=iteration
         )
     except _Stopped:
         return latest
     except KeyboardInterrupt:
+        keep(reached)
         return latest._replace(interrupted=True)
     keep(result.x)
     return Minimum(float(result.fun), result.nit, result.success, result.message, False)
@@ -90,8 +95,9 @@ def _objective_of(spec, network):
     layout = Layout(layer_sizes)
 
     def evaluate(vector):
-        loss, gradient = program(tensors, to_tensor(vector[None, :]), numbers)
-        return float(loss), gradient.numpy()[0]
+        with ctrl_c_held():
+            loss, gradient = program(tensors, to_tensor(vector[None, :]), numbers)
+            return float(loss), gradient.numpy()[0]
 
     padded_bias = ACTIVATIONS[spec.activation].padded_bias
     return evaluate, layout, layout.pack(network.parameters, spec.dtype, padded_bias)

@@ -26,13 +26,13 @@ class Source:
     """The orders that one random stream gives, epoch by epoch.
 
     Each epoch's shuffle is composed with the last epoch's order, as in MLPClassifier. Networks whose
-    streams are alike share a source, which keeps an order until all its users have passed it. It draws
-    from a copy of the random state: `rewind` brings the networks' own to where they belong when the
-    training ends, unless all are private, so that it does not matter.
+    streams are alike share a source, which keeps an order until all its users have passed it. Unless all
+    are private it draws from a copy of the random state, and `rewind` brings the networks' own to where
+    they belong when the training ends.
     """
 
     def __init__(self, random_state, n_samples, users, private):
-        self.random_state = deepcopy(random_state)
+        self.random_state = random_state if private else deepcopy(random_state)
         self.shared, self.private = len(users) > 1, private
         self.identity = np.arange(n_samples)
         self.shuffled = np.arange(n_samples)
@@ -169,7 +169,7 @@ class Orders:
         self.steps_per_epoch = steps_per_epoch
         self.position = 0
         size = shape.steps, shape.height, shape.batch
-        self.buffers = cycle([np.zeros(size, np.int32), np.zeros(size, np.int32)])
+        self.buffers = cycle(np.zeros(size, np.int32) for _ in range(2))
 
     @property
     def are_drawn(self):

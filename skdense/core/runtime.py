@@ -13,15 +13,13 @@ from importlib.util import find_spec
 import numpy as np
 from joblib import cpu_count
 
-from skdense.core.shapes import LARGE_BYTES
-
 CPU = "/CPU:0"
 """Where all tensors are and all programs run. A GPU was never measured, and would round float32
 products to TensorFloat-32."""
 
-# What XLA asks of a program's arguments, and NumPy's allocator gives. Other operations of TensorFlow
-# abort on less than 64, so a shared tensor must go nowhere but into a compiled program.
-_ALIGNMENT = 16
+# What TensorFlow's own tensors have: its operations abort on less, and compiled programs may crash. For
+# what a program only gathers from, that of NumPy's allocator is enough.
+_ALIGNMENT, _ALIGNMENT_OF_GATHERED = 64, 16
 
 
 def _has_stderr():
@@ -128,27 +126,23 @@ def n_threads():
 
 
 def to_tensor(array):
-    """A tensor with a copy of `array`."""
-    with tf.device(CPU):
-        return tf.constant(array)
+    """A tensor with a copy of `array`. It is made sooner than `tf.constant` would make it."""
+    return view(_aligned_copy(array, _ALIGNMENT))
 
 
 def share(array):
-    """A tensor that uses the memory of a large `array`, which must not change meanwhile.
+    """A tensor that uses the memory of `array`, which must not change meanwhile.
 
-    `tf.constant` would need twice the array's memory on top of it. The tensor is for compiled programs
-    only. Memory that is not aligned is copied once; memory that may not be written, such as a file that
-    is mapped to be read, is not.
+    It is for compiled programs only, which gather from it. Memory that is not aligned is copied once;
+    memory that may not be written, such as a file that is mapped to be read, is not.
     """
-    if array.nbytes <= LARGE_BYTES:
-        return to_tensor(array)
-    if array.ctypes.data % _ALIGNMENT or not array.flags.c_contiguous:
-        array = _aligned_copy(array)
+    if array.ctypes.data % _ALIGNMENT_OF_GATHERED or not array.flags.c_contiguous:
+        array = _aligned_copy(array, _ALIGNMENT_OF_GATHERED)
     return view(np.asarray(_AsIfWritable(array)))
 
 
 def view(array):
-    """A tensor on the memory of an array from NumPy's allocator, for compiled programs only."""
+    """A tensor on the memory of an array, for compiled programs only, which gather from it."""
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
@@ -163,9 +157,9 @@ class _AsIfWritable:
         self.__array_interface__ = array.__array_interface__ | {"data": (array.ctypes.data, False)}
 
 
-def _aligned_copy(array):
-    buffer = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % _ALIGNMENT
+def _aligned_copy(array, alignment):
+    buffer = np.empty(array.nbytes + alignment, np.uint8)
+    start = -buffer.ctypes.data % alignment
     copy = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from threading import Event, Lock
 
+from skdense.core.interrupts import can_hold_ctrl_c, ctrl_c_held
 from skdense.core.orders import Orders
 from skdense.core.stack import Plan, Stack
 
@@ -92,26 +93,29 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
 
     def work():
         plan = None
-        try:
-            while not stop.is_set() and (plan := next_plan(plan)):
-                stack = Stack(plan)
-                try:
-                    _run(stack, relay, each_epoch, stop, trained)
-                finally:
-                    stack.close()
-        except BaseException:
-            stop.set()  # the other stacks end with the chunks that are running
-            raise
+        while not stop.is_set() and (plan := next_plan(plan)):
+            stack = Stack(plan)
+            try:
+                _run(stack, relay, each_epoch, stop, trained)
+            finally:
+                stack.close()
 
     relay = observe and _Relay(observe, stop)
+    # A thread takes longer to start than partial_fit trains for.
+    if n_stacks == 1 and relay is None and can_hold_ctrl_c():
+        try:
+            with ctrl_c_held(stop.set):
+                work()
+        except KeyboardInterrupt:
+            return True
+        return False
     running = [Future() for _ in range(n_stacks)]
-    # No training runs in the main thread, where Ctrl-C arrives: TensorFlow's C++ may swallow the
-    # exception when it asks Python for an attribute, and go on without the attribute. The threads are
-    # new ones: Ctrl-C within `submit` can make an executor believe that it has an idle thread.
+    # The threads are new ones: Ctrl-C within `submit` can make an executor believe that it has an idle
+    # thread.
     with ThreadPoolExecutor(n_stacks) as executor:
         try:
             for future in running:
-                executor.submit(_settle, future, work)
+                executor.submit(_settle, future, work, stop)
             if relay is not None:
                 relay.serve(running)
             for future in running:
@@ -124,12 +128,13 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
     return False
 
 
-def _settle(future, function):
-    """Give a future the function's result. It is made by who waits for it, and cannot be lost."""
+def _settle(future, work, stop):
+    """Give a future the result of the work. It is made by who waits for it, and cannot be lost."""
     if future.set_running_or_notify_cancel():
         try:
-            future.set_result(function())
+            future.set_result(work())
         except BaseException as error:
+            stop.set()  # the other stacks end with the chunks that are running
             future.set_exception(error)
 
 

@@ -1,0 +1,39 @@
+"""Ctrl-C while TensorFlow works in the main thread, where Python raises it."""
+
+import signal
+from contextlib import contextmanager
+from threading import current_thread, main_thread
+
+
+def can_hold_ctrl_c():
+    """Whether Ctrl-C can be held back in this thread: it does not come here, or nobody else answers it."""
+    return not _is_main() or signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@contextmanager
+def ctrl_c_held(when_it_comes=lambda: None):
+    """Hold Ctrl-C back, if that is possible, until the block ends, and raise KeyboardInterrupt then.
+
+    TensorFlow's C++ may swallow the exception when it asks Python for an attribute, and go on without
+    the attribute. `when_it_comes` is called at once.
+    """
+    if not (_is_main() and can_hold_ctrl_c()):
+        yield
+        return
+    came = []
+
+    def hold(*_):
+        came.append(True)
+        when_it_comes()
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if came:
+        raise KeyboardInterrupt
+
+
+def _is_main():
+    return current_thread() is main_thread()

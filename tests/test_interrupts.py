@@ -1,0 +1,78 @@
+"""Ctrl-C while TensorFlow works in the main thread: it waits for the end, and is never lost."""
+
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+from helpers import press_ctrl_c
+from skdense import LowLevelMLPClassifier
+from skdense.core.interrupts import can_hold_ctrl_c, ctrl_c_held
+
+
+def test_ctrl_c_waits_for_the_end_of_the_block_and_is_told_at_once():
+    happened = []
+    with pytest.raises(KeyboardInterrupt), ctrl_c_held(lambda: happened.append("told")):
+        press_ctrl_c()
+        happened.append("block goes on")
+    assert happened == ["told", "block goes on"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_comes_before_ctrl_c():
+    with pytest.raises(ZeroDivisionError), ctrl_c_held():
+        press_ctrl_c()
+        1 / 0  # noqa: B018
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_another_thread_neither_holds_ctrl_c_nor_has_to():
+    seen = []
+
+    def work():
+        seen.append(can_hold_ctrl_c())
+        with ctrl_c_held():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [True, signal.default_int_handler]
+
+
+class Enough(Exception):
+    """What a user's own handler raises."""
+
+
+@pytest.fixture
+def own_handler():
+    """Let SIGINT raise `Enough`."""
+
+    def handler(*_):
+        raise Enough
+
+    before = signal.signal(signal.SIGINT, handler)
+    yield handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_users_own_handler_stays_in_place(own_handler):
+    assert not can_hold_ctrl_c()
+    with pytest.raises(Enough), ctrl_c_held():
+        assert signal.getsignal(signal.SIGINT) is own_handler
+        press_ctrl_c()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
+def test_what_a_users_own_handler_raises_ends_a_fit_and_leaves_the_estimator_as_it_was(own_handler):
+    X, y = np.eye(8), [0, 1] * 4
+    model = LowLevelMLPClassifier((2,), max_iter=3, tol=0, random_state=0).fit(X, y)
+    before = dict(vars(model))
+    model.set_params(max_iter=10**6, n_iter_no_change=10**6)
+    timer = threading.Timer(0.2, press_ctrl_c)
+    timer.start()
+    with pytest.raises(Enough):
+        model.fit(X, y)
+    model.set_params(max_iter=3, n_iter_no_change=10)
+    assert dict(vars(model)) == before
