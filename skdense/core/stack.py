@@ -79,7 +79,10 @@ def _steps_in_a_chunk(shape, machine):
 
 
 class Plan:
-    """What the stacks of a group share: the program, the tables, the queue of networks."""
+    """What the stacks of a group share: the program, the tables, the queue of networks.
+
+    Where all networks are validated on a part of their data, one table serves both.
+    """
 
     def __init__(self, spec, networks):
         self.spec, self.networks = spec, networks
@@ -97,6 +100,7 @@ class Plan:
                 self.layout = Layout(self.shape.layer_sizes)
                 self.program = compiled(training_program, self.spec, self.shape)
                 self.sources = sources_of(self.networks)
+                self._splits = all(network.validation is network.data for network in self.networks)
 
     def end(self):
         """Let go of the tables, if this was the last stack."""
@@ -118,7 +122,7 @@ class Plan:
             data = self._place("data", network, self.shape.table)
             if network.validation is None:
                 return data, ((), 0, 0)
-            if all(network.validation is network.data for network in self.networks):
+            if self._splits:
                 return data, data
             return data, self._place("validation", network, self.shape.validation)
 
