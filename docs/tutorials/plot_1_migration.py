@@ -48,8 +48,8 @@ ax.legend()
 plt.show()
 
 # %%
-# Sooner
-# ------
+# Repeated fits are faster
+# ------------------------
 # The first fit has imported TensorFlow and compiled a program. Every later fit of such a shape reuses
 # it, whatever the seed, the learning rate or the number of epochs.
 

@@ -2,8 +2,8 @@
 Regression, with an interval around the prediction
 ==================================================
 
-:class:`~skdense.LowLevelMLPRegressor` is to MLPRegressor what the classifier is to MLPClassifier. Two
-losses more predict quantiles, and three networks, trained together, an interval.
+:class:`~skdense.LowLevelMLPRegressor` is to MLPRegressor what the classifier is to MLPClassifier. It
+also has a loss for quantiles: three networks, trained together, predict a median and an interval.
 """
 
 # %%
