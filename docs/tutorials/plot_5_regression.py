@@ -26,7 +26,7 @@ networks = [
     )
     for quantile in quantiles
 ]
-fit_many(networks, X, y)
+networks = fit_many(networks, X, y)
 
 # %%
 # Nine samples in ten should lie in the band.
