@@ -2,7 +2,8 @@
 Rare classes and class weights
 ==============================
 
-One sample in fifty is positive. A network that never predicts it is right in 98 % of the cases, and useless. `class_weight`, which MLPClassifier does not have, moves the balance.
+One sample in fifty is positive. A network that never predicts it is right in 98 % of the cases, and
+useless. `class_weight`, which MLPClassifier does not have, moves the balance.
 """
 
 # %%

@@ -28,7 +28,8 @@ joblib.dump(model.to_sklearn(), folder / "sklearn.joblib")
 print([f"{path.name}: {path.stat().st_size / 1000:.0f} kB" for path in sorted(folder.iterdir())])
 
 # %%
-# Load each file in a new process and predict. Neither TensorFlow nor, for the second file, skdense is imported.
+# Load each file in a new process and predict. Neither TensorFlow nor, for the second file, skdense is
+# imported.
 
 script = """
 import sys, joblib
