@@ -55,7 +55,7 @@ sphinx_gallery_conf = {
 html_title = "skdense"
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
-html_css_files = ["narrow.css"]
+html_css_files = ["pages.css"]
 html_theme_options = {
     "navigation_with_keys": False,
     "header_links_before_dropdown": 4,
