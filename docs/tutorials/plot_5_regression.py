@@ -37,6 +37,7 @@ fig, ax = plt.subplots(layout="constrained")
 ax.plot(x, y, ".", color="0.7", ms=3)
 ax.fill_between(grid, low, high, alpha=0.3, label="5 % to 95 %")
 ax.plot(grid, median, label="median")
+ax.set(xlabel="x", ylabel="y")
 ax.legend()
 plt.show()
 
