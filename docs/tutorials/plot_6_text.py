@@ -48,7 +48,7 @@ print(f"accuracy on other texts: {model.score(test_texts, test_labels):.3f}")
 # %%
 # To see what the network has learned of a word, ask for the probability of a text of that word alone.
 
-words = ["array", "distribution", "parameters", "dtype", "axis", "random", "function", "copy"]
+words = ["array", "dtype", "axis", "copy", "random", "function", "distribution", "gamma", "integral"]
 probabilities = model.predict_proba(words)[:, 1]
 order = np.argsort(probabilities)
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
