@@ -38,7 +38,7 @@ train_texts, test_texts, train_labels, test_labels = train_test_split(texts, lab
 
 model = make_pipeline(
     TfidfVectorizer(min_df=2, sublinear_tf=True, dtype=np.float32),
-    LowLevelMLPClassifier((16,), max_iter=20, tol=1e-3, random_state=0),
+    LowLevelMLPClassifier((16,), learning_rate_init=0.005, tol=1e-3, random_state=0),
 )
 model.fit(train_texts, train_labels)
 X = model[0].transform(train_texts)
