@@ -48,11 +48,14 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
+    "write_computation_times": False,
     "reset_modules": ("matplotlib",),
 }
 
 html_title = "skdense"
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_theme_options = {
     "navigation_with_keys": False,
     "header_links_before_dropdown": 4,

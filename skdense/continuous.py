@@ -33,7 +33,10 @@ class Continuous(Targets):
         if issparse(y):
             raise TypeError(f"{name} must be dense, got a sparse matrix; use {name}.toarray()")
         if y.dtype.kind not in "biufO":
-            raise ValueError(f"{name} must have numbers, got dtype {y.dtype}")
+            raise ValueError(
+                f"{name} must have numbers, got dtype {y.dtype}; to predict classes use "
+                "LowLevelMLPClassifier"
+            )
         try:
             y = _as_numbers(y)
         except (TypeError, ValueError) as error:

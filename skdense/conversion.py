@@ -11,7 +11,6 @@ from sklearn.base import is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.core.schedules import SCHEDULES
@@ -69,7 +68,7 @@ def _check_expressible(estimator, theirs):
     name = type(theirs).__name__
     try:
         theirs._validate_params()
-    except InvalidParameterError as error:
+    except ValueError as error:
         raise ValueError(f"this model is none that {name} can express: {error}") from None
     outputs = _OUT_ACTIVATIONS[theirs.loss]
     if estimator.loss != theirs.loss or estimator.out_activation_ not in outputs:

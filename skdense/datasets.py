@@ -7,7 +7,7 @@ __all__ = ["make_two_clouds"]
 
 
 def make_two_clouds(n_samples_per_class=1000, *, random_state=None):
-    """Two overlapping Gaussian clouds in the plane, one a class.
+    """Two overlapping Gaussian clouds in the plane, one for each class.
 
     Class 0 lies around (0, 3), class 1 around (3, 0); both have the covariance
     [[1, 0.5], [0.5, 1]]. The best possible accuracy is 99.87 %.

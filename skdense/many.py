@@ -34,7 +34,7 @@ _PROGRAM_SECONDS = 0.3
 
 
 def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None, verbose=False):
-    """Fit many estimators together: each becomes what fitting it alone would make it, up to rounding.
+    """Fit many estimators together, each with the result of fitting it alone, up to rounding.
 
     Networks of the same depth, activation, loss, solver, dtype and about the same batch size share one
     compiled program, whatever their widths and other parameters are, and train side by side. Where

@@ -32,7 +32,7 @@ ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, colorbar=False)
 plt.show()
 
 # %%
-# The fitted network has the attributes of MLPClassifier, and the accuracy of every epoch besides.
+# The fitted network has the attributes of MLPClassifier, and the training accuracy of every epoch too.
 
 network = model[-1]
 print(f"{network.n_iter_} epochs, loss {network.loss_:.4f}")

@@ -48,8 +48,8 @@ ax.legend()
 plt.show()
 
 # %%
-# Sooner
-# ------
+# Repeated fits are faster
+# ------------------------
 # The first fit has imported TensorFlow and compiled a program. Every later fit of such a shape reuses
 # it, whatever the seed, the learning rate or the number of epochs.
 
@@ -68,8 +68,8 @@ ax.set(ylabel="seconds of a fit, median of 5")
 plt.show()
 
 # %%
-# And back: `ours.to_sklearn()` is an MLPClassifier, for whoever needs one, and
-# `LowLevelMLPClassifier.from_sklearn(theirs)` goes on where an MLPClassifier stopped.
+# And back: `ours.to_sklearn()` is an MLPClassifier, for code that needs one, and
+# `LowLevelMLPClassifier.from_sklearn(theirs)` makes a LowLevelMLPClassifier of a fitted MLPClassifier.
 
 again = ours.to_sklearn()
 print(type(again).__name__, (again.predict(X) == ours.predict(X)).all())

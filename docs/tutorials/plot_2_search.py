@@ -3,7 +3,7 @@ A grid search whose networks train together
 ===========================================
 
 scikit-learn's own GridSearchCV fits every candidate on every fold. Inside the joblib backend
-`"skdense"` these fits meet, and their networks go through one compiled program together.
+`"skdense"` the networks of all these fits are trained together, by one compiled program.
 """
 
 # %%
@@ -38,7 +38,7 @@ print(f"100 fits in {perf_counter() - start:.1f} s, with the import of TensorFlo
 print(search.best_params_, f"{search.best_score_:.4f}")
 
 # %%
-# The scores are those of the plain search: only the time is another.
+# The scores are the same as without the backend; only the time differs.
 
 scores = search.cv_results_["mean_test_score"].reshape(4, 5)
 fig, ax = plt.subplots(layout="constrained")

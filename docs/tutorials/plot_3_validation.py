@@ -43,8 +43,8 @@ for model, label in ((by_chance, "random samples"), (by_patient, "other patients
 ax.set(xlabel="epoch", ylabel="validation accuracy")
 ax.legend()
 plt.show()
-print(f"promised by random samples: {by_chance.best_validation_score_:.2f}")
-print(f"what new patients get: {by_chance.score(X[validation], y[validation]):.2f}")
+print(f"accuracy on random samples: {by_chance.best_validation_score_:.2f}")
+print(f"accuracy for new patients:  {by_chance.score(X[validation], y[validation]):.2f}")
 
 # %%
 # Callbacks

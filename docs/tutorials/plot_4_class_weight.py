@@ -2,12 +2,13 @@
 Rare classes and class weights
 ==============================
 
-One sample in fifty is positive. A network that never says so is right in 98 % of the cases, and of no
-use. `class_weight`, which MLPClassifier does not have, moves the balance.
+One sample in fifty is positive. A network that never predicts it is right in 98 % of the cases, and
+useless. `class_weight`, which MLPClassifier does not have, moves the balance.
 """
 
 # %%
-# Four weights for the rare class, and "balanced", which gives both classes the same total weight.
+# No weight, three weights for the rare class, and "balanced", which gives both classes the same total
+# weight.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import make_classification
@@ -27,10 +28,10 @@ networks = [
     LowLevelMLPClassifier((16,), class_weight=weight, early_stopping=True, random_state=0)
     for weight in weights
 ]
-fit_many(networks, X_train, y_train)
+networks = fit_many(networks, X_train, y_train)
 
 # %%
-# More weight finds more of the rare samples, and raises more false alarms.
+# A larger weight finds more of the rare samples, and raises more false alarms.
 
 predictions = [network.predict(X_test) for network in networks]
 recall = [recall_score(y_test, predicted) for predicted in predictions]

@@ -2,8 +2,8 @@
 Regression, with an interval around the prediction
 ==================================================
 
-:class:`~skdense.LowLevelMLPRegressor` is to MLPRegressor what the classifier is to MLPClassifier. Two
-losses more predict quantiles, and three networks, trained together, an interval.
+:class:`~skdense.LowLevelMLPRegressor` is to MLPRegressor what the classifier is to MLPClassifier. It
+also has a loss for quantiles: three networks, trained together, predict a median and an interval.
 """
 
 # %%
@@ -26,7 +26,7 @@ networks = [
     )
     for quantile in quantiles
 ]
-fit_many(networks, X, y)
+networks = fit_many(networks, X, y)
 
 # %%
 # Nine samples in ten should lie in the band.
@@ -37,6 +37,7 @@ fig, ax = plt.subplots(layout="constrained")
 ax.plot(x, y, ".", color="0.7", ms=3)
 ax.fill_between(grid, low, high, alpha=0.3, label="5 % to 95 %")
 ax.plot(grid, median, label="median")
+ax.set(xlabel="x", ylabel="y")
 ax.legend()
 plt.show()
 

@@ -12,6 +12,7 @@ without making them dense.
 
 import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import scipy.special
 import scipy.stats
@@ -37,7 +38,7 @@ train_texts, test_texts, train_labels, test_labels = train_test_split(texts, lab
 
 model = make_pipeline(
     TfidfVectorizer(min_df=2, sublinear_tf=True, dtype=np.float32),
-    LowLevelMLPClassifier((16,), max_iter=20, tol=1e-3, random_state=0),
+    LowLevelMLPClassifier((16,), learning_rate_init=0.005, tol=1e-3, random_state=0),
 )
 model.fit(train_texts, train_labels)
 X = model[0].transform(train_texts)
@@ -45,8 +46,13 @@ print(f"X: {X.shape[0]} texts, {X.shape[1]} words, {X.nnz / np.prod(X.shape):.1%
 print(f"accuracy on other texts: {model.score(test_texts, test_labels):.3f}")
 
 # %%
-# One hidden layer mixes all words. What a single word adds to the verdict is seen by asking about it.
+# To see what the network has learned of a word, ask for the probability of a text of that word alone.
 
-words = ["array", "distribution", "parameters", "dtype", "axis", "random"]
-for word, probability in zip(words, model.predict_proba(words)[:, 1], strict=True):
-    print(f"{word:13s} SciPy with probability {probability:.2f}")
+words = ["array", "dtype", "axis", "copy", "random", "function", "distribution", "gamma", "integral"]
+probabilities = model.predict_proba(words)[:, 1]
+order = np.argsort(probabilities)
+fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
+ax.barh(np.array(words)[order], probabilities[order] - 0.5, left=0.5)
+ax.axvline(0.5, color="k", lw=1)
+ax.set(xlabel="probability of SciPy, for a text of one word")
+plt.show()

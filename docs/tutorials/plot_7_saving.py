@@ -7,7 +7,7 @@ scikit-learn, predicts without TensorFlow, and converts to scikit-learn's own cl
 """
 
 # %%
-# Train here.
+# Train a model and save it, once as it is and once as an MLPClassifier.
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import joblib
-import numpy as np
+import matplotlib.pyplot as plt
 from sklearn.datasets import load_iris
 
 from skdense import LowLevelMLPClassifier
@@ -28,7 +28,8 @@ joblib.dump(model.to_sklearn(), folder / "sklearn.joblib")
 print([f"{path.name}: {path.stat().st_size / 1000:.0f} kB" for path in sorted(folder.iterdir())])
 
 # %%
-# Predict there, in a new process. Neither TensorFlow nor, for the second file, skdense is imported.
+# Load each file in a new process and predict. Neither TensorFlow nor, for the second file, skdense is
+# imported.
 
 script = """
 import sys, joblib
@@ -41,11 +42,17 @@ for name in ("model.joblib", "sklearn.joblib"):
     print(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 # %%
-# And training goes on from a saved model.
+# Training goes on from a saved model, as the state of the optimizer is saved too.
 
 loaded = joblib.load(folder / "model.joblib")
-loaded.partial_fit(X, y)
-print(np.round(loaded.loss_curve_[-2:], 4))
+for _ in range(50):
+    loaded.partial_fit(X, y)
+fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
+ax.plot(loaded.loss_curve_)
+ax.axvline(model.n_iter_, color="k", ls="--", label="saved and loaded")
+ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
+ax.legend()
+plt.show()
 
 # %%
-# :doc:`/saving` has ONNX, skops, and what to think of before loading a file.
+# :doc:`/saving` has ONNX, skops, and what to consider before you load a file.

@@ -1,4 +1,4 @@
-"""How a setting fares under many seeds."""
+"""The results of one setting under many seeds."""
 
 from numbers import Integral
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from skdense.validation import FitInput, hidden_sizes
 
 
 class SeedStudy(NamedTuple):
-    """What one setting came to under each of N seeds.
+    """The results of one setting under each of N seeds.
 
     Attributes
     ----------

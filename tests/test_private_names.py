@@ -1,0 +1,216 @@
+"""The private names of scikit-learn that this package uses: each is there and does what we rely on.
+
+scikit-learn may change them in any release. Where one of these tests fails, this package must follow.
+No network of this package is fitted here.
+"""
+
+import ast
+import inspect
+from functools import cache
+from numbers import Real
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
+from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.multiclass import _check_partial_fit_first_call
+from sklearn.utils.validation import _check_sample_weight
+
+import skdense
+
+IMPORTED = {
+    "sklearn.base._fit_context",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.utils._param_validation.Interval",
+    "sklearn.utils._param_validation.Options",
+    "sklearn.utils._param_validation.StrOptions",
+    "sklearn.utils._safe_indexing",
+    "sklearn.utils.multiclass._check_partial_fit_first_call",
+    "sklearn.utils.validation._check_sample_weight",
+}
+OF_ESTIMATORS = {
+    "_init_callback_context",
+    "_parameter_constraints",
+    "_skl_callbacks",
+    "_validate_params",
+}
+OF_NETWORKS = {
+    "_best_coefs", "_best_intercepts", "_label_binarizer", "_no_improvement_count", "_optimizer",
+    "_random_state",
+}  # fmt: skip
+OF_PYTHON = {"_asdict", "_fields", "_getframe", "_replace"}  # documented
+
+OURS = ("self", "cls", "estimator")
+"""What the source calls objects of this package."""
+
+
+def is_private(name):
+    return name.isidentifier() and name.startswith("_") and not name.startswith("__")
+
+
+@cache
+def nodes_of_source():
+    paths = Path(skdense.__file__).parent.rglob("*.py")
+    return [node for path in paths for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+
+
+def test_no_other_private_name_is_imported():
+    imported = set()
+    for node in nodes_of_source():
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
+    others = {name for name in imported if not name.startswith("skdense")}
+    assert {name for name in others if any(map(is_private, name.split(".")))} == IMPORTED
+
+
+def test_no_other_private_attribute_is_used():
+    used, ours = set(), set()
+    for node in nodes_of_source():
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            ours.add(node.name)
+        elif isinstance(node, ast.Attribute):
+            is_ours = isinstance(node.ctx, ast.Store) and ast.unparse(node.value) in OURS
+            (ours if is_ours else used).add(node.attr)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            ours.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            used.add(node.value)  # as in hasattr
+    others = {name for name in used if is_private(name)} - ours
+    set_here_too = {"_label_binarizer", "_parameter_constraints"}
+    in_saved_state = {"_skdense_version"}
+    listed = OF_ESTIMATORS | OF_NETWORKS | OF_PYTHON
+    assert others - in_saved_state == listed - set_here_too
+
+
+class Estimator(CallbackSupportMixin, BaseEstimator):
+    _parameter_constraints = {"number": [Interval(Real, 0, 1, closed="left")]}
+
+    def __init__(self, number=0.5):
+        self.number = number
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self):
+        self.wrapper = inspect.currentframe().f_back.f_code.co_filename
+        self.skips = sklearn.get_config()["skip_parameter_validation"]
+        self.context = self._init_callback_context(max_subtasks=3)
+
+
+def test_fit_context_checks_parameters_and_is_defined_where_warnings_expect_it():
+    estimator = Estimator()
+    estimator.fit()
+    assert estimator.skips
+    assert estimator.wrapper == sklearn.base.__file__
+    with pytest.raises(ValueError, match="'number' parameter of Estimator "):
+        Estimator(number=1.0).fit()
+
+
+def test_validate_params_checks_the_constraints():
+    Estimator()._validate_params()
+    with pytest.raises(ValueError, match=r"'number' .* Got 2\.0 instead"):
+        Estimator(number=2.0)._validate_params()
+
+
+def test_a_constraint_says_what_it_takes_and_whether_a_value_will_do():
+    options = Options(object, {1, 2})
+    assert options.options == {1, 2}
+    assert options.is_satisfied_by(2)
+    names = StrOptions({"a"})
+    assert names.is_satisfied_by("a")
+    assert not names.is_satisfied_by("b")
+    assert str(names) == "a str among {'a'}"
+
+
+class Silent:
+    """A callback that does nothing, and notes what it is told."""
+
+    def setup(self, estimator, context):
+        self.max_subtasks = context.max_subtasks
+
+    def teardown(self, estimator, context):
+        self.over = True
+
+    def on_fit_task_begin(self, estimator, context, *, X, y, metadata):
+        pass
+
+    def on_fit_task_end(self, estimator, context, *, X, y, metadata, fitted_estimator):
+        pass
+
+
+def test_callbacks_are_an_attribute_that_only_a_watched_estimator_has():
+    assert not hasattr(Estimator(), "_skl_callbacks")
+    callback = Silent()
+    watched = Estimator().set_callbacks(callback)
+    assert watched._skl_callbacks == [callback]
+    watched.fit()
+    assert callback.max_subtasks == 3
+    assert callback.over
+    for name in ("subcontext", "call_on_fit_task_begin", "call_on_fit_task_end"):
+        assert hasattr(watched.context, name)
+
+
+@pytest.mark.parametrize("rows", [np.array([2, 0]), np.array([True, False, True])])
+@pytest.mark.parametrize("container", [list, np.array, pd.Series])
+def test_safe_indexing_takes_rows_of_any_container(container, rows):
+    part = _safe_indexing(container([10, 20, 30]), rows)
+    assert type(part) is type(container([1]))
+    assert list(part) == list(np.array([10, 20, 30])[rows])
+
+
+def test_check_partial_fit_first_call_learns_classes_once():
+    estimator = Estimator()
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        _check_partial_fit_first_call(estimator)
+    assert _check_partial_fit_first_call(estimator, ["b", "a"]) is True
+    assert list(estimator.classes_) == ["a", "b"]
+    assert _check_partial_fit_first_call(estimator) is False
+    with pytest.raises(ValueError, match="is not the same as on last call"):
+        _check_partial_fit_first_call(estimator, ["c"])
+
+
+def test_check_sample_weight_keeps_float32_and_refuses_negative_weights():
+    X = np.zeros((2, 1))
+    assert _check_sample_weight(np.ones(2, np.float32), X, ensure_non_negative=True).dtype == np.float32
+    assert _check_sample_weight([1, 2], X, ensure_non_negative=True).dtype == np.float64
+    with pytest.raises(ValueError, match="Negative values"):
+        _check_sample_weight([1.0, -1.0], X, ensure_non_negative=True)
+    with pytest.raises(ValueError, match=r"sample_weight.shape == \(3,\)"):
+        _check_sample_weight(np.ones(3), X, ensure_non_negative=True)
+
+
+def test_an_sgd_optimizer_takes_settings_and_has_velocities():
+    parameters = [np.ones((2, 3)), np.ones(3)]
+    settings = {"learning_rate_init": 0.3, "momentum": 0.6, "nesterov": False, "power_t": 0.4}
+    optimizer = SGDOptimizer(parameters, lr_schedule="adaptive", **settings)
+    state = {"learning_rate": 0.3, "lr_schedule": "adaptive"} | settings
+    assert {name: vars(optimizer)[name] for name in state} == state
+    assert [slot.shape for slot in optimizer.velocities] == [(2, 3), (3,)]
+
+
+def test_an_adam_optimizer_takes_settings_and_counts_its_steps():
+    parameters = [np.ones((2, 3)), np.ones(3)]
+    settings = {"learning_rate_init": 0.3, "beta_1": 0.6, "beta_2": 0.7, "epsilon": 1e-3}
+    optimizer = AdamOptimizer(parameters, **settings)
+    assert {name: vars(optimizer)[name] for name in settings} == settings
+    optimizer.update_params(parameters, parameters)
+    assert optimizer.t == 1
+    assert optimizer.learning_rate == pytest.approx(0.3 * np.sqrt(1 - 0.7) / (1 - 0.6))
+    assert [slot.shape for slot in optimizer.ms] == [slot.shape for slot in optimizer.vs]
+
+
+@pytest.mark.parametrize(("solver", "optimizer"), [("sgd", SGDOptimizer), ("adam", AdamOptimizer)])
+def test_a_fitted_network_of_scikit_learn_has_these_attributes(solver, optimizer):
+    network = MLPClassifier((2,), solver=solver, random_state=0)
+    network.partial_fit(np.eye(4), list("abba"), classes=["a", "b"])
+    assert vars(network).keys() >= OF_NETWORKS
+    assert type(network._optimizer) is optimizer
+    assert network._label_binarizer.y_type_ == "binary"
