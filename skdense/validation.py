@@ -54,12 +54,11 @@ def hidden_sizes(estimator):
     """The widths of the hidden layers as a tuple of ints."""
     sizes = estimator.hidden_layer_sizes
     sizes = list(sizes) if np.iterable(sizes) else [sizes]
-    if not all(
-        isinstance(size, Integral) and not isinstance(size, bool) and size > 0 for size in sizes
-    ):
+    are_ints = all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes)
+    if not are_ints or not all(size > 0 for size in sizes):
         raise ValueError(
-            f"hidden_layer_sizes must be > 0, got {sizes}: give each hidden layer a positive int, "
-            "as in (100,) or (64, 64), or () for no hidden layer"
+            f"hidden_layer_sizes must be {'> 0' if are_ints else 'ints'}, got {sizes}: give each "
+            "hidden layer a positive int, as in (100,) or (64, 64), or () for no hidden layer"
         )
     return tuple(int(size) for size in sizes)
 
@@ -126,7 +125,10 @@ def _check_validation_set(estimator, given, dtype, y, target_type):
         raise ValueError("X_val is provided, but y_val was not provided.")
     if X_val is None:
         raise ValueError("y_val is provided, but X_val was not provided.")
-    X_val, y_val = validate_data(estimator, X_val, y_val, **_CHECKS, dtype=dtype, reset=False)
+    try:
+        X_val, y_val = validate_data(estimator, X_val, y_val, **_CHECKS, dtype=dtype, reset=False)
+    except ValueError as error:
+        raise ValueError(f"X_val and y_val cannot be used: {error}") from error
     y_val = one_column(y_val, "y_val")
     if y_val.shape[1:] != y.shape[1:]:
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")

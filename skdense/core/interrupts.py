@@ -6,7 +6,7 @@ from threading import current_thread, main_thread
 
 
 def can_hold_ctrl_c():
-    """Whether Ctrl-C can be held back in this thread: it does not come here, or nobody else answers it."""
+    """Whether no Ctrl-C can surprise this thread: it comes to another, or can be held back."""
     return not _is_main() or signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

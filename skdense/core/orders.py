@@ -26,9 +26,9 @@ class Source:
     """The orders that one random stream gives, epoch by epoch.
 
     Each epoch's shuffle is composed with the last epoch's order, as in MLPClassifier. Networks whose
-    streams are alike share a source, which keeps an order until all its users have passed it. Unless all
-    are private it draws from a copy of the random state, and `rewind` brings the networks' own to where
-    they belong when the training ends.
+    streams are alike share a source, which keeps an order until all its users have passed it. It draws
+    from a copy of the random state, unless all are private, and `rewind` brings the networks' own to
+    where they belong when the training ends.
     """
 
     def __init__(self, random_state, n_samples, users, private):
