@@ -4,7 +4,7 @@ A stack's parameters and optimizer slots are flat arrays `(K, n_parameters)`: al
 biases, each raveled. A program cuts them into pieces, and works on the pieces.
 """
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -51,26 +51,30 @@ class Layout(NamedTuple):
 
     def pack(self, parameters, dtype, bias_fill=0.0):
         """The flat vector of a smaller network's parameters, zeros and `bias_fill` around them."""
-        kernels, biases = [], []
-        for (kernel, bias), shape in zip(parameters, self.kernel_shapes, strict=True):
-            padded = np.zeros(shape, dtype)
-            padded[: kernel.shape[0], : kernel.shape[1]] = kernel
-            kernels.append(padded.ravel())
-            padded = np.full(shape[1], bias_fill, dtype)
-            padded[: len(bias)] = bias
-            biases.append(padded)
-        return np.concatenate(kernels + biases)
+        vector = np.zeros(self.n_parameters, dtype)
+        kernels, biases = self._parts(vector)
+        for (kernel, bias), its_kernel, its_bias in zip(parameters, kernels, biases, strict=True):
+            its_kernel[: kernel.shape[0], : kernel.shape[1]] = kernel
+            its_bias[: len(bias)] = bias
+            its_bias[len(bias) :] = bias_fill
+        return vector
 
     def unpack(self, vector, layer_sizes):
         """The parameters of the network of `layer_sizes` that was packed into `vector`."""
-        parts = np.split(vector, np.cumsum(self.sizes)[:-1])
-        depth = len(self.kernel_shapes)
         return [
-            (kernel.reshape(shape)[:fan_in, :fan_out].copy(), bias[:fan_out].copy())
-            for kernel, bias, shape, (fan_in, fan_out) in zip(
-                parts[:depth], parts[depth:], self.kernel_shapes, pairwise(layer_sizes), strict=True
+            (kernel[:fan_in, :fan_out].copy(), bias[:fan_out].copy())
+            for kernel, bias, (fan_in, fan_out) in zip(
+                *self._parts(vector), pairwise(layer_sizes), strict=True
             )
         ]
+
+    def _parts(self, vector):
+        """The padded kernels, and the biases, as views of a vector."""
+        ends = accumulate(self.sizes, initial=0)
+        parts = [vector[start:end] for start, end in pairwise(ends)]
+        depth = len(self.kernel_shapes)
+        kernels = [part.reshape(shape) for part, shape in zip(parts, self.kernel_shapes)]
+        return kernels, parts[depth:]
 
     def places(self, layer_sizes):
         """Where in a vector a packed network of `layer_sizes` has its parameters, not its padding."""
