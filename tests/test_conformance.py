@@ -16,8 +16,9 @@ IN_TRAINING = {
     "tanh by sgd": LowLevelMLPClassifier(
         max_iter=100, activation="tanh", solver="sgd", learning_rate_init=0.1
     ),
-    "squared error": LowLevelMLPClassifier(max_iter=100, loss="squared_error", learning_rate_init=0.01),
-    "no hidden layer": LowLevelMLPClassifier((), max_iter=100, learning_rate_init=0.05),
+    "squared error without a hidden layer": LowLevelMLPClassifier(
+        (), max_iter=100, loss="squared_error", learning_rate_init=0.05
+    ),
     "balanced classes": LowLevelMLPClassifier(max_iter=100, class_weight="balanced"),
     "lbfgs": LowLevelMLPClassifier(max_iter=100, solver="lbfgs"),
     "poisson by lbfgs": LowLevelMLPRegressor(max_iter=100, loss="poisson", solver="lbfgs"),
