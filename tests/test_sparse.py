@@ -130,7 +130,7 @@ def test_duplicates_that_are_summed_in_place_give_the_same_model(dense_fit):
 
 
 def test_a_fit_leaves_x_as_it_was():
-    X, y = make_sparse_problem()
+    X, y = make_sparse_problem(density=0.25)
     for to_sparse in (with_unsorted_indices, with_explicit_zeros, sp.csc_array):
         X_sparse = to_sparse(X)
         parts = [part.copy() for part in (X_sparse.data, X_sparse.indices, X_sparse.indptr)]
@@ -155,8 +155,12 @@ def test_an_all_zero_matrix_trains_the_biases_alone():
 # --- every density, every way of multiplying ---------------------------------------------------------
 
 
+# Of each kind of rows those that share a program: without entries, short and long.
+DENSITIES = st.one_of(st.just(0.0), st.floats(0.2, 0.25), st.floats(0.97, 1))
+
+
 @settings(max_examples=20)
-@given(n_rows=st.integers(65, 128), density=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
+@given(n_rows=st.integers(90, 128), density=DENSITIES, seed=st.integers(0, 2**32 - 1))
 def test_a_sparse_fit_is_the_dense_fit_whatever_the_density(n_rows, density, seed):
     X, y = make_sparse_problem(n_rows, density, seed=seed)
     X_sparse = sp.csr_array(X)
@@ -176,8 +180,8 @@ def test_only_minibatches_of_long_rows_are_made_dense(density, made_dense, monke
         return real_dense(rows)
 
     monkeypatch.setattr(minibatches.SparseRows, "_dense", dense)
-    # A width in a bucket of its own, so that the program is made here.
-    width = {"hidden_layer_sizes": (30,)} if made_dense else {"hidden_layer_sizes": (2,)}
+    # Widths that no fit before has had, so that the program is made here.
+    width = {"hidden_layer_sizes": (30,)} if made_dense else {"hidden_layer_sizes": ()}
     X, y = make_sparse_problem(density=density)
 
     model = LowLevelMLPClassifier(**SETTINGS | width).fit(sp.csr_array(X), y)
@@ -207,7 +211,6 @@ def test_both_ways_of_multiplying_are_the_dense_product(height, batch, row_entri
 
 ALTERNATIVES = {
     "early stopping": {"early_stopping": True},
-    "sgd": {"solver": "sgd", "learning_rate_init": 0.1},
     "lbfgs": {"solver": "lbfgs"},
     "no hidden layer": {"hidden_layer_sizes": ()},
 }
@@ -236,19 +239,20 @@ def test_balanced_classes_are_weighted_samples():
     assert_same_model(model, reference, X_sparse, X)
 
 
-def test_a_weighted_sparse_fit_of_three_classes_is_the_dense_fit():
+def test_a_weighted_sparse_fit_of_three_classes_by_sgd_is_the_dense_fit():
     X, y = make_sparse_problem(density=0.25, kind="three classes")
     X_sparse = sp.csr_array(X)
     weights = np.random.default_rng(1).uniform(0, 3, len(X))
+    parameters = SETTINGS | {"solver": "sgd", "learning_rate_init": 0.1}
 
-    model = LowLevelMLPClassifier(**SETTINGS).fit(X_sparse, y, weights)
+    model = LowLevelMLPClassifier(**parameters).fit(X_sparse, y, weights)
 
-    assert_same_model(model, MLPClassifier(**SETTINGS).fit(X, y, weights), X_sparse, X)
+    assert_same_model(model, MLPClassifier(**parameters).fit(X, y, weights), X_sparse, X)
 
 
 def test_x_and_the_validation_set_may_each_be_sparse():
     X, y = make_sparse_problem(density=0.25)
-    X_val, y_val = make_sparse_problem(n_rows=70, density=0.25, seed=1)
+    X_val, y_val = make_sparse_problem(n_rows=30, density=0.25, seed=1)
     parameters = SETTINGS | {"early_stopping": True}
     reference = LowLevelMLPClassifier(**parameters).fit(X, y, X_val=X_val, y_val=y_val)
 
@@ -287,7 +291,7 @@ def test_float32_stays_float32():
 
 def test_integer_entries_are_those_of_float64():
     X, y = make_sparse_problem(density=0.25)
-    X = X.round().astype(int)
+    X = (4 * X).round().astype(int)
 
     model = LowLevelMLPClassifier(**SETTINGS).fit(sp.csr_array(X), y)
 
@@ -346,7 +350,7 @@ def fit_and_predict(n_rows, n_features, n_entries):
 
 
 before = fit_and_predict(1000, 100, 20)
-after = fit_and_predict(20_000, 50_000, 20)
+after = fit_and_predict(5000, 50_000, 20)
 print(after - before)
 """
 
@@ -355,7 +359,7 @@ def test_memory_grows_with_the_non_zeros_not_with_the_features():
     pytest.importorskip("resource", reason="peak memory is read by a Unix call")
 
     kilobytes = int(run_python(LARGE)) / (1024 if sys.platform == "darwin" else 1)
-    # The dense matrix would take 8 GB; its non-zeros take 5 MB, kernel, gradient and slots 16 MB.
+    # The dense matrix would take 2 GB; its non-zeros take 1.2 MB, kernel, gradient and slots 16 MB.
     assert kilobytes < 200_000
 
 
