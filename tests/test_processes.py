@@ -17,7 +17,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
-from helpers import PACKAGE, TIME_LIMIT, run_python, running_python
+from helpers import PACKAGE, TIME_LIMIT, running_python
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -511,47 +511,6 @@ class TestLeavingNoTrace:
         assert outcome(model) == before
         other = small().fit(X, y)
         assert outcome(other) == before
-
-
-MAPPED_FILE = '''
-import resource
-import sys
-import tempfile
-import warnings
-
-import numpy as np
-
-from skdense import LowLevelMLPClassifier
-
-warnings.simplefilter("ignore")
-n_rows, n_features = 1_250_000, 100
-model = LowLevelMLPClassifier((2,), solver="sgd", batch_size=50_000, max_iter=1, random_state=0)
-
-
-def fit(n_rows):
-    """Fit to a file of zeros, which takes no room on the disk."""
-    with tempfile.TemporaryDirectory() as folder:
-        np.memmap(f"{folder}/X", np.float32, "w+", shape=(n_rows, n_features)).flush()
-        X = np.memmap(f"{folder}/X", np.float32, "r", shape=(n_rows, n_features))
-        model.fit(X, np.arange(n_rows, dtype=np.int8) % 2)
-        return X.nbytes
-
-
-def private_memory():
-    with open("/proc/self/status") as status:
-        return 1024 * int(next(line for line in status if line.startswith("VmData")).split()[1])
-
-
-fit(100_000)  # imports and compiles
-limit = private_memory() + int(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-print(fit(n_rows))
-'''
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is one of Linux")
-def test_a_mapped_file_is_trained_without_a_copy_in_memory():
-    assert int(run_python(MAPPED_FILE, 300_000_000)) == 500_000_000
 
 
 def imported_modules(path):

@@ -5,7 +5,6 @@ MLPClassifier fits the dense X, where it can. Nearly all fits share one shape, o
 gathering rows of the kernel.
 """
 
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
-from helpers import run_python
 from skdense import LowLevelMLPClassifier
 from skdense.core import minibatches
 from skdense.core.runtime import tf
@@ -308,59 +306,6 @@ def test_prediction_of_many_rows_is_that_of_the_dense_ones(to_sparse, dense_fit)
         result = method(to_sparse(X))
         assert isinstance(result, np.ndarray)
         np.testing.assert_allclose(result, method(X), rtol=1e-12)
-
-
-# --- memory ------------------------------------------------------------------------------------------
-
-LARGE = """
-import math
-import resource
-import warnings
-
-import numpy as np
-import scipy.sparse as sp
-
-from skdense import LowLevelMLPClassifier
-
-warnings.simplefilter("ignore")
-
-
-def forbid_large(method):
-    def checked(matrix, *args, **kwargs):
-        assert math.prod(matrix.shape) < 10**7, "a large sparse matrix is made dense"
-        return method(matrix, *args, **kwargs)
-
-    return checked
-
-
-for format in ("csr", "csc", "coo", "bsr", "lil", "dok", "dia"):
-    for kind in (getattr(sp, f"{format}_array"), getattr(sp, f"{format}_matrix")):
-        kind.toarray = forbid_large(kind.toarray)
-        kind.todense = forbid_large(kind.todense)
-
-
-def fit_and_predict(n_rows, n_features, n_entries):
-    rng = np.random.default_rng(0)
-    columns = rng.integers(n_features, size=n_rows * n_entries)
-    starts = np.arange(0, n_rows * n_entries + 1, n_entries)
-    X = sp.csr_array((rng.normal(size=len(columns)), columns, starts), shape=(n_rows, n_features))
-    y = rng.integers(2, size=n_rows)
-    LowLevelMLPClassifier((8,), max_iter=1).fit(X, y).predict(X)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-before = fit_and_predict(1000, 100, 20)
-after = fit_and_predict(5000, 50_000, 20)
-print(after - before)
-"""
-
-
-def test_memory_grows_with_the_non_zeros_not_with_the_features():
-    pytest.importorskip("resource", reason="peak memory is read by a Unix call")
-
-    kilobytes = int(run_python(LARGE)) / (1024 if sys.platform == "darwin" else 1)
-    # The dense matrix would take 2 GB; its non-zeros take 1.2 MB, kernel, gradient and slots 16 MB.
-    assert kilobytes < 200_000
 
 
 # --- bad input ---------------------------------------------------------------------------------------
