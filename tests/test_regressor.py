@@ -71,14 +71,26 @@ def all_three(X, **parameters):
     return [*estimators, MLPRegressor(**parameters)], [X, X, one_ulp_away(X)]
 
 
-def assert_parity(X, y, sample_weight=None, random_state=0, **parameters):
-    """Fit both, each with a RandomState of its own that must end in the same place."""
-    models, Xs = all_three(X, **parameters)
-    random_states = [np.random.RandomState(random_state) for _ in models]
-    for model, its_X, its_state in zip(models, Xs, random_states):
-        model.set_params(random_state=its_state).fit(its_X, y, sample_weight)
-    assert_same_model(*models, X)
-    assert_same_stream(*random_states[:2])
+def oracles(X, y, sample_weight=None, *, random_state=0, **parameters):
+    """MLPRegressor fitted to X, and to X one unit in the last place away, each with a RandomState."""
+    return [
+        MLPRegressor(random_state=np.random.RandomState(random_state), **parameters).fit(
+            its_X, y, sample_weight
+        )
+        for its_X in (X, one_ulp_away(X))
+    ]
+
+
+def assert_parity(X, y, sample_weight=None, *, fitted=None, random_state=0, **parameters):
+    """Ours becomes the model that the oracles are, and its RandomState ends in the same place.
+
+    `fitted` are the oracles, if they have been fitted already.
+    """
+    theirs, nearby = fitted or oracles(X, y, sample_weight, random_state=random_state, **parameters)
+    ours = LowLevelMLPRegressor(random_state=np.random.RandomState(random_state), **parameters)
+    ours.fit(X, y, sample_weight)
+    assert_same_model(ours, theirs, nearby, X)
+    assert_same_stream(ours.random_state, theirs.random_state)
 
 
 # --- the same model as MLPRegressor ------------------------------------------------------------------
@@ -182,15 +194,12 @@ settings_of_both = st.fixed_dictionaries(
 def test_the_same_model_whatever_the_settings(row, drawn, weighted):
     X, y, weights, parameters = problem_and_parameters(row | {"weighted": weighted})
     parameters |= drawn
-    theirs, nearby = (
-        MLPRegressor(**({"random_state": 0} | parameters)).fit(its_X, y, weights)
-        for its_X in (X, one_ulp_away(X))
-    )
+    theirs, nearby = fitted = oracles(X, y, weights, **parameters)
     # Where a last bit of X changes MLPRegressor visibly, it is no oracle.
     assume(theirs.n_iter_ == nearby.n_iter_)
     assume(np.allclose(theirs.predict(X), nearby.predict(X), rtol=0, atol=1e-6))
 
-    assert_parity(X, y, weights, **parameters)
+    assert_parity(X, y, weights, fitted=fitted, **parameters)
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["", "weighted"])
