@@ -318,7 +318,7 @@ def test_callbacks_see_what_they_see_of_a_lone_fit():
 
 def test_two_processes_give_the_same_models():
     here, there = (
-        [net((w,), random_state=k, early_stopping=w == 4) for w in (3, 4, 9) for k in range(3)]
+        [net((w,), random_state=k, early_stopping=w == 4) for w in (3, 4, 5) for k in range(3)]
         for _ in range(2)
     )
 
