@@ -47,22 +47,23 @@ def one_ulp_away(X):
     return np.nextafter(X, np.inf, dtype=X.dtype)
 
 
-def pairwise_cover(factors, program_of):
+def pairwise_cover(factors, program_of, programs):
     """Rows, chosen greedily, that show every two levels of different factors together.
 
-    `program_of(row)` is what of a row, in the order of the factors, chooses its compiled program.
+    `program_of(row)` is what of a row, in the order of the factors, chooses its compiled program. Only
+    these programs are used, which must have every two levels of the factors that choose a program.
     """
 
     def pairs(row):
         return set(combinations(enumerate(row), 2))
 
-    candidates = {row: pairs(row) for row in product(*factors.values())}
-    missing, compiled = set.union(*candidates.values()), set()
+    rows = {row: pairs(row) for row in product(*factors.values())}
+    missing = set.union(*rows.values())
+    candidates = {row: its_pairs for row, its_pairs in rows.items() if program_of(row) in programs}
+    assert missing == set.union(*candidates.values())
     while missing:
-        # A program that an earlier row has compiled is worth a pair.
-        row = max(candidates, key=lambda r: len(candidates[r] & missing) + (program_of(r) in compiled))
+        row = max(candidates, key=lambda row: len(candidates[row] & missing))
         missing -= candidates[row]
-        compiled.add(program_of(row))
         yield dict(zip(factors, row))
 
 

@@ -22,6 +22,8 @@ pytestmark = [
 
 X, y = make_two_clouds(50, random_state=0)
 Y_MULTILABEL = np.column_stack([y, 1 - y])
+MANY, LABELS = np.tile(X, (3, 1))[:220], np.tile(y, 3)[:220]
+"""Of these all but a tenth, or the first 200, are a batch for which batch_size="auto" has room too."""
 
 
 def small(**parameters):
@@ -403,17 +405,17 @@ def test_a_warm_start_refuses_another_number_of_features(fitted):
     [(0.001, y), (0.001, np.arange(100) % 3), (0.001, Y_MULTILABEL), (0.0, y)],
     ids=["binary", "multiclass", "multilabel", "nothing set aside"],
 )
-def test_a_validation_set_that_is_too_small_names_the_fraction(fraction, labels):
-    model = small().fit(X, labels)
-    model.set_params(early_stopping=True, validation_fraction=fraction)
-    assert_refused(model, lambda: model.fit(X, labels), match="validation_fraction")
+def test_a_validation_set_that_is_too_small_names_the_fraction(fraction, labels, fitted):
+    fitted.set_params(early_stopping=True, validation_fraction=fraction)
+    assert_refused(fitted, lambda: fitted.fit(X, labels), match="validation_fraction")
 
 
 def test_a_batch_size_beyond_the_samples_warns_and_is_clipped(recwarn):
-    whole = small(batch_size=len(X)).fit(X, y)
+    X, y = MANY[:200], LABELS[:200]
+    whole = small(batch_size=200).fit(X, y)
     assert not [w for w in recwarn if "batch_size" in str(w.message)]
     with pytest.warns(UserWarning, match="batch_size"):
-        clipped = small(batch_size=len(X) + 1).fit(X, y)
+        clipped = small(batch_size=201).fit(X, y)
     np.testing.assert_array_equal(clipped.coefs_[0], whole.coefs_[0])
 
 
@@ -442,14 +444,15 @@ def test_divergence_in_partial_fit_keeps_the_model_that_was():
 
 
 def test_a_warning_points_at_the_users_line():
-    for model in (small(batch_size=1000), small(batch_size=1000, early_stopping=True)):
+    for early_stopping, n_samples in ((False, 200), (True, 220)):
+        model = small(batch_size=1000, early_stopping=early_stopping)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            model.fit(X, y)
+            model.fit(MANY[:n_samples], LABELS[:n_samples])
         assert {w.filename for w in caught} == {__file__}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        small(batch_size=1000).partial_fit(X, y, classes=[0, 1])
+        small(batch_size=1000).partial_fit(MANY[:200], LABELS[:200], classes=[0, 1])
     assert {w.filename for w in caught} == {__file__}
 
 

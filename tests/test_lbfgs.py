@@ -7,7 +7,7 @@ MLPClassifier itself changes when X changes by one unit in the last place.
 """
 
 import warnings
-from itertools import pairwise, product
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from scipy.special import expit, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from helpers import PROBLEMS, assert_close, assert_identical, make_problem, one_ulp_away
+from helpers import assert_close, assert_identical, make_problem, one_ulp_away
 from skdense import LowLevelMLPClassifier
 from skdense.core import lbfgs
 from skdense.core.compiling import n_compiled
@@ -95,9 +95,16 @@ LAYER_SIZES = (4, 7, 4, 3)
 N_PARAMETERS = 4 * 7 + 7 * 4 + 4 * 3 + 7 + 4 + 3
 
 
+# Activations and losses do not know each other: each is shown once. All activations with the loss of
+# several labels are compiled for the padding's test too.
 @pytest.mark.parametrize(
     ("activation", "problem", "loss"),
-    list(product(ACTIVATIONS, ("three classes", "multilabel"), ("log_loss", "squared_error"))),
+    [
+        *((activation, "multilabel", "log_loss") for activation in ACTIVATIONS),
+        ("relu", "multilabel", "squared_error"),
+        ("relu", "three classes", "log_loss"),
+        ("relu", "three classes", "squared_error"),
+    ],
 )
 def test_loss_and_gradient_are_those_of_backpropagation_by_hand(activation, problem, loss):
     X, y = make_problem(problem)
@@ -119,7 +126,7 @@ def test_loss_and_gradient_are_those_of_backpropagation_by_hand(activation, prob
         np.testing.assert_allclose(gradient, differences, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_samples", [1, 2, 119, 120, 1023, 1024, 1025, 2048, 2500])
+@pytest.mark.parametrize("n_samples", [1, 2, 119, 120, 1023, 1024, 2049, 2500, 3072])
 def test_blocks_of_rows_add_up_to_the_whole(n_samples):
     X, y = make_problem("multilabel", n_samples)
     weights = np.random.default_rng(1).uniform(0.1, 4, n_samples)
@@ -219,10 +226,9 @@ def assert_parity(X, y, sample_weight=None, *, refits=({},), **parameters):
     ("problem", "activation", "weighted"),
     [
         ("binary", "relu", False),
-        ("binary", "identity", True),
-        ("binary", "tanh", True),
-        ("three classes", "logistic", False),
+        ("binary", "relu", True),
         ("three classes", "relu", True),
+        ("multilabel", "identity", True),
         ("multilabel", "tanh", False),
         ("multilabel", "logistic", True),
     ],
@@ -246,11 +252,13 @@ def test_the_same_model_of_more_rows_than_a_block():
     assert_parity(*make_problem("multilabel", n_samples=2500), activation="tanh", max_iter=5)
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
-def test_float32_x_is_fitted_in_float64_as_there(problem):
+@pytest.mark.parametrize(
+    ("problem", "activation"), [("binary", "relu"), ("three classes", "relu"), ("multilabel", "tanh")]
+)
+def test_float32_x_is_fitted_in_float64_as_there(problem, activation):
     X, y = make_problem(problem)
 
-    ours = assert_parity(X.astype(np.float32), y, activation="tanh", max_iter=3)
+    ours = assert_parity(X.astype(np.float32), y, activation=activation, max_iter=3)
 
     assert {array.dtype for array in ours.coefs_ + ours.intercepts_} == {np.dtype(np.float64)}
 
@@ -306,7 +314,7 @@ def test_class_weight_is_the_sample_weight_it_stands_for():
 
 def test_a_sample_of_weight_zero_is_as_good_as_absent():
     X, y = make_problem("three classes")
-    weights = np.random.default_rng(1).integers(0, 3, len(X))
+    weights = np.random.default_rng(1).permutation(np.repeat([0, 1, 2], 40))
     settings = {**SETTINGS, "random_state": 0, "max_iter": 5}
 
     weighted = LowLevelMLPClassifier(**settings).fit(X, y, weights)

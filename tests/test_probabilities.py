@@ -33,7 +33,8 @@ def logits_network(problem, dtype="float64", loss="log_loss"):
     """A network whose logits are X."""
     n_outputs = N_OUTPUTS[problem]
     X = np.random.default_rng(0).normal(size=(12, n_outputs))
-    network = LowLevelMLPClassifier((), max_iter=1, loss=loss, random_state=0).fit(X, LABELS[problem])
+    network = LowLevelMLPClassifier((), solver="lbfgs", max_iter=1, loss=loss, random_state=0)
+    network.fit(X, LABELS[problem])
     network.coefs_ = [np.eye(n_outputs, dtype=dtype)]
     network.intercepts_ = [np.zeros(n_outputs, dtype=dtype)]
     return network
@@ -320,6 +321,7 @@ def test_the_only_class_is_always_right_as_in_mlp_classifier(early_stopping, los
     X = np.random.default_rng(0).normal(size=(60, 6))
     y = np.full(60, 7)
     parameters = {
+        "hidden_layer_sizes": (5,),
         "n_iter_no_change": 3,
         "learning_rate_init": 0.1,
         "max_iter": 60,
@@ -344,8 +346,9 @@ def test_the_only_class_is_always_right_as_in_mlp_classifier(early_stopping, los
 def test_the_only_class_of_partial_fit_and_of_a_validation_set_is_right_too():
     X = np.random.default_rng(0).normal(size=(60, 6))
     y = np.full(60, "only")
-    first = LowLevelMLPClassifier(random_state=0).partial_fit(X, y, classes=["only"])
-    validated = LowLevelMLPClassifier(max_iter=3, random_state=0).fit(X, y, X_val=X[:9], y_val=y[:9])
+    first = LowLevelMLPClassifier((5,), random_state=0).partial_fit(X, y, classes=["only"])
+    validated = LowLevelMLPClassifier((5,), max_iter=3, random_state=0)
+    validated.fit(X, y, X_val=X[:9], y_val=y[:9])
 
     assert first.accuracy_curve_ == [1.0]
     assert validated.validation_scores_ == [1.0] * 3

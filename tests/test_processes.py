@@ -18,7 +18,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
-from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, run_python, running_python
+from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, running_python
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -31,7 +31,9 @@ X, y = load_iris(return_X_y=True)
 
 
 def small(**parameters):
-    return LowLevelMLPClassifier((8,), **{"max_iter": 10, "random_state": 0} | parameters)
+    """A small estimator. Batches of 49 to 56 share a program."""
+    defaults = {"batch_size": 50, "max_iter": 10, "random_state": 0}
+    return LowLevelMLPClassifier((8,), **defaults | parameters)
 
 
 def endless(**parameters):
@@ -47,7 +49,7 @@ def outcome(model):
     return weights_of(model), model.loss_curve_, model.accuracy_curve_, model.predict_proba(X).tolist()
 
 
-REPEATED = [{"early_stopping": True}, {"dtype": "float32", "batch_size": 50}]
+REPEATED = [{"early_stopping": True}, {"dtype": "float32"}]
 
 A_FIRST_FIT = """
 import json, os, sys, threading
@@ -60,9 +62,10 @@ imported = sorted(set(sys.modules) - before)
 from sklearn.datasets import load_iris
 from skdense import LowLevelMLPClassifier
 
-def fit(width):
-    model = LowLevelMLPClassifier((width,), max_iter=5, random_state=0)
-    return model.fit(X, y).loss_curve_
+def fit(setting):
+    model = LowLevelMLPClassifier((8,), batch_size=50, max_iter=50, random_state=0, **setting)
+    model.fit(X, y)
+    return [model.loss_curve_, [array.tolist() for array in model.coefs_ + model.intercepts_]]
 
 def settings():  # TensorFlow leaves variables of other names
     return {name: value for name, value in os.environ.items() if name.startswith(("TF_", "OMP_"))}
@@ -75,33 +78,31 @@ def write():
         n_written += 1
 
 X, y = load_iris(return_X_y=True)
+settings_of_fits = json.loads(sys.argv[1]) * 2
 before, n_written, is_fitted, writer = settings(), 0, threading.Event(), threading.Thread(target=write)
 writer.start()
 with ThreadPoolExecutor(4) as threads:
-    in_threads = list(threads.map(fit, [2, 3, 4, 3]))
+    in_threads = list(threads.map(fit, settings_of_fits))
 is_fitted.set()
 writer.join()
 after = settings()
 print("after", file=sys.stderr)
 os.write(2, b"below\\n")
 
-repeated = []
-for setting in json.loads(sys.argv[1]):
-    model = LowLevelMLPClassifier((8,), max_iter=50, random_state=0, **setting).fit(X, y)
-    repeated.append([model.loss_curve_, [array.tolist() for array in model.coefs_ + model.intercepts_]])
-in_turn = [fit(width) for width in [2, 3, 4, 3]]
-
 import tensorflow as tf
 print(json.dumps({
-    "imported": imported, "settings": [before, after], "n_written": n_written, "repeated": repeated,
-    "in threads": in_threads, "in turn": in_turn, "Keras": tf.keras.__version__,
+    "imported": imported, "settings": [before, after], "n_written": n_written,
+    "in threads": in_threads, "Keras": tf.keras.__version__,
 }))
 """
 
 
 @pytest.fixture(scope="module")
 def a_first_fit():
-    """What a process saw that imports the package and then fits for the first time, in threads."""
+    """What a process saw that imports the package and then fits for the first time, in threads.
+
+    Each of the settings `REPEATED` is fitted twice.
+    """
     with running_python(A_FIRST_FIT, json.dumps(REPEATED), PYTHONHASHSEED="1") as process:
         output, errors = process.communicate(timeout=TIME_LIMIT)
     assert process.returncode == 0, errors
@@ -115,7 +116,7 @@ class TestRepetition:
             {},
             {"solver": "sgd", "learning_rate": "adaptive"},
             {"early_stopping": True},
-            {"dtype": "float32", "batch_size": 7},
+            {"dtype": "float32", "batch_size": 49},
             {"solver": "lbfgs"},
         ],
     )
@@ -126,7 +127,7 @@ class TestRepetition:
 
     def test_an_int_repeats_a_fit_bit_for_bit_in_another_process(self, a_first_fit):
         models = [small(max_iter=50, **setting).fit(X, y) for setting in REPEATED]
-        assert a_first_fit["repeated"] == [[m.loss_curve_, weights_of(m)] for m in models]
+        assert a_first_fit["in threads"][:2] == [[m.loss_curve_, weights_of(m)] for m in models]
 
     def test_none_draws_from_numpys_global_state(self):
         outcomes = []
@@ -146,7 +147,7 @@ class TestRepetition:
             ({"early_stopping": True, "n_iter_no_change": 3, "max_iter": 500}, "by validation"),
             ({"shuffle": False, "tol": 0.1, "n_iter_no_change": 2, "max_iter": 500}, "by tolerance"),
             ({"early_stopping": True, "shuffle": False, "max_iter": 5}, "by max_iter"),
-            ({"batch_size": 7, "tol": 0.1, "n_iter_no_change": 1, "max_iter": 500}, "by tolerance"),
+            ({"batch_size": 49, "tol": 0.1, "n_iter_no_change": 1, "max_iter": 500}, "by tolerance"),
             (
                 {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.1, "max_iter": 500},
                 "by tolerance",
@@ -157,7 +158,8 @@ class TestRepetition:
     def test_a_random_state_ends_where_mlpclassifier_leaves_it(self, setting, ends):
         states, models = [np.random.RandomState(1), np.random.RandomState(1)], []
         for Model, state in zip((LowLevelMLPClassifier, MLPClassifier), states):
-            model = Model((8,), learning_rate_init=0.02, random_state=state, **setting)
+            model = Model((8,), **{"batch_size": 50, "learning_rate_init": 0.02, **setting})
+            model.set_params(random_state=state)
             models.append(model.fit(X, y))
         assert models[0].n_iter_ == models[1].n_iter_
         assert (models[0].n_iter_ == setting["max_iter"]) == (ends == "by max_iter")
@@ -167,7 +169,7 @@ class TestRepetition:
     def test_partial_fit_leaves_a_random_state_where_mlpclassifier_does(self, shuffle):
         states = [np.random.RandomState(1), np.random.RandomState(1)]
         for Model, state in zip((LowLevelMLPClassifier, MLPClassifier), states):
-            model = Model((8,), random_state=state, shuffle=shuffle)
+            model = Model((8,), batch_size=50, random_state=state, shuffle=shuffle)
             for start in (0, 50, 100):
                 rows = slice(start, start + 50)
                 model.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
@@ -306,33 +308,24 @@ def net(**parameters):
 """
 
 FORKS = """
-from joblib import parallel_config
-from sklearn.model_selection import cross_val_score
+import sys
 
-seen = {"fit before any": in_child(lambda: net().fit(X, y).loss_)}
-model = net().fit(X, y)
-seen |= {
-    "fit here": model.loss_,
-    "fit": in_child(lambda: net().fit(X, y).loss_),
-    "prediction here": model.predict_proba(X).tolist(),
-    "prediction": in_child(lambda: model.predict_proba(X).tolist()),
-}
-try:
-    with parallel_config(backend="multiprocessing", n_jobs=2):
-        cross_val_score(model, X, y, cv=2, error_score="raise")
-except RuntimeError as error:
-    seen["fit by joblib"] = str(error)
-print(json.dumps(seen))
-"""
+def first_fit():
+    os.close(2)
+    return net().fit(X, y).loss_
 
-THE_USERS_OWN_TENSORFLOW = """
+seen = {"first fit": in_child(first_fit)}
+assert "tensorflow" not in sys.modules
+
 import tensorflow as tf
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 tf.function(lambda a: a @ a, jit_compile=True)(tf.ones((9, 9)))
-seen = {"fit in a child": in_child(lambda: net().fit(X, y).loss_)}
+seen["fit after the user's import"] = in_child(lambda: net().fit(X, y).loss_)
 
+from joblib import parallel_config
+from sklearn.model_selection import cross_val_score
 from skdense.core import compiling, lbfgs, stack
 
 devices = set()
@@ -349,23 +342,34 @@ def compiled(*key):
 
 lbfgs.compiled = stack.compiled = compiled
 with tf.device("/CPU:1"):
-    seen["default"] = tf.ones(2).device
-    for solver in ("adam", "lbfgs"):
-        net(solver=solver).fit(X, y)
-print(json.dumps(seen | {"devices": sorted(devices)}))
+    default = tf.ones(2).device
+    model = net().fit(X, y)
+    net(solver="lbfgs").fit(X, y)
+
+seen |= {
+    "default": default,
+    "devices": sorted(devices),
+    "fit here": model.loss_,
+    "fit": in_child(lambda: net().fit(X, y).loss_),
+    "prediction here": model.predict_proba(X).tolist(),
+    "prediction": in_child(lambda: model.predict_proba(X).tolist()),
+}
+try:
+    with parallel_config(backend="multiprocessing", n_jobs=2):
+        cross_val_score(model, X, y, cv=2, error_score="raise")
+except RuntimeError as error:
+    seen["fit by joblib"] = str(error)
+print(json.dumps(seen))
 """
 
 
 @pytest.fixture(scope="module")
 def forks():
-    """What came of fits and predictions in children that were forked from one process."""
-    return json.loads(run_python(IN_CHILD + FORKS))
+    """What came of fits and predictions in a process and in children that were forked from it.
 
-
-@pytest.fixture(scope="module")
-def the_users_own_tensorflow():
-    """What a process saw that used TensorFlow, of two devices, before the package did."""
-    with running_python(IN_CHILD + THE_USERS_OWN_TENSORFLOW) as process:
+    The first child has no stderr. Then the user imports TensorFlow, with two devices.
+    """
+    with running_python(IN_CHILD + FORKS) as process:
         output, errors = process.communicate(timeout=TIME_LIMIT)  # the user's import writes to stderr
     assert process.returncode == 0, errors
     return json.loads(output)
@@ -382,11 +386,11 @@ class TestForked:
     def test_a_forked_child_says_why_it_cannot_fit_instead_of_hanging(self, forks):
         assert_says_why_no_child_can_fit(forks["fit"])
 
-    def test_the_users_own_tensorflow_is_as_good_a_reason(self, the_users_own_tensorflow):
-        assert_says_why_no_child_can_fit(the_users_own_tensorflow["fit in a child"])
+    def test_the_users_own_tensorflow_is_as_good_a_reason(self, forks):
+        assert_says_why_no_child_can_fit(forks["fit after the user's import"])
 
-    def test_a_child_forked_before_any_fit_can_fit(self, forks):
-        assert forks["fit before any"] == forks["fit here"]
+    def test_a_child_forked_before_any_fit_can_fit_also_where_stderr_is_closed(self, forks):
+        assert forks["first fit"] == forks["fit here"]
 
     def test_a_model_can_predict_in_a_forked_child(self, forks):
         assert forks["prediction"] == forks["prediction here"]
@@ -394,26 +398,28 @@ class TestForked:
     def test_joblibs_forking_backend_passes_the_error_on(self, forks):
         assert_says_why_no_child_can_fit(forks["fit by joblib"])
 
+    def test_a_fit_computes_on_the_cpu_whatever_device_is_the_default(self, forks):
+        assert forks["default"].endswith("device:CPU:1")
+        (device,) = forks["devices"]
+        assert device.endswith("device:CPU:0")
+
 
 class TestSpawned:
     def test_spawned_processes_fit_as_this_one_does(self, tmp_path):
         script = tmp_path / "spawn.py"
         script.write_text("""
+import json
 import multiprocessing
-import numpy as np
+from sklearn.datasets import load_iris
 from skdense import LowLevelMLPClassifier
 
-X, y = np.eye(8), [0, 1] * 4
-
-def fit(random_state):
-    model = LowLevelMLPClassifier((4,), max_iter=3, random_state=random_state).fit(X, y)
-    return model.loss_curve_
+def fit(model):
+    return model.fit(*load_iris(return_X_y=True)).loss_curve_
 
 if __name__ == "__main__":
-    here = fit(0)
+    model = LowLevelMLPClassifier((8,), batch_size=50, max_iter=10, random_state=0)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(fit, (0,)) == here
-    print("equal")
+        print(json.dumps(pool.apply(fit, (model,))))
 """)
         finished = subprocess.run(
             [sys.executable, "-W", "ignore", str(script)],
@@ -424,7 +430,7 @@ if __name__ == "__main__":
             check=False,
         )
         assert finished.stderr == ""
-        assert finished.stdout == "equal\n"
+        assert json.loads(finished.stdout) == small().fit(X, y).loss_curve_
 
 
 class TestThreads:
@@ -433,13 +439,14 @@ class TestThreads:
         return outcome(small(**setting).fit(X, y))
 
     def test_fits_in_two_threads_at_once_equal_those_in_sequence(self):
-        settings = [{"random_state": seed, "max_iter": 100, "batch_size": 30} for seed in range(6)]
+        settings = [{"random_state": seed, "max_iter": 100} for seed in range(6)]
         with ThreadPoolExecutor(2) as threads:
             at_once = list(threads.map(self.fit, settings))
         assert at_once == [self.fit(setting) for setting in settings]
 
     def test_the_first_fits_of_a_process_may_be_in_threads(self, a_first_fit):
-        assert a_first_fit["in threads"] == a_first_fit["in turn"]
+        fits = a_first_fit["in threads"]  # the first two equal those of this process
+        assert fits[2:] == fits[:2]
 
     def test_predictions_in_threads_do_not_disturb_each_other(self):
         model = small().fit(X, y)
@@ -472,22 +479,6 @@ class TestLeavingNoTrace:
         assert sorted(lines) == sorted(expected)
         assert [last, of_system] == ["after", "below"]
         assert len(lines) > 20
-
-    def test_a_first_fit_works_where_stderr_is_closed(self):
-        output = run_python("""
-import os
-os.close(2)
-import numpy as np
-from skdense import LowLevelMLPClassifier
-LowLevelMLPClassifier((4,), max_iter=3).fit(np.eye(4), [0, 1, 0, 1])
-print("fitted")
-""")
-        assert output == "fitted\n"
-
-    def test_a_fit_computes_on_the_cpu_whatever_device_is_the_default(self, the_users_own_tensorflow):
-        assert the_users_own_tensorflow["default"].endswith("device:CPU:1")
-        (device,) = the_users_own_tensorflow["devices"]
-        assert device.endswith("device:CPU:0")
 
     def test_keras_is_the_users_own_after_a_fit(self, a_first_fit):
         assert a_first_fit["Keras"].startswith("3.")
@@ -526,47 +517,6 @@ print("fitted")
         assert outcome(model) == before
         other = small().fit(X, y)
         assert outcome(other) == before
-
-
-MAPPED_FILE = '''
-import resource
-import sys
-import tempfile
-import warnings
-
-import numpy as np
-
-from skdense import LowLevelMLPClassifier
-
-warnings.simplefilter("ignore")
-n_rows, n_features = 1_250_000, 100
-model = LowLevelMLPClassifier((2,), solver="sgd", batch_size=50_000, max_iter=1, random_state=0)
-
-
-def fit(n_rows):
-    """Fit to a file of zeros, which takes no room on the disk."""
-    with tempfile.TemporaryDirectory() as folder:
-        np.memmap(f"{folder}/X", np.float32, "w+", shape=(n_rows, n_features)).flush()
-        X = np.memmap(f"{folder}/X", np.float32, "r", shape=(n_rows, n_features))
-        model.fit(X, np.arange(n_rows, dtype=np.int8) % 2)
-        return X.nbytes
-
-
-def private_memory():
-    with open("/proc/self/status") as status:
-        return 1024 * int(next(line for line in status if line.startswith("VmData")).split()[1])
-
-
-fit(100_000)  # imports and compiles
-limit = private_memory() + int(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-print(fit(n_rows))
-'''
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is one of Linux")
-def test_a_mapped_file_is_trained_without_a_copy_in_memory():
-    assert int(run_python(MAPPED_FILE, 300_000_000)) == 500_000_000
 
 
 def imported_modules(path):

@@ -5,7 +5,6 @@ MLPClassifier fits the dense X, where it can. Nearly all fits share one shape, o
 gathering rows of the kernel.
 """
 
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
-from helpers import run_python
 from skdense import LowLevelMLPClassifier
 from skdense.core import minibatches
 from skdense.core.runtime import tf
@@ -130,7 +128,7 @@ def test_duplicates_that_are_summed_in_place_give_the_same_model(dense_fit):
 
 
 def test_a_fit_leaves_x_as_it_was():
-    X, y = make_sparse_problem()
+    X, y = make_sparse_problem(density=0.25)
     for to_sparse in (with_unsorted_indices, with_explicit_zeros, sp.csc_array):
         X_sparse = to_sparse(X)
         parts = [part.copy() for part in (X_sparse.data, X_sparse.indices, X_sparse.indptr)]
@@ -155,8 +153,12 @@ def test_an_all_zero_matrix_trains_the_biases_alone():
 # --- every density, every way of multiplying ---------------------------------------------------------
 
 
+# Of each kind of rows those that share a program: without entries, short and long.
+DENSITIES = st.one_of(st.just(0.0), st.floats(0.2, 0.25), st.floats(0.97, 1))
+
+
 @settings(max_examples=20)
-@given(n_rows=st.integers(65, 128), density=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
+@given(n_rows=st.integers(90, 128), density=DENSITIES, seed=st.integers(0, 2**32 - 1))
 def test_a_sparse_fit_is_the_dense_fit_whatever_the_density(n_rows, density, seed):
     X, y = make_sparse_problem(n_rows, density, seed=seed)
     X_sparse = sp.csr_array(X)
@@ -176,8 +178,8 @@ def test_only_minibatches_of_long_rows_are_made_dense(density, made_dense, monke
         return real_dense(rows)
 
     monkeypatch.setattr(minibatches.SparseRows, "_dense", dense)
-    # A width in a bucket of its own, so that the program is made here.
-    width = {"hidden_layer_sizes": (30,)} if made_dense else {"hidden_layer_sizes": (2,)}
+    # Widths that no fit before has had, so that the program is made here.
+    width = {"hidden_layer_sizes": (30,)} if made_dense else {"hidden_layer_sizes": ()}
     X, y = make_sparse_problem(density=density)
 
     model = LowLevelMLPClassifier(**SETTINGS | width).fit(sp.csr_array(X), y)
@@ -207,7 +209,6 @@ def test_both_ways_of_multiplying_are_the_dense_product(height, batch, row_entri
 
 ALTERNATIVES = {
     "early stopping": {"early_stopping": True},
-    "sgd": {"solver": "sgd", "learning_rate_init": 0.1},
     "lbfgs": {"solver": "lbfgs"},
     "no hidden layer": {"hidden_layer_sizes": ()},
 }
@@ -236,19 +237,20 @@ def test_balanced_classes_are_weighted_samples():
     assert_same_model(model, reference, X_sparse, X)
 
 
-def test_a_weighted_sparse_fit_of_three_classes_is_the_dense_fit():
+def test_a_weighted_sparse_fit_of_three_classes_by_sgd_is_the_dense_fit():
     X, y = make_sparse_problem(density=0.25, kind="three classes")
     X_sparse = sp.csr_array(X)
     weights = np.random.default_rng(1).uniform(0, 3, len(X))
+    parameters = SETTINGS | {"solver": "sgd", "learning_rate_init": 0.1}
 
-    model = LowLevelMLPClassifier(**SETTINGS).fit(X_sparse, y, weights)
+    model = LowLevelMLPClassifier(**parameters).fit(X_sparse, y, weights)
 
-    assert_same_model(model, MLPClassifier(**SETTINGS).fit(X, y, weights), X_sparse, X)
+    assert_same_model(model, MLPClassifier(**parameters).fit(X, y, weights), X_sparse, X)
 
 
 def test_x_and_the_validation_set_may_each_be_sparse():
     X, y = make_sparse_problem(density=0.25)
-    X_val, y_val = make_sparse_problem(n_rows=70, density=0.25, seed=1)
+    X_val, y_val = make_sparse_problem(n_rows=30, density=0.25, seed=1)
     parameters = SETTINGS | {"early_stopping": True}
     reference = LowLevelMLPClassifier(**parameters).fit(X, y, X_val=X_val, y_val=y_val)
 
@@ -287,7 +289,7 @@ def test_float32_stays_float32():
 
 def test_integer_entries_are_those_of_float64():
     X, y = make_sparse_problem(density=0.25)
-    X = X.round().astype(int)
+    X = (4 * X).round().astype(int)
 
     model = LowLevelMLPClassifier(**SETTINGS).fit(sp.csr_array(X), y)
 
@@ -304,59 +306,6 @@ def test_prediction_of_many_rows_is_that_of_the_dense_ones(to_sparse, dense_fit)
         result = method(to_sparse(X))
         assert isinstance(result, np.ndarray)
         np.testing.assert_allclose(result, method(X), rtol=1e-12)
-
-
-# --- memory ------------------------------------------------------------------------------------------
-
-LARGE = """
-import math
-import resource
-import warnings
-
-import numpy as np
-import scipy.sparse as sp
-
-from skdense import LowLevelMLPClassifier
-
-warnings.simplefilter("ignore")
-
-
-def forbid_large(method):
-    def checked(matrix, *args, **kwargs):
-        assert math.prod(matrix.shape) < 10**7, "a large sparse matrix is made dense"
-        return method(matrix, *args, **kwargs)
-
-    return checked
-
-
-for format in ("csr", "csc", "coo", "bsr", "lil", "dok", "dia"):
-    for kind in (getattr(sp, f"{format}_array"), getattr(sp, f"{format}_matrix")):
-        kind.toarray = forbid_large(kind.toarray)
-        kind.todense = forbid_large(kind.todense)
-
-
-def fit_and_predict(n_rows, n_features, n_entries):
-    rng = np.random.default_rng(0)
-    columns = rng.integers(n_features, size=n_rows * n_entries)
-    starts = np.arange(0, n_rows * n_entries + 1, n_entries)
-    X = sp.csr_array((rng.normal(size=len(columns)), columns, starts), shape=(n_rows, n_features))
-    y = rng.integers(2, size=n_rows)
-    LowLevelMLPClassifier((8,), max_iter=1).fit(X, y).predict(X)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-before = fit_and_predict(1000, 100, 20)
-after = fit_and_predict(20_000, 50_000, 20)
-print(after - before)
-"""
-
-
-def test_memory_grows_with_the_non_zeros_not_with_the_features():
-    pytest.importorskip("resource", reason="peak memory is read by a Unix call")
-
-    kilobytes = int(run_python(LARGE)) / (1024 if sys.platform == "darwin" else 1)
-    # The dense matrix would take 8 GB; its non-zeros take 5 MB, kernel, gradient and slots 16 MB.
-    assert kilobytes < 200_000
 
 
 # --- bad input ---------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Your own validation set: `fit(X, y, X_val=, y_val=, sample_weight_val=)`.
 
 Without early stopping it only records; with it, it replaces the split. What is recorded is what
-scikit-learn's metrics say of the network after each epoch. Nearly all fits share one shape, of 65 to
-128 rows, 4 features, widths (7, 4) and batches of 25.
+scikit-learn's metrics say of the network after each epoch. Nearly all fits share one shape, of 4
+features, widths (7, 4), batches of 25 and at most 32 rows to validate on.
 """
 
 import re
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 SETTINGS = SETTINGS | {"max_iter": 8}
 
 
-def split_problem(kind="binary", n_train=100, n_val=70, seed=0):
+def split_problem(kind="binary", n_train=100, n_val=30, seed=0):
     """X, y, X_val and y_val."""
     X, y = make_problem(kind, n_train + n_val, seed)
     return X[:n_train], y[:n_train], X[n_train:], y[n_train:]
@@ -78,7 +78,8 @@ def test_loss_and_score_are_those_of_the_network_after_each_epoch(problem, weigh
 
 def test_squared_error_is_recorded_where_it_is_the_loss():
     X, y, X_val, y_val = split_problem()
-    model = LowLevelMLPClassifier(**SETTINGS, loss="squared_error", activation="tanh").fit(X, y)
+    model = LowLevelMLPClassifier(**SETTINGS, loss="squared_error", activation="tanh")
+    model.fit(X, y, X_val=X_val, y_val=y_val)
     # Where an output is clipped to a probability, its error cannot be told from predict_proba.
     probabilities = model.predict_proba(X_val)
     inside = (probabilities > 1e-10).all(axis=1)
@@ -90,17 +91,20 @@ def test_squared_error_is_recorded_where_it_is_the_loss():
     np.testing.assert_allclose(model.validation_loss_curve_[-1], measured, rtol=1e-9)
 
 
-@pytest.mark.parametrize("n_val", [1, 24, 25, 26, 64, 100])
+@pytest.mark.parametrize("n_val", [1, 24, 25, 26, 32, 70, 96, 100])
 def test_all_validation_rows_count_whatever_their_number(n_val):
     X, y, X_val, y_val = split_problem("three classes", n_val=100)
     X_val, y_val = X_val[:n_val], y_val[:n_val]
+    weights_val = np.random.default_rng(1).uniform(0.1, 3, n_val)
 
-    model = LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X_val, y_val=y_val)
+    model = LowLevelMLPClassifier(**SETTINGS)
+    model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weights_val)
 
     probabilities = model.predict_proba(X_val)
-    loss = -np.log(probabilities[np.arange(n_val), y_val]).mean()
+    loss = np.average(-np.log(probabilities[np.arange(n_val), y_val]), weights=weights_val)
+    score = model.score(X_val, y_val, weights_val)
     np.testing.assert_allclose(model.validation_loss_curve_[-1], loss, rtol=1e-9)
-    np.testing.assert_allclose(model.validation_scores_[-1], model.score(X_val, y_val), rtol=1e-12)
+    np.testing.assert_allclose(model.validation_scores_[-1], score, rtol=1e-12)
 
 
 def test_a_validation_set_may_lack_classes():
@@ -141,7 +145,7 @@ def test_class_weight_multiplies_the_weights_of_the_validation_samples():
 
 def test_balanced_class_weights_are_those_of_the_training_samples():
     X, y, X_val, y_val = split_problem("three classes")
-    y_val[:30] = 0  # other proportions than those of y
+    y_val[:15] = 0  # other proportions than those of y
     balanced = compute_class_weight("balanced", classes=np.arange(3), y=y)
 
     model = LowLevelMLPClassifier(**SETTINGS, class_weight="balanced")
@@ -308,7 +312,7 @@ def test_half_a_validation_set_is_the_error_of_hist_gradient_boosting(given):
 
 
 BAD = {
-    "weights without samples": ({"sample_weight_val": np.ones(70)}, "sample_weight_val"),
+    "weights without samples": ({"sample_weight_val": np.ones(30)}, "sample_weight_val"),
     "another number of features": ({"X_val": X_VAL[:, :3], "y_val": Y_VAL}, r"X_val.*features"),
     "another number of labels": ({"X_val": X_VAL, "y_val": Y_VAL[:-1]}, "inconsistent"),
     "no samples": ({"X_val": X_VAL[:0], "y_val": Y_VAL[:0]}, "0 sample"),
@@ -317,16 +321,16 @@ BAD = {
     "labels of another type": ({"X_val": X_VAL, "y_val": (Y_VAL == "yes").astype(int)}, "y_val|label"),
     "several labels": ({"X_val": X_VAL, "y_val": MULTILABEL[3]}, "y_val|label"),
     "negative weights": (
-        {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": -np.ones(70)},
+        {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": -np.ones(30)},
         "Negative",
     ),
-    "NaN weights": ({"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": np.full(70, np.nan)}, "NaN"),
+    "NaN weights": ({"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": np.full(30, np.nan)}, "NaN"),
     "weights of zero": (
-        {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": np.zeros(70)},
+        {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": np.zeros(30)},
         "sample_weight_val|zero",
     ),
     "another number of weights": (
-        {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": np.ones(71)},
+        {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": np.ones(31)},
         "inconsistent|shape",
     ),
 }  # fmt: skip
@@ -347,7 +351,7 @@ def test_a_bad_validation_set_is_a_clear_error_and_the_fitted_model_stays(given,
 
 @pytest.mark.parametrize(
     "y_val",
-    [MULTILABEL[3][:, 0], MULTILABEL[3][:, :2], np.arange(70) % 3, np.hstack([MULTILABEL[3]] * 2)],
+    [MULTILABEL[3][:, 0], MULTILABEL[3][:, :2], np.arange(30) % 3, np.hstack([MULTILABEL[3]] * 2)],
     ids=["one label", "two labels", "three classes", "six labels"],
 )
 def test_labels_of_another_kind_than_several_are_an_error(y_val):

@@ -30,7 +30,7 @@ def test_each_of_several_draws_has_a_line(capsys):
 
 
 def test_your_own_validation_set_is_scored_in_each_epoch_without_early_stopping(capsys):
-    model = net(verbose=True).fit(X, y, X_val=X[:50], y_val=y[:50])
+    model = net(verbose=True).fit(X, y, X_val=X[:30], y_val=y[:30])
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[::2] == [f"Iteration {i}, loss = {v:.8f}" for i, v in enumerate(model.loss_curve_, 1)]
