@@ -258,7 +258,10 @@ def ctrl_c(before_each_training):
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
     yield
-    assert not [thread for thread in threading.enumerate() if thread.name == "skdense task"]
+    threads = [thread for thread in threading.enumerate() if thread.name == "skdense task"]
+    for thread in threads:
+        thread.join(timeout=30)  # it may have handed its result over a moment ago
+    assert not [thread for thread in threads if thread.is_alive()]
 
 
 @contextmanager
