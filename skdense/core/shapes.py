@@ -17,8 +17,8 @@ HEIGHTS = (1, 8)
 STACKED_MULTIPLY_ADDS = {"float32": 600_000, "float64": 0}
 """The most multiply-adds of a network's step that stacks make cheaper than a network a thread.
 
-Measured on two cores, 32 networks of 2 and of 20 features with batches of 100: in float32 cheaper by 1.1
-for widths of (2, 2), and by 1.3 to 1.5 from (4, 4) to (32, 32). In float64 it is 1.2 to 1.3 for the
+Measured on two cores, 32 networks of 2 and of 20 features with batches of 100: in float32 cheaper by
+1.1 for widths of (2, 2), and by 1.3 to 1.5 from (4, 4) to (32, 32). In float64 it is 1.2 to 1.3 for the
 smallest and 1.0 to 1.2 for others, less than a program of their own costs them.
 """
 
