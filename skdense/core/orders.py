@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdense.core.memory import aligned_zeros
 from skdense.core.shapes import MAX_SHARED_SAMPLES
 
 
@@ -169,7 +170,7 @@ class Orders:
         self.steps_per_epoch = steps_per_epoch
         self.position = 0
         size = shape.steps, shape.height, shape.batch
-        self.buffers = cycle(np.zeros(size, np.int32) for _ in range(2))
+        self.buffers = cycle(aligned_zeros(size, np.int32) for _ in range(2))
 
     @property
     def are_drawn(self):

@@ -13,13 +13,11 @@ from importlib.util import find_spec
 import numpy as np
 from joblib import cpu_count
 
+from skdense.core.memory import aligned, aligned_copy
+
 CPU = "/CPU:0"
 """Where all tensors are and all programs run. A GPU was never measured, and would round float32
 products to TensorFloat-32."""
-
-# What TensorFlow's own tensors have: its operations abort on less, and compiled programs may crash. For
-# what a program only gathers from, that of NumPy's allocator is enough.
-_ALIGNMENT, _ALIGNMENT_OF_GATHERED = 64, 16
 
 
 def _has_stderr():
@@ -127,22 +125,20 @@ def n_threads():
 
 def to_tensor(array):
     """A tensor with a copy of `array`. It is made sooner than `tf.constant` would make it."""
-    return view(_aligned_copy(array, _ALIGNMENT))
+    return view(aligned_copy(array))
 
 
 def share(array):
-    """A tensor that uses the memory of `array`, which must not change meanwhile.
+    """A tensor that uses the memory of `array`, if it can, which must not change meanwhile.
 
-    It is for compiled programs only, which gather from it. Memory that is not aligned is copied once;
-    memory that may not be written, such as a file that is mapped to be read, is not.
+    It is for compiled programs only. Memory that may not be written, such as a file that is mapped to
+    be read, is used as well.
     """
-    if array.ctypes.data % _ALIGNMENT_OF_GATHERED or not array.flags.c_contiguous:
-        array = _aligned_copy(array, _ALIGNMENT_OF_GATHERED)
-    return view(np.asarray(_AsIfWritable(array)))
+    return view(np.asarray(_AsIfWritable(aligned(array))))
 
 
 def view(array):
-    """A tensor on the memory of an array, for compiled programs only, which gather from it."""
+    """A tensor on the memory of an array that is aligned, for compiled programs only."""
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
@@ -155,11 +151,3 @@ class _AsIfWritable:
     def __init__(self, array):
         self._array = array  # keeps the memory
         self.__array_interface__ = array.__array_interface__ | {"data": (array.ctypes.data, False)}
-
-
-def _aligned_copy(array, alignment):
-    buffer = np.empty(array.nbytes + alignment, np.uint8)
-    start = -buffer.ctypes.data % alignment
-    copy = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
-    copy[...] = array
-    return copy

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse import vstack as sparse_vstack
 
+from skdense.core.memory import aligned_zeros
 from skdense.core.network import Data
 from skdense.core.shapes import bucket, is_large, power_of_two
 
@@ -94,7 +95,7 @@ def _starts(lengths):
 
 def make_table(data, shape, dtype):
     """The arrays of `data`, padded with zeros to a `TableShape`."""
-    targets = np.zeros((shape.n_targets, shape.n_outputs + 1), dtype)
+    targets = aligned_zeros((shape.n_targets, shape.n_outputs + 1), dtype)
     targets[: len(data.targets), :-1] = data.targets
     targets[: len(data.targets), -1] = 1 if data.weights is None else data.weights
     return *_features(data.X, shape, dtype), targets
@@ -116,6 +117,6 @@ def _padded(array, shape):
     """`array` with zeros after its end on each axis; itself if there is nothing to add."""
     if array.shape == shape:
         return array
-    padded = np.zeros(shape, array.dtype)
+    padded = aligned_zeros(shape, array.dtype)
     padded[tuple(slice(size) for size in array.shape)] = array
     return padded
