@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from itertools import combinations, product
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -113,6 +114,41 @@ def assert_identical(model, other):
 def assert_same_stream(random_state, other):
     """Both are in the same place; the draws that show it are made from copies."""
     assert deepcopy(random_state).uniform() == deepcopy(other).uniform()
+
+
+class Parity(NamedTuple):
+    """A class of ours, the one whose models its models are to equal, and what compares two of them."""
+
+    ours: type
+    theirs: type
+    assert_same_model: Any
+
+    def all_three(self, X, **parameters):
+        """The three estimators of a comparison, unfitted, and the X of each."""
+        estimators = [self.ours(**parameters), self.theirs(**parameters), self.theirs(**parameters)]
+        return estimators, [X, X, one_ulp_away(X)]
+
+    def oracles(self, X, y, sample_weight=None, *, random_state=0, **parameters):
+        """Theirs fitted to X, and to X one unit in the last place away, each with a RandomState."""
+        return [
+            self.theirs(random_state=np.random.RandomState(random_state), **parameters).fit(
+                its_X, y, sample_weight
+            )
+            for its_X in (X, one_ulp_away(X))
+        ]
+
+    def check(self, X, y, sample_weight=None, *, fitted=None, random_state=0, **parameters):
+        """Ours becomes the model that the oracles are, and its RandomState ends in the same place.
+
+        `fitted` are the oracles, if they have been fitted already.
+        """
+        theirs, nearby = fitted or self.oracles(
+            X, y, sample_weight, random_state=random_state, **parameters
+        )
+        ours = self.ours(random_state=np.random.RandomState(random_state), **parameters)
+        ours.fit(X, y, sample_weight)
+        self.assert_same_model(ours, theirs, nearby, X)
+        assert_same_stream(ours.random_state, theirs.random_state)
 
 
 def assert_filters_stay(work):

@@ -22,8 +22,8 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 
 from helpers import (
     PROBLEMS,
+    Parity,
     assert_close,
-    assert_same_stream,
     make_problem,
     numbers_of,
     one_ulp_away,
@@ -54,26 +54,8 @@ def assert_same_model(ours, theirs, nearby, X, floor=1e-9):
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
 
 
-def oracles(X, y, sample_weight=None, *, random_state=0, **parameters):
-    """MLPClassifier fitted to X, and to X one unit in the last place away, each with a RandomState."""
-    return [
-        MLPClassifier(random_state=np.random.RandomState(random_state), **parameters).fit(
-            its_X, y, sample_weight
-        )
-        for its_X in (X, one_ulp_away(X))
-    ]
-
-
-def assert_parity(X, y, sample_weight=None, *, fitted=None, random_state=0, **parameters):
-    """Ours becomes the model that the oracles are, and its RandomState ends in the same place.
-
-    `fitted` are the oracles, if they have been fitted already.
-    """
-    theirs, nearby = fitted or oracles(X, y, sample_weight, random_state=random_state, **parameters)
-    ours = LowLevelMLPClassifier(random_state=np.random.RandomState(random_state), **parameters)
-    ours.fit(X, y, sample_weight)
-    assert_same_model(ours, theirs, nearby, X)
-    assert_same_stream(ours.random_state, theirs.random_state)
+PARITY = Parity(LowLevelMLPClassifier, MLPClassifier, assert_same_model)
+all_three, oracles, assert_parity = PARITY.all_three, PARITY.oracles, PARITY.check
 
 
 # --- the grid of settings, every pair of them together somewhere -------------------------------------
@@ -290,12 +272,6 @@ def test_the_global_random_state_seeds_as_there():
 
 
 # --- trainings that go on ---------------------------------------------------------------------------
-
-
-def all_three(X, **parameters):
-    """The three estimators of a comparison, unfitted, and the X of each."""
-    estimators = [LowLevelMLPClassifier(**parameters), MLPClassifier(**parameters)]
-    return [*estimators, MLPClassifier(**parameters)], [X, X, one_ulp_away(X)]
 
 
 @pytest.mark.parametrize("weighted", [False, True])

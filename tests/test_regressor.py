@@ -24,7 +24,7 @@ from sklearn.metrics import mean_absolute_error, mean_pinball_loss, mean_squared
 from sklearn.neural_network import MLPRegressor
 from sklearn.neural_network._base import poisson_loss
 
-from helpers import assert_close, assert_same_stream, numbers_of, one_ulp_away, pairwise_cover
+from helpers import Parity, assert_close, numbers_of, pairwise_cover
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.core.compiling import n_compiled
 
@@ -65,32 +65,8 @@ def assert_same_model(ours, theirs, nearby, X, floor=1e-9):
     assert_close(*(model.predict(X) for model in (ours, theirs, nearby)), "predict", floor)
 
 
-def all_three(X, **parameters):
-    """The three estimators of a comparison, unfitted, and the X of each."""
-    estimators = [LowLevelMLPRegressor(**parameters), MLPRegressor(**parameters)]
-    return [*estimators, MLPRegressor(**parameters)], [X, X, one_ulp_away(X)]
-
-
-def oracles(X, y, sample_weight=None, *, random_state=0, **parameters):
-    """MLPRegressor fitted to X, and to X one unit in the last place away, each with a RandomState."""
-    return [
-        MLPRegressor(random_state=np.random.RandomState(random_state), **parameters).fit(
-            its_X, y, sample_weight
-        )
-        for its_X in (X, one_ulp_away(X))
-    ]
-
-
-def assert_parity(X, y, sample_weight=None, *, fitted=None, random_state=0, **parameters):
-    """Ours becomes the model that the oracles are, and its RandomState ends in the same place.
-
-    `fitted` are the oracles, if they have been fitted already.
-    """
-    theirs, nearby = fitted or oracles(X, y, sample_weight, random_state=random_state, **parameters)
-    ours = LowLevelMLPRegressor(random_state=np.random.RandomState(random_state), **parameters)
-    ours.fit(X, y, sample_weight)
-    assert_same_model(ours, theirs, nearby, X)
-    assert_same_stream(ours.random_state, theirs.random_state)
+PARITY = Parity(LowLevelMLPRegressor, MLPRegressor, assert_same_model)
+all_three, oracles, assert_parity = PARITY.all_three, PARITY.oracles, PARITY.check
 
 
 # --- the same model as MLPRegressor ------------------------------------------------------------------
