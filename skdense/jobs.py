@@ -16,6 +16,8 @@ from skdense.core.schedules import SCHEDULES
 from skdense.validation import check_data, check_parameters, dropout_rates, hidden_sizes
 
 _AUTO_BATCH = 200
+_SMALL_BATCH = 32
+"""The capacity of programs for a partial_fit of so many rows at the most."""
 _SCHEDULES_WITHIN_EPOCHS = {each.number for each in SCHEDULES.values() if each.within_epochs}
 
 
@@ -86,7 +88,7 @@ def prepare(estimator, given):
         rows=rows,
         validation_rows=validation_rows,
         dropout=dropout,
-        batch_capacity=_AUTO_BATCH if estimator.batch_size == "auto" else 1,
+        batch_capacity=_batch_capacity(estimator, given, n_samples),
     )
     earlier_curves = {name: getattr(estimator, name, None) for name in target_type.curves if goes_on}
     smooths = target_type.hyper.get("label_smoothing", 0) > 0
@@ -124,6 +126,12 @@ def _dropout(estimator, random_state):
     """A new seed, and the rate of each hidden layer; nothing, and no draw, if all rates are 0."""
     rates = dropout_rates(estimator)
     return (random_state.randint(2**31), *rates) if any(rates) else ()
+
+
+def _batch_capacity(estimator, given, n_samples):
+    if estimator.batch_size != "auto":
+        return 1
+    return _SMALL_BATCH if given.incremental and n_samples <= _SMALL_BATCH else _AUTO_BATCH
 
 
 def _n_rows(data, rows):

@@ -245,7 +245,7 @@ def _check_discrete(y):
 
 
 def _learn_labels(estimator, y, given, goes_on):
-    if given.incremental and _check_partial_fit_first_call(estimator, given.classes):
+    if given.incremental and _learns_classes(estimator, given.classes):
         multilabel = type_of_target(y).startswith("multilabel")
         estimator._label_binarizer = LabelBinarizer().fit(y if multilabel else given.classes)
     elif not goes_on:
@@ -256,6 +256,13 @@ def _learn_labels(estimator, y, given, goes_on):
     labels = labels_of(estimator, estimator.loss, estimator.label_smoothing)
     labels.check(y, "y")
     return labels
+
+
+def _learns_classes(estimator, classes):
+    """Whether this is partial_fit's first call, which sets the classes; raise if they are others."""
+    if hasattr(estimator, "classes_") and np.array_equal(classes, estimator.classes_):
+        return False  # as what follows would find out, in the time of some training steps
+    return _check_partial_fit_first_call(estimator, classes)
 
 
 def _check_all(classes, y):

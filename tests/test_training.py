@@ -686,6 +686,16 @@ def test_partial_fit_and_a_warm_start_use_the_program_of_fit(compiles):
     assert compiles() == 0
 
 
+def test_partial_fit_of_any_few_rows_is_one_program(compiles):
+    data = make_data(32)
+    model = LowLevelMLPClassifier((6, 4), activation="identity")
+    compiles()
+
+    for n_samples in (1, 7, 32):
+        model.partial_fit(data.X[:n_samples], data.targets[:n_samples].ravel(), classes=[0, 1])
+    assert compiles() == 1
+
+
 def test_other_structures_compile_once_each(compiles):
     fit()
     compiles()

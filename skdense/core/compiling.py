@@ -6,7 +6,7 @@ TensorFlow never frees a compiled program, so a key is to have few values: all e
 from functools import cache
 from threading import Lock
 
-from skdense.core.runtime import CPU, tf
+from skdense.core.runtime import CPU, eager_context, tf
 
 _lock = Lock()
 
@@ -30,12 +30,14 @@ def _compiled(make, *key):
     function, arguments = make(*key)
     with tf.device(CPU):
         program = tf.function(function, arguments, autograph=False, jit_compile=True)
-        program = program.get_concrete_function()
+        program = program.get_concrete_function().inference_fn
+    # Called itself, it would compare each argument with its TensorSpec and look for gradient tapes,
+    # which takes longer than many a training step.
+    call, kind = eager_context().call_function, program.function_type
 
     def run(*arguments):
-        # The program itself would compare each argument with its TensorSpec, which takes longer than
-        # many a training step.
         with tf.device(CPU):
-            return program.inference_fn.call_preflattened(tf.nest.flatten(arguments))
+            outputs = call(program.name, tf.nest.flatten(arguments), len(kind.flat_outputs))
+        return kind.pack_output(outputs)
 
     return run

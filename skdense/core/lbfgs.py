@@ -1,5 +1,6 @@
 """Full-batch training: scipy's L-BFGS-B on the loss and gradient of a compiled program, in float64."""
 
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +11,10 @@ from skdense.core.activations import ACTIVATIONS
 from skdense.core.compiling import compiled
 from skdense.core.interrupts import ctrl_c_held
 from skdense.core.layout import Layout
+from skdense.core.memory import aligned_copy
 from skdense.core.network import Hyper
 from skdense.core.objective import Objective
-from skdense.core.runtime import tf, to_tensor
+from skdense.core.runtime import tf, to_tensor, view
 from skdense.core.shapes import FULL_BATCH_ROWS, bucket, padded_sizes
 from skdense.core.tables import TableShape, make_table, table_shape
 
@@ -50,10 +52,13 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     # scipy sees the network's own parameters. The padding around them has a gradient of zero.
     own = layout.places(sizes)
     reached = vector[own]
+    stop = Event()
 
     def objective(parameters):
         vector[own] = parameters
-        loss, gradient = evaluate(vector)
+        loss, gradient = evaluate()
+        if stop.is_set():
+            raise KeyboardInterrupt
         return loss, gradient[own]
 
     def keep(parameters):
@@ -71,9 +76,10 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
 
     options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
     try:
-        result = minimize(
-            objective, reached, jac=True, method="L-BFGS-B", options=options, callback=iteration
-        )
+        with ctrl_c_held(stop.set):
+            result = minimize(
+                objective, reached, jac=True, method="L-BFGS-B", options=options, callback=iteration
+            )
     except _Stopped:
         return latest
     except KeyboardInterrupt:
@@ -84,7 +90,7 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
 
 
 def _objective_of(spec, network):
-    """A function from a padded vector to loss and gradient; its layout; the vector to start from."""
+    """A function that gives loss and gradient at a padded vector; its layout; the vector, to be set."""
     n_samples = network.data.X.shape[0]
     layer_sizes = padded_sizes([network])
     table = table_shape([network.data], layer_sizes)
@@ -92,15 +98,15 @@ def _objective_of(spec, network):
     program = compiled(full_batch_program, spec, shape)
     tensors = minibatches.as_tensors(make_table(network.data, table, spec.dtype))
     numbers = to_tensor(np.array(network.hyper, spec.dtype))
-    layout = Layout(layer_sizes)
+    layout, padded_bias = Layout(layer_sizes), ACTIVATIONS[spec.activation].padded_bias
+    vector = aligned_copy(layout.pack(network.parameters, spec.dtype, padded_bias))
+    parameters = view(vector[None, :])
 
-    def evaluate(vector):
-        with ctrl_c_held():
-            loss, gradient = program(tensors, to_tensor(vector[None, :]), numbers)
-            return float(loss), gradient.numpy()[0]
+    def evaluate():
+        loss, gradient = program(tensors, parameters, numbers)
+        return loss.numpy(), gradient.numpy()[0]
 
-    padded_bias = ACTIVATIONS[spec.activation].padded_bias
-    return evaluate, layout, layout.pack(network.parameters, spec.dtype, padded_bias)
+    return evaluate, layout, vector
 
 
 def full_batch_program(spec, shape):

@@ -29,6 +29,10 @@ class State(NamedTuple):
     slots: tuple
     best: Any
 
+    def map(self, function):
+        """The state of what a function makes of each array."""
+        return State(function(self.parameters), tuple(map(function, self.slots)), function(self.best))
+
 
 class Rows(NamedTuple):
     """A table and the rows of it to gather: int32 `(steps, K, batch)`, a minibatch for each step."""

@@ -18,7 +18,7 @@ from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.orders import Lane, sources_of
 from skdense.core.packed import N_NUMBERS, ROWS, Clock, Shifts
 from skdense.core.program import Rows, State, training_program
-from skdense.core.runtime import tf, to_tensor, view
+from skdense.core.runtime import to_tensor, view
 from skdense.core.tables import TableShape, combine, make_table, table_shape
 
 
@@ -213,8 +213,7 @@ class Stack:
             newcomers[k] = self.plan.next_network() if self.refills else None
         if not any(newcomers.values()):
             return newcomers
-        arrays = tf.nest.map_structure(np.array, (self.state, self.validation_orders))
-        return self._fill(newcomers, *arrays)
+        return self._fill(newcomers, self.state.map(np.array), np.array(self.validation_orders))
 
     def _fill(self, newcomers, state, validation_orders):
         """Write newcomers into their lanes of these arrays, from which the tensors are made."""
@@ -228,9 +227,7 @@ class Stack:
                 self.curves[k] = [Curves(*np.zeros((len(Curves._fields), 0)))]
                 source = self.plan.sources.get(network)
                 lanes[k] = Lane(network, source, first_row, self.plan.shape.batch)
-        self.state, self.validation_orders = tf.nest.map_structure(
-            to_tensor, (state, validation_orders)
-        )
+        self.state, self.validation_orders = state.map(to_tensor), to_tensor(validation_orders)
         return lanes
 
     def _place(self, k, network, validation_orders):
@@ -275,7 +272,7 @@ class Stack:
             Rows(self.table, view(chunk.orders)),
             Rows(self.validation_table, self.validation_orders),
             to_tensor(self.numbers),
-            tf.nest.map_structure(to_tensor, self.dropout),
+            to_tensor(self.dropout) if plan.spec.dropout else (),
             self.state,
         )
         self.numbers = np.array(numbers)
