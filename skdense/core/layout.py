@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdense.core.runtime import tf
-from skdense.core.shapes import LARGE_KERNEL
+from skdense.core.shapes import LARGE_KERNEL, LARGE_SUM
 
 
 class Layout(NamedTuple):
@@ -114,7 +114,10 @@ def _for_a_batch(bias, batch):
     @tf.custom_gradient
     def repeated(bias):
         height, _, fan_out = bias.shape
-        ones = tf.ones([height, 1, batch], bias.dtype)
-        return tf.broadcast_to(bias, [height, batch, fan_out]), lambda upstream: ones @ upstream
+        # XLA runs through the columns of a large matrix if it is to multiply it by one row only.
+        n_rows = 2 if batch * fan_out >= LARGE_SUM else 1
+        ones = tf.ones([height, n_rows, batch], bias.dtype)
+        biases = tf.broadcast_to(bias, [height, batch, fan_out])
+        return biases, lambda upstream: (ones @ upstream)[:, :1]
 
     return repeated(bias)

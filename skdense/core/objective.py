@@ -81,7 +81,7 @@ class Objective:
         value, gradients = 0.0, []
         for piece, is_kernel in zip(pieces, self.layout.kernel_masks(), strict=True):
             gradient = tf.where(is_kernel, alpha * piece, 0)
-            value += tf.cast((gradient[:, None, :] @ piece[:, :, None])[:, 0, 0], tf.float64) / 2
+            value += tf.cast(tf.reduce_sum(gradient * piece, axis=1), tf.float64) / 2
             gradients.append(gradient)
         return value, gradients
 
