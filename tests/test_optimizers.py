@@ -30,18 +30,20 @@ def changes(name, learning_rate, gradients, **numbers):
         return [tf.cast(number, gradients.dtype)[:, None] for number in numbers]
 
     parameters = tf.zeros((2, gradients.shape[1]), gradients.dtype)
-    slots = (parameters,) * optimizer.n_slots
+    slots = (parameters,) * (optimizer.n_slots + optimizer.n_waiting)
     made = []
     for step, gradient in enumerate(gradients, start=1):
         sizes = optimizer.step_sizes(
             tf.constant([learning_rate] * 2, tf.float64), tf.constant([step] * 2, tf.float64), hyper
         )
         both = tf.stack([gradient, 2 * gradient])
-        change, slots = optimizer.update(
-            both, slots, parameters, of_arrays(sizes), of_arrays(optimizer.numbers(hyper))
-        )
+        sizes, numbers = of_arrays(sizes), of_arrays(optimizer.numbers(hyper))
+        new_slots = optimizer.collect(both, slots, sizes, numbers)
+        assert len(new_slots) == len(slots)
+        # What waits is not to matter to the next slots.
+        slots = *new_slots[: optimizer.n_slots], *(tf.zeros_like(both),) * optimizer.n_waiting
+        change = optimizer.change(new_slots, parameters, sizes, numbers)
         parameters += change
-        assert len(slots) == optimizer.n_slots
         made.append(change[0].numpy())
     return np.array(made)
 

@@ -29,6 +29,12 @@ class Shifts(NamedTuple):
     validation_shift: Any
 
 
+class Lag(NamedTuple):
+    """Whether the parameters are a step behind the slots, 1 or 0."""
+
+    behind: Any
+
+
 class Sums(NamedTuple):
     """What adds up over an epoch's minibatches: losses count by rows."""
 
@@ -45,6 +51,7 @@ class Numbers(NamedTuple):
     shifts: Shifts
     hyper: Hyper
     progress: Progress
+    lag: Lag
     sums: Sums
 
 

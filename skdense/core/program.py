@@ -72,7 +72,11 @@ def training_program(spec, shape):
 
 
 class _Program:
-    """The parts of a program. In its loops, a piece is a part of the parameters and of every slot."""
+    """The parts of a program. In its loops, a piece is a part of the parameters and of every slot.
+
+    Parameters follow their slots a step later, where the next step begins or the steps end. So no step
+    needs what an array was before it is written, and XLA copies none.
+    """
 
     def __init__(self, spec, shape):
         self.spec, self.shape, self.dtype = spec, shape, tf.as_dtype(spec.dtype)
@@ -92,6 +96,7 @@ class _Program:
 
         def epoch(s, e, numbers, pieces, best, curves):
             s, numbers, pieces = tf.while_loop(_epoch_goes_on, step, (s, numbers, pieces))
+            pieces = self.caught_up(Cut(numbers), of_rule, pieces)
             parameters = [values for values, *_ in pieces]
             numbers, improved, row, is_over = self.end_epoch(validation, hyper, numbers, parameters)
             if self.shape.n_blocks:
@@ -102,13 +107,14 @@ class _Program:
         curves = tf.TensorArray(
             tf.float64, self.shape.steps, element_shape=[len(Curves._fields), self.shape.height]
         )
-        vectors = state.parameters, *state.slots
+        waiting = (tf.zeros_like(state.parameters),) * self.optimizer.n_waiting
+        vectors = state.parameters, *state.slots, *waiting
         pieces = tuple(zip(*(self.layout.cut(vector) for vector in vectors)))
         _, _, numbers, pieces, best, curves = tf.while_loop(
             _chunk_goes_on, epoch, (0, 0, numbers, pieces, state.best, curves)
         )
         parameters, *slots = (tf.concat(parts, axis=1) for parts in zip(*pieces))
-        return curves.stack(), numbers, State(parameters, tuple(slots), best)
+        return curves.stack(), numbers, State(parameters, tuple(slots[: self.optimizer.n_slots]), best)
 
     def _of_arrays(self, number):
         """A number `(K,)` for each network as `(K, 1)` in the dtype of the pieces."""
@@ -122,44 +128,60 @@ class _Program:
         now, hyper = Cut(numbers), Cut(hyper)
         n_real = tf.clip_by_value(now.n_samples - now.position * now.batch_size, 0, now.batch_size)
         minibatch = minibatches.gather(table, self.shape.table, order, now.shift, n_real)
+        pieces = self.caught_up(now, of_rule, pieces)
         parameters = [values for values, *_ in pieces]
         drop = dropper(dropout, now.step) if self.spec.dropout else None
         gradients, batch = self.objective.gradients(minibatch, parameters, hyper, drop)
         penalty, decays = self.objective.penalty(parameters, hyper.alpha)
         effective = (now.active > 0) & (batch.weight > 0)
         divisor = tf.where(effective, batch.weight, 1)
-        count = now.step + tf.cast(effective, tf.float64)
-        rate = now.learning_rate
-        if self.spec.paced:
-            rate *= pace(now.step, now)
-        sizes = [*map(self._of_arrays, self.optimizer.step_sizes(rate, count, now))]
+        sizes = self._step_sizes(now, now.step)
         mean_over = self._of_arrays(divisor)
         gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
         if self.spec.clips:
             gradients = clipped(gradients, hyper.max_grad_norm)
-        changed = [
-            self._updated(*each, sizes, of_rule, effective)
-            for each in zip(pieces, gradients, self.layout.kernel_masks(), strict=True)
-        ]
+        pieces = tuple(
+            (values, *self._collected(gradient, slots, sizes, of_rule, effective))
+            for (values, *slots), gradient in zip(pieces, gradients, strict=True)
+        )
         n_correct = batch.terms[:, 0] if self.objective.loss.correct else tf.zeros_like(batch.weight)
         new = Sums((batch.loss + penalty) / divisor * n_real, n_real, n_correct, batch.weight)
         sums = {
             name: getattr(now, name) + tf.where(effective, number, 0)
             for name, number in new._asdict().items()
         }
-        return replaced(numbers, position=now.position + 1, step=count, **sums), tuple(changed)
+        moved_on = tf.cast(effective, tf.float64)
+        numbers = replaced(
+            numbers, position=now.position + 1, step=now.step + moved_on, behind=moved_on, **sums
+        )
+        return numbers, pieces
 
-    def _updated(self, piece, gradient, is_kernel, sizes, of_rule, effective):
-        """The piece after the optimizer's step.
+    def _step_sizes(self, now, step):
+        """The optimizer's step sizes of the step that `step` others precede."""
+        rate = now.learning_rate
+        if self.spec.paced:
+            rate *= pace(step, now)
+        return [*map(self._of_arrays, self.optimizer.step_sizes(rate, step + 1, now))]
+
+    def _collected(self, gradient, slots, sizes, of_rule, effective):
+        """The slots after a step.
 
         A network that has stopped, or whose batch weighs nothing, is left as it was by selection:
         multiplying the change by zero would turn an infinite gradient into NaN.
         """
-        values, *slots = piece
-        kernels = tf.where(is_kernel, values, 0)
-        change, slots = self.optimizer.update(gradient, slots, kernels, sizes, of_rule)
-        after = values + change, *slots
-        return tuple(tf.where(effective[:, None], new, before) for new, before in zip(after, piece))
+        new = self.optimizer.collect(gradient, slots, sizes, of_rule)
+        return tuple(tf.where(effective[:, None], a, b) for a, b in zip(new, slots))
+
+    def caught_up(self, now, of_rule, pieces):
+        """The pieces with their parameters moved by the slots of the last step, unless they are."""
+        behind = (now.behind > 0)[:, None]
+        sizes = self._step_sizes(now, now.step - 1)
+        caught_up = []
+        for (values, *slots), is_kernel in zip(pieces, self.layout.kernel_masks(), strict=True):
+            kernels = tf.where(is_kernel, values, 0)
+            change = self.optimizer.change(slots, kernels, sizes, of_rule)
+            caught_up.append((tf.where(behind, values + change, values), *slots))
+        return tuple(caught_up)
 
     def end_epoch(self, validation, hyper, numbers, parameters):
         """End an epoch that is over, of which a chunk may have run a part only.
@@ -177,6 +199,7 @@ class _Program:
         row = Curves(loss, accuracy, progress.learning_rate, validation_loss, score)
         zero = tf.zeros_like(loss)
         zeros = Sums(zero, zero, zero, zero)
+        numbers = replaced(numbers, behind=zero)
         ended = replaced(numbers, position=zero, **progress._asdict(), **zeros._asdict())
         return tf.where(is_over, ended, numbers), is_over & improved, row, is_over
 
