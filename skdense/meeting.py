@@ -15,7 +15,7 @@ from joblib import cpu_count, parallel_config
 
 from skdense.core.shapes import n_bytes
 from skdense.fitting import this_thread
-from skdense.many import train_jobs
+from skdense.groups import train_jobs
 
 _MOST_BYTES = 2**26
 """The bytes of features with which tasks may wait or train; beyond, no further task begins."""

@@ -27,7 +27,7 @@ from helpers import (
     one_ulp_away,
     press_ctrl_c,
 )
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many, many
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many, groups
 from skdense.core import lbfgs, stack, training
 from skdense.core.network import Curves
 from skdense.core.orders import Orders
@@ -264,7 +264,7 @@ def test_a_stack_that_would_hold_too_many_bytes_is_split(trainings, monkeypatch)
     labels = [Y[rows] for rows in FOLDS] * 2
     together, apart = ([net(random_state=k) for k in range(6)] for _ in range(2))
     fit_many(together, [fold.copy() for fold in folds], labels)
-    monkeypatch.setattr(many, "_MAX_GROUP_BYTES", 2 * folds[0].nbytes)
+    monkeypatch.setattr(groups, "_MAX_GROUP_BYTES", 2 * folds[0].nbytes)
 
     fit_many(apart, [fold.copy() for fold in folds], labels)
 
