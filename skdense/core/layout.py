@@ -96,12 +96,13 @@ class Layout(NamedTuple):
             for kernel, bias, shape in zip(parts[:depth], parts[depth:], self.kernel_shapes)
         ]
 
-    def kernel_masks(self):
-        """For each piece, which of its entries belong to kernels."""
-        start = 0
-        for sizes in self.pieces:
-            yield start + tf.range(sum(sizes)) < self.n_kernel_entries
-            start += sum(sizes)
+    def kernels(self, pieces):
+        """The pieces with zeros for their biases, which are the last entries of all."""
+        n_kernel_entries = self.n_kernel_entries
+        for piece in pieces:
+            are_kernels = np.arange(piece.shape[1]) < n_kernel_entries
+            n_kernel_entries -= len(are_kernels)
+            yield piece if are_kernels.all() else tf.where(are_kernels, piece, 0)
 
 
 def _for_a_batch(bias, batch):

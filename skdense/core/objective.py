@@ -79,10 +79,9 @@ class Objective:
         Biases are free. alpha is `(K, 1)`, or a scalar.
         """
         value, gradients = 0.0, []
-        for piece, is_kernel in zip(pieces, self.layout.kernel_masks(), strict=True):
-            gradient = tf.where(is_kernel, alpha * piece, 0)
-            value += tf.cast(tf.reduce_sum(gradient * piece, axis=1), tf.float64) / 2
-            gradients.append(gradient)
+        for kernels in self.layout.kernels(pieces):
+            gradients.append(alpha * kernels)
+            value += tf.cast(tf.reduce_sum(gradients[-1] * kernels, axis=1), tf.float64) / 2
         return value, gradients
 
 

@@ -7,6 +7,8 @@ and one argument of a program costs as much as some steps of a small network.
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from skdense.core.network import Hyper, Progress
 from skdense.core.runtime import tf
 
@@ -80,7 +82,7 @@ def replaced(numbers, **new):
 
     It is made by selection, which XLA does in one kernel, unlike stacking.
     """
-    row = tf.range(N_NUMBERS)[:, None]
+    rows = np.arange(N_NUMBERS)[:, None]
     for field, number in new.items():
-        numbers = tf.where(row == _FIELDS.index(field), number, numbers)
+        numbers = tf.where(rows == _FIELDS.index(field), number, numbers)
     return numbers

@@ -177,8 +177,7 @@ class _Program:
         behind = (now.behind > 0)[:, None]
         sizes = self._step_sizes(now, now.step - 1)
         caught_up = []
-        for (values, *slots), is_kernel in zip(pieces, self.layout.kernel_masks(), strict=True):
-            kernels = tf.where(is_kernel, values, 0)
+        for (values, *slots), kernels in zip(pieces, self.layout.kernels([p for p, *_ in pieces])):
             change = self.optimizer.change(slots, kernels, sizes, of_rule)
             caught_up.append((tf.where(behind, values + change, values), *slots))
         return tuple(caught_up)
