@@ -100,7 +100,9 @@ def prepare(estimator, given):
             paced=settings["warmup"] > 0 or settings["schedule"] in _SCHEDULES_WITHIN_EPOCHS,
             scores_loss=validation is not None and estimator.validation_metric == "loss",
         )
-    networks = [network, *_further_draws(estimator, network)] if not goes_on else [network]
+    networks = [network]
+    if estimator.n_init > 1 and not goes_on:
+        networks += _further_draws(estimator, network)
     return Job(estimator, target_type, spec, networks, earlier_curves, given.incremental)
 
 
