@@ -3,7 +3,8 @@
 TensorFlow never frees a compiled program, so a key is to have few values: all else is an argument.
 """
 
-from functools import cache
+from contextlib import nullcontext
+from functools import cache, partial
 from threading import Lock
 
 from skdense.core.runtime import CPU, eager_context, tf
@@ -28,7 +29,9 @@ def n_compiled():
 @cache
 def _compiled(make, *key):
     function, arguments = make(*key)
-    with tf.device(CPU):
+    has_others = len(tf.config.list_logical_devices()) > 1
+    on_cpu = partial(tf.device, CPU) if has_others else nullcontext
+    with on_cpu():
         program = tf.function(function, arguments, autograph=False, jit_compile=True)
         program = program.get_concrete_function().inference_fn
     # Called itself, it would compare each argument with its TensorSpec and look for gradient tapes,
@@ -36,7 +39,7 @@ def _compiled(make, *key):
     call, kind = eager_context().call_function, program.function_type
 
     def run(*arguments):
-        with tf.device(CPU):
+        with on_cpu():
             outputs = call(program.name, tf.nest.flatten(arguments), len(kind.flat_outputs))
         return kind.pack_output(outputs)
 
