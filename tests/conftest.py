@@ -5,6 +5,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from helpers import press_ctrl_c
+
 settings.register_profile(
     "skdense",
     max_examples=50,
@@ -44,17 +46,19 @@ def _ctrl_c_interrupts():
 def ctrl_c_at_call(monkeypatch):
     """Let Ctrl-C come instead of the n-th call of the programs that a module compiles.
 
-    The function returns the list of the calls' results.
+    If it is held back, it comes with the call. The function returns the list of the calls' results.
     """
 
-    def at_call(n, module):
+    def at_call(n, module, held=False):
         compiled, results = module.compiled, []
 
         def interrupted(*key):
             program = compiled(*key)
 
             def run(*arguments):
-                if len(results) == n - 1:
+                if len(results) == n - 1 and held:
+                    press_ctrl_c()
+                elif len(results) == n - 1:
                     raise KeyboardInterrupt
                 results.append(program(*arguments))
                 return results[-1]

@@ -15,6 +15,7 @@ from scipy.optimize import OptimizeResult, approx_fprime
 from scipy.special import expit, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import ThreadpoolController
 
 from helpers import assert_close, assert_identical, make_problem, one_ulp_away
 from skdense import LowLevelMLPClassifier
@@ -422,17 +423,41 @@ def test_the_same_random_state_repeats_bit_for_bit():
     assert_identical(first, second)
 
 
+def test_blas_has_one_thread_meanwhile(monkeypatch):
+    blas = ThreadpoolController().select(user_api="blas")
+    X, y = make_problem("binary")
+    compiled, seen = lbfgs.compiled, set()
+
+    def noting(*key):
+        program = compiled(*key)
+
+        def run(*arguments):
+            seen.update(library["num_threads"] for library in blas.info())
+            return program(*arguments)
+
+        return run
+
+    before = blas.info()
+    monkeypatch.setattr(lbfgs, "compiled", noting)
+    LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(X, y)
+
+    assert seen == {1}
+    assert blas.info() == before
+
+
 # --- Ctrl-C ------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_inside_an_iteration_keeps_the_last_one(ctrl_c_at_call, monkeypatch):
+@pytest.mark.parametrize("held", [False, True])
+def test_ctrl_c_inside_an_iteration_keeps_the_last_one(held, ctrl_c_at_call, monkeypatch):
     X, y = make_problem("binary")
-    results = ctrl_c_at_call(7, lbfgs)
+    results = ctrl_c_at_call(7, lbfgs, held)
 
     with pytest.warns(UserWarning, match="interrupted"):
         stopped = LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(X, y)
     monkeypatch.undo()
 
+    assert len(results) == 6 + held
     assert 0 < stopped.n_iter_ < 6
     assert stopped.loss_ in [float(loss) for loss, *_ in results]
     shorter = LowLevelMLPClassifier(**{**SETTINGS, "max_iter": stopped.n_iter_}, random_state=0).fit(

@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 
 from skdense.core import minibatches
 from skdense.core.activations import ACTIVATIONS
+from skdense.core.blas import one_blas_thread
 from skdense.core.compiling import compiled
 from skdense.core.interrupts import ctrl_c_held
 from skdense.core.layout import Layout
@@ -76,7 +77,8 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
 
     options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
     try:
-        with ctrl_c_held(stop.set):
+        # Threads that BLAS has for scipy's vectors spin between calls, on the cores of the program.
+        with one_blas_thread(), ctrl_c_held(stop.set):
             result = minimize(
                 objective, reached, jac=True, method="L-BFGS-B", options=options, callback=iteration
             )

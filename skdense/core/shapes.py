@@ -26,6 +26,8 @@ CHUNK_SECONDS = 0.15
 """How long a chunk of steps may last; Ctrl-C is answered in between."""
 MAX_STEPS = 4096
 """The most steps of a chunk: about 0.02 s of the smallest networks, against which a call is cheap."""
+FIRST_STEPS = 2**9
+"""The most steps of the first chunk, whose orders are drawn while no program runs."""
 MAX_ORDERS_BYTES = 2**23
 """The most bytes of a chunk's orders."""
 

@@ -165,7 +165,8 @@ class Stack:
         self.curves = [[] for _ in range(height)]
         self.n_epochs = np.zeros(height, dtype=int)
         self.active = np.zeros(height, dtype=bool)
-        self.affordable_steps = min(shape.steps, _steps_in_a_chunk(shape, shapes.SLOW))
+        slow = _steps_in_a_chunk(shape, shapes.SLOW)
+        self.affordable_steps = min(shape.steps, shapes.FIRST_STEPS, slow)
         self._n_chunks = 0
         # The host reads and sets the numbers between chunks. A lane of zeros has no network: it never
         # starts, and the program leaves it as it is whatever its rows are.
