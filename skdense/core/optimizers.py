@@ -19,7 +19,7 @@ class Optimizer(NamedTuple):
         Number of arrays of the gradient's shape that the rule carries from step to step. They start
         at zero.
     n_waiting : int
-        Number of further arrays, of which only the next `change` makes use.
+        Number of further ones, in which something waits for `change`: no `collect` reads them.
     numbers : callable
         `numbers(hyper)` gives what the rule takes of the numbers, in float64: they are rounded to the
         gradient's dtype afterwards, once for all steps.
@@ -27,10 +27,11 @@ class Optimizer(NamedTuple):
         `step_sizes(learning_rate, step, hyper)` gives the factors of this step, in float64 too, from
         numbers `(K,)`. `step` counts the network's steps from 1.
     collect : callable
-        `collect(gradient, slots, step_sizes, numbers)` gives the new slots.
+        `collect(gradient, slots, step_sizes, numbers)` gives the slots after the step, those that wait
+        among them.
     change : callable
-        `change(slots, kernels, step_sizes, numbers)` gives the change of the parameters that the new
-        slots make in the same step. `kernels` are the parameters with zeros for biases.
+        `change(slots, kernels, step_sizes, numbers)` gives the change of the parameters in a step that
+        has left these slots. `kernels` are the parameters with zeros for biases.
     """
 
     n_slots: int
