@@ -4,6 +4,7 @@ A stack's parameters and optimizer slots are flat arrays `(K, n_parameters)`: al
 biases, each raveled. A program cuts them into pieces, and works on the pieces.
 """
 
+from functools import cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -70,11 +71,9 @@ class Layout(NamedTuple):
 
     def _parts(self, vector):
         """The padded kernels, and the biases, as views of a vector."""
-        ends = accumulate(self.sizes, initial=0)
-        parts = [vector[start:end] for start, end in pairwise(ends)]
-        depth = len(self.kernel_shapes)
-        kernels = [part.reshape(shape) for part, shape in zip(parts, self.kernel_shapes)]
-        return kernels, parts[depth:]
+        parts = [vector[part].reshape(shape) for part, shape in _parts_of(self)]
+        depth = len(self.layer_sizes) - 1
+        return parts[:depth], parts[depth:]
 
     def places(self, layer_sizes):
         """Where in a vector a packed network of `layer_sizes` has its parameters, not its padding."""
@@ -103,6 +102,14 @@ class Layout(NamedTuple):
             are_kernels = np.arange(piece.shape[1]) < n_kernel_entries
             n_kernel_entries -= len(are_kernels)
             yield piece if are_kernels.all() else tf.where(are_kernels, piece, 0)
+
+
+@cache
+def _parts_of(layout):
+    """The slice and the shape of each part of a vector: the kernels, then the biases."""
+    ends = accumulate(layout.sizes, initial=0)
+    shapes = layout.kernel_shapes + [(size,) for size in layout.layer_sizes[1:]]
+    return [(slice(*part), shape) for part, shape in zip(pairwise(ends), shapes, strict=True)]
 
 
 def _for_a_batch(bias, batch):

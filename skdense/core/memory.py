@@ -13,23 +13,31 @@ _ALIGNMENT, _ALIGNMENT_OF_LARGE = 64, 16
 
 def aligned_zeros(shape, dtype):
     """An array of zeros that programs can use."""
-    dtype = np.dtype(dtype)
-    n_bytes = math.prod(shape) * dtype.itemsize
-    buffer = np.zeros(n_bytes + _ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % _ALIGNMENT
-    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
+    return _made(np.zeros, shape, np.dtype(dtype))
 
 
 def aligned_copy(array):
     """A copy that programs can use."""
-    copy = aligned_zeros(array.shape, array.dtype)
+    copy = _made(np.empty, array.shape, array.dtype)
     copy[...] = array
     return copy
+
+
+def _made(make, shape, dtype):
+    """What `make`, one of NumPy's functions, makes, where programs can use it."""
+    n_bytes = math.prod(shape) * dtype.itemsize
+    buffer = make(n_bytes + _ALIGNMENT, np.uint8)
+    start = -_address(buffer) % _ALIGNMENT
+    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def _address(array):
+    return array.__array_interface__["data"][0]  # sooner than `array.ctypes.data`
 
 
 def aligned(array):
     """The array itself if programs can use it, or a copy."""
     alignment = _ALIGNMENT if array.nbytes <= LARGE_BYTES else _ALIGNMENT_OF_LARGE
-    if array.flags.c_contiguous and array.ctypes.data % alignment == 0:
+    if array.flags.c_contiguous and _address(array) % alignment == 0:
         return array
     return aligned_copy(array)

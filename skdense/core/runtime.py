@@ -129,6 +129,11 @@ def to_tensor(array):
     return view(aligned_copy(array))
 
 
+def to_array(tensor):
+    """An array with a copy of a tensor, for `view`."""
+    return aligned_copy(np.asarray(tensor))
+
+
 def share(array):
     """A tensor that uses the memory of `array`, if it can, which must not change meanwhile.
 
@@ -151,4 +156,5 @@ class _AsIfWritable:
 
     def __init__(self, array):
         self._array = array  # keeps the memory
-        self.__array_interface__ = array.__array_interface__ | {"data": (array.ctypes.data, False)}
+        interface = array.__array_interface__
+        self.__array_interface__ = interface | {"data": (interface["data"][0], False)}

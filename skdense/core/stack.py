@@ -12,13 +12,14 @@ from skdense.core import shapes
 from skdense.core.activations import ACTIVATIONS
 from skdense.core.compiling import compiled
 from skdense.core.layout import Layout
+from skdense.core.memory import aligned_zeros
 from skdense.core.minibatches import as_tensors
 from skdense.core.network import Curves, Progress
 from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.orders import Lane, sources_of
 from skdense.core.packed import N_NUMBERS, ROWS, Clock, Shifts
 from skdense.core.program import Rows, State, training_program
-from skdense.core.runtime import to_tensor, view
+from skdense.core.runtime import to_array, to_tensor, view
 from skdense.core.tables import TableShape, combine, make_table, table_shape
 
 
@@ -174,11 +175,11 @@ class Stack:
         self.dropout = np.zeros((len(shape.layer_sizes) - 1, height)) if plan.spec.dropout else ()
         n_slots = OPTIMIZERS[plan.spec.optimizer].n_slots
         state = State(
-            parameters=np.zeros((height, n_parameters), dtype),
-            slots=tuple(np.zeros((height, n_parameters), dtype) for _ in range(n_slots)),
-            best=np.zeros((height, n_parameters if shape.n_blocks else 0), dtype),
+            parameters=aligned_zeros((height, n_parameters), dtype),
+            slots=tuple(aligned_zeros((height, n_parameters), dtype) for _ in range(n_slots)),
+            best=aligned_zeros((height, n_parameters if shape.n_blocks else 0), dtype),
         )
-        validation_orders = np.zeros((shape.n_blocks, height, shape.batch), np.int32)
+        validation_orders = aligned_zeros((shape.n_blocks, height, shape.batch), np.int32)
         newcomers = {k: plan.next_network() for k in range(height)}
         together = newcomers.values() if height == 1 else plan.networks
         self.steps_per_epoch = max((n.steps_per_epoch for n in together if n is not None), default=1)
@@ -214,10 +215,10 @@ class Stack:
             newcomers[k] = self.plan.next_network() if self.refills else None
         if not any(newcomers.values()):
             return newcomers
-        return self._fill(newcomers, self.state.map(np.array), np.array(self.validation_orders))
+        return self._fill(newcomers, self.state.map(to_array), to_array(self.validation_orders))
 
     def _fill(self, newcomers, state, validation_orders):
-        """Write newcomers into their lanes of these arrays, from which the tensors are made."""
+        """Write newcomers into their lanes of these arrays, which programs then use."""
         lanes = {}
         for k, network in newcomers.items():
             lanes[k] = None
@@ -228,7 +229,7 @@ class Stack:
                 self.curves[k] = [Curves(*np.zeros((len(Curves._fields), 0)))]
                 source = self.plan.sources.get(network)
                 lanes[k] = Lane(network, source, first_row, self.plan.shape.batch)
-        self.state, self.validation_orders = state.map(to_tensor), to_tensor(validation_orders)
+        self.state, self.validation_orders = state.map(view), view(validation_orders)
         return lanes
 
     def _place(self, k, network, validation_orders):
