@@ -13,11 +13,10 @@ from skdense.core.forks import check_not_forked
 from skdense.core.initializers import initial_parameters
 from skdense.core.network import Hyper, Network, Progress, Spec
 from skdense.core.schedules import SCHEDULES
+from skdense.core.shapes import SMALL_BATCH
 from skdense.validation import check_data, check_parameters, dropout_rates, hidden_sizes
 
 _AUTO_BATCH = 200
-_SMALL_BATCH = 32
-"""The capacity of programs for a partial_fit of so many rows at the most."""
 _SCHEDULES_WITHIN_EPOCHS = {each.number for each in SCHEDULES.values() if each.within_epochs}
 
 
@@ -133,7 +132,7 @@ def _dropout(estimator, random_state):
 def _batch_capacity(estimator, given, n_samples):
     if estimator.batch_size != "auto":
         return 1
-    return _SMALL_BATCH if given.incremental and n_samples <= _SMALL_BATCH else _AUTO_BATCH
+    return SMALL_BATCH if given.incremental and n_samples <= SMALL_BATCH else _AUTO_BATCH
 
 
 def _n_rows(data, rows):

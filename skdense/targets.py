@@ -96,7 +96,7 @@ class Labels(Targets):
 
     def check(self, y, name):
         """Raise if y has labels that are not among the classes."""
-        if self._are_numbers(y) and (y[:, None] == self.classes).any(axis=1).all():
+        if self._are_numbers(y) and np.isin(y, self.classes).all():
             return  # what follows checks more than numbers need, and takes longer than many a training
         labels = unique_labels(y)
         if len(np.setdiff1d(labels, self.classes)):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 import skdense
 
@@ -149,6 +150,11 @@ class Parity(NamedTuple):
         ours.fit(X, y, sample_weight)
         self.assert_same_model(ours, theirs, nearby, X)
         assert_same_stream(ours.random_state, theirs.random_state)
+
+
+def blas_threads():
+    """How many threads each BLAS library of the process may use now."""
+    return [library["num_threads"] for library in ThreadpoolController().select(user_api="blas").info()]
 
 
 def assert_filters_stay(work):

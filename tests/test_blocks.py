@@ -9,16 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.neural_network import MLPClassifier
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import threadpool_limits
 
+from helpers import blas_threads
 from skdense import LowLevelMLPClassifier
 from skdense.blocks import BLOCK_ROWS, for_each_block
 
 MANY = 20 * BLOCK_ROWS + 3
-
-
-def blas_threads():
-    return [library["num_threads"] for library in ThreadpoolController().select(user_api="blas").info()]
 
 
 @settings(deadline=None)

@@ -29,7 +29,7 @@ def test_an_error_comes_before_ctrl_c():
         press_ctrl_c()
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), ctrl_c_held():
+    with pytest.raises(ZeroDivisionError), ctrl_c_held(lambda: None):
         work()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -39,7 +39,7 @@ def test_another_thread_neither_holds_ctrl_c_nor_has_to():
 
     def work():
         seen.append(can_hold_ctrl_c())
-        with ctrl_c_held():
+        with ctrl_c_held(lambda: None):
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)
@@ -66,9 +66,9 @@ def own_handler():
 
 def test_a_users_own_handler_stays_in_place(own_handler):
     assert not can_hold_ctrl_c()
-    with ctrl_c_held():
+    with ctrl_c_held(lambda: None):
         assert signal.getsignal(signal.SIGINT) is own_handler
-    with pytest.raises(Enough), ctrl_c_held():
+    with pytest.raises(Enough), ctrl_c_held(lambda: None):
         press_ctrl_c()
 
 

@@ -15,9 +15,8 @@ from scipy.optimize import OptimizeResult, approx_fprime
 from scipy.special import expit, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
-from threadpoolctl import ThreadpoolController
 
-from helpers import assert_close, assert_identical, make_problem, one_ulp_away
+from helpers import assert_close, assert_identical, blas_threads, make_problem, one_ulp_away
 from skdense import LowLevelMLPClassifier
 from skdense.core import lbfgs
 from skdense.core.compiling import n_compiled
@@ -424,7 +423,6 @@ def test_the_same_random_state_repeats_bit_for_bit():
 
 
 def test_blas_has_one_thread_meanwhile(monkeypatch):
-    blas = ThreadpoolController().select(user_api="blas")
     X, y = make_problem("binary")
     compiled, seen = lbfgs.compiled, set()
 
@@ -432,17 +430,17 @@ def test_blas_has_one_thread_meanwhile(monkeypatch):
         program = compiled(*key)
 
         def run(*arguments):
-            seen.update(library["num_threads"] for library in blas.info())
+            seen.update(blas_threads())
             return program(*arguments)
 
         return run
 
-    before = blas.info()
+    before = blas_threads()
     monkeypatch.setattr(lbfgs, "compiled", noting)
     LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(X, y)
 
     assert seen == {1}
-    assert blas.info() == before
+    assert blas_threads() == before
 
 
 # --- Ctrl-C ------------------------------------------------------------------------------------------

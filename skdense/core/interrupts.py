@@ -11,7 +11,7 @@ def can_hold_ctrl_c():
 
 
 @contextmanager
-def ctrl_c_held(when_it_comes=lambda: None):
+def ctrl_c_held(when_it_comes):
     """Hold Ctrl-C back, if that is possible, until the block ends, and raise KeyboardInterrupt then.
 
     TensorFlow's C++ may swallow the exception when it asks Python for an attribute, and go on without

@@ -97,6 +97,7 @@ class _Program:
         def epoch(s, e, numbers, pieces, best, curves):
             s, numbers, pieces = tf.while_loop(_epoch_goes_on, step, (s, numbers, pieces))
             pieces = self.caught_up(Cut(numbers), of_rule, pieces)
+            numbers = replaced(numbers, behind=tf.constant(0, tf.float64))
             parameters = [values for values, *_ in pieces]
             numbers, improved, row, is_over = self.end_epoch(validation, hyper, numbers, parameters)
             if self.shape.n_blocks:
@@ -198,7 +199,6 @@ class _Program:
         row = Curves(loss, accuracy, progress.learning_rate, validation_loss, score)
         zero = tf.zeros_like(loss)
         zeros = Sums(zero, zero, zero, zero)
-        numbers = replaced(numbers, behind=zero)
         ended = replaced(numbers, position=zero, **progress._asdict(), **zeros._asdict())
         return tf.where(is_over, ended, numbers), is_over & improved, row, is_over
 

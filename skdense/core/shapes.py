@@ -39,6 +39,12 @@ LARGE_KERNEL = 2**14
 All others are one vector, so that an optimizer's step is one operation, which is most of the speed of
 small networks; but copies into that vector cost more than they save from about (128, 128) on.
 """
+SMALL_BATCH = 32
+"""A partial_fit of so many rows at the most has a program of its own.
+
+With 100 units on 64 features its step takes 0.25 ms less than one that is padded to 200 rows, of the
+2 ms of a call.
+"""
 LARGE_SUM = 2**12
 """Sums over a batch of so many numbers in all are made by products of matrices, not of a vector.
 
