@@ -120,9 +120,6 @@ class Labels(Targets):
     def _are_numbers(self, y):
         return y.ndim == 1 and y.dtype.kind in "biuf" and self.classes.dtype.kind in "biuf"
 
-    def decode(self, logits):
-        return self.binarizer.inverse_transform(self._outputs(logits))
-
     def probabilities(self, logits):
         """The probability of each class."""
         return self._outputs(logits)
@@ -152,7 +149,7 @@ class Binary(Labels):
         return y[:, None] == self.classes[1:]
 
     def decode(self, logits):
-        return self.binarizer.inverse_transform(self._outputs(logits).ravel())
+        return self.classes[(self._outputs(logits)[:, 0] > 0.5).astype(int)]
 
     def probabilities(self, logits):
         if self.out_activation == "identity":
@@ -177,6 +174,9 @@ class OneClass(Binary):
     def _one_hot(self, y):
         return y[:, None] != self.classes
 
+    def decode(self, logits):
+        return np.repeat(self.classes, len(logits))
+
 
 class Multiclass(Labels):
     """Three classes or more: an output for each, of which one is right."""
@@ -189,6 +189,9 @@ class Multiclass(Labels):
     def _one_hot(self, y):
         return y[:, None] == self.classes
 
+    def decode(self, logits):
+        return self.classes[self._outputs(logits).argmax(axis=1)]
+
     def _clipped(self, outputs, eps):
         positive = np.maximum(outputs, eps)
         return positive / positive.sum(axis=1, keepdims=True)
@@ -199,6 +202,9 @@ class Multiclass(Labels):
 
 class Multilabel(Labels):
     """Any number of labels a sample: an output for each."""
+
+    def decode(self, logits):
+        return self.binarizer.inverse_transform(self._outputs(logits))
 
     def _log_probabilities(self, logits):
         # The logarithm of what predict_proba returns, so that both rank labels alike, if it is not 0.
