@@ -48,65 +48,80 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     `observe(minimum)` is called after each iteration, with the network's parameters of that iteration,
     and ends the training if it returns True. Ctrl-C ends it too, and keeps the last iteration's.
     """
-    sizes, latest = network.layer_sizes, Minimum(np.nan, 0, True, message="", interrupted=False)
+    sizes = network.layer_sizes
     evaluate, layout, vector = _objective_of(spec._replace(dtype="float64"), network)
     # scipy sees the network's own parameters. The padding around them has a gradient of zero.
     own = layout.places(sizes)
-    reached = vector[own]
-    stop = Event()
+    loss, reached, n_iter = np.nan, vector[own], 0
+    values, stop = None, Event()
 
     def objective(parameters):
+        nonlocal values
         vector[own] = parameters
-        loss, gradient = evaluate()
+        values = evaluate()
         if stop.is_set():
             raise KeyboardInterrupt
-        return loss, gradient[own]
+        return values[0]
+
+    def gradient(parameters):
+        """The gradient where the loss was asked for last: scipy asks for both, the loss first."""
+        return values[1:][own]
 
     def keep(parameters):
         vector[own] = parameters
         network.parameters = layout.unpack(vector, sizes)
 
     def iteration(intermediate_result):
-        nonlocal latest, reached
-        latest = latest._replace(loss=float(intermediate_result.fun), n_iter=latest.n_iter + 1)
-        reached = intermediate_result.x.copy()
+        nonlocal loss, reached, n_iter
+        loss, reached = intermediate_result["fun"], intermediate_result["x"].copy()
+        n_iter += 1
         if observe is not None:
             keep(reached)
-            if observe(latest):
+            if observe(unfinished()):
                 raise _Stopped
+
+    def unfinished(interrupted=False):
+        return Minimum(float(loss), n_iter, True, "", interrupted)
 
     options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
     try:
         # Threads that BLAS has for scipy's vectors spin between calls, on the cores of the program.
         with one_blas_thread(), ctrl_c_held(stop.set):
             result = minimize(
-                objective, reached, jac=True, method="L-BFGS-B", options=options, callback=iteration
+                objective,
+                reached,
+                jac=gradient,
+                method="L-BFGS-B",
+                options=options,
+                callback=iteration,
             )
     except _Stopped:
-        return latest
+        return unfinished()
     except KeyboardInterrupt:
         keep(reached)
-        return latest._replace(interrupted=True)
+        return unfinished(interrupted=True)
     keep(result.x)
     return Minimum(float(result.fun), result.nit, result.success, result.message, False)
 
 
 def _objective_of(spec, network):
-    """A function that gives loss and gradient at a padded vector; its layout; the vector, to be set."""
+    """A function of no arguments that gives the loss, and behind it the gradient, at a padded vector;
+    the layout of that vector; and the vector, which is to be set.
+    """
     n_samples = network.data.X.shape[0]
     layer_sizes = padded_sizes([network])
-    table = table_shape([network.data], layer_sizes)
-    shape = FullBatchShape(layer_sizes, table, rows=min(FULL_BATCH_ROWS, bucket(n_samples)))
+    of_table = table_shape([network.data], layer_sizes)
+    shape = FullBatchShape(layer_sizes, of_table, rows=min(FULL_BATCH_ROWS, bucket(n_samples)))
     program = compiled(full_batch_program, spec, shape)
-    tensors = minibatches.as_tensors(make_table(network.data, table, spec.dtype))
+    table = minibatches.as_tensors(make_table(network.data, of_table, spec.dtype))
     numbers = to_tensor(np.array(network.hyper, spec.dtype))
     layout, padded_bias = Layout(layer_sizes), ACTIVATIONS[spec.activation].padded_bias
     vector = aligned_copy(layout.pack(network.parameters, spec.dtype, padded_bias))
     parameters = view(vector[None, :])
 
     def evaluate():
-        loss, gradient = program(tensors, parameters, numbers)
-        return loss.numpy(), gradient.numpy()[0]
+        [values] = program(*table, parameters, numbers)
+        return np.asarray(values)
 
     return evaluate, layout, vector
 
@@ -115,7 +130,7 @@ def full_batch_program(spec, shape):
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
     It is called with the table, the parameters `(1, n_parameters)`, and the `Hyper` of the network as
-    one array; it returns the penalized mean loss, a scalar, and its gradient `(1, n_parameters)`.
+    one array; it returns the penalized mean loss and its gradient in one, `(1 + n_parameters,)`.
     """
     objective = Objective(spec, shape.layer_sizes)
     layout = objective.layout
@@ -142,8 +157,8 @@ def full_batch_program(spec, shape):
             (0, [zero, zero], [tf.zeros_like(piece) for piece in pieces]),
         )
         penalty, decays = objective.penalty(pieces, hyper.alpha)
-        gradient = tf.concat([a + b for a, b in zip(gradients, decays)], axis=1)
-        return (loss + penalty)[0] / weight[0], gradient / weight
+        gradient = [a + b for a, b in zip(gradients, decays)]
+        return (tf.concat([(loss + penalty)[:, None], *gradient], axis=1) / weight)[0]
 
     arguments = [
         minibatches.signature(shape.table, spec.dtype),

@@ -16,9 +16,14 @@ def aligned_zeros(shape, dtype):
     return _made(np.zeros, shape, np.dtype(dtype))
 
 
+def aligned_empty(shape, dtype):
+    """An array with anything in it that programs can use."""
+    return _made(np.empty, shape, np.dtype(dtype))
+
+
 def aligned_copy(array):
     """A copy that programs can use."""
-    copy = _made(np.empty, array.shape, array.dtype)
+    copy = aligned_empty(array.shape, array.dtype)
     copy[...] = array
     return copy
 

@@ -173,3 +173,8 @@ class Network:
     @property
     def steps_per_epoch(self):
         return math.ceil(self.hyper.n_samples / self.hyper.batch_size)
+
+    @property
+    def n_steps(self):
+        """The most steps of its training."""
+        return self.hyper.max_epochs * self.steps_per_epoch

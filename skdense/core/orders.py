@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdense.core.memory import aligned_zeros
+from skdense.core.memory import aligned_empty
 from skdense.core.shapes import MAX_SHARED_SAMPLES
 
 
@@ -160,9 +160,8 @@ class Lane:
 class Orders:
     """The orders of a stack's lanes, which go through their epochs in step.
 
-    They are drawn into two buffers in turn, so that one can be read while the other is filled. What an
-    earlier chunk has left there, in steps that a network does not take, is harmless: the program leaves
-    the network as it was.
+    They are drawn into two buffers in turn, so that one can be read while the other is filled. What is
+    there in steps that a network does not take is harmless: the program leaves the network as it was.
     """
 
     def __init__(self, shape, lanes, steps_per_epoch, each_epoch):
@@ -170,7 +169,7 @@ class Orders:
         self.steps_per_epoch = steps_per_epoch
         self.position = 0
         size = shape.steps, shape.height, shape.batch
-        self.buffers = cycle(aligned_zeros(size, np.int32) for _ in range(2))
+        self.buffers = cycle(aligned_empty(size, np.int32) for _ in range(2))
 
     @property
     def are_drawn(self):

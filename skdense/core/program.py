@@ -86,17 +86,18 @@ class _Program:
 
     def run(self, training, validation, numbers, dropout, state):
         """Run a chunk's steps, and what ends an epoch after each of its epochs."""
-        # What is cast for every parameter is cast once.
-        hyper = tf.cast(numbers, self.dtype)[..., None]
-        of_rule = [*map(self._of_arrays, self.optimizer.numbers(Cut(numbers)))]
+        # What is cast for every parameter is cast once, but cut up where it is used: what begins with
+        # more than nine operations XLA shares out to threads, which takes longer than a small step.
+        hyper = self._of_arrays(numbers)
+        of_rule = self._of_arrays(tf.stack(self.optimizer.numbers(Cut(numbers))))
 
         def step(s, numbers, pieces):
             rows = training.table, training.orders[s]
-            return s + 1, *self.step(*rows, hyper, of_rule, dropout, numbers, pieces)
+            return s + 1, *self.step(*rows, hyper, tf.unstack(of_rule), dropout, numbers, pieces)
 
         def epoch(s, e, numbers, pieces, best, curves):
             s, numbers, pieces = tf.while_loop(_epoch_goes_on, step, (s, numbers, pieces))
-            pieces = self.caught_up(Cut(numbers), of_rule, pieces)
+            pieces = self.caught_up(Cut(numbers), tf.unstack(of_rule), pieces)
             numbers = replaced(numbers, behind=tf.constant(0, tf.float64))
             parameters = [values for values, *_ in pieces]
             numbers, improved, row, is_over = self.end_epoch(validation, hyper, numbers, parameters)
@@ -117,9 +118,9 @@ class _Program:
         parameters, *slots = (tf.concat(parts, axis=1) for parts in zip(*pieces))
         return curves.stack(), numbers, State(parameters, tuple(slots[: self.optimizer.n_slots]), best)
 
-    def _of_arrays(self, number):
-        """A number `(K,)` for each network as `(K, 1)` in the dtype of the pieces."""
-        return tf.cast(number, self.dtype)[:, None]
+    def _of_arrays(self, numbers):
+        """Numbers `(..., K)` as `(..., K, 1)` in the dtype of the pieces."""
+        return tf.cast(numbers, self.dtype)[..., None]
 
     def step(self, table, order, hyper, of_rule, dropout, numbers, pieces):
         """A gradient step: the numbers and pieces after it.

@@ -42,8 +42,7 @@ small networks; but copies into that vector cost more than they save from about 
 SMALL_BATCH = 32
 """A partial_fit of so many rows at the most has a program of its own.
 
-With 100 units on 64 features its step takes 0.25 ms less than one that is padded to 200 rows, of the
-2 ms of a call.
+With 100 units on 64 features a call takes 1.2 ms, and 1.6 with a step that is padded to 200 rows.
 """
 LARGE_SUM = 2**12
 """Sums over a batch of so many numbers in all are made by products of matrices, not of a vector.
@@ -121,5 +120,4 @@ def step_multiply_adds(batch, layer_sizes):
 
 def training_seconds(network, layer_sizes):
     """About how long a network trains, to its last epoch, in a program of these layer sizes."""
-    steps = network.hyper.max_epochs * network.steps_per_epoch
-    return steps * TYPICAL.seconds(step_multiply_adds(network.padded_batch, layer_sizes))
+    return network.n_steps * TYPICAL.seconds(step_multiply_adds(network.padded_batch, layer_sizes))

@@ -19,7 +19,7 @@ from skdense.core.optimizers import OPTIMIZERS
 from skdense.core.orders import Lane, sources_of
 from skdense.core.packed import N_NUMBERS, ROWS, Clock, Shifts
 from skdense.core.program import Rows, State, training_program
-from skdense.core.runtime import to_array, to_tensor, view
+from skdense.core.runtime import tf, to_array, to_tensor, view
 from skdense.core.tables import TableShape, combine, make_table, table_shape
 
 
@@ -53,16 +53,20 @@ def stack_shape(spec, networks):
         validation = table_shape([n.validation for n in networks], layer_sizes, height > 1)
         most = max(network.hyper.n_validation for network in networks)
         n_blocks = shapes.power_of_two(math.ceil(most / batch))
+    # A small step has a program of its own, and XLA shares out to threads what gathers from a large
+    # table.
+    is_small = batch <= shapes.SMALL_BATCH and all(network.n_steps == 1 for network in networks)
+    data = [network.data for network in networks]
     shape = Shape(
         height=height,
-        steps=0,
+        steps=1,
         batch=batch,
         layer_sizes=layer_sizes,
-        table=table_shape([network.data for network in networks], layer_sizes, height > 1),
+        table=table_shape(data, layer_sizes, height > 1, batch if is_small else None),
         validation=validation,
         n_blocks=n_blocks,
     )
-    return shape._replace(steps=_room_for_steps(shape))
+    return shape if is_small else shape._replace(steps=_room_for_steps(shape))
 
 
 def _room_for_steps(shape):
@@ -270,13 +274,15 @@ class Stack:
             chunk.n_steps, self.steps_per_epoch, self.position, -(-int(most) // plan.shape.batch)
         )
         self.numbers[ROWS.clock] = np.array(clock)[:, None]
-        curves, numbers, self.state = plan.program(
+        arguments = (
             Rows(self.table, view(chunk.orders)),
             Rows(self.validation_table, self.validation_orders),
             to_tensor(self.numbers),
             to_tensor(self.dropout) if plan.spec.dropout else (),
             self.state,
         )
+        curves, numbers, parameters, *slots, best = plan.program(*tf.nest.flatten(arguments))
+        self.state = State(parameters, tuple(slots), best)
         self.numbers = np.array(numbers)
         progress = Progress(*self.numbers[ROWS.progress])
         self._n_chunks += 1
@@ -287,9 +293,8 @@ class Stack:
         n_new = progress.epochs.astype(int) - self.n_epochs
         self.n_epochs += n_new
         # Copies, since a view would keep the curves of a whole chunk in memory.
-        news = [
-            Curves(*values[:n].T.copy()) for values, n in zip(curves.numpy().transpose(2, 0, 1), n_new)
-        ]
+        of_lanes = np.asarray(curves).transpose(2, 0, 1)
+        news = [Curves(*values[:n].T.copy()) for values, n in zip(of_lanes, n_new, strict=True)]
         for so_far, new in zip(self.curves, news, strict=True):
             so_far.append(new)
         return news
