@@ -7,7 +7,7 @@ MLPClassifier itself changes when X changes by one unit in the last place.
 """
 
 import warnings
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from sklearn.neural_network import MLPClassifier
 
 from helpers import assert_close, assert_identical, blas_threads, make_problem, one_ulp_away
 from skdense import LowLevelMLPClassifier
-from skdense.core import lbfgs
+from skdense.core import lbfgs, shapes
 from skdense.core.compiling import n_compiled
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -125,8 +125,13 @@ def test_loss_and_gradient_are_those_of_backpropagation_by_hand(activation, prob
         np.testing.assert_allclose(gradient, differences, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_samples", [1, 2, 119, 120, 1023, 1024, 2049, 2500, 3072])
-def test_blocks_of_rows_add_up_to_the_whole(n_samples):
+@pytest.mark.parametrize(
+    ("multiply_adds", "n_samples"),
+    [*product([np.inf], [1, 2, 119, 120, 255, 256, 513, 768]), *product([0], [120, 2047, 2048, 4097])],
+    ids=lambda value: {np.inf: "light", 0: "heavy"}.get(value),
+)
+def test_blocks_of_rows_add_up_to_the_whole(multiply_adds, n_samples, monkeypatch):
+    monkeypatch.setattr(shapes, "LIGHT_MULTIPLY_ADDS", multiply_adds)
     X, y = make_problem("multilabel", n_samples)
     weights = np.random.default_rng(1).uniform(0.1, 4, n_samples)
     model = LowLevelMLPClassifier((7, 4), "tanh", solver="lbfgs", alpha=0.3)

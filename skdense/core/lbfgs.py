@@ -16,7 +16,7 @@ from skdense.core.memory import aligned_copy
 from skdense.core.network import Hyper
 from skdense.core.objective import Objective
 from skdense.core.runtime import tf, to_tensor, view
-from skdense.core.shapes import FULL_BATCH_ROWS, bucket, padded_sizes
+from skdense.core.shapes import full_batch_rows, padded_sizes
 from skdense.core.tables import TableShape, make_table, table_shape
 
 
@@ -108,10 +108,9 @@ def _objective_of(spec, network):
     """A function of no arguments that gives the loss, and behind it the gradient, at a padded vector;
     the layout of that vector; and the vector, which is to be set.
     """
-    n_samples = network.data.X.shape[0]
     layer_sizes = padded_sizes([network])
     of_table = table_shape([network.data], layer_sizes)
-    shape = FullBatchShape(layer_sizes, of_table, rows=min(FULL_BATCH_ROWS, bucket(n_samples)))
+    shape = FullBatchShape(layer_sizes, of_table, full_batch_rows(network.data.X, layer_sizes))
     program = compiled(full_batch_program, spec, shape)
     table = minibatches.as_tensors(make_table(network.data, of_table, spec.dtype))
     numbers = to_tensor(np.array(network.hyper, spec.dtype))
