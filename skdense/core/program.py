@@ -112,11 +112,14 @@ class _Program:
         waiting = (tf.zeros_like(state.parameters),) * self.optimizer.n_waiting
         vectors = state.parameters, *state.slots, *waiting
         pieces = tuple(zip(*(self.layout.cut(vector) for vector in vectors)))
+        best = state.best if self.shape.n_blocks else ()
         _, _, numbers, pieces, best, curves = tf.while_loop(
-            _chunk_goes_on, epoch, (0, 0, numbers, pieces, state.best, curves)
+            _chunk_goes_on, epoch, (0, 0, numbers, pieces, best, curves)
         )
         parameters, *slots = (tf.concat(parts, axis=1) for parts in zip(*pieces))
-        return curves.stack(), numbers, State(parameters, tuple(slots[: self.optimizer.n_slots]), best)
+        slots = tuple(slots[: self.optimizer.n_slots])
+        best = best if self.shape.n_blocks else state.best
+        return curves.stack(), numbers, State(parameters, slots, best)
 
     def _of_arrays(self, numbers):
         """Numbers `(..., K)` as `(..., K, 1)` in the dtype of the pieces."""

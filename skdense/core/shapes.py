@@ -55,7 +55,7 @@ MAX_SHARED_SAMPLES = 20_000
 DENSE_FROM = 4
 """Sparse rows are multiplied as dense ones if the kernel rows to gather are so many times as large."""
 FULL_BATCH_ROWS, LIGHT_ROWS = 2048, 256
-"""The rows whose activations are in memory at a time where a step needs all rows, and in a light step."""
+"""The rows whose activations are in memory at a time where a step needs all rows; in a light one."""
 LIGHT_MULTIPLY_ADDS = 6_000_000
 """The most multiply-adds of a light step.
 
