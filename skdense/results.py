@@ -26,9 +26,12 @@ def finish(job, may_reach_max_iter=False):
         ranks = losses = [minimum.loss for minimum in job.minima]
     init_losses = np.full(len(job.networks), np.nan)
     init_losses[: len(losses)] = losses
-    best = _best_draw(job.networks, ranks)
+    # The lowest rank, among finite networks if there is one.
+    finite = [*map(_is_finite, job.networks)]
+    best = min(range(len(ranks)), key=lambda i: (not finite[i], np.isnan(ranks[i]), ranks[i]))
     network = job.networks[best]
-    _check_finite(job, network)
+    if not finite[best]:
+        _raise_not_finite(job, network)
     if job.minima is None:
         attributes = stochastic_attributes(job, network)
     else:
@@ -43,15 +46,6 @@ def finish(job, may_reach_max_iter=False):
     attributes["init_losses_"] = init_losses
     vars(job.estimator).update(attributes)
     return attributes
-
-
-def _best_draw(networks, ranks):
-    """The index of the lowest rank, among finite networks if there is one."""
-
-    def key(i):
-        return not _is_finite(networks[i]), np.isnan(ranks[i]), ranks[i]
-
-    return min(range(len(ranks)), key=key)
 
 
 def stochastic_attributes(job, network):
@@ -124,9 +118,7 @@ def _is_finite(network):
     return all(np.isfinite(array).all() for layer in parameters for array in layer)
 
 
-def _check_finite(job, network):
-    if _is_finite(network):
-        return
+def _raise_not_finite(job, network):
     epoch = ""
     if network.curves is not None and not np.isfinite(network.curves.loss).all():
         first = np.flatnonzero(~np.isfinite(network.curves.loss))[0] + 1

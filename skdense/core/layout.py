@@ -52,13 +52,18 @@ class Layout(NamedTuple):
 
     def pack(self, parameters, dtype, bias_fill=0.0):
         """The flat vector of a smaller network's parameters, zeros and `bias_fill` around them."""
-        vector = np.zeros(self.n_parameters, dtype)
+        vector = np.empty(self.n_parameters, dtype)
+        self.pack_into(vector, parameters, bias_fill)
+        return vector
+
+    def pack_into(self, vector, parameters, bias_fill=0.0):
+        """Make `vector` the flat vector of a smaller network's parameters."""
+        vector[...] = 0
         kernels, biases = self._parts(vector)
         for (kernel, bias), its_kernel, its_bias in zip(parameters, kernels, biases, strict=True):
             its_kernel[: kernel.shape[0], : kernel.shape[1]] = kernel
             its_bias[: len(bias)] = bias
             its_bias[len(bias) :] = bias_fill
-        return vector
 
     def unpack(self, vector, layer_sizes):
         """The parameters of the network of `layer_sizes` that was packed into `vector`."""

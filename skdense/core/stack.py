@@ -252,16 +252,19 @@ class Stack:
         return first_row
 
     def _set_state(self, k, network, state):
-        pack, dtype = self.plan.layout.pack, self.plan.spec.dtype
+        pack_into = self.plan.layout.pack_into
         self.numbers[ROWS.hyper, k] = network.hyper
         self.numbers[ROWS.progress, k] = network.progress
         self.numbers[ROWS.sums, k] = 0
         if self.plan.spec.dropout:
             self.dropout[:, k] = network.dropout
         padded_bias = ACTIVATIONS[self.plan.spec.activation].padded_bias
-        state.parameters[k] = pack(network.parameters, dtype, padded_bias)
+        pack_into(state.parameters[k], network.parameters, padded_bias)
         for i, slot in enumerate(state.slots):
-            slot[k] = pack(network.slots[i], dtype) if network.slots else 0
+            if network.slots:
+                pack_into(slot[k], network.slots[i])
+            else:
+                slot[k] = 0
         if state.best.size:
             state.best[k] = state.parameters[k]
 
