@@ -12,7 +12,7 @@ from skdense.core.blas import one_blas_thread
 from skdense.core.compiling import compiled
 from skdense.core.interrupts import ctrl_c_held
 from skdense.core.layout import Layout
-from skdense.core.memory import aligned_copy
+from skdense.core.memory import aligned_empty
 from skdense.core.network import Hyper
 from skdense.core.objective import Objective
 from skdense.core.runtime import tf, to_tensor, view
@@ -114,8 +114,9 @@ def _objective_of(spec, network):
     program = compiled(full_batch_program, spec, shape)
     table = minibatches.as_tensors(make_table(network.data, of_table, spec.dtype))
     numbers = to_tensor(np.array(network.hyper, spec.dtype))
-    layout, padded_bias = Layout(layer_sizes), ACTIVATIONS[spec.activation].padded_bias
-    vector = aligned_copy(layout.pack(network.parameters, spec.dtype, padded_bias))
+    layout = Layout(layer_sizes)
+    vector = aligned_empty([layout.n_parameters], spec.dtype)
+    layout.pack_into(vector, network.parameters, ACTIVATIONS[spec.activation].padded_bias)
     parameters = view(vector[None, :])
 
     def evaluate():

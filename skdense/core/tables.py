@@ -118,7 +118,7 @@ def _padded(array, shape):
     if array.shape == shape:
         return array
     padded = aligned_empty(shape, array.dtype)
-    rows = padded[: len(array)]
-    rows[...] = 0
-    rows[tuple(slice(size) for size in array.shape)] = array
+    rows, width = padded[: len(array)], array.shape[-1]
+    rows[..., :width] = array
+    rows[..., width:] = 0
     return padded
