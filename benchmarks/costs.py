@@ -69,7 +69,7 @@ def compiling():
 
 def programs():
     """Count what a cross-validation, a search and fits of many shapes compile; bytes of the last."""
-    from skdense.core.compiling import n_compiled
+    from skdense.core.machine.compiling import n_compiled
 
     warnings.simplefilter("ignore", ConvergenceWarning)
     X, y = clouds(200)

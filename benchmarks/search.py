@@ -99,7 +99,7 @@ def compare(title):
         return ours, theirs, float(np.abs(our_scores - their_scores).max())
 
     warnings.simplefilter("ignore", ConvergenceWarning)
-    found = {"title": title, "import": import_seconds("skdense.core.training")}
+    found = {"title": title, "import": import_seconds("skdense.core.host.training")}
     turns = [both(*JOBS[title]) for _ in range(1 + ROUNDS)]
     return found | dict(zip(("ours", "theirs", "differences"), zip(*turns)))
 

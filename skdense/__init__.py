@@ -5,7 +5,8 @@ from joblib import register_parallel_backend
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.many import fit_many
 from skdense.regressor import LowLevelMLPRegressor
-from skdense.together import TogetherBackend
+from skdense.together.backend import TogetherBackend
+from skdense.version import __version__ as __version__
 
 __all__ = [
     "LowLevelMLPClassifier",
@@ -14,7 +15,6 @@ __all__ = [
     "make_tabular_classifier",
     "make_tabular_regressor",
 ]
-__version__ = "0.1.0"
 
 register_parallel_backend("skdense", TogetherBackend)
 

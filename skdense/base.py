@@ -1,6 +1,6 @@
 """What all estimators share: the checks of parameters, `fit`, the forward pass, saved state.
 
-Fitting is `skdense.fitting`; prediction is NumPy alone and does not import TensorFlow.
+Fitting is `skdense.fit.fitting`; prediction is NumPy alone and does not import TensorFlow.
 """
 
 from numbers import Integral, Real
@@ -12,15 +12,15 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-import skdense
-from skdense.blocks import BLOCK_ROWS, for_each_block
-from skdense.callers import warn_at_caller
-from skdense.core.activations import ACTIVATIONS
-from skdense.core.initializers import INITIALIZERS
-from skdense.core.layers import forward
-from skdense.core.schedules import SCHEDULES
-from skdense.fitting import fit_estimator
-from skdense.validation import FitInput
+from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.formulas.initializers import INITIALIZERS
+from skdense.core.formulas.layers import forward
+from skdense.core.formulas.schedules import SCHEDULES
+from skdense.core.machine.blocks import BLOCK_ROWS, for_each_block
+from skdense.fit.callers import warn_at_caller
+from skdense.fit.fitting import fit_estimator
+from skdense.fit.validation import FitInput
+from skdense.version import __version__
 
 
 class _FloatDtype(Options):
@@ -206,17 +206,17 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         return logits
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_skdense_version": skdense.__version__}
+        return {**super().__getstate__(), "_skdense_version": __version__}
 
     def __setstate__(self, state):
         """Take a saved state, and warn as scikit-learn does for its own if another version saved it."""
         state = dict(state)
         version = state.pop("_skdense_version", "pre-0.1")
-        if version != skdense.__version__:
+        if version != __version__:
             warn_at_caller(
                 InconsistentVersionWarning(
                     estimator_name=f"{type(self).__name__} (skdense)",
-                    current_sklearn_version=skdense.__version__,
+                    current_sklearn_version=__version__,
                     original_sklearn_version=version,
                 )
             )

@@ -7,9 +7,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skdense.base import BaseLowLevelMLP, has_optimizer
-from skdense.fitting import fit_estimator
-from skdense.targets import Labels, fitted_labels, learn_labels
-from skdense.validation import FitInput
+from skdense.fit.fitting import fit_estimator
+from skdense.fit.targets import Labels, fitted_labels, learn_labels
+from skdense.fit.validation import FitInput
 
 
 def _can_fit_partially(estimator):

@@ -13,8 +13,8 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOpti
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.core.schedules import SCHEDULES
-from skdense.jobs import optimizer_settings
+from skdense.core.formulas.schedules import SCHEDULES
+from skdense.fit.jobs import optimizer_settings
 
 _OUT_ACTIVATIONS = {
     "log_loss": {"logistic", "softmax"},

@@ -7,12 +7,12 @@ from sklearn import config_context
 from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP
-from skdense.fitting import this_thread, trains_alone, unchanged_on_error
-from skdense.groups import train_jobs
-from skdense.jobs import prepare
-from skdense.observers import FitPrinter
-from skdense.results import finish
-from skdense.validation import FitInput
+from skdense.fit.fitting import this_thread, trains_alone, unchanged_on_error
+from skdense.fit.jobs import prepare
+from skdense.fit.observers import FitPrinter
+from skdense.fit.results import finish
+from skdense.fit.validation import FitInput
+from skdense.together.groups import train_jobs
 
 
 def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None, verbose=False):

@@ -7,9 +7,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skdense.base import BaseLowLevelMLP, has_optimizer
-from skdense.continuous import Continuous, fitted_continuous, learn_continuous
-from skdense.fitting import fit_estimator
-from skdense.validation import FitInput
+from skdense.fit.continuous import Continuous, fitted_continuous, learn_continuous
+from skdense.fit.fitting import fit_estimator
+from skdense.fit.validation import FitInput
 
 
 class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):

@@ -71,7 +71,7 @@ def pairwise_cover(factors, program_of, programs):
 
 def train_group(spec, networks, observe=None, each_epoch=False, n_stacks=1):
     """Train networks of one spec; return whether Ctrl-C ended it."""
-    from skdense.core.training import train  # imports TensorFlow
+    from skdense.core.host.training import train  # imports TensorFlow
 
     return train([(spec, networks)], n_stacks, observe=observe, each_epoch=each_epoch)
 

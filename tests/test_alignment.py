@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdense import LowLevelMLPClassifier
-from skdense.core.memory import aligned, aligned_copy, aligned_zeros
+from skdense.core.machine.memory import aligned, aligned_copy, aligned_zeros
 
 
 def at_offset(X, offset):

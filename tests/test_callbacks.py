@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers import SETTINGS, assert_same_stream, make_problem, press_ctrl_c
 from skdense import LowLevelMLPClassifier
-from skdense.core import lbfgs, stack
+from skdense.core.host import lbfgs, stack
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

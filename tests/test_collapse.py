@@ -15,13 +15,13 @@ from sklearn.model_selection import cross_val_score
 
 from helpers import OF_NOTEBOOK
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
-from skdense.collapse import likely_cause, warn_if_collapsed
-from skdense.continuous import Continuous
 from skdense.datasets import make_two_clouds
 from skdense.exceptions import CollapseWarning
+from skdense.fit.collapse import likely_cause, warn_if_collapsed
+from skdense.fit.continuous import Continuous
+from skdense.fit.jobs import prepare
+from skdense.fit.validation import FitInput
 from skdense.inspection import dead_units, study_seeds
-from skdense.jobs import prepare
-from skdense.validation import FitInput
 
 X, y = make_two_clouds(100, random_state=0)
 NOTEBOOK = LowLevelMLPClassifier((5, 5), **OF_NOTEBOOK, batch_size=10, max_iter=30, random_state=0)

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 from sklearn.neural_network import MLPClassifier
 
-from skdense.core.initializers import INITIALIZERS, initial_parameters
+from skdense.core.formulas.initializers import INITIALIZERS, initial_parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 

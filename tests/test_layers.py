@@ -8,9 +8,9 @@ import pytest
 from scipy.special import expit, softmax
 from scipy.stats import norm
 
-from skdense.core.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
-from skdense.core.layers import dense, forward
-from skdense.core.runtime import tf
+from skdense.core.formulas.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from skdense.core.formulas.layers import dense, forward
+from skdense.core.machine.runtime import tf
 
 # The formulas, written out once more.
 FORMULAS = {

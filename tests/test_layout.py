@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdense.core.initializers import initial_parameters
-from skdense.core.layout import Layout
-from skdense.core.runtime import tf
+from skdense.core.formulas.initializers import initial_parameters
+from skdense.core.machine.runtime import tf
+from skdense.core.program.layout import Layout
 
 
 @st.composite

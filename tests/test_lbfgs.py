@@ -18,8 +18,9 @@ from sklearn.neural_network import MLPClassifier
 
 from helpers import assert_close, assert_identical, blas_threads, make_problem, one_ulp_away
 from skdense import LowLevelMLPClassifier
-from skdense.core import lbfgs, shapes
-from skdense.core.compiling import n_compiled
+from skdense.core.host import lbfgs
+from skdense.core.machine import shapes
+from skdense.core.machine.compiling import n_compiled
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -15,9 +15,9 @@ from sklearn.metrics import (
 )
 from sklearn.neural_network._base import poisson_loss
 
-from skdense.core.losses import LOSSES
-from skdense.core.objective import BatchSums
-from skdense.core.runtime import tf
+from skdense.core.formulas.losses import LOSSES
+from skdense.core.machine.runtime import tf
+from skdense.core.program.objective import BatchSums
 
 OUTPUT = {
     "logistic_log_loss": expit,

@@ -27,14 +27,15 @@ from helpers import (
     one_ulp_away,
     press_ctrl_c,
 )
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many, groups
-from skdense.core import lbfgs, stack, training
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
+from skdense.core.host import lbfgs, stack, training
+from skdense.core.host.orders import Orders
 from skdense.core.network import Curves
-from skdense.core.orders import Orders
-from skdense.jobs import prepare
+from skdense.fit.jobs import prepare
+from skdense.fit.results import finish
+from skdense.fit.validation import FitInput
 from skdense.many import fit_inputs
-from skdense.results import finish
-from skdense.validation import FitInput
+from skdense.together.backend import groups
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),

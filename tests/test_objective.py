@@ -12,11 +12,11 @@ from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPRegressor
 
 from helpers import train_group
-from skdense.core.activations import ACTIVATIONS
-from skdense.core.initializers import initial_parameters
-from skdense.core.layers import forward
+from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.formulas.initializers import initial_parameters
+from skdense.core.formulas.layers import forward
+from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
-from skdense.core.schedules import SCHEDULES
 
 WIDTHS = (6, 4)
 SPEC = Spec("tanh", "half_squared_error", "adam", "float64")

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from skdense import LowLevelMLPClassifier
+from skdense.core.formulas.optimizers import OPTIMIZERS
+from skdense.core.machine.runtime import tf
 from skdense.core.network import Hyper
-from skdense.core.optimizers import OPTIMIZERS
-from skdense.core.runtime import tf
 
 NEUTRAL = dict.fromkeys(Hyper._fields, 0.0)
 

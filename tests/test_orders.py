@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn.utils import shuffle
 
 from helpers import assert_same_stream
+from skdense.core.host.orders import Lane, Orders, Source, sources_of
 from skdense.core.network import Data, Hyper, Network, Progress
-from skdense.core.orders import Lane, Orders, Source, sources_of
-from skdense.core.stack import Shape
+from skdense.core.program.program import Shape
 
 N_SAMPLES = 23
 

@@ -326,7 +326,9 @@ seen["fit after the user's import"] = in_child(lambda: net().fit(X, y).loss_)
 
 from joblib import parallel_config
 from sklearn.model_selection import cross_val_score
-from skdense.core import compiling, lbfgs, stack
+from skdense.core.machine import compiling
+from skdense.core.host import lbfgs
+from skdense.core.host import stack
 
 devices = set()
 

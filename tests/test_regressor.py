@@ -26,7 +26,7 @@ from sklearn.neural_network._base import poisson_loss
 
 from helpers import Parity, assert_close, numbers_of, pairwise_cover
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
-from skdense.core.compiling import n_compiled
+from skdense.core.machine.compiling import n_compiled
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),

@@ -13,18 +13,18 @@ from sklearn.metrics import log_loss, mean_squared_error
 
 from helpers import SETTINGS, assert_identical, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
-from skdense.core import shapes
-from skdense.core.compiling import n_compiled
-from skdense.core.dropout import dropper
-from skdense.core.initializers import initial_parameters
+from skdense.core.formulas.dropout import dropper
+from skdense.core.formulas.initializers import initial_parameters
+from skdense.core.formulas.optimizers import clipped
+from skdense.core.formulas.pace import pace
+from skdense.core.formulas.schedules import SCHEDULES
+from skdense.core.host.orders import Orders
+from skdense.core.machine import shapes
+from skdense.core.machine.compiling import n_compiled
+from skdense.core.machine.runtime import tf
 from skdense.core.network import Hyper
-from skdense.core.optimizers import clipped
-from skdense.core.orders import Orders
-from skdense.core.pace import pace
-from skdense.core.runtime import tf
-from skdense.core.schedules import SCHEDULES
-from skdense.jobs import prepare
-from skdense.validation import FitInput
+from skdense.fit.jobs import prepare
+from skdense.fit.validation import FitInput
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

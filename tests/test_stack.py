@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdense.core import shapes
-from skdense.core.initializers import initial_parameters
+from skdense.core.formulas.initializers import initial_parameters
+from skdense.core.host.stack import stack_shape
+from skdense.core.machine import shapes
+from skdense.core.machine.shapes import bucket, padded_sizes
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
-from skdense.core.shapes import bucket, padded_sizes
-from skdense.core.stack import stack_shape
 
 SPEC = Spec("relu", "logistic_log_loss", "adam", "float32")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from skdense.core.losses import LOSSES
-from skdense.targets import Binary, Multiclass, Multilabel, OneClass, labels_of, learn_labels
-from skdense.validation import FitInput
+from skdense.core.formulas.losses import LOSSES
+from skdense.fit.targets import Binary, Multiclass, Multilabel, OneClass, labels_of, learn_labels
+from skdense.fit.validation import FitInput
 
 INDICATORS = np.arange(36).reshape(12, 3) % 2
 CASES = {

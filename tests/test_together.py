@@ -53,9 +53,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers import assert_filters_stay, press_ctrl_c
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many, together
-from skdense import meeting as meetings
-from skdense.core import training
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
+from skdense.core.host import training
+from skdense.together.backend import backend as together
+from skdense.together.backend import meeting as meetings
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

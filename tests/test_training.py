@@ -18,14 +18,14 @@ from sklearn.neural_network import MLPClassifier
 
 from helpers import assert_close, assert_same_stream, one_ulp_away, train_group
 from skdense import LowLevelMLPClassifier
-from skdense.core import shapes
-from skdense.core.compiling import n_compiled
-from skdense.core.initializers import initial_parameters
+from skdense.core.formulas.initializers import initial_parameters
+from skdense.core.formulas.schedules import SCHEDULES
+from skdense.core.host.orders import Orders
+from skdense.core.host.stack import stack_shape
+from skdense.core.host.training import train
+from skdense.core.machine import shapes
+from skdense.core.machine.compiling import n_compiled
 from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec
-from skdense.core.orders import Orders
-from skdense.core.schedules import SCHEDULES
-from skdense.core.stack import stack_shape
-from skdense.core.training import train
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
@@ -297,7 +297,7 @@ def test_ctrl_c_before_the_stacks_are_waited_for_ends_them(monkeypatch):
             return future
 
     monkeypatch.setitem(shapes.STACKED_MULTIPLY_ADDS, "float64", 0)
-    monkeypatch.setattr("skdense.core.training.ThreadPoolExecutor", Executor)
+    monkeypatch.setattr("skdense.core.host.training.ThreadPoolExecutor", Executor)
     networks = many_networks()
 
     assert train([(ADAM, networks)], 2)
@@ -608,7 +608,7 @@ def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were(monkeypatc
         raise KeyboardInterrupt
 
     network, reference = make_network(), make_network()
-    monkeypatch.setattr("skdense.core.orders.Source.next_order", interrupt)
+    monkeypatch.setattr("skdense.core.host.orders.Source.next_order", interrupt)
 
     assert train_group(ADAM, [network])
 

@@ -21,7 +21,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from helpers import PROBLEMS, SETTINGS, make_problem
 from skdense import LowLevelMLPClassifier
-from skdense.core.initializers import initial_parameters
+from skdense.core.formulas.initializers import initial_parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

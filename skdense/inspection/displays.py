@@ -6,7 +6,6 @@ matplotlib is imported when something is drawn.
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.inspection.studies import SeedStudy
 from skdense.inspection.units import are_dead, last_step, unit_outputs
 from skdense.many import check_estimators
 
@@ -152,10 +151,10 @@ class LossCurveDisplay:
 
 def _networks(estimator):
     """The fitted networks of an estimator or a study; of a study those that did not diverge."""
-    estimators = estimator.estimators if isinstance(estimator, SeedStudy) else [estimator]
-    networks = list(map(last_step, estimators))
+    is_study = hasattr(estimator, "dead")  # a SeedStudy, whose module imports this one
+    networks = list(map(last_step, estimator.estimators if is_study else [estimator]))
     check_estimators(networks)
-    if not isinstance(estimator, SeedStudy):
+    if not is_study:
         check_is_fitted(networks[0])
     return [network for network in networks if hasattr(network, "coefs_")]
 

@@ -7,9 +7,10 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from skdense.fit.validation import FitInput, hidden_sizes
+from skdense.inspection.displays import LossCurveDisplay
 from skdense.inspection.units import dead_units, last_step
 from skdense.many import check_estimators, fit_inputs
-from skdense.validation import FitInput, hidden_sizes
 
 
 class SeedStudy(NamedTuple):
@@ -78,8 +79,6 @@ class SeedStudy(NamedTuple):
         display : LossCurveDisplay
             What was drawn.
         """
-        from skdense.inspection.displays import LossCurveDisplay
-
         return LossCurveDisplay.from_estimator(self, kind=kind, ax=ax)
 
 

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdense.core.activations import ACTIVATIONS
-from skdense.hidden import hidden_values
+from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.fit.hidden import hidden_values
 from skdense.many import check_estimators
 
 

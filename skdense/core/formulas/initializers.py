@@ -1,0 +1,61 @@
+"""Initial parameters, drawn with NumPy in MLPClassifier's order: for each layer kernel, then bias.
+
+An initializer gives a layer's kernel `(fan_in, fan_out)` and bias `(fan_out,)`, in float64, and is told
+the name of the hidden layers' activation.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from skdense.core.formulas.activations import ACTIVATIONS
+
+
+def glorot_uniform(fan_in, fan_out, activation, random_state):
+    """Kernel and bias from U(-b, b), `b = sqrt(factor / (fan_in + fan_out))`, factor 6 for most.
+
+    The bound is Glorot and Bengio's (2010); the activation's factor, and drawing the bias from the same
+    distribution, are MLPClassifier's.
+    """
+    bound = np.sqrt(ACTIVATIONS[activation].glorot_factor / (fan_in + fan_out))
+    kernel = random_state.uniform(-bound, bound, (fan_in, fan_out))
+    return kernel, random_state.uniform(-bound, bound, fan_out)
+
+
+def he_uniform(fan_in, fan_out, activation, random_state):
+    """Kernel from U(-b, b), `b = sqrt(6 / fan_in)` (He et al., 2015), zero bias."""
+    bound = np.sqrt(6 / fan_in)
+    return random_state.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out)
+
+
+def he_normal(fan_in, fan_out, activation, random_state):
+    """Kernel from N(0, 2 / fan_in) (He et al., 2015), zero bias."""
+    return random_state.normal(0, np.sqrt(2 / fan_in), (fan_in, fan_out)), np.zeros(fan_out)
+
+
+def lecun_normal(fan_in, fan_out, activation, random_state):
+    """Kernel from N(0, 1 / fan_in) (LeCun et al., 1998), zero bias."""
+    return random_state.normal(0, np.sqrt(1 / fan_in), (fan_in, fan_out)), np.zeros(fan_out)
+
+
+def uniform(fan_in, fan_out, activation, random_state):
+    """Kernel from U[0, 1), zero bias."""
+    return random_state.uniform(0, 1, (fan_in, fan_out)), np.zeros(fan_out)
+
+
+INITIALIZERS = {
+    "glorot_uniform": glorot_uniform,
+    "he_uniform": he_uniform,
+    "he_normal": he_normal,
+    "lecun_normal": lecun_normal,
+    "uniform": uniform,
+}
+
+
+def initial_parameters(layer_sizes, init, activation, random_state, dtype):
+    """The `(kernel, bias)` pairs of a new network, drawn in float64 and then cast to `dtype`."""
+    draws = (
+        INITIALIZERS[init](fan_in, fan_out, activation, random_state)
+        for fan_in, fan_out in pairwise(layer_sizes)
+    )
+    return [(kernel.astype(dtype), bias.astype(dtype)) for kernel, bias in draws]

@@ -1,0 +1,226 @@
+"""The order of rows in every minibatch step, drawn on the host from the networks' random streams."""
+
+import pickle
+from collections import deque
+from copy import deepcopy
+from itertools import cycle
+from threading import Lock
+from typing import NamedTuple
+
+import numpy as np
+
+from skdense.core.machine.memory import aligned_empty
+from skdense.core.machine.shapes import MAX_SHARED_SAMPLES
+
+
+class Chunk(NamedTuple):
+    """Steps to run in one call of the program: the first n_steps of `orders`, `(steps, K, batch)`.
+
+    An order names the rows of a minibatch of each network, int32.
+    """
+
+    n_steps: int
+    orders: np.ndarray
+
+
+class Source:
+    """The orders that one random stream gives, epoch by epoch.
+
+    Each epoch's shuffle is composed with the last epoch's order, as in MLPClassifier. Networks whose
+    streams are alike share a source, which keeps an order until all its users have passed it. It draws
+    from a copy of the random state, unless all are private, and `rewind` brings the networks' own to
+    where they belong when the training ends.
+    """
+
+    def __init__(self, random_state, n_samples, users, private):
+        self.random_state = random_state if private else deepcopy(random_state)
+        self.shared, self.private = len(users) > 1, private
+        self.identity = np.arange(n_samples)
+        self.shuffled = np.arange(n_samples)
+        self.last = self.identity
+        self.orders = deque()  # the last ones of those drawn
+        self.n_drawn = 0
+        self.n_given = dict.fromkeys(users, 0)
+        self.marks = []
+        self._lock = Lock()  # two stacks may share a source
+
+    def mark(self):
+        """Remember the random state, for `rewind`."""
+        if self.private or (self.marks and self.marks[-1][0] == self.n_drawn):
+            return
+        # Only the last two marks can be needed, unless a network is behind others.
+        with self._lock:
+            kept = self.marks if self.shared else self.marks[-1:]
+            self.marks = [*kept, (self.n_drawn, self.random_state.get_state(legacy=False))]
+
+    def next_order(self, user):
+        """The order of the samples in this user's next epoch."""
+        with self._lock:
+            epoch = self.n_given[user]
+            if epoch == self.n_drawn:
+                self._shuffle(self.random_state)
+                self.last = self.last[self.shuffled]
+                self.orders.append(self.last)
+                self.n_drawn += 1
+            order = self.orders[epoch - self.n_drawn]
+            self.n_given[user] += 1
+            self._drop_passed()
+            return order
+
+    def leave(self, user, n_epochs):
+        """End a network's use, with its random state where drawing n_epochs orders leaves it."""
+        if not user.owns_stream:
+            self.rewind(user.random_state, n_epochs)
+        with self._lock:
+            del self.n_given[user]
+            self._drop_passed()
+
+    def _drop_passed(self):
+        n_passed = min(self.n_given.values(), default=self.n_drawn)
+        while len(self.orders) > self.n_drawn - n_passed:
+            self.orders.popleft()
+
+    def rewind(self, random_state, n_epochs):
+        """Set `random_state` to where drawing the orders of n_epochs epochs leaves it."""
+        if self.private:
+            return
+        with self._lock:
+            self._rewind(random_state, n_epochs)
+
+    def _rewind(self, random_state, n_epochs):
+        if self.n_drawn == n_epochs:
+            random_state.set_state(self.random_state.get_state(legacy=False))
+            return
+        n_drawn, state = [mark for mark in self.marks if mark[0] <= n_epochs][-1]
+        random_state.set_state(state)
+        for _ in range(n_epochs - n_drawn):
+            self._shuffle(random_state)
+
+    def _shuffle(self, random_state):
+        self.shuffled[:] = self.identity
+        random_state.shuffle(self.shuffled)
+
+
+def sources_of(networks):
+    """The source of the orders of each network that shuffles."""
+    alike, several = {}, len(networks) > 1
+    for network in networks:
+        if network.shuffle:
+            may_share = several and network.hyper.n_samples <= MAX_SHARED_SAMPLES
+            alike.setdefault(_stream_key(network) if may_share else network, []).append(network)
+    sources = {}
+    for users in alike.values():
+        first = users[0]
+        private = all(network.owns_stream for network in users)
+        source = Source(first.random_state, int(first.hyper.n_samples), users, private)
+        sources.update(dict.fromkeys(users, source))
+    return sources
+
+
+def _stream_key(network):
+    return network.hyper.n_samples, pickle.dumps(network.random_state.get_state(legacy=False))
+
+
+class Lane:
+    """One network's place in a stack: its rows in the order of the epoch, `(steps, batch)`."""
+
+    def __init__(self, network, source, first_row, batch):
+        n_samples = int(network.hyper.n_samples)
+        self.network, self.source = network, source
+        self.samples = first_row + (np.arange(n_samples) if network.rows is None else network.rows)
+        self.batch_size = int(network.hyper.batch_size)
+        self.epoch = np.zeros((network.steps_per_epoch, batch), np.int32)
+        self.max_epochs = int(network.hyper.max_epochs)
+        self.n_drawn = 0
+
+    def mark(self):
+        """Remember the random state, for rewinding."""
+        if self.source is not None:
+            self.source.mark()
+
+    def next_epoch(self):
+        """Lay out the next epoch."""
+        if self.source is not None:
+            self._lay_out(self.samples[self.source.next_order(self.network)])
+        elif self.n_drawn == 0:
+            self._lay_out(self.samples)
+        self.n_drawn += 1
+
+    def _lay_out(self, samples):
+        size, (full, rest) = self.batch_size, divmod(len(samples), self.batch_size)
+        self.epoch[:full, :size] = samples[: full * size].reshape(full, -1)
+        # What a minibatch leaves free has weight zero, but zero times infinity is no zero: it is filled
+        # with the minibatch's own first row, and not with one that this network would not see now.
+        self.epoch[:, size:] = self.epoch[:, :1]
+        if rest:
+            self.epoch[full, :rest] = samples[full * size :]
+            self.epoch[full, rest:] = samples[full * size]
+
+
+class Orders:
+    """The orders of a stack's lanes, which go through their epochs in step.
+
+    They are drawn into two buffers in turn, so that one can be read while the other is filled. What is
+    there in steps that a network does not take is harmless: the program leaves the network as it was.
+    """
+
+    def __init__(self, shape, lanes, steps_per_epoch, each_epoch):
+        self.lanes, self.each_epoch = lanes, each_epoch
+        self.steps_per_epoch = steps_per_epoch
+        self.position = 0
+        size = shape.steps, shape.height, shape.batch
+        self.buffers = cycle(aligned_empty(size, np.int32) for _ in range(2))
+
+    @property
+    def are_drawn(self):
+        """Whether the lanes' networks have no steps left to draw."""
+        return self._limit(1) == 0
+
+    def take(self, n_steps):
+        """Draw the next `Chunk`, or None if all is drawn: n_steps at most, whole epochs if one fits."""
+        n_steps = self._limit(n_steps)
+        if n_steps == 0:
+            return None
+        for lane in filter(None, self.lanes):
+            lane.mark()
+        chunk = Chunk(n_steps, next(self.buffers))
+        filled = 0
+        while filled < n_steps:
+            n_new = min(n_steps - filled, self.steps_per_epoch - self.position)
+            for k, lane in enumerate(self.lanes):
+                if lane is not None:
+                    self._fill(chunk.orders, k, lane, filled, self.position, n_new)
+            filled += n_new
+            self.position = (self.position + n_new) % self.steps_per_epoch
+        return chunk
+
+    def replace(self, k, lane, chunk):
+        """Put another network into lane k, from the start of this chunk on, the last drawn, if any."""
+        self.lanes[k] = lane
+        if lane is None or chunk is None:
+            return
+        lane.mark()
+        for start in range(0, chunk.n_steps, self.steps_per_epoch):
+            n_new = min(self.steps_per_epoch, chunk.n_steps - start)
+            self._fill(chunk.orders, k, lane, start, 0, n_new)
+
+    def _limit(self, n_steps):
+        epochs_left = max(
+            (lane.max_epochs - lane.n_drawn for lane in self.lanes if lane is not None), default=0
+        )
+        if self.position:
+            to_epoch_end = self.steps_per_epoch - self.position
+            return min(n_steps, to_epoch_end)
+        if self.each_epoch:
+            epochs_left = min(epochs_left, 1)
+        whole_epochs = n_steps // self.steps_per_epoch * self.steps_per_epoch
+        return min(whole_epochs or n_steps, epochs_left * self.steps_per_epoch)
+
+    @staticmethod
+    def _fill(orders, k, lane, start, position, n_steps):
+        if position == 0:
+            if lane.n_drawn == lane.max_epochs:
+                return
+            lane.next_epoch()
+        new = lane.epoch[position : position + n_steps]
+        orders[start : start + len(new), k] = new

@@ -1,0 +1,107 @@
+"""Tables: the rows that networks train on, as padded arrays from which a program gathers minibatches.
+
+A table is a tuple of arrays: the rows' features, and last their targets with the weight as an extra
+column, so that one gather serves both. Networks that differ only in targets or weights share the
+features: each has its block of targets, and a shift leads from a row to its place there. Dense features
+are one array `(n_rows, n_features)`; sparse ones are the values and columns of a CSR matrix and where
+each row starts. No TensorFlow.
+"""
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.sparse import vstack as sparse_vstack
+
+from skdense.core.machine.memory import aligned_empty
+from skdense.core.machine.shapes import bucket, is_large, power_of_two
+from skdense.core.network import Data
+from skdense.core.program.minibatches import TableShape
+
+
+def table_shape(datas, layer_sizes, together=False, least=None):
+    """The bucket that the rows of each `Data`, or of all together, belong in.
+
+    layer_sizes gives the numbers of features and outputs, `least` the fewest rows of a table.
+    """
+    datas = _distinct(datas)
+    features = _distinct(data.X for data in datas)
+    exact = any(map(is_large, features))
+    count = sum if together else max
+
+    def rows(sizes, least):
+        return count(sizes) if exact else power_of_two(max(count(sizes), least))
+
+    least = least or (1024 if layer_sizes[0] <= 64 else 64)
+    n_rows = rows([X.shape[0] for X in features], least)
+    n_targets = rows([len(data.targets) for data in datas], least)
+    sizes = TableShape(n_rows, n_targets, layer_sizes[0], layer_sizes[-1])
+    if not issparse(features[0]):
+        return sizes
+    return sizes._replace(
+        n_entries=rows([X.nnz for X in features], 1024),
+        row_entries=bucket(max(int(np.diff(X.indptr).max(initial=1)) for X in features)),
+    )
+
+
+def _distinct(objects):
+    """The objects, each once. An array is no key of a dict, so its id stands for it."""
+    return list({id(each): each for each in objects}.values())
+
+
+def combine(datas):
+    """One `Data` of several, and for each of them its first row there and its shift.
+
+    Features that several share are there once.
+    """
+    datas = _distinct(datas)
+    features = _distinct(data.X for data in datas)
+    first_row = dict(zip(map(id, features), _starts([X.shape[0] for X in features])))
+    first_target = _starts([len(data.targets) for data in datas])
+    places = {}
+    for data, first in zip(datas, first_target):
+        row = first_row[id(data.X)]
+        places[data] = row, first - row
+    if len(datas) == 1:
+        return datas[0], places
+    weights = None
+    if any(data.weights is not None for data in datas):
+        weights = np.concatenate(
+            [np.ones(len(d.targets)) if d.weights is None else d.weights for d in datas]
+        )
+    stack_rows = sparse_vstack if issparse(features[0]) else np.concatenate
+    X = features[0] if len(features) == 1 else stack_rows(features)
+    return Data(X, np.concatenate([data.targets for data in datas]), weights), places
+
+
+def _starts(lengths):
+    return [0, *np.cumsum(lengths)[:-1].tolist()]
+
+
+def make_table(data, shape, dtype):
+    """The arrays of `data`, padded to a `TableShape`: with zeros to the right, below with anything."""
+    targets = aligned_empty((shape.n_targets, shape.n_outputs + 1), dtype)
+    targets[: len(data.targets), :-1] = data.targets
+    targets[: len(data.targets), -1] = 1 if data.weights is None else data.weights
+    return *_features(data.X, shape, dtype), targets
+
+
+def _features(X, shape, dtype):
+    if not issparse(X):
+        return (_padded(X.astype(dtype, copy=False), (shape.n_rows, shape.n_features)),)
+    starts = np.full(shape.n_rows + 1, X.nnz, shape.index_dtype)
+    starts[: len(X.indptr)] = X.indptr
+    return (
+        _padded(X.data.astype(dtype, copy=False), (shape.n_entries,)),
+        _padded(X.indices.astype(np.int32, copy=False), (shape.n_entries,)),
+        starts,
+    )
+
+
+def _padded(array, shape):
+    """`array` with room after its end on each axis, zeros in its rows; itself if it needs none."""
+    if array.shape == shape:
+        return array
+    padded = aligned_empty(shape, array.dtype)
+    rows, width = padded[: len(array)], array.shape[-1]
+    rows[..., :width] = array
+    rows[..., width:] = 0
+    return padded

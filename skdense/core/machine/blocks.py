@@ -1,0 +1,42 @@
+"""Work on many rows, block by block and on as many threads as BLAS would take."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+
+from skdense.core.machine.blas import one_blas_thread
+
+BLOCK_ROWS = 2048
+_THREADED_FROM = 16
+"""The fewest blocks that are worth threads: one starts in the time of a small block."""
+
+
+def for_each_block(function, n_rows):
+    """Call `function` with slices of at most `BLOCK_ROWS` that together cover `n_rows`.
+
+    Within a block only the matrix products would use more than one core. So many blocks are shared out
+    to threads, as many as BLAS would use, with one BLAS thread each.
+    """
+    blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, n_rows, BLOCK_ROWS)]
+    if len(blocks) < _THREADED_FROM:
+        for block in blocks:
+            function(block)
+        return
+    with one_blas_thread() as n_threads:
+        _share_out(function, blocks, n_threads)
+
+
+def _share_out(function, blocks, n_threads):
+    left = iter(blocks)  # which all threads take the next from, one at a time
+
+    def work():
+        for block in left:
+            function(block)
+
+    with ThreadPoolExecutor(n_threads) as executor:
+        # A copy of the context has the caller's numpy.errstate.
+        workers = [executor.submit(copy_context().run, work) for _ in range(n_threads)]
+        try:
+            for worker in workers:
+                worker.result()
+        finally:
+            list(left)  # after an error or Ctrl-C nothing more is begun

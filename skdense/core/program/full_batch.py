@@ -1,0 +1,59 @@
+"""The full-batch program: the penalized loss and its gradient on all rows, block by block."""
+
+from typing import NamedTuple
+
+from skdense.core.machine.runtime import tf
+from skdense.core.network import Hyper
+from skdense.core.program import minibatches
+from skdense.core.program.minibatches import TableShape
+from skdense.core.program.objective import Objective
+
+
+class FullBatchShape(NamedTuple):
+    """The sizes for which a program is compiled; `rows` is the number that it takes at a time."""
+
+    layer_sizes: tuple
+    table: TableShape
+    rows: int
+
+
+def full_batch_program(spec, shape):
+    """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
+
+    It is called with the table, the parameters `(1, n_parameters)`, and the `Hyper` of the network as
+    one array; it returns the penalized mean loss and its gradient in one, `(1 + n_parameters,)`.
+    """
+    objective = Objective(spec, shape.layer_sizes)
+    layout = objective.layout
+
+    def loss_and_gradient(table, parameters, numbers):
+        hyper = Hyper(*tf.unstack(numbers))
+        n_samples = tf.cast(hyper.n_samples, tf.int32)
+        pieces = layout.cut(parameters)
+
+        def block(start, sums, gradients):
+            # What the last block leaves free is filled with the last row.
+            rows = tf.minimum(start + tf.range(shape.rows), n_samples - 1)[None, :]
+            minibatch = minibatches.gather(
+                table, shape.table, rows, tf.zeros([1], tf.int32), (n_samples - start)[None]
+            )
+            new, batch = objective.gradients(minibatch, pieces, hyper)
+            sums = [a + b for a, b in zip(sums, (batch.loss, batch.weight))]
+            return start + shape.rows, sums, [a + b for a, b in zip(gradients, new)]
+
+        zero = tf.zeros([1], tf.float64)
+        _, (loss, weight), gradients = tf.while_loop(
+            lambda start, *_: start < n_samples,
+            block,
+            (0, [zero, zero], [tf.zeros_like(piece) for piece in pieces]),
+        )
+        penalty, decays = objective.penalty(pieces, hyper.alpha)
+        gradient = [a + b for a, b in zip(gradients, decays)]
+        return (tf.concat([(loss + penalty)[:, None], *gradient], axis=1) / weight)[0]
+
+    arguments = [
+        minibatches.signature(shape.table, spec.dtype),
+        tf.TensorSpec([1, layout.n_parameters], spec.dtype),
+        tf.TensorSpec([len(Hyper._fields)], spec.dtype),
+    ]
+    return loss_and_gradient, arguments

@@ -1,0 +1,101 @@
+"""What a program gathers from a table, dense or sparse, for a minibatch of each network.
+
+No sparse row is made dense but, where that is cheaper, those of the minibatch at hand.
+"""
+
+from typing import Any, NamedTuple
+
+from skdense.core.machine.runtime import share, tf
+from skdense.core.machine.shapes import DENSE_FROM
+
+
+class TableShape(NamedTuple):
+    """The sizes of a table; `row_entries` is the most non-zeros of a row, 0 for a dense table."""
+
+    n_rows: int
+    n_targets: int
+    n_features: int
+    n_outputs: int
+    n_entries: int = 0
+    row_entries: int = 0
+
+    @property
+    def index_dtype(self):
+        """The integer type that can count the entries."""
+        return "int32" if self.n_entries < 2**31 else "int64"
+
+
+class Minibatch(NamedTuple):
+    """Inputs `(K, batch, n_features)`, targets `(K, batch, n_outputs)`, weights `(K, batch)`."""
+
+    inputs: Any
+    targets: Any
+    weights: Any
+
+
+def as_tensors(table):
+    """The tensors of a table, for compiled programs; its arrays must not change while they are used."""
+    return tuple(map(share, table))
+
+
+def signature(shape, dtype):
+    """The TensorSpecs of a table of this `TableShape`."""
+    targets = tf.TensorSpec([shape.n_targets, shape.n_outputs + 1], dtype)
+    if not shape.row_entries:
+        return tf.TensorSpec([shape.n_rows, shape.n_features], dtype), targets
+    return (
+        tf.TensorSpec([shape.n_entries], dtype),
+        tf.TensorSpec([shape.n_entries], tf.int32),
+        tf.TensorSpec([shape.n_rows + 1], shape.index_dtype),
+        targets,
+    )
+
+
+def gather(table, shape, rows, shift, n_real):
+    """The `Minibatch` of the rows `(K, batch)` of a table of this `TableShape`.
+
+    A network's rows from its `n_real` on are padding, of weight zero. shift and n_real are float64
+    `(K,)`.
+    """
+    *features, targets = table
+    inputs = _sparse_rows(*features, rows, shape) if shape.row_entries else tf.gather(*features, rows)
+    row = tf.gather(targets, rows + tf.cast(shift, tf.int32)[:, None])
+    real = tf.range(rows.shape[1]) < tf.cast(n_real, tf.int32)[:, None]
+    return Minibatch(inputs, row[..., :-1], tf.where(real, row[..., -1], 0))
+
+
+class SparseRows(NamedTuple):
+    """Rows `(K, batch)` of a sparse matrix, each as values and columns `(K, batch, row_entries)`."""
+
+    values: Any
+    columns: Any
+    n_features: int
+
+    def __matmul__(self, kernel):
+        """The product with kernels `(K, n_features, fan_out)`."""
+        row_entries = self.values.shape[2]
+        if row_entries * kernel.shape[2] > DENSE_FROM * self.n_features:
+            return self._dense() @ kernel
+        kernel_rows = tf.gather(kernel, self.columns, batch_dims=1)
+        return (self.values[:, :, None, :] @ kernel_rows)[:, :, 0, :]
+
+    def _dense(self):
+        height, batch, row_entries = self.values.shape
+        row = tf.range(height * batch)[:, None] + tf.zeros([1, row_entries], tf.int32)
+        places = tf.stack([row, tf.reshape(self.columns, row.shape)], axis=-1)
+        flat = tf.scatter_nd(
+            places, tf.reshape(self.values, row.shape), [height * batch, self.n_features]
+        )
+        return tf.reshape(flat, [height, batch, self.n_features])
+
+
+def _sparse_rows(values, columns, starts, rows, shape):
+    places = tf.gather(starts, rows)[..., None] + tf.range(shape.row_entries, dtype=starts.dtype)
+    present = places < tf.gather(starts, rows + 1)[..., None]
+    # A place beyond the row's end may lie beyond the table's: its value is not looked at.
+    places = tf.minimum(places, shape.n_entries - 1)
+    return SparseRows(
+        tf.where(present, tf.gather(values, places), 0),
+        tf.where(present, tf.gather(columns, places), 0),
+        shape.n_features,
+    )

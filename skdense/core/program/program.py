@@ -1,0 +1,258 @@
+"""The training program: a chunk of minibatch gradient steps of a stack of networks, epoch by epoch.
+
+There is one program for each `Spec` and `Shape`; everything else is an argument.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skdense.core.formulas.dropout import dropper
+from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
+from skdense.core.formulas.pace import pace
+from skdense.core.formulas.stopping import end_epoch
+from skdense.core.machine.runtime import tf
+from skdense.core.network import Curves
+from skdense.core.program import minibatches
+from skdense.core.program.minibatches import TableShape
+from skdense.core.program.objective import BatchSums, Objective
+from skdense.core.program.packed import N_NUMBERS, Cut, Sums, replaced
+
+
+class Shape(NamedTuple):
+    """The sizes for which a program is compiled; together with its spec, the key to it.
+
+    `n_blocks` is the number of minibatches that the validation rows of one network may fill, 0
+    without validation.
+    """
+
+    height: int
+    steps: int
+    batch: int
+    layer_sizes: tuple
+    table: TableShape
+    validation: TableShape | None
+    n_blocks: int
+
+
+class State(NamedTuple):
+    """What goes into a chunk and comes out of it, besides the packed numbers.
+
+    parameters `(K, n_parameters)`, slots a tuple of such arrays, and best, the parameters of the best
+    validation score or a `(K, 0)` array.
+    """
+
+    parameters: Any
+    slots: tuple
+    best: Any
+
+    def map(self, function):
+        """The state of what a function makes of each array."""
+        return State(function(self.parameters), tuple(map(function, self.slots)), function(self.best))
+
+
+class Rows(NamedTuple):
+    """A table and the rows of it to gather: int32 `(steps, K, batch)`, a minibatch for each step."""
+
+    table: tuple
+    orders: Any
+
+
+def training_program(spec, shape):
+    """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
+
+    It is called with the training rows, the validation rows, the packed numbers, those of dropout if
+    there is any, and a `State`; it returns the curves `(steps, n_fields, K)`, the new numbers and the
+    new state.
+    """
+    program = _Program(spec, shape)
+    vectors = tf.TensorSpec([shape.height, program.layout.n_parameters], spec.dtype)
+    n_best = program.layout.n_parameters if shape.n_blocks else 0
+    arguments = [
+        Rows(
+            minibatches.signature(shape.table, spec.dtype),
+            tf.TensorSpec([shape.steps, shape.height, shape.batch], tf.int32),
+        ),
+        Rows(
+            minibatches.signature(shape.validation, spec.dtype) if shape.validation else (),
+            tf.TensorSpec([shape.n_blocks, shape.height, shape.batch], tf.int32),
+        ),
+        tf.TensorSpec([N_NUMBERS, shape.height], tf.float64),
+        tf.TensorSpec([len(shape.layer_sizes) - 1, shape.height], tf.float64) if spec.dropout else (),
+        State(
+            parameters=vectors,
+            slots=(vectors,) * OPTIMIZERS[spec.optimizer].n_slots,
+            best=tf.TensorSpec([shape.height, n_best], spec.dtype),
+        ),
+    ]
+    return program.run, arguments
+
+
+class _Program:
+    """The parts of a program. In its loops, a piece is a part of the parameters and of every slot.
+
+    Parameters follow their slots a step later, where the next step begins or the steps end. So no step
+    needs what an array was before it is written, and XLA copies none.
+    """
+
+    def __init__(self, spec, shape):
+        self.spec, self.shape, self.dtype = spec, shape, tf.as_dtype(spec.dtype)
+        self.optimizer = OPTIMIZERS[spec.optimizer]
+        self.objective = Objective(spec, shape.layer_sizes)
+        self.layout = self.objective.layout
+
+    def run(self, training, validation, numbers, dropout, state):
+        """Run a chunk's steps, and what ends an epoch after each of its epochs."""
+        # What is cast for every parameter is cast once, but cut up where it is used: what begins with
+        # more than nine operations XLA shares out to threads, which takes longer than a small step.
+        hyper = self._of_arrays(numbers)
+        of_rule = self._of_arrays(tf.stack(self.optimizer.numbers(Cut(numbers))))
+
+        def step(s, numbers, pieces):
+            rows = training.table, training.orders[s]
+            return s + 1, *self.step(*rows, hyper, tf.unstack(of_rule), dropout, numbers, pieces)
+
+        def epoch(s, e, numbers, pieces, best, curves):
+            s, numbers, pieces = tf.while_loop(_epoch_goes_on, step, (s, numbers, pieces))
+            pieces = self.caught_up(Cut(numbers), tf.unstack(of_rule), pieces)
+            numbers = replaced(numbers, behind=tf.constant(0, tf.float64))
+            parameters = [values for values, *_ in pieces]
+            numbers, improved, row, is_over = self.end_epoch(validation, hyper, numbers, parameters)
+            if self.shape.n_blocks:
+                best = tf.where(improved[:, None], tf.concat(parameters, axis=1), best)
+            curves = curves.write(e, tf.stack(row))
+            return s, e + tf.cast(is_over[0], tf.int32), numbers, pieces, best, curves
+
+        curves = tf.TensorArray(
+            tf.float64, self.shape.steps, element_shape=[len(Curves._fields), self.shape.height]
+        )
+        waiting = (tf.zeros_like(state.parameters),) * self.optimizer.n_waiting
+        vectors = state.parameters, *state.slots, *waiting
+        pieces = tuple(zip(*(self.layout.cut(vector) for vector in vectors)))
+        best = state.best if self.shape.n_blocks else ()
+        _, _, numbers, pieces, best, curves = tf.while_loop(
+            _chunk_goes_on, epoch, (0, 0, numbers, pieces, best, curves)
+        )
+        parameters, *slots = (tf.concat(parts, axis=1) for parts in zip(*pieces))
+        slots = tuple(slots[: self.optimizer.n_slots])
+        best = best if self.shape.n_blocks else state.best
+        return curves.stack(), numbers, State(parameters, slots, best)
+
+    def _of_arrays(self, numbers):
+        """Numbers `(..., K)` as `(..., K, 1)` in the dtype of the pieces."""
+        return tf.cast(numbers, self.dtype)[..., None]
+
+    def step(self, table, order, hyper, of_rule, dropout, numbers, pieces):
+        """A gradient step: the numbers and pieces after it.
+
+        hyper has the numbers `(n_numbers, K, 1)`, as those of the rule, in the pieces' dtype.
+        """
+        now, hyper = Cut(numbers), Cut(hyper)
+        n_real = tf.clip_by_value(now.n_samples - now.position * now.batch_size, 0, now.batch_size)
+        minibatch = minibatches.gather(table, self.shape.table, order, now.shift, n_real)
+        pieces = self.caught_up(now, of_rule, pieces)
+        parameters = [values for values, *_ in pieces]
+        drop = dropper(dropout, now.step) if self.spec.dropout else None
+        gradients, batch = self.objective.gradients(minibatch, parameters, hyper, drop)
+        penalty, decays = self.objective.penalty(parameters, hyper.alpha)
+        effective = (now.active > 0) & (batch.weight > 0)
+        divisor = tf.where(effective, batch.weight, 1)
+        sizes = self._step_sizes(now, now.step)
+        mean_over = self._of_arrays(divisor)
+        gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
+        if self.spec.clips:
+            gradients = clipped(gradients, hyper.max_grad_norm)
+        pieces = tuple(
+            (values, *self._collected(gradient, slots, sizes, of_rule, effective))
+            for (values, *slots), gradient in zip(pieces, gradients, strict=True)
+        )
+        n_correct = batch.terms[:, 0] if self.objective.loss.correct else tf.zeros_like(batch.weight)
+        new = Sums((batch.loss + penalty) / divisor * n_real, n_real, n_correct, batch.weight)
+        sums = {
+            name: getattr(now, name) + tf.where(effective, number, 0)
+            for name, number in new._asdict().items()
+        }
+        moved_on = tf.cast(effective, tf.float64)
+        numbers = replaced(
+            numbers, position=now.position + 1, step=now.step + moved_on, behind=moved_on, **sums
+        )
+        return numbers, pieces
+
+    def _step_sizes(self, now, step):
+        """The optimizer's step sizes of the step that `step` others precede."""
+        rate = now.learning_rate
+        if self.spec.paced:
+            rate *= pace(step, now)
+        return [*map(self._of_arrays, self.optimizer.step_sizes(rate, step + 1, now))]
+
+    def _collected(self, gradient, slots, sizes, of_rule, effective):
+        """The slots after a step.
+
+        A network that has stopped, or whose batch weighs nothing, is left as it was by selection:
+        multiplying the change by zero would turn an infinite gradient into NaN.
+        """
+        new = self.optimizer.collect(gradient, slots, sizes, of_rule)
+        return tuple(tf.where(effective[:, None], a, b) for a, b in zip(new, slots))
+
+    def caught_up(self, now, of_rule, pieces):
+        """The pieces with their parameters moved by the slots of the last step, unless they are."""
+        behind = (now.behind > 0)[:, None]
+        sizes = self._step_sizes(now, now.step - 1)
+        caught_up = []
+        for (values, *slots), kernels in zip(pieces, self.layout.kernels([p for p, *_ in pieces])):
+            change = self.optimizer.change(slots, kernels, sizes, of_rule)
+            caught_up.append((tf.where(behind, values + change, values), *slots))
+        return tuple(caught_up)
+
+    def end_epoch(self, validation, hyper, numbers, parameters):
+        """End an epoch that is over, of which a chunk may have run a part only.
+
+        Returns the numbers, which networks' parameters are their best, the epoch's `Curves`, and
+        whether it is over, the same for all networks.
+        """
+        now = Cut(numbers)
+        is_over = now.position == now.steps_per_epoch
+        loss, accuracy = now.loss / now.rows, now.correct / now.weight
+        validation_loss = score = tf.fill([self.shape.height], tf.constant(np.nan, tf.float64))
+        if self.shape.n_blocks:
+            validation_loss, score = self.validate(validation, hyper, now, is_over, parameters)
+        progress, improved = end_epoch(now, loss, score)
+        row = Curves(loss, accuracy, progress.learning_rate, validation_loss, score)
+        zero = tf.zeros_like(loss)
+        zeros = Sums(zero, zero, zero, zero)
+        ended = replaced(numbers, position=zero, **progress._asdict(), **zeros._asdict())
+        return tf.where(is_over, ended, numbers), is_over & improved, row, is_over
+
+    def validate(self, validation, hyper, now, is_over, parameters):
+        """The mean loss and the score `(K,)` on the validation rows, if the epoch is over."""
+        table, orders = validation
+        score = self.objective.score
+
+        def rows_of(b):
+            n_real = now.n_validation - tf.cast(b * self.shape.batch, tf.float64)
+            return minibatches.gather(
+                table, self.shape.validation, orders[b], now.validation_shift, n_real
+            )
+
+        origin = rows_of(0).targets[:, :1]
+
+        def block(b, sums):
+            new = self.objective.validation_sums(rows_of(b), parameters, Cut(hyper), origin)
+            return b + 1, sums + new
+
+        n_blocks = tf.where(is_over[0], tf.cast(now.n_blocks[0], tf.int32), 0)
+        n_sums = score.n_terms(self.layout.layer_sizes[-1]) + 2
+        start = tf.zeros([self.shape.height, n_sums], tf.float64)
+        _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, start))
+        sums = BatchSums.split(sums)
+        return sums.loss / sums.weight, score.finish(sums)
+
+
+def _epoch_goes_on(s, numbers, *_):
+    now = Cut(numbers)
+    return (tf.cast(s, tf.float64) < now.n_steps[0]) & (now.position[0] < now.steps_per_epoch[0])
+
+
+def _chunk_goes_on(s, e, numbers, *_):
+    now = Cut(numbers)
+    return (tf.cast(s, tf.float64) < now.n_steps[0]) & tf.reduce_any(now.active > 0)

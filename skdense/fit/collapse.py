@@ -1,0 +1,132 @@
+"""Trainings that failed: how a network that gives all samples one output is found, and why it happened.
+
+NumPy alone: a healthy training pays for the comparison of two numbers.
+"""
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.formulas.initializers import INITIALIZERS
+from skdense.core.machine.blocks import BLOCK_ROWS
+from skdense.exceptions import CollapseWarning
+from skdense.fit.callers import warn_at_caller
+from skdense.fit.hidden import hidden_values
+
+_SAME = 1e-6
+"""Outputs of a unit that differ by less, relative to the largest or to 1, are the same."""
+_SMALL, _LARGE = 1e-3, 100
+"""The largest value of scaled numbers lies between these."""
+_FAST = 0.01
+"""The learning rate from which it may be to blame; the default is a tenth of it."""
+
+
+def warn_if_collapsed(job, network, loss):
+    """Warn if the trained network has a hidden layer whose units are the same for every sample.
+
+    They are all units, or most, with a loss no better than that of the best constant output. Returns
+    whether there is such a layer. A network whose loss is below half of the constant's is not looked
+    at: half, because an output bias that follows samples in class order gains a little.
+    """
+    data, rows = network.data, network.rows
+    targets, weights = data.targets, data.weights
+    if rows is not None:
+        targets, weights = targets[rows], None if weights is None else weights[rows]
+    with np.errstate(all="ignore"):
+        constant_loss = job.target_type.constant_loss(targets, weights)
+    if loss < constant_loss / 2 or constant_loss <= 0 or (targets == targets[0]).all():
+        return False
+    rows = np.arange(len(targets)) if rows is None else rows
+    parameters = network.best_parameters or network.parameters
+    activation = ACTIVATIONS[job.estimator.activation].array
+    with np.errstate(all="ignore"):
+        constant = _constant_units(parameters, activation, data.X, rows)
+    shares = [units.mean() for units in constant]
+    largest = max(shares, default=0)
+    if largest == 1:
+        finding = "and so does the network"
+    elif largest > 0.5 and loss >= constant_loss:
+        finding = "and the loss is no better than that of the best constant output"
+    else:
+        return False
+    if not _varies(data.X):
+        return False
+    layer = shares.index(largest)
+    n_same, width = constant[layer].sum(), len(constant[layer])
+    saturated = "" if abs(activation(np.array([1e4]))) > 1 else ", being saturated,"
+    warn_at_caller(
+        f"The network has collapsed: {n_same} of the {width} units of hidden layer "
+        f"{layer + 1}{saturated} give the same output for every sample, {finding}. "
+        f"{likely_cause(job, network)}",
+        CollapseWarning,
+    )
+    return True
+
+
+def _constant_units(parameters, activation, X, rows):
+    """For each hidden layer, which units are the same for every sample.
+
+    Where no layer has many, some that are not the same may be among them.
+    """
+    blocks = [rows[start : start + BLOCK_ROWS] for start in range(0, len(rows), BLOCK_ROWS)]
+    if len(blocks) > 1:
+        blocks.insert(0, rows[:: len(blocks)])  # these few, of all classes, mostly tell enough
+    low = high = None
+    for block in blocks:
+        values = list(hidden_values(parameters, activation, X[block]))
+        lows, highs = [v.min(axis=0) for v in values], [v.max(axis=0) for v in values]
+        low = lows if low is None else list(map(np.minimum, low, lows))
+        high = highs if high is None else list(map(np.maximum, high, highs))
+        constant = [_are_same(*ends) for ends in zip(low, high, strict=True)]
+        if not any(units.mean() > 0.5 for units in constant):
+            break
+    return constant
+
+
+def _are_same(low, high):
+    return high - low <= _SAME * np.maximum(np.maximum(np.abs(low), np.abs(high)), 1)
+
+
+def likely_cause(job, network):
+    """Sentences that say what probably made a training fail, and what to try."""
+    estimator, causes, cures = job.estimator, [], []
+    largest = _largest(network.data.X)
+    if not _SMALL <= largest <= _LARGE:
+        causes.append(f"the features are not scaled, with values up to {largest:.3g}")
+        cures.append("to scale X, for instance with StandardScaler")
+    largest = _largest(network.data.targets)
+    if largest > _LARGE and job.target_type.out_activation == "identity":
+        causes.append(f"y is not scaled, with values up to {largest:.3g}")
+        cures.append("to scale y, for instance with TransformedTargetRegressor")
+    draws = not job.earlier_curves  # else training went on from an earlier fit
+    if draws and _has_one_sign(estimator):
+        causes.append(
+            f"init={estimator.init!r} draws weights of one sign, so the changes of all units add up"
+        )
+        cures.append("init='glorot_uniform'")
+    if estimator.solver != "lbfgs":
+        cures.append(f"a learning_rate_init below {estimator.learning_rate_init:g}")
+        if not causes and estimator.learning_rate_init >= _FAST:
+            causes.append(f"learning_rate_init={estimator.learning_rate_init:g} is too large")
+    if draws and estimator.n_init == 1 and not job.incremental:
+        cures.append("several draws with n_init")
+    cause = f"Likely cause: {'; '.join(causes)}. " if causes else ""
+    cure = f"Try {', or '.join(cures)}." if cures else "Try another random_state."
+    return cause + cure
+
+
+def _largest(array):
+    return max(abs(float(array.min())), abs(float(array.max())))
+
+
+def _has_one_sign(estimator):
+    """Whether the initial kernels have; biases are not looked at."""
+    initializer = INITIALIZERS[estimator.init]
+    kernel, _ = initializer(8, 8, estimator.activation, np.random.RandomState(0))
+    return (kernel >= 0).all() or (kernel <= 0).all()
+
+
+def _varies(X):
+    """Whether a feature differs between samples."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    return (low.toarray() != high.toarray() if issparse(X) else low != high).any()

@@ -1,0 +1,107 @@
+"""What looks at a training from outside: verbose lines and scikit-learn's callbacks."""
+
+from threading import Lock
+
+from skdense.core.formulas.schedules import SCHEDULES
+
+
+class EpochPrinter:
+    """Prints the lines that MLPClassifier prints, with the score of any validation set."""
+
+    def __init__(self, estimator, network):
+        self.is_validated = network.validation is not None
+        self.adaptive = network.hyper.schedule == SCHEDULES["adaptive"].number
+        self.learning_rate = network.progress.learning_rate
+        self.epoch = 0
+        what = "Validation score" if estimator.early_stopping else "Training loss"
+        self.reason = (
+            f"{what} did not improve more than tol={estimator.tol:f} for "
+            f"{estimator.n_iter_no_change} consecutive epochs."
+        )
+
+    def print_epochs(self, curves):
+        """Print a line for each epoch of these `Curves`, in order from the first."""
+        for loss, score, rate in zip(curves.loss, curves.validation_score, curves.learning_rate):
+            self.epoch += 1
+            print(f"Iteration {self.epoch}, loss = {loss:.8f}")
+            if self.is_validated:
+                print(f"Validation score: {score:f}")
+            if self.adaptive and rate < self.learning_rate:
+                print(f"{self.reason} Setting learning rate to {rate:f}")
+            self.learning_rate = rate
+
+    def print_end(self):
+        """Say why the stopping rule stopped."""
+        too_small = " Learning rate too small." if self.adaptive else ""
+        print(f"{self.reason}{too_small} Stopping.")
+
+
+class DrawPrinter:
+    """Prints a line for each of several initial draws as its training ends, in any order."""
+
+    def __init__(self, networks):
+        self.numbers = {network: i for i, network in enumerate(networks, start=1)}
+
+    def print_draw(self, network):
+        """Print how a trained network ended."""
+        progress = network.progress
+        loss = network.curves.loss[-1] if progress.epochs else float("nan")
+        score = f", best validation score: {progress.best:f}" if network.hyper.early_stopping else ""
+        print(
+            f"Initialization {self.numbers[network]} of {len(self.numbers)}: "
+            f"{progress.epochs:.0f} iterations, loss = {loss:.8f}{score}"
+        )
+
+
+class FitPrinter:
+    """Prints how many of many fits are over, about ten times."""
+
+    def __init__(self, n_fits):
+        self.n_fits, self.n_over = n_fits, 0
+        self._lock = Lock()
+
+    def print_fit(self, _=None):
+        """Count a fit that is over."""
+        with self._lock:
+            self.n_over += 1
+            if self.n_over * 10 // self.n_fits > (self.n_over - 1) * 10 // self.n_fits:
+                print(f"Trained {self.n_over} of {self.n_fits} estimators")
+
+
+class EpochTasks:
+    """Presents the fit to the callbacks as a task, and every epoch of it as a task within.
+
+    Attributes are passed as a function, called only if a callback asks for the fitted estimator. Where
+    several networks are trained for one fit, their epochs are not presented.
+    """
+
+    def __init__(self, estimator, context, given, each_epoch):
+        weighted = given.sample_weight is not None
+        metadata = {"sample_weight": given.sample_weight} if weighted else None
+        self.arguments = {"estimator": estimator, "X": given.X, "y": given.y, "metadata": metadata}
+        self.context = context
+        self.epoch = None
+        context.call_on_fit_task_begin(**self.arguments)
+        if each_epoch:
+            self._begin_epoch()
+
+    def _begin_epoch(self):
+        self.epoch = self.context.subcontext(task_name="epoch")
+        self.epoch.call_on_fit_task_begin(**self.arguments)
+
+    def _end_epoch(self, attributes):
+        epoch, self.epoch = self.epoch, None
+        return epoch.call_on_fit_task_end(**self.arguments, reconstruction_attributes=attributes)
+
+    def advance(self, goes_on, attributes):
+        """End an epoch, and begin the next if training goes on; True if a callback asks to stop."""
+        stop = self._end_epoch(attributes)
+        if goes_on and not stop:
+            self._begin_epoch()
+        return stop
+
+    def finish(self, attributes):
+        """End the fit, and an epoch that has begun but is not over."""
+        if self.epoch is not None:
+            self._end_epoch(None)
+        self.context.call_on_fit_task_end(**self.arguments, reconstruction_attributes=attributes)

@@ -1,0 +1,129 @@
+"""What the training of a job makes of its estimator: the best draw, checked, as fitted attributes."""
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skdense.fit.callers import warn_at_caller
+from skdense.fit.collapse import likely_cause, warn_if_collapsed
+from skdense.fit.jobs import optimizer_settings
+
+_STOCHASTIC_ATTRIBUTES = (
+    "best_loss_", "best_validation_score_", "_no_improvement_count", "_optimizer_state",
+)  # fmt: skip
+
+
+def finish(job, may_reach_max_iter=False):
+    """Set the fitted attributes of the best draw on the estimator, once it is checked; return them."""
+    if job.minima is None:
+        losses = [
+            network.curves.loss[-1] if network.curves and len(network.curves.loss) else np.nan
+            for network in job.networks
+        ]
+        ranks = losses
+        if job.estimator.early_stopping:
+            ranks = [-network.progress.best for network in job.networks]
+    else:
+        ranks = losses = [minimum.loss for minimum in job.minima]
+    init_losses = np.full(len(job.networks), np.nan)
+    init_losses[: len(losses)] = losses
+    # The lowest rank, among finite networks if there is one.
+    finite = [*map(_is_finite, job.networks)]
+    best = min(range(len(ranks)), key=lambda i: (not finite[i], np.isnan(ranks[i]), ranks[i]))
+    network = job.networks[best]
+    if not finite[best]:
+        _raise_not_finite(job, network)
+    if job.minima is None:
+        attributes = stochastic_attributes(job, network)
+    else:
+        attributes = lbfgs_attributes(job, network, job.minima[best])
+        for name in (*job.target_type.curves, *_STOCHASTIC_ATTRIBUTES):
+            vars(job.estimator).pop(name, None)
+    if not (job.incremental or warn_if_collapsed(job, network, attributes["loss_"])):
+        if job.minima is not None:
+            _warn_if_failed(job.estimator, job.minima[best])
+        elif not may_reach_max_iter:
+            _warn_if_unfinished(job.estimator, network.progress)
+    attributes["init_losses_"] = init_losses
+    vars(job.estimator).update(attributes)
+    return attributes
+
+
+def stochastic_attributes(job, network):
+    """What a network that is trained, or in training, sets on its estimator."""
+    progress = network.progress
+    early_stopping = job.estimator.early_stopping
+    attributes = _parameter_attributes(job, network.best_parameters or network.parameters)
+    for name, field_name in job.target_type.curves.items():
+        curve = job.earlier_curves.get(name)
+        if network.validation is not None or not name.startswith("validation"):
+            curve = (curve or []) + getattr(network.curves, field_name).tolist()
+        attributes[name] = curve
+    settings = tuple(getattr(network.hyper, name) for name in optimizer_settings(job.estimator))
+    loss_curve = attributes["loss_curve_"]
+    return attributes | {
+        "loss_": loss_curve[-1] if loss_curve else np.nan,
+        "best_loss_": None if early_stopping else progress.best,
+        "best_validation_score_": progress.best if early_stopping else None,
+        "n_iter_": int(progress.epochs),
+        "t_": int(progress.samples_seen),
+        "_no_improvement_count": int(progress.no_improvement),
+        # Plain tuples of arrays, so that a saved model holds no class of ours but the estimator's.
+        "_optimizer_state": (
+            job.spec.optimizer, settings, progress.learning_rate, progress.step, network.slots,
+        ),
+    }  # fmt: skip
+
+
+def lbfgs_attributes(job, network, minimum):
+    """What lbfgs sets on an estimator, which is less than sgd and adam do."""
+    return _parameter_attributes(job, network.parameters) | {
+        "loss_": minimum.loss,
+        "n_iter_": minimum.n_iter,
+        "t_": job.estimator.t_ if job.earlier_curves else 0,
+    }
+
+
+def _parameter_attributes(job, parameters):
+    return {
+        "coefs_": [kernel for kernel, _ in parameters],
+        "intercepts_": [bias for _, bias in parameters],
+        "n_layers_": len(parameters) + 1,
+        "n_outputs_": len(parameters[-1][1]),
+        "out_activation_": job.target_type.out_activation,
+    }
+
+
+def _warn_if_unfinished(estimator, progress):
+    if progress.epochs == estimator.max_iter and not progress.converged:
+        warn_at_caller(
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+            "optimization hasn't converged yet. Increase max_iter or learning_rate_init, or scale X, "
+            "for instance with StandardScaler.",
+            ConvergenceWarning,
+        )
+
+
+def _warn_if_failed(estimator, minimum):
+    if not (minimum.success or minimum.interrupted):
+        warn_at_caller(
+            f"lbfgs failed to converge after {minimum.n_iter} iteration(s): {minimum.message}. "
+            f"Increase max_iter={estimator.max_iter} or max_fun={estimator.max_fun}, or scale the "
+            "data, for instance with StandardScaler.",
+            ConvergenceWarning,
+        )
+
+
+def _is_finite(network):
+    parameters = network.best_parameters or network.parameters
+    return all(np.isfinite(array).all() for layer in parameters for array in layer)
+
+
+def _raise_not_finite(job, network):
+    epoch = ""
+    if network.curves is not None and not np.isfinite(network.curves.loss).all():
+        first = np.flatnonzero(~np.isfinite(network.curves.loss))[0] + 1
+        epoch = f" The loss was not finite from epoch {first} on."
+    raise ValueError(
+        "Solver produced non-finite parameter weights. The input data may contain large values and "
+        f"need to be preprocessed.{epoch} {likely_cause(job, network)}"
+    )

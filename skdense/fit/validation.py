@@ -1,0 +1,210 @@
+"""What a user passes to fit, checked: parameters that go together, data, labels and weights."""
+
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.sparse import vstack as sparse_vstack
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from skdense.core.network import Data
+from skdense.fit.callers import warn_at_caller
+
+
+class FitInput(NamedTuple):
+    """The arguments of `fit` and `partial_fit`, as the user passed them."""
+
+    X: object
+    y: object
+    sample_weight: object = None
+    X_val: object = None
+    y_val: object = None
+    sample_weight_val: object = None
+    classes: object = None
+    incremental: bool = False
+
+
+_CHECKS = {"accept_sparse": "csr", "multi_output": True, "order": "C"}
+
+
+def check_parameters(estimator, given):
+    """Raise if parameters that are valid by themselves do not go together."""
+    rates = dropout_rates(estimator)
+    if estimator.solver == "lbfgs" and any(rates):
+        raise ValueError(
+            f"dropout is not used by solver='lbfgs', got dropout={estimator.dropout}; use 'adam', "
+            "'adamw' or 'sgd', or dropout=0"
+        )
+    if given.incremental and estimator.n_init > 1:
+        raise ValueError(f"partial_fit supports n_init=1 only, got n_init={estimator.n_init}; use fit")
+    if estimator.solver == "lbfgs" and given.X_val is not None:
+        raise ValueError(
+            "X_val is not used by solver='lbfgs'; use 'adam', 'adamw' or 'sgd', or X_val=None"
+        )
+    if given.incremental and estimator.early_stopping:
+        raise ValueError(
+            "partial_fit does not support early_stopping=True; use fit, or early_stopping=False"
+        )
+
+
+def hidden_sizes(estimator):
+    """The widths of the hidden layers as a tuple of ints."""
+    sizes = estimator.hidden_layer_sizes
+    sizes = list(sizes) if np.iterable(sizes) else [sizes]
+    are_ints = all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes)
+    if not are_ints or not all(size > 0 for size in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must be {'> 0' if are_ints else 'ints'}, got {sizes}: give each "
+            "hidden layer a positive int, as in (100,) or (64, 64), or () for no hidden layer"
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def dropout_rates(estimator):
+    """The rates of the hidden layers as a tuple of floats."""
+    n_hidden, rates = len(hidden_sizes(estimator)), estimator.dropout
+    if isinstance(rates, Real):
+        return (float(rates),) * n_hidden
+    rates = list(rates)
+    if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
+        raise ValueError(f"dropout must have rates of at least 0 and less than 1, got {rates}")
+    if len(rates) != n_hidden:
+        raise ValueError(
+            f"dropout must be a number, or have one for each of the {n_hidden} hidden layers, got "
+            f"{len(rates)}: {rates}"
+        )
+    return tuple(map(float, rates))
+
+
+def check_data(estimator, given, goes_on):
+    """The type of y, the training data, and the validation data or None.
+
+    Sets what the estimator knows of features and labels, or where training goes on checks against it.
+    """
+    X, y = _check_arrays(estimator, given, goes_on)
+    target_type = estimator._learn_targets(y, given, goes_on)
+    X_val, y_val = _check_validation_set(estimator, given, X.dtype, y, target_type)
+    weights, weights_val = _weights(target_type, given, X, y, X_val, y_val)
+    data = Data(X, target_type.encode(y), weights)
+    if X_val is None:
+        return target_type, data, None
+    return target_type, data, Data(X_val, target_type.encode(y_val), weights_val)
+
+
+def _check_arrays(estimator, given, goes_on):
+    """X as a float array or CSR matrix, and y, of one dimension where it has one column."""
+    dtype = (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
+    X, y = validate_data(estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on)
+    if goes_on and estimator.dtype is None:
+        X = X.astype(estimator.coefs_[0].dtype, copy=False)
+    return X, one_column(y)
+
+
+def one_column(y, name="y"):
+    """The same y, of one dimension if it has one column."""
+    if y.ndim == 1 or y.shape[1] > 1:
+        return y
+    warn_at_caller(
+        f"A column-vector {name} was passed when a 1d array was expected. Please change the shape of "
+        f"{name} to (n_samples, ), for example using ravel().",
+        DataConversionWarning,
+    )
+    return column_or_1d(y)
+
+
+def _check_validation_set(estimator, given, dtype, y, target_type):
+    X_val, y_val = given.X_val, given.y_val
+    if X_val is None and y_val is None:
+        if given.sample_weight_val is not None:
+            raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
+        return None, None
+    if y_val is None:
+        raise ValueError("X_val is provided, but y_val was not provided.")
+    if X_val is None:
+        raise ValueError("y_val is provided, but X_val was not provided.")
+    try:
+        X_val, y_val = validate_data(estimator, X_val, y_val, **_CHECKS, dtype=dtype, reset=False)
+    except ValueError as error:
+        raise ValueError(f"X_val and y_val cannot be used: {error}") from error
+    y_val = one_column(y_val, "y_val")
+    if y_val.shape[1:] != y.shape[1:]:
+        raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
+    target_type.check(y_val, "y_val")
+    return X_val, y_val
+
+
+def _weights(target_type, given, X, y, X_val, y_val):
+    """Each sample's weight times its class's, for training and validation; None if all are one."""
+    weights = _check_weights(given.sample_weight, X, "sample_weight")
+    weights_val = None
+    if X_val is not None:
+        weights_val = _check_weights(given.sample_weight_val, X_val, "sample_weight_val")
+    if target_type.class_weight is None:
+        return weights, weights_val
+    if isinstance(target_type.class_weight, dict):
+        _check_class_weight(target_type, y)
+    factors, factors_val = _class_factors(target_type.class_weight, y, y_val, weights)
+    weights = factors * (1 if weights is None else weights)
+    _check_any(weights, "class_weight and sample_weight")
+    if y_val is not None:
+        weights_val = factors_val * (1 if weights_val is None else weights_val)
+        _check_any(weights_val, "class_weight and sample_weight_val")
+    return weights, weights_val
+
+
+def _check_class_weight(labels, y):
+    if y.ndim == 2:
+        raise ValueError("class_weight must be None or 'balanced' for multilabel y, got a dict")
+    unknown = [label for label in labels.class_weight if label not in labels.classes]
+    if unknown:
+        raise ValueError(
+            f"class_weight has weights of unknown classes {unknown}; the classes are {labels.classes}"
+        )
+    for label, weight in labels.class_weight.items():
+        if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+            raise ValueError(
+                f"class_weight must have finite weights of at least 0, got {weight!r} for class "
+                f"{label!r}"
+            )
+
+
+def _class_factors(class_weight, y, y_val, weights):
+    """The class weight of each sample of y and of y_val; "balanced" counts those of y alone.
+
+    A multilabel sample has the product of what each label, there or not there, weighs.
+    """
+    n_samples = y.shape[0]
+    if y_val is not None:
+        y = sparse_vstack([y, y_val]) if issparse(y) else np.concatenate([y, y_val])
+    columns = (y.toarray() if issparse(y) else y).reshape(y.shape[0], -1).T
+    factors = np.ones(y.shape[0])
+    for column in columns:
+        labels, label_of = np.unique(column, return_inverse=True)
+        if class_weight == "balanced":
+            by_label = _balance(np.bincount(label_of[:n_samples], weights, minlength=len(labels)))
+        else:
+            by_label = np.array([class_weight.get(label, 1.0) for label in labels])
+        factors *= by_label[label_of]
+    return factors[:n_samples], None if y_val is None else factors[n_samples:]
+
+
+def _balance(counts):
+    """What makes classes of these weighted counts weigh the same; 0 for one that weighs nothing."""
+    balanced = np.zeros(len(counts))
+    return np.divide(counts.sum(), np.count_nonzero(counts) * counts, out=balanced, where=counts > 0)
+
+
+def _check_weights(weights, X, name):
+    if weights is None:
+        return None
+    weights = _check_sample_weight(weights, X, ensure_non_negative=True)
+    _check_any(weights, name)
+    return weights
+
+
+def _check_any(weights, name):
+    if not weights.any():
+        raise ValueError(f"{name} must leave a sample with a positive weight: all weights are zero")

@@ -1,0 +1,79 @@
+"""The joblib backend "skdense": networks that scikit-learn's own tools fit train together.
+
+Each task of a `joblib.Parallel` runs in a thread of its own and comes to a `Meeting`, where it waits
+for others when it reaches the training of a network. Nothing here knows which tool fits what.
+"""
+
+from joblib.parallel import FallbackToBackend, ParallelBackendBase, get_active_backend
+
+from skdense.together.meeting import Call, Meeting, Task, current_task
+
+_MOST_TASKS = 256
+"""The number of workers that joblib is told; it hands out twice as many tasks in advance."""
+
+
+class TogetherBackend(ParallelBackendBase):
+    """What joblib knows of all this: an instance for each `Parallel`, which makes one `Call` at a time.
+
+    ``n_jobs=None`` and negative numbers let all tasks meet; a positive number bounds those under way.
+    """
+
+    supports_retrieve_callback = True
+    supports_sharedmem = True
+    uses_threads = True
+    default_n_jobs = -1
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # The configuration that was active outside says where the networks are trained.
+        backend, n_jobs = get_active_backend()
+        self.outside = backend.outside if isinstance(backend, TogetherBackend) else (backend, n_jobs)
+        self.parallel = None
+
+    def configure(self, n_jobs=1, parallel=None, **kwargs):
+        """Prepare for a `Parallel`; another than the first in this configuration gets an instance."""
+        if self.parallel not in (None, parallel):
+            raise FallbackToBackend(TogetherBackend(nesting_level=self.nesting_level))
+        return super().configure(n_jobs, parallel, **kwargs)
+
+    def effective_n_jobs(self, n_jobs):
+        """The number of tasks that may be under way."""
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        return _MOST_TASKS if n_jobs is None or n_jobs < 0 else n_jobs
+
+    def get_nested_backend(self):
+        """The backend within a task: tasks of tasks come to the same meeting."""
+        return TogetherBackend(nesting_level=(self.nesting_level or 0) + 1), None
+
+    def start_call(self):
+        """Begin a call of Parallel, whose caller gives its place up."""
+        caller = current_task()
+        meeting = Meeting(self.outside) if caller is None else caller.call.meeting
+        self.call = Call(meeting, caller, self.effective_n_jobs(self.parallel.n_jobs))
+        self.call.begin()
+
+    def submit(self, func, callback=None):
+        """Take a task. A thread that has just ended one hands out the next of the same call."""
+        here = current_task()
+        task = Task(here.call if here is not None and here.is_over else self.call, func, callback)
+        task.call.meeting.take(task)
+        return task
+
+    def retrieval_context(self):
+        """The context in which the caller, all tasks handed out, waits for results."""
+        return self.call
+
+    def retrieve_result_callback(self, task):
+        """The result of a task that has ended, or its error."""
+        if task.error is not None:
+            raise task.error
+        return task.result
+
+    def abort_everything(self, ensure_ready=True):
+        """End the call after an error or Ctrl-C."""
+        self.call.abort()
+
+    def stop_call(self):
+        """End the call, whose caller takes its place back."""
+        self.call.stop()

@@ -1,0 +1,212 @@
+"""Training the networks of many jobs: which of them share data and a program, and where they train."""
+
+from collections import Counter
+from threading import Event, Lock
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from joblib.parallel import get_active_backend
+from scipy.sparse import issparse
+
+from skdense.core.machine.shapes import (
+    bucket,
+    is_large,
+    n_bytes,
+    padded_sizes,
+    stacks_gain,
+    training_seconds,
+)
+from skdense.core.network import Data
+
+_MAX_GROUP_BYTES = 2**28
+"""The most bytes of features that a group of networks brings together."""
+_PROGRAM_SECONDS = 0.3
+"""How much longer padded networks may train, at the most, to have one program less."""
+
+
+def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
+    """Train the networks of many `Job`s together, here or over joblib's workers.
+
+    `trained` is called, one call at a time but in any thread, with each job whose networks have all
+    been trained. The training ends early if the event `stop` is set. Returns whether Ctrl-C ended it.
+    """
+    stop = stop or Event()
+    _share_equal_data(jobs)
+    _own_streams(jobs)
+    groups = _groups([(job.spec, network) for job in jobs for network in job.networks])
+    owners = {network: job for job in jobs for network in job.networks}
+    to_train = Counter(owners.values())
+    lock = Lock()
+
+    def note(network):
+        job = owners[network]
+        with lock:
+            to_train[job] -= 1
+            if trained is not None and not to_train[job]:
+                trained(job)
+
+    backend, _ = get_active_backend()
+    n_jobs = 1 if getattr(backend, "uses_threads", False) else effective_n_jobs(n_jobs)
+    if n_jobs == 1:
+        return _train_here(groups, note, stop)
+    tasks = [
+        (spec, networks[start::n_parts])
+        for spec, networks in groups
+        for n_parts in [min(len(networks), -(-n_jobs // len(groups)))]
+        for start in range(n_parts)
+    ]
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_trained)(*t) for t in tasks)
+    for (_, networks), task_results in zip(tasks, results, strict=True):
+        for network, result in zip(networks, task_results, strict=True):
+            network.take(result)
+            note(network)
+        if stop.is_set():
+            break
+    return False
+
+
+def _train_here(groups, trained=None, stop=None):
+    """Train with a thread for each core: the program releases the interpreter's lock."""
+    from skdense.core.host.training import train
+    from skdense.core.machine.runtime import n_threads
+
+    return train(groups, n_threads(), trained, stop=stop)
+
+
+def _trained(spec, networks):
+    """In a worker: train a group; return what its networks have become."""
+    _train_here([(spec, networks)])
+    return [network.result() for network in networks]
+
+
+def _share_equal_data(jobs):
+    """Let networks whose data are equal have the same data: folds arrive as copies."""
+    arrays, datas = {}, {}
+
+    def first(array):
+        """The first array or matrix that equals this one."""
+        if array is None:
+            return None
+        alike = arrays.setdefault(_sample(array), [])
+        for other in alike:
+            if _are_equal(array, other):
+                return other
+        alike.append(array)
+        return array
+
+    def shared(data):
+        if data is None:
+            return None
+        parts = first(data.X), first(data.targets), first(data.weights)
+        return datas.setdefault(tuple(map(id, parts)), Data(*parts))
+
+    for job in jobs:
+        for network in job.networks:
+            network.data, network.validation = shared(network.data), shared(network.validation)
+
+
+def _sample(array):
+    """A key that few unequal arrays share."""
+    values = array.data if issparse(array) else np.ravel(array, order="K")
+    sample = values[:: max(1, len(values) // 64)].tobytes()
+    return issparse(array), array.shape, array.dtype, sample
+
+
+def _are_equal(a, b):
+    """Whether two arrays, or two matrices, of the same sample are equal."""
+    if a is b:
+        return True
+    if issparse(a):
+        parts = ("indptr", "indices", "data")
+        return all(np.array_equal(getattr(a, part), getattr(b, part)) for part in parts)
+    return np.array_equal(a, b)
+
+
+def _own_streams(jobs):
+    """Give networks whose estimators draw from one generator generators of their own.
+
+    One after the other they could not be trained at the same time.
+    """
+    users = {}
+    for job in jobs:
+        users.setdefault(job.networks[0].random_state, []).append(job)
+    for random_state, its_jobs in users.items():
+        if len(its_jobs) > 1:
+            for job in its_jobs:
+                seed = random_state.randint(2**31)
+                for network in job.networks:
+                    network.random_state, network.owns_stream = np.random.RandomState(seed), True
+
+
+def _groups(networks):
+    """Lists of networks that are to share a program, each with the spec they share.
+
+    Those that take longest come first, so that the cores end at about the same time.
+    """
+    alike = {}
+    for spec, network in networks:
+        alike.setdefault(_kind(spec, network), []).append(network)
+    groups = [
+        (spec, part)
+        for (spec, *_), kind in alike.items()
+        for merged in _merged(kind)
+        for part in _parts(merged)
+    ]
+    for _, group in groups:
+        group.sort(key=_seconds, reverse=True)
+    return sorted(groups, key=lambda group: -sum(map(_seconds, group[1])))
+
+
+def _kind(spec, network):
+    """What networks have in common that can share a program at little cost."""
+    X, sizes, batch = network.data.X, network.layer_sizes, bucket(network.padded_batch)
+    may_stack = stacks_gain(spec.dtype, batch, padded_sizes([network]))
+    return (
+        spec,
+        len(sizes),
+        sizes[0],
+        sizes[-1],
+        issparse(X),
+        network.validation is not None,
+        batch,
+        network.steps_per_epoch.bit_length() if may_stack else None,
+        id(X) if is_large(X) else None,
+    )
+
+
+def _seconds(network):
+    return training_seconds(network, padded_sizes([network]))
+
+
+def _merged(networks):
+    """Networks of nearby widths: what padding costs is to be less than another program."""
+    of_sizes = {}
+    for network in networks:
+        of_sizes.setdefault(padded_sizes([network]), []).append(network)
+    merged, sizes = [], None
+    for its_sizes, group in sorted(of_sizes.items()):
+        both = its_sizes if sizes is None else tuple(map(max, sizes, its_sizes))
+        if merged:
+            together = sum(training_seconds(network, both) for network in merged[-1] + group)
+            apart = sum(training_seconds(network, sizes) for network in merged[-1])
+            apart += sum(training_seconds(network, its_sizes) for network in group)
+            if together - apart < _PROGRAM_SECONDS:
+                merged[-1] += group
+                sizes = both
+                continue
+        merged.append(group)
+        sizes = its_sizes
+    return merged
+
+
+def _parts(networks):
+    """Split networks whose features together are too large."""
+    parts, features = [[]], {}
+    for network in networks:
+        X = network.data.X
+        features[id(X)] = n_bytes(X)
+        if parts[-1] and sum(features.values()) > _MAX_GROUP_BYTES:
+            parts.append([])
+            features = {id(X): features[id(X)]}
+        parts[-1].append(network)
+    return parts
