@@ -35,7 +35,7 @@ from skdense.fit.jobs import prepare
 from skdense.fit.results import finish
 from skdense.fit.validation import FitInput
 from skdense.many import fit_inputs
-from skdense.together.backend import groups
+from skdense.together import groups
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),

@@ -15,6 +15,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import InconsistentVersionWarning
 
 import skdense
+import skdense.base as base
 from helpers import run_python
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 
@@ -216,7 +217,7 @@ def test_a_model_of_another_version_warns_as_scikit_learns_estimators_do(name, m
     }[name]
     model = small().fit(X, y)
     with monkeypatch.context() as patch:
-        patch.setattr(skdense, "__version__", "0.0.7")
+        patch.setattr(base, "__version__", "0.0.7")
         save(model, tmp_path / "model")
 
     with pytest.warns(InconsistentVersionWarning) as caught:
@@ -256,7 +257,8 @@ import pickle, sys
 sys.modules["tensorflow"] = None  # importing it raises
 import numpy as np
 import skdense
-from skdense import datasets
+import skdense.base as base
+from skdense import base, datasets
 with open(sys.argv[1], "rb") as file:
     saved = pickle.load(file)
 for model, X, y, predictions, probabilities, log_probabilities, score in saved:

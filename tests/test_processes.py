@@ -540,7 +540,7 @@ class TestSource:
             for path in self.files
             if any(name.split(".")[0] == "tensorflow" for name in imported_modules(path))
         }
-        assert importers == {"core/runtime.py"}
+        assert importers == {"core/machine/runtime.py"}
 
     def test_keras_is_used_nowhere(self):
         for path in self.files:

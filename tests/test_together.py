@@ -55,8 +55,8 @@ from sklearn.preprocessing import StandardScaler
 from helpers import assert_filters_stay, press_ctrl_c
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.core.host import training
-from skdense.together.backend import backend as together
-from skdense.together.backend import meeting as meetings
+from skdense.together import backend as together
+from skdense.together import meeting as meetings
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
