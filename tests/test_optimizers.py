@@ -30,7 +30,7 @@ def changes(name, learning_rate, gradients, **numbers):
         return [tf.cast(number, gradients.dtype)[:, None] for number in numbers]
 
     parameters = tf.zeros((2, gradients.shape[1]), gradients.dtype)
-    slots = (parameters,) * (optimizer.n_slots + optimizer.n_waiting)
+    slots = (parameters,) * optimizer.n_slots
     made = []
     for step, gradient in enumerate(gradients, start=1):
         sizes = optimizer.step_sizes(
@@ -38,11 +38,8 @@ def changes(name, learning_rate, gradients, **numbers):
         )
         both = tf.stack([gradient, 2 * gradient])
         sizes, numbers = of_arrays(sizes), of_arrays(optimizer.numbers(hyper))
-        new_slots = optimizer.collect(both, slots, sizes, numbers)
-        assert len(new_slots) == len(slots)
-        # What waits is not to matter to the next slots.
-        slots = *new_slots[: optimizer.n_slots], *(tf.zeros_like(both),) * optimizer.n_waiting
-        change = optimizer.change(new_slots, parameters, sizes, numbers)
+        change, slots = optimizer.update(both, slots, parameters, sizes, numbers)
+        assert len(slots) == optimizer.n_slots
         parameters += change
         made.append(change[0].numpy())
     return np.array(made)

@@ -31,12 +31,6 @@ class Shifts(NamedTuple):
     validation_shift: Any
 
 
-class Lag(NamedTuple):
-    """Whether the parameters are a step behind the slots, 1 or 0."""
-
-    behind: Any
-
-
 class Sums(NamedTuple):
     """What adds up over an epoch's minibatches: losses count by rows."""
 
@@ -53,7 +47,6 @@ class Numbers(NamedTuple):
     shifts: Shifts
     hyper: Hyper
     progress: Progress
-    lag: Lag
     sums: Sums
 
 
@@ -66,7 +59,7 @@ ROWS = Numbers(*(slice(start, stop) for start, stop in pairwise(_ENDS)))
 """Which rows of the array are which part."""
 
 
-class Cut:
+class Fields:
     """The numbers of an array, as attributes: `(K,)`, or `(K, 1)` of an array `(n_numbers, K, 1)`.
 
     It is to be made within the loop's body that uses it: what is not used there costs nothing, but

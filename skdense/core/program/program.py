@@ -16,7 +16,7 @@ from skdense.core.network import Curves
 from skdense.core.program import minibatches
 from skdense.core.program.minibatches import TableShape
 from skdense.core.program.objective import BatchSums, Objective
-from skdense.core.program.packed import N_NUMBERS, Cut, Sums, replaced
+from skdense.core.program.packed import N_NUMBERS, Fields, Sums, replaced
 
 
 class Shape(NamedTuple):
@@ -89,11 +89,7 @@ def training_program(spec, shape):
 
 
 class _Program:
-    """The parts of a program. In its loops, a piece is a part of the parameters and of every slot.
-
-    Parameters follow their slots a step later, where the next step begins or the steps end. So no step
-    needs what an array was before it is written, and XLA copies none.
-    """
+    """The parts of a program. In its loops, a piece is a part of the parameters and of every slot."""
 
     def __init__(self, spec, shape):
         self.spec, self.shape, self.dtype = spec, shape, tf.as_dtype(spec.dtype)
@@ -106,16 +102,14 @@ class _Program:
         # What is cast for every parameter is cast once, but cut up where it is used: what begins with
         # more than nine operations XLA shares out to threads, which takes longer than a small step.
         hyper = self._of_arrays(numbers)
-        of_rule = self._of_arrays(tf.stack(self.optimizer.numbers(Cut(numbers))))
+        rule_numbers = self._of_arrays(tf.stack(self.optimizer.numbers(Fields(numbers))))
 
         def step(s, numbers, pieces):
             rows = training.table, training.orders[s]
-            return s + 1, *self.step(*rows, hyper, tf.unstack(of_rule), dropout, numbers, pieces)
+            return s + 1, *self.step(*rows, hyper, tf.unstack(rule_numbers), dropout, numbers, pieces)
 
         def epoch(s, e, numbers, pieces, best, curves):
             s, numbers, pieces = tf.while_loop(_epoch_goes_on, step, (s, numbers, pieces))
-            pieces = self.caught_up(Cut(numbers), tf.unstack(of_rule), pieces)
-            numbers = replaced(numbers, behind=tf.constant(0, tf.float64))
             parameters = [values for values, *_ in pieces]
             numbers, improved, row, is_over = self.end_epoch(validation, hyper, numbers, parameters)
             if self.shape.n_blocks:
@@ -126,83 +120,66 @@ class _Program:
         curves = tf.TensorArray(
             tf.float64, self.shape.steps, element_shape=[len(Curves._fields), self.shape.height]
         )
-        waiting = (tf.zeros_like(state.parameters),) * self.optimizer.n_waiting
-        vectors = state.parameters, *state.slots, *waiting
+        vectors = state.parameters, *state.slots
         pieces = tuple(zip(*(self.layout.cut(vector) for vector in vectors)))
         best = state.best if self.shape.n_blocks else ()
         _, _, numbers, pieces, best, curves = tf.while_loop(
             _chunk_goes_on, epoch, (0, 0, numbers, pieces, best, curves)
         )
         parameters, *slots = (tf.concat(parts, axis=1) for parts in zip(*pieces))
-        slots = tuple(slots[: self.optimizer.n_slots])
         best = best if self.shape.n_blocks else state.best
-        return curves.stack(), numbers, State(parameters, slots, best)
+        return curves.stack(), numbers, State(parameters, tuple(slots), best)
 
     def _of_arrays(self, numbers):
         """Numbers `(..., K)` as `(..., K, 1)` in the dtype of the pieces."""
         return tf.cast(numbers, self.dtype)[..., None]
 
-    def step(self, table, order, hyper, of_rule, dropout, numbers, pieces):
+    def step(self, table, order, hyper, rule_numbers, dropout, numbers, pieces):
         """A gradient step: the numbers and pieces after it.
 
         hyper has the numbers `(n_numbers, K, 1)`, as those of the rule, in the pieces' dtype.
         """
-        now, hyper = Cut(numbers), Cut(hyper)
+        now, hyper = Fields(numbers), Fields(hyper)
         n_real = tf.clip_by_value(now.n_samples - now.position * now.batch_size, 0, now.batch_size)
         minibatch = minibatches.gather(table, self.shape.table, order, now.shift, n_real)
-        pieces = self.caught_up(now, of_rule, pieces)
         parameters = [values for values, *_ in pieces]
         drop = dropper(dropout, now.step) if self.spec.dropout else None
         gradients, batch = self.objective.gradients(minibatch, parameters, hyper, drop)
         penalty, decays = self.objective.penalty(parameters, hyper.alpha)
         effective = (now.active > 0) & (batch.weight > 0)
         divisor = tf.where(effective, batch.weight, 1)
-        sizes = self._step_sizes(now, now.step)
         mean_over = self._of_arrays(divisor)
         gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
         if self.spec.clips:
             gradients = clipped(gradients, hyper.max_grad_norm)
-        pieces = tuple(
-            (values, *self._collected(gradient, slots, sizes, of_rule, effective))
-            for (values, *slots), gradient in zip(pieces, gradients, strict=True)
-        )
+        pieces = self.updated(pieces, gradients, now, rule_numbers, effective)
         n_correct = batch.terms[:, 0] if self.objective.loss.correct else tf.zeros_like(batch.weight)
         new = Sums((batch.loss + penalty) / divisor * n_real, n_real, n_correct, batch.weight)
         sums = {
             name: getattr(now, name) + tf.where(effective, number, 0)
             for name, number in new._asdict().items()
         }
-        moved_on = tf.cast(effective, tf.float64)
-        numbers = replaced(
-            numbers, position=now.position + 1, step=now.step + moved_on, behind=moved_on, **sums
-        )
-        return numbers, pieces
+        n_steps = now.step + tf.cast(effective, tf.float64)
+        return replaced(numbers, position=now.position + 1, step=n_steps, **sums), pieces
 
-    def _step_sizes(self, now, step):
-        """The optimizer's step sizes of the step that `step` others precede."""
-        rate = now.learning_rate
-        if self.spec.paced:
-            rate *= pace(step, now)
-        return [*map(self._of_arrays, self.optimizer.step_sizes(rate, step + 1, now))]
+    def updated(self, pieces, gradients, now, rule_numbers, effective):
+        """The pieces after the optimizer's step.
 
-    def _collected(self, gradient, slots, sizes, of_rule, effective):
-        """The slots after a step.
-
-        A network that has stopped, or whose batch weighs nothing, is left as it was by selection:
+        A network that has stopped, or whose minibatch weighs nothing, is left as it was by selection:
         multiplying the change by zero would turn an infinite gradient into NaN.
         """
-        new = self.optimizer.collect(gradient, slots, sizes, of_rule)
-        return tuple(tf.where(effective[:, None], a, b) for a, b in zip(new, slots))
-
-    def caught_up(self, now, of_rule, pieces):
-        """The pieces with their parameters moved by the slots of the last step, unless they are."""
-        behind = (now.behind > 0)[:, None]
-        sizes = self._step_sizes(now, now.step - 1)
-        caught_up = []
-        for (values, *slots), kernels in zip(pieces, self.layout.kernels([p for p, *_ in pieces])):
-            change = self.optimizer.change(slots, kernels, sizes, of_rule)
-            caught_up.append((tf.where(behind, values + change, values), *slots))
-        return tuple(caught_up)
+        rate = now.learning_rate
+        if self.spec.paced:
+            rate *= pace(now.step, now)
+        sizes = [*map(self._of_arrays, self.optimizer.step_sizes(rate, now.step + 1, now))]
+        kernels = self.layout.kernels([values for values, *_ in pieces])
+        updated = []
+        for old, gradient, its_kernels in zip(pieces, gradients, kernels, strict=True):
+            values, *slots = old
+            change, slots = self.optimizer.update(gradient, slots, its_kernels, sizes, rule_numbers)
+            new = values + change, *slots
+            updated.append(tuple(tf.where(effective[:, None], a, b) for a, b in zip(new, old)))
+        return tuple(updated)
 
     def end_epoch(self, validation, hyper, numbers, parameters):
         """End an epoch that is over, of which a chunk may have run a part only.
@@ -210,7 +187,7 @@ class _Program:
         Returns the numbers, which networks' parameters are their best, the epoch's `Curves`, and
         whether it is over, the same for all networks.
         """
-        now = Cut(numbers)
+        now = Fields(numbers)
         is_over = now.position == now.steps_per_epoch
         loss, accuracy = now.loss / now.rows, now.correct / now.weight
         validation_loss = score = tf.fill([self.shape.height], tf.constant(np.nan, tf.float64))
@@ -237,7 +214,7 @@ class _Program:
         origin = rows_of(0).targets[:, :1]
 
         def block(b, sums):
-            new = self.objective.validation_sums(rows_of(b), parameters, Cut(hyper), origin)
+            new = self.objective.validation_sums(rows_of(b), parameters, Fields(hyper), origin)
             return b + 1, sums + new
 
         n_blocks = tf.where(is_over[0], tf.cast(now.n_blocks[0], tf.int32), 0)
@@ -249,10 +226,10 @@ class _Program:
 
 
 def _epoch_goes_on(s, numbers, *_):
-    now = Cut(numbers)
+    now = Fields(numbers)
     return (tf.cast(s, tf.float64) < now.n_steps[0]) & (now.position[0] < now.steps_per_epoch[0])
 
 
 def _chunk_goes_on(s, e, numbers, *_):
-    now = Cut(numbers)
+    now = Fields(numbers)
     return (tf.cast(s, tf.float64) < now.n_steps[0]) & tf.reduce_any(now.active > 0)
