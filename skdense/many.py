@@ -4,10 +4,11 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 from sklearn import config_context
+from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP
-from skdense.fit.fitting import this_thread, trains_alone, unchanged_on_error
+from skdense.fit.fitting import fit_estimator, this_thread, trains_alone, unchanged_on_error
 from skdense.fit.jobs import prepare
 from skdense.fit.observers import FitPrinter
 from skdense.fit.results import finish
@@ -180,7 +181,7 @@ def fit_inputs(estimators, inputs, n_jobs=None, verbose=False, may_reach_max_ite
                 finish(job, may_reach_max_iter)
         for i in alone:
             with noting_errors(i), _raising_interrupts():
-                estimators[i].fit(**_fit_arguments(inputs[i]))
+                _fit_alone(estimators[i], inputs[i])
             if trained is not None:
                 trained()
     return errors
@@ -195,8 +196,5 @@ def _raising_interrupts():
         this_thread.raises_interrupts = before
 
 
-def _fit_arguments(given):
-    arguments = given._asdict()
-    for name in ("classes", "incremental"):
-        del arguments[name]
-    return arguments
+_fit_alone = _fit_context(prefer_skip_nested_validation=True)(fit_estimator)
+"""Fit an estimator to a `FitInput`, as its method `fit` does."""

@@ -1,15 +1,28 @@
 """Tests of the out-of-fold ensembles."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
+from scipy.stats import norm
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss, r2_score
-from sklearn.model_selection import KFold, RepeatedStratifiedKFold, ShuffleSplit
-from sklearn.preprocessing import scale
+from sklearn.model_selection import (
+    KFold,
+    RepeatedStratifiedKFold,
+    ShuffleSplit,
+    TimeSeriesSplit,
+    cross_val_predict,
+)
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
+from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
@@ -79,16 +92,18 @@ def test_the_probabilities_are_the_mean_over_the_networks_at_the_temperature(iri
     assert_array_equal(ensemble.predict(X), ensemble.classes_[np.mean(each, axis=0).argmax(axis=1)])
 
 
-def test_the_temperature_has_the_lowest_out_of_fold_log_loss(iris, ensemble):
+def test_the_temperature_is_the_most_probable_of_the_out_of_fold_log_loss_and_a_prior(iris, ensemble):
     X, y = iris
     log_probabilities = np.empty((len(y), 3))
     for network, (_, held_out) in zip(ensemble.estimators_, folds(X), strict=True):
         log_probabilities[held_out] = network.predict_log_proba(X[held_out])
-    losses = {
-        T: log_loss(y, softmax(log_probabilities / T, axis=1)) for T in np.geomspace(0.1, 10, 401)
+    improbable = {
+        T: log_loss(y, softmax(log_probabilities / T, axis=1), normalize=False)
+        - norm(scale=0.3).logpdf(np.log(T))
+        for T in np.geomspace(0.1, 10, 2001)
     }
-    best = min(losses, key=losses.get)
-    assert_allclose(ensemble.temperature_, best, rtol=0.02)
+    best = min(improbable, key=improbable.get)
+    assert_allclose(ensemble.temperature_, best, rtol=0.005)
     assert_allclose(
         ensemble.oof_probabilities_, softmax(log_probabilities / ensemble.temperature_, axis=1)
     )
@@ -114,6 +129,107 @@ def test_a_network_knows_a_class_of_which_its_fold_has_all_samples(iris):
     thirds = [(np.flatnonzero(y != name), np.flatnonzero(y == name)) for name in np.unique(y)]
     ensemble = CrossFitClassifier(CLASSIFIER, thirds, random_state=0).fit(X, y)
     assert all(len(network.classes_) == 3 for network in ensemble.estimators_)
+
+
+def test_a_few_samples_that_are_all_right_do_not_make_the_ensemble_sure(iris):
+    X, y = iris
+    few = np.arange(0, 100, 10)  # of two classes that a line separates
+    ensemble = CrossFitClassifier(LogisticRegression(), cv=5, random_state=0).fit(X[few], y[few])
+    assert ensemble.oof_score_ == 1
+    assert 0.6 < ensemble.temperature_ < 1
+
+
+def test_any_classifier_or_regressor_is_fitted_outside_of_each_fold(iris):
+    X, y = iris
+    ensemble = CrossFitClassifier(LogisticRegression(), folds(X)).fit(X, y)
+    alone = [LogisticRegression().fit(X[train], y[train]) for train, _ in folds(X)]
+    T = ensemble.temperature_
+    each = [softmax(model.predict_log_proba(X) / T, axis=1) for model in alone]
+    assert_allclose(ensemble.predict_proba(X), np.mean(each, axis=0))
+    for (_, held_out), probabilities in zip(folds(X), each, strict=True):
+        assert_allclose(ensemble.oof_probabilities_[held_out], probabilities[held_out])
+    regressor = CrossFitRegressor(Ridge(), folds(X)).fit(X, X[:, 0])
+    expected = cross_val_predict(Ridge(), X, X[:, 0], cv=folds(X))
+    assert_allclose(regressor.oof_prediction_, expected)
+
+
+def test_trees_are_stopped_by_the_fold_that_they_were_not_trained_on(iris):
+    X, y = iris
+    trees = HistGradientBoostingClassifier(early_stopping=True, random_state=0)
+    ensemble = CrossFitClassifier(trees, folds(X)).fit(X, y)
+    for model, (train, held_out) in zip(ensemble.estimators_, folds(X), strict=True):
+        alone = clone(model).fit(X[train], y[train], X_val=X[held_out], y_val=y[held_out])
+        assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
+
+
+def test_a_pipeline_in_an_ensemble_takes_a_data_frame_and_its_networks_train_together(iris):
+    X, y = iris
+    table = pd.DataFrame(X, columns=list("abcd")).assign(name=y)
+    columns = make_column_transformer((StandardScaler(), list("abcd")), (OneHotEncoder(), ["name"]))
+    model = make_pipeline(columns, clone(CLASSIFIER).set_params(early_stopping=False))
+    weight = np.ones(len(y))
+    ensemble = CrossFitClassifier(model, cv=3, random_state=0).fit(table, y, sample_weight=weight)
+    seeds = {
+        member.get_params()["lowlevelmlpclassifier__random_state"] for member in ensemble.estimators_
+    }
+    assert len(seeds) == 3
+    assert ensemble.score(table, y) > 0.9
+    assert list(ensemble.feature_names_in_) == [*"abcd", "name"]
+
+
+def test_a_member_that_does_not_know_a_class_gives_it_no_probability(iris):
+    X, y = iris
+    thirds = [(np.flatnonzero(y != name), np.flatnonzero(y == name)) for name in np.unique(y)]
+    ensemble = CrossFitClassifier(LogisticRegression(), thirds).fit(X, y)
+    assert [len(member.classes_) for member in ensemble.estimators_] == [2, 2, 2]
+    assert_allclose(ensemble.predict_proba(X).sum(axis=1), 1)
+    assert ensemble.oof_score_ == 0
+
+
+def test_nothing_is_trained_on_what_a_splitter_leaves_out(iris):
+    X, y = iris
+    order = np.random.default_rng(0).permutation(len(y))
+    X, y = X[order], y[order]
+    splitter = TimeSeriesSplit(n_splits=3, gap=5)
+    ensemble = CrossFitClassifier(CLASSIFIER, splitter, random_state=0).fit(X, y)
+    for network, (train, held_out) in zip(ensemble.estimators_, splitter.split(X), strict=True):
+        assert network.t_ == len(train) * network.n_iter_  # the samples that it has seen
+        alone = clone(network).fit(X[train], y[train], X_val=X[held_out], y_val=y[held_out])
+        for ours, its in zip(network.coefs_, alone.coefs_, strict=True):
+            assert_allclose(ours, its, rtol=1e-6, atol=1e-9)
+    first = next(splitter.split(X))[1][0]
+    assert np.isnan(ensemble.oof_probabilities_[:first]).all()
+    assert not np.isnan(ensemble.oof_probabilities_[first:]).any()
+
+
+def test_no_group_is_in_two_folds(iris):
+    X, y = iris
+    groups = np.arange(len(y)) // 10
+    ensemble = CrossFitClassifier(LogisticRegression(), cv=3, random_state=0)
+    copies = np.repeat(X[::10], 10, axis=0)
+    labels = np.random.default_rng(0).permutation(15).repeat(10) % 2
+    neighbour = ensemble.set_params(estimator=KNeighborsClassifier(1))
+    assert neighbour.fit(copies, labels).oof_score_ == 1  # each sample has a copy in another fold
+    assert neighbour.fit(copies, labels, groups=groups).oof_score_ < 0.9
+    regressor = CrossFitRegressor(KNeighborsRegressor(1), cv=3, random_state=0)
+    assert regressor.fit(copies, labels, groups=groups).oof_score_ < 0.9
+
+
+def test_class_weights_are_balanced_over_the_rows_that_a_network_is_trained_on(iris):
+    X, y = (part[:120] for part in iris)
+    network = clone(CLASSIFIER).set_params(class_weight="balanced")
+    ensemble = CrossFitClassifier(network, folds(X), random_state=0).fit(X, y)
+    for member, (train, held_out) in zip(ensemble.estimators_, folds(X), strict=True):
+        alone = clone(member).fit(X[train], y[train], X_val=X[held_out], y_val=y[held_out])
+        assert_allclose(member.coefs_[0], alone.coefs_[0], rtol=1e-6, atol=1e-9)
+
+
+def test_lbfgs_is_given_the_training_rows_alone(iris):
+    X, y = iris
+    network = clone(CLASSIFIER).set_params(early_stopping=False, solver="lbfgs", max_iter=300)
+    ensemble = CrossFitClassifier(network, folds(X), random_state=0).fit(X, y)
+    for member, (train, _) in zip(ensemble.estimators_, folds(X), strict=True):
+        assert_allclose(member.coefs_[0], clone(member).fit(X[train], y[train]).coefs_[0], rtol=1e-6)
 
 
 def test_weights_count_in_the_out_of_fold_score():
@@ -145,8 +261,12 @@ def test_without_early_stopping_no_fold_is_validated_on(iris):
 
 def test_what_cannot_be_an_ensemble_is_refused(iris):
     X, y = iris
-    with pytest.raises(TypeError, match="estimator must be a LowLevelMLPClassifier, got LogisticReg"):
-        CrossFitClassifier(LogisticRegression()).fit(X, y)
+    with pytest.raises(TypeError, match="a classifier that has predict_proba, got LinearSVC"):
+        CrossFitClassifier(LinearSVC()).fit(X, y)
+    with pytest.raises(TypeError, match="estimator must be a regressor, got LogisticRegression"):
+        CrossFitRegressor(LogisticRegression()).fit(X, y)
+    with pytest.raises(ValueError, match="samples that are held out, got none in fold 0"):
+        CrossFitClassifier(CLASSIFIER, [(np.arange(100), [])]).fit(X, y)
     with pytest.raises(ValueError, match=r"at least two classes, got one class: \['setosa'\]"):
         CrossFitClassifier(CLASSIFIER).fit(X[:50], y[:50])
     with pytest.raises(ValueError, match="one label for each sample"):

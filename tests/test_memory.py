@@ -21,6 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from skdense import LowLevelMLPClassifier
+from skdense.ensemble import CrossFitClassifier
 
 warnings.simplefilter("ignore")
 
@@ -50,6 +51,15 @@ def fit_sparse(n_rows, n_features, n_entries):
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def fit_folds(n_rows):
+    """Fit an ensemble to features of 1 kB a row; return the peak of the memory so far."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal(size=(n_rows, 256), dtype=np.float32)
+    network = LowLevelMLPClassifier((2,), batch_size=1000, max_iter=1, early_stopping=True)
+    CrossFitClassifier(network, cv=8).fit(X, X[:, 0] > 0)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def fit_mapped(n_rows):
     """Fit to a file of zeros, which takes no room on the disk; return its bytes."""
     model = LowLevelMLPClassifier((2,), solver="sgd", batch_size=50_000, max_iter=1, random_state=0)
@@ -67,6 +77,8 @@ def private_memory():
 
 before = fit_sparse(1000, 100, 20)
 seen = {"growth": fit_sparse(5000, 50_000, 20) - before}
+before = fit_folds(1000)
+seen["folds"] = fit_folds(100_000) - before
 if sys.platform.startswith("linux"):
     fit_mapped(100_000)  # compiles
     limit = private_memory() + 300_000_000
@@ -88,6 +100,11 @@ def test_memory_grows_with_the_non_zeros_not_with_the_features(seen):
     kilobytes = seen["growth"] / (1024 if sys.platform == "darwin" else 1)
     # The dense matrix would take 2 GB; its non-zeros take 1.2 MB, kernel, gradient and slots 16 MB.
     assert kilobytes < 200_000
+
+
+def test_the_folds_of_an_ensemble_are_rows_of_one_table(seen):
+    kilobytes = seen["folds"] / (1024 if sys.platform == "darwin" else 1)
+    assert kilobytes < 2 * 100_000  # the features themselves are half of it
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is one of Linux")

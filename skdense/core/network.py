@@ -99,6 +99,11 @@ class Data:
     targets: np.ndarray
     weights: np.ndarray | None = None
 
+    def part(self, rows):
+        """A copy of these rows."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Data(self.X[rows], self.targets[rows], weights)
+
 
 @dataclass(eq=False)
 class Network:

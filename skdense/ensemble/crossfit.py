@@ -1,4 +1,4 @@
-"""Out-of-fold ensembles: each network keeps the epoch that is best on a fold it was not trained on.
+"""Out-of-fold ensembles: each model is fitted outside of a fold, and stopped by it if it stops early.
 
 BaggingClassifier and CalibratedClassifierCV train networks together as well, under the joblib backend
 "skdense", but cannot pass the fold that is held out to the network that is to be stopped by it.
@@ -7,8 +7,6 @@ BaggingClassifier and CalibratedClassifierCV train networks together as well, un
 from numbers import Integral
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -17,30 +15,28 @@ from sklearn.base import (
     _fit_context,
     clone,
     is_classifier,
+    is_regressor,
 )
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.model_selection import KFold, StratifiedKFold, check_cv
-from sklearn.utils import check_random_state
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from skdense.classifier import LowLevelMLPClassifier
+from skdense.base import BaseLowLevelMLP
+from skdense.ensemble.folds import check_table, fit_folds, mean_by_row
+from skdense.ensemble.temperature import at_temperature, learn_temperature, tempered
 from skdense.fit.fitting import unchanged_on_error
-from skdense.fit.validation import FitInput, one_column
-from skdense.many import fit_inputs
-from skdense.regressor import LowLevelMLPRegressor
+from skdense.fit.validation import one_column
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 
-_LOG_TEMPERATURES = (-1.5, 1.5)
-"""Where all samples are predicted right, a lower temperature always looks better; it is not."""
 
+class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
+    """What both ensembles share: folds, and models that are fitted together.
 
-class _CrossFit(MetaEstimatorMixin, BaseEstimator):
-    """What both ensembles share: folds, and networks that are trained together.
-
-    A subclass has the class `_network` of its members, the class `_folds` of its splitter, and the
-    method `_learn_out_of_fold`.
+    A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
+    `_check_estimator`, `_check_y` and `_learn_out_of_fold`.
     """
 
     _parameter_constraints = {
@@ -55,17 +51,19 @@ class _CrossFit(MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None):
-        """Fit a network outside of each fold, all at the same time.
+    def fit(self, X, y, sample_weight=None, groups=None):
+        """Fit a model outside of each fold, all at the same time.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples.
+            The samples; also a DataFrame that `estimator` can be fitted to.
         y : array-like of shape (n_samples,)
             What to predict; for the regressor also of shape (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, in training, in choosing epochs and in the out-of-fold score.
+        groups : array-like of shape (n_samples,), default=None
+            The group of each sample, for `cv`. If that is an int, no group is in two folds.
 
         Returns
         -------
@@ -75,106 +73,113 @@ class _CrossFit(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If `estimator` is no network of this kind.
+            If `estimator` is of another kind.
         ValueError
-            If the data or the network's parameters are invalid, or training diverged. An earlier fit
-            is left as it was.
+            If the data, the folds or the parameters of `estimator` are invalid, or training diverged.
+            An earlier fit is left as it was.
         """
-        network = self.estimator
-        if not isinstance(network, self._network):
-            raise TypeError(
-                f"estimator must be a {self._network.__name__}, got {network!r}; put steps that come "
-                "before it into a Pipeline with the ensemble"
-            )
+        self._check_estimator()
         with unchanged_on_error(self):
-            self._fit(network, X, y, sample_weight)
+            self._fit(X, y, sample_weight, groups)
         return self
 
-    def _fit(self, network, X, y, sample_weight):
-        X, y = validate_data(self, X, y, **_checks(network), multi_output=True)
-        y = self._check_y(one_column(y))
+    def _fit(self, X, y, sample_weight, groups):
+        X, y = self._check_data(X, y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         random_state = check_random_state(self.random_state)
-        held_out = [rows for _, rows in self._splitter(y, random_state).split(X, y)]
-        networks = [
-            clone(network).set_params(random_state=random_state.randint(2**31)) for _ in held_out
+        folds = self._folds(X, y, groups, random_state)
+        models = [self._seeded(random_state) for _ in folds]
+        self.estimators_ = fit_folds(models, X, y, sample_weight, folds)
+        self._learn_out_of_fold(X, y, sample_weight, [held_out for _, held_out in folds])
+
+    def _check_data(self, X, y):
+        if isinstance(self.estimator, BaseLowLevelMLP):
+            X, y = validate_data(self, X, y, **_checks(self.estimator), multi_output=True)
+            y = one_column(y)
+        else:
+            X, y = check_table(self, X, y, reset=True)
+        return X, self._check_y(y)
+
+    def _folds(self, X, y, groups, random_state):
+        """The rows to train on and those held out, for each fold."""
+        splitter = self.cv
+        if isinstance(splitter, Integral):
+            splitter = self._splitters[groups is not None](
+                splitter, shuffle=True, random_state=random_state.randint(2**31)
+            )
+        splitter = check_cv(splitter, y, classifier=is_classifier(self))
+        rows = np.arange(len(y), dtype=np.int32)
+        folds = [
+            (np.sort(rows[train]), rows[held_out]) for train, held_out in splitter.split(X, y, groups)
         ]
-        given = [self._given(network, X, y, sample_weight, rows) for rows in held_out]
-        # Early stopping keeps the best epoch, whichever was the last.
-        errors = fit_inputs(networks, given, may_reach_max_iter=network.early_stopping)
-        for error in filter(None, errors):
-            raise error
-        self.estimators_ = networks
-        self._learn_out_of_fold(X, y, sample_weight, held_out)
+        for i, fold in enumerate(folds):
+            for name, part in zip(("to train on", "that are held out"), fold, strict=True):
+                if not len(part):
+                    raise ValueError(f"cv must give every fold samples {name}, got none in fold {i}")
+        return folds
 
-    def _splitter(self, y, random_state):
-        if isinstance(self.cv, Integral):
-            return self._folds(self.cv, shuffle=True, random_state=random_state.randint(2**31))
-        return check_cv(self.cv, y, classifier=is_classifier(self))
-
-    def _given(self, network, X, y, sample_weight, held_out):
-        """What a network is fitted to if these rows are held out."""
-
-        def part(rows):
-            return X[rows], y[rows], None if sample_weight is None else sample_weight[rows]
-
-        train = np.ones(len(y), bool)
-        train[held_out] = False
-        validation = part(held_out) if network.early_stopping else ()
-        return FitInput(*part(self._known(y, train)), *validation)
+    def _seeded(self, random_state):
+        """A clone with a seed wherever it takes one."""
+        model = clone(self.estimator)
+        seeds = {
+            name: random_state.randint(2**31)
+            for name in sorted(model.get_params())
+            if name == "random_state" or name.endswith("__random_state")
+        }
+        return model.set_params(**seeds)
 
     def _checked(self, X):
         """The samples to predict, in the networks' precision where they have one of their own."""
         check_is_fitted(self)
-        return validate_data(self, X, **_checks(self.estimators_[0]), reset=False)
-
-    def _known(self, y, train):
-        """The rows to train on, a mask, given those outside of the fold."""
-        return train
+        if isinstance(self.estimators_[0], BaseLowLevelMLP):
+            return validate_data(self, X, **_checks(self.estimators_[0]), reset=False)
+        return check_table(self, X, reset=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags = get_tags(self.estimator).input_tags
         return tags
 
 
-class CrossFitClassifier(ClassifierMixin, _CrossFit):
-    r"""Networks of the same settings, each fitted to all folds but one, and averaged.
+class CrossFitClassifier(ClassifierMixin, BaseCrossFit):
+    r"""Classifiers of the same settings, each fitted to all folds but one, and averaged.
 
-    The samples are split into `cv` folds, and a network is trained outside of each. With
-    ``early_stopping=True`` it keeps the epoch that was best on its own fold, so that no sample is lost
-    to validation. The logits of the samples by the network that did not see them give one temperature
-    :math:`T`, by which the lowest log-loss is reached [1]_; the probabilities are the mean of
-    :math:`\mathrm{softmax}(\mathrm{logits} / T)` over the networks. All networks are trained at the
-    same time, as by :func:`skdense.fit_many`.
+    The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
+    network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
+    sample is lost to validation; so do other classifiers whose `fit` takes `X_val`. The logits of the
+    samples by the member that did not see them give one temperature :math:`T`, by which the log-loss is
+    lowest [1]_; the probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over
+    the members. Where samples are few, a prior draws :math:`T` towards 1. All networks are trained at
+    the same time, as by :func:`skdense.fit_many`, on one copy of the data.
 
     Parameters
     ----------
-    estimator : LowLevelMLPClassifier
-        The network, of which clones are fitted, with other seeds.
+    estimator : classifier with `predict_proba`
+        A :class:`skdense.LowLevelMLPClassifier` or any other, of which clones are fitted, with other
+        seeds.
 
     cv : int, cross-validation generator or iterable, default=8
-        The folds. An int is a number of stratified, shuffled folds.
+        The folds. An int is a number of stratified, shuffled folds. A generator may leave samples out:
+        a member is fitted to nothing but the training set of its split.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds, if `cv` is an int, and a seed for each network.
+        Draws the folds, if `cv` is an int, and the seeds of each member.
 
     Attributes
     ----------
-    estimators_ : list of LowLevelMLPClassifier
-        The networks, in the order of the folds.
+    estimators_ : list of classifiers
+        The members, in the order of the folds.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.
 
     temperature_ : float
-        What the logits are divided by, between 0.22 and 4.5.
+        What the logits are divided by. It is learned between 0.22 and 4.5.
 
     oof_probabilities_ : ndarray of shape (n_samples, n_classes)
-        The probabilities of each sample by the network that was not trained on it, at the temperature;
-        their mean if several were not, NaN if all were. With samples of the network's fold it has only
-        chosen its epoch.
+        The probabilities of each sample by the member that held it out, at the temperature; their mean
+        if several did, NaN if none did. With its fold, a member has at most chosen its epoch.
 
     oof_score_ : float
         The accuracy of these.
@@ -188,6 +193,7 @@ class CrossFitClassifier(ClassifierMixin, _CrossFit):
     See Also
     --------
     CrossFitRegressor : The same for numbers to predict.
+    BlendClassifier : Ensembles of several kinds, with weights.
     skdense.make_tabular_classifier : The ensemble for tables of numbers and categories.
 
     References
@@ -206,7 +212,7 @@ class CrossFitClassifier(ClassifierMixin, _CrossFit):
     (4, (1, 2))
     """
 
-    _network, _folds = LowLevelMLPClassifier, StratifiedKFold
+    _splitters = StratifiedKFold, StratifiedGroupKFold
 
     def predict(self, X):
         """Predict class labels.
@@ -238,8 +244,14 @@ class CrossFitClassifier(ClassifierMixin, _CrossFit):
             Columns ordered as `classes_`.
         """
         X = self._checked(X)
-        outputs = (network.predict_log_proba(X) for network in self.estimators_)
-        return np.mean([np.exp(_at(self.temperature_, output)) for output in outputs], axis=0)
+        outputs = (self._log_probabilities(model, X) for model in self.estimators_)
+        return np.mean([np.exp(at_temperature(self.temperature_, o)) for o in outputs], axis=0)
+
+    def _check_estimator(self):
+        if not (is_classifier(self.estimator) and hasattr(self.estimator, "predict_proba")):
+            raise TypeError(
+                f"estimator must be a classifier that has predict_proba, got {self.estimator!r}"
+            )
 
     def _check_y(self, y):
         check_classification_targets(y)
@@ -252,57 +264,72 @@ class CrossFitClassifier(ClassifierMixin, _CrossFit):
             )
         return y
 
-    def _known(self, y, train):
-        return train | ~np.isin(y, y[train])  # a network has to know all classes
+    def _log_probabilities(self, model, X):
+        """A model's log-probabilities of all classes, of which it may not know some."""
+        if isinstance(model, BaseLowLevelMLP):
+            return model.predict_log_proba(X)  # from the logits, so that none is -inf
+        known = model.predict_proba(X)
+        probabilities = np.zeros((len(known), len(self.classes_)))
+        probabilities[:, np.searchsorted(self.classes_, model.classes_)] = known
+        return np.log(np.maximum(probabilities, np.finfo(float).eps))
 
     def _learn_out_of_fold(self, X, y, sample_weight, held_out):
         rows = np.concatenate(held_out)
         outputs = np.concatenate(
-            [network.predict_log_proba(X[part]) for network, part in zip(self.estimators_, held_out)]
+            [
+                self._log_probabilities(model, _safe_indexing(X, part))
+                for model, part in zip(self.estimators_, held_out, strict=True)
+            ]
         )
-        label = np.searchsorted(self.classes_, y)
-        weight = None if sample_weight is None else sample_weight[rows]
-        of_label = np.arange(len(rows)), label[rows]
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        of_label = np.arange(len(rows)), np.searchsorted(self.classes_, y[rows])
 
-        def log_loss(log_temperature):
-            return -np.average(_at(np.exp(log_temperature), outputs)[of_label], weights=weight)
+        def log_loss(temperature):
+            return -np.average(at_temperature(temperature, outputs)[of_label], weights=weight[rows])
 
-        best = minimize_scalar(log_loss, bounds=_LOG_TEMPERATURES, method="bounded")
-        self.temperature_ = float(np.exp(best.x))
-        self.oof_probabilities_ = _mean_of(rows, np.exp(_at(self.temperature_, outputs)), len(y))
+        self.temperature_ = learn_temperature(log_loss, weight[rows].sum())
+        probabilities = np.exp(at_temperature(self.temperature_, outputs))
+        self.oof_probabilities_ = mean_by_row(rows, probabilities, len(y))
         seen = np.unique(rows)
         predicted = self.classes_[self.oof_probabilities_[seen].argmax(axis=1)]
-        weight = None if sample_weight is None else sample_weight[seen]
-        self.oof_score_ = accuracy_score(y[seen], predicted, sample_weight=weight)
+        self.oof_score_ = accuracy_score(y[seen], predicted, sample_weight=weight[seen])
+
+    def _divide_logits(self, temperature):
+        """Divide the logits of all members by a further temperature."""
+        self.temperature_ *= temperature
+        self.oof_probabilities_ = tempered(temperature, self.oof_probabilities_)
 
 
-class CrossFitRegressor(RegressorMixin, _CrossFit):
-    """Networks of the same settings, each fitted to all folds but one, and averaged.
+class CrossFitRegressor(RegressorMixin, BaseCrossFit):
+    """Regressors of the same settings, each fitted to all folds but one, and averaged.
 
-    The samples are split into `cv` folds, and a network is trained outside of each. With
-    ``early_stopping=True`` it keeps the epoch that was best on its own fold, so that no sample is lost
-    to validation. The prediction is the mean of the networks'. All of them are trained at the same
-    time, as by :func:`skdense.fit_many`.
+    The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
+    network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
+    sample is lost to validation; so do other regressors whose `fit` takes `X_val`. The prediction is
+    the mean of the members'. All networks are trained at the same time, as by
+    :func:`skdense.fit_many`, on one copy of the data.
 
     Parameters
     ----------
-    estimator : LowLevelMLPRegressor
-        The network, of which clones are fitted, with other seeds.
+    estimator : regressor
+        A :class:`skdense.LowLevelMLPRegressor` or any other, of which clones are fitted, with other
+        seeds.
 
     cv : int, cross-validation generator or iterable, default=8
-        The folds. An int is a number of shuffled folds.
+        The folds. An int is a number of shuffled folds. A generator may leave samples out: a member is
+        fitted to nothing but the training set of its split.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds, if `cv` is an int, and a seed for each network.
+        Draws the folds, if `cv` is an int, and the seeds of each member.
 
     Attributes
     ----------
-    estimators_ : list of LowLevelMLPRegressor
-        The networks, in the order of the folds.
+    estimators_ : list of regressors
+        The members, in the order of the folds.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        The prediction of each sample by the network that was not trained on it; their mean if several
-        were not, NaN if all were. With samples of the network's fold it has only chosen its epoch.
+        The prediction of each sample by the member that held it out; their mean if several did, NaN if
+        none did. With its fold, a member has at most chosen its epoch.
 
     oof_score_ : float
         The R2 of these.
@@ -316,6 +343,7 @@ class CrossFitRegressor(RegressorMixin, _CrossFit):
     See Also
     --------
     CrossFitClassifier : The same for class labels.
+    BlendRegressor : Ensembles of several kinds, with weights.
     skdense.make_tabular_regressor : The ensemble for tables of numbers and categories.
 
     Examples
@@ -330,7 +358,7 @@ class CrossFitRegressor(RegressorMixin, _CrossFit):
     (4, (3,))
     """
 
-    _network, _folds = LowLevelMLPRegressor, KFold
+    _splitters = KFold, GroupKFold
 
     def predict(self, X):
         """Predict numbers.
@@ -346,7 +374,11 @@ class CrossFitRegressor(RegressorMixin, _CrossFit):
             The predictions.
         """
         X = self._checked(X)
-        return np.mean([network.predict(X) for network in self.estimators_], axis=0)
+        return np.mean([model.predict(X) for model in self.estimators_], axis=0)
+
+    def _check_estimator(self):
+        if not is_regressor(self.estimator):
+            raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
 
     def _check_y(self, y):
         return y
@@ -354,9 +386,12 @@ class CrossFitRegressor(RegressorMixin, _CrossFit):
     def _learn_out_of_fold(self, X, y, sample_weight, held_out):
         rows = np.concatenate(held_out)
         outputs = np.concatenate(
-            [network.predict(X[part]) for network, part in zip(self.estimators_, held_out)]
+            [
+                model.predict(_safe_indexing(X, part))
+                for model, part in zip(self.estimators_, held_out, strict=True)
+            ]
         )
-        self.oof_prediction_ = _mean_of(rows, outputs, len(y))
+        self.oof_prediction_ = mean_by_row(rows, outputs, len(y))
         seen = np.unique(rows)
         weight = None if sample_weight is None else sample_weight[seen]
         self.oof_score_ = r2_score(y[seen], self.oof_prediction_[seen], sample_weight=weight)
@@ -373,15 +408,7 @@ def _checks(network):
     return {"accept_sparse": "csr", "dtype": dtype}
 
 
-def _at(temperature, log_probabilities):
-    """The log-probabilities if the logits are divided by a temperature."""
-    return log_softmax(log_probabilities / temperature, axis=1)
-
-
-def _mean_of(rows, outputs, n_samples):
-    """The mean of the outputs of each of n samples, of which a row may have several or none."""
-    counts = np.bincount(rows, minlength=n_samples).astype(float)
-    sums = np.zeros((n_samples, *outputs.shape[1:]))
-    np.add.at(sums, rows, outputs)
-    counts[counts == 0] = np.nan
-    return (sums.T / counts).T
+def _checks(network):
+    """What X is checked for: the precision of a network that has one of its own."""
+    dtype = (np.float64, np.float32) if network.dtype is None else network.dtype
+    return {"accept_sparse": "csr", "dtype": dtype, "order": "C"}

@@ -51,8 +51,13 @@ def prepare(estimator, given):
         parameters = initial_parameters(
             layer_sizes, estimator.init, estimator.activation, random_state, dtype
         )
-    rows = validation_rows = None
-    if estimator.early_stopping and estimator.solver != "lbfgs" and validation is None:
+    rows, validation_rows = given.rows, given.validation_rows
+    if estimator.solver == "lbfgs":
+        if rows is not None:
+            data, rows = data.part(rows), None
+    elif validation_rows is not None:
+        validation = data
+    elif estimator.early_stopping and validation is None:
         rows, validation_rows = _validation_split(estimator, target_type, data, random_state)
         validation = data
     dropout = _dropout(estimator, random_state)

@@ -15,7 +15,11 @@ from skdense.fit.callers import warn_at_caller
 
 
 class FitInput(NamedTuple):
-    """The arguments of `fit` and `partial_fit`, as the user passed them."""
+    """The arguments of `fit` and `partial_fit`, as the user passed them.
+
+    An ensemble also says which rows of X to train on, and by which of them to stop early: None for all,
+    and for a split of the network's own. So all of its networks share one X.
+    """
 
     X: object
     y: object
@@ -25,6 +29,8 @@ class FitInput(NamedTuple):
     sample_weight_val: object = None
     classes: object = None
     incremental: bool = False
+    rows: np.ndarray | None = None
+    validation_rows: np.ndarray | None = None
 
 
 _CHECKS = {"accept_sparse": "csr", "multi_output": True, "order": "C"}
@@ -138,7 +144,7 @@ def _check_validation_set(estimator, given, dtype, y, target_type):
 
 def _weights(target_type, given, X, y, X_val, y_val):
     """Each sample's weight times its class's, for training and validation; None if all are one."""
-    weights = _check_weights(given.sample_weight, X, "sample_weight")
+    weights = _check_weights(given.sample_weight, X, "sample_weight", given.rows)
     weights_val = None
     if X_val is not None:
         weights_val = _check_weights(given.sample_weight_val, X_val, "sample_weight_val")
@@ -146,9 +152,9 @@ def _weights(target_type, given, X, y, X_val, y_val):
         return weights, weights_val
     if isinstance(target_type.class_weight, dict):
         _check_class_weight(target_type, y)
-    factors, factors_val = _class_factors(target_type.class_weight, y, y_val, weights)
+    factors, factors_val = _class_factors(target_type.class_weight, y, y_val, weights, given.rows)
     weights = factors * (1 if weights is None else weights)
-    _check_any(weights, "class_weight and sample_weight")
+    _check_any(weights, "class_weight and sample_weight", given.rows)
     if y_val is not None:
         weights_val = factors_val * (1 if weights_val is None else weights_val)
         _check_any(weights_val, "class_weight and sample_weight_val")
@@ -171,12 +177,14 @@ def _check_class_weight(labels, y):
             )
 
 
-def _class_factors(class_weight, y, y_val, weights):
-    """The class weight of each sample of y and of y_val; "balanced" counts those of y alone.
+def _class_factors(class_weight, y, y_val, weights, rows):
+    """The class weight of each sample of y and of y_val; "balanced" counts these rows of y alone.
 
     A multilabel sample has the product of what each label, there or not there, weighs.
     """
     n_samples = y.shape[0]
+    if rows is None:
+        rows = slice(n_samples)
     if y_val is not None:
         y = sparse_vstack([y, y_val]) if issparse(y) else np.concatenate([y, y_val])
     columns = (y.toarray() if issparse(y) else y).reshape(y.shape[0], -1).T
@@ -184,7 +192,8 @@ def _class_factors(class_weight, y, y_val, weights):
     for column in columns:
         labels, label_of = np.unique(column, return_inverse=True)
         if class_weight == "balanced":
-            by_label = _balance(np.bincount(label_of[:n_samples], weights, minlength=len(labels)))
+            counted = None if weights is None else weights[rows]
+            by_label = _balance(np.bincount(label_of[rows], counted, minlength=len(labels)))
         else:
             by_label = np.array([class_weight.get(label, 1.0) for label in labels])
         factors *= by_label[label_of]
@@ -197,14 +206,14 @@ def _balance(counts):
     return np.divide(counts.sum(), np.count_nonzero(counts) * counts, out=balanced, where=counts > 0)
 
 
-def _check_weights(weights, X, name):
+def _check_weights(weights, X, name, rows=None):
     if weights is None:
         return None
     weights = _check_sample_weight(weights, X, ensure_non_negative=True)
-    _check_any(weights, name)
+    _check_any(weights, name, rows)
     return weights
 
 
-def _check_any(weights, name):
-    if not weights.any():
+def _check_any(weights, name, rows=None):
+    if not (weights if rows is None else weights[rows]).any():
         raise ValueError(f"{name} must leave a sample with a positive weight: all weights are zero")

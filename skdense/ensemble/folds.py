@@ -1,0 +1,93 @@
+"""Fitting models outside of folds: networks train on rows of one table, other models on copies."""
+
+import numpy as np
+from joblib import Parallel, delayed, parallel_config
+from sklearn import get_config
+from sklearn.base import is_classifier
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, check_array, check_consistent_length
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import has_fit_parameter, validate_data
+
+from skdense.base import BaseLowLevelMLP
+from skdense.fit.validation import FitInput, one_column
+from skdense.many import fit_inputs
+
+
+def fit_folds(models, X, y, sample_weight, folds):
+    """Fit each model to the training rows of its fold, all at the same time; return them.
+
+    Models that stop early are stopped by the rows that their fold holds out. `folds` has pairs of
+    arrays of ints: the rows to train on and those held out.
+    """
+    if not isinstance(models[0], BaseLowLevelMLP):
+        with parallel_config("skdense"):  # networks within the models train together, too
+            return Parallel()(
+                delayed(_fit_fold)(model, X, y, sample_weight, *fold)
+                for model, fold in zip(models, folds, strict=True)
+            )
+    inputs = [
+        FitInput(X, y, sample_weight, rows=rows, validation_rows=held_out if stops_early else None)
+        for stops_early in [models[0].early_stopping]
+        for rows, held_out in folds
+    ]
+    # Early stopping keeps the best epoch, whichever was the last.
+    errors = fit_inputs(models, inputs, may_reach_max_iter=models[0].early_stopping)
+    for error in filter(None, errors):
+        raise error
+    return models
+
+
+def _fit_fold(model, X, y, sample_weight, rows, held_out):
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
+    validation = {}
+    if getattr(model, "early_stopping", False) and has_fit_parameter(model, "X_val"):
+        if is_classifier(model):
+            held_out = held_out[np.isin(y[held_out], y[rows])]  # the model knows no other classes
+        if len(held_out):
+            validation = {"X_val": _safe_indexing(X, held_out), "y_val": y[held_out]}
+            if sample_weight is not None:
+                validation["sample_weight_val"] = sample_weight[held_out]
+    parameters = fit_parameters(model, **weights)
+    return model.fit(_safe_indexing(X, rows), y[rows], **parameters, **validation)
+
+
+def check_table(estimator, X, y=None, *, reset):
+    """X as models take it: a DataFrame as it is, anything else as an array or a CSR matrix.
+
+    The models check the values. With reset also y, of one dimension if it has one column.
+    """
+    of_array = {"accept_sparse": "csr", "dtype": None, "ensure_all_finite": False}
+    checks = {"skip_check_array": True} if hasattr(X, "columns") else of_array
+    if not reset:
+        return validate_data(estimator, X, **checks, reset=False)
+    validate_data(estimator, X, y, skip_check_array=True)
+    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    type_of_target(y, input_name="y", raise_unknown=True)
+    X = validate_data(estimator, X, **checks)
+    check_consistent_length(X, y)
+    return X, one_column(y)
+
+
+def fit_parameters(model, **parameters):
+    """Parameters for the estimator at the end of a model, as its `fit` takes them.
+
+    Where metadata routing is on, the steps of a Pipeline have to request them.
+    """
+    if isinstance(model, Pipeline) and not get_config()["enable_metadata_routing"]:
+        name, last = model.steps[-1]
+        parameters = fit_parameters(last, **parameters)
+        return {f"{name}__{parameter}": value for parameter, value in parameters.items()}
+    if isinstance(model, TransformedTargetRegressor):
+        return fit_parameters(model.regressor, **parameters)
+    return parameters
+
+
+def mean_by_row(rows, outputs, n_rows):
+    """The mean of the outputs of each row, of which it may have several; NaN if it has none."""
+    counts = np.bincount(rows, minlength=n_rows).astype(float)
+    sums = np.zeros((n_rows, *outputs.shape[1:]))
+    np.add.at(sums, rows, outputs)
+    counts[counts == 0] = np.nan
+    return (sums.T / counts).T

@@ -1,0 +1,31 @@
+"""One number by which a classifier's logits are divided, such that its probabilities are calibrated."""
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+_LOG_TEMPERATURES = (-1.5, 1.5)
+"""Where all samples are predicted right, a lower temperature always looks better; it is not."""
+_PRIOR = 0.3
+"""The standard deviation of a normal prior on the logarithm, which counts as much as a few samples."""
+
+
+def at_temperature(temperature, log_probabilities):
+    """The log-probabilities if the logits are divided by a temperature."""
+    return log_softmax(log_probabilities / temperature, axis=1)
+
+
+def tempered(temperature, probabilities):
+    """The probabilities if the logits are divided by a temperature; none is 0."""
+    logs = np.log(np.maximum(probabilities, np.finfo(float).eps))
+    return np.exp(at_temperature(temperature, logs))
+
+
+def learn_temperature(log_loss, weight):
+    """The most probable temperature, given its mean log-loss, a function, and the samples' weight."""
+
+    def objective(u):
+        return log_loss(np.exp(u)) + (u / _PRIOR) ** 2 / (2 * weight)
+
+    best = minimize_scalar(objective, bounds=_LOG_TEMPERATURES, method="bounded")
+    return float(np.exp(best.x))

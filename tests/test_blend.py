@@ -1,0 +1,213 @@
+"""Tests of blends of out-of-fold ensembles."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.model_selection import TimeSeriesSplit
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PowerTransformer, StandardScaler, scale
+from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from skdense import LowLevelMLPClassifier
+from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
+
+SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03}
+NETWORKS = CrossFitClassifier(LowLevelMLPClassifier((8,), **SETTINGS), cv=3, random_state=0)
+LINEAR = CrossFitClassifier(LogisticRegression(), cv=4, random_state=1)
+BAYES = CrossFitClassifier(GaussianNB(), cv=3, random_state=0)
+RIDGE = CrossFitRegressor(Ridge(), cv=4, random_state=0)
+NEIGHBOURS = CrossFitRegressor(KNeighborsRegressor(20), cv=3, random_state=0)
+
+
+def checks_of_blends():
+    """All of scikit-learn's, with models that are quick to fit."""
+    blends = [
+        BlendClassifier([("linear", LINEAR), ("bayes", BAYES)]),
+        BlendRegressor([("linear", RIDGE), ("near", clone(RIDGE).set_params(estimator__alpha=9.0))]),
+    ]
+    for blend in blends:
+        for estimator, check in estimator_checks_generator(blend):
+            name = check.func.__name__
+            # Repeated samples come into other folds than weighted ones.
+            if not name.startswith("check_sample_weight_equivalence"):
+                yield pytest.param(estimator, check, id=f"{type(blend).__name__}-{name}")
+
+
+@pytest.mark.parametrize(("estimator", "check"), list(checks_of_blends()))
+def test_the_checks_of_scikit_learn_pass(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    return scale(X[::2]), np.array(["no", "yes"])[y][::2]
+
+
+@pytest.fixture(scope="module")
+def blend(cancer):
+    named = [
+        ("networks", make_pipeline(StandardScaler(), NETWORKS)),
+        ("linear", LINEAR),
+        ("bayes", BAYES),
+    ]
+    return BlendClassifier(named).fit(*cancer)
+
+
+def parts(blend):
+    """The out-of-fold ensembles of a blend."""
+    networks, *others = blend.estimators_
+    return [networks[-1], *others]
+
+
+def test_the_probabilities_are_the_weighted_mean_of_the_models(cancer, blend):
+    X, _ = cancer
+    each = [model.predict_proba(X) for model in blend.estimators_]
+    assert_allclose(blend.predict_proba(X), np.average(each, axis=0, weights=blend.weights_))
+    oof = [part.oof_probabilities_ for part in parts(blend)]
+    assert_allclose(blend.oof_probabilities_, np.average(oof, axis=0, weights=blend.weights_))
+    assert blend.oof_score_ == accuracy_score(
+        cancer[1], blend.classes_[blend.oof_probabilities_.argmax(axis=1)]
+    )
+    assert_array_equal(list(blend.named_estimators_), ["networks", "linear", "bayes"])
+
+
+def test_no_other_weights_have_a_lower_out_of_fold_loss(cancer, blend):
+    _, y = cancer
+    models = [NETWORKS, LINEAR, BAYES]
+    oof = np.array([clone(model).fit(*cancer).oof_probabilities_ for model in models])
+    ours = log_loss(y, np.average(oof, axis=0, weights=blend.weights_))
+    assert (blend.weights_ >= 0).all()
+    assert blend.weights_.sum() == pytest.approx(1)
+    for weights in np.random.default_rng(0).dirichlet(np.ones(3), 200):
+        assert ours < log_loss(y, np.average(oof, axis=0, weights=weights)) + 1e-6
+
+
+def test_the_temperature_is_that_of_all_models(cancer, blend):
+    for part, model in zip(parts(blend), [NETWORKS, LINEAR, BAYES], strict=True):
+        alone = clone(model).fit(*cancer)
+        assert part.temperature_ == pytest.approx(alone.temperature_ * blend.temperature_, rel=1e-4)
+
+
+def test_a_useless_model_has_no_weight_and_is_not_asked():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    y = X @ [1.0, 2.0, 3.0] + rng.normal(size=300)
+    nothing = make_pipeline(StandardScaler(), CrossFitRegressor(DummyRegressor(), cv=3))
+    blend = BlendRegressor([("nothing", nothing), ("linear", RIDGE)]).fit(X, y)
+    assert_array_equal(blend.weights_, [0, 1])
+    del blend.estimators_[0].steps[-1][1].estimators_
+    assert_allclose(blend.predict(X), blend.named_estimators_.linear.predict(X))
+
+
+def test_the_weights_of_regressors_are_those_of_least_squares():
+    X, y = (scale(part) for part in load_diabetes(return_X_y=True))
+    weight = np.random.default_rng(0).uniform(size=len(y))
+    trees = CrossFitRegressor(DecisionTreeRegressor(max_depth=3, random_state=0), cv=3, random_state=0)
+    blend = BlendRegressor([("linear", RIDGE), ("trees", trees)]).fit(X, y, sample_weight=weight)
+    a, b = (model.oof_prediction_ for model in blend.estimators_)
+    best = np.average((y - b) * (a - b), weights=weight) / np.average((a - b) ** 2, weights=weight)
+    assert 0 < best < 1
+    assert_allclose(blend.weights_, [best, 1 - best], atol=1e-4)
+    assert blend.oof_score_ == r2_score(y, blend.oof_prediction_, sample_weight=weight)
+    for model in blend.estimators_:  # the weights have reached the models
+        assert model.oof_score_ == r2_score(y, model.oof_prediction_, sample_weight=weight)
+
+
+def test_a_transformed_target_is_blended_in_its_own_units():
+    X, y = load_diabetes(return_X_y=True)
+    logged = TransformedTargetRegressor(RIDGE, func=np.log, inverse_func=np.exp)
+    power = TransformedTargetRegressor(NEIGHBOURS, transformer=PowerTransformer())
+    blend = BlendRegressor([("logged", logged), ("power", power)]).fit(X, y)
+    assert blend.oof_score_ > 0.4
+    each = [model.predict(X) for model in blend.estimators_]
+    assert_allclose(blend.predict(X), np.average(each, axis=0, weights=blend.weights_))
+    oof = np.exp(blend.estimators_[0].regressor_.oof_prediction_)
+    assert blend.oof_score_ >= r2_score(y, oof)
+
+
+def test_several_outputs_are_blended():
+    X, y = (scale(part) for part in load_diabetes(return_X_y=True))
+    blend = BlendRegressor([("linear", RIDGE), ("near", NEIGHBOURS)]).fit(X, np.c_[y, -y])
+    assert blend.predict(X).shape == blend.oof_prediction_.shape == (len(y), 2)
+
+
+def test_samples_that_a_model_never_holds_out_do_not_count():
+    X, y = (scale(part) for part in load_diabetes(return_X_y=True))
+    later = clone(RIDGE).set_params(cv=TimeSeriesSplit(3))
+    blend = BlendRegressor([("later", later), ("near", NEIGHBOURS)]).fit(X, y)
+    seen = ~np.isnan(blend.oof_prediction_)
+    assert_array_equal(seen, ~np.isnan(blend.estimators_[0].oof_prediction_))
+    assert blend.oof_score_ == r2_score(y[seen], blend.oof_prediction_[seen])
+    half = len(y) // 2
+    halves = [[(np.arange(len(y)), rows)] for rows in (np.arange(half), np.arange(half, len(y)))]
+    named = [(f"half {i}", clone(RIDGE).set_params(cv=cv)) for i, cv in enumerate(halves)]
+    with pytest.raises(ValueError, match="must hold out a sample in common"):
+        BlendRegressor(named).fit(X, y)
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_weights_and_groups_reach_the_ensemble_at_the_end_of_a_pipeline(cancer, routing):
+    X, y = cancer
+    groups = np.arange(len(y)) // 4
+    with config_context(enable_metadata_routing=routing):
+        scaler, last = StandardScaler(), clone(LINEAR)
+        if routing:
+            scaler.set_fit_request(sample_weight=False)
+            last.set_fit_request(sample_weight=True, groups=True)
+        model = make_pipeline(scaler, last)
+        blend = BlendClassifier([("linear", model)])
+        blend.fit(X, y, sample_weight=np.ones(len(y)), groups=groups)
+        expected = clone(LINEAR).fit(scale(X), y, groups=groups).oof_score_
+    assert blend.oof_score_ == expected
+
+
+def test_parameters_and_models_are_set_by_their_names():
+    blend = BlendClassifier([("networks", NETWORKS), ("linear", LINEAR)])
+    other = clone(blend).set_params(networks__estimator__max_iter=5, linear=BAYES)
+    assert other.get_params()["networks__estimator__max_iter"] == 5
+    assert other.get_params()["linear"] is BAYES
+    assert blend.get_params()["networks__estimator__max_iter"] == 60
+    other.set_params(estimators=[("bayes", BAYES)], bayes__cv=2)
+    assert list(other.get_params(deep=False)) == ["estimators"]
+    assert other.get_params()["bayes__cv"] == 2
+
+
+def test_a_blend_may_be_a_model_of_another(cancer):
+    X, y = cancer
+    inner = BlendClassifier([("linear", LINEAR), ("bayes", BAYES)])
+    blend = BlendClassifier([("both", inner), ("bayes", BAYES)]).fit(X, y)
+    both, bayes = blend.estimators_
+    weighted = np.average([m.predict_proba(X) for m in both.estimators_], axis=0, weights=both.weights_)
+    each = [weighted, bayes.predict_proba(X)]
+    assert_allclose(blend.predict_proba(X), np.average(each, axis=0, weights=blend.weights_))
+
+
+def test_what_has_no_out_of_fold_predictions_is_refused(cancer):
+    with pytest.raises(
+        TypeError, match="model 'b' must be, or end with, a CrossFitClassifier or a Blend"
+    ):
+        BlendClassifier([("a", LINEAR), ("b", LogisticRegression())]).fit(*cancer)
+    with pytest.raises(ValueError, match=r"distinct names without '__', got the names \['a', 'a'\]"):
+        BlendClassifier([("a", LINEAR), ("a", BAYES)]).fit(*cancer)
+    with pytest.raises(ValueError, match="at least one model"):
+        BlendClassifier([]).fit(*cancer)
+
+
+def test_a_fit_that_fails_leaves_the_last_one(cancer):
+    X, y = cancer
+    blend = BlendClassifier([("linear", LINEAR)]).fit(X, y)
+    before = blend.predict_proba(X)
+    with pytest.raises(ValueError, match="n_splits=4"):
+        blend.fit(X[:2, :1], ["a", "b"])
+    assert_array_equal(blend.predict_proba(X), before)
