@@ -2,7 +2,6 @@
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
-from scipy.optimize import minimize
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -11,21 +10,20 @@ from sklearn.base import (
     _fit_context,
     clone,
 )
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from skdense.ensemble.conversion import converted, voting
 from skdense.ensemble.crossfit import CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.folds import check_table, fit_parameters
+from skdense.ensemble.ends import fit_parameters, last_of, out_of_fold
+from skdense.ensemble.folds import check_table
+from skdense.ensemble.intervals import learn_errors, predict_quantiles
 from skdense.ensemble.temperature import learn_temperature, tempered
+from skdense.ensemble.weights import best_weights
 from skdense.fit.fitting import unchanged_on_error
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
-
-_LEAST_WEIGHT = 0.001
-"""A model of less weight than this is left out."""
 
 
 class BaseBlend(MetaEstimatorMixin, BaseEstimator):
@@ -80,7 +78,7 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
                 f"without '__', got the names {names}"
             )
         for name, model in self.estimators:
-            if not isinstance(_last(model), (self._cross_fit, type(self))):
+            if not isinstance(last_of(model), (self._cross_fit, type(self))):
                 raise TypeError(
                     f"the model {name!r} must be, or end with, a {self._cross_fit.__name__} or a "
                     f"{type(self).__name__}, which have out-of-fold predictions, got {model!r}"
@@ -114,6 +112,15 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
     def _models(self):
         """The models that have weight."""
         return [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
+
+    def _voting(self):
+        names = [name for name, _ in self.estimators]
+        models = {
+            name: converted(model)
+            for name, model, weight in zip(names, self.estimators_, self.weights_, strict=True)
+            if weight > 0
+        }
+        return voting(self, models, self.weights_[self.weights_ > 0])
 
     def _check_X(self, X):
         check_is_fitted(self)
@@ -279,9 +286,31 @@ class BlendClassifier(ClassifierMixin, BaseBlend):
         X = self._check_X(X)
         return self._mean(model.predict_proba(X) for model in self._models())
 
+    def to_sklearn(self):
+        """Convert to the VotingClassifier that is the same ensemble.
+
+        Each model that has a weight becomes a VotingClassifier of scikit-learn's networks, whose output
+        layers are divided by the temperatures, with the steps of a Pipeline that stand before it. The
+        probabilities are the same up to rounding, and need neither this package nor TensorFlow, unless
+        those steps do.
+
+        Returns
+        -------
+        model : VotingClassifier
+            The fitted model, which shares nothing with this one.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's networks cannot express one of the members, or if a model's members are no
+            networks: nothing else has a place for the temperature.
+        """
+        check_is_fitted(self)
+        return self._voting()
+
     def _learn_out_of_fold(self, y, sample_weight):
         self.classes_ = self.estimators_[0].classes_
-        outputs = np.array([_last(model).oof_probabilities_ for model in self.estimators_])
+        outputs = np.array([last_of(model).oof_probabilities_ for model in self.estimators_])
         seen = self._seen(outputs)
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
         weight = weight[seen]
@@ -292,7 +321,7 @@ class BlendClassifier(ClassifierMixin, BaseBlend):
             return -np.average(np.log(np.maximum(right, np.finfo(float).eps)), weights=weight)
 
         of_labels = outputs[:, seen][:, *of_label]
-        self.weights_ = _best_weights(lambda w: log_loss(w @ of_labels), len(outputs))
+        self.weights_ = best_weights(lambda w: log_loss(w @ of_labels), len(outputs))
         outputs = outputs[self.weights_ > 0][:, seen]
 
         def log_loss_at(temperature):
@@ -300,8 +329,8 @@ class BlendClassifier(ClassifierMixin, BaseBlend):
 
         self.temperature_ = learn_temperature(log_loss_at, weight.sum())
         for model in self.estimators_:
-            _last(model)._divide_logits(self.temperature_)
-        self.oof_probabilities_ = self._mean(_last(m).oof_probabilities_ for m in self._models())
+            last_of(model)._divide_logits(self.temperature_)
+        self.oof_probabilities_ = self._mean(last_of(m).oof_probabilities_ for m in self._models())
         predicted = self.oof_probabilities_[seen].argmax(axis=1)
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
 
@@ -309,8 +338,8 @@ class BlendClassifier(ClassifierMixin, BaseBlend):
         """Divide the logits of all members by a temperature."""
         self.temperature_ *= temperature
         for model in self.estimators_:
-            _last(model)._divide_logits(temperature)
-        self.oof_probabilities_ = self._mean(_last(m).oof_probabilities_ for m in self._models())
+            last_of(model)._divide_logits(temperature)
+        self.oof_probabilities_ = self._mean(last_of(m).oof_probabilities_ for m in self._models())
 
 
 class BlendRegressor(RegressorMixin, BaseBlend):
@@ -374,24 +403,53 @@ class BlendRegressor(RegressorMixin, BaseBlend):
 
     _cross_fit = CrossFitRegressor
 
-    def predict(self, X):
-        """Predict numbers.
+    def predict(self, X, quantiles=None):
+        """Predict numbers, or quantiles of them, as :meth:`CrossFitRegressor.predict` does.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
             The samples.
+        quantiles : float or list of float, default=None
+            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
+            values. None predicts numbers.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions.
+            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
+            ``(n_samples, n_outputs, n_quantiles)``.
         """
         X = self._check_X(X)
-        return self._mean(model.predict(X) for model in self._models())
+        predictions = self._mean(model.predict(X) for model in self._models())
+        return (
+            predictions
+            if quantiles is None
+            else predict_quantiles(self._errors, predictions, quantiles)
+        )
+
+    def to_sklearn(self):
+        """Convert to the VotingRegressor that is the same ensemble.
+
+        Each model that has a weight becomes a VotingRegressor of scikit-learn's networks and of copies
+        of other members, with the steps of a Pipeline that stand before it. The predictions are the
+        same up to rounding, and need neither this package nor TensorFlow, unless those steps do.
+
+        Returns
+        -------
+        model : VotingRegressor
+            The fitted model, which shares nothing with this one.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's networks cannot express one of the members.
+        """
+        check_is_fitted(self)
+        return self._voting()
 
     def _learn_out_of_fold(self, y, sample_weight):
-        outputs = np.array([_out_of_fold(model) for model in self.estimators_])
+        outputs = np.array([out_of_fold(model) for model in self.estimators_])
         seen = self._seen(outputs)
         weight = None if sample_weight is None else sample_weight[seen]
         y = y[seen]
@@ -402,9 +460,11 @@ class BlendRegressor(RegressorMixin, BaseBlend):
             squares = np.tensordot(weights, errors, axes=1) ** 2
             return np.average(squares.mean(axis=1), weights=weight)
 
-        self.weights_ = _best_weights(squared_error, len(outputs))
+        self.weights_ = best_weights(squared_error, len(outputs))
         self.oof_prediction_ = self._mean(outputs[self.weights_ > 0])
-        self.oof_score_ = r2_score(y, self.oof_prediction_[seen], sample_weight=weight)
+        predictions = self.oof_prediction_[seen]
+        self.oof_score_ = r2_score(y, predictions, sample_weight=weight)
+        self._errors = learn_errors(y, predictions, weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -414,39 +474,3 @@ class BlendRegressor(RegressorMixin, BaseBlend):
 
 def _fitted(model, X, y, given):
     return model.fit(X, y, **fit_parameters(model, **given))
-
-
-def _last(model):
-    """The ensemble or blend that a model is, or that is at its end."""
-    while True:
-        if isinstance(model, Pipeline):
-            model = model.steps[-1][1]
-        elif isinstance(model, TransformedTargetRegressor):
-            model = getattr(model, "regressor_", model.regressor)
-        else:
-            return model
-
-
-def _out_of_fold(model):
-    """The out-of-fold predictions of a fitted regressor, in the units of y."""
-    if isinstance(model, Pipeline):
-        return _out_of_fold(model.steps[-1][1])
-    if isinstance(model, TransformedTargetRegressor):
-        predictions = _out_of_fold(model.regressor_)
-        columns = predictions.reshape(len(predictions), -1)
-        return model.transformer_.inverse_transform(columns).reshape(predictions.shape)
-    return model.oof_prediction_
-
-
-def _best_weights(loss, n_models):
-    """The weights, of which none is negative and whose sum is 1, of the lowest convex loss."""
-    best = minimize(
-        loss,
-        np.full(n_models, 1 / n_models),
-        method="SLSQP",
-        bounds=[(0, 1)] * n_models,
-        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
-        options={"ftol": 1e-9},
-    ).x
-    best[best < _LEAST_WEIGHT] = 0
-    return best / best.sum()

@@ -24,7 +24,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from skdense.base import BaseLowLevelMLP
+from skdense.ensemble.conversion import converted, voting
 from skdense.ensemble.folds import check_table, fit_folds, mean_by_row
+from skdense.ensemble.intervals import learn_errors, predict_quantiles
+from skdense.ensemble.scaling import give_scale, scale_of
 from skdense.ensemble.temperature import at_temperature, learn_temperature, tempered
 from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.validation import one_column
@@ -90,8 +93,11 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
         random_state = check_random_state(self.random_state)
         folds = self._folds(X, y, groups, random_state)
         models = [self._seeded(random_state) for _ in folds]
-        self.estimators_ = fit_folds(models, X, y, sample_weight, folds)
+        self.estimators_ = self._fit_folds(models, X, y, sample_weight, folds)
         self._learn_out_of_fold(X, y, sample_weight, [held_out for _, held_out in folds])
+
+    def _fit_folds(self, models, X, y, sample_weight, folds):
+        return fit_folds(models, X, y, sample_weight, folds)
 
     def _check_data(self, X, y):
         if isinstance(self.estimator, BaseLowLevelMLP):
@@ -253,6 +259,27 @@ class CrossFitClassifier(ClassifierMixin, BaseCrossFit):
                 f"estimator must be a classifier that has predict_proba, got {self.estimator!r}"
             )
 
+    def to_sklearn(self):
+        """Convert to the VotingClassifier that is the same ensemble.
+
+        Its members are scikit-learn's networks, whose output layers are divided by the temperature. The
+        probabilities are the same up to rounding, and need neither this package nor TensorFlow.
+
+        Returns
+        -------
+        model : VotingClassifier
+            The fitted model, which shares nothing with this one.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's networks cannot express one of the members, or if the members are no
+            networks: nothing else has a place for the temperature.
+        """
+        check_is_fitted(self)
+        members = (converted(model, self.temperature_) for model in self.estimators_)
+        return voting(self, {f"fold {i}": member for i, member in enumerate(members)})
+
     def _check_y(self, y):
         check_classification_targets(y)
         if y.ndim > 1:
@@ -322,6 +349,12 @@ class CrossFitRegressor(RegressorMixin, BaseCrossFit):
     random_state : int, RandomState instance or None, default=None
         Draws the folds, if `cv` is an int, and the seeds of each member.
 
+    scale_y : bool, default=False
+        Whether networks are trained on a scaled y, and their output layers are rescaled afterwards, so
+        that they predict y as it is. y gets mean 0 and variance 1, or mean 1 with ``loss="poisson"``,
+        which cannot be shifted. The networks' curves, and parameters such as the threshold of
+        ``loss="huber"``, are those of the scaled y.
+
     Attributes
     ----------
     estimators_ : list of regressors
@@ -359,26 +392,77 @@ class CrossFitRegressor(RegressorMixin, BaseCrossFit):
     """
 
     _splitters = KFold, GroupKFold
+    _parameter_constraints = BaseCrossFit._parameter_constraints | {"scale_y": ["boolean"]}
 
-    def predict(self, X):
-        """Predict numbers.
+    def __init__(self, estimator, cv=8, *, random_state=None, scale_y=False):
+        super().__init__(estimator, cv, random_state=random_state)
+        self.scale_y = scale_y
+
+    def predict(self, X, quantiles=None):
+        """Predict numbers, or quantiles of them.
+
+        Quantiles are found from the errors of the out-of-fold predictions, without any further fits.
+        Where errors grow or shrink with what is predicted, so do the distances between the quantiles.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             The samples.
+        quantiles : float or list of float, default=None
+            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
+            values. None predicts numbers.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions.
+            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
+            ``(n_samples, n_outputs, n_quantiles)``.
         """
         X = self._checked(X)
-        return np.mean([model.predict(X) for model in self.estimators_], axis=0)
+        predictions = np.mean([model.predict(X) for model in self.estimators_], axis=0)
+        return (
+            predictions
+            if quantiles is None
+            else predict_quantiles(self._errors, predictions, quantiles)
+        )
+
+    def to_sklearn(self):
+        """Convert to the VotingRegressor that is the same ensemble.
+
+        Networks become scikit-learn's; other members are copied. The predictions are the same up to
+        rounding, and need neither this package nor TensorFlow.
+
+        Returns
+        -------
+        model : VotingRegressor
+            The fitted model, which shares nothing with this one.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's networks cannot express one of the members.
+        """
+        check_is_fitted(self)
+        members = map(converted, self.estimators_)
+        return voting(self, {f"fold {i}": member for i, member in enumerate(members)})
 
     def _check_estimator(self):
         if not is_regressor(self.estimator):
             raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
+        if self.scale_y and not isinstance(self.estimator, BaseLowLevelMLP):
+            raise TypeError(
+                f"scale_y=True takes a LowLevelMLPRegressor, got {self.estimator!r}; put it into a "
+                "TransformedTargetRegressor"
+            )
+
+    def _fit_folds(self, models, X, y, sample_weight, folds):
+        if not self.scale_y:
+            return super()._fit_folds(models, X, y, sample_weight, folds)
+        center, scale = scale_of(self.estimator, y, sample_weight)
+        models = super()._fit_folds(models, X, (y - center) / scale, sample_weight, folds)
+        for network in models:
+            give_scale(network, center, scale)
+        return models
 
     def _check_y(self, y):
         return y
@@ -394,7 +478,9 @@ class CrossFitRegressor(RegressorMixin, BaseCrossFit):
         self.oof_prediction_ = mean_by_row(rows, outputs, len(y))
         seen = np.unique(rows)
         weight = None if sample_weight is None else sample_weight[seen]
-        self.oof_score_ = r2_score(y[seen], self.oof_prediction_[seen], sample_weight=weight)
+        predictions = self.oof_prediction_[seen]
+        self.oof_score_ = r2_score(y[seen], predictions, sample_weight=weight)
+        self._errors = learn_errors(y[seen], predictions, weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

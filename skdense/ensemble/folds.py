@@ -2,15 +2,13 @@
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
-from sklearn import get_config
 from sklearn.base import is_classifier
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import has_fit_parameter, validate_data
 
 from skdense.base import BaseLowLevelMLP
+from skdense.ensemble.ends import fit_parameters
 from skdense.fit.validation import FitInput, one_column
 from skdense.many import fit_inputs
 
@@ -68,20 +66,6 @@ def check_table(estimator, X, y=None, *, reset):
     X = validate_data(estimator, X, **checks)
     check_consistent_length(X, y)
     return X, one_column(y)
-
-
-def fit_parameters(model, **parameters):
-    """Parameters for the estimator at the end of a model, as its `fit` takes them.
-
-    Where metadata routing is on, the steps of a Pipeline have to request them.
-    """
-    if isinstance(model, Pipeline) and not get_config()["enable_metadata_routing"]:
-        name, last = model.steps[-1]
-        parameters = fit_parameters(last, **parameters)
-        return {f"{name}__{parameter}": value for parameter, value in parameters.items()}
-    if isinstance(model, TransformedTargetRegressor):
-        return fit_parameters(model.regressor, **parameters)
-    return parameters
 
 
 def mean_by_row(rows, outputs, n_rows):

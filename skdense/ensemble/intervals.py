@@ -1,0 +1,72 @@
+"""Quantiles of what is to be predicted, from the errors of out-of-fold predictions.
+
+CV+ [1]_ adds the out-of-fold errors of each fold to the prediction by the member that held that fold
+out, and takes quantiles of all these sums. Here the whole ensemble's prediction takes the place of the
+members': it is closer to y, and the quantiles are, too.
+
+.. [1] Barber, Candès, Ramdas and Tibshirani (2021), "Predictive Inference with the Jackknife+", Annals
+   of Statistics.
+"""
+
+import numpy as np
+from sklearn.isotonic import IsotonicRegression
+from sklearn.metrics import mean_pinball_loss
+
+_LEAST_SPREAD = 0.5
+"""What the spread is at least, as a part of the mean absolute error."""
+_COMPARED = (0.05, 0.25, 0.75, 0.95)
+"""The quantiles by which a spread is judged."""
+
+
+def learn_errors(y, predictions, weights):
+    """The out-of-fold errors of each output: a list of what `predict_quantiles` predicts from.
+
+    Errors are divided by a spread if that lowers the pinball loss. The spread is half of the mean
+    absolute error, plus the mean absolute error of samples for which about as much is predicted. The
+    latter is taken to rise with the prediction, or to fall with it.
+    """
+    columns = y.reshape(len(y), -1).T, predictions.reshape(len(y), -1).T
+    return [_learn_errors(*both, weights) for both in zip(*columns, strict=True)]
+
+
+def _learn_errors(y, predictions, weights):
+    """Errors and their weights or None; then predictions, in order, and the spread there."""
+    errors = y - predictions
+    absolute = np.abs(errors)
+    least = _LEAST_SPREAD * np.average(absolute, weights=weights)
+    centered = predictions - np.average(predictions, weights=weights)
+    rises = np.average(centered * absolute, weights=weights) >= 0
+    level = IsotonicRegression(increasing=bool(rises)).fit(predictions, absolute, weights)
+    plain = errors, weights, np.zeros(1), np.ones(1)
+    if least == 0:
+        return plain
+    spread = level.predict(predictions) + least
+    scaled = errors / spread, weights, level.X_thresholds_, level.y_thresholds_ + least
+
+    def loss(learned):
+        quantiles = predict_quantiles([learned], predictions, _COMPARED)
+        return sum(
+            mean_pinball_loss(y, column, alpha=quantile, sample_weight=weights)
+            for quantile, column in zip(_COMPARED, quantiles.T, strict=True)
+        )
+
+    return min(plain, scaled, key=loss)
+
+
+def predict_quantiles(learned, predictions, quantiles):
+    """The quantiles around predictions, on a last axis if there are several."""
+    quantiles = np.asarray(quantiles, dtype=float)
+    if quantiles.ndim > 1 or not ((quantiles >= 0) & (quantiles <= 1)).all():
+        raise ValueError(f"quantiles must be a number or a list of numbers in [0, 1], got {quantiles}")
+    predicted = np.empty(predictions.shape + quantiles.shape)
+    columns = predictions.reshape(len(predictions), -1).T
+    views = predicted.reshape(len(predictions), len(columns), quantiles.size)
+    for i, (errors, weights, levels, spreads) in enumerate(learned):
+        if weights is None:
+            # Of equal weights: a new error is as likely in any gap between two of these.
+            of_errors = np.quantile(errors, quantiles, method="weibull")
+        else:
+            of_errors = np.quantile(errors, quantiles, weights=weights, method="inverted_cdf")
+        spread = np.interp(columns[i], levels, spreads)
+        views[:, i] = columns[i][:, None] + np.outer(spread, of_errors)
+    return predicted

@@ -1,0 +1,21 @@
+"""The weights of a blend's models."""
+
+import numpy as np
+from scipy.optimize import minimize
+
+_LEAST_WEIGHT = 0.001
+"""A model of less weight than this is left out."""
+
+
+def best_weights(loss, n_models):
+    """The weights, of which none is negative and whose sum is 1, of the lowest convex loss."""
+    best = minimize(
+        loss,
+        np.full(n_models, 1 / n_models),
+        method="SLSQP",
+        bounds=[(0, 1)] * n_models,
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        options={"ftol": 1e-9},
+    ).x
+    best[best < _LEAST_WEIGHT] = 0
+    return best / best.sum()

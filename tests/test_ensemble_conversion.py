@@ -1,0 +1,110 @@
+"""Tests of ensembles and blends as VotingClassifier and VotingRegressor of scikit-learn's networks."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
+
+SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03, "random_state": 0}
+CLASSIFIERS = CrossFitClassifier(LowLevelMLPClassifier((8,), **SETTINGS), cv=3, random_state=0)
+TANH = clone(CLASSIFIERS).set_params(estimator__activation="tanh", random_state=1)
+REGRESSORS = CrossFitRegressor(LowLevelMLPRegressor(hidden_layer_sizes=(8,), **SETTINGS), cv=3)
+
+
+@pytest.fixture(scope="module", params=[2, 3], ids=["binary", "multiclass"])
+def classes(request):
+    X, y = load_iris(return_X_y=True)
+    flowers = np.array(["setosa", "versicolor", "virginica"])[y]
+    return (X, flowers) if request.param == 3 else (X[50:], flowers[50:])
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    X, y = load_diabetes(return_X_y=True)
+    return scale(X), y / 100
+
+
+@pytest.fixture(scope="module")
+def blend(classes):
+    models = [("relu", CLASSIFIERS), ("tanh", make_pipeline(StandardScaler(), TANH))]
+    return make_pipeline(StandardScaler(), BlendClassifier(models)).fit(*classes)
+
+
+def in_scikit_learn(model):
+    """The pipeline of a scaler and an ensemble with the ensemble converted."""
+    return make_pipeline(model[0], model[-1].to_sklearn())
+
+
+def test_an_ensemble_and_its_temperature_become_scikit_learns_own(classes):
+    X, y = classes
+    model = make_pipeline(StandardScaler(), CLASSIFIERS).fit(X, y)
+    theirs = in_scikit_learn(model)
+    assert type(theirs[-1]) is VotingClassifier
+    assert model[-1].temperature_ != 1
+    assert_allclose(theirs.predict_proba(X), model.predict_proba(X), rtol=1e-12)
+    assert_array_equal(theirs.predict(X), model.predict(X))
+    assert theirs.score(X, y) == model.score(X, y)
+
+
+def test_a_blend_becomes_scikit_learns_own(classes, blend):
+    X, _ = classes
+    theirs = in_scikit_learn(blend)
+    assert_allclose(theirs.predict_proba(X), blend.predict_proba(X), rtol=1e-12)
+    assert_array_equal(theirs.predict(X), blend.predict(X))
+    assert b"skdense" not in pickle.dumps(theirs)
+
+
+def test_regressors_become_scikit_learns_own(numbers):
+    X, y = numbers
+    scaled = clone(REGRESSORS).set_params(scale_y=True)
+    logged = TransformedTargetRegressor(REGRESSORS, func=np.log, inverse_func=np.exp)
+    linear = CrossFitRegressor(Ridge(), cv=3)
+    blend = BlendRegressor([("scaled", scaled), ("logged", logged), ("linear", linear)]).fit(X, y)
+    theirs = blend.to_sklearn()
+    assert type(theirs) is VotingRegressor
+    assert_allclose(theirs.predict(X), blend.predict(X), rtol=1e-12)
+    assert b"skdense" not in pickle.dumps(theirs)
+    assert b"skdense" in pickle.dumps(blend)
+
+
+def test_onnx_has_the_same_probabilities(classes, blend):
+    skl2onnx, onnxruntime = pytest.importorskip("skl2onnx"), pytest.importorskip("onnxruntime")
+    X = classes[0].astype(np.float32)
+    theirs = in_scikit_learn(blend)
+    onnx = skl2onnx.to_onnx(theirs, X[:1], options={"zipmap": False})
+    session = onnxruntime.InferenceSession(onnx.SerializeToString())
+    labels, probabilities = session.run(None, {"X": X})
+    assert_allclose(probabilities, blend.predict_proba(X), atol=1e-5)
+    assert_array_equal(labels, blend.predict(X))
+
+
+def test_onnx_has_the_same_predictions(numbers):
+    skl2onnx, onnxruntime = pytest.importorskip("skl2onnx"), pytest.importorskip("onnxruntime")
+    X, y = numbers
+    model = make_pipeline(StandardScaler(), BlendRegressor([("a", REGRESSORS), ("b", REGRESSORS)])).fit(
+        X, y
+    )
+    X = X.astype(np.float32)
+    onnx = skl2onnx.to_onnx(in_scikit_learn(model), X[:1])
+    session = onnxruntime.InferenceSession(onnx.SerializeToString())
+    assert_allclose(session.run(None, {"X": X})[0].ravel(), model.predict(X), atol=1e-5)
+
+
+def test_a_temperature_has_no_place_in_what_is_no_network(classes):
+    linear = CrossFitClassifier(LogisticRegression(), cv=3).fit(*classes)
+    with pytest.raises(ValueError, match=r"only a network's output layer can take .* got LogisticReg"):
+        linear.to_sklearn()
+    silu = clone(CLASSIFIERS).set_params(estimator__activation="silu").fit(*classes)
+    with pytest.raises(ValueError, match="none that MLPClassifier can express"):
+        silu.to_sklearn()

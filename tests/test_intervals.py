@@ -1,0 +1,147 @@
+"""Tests of quantiles that regressors predict, and of the y that they are trained on."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_diabetes
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+from skdense import LowLevelMLPRegressor
+from skdense.ensemble import BlendRegressor, CrossFitRegressor
+
+SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03}
+NETWORKS = CrossFitRegressor(
+    LowLevelMLPRegressor(hidden_layer_sizes=(8,), **SETTINGS), cv=3, random_state=0
+)
+LINEAR = CrossFitRegressor(LinearRegression(), cv=5, random_state=0)
+NINETY = [0.05, 0.5, 0.95]
+
+
+def lines(n_samples, noise):
+    """X of one column, and 3 X + 2 with normal noise of this deviation at X."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(1, 3, n_samples)
+    return x[:, None], 3 * x + 2 + noise(x) * rng.normal(size=n_samples)
+
+
+def shares(model, noise):
+    """The shares of new samples below three quantiles, in thirds of X."""
+    X, y = lines(30_000, noise)
+    below = y[:, None] <= model.predict(X, quantiles=NINETY)
+    third = np.digitize(X[:, 0], [5 / 3, 7 / 3])
+    return np.array([below[third == i].mean(axis=0) for i in range(3)])
+
+
+@pytest.mark.parametrize(
+    "noise", [np.ones_like, lambda x: x, lambda x: 4 - x], ids=["same", "up", "down"]
+)
+def test_quantiles_have_the_share_of_samples_below_whether_errors_grow_or_shrink(noise):
+    model = clone(LINEAR).fit(*lines(5000, noise))
+    assert_allclose(shares(model, noise), np.tile(NINETY, (3, 1)), atol=0.04)
+    assert_allclose(shares(model, noise).mean(axis=0), NINETY, atol=0.01)
+
+
+def test_quantiles_are_those_of_the_errors_if_all_predictions_are_alike():
+    y = np.random.default_rng(0).normal(size=199)
+    model = CrossFitRegressor(DummyRegressor(strategy="constant", constant=0), cv=3)
+    model.fit(np.zeros((199, 1)), y)
+    expected = np.sort(y)[[9, 99, 189]]  # of 199 samples, which leave 200 gaps
+    assert_allclose(model.predict(np.zeros((2, 1)), quantiles=NINETY), [expected, expected])
+
+
+def test_quantiles_are_those_of_weighted_samples():
+    X, y = lines(300, np.ones_like)
+    weight = np.random.default_rng(1).integers(0, 4, 300)
+    folds = [(train, held) for train, held in KFold(3).split(X)]
+    weighted = CrossFitRegressor(LinearRegression(), folds).fit(X, y, sample_weight=weight)
+    rows = np.repeat(np.arange(300), weight)
+    repeated = [tuple(np.flatnonzero(np.isin(rows, part)) for part in fold) for fold in folds]
+    model = CrossFitRegressor(LinearRegression(), repeated).fit(X[rows], y[rows])
+    assert_allclose(
+        weighted.predict(X, quantiles=NINETY), model.predict(X, quantiles=NINETY), atol=0.05
+    )
+
+
+def test_quantiles_pass_through_a_pipeline_and_a_transformed_target():
+    X, y = lines(500, np.ones_like)
+    plain = clone(LINEAR).fit(X, y).predict(X, quantiles=NINETY)
+    target = TransformedTargetRegressor(LINEAR, transformer=StandardScaler())
+    model = make_pipeline(StandardScaler(), target).fit(X, y)
+    assert_allclose(model.predict(X, quantiles=NINETY), plain)
+    assert plain.shape == (500, 3)
+    assert (np.diff(plain, axis=1) > 0).all()
+
+
+def test_one_quantile_has_no_axis_of_its_own_and_several_outputs_have_one():
+    X, y = lines(100, np.ones_like)
+    model = clone(LINEAR).fit(X, y)
+    assert_array_equal(model.predict(X, quantiles=0.5), model.predict(X, quantiles=[0.5])[:, 0])
+    both = clone(LINEAR).fit(X, np.c_[y, -y]).predict(X, quantiles=NINETY)
+    assert both.shape == (100, 2, 3)
+    assert_allclose(both[:, 0], model.predict(X, quantiles=NINETY))
+    assert_allclose(both[:, 1, ::-1], -both[:, 0])
+
+
+def test_a_blend_predicts_quantiles():
+    X, y = lines(2000, lambda x: x)
+    blend = BlendRegressor([("line", LINEAR), ("ridge", clone(LINEAR).set_params(estimator=Ridge()))])
+    assert_allclose(shares(blend.fit(X, y), lambda x: x).mean(axis=0), NINETY, atol=0.015)
+
+
+def test_errors_that_are_all_0_leave_no_interval():
+    X = np.arange(30.0)[:, None]
+    model = CrossFitRegressor(DummyRegressor(strategy="constant", constant=1), cv=3).fit(X, np.ones(30))
+    assert_array_equal(model.predict(X, quantiles=NINETY), np.ones((30, 3)))
+
+
+def test_what_is_no_quantile_is_refused():
+    model = clone(LINEAR).fit(*lines(50, np.ones_like))
+    with pytest.raises(ValueError, match=r"numbers in \[0, 1\], got \[ 5. 95.\]"):
+        model.predict([[1.0]], quantiles=[5, 95])
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    X, y = load_diabetes(return_X_y=True)
+    return scale(X), y
+
+
+def test_a_scaled_y_gives_the_networks_of_a_transformed_target(diabetes):
+    X, y = diabetes
+    scaled = clone(NETWORKS).set_params(scale_y=True).fit(X, y)
+    around = TransformedTargetRegressor(NETWORKS, transformer=StandardScaler()).fit(X, y)
+    assert_allclose(scaled.predict(X), around.predict(X), rtol=1e-9)
+    assert scaled.oof_score_ == pytest.approx(around.regressor_.oof_score_)
+    for network in scaled.estimators_:
+        assert r2_score(y, network.predict(X)) > 0.4
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "quantile", "poisson"])
+def test_a_scaled_y_is_predicted_in_its_own_units_whatever_the_loss(diabetes, loss):
+    X, y = diabetes
+    model = clone(NETWORKS).set_params(scale_y=True, estimator__loss=loss)
+    small, large = clone(model).fit(X, y), clone(model).fit(X, 1000 * y)
+    assert small.oof_score_ > 0.3
+    assert_allclose(large.predict(X), 1000 * small.predict(X), rtol=1e-6)
+    if loss == "poisson":
+        assert small.predict(X).min() > 0
+
+
+def test_several_outputs_are_scaled_each_by_itself(diabetes):
+    X, y = diabetes
+    both = np.c_[y, 1e4 - 1e-3 * y]
+    model = clone(NETWORKS).set_params(scale_y=True).fit(X, both)
+    assert (r2_score(both, model.predict(X), multioutput="raw_values") > 0.4).all()
+    assert r2_score(both, model.oof_prediction_) == model.oof_score_
+
+
+def test_the_y_of_what_is_no_network_is_not_scaled(diabetes):
+    with pytest.raises(TypeError, match=r"scale_y=True takes a LowLevelMLPRegressor, got LinearReg"):
+        clone(LINEAR).set_params(scale_y=True).fit(*diabetes)
