@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.initializers import INITIALIZERS
@@ -19,7 +19,7 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blocks import BLOCK_ROWS, for_each_block
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import fit_estimator
-from skdense.fit.validation import FitInput
+from skdense.fit.validation import FitInput, validated
 from skdense.version import __version__
 
 
@@ -97,7 +97,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "warmup": [Interval(Real, 0, None, closed="left")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), Options(Real, {np.inf}), None],
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -143,7 +143,9 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
 
         It has the same weights, so its predictions are the same up to rounding, and needs neither this
         package nor TensorFlow. Training can go on from it by `partial_fit` or with `warm_start`, as the
-        optimizer's state goes with it. Parameters that scikit-learn's class does not have are left out.
+        optimizer's state goes with it, unless the model was trained with 'adamw' or the 'cosine'
+        schedule: then `partial_fit` starts with a new optimizer. Parameters that scikit-learn's class
+        does not have are left out.
 
         Returns
         -------
@@ -153,8 +155,8 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If scikit-learn's class cannot express the model: it has neither its loss, nor its
-            activation.
+            If scikit-learn's class cannot represent the model, because it does not have its loss,
+            activation, solver or schedule.
         """
         from skdense.conversion import to_sklearn  # it imports much that no fit needs
 
@@ -190,7 +192,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        X = validated(self, X, reset=False)
         both = np.result_type(X.dtype, *self.coefs_)
         dtype = np.float32 if both == np.float32 else np.float64
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))

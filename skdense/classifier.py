@@ -80,7 +80,8 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Whether to print the loss of each epoch.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the parameters of the last fit, with a new optimizer.
+        Whether `fit` goes on from the parameters of the last fit, with a new optimizer. The best epoch
+        so far counts, unless epochs are now judged by something else, such as another `loss`.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
@@ -155,9 +156,10 @@ default='glorot_uniform'
         classes alike: a target of 1 becomes ``1 - s + s / n_classes``, and 0 becomes ``s / n_classes``.
         Each label of a multilabel problem has two classes. The validation loss is not smoothed.
 
-    max_grad_norm : float or None, default=None
+    max_grad_norm : float, inf or None, default=None
         Longest gradient of 'sgd', 'adam' and 'adamw': where the norm of the gradient, of all kernels
         and biases together and with the penalty, is larger, the gradient is scaled down to this norm.
+        None and inf set no limit.
 
     validation_metric : {'accuracy', 'loss'}, default='accuracy'
         The score on validation samples, by which early stopping stops and keeps the best epoch: the

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.fit.jobs import optimizer_settings
+from skdense.fit.jobs import criterion, optimizer_settings
 
 _OUT_ACTIVATIONS = {
     "log_loss": {"logistic", "softmax"},
@@ -54,26 +54,26 @@ def to_sklearn(estimator):
     theirs = MLPClassifier() if is_classifier(estimator) else MLPRegressor()
     parameters = deepcopy(estimator.get_params(deep=False))
     theirs.set_params(**{name: parameters[name] for name in theirs.get_params()})
-    _check_expressible(estimator, theirs)
+    _check_representable(estimator, theirs)
     _copy_attributes(estimator, theirs)
     theirs._random_state = check_random_state(theirs.random_state)
     theirs._best_coefs = [kernel.copy() for kernel in theirs.coefs_]
     theirs._best_intercepts = [bias.copy() for bias in theirs.intercepts_]
-    if hasattr(estimator, "_optimizer_state"):
+    if _has_their_optimizer(estimator):
         theirs._optimizer = _their_optimizer(estimator, theirs.coefs_ + theirs.intercepts_)
     return theirs
 
 
-def _check_expressible(estimator, theirs):
+def _check_representable(estimator, theirs):
     name = type(theirs).__name__
     try:
         theirs._validate_params()
     except ValueError as error:
-        raise ValueError(f"this model is none that {name} can express: {error}") from None
+        raise ValueError(f"{name} cannot represent this model: {error}") from None
     outputs = _OUT_ACTIVATIONS[theirs.loss]
     if estimator.loss != theirs.loss or estimator.out_activation_ not in outputs:
         raise ValueError(
-            f"this model is none that {name} can express: with loss={estimator.loss!r} its outputs are "
+            f"{name} cannot represent this model: with loss={estimator.loss!r} its outputs are "
             f"{estimator.out_activation_!r}, where {name} has loss={theirs.loss!r} and outputs among "
             f"{sorted(outputs)}"
         )
@@ -90,6 +90,15 @@ def _copied(value):
     if isinstance(value, np.generic):
         return value.item()
     return [_copied(item) for item in value] if isinstance(value, list) else deepcopy(value)
+
+
+def _has_their_optimizer(estimator):
+    """Whether scikit-learn has the optimizer that trained the model, if one did, and its schedule."""
+    if not hasattr(estimator, "_optimizer_state"):
+        return False
+    solver, values, *_ = estimator._optimizer_state
+    schedule = dict(zip(optimizer_settings(estimator), values, strict=True))["schedule"]
+    return solver in _OPTIMIZERS and schedule != SCHEDULES["cosine"].number
 
 
 def _their_optimizer(estimator, parameters):
@@ -144,6 +153,7 @@ def _set_stochastic_state(estimator, optimizer):
         learning_rate, step = optimizer.learning_rate, 0.0  # sgd does not count its steps
     else:
         learning_rate, step = optimizer.learning_rate_init, float(optimizer.t)
+    estimator._criterion = criterion(estimator)
     depth = len(estimator.coefs_)
     slots = [
         [(kernel.copy(), bias.copy()) for kernel, bias in zip(slot[:depth], slot[depth:], strict=True)]

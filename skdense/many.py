@@ -96,7 +96,9 @@ def check_estimators(estimators):
         if not isinstance(estimator, BaseLowLevelMLP):
             raise TypeError(
                 "estimators must be LowLevelMLPClassifier or LowLevelMLPRegressor instances, got "
-                f"{estimator!r}"
+                f"{estimator!r}; a Pipeline, or another estimator that contains networks, is fitted "
+                "together with others by scikit-learn's searches and cross-validation, or "
+                "joblib.Parallel, within joblib.parallel_config('skdense')"
             )
     if len({id(estimator) for estimator in estimators}) < len(estimators):
         raise ValueError("estimators must be distinct objects; use sklearn.base.clone")

@@ -12,6 +12,14 @@ from skdense.fit.fitting import fit_estimator
 from skdense.fit.validation import FitInput
 
 
+class _Losses(StrOptions):
+    """A constraint: one of the names of losses."""
+
+    def __str__(self):
+        order = "loss comes first, as in MLPRegressor; pass hidden_layer_sizes by keyword"
+        return f"{super().__str__()} ({order})"
+
+
 class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
     """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPRegressor.
 
@@ -82,7 +90,8 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
         Whether to print the loss of each epoch.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the parameters of the last fit, with a new optimizer.
+        Whether `fit` goes on from the parameters of the last fit, with a new optimizer. The best epoch
+        so far counts, unless epochs are now judged by something else, such as another `loss`.
 
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
@@ -144,9 +153,10 @@ default='glorot_uniform'
         Number of epochs over which the learning rate of 'sgd', 'adam' and 'adamw' rises at first, from
         step to step and linearly; 0.5 is half an epoch. A cosine schedule begins after it.
 
-    max_grad_norm : float or None, default=None
+    max_grad_norm : float, inf or None, default=None
         Longest gradient of 'sgd', 'adam' and 'adamw': where the norm of the gradient, of all kernels
         and biases together and with the penalty, is larger, the gradient is scaled down to this norm.
+        None and inf set no limit.
 
     validation_metric : {'r2', 'loss'}, default='r2'
         The score on validation samples, by which early stopping stops and keeps the best epoch: R2 or
@@ -234,7 +244,7 @@ default='glorot_uniform'
 
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
-        "loss": [StrOptions(set(Continuous.losses))],
+        "loss": [_Losses(set(Continuous.losses))],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "validation_metric": [StrOptions({"r2", "loss"})],
     }

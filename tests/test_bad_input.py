@@ -258,6 +258,14 @@ def test_a_first_fit_that_fails_leaves_no_trace(bad_X, bad_y, match):
         model.predict(X)
 
 
+@pytest.mark.parametrize("method", ["fit", "predict"])
+def test_nan_names_the_estimators_for_tables_before_those_of_scikit_learn(fitted, method):
+    arguments = (replaced(X, np.nan), y) if method == "fit" else (replaced(X, np.nan),)
+    message = assert_refused(fitted, lambda: getattr(fitted, method)(*arguments))
+    assert message.startswith("Input X contains NaN.\nskdense.make_tabular_classifier and ")
+    assert "HistGradientBoosting" in message
+
+
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
 def test_prediction_refuses_what_fit_refuses(fitted, method):
     predict = getattr(fitted, method)

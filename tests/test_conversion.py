@@ -126,6 +126,28 @@ def test_parameters_that_scikit_learn_does_not_have_are_left_out():
 
 
 @pytest.mark.parametrize(
+    ("parameters", "changes"),
+    [
+        ({"solver": "adamw"}, {"solver": "adam"}),
+        ({"learning_rate": "cosine"}, {"learning_rate": "constant"}),
+    ],
+    ids=["adamw", "cosine"],
+)
+def test_an_optimizer_that_scikit_learn_does_not_have_stays_behind(parameters, changes):
+    X, y = make_problem()
+    ours = LowLevelMLPClassifier(**SETTINGS | parameters).fit(X, y).set_params(**changes)
+
+    theirs = ours.to_sklearn()
+
+    np.testing.assert_array_equal(theirs.predict(X), ours.predict(X))
+    # partial_fit makes a new Adam, whose first step is the learning rate in each parameter's direction.
+    before = [kernel.copy() for kernel in theirs.coefs_]
+    theirs.set_params(batch_size=len(X), alpha=0).partial_fit(X, y)
+    steps = np.abs(theirs.coefs_[0] - before[0])
+    np.testing.assert_allclose(np.median(steps[steps > 0]), ours.learning_rate_init, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [
         ("binary", {"loss": "squared_error"}, "loss='squared_error'"),
@@ -136,7 +158,7 @@ def test_parameters_that_scikit_learn_does_not_have_are_left_out():
 )
 def test_what_scikit_learn_cannot_express_is_an_error(kind, changes, message):
     ours, *_ = pair(*next(case for case in CASES if case[0] == kind))
-    with pytest.raises(ValueError, match=f"(?s)none that MLP.*{message}"):
+    with pytest.raises(ValueError, match=f"(?s)MLP.* cannot represent this model.*{message}"):
         ours.set_params(**changes).to_sklearn()
 
 

@@ -15,6 +15,7 @@ from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers import (
@@ -544,6 +545,7 @@ def test_warnings_are_given_where_fit_many_is_called():
     [
         ([], {}, ValueError, "at least one LowLevelMLPClassifier"),
         ([net(), LogisticRegression()], {}, TypeError, "got LogisticRegression"),
+        ([make_pipeline(net())], {}, TypeError, r"Pipeline.*joblib.parallel_config\('skdense'\)"),
         ([net(), LowLevelMLPClassifier], {}, TypeError, "LowLevelMLPRegressor instances"),
         ([net()] * 2, {}, ValueError, "distinct objects"),
         ([net(), net()], {"subsets": [None]}, ValueError, "subsets.* 2 estimators, got 1"),

@@ -431,6 +431,7 @@ BAD_INPUT = {
     "too few": ({}, X, Y[:-1], "inconsistent numbers of samples"),
     "negative": ({"loss": "poisson"}, X, Y, "out of the valid range of loss='poisson'.* got -"),
     "an unknown loss": ({"loss": "log_loss"}, X, Y, "The 'loss' parameter"),
+    "widths as a loss": ({"loss": (32,)}, X, Y, "pass hidden_layer_sizes by keyword.*Got \\(32,\\)"),
     "a quantile of 1": ({"loss": "quantile", "quantile": 1.0}, X, Y, "The 'quantile' parameter"),
     "a quantile in percent": ({"loss": "quantile", "quantile": 90}, X, Y, "The 'quantile' parameter"),
 }

@@ -376,6 +376,15 @@ def test_clipping_keeps_the_direction_and_shortens_only_what_is_too_long():
         np.testing.assert_allclose(short[2], piece[2] / norms[2], rtol=1e-14)
 
 
+@pytest.mark.parametrize("limit", [np.inf, 1e300])
+def test_a_limit_beyond_the_range_of_the_dtype_clips_nothing(limit):
+    models = [
+        LowLevelMLPClassifier(**SETTINGS, dtype="float32", max_grad_norm=each).fit(X, Y)
+        for each in (limit, None)
+    ]
+    assert_identical(*models)
+
+
 # --- what early stopping watches ---------------------------------------------------------------------
 
 
@@ -387,6 +396,49 @@ def test_a_regressor_can_keep_the_epoch_of_the_lowest_loss():
     lowest = mean_squared_error(NUMBERS[:30], model.predict(X[:30])) / 2
     np.testing.assert_allclose(-model.best_validation_score_, lowest, rtol=1e-12)
     assert model.best_validation_score_ == max(model.validation_scores_)
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "before", "after"),
+    [
+        (LowLevelMLPClassifier(), Y, {"early_stopping": True}, {"validation_metric": "loss"}),
+        (LowLevelMLPClassifier(), Y, {"early_stopping": True}, {"early_stopping": False}),
+        (LowLevelMLPClassifier(), Y, {"early_stopping": False}, {"early_stopping": True}),
+        (LowLevelMLPRegressor(), NUMBERS, {"early_stopping": True}, {"loss": "absolute_error"}),
+        (LowLevelMLPRegressor("quantile"), NUMBERS, {"early_stopping": True}, {"quantile": 0.9}),
+        (LowLevelMLPRegressor(), NUMBERS, {"early_stopping": False}, {"loss": "absolute_error"}),
+    ],
+    ids=["metric", "to the training loss", "to a score", "score", "quantile", "training loss"],
+)
+@pytest.mark.parametrize("again", ["a warm start", "partial_fit"])
+def test_an_epoch_is_not_compared_with_the_best_by_another_criterion(model, y, before, after, again):
+    model = clone(model).set_params(**SETTINGS, warm_start=True, **before).fit(X, y)
+    model._no_improvement_count = 5
+    earlier, n_epochs = model.coefs_[0], len(model.loss_curve_)
+    model.set_params(**after)
+
+    if again == "partial_fit":
+        model.set_params(early_stopping=False).partial_fit(X, y)
+    else:
+        model.fit(X, y)
+
+    assert not np.array_equal(model.coefs_[0], earlier)
+    assert model._no_improvement_count < 5
+    if model.early_stopping:
+        assert model.best_validation_score_ == max(model.validation_scores_[-model.n_iter_ :])
+    else:
+        assert model.best_loss_ == min(model.loss_curve_[n_epochs:])
+
+
+def test_the_best_epoch_stays_the_one_to_beat_if_the_criterion_stays():
+    model = LowLevelMLPRegressor(**SETTINGS, warm_start=True, early_stopping=True).fit(X, NUMBERS)
+    coefs, best = model.coefs_, model.best_validation_score_ + 1
+    model.best_validation_score_ = best
+    # These count in no score, or only for other losses.
+    model.set_params(alpha=0.1, dropout=0.5, quantile=0.9).fit(X, NUMBERS)
+
+    assert model.best_validation_score_ == best
+    np.testing.assert_array_equal(model.coefs_[0], coefs[0])
 
 
 # --- smoothed labels ---------------------------------------------------------------------------------

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from scipy.sparse import csr_matrix
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
@@ -293,6 +295,35 @@ def test_a_pipeline_transforms_it_like_x():
     )  # fmt: skip
     assert pipeline[-1].validation_loss_curve_ == by_hand.validation_loss_curve_
     assert pipeline[-1].loss_curve_ == by_hand.loss_curve_
+
+
+@pytest.mark.parametrize("data", [load_iris, load_wine, load_diabetes, load_breast_cancer])
+def test_a_validation_set_that_a_pipeline_does_not_transform_warns(data):
+    X, y = data(return_X_y=True)
+    X, X_val, y, y_val = train_test_split(100 + 10 * X, y > y.mean(), test_size=0.1, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), LowLevelMLPClassifier((7, 4), max_iter=1))
+    name = "lowlevelmlpclassifier"
+
+    with pytest.warns(UserWarning, match=r"transform_input=\['X_val'\]") as caught:
+        pipeline.fit(X, y, **{f"{name}__X_val": X_val, f"{name}__y_val": y_val})
+
+    assert "lie outside of the range" in str(caught[0].message)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("n_val", [1, 2, 30])
+@pytest.mark.parametrize("case", ["heavy tails", "a later time", "constant", "sparse"])
+def test_a_validation_set_of_other_ranges_does_not_warn(case, n_val):
+    X, y, X_val, y_val = split_problem(n_val=30)
+    X, X_val = (np.tan(part) if case == "heavy tails" else part.copy() for part in (X, X_val))
+    if case == "a later time":
+        X[:, 0], X_val[:, 0] = np.arange(100), 100 + np.arange(30)
+    if case == "constant":
+        X[:, :3] = X_val[:, :3] = 7
+    if case == "sparse":
+        X, X_val = csr_matrix(X > 0.5, dtype=float), csr_matrix((X_val > 0.5) * 9.0)
+    LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X_val[:n_val], y_val=y_val[:n_val])
 
 
 # --- bad input ---------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def prepare(estimator, given):
     if optimizer != "lbfgs":
         spec = spec._replace(
             dropout=bool(dropout),
-            clips=estimator.max_grad_norm is not None,
+            clips=_clips(estimator, dtype),
             paced=settings["warmup"] > 0 or settings["schedule"] in _SCHEDULES_WITHIN_EPOCHS,
             scores_loss=validation is not None and estimator.validation_metric == "loss",
         )
@@ -132,6 +132,11 @@ def _dropout(estimator, random_state):
     """A new seed, and the rate of each hidden layer; nothing, and no draw, if all rates are 0."""
     rates = dropout_rates(estimator)
     return (random_state.randint(2**31), *rates) if any(rates) else ()
+
+
+def _clips(estimator, dtype):
+    """Whether gradients are clipped: no number of the dtype exceeds a limit beyond its range."""
+    return estimator.max_grad_norm is not None and estimator.max_grad_norm <= float(np.finfo(dtype).max)
 
 
 def _batch_capacity(estimator, given, n_samples):
@@ -191,28 +196,33 @@ def _optimizer_start(estimator, goes_on, incremental):
 
     partial_fit keeps the optimizer with the settings it was made with, whatever the parameters are by
     now, as MLPClassifier does; a warm start makes a new one, and takes new patience if the last fit's
-    was exhausted.
+    was exhausted. Both start with a new best where an epoch is judged by another criterion than before.
     """
     early_stopping = estimator.early_stopping
-    best = -np.inf if early_stopping else np.inf
     settings = optimizer_settings(estimator)
-    progress = Progress(settings["learning_rate_init"], best=best)
+    progress = Progress(settings["learning_rate_init"], best=-np.inf if early_stopping else np.inf)
     if not goes_on or not hasattr(estimator, "_optimizer_state"):
         return estimator.solver, settings, (), progress
-    earlier_best = estimator.best_validation_score_ if early_stopping else estimator.best_loss_
-    no_improvement = estimator._no_improvement_count
-    if not incremental and no_improvement > estimator.n_iter_no_change:
-        no_improvement = 0
-    progress = progress._replace(
-        best=best if earlier_best is None else earlier_best,
-        no_improvement=no_improvement,
-        samples_seen=estimator.t_,
-    )
+    progress = progress._replace(samples_seen=estimator.t_)
+    if getattr(estimator, "_criterion", None) == criterion(estimator):
+        best = estimator.best_validation_score_ if early_stopping else estimator.best_loss_
+        no_improvement = estimator._no_improvement_count
+        if not incremental and no_improvement > estimator.n_iter_no_change:
+            no_improvement = 0
+        progress = progress._replace(best=best, no_improvement=no_improvement)
     if not incremental:
         return estimator.solver, settings, (), progress
     solver, values, learning_rate, step, slots = estimator._optimizer_state
     settings = dict(zip(settings, values, strict=True))
     return solver, settings, slots, progress._replace(learning_rate=learning_rate, step=step)
+
+
+def criterion(estimator):
+    """What an epoch is judged by, as text: a best by another criterion is nothing to compare with."""
+    metric = estimator.validation_metric if estimator.early_stopping else "training loss"
+    quantile = estimator.quantile if estimator.loss == "quantile" else ""
+    smoothing = "" if estimator.early_stopping else getattr(estimator, "label_smoothing", "")
+    return f"{metric} {estimator.loss} {quantile} {smoothing}"
 
 
 def optimizer_settings(estimator):
@@ -249,7 +259,7 @@ def _hyper(estimator, target_type, settings, dtype, max_epochs, n_samples, n_val
         n_samples=n_samples,
         batch_size=min(batch_size, n_samples),
         n_validation=n_validation,
-        max_grad_norm=estimator.max_grad_norm or 0.0,
+        max_grad_norm=estimator.max_grad_norm if _clips(estimator, dtype) else 0.0,
         schedule_epochs=estimator.max_iter,
         **target_type.hyper,
     )

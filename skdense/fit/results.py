@@ -5,10 +5,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.collapse import likely_cause, warn_if_collapsed
-from skdense.fit.jobs import optimizer_settings
+from skdense.fit.jobs import criterion, optimizer_settings
 
 _STOCHASTIC_ATTRIBUTES = (
-    "best_loss_", "best_validation_score_", "_no_improvement_count", "_optimizer_state",
+    "best_loss_", "best_validation_score_", "_criterion", "_no_improvement_count", "_optimizer_state",
 )  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def stochastic_attributes(job, network):
         "best_validation_score_": progress.best if early_stopping else None,
         "n_iter_": int(progress.epochs),
         "t_": int(progress.samples_seen),
+        "_criterion": criterion(job.estimator),
         "_no_improvement_count": int(progress.no_improvement),
         # Plain tuples of arrays, so that a saved model holds no class of ours but the estimator's.
         "_optimizer_state": (

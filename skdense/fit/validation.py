@@ -33,7 +33,22 @@ class FitInput(NamedTuple):
     validation_rows: np.ndarray | None = None
 
 
-_CHECKS = {"accept_sparse": "csr", "multi_output": True, "order": "C"}
+_FEWEST_TO_COMPARE = 10
+"""Fewer rows may lie outside of the range of others by chance."""
+
+
+def validated(estimator, X, y="no_validation", **checks):
+    """What scikit-learn's `validate_data` returns; an error about NaN names what accepts them."""
+    try:
+        return validate_data(estimator, X, y, accept_sparse="csr", **checks)
+    except ValueError as error:
+        before, nan, after = str(error).partition("contains NaN.\n")
+        if not nan:
+            raise
+        raise ValueError(
+            f"{before}{nan}skdense.make_tabular_classifier and skdense.make_tabular_regressor accept "
+            f"missing values, as they impute them.\n{after}"
+        ) from None
 
 
 def check_parameters(estimator, given):
@@ -92,7 +107,7 @@ def check_data(estimator, given, goes_on):
     """
     X, y = _check_arrays(estimator, given, goes_on)
     target_type = estimator._learn_targets(y, given, goes_on)
-    X_val, y_val = _check_validation_set(estimator, given, X.dtype, y, target_type)
+    X_val, y_val = _check_validation_set(estimator, given, X, y, target_type)
     weights, weights_val = _weights(target_type, given, X, y, X_val, y_val)
     data = Data(X, target_type.encode(y), weights)
     if X_val is None:
@@ -103,7 +118,9 @@ def check_data(estimator, given, goes_on):
 def _check_arrays(estimator, given, goes_on):
     """X as a float array or CSR matrix, and y, of one dimension where it has one column."""
     dtype = (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
-    X, y = validate_data(estimator, given.X, given.y, **_CHECKS, dtype=dtype, reset=not goes_on)
+    X, y = validated(
+        estimator, given.X, given.y, multi_output=True, order="C", dtype=dtype, reset=not goes_on
+    )
     if goes_on and estimator.dtype is None:
         X = X.astype(estimator.coefs_[0].dtype, copy=False)
     return X, one_column(y)
@@ -121,7 +138,7 @@ def one_column(y, name="y"):
     return column_or_1d(y)
 
 
-def _check_validation_set(estimator, given, dtype, y, target_type):
+def _check_validation_set(estimator, given, X, y, target_type):
     X_val, y_val = given.X_val, given.y_val
     if X_val is None and y_val is None:
         if given.sample_weight_val is not None:
@@ -132,14 +149,32 @@ def _check_validation_set(estimator, given, dtype, y, target_type):
     if X_val is None:
         raise ValueError("y_val is provided, but X_val was not provided.")
     try:
-        X_val, y_val = validate_data(estimator, X_val, y_val, **_CHECKS, dtype=dtype, reset=False)
+        X_val, y_val = validated(
+            estimator, X_val, y_val, multi_output=True, order="C", dtype=X.dtype, reset=False
+        )
     except ValueError as error:
         raise ValueError(f"X_val and y_val cannot be used: {error}") from error
     y_val = one_column(y_val, "y_val")
     if y_val.shape[1:] != y.shape[1:]:
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
     target_type.check(y_val, "y_val")
+    _warn_if_not_transformed(X, X_val)
     return X_val, y_val
+
+
+def _warn_if_not_transformed(X, X_val):
+    """Warn if most values of X_val lie outside of the range that their feature has in X."""
+    if issparse(X) or issparse(X_val):
+        return  # zeros, which are most values, stay zeros where sparse features are scaled
+    if min(len(X), len(X_val)) < _FEWEST_TO_COMPARE:
+        return
+    inside = np.mean((X_val >= X.min(axis=0)) & (X_val <= X.max(axis=0)))
+    if inside < 0.5:
+        warn_at_caller(
+            f"{1 - inside:.0%} of the values of X_val lie outside of the range that their feature has "
+            "in X. If this is a step of a Pipeline that transforms X, X_val is not transformed unless "
+            "it is named: Pipeline(..., transform_input=['X_val'])."
+        )
 
 
 def _weights(target_type, given, X, y, X_val, y_val):
