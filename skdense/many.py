@@ -80,7 +80,8 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None,
     estimators = list(estimators)
     check_estimators(estimators)
     inputs = _inputs(len(estimators), X, y, sample_weight, subsets)
-    errors = fit_inputs(estimators, inputs, n_jobs, verbose)
+    trained = FitPrinter(len(estimators)).print_fit if verbose else None
+    errors = fit_inputs(estimators, inputs, n_jobs, trained)
     for error in filter(None, errors):
         raise error
     return estimators
@@ -147,10 +148,12 @@ def _check_subset(rows, name):
         raise ValueError(f"{name} must have ints or bools, got an array of dtype {rows.dtype}")
 
 
-def fit_inputs(estimators, inputs, n_jobs=None, verbose=False, may_reach_max_iter=False):
+def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter=False):
     """Fit each estimator to its `FitInput`; return for each the error of its fit, or None.
 
-    With may_reach_max_iter a training that ends with its last epoch is no reason to warn.
+    `trained` is called, one call at a time but in any thread, with each estimator whose networks are
+    trained and its `Job`, or None for one that trains alone. With may_reach_max_iter a training that
+    ends with its last epoch is no reason to warn.
     """
     before = [dict(vars(estimator)) for estimator in estimators]
     errors = [None] * len(estimators)
@@ -175,8 +178,8 @@ def fit_inputs(estimators, inputs, n_jobs=None, verbose=False, may_reach_max_ite
                 estimator._validate_params()
                 with config_context(skip_parameter_validation=True):  # as within a fit
                     jobs[i] = prepare(estimator, given)
-        trained = FitPrinter(len(jobs) + len(alone)).print_fit if verbose else None
-        if train_jobs(list(jobs.values()), n_jobs, trained):
+        note = trained and (lambda job: trained(job.estimator, job))
+        if train_jobs(list(jobs.values()), n_jobs, note):
             raise KeyboardInterrupt
         for i, job in jobs.items():
             with noting_errors(i):
@@ -184,8 +187,8 @@ def fit_inputs(estimators, inputs, n_jobs=None, verbose=False, may_reach_max_ite
         for i in alone:
             with noting_errors(i), _raising_interrupts():
                 _fit_alone(estimators[i], inputs[i])
-            if trained is not None:
-                trained()
+                if trained is not None:
+                    trained(estimators[i], None)
     return errors
 
 

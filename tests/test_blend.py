@@ -1,5 +1,7 @@
 """Tests of blends of out-of-fold ensembles."""
 
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -179,7 +181,7 @@ def test_parameters_and_models_are_set_by_their_names():
     assert other.get_params()["linear"] is BAYES
     assert blend.get_params()["networks__estimator__max_iter"] == 60
     other.set_params(estimators=[("bayes", BAYES)], bayes__cv=2)
-    assert list(other.get_params(deep=False)) == ["estimators"]
+    assert set(other.get_params(deep=False)) == {"estimators", "verbose"}
     assert other.get_params()["bayes__cv"] == 2
 
 
@@ -198,8 +200,10 @@ def test_what_has_no_out_of_fold_predictions_is_refused(cancer):
         TypeError, match="model 'b' must be, or end with, a CrossFitClassifier or a Blend"
     ):
         BlendClassifier([("a", LINEAR), ("b", LogisticRegression())]).fit(*cancer)
-    with pytest.raises(ValueError, match=r"distinct names without '__', got the names \['a', 'a'\]"):
+    with pytest.raises(ValueError, match=r"distinct names without '__' .*, got the names \['a', 'a'\]"):
         BlendClassifier([("a", LINEAR), ("a", BAYES)]).fit(*cancer)
+    with pytest.raises(ValueError, match=r"got the names \['verbose'\]"):
+        BlendClassifier([("verbose", LINEAR)]).fit(*cancer)
     with pytest.raises(ValueError, match="at least one model"):
         BlendClassifier([]).fit(*cancer)
 
@@ -211,3 +215,27 @@ def test_a_fit_that_fails_leaves_the_last_one(cancer):
     with pytest.raises(ValueError, match="n_splits=4"):
         blend.fit(X[:2, :1], ["a", "b"])
     assert_array_equal(blend.predict_proba(X), before)
+
+
+def test_a_line_is_printed_for_each_model_and_one_for_the_blend(capsys):
+    X, y = (scale(part) for part in load_diabetes(return_X_y=True))
+    blend = BlendRegressor([("linear", RIDGE), ("near", NEIGHBOURS)], verbose=True).fit(X, y)
+    *models, last = capsys.readouterr().out.splitlines()
+    scores = [model.oof_score_ for model in blend.estimators_]
+    names = ["linear", "near"]
+    expected = [f"{name}: out-of-fold score {s:f}" for name, s in zip(names, scores, strict=True)]
+    assert sorted(models) == expected
+    linear, near = blend.weights_
+    assert last == (
+        f"Blend of {linear:.3g} linear, {near:.3g} near: out-of-fold score {blend.oof_score_:f}"
+    )
+
+
+def test_a_notebooks_picture_shows_the_fitted_models_and_their_weights(blend):
+    picture = re.sub("<[^>]*>|\\s+", " ", blend._repr_html_())
+    assert re.search(r"n_estimators_ +int +10 ", picture)
+    assert re.search(r"weights_ +ndarray\[float64\]\(3,\)", picture)
+    for fitted in (blend, blend.named_estimators_.networks[-1]):
+        assert re.search(rf"oof_score_ +float +{fitted.oof_score_:.4g} ", picture)
+    assert "Fitted" in picture
+    assert "linear" in BlendClassifier([("linear", LINEAR)])._repr_html_()

@@ -1,5 +1,7 @@
 """Tests of the out-of-fold ensembles."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -281,3 +283,44 @@ def test_a_fit_that_fails_leaves_the_last_one(iris, ensemble):
     with pytest.raises(ValueError, match="n_splits=3"):
         ensemble.fit(X[:2, :1], ["a", "b"])
     assert_array_equal(ensemble.predict_proba(X), before)
+
+
+def test_a_line_is_printed_for_each_member_and_one_for_the_ensemble(iris, capsys):
+    CrossFitClassifier(CLASSIFIER, folds(iris[0]), random_state=0, verbose=True).fit(*iris)
+    *members, last = capsys.readouterr().out.splitlines()
+    for i in (1, 2, 3):
+        assert any(
+            re.fullmatch(
+                rf"Fold {i} of 3: \d+ iterations, loss = [\d.]+, best validation score: [\d.]+", line
+            )
+            for line in members
+        )
+    assert len(members) == 3
+    assert re.fullmatch(r"All 3 folds: out-of-fold score [\d.]+, temperature [\d.]+", last)
+
+
+def test_the_line_of_a_member_that_is_no_network_has_the_score_on_its_fold(iris, capsys):
+    X, _ = iris
+    ensemble = CrossFitRegressor(Ridge(), folds(X), verbose=True).fit(X, X[:, 0])
+    *members, last = capsys.readouterr().out.splitlines()
+    scores = [
+        model.score(X[held_out], X[held_out, 0])
+        for model, (_, held_out) in zip(ensemble.estimators_, folds(X), strict=True)
+    ]
+    assert sorted(members) == [f"Fold {i} of 3: score {score:f}" for i, score in enumerate(scores, 1)]
+    assert last == f"All 3 folds: out-of-fold score {ensemble.oof_score_:f}"
+
+
+def test_the_line_of_lbfgs_has_its_iterations(iris, capsys):
+    network = clone(CLASSIFIER).set_params(early_stopping=False, solver="lbfgs", max_iter=300)
+    ensemble = CrossFitClassifier(network, folds(iris[0]), random_state=0, verbose=True).fit(*iris)
+    lines = capsys.readouterr().out.splitlines()
+    for i, member in enumerate(ensemble.estimators_):
+        assert lines[i] == f"Fold {i + 1} of 3: {member.n_iter_} iterations, loss = {member.loss_:.8f}"
+
+
+def test_a_notebooks_picture_tells_how_many_members_there_are_and_how_good_they_are(ensemble):
+    picture = re.sub("<[^>]*>|\\s+", " ", ensemble._repr_html_())
+    assert re.search(r"n_estimators_ +int +3 ", picture)
+    assert re.search(rf"oof_score_ +float +{ensemble.oof_score_:.4g} ", picture)
+    assert re.search(rf"temperature_ +float +{ensemble.temperature_:.4g} ", picture)

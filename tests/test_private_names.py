@@ -16,6 +16,7 @@ import pytest
 import sklearn
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
+from sklearn.ensemble import VotingClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils import _safe_indexing
@@ -39,6 +40,7 @@ IMPORTED = {
 OF_ESTIMATORS = {
     "_init_callback_context",
     "_parameter_constraints",
+    "_sk_visual_block_",
     "_skl_callbacks",
     "_validate_params",
 }
@@ -86,7 +88,7 @@ def test_no_other_private_attribute_is_used():
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             used.add(node.value)  # as in hasattr
     others = {name for name in used if is_private(name)} - ours
-    set_here_too = {"_label_binarizer", "_parameter_constraints"}
+    set_here_too = {"_label_binarizer", "_parameter_constraints", "_sk_visual_block_"}
     in_saved_state = {"_skdense_version"}
     listed = OF_ESTIMATORS | OF_NETWORKS | OF_PYTHON
     assert others - in_saved_state == listed - set_here_too
@@ -214,3 +216,11 @@ def test_a_fitted_network_of_scikit_learn_has_these_attributes(solver, optimizer
     assert vars(network).keys() >= OF_NETWORKS
     assert type(network._optimizer) is optimizer
     assert network._label_binarizer.y_type_ == "binary"
+
+
+def test_a_voting_classifier_has_a_visual_block_of_its_models():
+    models = [("a", MLPClassifier()), ("b", MLPClassifier())]
+    block = VotingClassifier(models)._sk_visual_block_()
+    assert block.kind == "parallel"
+    assert block.names == ("a", "b")
+    assert list(block.estimators) == [model for _, model in models]

@@ -9,46 +9,65 @@ from sklearn.utils.validation import has_fit_parameter, validate_data
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.ends import fit_parameters
+from skdense.fit.observers import outcome
 from skdense.fit.validation import FitInput, one_column
 from skdense.many import fit_inputs
 
 
-def fit_folds(models, X, y, sample_weight, folds):
+def fit_folds(models, X, y, sample_weight, folds, verbose):
     """Fit each model to the training rows of its fold, all at the same time; return them.
 
     Models that stop early are stopped by the rows that their fold holds out. `folds` has pairs of
-    arrays of ints: the rows to train on and those held out.
+    arrays of ints: the rows to train on and those held out. With verbose, a line is printed for each
+    model as it is fitted.
     """
     if not isinstance(models[0], BaseLowLevelMLP):
         with parallel_config("skdense"):  # networks within the models train together, too
             return Parallel()(
-                delayed(_fit_fold)(model, X, y, sample_weight, *fold)
-                for model, fold in zip(models, folds, strict=True)
+                delayed(_fit_fold)(model, X, y, sample_weight, *fold, name if verbose else None)
+                for model, fold, name in zip(models, folds, _names(models), strict=True)
             )
+    names = {id(model): name for model, name in zip(models, _names(models), strict=True)}
+
+    def print_outcome(model, job):
+        if job is None:
+            print(f"{names[id(model)]}: {model.n_iter_} iterations, loss = {model.loss_:.8f}")
+        else:
+            for network in job.networks:  # several draws of one model
+                print(f"{names[id(model)]}: {outcome(network)}")
+
     inputs = [
         FitInput(X, y, sample_weight, rows=rows, validation_rows=held_out if stops_early else None)
         for stops_early in [models[0].early_stopping]
         for rows, held_out in folds
     ]
     # Early stopping keeps the best epoch, whichever was the last.
-    errors = fit_inputs(models, inputs, may_reach_max_iter=models[0].early_stopping)
+    trained = print_outcome if verbose else None
+    errors = fit_inputs(models, inputs, trained=trained, may_reach_max_iter=models[0].early_stopping)
     for error in filter(None, errors):
         raise error
     return models
 
 
-def _fit_fold(model, X, y, sample_weight, rows, held_out):
+def _names(models):
+    return [f"Fold {i} of {len(models)}" for i in range(1, len(models) + 1)]
+
+
+def _fit_fold(model, X, y, sample_weight, rows, held_out, name):
     weights = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
-    validation = {}
+    validation, known = {}, held_out
     if getattr(model, "early_stopping", False) and has_fit_parameter(model, "X_val"):
         if is_classifier(model):
-            held_out = held_out[np.isin(y[held_out], y[rows])]  # the model knows no other classes
-        if len(held_out):
-            validation = {"X_val": _safe_indexing(X, held_out), "y_val": y[held_out]}
+            known = held_out[np.isin(y[held_out], y[rows])]  # the model knows no other classes
+        if len(known):
+            validation = {"X_val": _safe_indexing(X, known), "y_val": y[known]}
             if sample_weight is not None:
-                validation["sample_weight_val"] = sample_weight[held_out]
+                validation["sample_weight_val"] = sample_weight[known]
     parameters = fit_parameters(model, **weights)
-    return model.fit(_safe_indexing(X, rows), y[rows], **parameters, **validation)
+    model.fit(_safe_indexing(X, rows), y[rows], **parameters, **validation)
+    if name is not None:
+        print(f"{name}: score {model.score(_safe_indexing(X, held_out), y[held_out]):f}")
+    return model
 
 
 def check_table(estimator, X, y=None, *, reset):

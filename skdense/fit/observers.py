@@ -44,13 +44,15 @@ class DrawPrinter:
 
     def print_draw(self, network):
         """Print how a trained network ended."""
-        progress = network.progress
-        loss = network.curves.loss[-1] if progress.epochs else float("nan")
-        score = f", best validation score: {progress.best:f}" if network.hyper.early_stopping else ""
-        print(
-            f"Initialization {self.numbers[network]} of {len(self.numbers)}: "
-            f"{progress.epochs:.0f} iterations, loss = {loss:.8f}{score}"
-        )
+        print(f"Initialization {self.numbers[network]} of {len(self.numbers)}: {outcome(network)}")
+
+
+def outcome(network):
+    """How a training ended, in words."""
+    progress = network.progress
+    loss = network.curves.loss[-1] if progress.epochs else float("nan")
+    score = f", best validation score: {progress.best:f}" if network.hyper.early_stopping else ""
+    return f"{progress.epochs:.0f} iterations, loss = {loss:.8f}{score}"
 
 
 class FitPrinter:
@@ -60,7 +62,7 @@ class FitPrinter:
         self.n_fits, self.n_over = n_fits, 0
         self._lock = Lock()
 
-    def print_fit(self, _=None):
+    def print_fit(self, *_):
         """Count a fit that is over."""
         with self._lock:
             self.n_over += 1

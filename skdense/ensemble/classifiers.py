@@ -1,0 +1,375 @@
+"""CrossFitClassifier and BlendClassifier: what is particular about probabilities."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin, is_classifier
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils import _safe_indexing
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from skdense.base import BaseLowLevelMLP
+from skdense.ensemble.blend import BaseBlend
+from skdense.ensemble.conversion import converted, voting
+from skdense.ensemble.crossfit import BaseCrossFit
+from skdense.ensemble.ends import last_of
+from skdense.ensemble.folds import mean_by_row
+from skdense.ensemble.temperature import at_temperature, learn_temperature, tempered
+from skdense.ensemble.weights import best_weights
+
+__all__ = ["BlendClassifier", "CrossFitClassifier"]
+
+
+class CrossFitClassifier(ClassifierMixin, BaseCrossFit):
+    r"""Classifiers of the same settings, each fitted to all folds but one, and averaged.
+
+    The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
+    network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
+    sample is lost to validation; so do other classifiers whose `fit` takes `X_val`. The logits of the
+    samples by the member that did not see them give one temperature :math:`T`, by which the log-loss is
+    lowest [1]_; the probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over
+    the members. Where samples are few, a prior draws :math:`T` towards 1. All networks are trained at
+    the same time, as by :func:`skdense.fit_many`, on one copy of the data.
+
+    Parameters
+    ----------
+    estimator : classifier with `predict_proba`
+        A :class:`skdense.LowLevelMLPClassifier` or any other, of which clones are fitted, with other
+        seeds.
+
+    cv : int, cross-validation generator or iterable, default=8
+        The folds. An int is a number of stratified, shuffled folds. A generator may leave samples out:
+        a member is fitted to nothing but the training set of its split.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the folds, if `cv` is an int, and the seeds of each member.
+
+    verbose : bool or int, default=False
+        Whether to print a line for each member as it is fitted, with its score on its fold, and the
+        out-of-fold score.
+
+    Attributes
+    ----------
+    estimators_ : list of classifiers
+        The members, in the order of the folds.
+
+    n_estimators_ : int
+        The number of members.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+
+    temperature_ : float
+        What the logits are divided by. It is learned between 0.22 and 4.5.
+
+    oof_probabilities_ : ndarray of shape (n_samples, n_classes)
+        The probabilities of each sample by the member that held it out, at the temperature; their mean
+        if several did, NaN if none did. With its fold, a member has at most chosen its epoch.
+
+    oof_score_ : float
+        The accuracy of these.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    CrossFitRegressor : The same for numbers to predict.
+    BlendClassifier : Ensembles of several kinds, with weights.
+    skdense.make_tabular_classifier : The ensemble for tables of numbers and categories.
+
+    References
+    ----------
+    .. [1] Guo, Pleiss, Sun and Weinberger (2017), "On Calibration of Modern Neural Networks", ICML.
+
+    Examples
+    --------
+    >>> from skdense import LowLevelMLPClassifier
+    >>> from skdense.datasets import make_two_clouds
+    >>> from skdense.ensemble import CrossFitClassifier
+    >>> X, y = make_two_clouds(100, random_state=0)
+    >>> network = LowLevelMLPClassifier((8,), learning_rate_init=0.01, max_iter=30, early_stopping=True)
+    >>> ensemble = CrossFitClassifier(network, cv=4, random_state=0).fit(X, y)
+    >>> len(ensemble.estimators_), ensemble.predict_proba([[0, 3]]).shape
+    (4, (1, 2))
+    """
+
+    _splitters = StratifiedKFold, StratifiedGroupKFold
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            The labels of the highest probability.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns ordered as `classes_`.
+        """
+        X = self._checked(X)
+        outputs = (self._log_probabilities(model, X) for model in self.estimators_)
+        return np.mean([np.exp(at_temperature(self.temperature_, o)) for o in outputs], axis=0)
+
+    def _check_estimator(self):
+        if not (is_classifier(self.estimator) and hasattr(self.estimator, "predict_proba")):
+            raise TypeError(
+                f"estimator must be a classifier that has predict_proba, got {self.estimator!r}"
+            )
+
+    def to_sklearn(self):
+        """Convert to the VotingClassifier that is the same ensemble.
+
+        Its members are scikit-learn's networks, whose output layers are divided by the temperature. The
+        probabilities are the same up to rounding, and need neither this package nor TensorFlow.
+
+        Returns
+        -------
+        model : VotingClassifier
+            The fitted model, which shares nothing with this one.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's networks cannot express one of the members, or if the members are no
+            networks: nothing else has a place for the temperature.
+        """
+        check_is_fitted(self)
+        members = (converted(model, self.temperature_) for model in self.estimators_)
+        return voting(self, {f"fold {i}": member for i, member in enumerate(members)})
+
+    def _check_y(self, y):
+        check_classification_targets(y)
+        if y.ndim > 1:
+            raise ValueError(f"y must have one label for each sample, got shape {y.shape}")
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y must have at least two classes, got one class: {self.classes_.tolist()}"
+            )
+        return y
+
+    def _log_probabilities(self, model, X):
+        """A model's log-probabilities of all classes, of which it may not know some."""
+        if isinstance(model, BaseLowLevelMLP):
+            return model.predict_log_proba(X)  # from the logits, so that none is -inf
+        known = model.predict_proba(X)
+        probabilities = np.zeros((len(known), len(self.classes_)))
+        probabilities[:, np.searchsorted(self.classes_, model.classes_)] = known
+        return np.log(np.maximum(probabilities, np.finfo(float).eps))
+
+    def _learn_out_of_fold(self, X, y, sample_weight, held_out):
+        rows = np.concatenate(held_out)
+        outputs = np.concatenate(
+            [
+                self._log_probabilities(model, _safe_indexing(X, part))
+                for model, part in zip(self.estimators_, held_out, strict=True)
+            ]
+        )
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        of_label = np.arange(len(rows)), np.searchsorted(self.classes_, y[rows])
+
+        def log_loss(temperature):
+            return -np.average(at_temperature(temperature, outputs)[of_label], weights=weight[rows])
+
+        self.temperature_ = learn_temperature(log_loss, weight[rows].sum())
+        probabilities = np.exp(at_temperature(self.temperature_, outputs))
+        self.oof_probabilities_ = mean_by_row(rows, probabilities, len(y))
+        seen = np.unique(rows)
+        predicted = self.classes_[self.oof_probabilities_[seen].argmax(axis=1)]
+        self.oof_score_ = accuracy_score(y[seen], predicted, sample_weight=weight[seen])
+
+    def _divide_logits(self, temperature):
+        """Divide the logits of all members by a further temperature."""
+        self.temperature_ *= temperature
+        self.oof_probabilities_ = tempered(temperature, self.oof_probabilities_)
+
+
+class BlendClassifier(ClassifierMixin, BaseBlend):
+    """Classifiers that vote with weights, chosen by their out-of-fold probabilities.
+
+    The models are fitted at the same time, and all of their networks train together. The weights, of
+    which none is negative, are those of the lowest log-loss of the mean of the out-of-fold
+    probabilities [1]_. Then the logits of all members are divided by one temperature. The probabilities
+    are the weighted mean of the models'.
+
+    Parameters
+    ----------
+    estimators : list of (str, model)
+        The models and their names. Each is a :class:`CrossFitClassifier` or another blend, or a
+        Pipeline that ends in one. Their folds may differ.
+
+    verbose : bool or int, default=False
+        Whether to print a line for each model as it is fitted, with its out-of-fold score, and the
+        weights and the out-of-fold score of the blend.
+
+    Attributes
+    ----------
+    estimators_ : list of models
+        The fitted models.
+
+    named_estimators_ : :class:`~sklearn.utils.Bunch`
+        The same, by their names.
+
+    n_estimators_ : int
+        The number of the members of all models.
+
+    weights_ : ndarray of shape (n_models,)
+        The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+
+    temperature_ : float
+        What the logits of all members are divided by, besides the models' own temperatures. The
+        models' `temperature_` and `oof_probabilities_` are those after this division.
+
+    oof_probabilities_ : ndarray of shape (n_samples, n_classes)
+        The probabilities of each sample by members that were not trained on it; NaN for a sample that
+        a model with a weight has never held out.
+
+    oof_score_ : float
+        The accuracy of these.
+
+    n_features_in_ : int
+        Number of features seen during fit, where X tells it.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    CrossFitClassifier : Models of one kind.
+    sklearn.ensemble.StackingClassifier : A model of the models' predictions.
+
+    References
+    ----------
+    .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes (2004), "Ensemble Selection from Libraries of
+       Models", ICML. The weights here are those of the convex problem that its greedy search solves.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from skdense import LowLevelMLPClassifier
+    >>> from skdense.datasets import make_two_clouds
+    >>> from skdense.ensemble import BlendClassifier, CrossFitClassifier
+    >>> X, y = make_two_clouds(100, random_state=0)
+    >>> network = LowLevelMLPClassifier((8,), learning_rate_init=0.01, max_iter=30, early_stopping=True)
+    >>> trees = HistGradientBoostingClassifier(max_iter=20)
+    >>> blend = BlendClassifier([
+    ...     ("networks", CrossFitClassifier(network, cv=4, random_state=0)),
+    ...     ("trees", CrossFitClassifier(trees, cv=4, random_state=0)),
+    ... ]).fit(X, y)
+    >>> blend.weights_.shape, blend.predict_proba([[0, 3]]).shape
+    ((2,), (1, 2))
+    """
+
+    _cross_fit = CrossFitClassifier
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            The labels of the highest probability.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns ordered as `classes_`.
+        """
+        X = self._check_X(X)
+        return self._mean(model.predict_proba(X) for model in self._models())
+
+    def to_sklearn(self):
+        """Convert to the VotingClassifier that is the same ensemble.
+
+        Each model that has a weight becomes a VotingClassifier of scikit-learn's networks, whose output
+        layers are divided by the temperatures, with the steps of a Pipeline that stand before it. The
+        probabilities are the same up to rounding, and need neither this package nor TensorFlow, unless
+        those steps do.
+
+        Returns
+        -------
+        model : VotingClassifier
+            The fitted model, which shares nothing with this one.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's networks cannot express one of the members, or if a model's members are no
+            networks: nothing else has a place for the temperature.
+        """
+        check_is_fitted(self)
+        return self._voting()
+
+    def _learn_out_of_fold(self, y, sample_weight):
+        self.classes_ = self.estimators_[0].classes_
+        outputs = np.array([last_of(model).oof_probabilities_ for model in self.estimators_])
+        seen = self._seen(outputs)
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        weight = weight[seen]
+        labels = np.searchsorted(self.classes_, y[seen])
+        of_label = np.arange(len(labels)), labels
+
+        def log_loss(right):
+            return -np.average(np.log(np.maximum(right, np.finfo(float).eps)), weights=weight)
+
+        of_labels = outputs[:, seen][:, *of_label]
+        self.weights_ = best_weights(lambda w: log_loss(w @ of_labels), len(outputs))
+        outputs = outputs[self.weights_ > 0][:, seen]
+
+        def log_loss_at(temperature):
+            return log_loss(self._mean(tempered(temperature, p) for p in outputs)[of_label])
+
+        self.temperature_ = learn_temperature(log_loss_at, weight.sum())
+        for model in self.estimators_:
+            last_of(model)._divide_logits(self.temperature_)
+        self.oof_probabilities_ = self._mean(last_of(m).oof_probabilities_ for m in self._models())
+        predicted = self.oof_probabilities_[seen].argmax(axis=1)
+        self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
+
+    def _divide_logits(self, temperature):
+        """Divide the logits of all members by a temperature."""
+        self.temperature_ *= temperature
+        for model in self.estimators_:
+            last_of(model)._divide_logits(temperature)
+        self.oof_probabilities_ = self._mean(last_of(m).oof_probabilities_ for m in self._models())

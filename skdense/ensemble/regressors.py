@@ -1,0 +1,325 @@
+"""CrossFitRegressor and BlendRegressor: what is particular about numbers."""
+
+import numpy as np
+from sklearn.base import RegressorMixin, is_regressor
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GroupKFold, KFold
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_is_fitted
+
+from skdense.base import BaseLowLevelMLP
+from skdense.ensemble.blend import BaseBlend
+from skdense.ensemble.conversion import converted, voting
+from skdense.ensemble.crossfit import BaseCrossFit
+from skdense.ensemble.ends import out_of_fold
+from skdense.ensemble.folds import mean_by_row
+from skdense.ensemble.intervals import learn_errors, predict_quantiles
+from skdense.ensemble.scaling import give_scale, scale_of
+from skdense.ensemble.weights import best_weights
+
+__all__ = ["BlendRegressor", "CrossFitRegressor"]
+
+
+class CrossFitRegressor(RegressorMixin, BaseCrossFit):
+    """Regressors of the same settings, each fitted to all folds but one, and averaged.
+
+    The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
+    network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
+    sample is lost to validation; so do other regressors whose `fit` takes `X_val`. The prediction is
+    the mean of the members'. All networks are trained at the same time, as by
+    :func:`skdense.fit_many`, on one copy of the data.
+
+    Parameters
+    ----------
+    estimator : regressor
+        A :class:`skdense.LowLevelMLPRegressor` or any other, of which clones are fitted, with other
+        seeds.
+
+    cv : int, cross-validation generator or iterable, default=8
+        The folds. An int is a number of shuffled folds. A generator may leave samples out: a member is
+        fitted to nothing but the training set of its split.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the folds, if `cv` is an int, and the seeds of each member.
+
+    verbose : bool or int, default=False
+        Whether to print a line for each member as it is fitted, with its score on its fold, and the
+        out-of-fold score.
+
+    scale_y : bool, default=False
+        Whether networks are trained on a scaled y, and their output layers are rescaled afterwards, so
+        that they predict y as it is. y gets mean 0 and variance 1, or mean 1 with ``loss="poisson"``,
+        which cannot be shifted. The networks' curves, and parameters such as the threshold of
+        ``loss="huber"``, are those of the scaled y.
+
+    Attributes
+    ----------
+    estimators_ : list of regressors
+        The members, in the order of the folds.
+
+    n_estimators_ : int
+        The number of members.
+
+    oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        The prediction of each sample by the member that held it out; their mean if several did, NaN if
+        none did. With its fold, a member has at most chosen its epoch.
+
+    oof_score_ : float
+        The R2 of these.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    CrossFitClassifier : The same for class labels.
+    BlendRegressor : Ensembles of several kinds, with weights.
+    skdense.make_tabular_regressor : The ensemble for tables of numbers and categories.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from skdense import LowLevelMLPRegressor
+    >>> from skdense.ensemble import CrossFitRegressor
+    >>> X, y = make_friedman1(200, random_state=0)
+    >>> network = LowLevelMLPRegressor(max_iter=30, learning_rate_init=0.01, early_stopping=True)
+    >>> ensemble = CrossFitRegressor(network, cv=4, random_state=0).fit(X, y)
+    >>> len(ensemble.estimators_), ensemble.predict(X[:3]).shape
+    (4, (3,))
+    """
+
+    _splitters = KFold, GroupKFold
+    _parameter_constraints = BaseCrossFit._parameter_constraints | {"scale_y": ["boolean"]}
+
+    def __init__(self, estimator, cv=8, *, random_state=None, verbose=False, scale_y=False):
+        super().__init__(estimator, cv, random_state=random_state, verbose=verbose)
+        self.scale_y = scale_y
+
+    def predict(self, X, quantiles=None):
+        """Predict numbers, or quantiles of them.
+
+        Quantiles are found from the errors of the out-of-fold predictions, without any further fits.
+        Where errors grow or shrink with what is predicted, so do the distances between the quantiles.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+        quantiles : float or list of float, default=None
+            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
+            values. None predicts numbers.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
+            ``(n_samples, n_outputs, n_quantiles)``.
+        """
+        X = self._checked(X)
+        predictions = np.mean([model.predict(X) for model in self.estimators_], axis=0)
+        return (
+            predictions
+            if quantiles is None
+            else predict_quantiles(self._errors, predictions, quantiles)
+        )
+
+    def to_sklearn(self):
+        """Convert to the VotingRegressor that is the same ensemble.
+
+        Networks become scikit-learn's; other members are copied. The predictions are the same up to
+        rounding, and need neither this package nor TensorFlow.
+
+        Returns
+        -------
+        model : VotingRegressor
+            The fitted model, which shares nothing with this one.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's networks cannot express one of the members.
+        """
+        check_is_fitted(self)
+        members = map(converted, self.estimators_)
+        return voting(self, {f"fold {i}": member for i, member in enumerate(members)})
+
+    def _check_estimator(self):
+        if not is_regressor(self.estimator):
+            raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
+        if self.scale_y and not isinstance(self.estimator, BaseLowLevelMLP):
+            raise TypeError(
+                f"scale_y=True takes a LowLevelMLPRegressor, got {self.estimator!r}; put it into a "
+                "TransformedTargetRegressor"
+            )
+
+    def _fit_folds(self, models, X, y, sample_weight, folds):
+        if not self.scale_y:
+            return super()._fit_folds(models, X, y, sample_weight, folds)
+        center, scale = scale_of(self.estimator, y, sample_weight)
+        models = super()._fit_folds(models, X, (y - center) / scale, sample_weight, folds)
+        for network in models:
+            give_scale(network, center, scale)
+        return models
+
+    def _check_y(self, y):
+        return y
+
+    def _learn_out_of_fold(self, X, y, sample_weight, held_out):
+        rows = np.concatenate(held_out)
+        outputs = np.concatenate(
+            [
+                model.predict(_safe_indexing(X, part))
+                for model, part in zip(self.estimators_, held_out, strict=True)
+            ]
+        )
+        self.oof_prediction_ = mean_by_row(rows, outputs, len(y))
+        seen = np.unique(rows)
+        weight = None if sample_weight is None else sample_weight[seen]
+        predictions = self.oof_prediction_[seen]
+        self.oof_score_ = r2_score(y[seen], predictions, sample_weight=weight)
+        self._errors = learn_errors(y[seen], predictions, weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+class BlendRegressor(RegressorMixin, BaseBlend):
+    """Regressors that are averaged with weights, chosen by their out-of-fold predictions.
+
+    The models are fitted at the same time, and all of their networks train together. The weights, of
+    which none is negative, are those of the lowest squared error of the mean of the out-of-fold
+    predictions. The prediction is the weighted mean of the models'.
+
+    Parameters
+    ----------
+    estimators : list of (str, model)
+        The models and their names. Each is a :class:`CrossFitRegressor` or another blend, or a Pipeline
+        or a :class:`~sklearn.compose.TransformedTargetRegressor` that ends in one. Their folds may
+        differ.
+
+    verbose : bool or int, default=False
+        Whether to print a line for each model as it is fitted, with its out-of-fold score, and the
+        weights and the out-of-fold score of the blend.
+
+    Attributes
+    ----------
+    estimators_ : list of models
+        The fitted models.
+
+    named_estimators_ : :class:`~sklearn.utils.Bunch`
+        The same, by their names.
+
+    n_estimators_ : int
+        The number of the members of all models.
+
+    weights_ : ndarray of shape (n_models,)
+        The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
+
+    oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        The prediction of each sample by members that were not trained on it; NaN for a sample that a
+        model with a weight has never held out.
+
+    oof_score_ : float
+        The R2 of these.
+
+    n_features_in_ : int
+        Number of features seen during fit, where X tells it.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    CrossFitRegressor : Models of one kind.
+    sklearn.ensemble.StackingRegressor : A model of the models' predictions.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from sklearn.linear_model import RidgeCV
+    >>> from skdense import LowLevelMLPRegressor
+    >>> from skdense.ensemble import BlendRegressor, CrossFitRegressor
+    >>> X, y = make_friedman1(200, random_state=0)
+    >>> network = LowLevelMLPRegressor(max_iter=30, learning_rate_init=0.01, early_stopping=True)
+    >>> blend = BlendRegressor([
+    ...     ("networks", CrossFitRegressor(network, cv=4, random_state=0)),
+    ...     ("linear", CrossFitRegressor(RidgeCV(), cv=4, random_state=0)),
+    ... ]).fit(X, y)
+    >>> blend.weights_.shape, blend.predict(X[:3]).shape
+    ((2,), (3,))
+    """
+
+    _cross_fit = CrossFitRegressor
+
+    def predict(self, X, quantiles=None):
+        """Predict numbers, or quantiles of them, as :meth:`CrossFitRegressor.predict` does.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+        quantiles : float or list of float, default=None
+            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
+            values. None predicts numbers.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
+            ``(n_samples, n_outputs, n_quantiles)``.
+        """
+        X = self._check_X(X)
+        predictions = self._mean(model.predict(X) for model in self._models())
+        return (
+            predictions
+            if quantiles is None
+            else predict_quantiles(self._errors, predictions, quantiles)
+        )
+
+    def to_sklearn(self):
+        """Convert to the VotingRegressor that is the same ensemble.
+
+        Each model that has a weight becomes a VotingRegressor of scikit-learn's networks and of copies
+        of other members, with the steps of a Pipeline that stand before it. The predictions are the
+        same up to rounding, and need neither this package nor TensorFlow, unless those steps do.
+
+        Returns
+        -------
+        model : VotingRegressor
+            The fitted model, which shares nothing with this one.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's networks cannot express one of the members.
+        """
+        check_is_fitted(self)
+        return self._voting()
+
+    def _learn_out_of_fold(self, y, sample_weight):
+        outputs = np.array([out_of_fold(model) for model in self.estimators_])
+        seen = self._seen(outputs)
+        weight = None if sample_weight is None else sample_weight[seen]
+        y = y[seen]
+        errors = (outputs[:, seen] - y).reshape(len(outputs), len(y), -1)
+        errors /= np.maximum(y.reshape(len(y), -1).std(axis=0), np.finfo(float).tiny)
+
+        def squared_error(weights):
+            squares = np.tensordot(weights, errors, axes=1) ** 2
+            return np.average(squares.mean(axis=1), weights=weight)
+
+        self.weights_ = best_weights(squared_error, len(outputs))
+        self.oof_prediction_ = self._mean(outputs[self.weights_ > 0])
+        predictions = self.oof_prediction_[seen]
+        self.oof_score_ = r2_score(y, predictions, sample_weight=weight)
+        self._errors = learn_errors(y, predictions, weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
