@@ -1,13 +1,9 @@
-"""A strong default for tables: a Pipeline of scikit-learn's parts before an ensemble of networks."""
+"""make_tabular_classifier and make_tabular_regressor: Pipelines with a default for tables."""
 
-from numbers import Real
-
-import numpy as np
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
-from sklearn.feature_selection import VarianceThreshold
-from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.pipeline import Pipeline, make_pipeline, make_union
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer, StandardScaler
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
@@ -30,7 +26,6 @@ _NETWORK = {
     "tol": 0.0,
     "dtype": "float32",
 }
-_N_KNOTS = 8
 _RARE = 5
 """The fewest samples of a category that has a column of its own."""
 
@@ -38,14 +33,17 @@ _RARE = 5
 def make_tabular_classifier(random_state=None, *, cv=8):
     """Make a classifier for tables of numbers and categories, with or without missing values.
 
-    It takes a DataFrame or an array as it is, without any settings. The result is a Pipeline with the
-    steps
+    It takes a DataFrame of pandas or polars, or an array, as it is, without any settings. The result is
+    a Pipeline with the steps
 
-    - `columns`: numbers are imputed by their median, scaled and softly clipped, and beside this
-      written as piecewise-linear functions between their quantiles [1]_; where values were missing has
-      columns of its own; categories, which are all columns that are not numbers, are one-hot, where
-      those of fewer than 5 samples share a column, which new ones get as well;
-    - `variable`: columns that are constant are dropped;
+    - `columns`: every column as numbers, by a :class:`skrub.TableVectorizer` where it does not hold
+      numbers or bools: the parts of dates, durations, numbers stored as strings, categories one-hot,
+      strings of 40 and more different values by their n-grams; where values were missing has columns
+      of its own; columns that are constant or empty are left out, with a warning that names them;
+    - `scaled`: each is centred, scaled and softly clipped (:class:`skrub.SquashingScaler`);
+    - `filled`: the median takes the place of missing numbers;
+    - `ramps`: beside each column with more than two values, piecewise-linear functions between its
+      quantiles [1]_;
     - `ensemble`: a :class:`skdense.ensemble.CrossFitClassifier` of networks of two hidden layers, each
       with dropout, stopped by the log-loss of its own fold.
 
@@ -63,6 +61,11 @@ def make_tabular_classifier(random_state=None, *, cv=8):
     -------
     model : Pipeline
         Not yet fitted; its last step, `ensemble`, is a :class:`skdense.ensemble.CrossFitClassifier`.
+
+    Raises
+    ------
+    ImportError
+        Without skrub, which `python -m pip install skdense[tables]` installs.
 
     See Also
     --------
@@ -108,6 +111,11 @@ def make_tabular_regressor(random_state=None, *, cv=8):
         :class:`sklearn.compose.TransformedTargetRegressor` around a
         :class:`skdense.ensemble.CrossFitRegressor`.
 
+    Raises
+    ------
+    ImportError
+        Without skrub, which `python -m pip install skdense[tables]` installs.
+
     See Also
     --------
     make_tabular_classifier : The same for class labels.
@@ -128,47 +136,32 @@ def make_tabular_regressor(random_state=None, *, cv=8):
 
 
 def _pipeline(ensemble):
-    scaled = make_pipeline(StandardScaler(), _function(soft_clip))
-    piecewise = SplineTransformer(_N_KNOTS, degree=1, knots="quantile", extrapolation="constant")
-    numbers = make_pipeline(SimpleImputer(strategy="median"), make_union(scaled, piecewise))
-    one_hot = OneHotEncoder(
-        min_frequency=_RARE, handle_unknown="infrequent_if_exist", drop="if_binary", sparse_output=False
+    try:
+        from skrub import DatetimeEncoder, SquashingScaler, StringEncoder, TableVectorizer
+    except ImportError:
+        raise ImportError(
+            "the default for tables needs skrub: python -m pip install 'skdense[tables]'"
+        ) from None
+    from skdense.tabular.columns import TableEncoder
+    from skdense.tabular.ramps import Ramps
+
+    vectorizer = TableVectorizer(
+        low_cardinality=OneHotEncoder(
+            min_frequency=_RARE,
+            handle_unknown="infrequent_if_exist",
+            sparse_output=False,
+            dtype="float32",
+        ),
+        high_cardinality=StringEncoder(random_state=0),
+        datetime=DatetimeEncoder(add_weekday=True, periodic_encoding="circular"),
+        n_jobs=1,
     )
-    categories = make_pipeline(_function(missing_as_none), one_hot)
-    columns = ColumnTransformer(
+    return Pipeline(
         [
-            ("numbers", numbers, numbers_of),
-            ("missing", MissingIndicator(error_on_new=False), numbers_of),
-            ("categories", categories, categories_of),
+            ("columns", TableEncoder(vectorizer)),
+            ("scaled", SquashingScaler()),
+            ("filled", SimpleImputer(strategy="constant", fill_value=0)),
+            ("ramps", Ramps()),
+            ("ensemble", ensemble),
         ]
     )
-    # Between two equal quantiles, a piecewise-linear function is 0 everywhere.
-    return Pipeline([("columns", columns), ("variable", VarianceThreshold()), ("ensemble", ensemble)])
-
-
-def _function(function):
-    return FunctionTransformer(function, feature_names_out="one-to-one")
-
-
-def soft_clip(z):
-    """About z near 0, and never beyond 3."""
-    return z / np.sqrt(1 + (z / 3) ** 2)
-
-
-def missing_as_none(X):
-    """The columns of a DataFrame with None, which OneHotEncoder knows, in place of pandas.NA."""
-    return X.astype(object).where(X.notna(), None) if hasattr(X, "notna") else X
-
-
-def numbers_of(X):
-    """Which columns of a DataFrame or an array have numbers only, apart from missing values."""
-    if hasattr(X, "select_dtypes"):
-        return X.columns.isin(X.select_dtypes("number").columns)
-    if X.dtype.kind != "O":
-        return np.full(X.shape[1], X.dtype.kind in "biuf")
-    return np.array([all(v is None or isinstance(v, Real) for v in column) for column in X.T])
-
-
-def categories_of(X):
-    """Which columns have anything else."""
-    return ~numbers_of(X)

@@ -1,0 +1,5 @@
+"""A strong default for tables: columns of any type become numbers for an ensemble of networks."""
+
+from skdense.tabular.make import make_tabular_classifier, make_tabular_regressor
+
+__all__ = ["make_tabular_classifier", "make_tabular_regressor"]

@@ -1,0 +1,223 @@
+"""Tables with columns of any type as arrays of numbers."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skrub import selectors
+
+__all__ = ["TableEncoder"]
+
+
+class TableEncoder(TransformerMixin, BaseEstimator):
+    """Write a table as an array of float32.
+
+    Columns of numbers and of bools are only shifted, so that float32 is precise enough for them; all
+    others are written by `vectorizer`. Missing values become NaN, and where there are any in `fit`, a
+    column `<name>__missing` is 1 for them. Columns that would be constant are left out, and a warning
+    names the columns of the table of which nothing is left.
+
+    Parameters
+    ----------
+    vectorizer : skrub.TableVectorizer
+        Writes dates, durations, strings, categories, and numbers that are stored as strings.
+
+    Attributes
+    ----------
+    numbers_ : list of str
+        The columns that are numbers or bools.
+
+    vectorizer_ : skrub.TableVectorizer or None
+        What was fitted to the other columns, if there are any.
+
+    n_features_in_ : int
+        Number of columns seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where X has names that are all strings.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skrub import TableVectorizer
+    >>> from skdense.tabular.columns import TableEncoder
+    >>> table = pd.DataFrame({"age": [20, None, 60], "town": ["Cork", "Oslo", "Cork"]})
+    >>> TableEncoder(TableVectorizer()).fit(table).get_feature_names_out()
+    array(['age', 'town_Oslo', 'age__missing'], dtype=object)
+    """
+
+    def __init__(self, vectorizer):
+        self.vectorizer = vectorizer
+
+    def fit(self, X, y=None):
+        """Learn how to write each column.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
+            The table.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            What to predict, for a vectorizer that makes use of it.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If two columns have the same name, or no column has two values that are not rare.
+        """
+        self.fit_transform(X, y)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Learn how to write each column, and write the table.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
+            The table.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            What to predict, for a vectorizer that makes use of it.
+
+        Returns
+        -------
+        written : ndarray of shape (n_samples, n_features_out), of float32
+            With NaN for what is missing.
+        """
+        validate_data(self, X, skip_check_array=True)
+        table = _as_data_frame(X)
+        self._names = list(table.columns)
+        self.numbers_ = (selectors.numeric() | selectors.boolean()).expand(table)
+        self._shifts = [_median(_as_float(table, name)) for name in self.numbers_]
+        parts, names, sources = [self._shifted(table)], list(self.numbers_), list(self.numbers_)
+        self.vectorizer_ = None
+        if others := self._others():
+            self.vectorizer_ = clone(self.vectorizer)
+            parts.append(self.vectorizer_.fit_transform(table[others], y))
+            names += self.vectorizer_.all_outputs_
+            sources += map(self.vectorizer_.output_to_input_.get, self.vectorizer_.all_outputs_)
+        written = _side_by_side(parts)
+
+        # What is written of a date is missing all at once, so its first column tells.
+        firsts = sorted(np.unique(sources, return_index=True)[1])
+        self._tell_missing = [column for column in firsts if np.isnan(written[:, column]).any()]
+        names += [f"{sources[column]}__missing" for column in self._tell_missing]
+        sources += [sources[column] for column in self._tell_missing]
+        written = self._with_missing(written)
+
+        varies = np.fmax.reduce(written, axis=0) > np.fmin.reduce(written, axis=0)
+        self._kept = np.flatnonzero(varies)
+        self._names_out = np.array(names, dtype=object)[varies]
+        _tell_unused(self._names, {sources[column] for column in self._kept})
+        return self._without_constants(written)
+
+    def transform(self, X):
+        """Write a table as numbers.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
+            The table, with the columns that it had in `fit`.
+
+        Returns
+        -------
+        written : ndarray of shape (n_samples, n_features_out), of float32
+            With NaN for what is missing.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing or in another place, or one of numbers has something else.
+        """
+        check_is_fitted(self)
+        validate_data(self, X, skip_check_array=True, reset=False)
+        table = _as_data_frame(X, self._names)
+        parts = [self._shifted(table)]
+        if self.vectorizer_ is not None:
+            parts.append(self.vectorizer_.transform(table[self._others()]))
+        return self._without_constants(self._with_missing(_side_by_side(parts)))
+
+    def get_feature_names_out(self, input_features=None):
+        """The names of the columns of what `transform` returns.
+
+        Parameters
+        ----------
+        input_features : object
+            Not used: the names are those of the table that was given to `fit`.
+
+        Returns
+        -------
+        names : ndarray of shape (n_features_out,)
+            Each begins with the name of the table's column.
+        """
+        check_is_fitted(self)
+        return self._names_out
+
+    def _others(self):
+        return [name for name in self._names if name not in set(self.numbers_)]
+
+    def _shifted(self, table):
+        """The columns of numbers, minus their medians in `fit`."""
+        written = np.empty((len(table), len(self.numbers_)), np.float32)
+        for column, (name, shift) in enumerate(zip(self.numbers_, self._shifts)):
+            written[:, column] = _as_float(table, name) - shift
+        return written
+
+    def _with_missing(self, written):
+        if not self._tell_missing:
+            return written
+        return _side_by_side([written, np.isnan(written[:, self._tell_missing])])
+
+    def _without_constants(self, written):
+        return written if len(self._kept) == written.shape[1] else written[:, self._kept]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
+        return tags
+
+
+def _as_data_frame(X, names=None):
+    """X as a DataFrame, of its own kind if it is one; the names of its columns are strings."""
+    if not hasattr(X, "columns"):
+        if np.ndim(X) != 2:
+            raise ValueError(f"X must have rows and columns, got {np.ndim(X)} dimensions")
+        X = pd.DataFrame(X).rename(columns="x{}".format)
+    names = list(map(str, X.columns)) if names is None else names
+    return X.set_axis(names, axis=1) if isinstance(X, pd.DataFrame) else X
+
+
+def _as_float(table, name):
+    """A column of numbers as an array of float64."""
+    try:
+        return np.asarray(table[name], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"column {name!r} had numbers in fit, and now has others: {error}") from None
+
+
+def _median(column):
+    finite = column[np.isfinite(column)]
+    return np.median(finite) if len(finite) else 0.0
+
+
+def _side_by_side(parts):
+    """One array of float32 of an array and of arrays and DataFrames that may have no columns."""
+    first, *others = [np.asarray(part, dtype=np.float32) for part in parts]
+    others = [part for part in others if part.shape[1]]
+    return np.hstack([first, *others]) if others else first
+
+
+def _tell_unused(names, used):
+    unused = [name for name in names if name not in used]
+    if len(unused) == len(names):
+        raise ValueError(f"no column of X has two values that are not rare: {unused}")
+    if unused:
+        warnings.warn(
+            f"columns that are not used, since no two of their values differ or are frequent: {unused}",
+            stacklevel=4,
+        )
