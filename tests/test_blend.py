@@ -1,6 +1,7 @@
 """Tests of blends of out-of-fold ensembles."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,13 +11,22 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.metrics import (
+    accuracy_score,
+    log_loss,
+    mean_absolute_error,
+    mean_pinball_loss,
+    mean_poisson_deviance,
+    mean_squared_error,
+    r2_score,
+)
 from sklearn.model_selection import TimeSeriesSplit
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PowerTransformer, StandardScaler, scale
+from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler, scale
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
@@ -124,6 +134,31 @@ def test_the_weights_of_regressors_are_those_of_least_squares():
     assert blend.oof_score_ == r2_score(y, blend.oof_prediction_, sample_weight=weight)
     for model in blend.estimators_:  # the weights have reached the models
         assert model.oof_score_ == r2_score(y, model.oof_prediction_, sample_weight=weight)
+
+
+@pytest.mark.parametrize(
+    ("settings", "loss"),
+    [
+        ({"loss": "quantile", "quantile": 0.9}, partial(mean_pinball_loss, alpha=0.9)),
+        ({"loss": "absolute_error"}, mean_absolute_error),
+        ({"loss": "poisson"}, mean_poisson_deviance),
+        ({"loss": "gamma"}, mean_squared_error),
+    ],
+    ids=["quantile", "absolute_error", "poisson", "another"],
+)
+def test_the_weights_minimize_the_loss_of_the_members(settings, loss):
+    X, y = load_diabetes(return_X_y=True)
+    trees = CrossFitRegressor(
+        HistGradientBoostingRegressor(max_iter=10, **settings), cv=3, random_state=0
+    )
+    features = [
+        make_pipeline(FunctionTransformer(lambda X, c=c: X[:, c]), trees) for c in ([2, 3], [8])
+    ]
+    inner = BlendRegressor([("pair", features[0])])
+    blend = BlendRegressor([("pair", inner), ("one", features[1])]).fit(X, y)
+    one, two = blend.estimators_[0].oof_prediction_, blend.estimators_[1][-1].oof_prediction_
+    losses = [loss(y, w * one + (1 - w) * two) for w in np.linspace(0, 1, 101)]
+    assert loss(y, blend.oof_prediction_) < min(losses) * (1 + 1e-5)
 
 
 def test_a_transformed_target_is_blended_in_its_own_units():

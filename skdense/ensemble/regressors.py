@@ -14,6 +14,7 @@ from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import out_of_fold
 from skdense.ensemble.folds import mean_by_row
 from skdense.ensemble.intervals import learn_errors, predict_quantiles
+from skdense.ensemble.losses import common_loss
 from skdense.ensemble.scaling import give_scale, scale_of
 from skdense.ensemble.weights import best_weights
 
@@ -49,8 +50,7 @@ class CrossFitRegressor(RegressorMixin, BaseCrossFit):
     scale_y : bool, default=False
         Whether networks are trained on a scaled y, and their output layers are rescaled afterwards, so
         that they predict y as it is. y gets mean 0 and variance 1, or mean 1 with ``loss="poisson"``,
-        which cannot be shifted. The networks' curves, and parameters such as the threshold of
-        ``loss="huber"``, are those of the scaled y.
+        which cannot be shifted. The networks' losses and curves are those of the scaled y.
 
     Attributes
     ----------
@@ -192,8 +192,10 @@ class BlendRegressor(RegressorMixin, BaseBlend):
     """Regressors that are averaged with weights, chosen by their out-of-fold predictions.
 
     The models are fitted at the same time, and all of their networks train together. The weights, of
-    which none is negative, are those of the lowest squared error of the mean of the out-of-fold
-    predictions. The prediction is the weighted mean of the models'.
+    which none is negative, are those of the lowest loss of the mean of the out-of-fold predictions. The
+    loss is the one that all members minimize if it is the absolute error, the pinball loss of a
+    quantile or the Poisson deviance, and otherwise the squared error. The prediction is the weighted
+    mean of the models'.
 
     Parameters
     ----------
@@ -306,14 +308,16 @@ class BlendRegressor(RegressorMixin, BaseBlend):
         seen = self._seen(outputs)
         weight = None if sample_weight is None else sample_weight[seen]
         y = y[seen]
-        errors = (outputs[:, seen] - y).reshape(len(outputs), len(y), -1)
-        errors /= np.maximum(y.reshape(len(y), -1).std(axis=0), np.finfo(float).tiny)
+        loss, columns = common_loss(self.estimators_), y.reshape(len(y), -1).T
+        predicted = outputs[:, seen].reshape(len(outputs), len(y), -1).transpose(2, 0, 1)
 
-        def squared_error(weights):
-            squares = np.tensordot(weights, errors, axes=1) ** 2
-            return np.average(squares.mean(axis=1), weights=weight)
+        def losses(weights):
+            both = zip(columns, predicted, strict=True)
+            return np.array([loss(c, weights @ each, sample_weight=weight) for c, each in both])
 
-        self.weights_ = best_weights(squared_error, len(outputs))
+        equal = losses(np.full(len(outputs), 1 / len(outputs)))
+        scale = np.maximum(equal, np.finfo(float).tiny)  # outputs of any unit count the same
+        self.weights_ = best_weights(lambda w: np.mean(losses(w) / scale), len(outputs))
         self.oof_prediction_ = self._mean(outputs[self.weights_ > 0])
         predictions = self.oof_prediction_[seen]
         self.oof_score_ = r2_score(y, predictions, sample_weight=weight)
