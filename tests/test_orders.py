@@ -1,5 +1,6 @@
 """The orders of minibatches: MLPClassifier's shuffles, whoever shares them, and rewound streams."""
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -48,6 +49,22 @@ def test_a_source_gives_the_orders_of_mlpclassifier(n_samples, seed, users):
 
     for expected in expected_orders(seed, 4, n_samples)[0]:
         np.testing.assert_array_equal(orders.next_order("only"), expected)
+
+
+def test_a_source_takes_memory_only_while_its_users_train():
+    tracemalloc.start()
+    try:
+        waiting = [source(n_samples=100_000, users=("only",)) for _ in range(8)]
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+        user = network()
+        orders = source(n_samples=100_000, users=(user,))
+        orders.next_order(user)
+        assert tracemalloc.get_traced_memory()[0] > 800_000
+        orders.leave(user, 1)
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert len(waiting[-1].next_order("only")) == 100_000
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=24))

@@ -35,9 +35,8 @@ class Source:
     def __init__(self, random_state, n_samples, users, private):
         self.random_state = random_state if private else deepcopy(random_state)
         self.shared, self.private = len(users) > 1, private
-        self.identity = np.arange(n_samples)
-        self.shuffled = np.arange(n_samples)
-        self.last = self.identity
+        self.n_samples = n_samples
+        self.identity = self.shuffled = self.last = None  # many large sources may wait for their turn
         self.orders = deque()  # the last ones of those drawn
         self.n_drawn = 0
         self.n_given = dict.fromkeys(users, 0)
@@ -74,6 +73,8 @@ class Source:
         with self._lock:
             del self.n_given[user]
             self._drop_passed()
+            if not self.n_given:
+                self.identity = self.shuffled = self.last = None
 
     def _drop_passed(self):
         n_passed = min(self.n_given.values(), default=self.n_drawn)
@@ -97,6 +98,9 @@ class Source:
             self._shuffle(random_state)
 
     def _shuffle(self, random_state):
+        if self.shuffled is None:
+            self.identity = self.last = np.arange(self.n_samples)
+            self.shuffled = np.empty_like(self.identity)
         self.shuffled[:] = self.identity
         random_state.shuffle(self.shuffled)
 
