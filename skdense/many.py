@@ -8,10 +8,11 @@ from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP
-from skdense.fit.fitting import fit_estimator, this_thread, trains_alone, unchanged_on_error
+from skdense.fit.fitting import fit_estimator, trains_alone, unchanged_on_error
 from skdense.fit.jobs import prepare
 from skdense.fit.observers import FitPrinter
 from skdense.fit.results import finish
+from skdense.fit.trainer import active_trainer, interrupts_raise
 from skdense.fit.validation import FitInput
 from skdense.together.groups import train_jobs
 
@@ -179,7 +180,7 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter
                 with config_context(skip_parameter_validation=True):  # as within a fit
                     jobs[i] = prepare(estimator, given)
         note = trained and (lambda job: trained(job.estimator, job))
-        if train_jobs(list(jobs.values()), n_jobs, note):
+        if _train(list(jobs.values()), n_jobs, note):
             raise KeyboardInterrupt
         for i, job in jobs.items():
             with noting_errors(i):
@@ -192,13 +193,21 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter
     return errors
 
 
+def _train(jobs, n_jobs, trained):
+    """Train jobs, together with those of other fits where a trainer does that; True after Ctrl-C."""
+    trainer = active_trainer()
+    if trainer is None or not jobs:
+        return train_jobs(jobs, n_jobs, trained)
+    return trainer.train(jobs, trained)
+
+
 @contextmanager
 def _raising_interrupts():
-    before, this_thread.raises_interrupts = this_thread.raises_interrupts, True
+    token = interrupts_raise.set(True)
     try:
         yield
     finally:
-        this_thread.raises_interrupts = before
+        interrupts_raise.reset(token)
 
 
 _fit_alone = _fit_context(prefer_skip_nested_validation=True)(fit_estimator)

@@ -1,16 +1,11 @@
 """The joblib backend: scikit-learn's tools give what they give without it, and their networks meet."""
 
-import faulthandler
-import sys
 import threading
 import traceback
 import warnings
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from joblib import Parallel, delayed, parallel_config
 from joblib.parallel import get_active_backend
 from numpy.testing import assert_allclose, assert_array_equal
@@ -52,7 +47,7 @@ from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor, Reg
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers import assert_filters_stay, press_ctrl_c
+from helpers import assert_filters_stay, assert_no_thread_is_left, meeting, press_ctrl_c
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.core.host import training
 from skdense.together import backend as together
@@ -259,21 +254,7 @@ def ctrl_c(before_each_training):
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
     yield
-    threads = [thread for thread in threading.enumerate() if thread.name == "skdense task"]
-    for thread in threads:
-        thread.join(timeout=30)  # it may have handed its result over a moment ago
-    assert not [thread for thread in threads if thread.is_alive()]
-
-
-@contextmanager
-def meeting(**config):
-    """The backend; a deadlock within prints where all threads are and ends the tests."""
-    faulthandler.dump_traceback_later(240, exit=True, file=sys.__stderr__)
-    try:
-        with parallel_config("skdense", **config):
-            yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+    assert_no_thread_is_left()
 
 
 # --- the same results --------------------------------------------------------------------------------
@@ -570,48 +551,6 @@ def test_a_generator_of_results_that_nobody_reads_holds_nobody_up():
     assert len(scores) == 5
 
 
-NODES = st.recursive(
-    st.sampled_from(["fit", "alone", "work", "fail"]),
-    lambda children: st.tuples(
-        st.sampled_from([None, 1, 2, 3, -1]),
-        st.sampled_from(["2*n_jobs", "all", 1, 3]),
-        st.sampled_from(["list", "generator"]),
-        st.lists(children, min_size=1, max_size=4),
-    ),
-    max_leaves=12,
-)
-
-
-class Failed(Exception):
-    pass
-
-
-def run(node):
-    """Do the work of a tree; what cannot be done becomes a word."""
-    if node == "fail":
-        raise Failed
-    if node == "work":
-        return int(np.linalg.matrix_rank(np.eye(20)))
-    if node in ("fit", "alone"):
-        solver = "adam" if node == "fit" else "lbfgs"
-        return net(max_iter=2, solver=solver).fit(X[:60], Y[:60]).loss_
-    n_jobs, pre_dispatch, return_as, children = node
-    parallel = Parallel(n_jobs=n_jobs, pre_dispatch=pre_dispatch, return_as=return_as)
-    try:
-        return list(parallel(delayed(run)(child) for child in children))
-    except Failed:
-        return "failed"
-
-
-@settings(max_examples=60)
-@given(st.tuples(st.none(), st.just("all"), st.just("list"), st.lists(NODES, min_size=1, max_size=4)))
-def test_trees_of_nested_work_come_to_an_end_with_the_results_of_one_after_the_other(tree):
-    with parallel_config("sequential"):
-        expected = run(tree)
-    with meeting():
-        assert run(tree) == expected
-
-
 # --- memory, progress, Ctrl-C, other machines --------------------------------------------------------
 
 
@@ -623,21 +562,6 @@ def test_equal_folds_are_trained_from_one_copy(before_each_training):
 
     data = [{id(network.data) for job in jobs for network in job.networks} for jobs in trained]
     assert [len(distinct) for distinct in data] == [3]  # of 12 fits
-
-
-def test_those_that_wait_hold_a_bounded_number_of_bytes(monkeypatch, groups):
-    fold = X[:60].nbytes
-    monkeypatch.setattr(meetings, "_MOST_BYTES", 6 * fold)
-
-    def scores():
-        return GridSearchCV(net(), WIDTHS, cv=3).fit(X, Y).cv_results_["mean_test_score"]
-
-    with meeting():
-        ours = scores()
-
-    assert sum(groups) == 12
-    assert max(groups) <= 6 + meetings.cpu_count()  # those at work may come in addition
-    assert_array_equal(ours, scores())
 
 
 def test_a_task_ends_while_slower_networks_train():

@@ -3,31 +3,13 @@
 TensorFlow is imported by the first fit, with the modules of `skdense.core` that train.
 """
 
-import threading
 from contextlib import contextmanager
 
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.jobs import prepare
 from skdense.fit.observers import DrawPrinter, EpochPrinter, EpochTasks
 from skdense.fit.results import finish, lbfgs_attributes, stochastic_attributes
-
-
-class _Thread(threading.local):
-    """What is particular about the fits of a thread.
-
-    Attributes
-    ----------
-    train : callable or None
-        Trains the networks of a `Job`, together with those of other threads.
-    raises_interrupts : bool
-        Whether Ctrl-C during the training raises, instead of keeping what was reached.
-    """
-
-    train = None
-    raises_interrupts = False
-
-
-this_thread = _Thread()
+from skdense.fit.trainer import active_trainer, interrupts_raise
 
 
 def fit_estimator(estimator, given):
@@ -37,13 +19,16 @@ def fit_estimator(estimator, given):
         # scipy reports an iteration when it is over, so that of lbfgs may begin one that never runs.
         context = estimator._init_callback_context(max_subtasks=estimator.max_iter + lbfgs)
     with unchanged_on_error(estimator):
+        _raise_if_stopped()
         job = prepare(estimator, given)
         tasks = attributes = None
         if hasattr(estimator, "_skl_callbacks") and not given.incremental:
             tasks = EpochTasks(estimator, context, given, each_epoch=len(job.networks) == 1)
         try:
             train = _train_lbfgs if lbfgs else _train_stochastic
-            if train(job, tasks):
+            interrupted = train(job, tasks)
+            _raise_if_stopped()
+            if interrupted:
                 _end_interrupted(job)
             attributes = finish(job)
         finally:
@@ -66,9 +51,9 @@ def unchanged_on_error(estimator, before=None):
 
 def _train_stochastic(job, tasks):
     """Train with sgd or adam; True if Ctrl-C ended it."""
-    estimator, alone = job.estimator, len(job.networks) == 1
-    if this_thread.train is not None and not trains_alone(estimator) and not job.incremental:
-        return this_thread.train(job)
+    estimator, alone, trainer = job.estimator, len(job.networks) == 1, active_trainer()
+    if trainer is not None and not trains_alone(estimator) and not job.incremental:
+        return trainer.train([job])
 
     from skdense.core.host.training import train
     from skdense.core.machine.runtime import n_threads
@@ -87,6 +72,8 @@ def _train_stochastic(job, tasks):
     def observe(news, stack):
         if printer:
             printer.print_epochs(*news)
+        if trainer is not None and trainer.stop.is_set():
+            return True
         if watched and len(news[0].loss):
             return tasks.advance(stack.active.any(), lambda: attributes_now(stack))
         return False
@@ -97,7 +84,7 @@ def _train_stochastic(job, tasks):
         [group],
         n_stacks,
         trained,
-        observe if printer or watched else None,
+        observe if printer or watched or trainer else None,
         each_epoch=tasks is not None,
     )
     if printer and job.networks[0].progress.converged:
@@ -116,22 +103,32 @@ def _train_lbfgs(job, tasks):
     """Train with lbfgs; True if Ctrl-C ended it."""
     from skdense.core.host.lbfgs import minimize_loss
 
-    estimator, job.minima = job.estimator, []
+    estimator, job.minima, trainer = job.estimator, [], active_trainer()
 
-    def minimize(network):
+    def observer(network):
+        watched = tasks and len(job.networks) == 1
+
         def advance(minimum):
-            return tasks.advance(True, lambda: lbfgs_attributes(job, network, minimum))
+            if trainer is not None and trainer.stop.is_set():
+                return True
+            return watched and tasks.advance(True, lambda: lbfgs_attributes(job, network, minimum))
 
-        observe = advance if tasks and len(job.networks) == 1 else None
-        return minimize_loss(
-            job.spec, network, estimator.max_iter, estimator.max_fun, estimator.tol, observe
-        )
+        return advance if watched or trainer else None
 
     for network in job.networks:
-        job.minima.append(minimize(network))
-        if job.minima[-1].interrupted:
+        minimum = minimize_loss(
+            job.spec, network, estimator.max_iter, estimator.max_fun, estimator.tol, observer(network)
+        )
+        job.minima.append(minimum)
+        if minimum.interrupted:
             return True
     return False
+
+
+def _raise_if_stopped():
+    trainer = active_trainer()
+    if trainer is not None and trainer.stop.is_set():
+        raise KeyboardInterrupt
 
 
 def _end_interrupted(job):
@@ -140,6 +137,6 @@ def _end_interrupted(job):
         n_iters = [network.progress.epochs for network in job.networks]
     else:
         n_iters = [minimum.n_iter for minimum in job.minima]
-    if this_thread.raises_interrupts or not any(n_iters):
+    if interrupts_raise.get() or not any(n_iters):
         raise KeyboardInterrupt
     warn_at_caller("Training interrupted by user.")

@@ -6,10 +6,13 @@ for others when it reaches the training of a network. Nothing here knows which t
 
 from joblib.parallel import FallbackToBackend, ParallelBackendBase, get_active_backend
 
-from skdense.together.meeting import Call, Meeting, Task, current_task
+from skdense.together.calls import Call, Filters, Task, current_task, end_unstarted
+from skdense.together.meeting import Meeting
 
-_MOST_TASKS = 256
+_N_WORKERS = 256
 """The number of workers that joblib is told; it hands out twice as many tasks in advance."""
+
+_filters = Filters()
 
 
 class TogetherBackend(ParallelBackendBase):
@@ -40,40 +43,48 @@ class TogetherBackend(ParallelBackendBase):
         """The number of tasks that may be under way."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
-        return _MOST_TASKS if n_jobs is None or n_jobs < 0 else n_jobs
+        return _N_WORKERS if n_jobs is None or n_jobs < 0 else n_jobs
 
     def get_nested_backend(self):
         """The backend within a task: tasks of tasks come to the same meeting."""
         return TogetherBackend(nesting_level=(self.nesting_level or 0) + 1), None
 
     def start_call(self):
-        """Begin a call of Parallel, whose caller gives its place up."""
+        """Begin a call of Parallel."""
         caller = current_task()
         meeting = Meeting(self.outside) if caller is None else caller.call.meeting
-        self.call = Call(meeting, caller, self.effective_n_jobs(self.parallel.n_jobs))
-        self.call.begin()
+        n_jobs = self.effective_n_jobs(self.parallel.n_jobs)
+        self.call = Call(meeting, caller, n_jobs, self.parallel._raise_error_fast)
+        meeting.open(self.call)
+        if caller is None:
+            _filters.keep()
 
     def submit(self, func, callback=None):
         """Take a task. A thread that has just ended one hands out the next of the same call."""
         here = current_task()
         task = Task(here.call if here is not None and here.is_over else self.call, func, callback)
-        task.call.meeting.take(task)
+        if not task.call.meeting.take(task):
+            end_unstarted(task)
         return task
 
     def retrieval_context(self):
-        """The context in which the caller, all tasks handed out, waits for results."""
+        """The context in which somebody, all tasks handed out, waits for results."""
         return self.call
 
     def retrieve_result_callback(self, task):
         """The result of a task that has ended, or its error."""
         if task.error is not None:
             raise task.error
-        return task.result
+        # A generator that nobody holds any more ends its call, so no result is kept here.
+        result, task.result = task.result, None
+        return result
 
     def abort_everything(self, ensure_ready=True):
         """End the call after an error or Ctrl-C."""
         self.call.abort()
 
     def stop_call(self):
-        """End the call, whose caller takes its place back."""
-        self.call.stop()
+        """End the call."""
+        self.call.meeting.close(self.call)
+        if self.call.caller is None:
+            _filters.put_back()

@@ -55,7 +55,9 @@ def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
         for n_parts in [min(len(networks), -(-n_jobs // len(groups)))]
         for start in range(n_parts)
     ]
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_trained)(*t) for t in tasks)
+    # Not every backend, such as those of Ray and Spark, hands results over one by one.
+    return_as = "generator" if backend.supports_return_generator else "list"
+    results = Parallel(n_jobs=n_jobs, return_as=return_as)(delayed(_trained)(*t) for t in tasks)
     for (_, networks), task_results in zip(tasks, results, strict=True):
         for network, result in zip(networks, task_results, strict=True):
             network.take(result)

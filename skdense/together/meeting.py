@@ -1,370 +1,296 @@
 """Where tasks that run in threads meet, so that the networks they fit train together.
 
-As many tasks compute at a time as there are cores. One that reaches the training of a network gives its
-place up and waits, and so does one that runs tasks of its own. When everybody waits, the networks that
-have come together are trained together, and each task goes on when its own network is done.
+As many tasks begin at a time as there are cores. One that reaches the training of networks waits there,
+and leaves its core to the next. When a core stays idle and nothing changes any more, the networks that
+have come together are trained together, and each task goes on as soon as its own are done.
 """
 
 import threading
 import time
-from collections import deque
-from contextvars import copy_context
-from warnings import catch_warnings
+from functools import partial
+from math import inf
 
 from joblib import cpu_count, parallel_config
 
 from skdense.core.machine.shapes import n_bytes
-from skdense.fit.fitting import this_thread
 from skdense.together.groups import train_jobs
 
 _MOST_BYTES = 2**26
-"""The bytes of features with which tasks may wait or train; beyond, no further task begins."""
+"""The bytes of features with which tasks wait, train or work before no further task begins."""
+_MOST_TASKS = 256
+"""The tasks of a meeting that have begun and are not over, before no further one begins."""
 
-_SETTLE_SECONDS = 0.05
-"""How long others wait for a caller that may go on at any moment, before they train without it."""
-
-_JOIN_SECONDS = 0.4
-"""How long an abort waits for its threads: what they compute apart from networks may take longer."""
-
-
-class _ThisThread(threading.local):
-    task = None
-
-
-_here = _ThisThread()
+_ALL_WAIT_SECONDS = 0.05
+"""How long nothing must have changed where nobody is at work: a caller sees its results in 0.01 s."""
+_IDLE_CORE_SECONDS = 0.2
+"""The same where a core is idle while others are at work."""
+_STALLED_SECONDS = 1.0
+"""The same where no core is idle: who is at work may be waiting for one whose networks wait."""
 
 
-def current_task():
-    """The task that this thread is for, or None."""
-    return _here.task
+class _Request:
+    """What a task wants trained; `error` is what the training has raised."""
+
+    def __init__(self, task, jobs, trained):
+        self.task, self.jobs, self.trained = task, jobs, trained
+        self.n_untrained = len(jobs)
+        self.is_over = threading.Event()
+        self.error = None
 
 
-class Task:
-    """One of the things that a `Call` wants done, in a thread of its own.
+class _Training:
+    """Requests that are trained together, by their jobs that are not trained yet."""
 
-    It has a place while it computes. `job` is what it wants to be trained; `error` is what it, or the
-    training, has raised.
-    """
-
-    def __init__(self, call, function, callback):
-        self.call, self.function, self.callback = call, function, callback
-        self.context = copy_context()  # with the caller's numpy.errstate
-        self.has_place = self.is_over = False
-        self.place = threading.Semaphore(0)
-        self.job = self.result = self.error = self.traceback = None
-        self.thread = threading.Thread(target=self._run, name="skdense task", daemon=True)
-
-    def _run(self):
-        _here.task, this_thread.train = self, self._train
-        try:
-            self.result = self.context.run(self.function)
-        except BaseException as error:
-            self.error, self.traceback = error, error.__traceback__
-        self.function = self.job = None
-        try:
-            self.call.report(self)
-        finally:
-            self.call.meeting.leave(self)
-
-    def _train(self, job):
-        """Stand in for the training of a fit in this thread."""
-        self.job = job
-        self.call.meeting.train(self)
-        if self.call.is_aborted:
-            raise KeyboardInterrupt
-        if self.error is not None:
-            error, self.error = self.error, None
-            raise error
-        return False
-
-
-class _Filters:
-    """The filters of warnings, to be put back when the last of concurrent calls ends.
-
-    scikit-learn sets them in every task, which is for all threads.
-    """
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.n_users = 0
-
-    def keep(self):
-        with self.lock:
-            if self.n_users == 0:
-                self.kept = catch_warnings()
-                self.kept.__enter__()
-            self.n_users += 1
-
-    def put_back(self):
-        with self.lock:
-            self.n_users -= 1
-            if self.n_users == 0:
-                self.kept.__exit__(None, None, None)
-
-
-_filters = _Filters()
-
-
-class Call:
-    """One call of `Parallel`: its tasks, and the task that makes it, or None for a caller outside.
-
-    It is also the context in which the caller waits, where the error of a task gets back the traceback
-    that joblib has taken off.
-    """
-
-    def __init__(self, meeting, caller, n_jobs):
-        self.meeting, self.caller, self.n_jobs = meeting, caller, n_jobs
-        self.depth = 0 if caller is None else caller.call.depth + 1
-        self.pending, self.running = deque(), set()
-        self.unreported = []  # in the order in which tasks were handed out
-        self.aborted = self.has_failed = False
-        self.expect_caller()
-
-    def expect_caller(self):
-        """Let others wait for the caller: it hands out the next task, or reads the last result."""
-        self.settled_at = time.monotonic() + _SETTLE_SECONDS
-
-    def begin(self):
-        if self.caller is None:
-            _filters.keep()
-        self.meeting.open(self)
-
-    def stop(self):
-        self.meeting.close(self)
-        if self.caller is None:
-            _filters.put_back()
-
-    def __enter__(self):
-        self.settled_at = 0.0
-        self.meeting.look()
-
-    def __exit__(self, kind, error, traceback):
-        task = next((task for task in self.unreported if task.error is error), None)
-        if error is not None and task is not None:
-            error.__traceback__ = task.traceback
+    def __init__(self, requests):
+        self.requests = {job: request for request in requests for job in request.jobs}
+        self.stop = threading.Event()
+        self.thread = None
 
     @property
-    def is_aborted(self):
-        """Whether nobody waits for the results any more."""
-        return self.aborted or (self.caller is not None and self.caller.call.is_aborted)
-
-    @property
-    def can_start(self):
-        """Whether a task may begin; after an error none does, as if they ran one after the other."""
-        return bool(self.pending) and len(self.running) < self.n_jobs and not self.has_failed
-
-    def report(self, task):
-        """Tell joblib that a task is over, of an error only if no task before it can have one.
-
-        So the error that is raised is the first in order, not in time.
-        """
-        with self.meeting.lock:
-            task.is_over = True
-            self.running.discard(task)
-            self.has_failed |= task.error is not None
-            over = [task] if task.error is None or self.is_aborted else []
-            self.unreported = [other for other in self.unreported if other not in over]
-            if self.unreported and self.unreported[0].is_over:
-                over.append(self.unreported[0])
-        for task in over:
-            task.callback(task)
-        with self.meeting.lock:
-            if not self.running and not self.pending:
-                self.expect_caller()
-
-    def abort(self):
-        """Let all tasks end at once, those of its tasks too, and wait a little for their threads."""
-        threads = self.meeting.abort(self)
-        deadline = time.monotonic() + _JOIN_SECONDS
-        for thread in threads:
-            thread.join(max(0, deadline - time.monotonic()))
+    def n_networks(self):
+        return sum(len(job.networks) for job in self.requests)
 
 
 class Meeting:
-    """Who is at work, who waits for a place, and whose networks wait to be trained.
+    """Who is at work, who waits to be trained, and who is in training.
 
     There is one for each call from outside, shared by all calls within. Everything here changes with
-    the lock held, and none calls joblib while it holds it, since joblib holds its own when it calls.
+    the lock held. joblib is not called meanwhile, because it holds its own lock when it calls.
     """
 
     def __init__(self, outside):
         self.outside = outside
         self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.changed_at = time.monotonic()
+        self.n_cores = cpu_count()
         self.calls = []
-        self.n_places = cpu_count()
-        self.n_at_work = 0
-        self.ready = deque()
-        self.waiting = []
-        self.training = {}  # tasks by their jobs
-        self.is_full = False
-        self.stop = self.training_thread = None
-        self.timer = None
+        self.at_work = set()
+        self.waiting, self.trainings = [], []
+        self.unstartable = []
+        self.watcher = None
 
     def open(self, call):
+        """Let a call take part."""
         with self.lock:
+            if call.caller is not None and call.caller.stop.is_set():
+                call.stop.set()
             self.calls.append(call)
-            if call.caller is not None:
-                self.leave(call.caller)
 
     def close(self, call):
+        """Let a call go."""
         with self.lock:
             self.calls.remove(call)
-        if call.caller is not None:
-            self.come_back(call.caller)
+            if not all(task.is_over for task in call.running):  # Ctrl-C came while an error ended it
+                self.abort(call)
+            self.note_change()
 
     def take(self, task):
-        """Let a task begin as soon as it may."""
-        call = task.call
+        """Let a task begin as soon as it may; return whether it can, which it cannot after an abort."""
         with self.lock:
-            if not call.is_aborted:
-                call.unreported.append(task)
-                call.pending.append(task)
-                if call.settled_at:
-                    call.expect_caller()
-                self.look()
-                return
-        _end_unstarted(task)
+            if task.call.stop.is_set():
+                return False
+            if self.watcher is None:
+                watcher = threading.Thread(target=self._watch, name="skdense meeting", daemon=True)
+                watcher.start()
+                self.watcher = watcher
+            task.call.unreported.append(task)
+            task.call.pending.append(task)
+            self.note_change()
+            return True
 
     def leave(self, task):
-        """Give a task's place up."""
+        """Leave a task's core to others, while it waits or since it is over."""
         with self.lock:
-            self.n_at_work -= task.has_place
-            task.has_place = False
-            self.look()
+            self.at_work.discard(task)
+            self.note_change()
 
     def come_back(self, task):
-        """Wait for a place again."""
+        """Let a task go on that had left its core: at once, as others may be waiting for it."""
         with self.lock:
-            if task.has_place:
-                return
-            self._want_place(task)
-            self.look()
-        task.place.acquire()
+            if task is not None and not task.is_over:
+                self.at_work.add(task)
 
-    def train(self, task):
-        """Wait until a task's networks are trained and it has a place again."""
+    def train(self, task, jobs, trained):
+        """Wait until the networks of a task's jobs are trained."""
+        request = _Request(task, jobs, trained)
         with self.lock:
-            self.waiting.append(task)
-            self._weigh()
+            if task.stop.is_set():
+                raise KeyboardInterrupt
+            self.waiting.append(request)
             self.leave(task)
-        task.place.acquire()
+        request.is_over.wait()
+        if task.stop.is_set():
+            raise KeyboardInterrupt
+        if request.error is not None:
+            raise request.error
 
-    def look(self):
-        """Give places to those who wait for one, and train if nobody can do anything else."""
+    def note_change(self):
+        """Start the time anew for which nothing has changed, and begin what can begin now."""
         with self.lock:
-            while self.n_at_work < self.n_places:
-                if self.ready:
-                    self._give_place(self.ready.popleft())
-                elif (call := self._next_call()) is not None:
-                    task = call.pending.popleft()
-                    call.running.add(task)
-                    task.has_place = True
-                    self.n_at_work += 1
-                    task.thread.start()
-                else:
-                    break
-            if self.waiting and not self.training:
-                if self.is_full:
-                    self._start_training()
-                elif self.n_at_work == 0:
-                    self._train_when_settled()
+            self.changed_at = time.monotonic()
+            self._begin_tasks()
+            self.changed.notify()
+
+    def abort(self, call):
+        """Stop a call and all calls within; return the tasks that had not begun, and the threads."""
+        with self.lock:
+            aborted = {call, *(other for other in self.calls if _is_within(other, call))}
+            unstarted = [task for other in aborted for task in other.pending]
+            threads = [
+                task.thread for other in aborted for task in other.running if task.thread.is_alive()
+            ]
+            for other in aborted:
+                other.stop.set()
+                other.pending.clear()
+            for request in self.waiting:
+                if request.task.stop.is_set():
+                    self._end(request)
+            self.waiting = [request for request in self.waiting if not request.task.stop.is_set()]
+            for training in self.trainings:
+                for job, request in list(training.requests.items()):
+                    if request.task.stop.is_set():
+                        del training.requests[job]
+                        self._end(request)
+                if not training.requests:
+                    training.stop.set()
+                    threads.append(training.thread)
+            self.note_change()
+        return unstarted, threads
+
+    def _watch(self):
+        """Begin what time alone makes due, until all tasks are over or stopped."""
+        while True:
+            with self.lock:
+                calls = [call for call in self.calls if not call.stop.is_set()]
+                if not any(call.pending or call.running for call in calls):
+                    self.watcher = None
+                    return
+                seconds = self._begin_what_is_due()
+                unstartable, self.unstartable = self.unstartable, []
+                if not unstartable:
+                    self.changed.wait(seconds)
+            for task in unstartable:
+                task.call.report(task)
+
+    def _begin_what_is_due(self):
+        """Train and begin tasks as far as it is time; return the seconds until more is due, or None."""
+        seconds_of_quiet = time.monotonic() - self.changed_at
+        dues = []
+        if self.waiting:
+            dues.append(self._patience())
+            if seconds_of_quiet >= dues[-1]:
+                self._begin_training()
+                return 0
+        stuck = [call for call in self.calls if call.is_stuck]
+        if stuck:
+            dues.append(_STALLED_SECONDS)
+            if seconds_of_quiet >= _STALLED_SECONDS:
+                for call in stuck:
+                    call.has_own_slot = True
+                self.note_change()
+                return 0
+        due = min(dues, default=inf)
+        return None if due == inf else max(0, due - seconds_of_quiet)
+
+    def _patience(self):
+        """For how long nothing must have changed before those who wait are trained."""
+        n_busy = len(self.at_work) + sum(training.n_networks for training in self.trainings)
+        if not n_busy:
+            return _ALL_WAIT_SECONDS
+        if n_busy < self.n_cores:
+            return _IDLE_CORE_SECONDS
+        return inf if self.trainings else _STALLED_SECONDS
+
+    def _begin_tasks(self):
+        while (call := self._next_call()) is not None:
+            task = call.pending.popleft()
+            call.running.add(task)
+            self.at_work.add(task)
+            try:
+                task.thread.start()
+            except RuntimeError as error:  # the system has no thread left
+                self.at_work.discard(task)
+                call.has_failed = True
+                task.error = error
+                self.unstartable.append(task)
 
     def _next_call(self):
-        """The innermost call that has a task to start: what has begun is to end."""
-        calls = [call for call in self.calls if call.can_start]
-        return None if not calls or self.is_full else max(calls, key=lambda call: call.depth)
+        """The innermost call of which a task may begin: what has begun is to end first."""
+        n_begun = sum(len(call.running) for call in self.calls)
+        is_free = len(self.at_work) < self.n_cores and n_begun < _MOST_TASKS and self._has_memory()
+        calls = [
+            call
+            for call in self.calls
+            if call.can_start and (is_free or (call.has_own_slot and call.is_stuck))
+        ]
+        return max(calls, key=lambda call: call.depth, default=None)
 
-    def _weigh(self):
-        """Find out whether those who wait or train hold as much as they may."""
-        features = {}
-        for task in (*self.waiting, *self.training.values()):
-            X = task.job.networks[0].data.X
-            features[id(X)] = n_bytes(X)
-        self.is_full = sum(features.values()) >= _MOST_BYTES
+    def _has_memory(self):
+        """Whether a further task will probably keep the bytes in bounds, or a core lacks a network."""
+        in_training = {request for each in self.trainings for request in each.requests.values()}
+        requests = [*self.waiting, *in_training]
+        if len(requests) + len(self.at_work) < self.n_cores:
+            return True
+        features = [job.networks[0].data.X for request in requests for job in request.jobs]
+        held = sum({id(X): n_bytes(X) for X in features}.values())
+        typical = held / max(1, len(requests))
+        return held + typical * (len(self.at_work) + 1) <= _MOST_BYTES
 
-    def _want_place(self, task):
-        if task.call.is_aborted:
-            self._give_place(task)
-        else:
-            self.ready.append(task)
-
-    def _give_place(self, task):
-        task.has_place = True
-        self.n_at_work += 1
-        task.place.release()
-
-    def _train_when_settled(self):
-        seconds = max(call.settled_at for call in self.calls) - time.monotonic()
-        if seconds <= 0:
-            self._start_training()
-        elif self.timer is None:
-            self.timer = threading.Timer(seconds, self._time_is_up)
-            self.timer.daemon = True
-            self.timer.start()
-
-    def _time_is_up(self):
-        with self.lock:
-            self.timer = None
-            self.look()
-
-    def _start_training(self):
-        self.training = {task.job: task for task in self.waiting}
+    def _begin_training(self):
+        training = _Training(self.waiting)
         self.waiting = []
-        self.stop = threading.Event()
-        arguments = self.training, self.stop
-        self.training_thread = threading.Thread(
-            target=self._train, args=arguments, name="skdense training", daemon=True
+        training.thread = threading.Thread(
+            target=self._train, args=[training], name="skdense training", daemon=True
         )
-        self.training_thread.start()
+        self.trainings.append(training)
+        try:
+            training.thread.start()
+        except RuntimeError as error:  # the system has no thread left
+            self._end_training(training, error)
 
-    def _train(self, tasks, stop):
-        """Train the jobs of tasks where the configuration outside says; let each task go on."""
-
-        def go_on(job):
-            with self.lock:
-                task = tasks.pop(job, None)  # an abort may have taken it out
-                if task is not None:
-                    self._weigh()
-                    self._want_place(task)
-                    self.look()
-
+    def _train(self, training):
+        """Train where the configuration outside says; let each task go on when its jobs are done."""
         error = None
         backend, n_jobs = self.outside
         try:
             with parallel_config(backend, n_jobs=n_jobs):
-                train_jobs(list(tasks), trained=go_on, stop=stop)
+                jobs = list(training.requests)
+                train_jobs(jobs, trained=partial(self._end_job, training), stop=training.stop)
         except BaseException as raised:
             error = raised
-        for job, task in list(tasks.items()):
-            task.error = error
-            go_on(job)
+        self._end_training(training, error)
 
-    def abort(self, call):
-        """End the tasks of a call and of all calls within; return their threads."""
+    def _end_training(self, training, error):
         with self.lock:
-            call.aborted = True
-            aborted = [other for other in {call, *self.calls} if other.is_aborted]
-            unstarted = [task for other in aborted for task in other.pending]
-            threads = [task.thread for other in aborted for task in other.running]
-            for other in aborted:
-                other.pending.clear()
-            for task in (*self.waiting, *self.training.values(), *self.ready):
-                if task.call.is_aborted:
-                    self._give_place(task)
-                    self.training.pop(task.job, None)
-            self.waiting = [task for task in self.waiting if not task.call.is_aborted]
-            self.ready = deque(task for task in self.ready if not task.call.is_aborted)
-            if call.caller is None and self.stop is not None:
-                self.stop.set()
-                threads.append(self.training_thread)
-            self._weigh()
-            self.look()
-        for task in unstarted:
-            _end_unstarted(task)
-        return threads
+            self.trainings.remove(training)
+            for request in training.requests.values():
+                request.error = error
+                self._end(request)
+            self.note_change()
+
+    def _end_job(self, training, job):
+        with self.lock:
+            request = training.requests.pop(job, None)
+        if request is None:  # an abort has ended it
+            return
+        if request.trained is not None:
+            request.trained(job)
+        with self.lock:
+            request.n_untrained -= 1
+            if not request.n_untrained:
+                self._end(request)
+                self.note_change()
+
+    def _end(self, request):
+        self.come_back(request.task)
+        request.is_over.set()
 
 
-def _end_unstarted(task):
-    """End a task of an aborted call."""
-    task.is_over, task.error = True, KeyboardInterrupt()
-    task.callback(task)
+def _is_within(call, outer):
+    """Whether a call was made in a task of another, or in one of that task's tasks."""
+    while call.caller is not None:
+        call = call.caller.call
+        if call is outer:
+            return True
+    return False
