@@ -6,6 +6,7 @@ No network of this package is fitted here.
 
 import ast
 import inspect
+from contextlib import nullcontext
 from functools import cache
 from numbers import Real
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from joblib import Parallel
+from joblib.parallel import ThreadingBackend
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.ensemble import VotingClassifier
@@ -48,6 +51,7 @@ OF_NETWORKS = {
     "_best_coefs", "_best_intercepts", "_label_binarizer", "_no_improvement_count", "_optimizer",
     "_random_state",
 }  # fmt: skip
+OF_JOBLIB = {"_raise_error_fast"}
 OF_PYTHON = {"_asdict", "_fields", "_getframe", "_replace"}  # documented
 
 OURS = ("self", "cls", "estimator")
@@ -90,8 +94,26 @@ def test_no_other_private_attribute_is_used():
     others = {name for name in used if is_private(name)} - ours
     set_here_too = {"_label_binarizer", "_parameter_constraints", "_sk_visual_block_"}
     in_saved_state = {"_skdense_version"}
-    listed = OF_ESTIMATORS | OF_NETWORKS | OF_PYTHON
+    listed = OF_ESTIMATORS | OF_NETWORKS | OF_JOBLIB | OF_PYTHON
     assert others - in_saved_state == listed - set_here_too
+
+
+def test_a_parallel_of_joblib_raises_the_first_error_that_it_has_noted():
+    noted = []
+
+    class Backend(ThreadingBackend):
+        def retrieval_context(self):
+            with pytest.raises(ValueError, match="of the generator"):
+                self.parallel._raise_error_fast()
+            noted.append(True)
+            return nullcontext()
+
+    def tasks():
+        raise ValueError("of the generator")
+        yield
+
+    list(Parallel(n_jobs=2, backend=Backend(), pre_dispatch="all")(tasks()))
+    assert noted
 
 
 class Estimator(CallbackSupportMixin, BaseEstimator):
