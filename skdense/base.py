@@ -19,6 +19,7 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blocks import BLOCK_ROWS, for_each_block
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import fit_estimator
+from skdense.fit.optimizer_state import named_state
 from skdense.fit.validation import FitInput, validated
 from skdense.version import __version__
 
@@ -59,9 +60,9 @@ def has_optimizer(estimator):
 class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     """A multi-layer perceptron that is told by its subclass what y is.
 
-    A subclass has a method `_learn_targets(y, given, goes_on)`, called with the checked y and the
-    `FitInput` that it is from. It sets what the estimator is to know of y, or checks y against it where
-    training goes on, and returns the type of the targets.
+    A subclass has a method `_learn_targets(y, given, goes_on)`, which returns the `Targets` that a
+    checked y has, from a `FitInput`, and a method `_fitted_targets()`, which returns those that the
+    estimator was fitted to.
     """
 
     _parameter_constraints = {
@@ -222,7 +223,10 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
                     original_sklearn_version=version,
                 )
             )
-        super().__setstate__(state)
+        if isinstance(state.get("_optimizer_state"), tuple):
+            state["_optimizer_state"] = named_state(*state["_optimizer_state"])
+        # An earlier version's model lacks the parameters that have come since.
+        super().__setstate__(type(self)().get_params(deep=False) | state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -7,8 +7,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skdense.base import BaseLowLevelMLP, has_optimizer
+from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
-from skdense.fit.targets import Labels, fitted_labels, learn_labels
+from skdense.fit.labels import fitted_labels, learn_labels
 from skdense.fit.validation import FitInput
 
 
@@ -249,7 +250,7 @@ default='glorot_uniform'
 
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
-        "loss": [StrOptions(set(Labels.losses))],
+        "loss": [StrOptions(set(LOSSES["binary"]))],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "validation_metric": [StrOptions({"accuracy", "loss"})],
@@ -379,7 +380,7 @@ default='glorot_uniform'
             The predicted labels; an indicator matrix for multilabel problems.
         """
         logits = self._logits(X)
-        return fitted_labels(self).decode(logits)
+        return self._fitted_targets().decode(logits)
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -399,7 +400,7 @@ default='glorot_uniform'
             dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        return fitted_labels(self).probabilities(logits)
+        return self._fitted_targets().probabilities(logits)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
@@ -417,10 +418,13 @@ default='glorot_uniform'
             Columns ordered as in `predict_proba`.
         """
         logits = self._logits(X)
-        return fitted_labels(self).log_probabilities(logits)
+        return self._fitted_targets().log_probabilities(logits)
 
     def _learn_targets(self, y, given, goes_on):
         return learn_labels(self, y, given, goes_on)
+
+    def _fitted_targets(self):
+        return fitted_labels(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

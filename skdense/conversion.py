@@ -13,15 +13,8 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOpti
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.core.formulas.schedules import SCHEDULES
-from skdense.fit.jobs import criterion, optimizer_settings
-
-_OUT_ACTIVATIONS = {
-    "log_loss": {"logistic", "softmax"},
-    "squared_error": {"identity"},
-    "poisson": {"exp"},
-}
-"""What follows the output layer of scikit-learn's networks, by their loss."""
+from skdense.core.formulas.losses import LOSSES
+from skdense.fit.optimizer_state import criterion, optimizer_settings, optimizer_state
 
 _SHARED_ATTRIBUTES = (
     "classes_", "loss_", "best_loss_", "loss_curve_", "validation_scores_", "best_validation_score_",
@@ -70,7 +63,7 @@ def _check_representable(estimator, theirs):
         theirs._validate_params()
     except ValueError as error:
         raise ValueError(f"{name} cannot represent this model: {error}") from None
-    outputs = _OUT_ACTIVATIONS[theirs.loss]
+    outputs = {losses[theirs.loss].output for losses in LOSSES.values() if theirs.loss in losses}
     if estimator.loss != theirs.loss or estimator.out_activation_ not in outputs:
         raise ValueError(
             f"{name} cannot represent this model: with loss={estimator.loss!r} its outputs are "
@@ -96,28 +89,26 @@ def _has_their_optimizer(estimator):
     """Whether scikit-learn has the optimizer that trained the model, if one did, and its schedule."""
     if not hasattr(estimator, "_optimizer_state"):
         return False
-    solver, values, *_ = estimator._optimizer_state
-    schedule = dict(zip(optimizer_settings(estimator), values, strict=True))["schedule"]
-    return solver in _OPTIMIZERS and schedule != SCHEDULES["cosine"].number
+    state = estimator._optimizer_state
+    return state["solver"] in _OPTIMIZERS and state["settings"]["schedule"] != "cosine"
 
 
 def _their_optimizer(estimator, parameters):
-    solver, values, learning_rate, step, slots = estimator._optimizer_state
-    settings = dict(zip(optimizer_settings(estimator), values, strict=True))
-    record = _OPTIMIZERS[solver]
+    state = estimator._optimizer_state
+    settings = optimizer_settings(estimator) | state["settings"]
+    record = _OPTIMIZERS[state["solver"]]
     arguments = {name: settings[name] for name in record.settings}
-    if solver == "sgd":
-        schedules = {schedule.number: name for name, schedule in SCHEDULES.items()}
-        arguments["lr_schedule"] = schedules[settings["schedule"]]
+    if state["solver"] == "sgd":
+        arguments["lr_schedule"] = settings["schedule"]
         arguments["nesterov"] = bool(settings["nesterov"])
     optimizer = record.cls(parameters, **arguments)
-    optimizer.learning_rate = learning_rate
-    if solver == "adam":
-        optimizer.t = t = int(step)
+    optimizer.learning_rate = state["learning_rate"]
+    if state["solver"] == "adam":
+        optimizer.t = t = int(state["step"])
         if t:  # the attribute is the size of the last step
             corrections = np.sqrt(1 - settings["beta_2"] ** t) / (1 - settings["beta_1"] ** t)
             optimizer.learning_rate *= corrections
-    for name, slot in zip(record.slots, slots, strict=True):
+    for name, slot in zip(record.slots, state["slots"], strict=True):
         kernels, biases = zip(*slot, strict=True)
         setattr(optimizer, name, [array.copy() for array in kernels + biases])
     return optimizer
@@ -149,16 +140,14 @@ def _set_stochastic_state(estimator, optimizer):
     settings = optimizer_settings(estimator)
     settings |= {name: float(getattr(optimizer, name)) for name in record.settings}
     if solver == "sgd":
-        settings["schedule"] = float(SCHEDULES[optimizer.lr_schedule].number)
+        settings["schedule"] = optimizer.lr_schedule
         learning_rate, step = optimizer.learning_rate, 0.0  # sgd does not count its steps
     else:
         learning_rate, step = optimizer.learning_rate_init, float(optimizer.t)
-    estimator._criterion = criterion(estimator)
+    estimator._criterion = criterion(estimator, estimator._fitted_targets().record)
     depth = len(estimator.coefs_)
     slots = [
         [(kernel.copy(), bias.copy()) for kernel, bias in zip(slot[:depth], slot[depth:], strict=True)]
         for slot in (getattr(optimizer, name) for name in record.slots)
     ]
-    estimator._optimizer_state = (
-        solver, tuple(settings.values()), float(learning_rate), step, slots,
-    )  # fmt: skip
+    estimator._optimizer_state = optimizer_state(solver, settings, float(learning_rate), step, slots)

@@ -7,7 +7,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skdense.base import BaseLowLevelMLP, has_optimizer
-from skdense.fit.continuous import Continuous, fitted_continuous, learn_continuous
+from skdense.core.formulas.losses import LOSSES
+from skdense.fit.continuous import fitted_continuous, learn_continuous
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.validation import FitInput
 
@@ -30,7 +31,8 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
 
     Parameters
     ----------
-    loss : {'squared_error', 'poisson', 'absolute_error', 'quantile'}, default='squared_error'
+    loss : {'squared_error', 'poisson', 'absolute_error', 'quantile', 'huber'}, \
+default='squared_error'
         What is minimized, as a mean over the samples.
 
         - 'squared_error', half the squared error. It is reported as a mean over the outputs, and its
@@ -40,6 +42,9 @@ class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
         - 'absolute_error', summed over the outputs. The network predicts a conditional median.
         - 'quantile', the pinball loss [4]_, summed over the outputs. The network predicts the
           conditional `quantile`.
+        - 'huber', Huber's loss [5]_, summed over the outputs: half the squared error where the error is
+          at most `delta`, else ``delta * (abs(error) - delta / 2)``. Outliers count less than with
+          'squared_error'.
 
     hidden_layer_sizes : array-like of shape (n_layers - 2,) or int, default=(100,)
         Width of each hidden layer. With ``()`` the model is linear.
@@ -160,8 +165,11 @@ default='glorot_uniform'
 
     validation_metric : {'r2', 'loss'}, default='r2'
         The score on validation samples, by which early stopping stops and keeps the best epoch: R2 or
-        the negative loss. With the losses 'quantile' and 'absolute_error' it is the negative loss in
-        any case, since the best R2 is that of the mean.
+        the negative loss. With the losses 'quantile', 'absolute_error' and 'huber' it is the negative
+        loss in any case, since the best R2 is that of the mean.
+
+    delta : float, default=1.0
+        The error from which on ``loss='huber'`` grows linearly, in units of y.
 
     Attributes
     ----------
@@ -227,6 +235,8 @@ default='glorot_uniform'
        Neural Networks", AISTATS.
     .. [3] He, Zhang, Ren and Sun (2015), "Delving Deep into Rectifiers", arXiv:1502.01852.
     .. [4] Koenker and Bassett (1978), "Regression Quantiles", Econometrica 46.
+    .. [5] Huber (1964), "Robust Estimation of a Location Parameter", Annals of Mathematical
+       Statistics 35.
 
     Examples
     --------
@@ -244,8 +254,9 @@ default='glorot_uniform'
 
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
-        "loss": [_Losses(set(Continuous.losses))],
+        "loss": [_Losses(set(LOSSES["numbers"]))],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "delta": [Interval(Real, 0, None, closed="neither")],
         "validation_metric": [StrOptions({"r2", "loss"})],
     }
 
@@ -285,6 +296,7 @@ default='glorot_uniform'
         warmup=0,
         max_grad_norm=None,
         validation_metric="r2",
+        delta=1.0,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -319,6 +331,7 @@ default='glorot_uniform'
         self.warmup = warmup
         self.max_grad_norm = max_grad_norm
         self.validation_metric = validation_metric
+        self.delta = delta
 
     @available_if(has_optimizer)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -367,10 +380,13 @@ default='glorot_uniform'
             The predictions. The dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        return fitted_continuous(self).decode(logits)
+        return self._fitted_targets().decode(logits)
 
     def _learn_targets(self, y, given, goes_on):
         return learn_continuous(self, y, goes_on)
+
+    def _fitted_targets(self):
+        return fitted_continuous(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

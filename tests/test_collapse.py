@@ -5,8 +5,9 @@ import warnings
 import numpy as np
 import pytest
 from joblib import parallel_config
+from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix
-from scipy.special import rel_entr
+from scipy.special import huber, rel_entr
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.exceptions import ConvergenceWarning
@@ -15,10 +16,10 @@ from sklearn.model_selection import cross_val_score
 
 from helpers import OF_NOTEBOOK
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
+from skdense.core.formulas.losses import LOSSES
 from skdense.datasets import make_two_clouds
 from skdense.exceptions import CollapseWarning
 from skdense.fit.collapse import likely_cause, warn_if_collapsed
-from skdense.fit.continuous import Continuous
 from skdense.fit.jobs import prepare
 from skdense.fit.validation import FitInput
 from skdense.inspection import dead_units, study_seeds
@@ -199,14 +200,15 @@ COUNTS = np.random.default_rng(1).poisson(3.0, (len(y), 2)).astype(float)
 @pytest.mark.parametrize("labels", [y > 0, COUNTS[:, 0] % 3], ids=["binary", "multiclass"])
 def test_the_log_loss_of_a_constant_is_that_of_the_class_frequencies(labels, weights):
     clf = LowLevelMLPClassifier()
-    target_type = clf._learn_targets(labels, FitInput(X, labels), goes_on=False)
+    targets = clf._learn_targets(labels, FitInput(X, labels), goes_on=False)
     dummy = DummyClassifier(strategy="prior").fit(X, labels, weights)
     expected = log_loss(labels, dummy.predict_proba(X), sample_weight=weights)
-    assert target_type.constant_loss(target_type.encode(labels), weights) == pytest.approx(expected)
+    constant_loss = targets.record.constant_loss(targets.encode(labels), weights)
+    assert constant_loss == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
-@pytest.mark.parametrize("loss", list(Continuous.losses))
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "absolute_error", "quantile"])
 def test_the_loss_of_a_constant_is_that_of_a_dummy_regressor(loss, weights):
     strategy = {"absolute_error": "median", "quantile": "quantile"}.get(loss, "mean")
     dummy = DummyRegressor(strategy=strategy, quantile=0.8 if loss == "quantile" else None)
@@ -218,4 +220,20 @@ def test_the_loss_of_a_constant_is_that_of_a_dummy_regressor(loss, weights):
         "quantile": lambda: np.maximum(0.8 * (COUNTS - constant), 0.2 * (constant - COUNTS)),
     }[loss]()
     expected = np.average(losses.sum(axis=1), weights=weights)
-    assert Continuous(loss, 0.8).constant_loss(COUNTS, weights) == pytest.approx(expected)
+    parameter = [0.8] if loss == "quantile" else []
+    constant_loss = LOSSES["numbers"][loss].constant_loss(COUNTS, weights, *parameter)
+    assert constant_loss == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
+@pytest.mark.parametrize("delta", [0.01, 1.0, 100.0])
+def test_the_huber_loss_of_a_constant_is_the_lowest_that_scipy_finds(delta, weights):
+    def loss_of(constant, column):
+        return np.average(huber(delta, column - constant), weights=weights)
+
+    minima = [
+        minimize_scalar(loss_of, args=(column,), bounds=(0, 10), options={"xatol": 1e-10}).fun
+        for column in COUNTS.T
+    ]
+    constant_loss = LOSSES["numbers"]["huber"].constant_loss(COUNTS, weights, delta)
+    assert constant_loss == pytest.approx(sum(minima), rel=1e-9)

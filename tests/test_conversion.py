@@ -153,6 +153,7 @@ def test_an_optimizer_that_scikit_learn_does_not_have_stays_behind(parameters, c
         ("binary", {"loss": "squared_error"}, "loss='squared_error'"),
         ("binary", {"activation": "gelu"}, "'activation' parameter of MLPClassifier must be"),
         ("numbers", {"loss": "absolute_error"}, "'loss' parameter of MLPRegressor must be"),
+        ("numbers", {"loss": "huber"}, "'loss' parameter of MLPRegressor must be"),
         ("numbers", {"loss": "poisson"}, "its outputs are 'identity'"),
     ],
 )

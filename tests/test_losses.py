@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.special import expit, softmax
+from scipy.special import expit, huber, softmax
 from sklearn.metrics import (
     log_loss,
     mean_absolute_error,
@@ -19,19 +19,28 @@ from skdense.core.formulas.losses import LOSSES
 from skdense.core.machine.runtime import tf
 from skdense.core.program.objective import BatchSums
 
+
+def record(loss):
+    """All that is known of a loss, which is named with the type of its targets."""
+    targets, _, name = loss.rpartition(" ")
+    return LOSSES[targets][name]
+
+
+ALL = [f"{targets} {name}" for targets, losses in LOSSES.items() for name in losses]
 OUTPUT = {
-    "logistic_log_loss": expit,
-    "softmax_log_loss": lambda z: softmax(z, axis=-1),
-    "squared_error": lambda z: z,
-    "multiclass_squared_error": lambda z: z,
-    "half_squared_error": lambda z: z,
-    "half_poisson_deviance": np.exp,
-    "absolute_error": lambda z: z,
-    "pinball": lambda z: z,
+    "multilabel log_loss": expit,
+    "multiclass log_loss": lambda z: softmax(z, axis=-1),
+    "multilabel squared_error": lambda z: z,
+    "multiclass squared_error": lambda z: z,
+    "numbers squared_error": lambda z: z,
+    "numbers poisson": np.exp,
+    "numbers absolute_error": lambda z: z,
+    "numbers quantile": lambda z: z,
+    "numbers huber": lambda z: z,
 }
-EXCLUSIVE = {"softmax_log_loss", "multiclass_squared_error"}
+EXCLUSIVE = {"multiclass log_loss", "multiclass squared_error"}
 """The losses whose targets have exactly one 1."""
-HYPER = {"pinball": [0.3]}
+HYPER = {"numbers quantile": [0.3], "numbers huber": [0.7]}
 """What losses take besides targets and logits."""
 
 
@@ -44,14 +53,14 @@ def targets_of(loss, shape, rng):
 
 def value_and_gradient(loss, targets, logits, upstream=1.0, smoothing=None):
     """The losses `(K, batch)`, and the gradient of their sum, weighted by `upstream`."""
-    logits, of_loss = tf.constant(logits), LOSSES[loss]
+    logits, of_loss = tf.constant(logits), record(loss)
     function, hyper = of_loss.per_example, HYPER.get(loss, [])
     if smoothing is not None:
         function, hyper = of_loss.smoothed, [smoothing]
     with tf.GradientTape() as tape:
         tape.watch(logits)
         hyper = (tf.constant(number, logits.dtype) for number in hyper)
-        losses = function(tf.constant(targets, logits.dtype), logits, *hyper)
+        losses = function(tf, tf.constant(targets, logits.dtype), logits, *hyper)
         total = tf.reduce_sum(upstream * losses)
     return losses.numpy(), tape.gradient(total, logits).numpy()
 
@@ -69,9 +78,9 @@ def examples(draw, loss):
 def test_binary_log_loss_is_that_of_sklearn(dtype):
     rng = np.random.default_rng(0)
     logits = rng.normal(scale=4, size=(2, 20, 1)).astype(dtype)
-    targets = targets_of("logistic_log_loss", logits.shape, rng)
+    targets = targets_of("multilabel log_loss", logits.shape, rng)
 
-    losses, _ = value_and_gradient("logistic_log_loss", targets, logits)
+    losses, _ = value_and_gradient("multilabel log_loss", targets, logits)
 
     assert losses.dtype == dtype
     for k in range(2):
@@ -83,9 +92,9 @@ def test_binary_log_loss_is_that_of_sklearn(dtype):
 def test_multiclass_log_loss_is_that_of_sklearn(dtype):
     rng = np.random.default_rng(0)
     logits = rng.normal(scale=4, size=(2, 20, 3)).astype(dtype)
-    targets = targets_of("softmax_log_loss", logits.shape, rng)
+    targets = targets_of("multiclass log_loss", logits.shape, rng)
 
-    losses, _ = value_and_gradient("softmax_log_loss", targets, logits)
+    losses, _ = value_and_gradient("multiclass log_loss", targets, logits)
 
     assert losses.dtype == dtype
     for k in range(2):
@@ -97,19 +106,19 @@ def test_multiclass_log_loss_is_that_of_sklearn(dtype):
 def test_multilabel_log_loss_is_the_sum_of_the_labels_log_losses():
     rng = np.random.default_rng(1)
     logits = rng.normal(scale=3, size=(2, 6, 3))
-    targets = targets_of("logistic_log_loss", logits.shape, rng)
+    targets = targets_of("multilabel log_loss", logits.shape, rng)
 
-    losses, _ = value_and_gradient("logistic_log_loss", targets, logits)
+    losses, _ = value_and_gradient("multilabel log_loss", targets, logits)
 
     one_by_one = [
-        value_and_gradient("logistic_log_loss", targets[..., [i]], logits[..., [i]])[0]
+        value_and_gradient("multilabel log_loss", targets[..., [i]], logits[..., [i]])[0]
         for i in range(3)
     ]
     np.testing.assert_allclose(losses, np.sum(one_by_one, axis=0), rtol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("loss", ["logistic_log_loss", "softmax_log_loss"])
+@pytest.mark.parametrize("loss", ["multilabel log_loss", "multiclass log_loss"])
 def test_a_smoothed_loss_is_a_mean_of_those_of_the_label_and_of_all_classes(loss, dtype):
     """That of the label weighs 0.8, and those of all classes, as if each were the label, 0.2."""
     logits = np.random.default_rng(0).normal(scale=4, size=(2, 20, 3)).astype(dtype)
@@ -128,7 +137,7 @@ def test_a_smoothed_loss_is_a_mean_of_those_of_the_label_and_of_all_classes(loss
         np.testing.assert_allclose(smoothed[i], expected, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "multiclass_squared_error"])
+@pytest.mark.parametrize("loss", ["multilabel squared_error", "multiclass squared_error"])
 def test_squared_error_sums_over_outputs_without_a_half(loss):
     targets = np.array([[[0.0, 1.0], [1.0, 0.0]]])
     logits = np.array([[[0.5, -1.0], [1.0, 3.0]]])
@@ -140,16 +149,17 @@ def test_squared_error_sums_over_outputs_without_a_half(loss):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_losses_of_numbers_are_those_of_sklearn(dtype):
+def test_losses_of_numbers_are_those_of_sklearn_and_scipy(dtype):
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(1, 20, 3)).astype(dtype)
     counts = rng.poisson(1, size=logits.shape)
     normal = rng.normal(size=logits.shape).astype(dtype)
     expected = {
-        "half_squared_error": (normal, mean_squared_error(normal[0], logits[0]) / 2),
-        "half_poisson_deviance": (counts, poisson_loss(counts[0], np.exp(logits[0].astype(float)))),
-        "absolute_error": (normal, 3 * mean_absolute_error(normal[0], logits[0])),
-        "pinball": (normal, 3 * mean_pinball_loss(normal[0], logits[0], alpha=0.3)),
+        "numbers squared_error": (normal, mean_squared_error(normal[0], logits[0]) / 2),
+        "numbers poisson": (counts, poisson_loss(counts[0], np.exp(logits[0].astype(float)))),
+        "numbers absolute_error": (normal, 3 * mean_absolute_error(normal[0], logits[0])),
+        "numbers quantile": (normal, 3 * mean_pinball_loss(normal[0], logits[0], alpha=0.3)),
+        "numbers huber": (normal, 3 * huber(0.7, normal - logits).mean()),
     }
     for loss, (targets, value) in expected.items():
         losses, _ = value_and_gradient(loss, targets, logits)
@@ -159,22 +169,22 @@ def test_losses_of_numbers_are_those_of_sklearn(dtype):
 
 def test_the_poisson_deviance_of_a_prediction_that_rounds_to_zero_is_finite():
     losses, gradient = value_and_gradient(
-        "half_poisson_deviance", np.array([[[2.0, 0.0]]]), np.array([[[-800.0, -800.0]]])
+        "numbers poisson", np.array([[[2.0, 0.0]]]), np.array([[[-800.0, -800.0]]])
     )
     np.testing.assert_allclose(losses, [[2 * np.log(2) + 1600 - 2]])
     np.testing.assert_array_equal(gradient, [[[-2, 0]]])
 
 
-@pytest.mark.parametrize("loss", ["absolute_error", "pinball"])
+@pytest.mark.parametrize("loss", ["numbers absolute_error", "numbers quantile"])
 def test_a_prediction_that_is_exact_has_no_gradient(loss):
     losses, gradient = value_and_gradient(loss, np.zeros((1, 1, 3)), np.array([[[-1.0, 0.0, 2.0]]]))
-    low, high = {"absolute_error": (-1, 1), "pinball": (-0.3, 0.7)}[loss]
+    low, high = {"numbers absolute_error": (-1, 1), "numbers quantile": (-0.3, 0.7)}[loss]
     np.testing.assert_array_equal(gradient, [[[low, 0, high]]])
     np.testing.assert_allclose(losses, [[-low + 2 * high]])
 
 
 @pytest.mark.parametrize(
-    "loss", ["logistic_log_loss", "softmax_log_loss", "half_squared_error", "half_poisson_deviance"]
+    "loss", ["multilabel log_loss", "multiclass log_loss", "numbers squared_error", "numbers poisson"]
 )
 @given(data=st.data())
 def test_the_gradient_is_prediction_minus_target(loss, data):
@@ -187,11 +197,11 @@ def test_the_gradient_is_prediction_minus_target(loss, data):
     np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss != "half_squared_error"])
+@pytest.mark.parametrize("loss", [loss for loss in ALL if loss != "numbers squared_error"])
 @given(data=st.data())
 def test_the_gradient_is_the_slope_of_the_value(loss, data):
     targets, logits = data.draw(examples(loss))
-    if loss in ("absolute_error", "pinball"):
+    if loss in ("numbers absolute_error", "numbers quantile"):
         assume(np.abs(targets - logits).min() > 1e-5)  # there is no slope between the two sides
     i = data.draw(st.integers(0, logits.shape[-1] - 1))
     step = np.zeros_like(logits)
@@ -209,9 +219,9 @@ def test_the_gradient_is_the_slope_of_the_value(loss, data):
 @pytest.mark.parametrize(
     ("loss", "targets", "logits"),
     [
-        ("logistic_log_loss", [0.0], [1.0]),
-        ("logistic_log_loss", [1.0], [-1.0]),
-        ("softmax_log_loss", [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]),
+        ("multilabel log_loss", [0.0], [1.0]),
+        ("multilabel log_loss", [1.0], [-1.0]),
+        ("multiclass log_loss", [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]),
     ],
 )
 def test_a_confidently_wrong_network_has_a_finite_loss_and_goes_on_learning(
@@ -229,76 +239,76 @@ def test_a_confidently_wrong_network_has_a_finite_loss_and_goes_on_learning(
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    ("loss", "targets"), [("logistic_log_loss", [0.0, 1.0]), ("softmax_log_loss", [0.0, 1.0])]
+    ("loss", "targets"), [("multilabel log_loss", [0.0, 1.0]), ("multiclass log_loss", [0.0, 1.0])]
 )
 def test_a_confidently_right_network_reports_the_clipped_loss(loss, targets, dtype):
     logits = np.array([[[-1e5, 1e5]]], dtype)
 
     (value,), gradient = value_and_gradient(loss, np.array([[targets]], dtype), logits)
 
-    n_summed = 2 if loss == "logistic_log_loss" else 1
+    n_summed = 2 if loss == "multilabel log_loss" else 1
     eps = np.finfo(dtype).eps
     np.testing.assert_allclose(value, -n_summed * np.log1p(-eps), rtol=0.01)
     np.testing.assert_array_equal(gradient, np.zeros_like(logits))
 
 
-@given(examples("logistic_log_loss"))
+@given(examples("multilabel log_loss"))
 def test_a_logistic_prediction_is_correct_if_each_probability_is_on_its_targets_side(example):
     targets, logits = example
 
-    correct = LOSSES["logistic_log_loss"].correct(tf.constant(targets), tf.constant(logits))
+    correct = record("multilabel log_loss").correct(tf, tf.constant(targets), tf.constant(logits))
 
     np.testing.assert_array_equal(correct, ((logits > 0) == targets).all(axis=-1))
 
 
-@given(examples("softmax_log_loss"))
+@given(examples("multiclass log_loss"))
 def test_a_softmax_prediction_is_correct_if_the_targets_class_is_the_most_probable(example):
     targets, logits = example
 
-    correct = LOSSES["softmax_log_loss"].correct(tf.constant(targets), tf.constant(logits))
+    correct = record("multiclass log_loss").correct(tf, tf.constant(targets), tf.constant(logits))
 
     np.testing.assert_array_equal(correct, logits.argmax(axis=-1) == targets.argmax(axis=-1))
 
 
-@given(examples("squared_error"))
+@given(examples("multilabel squared_error"))
 def test_a_squared_error_prediction_is_correct_if_each_output_is_on_its_targets_side(example):
     targets, logits = example
 
-    correct = LOSSES["squared_error"].correct(tf.constant(targets), tf.constant(logits))
+    correct = record("multilabel squared_error").correct(tf, tf.constant(targets), tf.constant(logits))
 
     np.testing.assert_array_equal(correct, ((logits > 0.5) == targets).all(axis=-1))
 
 
-@given(examples("multiclass_squared_error"))
+@given(examples("multiclass squared_error"))
 def test_a_multiclass_squared_error_prediction_is_the_largest_positive_output(example):
     targets, logits = example
 
-    correct = LOSSES["multiclass_squared_error"].correct(tf.constant(targets), tf.constant(logits))
+    correct = record("multiclass squared_error").correct(tf, tf.constant(targets), tf.constant(logits))
 
     predicted = np.maximum(logits, np.finfo(float).eps).argmax(axis=-1)
     np.testing.assert_array_equal(correct, predicted == targets.argmax(axis=-1))
 
 
 def test_an_undecided_output_counts_as_negative_as_in_predict():
-    for loss, threshold in [("logistic_log_loss", 0.0), ("squared_error", 0.5)]:
+    for loss, threshold in [("multilabel log_loss", 0.0), ("multilabel squared_error", 0.5)]:
         logits = tf.constant([[[threshold]]], tf.float64)
-        assert LOSSES[loss].correct(tf.constant([[[0.0]]], tf.float64), logits).numpy().all()
-        assert not LOSSES[loss].correct(tf.constant([[[1.0]]], tf.float64), logits).numpy().any()
+        assert record(loss).correct(tf, tf.constant([[[0.0]]], tf.float64), logits).numpy().all()
+        assert not record(loss).correct(tf, tf.constant([[[1.0]]], tf.float64), logits).numpy().any()
 
 
 def score_of(loss, targets, logits, weights):
     """The score `(K,)` as a program makes it."""
-    score = LOSSES[loss].score
+    score = record(loss).score
     targets, logits = tf.constant(targets), tf.constant(logits)
-    terms = score.terms(targets, logits, targets[:, :1])
+    terms = score.terms(tf, targets, logits, targets[:, :1])
     assert len(terms) == score.n_terms(targets.shape[-1])
     sums = [tf.reduce_sum(weights * term, axis=1) for term in terms]
-    return score.finish(BatchSums(None, tf.stack(sums, axis=1), weights.sum(axis=1))).numpy()
+    return score.finish(tf, BatchSums(None, tf.stack(sums, axis=1), weights.sum(axis=1))).numpy()
 
 
 @pytest.mark.parametrize(
     ("loss", "center"),
-    [("half_squared_error", 0.0), ("half_squared_error", 1e6), ("half_poisson_deviance", 1.0)],
+    [("numbers squared_error", 0.0), ("numbers squared_error", 1e6), ("numbers poisson", 1.0)],
 )
 def test_the_score_of_numbers_is_r2(loss, center):
     predict, rng = OUTPUT[loss], np.random.default_rng(0)
@@ -319,7 +329,7 @@ def test_the_r2_of_a_constant_is_that_of_sklearn():
     logits[1, 0, 0] += 1  # one of two outputs is not predicted exactly
     logits[2] += 1
 
-    scores = score_of("half_squared_error", targets, logits, np.ones((3, 5)))
+    scores = score_of("numbers squared_error", targets, logits, np.ones((3, 5)))
 
     expected = [r2_score(*pair) for pair in zip(targets, logits)]
     np.testing.assert_array_equal(scores, expected)
@@ -333,4 +343,4 @@ def test_the_r2_of_a_prediction_that_is_not_finite_is_not_a_number(constant, inf
     logits = targets.copy()
     logits[0, 3, 1] = infinite
 
-    assert np.isnan(score_of("half_squared_error", targets, logits, np.ones((1, 5)))).all()
+    assert np.isnan(score_of("numbers squared_error", targets, logits, np.ones((1, 5)))).all()

@@ -19,7 +19,7 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
 
 WIDTHS = (6, 4)
-SPEC = Spec("tanh", "half_squared_error", "adam", "float64")
+SPEC = Spec("tanh", "numbers", "squared_error", "adam", "float64")
 
 
 def make_data(n_samples, n_outputs, seed, weighted=False):

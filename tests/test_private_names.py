@@ -24,7 +24,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import _check_sample_weight
 
 import skdense
@@ -37,7 +36,6 @@ IMPORTED = {
     "sklearn.utils._param_validation.Options",
     "sklearn.utils._param_validation.StrOptions",
     "sklearn.utils._safe_indexing",
-    "sklearn.utils.multiclass._check_partial_fit_first_call",
     "sklearn.utils.validation._check_sample_weight",
 }
 OF_ESTIMATORS = {
@@ -92,7 +90,7 @@ def test_no_other_private_attribute_is_used():
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             used.add(node.value)  # as in hasattr
     others = {name for name in used if is_private(name)} - ours
-    set_here_too = {"_label_binarizer", "_parameter_constraints", "_sk_visual_block_"}
+    set_here_too = {"_parameter_constraints", "_sk_visual_block_"}
     in_saved_state = {"_skdense_version"}
     listed = OF_ESTIMATORS | OF_NETWORKS | OF_JOBLIB | OF_PYTHON
     assert others - in_saved_state == listed - set_here_too
@@ -188,17 +186,6 @@ def test_safe_indexing_takes_rows_of_any_container(container, rows):
     part = _safe_indexing(container([10, 20, 30]), rows)
     assert type(part) is type(container([1]))
     assert list(part) == list(np.array([10, 20, 30])[rows])
-
-
-def test_check_partial_fit_first_call_learns_classes_once():
-    estimator = Estimator()
-    with pytest.raises(ValueError, match="classes must be passed on the first call"):
-        _check_partial_fit_first_call(estimator)
-    assert _check_partial_fit_first_call(estimator, ["b", "a"]) is True
-    assert list(estimator.classes_) == ["a", "b"]
-    assert _check_partial_fit_first_call(estimator) is False
-    with pytest.raises(ValueError, match="is not the same as on last call"):
-        _check_partial_fit_first_call(estimator, ["c"])
 
 
 def test_check_sample_weight_keeps_float32_and_refuses_negative_weights():

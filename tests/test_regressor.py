@@ -16,6 +16,8 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.special import huber
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
@@ -49,7 +51,7 @@ def make_problem(n_outputs=1, loss="squared_error", n_samples=120):
 X, Y = make_problem()
 TWO = make_problem(2)[1]
 WEIGHTS = np.random.default_rng(1).uniform(0.2, 3, len(X))
-LOSSES = ("squared_error", "poisson", "absolute_error", "quantile")
+LOSSES = ("squared_error", "poisson", "absolute_error", "quantile", "huber")
 
 
 def assert_same_model(ours, theirs, nearby, X, floor=1e-9):
@@ -78,7 +80,7 @@ def test_the_signature_begins_with_that_of_mlp_regressor():
         for estimator in (LowLevelMLPRegressor, MLPRegressor, LowLevelMLPClassifier)
     )
     assert list(ours.values())[: len(theirs)] == list(theirs.values())
-    assert ours.keys() - of_classifier.keys() == {"quantile"}
+    assert ours.keys() - of_classifier.keys() == {"quantile", "delta"}
     assert of_classifier.keys() - ours.keys() == {"class_weight", "label_smoothing"}
 
 
@@ -258,7 +260,7 @@ def test_a_score_that_is_not_a_number_neither_stops_nor_counts_as_there():
 
 
 def loss_of(loss, y, predicted, weights, quantile=0.3):
-    """The loss that is to be reported, without the penalty, by scikit-learn's metrics."""
+    """The loss that is to be reported, without the penalty, by scikit-learn's metrics or scipy."""
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
     if loss == "squared_error":
         return mean_squared_error(y, predicted, sample_weight=weights) / 2
@@ -266,6 +268,8 @@ def loss_of(loss, y, predicted, weights, quantile=0.3):
         return poisson_loss(y, predicted, weights)
     if loss == "absolute_error":
         return n_outputs * mean_absolute_error(y, predicted, sample_weight=weights)
+    if loss == "huber":
+        return n_outputs * np.average(huber(0.6, y - predicted).mean(axis=1), weights=weights)
     return n_outputs * mean_pinball_loss(y, predicted, sample_weight=weights, alpha=quantile)
 
 
@@ -273,7 +277,7 @@ def loss_of(loss, y, predicted, weights, quantile=0.3):
 def test_the_loss_is_that_of_the_predictions_plus_the_penalty(loss):
     X, y = make_problem(2, loss)
     reg = LowLevelMLPRegressor(
-        loss, (7, 4), solver="lbfgs", max_iter=10, alpha=0.5, quantile=0.3, random_state=0
+        loss, (7, 4), solver="lbfgs", max_iter=10, alpha=0.5, quantile=0.3, delta=0.6, random_state=0
     ).fit(X, y, WEIGHTS)
 
     penalty = 0.5 / 2 * sum((coef**2).sum() for coef in reg.coefs_) / WEIGHTS.sum()
@@ -289,7 +293,7 @@ def test_validation_curves_are_those_of_the_predictions(loss, early_stopping):
     X, y = make_problem(2, loss)
     reg = LowLevelMLPRegressor(
         loss, activation="tanh", solver="sgd" if loss == "squared_error" else "adam", **SHAPE,
-        max_iter=8, n_iter_no_change=8, quantile=0.3, early_stopping=early_stopping,
+        max_iter=8, n_iter_no_change=8, quantile=0.3, delta=0.6, early_stopping=early_stopping,
     )  # fmt: skip
     reg.fit(X[30:], y[30:], X_val=X[:30], y_val=y[:30], sample_weight_val=WEIGHTS[:30])
 
@@ -337,6 +341,32 @@ def test_a_linear_quantile_is_that_of_quantile_regressor(loss, quantile):
     ours, best = (mean_pinball_loss(y, m.predict(X), alpha=quantile) for m in (reg, theirs))
     assert best <= ours < 1.002 * best
     np.testing.assert_allclose(reg.coefs_[0][:, 0], theirs.coef_, atol=0.05)
+
+
+def test_a_linear_model_by_the_huber_loss_is_where_scipy_finds_the_minimum():
+    X, y = make_problem()
+    y = y + np.random.default_rng(2).standard_cauchy(len(X))
+
+    def loss(parameters):
+        return huber(0.5, y - X @ parameters[1:] - parameters[0]).mean()
+
+    theirs = minimize(loss, np.zeros(5), tol=1e-12)
+    reg = LowLevelMLPRegressor(
+        "huber", (), delta=0.5, alpha=0, solver="lbfgs", tol=1e-9, max_iter=1000, random_state=0
+    ).fit(X, y)
+
+    assert reg.loss_ == pytest.approx(theirs.fun, rel=1e-9)
+    np.testing.assert_allclose([*reg.intercepts_[0], *reg.coefs_[0][:, 0]], theirs.x, atol=1e-3)
+
+
+def test_a_huge_delta_is_the_squared_error():
+    """With one output, since the squared error is reported as a mean over the outputs."""
+    models = [
+        LowLevelMLPRegressor(loss, **SHAPE, max_iter=5, delta=1e6).fit(X, Y)
+        for loss in ("huber", "squared_error")
+    ]
+    np.testing.assert_allclose(models[0].predict(X), models[1].predict(X), rtol=1e-9)
+    np.testing.assert_allclose(models[0].loss_curve_, models[1].loss_curve_, rtol=1e-9)
 
 
 def test_quantiles_share_one_program():
@@ -433,6 +463,7 @@ BAD_INPUT = {
     "an unknown loss": ({"loss": "log_loss"}, X, Y, "The 'loss' parameter"),
     "widths as a loss": ({"loss": (32,)}, X, Y, "pass hidden_layer_sizes by keyword.*Got \\(32,\\)"),
     "a quantile of 1": ({"loss": "quantile", "quantile": 1.0}, X, Y, "The 'quantile' parameter"),
+    "a delta of 0": ({"loss": "huber", "delta": 0}, X, Y, "The 'delta' parameter"),
     "a quantile in percent": ({"loss": "quantile", "quantile": 90}, X, Y, "The 'quantile' parameter"),
 }
 

@@ -11,7 +11,7 @@ from skdense.core.machine import shapes
 from skdense.core.machine.shapes import bucket, padded_sizes
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
 
-SPEC = Spec("relu", "logistic_log_loss", "adam", "float32")
+SPEC = Spec("relu", "binary", "log_loss", "adam", "float32")
 
 
 def drawn(layer_sizes, seed=0, dtype=np.float64):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from skdense.core.formulas.losses import LOSSES
-from skdense.fit.targets import Binary, Multiclass, Multilabel, OneClass, labels_of, learn_labels
+from skdense.fit.labels import Binary, Multiclass, Multilabel, OneClass, fitted_labels, learn_labels
 from skdense.fit.validation import FitInput
 
 INDICATORS = np.arange(36).reshape(12, 3) % 2
@@ -26,9 +25,10 @@ CASES = {
 
 
 def learned(y, loss="log_loss"):
-    estimator = SimpleNamespace(loss=loss, class_weight=None, warm_start=False, label_smoothing=0)
+    estimator = SimpleNamespace(loss=loss, class_weight=None, warm_start=False)
     labels = learn_labels(estimator, y, FitInput(None, y), goes_on=False)
-    assert type(labels_of(estimator, loss)) is type(labels)
+    fitted = fitted_labels(SimpleNamespace(out_activation_=labels.record.output, **labels.attributes))
+    assert (type(fitted), fitted.loss) == (type(labels), loss)
     return labels
 
 
@@ -53,10 +53,14 @@ def test_logits_that_fit_the_targets_mean_y(y, kind, n_outputs, loss):
     np.testing.assert_allclose(np.exp(labels.log_probabilities(logits)), probabilities, atol=1e-15)
 
 
-@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
-@pytest.mark.parametrize(("y", "kind", "n_outputs"), CASES.values(), ids=CASES)
-def test_the_core_has_the_loss(y, kind, n_outputs, loss):
-    assert learned(y, loss).loss in LOSSES
+def test_learning_labels_changes_no_estimator():
+    estimator = SimpleNamespace(loss="log_loss", class_weight=None, warm_start=False)
+    before = dict(vars(estimator))
+    learn_labels(estimator, np.arange(3), FitInput(None, None), goes_on=False)
+    learn_labels(
+        estimator, np.arange(3), FitInput(None, None, classes=range(4), incremental=True), False
+    )
+    assert vars(estimator) == before
 
 
 def test_the_only_class_is_decoded_from_any_logits():

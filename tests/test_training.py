@@ -32,8 +32,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning"),
 ]
 
-ADAM = Spec("relu", "logistic_log_loss", "adam", "float64")
-SGD = Spec("logistic", "logistic_log_loss", "sgd", "float64")
+ADAM = Spec("relu", "binary", "log_loss", "adam", "float64")
+SGD = Spec("logistic", "binary", "log_loss", "sgd", "float64")
 
 HYPER = Hyper(
     alpha=1e-4,

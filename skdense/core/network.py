@@ -14,12 +14,14 @@ import numpy as np
 class Spec(NamedTuple):
     """What the networks of a stack have in common besides their depth.
 
-    The keys of the tables of activations, losses and optimizers, and a dtype's name; whether there is
-    dropout, labels are smoothed, gradients are clipped, the learning rate changes within epochs, and
-    the validation score is the negative loss. Together with a shape it is the key of a program.
+    The names of the activation, of the type of the targets and a loss for it, of the optimizer and of
+    the dtype; whether there is dropout, labels are smoothed, gradients are clipped, the learning rate
+    changes within epochs, and the validation score is the negative loss. Together with a shape it is
+    the key of a program.
     """
 
     activation: str
+    targets: str
     loss: str
     optimizer: str
     dtype: str
@@ -33,7 +35,8 @@ class Spec(NamedTuple):
 class Hyper(NamedTuple):
     """The numbers that steer a network's training. `schedule` is the number of a schedule.
 
-    `quantile` is what the loss of that name predicts; `warmup` and `schedule_epochs` count epochs.
+    `loss_parameter` is the number that the loss takes, if it takes one; `warmup` and `schedule_epochs`
+    count epochs.
     """
 
     alpha: Any
@@ -52,7 +55,7 @@ class Hyper(NamedTuple):
     n_samples: Any
     batch_size: Any
     n_validation: Any
-    quantile: Any = 0.5
+    loss_parameter: Any = 0.0
     label_smoothing: Any = 0.0
     weight_decay: Any = 0.0
     max_grad_norm: Any = 0.0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdense.fit.continuous import Continuous
+from skdense.core.formulas.losses import LOSSES
 
 
 def scale_of(network, y, sample_weight):
@@ -12,7 +12,7 @@ def scale_of(network, y, sample_weight):
     can be stretched only: y gets mean 1.
     """
     mean = np.average(y, axis=0, weights=sample_weight)
-    if Continuous.losses[network.loss][0] == "exp":
+    if LOSSES["numbers"][network.loss].output == "exp":
         return np.zeros_like(mean), np.where(mean > 0, mean, 1)
     deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=sample_weight))
     return mean, np.where(deviation > 0, deviation, 1)

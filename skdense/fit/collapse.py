@@ -11,7 +11,7 @@ from skdense.core.formulas.initializers import INITIALIZERS
 from skdense.core.machine.blocks import BLOCK_ROWS
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.hidden import hidden_values
+from skdense.fit.hidden_units import hidden_values
 
 _SAME = 1e-6
 """Outputs of a unit that differ by less, relative to the largest or to 1, are the same."""
@@ -33,7 +33,9 @@ def warn_if_collapsed(job, network, loss):
     if rows is not None:
         targets, weights = targets[rows], None if weights is None else weights[rows]
     with np.errstate(all="ignore"):
-        constant_loss = job.target_type.constant_loss(targets, weights)
+        record = job.targets.record
+        parameter = [network.hyper.loss_parameter] if record.parameter else []
+        constant_loss = record.constant_loss(targets, weights, *parameter)
     if loss < constant_loss / 2 or constant_loss <= 0 or (targets == targets[0]).all():
         return False
     rows = np.arange(len(targets)) if rows is None else rows
@@ -95,7 +97,7 @@ def likely_cause(job, network):
         causes.append(f"the features are not scaled, with values up to {largest:.3g}")
         cures.append("to scale X, for instance with StandardScaler")
     largest = _largest(network.data.targets)
-    if largest > _LARGE and job.target_type.out_activation == "identity":
+    if largest > _LARGE and job.targets.record.output == "identity":
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("to scale y, for instance with TransformedTargetRegressor")
     draws = not job.earlier_curves  # else training went on from an earlier fit

@@ -5,7 +5,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.collapse import likely_cause, warn_if_collapsed
-from skdense.fit.jobs import criterion, optimizer_settings
+from skdense.fit.optimizer_state import criterion, optimizer_state
 
 _STOCHASTIC_ATTRIBUTES = (
     "best_loss_", "best_validation_score_", "_criterion", "_no_improvement_count", "_optimizer_state",
@@ -36,7 +36,7 @@ def finish(job, may_reach_max_iter=False):
         attributes = stochastic_attributes(job, network)
     else:
         attributes = lbfgs_attributes(job, network, job.minima[best])
-        for name in (*job.target_type.curves, *_STOCHASTIC_ATTRIBUTES):
+        for name in (*job.targets.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(job.estimator).pop(name, None)
     if not (job.incremental or warn_if_collapsed(job, network, attributes["loss_"])):
         if job.minima is not None:
@@ -53,12 +53,11 @@ def stochastic_attributes(job, network):
     progress = network.progress
     early_stopping = job.estimator.early_stopping
     attributes = _parameter_attributes(job, network.best_parameters or network.parameters)
-    for name, field_name in job.target_type.curves.items():
+    for name, field_name in job.targets.curves.items():
         curve = job.earlier_curves.get(name)
         if network.validation is not None or not name.startswith("validation"):
             curve = (curve or []) + getattr(network.curves, field_name).tolist()
         attributes[name] = curve
-    settings = tuple(getattr(network.hyper, name) for name in optimizer_settings(job.estimator))
     loss_curve = attributes["loss_curve_"]
     return attributes | {
         "loss_": loss_curve[-1] if loss_curve else np.nan,
@@ -66,13 +65,12 @@ def stochastic_attributes(job, network):
         "best_validation_score_": progress.best if early_stopping else None,
         "n_iter_": int(progress.epochs),
         "t_": int(progress.samples_seen),
-        "_criterion": criterion(job.estimator),
+        "_criterion": criterion(job.estimator, job.targets.record),
         "_no_improvement_count": int(progress.no_improvement),
-        # Plain tuples of arrays, so that a saved model holds no class of ours but the estimator's.
-        "_optimizer_state": (
-            job.spec.optimizer, settings, progress.learning_rate, progress.step, network.slots,
+        "_optimizer_state": optimizer_state(
+            job.spec.optimizer, job.settings, progress.learning_rate, progress.step, network.slots
         ),
-    }  # fmt: skip
+    }
 
 
 def lbfgs_attributes(job, network, minimum):
@@ -90,8 +88,8 @@ def _parameter_attributes(job, parameters):
         "intercepts_": [bias for _, bias in parameters],
         "n_layers_": len(parameters) + 1,
         "n_outputs_": len(parameters[-1][1]),
-        "out_activation_": job.target_type.out_activation,
-    }
+        "out_activation_": job.targets.record.output,
+    } | job.targets.attributes
 
 
 def _warn_if_unfinished(estimator, progress):

@@ -1,16 +1,14 @@
-"""What a user passes to fit, checked: parameters that go together, data, labels and weights."""
+"""What a user passes to fit, checked: parameters that go together, arrays and their weights."""
 
 from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.sparse import vstack as sparse_vstack
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skdense.core.network import Data
 from skdense.fit.callers import warn_at_caller
 
 
@@ -31,6 +29,18 @@ class FitInput(NamedTuple):
     incremental: bool = False
     rows: np.ndarray | None = None
     validation_rows: np.ndarray | None = None
+
+
+class Samples(NamedTuple):
+    """Checked samples.
+
+    X is a float array or CSR matrix; y has one dimension where it has one column; weights are those
+    that the user gave, None for ones.
+    """
+
+    X: object
+    y: object
+    weights: np.ndarray | None
 
 
 _FEWEST_TO_COMPARE = 10
@@ -69,6 +79,12 @@ def check_parameters(estimator, given):
         raise ValueError(
             "partial_fit does not support early_stopping=True; use fit, or early_stopping=False"
         )
+    smoothing = getattr(estimator, "label_smoothing", 0)
+    if smoothing and estimator.loss != "log_loss":
+        raise ValueError(
+            f"label_smoothing is for loss='log_loss' only, got {smoothing} with "
+            f"loss={estimator.loss!r}; use label_smoothing=0"
+        )
 
 
 def hidden_sizes(estimator):
@@ -100,19 +116,15 @@ def dropout_rates(estimator):
     return tuple(map(float, rates))
 
 
-def check_data(estimator, given, goes_on):
-    """The type of y, the training data, and the validation data or None.
+def check_samples(estimator, given, goes_on):
+    """The `Samples` to train on, and those to validate on or None.
 
-    Sets what the estimator knows of features and labels, or where training goes on checks against it.
+    Sets the number and the names of the features on the estimator, or where training goes on checks
+    against them.
     """
     X, y = _check_arrays(estimator, given, goes_on)
-    target_type = estimator._learn_targets(y, given, goes_on)
-    X_val, y_val = _check_validation_set(estimator, given, X, y, target_type)
-    weights, weights_val = _weights(target_type, given, X, y, X_val, y_val)
-    data = Data(X, target_type.encode(y), weights)
-    if X_val is None:
-        return target_type, data, None
-    return target_type, data, Data(X_val, target_type.encode(y_val), weights_val)
+    weights = _check_weights(given.sample_weight, X, "sample_weight", given.rows)
+    return Samples(X, y, weights), _check_validation_set(estimator, given, X, y)
 
 
 def _check_arrays(estimator, given, goes_on):
@@ -138,12 +150,12 @@ def one_column(y, name="y"):
     return column_or_1d(y)
 
 
-def _check_validation_set(estimator, given, X, y, target_type):
+def _check_validation_set(estimator, given, X, y):
     X_val, y_val = given.X_val, given.y_val
     if X_val is None and y_val is None:
         if given.sample_weight_val is not None:
             raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
-        return None, None
+        return None
     if y_val is None:
         raise ValueError("X_val is provided, but y_val was not provided.")
     if X_val is None:
@@ -157,9 +169,8 @@ def _check_validation_set(estimator, given, X, y, target_type):
     y_val = one_column(y_val, "y_val")
     if y_val.shape[1:] != y.shape[1:]:
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
-    target_type.check(y_val, "y_val")
     _warn_if_not_transformed(X, X_val)
-    return X_val, y_val
+    return Samples(X_val, y_val, _check_weights(given.sample_weight_val, X_val, "sample_weight_val"))
 
 
 def _warn_if_not_transformed(X, X_val):
@@ -177,78 +188,15 @@ def _warn_if_not_transformed(X, X_val):
         )
 
 
-def _weights(target_type, given, X, y, X_val, y_val):
-    """Each sample's weight times its class's, for training and validation; None if all are one."""
-    weights = _check_weights(given.sample_weight, X, "sample_weight", given.rows)
-    weights_val = None
-    if X_val is not None:
-        weights_val = _check_weights(given.sample_weight_val, X_val, "sample_weight_val")
-    if target_type.class_weight is None:
-        return weights, weights_val
-    if isinstance(target_type.class_weight, dict):
-        _check_class_weight(target_type, y)
-    factors, factors_val = _class_factors(target_type.class_weight, y, y_val, weights, given.rows)
-    weights = factors * (1 if weights is None else weights)
-    _check_any(weights, "class_weight and sample_weight", given.rows)
-    if y_val is not None:
-        weights_val = factors_val * (1 if weights_val is None else weights_val)
-        _check_any(weights_val, "class_weight and sample_weight_val")
-    return weights, weights_val
-
-
-def _check_class_weight(labels, y):
-    if y.ndim == 2:
-        raise ValueError("class_weight must be None or 'balanced' for multilabel y, got a dict")
-    unknown = [label for label in labels.class_weight if label not in labels.classes]
-    if unknown:
-        raise ValueError(
-            f"class_weight has weights of unknown classes {unknown}; the classes are {labels.classes}"
-        )
-    for label, weight in labels.class_weight.items():
-        if not (isinstance(weight, Real) and 0 <= weight < np.inf):
-            raise ValueError(
-                f"class_weight must have finite weights of at least 0, got {weight!r} for class "
-                f"{label!r}"
-            )
-
-
-def _class_factors(class_weight, y, y_val, weights, rows):
-    """The class weight of each sample of y and of y_val; "balanced" counts these rows of y alone.
-
-    A multilabel sample has the product of what each label, there or not there, weighs.
-    """
-    n_samples = y.shape[0]
-    if rows is None:
-        rows = slice(n_samples)
-    if y_val is not None:
-        y = sparse_vstack([y, y_val]) if issparse(y) else np.concatenate([y, y_val])
-    columns = (y.toarray() if issparse(y) else y).reshape(y.shape[0], -1).T
-    factors = np.ones(y.shape[0])
-    for column in columns:
-        labels, label_of = np.unique(column, return_inverse=True)
-        if class_weight == "balanced":
-            counted = None if weights is None else weights[rows]
-            by_label = _balance(np.bincount(label_of[rows], counted, minlength=len(labels)))
-        else:
-            by_label = np.array([class_weight.get(label, 1.0) for label in labels])
-        factors *= by_label[label_of]
-    return factors[:n_samples], None if y_val is None else factors[n_samples:]
-
-
-def _balance(counts):
-    """What makes classes of these weighted counts weigh the same; 0 for one that weighs nothing."""
-    balanced = np.zeros(len(counts))
-    return np.divide(counts.sum(), np.count_nonzero(counts) * counts, out=balanced, where=counts > 0)
-
-
 def _check_weights(weights, X, name, rows=None):
     if weights is None:
         return None
     weights = _check_sample_weight(weights, X, ensure_non_negative=True)
-    _check_any(weights, name, rows)
+    check_any_weight(weights, name, rows)
     return weights
 
 
-def _check_any(weights, name, rows=None):
+def check_any_weight(weights, name, rows=None):
+    """Raise if all weights are zero, or those of these rows."""
     if not (weights if rows is None else weights[rows]).any():
         raise ValueError(f"{name} must leave a sample with a positive weight: all weights are zero")

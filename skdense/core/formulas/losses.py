@@ -1,14 +1,19 @@
-"""Losses from logits, one value per example, with the score of the predictions.
+"""Losses by the type of the targets and scikit-learn's names: all that is known of each, in one record.
 
 Targets and logits are `(K, batch, n_outputs)`, losses and correctness `(K, batch)`, so that a sample
 weight is one multiplication. Multilabel targets have one logistic output a label, and their losses
 add up; so do those of the outputs of a regression, but for the squared error.
+
+Importing this module does not import TensorFlow: functions on tensors take it as `tf`, their first
+argument.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from skdense.core.machine.runtime import tf
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import entr, huber, rel_entr
 
 
 class Score(NamedTuple):
@@ -19,11 +24,11 @@ class Score(NamedTuple):
     n_terms : callable
         `n_terms(n_outputs)` is the number of sums.
     terms : callable
-        `terms(targets, logits, origin)` is a list of n_terms `(K, batch)`: what to sum up, times the
-        samples' weights. `origin`, the targets `(K, 1, n_outputs)` of a network's first row, is for
+        `terms(tf, targets, logits, origin)` is a list of n_terms `(K, batch)`: what to sum up, times
+        the samples' weights. `origin`, the targets `(K, 1, n_outputs)` of a network's first row, is for
         sums of squares, which would cancel if they were taken from zero.
     finish : callable
-        `finish(sums)` is the score `(K,)`, from the `BatchSums` of all validation rows.
+        `finish(tf, sums)` is the score `(K,)`, from the `BatchSums` of all validation rows.
     """
 
     n_terms: Callable
@@ -32,164 +37,245 @@ class Score(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """What a network is trained for, from its logits.
+    """What a network is trained for.
 
     Attributes
     ----------
     per_example : callable
-        `per_example(targets, logits, *hyper)` are the losses. Their gradient may be another than the
+        `per_example(tf, targets, logits)` are the losses. Their gradient may be another than the
         value's.
-    correct : callable or None
-        `correct(targets, logits)`, a bool each, where predictions are right or wrong: the accuracy of
-        the minibatches is then recorded.
+    constant_loss : callable
+        `constant_loss(targets, weights)` is the lowest mean loss, weighted, of a network that gives
+        every sample the same output. It is of arrays `(n_samples, n_outputs)` and `(n_samples,)` or
+        None.
+    output : str
+        The activation of the output layer, a key of `OUTPUT_ACTIVATIONS`.
     score : Score
         How a network is judged on validation data.
-    hyper : tuple of str
-        The fields of `Hyper` that `per_example` takes, each `(K, 1, 1)`.
+    correct : callable or None
+        `correct(tf, targets, logits)`, a bool each, where predictions are right or wrong: the accuracy
+        of the minibatches is then recorded.
     smoothed : callable or None
-        `smoothed(targets, logits, label_smoothing)` are the losses with smoothed labels, if that means
-        anything here.
+        `smoothed(tf, targets, logits, label_smoothing)` are the losses with smoothed labels, if that
+        means anything here.
+    parameter : str or None
+        The parameter of the estimator, a number, that `per_example` and `constant_loss` take as one
+        more argument.
+    lowest_target : float
+        The lowest target that the loss is defined for.
     """
 
     per_example: Callable
-    correct: Callable | None
+    constant_loss: Callable
+    output: str
     score: Score
-    hyper: tuple = ()
+    correct: Callable | None = None
     smoothed: Callable | None = None
+    parameter: str | None = None
+    lowest_target: float = -np.inf
+
+
+# --- labels ------------------------------------------------------------------------------------------
 
 
 def _eps(tensor):
     """The spacing of the dtype's numbers at 1."""
-    return {tf.float32: 2.0**-23, tf.float64: 2.0**-52}[tensor.dtype]
+    return float(np.finfo(tensor.dtype.as_numpy_dtype).eps)
 
 
-def _negative_log(probabilities):
+def _negative_log(tf, probabilities):
     eps = _eps(probabilities)
     return -tf.math.log(tf.clip_by_value(probabilities, eps, 1 - eps))
+
+
+def _with_gradient(formula):
+    """The loss whose values and gradient with respect to the logits are the results of a formula."""
+
+    def per_example(tf, targets, logits, *smoothing):
+        @tf.custom_gradient
+        def losses(logits):
+            values, gradient = formula(tf, targets, logits, *smoothing)
+            return values, lambda upstream: upstream[..., None] * gradient
+
+        return losses(logits)
+
+    return per_example
 
 
 # The value of a log-loss is that of clipped probabilities, its gradient that of the unclipped loss:
 # a confidently wrong network reports a finite loss and goes on learning.
 
 
-@tf.custom_gradient
-def _logistic_log_loss(targets, logits):
+@_with_gradient
+def _logistic_log_loss(tf, targets, logits):
     probabilities = tf.sigmoid(logits)
     of_target = tf.where(targets > 0.5, probabilities, 1 - probabilities)
-
-    def gradient(upstream):
-        return None, upstream[..., None] * (probabilities - targets)
-
-    return tf.reduce_sum(_negative_log(of_target), axis=-1), gradient
+    return tf.reduce_sum(_negative_log(tf, of_target), axis=-1), probabilities - targets
 
 
-def _softmax(logits):
+def _softmax(tf, logits):
     """`tf.nn.softmax` in fewer kernels: XLA repeats a product where it is used, but not a quotient."""
     exponentials = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))
     return exponentials * (1 / tf.reduce_sum(exponentials, axis=-1, keepdims=True))
 
 
-@tf.custom_gradient
-def _softmax_log_loss(targets, logits):
-    probabilities = _softmax(logits)
+@_with_gradient
+def _softmax_log_loss(tf, targets, logits):
+    probabilities = _softmax(tf, logits)
     of_target = tf.reduce_sum(targets * probabilities, axis=-1)
-
-    def gradient(upstream):
-        return None, upstream[..., None] * (probabilities - targets)
-
-    return _negative_log(of_target), gradient
+    return _negative_log(tf, of_target), probabilities - targets
 
 
 # Smoothed targets (Szegedy et al., 2016) leave a part of the certainty to all classes alike.
 
 
-@tf.custom_gradient
-def _smoothed_logistic_log_loss(targets, logits, smoothing):
+@_with_gradient
+def _smoothed_logistic_log_loss(tf, targets, logits, smoothing):
     probabilities = tf.sigmoid(logits)
     targets = (1 - smoothing) * targets + smoothing / 2
-    losses = targets * _negative_log(probabilities) + (1 - targets) * _negative_log(1 - probabilities)
-
-    def gradient(upstream):
-        return None, upstream[..., None] * (probabilities - targets), None
-
-    return tf.reduce_sum(losses, axis=-1), gradient
+    losses = targets * _negative_log(tf, probabilities)
+    losses += (1 - targets) * _negative_log(tf, 1 - probabilities)
+    return tf.reduce_sum(losses, axis=-1), probabilities - targets
 
 
-@tf.custom_gradient
-def _smoothed_softmax_log_loss(targets, logits, smoothing):
-    probabilities = _softmax(logits)
+@_with_gradient
+def _smoothed_softmax_log_loss(tf, targets, logits, smoothing):
+    probabilities = _softmax(tf, logits)
     targets = (1 - smoothing) * targets + smoothing / targets.shape[-1]
-
-    def gradient(upstream):
-        return None, upstream[..., None] * (probabilities - targets), None
-
-    return tf.reduce_sum(targets * _negative_log(probabilities), axis=-1), gradient
+    return tf.reduce_sum(targets * _negative_log(tf, probabilities), axis=-1), probabilities - targets
 
 
-def _squared_error(targets, logits):
+def _squared_error(tf, targets, logits):
     return tf.reduce_sum((logits - targets) ** 2, axis=-1)
 
 
-@tf.custom_gradient
-def _half_squared_error(targets, logits):
+def _all_above(threshold):
+    def correct(tf, targets, logits):
+        return tf.reduce_all((logits > threshold) == (targets > 0.5), axis=-1)
+
+    return correct
+
+
+def _largest(tf, targets, logits):
+    # Of the targets, which are ones and zeros, a sum of class numbers is cheaper than an argmax.
+    number = tf.range(logits.shape[-1], dtype=logits.dtype)
+    return tf.cast(tf.argmax(logits, axis=-1), logits.dtype) == tf.reduce_sum(number * targets, axis=-1)
+
+
+def _largest_positive(tf, targets, logits):
+    return _largest(tf, targets, tf.maximum(logits, _eps(logits)))
+
+
+def _of_frequencies(loss):
+    """The loss of a constant output, which is a function of the frequencies of the labels."""
+
+    def constant_loss(targets, weights):
+        return loss(np.average(targets, axis=0, weights=weights)).sum()
+
+    return constant_loss
+
+
+def _classification(per_example, constant_loss, output, correct, smoothed=None):
+    """The record of a loss whose predictions are right or wrong: the score is the accuracy."""
+    accuracy = Score(
+        n_terms=lambda n_outputs: 1,
+        terms=lambda tf, targets, logits, origin: [tf.cast(correct(tf, targets, logits), logits.dtype)],
+        finish=lambda tf, sums: sums.terms[:, 0] / sums.weight,
+    )
+    return Loss(per_example, constant_loss, output, accuracy, correct, smoothed)
+
+
+def _of_each_output(thresholds):
+    """The losses of labels that are predicted where their output is above a threshold."""
+    return {
+        "log_loss": _classification(
+            _logistic_log_loss, _of_frequencies(lambda p: entr(p) + entr(1 - p)),
+            "logistic", _all_above(thresholds["log_loss"]), _smoothed_logistic_log_loss,
+        ),
+        "squared_error": _classification(
+            _squared_error, _of_frequencies(lambda p: p * (1 - p)),
+            "identity", _all_above(thresholds["squared_error"]),
+        ),
+    }  # fmt: skip
+
+
+# --- numbers -----------------------------------------------------------------------------------------
+
+
+@_with_gradient
+def _half_squared_error(tf, targets, logits):
     """The mean over outputs, but the gradient of the sum over outputs: MLPRegressor's choice."""
-
-    def gradient(upstream):
-        return None, upstream[..., None] * (logits - targets)
-
-    return tf.reduce_mean((logits - targets) ** 2, axis=-1) / 2, gradient
+    return tf.reduce_mean((logits - targets) ** 2, axis=-1) / 2, logits - targets
 
 
-def _half_poisson_deviance(targets, logits):
+def _half_poisson_deviance(tf, targets, logits):
     """`y log(y / p) - y + p` of the prediction `p = exp(logit)`, without dividing by a p that is 0."""
     log_targets = tf.math.log(tf.where(targets > 0, targets, 1))
     losses = targets * (log_targets - logits) - targets + tf.exp(logits)
     return tf.reduce_sum(losses, axis=-1)
 
 
-def _absolute_error(targets, logits):
+def _absolute_error(tf, targets, logits):
     return tf.reduce_sum(tf.abs(logits - targets), axis=-1)
 
 
-def _pinball(targets, logits, quantile):
+def _pinball(tf, targets, logits, quantile):
     """`quantile` times the error where the target is higher, `1 - quantile` times where it is lower."""
     errors = targets - logits
     slopes = tf.where(errors > 0, quantile, tf.where(errors < 0, quantile - 1, 0))
     return tf.reduce_sum(slopes * errors, axis=-1)
 
 
-def _all_above(threshold):
-    def correct(targets, logits):
-        return tf.reduce_all((logits > threshold) == (targets > 0.5), axis=-1)
-
-    return correct
-
-
-def _largest(targets, logits):
-    # Of the targets, which are ones and zeros, a sum of places is cheaper than an argmax.
-    place = tf.range(logits.shape[-1], dtype=logits.dtype)
-    return tf.cast(tf.argmax(logits, axis=-1), logits.dtype) == tf.reduce_sum(place * targets, axis=-1)
+def _huber(tf, targets, logits, delta):
+    """Half the squared error up to `delta` (Huber, 1964), from there on its tangent."""
+    errors = tf.abs(logits - targets)
+    quadratic = tf.minimum(errors, delta)
+    return tf.reduce_sum(quadratic * (errors - quadratic / 2), axis=-1)
 
 
-def _largest_positive(targets, logits):
-    return _largest(targets, tf.maximum(logits, _eps(logits)))
+def _of_constant(best, losses):
+    """The loss of a constant, from the functions that give the best one and the losses of each sample.
+
+    `best(targets, weights)` is an array `(n_outputs,)`, `losses(targets, best)` one like the targets.
+    Both take the loss's parameter, too, if it has one.
+    """
+
+    def constant_loss(targets, weights, *parameter):
+        constant = best(targets, weights, *parameter)
+        return np.average(losses(targets, constant, *parameter).sum(axis=1), weights=weights)
+
+    return constant_loss
 
 
-def _classification(per_example, correct, smoothed=None):
-    """The record of a loss whose predictions are right or wrong: the score is the accuracy."""
-    accuracy = Score(
-        n_terms=lambda n_outputs: 1,
-        terms=lambda targets, logits, origin: [tf.cast(correct(targets, logits), logits.dtype)],
-        finish=lambda sums: sums.terms[:, 0] / sums.weight,
-    )
-    return Loss(per_example, correct, accuracy, smoothed=smoothed)
+def _mean(targets, weights):
+    return np.average(targets, axis=0, weights=weights)
+
+
+def _quantile(targets, weights, quantile=0.5):
+    return np.quantile(targets, quantile, axis=0, weights=weights, method="inverted_cdf")
+
+
+def _pinballs(targets, best, quantile):
+    return np.maximum(quantile * (targets - best), (quantile - 1) * (targets - best))
+
+
+def _huber_mean(targets, weights, delta):
+    """Where the weighted mean of the loss's slopes, the errors clipped at `delta`, is zero."""
+
+    def of_output(column):
+        def slope(constant):
+            return np.average(np.clip(constant - column, -delta, delta), weights=weights)
+
+        return brentq(slope, column.min(), column.max())
+
+    return np.array([of_output(column) for column in targets.T])
 
 
 def _r2_terms(predictions):
     """The terms of R2: for each output the squared residual, the squared target and the target."""
 
-    def terms(targets, logits, origin):
-        predicted = predictions(logits)
+    def terms(tf, targets, logits, origin):
+        predicted = predictions(tf, logits)
         squares = (targets - predicted) ** 2
         # As in MLPRegressor, R2 is not a number where a prediction is not finite.
         squares = tf.where(tf.math.is_finite(predicted), squares, float("nan"))
@@ -199,7 +285,7 @@ def _r2_terms(predictions):
     return terms
 
 
-def _r2(sums):
+def _finish_r2(tf, sums):
     """The mean over outputs of r2_score: 1 where all is predicted exactly, else 0 for a constant."""
     residual, square, total = tf.split(sums.terms, 3, axis=1)
     variation = square - total**2 / sums.weight[:, None]
@@ -208,26 +294,59 @@ def _r2(sums):
     return tf.reduce_mean(tf.where(residual != 0, scores, 1), axis=1)
 
 
-def _r2_of(predictions):
-    return Score(lambda n_outputs: 3 * n_outputs, _r2_terms(predictions), _r2)
+def _r2(predictions):
+    return Score(lambda n_outputs: 3 * n_outputs, _r2_terms(predictions), _finish_r2)
 
 
-LOWEST_LOSS = Score(lambda n_outputs: 0, lambda *_: [], lambda sums: -sums.loss / sums.weight)
+LOWEST_LOSS = Score(
+    n_terms=lambda n_outputs: 0,
+    terms=lambda tf, targets, logits, origin: [],
+    finish=lambda tf, sums: -sums.loss / sums.weight,
+)
 """The negative loss."""
 
+_THRESHOLDS = {"log_loss": 0, "squared_error": 0.5}
 LOSSES = {
-    "logistic_log_loss": _classification(
-        _logistic_log_loss, _all_above(0), _smoothed_logistic_log_loss
-    ),
-    "softmax_log_loss": _classification(_softmax_log_loss, _largest, _smoothed_softmax_log_loss),
-    "squared_error": _classification(_squared_error, _all_above(0.5)),
-    "multiclass_squared_error": _classification(_squared_error, _largest_positive),
+    "binary": _of_each_output(_THRESHOLDS),
+    "multilabel": _of_each_output(_THRESHOLDS),
     # Where all samples have one class, its targets are 0, and it is predicted whatever the logits are.
-    "one_class_log_loss": _classification(_logistic_log_loss, _all_above(float("inf"))),
-    "one_class_squared_error": _classification(_squared_error, _all_above(float("inf"))),
-    "half_squared_error": Loss(_half_squared_error, None, _r2_of(tf.identity)),
-    "half_poisson_deviance": Loss(_half_poisson_deviance, None, _r2_of(tf.exp)),
-    # R2 would prefer the networks that are nearest to the mean.
-    "absolute_error": Loss(_absolute_error, None, LOWEST_LOSS),
-    "pinball": Loss(_pinball, None, LOWEST_LOSS, hyper=("quantile",)),
-}
+    "one class": _of_each_output(dict.fromkeys(_THRESHOLDS, np.inf)),
+    "multiclass": {
+        "log_loss": _classification(
+            _softmax_log_loss, _of_frequencies(entr), "softmax", _largest, _smoothed_softmax_log_loss
+        ),
+        "squared_error": _classification(
+            _squared_error, _of_frequencies(lambda p: p * (1 - p)), "identity", _largest_positive
+        ),
+    },
+    "numbers": {
+        "squared_error": Loss(
+            _half_squared_error,
+            _of_constant(_mean, lambda y, best: (y - best) ** 2 / (2 * len(best))),
+            "identity",
+            _r2(lambda tf, logits: logits),
+        ),
+        "poisson": Loss(
+            _half_poisson_deviance,
+            _of_constant(_mean, rel_entr),  # what else the deviance has is 0 on average
+            "exp",
+            _r2(lambda tf, logits: tf.exp(logits)),
+            lowest_target=0,
+        ),
+        # R2 would prefer the networks that are nearest to the mean.
+        "absolute_error": Loss(
+            _absolute_error, _of_constant(_quantile, lambda y, best: np.abs(y - best)),
+            "identity", LOWEST_LOSS,
+        ),
+        "quantile": Loss(
+            _pinball,
+            _of_constant(_quantile, _pinballs),
+            "identity", LOWEST_LOSS, parameter="quantile",
+        ),
+        "huber": Loss(
+            _huber, _of_constant(_huber_mean, lambda y, best, delta: huber(delta, y - best)),
+            "identity", LOWEST_LOSS, parameter="delta",
+        ),
+    },
+}  # fmt: skip
+"""The types of targets are those that `skdense.fit` knows."""

@@ -30,7 +30,7 @@ class Objective:
 
     def __init__(self, spec, layer_sizes):
         self.layout = Layout(layer_sizes)
-        self.loss = LOSSES[spec.loss]
+        self.loss = LOSSES[spec.targets][spec.loss]
         self.smooths = spec.smooths and self.loss.smoothed is not None
         self.score = LOWEST_LOSS if spec.scores_loss else self.loss.score
         self.activation = ACTIVATIONS[spec.activation].tensor(tf)
@@ -46,14 +46,14 @@ class Objective:
             logits = self._logits(minibatch, pieces, drop)
             if self.smooths:
                 smoothing = hyper.label_smoothing[..., None]
-                losses = self.loss.smoothed(minibatch.targets, logits, smoothing)
+                losses = self.loss.smoothed(tf, minibatch.targets, logits, smoothing)
             else:
                 losses = self._losses(minibatch.targets, logits, hyper)
             total = tf.reduce_sum(minibatch.weights * losses, axis=1)
         gradients = tape.gradient(total, pieces)
         terms = []
         if self.loss.correct is not None:
-            terms = [tf.cast(self.loss.correct(minibatch.targets, logits), losses.dtype)]
+            terms = [tf.cast(self.loss.correct(tf, minibatch.targets, logits), losses.dtype)]
         return gradients, BatchSums.split(_sums(minibatch, losses, terms))
 
     def validation_sums(self, minibatch, pieces, hyper, origin):
@@ -63,15 +63,15 @@ class Objective:
         """
         logits = self._logits(minibatch, pieces)
         losses = self._losses(minibatch.targets, logits, hyper)
-        return _sums(minibatch, losses, self.score.terms(minibatch.targets, logits, origin))
+        return _sums(minibatch, losses, self.score.terms(tf, minibatch.targets, logits, origin))
 
     def _logits(self, minibatch, pieces, drop=None):
         layers = self.layout.layers(pieces, minibatch.weights.shape[1])
         return forward(minibatch.inputs, layers, self.activation, drop)
 
     def _losses(self, targets, logits, hyper):
-        of_loss = (getattr(hyper, name)[..., None] for name in self.loss.hyper)
-        return self.loss.per_example(targets, logits, *of_loss)
+        parameter = [hyper.loss_parameter[..., None]] if self.loss.parameter else []
+        return self.loss.per_example(tf, targets, logits, *parameter)
 
     def penalty(self, pieces, alpha):
         """The sum of squared kernels times alpha / 2, `(K,)` in float64, and its gradient by piece.

@@ -224,7 +224,7 @@ class _Program:
         start = tf.zeros([self.shape.height, n_sums], tf.float64)
         _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, start))
         sums = BatchSums.split(sums)
-        return sums.loss / sums.weight, score.finish(sums)
+        return sums.loss / sums.weight, score.finish(tf, sums)
 
 
 def _epoch_goes_on(s, numbers, *_):

@@ -1,0 +1,100 @@
+"""The draws before the first epoch: initial parameters, the validation split, a seed for dropout."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+
+from skdense.core.formulas.initializers import initial_parameters
+from skdense.fit.validation import dropout_rates, hidden_sizes
+
+
+def draw(estimator, given, goes_on, targets, data, validation, random_state):
+    """The fields of a `Network` that depend on draws, which are made in MLPClassifier's order."""
+    layer_sizes = (data.X.shape[1], *hidden_sizes(estimator), data.targets.shape[1])
+    if goes_on:
+        parameters = _earlier_parameters(estimator, layer_sizes)
+    else:
+        parameters = _initial_parameters(estimator, layer_sizes, random_state, data.X.dtype)
+    rows, validation_rows = given.rows, given.validation_rows
+    if estimator.solver == "lbfgs":
+        if rows is not None:
+            data, rows = data.part(rows), None
+    elif validation_rows is not None:
+        validation = data
+    elif estimator.early_stopping and validation is None:
+        rows, validation_rows = _split(estimator, targets, data, random_state)
+        validation = data
+    return {
+        "parameters": parameters,
+        "data": data,
+        "rows": rows,
+        "validation": validation,
+        "validation_rows": validation_rows,
+        "dropout": _draw_dropout(estimator, random_state),
+    }
+
+
+def further_draws(estimator, network):
+    """The network with other draws, from a copy of its stream, and the same orders."""
+    stream = deepcopy(network.random_state)
+    dtype = network.data.X.dtype
+    for _ in range(estimator.n_init - 1):
+        yield replace(
+            network,
+            parameters=_initial_parameters(estimator, network.layer_sizes, stream, dtype),
+            dropout=_draw_dropout(estimator, stream),
+            random_state=deepcopy(network.random_state),
+            owns_stream=True,
+        )
+
+
+def _initial_parameters(estimator, layer_sizes, random_state, dtype):
+    return initial_parameters(layer_sizes, estimator.init, estimator.activation, random_state, dtype)
+
+
+def _earlier_parameters(estimator, layer_sizes):
+    earlier_sizes = (len(estimator.coefs_[0]), *(coef.shape[1] for coef in estimator.coefs_))
+    if earlier_sizes != layer_sizes:
+        raise ValueError(
+            f"hidden_layer_sizes gives layers of sizes {layer_sizes}, but training goes on from a "
+            f"network of sizes {earlier_sizes}: set warm_start=False and call fit, or keep the sizes"
+        )
+    return list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
+
+
+def _split(estimator, targets, data, random_state):
+    """The rows to train on, and those that early stopping sets aside."""
+    from sklearn.model_selection import train_test_split  # it imports much that no other fit needs
+
+    n_samples = len(data.targets)
+    try:
+        rows, validation_rows = train_test_split(
+            np.arange(n_samples),
+            test_size=estimator.validation_fraction,
+            random_state=random_state,
+            stratify=data.targets if targets.is_stratified else None,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping cannot set validation_fraction={estimator.validation_fraction} of "
+            f"{n_samples} samples aside: {error}"
+        ) from error
+    if len(validation_rows) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your "
+            "dataset."
+        )
+    for name, part in (("validation", validation_rows), ("training", rows)):
+        if data.weights is not None and not data.weights[part].any():
+            raise ValueError(
+                f"The {name} set of early_stopping's split has no weight: all its sample weights are "
+                "zero. Change validation_fraction, or pass X_val, y_val and sample_weight_val."
+            )
+    return rows, validation_rows
+
+
+def _draw_dropout(estimator, random_state):
+    """A new seed, and the rate of each hidden layer; nothing, and no draw, if all rates are 0."""
+    rates = dropout_rates(estimator)
+    return (random_state.randint(2**31), *rates) if any(rates) else ()

@@ -1,0 +1,104 @@
+"""The optimizer of an estimator from call to call: what is kept, and how training starts with it.
+
+An estimator keeps plain dicts, lists, arrays, numbers and text, by name: a saved model holds no class
+of ours but the estimator's, and a later version can add settings.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skdense.core.formulas.schedules import SCHEDULES
+from skdense.core.network import Progress
+
+
+class Start(NamedTuple):
+    """How training starts: the solver, its settings, its slots and the progress so far."""
+
+    solver: str
+    settings: dict
+    slots: list
+    progress: Progress
+
+
+def optimizer_settings(estimator):
+    """What an optimizer keeps as long as it lives: fields of `Hyper`, and the schedule by name."""
+    schedule = estimator.learning_rate
+    if estimator.solver in SCHEDULES[schedule].ignored_by:
+        schedule = "constant"
+    settings = {
+        "learning_rate_init": estimator.learning_rate_init,
+        "power_t": estimator.power_t,
+        "warmup": estimator.warmup,
+        "momentum": estimator.momentum,
+        "nesterov": estimator.nesterovs_momentum,
+        "beta_1": estimator.beta_1,
+        "beta_2": estimator.beta_2,
+        "epsilon": estimator.epsilon,
+        "weight_decay": estimator.weight_decay,
+    }
+    return {name: float(value) for name, value in settings.items()} | {"schedule": schedule}
+
+
+def start_training(estimator, loss, goes_on, incremental):
+    """The `Start` of a training by this `Loss`.
+
+    `partial_fit` keeps the optimizer with the settings it was made with, whatever the parameters are by
+    now, as MLPClassifier does; a warm start makes a new one, and takes new patience if the last fit's
+    was exhausted. Both start with a new best where an epoch is judged by another criterion than before.
+    """
+    early_stopping = estimator.early_stopping
+    settings = optimizer_settings(estimator)
+    progress = Progress(settings["learning_rate_init"], best=-np.inf if early_stopping else np.inf)
+    if not goes_on or not hasattr(estimator, "_optimizer_state"):
+        return Start(estimator.solver, settings, [], progress)
+    progress = progress._replace(samples_seen=estimator.t_)
+    if getattr(estimator, "_criterion", None) == criterion(estimator, loss):
+        best = estimator.best_validation_score_ if early_stopping else estimator.best_loss_
+        no_improvement = estimator._no_improvement_count
+        if not incremental and no_improvement > estimator.n_iter_no_change:
+            no_improvement = 0
+        progress = progress._replace(best=best, no_improvement=no_improvement)
+    if not incremental:
+        return Start(estimator.solver, settings, [], progress)
+    state = estimator._optimizer_state
+    settings |= state["settings"]
+    progress = progress._replace(learning_rate=state["learning_rate"], step=state["step"])
+    return Start(state["solver"], settings, state["slots"], progress)
+
+
+def optimizer_state(solver, settings, learning_rate, step, slots):
+    """What an estimator keeps of its optimizer."""
+    return {
+        "solver": solver,
+        "settings": settings,
+        "learning_rate": learning_rate,
+        "step": step,
+        "slots": slots,
+    }
+
+
+def criterion(estimator, loss):
+    """What an epoch is judged by: the best by another criterion is nothing to compare with."""
+    judged_by = {"loss": estimator.loss}
+    if loss.parameter is not None:
+        judged_by[loss.parameter] = float(getattr(estimator, loss.parameter))
+    if estimator.early_stopping:
+        return judged_by | {"metric": estimator.validation_metric}
+    if loss.smoothed is not None:
+        judged_by["label_smoothing"] = float(estimator.label_smoothing)
+    return judged_by | {"metric": "training loss"}
+
+
+_SETTINGS_OF_0_1 = (
+    "learning_rate_init", "schedule", "power_t", "warmup", "momentum", "nesterov", "beta_1", "beta_2",
+    "epsilon", "weight_decay",
+)  # fmt: skip
+
+
+def named_state(solver, values, learning_rate, step, slots):
+    """The state of an optimizer that version 0.1.0 has saved as a tuple."""
+    settings = dict(zip(_SETTINGS_OF_0_1, values, strict=True))
+    names = {schedule.number: name for name, schedule in SCHEDULES.items()}
+    settings["schedule"] = names[settings["schedule"]]
+    return optimizer_state(solver, settings, learning_rate, step, slots)
