@@ -2,7 +2,7 @@
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["CollapseWarning"]
+__all__ = ["CollapseWarning", "WorkerWarning"]
 
 
 class CollapseWarning(ConvergenceWarning):
@@ -35,4 +35,22 @@ class CollapseWarning(ConvergenceWarning):
     ...     clf = clf.fit(X, y)
     >>> any(issubclass(warning.category, CollapseWarning) for warning in caught)
     True
+    """
+
+
+class WorkerWarning(UserWarning):
+    """Networks are fitted in worker processes of joblib, as with ``n_jobs=-1``.
+
+    Each worker imports TensorFlow and compiles programs of its own. The joblib backend "skdense" trains
+    the same fits together in one process. The first fit in each worker warns.
+
+    See Also
+    --------
+    skdense.fit_many : Fits a list of networks together.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdense.exceptions import WorkerWarning
+    >>> warnings.filterwarnings("ignore", category=WorkerWarning)
     """

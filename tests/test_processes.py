@@ -18,7 +18,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
-from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, running_python
+from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, run_python, running_python
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -529,6 +529,29 @@ def imported_modules(path):
         elif isinstance(node, ast.ImportFrom):
             yield node.module or ""
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+IN_A_WORKER = """
+import warnings
+from joblib import Parallel, delayed
+from sklearn.datasets import load_iris
+from skdense import LowLevelMLPClassifier
+
+def warnings_of_two_fits(name):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            LowLevelMLPClassifier((8,), max_iter=1).fit(*load_iris(return_X_y=True))
+    return [str(w.message) for w in caught if w.category.__name__ == name]
+
+here = warnings_of_two_fits("WorkerWarning")
+[in_worker] = Parallel(n_jobs=2)([delayed(warnings_of_two_fits)("WorkerWarning")])
+print(len(here), len(in_worker), 'joblib.parallel_config("skdense")' in in_worker[0])
+"""
+
+
+def test_the_first_fit_in_a_worker_process_of_joblib_warns_once():
+    assert run_python(IN_A_WORKER).split() == ["0", "1", "True"]
 
 
 class TestSource:

@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from joblib import Parallel, delayed, parallel_config
-from joblib.parallel import get_active_backend
+from joblib import Parallel, delayed, parallel_config, register_parallel_backend
+from joblib.parallel import ThreadingBackend, get_active_backend
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -623,6 +623,33 @@ def test_groups_are_spread_over_the_cluster_that_is_configured_outside(monkeypat
     assert_same(ours, expected)
     assert len(workers) == 2
     assert set(places) == workers
+
+
+def test_groups_are_spread_over_ray_which_returns_lists_only():
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    expected = cross_val_score(net(), X, Y, cv=4, scoring="neg_log_loss")
+    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
+    try:
+        with parallel_config("ray", n_jobs=2), meeting():
+            ours = cross_val_score(net(), X, Y, cv=4, scoring="neg_log_loss")
+    finally:
+        ray.shutdown()
+
+    assert_same(ours, expected)
+
+
+def test_a_backend_outside_may_return_lists_only():
+    class ListsOnly(ThreadingBackend):
+        supports_return_generator = False
+        uses_threads = False  # so that groups are spread over its workers
+
+    expected = cross_val_score(net(), X, Y, cv=4, scoring="neg_log_loss")
+    register_parallel_backend("lists only", ListsOnly)
+    with parallel_config("lists only", n_jobs=2), meeting():
+        assert_same(cross_val_score(net(), X, Y, cv=4, scoring="neg_log_loss"), expected)
 
 
 def test_fit_many_trains_here_within_the_backend(monkeypatch):

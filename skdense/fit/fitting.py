@@ -10,10 +10,12 @@ from skdense.fit.jobs import prepare
 from skdense.fit.observers import DrawPrinter, EpochPrinter, EpochTasks
 from skdense.fit.results import finish, lbfgs_attributes, stochastic_attributes
 from skdense.fit.trainer import active_trainer, interrupts_raise
+from skdense.fit.workers import warn_in_a_worker
 
 
 def fit_estimator(estimator, given):
     """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator."""
+    warn_in_a_worker()
     lbfgs = estimator.solver == "lbfgs"
     if not given.incremental:
         # scipy reports an iteration when it is over, so that of lbfgs may begin one that never runs.
