@@ -106,18 +106,16 @@ def _start():
     with _quiet():
         with _without_keras():
             import tensorflow as tf
-            from tensorflow.python.eager.context import context
-            from tensorflow.python.eager.execute import quick_execute
 
         if not imported_by_user:
             _configure_threads(tf)
             for device in tf.config.list_physical_devices("GPU"):
                 tf.config.experimental.set_memory_growth(device, True)
             tf.config.list_logical_devices()  # starts the devices while the log is off
-    return tf, context, quick_execute
+    return tf
 
 
-tf, eager_context, quick_execute = _start()
+tf = _start()
 
 
 def n_threads():
