@@ -1,6 +1,7 @@
-"""The private names of scikit-learn that this package uses: each is there and does what we rely on.
+"""The private names of others that this package uses: each is there and does what we rely on.
 
-scikit-learn may change them in any release. Where one of these tests fails, this package must follow.
+scikit-learn and joblib may change them in any release. Where one of these tests fails, this package
+must follow. Of TensorFlow there are none.
 No network of this package is fitted here.
 """
 
@@ -11,12 +12,13 @@ from functools import cache
 from numbers import Real
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from joblib import Parallel
-from joblib.parallel import ThreadingBackend
+from joblib import Parallel, delayed, parallel_config
+from joblib.parallel import FallbackToBackend, ThreadingBackend, get_active_backend
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.ensemble import VotingClassifier
@@ -38,6 +40,7 @@ IMPORTED = {
     "sklearn.utils._safe_indexing",
     "sklearn.utils.validation._check_sample_weight",
 }
+UNDOCUMENTED = {"joblib.parallel.FallbackToBackend", "joblib.parallel.get_active_backend"}
 OF_ESTIMATORS = {
     "_init_callback_context",
     "_parameter_constraints",
@@ -66,15 +69,29 @@ def nodes_of_source():
     return [node for path in paths for node in ast.walk(ast.parse(path.read_text("utf-8")))]
 
 
-def test_no_other_private_name_is_imported():
+@cache
+def imported_from_others():
     imported = set()
     for node in nodes_of_source():
         if isinstance(node, ast.Import):
             imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported |= {f"{node.module}.{alias.name}" for alias in node.names}
-    others = {name for name in imported if not name.startswith("skdense")}
-    assert {name for name in others if any(map(is_private, name.split(".")))} == IMPORTED
+    return {name for name in imported if not name.startswith("skdense")}
+
+
+def test_no_other_private_name_is_imported():
+    names = imported_from_others()
+    assert {name for name in names if any(map(is_private, name.split(".")))} == IMPORTED
+
+
+def test_of_tensorflow_only_the_package_is_imported():
+    assert {name for name in imported_from_others() if name.startswith("tensorflow")} <= {"tensorflow"}
+
+
+def test_no_other_undocumented_name_of_joblib_is_imported():
+    names = {name for name in imported_from_others() if name.startswith("joblib.")}
+    assert {name for name in names if name.split(".")[-1] not in joblib.__all__} == UNDOCUMENTED
 
 
 def test_no_other_private_attribute_is_used():
@@ -112,6 +129,32 @@ def test_a_parallel_of_joblib_raises_the_first_error_that_it_has_noted():
 
     list(Parallel(n_jobs=2, backend=Backend(), pre_dispatch="all")(tasks()))
     assert noted
+
+
+def test_the_active_backend_is_that_of_the_configuration_and_in_tasks_the_nested_one():
+    class Backend(ThreadingBackend):
+        def get_nested_backend(self):
+            return nested, None
+
+    outer, nested = Backend(), ThreadingBackend(nesting_level=1)
+    with parallel_config(outer, n_jobs=2):
+        assert get_active_backend() == (outer, 2)
+        assert Parallel()([delayed(get_active_backend)()] * 2) == [(nested, None)] * 2
+
+
+def test_a_backend_can_name_another_for_a_parallel():
+    class Backend(ThreadingBackend):
+        def configure(self, **parameters):
+            raise FallbackToBackend(other)
+
+    class Other(ThreadingBackend):
+        def start_call(self):
+            started.append(self.parallel)
+
+    started, other = [], Other(nesting_level=0)
+    parallel = Parallel(n_jobs=2, backend=Backend())
+    assert parallel([delayed(abs)(-1)]) == [1]
+    assert started == [parallel]
 
 
 class Estimator(CallbackSupportMixin, BaseEstimator):
