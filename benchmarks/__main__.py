@@ -35,7 +35,7 @@ SUITES = {
     "search": (search.run, search.to_markdown, None, "many fits that train together"),
     "accuracy": (
         tabular.run, tabular.to_markdown, plots.tabular,
-        "the default for tables and its rivals on real ones",
+        "the default for tables and other models on real ones",
     ),
 }  # fmt: skip
 

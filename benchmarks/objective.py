@@ -10,7 +10,7 @@ class Objective(BaseObjective):
     """Accuracy and log-loss, or R² and the root mean squared error of a standardized target.
 
     A seed is the split's and the estimator's. It is a parameter, not a repetition, because benchopt
-    runs all repetitions of one solver before the next: this way the solvers take turns on each split.
+    runs all repetitions of one solver before the next: this way the solvers alternate on each split.
     The solvers run once: they fit as a user fits, and benchopt's growing series of runs with more and
     more iterations would measure something else.
     """

@@ -1,7 +1,7 @@
 """Many fits at once: scikit-learn's tools under the joblib backend of skdense, and over MLPClassifier.
 
 Both sides run the same code with the same settings; ours in `joblib.parallel_config("skdense")`,
-MLPClassifier's on two processes. Each job has a process of its own, where the sides take turns.
+MLPClassifier's on two processes. Each job has a process of its own, where both are timed alternately.
 """
 
 import time
@@ -135,9 +135,9 @@ def _timed(run, *arguments):
 REPORT = """\
 The same code on both sides: ours in `joblib.parallel_config("skdense")`, MLPClassifier's on two
 processes, `n_jobs=2`. Seconds and ratios are of the first run in a process with TensorFlow's import /
-of the first without that import / **of later runs**, medians of {rounds} in turn. The first run of ours
-compiles its programs. MLPClassifier's first run starts its two worker processes, which is in both
-ratios of a first run.
+of the first without that import / **of later runs**, medians of {rounds}, timed alternately.
+The first run of ours compiles its programs. MLPClassifier's first run starts its two worker processes,
+which is in both ratios of a first run.
 
 {table}
 

@@ -141,7 +141,7 @@ def run(rounds=5):
 
 
 def measure(job, rounds):
-    """Let ours take turns with theirs in each dtype, both with each setting of BLAS's threads."""
+    """Time ours and theirs alternately in each dtype, both with each setting of BLAS's threads."""
     X, y = job.data()
     X = {dtype: X.astype(dtype) for dtype in ("float64", "float32")}
     parameters = {**NO_STOPPING, **job.parameters}
@@ -202,9 +202,9 @@ def gemm_rate(dtype, size=2048, repeats=5):
 
 
 REPORT = """\
-MLPClassifier's seconds / ours for the same work, later calls of one process, in turn, medians. In a
-cell: **the smaller ratio**, of those with BLAS and OpenMP on 1 thread / on all cores. TensorFlow has
-threads of its own, which are on all cores in both.
+MLPClassifier's seconds / ours for the same work, timed alternately in later calls of one process:
+medians. In a cell: **the smaller ratio**, of those with BLAS and OpenMP on 1 thread / on all cores.
+TensorFlow has threads of its own, which are on all cores in both.
 
 {ratios}
 

@@ -1,4 +1,4 @@
-"""How good the default for tables is: `make_tabular_classifier` and its rivals on real tables.
+"""How good the default for tables is: `make_tabular_classifier` and other models on real tables.
 
 Each takes a DataFrame with categories and missing values, with the steps before it that it needs.
 """
@@ -29,7 +29,7 @@ SCORES = {"classification": ("accuracy", "log-loss"), "regression": ("R²", "RMS
 LEGEND = """\
 Tables of at most {max_rows} rows; {splits} splits of each, a quarter held out, the same for all.
 The settings of `make_tabular_classifier` and `make_tabular_regressor` were chosen on other tables.
-The rivals have their defaults, but LogisticRegression `max_iter=1000`, and get what they need:
+The other models have their defaults, but LogisticRegression `max_iter=1000`, and get what they need:
 missing numbers imputed; MLP, LogisticRegression and Ridge one-hot categories and scaled numbers;
 MLPRegressor a scaled target. *rank*: of the means over the splits, where 1 is the best on a table.
 *fit*: seconds of processor time, the median of a table's splits, and their mean over the tables.

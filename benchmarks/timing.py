@@ -1,4 +1,4 @@
-"""Paired timing: contestants take turns (A B A B), so that a busy moment meets them all."""
+"""Paired timing: contestants alternate (A B A B), so that a busy moment slows all of them."""
 
 import time
 

@@ -3,7 +3,7 @@ Coming from MLPClassifier
 =========================
 
 Change the class name to :class:`~skdense.LowLevelMLPClassifier`, and nothing else. This example checks
-on a real data set that the model stays the same, and shows what there is to gain.
+on a real data set that the model stays the same, and shows how much faster it is.
 """
 
 # %%

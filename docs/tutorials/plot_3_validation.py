@@ -10,7 +10,7 @@ This example stops a training by samples of other groups, and watches it with sc
 # Samples in groups
 # -----------------
 # Forty patients with twenty measurements each. A network can learn to tell patients apart, which helps
-# for other measurements of the same patients and for nobody else.
+# for other measurements of the same patients, but not for new patients.
 
 import matplotlib.pyplot as plt
 import numpy as np

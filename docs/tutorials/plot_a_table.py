@@ -3,16 +3,16 @@ A table with categories and missing values
 ==========================================
 
 :func:`~skdense.make_tabular_classifier` takes a DataFrame as it is. This example compares it with a
-plain network and with boosted trees, looks at what the ensemble tells without a test set, and at
-whether the probabilities can be trusted.
+plain network and with boosted trees, shows which score the ensemble has without a test set, and checks
+whether its probabilities can be trusted.
 """
 
 # %%
 # The table
 # ---------
-# Customers of an imagined shop, some of whom come back. Whether they do depends on the price, which had
-# better lie between 20 and 50, on the town, and on both the channel and the delay: a late parcel hurts
-# online only. A fifth of the delays is unknown.
+# Customers of an imagined shop, some of whom come back. Whether they do depends on the price (articles
+# sell best between 20 and 50), on the town, and on the channel and the delay together: a late parcel
+# matters online only. A fifth of the delays is unknown.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -38,7 +38,7 @@ print(X.shape, X.dtype, np.bincount(y))
 # The kernels start as uniform draws from [0, 1), the biases as zeros. Each step is plain gradient
 # descent on the next 100 samples, never shuffled. ``tol=0`` with ``n_iter_no_change=np.inf`` switches
 # stopping off: the number of epochs is ours to choose, and so the warning that training has not
-# converged is not news.
+# converged is expected.
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 
@@ -344,7 +344,7 @@ plt.show()
 #
 # A leaky unit has a gradient everywhere, so none dies, and no network collapses. But the steps are as
 # long as before: narrow networks get over them, and the others diverge, all 40 of them from width 10
-# on. That is an error that nobody overlooks, unlike a collapse, but it is no cure.
+# on. Unlike a collapse, an error is not overlooked, but these networks fail too.
 #
 # Size or sign?
 # -------------

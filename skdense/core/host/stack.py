@@ -36,8 +36,8 @@ def stack_shape(spec, networks):
         validation = table_shape([n.validation for n in networks], layer_sizes, height > 1)
         most = max(network.hyper.n_validation for network in networks)
         n_blocks = shapes.power_of_two(math.ceil(most / batch))
-    # A small step has a program of its own, and XLA shares out to threads what gathers from a large
-    # table.
+    # A small step has a program of its own, for a small table: XLA splits a gather from a large table
+    # among threads.
     is_small = batch <= shapes.SMALL_BATCH and all(network.n_steps == 1 for network in networks)
     data = [network.data for network in networks]
     shape = Shape(

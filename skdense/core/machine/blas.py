@@ -13,8 +13,8 @@ _is_limited = Lock()
 def one_blas_thread():
     """Limit BLAS to one thread in the block; yield how many the work may take instead.
 
-    Two limits at a time would lose the setting that is to be back in place afterwards: who comes second
-    changes nothing, and is to take one.
+    A second limit at the same time would lose the setting to restore afterwards: if a limit is active,
+    change nothing and yield 1.
     """
     if not _is_limited.acquire(blocking=False):
         yield 1
