@@ -1,11 +1,20 @@
 """Sphinx builds the site from this: `python -m sphinx -W -b html docs docs/_build/html`."""
 
 import os
+import sys
+from pathlib import Path
 
 # Neither the log of TensorFlow nor a window of matplotlib belongs into a build.
 os.environ.setdefault("MPLBACKEND", "agg")
 
+DOCS = Path(__file__).parent
+sys.path.append(str(DOCS))
+
+import cards
+
 import skdense
+
+cards.draw(DOCS / "generated" / "cards")
 
 project = "skdense"
 copyright = "The skdense developers"
@@ -19,6 +28,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "numpydoc",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
 ]
@@ -56,13 +66,13 @@ html_title = "skdense"
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
+html_logo = html_favicon = "_static/logo.svg"
 html_theme_options = {
     "navigation_with_keys": False,
-    "header_links_before_dropdown": 4,
-    "show_prev_next": False,
+    "logo": {"text": "skdense", "alt_text": "skdense, to the start page"},
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"**": []}
+html_sidebars = {"index": []}
 html_show_sourcelink = False
