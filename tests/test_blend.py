@@ -22,7 +22,7 @@ from sklearn.metrics import (
     mean_squared_error,
     r2_score,
 )
-from sklearn.model_selection import TimeSeriesSplit
+from sklearn.model_selection import KFold, TimeSeriesSplit
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -30,7 +30,8 @@ from sklearn.preprocessing import FunctionTransformer, PowerTransformer, Standar
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+from skdense.core.host import training
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 
 SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03}
@@ -274,3 +275,28 @@ def test_a_notebooks_picture_shows_the_fitted_models_and_their_weights(blend):
         assert re.search(rf"oof_score_ +float +{fitted.oof_score_:.4g} ", picture)
     assert "Fitted" in picture
     assert "linear" in BlendClassifier([("linear", LINEAR)])._repr_html_()
+
+
+def test_the_networks_of_all_models_train_together(monkeypatch):
+    X, y = (scale(part) for part in load_diabetes(return_X_y=True))
+    network = LowLevelMLPRegressor(hidden_layer_sizes=(8,), **SETTINGS)
+    folds = KFold(3, shuffle=True, random_state=0)
+    named = [
+        (
+            activation,
+            CrossFitRegressor(clone(network).set_params(activation=activation), folds, random_state=0),
+        )
+        for activation in ("relu", "tanh")
+    ]
+    sizes, train = [], training.train
+
+    def count(groups, *args, **kwargs):
+        sizes.append(sum(len(networks) for _, networks in groups))
+        return train(groups, *args, **kwargs)
+
+    monkeypatch.setattr(training, "train", count)
+    blend = BlendRegressor(named).fit(X, y)
+    assert sizes == [6]
+    for name, model in named:
+        alone = clone(model).fit(X, y)
+        assert_allclose(blend.named_estimators_[name].oof_prediction_, alone.oof_prediction_, rtol=1e-6)
