@@ -1,4 +1,4 @@
-"""Data sets of the examples."""
+"""Data sets for the examples."""
 
 import numpy as np
 from sklearn.utils import check_random_state

@@ -24,11 +24,11 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None,
     compiled program, whatever their widths and other parameters are, and train side by side. Where
     nothing can be shared, as with ``solver='lbfgs'``, an estimator is fitted by itself.
 
-    Estimators that share one RandomState instance, or draw from NumPy's global state because
-    ``random_state=None``, cannot take turns while they train at the same time. Each draws its initial
-    parameters and then a seed from the shared generator, in the order of the list, and shuffles with a
-    generator of that seed: fitting the list again from the same state gives the same models, whatever
-    `n_jobs` is, but not those of fitting one after the other.
+    Estimators may share a RandomState instance, or NumPy's global state with ``random_state=None``.
+    Each of them draws its initial parameters and a seed from the shared generator, in the order of the
+    list, and shuffles with a new generator of that seed, so that they can train at the same time.
+    Fitting the list again from the same state gives the same models, whatever `n_jobs` is. Fitting the
+    estimators one after the other gives other models.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def check_estimators(estimators):
 
 
 def _inputs(n_estimators, X, y, sample_weight, subsets):
-    """A FitInput for each estimator; those of the same data and subset share its objects."""
+    """A FitInput for each estimator; estimators with the same data and subset share the arrays."""
     lists = {"X": X, "y": y, "sample_weight": sample_weight}
     several = isinstance(X, list) and len(X) > 0 and all(hasattr(part, "shape") for part in X)
     if not several:
@@ -141,7 +141,7 @@ def _inputs(n_estimators, X, y, sample_weight, subsets):
 
 
 def _check_subset(rows, name):
-    """Raise unless these are numbers of rows, or a mask, of at least one sample."""
+    """Raise unless `rows` are row indices, or a boolean mask, that select at least one sample."""
     rows = np.asarray(rows)
     if not rows.size or (rows.dtype.kind == "b" and not rows.any()):
         raise ValueError(f"{name} has no samples to fit an estimator to; None stands for all samples")
@@ -152,9 +152,9 @@ def _check_subset(rows, name):
 def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter=False):
     """Fit each estimator to its `FitInput`; return for each the error of its fit, or None.
 
-    `trained` is called, one call at a time but in any thread, with each estimator whose networks are
-    trained and its `Job`, or None for one that trains alone. With may_reach_max_iter a training that
-    ends with its last epoch is no reason to warn.
+    `trained(estimator, job)` is called as soon as an estimator's networks are trained; job is None for
+    an estimator that trains alone. The calls may come from any thread, but never two at a time. With
+    may_reach_max_iter, no estimator warns that it reached `max_iter`.
     """
     before = [dict(vars(estimator)) for estimator in estimators]
     errors = [None] * len(estimators)
@@ -194,7 +194,7 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter
 
 
 def _train(jobs, n_jobs, trained):
-    """Train jobs, together with those of other fits where a trainer does that; True after Ctrl-C."""
+    """Train jobs, by the active trainer if there is one; return whether Ctrl-C ended the training."""
     trainer = active_trainer()
     if trainer is None or not jobs:
         return train_jobs(jobs, n_jobs, trained)
@@ -203,6 +203,7 @@ def _train(jobs, n_jobs, trained):
 
 @contextmanager
 def _raising_interrupts():
+    """Let Ctrl-C end all fits of the block, where a single fit would keep what it has reached."""
     token = interrupts_raise.set(True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Looking into networks: dead units, how a setting fares under many seeds, and pictures of both."""
+"""Inspecting networks: dead units, the scores of one setting under many seeds, and plots of both."""
 
 from skdense.inspection.displays import LossCurveDisplay, UnitActivityDisplay
 from skdense.inspection.studies import SeedStudy, study_seeds

@@ -1,6 +1,6 @@
-"""Pictures of trainings and of networks, by scikit-learn's convention for Display classes.
+"""Plots of loss curves and of hidden units, by scikit-learn's convention for Display classes.
 
-matplotlib is imported when something is drawn.
+matplotlib is imported by the first plot.
 """
 
 import numpy as np
@@ -15,6 +15,7 @@ _CURVES = {
 }
 """The attributes with the curves of the training and of the validation."""
 _BAND = (0.1, 0.9)
+"""The quantiles of several runs between which a band is drawn."""
 
 
 class LossCurveDisplay:
@@ -25,11 +26,11 @@ class LossCurveDisplay:
     Parameters
     ----------
     training : dict of str to ndarray of shape (n_runs, n_epochs)
-        The curves of the training by the name of what was trained. Several runs are drawn as a band.
+        The curves of the training, by the name in the legend. Several runs are drawn as a band.
     validation : dict of str to ndarray of shape (n_runs, n_epochs)
-        The curves of the validation, for those names that have one.
+        The curves of the validation, for the names that have validation data.
     kind : {'loss', 'score'}, default='loss'
-        What the curves are of.
+        What the curves show.
 
     Attributes
     ----------
@@ -71,11 +72,11 @@ class LossCurveDisplay:
         ----------
         estimator : estimator, SeedStudy or list of these
             A fitted LowLevelMLPClassifier or LowLevelMLPRegressor, or a fitted Pipeline whose last step
-            is one. The estimators of a SeedStudy are drawn as a band around their median, in which one
-            that has stopped keeps its last value.
+            is one. The estimators of a SeedStudy are drawn as a band around their median; an estimator
+            that stopped early keeps its last value.
         kind : {'loss', 'score'}, default='loss'
             'loss' draws `loss_curve_` and `validation_loss_curve_`, 'score' `accuracy_curve_` and
-            `validation_scores_`, as far as they are there.
+            `validation_scores_`; a curve that an estimator does not have is left out.
         name : str or list of str, default=None
             The names in the legend, a list if `estimator` is one. None takes the class's name, with a
             number if there are several.
@@ -150,7 +151,7 @@ class LossCurveDisplay:
 
 
 def _networks(estimator):
-    """The fitted networks of an estimator or a study; of a study those that did not diverge."""
+    """The fitted network of an estimator, or those networks of a study that did not diverge."""
     is_study = hasattr(estimator, "dead")  # a SeedStudy, whose module imports this one
     networks = list(map(last_step, estimator.estimators if is_study else [estimator]))
     check_estimators(networks)
@@ -165,7 +166,7 @@ def _default_names(estimators):
 
 
 def _as_array(curves):
-    """The curves of runs as one array, in which a run that has stopped keeps its last value."""
+    """The curves of several runs as one array; a run that stopped early keeps its last value."""
     longest = max(map(len, curves))
     return np.array([[*curve, *curve[-1:] * (longest - len(curve))] for curve in curves])
 

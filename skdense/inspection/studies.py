@@ -19,10 +19,10 @@ class SeedStudy(NamedTuple):
     Attributes
     ----------
     estimators : list of LowLevelMLPClassifier, LowLevelMLPRegressor or Pipeline
-        The estimators, fitted but for those whose training diverged.
+        The estimators, fitted except where training diverged.
     score : ndarray of shape (N,)
-        What the `score` of each gives for the training samples, the accuracy of classifiers and R2 of
-        regressors; NaN where training diverged.
+        The `score` of each on the training samples, accuracy for classifiers and R2 for regressors; NaN
+        where training diverged.
     dead : ndarray of shape (N, n_hidden_layers)
         The fraction of each hidden layer's units that are dead on the training samples, or NaN.
     """
@@ -88,7 +88,7 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
     Parameters
     ----------
     estimator : LowLevelMLPClassifier, LowLevelMLPRegressor or Pipeline
-        The setting, or a Pipeline whose last step it is; it is not fitted itself.
+        The estimator with the setting, or a Pipeline that ends with it. Clones of it are fitted.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The samples.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -108,7 +108,7 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
     TypeError
         If the estimator is of another kind.
     ValueError
-        If there are no seeds, or if no seed's training ends without an error: that of the first.
+        If there are no seeds. If training fails under every seed, the first error is raised.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
 
 
 def _fit_earlier_steps(estimator, X, y):
-    """X as it reaches the last step of a Pipeline, whose earlier steps are fitted."""
+    """Fit the earlier steps of a Pipeline; return X as the last step gets it."""
     if not isinstance(estimator, Pipeline):
         return X
     if len(estimator) > 1:

@@ -1,4 +1,4 @@
-"""What the hidden units of fitted estimators make of samples."""
+"""The outputs of the hidden units of fitted estimators, and which units are dead."""
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -12,8 +12,8 @@ from skdense.many import check_estimators
 def dead_units(estimator, X):
     """Find the hidden units whose output is the same for every sample.
 
-    Such a unit carries no information about the sample. With ``activation="relu"`` its output is mostly
-    0 for all of them; then no gradient reaches it, and it stays so.
+    Such a unit carries no information about the sample. With ``activation="relu"`` its output is
+    usually 0 for all samples; then no gradient reaches the unit, so it stays dead.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def unit_outputs(estimator, X):
 
 
 def are_dead(outputs):
-    """Which units have the same output for every sample, given those of a layer."""
+    """Which units have the same output for every sample; outputs are `(n_samples, width)`."""
     return np.ptp(outputs, axis=0) == 0
 
 

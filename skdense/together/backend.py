@@ -1,7 +1,7 @@
-"""The joblib backend "skdense": networks that scikit-learn's own tools fit train together.
+"""The joblib backend "skdense": the networks that scikit-learn's own tools fit train together.
 
-Each task of a `joblib.Parallel` runs in a thread of its own and comes to a `Meeting`, where it waits
-for others when it reaches the training of a network. Nothing here knows which tool fits what.
+Each task of a `joblib.Parallel` runs in a thread of its own. When a task reaches the training of a
+network, it waits for other tasks at a `Meeting`. Nothing here depends on the tool that calls joblib.
 """
 
 from joblib.parallel import FallbackToBackend, ParallelBackendBase, get_active_backend
@@ -10,15 +10,15 @@ from skdense.together.calls import Call, Filters, Task, current_task, end_unstar
 from skdense.together.meeting import Meeting
 
 _N_WORKERS = 256
-"""The number of workers that joblib is told; it hands out twice as many tasks in advance."""
+"""How many workers joblib is told there are; it submits twice as many tasks in advance."""
 
 _filters = Filters()
 
 
 class TogetherBackend(ParallelBackendBase):
-    """What joblib knows of all this: an instance for each `Parallel`, which makes one `Call` at a time.
+    """The interface to joblib: one instance for each `Parallel`, which makes one `Call` at a time.
 
-    ``n_jobs=None`` and negative numbers let all tasks meet; a positive number bounds those under way.
+    A positive `n_jobs` limits how many tasks may be running; None and negative numbers set no limit.
     """
 
     supports_retrieve_callback = True
@@ -34,19 +34,19 @@ class TogetherBackend(ParallelBackendBase):
         self.parallel = None
 
     def configure(self, n_jobs=1, parallel=None, **kwargs):
-        """Prepare for a `Parallel`; another than the first in this configuration gets an instance."""
+        """Prepare for a `Parallel`; each one after the first in a configuration gets a new instance."""
         if self.parallel not in (None, parallel):
             raise FallbackToBackend(TogetherBackend(nesting_level=self.nesting_level))
         return super().configure(n_jobs, parallel, **kwargs)
 
     def effective_n_jobs(self, n_jobs):
-        """The number of tasks that may be under way."""
+        """The number of tasks that may be running."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         return _N_WORKERS if n_jobs is None or n_jobs < 0 else n_jobs
 
     def get_nested_backend(self):
-        """The backend within a task: tasks of tasks come to the same meeting."""
+        """The backend for calls of `Parallel` within a task, whose tasks come to the same meeting."""
         return TogetherBackend(nesting_level=(self.nesting_level or 0) + 1), None
 
     def start_call(self):
@@ -60,7 +60,7 @@ class TogetherBackend(ParallelBackendBase):
             _filters.keep()
 
     def submit(self, func, callback=None):
-        """Take a task. A thread that has just ended one hands out the next of the same call."""
+        """Take a task. In a thread whose task is over, it belongs to the call of that task."""
         here = current_task()
         task = Task(here.call if here is not None and here.is_over else self.call, func, callback)
         if not task.call.meeting.take(task):
@@ -68,11 +68,11 @@ class TogetherBackend(ParallelBackendBase):
         return task
 
     def retrieval_context(self):
-        """The context in which somebody, all tasks handed out, waits for results."""
+        """The context in which joblib waits for results, once it has submitted all tasks."""
         return self.call
 
     def retrieve_result_callback(self, task):
-        """The result of a task that has ended, or its error."""
+        """Return the result of a task that is over, or raise its error."""
         if task.error is not None:
             raise task.error
         # A generator that nobody holds any more ends its call, so no result is kept here.

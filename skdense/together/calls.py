@@ -9,7 +9,7 @@ from warnings import catch_warnings
 from skdense.fit.trainer import trained_by
 
 _JOIN_SECONDS = 0.4
-"""How long an abort waits for its threads: what they compute apart from networks may take longer."""
+"""How long an abort waits for its threads, which cannot be stopped outside of the training."""
 
 
 class _ThisThread(threading.local):
@@ -20,14 +20,15 @@ _here = _ThisThread()
 
 
 def current_task():
-    """The task that this thread is for, or None."""
+    """The task that runs in this thread, or None."""
     return _here.task
 
 
 class Task:
-    """One of the things that a `Call` wants done, and the trainer of what it fits.
+    """A function that a `Call` runs in a thread, and the trainer of all that the function fits.
 
-    `error` is what it has raised, with its traceback, which joblib takes off.
+    `error` is what the function has raised. joblib removes the traceback of an error, so `traceback`
+    keeps it.
     """
 
     def __init__(self, call, function, callback):
@@ -44,7 +45,7 @@ class Task:
         except BaseException as error:
             self.error, self.traceback = error, error.__traceback__
         self.function = self.context = None
-        # joblib's callback may run the generator of further tasks, which may fit networks itself.
+        # Leave first: joblib's callback runs the generator of further tasks, which may itself fit.
         self.call.meeting.leave(self)
         self.call.report(self)
 
@@ -53,7 +54,7 @@ class Task:
             return self.function()
 
     def hand_over(self):
-        """Give joblib the result or the error, once, without keeping what joblib makes of it."""
+        """Call joblib's callback, once, and keep no reference to it."""
         with self.call.meeting.lock:
             callback, self.callback = self.callback, None
         if callback is not None:
@@ -61,7 +62,7 @@ class Task:
 
     @property
     def stop(self):
-        """The event that is set when nobody waits for the task any more."""
+        """The event that is set when nobody waits for this task any more."""
         return self.call.stop
 
     def train(self, jobs, trained=None):
@@ -71,18 +72,19 @@ class Task:
 
 
 class Call:
-    """One call of `Parallel`: its tasks, and the task that makes it, or None for a caller outside.
+    """One call of `Parallel`, and its tasks.
 
-    As a context it is where somebody waits for results; the error of a task gets its traceback back.
+    `caller` is the task that makes the call, or None if the call is made outside of any task. A thread
+    waits for the results within the call as a context. A task's error gets its traceback back there.
 
     Attributes
     ----------
     pending, running : deque and set of Task
-        Those that have not begun, and those that are not over.
+        The tasks that have not begun, and those that have begun and are not over.
     stop : threading.Event
-        Set when nobody waits for the results any more, also those of a call that made this one.
+        Set when nobody waits for the results any more, of this call or of one around it.
     has_own_slot : bool
-        Whether a task of it may always be at work, whatever others are.
+        Whether one of its tasks may begin even if no core is idle. Set after the call was stuck.
     """
 
     def __init__(self, meeting, caller, n_jobs, raise_early_error):
@@ -96,7 +98,7 @@ class Call:
         self.waiter = None
 
     def __enter__(self):
-        # An error of the generator of tasks, which joblib forgets where all tasks so far are over.
+        # joblib would lose an error of the generator of tasks if all tasks before it were over.
         self.raise_early_error()
         self.waiter = current_task()
         self.meeting.leave(self.waiter)
@@ -117,13 +119,14 @@ class Call:
 
     @property
     def is_stuck(self):
-        """Whether this is a call within a task of which nothing has begun or all that had is over."""
+        """Whether a call within a task has tasks to begin, but none that is running."""
         return self.caller is not None and self.can_start and not self.running
 
     def report(self, task):
-        """Tell joblib that a task is over, of an error only if no task before it can have one.
+        """Tell joblib that a task is over.
 
-        So the error that is raised is the first in order, not in time.
+        An error is reported only when all tasks before it are over without one. So the error that is
+        raised is the first in the order of the tasks, not in time.
         """
         with self.meeting.lock:
             task.is_over = True
@@ -139,7 +142,7 @@ class Call:
             self.meeting.note_change()
 
     def abort(self):
-        """Let all tasks end at once, those of its tasks too, and wait a little for their threads."""
+        """Stop all tasks, those of calls within included, and wait a little for their threads."""
         unstarted, threads = self.meeting.abort(self)
         for task in unstarted:
             end_unstarted(task)
@@ -149,15 +152,15 @@ class Call:
 
 
 def end_unstarted(task):
-    """End a task of an aborted call."""
+    """End a task of an aborted call before it has begun."""
     task.is_over, task.error = True, KeyboardInterrupt()
     task.hand_over()
 
 
 class Filters:
-    """The filters of warnings, to be put back when the last of concurrent calls ends.
+    """Keeps the filters of warnings while calls are running, and restores them after the last.
 
-    scikit-learn sets them in every task, which is for all threads.
+    scikit-learn sets the filters in every task, and Python has one list of them for all threads.
     """
 
     def __init__(self):
@@ -165,7 +168,7 @@ class Filters:
         self.n_users = 0
 
     def keep(self):
-        """Remember the filters, if no call has yet."""
+        """Remember the filters if no other call is running."""
         with self.lock:
             if self.n_users == 0:
                 self.kept = catch_warnings()
@@ -173,7 +176,7 @@ class Filters:
             self.n_users += 1
 
     def put_back(self):
-        """Put the filters back, if this is the last call."""
+        """Restore the filters if no other call is running."""
         with self.lock:
             self.n_users -= 1
             if self.n_users == 0:

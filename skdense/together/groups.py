@@ -19,16 +19,17 @@ from skdense.core.machine.shapes import (
 from skdense.core.network import Data
 
 _MAX_GROUP_BYTES = 2**28
-"""The most bytes of features that a group of networks brings together."""
+"""The most bytes of features in a group of networks."""
 _PROGRAM_SECONDS = 0.3
-"""How much longer padded networks may train, at the most, to have one program less."""
+"""How much longer networks may train because of padding, to have one program less."""
 
 
 def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
     """Train the networks of many `Job`s together, here or over joblib's workers.
 
-    `trained` is called, one call at a time but in any thread, with each job whose networks have all
-    been trained. The training ends early if the event `stop` is set. Returns whether Ctrl-C ended it.
+    `trained(job)` is called as soon as all networks of a job are trained. The calls may come from any
+    thread, but never two at a time. The training ends early if the event `stop` is set. Returns whether
+    Ctrl-C ended it.
     """
     stop = stop or Event()
     _share_equal_data(jobs)
@@ -76,13 +77,13 @@ def _train_here(groups, trained=None, stop=None):
 
 
 def _trained(spec, networks):
-    """In a worker: train a group; return what its networks have become."""
+    """Train a group in a worker process; return the results of its networks."""
     _train_here([(spec, networks)])
     return [network.result() for network in networks]
 
 
 def _share_equal_data(jobs):
-    """Let networks whose data are equal have the same data: folds arrive as copies."""
+    """Let networks with equal data share one copy: each candidate of a search copies its folds."""
     arrays, datas = {}, {}
 
     def first(array):
@@ -125,9 +126,9 @@ def _are_equal(a, b):
 
 
 def _own_streams(jobs):
-    """Give networks whose estimators draw from one generator generators of their own.
+    """Give jobs that share a generator new generators, with seeds drawn from the shared one.
 
-    One after the other they could not be trained at the same time.
+    With one generator they would have to train in turn.
     """
     users = {}
     for job in jobs:
@@ -141,9 +142,9 @@ def _own_streams(jobs):
 
 
 def _groups(networks):
-    """Lists of networks that are to share a program, each with the spec they share.
+    """Groups of networks that share a program, each as a pair of a spec and a list of networks.
 
-    Those that take longest come first, so that the cores end at about the same time.
+    The slowest groups and networks come first, so that the cores end at about the same time.
     """
     alike = {}
     for spec, network in networks:
@@ -160,7 +161,7 @@ def _groups(networks):
 
 
 def _kind(spec, network):
-    """What networks have in common that can share a program at little cost."""
+    """A key: networks with the same key can share a program with little padding, widths aside."""
     X, sizes, batch = network.data.X, network.layer_sizes, bucket(network.padded_batch)
     may_stack = stacks_gain(spec.dtype, batch, padded_sizes([network]))
     return (
@@ -181,7 +182,7 @@ def _seconds(network):
 
 
 def _merged(networks):
-    """Networks of nearby widths: what padding costs is to be less than another program."""
+    """Merge networks of similar widths where padding costs less time than one more program."""
     of_sizes = {}
     for network in networks:
         of_sizes.setdefault(padded_sizes([network]), []).append(network)
@@ -202,7 +203,7 @@ def _merged(networks):
 
 
 def _parts(networks):
-    """Split networks whose features together are too large."""
+    """Split a group where the features of its networks would exceed `_MAX_GROUP_BYTES`."""
     parts, features = [[]], {}
     for network in networks:
         X = network.data.X

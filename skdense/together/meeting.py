@@ -1,8 +1,8 @@
 """Where tasks that run in threads meet, so that the networks they fit train together.
 
-As many tasks begin at a time as there are cores. One that reaches the training of networks waits there,
-and leaves its core to the next. When a core stays idle and nothing changes any more, the networks that
-have come together are trained together, and each task goes on as soon as its own are done.
+As many tasks are at work as there are cores. A task that reaches the training of networks waits, and
+leaves its core to another task. As soon as a core is idle and nothing has changed for a while, the
+networks that wait are trained together. Each task goes on when its own networks are trained.
 """
 
 import threading
@@ -16,20 +16,23 @@ from skdense.core.machine.shapes import n_bytes
 from skdense.together.groups import train_jobs
 
 _MOST_BYTES = 2**26
-"""The bytes of features with which tasks wait, train or work before no further task begins."""
+"""If the features of all running tasks take more bytes than this, no further task begins."""
 _MOST_TASKS = 256
-"""The tasks of a meeting that have begun and are not over, before no further one begins."""
+"""The most tasks of a meeting that have begun and are not over."""
 
 _ALL_WAIT_SECONDS = 0.05
-"""How long nothing must have changed where nobody is at work: a caller sees its results in 0.01 s."""
+"""How long nothing must have changed before a training if no task is at work and none trains.
+
+A caller takes about 0.01 s to notice results, after which it may bring new tasks.
+"""
 _IDLE_CORE_SECONDS = 0.2
-"""The same where a core is idle while others are at work."""
+"""The same if tasks are at work or train, but a core is idle."""
 _STALLED_SECONDS = 1.0
-"""The same where no core is idle: who is at work may be waiting for one whose networks wait."""
+"""The same if no core is idle: a task at work may itself wait for one whose networks wait."""
 
 
 class _Request:
-    """What a task wants trained; `error` is what the training has raised."""
+    """The jobs that a task waits for; `error` is what their training has raised, or None."""
 
     def __init__(self, task, jobs, trained):
         self.task, self.jobs, self.trained = task, jobs, trained
@@ -39,7 +42,7 @@ class _Request:
 
 
 class _Training:
-    """Requests that are trained together, by their jobs that are not trained yet."""
+    """A training of several requests; `requests` maps each untrained job to its request."""
 
     def __init__(self, requests):
         self.requests = {job: request for request in requests for job in request.jobs}
@@ -52,10 +55,11 @@ class _Training:
 
 
 class Meeting:
-    """Who is at work, who waits to be trained, and who is in training.
+    """Which tasks are at work, which wait to be trained, and which are in training.
 
-    There is one for each call from outside, shared by all calls within. Everything here changes with
-    the lock held. joblib is not called meanwhile, because it holds its own lock when it calls.
+    A call of `Parallel` from outside of any task makes a meeting, and all calls within share it. The
+    state changes only while the lock is held. joblib must not be called while it is held: joblib calls
+    this class with its own lock held, so that could deadlock.
     """
 
     def __init__(self, outside):
@@ -71,14 +75,14 @@ class Meeting:
         self.watcher = None
 
     def open(self, call):
-        """Let a call take part."""
+        """Let a call take part in the meeting."""
         with self.lock:
             if call.caller is not None and call.caller.stop.is_set():
                 call.stop.set()
             self.calls.append(call)
 
     def close(self, call):
-        """Let a call go."""
+        """Remove a call that has ended."""
         with self.lock:
             self.calls.remove(call)
             if not all(task.is_over for task in call.running):  # Ctrl-C came while an error ended it
@@ -86,7 +90,7 @@ class Meeting:
             self.note_change()
 
     def take(self, task):
-        """Let a task begin as soon as it may; return whether it can, which it cannot after an abort."""
+        """Queue a task, to begin when a core is idle; return False if its call has been aborted."""
         with self.lock:
             if task.call.stop.is_set():
                 return False
@@ -100,19 +104,19 @@ class Meeting:
             return True
 
     def leave(self, task):
-        """Leave a task's core to others, while it waits or since it is over."""
+        """Leave a task's core to others, because the task waits or is over."""
         with self.lock:
             self.at_work.discard(task)
             self.note_change()
 
     def come_back(self, task):
-        """Let a task go on that had left its core: at once, as others may be waiting for it."""
+        """Let a task that left its core go on, idle core or not: others may be waiting for the task."""
         with self.lock:
             if task is not None and not task.is_over:
                 self.at_work.add(task)
 
     def train(self, task, jobs, trained):
-        """Wait until the networks of a task's jobs are trained."""
+        """Wait until these jobs of a task are trained; raise what their training raised."""
         request = _Request(task, jobs, trained)
         with self.lock:
             if task.stop.is_set():
@@ -126,14 +130,14 @@ class Meeting:
             raise request.error
 
     def note_change(self):
-        """Start the time anew for which nothing has changed, and begin what can begin now."""
+        """Note that something has changed just now, and begin the tasks that can begin."""
         with self.lock:
             self.changed_at = time.monotonic()
             self._begin_tasks()
             self.changed.notify()
 
     def abort(self, call):
-        """Stop a call and all calls within; return the tasks that had not begun, and the threads."""
+        """Stop a call and all calls within; return their unstarted tasks, and the threads to join."""
         with self.lock:
             aborted = {call, *(other for other in self.calls if _is_within(other, call))}
             unstarted = [task for other in aborted for task in other.pending]
@@ -159,7 +163,7 @@ class Meeting:
         return unstarted, threads
 
     def _watch(self):
-        """Begin what time alone makes due, until all tasks are over or stopped."""
+        """Begin what is due because nothing has changed for a while, until no task is left."""
         while True:
             with self.lock:
                 calls = [call for call in self.calls if not call.stop.is_set()]
@@ -174,7 +178,7 @@ class Meeting:
                 task.call.report(task)
 
     def _begin_what_is_due(self):
-        """Train and begin tasks as far as it is time; return the seconds until more is due, or None."""
+        """Begin what is due now; return the seconds until more is due, or None."""
         seconds_of_quiet = time.monotonic() - self.changed_at
         dues = []
         if self.waiting:
@@ -194,7 +198,7 @@ class Meeting:
         return None if due == inf else max(0, due - seconds_of_quiet)
 
     def _patience(self):
-        """For how long nothing must have changed before those who wait are trained."""
+        """How long nothing must have changed before the waiting networks are trained."""
         n_busy = len(self.at_work) + sum(training.n_networks for training in self.trainings)
         if not n_busy:
             return _ALL_WAIT_SECONDS
@@ -216,7 +220,7 @@ class Meeting:
                 self.unstartable.append(task)
 
     def _next_call(self):
-        """The innermost call of which a task may begin: what has begun is to end first."""
+        """The call whose task begins next: the innermost one, so that tasks under way end first."""
         n_begun = sum(len(call.running) for call in self.calls)
         is_free = len(self.at_work) < self.n_cores and n_begun < _MOST_TASKS and self._has_memory()
         calls = [
@@ -227,7 +231,7 @@ class Meeting:
         return max(calls, key=lambda call: call.depth, default=None)
 
     def _has_memory(self):
-        """Whether a further task will probably keep the bytes in bounds, or a core lacks a network."""
+        """Whether the features of one more task probably fit in the bound, or a core has no task."""
         in_training = {request for each in self.trainings for request in each.requests.values()}
         requests = [*self.waiting, *in_training]
         if len(requests) + len(self.at_work) < self.n_cores:
@@ -250,7 +254,7 @@ class Meeting:
             self._end_training(training, error)
 
     def _train(self, training):
-        """Train where the configuration outside says; let each task go on when its jobs are done."""
+        """Train by the joblib backend that was active outside; let each task go on when it is done."""
         error = None
         backend, n_jobs = self.outside
         try:

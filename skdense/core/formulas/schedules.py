@@ -1,7 +1,7 @@
 """How the learning rate changes from epoch to epoch. No TensorFlow: the formulas take tensors too.
 
 Every schedule of epochs is in every program, which picks by number, so that schedules compile nothing.
-What changes the rate from step to step is in `core.pace`, and only in the programs that need it.
+What changes the rate from step to step is in `pace`, and only in the programs that need it.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Schedule(NamedTuple):
     slows_down : bool
         Whether it goes on with a lower rate, at first, where others stop for want of improvement.
     within_epochs : bool
-        Whether it changes the rate from step to step instead, by `core.pace`.
+        Whether it changes the rate from step to step instead, by `pace`.
     ignored_by : tuple of str
         The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
     """
