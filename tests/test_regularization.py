@@ -19,9 +19,8 @@ from skdense.core.formulas.optimizers import clipped
 from skdense.core.formulas.pace import pace
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.orders import Orders
-from skdense.core.machine import shapes
 from skdense.core.machine.compiling import n_compiled
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.runtime import n_threads, tf
 from skdense.core.network import Hyper
 from skdense.fit.jobs import prepare
 from skdense.fit.validation import FitInput
@@ -216,27 +215,25 @@ def test_nothing_is_dropped_when_predicting_and_validating():
 
 
 def varied_models():
-    """Networks that differ in all that a stack does not have in common."""
+    """Networks that differ in all that a stack does not have in common, a stack for each thread."""
     rng = np.random.default_rng(0)
     return [
         LowLevelMLPClassifier(**EVERYTHING).set_params(
-            hidden_layer_sizes=(width, rng.integers(3, 9)),
-            batch_size=batch_size,
+            dtype="float32",
+            hidden_layer_sizes=(rng.integers(3, 9), rng.integers(3, 9)),
+            batch_size=rng.integers(25, 33),
             dropout=rng.uniform(0, 0.6, 2),
             weight_decay=rng.uniform(0, 1),
             warmup=rng.uniform(0, 3),
             max_grad_norm=rng.uniform(0.2, 2),
-            max_iter=max_iter,
+            max_iter=rng.integers(1, 10),
             random_state=rng.integers(99),
         )
-        for width, batch_size, max_iter in zip(
-            (3, 4, 5, 6, 7, 8, 8, 5), range(25, 33), (6, 2, 9, 1, 3, 3, 5, 7)
-        )
+        for _ in range(8 * n_threads())
     ]
 
 
-def test_a_network_is_the_same_alone_and_in_a_stack_of_others(monkeypatch):
-    monkeypatch.setitem(shapes.STACKED_MULTIPLY_ADDS, "float64", 300_000)
+def test_a_network_is_the_same_alone_and_in_a_stack_of_others():
     together, alone = varied_models(), varied_models()
 
     fit_many(together, X, Y)
@@ -245,7 +242,7 @@ def test_a_network_is_the_same_alone_and_in_a_stack_of_others(monkeypatch):
         ours, expected = numbers_of(model), numbers_of(lone.fit(X, Y))
         assert ours.keys() == expected.keys()
         for name, number in ours.items():
-            np.testing.assert_allclose(number, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
+            np.testing.assert_allclose(number, expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def test_a_training_in_many_calls_is_the_same(monkeypatch):

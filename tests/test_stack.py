@@ -12,6 +12,7 @@ from skdense.core.machine.shapes import bucket, padded_sizes
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
 
 SPEC = Spec("relu", "binary", "log_loss", "adam", "float32")
+FLOAT64 = SPEC._replace(dtype="float64")
 
 
 def drawn(layer_sizes, seed=0, dtype=np.float64):
@@ -37,65 +38,66 @@ def data(n_samples=100, n_features=3):
     return Data(np.zeros((n_samples, n_features)), np.zeros((n_samples, 1)))
 
 
+def shape_of(networks, spec=SPEC):
+    """Their shape where each thread has enough networks for stacks."""
+    return stack_shape(spec, networks, shapes.STACK_HEIGHT)
+
+
 def test_the_shape_depends_on_no_seed_rate_or_number_of_epochs():
-    shape = stack_shape(SPEC, [network()])
+    shape = shape_of([network()])
 
     for field in ("learning_rate_init", "alpha", "momentum", "beta_1", "tol", "patience", "max_epochs"):
-        assert stack_shape(SPEC, [network(**{field: 0.25})]) == shape
-    assert stack_shape(SPEC, [network(seed=5)]) == shape
+        assert shape_of([network(**{field: 0.25})]) == shape
+    assert shape_of([network(seed=5)]) == shape
 
 
 def test_nearby_widths_features_rows_and_batches_share_a_shape():
-    shape = stack_shape(SPEC, [network()])
+    shape = shape_of([network()])
 
-    assert stack_shape(SPEC, [network((4, 3, 1))]) == shape
-    assert stack_shape(SPEC, [network(rows=data(90), n_samples=90)]) == shape
-    assert stack_shape(SPEC, [network(batch_size=23)]) == shape
+    assert shape_of([network((4, 3, 1))]) == shape
+    assert shape_of([network(rows=data(90), n_samples=90)]) == shape
+    assert shape_of([network(batch_size=23)]) == shape
 
 
 def test_networks_that_make_room_for_the_same_batch_share_a_shape():
-    shapes = {
-        stack_shape(SPEC, [network(batch_size=size, batch_capacity=200)]) for size in (1, 71, 80, 200)
-    }
+    shapes = {shape_of([network(batch_size=size, batch_capacity=200)]) for size in (1, 71, 80, 200)}
 
     assert len(shapes) == 1
     assert shapes.pop().batch >= 200
 
 
 def test_outputs_are_not_padded():
-    assert [stack_shape(SPEC, [network((3, 4, n))]).layer_sizes[-1] for n in range(1, 6)] == [
-        *range(1, 6)
-    ]
+    assert [shape_of([network((3, 4, n))]).layer_sizes[-1] for n in range(1, 6)] == [*range(1, 6)]
 
 
-@pytest.mark.parametrize("n_networks", [1, 2, 8, 9, 40, 41, 100])
-def test_a_stack_has_a_lane_for_each_network_until_it_is_of_the_greatest_height(n_networks):
-    shape = stack_shape(SPEC, [network()] * n_networks)
-
-    assert shape.height in shapes.HEIGHTS
-    assert shape.height >= min(n_networks, max(shapes.HEIGHTS))
-    assert n_networks > 1 or shape.height == 1
+@pytest.mark.parametrize(
+    ("n_networks", "per_thread", "height"),
+    [(1, 1, 1), (2, 2, 1), (7, 7, 1), (8, 8, 8), (9, 9, 8), (100, 100, 8), (15, 7.5, 1), (16, 8, 8),
+     (64, 1, 1), (7, 100, 1), (8, 100, 8)],
+)  # fmt: skip
+def test_a_stack_is_taken_where_group_and_threads_have_eight_networks(n_networks, per_thread, height):
+    assert stack_shape(SPEC, [network()] * n_networks, per_thread).height == height
 
 
 def test_networks_that_gain_nothing_from_a_stack_train_alone():
     wide = [network((3, 200, 200, 1), batch_size=200) for _ in range(8)]
 
-    assert stack_shape(SPEC, wide).height == 1
-    assert stack_shape(SPEC._replace(dtype="float64"), [network()] * 8).height == 1
+    assert shape_of(wide).height == 1
+    assert shape_of([network()] * 8, FLOAT64).height == 1
 
 
 def test_the_table_of_a_stack_holds_the_rows_of_all_and_otherwise_those_of_the_largest():
-    networks = [network(rows=data(n), n_samples=n) for n in (1300, 1100, 1500)]
+    networks = [network(rows=data(n), n_samples=n) for n in (1300, 1100, 1500)] * 3
 
-    assert stack_shape(SPEC, networks).table.n_rows >= 3900
-    assert stack_shape(SPEC._replace(dtype="float64"), networks).table.n_rows == 2048
+    assert shape_of(networks).table.n_rows >= 3900
+    assert shape_of(networks, FLOAT64).table.n_rows == 2048
 
 
 def test_a_stack_has_room_for_the_largest_of_its_networks():
     widths = [(3, 2, 9, 1), (3, 17, 4, 1), (3, 5, 5, 1)]
     networks = [network(sizes, batch_size=size) for sizes, size in zip(widths, (7, 40, 12))]
 
-    shape = stack_shape(SPEC, networks)
+    shape = shape_of(networks)
 
     assert all(a >= b for a, b in zip(shape.layer_sizes, (3, 17, 9, 1), strict=True))
     assert shape.batch >= 40
@@ -106,7 +108,7 @@ def test_a_validation_set_has_room_for_every_networks_rows():
     rows = data(200)
     networks = [network(validation=rows, n_validation=n) for n in (0, 10, 70)]
 
-    shape = stack_shape(SPEC, networks)
+    shape = shape_of(networks)
 
     assert shape.validation.n_rows >= 200
     assert shape.n_blocks * shape.batch >= 70
@@ -117,7 +119,7 @@ def test_a_large_x_keeps_its_exact_shape_so_it_need_not_be_copied():
 
     of_large = [network((5, 4, 1), rows=data(n_samples, 5))]
 
-    shape = stack_shape(SPEC, of_large)
+    shape = shape_of(of_large)
 
     assert shape.table.n_rows == n_samples
     assert shape.layer_sizes[0] == 5
@@ -128,7 +130,7 @@ def test_a_large_x_keeps_its_exact_shape_so_it_need_not_be_copied():
 def test_one_call_has_a_few_steps_at_least_and_a_bounded_number_at_most(height, batch, width):
     layer_sizes = (width, bucket(width), 1)
 
-    shape = stack_shape(SPEC, [network(layer_sizes, batch_size=batch)] * height)
+    shape = shape_of([network(layer_sizes, batch_size=batch)] * height)
 
     assert 4 <= shape.steps <= shapes.MAX_STEPS
     assert shape.steps & (shape.steps - 1) == 0

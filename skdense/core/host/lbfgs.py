@@ -44,19 +44,14 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     # scipy sees the network's own parameters. The padding around them has a gradient of zero.
     own = layout.places(sizes)
     loss, reached, n_iter = np.nan, vector[own], 0
-    values, stop = None, Event()
+    stop = Event()
 
     def objective(parameters):
-        nonlocal values
         vector[own] = parameters
         values = evaluate()
         if stop.is_set():
             raise KeyboardInterrupt
-        return values[0]
-
-    def gradient(parameters):
-        """The gradient where the loss was asked for last: scipy asks for both, the loss first."""
-        return values[1:][own]
+        return values[0], values[1:][own]
 
     def keep(parameters):
         vector[own] = parameters
@@ -81,7 +76,7 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
             result = minimize(
                 objective,
                 reached,
-                jac=gradient,
+                jac=True,
                 method="L-BFGS-B",
                 options=options,
                 callback=iteration,

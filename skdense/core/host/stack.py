@@ -22,34 +22,34 @@ from skdense.core.program.packed import N_NUMBERS, ROWS, Clock, Shifts
 from skdense.core.program.program import Rows, Shape, State, training_program
 
 
-def stack_shape(spec, networks):
+def stack_shape(spec, networks, per_thread):
     """The bucket that stacks of these networks, of equal depth, belong in.
 
-    Higher stacks have the rows of all networks in one table, the others those of one network at a time.
+    `per_thread` is the number of networks for each thread, those of other groups included: unless it
+    fills a stack, some threads would have nothing to do. Higher stacks have the rows of all networks in
+    one table, the others those of one network at a time.
     """
     layer_sizes = shapes.padded_sizes(networks)
     batch = shapes.bucket(max(network.padded_batch for network in networks))
     gains = shapes.stacks_gain(spec.dtype, batch, layer_sizes)
-    height = shapes.HEIGHTS[-1] if gains and len(networks) > 1 else shapes.HEIGHTS[0]
+    are_enough = min(len(networks), per_thread) >= shapes.STACK_HEIGHT
+    height = shapes.STACK_HEIGHT if gains and are_enough else 1
     validation, n_blocks = None, 0
     if networks[0].validation is not None:
         validation = table_shape([n.validation for n in networks], layer_sizes, height > 1)
         most = max(network.hyper.n_validation for network in networks)
         n_blocks = shapes.power_of_two(math.ceil(most / batch))
-    # A small step has a program of its own, for a small table: XLA splits a gather from a large table
-    # among threads.
-    is_small = batch <= shapes.SMALL_BATCH and all(network.n_steps == 1 for network in networks)
     data = [network.data for network in networks]
     shape = Shape(
         height=height,
         steps=1,
         batch=batch,
         layer_sizes=layer_sizes,
-        table=table_shape(data, layer_sizes, height > 1, batch if is_small else None),
+        table=table_shape(data, layer_sizes, height > 1),
         validation=validation,
         n_blocks=n_blocks,
     )
-    return shape if is_small else shape._replace(steps=_room_for_steps(shape))
+    return shape._replace(steps=_room_for_steps(shape))
 
 
 def _room_for_steps(shape):
@@ -72,8 +72,8 @@ class Plan:
     Where all networks are validated on a part of their data, one table serves both.
     """
 
-    def __init__(self, spec, networks):
-        self.spec, self.networks = spec, networks
+    def __init__(self, spec, networks, per_thread):
+        self.spec, self.networks, self.per_thread = spec, networks, per_thread
         self.queue = deque(networks)
         self.n_stacks = 0
         self.shape = None
@@ -84,7 +84,7 @@ class Plan:
         """Make what all stacks need, unless it is there."""
         with self._lock:
             if self.shape is None:
-                self.shape = stack_shape(self.spec, self.networks)
+                self.shape = stack_shape(self.spec, self.networks, self.per_thread)
                 self.layout = Layout(self.shape.layer_sizes)
                 self.program = compiled(training_program, self.spec, self.shape)
                 self.sources = sources_of(self.networks)
@@ -153,8 +153,7 @@ class Stack:
         self.curves = [[] for _ in range(height)]
         self.n_epochs = np.zeros(height, dtype=int)
         self.active = np.zeros(height, dtype=bool)
-        slow = _steps_in_a_chunk(shape, shapes.SLOW)
-        self.affordable_steps = min(shape.steps, shapes.FIRST_STEPS, slow)
+        self.affordable_steps = min(shape.steps, _steps_in_a_chunk(shape, shapes.SLOW))
         self._n_chunks = 0
         # The host reads and sets the numbers between chunks. A lane of zeros has no network: it never
         # starts, and the program leaves it as it is whatever its rows are.

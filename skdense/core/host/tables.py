@@ -11,16 +11,16 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse import vstack as sparse_vstack
 
-from skdense.core.machine.memory import aligned_empty
+from skdense.core.machine.memory import aligned_zeros
 from skdense.core.machine.shapes import bucket, is_large, power_of_two
 from skdense.core.network import Data
 from skdense.core.program.minibatches import TableShape
 
 
-def table_shape(datas, layer_sizes, together=False, least=None):
+def table_shape(datas, layer_sizes, together=False):
     """The bucket that the rows of each `Data`, or of all together, belong in.
 
-    layer_sizes gives the numbers of features and outputs, `least` the fewest rows of a table.
+    layer_sizes gives the numbers of features and outputs.
     """
     datas = _distinct(datas)
     features = _distinct(data.X for data in datas)
@@ -30,7 +30,7 @@ def table_shape(datas, layer_sizes, together=False, least=None):
     def rows(sizes, least):
         return count(sizes) if exact else power_of_two(max(count(sizes), least))
 
-    least = least or (1024 if layer_sizes[0] <= 64 else 64)
+    least = 1024 if layer_sizes[0] <= 64 else 64
     n_rows = rows([X.shape[0] for X in features], least)
     n_targets = rows([len(data.targets) for data in datas], least)
     sizes = TableShape(n_rows, n_targets, layer_sizes[0], layer_sizes[-1])
@@ -77,8 +77,8 @@ def _starts(lengths):
 
 
 def make_table(data, shape, dtype):
-    """The arrays of `data`, padded to a `TableShape`: with zeros to the right, below with anything."""
-    targets = aligned_empty((shape.n_targets, shape.n_outputs + 1), dtype)
+    """The arrays of `data`, padded with zeros to a `TableShape`."""
+    targets = aligned_zeros((shape.n_targets, shape.n_outputs + 1), dtype)
     targets[: len(data.targets), :-1] = data.targets
     targets[: len(data.targets), -1] = 1 if data.weights is None else data.weights
     return *_features(data.X, shape, dtype), targets
@@ -97,11 +97,9 @@ def _features(X, shape, dtype):
 
 
 def _padded(array, shape):
-    """`array` with room after its end on each axis, zeros in its rows; itself if it needs none."""
+    """`array` with zeros after its end on each axis; itself if it needs none."""
     if array.shape == shape:
         return array
-    padded = aligned_empty(shape, array.dtype)
-    rows, width = padded[: len(array)], array.shape[-1]
-    rows[..., :width] = array
-    rows[..., width:] = 0
+    padded = aligned_zeros(shape, array.dtype)
+    padded[tuple(map(slice, array.shape))] = array
     return padded

@@ -59,8 +59,8 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
         What the networks of a group, of equal depth, have in common, and the networks. They are given
         their trained parameters, slots, progress and curves.
     n_stacks : int
-        How many stacks to train at the same time, each in a thread of its own. They go to the groups
-        with the fewest, the first of them first.
+        How many stacks to train at the same time, each in a thread of its own. An idle thread takes
+        the first of the groups with the fewest stacks.
     trained : callable, default=None
         Called with each network that has stopped, in the thread of its stack.
     observe : callable, default=None
@@ -78,7 +78,8 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
     interrupted : bool
         Whether Ctrl-C ended the training.
     """
-    plans = [Plan(spec, networks) for spec, networks in groups]
+    per_thread = sum(len(networks) for _, networks in groups) / n_stacks
+    plans = [Plan(spec, networks, per_thread) for spec, networks in groups]
     lock, stop = Lock(), stop or Event()
 
     def next_plan(last):

@@ -11,8 +11,24 @@ from typing import NamedTuple
 
 from scipy.sparse import issparse
 
-HEIGHTS = (1, 8)
-"""The numbers of networks for which programs are compiled; 32 gained nothing over 8."""
+STACK_HEIGHT = 8
+"""The number of networks that a stack trains at once; 32 gained nothing over 8.
+
+A stack is taken only where its group has as many networks, and there are as many for every thread.
+A network's step takes so many microseconds alone, and in a stack, in float32 with 2 features and
+batches of 100:
+
+================= ========== ========== ========== ========== ========== ==========
+networks          2          4          8          16         32         64
+================= ========== ========== ========== ========== ========== ==========
+(2, 2), 1 core    7.6, 17.5  7.7, 10.5  7.5, 6.7   7.8, 6.7
+(16, 16), 1 core  24.8, 57.5 24.1, 30.6 23.8, 17.0 24.1, 16.4
+(100,), 1 core    22.6, 49.8 26.6, 29.8 23.0, 16.6 20.7, 15.0
+(2, 2), 2 cores   7.3, 18.4  7.2, 10.6  7.3, 6.6   7.9, 6.6   7.8, 7.2   6.1, 6.6
+(16, 16), 2 cores 26.2, 56.1 23.2, 28.4 25.6, 23.7 25.3, 20.1 18.0, 12.5 12.9, 10.0
+(100,), 2 cores   19.5, 72.6 18.2, 39.9 20.0, 22.5 19.7, 12.4 18.0, 10.9 17.9, 11.4
+================= ========== ========== ========== ========== ========== ==========
+"""
 
 STACKED_MULTIPLY_ADDS = {"float32": 600_000, "float64": 0}
 """The most multiply-adds of a network's step that stacks make cheaper than a network a thread.
@@ -26,8 +42,6 @@ CHUNK_SECONDS = 0.15
 """How long a chunk of steps may last; Ctrl-C is answered in between."""
 MAX_STEPS = 4096
 """The most steps of a chunk: about 0.02 s of the smallest networks, against which a call is cheap."""
-FIRST_STEPS = 2**9
-"""The most steps of the first chunk, whose orders are drawn while no program runs."""
 MAX_ORDERS_BYTES = 2**23
 """The most bytes of a chunk's orders."""
 
@@ -40,9 +54,9 @@ All others are one vector, so that an optimizer's step is one operation, which i
 small networks; but copies into that vector cost more than they save from about (128, 128) on.
 """
 SMALL_BATCH = 32
-"""A partial_fit of so many rows at the most has a program of its own.
+"""A partial_fit of so many rows at the most has a program for small minibatches.
 
-With 100 units on 64 features a call takes 1.2 ms, and 1.6 with a step that is padded to 200 rows.
+With 100 units on 64 features a call takes 2.0 ms, and 2.9 ms in a program for minibatches of 200.
 """
 LARGE_SUM = 2**12
 """Sums over a batch of so many numbers in all are made by products of matrices, not of a vector.

@@ -99,19 +99,15 @@ class _Program:
 
     def run(self, training, validation, numbers, dropout, state):
         """Run a chunk's steps, and what ends an epoch after each of its epochs."""
-        # What is cast for every parameter is cast once, but cut up where it is used: what begins with
-        # more than nine operations XLA shares out to threads, which takes longer than a small step.
-        hyper = self._of_arrays(numbers)
-        rule_numbers = self._of_arrays(tf.stack(self.optimizer.numbers(Fields(numbers))))
 
         def step(s, numbers, pieces):
             rows = training.table, training.orders[s]
-            return s + 1, *self.step(*rows, hyper, tf.unstack(rule_numbers), dropout, numbers, pieces)
+            return s + 1, *self.step(*rows, dropout, numbers, pieces)
 
         def epoch(s, e, numbers, pieces, best, curves):
             s, numbers, pieces = tf.while_loop(_epoch_goes_on, step, (s, numbers, pieces))
             parameters = [values for values, *_ in pieces]
-            numbers, improved, row, is_over = self.end_epoch(validation, hyper, numbers, parameters)
+            numbers, improved, row, is_over = self.end_epoch(validation, numbers, parameters)
             if self.shape.n_blocks:
                 best = tf.where(improved[:, None], tf.concat(parameters, axis=1), best)
             curves = curves.write(e, tf.stack(row))
@@ -134,12 +130,9 @@ class _Program:
         """Numbers `(..., K)` as `(..., K, 1)` in the dtype of the pieces."""
         return tf.cast(numbers, self.dtype)[..., None]
 
-    def step(self, table, order, hyper, rule_numbers, dropout, numbers, pieces):
-        """A gradient step: the numbers and pieces after it.
-
-        hyper has the numbers `(n_numbers, K, 1)`, as those of the rule, in the pieces' dtype.
-        """
-        now, hyper = Fields(numbers), Fields(hyper)
+    def step(self, table, order, dropout, numbers, pieces):
+        """A gradient step: the numbers and pieces after it."""
+        now, hyper = Fields(numbers), Fields(self._of_arrays(numbers))
         n_real = tf.clip_by_value(now.n_samples - now.position * now.batch_size, 0, now.batch_size)
         minibatch = minibatches.gather(table, self.shape.table, order, now.shift, n_real)
         parameters = [values for values, *_ in pieces]
@@ -152,7 +145,7 @@ class _Program:
         gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
         if self.spec.clips:
             gradients = clipped(gradients, hyper.max_grad_norm)
-        pieces = self.updated(pieces, gradients, now, rule_numbers, effective)
+        pieces = self.updated(pieces, gradients, now, effective)
         n_correct = batch.terms[:, 0] if self.objective.loss.correct else tf.zeros_like(batch.weight)
         new = Sums((batch.loss + penalty) / divisor * n_real, n_real, n_correct, batch.weight)
         sums = {
@@ -162,7 +155,7 @@ class _Program:
         n_steps = now.step + tf.cast(effective, tf.float64)
         return replaced(numbers, position=now.position + 1, step=n_steps, **sums), pieces
 
-    def updated(self, pieces, gradients, now, rule_numbers, effective):
+    def updated(self, pieces, gradients, now, effective):
         """The pieces after the optimizer's step.
 
         A network that has stopped, or whose minibatch weighs nothing, is left as it was by selection:
@@ -174,6 +167,7 @@ class _Program:
         if self.spec.paced:
             rate *= pace(now.step, now)
         sizes = [*map(self._of_arrays, self.optimizer.step_sizes(rate, now.step + 1, now))]
+        rule_numbers = [*map(self._of_arrays, self.optimizer.numbers(now))]
         kernels = self.layout.kernels([values for values, *_ in pieces])
         updated = []
         for old, gradient, its_kernels in zip(pieces, gradients, kernels, strict=True):
@@ -183,7 +177,7 @@ class _Program:
             updated.append(tuple(tf.where(effective[:, None], a, b) for a, b in zip(new, old)))
         return tuple(updated)
 
-    def end_epoch(self, validation, hyper, numbers, parameters):
+    def end_epoch(self, validation, numbers, parameters):
         """End an epoch that is over, of which a chunk may have run a part only.
 
         Returns the numbers, which networks' parameters are their best, the epoch's `Curves`, and
@@ -194,7 +188,7 @@ class _Program:
         loss, accuracy = now.loss / now.rows, now.correct / now.weight
         validation_loss = score = tf.fill([self.shape.height], tf.constant(np.nan, tf.float64))
         if self.shape.n_blocks:
-            validation_loss, score = self.validate(validation, hyper, now, is_over, parameters)
+            validation_loss, score = self.validate(validation, numbers, is_over, parameters)
         progress, improved = end_epoch(now, loss, score)
         row = Curves(loss, accuracy, progress.learning_rate, validation_loss, score)
         zero = tf.zeros_like(loss)
@@ -202,9 +196,9 @@ class _Program:
         ended = replaced(numbers, position=zero, **progress._asdict(), **zeros._asdict())
         return tf.where(is_over, ended, numbers), is_over & improved, row, is_over
 
-    def validate(self, validation, hyper, now, is_over, parameters):
+    def validate(self, validation, numbers, is_over, parameters):
         """The mean loss and the score `(K,)` on the validation rows, if the epoch is over."""
-        table, orders = validation
+        (table, orders), now = validation, Fields(numbers)
         score = self.objective.score
 
         def rows_of(b):
@@ -216,7 +210,8 @@ class _Program:
         origin = rows_of(0).targets[:, :1]
 
         def block(b, sums):
-            new = self.objective.validation_sums(rows_of(b), parameters, Fields(hyper), origin)
+            hyper = Fields(self._of_arrays(numbers))
+            new = self.objective.validation_sums(rows_of(b), parameters, hyper, origin)
             return b + 1, sums + new
 
         n_blocks = tf.where(is_over[0], tf.cast(now.n_blocks[0], tf.int32), 0)
