@@ -67,12 +67,12 @@ def test_pieces_are_the_vector_cut_around_large_kernels(layer_sizes):
 
 
 @given(padded_networks())
-def test_the_places_of_a_network_hold_its_parameters_and_nothing_else(example):
+def test_the_offsets_of_a_network_hold_its_parameters_and_nothing_else(example):
     layer_sizes, stack_sizes = example
     parameters = drawn(layer_sizes)
     layout = Layout(stack_sizes)
 
-    own = layout.pack(parameters, np.float64, bias_fill=-7.0)[layout.places(layer_sizes)]
+    own = layout.pack(parameters, np.float64, bias_fill=-7.0)[layout.offsets(layer_sizes)]
 
     np.testing.assert_array_equal(own, Layout(layer_sizes).pack(parameters, np.float64))
 

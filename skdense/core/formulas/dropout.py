@@ -1,8 +1,8 @@
-"""Dropout: which values of hidden units a step of training takes for 0.
+"""Dropout: which values of hidden units a step of training sets to 0.
 
-A hash of the network's seed, the step, the layer, the sample's place in the minibatch and the unit
-decides, and nothing else: the same units are dropped in any stack, with any padding and however the
-training is cut into chunks. A generator of random numbers would depend on the shape that it fills.
+Only a hash of the network's seed, the step, the layer, the sample's position in the minibatch and the
+unit decides. So the same units are dropped in any stack, with any padding and however the training is
+cut into chunks. The numbers of a random generator would depend on the shape of the array to fill.
 """
 
 from skdense.core.machine.runtime import tf
@@ -11,8 +11,9 @@ from skdense.core.machine.runtime import tf
 def dropper(numbers, step):
     """A function `drop(layer, values)` of the hidden values `(K, batch, width)` of a layer.
 
-    It takes some for 0 and divides the others by the fraction that is kept (Srivastava et al., 2014).
-    numbers are the float64 `(1 + n_hidden, K)` seeds and rates, step `(K,)` is how many precede this.
+    It sets some to 0 and divides the others by the fraction that is kept (Srivastava et al., 2014).
+    numbers `(1 + n_hidden, K)` are the seeds, then each hidden layer's rates, in float64; step `(K,)`
+    counts the steps before this one.
     """
     seed, *rates = tf.unstack(numbers)
     key = _hash(_hash(_to_uint(seed), 0), _to_uint(step))
@@ -28,9 +29,9 @@ def dropper(numbers, step):
 
 
 def _hash(key, counter):
-    """A number of 32 bits that looks random, from a key that does and a counter.
+    """A 32-bit number that looks random, from another such number, the key, and a counter.
 
-    The constants are those of Wellons's "lowbias32": each bit of the sum changes half of the others.
+    It is Wellons's "lowbias32": a change of any bit of the sum changes about half of the result's bits.
     """
     bits = key + counter + 0x9E3779B9  # so that zeros do not hash to zero
     bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 16)) * 0x7FEB352D

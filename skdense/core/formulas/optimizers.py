@@ -87,7 +87,7 @@ OPTIMIZERS = {
 
 
 def clipped(gradients, max_norm):
-    """The arrays of a gradient, made shorter where their norm, of all together, exceeds max_norm.
+    """The arrays of a gradient, scaled down where the norm of all of them together exceeds max_norm.
 
     max_norm is `(K, 1)`.
     """

@@ -1,7 +1,7 @@
 """How the learning rate changes from epoch to epoch. No TensorFlow: the formulas take tensors too.
 
-Every schedule of epochs is in every program, which picks by number, so that schedules compile nothing.
-What changes the rate from step to step is in `pace`, and only in the programs that need it.
+Every program contains all of them and chooses one by its number, so that schedules compile nothing.
+How the rate changes from step to step is in `pace.py`, and only in the programs that need it.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import NamedTuple
 SMALLEST_RATE = 1e-6
 """A schedule that slows down at a plateau stops there once its rate is no larger."""
 SLOWDOWN = 5
-"""What it divides the rate by."""
+"""What a schedule divides the rate by when it slows down."""
 
 
 class Schedule(NamedTuple):
@@ -24,9 +24,10 @@ class Schedule(NamedTuple):
         `after_epoch(samples_seen, hyper)` gives the rate of the next epoch, from the number of samples
         that were seen in all epochs. None leaves the rate as it is.
     slows_down : bool
-        Whether it goes on with a lower rate, at first, where others stop for want of improvement.
+        Whether it lowers the rate and goes on where, with other schedules, training stops because it
+        no longer improves.
     within_epochs : bool
-        Whether it changes the rate from step to step instead, by `pace`.
+        Whether it changes the rate from step to step instead, in `pace.py`.
     ignored_by : tuple of str
         The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
     """

@@ -6,10 +6,10 @@ from skdense.core.network import Progress
 
 
 def end_epoch(now, loss, score):
-    """The progress after an epoch of this loss and validation score, and whose best score it is.
+    """The progress after an epoch with this loss and validation score, and which scores are the best.
 
-    `now` has the numbers of `Progress` and of `Hyper` as attributes. A loss or score that is not a
-    number compares false, so it resets the patience, as there.
+    `now` has the numbers of `Progress` and of `Hyper` as attributes. Comparisons with a loss or score
+    that is NaN are false, so that it resets the patience, as in MLPClassifier.
     """
     early = now.early_stopping > 0
     value = tf.where(early, score, loss)

@@ -42,7 +42,7 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
     sizes = network.layer_sizes
     evaluate, layout, vector = _objective_of(spec._replace(dtype="float64"), network)
     # scipy sees the network's own parameters. The padding around them has a gradient of zero.
-    own = layout.places(sizes)
+    own = layout.offsets(sizes)
     loss, reached, n_iter = np.nan, vector[own], 0
     stop = Event()
 

@@ -77,7 +77,7 @@ class Plan:
         self.queue = deque(networks)
         self.n_stacks = 0
         self.shape = None
-        self._places = {}
+        self._tables = {}
         self._lock = Lock()
 
     def start(self):
@@ -95,7 +95,7 @@ class Plan:
         with self._lock:
             self.n_stacks -= 1
             if not (self.n_stacks or self.queue):
-                self._places.clear()
+                self._tables.clear()
 
     def next_network(self):
         """The next of the queue, or None."""
@@ -104,26 +104,26 @@ class Plan:
         except IndexError:
             return None
 
-    def place(self, network):
+    def tables(self, network):
         """The tables of a network's data and of its validation data, each with where it is there."""
         with self._lock:
-            data = self._place("data", network, self.shape.table)
+            data = self._table("data", network, self.shape.table)
             if network.validation is None:
                 return data, ((), 0, 0)
             if self._splits:
                 return data, data
-            return data, self._place("validation", network, self.shape.validation)
+            return data, self._table("validation", network, self.shape.validation)
 
-    def _place(self, role, network, its_shape):
+    def _table(self, role, network, its_shape):
         """A table, the first row of the network's data in it, and the shift to its targets."""
         key = role, getattr(network, role)
-        if key not in self._places:
+        if key not in self._tables:
             together = self.networks if self.shape.height > 1 else [network]
-            data, places = combine([getattr(network, role) for network in together])
+            data, offsets = combine([getattr(network, role) for network in together])
             table = as_tensors(make_table(data, its_shape, self.spec.dtype))
-            for one, (first_row, shift) in places.items():
-                self._places[role, one] = table, first_row, shift
-        return self._places[key]
+            for one, (first_row, shift) in offsets.items():
+                self._tables[role, one] = table, first_row, shift
+        return self._tables[key]
 
 
 class Stack:
@@ -209,7 +209,7 @@ class Stack:
         for k, network in newcomers.items():
             lanes[k] = None
             if network is not None:
-                first_row = self._place(k, network, validation_orders)
+                first_row = self._set_rows(k, network, validation_orders)
                 self._set_state(k, network, state)
                 self.networks[k], self.active[k], self.n_epochs[k] = network, True, 0
                 self.curves[k] = [Curves(*np.zeros((len(Curves._fields), 0)))]
@@ -218,9 +218,9 @@ class Stack:
         self.state, self.validation_orders = state.map(view), view(validation_orders)
         return lanes
 
-    def _place(self, k, network, validation_orders):
+    def _set_rows(self, k, network, validation_orders):
         """Take the tables of a network's rows; return the first of its data's rows there."""
-        data, validation = self.plan.place(network)
+        data, validation = self.plan.tables(network)
         self.table, first_row, shift = data
         self.validation_table, first, validation_shift = validation
         self.numbers[ROWS.shifts, k] = Shifts(shift, validation_shift)

@@ -2,7 +2,7 @@
 
 A table is a tuple of arrays: the rows' features, and last their targets with the weight as an extra
 column, so that one gather serves both. Networks that differ only in targets or weights share the
-features: each has its block of targets, and a shift leads from a row to its place there. Dense features
+features: each has its block of targets, and a shift leads from a row to its targets there. Dense features
 are one array `(n_rows, n_features)`; sparse ones are the values and columns of a CSR matrix and where
 each row starts. No TensorFlow.
 """
@@ -56,12 +56,12 @@ def combine(datas):
     features = _distinct(data.X for data in datas)
     first_row = dict(zip(map(id, features), _starts([X.shape[0] for X in features])))
     first_target = _starts([len(data.targets) for data in datas])
-    places = {}
+    offsets = {}
     for data, first in zip(datas, first_target):
         row = first_row[id(data.X)]
-        places[data] = row, first - row
+        offsets[data] = row, first - row
     if len(datas) == 1:
-        return datas[0], places
+        return datas[0], offsets
     weights = None
     if any(data.weights is not None for data in datas):
         weights = np.concatenate(
@@ -69,7 +69,7 @@ def combine(datas):
         )
     stack_rows = sparse_vstack if issparse(features[0]) else np.concatenate
     X = features[0] if len(features) == 1 else stack_rows(features)
-    return Data(X, np.concatenate([data.targets for data in datas]), weights), places
+    return Data(X, np.concatenate([data.targets for data in datas]), weights), offsets
 
 
 def _starts(lengths):

@@ -32,7 +32,7 @@ def full_batch_program(spec, shape):
         pieces = layout.cut(parameters)
 
         def block(start, sums, gradients):
-            # What the last block leaves free is filled with the last row.
+            # The last block is filled up with the last row, of weight zero.
             rows = tf.minimum(start + tf.range(shape.rows), n_samples - 1)[None, :]
             minibatch = minibatches.gather(
                 table, shape.table, rows, tf.zeros([1], tf.int32), (n_samples - start)[None]

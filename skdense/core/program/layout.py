@@ -1,7 +1,7 @@
 """The parameters of networks as flat vectors, padded to the sizes of a stack, and back.
 
 A stack's parameters and optimizer slots are flat arrays `(K, n_parameters)`: all kernels, then all
-biases, each raveled. A program cuts them into pieces, and works on the pieces.
+biases, each raveled. A program cuts them into pieces, and updates each piece by itself.
 """
 
 from functools import cache
@@ -30,9 +30,9 @@ class Layout(NamedTuple):
 
     @property
     def pieces(self):
-        """For each piece that is updated by itself, the lengths of its parts, in the vector's order.
+        """For each piece, the lengths of the kernels and biases in it, in the vector's order.
 
-        A large kernel is a piece, and so is all that lies between two of them.
+        A large kernel is a piece of its own. All that lies between two large kernels is one piece.
         """
         pieces = [[]]
         for size in self.sizes:
@@ -51,7 +51,7 @@ class Layout(NamedTuple):
         return sum(self.sizes)
 
     def pack(self, parameters, dtype, bias_fill=0.0):
-        """The flat vector of a smaller network's parameters, zeros and `bias_fill` around them."""
+        """The flat vector of a smaller network's parameters, padded with zeros and `bias_fill`."""
         vector = np.empty(self.n_parameters, dtype)
         self.pack_into(vector, parameters, bias_fill)
         return vector
@@ -80,8 +80,8 @@ class Layout(NamedTuple):
         depth = len(self.layer_sizes) - 1
         return parts[:depth], parts[depth:]
 
-    def places(self, layer_sizes):
-        """Where in a vector a packed network of `layer_sizes` has its parameters, not its padding."""
+    def offsets(self, layer_sizes):
+        """The indices in a vector at which a packed network of `layer_sizes` has its parameters."""
         ones = [(np.ones(shape), np.ones(shape[1])) for shape in pairwise(layer_sizes)]
         return np.flatnonzero(self.pack(ones, bool))
 
@@ -101,7 +101,7 @@ class Layout(NamedTuple):
         ]
 
     def kernels(self, pieces):
-        """The pieces with zeros for their biases, which are the last entries of all."""
+        """The pieces with zeros in the place of biases, which come last in a vector."""
         n_kernel_entries = self.n_kernel_entries
         for piece in pieces:
             are_kernels = np.arange(piece.shape[1]) < n_kernel_entries
@@ -120,14 +120,14 @@ def _parts_of(layout):
 def _for_a_batch(bias, batch):
     """Biases `(K, 1, fan_out)`, repeated for each sample `(K, batch, fan_out)`.
 
-    The gradient, a sum over the samples, is a product with ones: one kernel, where XLA makes two or
-    three of a sum over many.
+    The gradient, a sum over the samples, is made as a product with ones. XLA makes one kernel of it,
+    and two or three of a sum over many samples.
     """
 
     @tf.custom_gradient
     def repeated(bias):
         height, _, fan_out = bias.shape
-        # XLA runs through the columns of a large matrix if it is to multiply it by one row only.
+        # A product of a single row with a large matrix is slow: XLA reads the matrix by columns.
         n_rows = 2 if batch * fan_out >= LARGE_SUM else 1
         ones = tf.ones([height, n_rows, batch], bias.dtype)
         biases = tf.broadcast_to(bias, [height, batch, fan_out])

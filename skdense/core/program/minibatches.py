@@ -1,6 +1,6 @@
 """What a program gathers from a table, dense or sparse, for a minibatch of each network.
 
-No sparse row is made dense but, where that is cheaper, those of the minibatch at hand.
+Sparse rows stay sparse, except that those of a minibatch are made dense where that is cheaper.
 """
 
 from typing import Any, NamedTuple
@@ -82,20 +82,20 @@ class SparseRows(NamedTuple):
     def _dense(self):
         height, batch, row_entries = self.values.shape
         row = tf.range(height * batch)[:, None] + tf.zeros([1, row_entries], tf.int32)
-        places = tf.stack([row, tf.reshape(self.columns, row.shape)], axis=-1)
+        indices = tf.stack([row, tf.reshape(self.columns, row.shape)], axis=-1)
         flat = tf.scatter_nd(
-            places, tf.reshape(self.values, row.shape), [height * batch, self.n_features]
+            indices, tf.reshape(self.values, row.shape), [height * batch, self.n_features]
         )
         return tf.reshape(flat, [height, batch, self.n_features])
 
 
 def _sparse_rows(values, columns, starts, rows, shape):
-    places = tf.gather(starts, rows)[..., None] + tf.range(shape.row_entries, dtype=starts.dtype)
-    present = places < tf.gather(starts, rows + 1)[..., None]
-    # A place beyond the row's end may lie beyond the table's: its value is not looked at.
-    places = tf.minimum(places, shape.n_entries - 1)
+    entries = tf.gather(starts, rows)[..., None] + tf.range(shape.row_entries, dtype=starts.dtype)
+    present = entries < tf.gather(starts, rows + 1)[..., None]
+    # Entries after the row's end may lie after the table's end, too. Their values are not used.
+    entries = tf.minimum(entries, shape.n_entries - 1)
     return SparseRows(
-        tf.where(present, tf.gather(values, places), 0),
-        tf.where(present, tf.gather(columns, places), 0),
+        tf.where(present, tf.gather(values, entries), 0),
+        tf.where(present, tf.gather(columns, entries), 0),
         shape.n_features,
     )

@@ -38,8 +38,8 @@ class Objective:
     def gradients(self, minibatch, pieces, hyper, drop=None):
         """The gradient of the weighted sum of losses, by piece, and `BatchSums`.
 
-        The numbers of hyper are `(K, 1)`, or scalars; `drop` is what `forward` takes. The only term of
-        the sums counts correct predictions; there is none where the loss knows of no such thing.
+        The numbers of hyper are `(K, 1)`, or scalars; `drop` is what `forward` takes. The sums have one
+        term, the number of correct predictions, or none for a loss of regression.
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(pieces)
@@ -57,9 +57,9 @@ class Objective:
         return gradients, BatchSums.split(_sums(minibatch, losses, terms))
 
     def validation_sums(self, minibatch, pieces, hyper, origin):
-        """What `BatchSums` is to be split from, with the score's terms, so that it can be added up.
+        """The columns of `BatchSums`, with the score's terms, as one array that can be added up.
 
-        Smoothed labels regularize, as dropout and the penalty do: validation is without any of them.
+        Dropout, the penalty and smoothed labels regularize training. Validation takes none of them.
         """
         logits = self._logits(minibatch, pieces)
         losses = self._losses(minibatch.targets, logits, hyper)
@@ -76,7 +76,7 @@ class Objective:
     def penalty(self, pieces, alpha):
         """The sum of squared kernels times alpha / 2, `(K,)` in float64, and its gradient by piece.
 
-        Biases are free. alpha is `(K, 1)`, or a scalar.
+        Biases have no penalty. alpha is `(K, 1)`, or a scalar.
         """
         value, gradients = 0.0, []
         for kernels in self.layout.kernels(pieces):
@@ -86,6 +86,6 @@ class Objective:
 
 
 def _sums(minibatch, losses, terms):
-    # One product with the weights makes all sums: XLA makes a kernel of each reduction.
+    # One product with the weights gives all sums in one kernel. Reductions would be a kernel each.
     summands = tf.stack([losses, *terms, tf.ones_like(losses)], axis=-1)
     return tf.cast((minibatch.weights[:, None, :] @ summands)[:, 0], tf.float64)

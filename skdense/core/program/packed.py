@@ -1,7 +1,7 @@
-"""All numbers of a network that go into a chunk of training and come out of it, in one array.
+"""The numbers of a stack's networks, in one array that goes into each chunk of training and comes out.
 
-The array is float64 `(n_numbers, K)`: XLA makes a kernel of everything that is cut out of an argument,
-and one argument of a program costs as much as some steps of a small network.
+The array is float64 `(n_numbers, K)`: a row for each number, a column for each network. Each further
+argument of a program would take as long as some steps of a small network.
 """
 
 from itertools import accumulate, pairwise
@@ -14,8 +14,8 @@ from skdense.core.network import Hyper, Progress
 
 
 class Clock(NamedTuple):
-    """How many steps a chunk has and an epoch, how many of the epoch are over, and the blocks of rows
-    that a validation takes.
+    """The steps of this chunk and of an epoch, those of the epoch that are done, and the number of
+    blocks of rows in a validation.
     """
 
     n_steps: Any
@@ -25,14 +25,14 @@ class Clock(NamedTuple):
 
 
 class Shifts(NamedTuple):
-    """What leads from a row of a table to its targets, for the data and for the validation data."""
+    """What to add to the number of a row of features to find its targets, for data and validation."""
 
     shift: Any
     validation_shift: Any
 
 
 class Sums(NamedTuple):
-    """What adds up over an epoch's minibatches: losses count by rows."""
+    """Sums over the minibatches of the epoch so far. A minibatch's mean loss counts once a row."""
 
     loss: Any
     rows: Any
@@ -41,7 +41,7 @@ class Sums(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """The parts of the array, in its order. No two of them have a number of the same name."""
+    """The parts of the array, in its order. The names of all their fields differ."""
 
     clock: Clock
     shifts: Shifts
@@ -56,14 +56,14 @@ _ENDS = accumulate((len(part._fields) for part in _PARTS), initial=0)
 
 N_NUMBERS = len(_FIELDS)
 ROWS = Numbers(*(slice(start, stop) for start, stop in pairwise(_ENDS)))
-"""Which rows of the array are which part."""
+"""Which rows of the array each part has."""
 
 
 class Fields:
     """The numbers of an array, as attributes: `(K,)`, or `(K, 1)` of an array `(n_numbers, K, 1)`.
 
-    It is to be made within the loop's body that uses it: what is not used there costs nothing, but
-    each number that comes from outside would be an argument of the loop.
+    Make it inside the loop body that uses it. XLA drops the numbers that are not used there, but each
+    number that was taken out of the array before the loop is one more variable of the loop.
     """
 
     def __init__(self, numbers):
@@ -71,9 +71,10 @@ class Fields:
 
 
 def replaced(numbers, **new):
-    """The array with new numbers `(K,)` in the place of those of the same names.
+    """The array with new numbers `(K,)` for the fields of these names.
 
-    It is made by selection, which XLA does in one kernel, unlike stacking.
+    XLA makes one kernel of this selection. Where all numbers are stacked anew instead, an Adam step of
+    a (2, 2) or (16, 16) network takes 1.4 times as long.
     """
     rows = np.arange(N_NUMBERS)[:, None]
     for field, number in new.items():

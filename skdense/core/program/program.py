@@ -36,10 +36,10 @@ class Shape(NamedTuple):
 
 
 class State(NamedTuple):
-    """What goes into a chunk and comes out of it, besides the packed numbers.
+    """The arrays that go into a chunk and come out of it, besides the packed numbers.
 
-    parameters `(K, n_parameters)`, slots a tuple of such arrays, and best, the parameters of the best
-    validation score or a `(K, 0)` array.
+    `parameters` is `(K, n_parameters)`, and `slots` a tuple of such arrays, the optimizer's. `best` has
+    the parameters of the best validation score so far, or is `(K, 0)` without validation.
     """
 
     parameters: Any
@@ -47,7 +47,7 @@ class State(NamedTuple):
     best: Any
 
     def map(self, function):
-        """The state of what a function makes of each array."""
+        """The state with this function applied to each array."""
         return State(function(self.parameters), tuple(map(function, self.slots)), function(self.best))
 
 
@@ -61,9 +61,9 @@ class Rows(NamedTuple):
 def training_program(spec, shape):
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
-    It is called with the training rows, the validation rows, the packed numbers, those of dropout if
-    there is any, and a `State`; it returns the curves `(steps, n_fields, K)`, the new numbers and the
-    new state.
+    It is called with the training `Rows`, the validation `Rows`, the packed numbers, the seeds and rates
+    of dropout if there is any, and a `State`; it returns the curves `(steps, n_fields, K)`, the new
+    numbers and the new state.
     """
     program = _Program(spec, shape)
     vectors = tf.TensorSpec([shape.height, program.layout.n_parameters], spec.dtype)
@@ -89,7 +89,11 @@ def training_program(spec, shape):
 
 
 class _Program:
-    """The parts of a program. In its loops, a piece is a part of the parameters and of every slot."""
+    """The functions of a program, from the whole chunk down to a step.
+
+    Its loops carry the parameters and slots in pieces. A piece is the same part of the parameters and
+    of each slot, `(values, *slots)`, which the optimizer updates by itself.
+    """
 
     def __init__(self, spec, shape):
         self.spec, self.shape, self.dtype = spec, shape, tf.as_dtype(spec.dtype)
@@ -98,7 +102,7 @@ class _Program:
         self.layout = self.objective.layout
 
     def run(self, training, validation, numbers, dropout, state):
-        """Run a chunk's steps, and what ends an epoch after each of its epochs."""
+        """Run the steps of a chunk; after each epoch, validate and see which networks stop."""
 
         def step(s, numbers, pieces):
             rows = training.table, training.orders[s]
@@ -126,13 +130,13 @@ class _Program:
         best = best if self.shape.n_blocks else state.best
         return curves.stack(), numbers, State(parameters, tuple(slots), best)
 
-    def _of_arrays(self, numbers):
-        """Numbers `(..., K)` as `(..., K, 1)` in the dtype of the pieces."""
+    def _as_columns(self, numbers):
+        """Numbers `(..., K)` as `(..., K, 1)` in the parameters' dtype, to combine with `(K, n)`."""
         return tf.cast(numbers, self.dtype)[..., None]
 
     def step(self, table, order, dropout, numbers, pieces):
-        """A gradient step: the numbers and pieces after it."""
-        now, hyper = Fields(numbers), Fields(self._of_arrays(numbers))
+        """A gradient step on the rows `order`, `(K, batch)`: the numbers and pieces after it."""
+        now, hyper = Fields(numbers), Fields(self._as_columns(numbers))
         n_real = tf.clip_by_value(now.n_samples - now.position * now.batch_size, 0, now.batch_size)
         minibatch = minibatches.gather(table, self.shape.table, order, now.shift, n_real)
         parameters = [values for values, *_ in pieces]
@@ -141,7 +145,7 @@ class _Program:
         penalty, decays = self.objective.penalty(parameters, hyper.alpha)
         effective = (now.active > 0) & (batch.weight > 0)
         divisor = tf.where(effective, batch.weight, 1)
-        mean_over = self._of_arrays(divisor)
+        mean_over = self._as_columns(divisor)
         gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
         if self.spec.clips:
             gradients = clipped(gradients, hyper.max_grad_norm)
@@ -156,18 +160,18 @@ class _Program:
         return replaced(numbers, position=now.position + 1, step=n_steps, **sums), pieces
 
     def updated(self, pieces, gradients, now, effective):
-        """The pieces after the optimizer's step.
+        """The pieces after the optimizer's step, of the networks for which it is effective.
 
-        A network that has stopped, or whose minibatch weighs nothing, is left as it was by selection:
-        multiplying the change by zero would turn an infinite gradient into NaN.
+        Others have stopped, or their minibatch weighs nothing. A selection keeps them as they were:
+        a change that is multiplied by zero would turn an infinite gradient into NaN.
         """
         # Several kernels read what one of them overwrites, so XLA copies each array once in a step.
         # That takes about 5 % of a step of (512, 512), and less than can be measured up to (256, 256).
         rate = now.learning_rate
         if self.spec.paced:
             rate *= pace(now.step, now)
-        sizes = [*map(self._of_arrays, self.optimizer.step_sizes(rate, now.step + 1, now))]
-        rule_numbers = [*map(self._of_arrays, self.optimizer.numbers(now))]
+        sizes = [*map(self._as_columns, self.optimizer.step_sizes(rate, now.step + 1, now))]
+        rule_numbers = [*map(self._as_columns, self.optimizer.numbers(now))]
         kernels = self.layout.kernels([values for values, *_ in pieces])
         updated = []
         for old, gradient, its_kernels in zip(pieces, gradients, kernels, strict=True):
@@ -178,10 +182,10 @@ class _Program:
         return tuple(updated)
 
     def end_epoch(self, validation, numbers, parameters):
-        """End an epoch that is over, of which a chunk may have run a part only.
+        """What follows an epoch, if it is over: a chunk may have run only a part of it.
 
-        Returns the numbers, which networks' parameters are their best, the epoch's `Curves`, and
-        whether it is over, the same for all networks.
+        Returns the numbers, which networks have their best parameters so far, the epoch's `Curves`, and
+        whether it is over, `(K,)` but the same for all networks.
         """
         now = Fields(numbers)
         is_over = now.position == now.steps_per_epoch
@@ -210,7 +214,7 @@ class _Program:
         origin = rows_of(0).targets[:, :1]
 
         def block(b, sums):
-            hyper = Fields(self._of_arrays(numbers))
+            hyper = Fields(self._as_columns(numbers))
             new = self.objective.validation_sums(rows_of(b), parameters, hyper, origin)
             return b + 1, sums + new
 
