@@ -69,3 +69,30 @@ def ctrl_c_at_call(monkeypatch):
         return results
 
     return at_call
+
+
+@pytest.fixture
+def limit_calls(monkeypatch):
+    """Let a call of the program have 8 steps at most."""
+    from skdense.core.host.orders import Orders
+
+    take = Orders.take
+    monkeypatch.setattr(Orders, "take", lambda self, n: take(self, min(n, 8)))
+
+
+@pytest.fixture
+def ctrl_c(monkeypatch, limit_calls):
+    """Press Ctrl-C when the first call of the program has ended; the list of the calls made."""
+    from skdense.core.host.stack import Stack  # imports TensorFlow
+
+    advance, calls = Stack.advance, []
+
+    def advance_and_press(self, drawn):
+        news = advance(self, drawn)
+        calls.append(drawn)
+        if len(calls) == 1:
+            press_ctrl_c()
+        return news
+
+    monkeypatch.setattr(Stack, "advance", advance_and_press)
+    return calls

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import parallel_config
+from sklearn.neural_network import MLPClassifier
 from threadpoolctl import ThreadpoolController
 
 import skdense
+from skdense import LowLevelMLPClassifier
 
 # --- data --------------------------------------------------------------------------------------------
 
@@ -152,6 +154,27 @@ class Parity(NamedTuple):
         ours.fit(X, y, sample_weight)
         self.assert_same_model(ours, theirs, nearby, X)
         assert_same_stream(ours.random_state, theirs.random_state)
+
+
+COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_", "out_activation_")
+
+
+def assert_same_classifier(ours, theirs, nearby, X, floor=1e-9):
+    """`nearby` is fitted as `theirs`, an MLPClassifier, but to X one unit in the last place away."""
+    for name in COUNTS:
+        assert getattr(ours, name) == getattr(theirs, name), name
+    np.testing.assert_array_equal(ours.classes_, theirs.classes_)
+    numbers, expected, changed = (numbers_of(model) for model in (ours, theirs, nearby))
+    assert numbers.keys() - {"accuracy_curve_"} == expected.keys()
+    for name, number in expected.items():
+        assert_close(numbers[name], number, changed[name], name, floor)
+    for coef, same in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_):
+        assert coef.dtype == same.dtype
+    assert_close(*(m.predict_proba(X) for m in (ours, theirs, nearby)), "predict_proba", floor)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+CLASSIFIERS = Parity(LowLevelMLPClassifier, MLPClassifier, assert_same_classifier)
 
 
 def blas_threads():

@@ -1,4 +1,4 @@
-"""Many fits at once: fit_many and n_init against fits one by one.
+"""Many fits at once: fit_many against fits one by one.
 
 Nearly all networks here have 4 features, 3 to 8 units a layer and batches of 25 to 32 of some 100
 samples, so that they share a few compiled programs.
@@ -21,7 +21,6 @@ from sklearn.preprocessing import StandardScaler
 from helpers import (
     assert_close,
     assert_filters_stay,
-    assert_identical,
     assert_same_stream,
     make_problem,
     numbers_of,
@@ -29,11 +28,7 @@ from helpers import (
     press_ctrl_c,
 )
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
-from skdense.core.host import lbfgs, stack, training
-from skdense.core.host.orders import Orders
-from skdense.core.network import Curves
-from skdense.fit.jobs import prepare
-from skdense.fit.results import finish
+from skdense.core.host import lbfgs, training
 from skdense.fit.validation import FitInput
 from skdense.many import fit_inputs
 from skdense.together import groups
@@ -80,29 +75,6 @@ def trainings(monkeypatch):
 
     monkeypatch.setattr(training, "train", noted)
     return seen
-
-
-@pytest.fixture
-def limit_calls(monkeypatch):
-    """Let a call of the program have 8 steps at most."""
-    take = Orders.take
-    monkeypatch.setattr(Orders, "take", lambda self, n: take(self, min(n, 8)))
-
-
-@pytest.fixture
-def ctrl_c(monkeypatch, limit_calls):
-    """Press Ctrl-C when the first call of the program has ended; the list of the calls made."""
-    advance, calls = stack.Stack.advance, []
-
-    def advance_and_press(self, drawn):
-        news = advance(self, drawn)
-        calls.append(drawn)
-        if len(calls) == 1:
-            press_ctrl_c()
-        return news
-
-    monkeypatch.setattr(stack.Stack, "advance", advance_and_press)
-    return calls
 
 
 # --- many fits are the fits one by one ---------------------------------------------------------------
@@ -273,6 +245,17 @@ def test_a_stack_that_would_hold_too_many_bytes_is_split(trainings, monkeypatch)
     assert [len(networks) for networks in trainings] == [6, 2, 2, 2]
     for model, same in zip(apart, together, strict=True):
         assert_same_fit(model, same)
+
+
+def test_estimators_of_several_draws_are_fitted_among_others():
+    models = [net(n_init=3), net((4,)), net(n_init=9, random_state=1), net(solver="lbfgs", n_init=2)]
+
+    fit_many(models, X, Y)
+
+    for model in models:
+        alone = clone(model).fit(X, Y)
+        assert_same_fit(model, alone)
+        np.testing.assert_allclose(model.init_losses_, alone.init_losses_, rtol=0, atol=1e-9)
 
 
 def test_warm_starts_go_on_together():
@@ -622,176 +605,3 @@ def test_ctrl_c_during_a_fit_that_trains_alone_ends_all_fits_too(interrupted_min
         fit_many(models, X, Y)
 
     assert not any(hasattr(model, "coefs_") for model in models)
-
-
-# --- several initial draws ---------------------------------------------------------------------------
-
-
-def job_of(model):
-    return prepare(clone(model), FitInput(X, Y))
-
-
-def trained_one_by_one(model):
-    """The networks of the model's initial draws, each trained alone."""
-    job = job_of(model)
-    for network in job.networks:
-        network.random_state = job_of(model).networks[0].random_state  # they have the same orders
-        training.train([(job.spec, [network])], n_stacks=1)
-    return job.networks
-
-
-@pytest.mark.parametrize("n_init", [2, 8, 20])
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_more_draws_never_end_with_a_higher_training_loss(seed, n_init):
-    alone = net(random_state=seed).fit(X, Y)
-
-    model = net(random_state=seed, n_init=n_init).fit(X, Y)
-
-    assert model.init_losses_.shape == (n_init,)
-    assert model.init_losses_[0] == pytest.approx(alone.loss_, rel=0, abs=1e-9)
-    assert model.loss_ == model.init_losses_.min() <= alone.loss_ + 1e-9
-    assert model.loss_curve_[-1] == model.loss_
-
-
-def test_one_draw_has_its_loss_to_show():
-    model = net().fit(X, Y)
-
-    assert model.init_losses_.tolist() == [model.loss_]
-
-
-@pytest.mark.parametrize("options", [{}, {"max_iter": 40, "tol": 0.01, "n_iter_no_change": 2}])
-def test_each_draw_is_trained_as_it_would_be_alone_and_the_best_is_kept(options, limit_calls):
-    model = net(n_init=20, **options)
-    networks = trained_one_by_one(model)
-    losses = [network.curves.loss[-1] for network in networks]
-
-    model.fit(X, Y)
-
-    np.testing.assert_allclose(model.init_losses_, losses, rtol=0, atol=1e-9)
-    best = networks[int(np.argmin(losses))]
-    np.testing.assert_allclose(model.loss_curve_, best.curves.loss, rtol=0, atol=1e-9)
-    assert model.n_iter_ == best.progress.epochs
-    for coef, intercept, (kernel, bias) in zip(model.coefs_, model.intercepts_, best.parameters):
-        np.testing.assert_allclose(coef, kernel, rtol=0, atol=1e-9)
-        np.testing.assert_allclose(intercept, bias, rtol=0, atol=1e-9)
-
-
-def test_every_draw_differs_and_the_first_is_that_of_a_single_one():
-    networks = job_of(net(n_init=8)).networks
-    (alone,) = job_of(net()).networks
-
-    kernels = [network.parameters[0][0] for network in networks]
-    np.testing.assert_array_equal(kernels[0], alone.parameters[0][0])
-    assert len({kernel.tobytes() for kernel in kernels}) == 8
-
-
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_the_random_state_ends_where_a_single_draw_leaves_it(early_stopping, limit_calls):
-    options = {"max_iter": 40, "tol": 0.01, "n_iter_no_change": 2, "early_stopping": early_stopping}
-    streams = np.random.RandomState(0), np.random.RandomState(0)
-
-    several = net(random_state=streams[0], n_init=12, **options).fit(X, Y)
-    net(random_state=streams[1], **options).fit(X, Y)
-
-    assert_same_stream(*streams)
-    seeded = net(random_state=0, n_init=12, **options).fit(X, Y)
-    np.testing.assert_allclose(several.init_losses_, seeded.init_losses_, rtol=0, atol=1e-9)
-
-
-def test_with_early_stopping_all_draws_share_the_split_and_the_best_score_is_kept():
-    model = net(n_init=12, early_stopping=True, max_iter=12)
-    networks = trained_one_by_one(model)
-    (alone,) = job_of(net(early_stopping=True)).networks
-    scores = [network.progress.best for network in networks]
-
-    model.fit(X, Y)
-
-    for network in networks:
-        np.testing.assert_array_equal(network.validation_rows, alone.validation_rows)
-        np.testing.assert_array_equal(network.rows, alone.rows)
-    assert model.best_validation_score_ == max(scores)
-    best = networks[int(np.argmax(scores))]
-    np.testing.assert_allclose(
-        model.validation_scores_, best.curves.validation_score, rtol=0, atol=1e-9
-    )
-    np.testing.assert_allclose(model.coefs_[0], best.best_parameters[0][0], rtol=0, atol=1e-9)
-
-
-def test_lbfgs_keeps_the_best_of_its_draws_too():
-    alone = net(solver="lbfgs", max_iter=30).fit(X, Y)
-
-    model = net(solver="lbfgs", max_iter=30, n_init=4).fit(X, Y)
-
-    assert model.init_losses_.shape == (4,)
-    assert model.init_losses_[0] == alone.loss_
-    assert model.loss_ == model.init_losses_.min() <= alone.loss_
-    assert len(set(model.init_losses_)) == 4
-
-
-def test_several_draws_repeat_bit_for_bit():
-    first, second = (net(n_init=20).fit(X, Y) for _ in range(2))
-
-    assert_identical(first, second)
-    np.testing.assert_array_equal(first.init_losses_, second.init_losses_)
-
-
-def test_estimators_of_several_draws_are_fitted_among_others():
-    models = [net(n_init=3), net((4,)), net(n_init=9, random_state=1), net(solver="lbfgs", n_init=2)]
-
-    fit_many(models, X, Y)
-
-    for model in models:
-        alone = clone(model).fit(X, Y)
-        assert_same_fit(model, alone)
-        np.testing.assert_allclose(model.init_losses_, alone.init_losses_, rtol=0, atol=1e-9)
-
-
-def test_partial_fit_has_one_draw_only():
-    with pytest.raises(ValueError, match="n_init=1 only, got n_init=2"):
-        net(n_init=2).partial_fit(X, Y, classes=["no", "yes"])
-
-
-@pytest.mark.parametrize("n_init", [0, -1, 1.5, None])
-def test_the_number_of_draws_is_a_positive_int(n_init):
-    with pytest.raises(ValueError, match="'n_init' parameter"):
-        net(n_init=n_init).fit(X, Y)
-
-
-@pytest.mark.parametrize("n_init", [1, 3])
-@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_ctrl_c_before_the_first_epoch_leaves_nothing_to_keep(n_init, solver, ctrl_c_at_call):
-    ctrl_c_at_call(1, lbfgs if solver == "lbfgs" else stack)
-    model = net(n_init=n_init, solver=solver)
-
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(X, Y)
-
-    assert vars(model) == vars(net(n_init=n_init, solver=solver))
-
-
-def test_a_finite_draw_is_kept_though_others_diverge(monkeypatch):
-    def diverge(job, losses):
-        for network, loss in zip(job.networks, losses, strict=True):
-            network.curves = Curves(*[np.array([loss])] * len(Curves._fields))
-            if np.isnan(loss):
-                network.parameters = [(kernel * np.nan, bias) for kernel, bias in network.parameters]
-
-    model = net(n_init=3)
-    job = prepare(model, FitInput(X, Y))
-    diverge(job, [np.nan, np.inf, np.inf])
-
-    finish(job)
-
-    np.testing.assert_array_equal(model.coefs_[0], job.networks[1].parameters[0][0])
-
-
-@pytest.mark.parametrize("n_init", [2, 20])
-def test_ctrl_c_keeps_the_best_of_the_draws_so_far(n_init, ctrl_c):
-    model = net(n_init=n_init, **LONG)
-
-    with pytest.warns(UserWarning, match="interrupted by user"):
-        model.fit(X, Y)
-
-    assert 1 <= model.n_iter_ < 100
-    assert model.loss_ == np.nanmin(model.init_losses_)
-    assert model.init_losses_.shape == (n_init,)

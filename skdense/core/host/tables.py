@@ -2,9 +2,9 @@
 
 A table is a tuple of arrays: the rows' features, and last their targets with the weight as an extra
 column, so that one gather serves both. Networks that differ only in targets or weights share the
-features: each has its block of targets, and a shift leads from a row to its targets there. Dense features
-are one array `(n_rows, n_features)`; sparse ones are the values and columns of a CSR matrix and where
-each row starts. No TensorFlow.
+features: each has its block of targets, and a shift leads from a row to its targets there. Dense
+features are one array `(n_rows, n_features)`; sparse ones are the values and columns of a CSR matrix
+and where each row starts. No TensorFlow.
 """
 
 import numpy as np

@@ -61,9 +61,9 @@ class Rows(NamedTuple):
 def training_program(spec, shape):
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
-    It is called with the training `Rows`, the validation `Rows`, the packed numbers, the seeds and rates
-    of dropout if there is any, and a `State`; it returns the curves `(steps, n_fields, K)`, the new
-    numbers and the new state.
+    It is called with the training `Rows`, the validation `Rows`, the packed numbers, the seeds and
+    rates of dropout if there is any, and a `State`. It returns the curves `(steps, n_fields, K)`, the
+    new numbers and the new state.
     """
     program = _Program(spec, shape)
     vectors = tf.TensorSpec([shape.height, program.layout.n_parameters], spec.dtype)

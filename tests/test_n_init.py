@@ -1,0 +1,189 @@
+"""Several initial draws, of which the best is kept: n_init against trainings one by one.
+
+All networks are of one shape, and few of them stop early or train by lbfgs, so that little is compiled.
+"""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from helpers import assert_identical, assert_same_stream, make_problem
+from skdense import LowLevelMLPClassifier
+from skdense.core.host import lbfgs, stack, training
+from skdense.core.network import Curves
+from skdense.fit.jobs import prepare
+from skdense.fit.results import finish
+from skdense.fit.validation import FitInput
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
+    pytest.mark.filterwarnings("ignore:lbfgs failed to converge"),
+]
+
+X, Y = make_problem()
+LONG = {"max_iter": 500, "tol": 0, "n_iter_no_change": 500}
+
+
+def net(**parameters):
+    """A small estimator, quick to fit."""
+    defaults = {"activation": "tanh", "batch_size": 30, "max_iter": 6, "random_state": 0}
+    return LowLevelMLPClassifier((6,), **(defaults | parameters))
+
+
+def job_of(model):
+    return prepare(clone(model), FitInput(X, Y))
+
+
+def trained_one_by_one(model):
+    """The networks of the model's initial draws, each trained alone."""
+    job = job_of(model)
+    for network in job.networks:
+        network.random_state = job_of(model).networks[0].random_state  # they have the same orders
+        training.train([(job.spec, [network])], n_stacks=1)
+    return job.networks
+
+
+@pytest.mark.parametrize("n_init", [2, 8, 20])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_more_draws_never_end_with_a_higher_training_loss(seed, n_init):
+    alone = net(random_state=seed).fit(X, Y)
+
+    model = net(random_state=seed, n_init=n_init).fit(X, Y)
+
+    assert model.init_losses_.shape == (n_init,)
+    assert model.init_losses_[0] == pytest.approx(alone.loss_, rel=0, abs=1e-9)
+    assert model.loss_ == model.init_losses_.min() <= alone.loss_ + 1e-9
+    assert model.loss_curve_[-1] == model.loss_
+
+
+def test_one_draw_has_its_loss_to_show():
+    model = net().fit(X, Y)
+
+    assert model.init_losses_.tolist() == [model.loss_]
+
+
+@pytest.mark.parametrize("options", [{}, {"max_iter": 40, "tol": 0.01, "n_iter_no_change": 2}])
+def test_each_draw_is_trained_as_it_would_be_alone_and_the_best_is_kept(options, limit_calls):
+    model = net(n_init=20, **options)
+    networks = trained_one_by_one(model)
+    losses = [network.curves.loss[-1] for network in networks]
+
+    model.fit(X, Y)
+
+    np.testing.assert_allclose(model.init_losses_, losses, rtol=0, atol=1e-9)
+    best = networks[int(np.argmin(losses))]
+    np.testing.assert_allclose(model.loss_curve_, best.curves.loss, rtol=0, atol=1e-9)
+    assert model.n_iter_ == best.progress.epochs
+    for coef, intercept, (kernel, bias) in zip(model.coefs_, model.intercepts_, best.parameters):
+        np.testing.assert_allclose(coef, kernel, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(intercept, bias, rtol=0, atol=1e-9)
+
+
+def test_every_draw_differs_and_the_first_is_that_of_a_single_one():
+    networks = job_of(net(n_init=8)).networks
+    (alone,) = job_of(net()).networks
+
+    kernels = [network.parameters[0][0] for network in networks]
+    np.testing.assert_array_equal(kernels[0], alone.parameters[0][0])
+    assert len({kernel.tobytes() for kernel in kernels}) == 8
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_random_state_ends_where_a_single_draw_leaves_it(early_stopping, limit_calls):
+    options = {"max_iter": 40, "tol": 0.01, "n_iter_no_change": 2, "early_stopping": early_stopping}
+    streams = np.random.RandomState(0), np.random.RandomState(0)
+
+    several = net(random_state=streams[0], n_init=12, **options).fit(X, Y)
+    net(random_state=streams[1], **options).fit(X, Y)
+
+    assert_same_stream(*streams)
+    seeded = net(random_state=0, n_init=12, **options).fit(X, Y)
+    np.testing.assert_allclose(several.init_losses_, seeded.init_losses_, rtol=0, atol=1e-9)
+
+
+def test_with_early_stopping_all_draws_share_the_split_and_the_best_score_is_kept():
+    model = net(n_init=12, early_stopping=True, max_iter=12)
+    networks = trained_one_by_one(model)
+    (alone,) = job_of(net(early_stopping=True)).networks
+    scores = [network.progress.best for network in networks]
+
+    model.fit(X, Y)
+
+    for network in networks:
+        np.testing.assert_array_equal(network.validation_rows, alone.validation_rows)
+        np.testing.assert_array_equal(network.rows, alone.rows)
+    assert model.best_validation_score_ == max(scores)
+    best = networks[int(np.argmax(scores))]
+    np.testing.assert_allclose(
+        model.validation_scores_, best.curves.validation_score, rtol=0, atol=1e-9
+    )
+    np.testing.assert_allclose(model.coefs_[0], best.best_parameters[0][0], rtol=0, atol=1e-9)
+
+
+def test_lbfgs_keeps_the_best_of_its_draws_too():
+    alone = net(solver="lbfgs", max_iter=30).fit(X, Y)
+
+    model = net(solver="lbfgs", max_iter=30, n_init=4).fit(X, Y)
+
+    assert model.init_losses_.shape == (4,)
+    assert model.init_losses_[0] == alone.loss_
+    assert model.loss_ == model.init_losses_.min() <= alone.loss_
+    assert len(set(model.init_losses_)) == 4
+
+
+def test_several_draws_repeat_bit_for_bit():
+    first, second = (net(n_init=20).fit(X, Y) for _ in range(2))
+
+    assert_identical(first, second)
+    np.testing.assert_array_equal(first.init_losses_, second.init_losses_)
+
+
+def test_partial_fit_has_one_draw_only():
+    with pytest.raises(ValueError, match="n_init=1 only, got n_init=2"):
+        net(n_init=2).partial_fit(X, Y, classes=["no", "yes"])
+
+
+@pytest.mark.parametrize("n_init", [0, -1, 1.5, None])
+def test_the_number_of_draws_is_a_positive_int(n_init):
+    with pytest.raises(ValueError, match="'n_init' parameter"):
+        net(n_init=n_init).fit(X, Y)
+
+
+@pytest.mark.parametrize("n_init", [1, 3])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_ctrl_c_before_the_first_epoch_leaves_nothing_to_keep(n_init, solver, ctrl_c_at_call):
+    ctrl_c_at_call(1, lbfgs if solver == "lbfgs" else stack)
+    model = net(n_init=n_init, solver=solver)
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+
+    assert vars(model) == vars(net(n_init=n_init, solver=solver))
+
+
+def test_a_finite_draw_is_kept_though_others_diverge(monkeypatch):
+    def diverge(job, losses):
+        for network, loss in zip(job.networks, losses, strict=True):
+            network.curves = Curves(*[np.array([loss])] * len(Curves._fields))
+            if np.isnan(loss):
+                network.parameters = [(kernel * np.nan, bias) for kernel, bias in network.parameters]
+
+    model = net(n_init=3)
+    job = prepare(model, FitInput(X, Y))
+    diverge(job, [np.nan, np.inf, np.inf])
+
+    finish(job)
+
+    np.testing.assert_array_equal(model.coefs_[0], job.networks[1].parameters[0][0])
+
+
+@pytest.mark.parametrize("n_init", [2, 20])
+def test_ctrl_c_keeps_the_best_of_the_draws_so_far(n_init, ctrl_c):
+    model = net(n_init=n_init, **LONG)
+
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(X, Y)
+
+    assert 1 <= model.n_iter_ < 100
+    assert model.loss_ == np.nanmin(model.init_losses_)
+    assert model.init_losses_.shape == (n_init,)
