@@ -19,11 +19,11 @@ class Optimizer(NamedTuple):
         Number of arrays of the gradient's shape that the rule carries from step to step. They start
         at zero.
     numbers : callable
-        `numbers(hyper)` gives the rule's own hyperparameters, in float64. They are the same in every
-        step, so they are rounded to the gradient's dtype once.
+        `numbers(hyper)` gives the rule's own hyperparameters, and what follows from them, in float64.
+        They are rounded to the gradient's dtype afterwards, as the step sizes are.
     step_sizes : callable
-        `step_sizes(learning_rate, step, hyper)` gives the factors of this step, in float64 too, from
-        numbers `(K,)`. `step` counts the network's steps from 1.
+        `step_sizes(learning_rate, step, hyper)` gives the factors of this step, from float64 numbers
+        `(K,)`. `step` counts the network's steps from 1.
     update : callable
         `update(gradient, slots, kernels, step_sizes, numbers)` gives the change of the parameters, and
         the slots after the step. `kernels` are the parameters before it, with zeros for biases.
