@@ -4,90 +4,18 @@ The user's own settings win: what an environment variable or earlier code has se
 """
 
 import os
-import re
 import sys
-import tempfile
-from contextlib import contextmanager
-from importlib.util import find_spec
 
 import numpy as np
 from joblib import cpu_count
 
+from skdense.core.machine.lazy_tensorflow import import_tensorflow
 from skdense.core.machine.memory import aligned, aligned_copy
+from skdense.core.machine.quiet import quiet
 
 CPU = "/CPU:0"
 """Where all tensors are and all programs run. A GPU was never measured, and would round float32
 products to TensorFloat-32."""
-
-
-def _has_stderr():
-    try:
-        os.fstat(2)
-    except OSError:
-        return False
-    return sys.stderr is not None
-
-
-@contextmanager
-def _quiet():
-    """Keep TensorFlow's native log off stderr, unless TF_CPP_MIN_LOG_LEVEL is set or the block fails.
-
-    Some of its messages come before it reads that variable, so stderr itself is collected, and what is
-    not TensorFlow's is passed on at the end: other threads may write meanwhile.
-    """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or not _has_stderr():
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    passed_on = _of_others
-    with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            passed_on = bytes
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            log.seek(0)
-            with open(stderr, "wb") as stream:
-                stream.write(passed_on(log.read()))
-            del os.environ["TF_CPP_MIN_LOG_LEVEL"]
-
-
-_TENSORFLOWS_LINE = re.compile(
-    rb"^(?:[IWEF]\d{4} \d\d:\d\d:\d\d"
-    rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWEF] "
-    rb"|WARNING: All log messages before absl::InitializeLog\(\)"
-    rb"|To enable the following instructions: ).*\n",
-    re.MULTILINE,
-)
-
-
-def _of_others(log):
-    """What is in a log besides TensorFlow's lines."""
-    return _TENSORFLOWS_LINE.sub(b"", log)
-
-
-@contextmanager
-def _without_keras():
-    """Keep `import tensorflow` from importing Keras, which takes a third of its time.
-
-    A user's `tf.keras` is the same afterwards: it is looked up when it is first used. Where tf_keras is
-    installed the setting would change which Keras that is, so there it is not made.
-    """
-    name = "TF_USE_LEGACY_KERAS"
-    if name in os.environ or find_spec("tf_keras") is not None:
-        yield
-        return
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[name]
 
 
 def _configure_threads(tf):
@@ -102,16 +30,14 @@ def _configure_threads(tf):
 
 
 def _start():
-    imported_by_user = "tensorflow" in sys.modules
-    with _quiet():
-        with _without_keras():
-            import tensorflow as tf
-
-        if not imported_by_user:
-            _configure_threads(tf)
-            for device in tf.config.list_physical_devices("GPU"):
-                tf.config.experimental.set_memory_growth(device, True)
-            tf.config.list_logical_devices()  # starts the devices while the log is off
+    if "tensorflow" in sys.modules:  # the user's, with the user's settings
+        return import_tensorflow()
+    with quiet():
+        tf = import_tensorflow()
+        _configure_threads(tf)
+        for device in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(device, True)
+        tf.config.list_logical_devices()  # starts the devices while the log is off
     return tf
 
 

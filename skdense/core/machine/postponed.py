@@ -1,0 +1,89 @@
+"""A package that is imported now and executed later; its submodules can be used meanwhile."""
+
+import sys
+from contextlib import suppress
+from importlib import import_module
+from importlib.machinery import SourceFileLoader
+from importlib.util import find_spec, spec_from_file_location
+from threading import Event, RLock
+from types import ModuleType
+
+_lock = RLock()
+
+
+def import_postponed(name):
+    """Import a package that executes when somebody first looks up a name in it.
+
+    Whoever imports it has the same module. What it raises is raised at each use until it succeeds. It
+    executes at once if another kind of loader is to load it.
+    """
+    spec = None if name in sys.modules else find_spec(name)
+    if spec and type(spec.loader) is SourceFileLoader:
+        sys.meta_path.insert(0, _Loader(name, spec.origin))
+    return import_module(name)
+
+
+def is_postponed(package):
+    """Whether a package is imported, but not executed."""
+    return type(package) is _Postponed
+
+
+def import_submodule(name):
+    """Import a submodule of a postponed package, but not while another thread executes the package.
+
+    Two threads that enter a circle of imports at different places would find modules incomplete.
+    """
+    with _lock:
+        return import_module(name)
+
+
+class _Loader(SourceFileLoader):
+    """Finds and loads a package twice: the second import executes the module that the first one made.
+
+    So threads that use the package at the same time wait for each other as in any import.
+    """
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.module = None
+        self.is_first = True
+        self.begins = Event()
+
+    def find_spec(self, name, path=None, target=None):
+        return spec_from_file_location(name, self.path, loader=self) if name == self.name else None
+
+    def create_module(self, spec):
+        return self.module
+
+    def exec_module(self, module):
+        if self.module is None:
+            self.module = module
+            module.__class__ = _Postponed
+        else:
+            super().exec_module(module)
+            module.__class__ = ModuleType
+            with suppress(ValueError):
+                sys.meta_path.remove(self)
+
+    def import_again(self):
+        if vars(self).pop("is_first", False):  # for one of several threads
+            with _lock:
+                del sys.modules[self.name]
+                self.begins.set()
+                __import__(self.name)
+        else:
+            self.begins.wait()
+            __import__(self.name)  # unlike import_module, it resolves deadlocks
+
+
+class _Postponed(ModuleType):
+    def __getattribute__(self, name):
+        if name not in _OF_IMPORT:
+            self.__loader__.import_again()
+        return ModuleType.__getattribute__(self, name)
+
+
+_OF_IMPORT = set(
+    "__cached__ __class__ __file__ __loader__ __name__ __package__ __path__ __spec__".split()
+)
+"""What the import system looks at when it imports submodules."""

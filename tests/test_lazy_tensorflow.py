@@ -1,0 +1,242 @@
+"""A fit executes only what it needs of TensorFlow, and the user's `tf` is the ordinary one.
+
+Each program runs in a Python of its own, since TensorFlow can be imported but once.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from helpers import TIME_LIMIT, running_python
+from skdense.core.machine import lazy_tensorflow
+
+FIT = """
+import json, os, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from sklearn.datasets import load_iris
+from skdense import LowLevelMLPClassifier
+
+X, y = load_iris(return_X_y=True)
+
+def fit():
+    model = LowLevelMLPClassifier((8,), batch_size=50, max_iter=5, random_state=0).fit(X, y)
+    return [model.loss_curve_, [array.tolist() for array in model.coefs_ + model.intercepts_]]
+
+def executed():
+    return "data" in object.__getattribute__(sys.modules["tensorflow"], "__dict__")
+
+"""
+
+USES = (
+    FIT
+    + """
+seen = {"fit": fit(), "executed by a fit": executed()}
+seen["modules"] = sorted(name for name in sys.modules if name.startswith(("tensorflow", "keras")))
+
+import tensorflow as tf
+
+at_once = threading.Barrier(8, timeout=120)
+
+def use(number):
+    at_once.wait()
+    if number % 3 == 0:
+        return sum(int(n) for n in tf.data.Dataset.range(4).map(lambda n: 2 * n))
+    if number % 3 == 1:
+        return tf.io.decode_raw(tf.constant(b"\\x0c"), tf.uint8).numpy().tolist()
+    return float(tf.keras.losses.MeanSquaredError()([0.0], [1.0]))
+
+with ThreadPoolExecutor(8) as threads:
+    seen["threads"] = list(threads.map(use, range(8)))
+seen["executed by its user"] = executed()
+seen["names"] = dir(tf)
+seen["is the module"] = [tf is sys.modules["tensorflow"], str(type(tf))]
+
+import importlib, pickle, tempfile
+import tensorflow.data
+import tensorflow.compat.v1 as tf1
+
+seen["data"] = tensorflow.data.Dataset is tf.data.Dataset
+seen["compat"] = tf1.placeholder is tf.compat.v1.placeholder
+pickled = [tf.data.Dataset, tf.io.decode_raw, tf.data.AUTOTUNE, tf.TensorShape([2, None])]
+seen["pickle"] = pickle.loads(pickle.dumps(pickled)) == pickled
+network = tf.keras.Sequential([tf.keras.layers.Dense(2, kernel_initializer="ones")])
+network.compile("sgd", "mse")
+network.fit(tf.ones((4, 3)), tf.zeros((4, 2)), verbose=0)
+
+class Doubles(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None])])
+    def __call__(self, a):
+        return 2 * a
+
+with tempfile.TemporaryDirectory() as folder:
+    tf.saved_model.save(Doubles(), folder)
+    doubles = tf.saved_model.load(folder)
+    seen["saved"] = doubles(tf.constant([3.0])).numpy().tolist()
+    network.export(folder, verbose=False)
+    served = tf.saved_model.load(folder)
+    seen["saved"] += served.serve(tf.ones((1, 3))).shape.as_list()
+ragged = tf.ragged.constant([[1.0], [2.0, 3.0]])
+seen["ragged"] = tf.reduce_sum(tf.concat([ragged, ragged], axis=1), axis=1).numpy().tolist()
+seen["round"] = hasattr(tf.Tensor, "__round__")
+variable = tf.Variable([1.0, 2.0])
+with tf.GradientTape() as tape:
+    result = tf.norm(variable) ** 2
+seen["gradient"] = tape.gradient(result, variable).numpy().round(4).tolist()
+seen["reloaded"] = [importlib.reload(module) is module for module in (tf.data, tf)]
+seen["fit later"] = fit()
+print(json.dumps(seen))
+"""
+)
+
+BEFORE = (
+    FIT
+    + """
+import tensorflow as tf
+print(json.dumps({"fit": fit(), "names": dir(tf), "module": str(type(tf))}))
+"""
+)
+
+MEANWHILE = (
+    FIT
+    + """
+starts = threading.Event()
+
+class Finder:  # tells when TensorFlow begins to be imported
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.startswith("tensorflow.python.framework"):
+            starts.set()
+
+sys.meta_path.insert(0, Finder)
+
+def use():
+    assert starts.wait(120)
+    import tensorflow as tf
+    return int(tf.data.Dataset.range(4).reduce(tf.constant(0, tf.int64), tf.add)), dir(tf)
+
+with ThreadPoolExecutor(1) as thread:
+    user = thread.submit(use)
+    fitted = fit()
+    total, names = user.result(120)
+print(json.dumps({"fit": fitted, "total": total, "names": names}))
+"""
+)
+
+ERROR = (
+    FIT
+    + """
+fitted, errors = fit(), []
+import tensorflow as tf
+
+sys.modules["tensorflow._api.v2.lite"] = None
+for _ in range(2):
+    try:
+        tf.data
+    except ImportError as error:
+        errors.append(str(error))
+del sys.modules["tensorflow._api.v2.lite"]
+print(json.dumps({"fit": fitted, "errors": errors, "total": len(list(tf.data.Dataset.range(4)))}))
+"""
+)
+
+UNKNOWN = (
+    FIT
+    + """
+from skdense.core.machine import lazy_tensorflow
+
+{change}
+print(json.dumps({{"fit": fit(), "executed": executed()}}))
+"""
+)
+CHANGES = {
+    "another version": 'lazy_tensorflow.TESTED = "1."',
+    "another layout": "lazy_tensorflow._Names.__init__ = lambda self, root: open(root / 'names.py')",
+}
+
+
+def run(program):
+    """What a program prints as JSON. TensorFlow may write to its stderr when the user imports it."""
+    with running_python(program) as process:
+        output, errors = process.communicate(timeout=TIME_LIMIT)
+    assert process.returncode == 0, errors
+    return json.loads(output.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def before():
+    """A process whose user imported TensorFlow before the first fit: `tf` as it always was."""
+    return run(BEFORE)
+
+
+@pytest.fixture(scope="module")
+def uses():
+    """A process whose user uses much of TensorFlow after the first fit."""
+    return run(USES)
+
+
+def test_a_fit_is_equal_bit_for_bit_however_tensorflow_was_imported(before, uses):
+    assert uses["fit"] == uses["fit later"] == before["fit"]
+
+
+def test_a_fit_executes_neither_the_package_nor_keras(uses):
+    """If this fails, a fit takes a second longer than it needs to."""
+    assert not uses["executed by a fit"]
+    unused = ("keras", "tensorflow.python.keras", "tensorflow.python.data", "tensorflow._api")
+    assert not [name for name in uses["modules"] if name.startswith(unused)]
+    assert len(uses["modules"]) < 700
+
+
+def test_the_users_tensorflow_has_all_its_names_afterwards(before, uses):
+    assert uses["executed by its user"]
+    assert uses["names"] == before["names"]
+    assert uses["is the module"] == [True, before["module"]]
+
+
+def test_eight_threads_may_use_it_at_once_after_the_first_fit(uses):
+    assert uses["threads"] == [12, [12], 1.0, 12, [12], 1.0, 12, [12]]
+
+
+def test_data_keras_functions_and_saved_models_work_afterwards(uses):
+    assert uses["data"]
+    assert uses["compat"]
+    assert uses["pickle"]
+    assert uses["saved"] == [6.0, 1, 2]
+    assert uses["ragged"] == [2.0, 10.0]
+    assert uses["round"]
+    assert uses["gradient"] == [2.0, 4.0]
+    assert uses["reloaded"] == [True, True]
+
+
+def test_another_thread_may_import_it_during_the_first_fit(before):
+    seen = run(MEANWHILE)
+    assert seen["total"] == 6
+    assert seen["fit"] == before["fit"]
+    assert set(seen["names"]) >= set(before["names"])
+
+
+def test_an_error_within_it_is_raised_at_each_use(before):
+    seen = run(ERROR)
+    assert len(seen["errors"]) == 2
+    assert all("tensorflow._api.v2.lite" in error for error in seen["errors"])
+    assert seen["total"] == 4
+    assert seen["fit"] == before["fit"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_not_known_is_imported_as_usual(change, before):
+    seen = run(UNKNOWN.format(change=CHANGES[change]))
+    assert seen["executed"]
+    assert seen["fit"] == before["fit"]
+
+
+def test_plugins_are_loaded_before_tensorflow_starts(monkeypatch, tmp_path):
+    monkeypatch.delenv("TF_PLUGGABLE_DEVICE_LIBRARY_PATH", raising=False)
+    assert not lazy_tensorflow._has_plugins()
+    monkeypatch.syspath_prepend(tmp_path)
+    Path(tmp_path, "tensorflow-plugins").mkdir()
+    assert lazy_tensorflow._has_plugins()
+    os.rmdir(tmp_path / "tensorflow-plugins")
+    monkeypatch.setenv("TF_PLUGGABLE_DEVICE_LIBRARY_PATH", str(tmp_path))
+    assert lazy_tensorflow._has_plugins()

@@ -1,0 +1,141 @@
+"""What stderr shows while TensorFlow is loaded: nothing of its log, and all that others write."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from helpers import PACKAGE, TIME_LIMIT
+
+TENSORFLOWS = """\
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795693439.933279   15677 port.cc:153] oneDNN custom operations are on.
+2026-11-26 11:30:00.123456: I tensorflow/core/platform/cpu_feature_guard.cc:210] This
+To enable the following instructions: AVX2 FMA, rebuild TensorFlow with the appropriate compiler flags.
+"""
+START = f"""
+import os, signal, subprocess, sys, threading, types
+
+for path in ("skdense", "skdense/core", "skdense/core/machine"):  # they would import scikit-learn
+    module = types.ModuleType(path.replace("/", "."))
+    module.__path__ = [path]
+    sys.modules[module.__name__] = module
+
+from skdense.core.machine.quiet import quiet
+
+def tensorflow():
+    os.write(2, {TENSORFLOWS.encode()!r})
+
+"""
+
+
+def errors_of(program, expected=0, **environment):
+    """What a program, which may use `quiet` and write as `tensorflow`, leaves on stderr."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", START + program],
+        cwd=PACKAGE.parent,
+        env=inherited | environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=TIME_LIMIT,
+    )
+    assert process.returncode == expected, process.stderr
+    return process.stderr
+
+
+def test_only_tensorflows_log_is_missing():
+    program = """
+with quiet():
+    tensorflow()
+    print("by Python", file=sys.stderr)
+    os.write(2, b"by the system\\n")
+    tensorflow()
+    os.write(2, b"no end")
+print(" of line", file=sys.stderr)
+tensorflow()
+"""
+    assert errors_of(program) == f"by Python\nby the system\nno end of line\n{TENSORFLOWS}"
+
+
+def test_the_log_is_shown_where_its_level_is_set():
+    assert errors_of("with quiet(): tensorflow()", TF_CPP_MIN_LOG_LEVEL="0") == TENSORFLOWS
+
+
+def test_its_level_is_set_only_meanwhile():
+    program = """
+with quiet():
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
+assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+"""
+    assert errors_of(program) == ""
+
+
+def test_the_log_is_shown_before_an_error():
+    program = """
+try:
+    with quiet():
+        tensorflow()
+        raise OSError
+except OSError:
+    print("after", file=sys.stderr)
+"""
+    assert errors_of(program) == f"{TENSORFLOWS}after\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_an_abort_leaves_its_message_and_the_log_before_it():
+    program = """
+with quiet():
+    tensorflow()
+    os.write(2, b"F0000 00:00:1795693439.933279   15677 port.cc:1] Check failed: false\\n")
+    os.abort()
+"""
+    message, *log = errors_of(program, expected=-signal.SIGABRT).splitlines(keepends=True)
+    assert "Check failed" in message
+    assert "".join(log) == TENSORFLOWS
+
+
+def test_a_process_that_starts_meanwhile_keeps_its_stderr():
+    program = """
+child = "import sys; sys.stdin.read(); print('by the child', file=sys.stderr)"
+with quiet():
+    tensorflow()
+    process = subprocess.Popen([sys.executable, "-c", child], stdin=subprocess.PIPE)
+print("after", file=sys.stderr)
+process.communicate()
+"""
+    assert errors_of(program) == "after\nby the child\n"
+
+
+def test_ctrl_c_does_not_end_what_passes_stderr_on():
+    program = """
+try:
+    with quiet():
+        os.killpg(0, signal.SIGINT)
+        threading.Event().wait(60)
+except KeyboardInterrupt:
+    os.write(2, b"interrupted\\n")
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", START + program],
+        cwd=PACKAGE.parent,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.communicate(timeout=TIME_LIMIT)[1] == b"interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["os.close(2)", "sys.stderr = None", "sys.executable = '/'", "sys.executable = '/bin/true'"],
+)
+def test_where_there_is_nothing_to_pass_on_or_no_program_to_do_it_nothing_is_changed(change):
+    program = f"""
+{change}
+with quiet():
+    assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+"""
+    assert errors_of(program) == ""
