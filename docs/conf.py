@@ -74,5 +74,5 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "benchmarks": []}  # pages without sub-pages
 html_show_sourcelink = False
