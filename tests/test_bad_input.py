@@ -338,6 +338,15 @@ def test_the_first_partial_fit_needs_the_classes():
         small().partial_fit(X, y)
 
 
+def test_the_first_partial_fit_learns_the_classes_also_where_weights_were_set_by_hand(fitted):
+    model = small()
+    model.coefs_, model.intercepts_ = fitted.coefs_, fitted.intercepts_
+    with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
+        model.partial_fit(X, y)
+    assert not hasattr(model, "classes_")
+    assert list(model.partial_fit(X, y, classes=[0, 1]).classes_) == [0, 1]
+
+
 def test_partial_fit_refuses_labels_that_are_not_among_the_classes(fitted):
     message = assert_refused(fitted, lambda: fitted.partial_fit(X, y + 1), match="has classes not in")
     assert "[0 1]" in message

@@ -210,7 +210,7 @@ def learn_labels(estimator, y, given, goes_on):
 
 def _learn_classes(estimator, y, given, goes_on):
     """A fitted LabelBinarizer and the classes: of y, as given to `partial_fit`, or the earlier ones."""
-    if goes_on:
+    if goes_on and hasattr(estimator, "classes_"):  # else its weights were set by hand
         earlier = estimator.classes_
         # Equal ones are the rule, and `unique_labels` takes the time of some training steps.
         given_again = given.classes is None or np.array_equal(given.classes, earlier)
