@@ -72,6 +72,16 @@ def test_a_users_own_handler_stays_in_place(own_handler):
         press_ctrl_c()
 
 
+def test_a_handler_that_is_set_in_the_block_stays_in_place():
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with ctrl_c_held(lambda: None):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
 def test_what_a_users_own_handler_raises_ends_a_fit_and_leaves_the_estimator_as_it_was(own_handler):
     X, y = np.eye(8), [0, 1] * 4

@@ -12,7 +12,10 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from unittest.mock import MagicMock
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
@@ -20,6 +23,7 @@ from sklearn.neural_network import MLPClassifier
 
 from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, run_python, running_python
 from skdense import LowLevelMLPClassifier
+from skdense.core.machine.runtime import configure_threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 needs_fork = pytest.mark.skipif(
@@ -89,8 +93,16 @@ after = settings()
 print("after", file=sys.stderr)
 os.write(2, b"below\\n")
 
+from skdense.core.machine.runtime import tf  # the user's import of tensorflow would write its log
+
+tf.compat.v1.disable_eager_execution()
+try:
+    fit({})
+except RuntimeError as error:
+    without_eager_execution = str(error)
 print(json.dumps({
-    "imported": imported, "settings": [before, after], "n_written": n_written, "in threads": in_threads,
+    "imported": imported, "settings": [before, after], "n_written": n_written,
+    "in threads": in_threads, "without eager execution": without_eager_execution,
 }))
 """
 
@@ -448,6 +460,32 @@ class TestThreads:
         fits = a_first_fit["in threads"]  # the first two equal those of this process
         assert fits[2:] == fits[:2]
 
+    @pytest.mark.parametrize(
+        ("environment", "threads"),
+        [
+            ({}, {"intra_op": joblib.cpu_count()}),
+            ({"LOKY_MAX_CPU_COUNT": "1"}, {"intra_op": 1}),
+            ({"OMP_NUM_THREADS": "3"}, {"intra_op": 3, "inter_op": 1}),
+            ({"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "2"}, {}),
+        ],
+    )
+    def test_training_takes_the_cores_that_joblib_counts_unless_told_otherwise(
+        self, environment, threads, monkeypatch
+    ):
+        for name in ("LOKY_MAX_CPU_COUNT", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        taken = {}
+        tensorflow = MagicMock()
+        for name in ("intra_op", "inter_op"):
+            setter = getattr(tensorflow.config.threading, f"set_{name}_parallelism_threads")
+            setter.side_effect = partial(taken.__setitem__, name)
+
+        configure_threads(tensorflow)
+
+        assert taken == threads
+
     def test_predictions_in_threads_do_not_disturb_each_other(self):
         model = small().fit(X, y)
         with ThreadPoolExecutor(4) as threads:
@@ -479,6 +517,11 @@ class TestLeavingNoTrace:
         assert sorted(lines) == sorted(expected)
         assert [last, of_system] == ["after", "below"]
         assert len(lines) > 20
+
+    def test_without_eager_execution_a_fit_says_what_it_needs(self, a_first_fit):
+        message = a_first_fit["without eager execution"]
+        assert "disable_eager_execution() " in message
+        assert "in a process that does not" in message
 
     def test_global_seeds_are_untouched(self):
         import tensorflow as tf

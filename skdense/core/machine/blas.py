@@ -6,29 +6,50 @@ from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
-_is_limited = Lock()
+_lock = Lock()
+_n_users = 0
+_before = {}
+"""How many threads each library had before it was limited; empty where no limit is active."""
 
 
 @contextmanager
 def one_blas_thread():
-    """Limit BLAS to one thread in the block; yield how many the work may take instead.
+    """Limit BLAS to one thread in the block; yield how many threads the work may start itself.
 
-    A second limit at the same time would lose the setting to restore afterwards: if a limit is active,
-    change nothing and yield 1.
+    That is as many as BLAS had. If a limit is active, yield 1. The limit holds until the last of the
+    blocks that overlap ends. A number of threads that others have set meanwhile stays.
     """
-    if not _is_limited.acquire(blocking=False):
-        yield 1
-        return
+    n_threads = _limit()
     try:
-        blas = _libraries()
-        n_threads = min((library["num_threads"] for library in blas.info()), default=1)
-        with blas.limit(limits=1):
-            yield n_threads
+        yield n_threads
     finally:
-        _is_limited.release()
+        _release()
+
+
+def _limit():
+    global _n_users
+    with _lock:
+        _n_users += 1
+        n_threads = min((library.num_threads for library in _libraries()), default=1)
+        for library in _libraries():
+            # Others may have set it since: most limits lower it, so the higher is the earlier.
+            _before[library] = max(library.num_threads, _before.get(library, 1))
+            library.set_num_threads(1)
+        return n_threads
+
+
+def _release():
+    global _n_users
+    with _lock:
+        _n_users -= 1
+        if _n_users == 0:
+            while _before:
+                library, n_threads = _before.popitem()
+                if library.num_threads == 1:
+                    library.set_num_threads(n_threads)
 
 
 @cache
 def _libraries():
     """The BLAS libraries of the process: finding them takes milliseconds."""
-    return ThreadpoolController().select(user_api="blas")
+    return ThreadpoolController().select(user_api="blas").lib_controllers

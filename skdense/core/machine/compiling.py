@@ -17,6 +17,7 @@ def compiled(make, *key):
     `make` returns a function of nested tensors and the TensorSpecs of its arguments. The program is
     called with the flat tensors, and returns a flat list of them.
     """
+    _check_eager()
     with _lock:
         return _compiled(make, *key)
 
@@ -24,6 +25,16 @@ def compiled(make, *key):
 def n_compiled():
     """How many programs this process has compiled."""
     return _compiled.cache_info().misses
+
+
+def _check_eager():
+    if not tf.executing_eagerly():
+        raise RuntimeError(
+            "Training needs TensorFlow's eager execution, which is off: "
+            "tf.compat.v1.disable_eager_execution() (or disable_v2_behavior()) was called, or fit was "
+            "called in a tf.Graph or a tf.function. Call fit outside of them, in a process that does "
+            "not switch eager execution off."
+        )
 
 
 @cache

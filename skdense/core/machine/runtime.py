@@ -18,15 +18,19 @@ CPU = "/CPU:0"
 products to TensorFloat-32."""
 
 
-def _configure_threads(tf):
-    """Take the number of threads from OMP_NUM_THREADS, which joblib sets in its workers.
+def configure_threads(tf):
+    """Let TensorFlow take its share of the cores, which it does not know by itself.
 
-    TensorFlow itself reads only TF_NUM_INTRAOP_THREADS, and only before it starts.
+    In joblib's workers that is OMP_NUM_THREADS, in a container the cores that it may use.
     """
+    if "TF_NUM_INTRAOP_THREADS" in os.environ:
+        return
     threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads.isdigit() and int(threads) > 0 and "TF_NUM_INTRAOP_THREADS" not in os.environ:
+    if threads.isdigit() and int(threads) > 0:
         tf.config.threading.set_intra_op_parallelism_threads(int(threads))
         tf.config.threading.set_inter_op_parallelism_threads(1)
+    else:
+        tf.config.threading.set_intra_op_parallelism_threads(cpu_count())
 
 
 def _start():
@@ -34,7 +38,7 @@ def _start():
         return import_tensorflow()
     with quiet():
         tf = import_tensorflow()
-        _configure_threads(tf)
+        configure_threads(tf)
         for device in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(device, True)
         tf.config.list_logical_devices()  # starts the devices while the log is off
