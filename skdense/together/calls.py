@@ -99,7 +99,10 @@ class Call:
 
     def __enter__(self):
         # joblib would lose an error of the generator of tasks if all tasks before it were over.
-        self.raise_early_error()
+        try:
+            self.raise_early_error()
+        except BaseException as error:
+            raise error.with_traceback(self._traceback_of(error)) from None
         self.waiter = current_task()
         self.meeting.leave(self.waiter)
 
@@ -108,9 +111,13 @@ class Call:
             self.meeting.come_back(self.waiter)
         if error is None:
             self.raise_early_error()
+        else:
+            error.__traceback__ = self._traceback_of(error)
+
+    def _traceback_of(self, error):
+        """The traceback of an error, or that which a task of this call had when it raised it."""
         task = next((task for task in self.unreported if task.error is error), None)
-        if error is not None and task is not None:
-            error.__traceback__ = task.traceback
+        return error.__traceback__ if task is None else task.traceback
 
     @property
     def can_start(self):
