@@ -106,5 +106,5 @@ def test_a_temperature_has_no_place_in_what_is_no_network(classes):
     with pytest.raises(ValueError, match=r"only a network's output layer can take .* got LogisticReg"):
         linear.to_sklearn()
     silu = clone(CLASSIFIERS).set_params(estimator__activation="silu").fit(*classes)
-    with pytest.raises(ValueError, match="none that MLPClassifier can express"):
+    with pytest.raises(ValueError, match="MLPClassifier cannot represent this model"):
         silu.to_sklearn()
