@@ -5,6 +5,7 @@ The user's own settings win: what an environment variable or earlier code has se
 
 import os
 import sys
+from contextlib import suppress
 
 import numpy as np
 from joblib import cpu_count
@@ -38,9 +39,10 @@ def _start():
         return import_tensorflow()
     with quiet():
         tf = import_tensorflow()
-        configure_threads(tf)
-        for device in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(device, True)
+        with suppress(RuntimeError):  # another thread has started the devices meanwhile
+            configure_threads(tf)
+            for device in tf.config.list_physical_devices("GPU"):
+                tf.config.experimental.set_memory_growth(device, True)
         tf.config.list_logical_devices()  # starts the devices while the log is off
     return tf
 
