@@ -4,13 +4,11 @@ import numpy as np
 from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
-from skdense.ensemble.conversion import converted, voting
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import last_of
 from skdense.ensemble.folds import mean_by_row
@@ -20,7 +18,27 @@ from skdense.ensemble.weights import best_weights
 __all__ = ["BlendClassifier", "CrossFitClassifier"]
 
 
-class CrossFitClassifier(ClassifierMixin, BaseCrossFit):
+class _Classifier(ClassifierMixin):
+    """What both classifiers share: labels from probabilities."""
+
+    def predict(self, X):
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            The labels of the highest probability.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+
+class CrossFitClassifier(_Classifier, BaseCrossFit):
     r"""Classifiers of the same settings, each fitted to all folds but one, and averaged.
 
     The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
@@ -99,22 +117,6 @@ class CrossFitClassifier(ClassifierMixin, BaseCrossFit):
 
     _splitters = StratifiedKFold, StratifiedGroupKFold
 
-    def predict(self, X):
-        """Predict class labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-            The labels of the highest probability.
-        """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
-
     def predict_proba(self, X):
         """Predict the probability of each class.
 
@@ -156,8 +158,7 @@ class CrossFitClassifier(ClassifierMixin, BaseCrossFit):
             networks: nothing else has a place for the temperature.
         """
         check_is_fitted(self)
-        members = (converted(model, self.temperature_) for model in self.estimators_)
-        return voting(self, {f"fold {i}": member for i, member in enumerate(members)})
+        return self._voting(self.temperature_)
 
     def _check_y(self, y):
         check_classification_targets(y)
@@ -180,13 +181,7 @@ class CrossFitClassifier(ClassifierMixin, BaseCrossFit):
         return np.log(np.maximum(probabilities, np.finfo(float).eps))
 
     def _learn_out_of_fold(self, X, y, sample_weight, held_out):
-        rows = np.concatenate(held_out)
-        outputs = np.concatenate(
-            [
-                self._log_probabilities(model, _safe_indexing(X, part))
-                for model, part in zip(self.estimators_, held_out, strict=True)
-            ]
-        )
+        rows, outputs = self._held_out(self._log_probabilities, X, held_out)
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
         of_label = np.arange(len(rows)), np.searchsorted(self.classes_, y[rows])
 
@@ -206,7 +201,7 @@ class CrossFitClassifier(ClassifierMixin, BaseCrossFit):
         self.oof_probabilities_ = tempered(temperature, self.oof_probabilities_)
 
 
-class BlendClassifier(ClassifierMixin, BaseBlend):
+class BlendClassifier(_Classifier, BaseBlend):
     """Classifiers that vote with weights, chosen by their out-of-fold probabilities.
 
     The models are fitted at the same time, and all of their networks train together. The weights, of
@@ -287,22 +282,6 @@ class BlendClassifier(ClassifierMixin, BaseBlend):
 
     _cross_fit = CrossFitClassifier
 
-    def predict(self, X):
-        """Predict class labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-            The labels of the highest probability.
-        """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
-
     def predict_proba(self, X):
         """Predict the probability of each class.
 
@@ -360,10 +339,8 @@ class BlendClassifier(ClassifierMixin, BaseBlend):
         def log_loss_at(temperature):
             return log_loss(self._mean(tempered(temperature, p) for p in outputs)[of_label])
 
-        self.temperature_ = learn_temperature(log_loss_at, weight.sum())
-        for model in self.estimators_:
-            last_of(model)._divide_logits(self.temperature_)
-        self.oof_probabilities_ = self._mean(last_of(m).oof_probabilities_ for m in self._models())
+        self.temperature_ = 1.0
+        self._divide_logits(learn_temperature(log_loss_at, weight.sum()))
         predicted = self.oof_probabilities_[seen].argmax(axis=1)
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
 

@@ -15,13 +15,14 @@ from sklearn.base import (
     is_classifier,
 )
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import _safe_indexing, check_random_state, get_tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from skdense.base import BaseLowLevelMLP
+from skdense.ensemble.conversion import converted, voting
 from skdense.ensemble.folds import check_table, fit_folds
 from skdense.fit.fitting import unchanged_on_error
-from skdense.fit.validation import one_column
+from skdense.fit.validation import float_dtypes, one_column
 
 
 class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
@@ -136,6 +137,16 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
             return validate_data(self, X, **_checks(self.estimators_[0]), reset=False)
         return check_table(self, X, reset=False)
 
+    def _held_out(self, output, X, held_out):
+        """The rows that are held out, fold by fold, and the output of each fold's model for them."""
+        folds = zip(self.estimators_, held_out, strict=True)
+        outputs = [output(model, _safe_indexing(X, rows)) for model, rows in folds]
+        return np.concatenate(held_out), np.concatenate(outputs)
+
+    def _voting(self, temperature=1):
+        members = enumerate(self.estimators_)
+        return voting(self, {f"fold {i}": converted(model, temperature) for i, model in members})
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
@@ -152,5 +163,4 @@ def found(ensemble):
 
 def _checks(network):
     """What X is checked for: the precision of a network that has one of its own."""
-    dtype = (np.float64, np.float32) if network.dtype is None else network.dtype
-    return {"accept_sparse": "csr", "dtype": dtype, "order": "C"}
+    return {"accept_sparse": "csr", "dtype": float_dtypes(network), "order": "C"}

@@ -4,12 +4,10 @@ import numpy as np
 from sklearn.base import RegressorMixin, is_regressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold, KFold
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
-from skdense.ensemble.conversion import converted, voting
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import out_of_fold
 from skdense.ensemble.folds import mean_by_row
@@ -21,7 +19,49 @@ from skdense.ensemble.weights import best_weights
 __all__ = ["BlendRegressor", "CrossFitRegressor"]
 
 
-class CrossFitRegressor(RegressorMixin, BaseCrossFit):
+class _Regressor(RegressorMixin):
+    """What both regressors share: quantiles from out-of-fold errors.
+
+    A subclass has the method `_predict(X)`, which predicts numbers.
+    """
+
+    def predict(self, X, quantiles=None):
+        """Predict numbers, or quantiles of them.
+
+        Quantiles are found from the errors of the out-of-fold predictions, without any further fits.
+        Where errors grow or shrink with what is predicted, so do the distances between the quantiles.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+        quantiles : float or list of float, default=None
+            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
+            values. None predicts numbers.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
+            ``(n_samples, n_outputs, n_quantiles)``.
+        """
+        predictions = self._predict(X)
+        if quantiles is None:
+            return predictions
+        return predict_quantiles(self._errors, predictions, quantiles)
+
+    def _judge(self, y, predictions, weight):
+        """Learn the score and the errors of out-of-fold predictions."""
+        self.oof_score_ = r2_score(y, predictions, sample_weight=weight)
+        self._errors = learn_errors(y, predictions, weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+class CrossFitRegressor(_Regressor, BaseCrossFit):
     """Regressors of the same settings, each fitted to all folds but one, and averaged.
 
     The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
@@ -98,33 +138,9 @@ class CrossFitRegressor(RegressorMixin, BaseCrossFit):
         super().__init__(estimator, cv, random_state=random_state, verbose=verbose)
         self.scale_y = scale_y
 
-    def predict(self, X, quantiles=None):
-        """Predict numbers, or quantiles of them.
-
-        Quantiles are found from the errors of the out-of-fold predictions, without any further fits.
-        Where errors grow or shrink with what is predicted, so do the distances between the quantiles.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples.
-        quantiles : float or list of float, default=None
-            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
-            values. None predicts numbers.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
-            ``(n_samples, n_outputs, n_quantiles)``.
-        """
+    def _predict(self, X):
         X = self._checked(X)
-        predictions = np.mean([model.predict(X) for model in self.estimators_], axis=0)
-        return (
-            predictions
-            if quantiles is None
-            else predict_quantiles(self._errors, predictions, quantiles)
-        )
+        return np.mean([model.predict(X) for model in self.estimators_], axis=0)
 
     def to_sklearn(self):
         """Convert to the VotingRegressor that is the same ensemble.
@@ -143,8 +159,7 @@ class CrossFitRegressor(RegressorMixin, BaseCrossFit):
             If scikit-learn's networks cannot express one of the members.
         """
         check_is_fitted(self)
-        members = map(converted, self.estimators_)
-        return voting(self, {f"fold {i}": member for i, member in enumerate(members)})
+        return self._voting()
 
     def _check_estimator(self):
         if not is_regressor(self.estimator):
@@ -168,27 +183,14 @@ class CrossFitRegressor(RegressorMixin, BaseCrossFit):
         return y
 
     def _learn_out_of_fold(self, X, y, sample_weight, held_out):
-        rows = np.concatenate(held_out)
-        outputs = np.concatenate(
-            [
-                model.predict(_safe_indexing(X, part))
-                for model, part in zip(self.estimators_, held_out, strict=True)
-            ]
-        )
+        rows, outputs = self._held_out(lambda model, X: model.predict(X), X, held_out)
         self.oof_prediction_ = mean_by_row(rows, outputs, len(y))
         seen = np.unique(rows)
         weight = None if sample_weight is None else sample_weight[seen]
-        predictions = self.oof_prediction_[seen]
-        self.oof_score_ = r2_score(y[seen], predictions, sample_weight=weight)
-        self._errors = learn_errors(y[seen], predictions, weight)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
+        self._judge(y[seen], self.oof_prediction_[seen], weight)
 
 
-class BlendRegressor(RegressorMixin, BaseBlend):
+class BlendRegressor(_Regressor, BaseBlend):
     """Regressors that are averaged with weights, chosen by their out-of-fold predictions.
 
     The models are fitted at the same time, and all of their networks train together. The weights, of
@@ -258,30 +260,9 @@ class BlendRegressor(RegressorMixin, BaseBlend):
 
     _cross_fit = CrossFitRegressor
 
-    def predict(self, X, quantiles=None):
-        """Predict numbers, or quantiles of them, as :meth:`CrossFitRegressor.predict` does.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-        quantiles : float or list of float, default=None
-            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
-            values. None predicts numbers.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
-            ``(n_samples, n_outputs, n_quantiles)``.
-        """
+    def _predict(self, X):
         X = self._check_X(X)
-        predictions = self._mean(model.predict(X) for model in self._models())
-        return (
-            predictions
-            if quantiles is None
-            else predict_quantiles(self._errors, predictions, quantiles)
-        )
+        return self._mean(model.predict(X) for model in self._models())
 
     def to_sklearn(self):
         """Convert to the VotingRegressor that is the same ensemble.
@@ -319,11 +300,4 @@ class BlendRegressor(RegressorMixin, BaseBlend):
         scale = np.maximum(equal, np.finfo(float).tiny)  # outputs of any unit count the same
         self.weights_ = best_weights(lambda w: np.mean(losses(w) / scale), len(outputs))
         self.oof_prediction_ = self._mean(outputs[self.weights_ > 0])
-        predictions = self.oof_prediction_[seen]
-        self.oof_score_ = r2_score(y, predictions, sample_weight=weight)
-        self._errors = learn_errors(y, predictions, weight)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
+        self._judge(y, self.oof_prediction_[seen], weight)

@@ -129,13 +129,16 @@ def check_samples(estimator, given, goes_on):
 
 def _check_arrays(estimator, given, goes_on):
     """X as a float array or CSR matrix, and y, of one dimension where it has one column."""
-    dtype = (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
-    X, y = validated(
-        estimator, given.X, given.y, multi_output=True, order="C", dtype=dtype, reset=not goes_on
-    )
+    checks = {"multi_output": True, "order": "C", "dtype": float_dtypes(estimator)}
+    X, y = validated(estimator, given.X, given.y, **checks, reset=not goes_on)
     if goes_on and estimator.dtype is None:
         X = X.astype(estimator.coefs_[0].dtype, copy=False)
     return X, one_column(y)
+
+
+def float_dtypes(estimator):
+    """The dtypes that X may have: both floats, of which it keeps its own, or the estimator's."""
+    return (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
 
 
 def one_column(y, name="y"):

@@ -159,7 +159,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return self._names_out
 
     def _others(self):
-        return [name for name in self._names if name not in set(self.numbers_)]
+        numbers = set(self.numbers_)
+        return [name for name in self._names if name not in numbers]
 
     def _shifted(self, table):
         """The columns of numbers, minus their medians in `fit`."""
