@@ -12,7 +12,7 @@ from skdense.fit.fitting import fit_estimator, trains_alone, unchanged_on_error
 from skdense.fit.jobs import prepare
 from skdense.fit.observers import FitPrinter
 from skdense.fit.results import finish
-from skdense.fit.trainer import active_trainer, interrupts_raise
+from skdense.fit.trainer import active_trainer
 from skdense.fit.validation import FitInput
 from skdense.together.groups import train_jobs
 
@@ -186,8 +186,9 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter
             with noting_errors(i):
                 finish(job, may_reach_max_iter)
         for i in alone:
-            with noting_errors(i), _raising_interrupts():
-                _fit_alone(estimators[i], inputs[i])
+            with noting_errors(i):
+                # Ctrl-C ends all fits, where that of a single one would keep what it has reached.
+                _fit_alone(estimators[i], inputs[i], interrupts_raise=True)
                 if trained is not None:
                     trained(estimators[i], None)
     return errors
@@ -199,16 +200,6 @@ def _train(jobs, n_jobs, trained):
     if trainer is None or not jobs:
         return train_jobs(jobs, n_jobs, trained)
     return trainer.train(jobs, trained)
-
-
-@contextmanager
-def _raising_interrupts():
-    """Let Ctrl-C end all fits of the block, where a single fit would keep what it has reached."""
-    token = interrupts_raise.set(True)
-    try:
-        yield
-    finally:
-        interrupts_raise.reset(token)
 
 
 _fit_alone = _fit_context(prefer_skip_nested_validation=True)(fit_estimator)

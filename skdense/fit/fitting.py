@@ -9,12 +9,15 @@ from skdense.fit.callers import warn_at_caller
 from skdense.fit.jobs import prepare
 from skdense.fit.observers import DrawPrinter, EpochPrinter, EpochTasks
 from skdense.fit.results import finish, lbfgs_attributes, stochastic_attributes
-from skdense.fit.trainer import active_trainer, interrupts_raise
+from skdense.fit.trainer import active_trainer, is_stopped
 from skdense.fit.workers import warn_in_a_worker
 
 
-def fit_estimator(estimator, given):
-    """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator."""
+def fit_estimator(estimator, given, interrupts_raise=False):
+    """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator.
+
+    Ctrl-C during the training keeps what was reached, unless interrupts_raise says otherwise.
+    """
     warn_in_a_worker()
     lbfgs = estimator.solver == "lbfgs"
     if not given.incremental:
@@ -31,7 +34,7 @@ def fit_estimator(estimator, given):
             interrupted = train(job, tasks)
             _raise_if_stopped()
             if interrupted:
-                _end_interrupted(job)
+                _end_interrupted(job, interrupts_raise)
             attributes = finish(job)
         finally:
             if tasks:
@@ -74,7 +77,7 @@ def _train_stochastic(job, tasks):
     def observe(news, stack):
         if printer:
             printer.print_epochs(*news)
-        if trainer is not None and trainer.stop.is_set():
+        if is_stopped():
             return True
         if watched and len(news[0].loss):
             return tasks.advance(stack.active.any(), lambda: attributes_now(stack))
@@ -105,17 +108,17 @@ def _train_lbfgs(job, tasks):
     """Train with lbfgs; True if Ctrl-C ended it."""
     from skdense.core.host.lbfgs import minimize_loss
 
-    estimator, job.minima, trainer = job.estimator, [], active_trainer()
+    estimator, job.minima = job.estimator, []
 
     def observer(network):
         watched = tasks and len(job.networks) == 1
 
         def advance(minimum):
-            if trainer is not None and trainer.stop.is_set():
+            if is_stopped():
                 return True
             return watched and tasks.advance(True, lambda: lbfgs_attributes(job, network, minimum))
 
-        return advance if watched or trainer else None
+        return advance if watched or active_trainer() else None
 
     for network in job.networks:
         minimum = minimize_loss(
@@ -128,17 +131,16 @@ def _train_lbfgs(job, tasks):
 
 
 def _raise_if_stopped():
-    trainer = active_trainer()
-    if trainer is not None and trainer.stop.is_set():
+    if is_stopped():
         raise KeyboardInterrupt
 
 
-def _end_interrupted(job):
-    """After Ctrl-C warn, and keep what was reached, if anything was."""
+def _end_interrupted(job, interrupts_raise):
+    """After Ctrl-C raise, or warn and keep what was reached, if anything was."""
     if job.minima is None:
         n_iters = [network.progress.epochs for network in job.networks]
     else:
         n_iters = [minimum.n_iter for minimum in job.minima]
-    if interrupts_raise.get() or not any(n_iters):
+    if interrupts_raise or not any(n_iters):
         raise KeyboardInterrupt
     warn_at_caller("Training interrupted by user.")

@@ -5,9 +5,6 @@ from contextvars import ContextVar
 
 _trainer = ContextVar("trainer", default=None)
 
-interrupts_raise = ContextVar("interrupts_raise", default=False)
-"""Whether Ctrl-C during a training raises, instead of keeping what was reached."""
-
 
 def active_trainer():
     """The trainer of all fits in this context, or None if they train by themselves.
@@ -17,6 +14,12 @@ def active_trainer():
     result; `train` then raises KeyboardInterrupt.
     """
     return _trainer.get()
+
+
+def is_stopped():
+    """Whether the fits in this context are to end without a result."""
+    trainer = active_trainer()
+    return trainer is not None and trainer.stop.is_set()
 
 
 @contextmanager
