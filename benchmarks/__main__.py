@@ -47,7 +47,7 @@ def main():
         parser.add_argument(f"--{name}", action="store_true", help=description)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the reports")
     parser.add_argument(
-        "--readme", action="store_true", help="put the report of --quick into README.md"
+        "--readme", action="store_true", help="put a short table of --quick into README.md"
     )
     arguments = vars(parser.parse_args())
     warnings.simplefilter("ignore", ConvergenceWarning)  # with stopping off, every fit ends with one
@@ -66,14 +66,15 @@ def main():
             draw(figures, folder / f"{name}.png")
         print(report)
         if name == "quick" and arguments["readme"]:
-            _update_readme(report)
+            _update_readme(accuracy.to_readme(figures), settings)
 
 
-def _update_readme(report):
+def _update_readme(table, settings):
     """Replace what stands between the two marks."""
     start, end = MARKS
     before, _, rest = README.read_text().partition(start)
-    README.write_text(f"{before}{start}\n{report}\n{end}{rest.partition(end)[2]}")
+    folded = f"<details><summary>Machine and versions</summary>\n\n{settings}\n\n</details>"
+    README.write_text(f"{before}{start}\n{table}\n\n{folded}\n\n{end}{rest.partition(end)[2]}")
 
 
 if __name__ == "__main__":

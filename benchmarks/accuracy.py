@@ -28,6 +28,10 @@ OpenMP on 1 thread / on all cores; what TensorFlow trains has threads of its own
 of both thread settings the smaller. The rest are medians of {PROCESSES} fresh processes on all cores:
 *first fit*, after imports; *process*, from its start to the first predictions, imports included;
 *peak*, its largest resident memory."""
+README_LEGEND = """\
+Default parameters, float64; mean accuracy and median seconds over five splits. *times as fast* is the
+median ratio in the same split. MLPClassifier runs with BLAS on one thread and on all cores, and the
+better counts. *whole process* is from its start to the first predictions, imports included."""
 
 
 def run(full):
@@ -86,6 +90,26 @@ def to_markdown(rows):
         for task in dict.fromkeys(row["task"] for row in rows)
     ]
     return "\n\n".join([LEGEND, *tables])
+
+
+def to_readme(rows):
+    """A narrow table of classifications: in each cell LowLevelMLPClassifier / MLPClassifier."""
+    figures = {
+        "accuracy": lambda row: f"{row['score'][0]:.4f}",
+        "later fit, s": lambda row: significant(min(row["fit_seconds"].values())),
+        "whole process, s": lambda row: significant(row["process_seconds"]),
+        "peak, MB": lambda row: significant(1e-6 * row["peak_bytes"]),
+    }
+    found = {(row["data"], row["estimator"]): row for row in rows}
+    table = []
+    for data in dict.fromkeys(row["data"] for row in rows):
+        pair = [found[data, name] for name in ("LowLevelMLPClassifier", "MLPClassifier")]
+        cells = {name: " / ".join(map(figure, pair)) for name, figure in figures.items()}
+        size = f"{pair[0]['n_train']} x {pair[0]['n_features']}"
+        table.append(
+            {"data": f"{data} ({size})", "times as fast": significant(pair[0]["speedup"]), **cells}
+        )
+    return f"{markdown_table(table)}\n\n{README_LEGEND}"
 
 
 def _table(rows):

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from skdense.exceptions import CollapseWarning
+
 ROOT = Path(__file__).parent.parent
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^print\(.*\)  # (.*\n)", re.MULTILINE)
+WARNED = re.compile(r"^# CollapseWarning: (.*\n(?:# .*\n)*)", re.MULTILINE)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -22,10 +25,14 @@ def test_the_code_of_the_readme_prints_what_its_comments_say(capsys):
     promised = "".join(PRINTED.findall(code))
     assert promised
 
-    exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
+    with pytest.warns(CollapseWarning) as caught:
+        exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
 
     printed = capsys.readouterr().out
     assert doctest.OutputChecker().check_output(promised, printed, doctest.ELLIPSIS), printed
+    (warned,) = WARNED.findall(code)
+    messages = [str(warning.message) for warning in caught if warning.category is CollapseWarning]
+    assert messages == [" ".join(warned.replace("#", "").split())]
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.rst")), ids=lambda page: page.name)
