@@ -1,6 +1,6 @@
-"""Trainings that failed: how a network that gives all samples one output is found, and why it happened.
+"""Finds networks that give every sample the same output, and says what probably made a training fail.
 
-NumPy alone: a healthy training pays for the comparison of two numbers.
+A healthy training pays only for comparing its loss with that of the best constant output.
 """
 
 import numpy as np
@@ -8,25 +8,24 @@ from scipy.sparse import issparse
 
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.initializers import INITIALIZERS
+from skdense.core.formulas.layers import hidden_values
 from skdense.core.machine.blocks import BLOCK_ROWS
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.hidden_units import hidden_values
 
 _SAME = 1e-6
-"""Outputs of a unit that differ by less, relative to the largest or to 1, are the same."""
+"""A unit is constant if its outputs differ by less, relative to the largest of them or to 1."""
 _SMALL, _LARGE = 1e-3, 100
-"""The largest value of scaled numbers lies between these."""
-_FAST = 0.01
-"""The learning rate from which it may be to blame; the default is a tenth of it."""
+"""Features count as scaled if their largest absolute value lies between these."""
+_HIGH_RATE = 0.01
+"""From this learning rate on, the rate may be the cause; the default is a tenth of it."""
 
 
 def warn_if_collapsed(job, network, loss):
-    """Warn if the trained network has a hidden layer whose units are the same for every sample.
+    """Warn if a hidden layer of the trained network carries no information; return whether one does.
 
-    They are all units, or most, with a loss no better than that of the best constant output. Returns
-    whether there is such a layer. A network whose loss is below half of the constant's is not looked
-    at: half, because an output bias that follows samples in class order gains a little.
+    In such a layer all units are constant, which means that they have the same output for every sample;
+    or most are, and the loss is no better than that of the best constant output.
     """
     data, rows = network.data, network.rows
     targets, weights = data.targets, data.weights
@@ -36,6 +35,7 @@ def warn_if_collapsed(job, network, loss):
         record = job.targets.record
         parameter = [network.hyper.loss_parameter] if record.parameter else []
         constant_loss = record.constant_loss(targets, weights, *parameter)
+    # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < constant_loss / 2 or constant_loss <= 0 or (targets == targets[0]).all():
         return False
     rows = np.arange(len(targets)) if rows is None else rows
@@ -66,26 +66,28 @@ def warn_if_collapsed(job, network, loss):
 
 
 def _constant_units(parameters, activation, X, rows):
-    """For each hidden layer, which units are the same for every sample.
+    """Which units of each hidden layer are constant.
 
-    Where no layer has many, some that are not the same may be among them.
+    Once most units of every layer are known to vary, the other rows are not read. Units that vary only
+    in those are then among the result.
     """
     blocks = [rows[start : start + BLOCK_ROWS] for start in range(0, len(rows), BLOCK_ROWS)]
     if len(blocks) > 1:
-        blocks.insert(0, rows[:: len(blocks)])  # these few, of all classes, mostly tell enough
+        blocks.insert(0, rows[:: len(blocks)])  # a sample of all rows, mostly enough
     low = high = None
     for block in blocks:
         values = list(hidden_values(parameters, activation, X[block]))
         lows, highs = [v.min(axis=0) for v in values], [v.max(axis=0) for v in values]
         low = lows if low is None else list(map(np.minimum, low, lows))
         high = highs if high is None else list(map(np.maximum, high, highs))
-        constant = [_are_same(*ends) for ends in zip(low, high, strict=True)]
+        constant = [_are_constant(*ends) for ends in zip(low, high, strict=True)]
         if not any(units.mean() > 0.5 for units in constant):
             break
     return constant
 
 
-def _are_same(low, high):
+def _are_constant(low, high):
+    """Which units are constant, from the lowest and highest output of each."""
     return high - low <= _SAME * np.maximum(np.maximum(np.abs(low), np.abs(high)), 1)
 
 
@@ -100,17 +102,17 @@ def likely_cause(job, network):
     if largest > _LARGE and job.targets.record.output == "identity":
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("to scale y, for instance with TransformedTargetRegressor")
-    draws = not job.earlier_curves  # else training went on from an earlier fit
-    if draws and _has_one_sign(estimator):
+    starts_anew = not job.earlier_curves  # not from the parameters of an earlier fit
+    if starts_anew and _draws_one_sign(estimator):
         causes.append(
             f"init={estimator.init!r} draws weights of one sign, so the changes of all units add up"
         )
         cures.append("init='glorot_uniform'")
     if estimator.solver != "lbfgs":
         cures.append(f"a learning_rate_init below {estimator.learning_rate_init:g}")
-        if not causes and estimator.learning_rate_init >= _FAST:
+        if not causes and estimator.learning_rate_init >= _HIGH_RATE:
             causes.append(f"learning_rate_init={estimator.learning_rate_init:g} is too large")
-    if draws and estimator.n_init == 1 and not job.incremental:
+    if starts_anew and estimator.n_init == 1 and not job.incremental:
         cures.append("several draws with n_init")
     cause = f"Likely cause: {'; '.join(causes)}. " if causes else ""
     cure = f"Try {', or '.join(cures)}." if cures else "Try another random_state."
@@ -121,8 +123,8 @@ def _largest(array):
     return max(abs(float(array.min())), abs(float(array.max())))
 
 
-def _has_one_sign(estimator):
-    """Whether the initial kernels have; biases are not looked at."""
+def _draws_one_sign(estimator):
+    """Whether all weights of an initial kernel have the same sign."""
     initializer = INITIALIZERS[estimator.init]
     kernel, _ = initializer(8, 8, estimator.activation, np.random.RandomState(0))
     return (kernel >= 0).all() or (kernel <= 0).all()

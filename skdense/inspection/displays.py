@@ -1,6 +1,6 @@
 """Plots of loss curves and of hidden units, by scikit-learn's convention for Display classes.
 
-matplotlib is imported by the first plot.
+The first plot imports matplotlib.
 """
 
 import numpy as np
@@ -13,9 +13,9 @@ _CURVES = {
     "loss": ("loss_curve_", "validation_loss_curve_"),
     "score": ("accuracy_curve_", "validation_scores_"),
 }
-"""The attributes with the curves of the training and of the validation."""
+"""The attributes that have the training curves and the validation curves."""
 _BAND = (0.1, 0.9)
-"""The quantiles of several runs between which a band is drawn."""
+"""The quantiles of several runs between which the band lies."""
 
 
 class LossCurveDisplay:
@@ -26,9 +26,9 @@ class LossCurveDisplay:
     Parameters
     ----------
     training : dict of str to ndarray of shape (n_runs, n_epochs)
-        The curves of the training, by the name in the legend. Several runs are drawn as a band.
+        The training curves, by their names in the legend. Several runs are drawn as a band.
     validation : dict of str to ndarray of shape (n_runs, n_epochs)
-        The curves of the validation, for the names that have validation data.
+        The validation curves, for those names that have any.
     kind : {'loss', 'score'}, default='loss'
         What the curves show.
 
@@ -39,7 +39,7 @@ class LossCurveDisplay:
     figure_ : matplotlib.figure.Figure
         The figure of the axes.
     lines_ : list of matplotlib.lines.Line2D
-        The curves, or the medians of several runs; those of the validation are dashed.
+        The curves, or the medians of several runs; validation curves are dashed.
     bands_ : list of matplotlib.collections.PolyCollection
         The bands, from the 10th to the 90th percentile of the runs.
 
@@ -151,7 +151,7 @@ class LossCurveDisplay:
 
 
 def _networks(estimator):
-    """The fitted network of an estimator, or those networks of a study that did not diverge."""
+    """The fitted network of an estimator, or all those of a study that did not diverge."""
     is_study = hasattr(estimator, "dead")  # a SeedStudy, whose module imports this one
     networks = list(map(last_step, estimator.estimators if is_study else [estimator]))
     check_estimators(networks)
@@ -166,7 +166,7 @@ def _default_names(estimators):
 
 
 def _as_array(curves):
-    """The curves of several runs as one array; a run that stopped early keeps its last value."""
+    """The curves of several runs as one array; shorter ones are filled with their last values."""
     longest = max(map(len, curves))
     return np.array([[*curve, *curve[-1:] * (longest - len(curve))] for curve in curves])
 
@@ -176,7 +176,7 @@ def _label(names, name, what):
 
 
 class UnitActivityDisplay:
-    """How much the output of each hidden unit differs between samples.
+    """How much the output of each hidden unit varies between samples.
 
     A unit whose output is the same for every sample is marked as dead. Make the display with
     :meth:`from_estimator`.

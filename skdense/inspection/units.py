@@ -5,7 +5,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.fit.hidden_units import hidden_values
+from skdense.core.formulas.layers import hidden_values
 from skdense.many import check_estimators
 
 

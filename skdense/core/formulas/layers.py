@@ -27,3 +27,10 @@ def forward(inputs, parameters, activation, drop=None):
         if drop is not None:
             inputs = drop(layer, inputs)
     return dense(inputs, kernel, bias, lambda logits: logits)
+
+
+def hidden_values(parameters, activation, inputs):
+    """The outputs `(batch, width)` of each hidden layer of a single network, one after the other."""
+    for kernel, bias in parameters[:-1]:
+        inputs = dense(inputs, kernel, bias, activation)
+        yield inputs
