@@ -1,7 +1,6 @@
-"""A network, the rows it trains on, and the numbers that steer and describe its training.
+"""A network, the rows it trains on, and the numbers that control and describe its training.
 
-Numbers that belong to a network are floats here, and arrays or tensors `(K,)` of them in a stack. No
-TensorFlow.
+Each number is a float for one network, and an array or tensor `(K,)` for a stack of K. No TensorFlow.
 """
 
 import math
@@ -12,12 +11,11 @@ import numpy as np
 
 
 class Spec(NamedTuple):
-    """What the networks of a stack have in common besides their depth.
+    """What the networks of a stack have in common besides their depth; with a shape, a program's key.
 
-    The names of the activation, of the type of the targets and a loss for it, of the optimizer and of
-    the dtype; whether there is dropout, labels are smoothed, gradients are clipped, the learning rate
-    changes within epochs, and the validation score is the negative loss. Together with a shape it is
-    the key of a program.
+    `targets` is the type of the targets, and `loss` a loss for it. The flags say whether there is
+    dropout, labels are smoothed, gradients are clipped, the learning rate changes within epochs, and
+    the validation score is the negative loss.
     """
 
     activation: str
@@ -33,10 +31,10 @@ class Spec(NamedTuple):
 
 
 class Hyper(NamedTuple):
-    """The numbers that steer a network's training. `schedule` is the number of a schedule.
+    """The numbers that control a network's training. `schedule` is the number of a `Schedule`.
 
-    `loss_parameter` is the number that the loss takes, if it takes one; `warmup` and `schedule_epochs`
-    count epochs.
+    `loss_parameter` is that of the loss, such as its quantile, if it has one. `warmup` and
+    `schedule_epochs` count epochs.
     """
 
     alpha: Any
@@ -66,8 +64,8 @@ class Hyper(NamedTuple):
 class Progress(NamedTuple):
     """What changes as a network trains, besides its parameters and slots.
 
-    `best` is the lowest loss, or with early stopping the highest validation score; `step` counts the
-    optimizer's steps, `epochs` those of this training, `samples_seen` goes on over trainings.
+    `best` is the lowest loss, or with early stopping the highest validation score. `epochs` counts this
+    training alone; `step`, the optimizer's steps, and `samples_seen` go on from an earlier one.
     """
 
     learning_rate: Any
@@ -92,7 +90,7 @@ class Curves(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Rows that networks train on or are validated on. No two are equal.
+    """Rows that networks train on or are validated on. It is equal to nothing but itself.
 
     X is `(n, n_features)`, an array or a CSR matrix; targets `(n, n_outputs)` of any numeric dtype;
     weights `(n,)`, or None for ones.
@@ -110,14 +108,16 @@ class Data:
 
 @dataclass(eq=False)
 class Network:
-    """One network to train, or trained: all that the core needs to know of it. No two are equal.
+    """All that the core knows of one network, before and after its training.
+
+    It is equal to nothing but itself.
 
     Attributes
     ----------
     parameters : list of (kernel, bias)
         Kernels `(fan_in, fan_out)` and biases `(fan_out,)`.
     slots : list of lists of (kernel, bias)
-        What the optimizer carries, shaped as the parameters; empty for a new optimizer.
+        What the optimizer keeps from step to step, each as the parameters; empty for a new optimizer.
     hyper : Hyper of float
     progress : Progress of float
     data : Data
@@ -125,9 +125,10 @@ class Network:
     validation : Data or None
         The rows it is validated on after each epoch; it may be `data` itself.
     random_state : numpy.random.RandomState
-        Draws the orders. After the training it stands where one network trained alone leaves it.
+        Draws the order of the rows in each epoch. Whatever trains beside the network, it ends in the
+        state in which training the network alone would leave it.
     owns_stream : bool
-        Whether nobody else uses `random_state`, so that it may be left anywhere.
+        Whether nobody else uses `random_state`, so that its last state does not matter.
     shuffle : bool
         Whether every epoch has an order of its own.
     rows, validation_rows : ndarray of int or None
@@ -135,10 +136,10 @@ class Network:
     dropout : tuple of float
         The seed and the rate of each hidden layer, if the spec says that there is dropout.
     batch_capacity : int
-        The batch size to make room for, at least `hyper.batch_size`: that of networks on a little more
-        or less data, so that they share a program.
+        A batch size to make room for, if it is larger than `hyper.batch_size`, so that networks on a
+        few more or fewer rows share a program.
     best_parameters : list of (kernel, bias) or None
-        After a training with early stopping, those of the best validation score.
+        Those of the best validation score, after a training with early stopping.
     curves : Curves of ndarray or None
     """
 
@@ -159,12 +160,12 @@ class Network:
     curves: Curves | None = None
 
     def result(self):
-        """What a training has changed, for `take` in another process."""
+        """All that a training has changed, to be passed to `take` in another process."""
         stream = self.random_state.get_state(legacy=False)
         return stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves
 
     def take(self, result):
-        """Become what a copy of this network has become."""
+        """Take over the result of a copy of this network that was trained."""
         stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves = result
         if not self.owns_stream:
             self.random_state.set_state(stream)
@@ -173,6 +174,11 @@ class Network:
     def layer_sizes(self):
         kernels = [kernel for kernel, _ in self.parameters]
         return (kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels))
+
+    @property
+    def last_loss(self):
+        """The training loss of the last epoch, NaN before the first."""
+        return self.curves.loss[-1] if self.progress.epochs else np.nan
 
     @property
     def padded_batch(self):

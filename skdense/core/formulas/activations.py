@@ -16,12 +16,12 @@ class Activation(NamedTuple):
     Attributes
     ----------
     array : callable
-        The function on NumPy arrays. It may overwrite its argument: `dense` hands it a fresh array.
+        The function on NumPy arrays. It may overwrite its argument, which `dense` has just made.
     tensor : callable
         `tensor(tf)` is the function on tensors, given TensorFlow.
     padded_bias : float
-        A bias for which the function is exactly 0, so that a padded unit, with kernels of zeros around
-        it, stays as it is.
+        A bias for which the function is exactly 0. With it, and zeros in the kernels, a padded unit has
+        the output 0 and no gradient.
     glorot_factor : int
         The factor in the bound of Glorot's initialization, as MLPClassifier has it.
     """
@@ -41,7 +41,7 @@ def _logistic(values):
 
 
 def _softmax(values):
-    # A third of what scipy.special.softmax takes for a few rows.
+    # For a few rows this takes a third of scipy.special.softmax's time.
     values -= values.max(axis=-1, keepdims=True)
     np.exp(values, out=values)
     values /= values.sum(axis=-1, keepdims=True)
@@ -51,7 +51,7 @@ def _softmax(values):
 LEAK = 0.01
 """The slope of leaky_relu for negative values, as in its paper and in PyTorch."""
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-"""With these selu keeps values of mean 0 and variance 1 as they are, from layer to layer."""
+"""With these, selu keeps the mean 0 and the variance 1 from layer to layer."""
 
 
 def _leaky_relu(values):
@@ -90,7 +90,7 @@ ACTIVATIONS = {
     "silu": Activation(_silu, lambda tf: tf.nn.silu),
     "mish": Activation(_mish, lambda tf: lambda z: z * tf.tanh(tf.nn.softplus(z))),
 }
-"""Those of hidden layers."""
+"""The activations of hidden layers."""
 
 OUTPUT_ACTIVATIONS = {
     "identity": _identity,
@@ -98,4 +98,4 @@ OUTPUT_ACTIVATIONS = {
     "logistic": _logistic,
     "softmax": _softmax,
 }
-"""What makes predictions of the logits, on NumPy arrays; a loss starts from the logits themselves."""
+"""The activations of the output layer, on NumPy arrays, for predictions. Losses take the logits."""

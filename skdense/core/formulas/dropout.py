@@ -1,8 +1,8 @@
 """Dropout: which values of hidden units a step of training sets to 0.
 
-Only a hash of the network's seed, the step, the layer, the sample's position in the minibatch and the
-unit decides. So the same units are dropped in any stack, with any padding and however the training is
-cut into chunks. The numbers of a random generator would depend on the shape of the array to fill.
+A hash of the network's seed, the step, the layer, the sample's position in the minibatch and the unit
+decides. So the result is the same in any stack, with any padding and however training is cut into
+chunks. A random generator's numbers would depend on the shape of the array to fill.
 """
 
 from skdense.core.machine.runtime import tf
@@ -21,19 +21,19 @@ def dropper(numbers, step):
     def drop(layer, values):
         _, batch, width = values.shape
         rate = rates[layer][:, None, None]
-        of_row = _hash(_hash(key, layer)[:, None], _counts(batch))
-        is_kept = _hash(of_row[..., None], _counts(width)) >= _to_uint(rate * 2.0**32)
+        row_key = _hash(_hash(key, layer)[:, None], _counts(batch))
+        is_kept = _hash(row_key[..., None], _counts(width)) >= _to_uint(rate * 2.0**32)
         return tf.where(is_kept, values / tf.cast(1 - rate, values.dtype), 0)
 
     return drop
 
 
 def _hash(key, counter):
-    """A 32-bit number that looks random, from another such number, the key, and a counter.
+    """A pseudorandom 32-bit number from another one, the key, and a counter.
 
-    It is Wellons's "lowbias32": a change of any bit of the sum changes about half of the result's bits.
+    It is Wellons's "lowbias32": flipping one bit of the sum flips about half of the result's bits.
     """
-    bits = key + counter + 0x9E3779B9  # so that zeros do not hash to zero
+    bits = key + counter + 0x9E3779B9  # without the constant, zeros would hash to zero
     bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 16)) * 0x7FEB352D
     bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 15)) * 0x846CA68B
     return tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 16))

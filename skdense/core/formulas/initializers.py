@@ -1,7 +1,7 @@
 """Initial parameters, drawn with NumPy in MLPClassifier's order: for each layer kernel, then bias.
 
-An initializer gives a layer's kernel `(fan_in, fan_out)` and bias `(fan_out,)`, in float64, and is told
-the name of the hidden layers' activation.
+An initializer returns a layer's kernel `(fan_in, fan_out)` and bias `(fan_out,)`, in float64. Its
+`activation` is the name of that of the hidden layers.
 """
 
 from itertools import pairwise

@@ -1,8 +1,7 @@
 """Losses by the type of the targets and scikit-learn's names: all that is known of each, in one record.
 
-Targets and logits are `(K, batch, n_outputs)`, losses and correctness `(K, batch)`, so that a sample
-weight is one multiplication. Multilabel targets have one logistic output a label, and their losses
-add up; so do those of the outputs of a regression, but for the squared error.
+Targets and logits are `(K, batch, n_outputs)`, losses `(K, batch)`, so that a sample weight is one
+multiplication. The loss of a sample is the sum over its outputs, but for the squared error of numbers.
 
 Importing this module does not import TensorFlow: functions on tensors take it as `tf`, their first
 argument.
@@ -17,16 +16,16 @@ from scipy.special import entr, huber, rel_entr
 
 
 class Score(NamedTuple):
-    """How good predictions are, made of sums over samples; greater is better.
+    """How good predictions are, computed from sums over samples; greater is better.
 
     Attributes
     ----------
     n_terms : callable
         `n_terms(n_outputs)` is the number of sums.
     terms : callable
-        `terms(tf, targets, logits, origin)` is a list of n_terms `(K, batch)`: what to sum up, times
-        the samples' weights. `origin`, the targets `(K, 1, n_outputs)` of a network's first row, is for
-        sums of squares, which would cancel if they were taken from zero.
+        `terms(tf, targets, logits, origin)` is a list of what to sum up, times the samples' weights,
+        n_terms tensors `(K, batch)`. `origin` has the targets `(K, 1, n_outputs)` of a network's first
+        row: variances are computed from squared distances to it, which cancel less than those to zero.
     finish : callable
         `finish(tf, sums)` is the score `(K,)`, from the `BatchSums` of all validation rows.
     """
@@ -42,25 +41,24 @@ class Loss(NamedTuple):
     Attributes
     ----------
     per_example : callable
-        `per_example(tf, targets, logits)` are the losses. Their gradient may be another than the
-        value's.
+        `per_example(tf, targets, logits)` are the losses. Their gradient may differ from that of the
+        values.
     constant_loss : callable
-        `constant_loss(targets, weights)` is the lowest mean loss, weighted, of a network that gives
-        every sample the same output. It is of arrays `(n_samples, n_outputs)` and `(n_samples,)` or
-        None.
+        `constant_loss(targets, weights)` is the lowest weighted mean loss of a network that gives every
+        sample the same output, from arrays `(n_samples, n_outputs)` and `(n_samples,)` or None.
     output : str
         The activation of the output layer, a key of `OUTPUT_ACTIVATIONS`.
     score : Score
         How a network is judged on validation data.
     correct : callable or None
-        `correct(tf, targets, logits)`, a bool each, where predictions are right or wrong: the accuracy
-        of the minibatches is then recorded.
+        `correct(tf, targets, logits)`, whether each prediction is right, for losses of labels. The
+        accuracy of the minibatches is then recorded.
     smoothed : callable or None
-        `smoothed(tf, targets, logits, label_smoothing)` are the losses with smoothed labels, if that
-        means anything here.
+        `smoothed(tf, targets, logits, label_smoothing)` are the losses with smoothed labels, if the
+        loss has such a form.
     parameter : str or None
-        The parameter of the estimator, a number, that `per_example` and `constant_loss` take as one
-        more argument.
+        The name of the estimator's parameter, a number, that `per_example` and `constant_loss` take as
+        one more argument.
     lowest_target : float
         The lowest target that the loss is defined for.
     """
@@ -89,7 +87,7 @@ def _negative_log(tf, probabilities):
 
 
 def _with_gradient(formula):
-    """The loss whose values and gradient with respect to the logits are the results of a formula."""
+    """A loss from a formula that returns its values and its gradient with respect to the logits."""
 
     def per_example(tf, targets, logits, *smoothing):
         @tf.custom_gradient
@@ -102,15 +100,15 @@ def _with_gradient(formula):
     return per_example
 
 
-# The value of a log-loss is that of clipped probabilities, its gradient that of the unclipped loss:
-# a confidently wrong network reports a finite loss and goes on learning.
+# The values of a log-loss use clipped probabilities, so they stay finite. Its gradient does not, so a
+# confidently wrong network goes on learning.
 
 
 @_with_gradient
 def _logistic_log_loss(tf, targets, logits):
     probabilities = tf.sigmoid(logits)
-    of_target = tf.where(targets > 0.5, probabilities, 1 - probabilities)
-    return tf.reduce_sum(_negative_log(tf, of_target), axis=-1), probabilities - targets
+    likelihoods = tf.where(targets > 0.5, probabilities, 1 - probabilities)
+    return tf.reduce_sum(_negative_log(tf, likelihoods), axis=-1), probabilities - targets
 
 
 def _softmax(tf, logits):
@@ -122,11 +120,11 @@ def _softmax(tf, logits):
 @_with_gradient
 def _softmax_log_loss(tf, targets, logits):
     probabilities = _softmax(tf, logits)
-    of_target = tf.reduce_sum(targets * probabilities, axis=-1)
-    return _negative_log(tf, of_target), probabilities - targets
+    likelihoods = tf.reduce_sum(targets * probabilities, axis=-1)
+    return _negative_log(tf, likelihoods), probabilities - targets
 
 
-# Smoothed targets (Szegedy et al., 2016) leave a part of the certainty to all classes alike.
+# Smoothed targets (Szegedy et al., 2016) give a part of a label's probability to all classes alike.
 
 
 @_with_gradient
@@ -157,7 +155,7 @@ def _all_above(threshold):
 
 
 def _largest(tf, targets, logits):
-    # Of the targets, which are ones and zeros, a sum of class numbers is cheaper than an argmax.
+    # The targets are one-hot, so a weighted sum of class numbers replaces an argmax, which costs more.
     number = tf.range(logits.shape[-1], dtype=logits.dtype)
     return tf.cast(tf.argmax(logits, axis=-1), logits.dtype) == tf.reduce_sum(number * targets, axis=-1)
 
@@ -176,7 +174,7 @@ def _of_frequencies(loss):
 
 
 def _classification(per_example, constant_loss, output, correct, smoothed=None):
-    """The record of a loss whose predictions are right or wrong: the score is the accuracy."""
+    """The record of a loss of labels, whose score is the accuracy."""
     accuracy = Score(
         n_terms=lambda n_outputs: 1,
         terms=lambda tf, targets, logits, origin: [tf.cast(correct(tf, targets, logits), logits.dtype)],
@@ -185,16 +183,19 @@ def _classification(per_example, constant_loss, output, correct, smoothed=None):
     return Loss(per_example, constant_loss, output, accuracy, correct, smoothed)
 
 
-def _of_each_output(thresholds):
-    """The losses of labels that are predicted where their output is above a threshold."""
+def _of_each_output(logit_threshold=0, value_threshold=0.5):
+    """The losses of labels that are predicted where their output is above a threshold.
+
+    The thresholds are those of the log-loss and of the squared error.
+    """
     return {
         "log_loss": _classification(
             _logistic_log_loss, _of_frequencies(lambda p: entr(p) + entr(1 - p)),
-            "logistic", _all_above(thresholds["log_loss"]), _smoothed_logistic_log_loss,
+            "logistic", _all_above(logit_threshold), _smoothed_logistic_log_loss,
         ),
         "squared_error": _classification(
             _squared_error, _of_frequencies(lambda p: p * (1 - p)),
-            "identity", _all_above(thresholds["squared_error"]),
+            "identity", _all_above(value_threshold),
         ),
     }  # fmt: skip
 
@@ -209,7 +210,7 @@ def _half_squared_error(tf, targets, logits):
 
 
 def _half_poisson_deviance(tf, targets, logits):
-    """`y log(y / p) - y + p` of the prediction `p = exp(logit)`, without dividing by a p that is 0."""
+    """`y log(y / p) - y + p` of the prediction `p = exp(logit)`, without dividing by a p of 0."""
     log_targets = tf.math.log(tf.where(targets > 0, targets, 1))
     losses = targets * (log_targets - logits) - targets + tf.exp(logits)
     return tf.reduce_sum(losses, axis=-1)
@@ -234,10 +235,10 @@ def _huber(tf, targets, logits, delta):
 
 
 def _of_constant(best, losses):
-    """The loss of a constant, from the functions that give the best one and the losses of each sample.
+    """The loss of the best constant output, from functions for this constant and for the losses.
 
-    `best(targets, weights)` is an array `(n_outputs,)`, `losses(targets, best)` one like the targets.
-    Both take the loss's parameter, too, if it has one.
+    `best(targets, weights)` is an array `(n_outputs,)`, and `losses(targets, best)` is shaped as the
+    targets. Both take the loss's parameter, too, if it has one.
     """
 
     def constant_loss(targets, weights, *parameter):
@@ -262,40 +263,33 @@ def _pinballs(targets, best, quantile):
 def _huber_mean(targets, weights, delta):
     """Where the weighted mean of the loss's slopes, the errors clipped at `delta`, is zero."""
 
-    def of_output(column):
-        def slope(constant):
-            return np.average(np.clip(constant - column, -delta, delta), weights=weights)
+    def slope(constant, column):
+        return np.average(np.clip(constant - column, -delta, delta), weights=weights)
 
-        return brentq(slope, column.min(), column.max())
-
-    return np.array([of_output(column) for column in targets.T])
+    return np.array([brentq(slope, column.min(), column.max(), (column,)) for column in targets.T])
 
 
-def _r2_terms(predictions):
-    """The terms of R2: for each output the squared residual, the squared target and the target."""
+def _r2(predictions):
+    """The score R2. Its terms are each output's squared residual, squared target and target."""
 
     def terms(tf, targets, logits, origin):
         predicted = predictions(tf, logits)
         squares = (targets - predicted) ** 2
-        # As in MLPRegressor, R2 is not a number where a prediction is not finite.
+        # As in MLPRegressor, R2 is NaN if a prediction is not finite.
         squares = tf.where(tf.math.is_finite(predicted), squares, float("nan"))
         shifted = targets - origin
         return tf.unstack(tf.concat([squares, shifted**2, shifted], axis=-1), axis=-1)
 
-    return terms
+    return Score(lambda n_outputs: 3 * n_outputs, terms, _finish_r2)
 
 
 def _finish_r2(tf, sums):
-    """The mean over outputs of r2_score: 1 where all is predicted exactly, else 0 for a constant."""
+    """The mean over outputs of r2_score. A constant target scores 1 if predicted exactly, else 0."""
     residual, square, total = tf.split(sums.terms, 3, axis=1)
     variation = square - total**2 / sums.weight[:, None]
-    of_constant = tf.where(tf.math.is_nan(residual), residual, 0)
-    scores = tf.where(variation > 0, 1 - residual / variation, of_constant)
+    zero_or_nan = tf.where(tf.math.is_nan(residual), residual, 0)
+    scores = tf.where(variation > 0, 1 - residual / variation, zero_or_nan)
     return tf.reduce_mean(tf.where(residual != 0, scores, 1), axis=1)
-
-
-def _r2(predictions):
-    return Score(lambda n_outputs: 3 * n_outputs, _r2_terms(predictions), _finish_r2)
 
 
 LOWEST_LOSS = Score(
@@ -305,12 +299,11 @@ LOWEST_LOSS = Score(
 )
 """The negative loss."""
 
-_THRESHOLDS = {"log_loss": 0, "squared_error": 0.5}
 LOSSES = {
-    "binary": _of_each_output(_THRESHOLDS),
-    "multilabel": _of_each_output(_THRESHOLDS),
-    # Where all samples have one class, its targets are 0, and it is predicted whatever the logits are.
-    "one class": _of_each_output(dict.fromkeys(_THRESHOLDS, np.inf)),
+    "binary": _of_each_output(),
+    "multilabel": _of_each_output(),
+    # With one class in y its targets are 0, and it is predicted whatever the logits are.
+    "one class": _of_each_output(np.inf, np.inf),
     "multiclass": {
         "log_loss": _classification(
             _softmax_log_loss, _of_frequencies(entr), "softmax", _largest, _smoothed_softmax_log_loss
@@ -328,12 +321,12 @@ LOSSES = {
         ),
         "poisson": Loss(
             _half_poisson_deviance,
-            _of_constant(_mean, rel_entr),  # what else the deviance has is 0 on average
+            _of_constant(_mean, rel_entr),  # the deviance's other terms are 0 on average
             "exp",
             _r2(lambda tf, logits: tf.exp(logits)),
             lowest_target=0,
         ),
-        # R2 would prefer the networks that are nearest to the mean.
+        # These have no R2 score, which would prefer networks that predict the mean.
         "absolute_error": Loss(
             _absolute_error, _of_constant(_quantile, lambda y, best: np.abs(y - best)),
             "identity", LOWEST_LOSS,

@@ -16,17 +16,17 @@ class Optimizer(NamedTuple):
     Attributes
     ----------
     n_slots : int
-        Number of arrays of the gradient's shape that the rule carries from step to step. They start
-        at zero.
+        Number of arrays of the gradient's shape that the rule keeps from step to step. They start at
+        zero.
     numbers : callable
-        `numbers(hyper)` gives the rule's own hyperparameters, and what follows from them, in float64.
-        They are rounded to the gradient's dtype afterwards, as the step sizes are.
+        `numbers(hyper)` are the hyperparameters that `update` needs, and what follows from them, in
+        float64. Like the step sizes they are then rounded to the gradient's dtype.
     step_sizes : callable
-        `step_sizes(learning_rate, step, hyper)` gives the factors of this step, from float64 numbers
+        `step_sizes(learning_rate, step, hyper)` are the factors of this step, from float64 numbers
         `(K,)`. `step` counts the network's steps from 1.
     update : callable
-        `update(gradient, slots, kernels, step_sizes, numbers)` gives the change of the parameters, and
-        the slots after the step. `kernels` are the parameters before it, with zeros for biases.
+        `update(gradient, slots, kernels, step_sizes, numbers)` returns the change of the parameters and
+        the new slots. `kernels` are the parameters before the step, with zeros for biases.
     """
 
     n_slots: int

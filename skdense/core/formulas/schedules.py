@@ -1,6 +1,6 @@
-"""How the learning rate changes from epoch to epoch. No TensorFlow: the formulas take tensors too.
+"""How the learning rate changes from epoch to epoch. No TensorFlow: the formulas take tensors, too.
 
-Every program contains all of them and chooses one by its number, so that schedules compile nothing.
+Every program contains all of them and chooses by number, so no schedule compiles a program of its own.
 How the rate changes from step to step is in `pace.py`, and only in the programs that need it.
 """
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 SMALLEST_RATE = 1e-6
-"""A schedule that slows down at a plateau stops there once its rate is no larger."""
+"""A schedule with `slows_down` stops at a plateau once its rate is no larger than this."""
 SLOWDOWN = 5
-"""What a schedule divides the rate by when it slows down."""
+"""A schedule with `slows_down` divides its rate by this at a plateau."""
 
 
 class Schedule(NamedTuple):
@@ -21,13 +21,12 @@ class Schedule(NamedTuple):
     number : int
         What stands for it in `Hyper.schedule`.
     after_epoch : callable or None
-        `after_epoch(samples_seen, hyper)` gives the rate of the next epoch, from the number of samples
-        that were seen in all epochs. None leaves the rate as it is.
+        `after_epoch(samples_seen, hyper)` is the rate of the next epoch, from the number of samples
+        seen in all epochs. None leaves the rate as it is.
     slows_down : bool
-        Whether it lowers the rate and goes on where, with other schedules, training stops because it
-        no longer improves.
+        Whether at a plateau, where other schedules stop, it lowers the rate and goes on.
     within_epochs : bool
-        Whether it changes the rate from step to step instead, in `pace.py`.
+        Whether it changes the rate from step to step, in `pace.py`.
     ignored_by : tuple of str
         The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
     """

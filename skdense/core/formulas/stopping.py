@@ -8,8 +8,8 @@ from skdense.core.network import Progress
 def end_epoch(now, loss, score):
     """The progress after an epoch with this loss and validation score, and which scores are the best.
 
-    `now` has the numbers of `Progress` and of `Hyper` as attributes. Comparisons with a loss or score
-    that is NaN are false, so that it resets the patience, as in MLPClassifier.
+    `now` has the numbers of `Progress` and of `Hyper` as attributes. A loss or score that is NaN resets
+    the count of epochs without improvement, as in MLPClassifier, because comparisons with it are false.
     """
     early = now.early_stopping > 0
     value = tf.where(early, score, loss)
@@ -38,7 +38,7 @@ def end_epoch(now, loss, score):
 
 
 def _scheduled(now, samples_seen):
-    """The rate that each network's schedule gives, and whether it slows down at a plateau."""
+    """The rate by each network's schedule, and whether that one slows down at a plateau."""
     scheduled = now.learning_rate
     slows_down = tf.zeros_like(scheduled, tf.bool)
     for schedule in SCHEDULES.values():

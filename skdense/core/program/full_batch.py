@@ -10,7 +10,7 @@ from skdense.core.program.objective import Objective
 
 
 class FullBatchShape(NamedTuple):
-    """The sizes for which a program is compiled; `rows` is the number that it takes at a time."""
+    """The sizes for which a program is compiled; `rows` is the number of rows in a block."""
 
     layer_sizes: tuple
     table: TableShape
@@ -20,8 +20,8 @@ class FullBatchShape(NamedTuple):
 def full_batch_program(spec, shape):
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
-    It is called with the table, the parameters `(1, n_parameters)`, and the `Hyper` of the network as
-    one array; it returns the penalized mean loss and its gradient in one, `(1 + n_parameters,)`.
+    It is called with the table, the parameters `(1, n_parameters)`, and the network's `Hyper` as an
+    array. It returns one array `(1 + n_parameters,)`, the penalized mean loss followed by its gradient.
     """
     objective = Objective(spec, shape.layer_sizes)
     layout = objective.layout
@@ -32,7 +32,7 @@ def full_batch_program(spec, shape):
         pieces = layout.cut(parameters)
 
         def block(start, sums, gradients):
-            # The last block is filled up with the last row, of weight zero.
+            # The last block is filled up with copies of the last row, whose weight is zero there.
             rows = tf.minimum(start + tf.range(shape.rows), n_samples - 1)[None, :]
             minibatch = minibatches.gather(
                 table, shape.table, rows, tf.zeros([1], tf.int32), (n_samples - start)[None]

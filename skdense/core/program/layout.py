@@ -1,7 +1,8 @@
 """The parameters of networks as flat vectors, padded to the sizes of a stack, and back.
 
-A stack's parameters and optimizer slots are flat arrays `(K, n_parameters)`: all kernels, then all
-biases, each raveled. A program cuts them into pieces, and updates each piece by itself.
+A stack's parameters and optimizer slots are arrays `(K, n_parameters)`. A row has all kernels of a
+network, then all biases, each raveled. A program cuts these arrays into pieces, which it updates one by
+one.
 """
 
 from functools import cache
@@ -15,7 +16,7 @@ from skdense.core.machine.shapes import LARGE_KERNEL, LARGE_SUM
 
 
 class Layout(NamedTuple):
-    """Where the kernels and biases of networks of these layer sizes lie in a flat vector."""
+    """Where the kernels and biases of networks with these layer sizes are in a flat vector."""
 
     layer_sizes: tuple
 
@@ -101,7 +102,7 @@ class Layout(NamedTuple):
         ]
 
     def kernels(self, pieces):
-        """The pieces with zeros in the place of biases, which come last in a vector."""
+        """The pieces with all biases set to zero. Biases come last in a vector."""
         n_kernel_entries = self.n_kernel_entries
         for piece in pieces:
             are_kernels = np.arange(piece.shape[1]) < n_kernel_entries
@@ -120,14 +121,14 @@ def _parts_of(layout):
 def _for_a_batch(bias, batch):
     """Biases `(K, 1, fan_out)`, repeated for each sample `(K, batch, fan_out)`.
 
-    The gradient, a sum over the samples, is made as a product with ones. XLA makes one kernel of it,
-    and two or three of a sum over many samples.
+    The gradient is a sum over the samples, computed as a product with ones. XLA compiles it to one
+    kernel, and a sum over many samples to two or three.
     """
 
     @tf.custom_gradient
     def repeated(bias):
         height, _, fan_out = bias.shape
-        # A product of a single row with a large matrix is slow: XLA reads the matrix by columns.
+        # XLA multiplies a single row with a large matrix slowly, as it reads the matrix by columns.
         n_rows = 2 if batch * fan_out >= LARGE_SUM else 1
         ones = tf.ones([height, n_rows, batch], bias.dtype)
         biases = tf.broadcast_to(bias, [height, batch, fan_out])

@@ -26,12 +26,12 @@ class BatchSums(NamedTuple):
 
 
 class Objective:
-    """The objective of networks of one spec in the layout of these layer sizes."""
+    """The objective of networks with one spec and these layer sizes."""
 
     def __init__(self, spec, layer_sizes):
         self.layout = Layout(layer_sizes)
         self.loss = LOSSES[spec.targets][spec.loss]
-        self.smooths = spec.smooths and self.loss.smoothed is not None
+        self.smooths = spec.smooths
         self.score = LOWEST_LOSS if spec.scores_loss else self.loss.score
         self.activation = ACTIVATIONS[spec.activation].tensor(tf)
 
@@ -59,7 +59,7 @@ class Objective:
     def validation_sums(self, minibatch, pieces, hyper, origin):
         """The columns of `BatchSums`, with the score's terms, as one array that can be added up.
 
-        Dropout, the penalty and smoothed labels regularize training. Validation takes none of them.
+        Dropout, the penalty and smoothed labels are for training alone, so they are left out.
         """
         logits = self._logits(minibatch, pieces)
         losses = self._losses(minibatch.targets, logits, hyper)
@@ -86,6 +86,6 @@ class Objective:
 
 
 def _sums(minibatch, losses, terms):
-    # One product with the weights gives all sums in one kernel. Reductions would be a kernel each.
+    # XLA compiles one product with the weights to one kernel, but each reduction to its own.
     summands = tf.stack([losses, *terms, tf.ones_like(losses)], axis=-1)
     return tf.cast((minibatch.weights[:, None, :] @ summands)[:, 0], tf.float64)

@@ -1,7 +1,7 @@
-"""The numbers of a stack's networks, in one array that goes into each chunk of training and comes out.
+"""The numbers of a stack's networks, packed into one array that a chunk of training takes and returns.
 
-The array is float64 `(n_numbers, K)`: a row for each number, a column for each network. Each further
-argument of a program would take as long as some steps of a small network.
+The array is float64 `(n_numbers, K)`, with a row for each number and a column for each network. Each
+further argument of a program would take as long as some steps of a small network.
 """
 
 from itertools import accumulate, pairwise
@@ -14,9 +14,7 @@ from skdense.core.network import Hyper, Progress
 
 
 class Clock(NamedTuple):
-    """The steps of this chunk and of an epoch, those of the epoch that are done, and the number of
-    blocks of rows in a validation.
-    """
+    """Counts of steps: in this chunk, in an epoch, done in this epoch; and of a validation's blocks."""
 
     n_steps: Any
     steps_per_epoch: Any
@@ -25,14 +23,14 @@ class Clock(NamedTuple):
 
 
 class Shifts(NamedTuple):
-    """What to add to the number of a row of features to find its targets, for data and validation."""
+    """What to add to the index of a row's features in a table to get that of its targets."""
 
     shift: Any
     validation_shift: Any
 
 
 class Sums(NamedTuple):
-    """Sums over the minibatches of the epoch so far. A minibatch's mean loss counts once a row."""
+    """Sums over the minibatches of this epoch so far; `loss` counts a mean loss once for each row."""
 
     loss: Any
     rows: Any
@@ -56,14 +54,14 @@ _ENDS = accumulate((len(part._fields) for part in _PARTS), initial=0)
 
 N_NUMBERS = len(_FIELDS)
 ROWS = Numbers(*(slice(start, stop) for start, stop in pairwise(_ENDS)))
-"""Which rows of the array each part has."""
+"""The rows of the array that each part has, as slices."""
 
 
 class Fields:
     """The numbers of an array, as attributes: `(K,)`, or `(K, 1)` of an array `(n_numbers, K, 1)`.
 
-    Make it inside the loop body that uses it. XLA drops the numbers that are not used there, but each
-    number that was taken out of the array before the loop is one more variable of the loop.
+    Make it inside the body of the loop that uses it. There XLA drops unused numbers; numbers taken out
+    of the array before the loop would each be a variable of the loop.
     """
 
     def __init__(self, numbers):

@@ -1,6 +1,6 @@
 """The training program: a chunk of minibatch gradient steps of a stack of networks, epoch by epoch.
 
-There is one program for each `Spec` and `Shape`; everything else is an argument.
+There is one program for each `Spec` and `Shape`. Everything else is an argument.
 """
 
 from typing import Any, NamedTuple
@@ -22,8 +22,8 @@ from skdense.core.program.packed import N_NUMBERS, Fields, Sums, replaced
 class Shape(NamedTuple):
     """The sizes for which a program is compiled; together with its spec, the key to it.
 
-    `n_blocks` is the number of minibatches that the validation rows of one network may fill, 0
-    without validation.
+    `n_blocks` is the most blocks, each the size of a minibatch, that a network's validation rows fill;
+    0 without validation.
     """
 
     height: int
@@ -38,8 +38,8 @@ class Shape(NamedTuple):
 class State(NamedTuple):
     """The arrays that go into a chunk and come out of it, besides the packed numbers.
 
-    `parameters` is `(K, n_parameters)`, and `slots` a tuple of such arrays, the optimizer's. `best` has
-    the parameters of the best validation score so far, or is `(K, 0)` without validation.
+    `parameters` is `(K, n_parameters)`, and so is each of the optimizer's `slots`. `best` has the
+    parameters of the best validation score so far; without validation it is `(K, 0)`.
     """
 
     parameters: Any
@@ -131,7 +131,7 @@ class _Program:
         return curves.stack(), numbers, State(parameters, tuple(slots), best)
 
     def _as_columns(self, numbers):
-        """Numbers `(..., K)` as `(..., K, 1)` in the parameters' dtype, to combine with `(K, n)`."""
+        """Numbers `(..., K)` as `(..., K, 1)` in the parameters' dtype, to broadcast with `(K, n)`."""
         return tf.cast(numbers, self.dtype)[..., None]
 
     def step(self, table, order, dropout, numbers, pieces):
@@ -160,13 +160,13 @@ class _Program:
         return replaced(numbers, position=now.position + 1, step=n_steps, **sums), pieces
 
     def updated(self, pieces, gradients, now, effective):
-        """The pieces after the optimizer's step, of the networks for which it is effective.
+        """The pieces after the optimizer's step, where `effective` is true for the network.
 
-        Others have stopped, or their minibatch weighs nothing. A selection keeps them as they were:
-        a change that is multiplied by zero would turn an infinite gradient into NaN.
+        Else the network has stopped, or its minibatch has no weight, and a selection keeps the old
+        pieces. Multiplying the change by zero would not do: an infinite gradient would become NaN.
         """
-        # Several kernels read what one of them overwrites, so XLA copies each array once in a step.
-        # That takes about 5 % of a step of (512, 512), and less than can be measured up to (256, 256).
+        # XLA copies each array once in a step, as several kernels read what one of them overwrites.
+        # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
         rate = now.learning_rate
         if self.spec.paced:
             rate *= pace(now.step, now)
@@ -182,10 +182,10 @@ class _Program:
         return tuple(updated)
 
     def end_epoch(self, validation, numbers, parameters):
-        """What follows an epoch, if it is over: a chunk may have run only a part of it.
+        """End the epoch if it is over; a chunk may have run only a part of it.
 
-        Returns the numbers, which networks have their best parameters so far, the epoch's `Curves`, and
-        whether it is over, `(K,)` but the same for all networks.
+        Return the numbers, which networks have their best parameters now, the epoch's `Curves`, and
+        whether the epoch is over, `(K,)` but the same for all networks.
         """
         now = Fields(numbers)
         is_over = now.position == now.steps_per_epoch
