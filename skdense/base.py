@@ -1,6 +1,6 @@
-"""What all estimators share: the checks of parameters, `fit`, the forward pass, saved state.
+"""What both estimators share: the constraints of parameters, `fit`, the forward pass, saved state.
 
-Fitting is `skdense.fit.fitting`; prediction is NumPy alone and does not import TensorFlow.
+How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone and does not import TensorFlow.
 """
 
 from numbers import Integral, Real
@@ -25,7 +25,7 @@ from skdense.version import __version__
 
 
 class _FloatDtype(Options):
-    """A constraint: what NumPy takes for float32 or float64, None excepted."""
+    """A constraint: what NumPy reads as float32 or float64, but not None, which it reads as float64."""
 
     def __init__(self):
         super().__init__(object, {np.dtype("float32"), np.dtype("float64")})
@@ -48,7 +48,7 @@ class _Schedules(StrOptions):
 
 
 def has_optimizer(estimator):
-    """Whether the solver can go on from one call to the next; the error says why not."""
+    """For `available_if`: True if the solver has an optimizer to keep between calls, else an error."""
     if estimator.solver == "lbfgs":
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. solver='lbfgs' is not "
@@ -58,11 +58,11 @@ def has_optimizer(estimator):
 
 
 class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
-    """A multi-layer perceptron that is told by its subclass what y is.
+    """A multi-layer perceptron, whose subclass knows what y is.
 
-    A subclass has a method `_learn_targets(y, given, goes_on)`, which returns the `Targets` that a
-    checked y has, from a `FitInput`, and a method `_fitted_targets()`, which returns those that the
-    estimator was fitted to.
+    A subclass has two methods. `_learn_targets(y, given, goes_on)` returns the `Targets` for a checked
+    y; `given` is the `FitInput`, and `goes_on` tells whether training goes on from an earlier fit.
+    `_fitted_targets()` returns the `Targets` that the estimator was fitted to.
     """
 
     _parameter_constraints = {
@@ -194,8 +194,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
         check_is_fitted(self)
         X = validated(self, X, reset=False)
-        both = np.result_type(X.dtype, *self.coefs_)
-        dtype = np.float32 if both == np.float32 else np.float64
+        dtype = np.float32 if np.result_type(X.dtype, *self.coefs_) == np.float32 else np.float64
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         activation = ACTIVATIONS[self.activation].array
         if X.shape[0] <= BLOCK_ROWS:
@@ -212,7 +211,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         return {**super().__getstate__(), "_skdense_version": __version__}
 
     def __setstate__(self, state):
-        """Take a saved state, and warn as scikit-learn does for its own if another version saved it."""
+        """Restore a saved state. If another version of skdense saved it, warn as scikit-learn does."""
         state = dict(state)
         version = state.pop("_skdense_version", "pre-0.1")
         if version != __version__:
@@ -225,7 +224,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
             )
         if isinstance(state.get("_optimizer_state"), tuple):
             state["_optimizer_state"] = named_state(*state["_optimizer_state"])
-        # An earlier version's model lacks the parameters that have come since.
+        # A model of an earlier version lacks newer parameters, which get their defaults.
         super().__setstate__(type(self)().get_params(deep=False) | state)
 
     def __sklearn_tags__(self):

@@ -24,7 +24,7 @@ _SHARED_ATTRIBUTES = (
 
 
 class _Optimizer(NamedTuple):
-    """One of scikit-learn's optimizers: its arguments, which are settings of ours, and its slots."""
+    """One of scikit-learn's optimizers: its class, which of our settings it takes, its slots' names."""
 
     cls: type
     settings: tuple
@@ -44,56 +44,56 @@ _OPTIMIZERS = {
 def to_sklearn(estimator):
     """The fitted MLPClassifier or MLPRegressor that is the same model."""
     check_is_fitted(estimator)
-    theirs = MLPClassifier() if is_classifier(estimator) else MLPRegressor()
+    model = MLPClassifier() if is_classifier(estimator) else MLPRegressor()
     parameters = deepcopy(estimator.get_params(deep=False))
-    theirs.set_params(**{name: parameters[name] for name in theirs.get_params()})
-    _check_representable(estimator, theirs)
-    _copy_attributes(estimator, theirs)
-    theirs._random_state = check_random_state(theirs.random_state)
-    theirs._best_coefs = [kernel.copy() for kernel in theirs.coefs_]
-    theirs._best_intercepts = [bias.copy() for bias in theirs.intercepts_]
-    if _has_their_optimizer(estimator):
-        theirs._optimizer = _their_optimizer(estimator, theirs.coefs_ + theirs.intercepts_)
-    return theirs
+    model.set_params(**{name: parameters[name] for name in model.get_params()})
+    _check_representable(estimator, model)
+    _copy_attributes(estimator, model)
+    model._random_state = check_random_state(model.random_state)
+    model._best_coefs = [kernel.copy() for kernel in model.coefs_]
+    model._best_intercepts = [bias.copy() for bias in model.intercepts_]
+    if _has_sklearn_optimizer(estimator):
+        model._optimizer = _sklearn_optimizer(estimator, model.coefs_ + model.intercepts_)
+    return model
 
 
-def _check_representable(estimator, theirs):
-    name = type(theirs).__name__
+def _check_representable(estimator, model):
+    name = type(model).__name__
     try:
-        theirs._validate_params()
+        model._validate_params()
     except ValueError as error:
         raise ValueError(f"{name} cannot represent this model: {error}") from None
-    outputs = {losses[theirs.loss].output for losses in LOSSES.values() if theirs.loss in losses}
-    if estimator.loss != theirs.loss or estimator.out_activation_ not in outputs:
+    outputs = {losses[model.loss].output for losses in LOSSES.values() if model.loss in losses}
+    if estimator.loss != model.loss or estimator.out_activation_ not in outputs:
         raise ValueError(
             f"{name} cannot represent this model: with loss={estimator.loss!r} its outputs are "
-            f"{estimator.out_activation_!r}, where {name} has loss={theirs.loss!r} and outputs among "
+            f"{estimator.out_activation_!r}, where {name} has loss={model.loss!r} and outputs among "
             f"{sorted(outputs)}"
         )
 
 
-def _copy_attributes(model, other):
+def _copy_attributes(source, target):
     for name in _SHARED_ATTRIBUTES:
-        if hasattr(model, name):
-            setattr(other, name, _copied(getattr(model, name)))
+        if hasattr(source, name):
+            setattr(target, name, _copied(getattr(source, name)))
 
 
 def _copied(value):
-    """A copy, with Python's own numbers for scalars of NumPy."""
+    """A copy, in which Python's numbers replace NumPy's scalars."""
     if isinstance(value, np.generic):
         return value.item()
     return [_copied(item) for item in value] if isinstance(value, list) else deepcopy(value)
 
 
-def _has_their_optimizer(estimator):
-    """Whether scikit-learn has the optimizer that trained the model, if one did, and its schedule."""
+def _has_sklearn_optimizer(estimator):
+    """Whether an optimizer has trained the model, and scikit-learn has it and its schedule."""
     if not hasattr(estimator, "_optimizer_state"):
         return False
     state = estimator._optimizer_state
     return state["solver"] in _OPTIMIZERS and state["settings"]["schedule"] != "cosine"
 
 
-def _their_optimizer(estimator, parameters):
+def _sklearn_optimizer(estimator, parameters):
     state = estimator._optimizer_state
     settings = optimizer_settings(estimator) | state["settings"]
     record = _OPTIMIZERS[state["solver"]]
@@ -115,10 +115,10 @@ def _their_optimizer(estimator, parameters):
 
 
 def from_sklearn(cls, model):
-    """An estimator of a class of ours that is the same model as a fitted one of scikit-learn's."""
-    theirs = MLPClassifier if is_classifier(cls()) else MLPRegressor
-    if not isinstance(model, theirs):
-        raise TypeError(f"model must be a fitted {theirs.__name__}, got {model!r}")
+    """The estimator of this class that is the same model as a fitted one of scikit-learn's."""
+    sklearn_class = MLPClassifier if is_classifier(cls()) else MLPRegressor
+    if not isinstance(model, sklearn_class):
+        raise TypeError(f"model must be a fitted {sklearn_class.__name__}, got {model!r}")
     check_is_fitted(model)
     estimator = cls(**deepcopy(model.get_params(deep=False)))
     _copy_attributes(model, estimator)
@@ -129,7 +129,7 @@ def from_sklearn(cls, model):
 
 
 def _set_stochastic_state(estimator, optimizer):
-    # What scikit-learn does not record is not known; the curves keep a value for each epoch.
+    # scikit-learn does not record these curves. They still have a value for each epoch.
     unknown = [np.nan] * len(estimator.loss_curve_)
     if is_classifier(estimator):
         estimator.accuracy_curve_ = unknown

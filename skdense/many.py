@@ -168,16 +168,16 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter
         except Exception as error:
             errors[i] = error
 
-    with ExitStack() as together:
+    with ExitStack() as all_unchanged:
         for estimator, attributes in zip(estimators, before, strict=True):
-            together.enter_context(unchanged_on_error(estimator, attributes))
+            all_unchanged.enter_context(unchanged_on_error(estimator, attributes))
         for i, (estimator, given) in enumerate(zip(estimators, inputs, strict=True)):
             if trains_alone(estimator):
                 alone.append(i)
                 continue
             with noting_errors(i):
                 estimator._validate_params()
-                with config_context(skip_parameter_validation=True):  # as within a fit
+                with config_context(skip_parameter_validation=True):  # as scikit-learn does in a fit
                     jobs[i] = prepare(estimator, given)
         note = trained and (lambda job: trained(job.estimator, job))
         if _train(list(jobs.values()), n_jobs, note):
@@ -187,7 +187,7 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter
                 finish(job, may_reach_max_iter)
         for i in alone:
             with noting_errors(i):
-                # Ctrl-C ends all fits, where that of a single one would keep what it has reached.
+                # Ctrl-C ends all fits here; a single fit would keep what it had reached.
                 _fit_alone(estimators[i], inputs[i], interrupts_raise=True)
                 if trained is not None:
                     trained(estimators[i], None)

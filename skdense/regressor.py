@@ -84,8 +84,9 @@ default='squared_error'
         Whether each epoch visits the samples in a new random order.
 
     random_state : int, RandomState instance or None, default=None
-        Source of the initial parameters, the validation split and the orders, drawn as MLPRegressor
-        draws them, and of a seed for dropout. An int makes a fit repeat bit for bit on one machine.
+        Source of the initial parameters, the validation split and the orders of the samples, drawn as
+        MLPRegressor draws them, and of a seed for dropout. An int makes a fit repeat bit for bit on
+        one machine.
 
     tol : float, default=1e-4
         An epoch is an improvement if the loss falls, or with early stopping the validation score
@@ -159,9 +160,9 @@ default='glorot_uniform'
         step to step and linearly; 0.5 is half an epoch. A cosine schedule begins after it.
 
     max_grad_norm : float, inf or None, default=None
-        Longest gradient of 'sgd', 'adam' and 'adamw': where the norm of the gradient, of all kernels
-        and biases together and with the penalty, is larger, the gradient is scaled down to this norm.
-        None and inf set no limit.
+        Limit on the norm of the gradient of 'sgd', 'adam' and 'adamw'. The norm is that of all kernels
+        and biases together, penalty included; a longer gradient is scaled down to the limit. None and
+        inf set none.
 
     validation_metric : {'r2', 'loss'}, default='r2'
         The score on validation samples, by which early stopping stops and keeps the best epoch: R2 or

@@ -40,17 +40,20 @@ class Continuous(Targets):
 
 
 def _as_numbers(y):
-    """The same y, with numbers for objects."""
+    """The numbers in y, which may be objects."""
     return y.astype(np.float64) if y.dtype.kind == "O" else y
 
 
 def fitted_continuous(estimator):
-    """The numbers that an estimator was fitted to, with a loss that has its outputs."""
+    """The targets that an estimator was fitted to.
+
+    Predictions depend on the loss only by its output activation, so any loss that has this one serves.
+    """
     return Continuous(loss_of(Continuous, estimator.out_activation_))
 
 
 def learn_continuous(estimator, y, goes_on):
-    """The numbers y, which has as many columns as before if training goes on."""
+    """The targets for y, which must have as many columns as before if training goes on."""
     targets = Continuous(estimator.loss)
     targets.check(y, "y")
     n_outputs = 1 if y.ndim == 1 else y.shape[1]

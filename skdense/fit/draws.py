@@ -10,7 +10,7 @@ from skdense.fit.validation import dropout_rates, hidden_sizes
 
 
 def draw(estimator, given, goes_on, targets, data, validation, random_state):
-    """The fields of a `Network` that depend on draws, which are made in MLPClassifier's order."""
+    """Draw in MLPClassifier's order; return the fields of a `Network` that depend on draws."""
     layer_sizes = (data.X.shape[1], *hidden_sizes(estimator), data.targets.shape[1])
     if goes_on:
         parameters = _earlier_parameters(estimator, layer_sizes)
@@ -18,7 +18,7 @@ def draw(estimator, given, goes_on, targets, data, validation, random_state):
         parameters = _initial_parameters(estimator, layer_sizes, random_state, data.X.dtype)
     rows, validation_rows = given.rows, given.validation_rows
     if estimator.solver == "lbfgs":
-        if rows is not None:
+        if rows is not None:  # its program reads all rows of its data
             data, rows = data.part(rows), None
     elif validation_rows is not None:
         validation = data
@@ -36,7 +36,10 @@ def draw(estimator, given, goes_on, targets, data, validation, random_state):
 
 
 def further_draws(estimator, network):
-    """The network with other draws, from a copy of its stream, and the same orders."""
+    """Yield the network with the other `n_init - 1` draws of its initial parameters.
+
+    All of them are drawn from one copy of its random state, so that all draws shuffle alike.
+    """
     stream = deepcopy(network.random_state)
     dtype = network.data.X.dtype
     for _ in range(estimator.n_init - 1):
@@ -95,6 +98,6 @@ def _split(estimator, targets, data, random_state):
 
 
 def _draw_dropout(estimator, random_state):
-    """A new seed, and the rate of each hidden layer; nothing, and no draw, if all rates are 0."""
+    """A new seed and the rate of each hidden layer; if all rates are 0, nothing is drawn."""
     rates = dropout_rates(estimator)
     return (random_state.randint(2**31), *rates) if any(rates) else ()

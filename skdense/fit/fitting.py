@@ -1,9 +1,10 @@
-"""Fitting one estimator: its job is prepared, trained, and becomes fitted attributes.
+"""Fitting one estimator: its job is prepared and trained, and becomes fitted attributes.
 
-TensorFlow is imported by the first fit, with the modules of `skdense.core` that train.
+The first fit imports TensorFlow, with those modules of `skdense.core` that train.
 """
 
 from contextlib import contextmanager
+from functools import partial
 
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.jobs import prepare
@@ -16,12 +17,12 @@ from skdense.fit.workers import warn_in_a_worker
 def fit_estimator(estimator, given, interrupts_raise=False):
     """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator.
 
-    Ctrl-C during the training keeps what was reached, unless interrupts_raise says otherwise.
+    Ctrl-C ends the training and keeps what was reached, or raises if interrupts_raise is true.
     """
     warn_in_a_worker()
     lbfgs = estimator.solver == "lbfgs"
     if not given.incremental:
-        # scipy reports an iteration when it is over, so that of lbfgs may begin one that never runs.
+        # scipy reports an iteration only at its end. The next task begins then, even after the last.
         context = estimator._init_callback_context(max_subtasks=estimator.max_iter + lbfgs)
     with unchanged_on_error(estimator):
         _raise_if_stopped()
@@ -55,17 +56,17 @@ def unchanged_on_error(estimator, before=None):
 
 
 def _train_stochastic(job, tasks):
-    """Train with sgd or adam; True if Ctrl-C ended it."""
-    estimator, alone, trainer = job.estimator, len(job.networks) == 1, active_trainer()
+    """Train by minibatches; return whether Ctrl-C ended the training."""
+    estimator, one_draw, trainer = job.estimator, len(job.networks) == 1, active_trainer()
     if trainer is not None and not trains_alone(estimator) and not job.incremental:
         return trainer.train([job])
 
     from skdense.core.host.training import train
     from skdense.core.machine.runtime import n_threads
 
-    watched = tasks and alone
+    reports_epochs = tasks and one_draw
     printer = trained = None
-    if estimator.verbose and alone:
+    if estimator.verbose and one_draw:
         printer = EpochPrinter(estimator, job.networks[0])
     elif estimator.verbose:
         trained = DrawPrinter(job.networks).print_draw
@@ -74,22 +75,20 @@ def _train_stochastic(job, tasks):
         stack.write_back()
         return stochastic_attributes(job, job.networks[0])
 
-    def observe(news, stack):
+    def observe(new_curves, stack):
         if printer:
-            printer.print_epochs(*news)
+            printer.print_epochs(*new_curves)
         if is_stopped():
             return True
-        if watched and len(news[0].loss):
+        if reports_epochs and len(new_curves[0].loss):
             return tasks.advance(stack.active.any(), lambda: attributes_now(stack))
         return False
 
-    n_stacks = 1 if alone else min(len(job.networks), n_threads())
-    group = job.spec, job.networks
     interrupted = train(
-        [group],
-        n_stacks,
+        [(job.spec, job.networks)],
+        min(len(job.networks), n_threads()),
         trained,
-        observe if printer or watched or trainer else None,
+        observe if printer or reports_epochs or trainer else None,
         each_epoch=tasks is not None,
     )
     if printer and job.networks[0].progress.converged:
@@ -98,31 +97,34 @@ def _train_stochastic(job, tasks):
 
 
 def trains_alone(estimator):
-    """Whether an estimator trains outside of stacks: by lbfgs, or watched epoch by epoch."""
+    """Whether an estimator cannot train with others: it uses lbfgs, or each epoch is reported."""
     return (
         estimator.solver == "lbfgs" or bool(estimator.verbose) or hasattr(estimator, "_skl_callbacks")
     )
 
 
 def _train_lbfgs(job, tasks):
-    """Train with lbfgs; True if Ctrl-C ended it."""
+    """Train by lbfgs; return whether Ctrl-C ended the training."""
     from skdense.core.host.lbfgs import minimize_loss
 
     estimator, job.minima = job.estimator, []
 
-    def observer(network):
-        watched = tasks and len(job.networks) == 1
+    reports_epochs = tasks and len(job.networks) == 1
+    for network in job.networks:
 
-        def advance(minimum):
+        def observe(minimum, network=network):
             if is_stopped():
                 return True
-            return watched and tasks.advance(True, lambda: lbfgs_attributes(job, network, minimum))
+            attributes = partial(lbfgs_attributes, job, network, minimum)
+            return reports_epochs and tasks.advance(True, attributes)
 
-        return advance if watched or active_trainer() else None
-
-    for network in job.networks:
         minimum = minimize_loss(
-            job.spec, network, estimator.max_iter, estimator.max_fun, estimator.tol, observer(network)
+            job.spec,
+            network,
+            estimator.max_iter,
+            estimator.max_fun,
+            estimator.tol,
+            observe if reports_epochs or active_trainer() else None,
         )
         job.minima.append(minimum)
         if minimum.interrupted:
@@ -136,7 +138,7 @@ def _raise_if_stopped():
 
 
 def _end_interrupted(job, interrupts_raise):
-    """After Ctrl-C raise, or warn and keep what was reached, if anything was."""
+    """After Ctrl-C, warn and keep what was reached; raise if that is nothing, or interrupts_raise."""
     if job.minima is None:
         n_iters = [network.progress.epochs for network in job.networks]
     else:

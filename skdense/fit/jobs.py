@@ -1,4 +1,4 @@
-"""From an estimator and its data to a job for the training core: all that precedes the first epoch."""
+"""From an estimator and its data to the networks to train: all that precedes the first epoch."""
 
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -22,10 +22,11 @@ _AUTO_BATCH = 200
 
 @dataclass(eq=False)
 class Job:
-    """One fit of an estimator: its networks, one for each initial draw, and what they go on from.
+    """One fit of an estimator that has been prepared, with a network for each initial draw.
 
-    `settings` are those of the optimizer. `minima` are the results of lbfgs, one for each network that
-    it was run on; None for sgd and adam.
+    `settings` are those of the optimizer, by name. `earlier_curves` are those of the fit that training
+    goes on from. `minima` are the results of lbfgs, one for each network that it was run on, and None
+    for other solvers.
     """
 
     estimator: Any
@@ -84,7 +85,7 @@ def _network(estimator, given, targets, start, drawn, random_state):
 
 
 def _hyper(estimator, loss, settings, dtype, max_epochs, n_samples, n_validation):
-    # XLA takes subnormal numbers for 0, and a unit without gradient would divide 0 by 0.
+    # XLA rounds subnormal numbers to 0. With such an epsilon a unit without gradient divides 0 by 0.
     epsilon = max(settings["epsilon"], float(np.finfo(dtype).tiny))
     schedule = SCHEDULES[settings["schedule"]].number
     return Hyper(
@@ -125,7 +126,7 @@ def _spec(estimator, targets, start, network):
 
 
 def _clips(estimator, dtype):
-    """Whether gradients are clipped: no number of the dtype exceeds a limit beyond its range."""
+    """Whether gradients are clipped. A limit that the dtype cannot represent is no limit."""
     return estimator.max_grad_norm is not None and estimator.max_grad_norm <= float(np.finfo(dtype).max)
 
 

@@ -15,7 +15,7 @@ from skdense.fit.validation import check_any_weight
 
 
 class Labels(Targets):
-    """Class labels: what binary, multiclass and multilabel targets have in common.
+    """What binary, multiclass and multilabel targets have in common.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Labels(Targets):
     def check(self, y, name):
         """Raise if y has labels that are not among the classes."""
         if self._are_numbers(y) and np.isin(y, self.classes).all():
-            return  # what follows checks more than numbers need, and takes longer than many a training
+            return  # `unique_labels` takes ten times as long, 0.2 ms for 150 labels
         labels = unique_labels(y)
         if len(np.setdiff1d(labels, self.classes)):
             raise ValueError(
@@ -84,7 +84,7 @@ class Labels(Targets):
     def encode(self, y):
         if self._are_numbers(y):
             return self._one_hot(y)
-        return self.binarizer.transform(y).astype(bool)  # one byte each, whatever the dtype of X
+        return self.binarizer.transform(y).astype(bool)  # a byte each is the least memory
 
     def _are_numbers(self, y):
         return y.ndim == 1 and y.dtype.kind in "biuf" and self.classes.dtype.kind in "biuf"
@@ -125,7 +125,7 @@ class Binary(Labels):
         if self.record.output == "identity":
             outputs = self._outputs(logits)
             return np.hstack([1 - outputs, outputs])
-        # Not 1 - p, which is 0 where the other class is a little too likely.
+        # `1 - expit(logits)` would round to 0 in float32 for logits from 17 on.
         probabilities = expit(np.hstack([-logits, logits]))
         return np.maximum(probabilities, np.finfo(logits.dtype).tiny, out=probabilities)
 
@@ -173,7 +173,8 @@ class Multilabel(Labels):
         return self.binarizer.inverse_transform(self._outputs(logits))
 
     def _log_probabilities(self, logits):
-        # The logarithm of what predict_proba returns, so that both rank labels alike, if it is not 0.
+        # The logarithm of what predict_proba returns, so that both rank labels alike, except where that
+        # is 0.
         probabilities = expit(logits)
         return np.log(probabilities, out=log_expit(logits), where=probabilities > 0)
 
@@ -182,19 +183,19 @@ _TYPES = {"binary": Binary, "multiclass": Multiclass, "multilabel-indicator": Mu
 
 
 def _type_of(binarizer, classes):
-    """The class of the targets for labels that a binarizer was fitted to."""
+    """The class of `Labels` for the labels that a binarizer was fitted to."""
     return OneClass if len(classes) == 1 else _TYPES[binarizer.y_type_]
 
 
 def fitted_labels(estimator):
-    """The labels that an estimator was fitted to, with a loss that has its outputs."""
+    """The targets that an estimator was fitted to; any loss of its output activation serves."""
     binarizer, classes = estimator._label_binarizer, estimator.classes_
     cls = _type_of(binarizer, classes)
     return cls(binarizer, classes, loss_of(cls, estimator.out_activation_))
 
 
 def learn_labels(estimator, y, given, goes_on):
-    """The labels that y has; where training goes on, it may have no others than before."""
+    """The targets for y, whose labels must be among the earlier ones if training goes on."""
     try:
         binarizer, classes = _learn_classes(estimator, y, given, goes_on)
         if (goes_on or given.incremental) and estimator.warm_start:
@@ -212,9 +213,7 @@ def _learn_classes(estimator, y, given, goes_on):
     """A fitted LabelBinarizer and the classes: of y, as given to `partial_fit`, or the earlier ones."""
     if goes_on and hasattr(estimator, "classes_"):  # else its weights were set by hand
         earlier = estimator.classes_
-        # Equal ones are the rule, and `unique_labels` takes the time of some training steps.
-        given_again = given.classes is None or np.array_equal(given.classes, earlier)
-        if not (given_again or np.array_equal(unique_labels(given.classes), earlier)):
+        if given.classes is not None and not np.array_equal(unique_labels(given.classes), earlier):
             raise ValueError(
                 f"`classes={given.classes!r}` is not the same as on last call to partial_fit, was: "
                 f"{earlier!r}"
@@ -246,7 +245,7 @@ def _check_discrete(y):
 
 
 def _class_factors(class_weight, y, y_val, weights, rows):
-    """The class weight of each sample of y and of y_val; "balanced" counts these rows of y alone.
+    """The class weight of each sample of y, and of y_val or None; "balanced" counts only `rows` of y.
 
     The factor of a multilabel sample is the product of a weight for each label, which depends on
     whether the sample has the label.
@@ -270,6 +269,6 @@ def _class_factors(class_weight, y, y_val, weights, rows):
 
 
 def _balance(counts):
-    """The factors that make classes of these weighted counts weigh the same; 0 for a count of 0."""
+    """The factors that give classes of these weighted counts equal weight; 0 for a count of 0."""
     balanced = np.zeros(len(counts))
     return np.divide(counts.sum(), np.count_nonzero(counts) * counts, out=balanced, where=counts > 0)

@@ -1,4 +1,4 @@
-"""What looks at a training from outside: verbose lines and scikit-learn's callbacks."""
+"""Observers of a training: the lines that `verbose` prints, and scikit-learn's callbacks."""
 
 from threading import Lock
 
@@ -6,7 +6,7 @@ from skdense.core.formulas.schedules import SCHEDULES
 
 
 class EpochPrinter:
-    """Prints the lines that MLPClassifier prints, with the score of any validation set."""
+    """Prints the lines that MLPClassifier prints, and the score of any validation set."""
 
     def __init__(self, estimator, network):
         self.is_validated = network.validation is not None
@@ -31,7 +31,7 @@ class EpochPrinter:
             self.learning_rate = rate
 
     def print_end(self):
-        """Say why the stopping rule stopped."""
+        """Print why the training has converged."""
         too_small = " Learning rate too small." if self.adaptive else ""
         print(f"{self.reason}{too_small} Stopping.")
 
@@ -50,13 +50,12 @@ class DrawPrinter:
 def outcome(network):
     """How a training ended, in words."""
     progress = network.progress
-    loss = network.curves.loss[-1] if progress.epochs else float("nan")
     score = f", best validation score: {progress.best:f}" if network.hyper.early_stopping else ""
-    return f"{progress.epochs:.0f} iterations, loss = {loss:.8f}{score}"
+    return f"{progress.epochs:.0f} iterations, loss = {network.last_loss:.8f}{score}"
 
 
 class FitPrinter:
-    """Prints how many of many fits are over, about ten times."""
+    """Prints, about ten times in all, how many of many fits are over."""
 
     def __init__(self, n_fits):
         self.n_fits, self.n_over = n_fits, 0
@@ -71,10 +70,10 @@ class FitPrinter:
 
 
 class EpochTasks:
-    """Presents the fit to the callbacks as a task, and every epoch of it as a task within.
+    """Reports a fit to scikit-learn's callbacks: the fit is a task, and each epoch a task within it.
 
-    Attributes are passed as a function, called only if a callback asks for the fitted estimator. Where
-    several networks are trained for one fit, their epochs are not presented.
+    Epochs are reported only if each_epoch is true. Attributes are passed as a function, which is called
+    only if a callback asks for the fitted estimator.
     """
 
     def __init__(self, estimator, context, given, each_epoch):

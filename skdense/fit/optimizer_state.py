@@ -1,6 +1,6 @@
-"""The optimizer of an estimator from call to call: what is kept, and how training starts with it.
+"""The optimizer of an estimator between calls: what is kept, and how training starts with it.
 
-An estimator keeps plain dicts, lists, arrays, numbers and text, by name: a saved model holds no class
+An estimator keeps a dict of plain Python values and arrays, by name. So a saved model contains no class
 of ours but the estimator's, and a later version can add settings.
 """
 
@@ -22,7 +22,7 @@ class Start(NamedTuple):
 
 
 def optimizer_settings(estimator):
-    """What an optimizer keeps as long as it lives: fields of `Hyper`, and the schedule by name."""
+    """The settings with which an optimizer is made: fields of `Hyper`, and the schedule by name."""
     schedule = estimator.learning_rate
     if estimator.solver in SCHEDULES[schedule].ignored_by:
         schedule = "constant"
@@ -43,9 +43,9 @@ def optimizer_settings(estimator):
 def start_training(estimator, loss, goes_on, incremental):
     """The `Start` of a training by this `Loss`.
 
-    `partial_fit` keeps the optimizer with the settings it was made with, whatever the parameters are by
-    now, as MLPClassifier does; a warm start makes a new one, and takes new patience if the last fit's
-    was exhausted. Both start with a new best where an epoch is judged by another criterion than before.
+    As in MLPClassifier, `partial_fit` keeps the optimizer and its settings, even if the estimator's
+    parameters have changed. A warm start makes a new optimizer, and counts epochs without improvement
+    from 0 if they ended the last fit. Both start with a new best if the criterion is another one.
     """
     early_stopping = estimator.early_stopping
     settings = optimizer_settings(estimator)
@@ -79,7 +79,7 @@ def optimizer_state(solver, settings, learning_rate, step, slots):
 
 
 def criterion(estimator, loss):
-    """What an epoch is judged by: the best by another criterion is nothing to compare with."""
+    """What epochs are judged by. Losses or scores are comparable only if it is the same."""
     judged_by = {"loss": estimator.loss}
     if loss.parameter is not None:
         judged_by[loss.parameter] = float(getattr(estimator, loss.parameter))
@@ -97,7 +97,7 @@ _SETTINGS_OF_0_1 = (
 
 
 def named_state(solver, values, learning_rate, step, slots):
-    """The state of an optimizer that version 0.1.0 has saved as a tuple."""
+    """The state of an optimizer from the tuple that version 0.1.0 saved."""
     settings = dict(zip(_SETTINGS_OF_0_1, values, strict=True))
     names = {schedule.number: name for name, schedule in SCHEDULES.items()}
     settings["schedule"] = names[settings["schedule"]]

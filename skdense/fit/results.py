@@ -1,4 +1,4 @@
-"""What the training of a job makes of its estimator: the best draw, checked, as fitted attributes."""
+"""After the training of a job: the best network is chosen, checked, and becomes fitted attributes."""
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,21 +13,21 @@ _STOCHASTIC_ATTRIBUTES = (
 
 
 def finish(job, may_reach_max_iter=False):
-    """Set the fitted attributes of the best draw on the estimator, once it is checked; return them."""
+    """Set the fitted attributes of the best network on the estimator; return them.
+
+    Raises if no network is finite, and warns of other failures: of `max_iter` reached only unless
+    may_reach_max_iter.
+    """
     if job.minima is None:
-        losses = [
-            network.curves.loss[-1] if network.curves and len(network.curves.loss) else np.nan
-            for network in job.networks
-        ]
-        ranks = losses
+        ranks = losses = [network.last_loss for network in job.networks]
         if job.estimator.early_stopping:
             ranks = [-network.progress.best for network in job.networks]
     else:
         ranks = losses = [minimum.loss for minimum in job.minima]
     init_losses = np.full(len(job.networks), np.nan)
-    init_losses[: len(losses)] = losses
-    # The lowest rank, among finite networks if there is one.
+    init_losses[: len(losses)] = losses  # Ctrl-C may have ended lbfgs before the last network
     finite = [*map(_is_finite, job.networks)]
+    # The best has the lowest rank of the finite networks, or of all if none is finite.
     best = min(range(len(ranks)), key=lambda i: (not finite[i], np.isnan(ranks[i]), ranks[i]))
     network = job.networks[best]
     if not finite[best]:
@@ -49,7 +49,7 @@ def finish(job, may_reach_max_iter=False):
 
 
 def stochastic_attributes(job, network):
-    """What a network that is trained, or in training, sets on its estimator."""
+    """The fitted attributes from a network that sgd, adam or adamw has trained, or is training."""
     progress = network.progress
     early_stopping = job.estimator.early_stopping
     attributes = _parameter_attributes(job, network.best_parameters or network.parameters)
@@ -74,7 +74,7 @@ def stochastic_attributes(job, network):
 
 
 def lbfgs_attributes(job, network, minimum):
-    """What lbfgs sets on an estimator, which is less than sgd and adam do."""
+    """The fitted attributes from a network that lbfgs has trained: without curves and best loss."""
     return _parameter_attributes(job, network.parameters) | {
         "loss_": minimum.loss,
         "n_iter_": minimum.n_iter,

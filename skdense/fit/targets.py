@@ -1,7 +1,7 @@
-"""What y is: how it becomes targets of the network, and what the network's logits say of it.
+"""What y is: how it becomes targets of the network, and how the network's logits become predictions.
 
-There is a class for each type of target, in scikit-learn's sense: `labels` and `continuous` have them,
-and no other module asks which one y is. Nothing here imports TensorFlow.
+Each type of target, in scikit-learn's sense, is a class in `labels` or `continuous`. No other module
+asks which type y has. Nothing here imports TensorFlow.
 """
 
 from skdense.core.formulas.losses import LOSSES
@@ -43,11 +43,11 @@ class Targets:
         self.loss, self.record = loss, LOSSES[self.type][loss]
 
     def check(self, y, name):
-        """Raise unless y, of this name, is of this type."""
+        """Raise unless y is of this type; the error calls it by this name."""
         raise NotImplementedError
 
     def weights(self, samples, validation, rows):
-        """The weights of checked samples, and of those to validate on; these rows are trained on."""
+        """The weights of checked samples and of those to validate on; `rows` are trained on."""
         return samples.weights, validation and validation.weights
 
     def encode(self, y):
@@ -63,11 +63,11 @@ class Targets:
         return data, Data(validation.X, self.encode(validation.y), validation_weights)
 
     def decode(self, logits):
-        """The predictions. As other methods that are given logits, it may overwrite them."""
+        """The predictions. Like every method that takes logits, it may overwrite them."""
         raise NotImplementedError
 
 
 def loss_of(targets, out_activation):
-    """The name of a loss that has these outputs, among the losses of a type of targets."""
+    """The name of a loss for these `Targets`, a class or an instance, with this output activation."""
     losses = LOSSES[targets.type].items()
     return next(name for name, record in losses if record.output == out_activation)

@@ -1,4 +1,4 @@
-"""Who trains the networks of fits: each fit itself, or a trainer that joins them with others."""
+"""Who trains the networks of fits: each fit its own, or a trainer that joins those of many fits."""
 
 from contextlib import contextmanager
 from contextvars import ContextVar

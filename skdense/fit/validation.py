@@ -15,8 +15,8 @@ from skdense.fit.callers import warn_at_caller
 class FitInput(NamedTuple):
     """The arguments of `fit` and `partial_fit`, as the user passed them.
 
-    An ensemble also says which rows of X to train on, and by which of them to stop early: None for all,
-    and for a split of the network's own. So all of its networks share one X.
+    An ensemble, whose networks share one X, also says which rows to train on and which rows to validate
+    on for early stopping. None means all rows, and a split of the network's own.
     """
 
     X: object
@@ -44,11 +44,11 @@ class Samples(NamedTuple):
 
 
 _FEWEST_TO_COMPARE = 10
-"""Fewer rows may lie outside of the range of others by chance."""
+"""With fewer rows, most values may lie outside of the range of others by chance."""
 
 
 def validated(estimator, X, y="no_validation", **checks):
-    """What scikit-learn's `validate_data` returns; an error about NaN names what accepts them."""
+    """Call `validate_data`; an error about NaN also names the estimators that accept it."""
     try:
         return validate_data(estimator, X, y, accept_sparse="csr", **checks)
     except ValueError as error:
@@ -119,30 +119,25 @@ def dropout_rates(estimator):
 def check_samples(estimator, given, goes_on):
     """The `Samples` to train on, and those to validate on or None.
 
-    Sets the number and the names of the features on the estimator, or where training goes on checks
-    against them.
+    The number and the names of the features are set on the estimator, or, where training goes on,
+    compared with the estimator's.
     """
-    X, y = _check_arrays(estimator, given, goes_on)
-    weights = _check_weights(given.sample_weight, X, "sample_weight", given.rows)
-    return Samples(X, y, weights), _check_validation_set(estimator, given, X, y)
-
-
-def _check_arrays(estimator, given, goes_on):
-    """X as a float array or CSR matrix, and y, of one dimension where it has one column."""
     checks = {"multi_output": True, "order": "C", "dtype": float_dtypes(estimator)}
     X, y = validated(estimator, given.X, given.y, **checks, reset=not goes_on)
     if goes_on and estimator.dtype is None:
         X = X.astype(estimator.coefs_[0].dtype, copy=False)
-    return X, one_column(y)
+    y = one_column(y)
+    weights = _check_weights(given.sample_weight, X, "sample_weight", given.rows)
+    return Samples(X, y, weights), _check_validation_set(estimator, given, X, y)
 
 
 def float_dtypes(estimator):
-    """The dtypes that X may have: both floats, of which it keeps its own, or the estimator's."""
+    """The dtypes that X may have: the estimator's, or both floats if it has none."""
     return (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
 
 
 def one_column(y, name="y"):
-    """The same y, of one dimension if it has one column."""
+    """Return y, as one dimension if it has one column."""
     if y.ndim == 1 or y.shape[1] > 1:
         return y
     warn_at_caller(
@@ -179,7 +174,7 @@ def _check_validation_set(estimator, given, X, y):
 def _warn_if_not_transformed(X, X_val):
     """Warn if most values of X_val lie outside of the range that their feature has in X."""
     if issparse(X) or issparse(X_val):
-        return  # zeros, which are most values, stay zeros where sparse features are scaled
+        return  # most values are zeros, which are zeros in scaled sparse features, too
     if min(len(X), len(X_val)) < _FEWEST_TO_COMPARE:
         return
     inside = np.mean((X_val >= X.min(axis=0)) & (X_val <= X.max(axis=0)))
@@ -200,6 +195,6 @@ def _check_weights(weights, X, name, rows=None):
 
 
 def check_any_weight(weights, name, rows=None):
-    """Raise if all weights are zero, or those of these rows."""
+    """Raise if all weights are zero; of the weights in `rows` if given."""
     if not (weights if rows is None else weights[rows]).any():
         raise ValueError(f"{name} must leave a sample with a positive weight: all weights are zero")

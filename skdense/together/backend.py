@@ -60,7 +60,7 @@ class TogetherBackend(ParallelBackendBase):
             _filters.keep()
 
     def submit(self, func, callback=None):
-        """Take a task. In a thread whose task is over, it belongs to the call of that task."""
+        """Take a task. One submitted in the thread of a task that is over belongs to its call."""
         here = current_task()
         task = Task(here.call if here is not None and here.is_over else self.call, func, callback)
         if not task.call.meeting.take(task):
@@ -75,7 +75,7 @@ class TogetherBackend(ParallelBackendBase):
         """Return the result of a task that is over, or raise its error."""
         if task.error is not None:
             raise task.error
-        # A generator that nobody holds any more ends its call, so no result is kept here.
+        # No reference stays: the result may be a generator, which ends its call when it is deleted.
         result, task.result = task.result, None
         return result
 

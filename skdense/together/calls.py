@@ -12,16 +12,12 @@ _JOIN_SECONDS = 0.4
 """How long an abort waits for its threads, which cannot be stopped outside of the training."""
 
 
-class _ThisThread(threading.local):
-    task = None
-
-
-_here = _ThisThread()
+_here = threading.local()
 
 
 def current_task():
     """The task that runs in this thread, or None."""
-    return _here.task
+    return getattr(_here, "task", None)
 
 
 class Task:
@@ -45,7 +41,7 @@ class Task:
         except BaseException as error:
             self.error, self.traceback = error, error.__traceback__
         self.function = self.context = None
-        # Leave first: joblib's callback runs the generator of further tasks, which may itself fit.
+        # The core is free before joblib's callback runs the generator of tasks, which may itself fit.
         self.call.meeting.leave(self)
         self.call.report(self)
 
@@ -74,8 +70,8 @@ class Task:
 class Call:
     """One call of `Parallel`, and its tasks.
 
-    `caller` is the task that makes the call, or None if the call is made outside of any task. A thread
-    waits for the results within the call as a context. A task's error gets its traceback back there.
+    `caller` is the task that makes the call, or None outside of any task. The call is a context: joblib
+    waits for results in it, and when it ends, the error of a task gets its traceback back.
 
     Attributes
     ----------
@@ -84,7 +80,7 @@ class Call:
     stop : threading.Event
         Set when nobody waits for the results any more, of this call or of one around it.
     has_own_slot : bool
-        Whether one of its tasks may begin even if no core is idle. Set after the call was stuck.
+        Whether one of its tasks may begin even if no core is idle. Set once the call has been stuck.
     """
 
     def __init__(self, meeting, caller, n_jobs, raise_early_error):
@@ -98,7 +94,7 @@ class Call:
         self.waiter = None
 
     def __enter__(self):
-        # joblib would lose an error of the generator of tasks if all tasks before it were over.
+        # joblib would lose an error of the generator of tasks if all earlier tasks were over.
         try:
             self.raise_early_error()
         except BaseException as error:
@@ -159,7 +155,7 @@ class Call:
 
 
 def end_unstarted(task):
-    """End a task of an aborted call before it has begun."""
+    """End a task that will not begin, because its call was aborted."""
     task.is_over, task.error = True, KeyboardInterrupt()
     task.hand_over()
 

@@ -1,4 +1,4 @@
-"""Training the networks of many jobs: which of them share data and a program, and where they train."""
+"""Training the networks of many jobs: which share data and a program, in which process they train."""
 
 from collections import Counter
 from threading import Event, Lock
@@ -21,7 +21,7 @@ from skdense.core.network import Data
 _MAX_GROUP_BYTES = 2**28
 """The most bytes of features in a group of networks."""
 _PROGRAM_SECONDS = 0.3
-"""How much longer networks may train because of padding, to have one program less."""
+"""How much longer networks may train because of padding if that saves compiling a program."""
 
 
 def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
@@ -109,14 +109,14 @@ def _share_equal_data(jobs):
 
 
 def _sample(array):
-    """A key that few unequal arrays share."""
+    """A key that equal arrays share, and few others do."""
     values = array.data if issparse(array) else np.ravel(array, order="K")
     sample = values[:: max(1, len(values) // 64)].tobytes()
     return issparse(array), array.shape, array.dtype, sample
 
 
 def _are_equal(a, b):
-    """Whether two arrays, or two matrices, of the same sample are equal."""
+    """Whether two arrays or two matrices with the same key are equal."""
     if a is b:
         return True
     if issparse(a):
@@ -128,7 +128,7 @@ def _are_equal(a, b):
 def _own_streams(jobs):
     """Give jobs that share a generator new generators, with seeds drawn from the shared one.
 
-    With one generator they would have to train in turn.
+    With a shared generator they would have to train in turn.
     """
     users = {}
     for job in jobs:
@@ -183,23 +183,24 @@ def _seconds(network):
 
 def _merged(networks):
     """Merge networks of similar widths where padding costs less time than one more program."""
-    of_sizes = {}
+    by_sizes = {}
     for network in networks:
-        of_sizes.setdefault(padded_sizes([network]), []).append(network)
-    merged, sizes = [], None
-    for its_sizes, group in sorted(of_sizes.items()):
-        both = its_sizes if sizes is None else tuple(map(max, sizes, its_sizes))
+        by_sizes.setdefault(padded_sizes([network]), []).append(network)
+    merged = []
+    for sizes, group in sorted(by_sizes.items()):
         if merged:
-            together = sum(training_seconds(network, both) for network in merged[-1] + group)
-            apart = sum(training_seconds(network, sizes) for network in merged[-1])
-            apart += sum(training_seconds(network, its_sizes) for network in group)
-            if together - apart < _PROGRAM_SECONDS:
-                merged[-1] += group
-                sizes = both
+            last_sizes, last = merged[-1]
+            common = tuple(map(max, last_sizes, sizes))
+            apart = _total_seconds(last, last_sizes) + _total_seconds(group, sizes)
+            if _total_seconds(last + group, common) - apart < _PROGRAM_SECONDS:
+                merged[-1] = common, last + group
                 continue
-        merged.append(group)
-        sizes = its_sizes
-    return merged
+        merged.append((sizes, group))
+    return [group for _, group in merged]
+
+
+def _total_seconds(networks, layer_sizes):
+    return sum(training_seconds(network, layer_sizes) for network in networks)
 
 
 def _parts(networks):

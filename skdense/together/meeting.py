@@ -28,11 +28,11 @@ A caller takes about 0.01 s to notice results, after which it may bring new task
 _IDLE_CORE_SECONDS = 0.2
 """The same if tasks are at work or train, but a core is idle."""
 _STALLED_SECONDS = 1.0
-"""The same if no core is idle: a task at work may itself wait for one whose networks wait."""
+"""The same if no core is idle: a task at work may itself be waiting for one that waits here."""
 
 
 class _Request:
-    """The jobs that a task waits for; `error` is what their training has raised, or None."""
+    """The jobs that a task waits for, and the error of their training, or None."""
 
     def __init__(self, task, jobs, trained):
         self.task, self.jobs, self.trained = task, jobs, trained
