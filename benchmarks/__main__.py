@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sklearn.exceptions import ConvergenceWarning
 
-from benchmarks import accuracy, costs, environment, plots, search, speed, tabular
+from benchmarks import accuracy, costs, environment, intervals, plots, search, speed, standings, tabular
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent.parent / "README.md"
@@ -34,8 +34,12 @@ SUITES = {
     ),
     "search": (search.run, search.to_markdown, None, "many fits that train together"),
     "accuracy": (
-        tabular.run, tabular.to_markdown, plots.tabular,
-        "the default for tables and other models on real ones",
+        tabular.run, standings.to_markdown, plots.tabular,
+        "the default for tables and its rivals on real ones",
+    ),
+    "intervals": (
+        intervals.run, intervals.to_markdown, None,
+        "the intervals of the default for tables and those of MAPIE",
     ),
 }  # fmt: skip
 

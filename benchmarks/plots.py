@@ -9,7 +9,6 @@ import pandas as pd
 
 # Okabe and Ito's colours, told apart by readers who are colour-blind; a marker for each as well.
 OURS, THEIRS = "#0072B2", "#D55E00"
-COLOURS = (OURS, THEIRS, "#CC79A7", "#E69F00", "#009E73")
 STYLE = {
     "LowLevelMLP": (OURS, "o"),
     "MLP": (THEIRS, "s"),
@@ -95,30 +94,40 @@ def growth(points, path):
 def tabular(rows, path):
     """For each task, the mean score over the tables against the seconds of a fit.
 
-    A bar is a standard error over the tables. Each table's mean over the models is subtracted first,
-    because some tables are harder than others for all models.
+    Of the groups of tables in which nobody is left out.
     """
-    from benchmarks.tabular import SCORES, means
+    from benchmarks.benchmark_utils.tables import GROUPS
+    from benchmarks.standings import SCORES, by_contestant, of_tables
 
+    table = of_tables(rows)
+    table = table[table.group.isin([group.name for group in GROUPS if not group.too_slow])]
     with plt.rc_context({"font.size": 13}):  # legible where the picture is 500 pixels wide
-        figure, axes = plt.subplots(2, figsize=(8.5, 6.2), sharex=True, layout="constrained")
+        figure, axes = plt.subplots(2, figsize=(8.5, 8), sharex=True, layout="constrained")
         for axis, (task, (title, _)) in zip(axes, SCORES.items()):
-            score, _, seconds = means(rows, task)
-            seconds = seconds.mean()
-            errors = score.sub(score.mean(axis=1), axis=0).sem()
-            for k, (estimator, y) in enumerate(score.mean().items()):
-                style = {"color": COLOURS[k], "fmt": "osD^v"[k], "ms": 9, "capsize": 4}
-                axis.errorbar(seconds[estimator], y, errors[estimator], **style)
-                side, shift = ("left", 7) if seconds[estimator] == seconds.min() else ("right", -7)
-                place = (seconds[estimator], y), (shift, -14)
-                axis.annotate(estimator, *place, textcoords="offset points", ha=side, color=COLOURS[k])
-            axis.set(
-                xscale="log", ylabel=f"mean {title}", title=f"{task}, {len(score)} tables: better is up"
+            of_task = table[table.task == task]
+            score, seconds = (by_contestant(of_task, value) for value in ("score", "seconds"))
+            axis.set(xscale="log", ylabel=f"mean {title}")
+            axis.set_title(
+                f"{task}, {len(score)} tables of {of_task.rows.min():,} to {of_task.rows.max():,} rows"
             )
-            axis.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
             axis.grid(alpha=0.3)
-        axes[-1].set_xlabel("processor seconds of a fit: quicker is left")
+            _named_points(axis, seconds.mean(), score.mean())
+        axes[-1].set_xlabel("processor seconds of a fit (log): better is up, quicker is left")
         _save(figure, path)
+
+
+def _named_points(axis, x, y):
+    """A point for each name, the first in our colour; names that would overlap are moved up."""
+    colours = dict.fromkeys(x.index, THEIRS) | {x.index[0]: OURS}
+    axis.scatter(x, y, c=list(colours.values()))
+    axis.set_xlim(right=x.max() * (x.max() / x.min()) ** 0.3)
+    low, high = axis.get_ylim()
+    free = low
+    for name, height in y.sort_values().items():
+        free = max(height, free)
+        axis.text(x[name], free, f"  {name}", color=colours[name], va="center")
+        free += 0.06 * (high - low)
+    axis.set_ylim(low, max(high, free))
 
 
 def _save(figure, path):

@@ -4,6 +4,8 @@ Settings may be chosen on the sets of `chosen_on`; results are reported on those
 which nothing was seen before. Both are every other name of the alphabet.
 """
 
+import math
+from collections import namedtuple
 from functools import partial
 
 import numpy as np
@@ -12,7 +14,14 @@ from sklearn.model_selection import train_test_split
 
 from benchmarks.benchmark_utils.data import Unavailable
 
-MAX_ROWS = 3000
+# Tables of at most so many rows, how many random splits of each are measured, and which contestants are
+# left out since one fit takes many minutes.
+Group = namedtuple("Group", "name max_rows splits too_slow")
+GROUPS = (
+    Group("at most 3,000 rows", 3_000, 3, ()),
+    Group("3,001 to 19,999 rows", 19_999, 2, ()),
+    Group("20,000 rows and more", math.inf, 1, ("8 x RealMLP_TD_S", "TabM_D")),
+)
 
 
 def _r(package, item, target, drop=()):
@@ -94,11 +103,16 @@ def reported_on(task):
     return sorted(TABLES[task])[1::2]
 
 
-def load(task, name):
-    """At most `MAX_ROWS` rows of a DataFrame of floats and categories, and y."""
+def group_of(n_rows):
+    """The group of a table with so many rows."""
+    return next(group for group in GROUPS if n_rows <= group.max_rows)
+
+
+def load(task, name, max_rows=None):
+    """A DataFrame of floats and categories, and y; `max_rows` of them drawn at random, or all."""
     X, y = TABLES[task][name]()
-    if len(X) > MAX_ROWS:
-        X = X.sample(MAX_ROWS, random_state=0)
+    if max_rows is not None and len(X) > max_rows:
+        X = X.sample(max_rows, random_state=0)
         y = y[X.index]
     numbers = X.select_dtypes("number").columns
     X = X.astype({name: "float64" if name in numbers else "category" for name in X.columns})
@@ -107,8 +121,8 @@ def load(task, name):
     return X.reset_index(drop=True), np.unique(y.astype(str), return_inverse=True)[1]
 
 
-def split(task, name, seed):
+def split(task, name, seed, max_rows=None):
     """Three quarters to fit to, a quarter held out; classes keep their shares."""
-    X, y = load(task, name)
+    X, y = load(task, name, max_rows)
     stratify = y if task == "classification" else None
     return train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=seed)

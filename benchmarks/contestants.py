@@ -1,0 +1,102 @@
+"""The models that are compared on tables: each with its defaults, on one thread.
+
+They take a DataFrame of numbers and categories with missing values. Without its package, a model is
+left out.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+NUMBERS = make_column_selector(dtype_include="number")
+CATEGORIES = make_column_selector(dtype_include="category")
+KINDS = {"classification": "Classifier", "regression": "Regressor"}
+# Name: the package it is from. The first is ours.
+PACKAGES = {
+    "make_tabular": "skdense",
+    "RealMLP_TD_S": "pytabkit",
+    "8 x RealMLP_TD_S": "pytabkit",
+    "TabM_D": "pytabkit",
+    "CatBoost": "catboost",
+    "LightGBM": "lightgbm",
+    "XGBoost": "xgboost",
+    "HistGradientBoosting": "sklearn.ensemble",
+    "MLP": "sklearn.neural_network",
+    "linear model": "sklearn.linear_model",
+}
+LEGEND = """\
+*make_tabular*, *MLP* and *linear model* stand for make_tabular_classifier, MLPClassifier and
+LogisticRegression, or for make_tabular_regressor, MLPRegressor and Ridge. The settings of
+make_tabular were chosen on other tables. The rivals have their defaults, but LogisticRegression
+`max_iter=1000`, and get what they need: MLP, LogisticRegression and Ridge one-hot categories, and
+numbers that are imputed and scaled; RealMLP and TabM imputed numbers; CatBoost a category for missing
+categories; MLPRegressor a scaled target. *8 x RealMLP_TD_S* is pytabkit's own ensemble of eight
+(`n_cv=8`)."""
+
+
+def installed():
+    """The names of the contestants that this machine has."""
+    return [name for name, package in PACKAGES.items() if find_spec(package.partition(".")[0])]
+
+
+def make(name, task, X, seed):
+    """A contestant for a table, not yet fitted."""
+    kind = KINDS[task]
+    package = import_module(PACKAGES[name])
+    match name:
+        case "make_tabular":
+            return getattr(package, f"make_tabular_{kind.lower()}")(random_state=seed)
+        case "RealMLP_TD_S" | "TabM_D":
+            return _of_pytabkit(package, f"{name}_{kind}", seed)
+        case "8 x RealMLP_TD_S":
+            return _of_pytabkit(package, f"RealMLP_TD_S_{kind}", seed, n_cv=8)
+        case "CatBoost":
+            settings = {"thread_count": 1, "verbose": False, "allow_writing_files": False}
+            model = getattr(package, f"CatBoost{kind}")
+            model = model(random_seed=seed, cat_features=CATEGORIES(X), **settings)
+            return make_pipeline(FunctionTransformer(_named_missing), model)
+        case "LightGBM":
+            return getattr(package, f"LGBM{kind}")(random_state=seed, n_jobs=1, verbose=-1)
+        case "XGBoost":
+            return getattr(package, f"XGB{kind}")(random_state=seed, n_jobs=1, enable_categorical=True)
+        case "HistGradientBoosting":
+            return getattr(package, f"HistGradientBoosting{kind}")(random_state=seed)
+        case "MLP":
+            model = _after_columns(getattr(package, f"MLP{kind}")(random_state=seed))
+            return model if kind == "Classifier" else _scaled_target(model)
+        case "linear model":
+            return _after_columns(
+                LogisticRegression(max_iter=1000) if kind == "Classifier" else Ridge()
+            )
+
+
+def _of_pytabkit(package, name, seed, **settings):
+    """Numbers imputed, categories as they are, before a model of pytabkit."""
+    model = getattr(package, name)(random_state=seed, device="cpu", n_threads=1, **settings)
+    numbers = SimpleImputer(strategy="median", add_indicator=True)
+    steps = make_column_transformer(
+        (numbers, NUMBERS), ("passthrough", CATEGORIES), verbose_feature_names_out=False
+    )
+    return make_pipeline(steps.set_output(transform="pandas"), model)
+
+
+def _named_missing(X):
+    """CatBoost takes no missing categories."""
+    categories = CATEGORIES(X)
+    return X.assign(**X[categories].astype(object).fillna("missing"))
+
+
+def _after_columns(last):
+    """Numbers imputed and scaled, categories one-hot, before an estimator that takes numbers only."""
+    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    categories = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=5)
+    return make_pipeline(make_column_transformer((numbers, NUMBERS), (categories, CATEGORIES)), last)
+
+
+def _scaled_target(regressor):
+    return TransformedTargetRegressor(regressor, transformer=StandardScaler())
