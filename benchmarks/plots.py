@@ -94,7 +94,9 @@ def growth(points, path):
 def tabular(rows, path):
     """For each task, the mean score over the tables against the seconds of a fit.
 
-    Of the groups of tables in which nobody is left out.
+    The tables are those of the groups in which nobody is left out. A bar is a standard error over the
+    tables. Each table's mean over the models is subtracted first, because some tables are harder than
+    others for all models.
     """
     from benchmarks.benchmark_utils.tables import GROUPS
     from benchmarks.standings import SCORES, by_contestant, of_tables
@@ -111,15 +113,17 @@ def tabular(rows, path):
                 f"{task}, {len(score)} tables of {of_task.rows.min():,} to {of_task.rows.max():,} rows"
             )
             axis.grid(alpha=0.3)
-            _named_points(axis, seconds.mean(), score.mean())
+            errors = score.sub(score.mean(axis=1), axis=0).sem()
+            _named_points(axis, seconds.mean(), score.mean(), errors)
         axes[-1].set_xlabel("processor seconds of a fit (log): better is up, quicker is left")
         _save(figure, path)
 
 
-def _named_points(axis, x, y):
+def _named_points(axis, x, y, errors):
     """A point for each name, the first in our colour; names that would overlap are moved up."""
     colours = dict.fromkeys(x.index, THEIRS) | {x.index[0]: OURS}
-    axis.scatter(x, y, c=list(colours.values()))
+    for name, colour in colours.items():
+        axis.errorbar(x[name], y[name], errors[name], color=colour, fmt="o", capsize=4, alpha=0.8)
     axis.set_xlim(right=x.max() * (x.max() / x.min()) ** 0.3)
     low, high = axis.get_ylim()
     free = low
