@@ -12,8 +12,9 @@ from threadpoolctl import threadpool_info
 import skdense
 
 PACKAGES = (
-    "skdense tensorflow scikit-learn numpy scipy joblib benchopt torch skorch keras pytabkit".split()
-)
+    "skdense tensorflow scikit-learn numpy scipy joblib benchopt torch skorch keras "
+    "pytabkit catboost lightgbm xgboost MAPIE skrub"
+).split()
 PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "BLIS_", "TF_", "XLA_", "LOKY_")
 
 

@@ -18,8 +18,8 @@ from benchmarks.benchmark_utils.data import Unavailable
 # left out since one fit takes many minutes.
 Group = namedtuple("Group", "name max_rows splits too_slow")
 GROUPS = (
-    Group("at most 3,000 rows", 3_000, 3, ()),
-    Group("3,001 to 19,999 rows", 19_999, 2, ()),
+    Group("at most 3,000 rows", 3_000, 2, ()),
+    Group("3,001 to 19,999 rows", 19_999, 1, ("TabM_D",)),
     Group("20,000 rows and more", math.inf, 1, ("8 x RealMLP_TD_S", "TabM_D")),
 )
 
