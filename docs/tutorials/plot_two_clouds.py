@@ -14,8 +14,9 @@ different result?* And *why does it get worse with wider layers?* This tutorial 
 # A thousand samples around (0, 3) are class 0, a thousand around (3, 0) class 1. They come in that
 # order, class 0 first, in float32.
 
-# sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_thumbnail_number = 4
 import copy
+import textwrap
 import warnings
 from itertools import pairwise
 
@@ -26,6 +27,7 @@ from sklearn.inspection import DecisionBoundaryDisplay
 
 from skdense import LowLevelMLPClassifier, fit_many
 from skdense.datasets import make_two_clouds
+from skdense.exceptions import CollapseWarning
 from skdense.inspection import dead_units, study_seeds
 
 X, y = make_two_clouds(random_state=0)
@@ -63,15 +65,15 @@ def make_network(width=2, **changes):
     return LowLevelMLPClassifier(**{**settings, **changes})
 
 
-def report(network, first_epoch):
-    """Print the loss and the accuracy of every tenth epoch."""
-    for epoch in range(first_epoch + 9, len(network.loss_curve_) + 1, 10):
+def report(network, epochs):
+    """Print the loss and the accuracy of some epochs."""
+    for epoch in epochs:
         loss, accuracy = network.loss_curve_[epoch - 1], network.accuracy_curve_[epoch - 1]
         print(f"epoch {epoch:3d}   loss {loss:.6f}   accuracy {accuracy:.4f}")
 
 
 network = make_network(random_state=2, warm_start=True).fit(X, y)
-report(network, first_epoch=1)
+report(network, epochs=[1, 10, 50, 100])
 print(f"accuracy after 100 epochs: {network.score(X, y):.4f}")
 
 # %%
@@ -79,7 +81,7 @@ print(f"accuracy after 100 epochs: {network.score(X, y):.4f}")
 # curves grow: 500 epochs more.
 
 network.set_params(max_iter=500).fit(X, y)
-report(network, first_epoch=101)
+report(network, epochs=[200, 400, 600])
 print(f"accuracy after 600 epochs: {network.score(X, y):.4f}")
 
 # %%
@@ -139,8 +141,18 @@ print("same parameters:", all((a == b).all() for a, b in zip(once.coefs_, again.
 # %%
 # What a collapsed network looks like
 # -----------------------------------
-# Some of these runs have an accuracy of exactly one half. They have *collapsed*. Look at the values
-# of the hidden units, over all samples, of one that has and of one that has not.
+# Some of these runs have an accuracy of exactly one half. They have *collapsed*. A fit that ends like
+# this warns with a :class:`~skdense.exceptions.CollapseWarning`, which is a ConvergenceWarning and so was
+# silenced above. Here it is:
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always", CollapseWarning)
+    collapsed = make_network(random_state=0).fit(X, y)
+print(textwrap.fill(f"CollapseWarning: {caught[-1].message}", 100))
+
+# %%
+# The sections below show why the advice is right. First look at the values of the hidden units, over all
+# samples, of this network and of one that has not collapsed.
 
 
 def hidden_values(network, X):
@@ -152,7 +164,7 @@ def hidden_values(network, X):
     return values
 
 
-sound, collapsed = study.estimators[2], study.estimators[0]
+sound = study.estimators[2]
 for name, network in [("sound", sound), ("collapsed", collapsed)]:
     outputs = network.predict_proba(X)[:, 1]
     print(f"{name}: outputs from {outputs.min():.4f} to {outputs.max():.4f}")
@@ -326,14 +338,14 @@ for name in starts:
 
 # %%
 
-figure, axes = plt.subplots(1, len(starts), figsize=(12, 3.2), sharey=True, layout="constrained")
-for axis, name in zip(axes, starts):
-    n_collapsed, n_diverged, _ = np.array([fate[name, width] for width in widths]).T
-    axis.bar(range(len(widths)), n_collapsed, color="tab:orange", label="collapsed")
-    axis.bar(range(len(widths)), n_diverged, bottom=n_collapsed, color="tab:purple", label="diverged")
-    axis.set(title=name, xlabel="width", xticks=range(len(widths)), xticklabels=widths)
+figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharey=True, layout="constrained")
+for axis, title, column in zip(axes, ("collapsed", "diverged"), (0, 1)):
+    for name, marker in zip(starts, "osD^v"):
+        counts = [fate[name, width][column] for width in widths]
+        axis.plot(range(len(widths)), counts, marker=marker, label=name, alpha=0.8)
+    axis.set(title=title, xlabel="width", xticks=range(len(widths)), xticklabels=widths)
 axes[0].set(ylabel=f"networks of {len(seeds)}", yticks=range(0, len(seeds) + 1, 10))
-axes[0].legend(loc="lower right")
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 
 # %%
