@@ -16,7 +16,7 @@ from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.initializers import INITIALIZERS
 from skdense.core.formulas.layers import forward
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.core.machine.blocks import BLOCK_ROWS, for_each_block
+from skdense.core.machine.blocks import for_each_block
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.optimizer_state import named_state
@@ -197,8 +197,6 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         dtype = np.float32 if np.result_type(X.dtype, *self.coefs_) == np.float32 else np.float64
         layers = list(zip(self.coefs_, self.intercepts_, strict=True))
         activation = ACTIVATIONS[self.activation].array
-        if X.shape[0] <= BLOCK_ROWS:
-            return forward(X.astype(dtype, copy=False), layers, activation)
         logits = np.empty((X.shape[0], self.n_outputs_), dtype)
 
         def fill(rows):
