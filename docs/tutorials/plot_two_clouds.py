@@ -142,7 +142,7 @@ print("same parameters:", all((a == b).all() for a, b in zip(once.coefs_, again.
 # What a collapsed network looks like
 # -----------------------------------
 # Some of these runs have an accuracy of exactly one half. They have *collapsed*. A fit that ends like
-# this warns with a :class:`~skdense.exceptions.CollapseWarning`, which is a ConvergenceWarning and so was
+# this warns with a :class:`~skdense.exceptions.CollapseWarning`. As a ConvergenceWarning it was
 # silenced above. Here it is:
 
 with warnings.catch_warnings(record=True) as caught:
@@ -151,8 +151,8 @@ with warnings.catch_warnings(record=True) as caught:
 print(textwrap.fill(f"CollapseWarning: {caught[-1].message}", 100))
 
 # %%
-# The sections below show why the advice is right. First look at the values of the hidden units, over all
-# samples, of this network and of one that has not collapsed.
+# The sections below show why the advice is right. First look at the values of the hidden units, over
+# all samples, of this network and of one that has not collapsed.
 
 
 def hidden_values(network, X):
