@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdense import LowLevelMLPClassifier
-from skdense.core.machine.memory import aligned, aligned_copy, aligned_zeros
+from skdense.core.host import tables
+from skdense.core.machine import runtime, shapes
+from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy, aligned_zeros
+from skdense.core.machine.runtime import tf
 
 
 def at_offset(X, offset):
@@ -16,6 +19,11 @@ def at_offset(X, offset):
     copy = buffer[start : start + X.nbytes].view(X.dtype).reshape(X.shape)
     copy[...] = X
     return copy
+
+
+def test_new_memory_has_the_alignment_that_xla_requires():
+    # What XLA's header alignment.h calls MinAlign.
+    assert f"-DEIGEN_MAX_ALIGN_BYTES={ALIGNMENT}" in tf.sysconfig.get_compile_flags()
 
 
 @given(
@@ -50,3 +58,33 @@ def test_a_fit_does_not_depend_on_where_x_lies(solver):
     model = LowLevelMLPClassifier((8,), solver=solver, max_iter=3, random_state=0)
     losses = {model.fit(at_offset(X, offset), y).loss_ for offset in range(0, 64, 8)}
     assert len(losses) == 1
+
+
+@pytest.fixture
+def x_is_large(monkeypatch):
+    monkeypatch.setattr(shapes, "LARGE_BYTES", 2**14)
+    for module in (tables, runtime):
+        monkeypatch.setattr(module, "COPIED_BYTES", 2**13)
+
+
+@pytest.mark.skipif(not tf.__version__.startswith("2.21."), reason="other versions were not tried")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.usefixtures("x_is_large")
+def test_a_large_x_of_tensorflow_2_21_is_used_where_numpy_puts_it():
+    """Its rows have 64 bytes each: if kernels assumed that X lies as the rows do, they would crash."""
+    X = np.random.default_rng(0).normal(size=(1024, 8))
+    y = X[:, 0] > 0
+    model = LowLevelMLPClassifier((8,), max_iter=3, random_state=0)
+    losses = set()
+    for offset in (0, 16, 32, 48):
+        its_X = at_offset(X, offset)
+        assert np.shares_memory(np.asarray(runtime.share(its_X)), its_X)
+        losses.add(model.fit(its_X, y).loss_)
+    assert len(losses) == 1
+
+
+@pytest.mark.usefixtures("x_is_large")
+def test_a_large_x_is_copied_where_programs_may_assume_more(monkeypatch):
+    monkeypatch.setattr(runtime, "_LARGE_ALIGNMENT", ALIGNMENT)
+    X = at_offset(np.ones((1024, 8)), 16)
+    assert not np.shares_memory(np.asarray(runtime.share(X)), X)

@@ -89,8 +89,8 @@ def test_networks_that_gain_nothing_from_a_stack_train_alone():
 def test_the_table_of_a_stack_holds_the_rows_of_all_and_otherwise_those_of_the_largest():
     networks = [network(rows=data(n), n_samples=n) for n in (1300, 1100, 1500)] * 3
 
-    assert shape_of(networks).table.n_rows >= 3900
-    assert shape_of(networks, FLOAT64).table.n_rows == 2048
+    assert sum(shape_of(networks).table.lengths) >= 3900
+    assert shape_of(networks, FLOAT64).table.lengths == (2048,)
 
 
 def test_a_stack_has_room_for_the_largest_of_its_networks():
@@ -101,7 +101,7 @@ def test_a_stack_has_room_for_the_largest_of_its_networks():
 
     assert all(a >= b for a, b in zip(shape.layer_sizes, (3, 17, 9, 1), strict=True))
     assert shape.batch >= 40
-    assert shape.table.n_rows >= 100
+    assert shape.table.lengths[0] >= 100
 
 
 def test_a_validation_set_has_room_for_every_networks_rows():
@@ -110,19 +110,18 @@ def test_a_validation_set_has_room_for_every_networks_rows():
 
     shape = shape_of(networks)
 
-    assert shape.validation.n_rows >= 200
+    assert shape.validation.lengths[0] >= 200
     assert shape.n_blocks * shape.batch >= 70
 
 
-def test_a_large_x_keeps_its_exact_shape_so_it_need_not_be_copied():
+def test_a_large_x_keeps_its_features_so_it_need_not_be_copied():
     n_samples = shapes.LARGE_BYTES // (8 * 5) + 1
 
     of_large = [network((5, 4, 1), rows=data(n_samples, 5))]
 
     shape = shape_of(of_large)
 
-    assert shape.table.n_rows == n_samples
-    assert shape.layer_sizes[0] == 5
+    assert shape.layer_sizes[0] == shape.table.n_features == 5
     assert padded_sizes(of_large) == shape.layer_sizes
 
 

@@ -4,7 +4,9 @@ A table is a tuple of arrays: the rows' features, and last their targets with th
 column, so that one gather serves both. Networks that differ only in targets or weights share the
 features: each has its block of targets, and a shift leads from a row to its targets there. Dense
 features are one array `(n_rows, n_features)`; sparse ones are the values and columns of a CSR matrix
-and where each row starts. No TensorFlow.
+and where each row starts. A large X is used where it lies, but for its last rows, which are copied into
+an array of their own: its length is one of few, so that nearby numbers of rows share a program.
+No TensorFlow.
 """
 
 import numpy as np
@@ -12,7 +14,7 @@ from scipy.sparse import issparse
 from scipy.sparse import vstack as sparse_vstack
 
 from skdense.core.machine.memory import aligned_zeros
-from skdense.core.machine.shapes import bucket, is_large, power_of_two
+from skdense.core.machine.shapes import COPIED_BYTES, bucket, is_large, power_of_two
 from skdense.core.network import Data
 from skdense.core.program.minibatches import TableShape
 
@@ -24,20 +26,29 @@ def table_shape(datas, layer_sizes, together=False):
     """
     datas = _distinct(datas)
     features = _distinct(data.X for data in datas)
-    exact = any(map(is_large, features))
+    large = any(map(is_large, features))
+    itemsize = features[0].dtype.itemsize
     count = sum if together else max
 
-    def rows(sizes, least):
-        return count(sizes) if exact else power_of_two(max(count(sizes), least))
+    def room(n, least, n_bytes):
+        if not large:
+            return (power_of_two(max(n, least)),)
+        n_last = max(1, COPIED_BYTES // n_bytes)
+        return n // n_last * n_last, n_last
 
-    least = 1024 if layer_sizes[0] <= 64 else 64
-    n_rows = rows([X.shape[0] for X in features], least)
-    n_targets = rows([len(data.targets) for data in datas], least)
-    sizes = TableShape(n_rows, n_targets, layer_sizes[0], layer_sizes[-1])
+    n_features, *_, n_outputs = layer_sizes
+    least = 1024 if n_features <= 64 else 64
+    n_rows = count(X.shape[0] for X in features)
+    n_targets = power_of_two(max(least, count(len(data.targets) for data in datas)))
     if not issparse(features[0]):
-        return sizes
-    return sizes._replace(
-        n_entries=rows([X.nnz for X in features], 1024),
+        lengths = room(n_rows, least, n_features * itemsize)
+        return TableShape(lengths, n_targets, n_features, n_outputs)
+    return TableShape(
+        lengths=room(count(X.nnz for X in features), 1024, itemsize + 4),
+        n_targets=n_targets,
+        n_features=n_features,
+        n_outputs=n_outputs,
+        n_starts=power_of_two(max(least, n_rows)) + 1,
         row_entries=bucket(max(int(np.diff(X.indptr).max(initial=1)) for X in features)),
     )
 
@@ -86,14 +97,20 @@ def make_table(data, shape, dtype):
 
 def _features(X, shape, dtype):
     if not issparse(X):
-        return (_padded(X.astype(dtype, copy=False), (shape.n_rows, shape.n_features)),)
-    starts = np.full(shape.n_rows + 1, X.nnz, shape.index_dtype)
+        return (_cut(X.astype(dtype, copy=False), shape.lengths, (shape.n_features,)),)
+    starts = np.full(shape.n_starts, X.nnz, shape.index_dtype)
     starts[: len(X.indptr)] = X.indptr
     return (
-        _padded(X.data.astype(dtype, copy=False), (shape.n_entries,)),
-        _padded(X.indices.astype(np.int32, copy=False), (shape.n_entries,)),
+        _cut(X.data.astype(dtype, copy=False), shape.lengths),
+        _cut(X.indices.astype(np.int32, copy=False), shape.lengths),
         starts,
     )
+
+
+def _cut(array, lengths, sizes=()):
+    """The array cut into arrays of these lengths, each padded to `(length, *sizes)`."""
+    parts = np.split(array, np.cumsum(lengths)[:-1])
+    return tuple(_padded(part, (length, *sizes)) for part, length in zip(parts, lengths))
 
 
 def _padded(array, shape):

@@ -4,11 +4,8 @@ import math
 
 import numpy as np
 
-from skdense.core.machine.shapes import LARGE_BYTES
-
-# What TensorFlow's own tensors have: its operations abort on less, and compiled programs may crash. The
-# rows of a large X, of which a program gathers some, may have what NumPy's allocator gives.
-_ALIGNMENT, _ALIGNMENT_OF_LARGE = 64, 16
+ALIGNMENT = 64
+"""XLA's minimum, which TensorFlow's tensors have: on less, operations abort and programs may crash."""
 
 
 def aligned_zeros(shape, dtype):
@@ -31,8 +28,8 @@ def aligned_copy(array):
 def _made(make, shape, dtype):
     """What `make`, one of NumPy's functions, makes, where programs can use it."""
     n_bytes = math.prod(shape) * dtype.itemsize
-    buffer = make(n_bytes + _ALIGNMENT, np.uint8)
-    start = -_address(buffer) % _ALIGNMENT
+    buffer = make(n_bytes + ALIGNMENT, np.uint8)
+    start = -_address(buffer) % ALIGNMENT
     return buffer[start : start + n_bytes].view(dtype).reshape(shape)
 
 
@@ -40,9 +37,8 @@ def _address(array):
     return array.__array_interface__["data"][0]  # sooner than `array.ctypes.data`
 
 
-def aligned(array):
-    """The array itself if programs can use it, or a copy."""
-    alignment = _ALIGNMENT if array.nbytes <= LARGE_BYTES else _ALIGNMENT_OF_LARGE
+def aligned(array, alignment=ALIGNMENT):
+    """The array itself if its memory has this alignment, or a copy that programs can use."""
     if array.flags.c_contiguous and _address(array) % alignment == 0:
         return array
     return aligned_copy(array)

@@ -11,8 +11,9 @@ import numpy as np
 from joblib import cpu_count
 
 from skdense.core.machine.lazy_tensorflow import import_tensorflow
-from skdense.core.machine.memory import aligned, aligned_copy
+from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy
 from skdense.core.machine.quiet import quiet
+from skdense.core.machine.shapes import COPIED_BYTES
 
 CPU = "/CPU:0"
 """Where all tensors are and all programs run. A GPU was never measured, and would round float32
@@ -49,6 +50,13 @@ def _start():
 
 tf = _start()
 
+_LARGE_ALIGNMENT = 16 if tf.__version__.startswith("2.21.") else ALIGNMENT
+"""The alignment of a large X, of which programs gather rows. NumPy's memory has 16.
+
+In TensorFlow 2.21 the kernels that gather load single numbers and assume no alignment beyond theirs.
+Other versions were not tried.
+"""
+
 
 def n_threads():
     """How many threads TensorFlow computes with."""
@@ -71,7 +79,8 @@ def share(array):
     It is for compiled programs only. Memory that may not be written, such as a file that is mapped to
     be read, is used as well.
     """
-    return view(np.asarray(_AsIfWritable(aligned(array))))
+    alignment = _LARGE_ALIGNMENT if array.nbytes > COPIED_BYTES else ALIGNMENT
+    return view(np.asarray(_AsIfWritable(aligned(array, alignment))))
 
 
 def view(array):

@@ -46,7 +46,13 @@ MAX_ORDERS_BYTES = 2**23
 """The most bytes of a chunk's orders."""
 
 LARGE_BYTES = 2**25
-"""An X of more bytes keeps its exact shape, and is used where it lies: no copies of it are made."""
+"""An X of more bytes is used where it lies, but for its last rows: no copy of it is made."""
+COPIED_BYTES = 2**22
+"""The most bytes of a large X that are copied, so that nearby numbers of rows share a program.
+
+To gather from two arrays takes as long as from one: 200 rows of 20 or 784 features, in float32 and at
+random from 80 or 190 MB, take 17 to 26 and 63 to 95 microseconds.
+"""
 LARGE_KERNEL = 2**14
 """Kernels from this size on are updated by themselves.
 
@@ -117,7 +123,7 @@ def n_bytes(X):
 
 
 def is_large(X):
-    """Whether X keeps its exact shape, since padding would copy many bytes."""
+    """Whether X is used where it lies, since padding would copy many bytes."""
     return n_bytes(X) > LARGE_BYTES
 
 

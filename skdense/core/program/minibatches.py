@@ -10,19 +10,24 @@ from skdense.core.machine.shapes import DENSE_FROM
 
 
 class TableShape(NamedTuple):
-    """The sizes of a table; `row_entries` is the most non-zeros of a row, 0 for a dense table."""
+    """The sizes of a table.
 
-    n_rows: int
+    `lengths` has the number of rows of a dense X, or of entries of a sparse one; for a large X it has
+    two, of those that are used where they lie and of the last ones. A sparse X has two sizes more: the
+    length of the array of its rows' starts, and the most entries of a row. They are 0 for a dense one.
+    """
+
+    lengths: tuple
     n_targets: int
     n_features: int
     n_outputs: int
-    n_entries: int = 0
+    n_starts: int = 0
     row_entries: int = 0
 
     @property
     def index_dtype(self):
-        """The integer type that can count the entries."""
-        return "int32" if self.n_entries < 2**31 else "int64"
+        """The integer type for entries, and for those that a longest row would have after the last."""
+        return "int32" if sum(self.lengths) + self.row_entries < 2**31 else "int64"
 
 
 class Minibatch(NamedTuple):
@@ -35,18 +40,18 @@ class Minibatch(NamedTuple):
 
 def as_tensors(table):
     """The tensors of a table, for compiled programs; its arrays must not change while they are used."""
-    return tuple(map(share, table))
+    return tf.nest.map_structure(share, table)
 
 
 def signature(shape, dtype):
     """The TensorSpecs of a table of this `TableShape`."""
     targets = tf.TensorSpec([shape.n_targets, shape.n_outputs + 1], dtype)
     if not shape.row_entries:
-        return tf.TensorSpec([shape.n_rows, shape.n_features], dtype), targets
+        return tuple(tf.TensorSpec([n, shape.n_features], dtype) for n in shape.lengths), targets
     return (
-        tf.TensorSpec([shape.n_entries], dtype),
-        tf.TensorSpec([shape.n_entries], tf.int32),
-        tf.TensorSpec([shape.n_rows + 1], shape.index_dtype),
+        tuple(tf.TensorSpec([n], dtype) for n in shape.lengths),
+        tuple(tf.TensorSpec([n], tf.int32) for n in shape.lengths),
+        tf.TensorSpec([shape.n_starts], shape.index_dtype),
         targets,
     )
 
@@ -58,7 +63,7 @@ def gather(table, shape, rows, shift, n_real):
     `(K,)`.
     """
     *features, targets = table
-    inputs = _sparse_rows(*features, rows, shape) if shape.row_entries else tf.gather(*features, rows)
+    inputs = _sparse_rows(*features, rows, shape) if shape.row_entries else _take(*features, rows)
     row = tf.gather(targets, rows + tf.cast(shift, tf.int32)[:, None])
     real = tf.range(rows.shape[1]) < tf.cast(n_real, tf.int32)[:, None]
     return Minibatch(inputs, row[..., :-1], tf.where(real, row[..., -1], 0))
@@ -89,13 +94,33 @@ class SparseRows(NamedTuple):
         return tf.reshape(flat, [height, batch, self.n_features])
 
 
+def _take(arrays, indices):
+    """What is at these indices of one array, or of two that follow one another."""
+    if len(arrays) == 1:
+        return tf.gather(*arrays, indices)
+    first, last = arrays
+    n = first.shape[0]
+    in_first = tf.reshape(indices < n, [*indices.shape, *[1] * (len(first.shape) - 1)])
+    # In the array that does not have it, any index will do that is valid.
+    return tf.where(
+        in_first,
+        tf.gather(first, tf.minimum(indices, n - 1)),
+        tf.gather(last, tf.maximum(indices - n, 0)),
+    )
+
+
 def _sparse_rows(values, columns, starts, rows, shape):
+    entries, present = _entries(starts, rows, shape)
+    return SparseRows(
+        tf.where(present, _take(values, entries), 0),
+        tf.where(present, _take(columns, entries), 0),
+        shape.n_features,
+    )
+
+
+def _entries(starts, rows, shape):
+    """Which entries these rows have, `(K, batch, row_entries)`, and whether they have them."""
     entries = tf.gather(starts, rows)[..., None] + tf.range(shape.row_entries, dtype=starts.dtype)
     present = entries < tf.gather(starts, rows + 1)[..., None]
     # Entries after the row's end may lie after the table's end, too. Their values are not used.
-    entries = tf.minimum(entries, shape.n_entries - 1)
-    return SparseRows(
-        tf.where(present, tf.gather(values, entries), 0),
-        tf.where(present, tf.gather(columns, entries), 0),
-        shape.n_features,
-    )
+    return tf.minimum(entries, sum(shape.lengths) - 1), present

@@ -1,0 +1,155 @@
+"""Large X: used where it lies but for its last rows, whose array is one of few sizes."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.neural_network import MLPClassifier
+
+from skdense import LowLevelMLPClassifier
+from skdense.core.host import tables
+from skdense.core.machine import shapes
+from skdense.core.machine.compiling import n_compiled
+from skdense.core.machine.runtime import tf
+from skdense.core.network import Data
+from skdense.core.program import minibatches
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+# --- nearby sizes share a program --------------------------------------------------------------------
+
+
+def dense_chunk(n_rows):
+    """Rows of 784 numbers, of which all but one are zeros."""
+    X = np.zeros((n_rows, 784))
+    X[:, 5] = np.linspace(-1, 1, n_rows)
+    return X
+
+
+def sparse_chunk(n_rows):
+    """Rows of 800 non-zeros, and one row of 799."""
+    columns = np.tile(np.arange(1, 801, dtype=np.int32), n_rows)
+    starts = 800 * np.arange(n_rows + 1, dtype=np.int32)
+    starts[-1] -= 1
+    values = np.linspace(-1, 1, starts[-1])
+    return sp.csr_array((values, columns[: starts[-1]], starts), shape=(n_rows, 1000))
+
+
+@pytest.mark.parametrize("chunk", [dense_chunk, sparse_chunk])
+def test_partial_fit_of_large_chunks_of_nearby_sizes_is_one_program(chunk):
+    settings = {"hidden_layer_sizes": (3,), "batch_size": 1000, "random_state": 0}
+    model, reference = LowLevelMLPClassifier(**settings), MLPClassifier(**settings)
+    before = n_compiled()
+
+    for n_rows in (5351, 5600):
+        X = chunk(n_rows)
+        assert shapes.is_large(X)
+        y = np.arange(n_rows) % 3 == 0
+        for either in (model, reference):
+            either.partial_fit(X, y, classes=[False, True])
+
+    assert n_compiled() == before + 1
+    for ours, theirs in zip(model.coefs_, reference.coefs_, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
+def zeros(n_rows, n_features):
+    """Zeros that take no memory."""
+    return np.broadcast_to(np.zeros(()), (n_rows, n_features))
+
+
+@given(n_features=st.integers(1, 10**7), copies=st.floats(9.1, 1000), more=st.floats(0, 1))
+def test_all_of_a_large_x_is_in_place_but_for_a_bounded_number_of_bytes(n_features, copies, more):
+    n_rows = int(copies * shapes.COPIED_BYTES / (8 * n_features)) + 5
+
+    def shape_of(n_rows):
+        data = Data(zeros(n_rows, n_features), np.zeros((1, 1)))
+        return tables.table_shape([data], (n_features, 1))
+
+    in_place, n_last = shape_of(n_rows).lengths
+    assert in_place <= n_rows < in_place + n_last
+    assert n_last == 1 or n_last * n_features * 8 <= shapes.COPIED_BYTES
+    assert shape_of(in_place + int(more * (n_last - 1))) == shape_of(n_rows)
+
+
+# --- the same models ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def everything_is_large(monkeypatch):
+    monkeypatch.setattr(shapes, "LARGE_BYTES", 2**9)
+    monkeypatch.setattr(tables, "COPIED_BYTES", 2**7)
+
+
+@pytest.fixture
+def problem():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(101, 8)) * (rng.random((101, 8)) < 0.3)
+    return X, X @ rng.normal(size=8) > 0
+
+
+SETTINGS = {"hidden_layer_sizes": (8,), "learning_rate_init": 0.02, "max_iter": 8, "random_state": 0}
+
+
+def test_a_large_x_and_a_large_validation_set_train_as_small_ones(problem, request):
+    X, y = problem
+    rows, validation = slice(71), slice(71, None)
+
+    def fit():
+        model = LowLevelMLPClassifier(**SETTINGS, batch_size=20, early_stopping=True)
+        return model.fit(X[rows], y[rows], X_val=sp.csr_array(X[validation]), y_val=y[validation])
+
+    small = fit()
+    request.getfixturevalue("everything_is_large")
+    large = fit()
+
+    assert large.validation_loss_curve_ == small.validation_loss_curve_
+    for ours, theirs in zip(large.coefs_, small.coefs_, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.usefixtures("everything_is_large")
+def test_a_large_sparse_x_is_minimized_as_by_mlp_classifier(problem):
+    X, y = problem
+    model = LowLevelMLPClassifier(**SETTINGS, solver="lbfgs").fit(sp.csr_array(X), y)
+    reference = MLPClassifier(**SETTINGS, solver="lbfgs").fit(sp.csr_array(X), y)
+
+    assert model.n_iter_ == reference.n_iter_
+    np.testing.assert_allclose(model.predict_proba(X), reference.predict_proba(X), rtol=1e-7)
+
+
+# --- what is gathered --------------------------------------------------------------------------------
+
+
+@given(
+    n=st.integers(2, 20), n_first=st.integers(1, 19), sizes=st.sampled_from([(), (3,)]),
+    seed=st.integers(0, 99),
+)  # fmt: skip
+def test_two_arrays_give_what_one_array_gives(n, n_first, sizes, seed):
+    rng = np.random.default_rng(seed)
+    array, indices = rng.normal(size=(n, *sizes)), rng.integers(n, size=(2, 5), dtype=np.int32)
+    cut = tables._cut(array, (min(n_first, n), 20), sizes)
+
+    taken = minibatches._take(tuple(map(tf.constant, cut)), indices)
+
+    np.testing.assert_array_equal(taken, array[indices])
+
+
+@given(left=st.integers(0, 40), row_entries=st.integers(2, 16), seed=st.integers(0, 99))
+def test_entries_near_the_limit_of_int32_are_counted(left, row_entries, seed):
+    n_entries = 2**31 - left
+    lengths = np.random.default_rng(seed).integers(row_entries + 1, size=6)
+    starts = n_entries - np.cumsum([0, *lengths])[::-1]
+    shape = minibatches.TableShape((n_entries,), 8, 8, 1, n_starts=7, row_entries=row_entries)
+
+    rows = tf.range(6)[None, :]
+    entries, present = minibatches._entries(tf.constant(starts, shape.index_dtype), rows, shape)
+
+    assert np.min(entries) >= 0
+    assert np.max(entries) < n_entries
+    expected = [range(start, stop) for start, stop in pairwise(starts)]
+    for row, its, is_there in zip(expected, np.asarray(entries)[0], np.asarray(present)[0]):
+        assert its[is_there].tolist() == [*row]
