@@ -319,6 +319,7 @@ def net(**parameters):
 
 FORKS = """
 import sys
+from pathlib import Path
 
 def first_fit():
     os.close(2)
@@ -326,6 +327,8 @@ def first_fit():
 
 seen = {"first fit": in_child(first_fit)}
 assert "tensorflow" not in sys.modules
+
+os.environ["TF_NUM_INTRAOP_THREADS"] = "3"
 
 import tensorflow as tf
 
@@ -336,7 +339,7 @@ seen["fit after the user's import"] = in_child(lambda: net().fit(X, y).loss_)
 
 from joblib import parallel_config
 from sklearn.model_selection import cross_val_score
-from skdense.core.machine import compiling
+from skdense.core.machine import compiling, runtime
 from skdense.core.host import lbfgs
 from skdense.core.host import stack
 
@@ -358,7 +361,13 @@ with tf.device("/CPU:1"):
     model = net().fit(X, y)
     net(solver="lbfgs").fit(X, y)
 
+def names_of_threads():
+    for path in Path("/proc/self/task").glob("*/comm"):
+        yield path.read_text().strip()
+
 seen |= {
+    "threads": [*names_of_threads()],
+    "n_threads": runtime.n_threads(),
     "default": default,
     "devices": sorted(devices),
     "fit here": model.loss_,
@@ -414,6 +423,11 @@ class TestForked:
         assert forks["default"].endswith("device:CPU:1")
         (device,) = forks["devices"]
         assert device.endswith("device:CPU:0")
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the names of threads")
+    def test_threads_that_the_environment_sets_are_those_of_tensorflow(self, forks):
+        assert forks["threads"].count("tf_XLAEigen") == 3
+        assert forks["n_threads"] == 3
 
 
 class TestSpawned:

@@ -27,12 +27,17 @@ def configure_threads(tf):
     """
     if "TF_NUM_INTRAOP_THREADS" in os.environ:
         return
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads.isdigit() and int(threads) > 0:
-        tf.config.threading.set_intra_op_parallelism_threads(int(threads))
+    if threads := _set_number("OMP_NUM_THREADS"):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     else:
         tf.config.threading.set_intra_op_parallelism_threads(cpu_count())
+
+
+def _set_number(variable):
+    """The number that an environment variable is set to, or 0."""
+    value = os.environ.get(variable, "")
+    return int(value) if value.isdecimal() else 0
 
 
 def _start():
@@ -59,8 +64,12 @@ Other versions were not tried.
 
 
 def n_threads():
-    """How many threads TensorFlow computes with."""
-    return tf.config.threading.get_intra_op_parallelism_threads() or cpu_count()
+    """How many threads TensorFlow was told to compute with, or joblib's share of the cores.
+
+    TensorFlow looks at the environment variable where no code has set a number.
+    """
+    set_by_code = tf.config.threading.get_intra_op_parallelism_threads()
+    return set_by_code or _set_number("TF_NUM_INTRAOP_THREADS") or cpu_count()
 
 
 def to_tensor(array):
