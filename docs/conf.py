@@ -11,10 +11,12 @@ DOCS = Path(__file__).parent
 sys.path.append(str(DOCS))
 
 import cards
+import curves
 
 import skdense
 
 cards.draw(DOCS / "generated" / "cards")
+curves.draw(DOCS / "generated" / "curves")
 
 project = "skdense"
 copyright = "The skdense developers"

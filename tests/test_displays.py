@@ -102,6 +102,8 @@ def test_a_study_is_a_band_around_the_median_of_the_runs_that_did_not_diverge(st
     low, high = band.get_datalim(display.ax_.transData).intervaly
     assert low >= min(long + short)
     assert high <= max(long + short)
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert legend == ["training", "training, 10th to 90th percentile"]
 
 
 def test_a_display_can_be_drawn_again(validated, pyplot):
@@ -141,6 +143,8 @@ def test_the_activity_of_each_unit_is_drawn_and_dead_ones_are_marked(validated):
     np.testing.assert_allclose(display.lines_[0].get_ydata(), hidden.std(axis=0)[~first])
     assert [len(line.get_xdata()) for line in display.dead_lines_] == [first.sum(), second.sum()]
     assert display.ax_.get_xticklabels()[1].get_text() == f"layer 2\n{second.sum()} of 4 dead"
+    (cross,) = display.ax_.get_legend().get_lines()
+    assert cross.get_marker() == "x"
 
 
 def test_a_network_without_units_cannot_be_drawn(validated):

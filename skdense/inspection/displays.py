@@ -146,7 +146,9 @@ class LossCurveDisplay:
         low, middle, high = np.quantile(runs, (_BAND[0], 0.5, _BAND[1]), axis=0)
         self.lines_ += self.ax_.plot(epochs, middle, color=color, linestyle=linestyle, label=label)
         if len(runs) > 1:
-            band = self.ax_.fill_between(epochs, low, high, color=color, alpha=0.2, linewidth=0)
+            style = {"color": color, "alpha": 0.2, "linewidth": 0}
+            named = f"{label}, 10th to 90th percentile"
+            band = self.ax_.fill_between(epochs, low, high, label=named, **style)
             self.bands_.append(band)
 
 
@@ -269,6 +271,8 @@ class UnitActivityDisplay:
             centers.append(units.mean())
             names.append(f"layer {i + 1}\n{dead.sum()} of {len(dead)} dead")
             start += len(activity) + max(1, len(activity) // 10)  # a gap
+        if any(map(np.any, self.dead)):
+            self.ax_.legend(handles=self.dead_lines_[:1], labels=["dead unit"])
         self.ax_.set(xticks=centers, xticklabels=names, ylabel="standard deviation of the output")
         return self
 

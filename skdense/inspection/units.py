@@ -33,9 +33,9 @@ def dead_units(estimator, X):
     >>> from skdense.datasets import make_two_clouds
     >>> from skdense.inspection import dead_units
     >>> X, y = make_two_clouds(random_state=0)
-    >>> clf = LowLevelMLPClassifier((4,), max_iter=20, tol=0.1, random_state=0).fit(X, y)
-    >>> [dead.shape for dead in dead_units(clf, X)]
-    [(4,)]
+    >>> clf = LowLevelMLPClassifier((50, 20), max_iter=20, tol=0.1, random_state=0).fit(X, y)
+    >>> [f"{dead.sum()} of {len(dead)}" for dead in dead_units(clf, X)]
+    ['0 of 50', '3 of 20']
     """
     return [*map(are_dead, unit_outputs(estimator, X))]
 
