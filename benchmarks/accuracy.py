@@ -19,15 +19,16 @@ QUICK_ESTIMATORS = "LowLevelMLPClassifier,MLPClassifier,LogisticRegression"
 QUICK_DATA = "two_clouds,breast_cancer,wine,digits"
 FRESH = ["first_fit_seconds", "process_seconds", "peak_bytes"]
 PROCESSES = 3  # of each estimator on each data set
+NETWORKS = "LowLevelMLPClassifier", "LowLevelMLPRegressor", "skorch", "Keras"  # that have a speed-up
 SCORES = {"classification": ("accuracy", "log-loss"), "regression": ("R²", "RMSE")}
 LEGEND = f"""\
 Mean ± standard deviation over five splits, the same for all; every parameter at its default, but
 LogisticRegression's `max_iter=1000`. *fit*: median seconds of a later fit of the process, with BLAS and
 OpenMP on 1 thread / on all cores; what TensorFlow trains has threads of its own, on all cores.
-*speed-up*: the seconds of MLPClassifier (MLPRegressor) / the row's in the same split, the median, and
-of both thread settings the smaller. The rest are medians of {PROCESSES} fresh processes on all cores:
-*first fit*, after imports; *process*, from its start to the first predictions, imports included;
-*peak*, its largest resident memory."""
+*speed-up* of a network: the seconds of MLPClassifier (MLPRegressor) / the row's in the same split, the
+median, and of both thread settings the smaller. The rest are medians of {PROCESSES} fresh processes on
+all cores: *first fit*, after imports; *process*, from its start to the first predictions, imports
+included; *peak*, its largest resident memory."""
 README_LEGEND = """\
 Default parameters, float64; mean accuracy and median seconds over five splits. *times as fast* is the
 median ratio in the same split. MLPClassifier runs with BLAS on one thread and on all cores, and the
@@ -119,7 +120,7 @@ def _table(rows):
         classes = "" if row["task"] == "regression" else f", {row['n_classes']:.0f} classes"
         data = f"{row['data']} ({row['n_train']} x {row['n_features']} {row['dtype']}{classes})"
         score, loss = SCORES[row["task"]]
-        speedup = "" if row["estimator"] in BASELINE.values() else significant(row["speedup"])
+        speedup = significant(row["speedup"]) if row["estimator"] in NETWORKS else ""
         table.append(
             {
                 "data": "" if row["data"] == before else data,

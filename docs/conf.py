@@ -27,13 +27,14 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
+    "mathml",
 ]
+html_math_renderer = "mathml"
 exclude_patterns = ["_build", "_templates", "tutorials", "conftest.py", "benchmarks/**"]
 templates_path = ["_templates"]
 default_role = "code"

@@ -43,7 +43,7 @@ print(f"largest difference of the weights: {np.abs(ours.coefs_[0] - theirs.coefs
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 ax.plot(theirs.loss_curve_, lw=5, alpha=0.4, label="MLPClassifier")
 ax.plot(ours.loss_curve_, "k--", label="LowLevelMLPClassifier")
-ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
+ax.set(xlabel="epoch", ylabel="training loss", yscale="log", title="The loss curves lie on each other")
 ax.legend()
 plt.show()
 
@@ -64,7 +64,7 @@ def seconds(Estimator, seed):
 times = {cls.__name__: [seconds(cls, seed) for seed in range(5)] for cls in (type(theirs), type(ours))}
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 ax.bar(times.keys(), [np.median(each) for each in times.values()], color=["C0", "k"])
-ax.set(ylabel="seconds of a fit, median of 5")
+ax.set(ylabel="seconds of a fit, median of 5", title="Later fits")
 plt.show()
 
 # %%

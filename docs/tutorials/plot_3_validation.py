@@ -40,7 +40,7 @@ by_patient.fit(X[train], y[train], X_val=X[validation], y_val=y[validation])
 fig, ax = plt.subplots(layout="constrained")
 for model, label in ((by_chance, "random samples"), (by_patient, "other patients")):
     ax.plot(model.validation_scores_, label=f"validated on {label}")
-ax.set(xlabel="epoch", ylabel="validation accuracy")
+ax.set(xlabel="epoch", ylabel="validation accuracy", title="Random samples promise too much")
 ax.legend()
 plt.show()
 print(f"accuracy on random samples: {by_chance.best_validation_score_:.2f}")

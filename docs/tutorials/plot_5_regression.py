@@ -11,13 +11,14 @@ also has a loss for quantiles: three networks, trained together, predict a media
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.model_selection import train_test_split
 
 from skdense import LowLevelMLPRegressor, fit_many
 
 rng = np.random.default_rng(0)
-x = rng.uniform(-2, 2, 1000)
-y = np.sin(2 * x) + 0.15 * (x + 2.5) * rng.normal(size=1000)
-X = x[:, None]
+X = rng.uniform(-2, 2, (2000, 1))
+y = np.sin(2 * X[:, 0]) + 0.15 * (X[:, 0] + 2.5) * rng.normal(size=2000)
+X, X_test, y, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
 
 quantiles = [0.05, 0.5, 0.95]
 networks = [
@@ -29,17 +30,18 @@ networks = [
 networks = fit_many(networks, X, y)
 
 # %%
-# Nine samples in ten should lie in the band.
+# Nine in ten of the test samples should lie in the band.
 
 grid = np.linspace(-2, 2, 200)
 low, median, high = (network.predict(grid[:, None]) for network in networks)
 fig, ax = plt.subplots(layout="constrained")
-ax.plot(x, y, ".", color="0.7", ms=3)
+ax.plot(X_test, y_test, ".", color="0.7", ms=3, label="test samples")
 ax.fill_between(grid, low, high, alpha=0.3, label="5 % to 95 %")
 ax.plot(grid, median, label="median")
-ax.set(xlabel="x", ylabel="y")
-ax.legend()
+ax.set(xlabel="x", ylabel="y", title="The interval widens with the spread of the samples")
+ax.legend(loc="upper left")
 plt.show()
 
-inside = (networks[0].predict(X) <= y) & (y <= networks[2].predict(X))
-print(f"{inside.mean():.1%} of the samples lie in the band")
+low, _, high = (network.predict(X_test) for network in networks)
+inside = (low <= y_test) & (y_test <= high)
+print(f"{inside.mean():.1%} of the test samples lie in the band")

@@ -50,7 +50,7 @@ for _ in range(50):
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 ax.plot(loaded.loss_curve_)
 ax.axvline(model.n_iter_, color="k", ls="--", label="saved and loaded")
-ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
+ax.set(xlabel="epoch", ylabel="training loss", yscale="log", title="Training goes on after loading")
 ax.legend()
 plt.show()
 

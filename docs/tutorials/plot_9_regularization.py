@@ -70,13 +70,15 @@ for name, network in networks.items():
 
 # %%
 
-figure, (losses, accuracies) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+figure, (losses, accuracies) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
 for name, network in networks.items():
     losses.plot(network.validation_loss_curve_, label=name)
     accuracies.plot(network.validation_scores_, label=name)
 losses.set(xlabel="epoch", ylabel="validation loss", ylim=(0.3, 1))
 accuracies.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0.8, 0.96))
-accuracies.legend(loc="lower right")
+losses.set_title("Validation loss")
+accuracies.set_title("Validation accuracy")
+figure.legend(*losses.get_legend_handles_labels(), loc="outside upper center", ncols=4)
 plt.show()
 
 # %%
