@@ -32,6 +32,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
+    "descriptions",
     "mathml",
 ]
 html_math_renderer = "mathml"
