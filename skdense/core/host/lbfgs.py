@@ -12,7 +12,7 @@ from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.interrupts import ctrl_c_held
 from skdense.core.machine.memory import aligned_empty
-from skdense.core.machine.runtime import tf, to_tensor, view
+from skdense.core.machine.runtime import to_tensor, view
 from skdense.core.machine.shapes import full_batch_rows, padded_sizes
 from skdense.core.program import minibatches
 from skdense.core.program.full_batch import FullBatchShape, full_batch_program
@@ -98,7 +98,7 @@ def _objective_of(spec, network):
     of_table = table_shape([network.data], layer_sizes)
     shape = FullBatchShape(layer_sizes, of_table, full_batch_rows(network.data.X, layer_sizes))
     program = compiled(full_batch_program, spec, shape)
-    table = tf.nest.flatten(minibatches.as_tensors(make_table(network.data, of_table, spec.dtype)))
+    table = minibatches.as_tensors(make_table(network.data, of_table, spec.dtype))
     numbers = to_tensor(np.array(network.hyper, spec.dtype))
     layout = Layout(layer_sizes)
     vector = aligned_empty([layout.n_parameters], spec.dtype)

@@ -9,6 +9,8 @@ an array of their own: its length is one of few, so that nearby numbers of rows 
 No TensorFlow.
 """
 
+from itertools import accumulate, pairwise
+
 import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse import vstack as sparse_vstack
@@ -97,20 +99,20 @@ def make_table(data, shape, dtype):
 
 def _features(X, shape, dtype):
     if not issparse(X):
-        return (_cut(X.astype(dtype, copy=False), shape.lengths, (shape.n_features,)),)
+        return _cut(X.astype(dtype, copy=False), shape.lengths, (shape.n_features,))
     starts = np.full(shape.n_starts, X.nnz, shape.index_dtype)
     starts[: len(X.indptr)] = X.indptr
     return (
-        _cut(X.data.astype(dtype, copy=False), shape.lengths),
-        _cut(X.indices.astype(np.int32, copy=False), shape.lengths),
+        *_cut(X.data.astype(dtype, copy=False), shape.lengths),
+        *_cut(X.indices.astype(np.int32, copy=False), shape.lengths),
         starts,
     )
 
 
 def _cut(array, lengths, sizes=()):
     """The array cut into arrays of these lengths, each padded to `(length, *sizes)`."""
-    parts = np.split(array, np.cumsum(lengths)[:-1])
-    return tuple(_padded(part, (length, *sizes)) for part, length in zip(parts, lengths))
+    ends = pairwise(accumulate(lengths, initial=0))
+    return [_padded(array[start:end], (end - start, *sizes)) for start, end in ends]
 
 
 def _padded(array, shape):

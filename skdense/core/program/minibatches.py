@@ -40,17 +40,17 @@ class Minibatch(NamedTuple):
 
 def as_tensors(table):
     """The tensors of a table, for compiled programs; its arrays must not change while they are used."""
-    return tf.nest.map_structure(share, table)
+    return tuple(map(share, table))
 
 
 def signature(shape, dtype):
     """The TensorSpecs of a table of this `TableShape`."""
     targets = tf.TensorSpec([shape.n_targets, shape.n_outputs + 1], dtype)
     if not shape.row_entries:
-        return tuple(tf.TensorSpec([n, shape.n_features], dtype) for n in shape.lengths), targets
+        return *(tf.TensorSpec([n, shape.n_features], dtype) for n in shape.lengths), targets
     return (
-        tuple(tf.TensorSpec([n], dtype) for n in shape.lengths),
-        tuple(tf.TensorSpec([n], tf.int32) for n in shape.lengths),
+        *(tf.TensorSpec([n], dtype) for n in shape.lengths),
+        *(tf.TensorSpec([n], tf.int32) for n in shape.lengths),
         tf.TensorSpec([shape.n_starts], shape.index_dtype),
         targets,
     )
@@ -63,7 +63,7 @@ def gather(table, shape, rows, shift, n_real):
     `(K,)`.
     """
     *features, targets = table
-    inputs = _sparse_rows(*features, rows, shape) if shape.row_entries else _take(*features, rows)
+    inputs = _sparse_rows(features, rows, shape) if shape.row_entries else _take(features, rows)
     row = tf.gather(targets, rows + tf.cast(shift, tf.int32)[:, None])
     real = tf.range(rows.shape[1]) < tf.cast(n_real, tf.int32)[:, None]
     return Minibatch(inputs, row[..., :-1], tf.where(real, row[..., -1], 0))
@@ -109,11 +109,13 @@ def _take(arrays, indices):
     )
 
 
-def _sparse_rows(values, columns, starts, rows, shape):
+def _sparse_rows(features, rows, shape):
+    *arrays, starts = features
+    n = len(shape.lengths)
     entries, present = _entries(starts, rows, shape)
     return SparseRows(
-        tf.where(present, _take(values, entries), 0),
-        tf.where(present, _take(columns, entries), 0),
+        tf.where(present, _take(arrays[:n], entries), 0),
+        tf.where(present, _take(arrays[n:], entries), 0),
         shape.n_features,
     )
 
