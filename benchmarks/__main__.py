@@ -8,7 +8,18 @@ from pathlib import Path
 
 from sklearn.exceptions import ConvergenceWarning
 
-from benchmarks import accuracy, costs, environment, intervals, plots, search, speed, standings, tabular
+from benchmarks import (
+    accuracy,
+    costs,
+    environment,
+    intervals,
+    plots,
+    search,
+    speed,
+    standings,
+    table_sizes,
+    tabular,
+)
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent.parent / "README.md"
@@ -37,6 +48,10 @@ SUITES = {
         tabular.run, standings.to_markdown, plots.tabular,
         "the default for tables and its rivals on real ones",
     ),
+    "table_sizes": (
+        table_sizes.run, table_sizes.to_markdown, None,
+        "seconds and memory of the default for tables as rows grow",
+    ),
     "intervals": (
         intervals.run, intervals.to_markdown, None,
         "the intervals of the default for tables and those of MAPIE",
@@ -48,7 +63,7 @@ def main():
     """Run the chosen suites; print their reports and keep them with the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     for name, (*_, description) in SUITES.items():
-        parser.add_argument(f"--{name}", action="store_true", help=description)
+        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=description)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the reports")
     parser.add_argument(
         "--readme", action="store_true", help="put a short table of --quick into README.md"

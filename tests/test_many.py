@@ -150,11 +150,21 @@ def test_nearby_widths_share_a_program_and_others_do_where_padding_costs_less_th
     widths = [(3,), (8,), (10,), (16,), (900,)]
 
     fit_many([net(w) for w in widths], X, Y)
-    fit_many([net(w, max_iter=100_000, tol=1e6, n_iter_no_change=1) for w in widths], X, Y)
+    fit_many([net(w, max_iter=1_000_000, tol=1e6, n_iter_no_change=1) for w in widths], X, Y)
 
     sizes = [sorted(n.layer_sizes[1] for n in networks) for networks in trainings]
     assert sizes[0] == [3, 8, 10, 16, 900]
     assert sorted(sizes[1:]) == [[3, 8], [10, 16], [900]]
+
+
+def test_networks_of_different_numbers_of_features_share_a_program(trainings):
+    models = [net((5,)), net((4,), random_state=1)]
+
+    fit_many(models, [X, X[:, :2]], [Y, Y])
+
+    assert len(trainings) == 1
+    assert_same_fit(models[0], net((5,)).fit(X, Y))
+    assert_same_fit(models[1], net((4,), random_state=1).fit(X[:, :2], Y))
 
 
 def test_each_estimator_may_have_samples_of_its_own_as_from_the_folds_of_a_pipeline():

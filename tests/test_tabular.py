@@ -4,31 +4,31 @@ import pickle
 import subprocess
 import sys
 import warnings
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import polars
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import huber
 from sklearn.base import clone
 
 from skdense import make_tabular_classifier, make_tabular_regressor
+from skdense.ensemble.ends import out_of_fold
 from skdense.tabular.ramps import Ramps
+from skdense.tabular.sizes import folds_for, training_for
 
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 20, "batch_size": 64, "learning_rate_init": 0.02}
 N = 300
 
 
-def small(model, path):
-    return model.set_params(**{f"{path}__{name}": value for name, value in SMALL.items()})
-
-
 def classifier():
-    return small(make_tabular_classifier(random_state=0, cv=2), "ensemble__estimator")
+    return make_tabular_classifier(random_state=0, cv=2, **SMALL)
 
 
 def regressor():
-    return small(make_tabular_regressor(random_state=0, cv=2), "ensemble__regressor__estimator")
+    return make_tabular_regressor(random_state=0, cv=2, **SMALL)
 
 
 def encoder():
@@ -65,7 +65,7 @@ def test_a_table_is_learned_as_it_is(table):
     label = np.where(score > np.median(score), "high", "low")
     model = classifier().fit(X, label)
     assert model.score(X, label) > 0.85
-    assert model.predict_proba(X.head()).dtype.kind == "f"
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1, rtol=1e-12)
     assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
     assert_array_equal(clone(model).fit(X, label).predict_proba(X), model.predict_proba(X))
 
@@ -254,3 +254,97 @@ def test_without_skrub_the_error_names_the_extra():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "skdense[tables]" in result.stdout
+
+
+def sizes_of(model):
+    """The distinct settings of a fitted model's networks, and how many networks there are."""
+    networks = [
+        network
+        for kind in model[-1].estimators_
+        for network in (kind[-1] if hasattr(kind, "steps") else kind).estimators_
+    ]
+    settings = {(network.batch_size, network.max_iter) for network in networks}
+    return settings, len(networks)
+
+
+LINEAR = {"hidden_layer_sizes": ()}
+"""Networks without a hidden layer, whose programs are compiled soonest."""
+
+
+def test_the_number_of_rows_decides_what_nobody_has_set(table):
+    X, score = table
+    model = make_tabular_regressor(random_state=0, **LINEAR)
+    with warnings.catch_warnings(action="error", category=UserWarning):  # none about batch_size
+        model.fit(X[:40], score[:40])
+    expected = training_for(35)
+    assert sizes_of(model) == ({(expected["batch_size"], expected["max_iter"])}, 16)
+    assert model.get_params()["ensemble__plain__estimator__max_iter"] is None
+
+
+def test_what_is_set_wins_over_the_number_of_rows(table):
+    X, score = table
+    model = make_tabular_regressor(random_state=0, cv=2, batch_size=64, max_iter=4, **LINEAR)
+    model.set_params(ensemble__plain__estimator__max_iter=3, ensemble__plain__cv=3)
+    assert sizes_of(model.fit(X, score)) == ({(64, 4), (64, 3)}, 5)
+
+
+def test_tables_of_all_sizes_take_as_many_steps_unless_epochs_would_be_too_few():
+    n_rows = np.array([10, 100, 1_000, 10_000, 100_000, 10_000_000])
+    settings = [training_for(n) for n in n_rows]
+    epochs = np.array([each["max_iter"] for each in settings])
+    steps = n_rows * epochs / [each["batch_size"] for each in settings]
+    assert_allclose(steps[:-1], steps[0], rtol=0.05)
+    assert (np.diff(epochs) < 0).all()
+    assert epochs[-1] == 5
+    assert [folds_for(n) for n in (100, 1_000_000)] == [8, 4]
+
+
+LOSSES = {
+    # What is 0, or nearly so, of the errors of the best predictions that do not depend on X.
+    "poisson": ({}, np.mean),
+    "absolute_error": ({}, lambda errors: np.mean(np.sign(errors))),
+    "quantile": ({"quantile": 0.8}, lambda errors: np.mean(errors > 0) - 0.2),
+    "huber": ({"delta": 0.3}, lambda errors: np.mean(np.clip(errors, -0.3, 0.3))),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_can_be_minimized_on_a_scaled_target_of_several_columns(loss):
+    settings, slope = LOSSES[loss]
+    rng = np.random.default_rng(0)
+    X, y = rng.random((150, 1)), rng.exponential(size=150)
+    y /= y.std()
+    settings = {"max_iter": 60, "batch_size": 50, "learning_rate_init": 0.05} | settings | LINEAR
+    model = make_tabular_regressor(random_state=0, cv=2, loss=loss, **settings)
+    predicted = model.fit(X, np.c_[y, 1000 * y]).predict(X)
+    assert_allclose(predicted[:, 1].mean(), 1000 * predicted[:, 0].mean(), rtol=0.1)
+    assert abs(slope(y - predicted[:, 0])) < 0.1
+    assert (predicted > 0).all() or loss != "poisson"
+    low, high = model.predict(X, quantiles=[0.1, 0.9]).transpose(2, 0, 1)[..., 0]
+    assert 0.75 < ((low <= y) & (y <= high)).mean() < 0.85
+
+
+def test_the_weights_of_the_views_minimize_hubers_loss(table):
+    X, y = table
+    model = make_tabular_regressor(random_state=0, cv=2, loss="huber", delta=0.2, **LINEAR)
+    model = model.fit(X, y)[-1]
+    a, b = (out_of_fold(view) for view in model.estimators_)
+
+    def loss(predicted):
+        return np.mean(huber(0.2, (y - predicted) / y.std()))
+
+    losses = [loss(w * a + (1 - w) * b) for w in np.linspace(0, 1, 101)]
+    assert loss(model.oof_prediction_) < min(losses) * (1 + 1e-5)
+
+
+def test_verbose_tells_how_each_network_ended_and_how_good_all_are(table, capsys):
+    X, score = table
+    model = make_tabular_regressor(random_state=0, cv=2, verbose=True, max_iter=2, **LINEAR)
+    model = model.fit(X, score)[-1]
+    lines = capsys.readouterr().out.splitlines()
+    n_columns = [view.n_features_in_ for view in (model.estimators_[0], model.estimators_[1][-1])]
+    for n_features, fold in product(n_columns, (1, 2)):
+        begin = f"Fold {fold} of 2, {n_features} features: "
+        assert sum(line.startswith(begin) for line in lines) == 1
+    assert len(lines) == 4 + 2 + 2 + 1
+    assert lines[-1].endswith(f"out-of-fold score {model.oof_score_:f}")

@@ -21,20 +21,21 @@ def fit_folds(models, X, y, sample_weight, folds, verbose):
     arrays of ints: the rows to train on and those held out. With verbose, a line is printed for each
     model as it is fitted.
     """
+    names = [f"Fold {i} of {len(models)}, {X.shape[1]} features" for i in range(1, len(models) + 1)]
     if not isinstance(models[0], BaseLowLevelMLP):
         with parallel_config("skdense"):  # networks within the models train together, too
             return Parallel()(
                 delayed(_fit_fold)(model, X, y, sample_weight, *fold, name if verbose else None)
-                for model, fold, name in zip(models, folds, _names(models), strict=True)
+                for model, fold, name in zip(models, folds, names, strict=True)
             )
-    names = {id(model): name for model, name in zip(models, _names(models), strict=True)}
+    name_of = dict(zip(map(id, models), names, strict=True))
 
     def print_outcome(model, job):
         if job is None:
-            print(f"{names[id(model)]}: {model.n_iter_} iterations, loss = {model.loss_:.8f}")
+            print(f"{name_of[id(model)]}: {model.n_iter_} iterations, loss = {model.loss_:.8f}")
         else:
             for network in job.networks:  # several draws of one model
-                print(f"{names[id(model)]}: {outcome(network)}")
+                print(f"{name_of[id(model)]}: {outcome(network)}")
 
     inputs = [
         FitInput(X, y, sample_weight, rows=rows, validation_rows=held_out if stops_early else None)
@@ -47,10 +48,6 @@ def fit_folds(models, X, y, sample_weight, folds, verbose):
     for error in filter(None, errors):
         raise error
     return models
-
-
-def _names(models):
-    return [f"Fold {i} of {len(models)}" for i in range(1, len(models) + 1)]
 
 
 def _fit_fold(model, X, y, sample_weight, rows, held_out, name):

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import numpy as np
+from scipy.special import huber
 from sklearn.metrics import (
     mean_absolute_error,
     mean_pinball_loss,
@@ -18,13 +20,24 @@ def common_loss(models):
     It takes y, predictions and `sample_weight`, of one output.
     """
     named = {_loss_of(last) for model in models for last in _ensembles(last_of(model))}
-    loss, quantile = named.pop() if len(named) == 1 else ("squared_error", None)
-    losses = {
-        "absolute_error": mean_absolute_error,
-        "poisson": mean_poisson_deviance,
-        "quantile": partial(mean_pinball_loss, alpha=quantile),
-    }
-    return losses.get(loss, mean_squared_error)
+    loss, parameters = named.pop() if len(named) == 1 else ("squared_error", ())
+    return partial(_LOSSES.get(loss, mean_squared_error), **dict(parameters))
+
+
+def _mean_huber_loss(y, predicted, sample_weight, delta, scaled):
+    """Huber's loss; if `scaled`, of numbers that are divided by the standard deviation of y."""
+    mean = np.average(y, weights=sample_weight)
+    variance = np.average((y - mean) ** 2, weights=sample_weight)
+    scale = np.sqrt(variance) if scaled and variance > 0 else 1
+    return np.average(huber(delta, (y - predicted) / scale), weights=sample_weight)
+
+
+_LOSSES = {
+    "absolute_error": mean_absolute_error,
+    "huber": _mean_huber_loss,
+    "poisson": mean_poisson_deviance,
+    "quantile": mean_pinball_loss,
+}
 
 
 def _ensembles(last):
@@ -35,7 +48,13 @@ def _ensembles(last):
 
 
 def _loss_of(ensemble):
-    """A loss by the name that networks and scikit-learn's trees give it, and the quantile it is for."""
-    parameters = last_of(ensemble.estimator).get_params(deep=False)
-    loss = parameters.get("loss")
-    return loss, parameters.get("quantile") if loss == "quantile" else None
+    """A loss by the name that networks and scikit-learn's trees give it, and its own parameters."""
+    given = last_of(ensemble.estimator).get_params(deep=False)
+    loss, parameters = given.get("loss"), {}
+    if loss == "quantile":
+        parameters = {"alpha": given["quantile"]}
+    elif loss == "huber" and "delta" in given:
+        parameters = {"delta": given["delta"], "scaled": ensemble.scale_y}
+    elif loss == "huber":  # GradientBoostingRegressor finds its delta anew in each iteration
+        loss = "squared_error"
+    return loss, tuple(parameters.items())

@@ -11,8 +11,11 @@ _PRIOR = 0.3
 
 
 def at_temperature(temperature, log_probabilities):
-    """The log-probabilities if the logits are divided by a temperature."""
-    return log_softmax(log_probabilities / temperature, axis=1)
+    """The log-probabilities if the logits are divided by a temperature.
+
+    They are in float64, so that the sums of probabilities are 1 as precisely as metrics demand.
+    """
+    return log_softmax(np.divide(log_probabilities, temperature, dtype=np.float64), axis=1)
 
 
 def tempered(temperature, probabilities):

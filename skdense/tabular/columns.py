@@ -91,7 +91,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """
         validate_data(self, X, skip_check_array=True)
         table = _as_data_frame(X)
-        self._names = list(table.columns)
+        self._names, self._is_pandas = list(table.columns), isinstance(table, pd.DataFrame)
         self.numbers_ = (selectors.numeric() | selectors.boolean()).expand(table)
         self._shifts = [_median(_as_float(table, name)) for name in self.numbers_]
         parts, names, sources = [self._shifted(table)], list(self.numbers_), list(self.numbers_)
@@ -139,7 +139,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         table = _as_data_frame(X, self._names)
         parts = [self._shifted(table)]
         if self.vectorizer_ is not None:
-            parts.append(self.vectorizer_.transform(table[self._others()]))
+            others = table[self._others()]
+            if isinstance(others, pd.DataFrame) != self._is_pandas:
+                others = _in_other_library(others)
+            parts.append(self.vectorizer_.transform(others))
         return self._without_constants(self._with_missing(_side_by_side(parts)))
 
     def get_feature_names_out(self, input_features=None):
@@ -191,6 +194,16 @@ def _as_data_frame(X, names=None):
         X = pd.DataFrame(X).rename(columns="x{}".format)
     names = list(map(str, X.columns)) if names is None else names
     return X.set_axis(names, axis=1) if isinstance(X, pd.DataFrame) else X
+
+
+def _in_other_library(table):
+    """A DataFrame of pandas as one of polars, or the other way round."""
+    if not isinstance(table, pd.DataFrame):
+        return pd.DataFrame({name: table[name].to_list() for name in table.columns})
+    from polars import DataFrame
+
+    known = table.astype(object).where(table.notna(), None)
+    return DataFrame({name: known[name].tolist() for name in table.columns}, strict=False)
 
 
 def _as_float(table, name):

@@ -1,37 +1,43 @@
 """make_tabular_classifier and make_tabular_regressor: Pipelines with a default for tables."""
 
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.base import clone
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder
 
 from skdense.classifier import LowLevelMLPClassifier
-from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
+from skdense.ensemble import BlendClassifier, BlendRegressor
 from skdense.regressor import LowLevelMLPRegressor
+from skdense.tabular.ramps import Ramps
+from skdense.tabular.sizes import TableCrossFitClassifier, TableCrossFitRegressor
 
 __all__ = ["make_tabular_classifier", "make_tabular_regressor"]
 
 _NETWORK = {
     "hidden_layer_sizes": (128, 128),
+    "activation": "silu",
     "init": "he_normal",
     "dropout": 0.1,
     "alpha": 0.0,
-    "batch_size": 128,
-    "learning_rate_init": 0.003,
+    "batch_size": None,
+    "learning_rate": "cosine",
+    "learning_rate_init": None,
+    "warmup": 0.1,
     "beta_2": 0.95,
-    "max_iter": 150,
+    "max_iter": None,
     "early_stopping": True,
     "validation_metric": "loss",
-    "n_iter_no_change": 20,
+    "n_iter_no_change": None,
     "tol": 0.0,
     "dtype": "float32",
 }
+"""Parameters that are None follow from the number of rows."""
 _RARE = 5
 """The fewest samples of a category that has a column of its own."""
 
 
-def make_tabular_classifier(random_state=None, *, cv=8):
-    """Make a classifier for tables of numbers and categories, with or without missing values.
+def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **network):
+    """Make a classifier for tables with columns of any type, with or without missing values.
 
     It takes a DataFrame of pandas or polars, or an array, as it is, without any settings. The result is
     a Pipeline with the steps
@@ -42,30 +48,38 @@ def make_tabular_classifier(random_state=None, *, cv=8):
       of its own; columns that are constant or empty are left out, with a warning that names them;
     - `scaled`: each is centred, scaled and softly clipped (:class:`skrub.SquashingScaler`);
     - `filled`: the median takes the place of missing numbers;
-    - `ramps`: beside each column with more than two values, piecewise-linear functions between its
-      quantiles [1]_;
-    - `ensemble`: a :class:`skdense.ensemble.CrossFitClassifier` of networks of two hidden layers, each
-      with dropout, stopped by the log-loss of its own fold.
+    - `ensemble`: a :class:`skdense.ensemble.BlendClassifier` of two kinds of networks. Those of `plain`
+      see the columns, those of `ramps` also see piecewise-linear functions of them [1]_. Each has two
+      hidden layers with dropout, and is stopped by the log-loss of its own fold.
 
-    All of it can be changed by `set_params`.
+    How long a network trains, in what minibatches, and the number of folds follow from the number of
+    rows. All of it can be changed by `set_params`.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
         Draws the folds and seeds the networks.
 
-    cv : int, cross-validation generator or iterable, default=8
-        The folds, which is the number of networks.
+    cv : int, cross-validation generator, iterable or None, default=None
+        The folds, which is the number of networks of each kind. None takes 8, or 4 from 10,000 rows on.
+
+    verbose : bool or int, default=False
+        Whether to print a line for each network as it is trained, and one for each kind of networks and
+        for all of them, with their scores.
+
+    **network : dict
+        Parameters of all networks, in place of the defaults for tables; those of
+        :class:`skdense.LowLevelMLPClassifier`.
 
     Returns
     -------
     model : Pipeline
-        Not yet fitted; its last step, `ensemble`, is a :class:`skdense.ensemble.CrossFitClassifier`.
+        Not yet fitted.
 
     Raises
     ------
     ImportError
-        Without skrub, which `python -m pip install skdense[tables]` installs.
+        Without skrub, which `python -m pip install "skdense[tables]"` installs.
 
     See Also
     --------
@@ -81,40 +95,48 @@ def make_tabular_classifier(random_state=None, *, cv=8):
     >>> import numpy as np
     >>> from skdense import make_tabular_classifier
     >>> X = np.array([[20, "red"], [25, "blue"], [None, "red"], [60, None]] * 10, dtype=object)
-    >>> model = make_tabular_classifier(random_state=0, cv=2)
-    >>> model = model.set_params(ensemble__estimator__max_iter=20).fit(X, ["a", "a", "b", "b"] * 10)
+    >>> model = make_tabular_classifier(random_state=0, cv=2, max_iter=20)
+    >>> model = model.fit(X, ["a", "a", "b", "b"] * 10)
     >>> model.predict([[30, "green"]]).shape
     (1,)
     """
-    network = LowLevelMLPClassifier(**_NETWORK, label_smoothing=0.05)
-    return _pipeline(CrossFitClassifier(network, cv, random_state=random_state))
+    member = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
+    ensemble = TableCrossFitClassifier(member, cv, random_state=random_state, verbose=verbose)
+    return _pipeline(BlendClassifier, ensemble)
 
 
-def make_tabular_regressor(random_state=None, *, cv=8):
-    """Make a regressor for tables of numbers and categories, with or without missing values.
+def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **network):
+    """Make a regressor for tables with columns of any type, with or without missing values.
 
     It is that of :func:`make_tabular_classifier`, which says what its steps are, with networks for
-    regression, trained on a target scaled to unit variance.
+    regression, which are trained on a target that is scaled as their loss allows.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
         Draws the folds and seeds the networks.
 
-    cv : int, cross-validation generator or iterable, default=8
-        The folds, which is the number of networks.
+    cv : int, cross-validation generator, iterable or None, default=None
+        The folds, which is the number of networks of each kind. None takes 8, or 4 from 10,000 rows on.
+
+    verbose : bool or int, default=False
+        Whether to print a line for each network as it is trained, and one for each kind of networks and
+        for all of them, with their scores.
+
+    **network : dict
+        Parameters of all networks, in place of the defaults for tables; those of
+        :class:`skdense.LowLevelMLPRegressor`, such as ``loss="poisson"`` for counts.
 
     Returns
     -------
     model : Pipeline
-        Not yet fitted; its last step, `ensemble`, is a
-        :class:`sklearn.compose.TransformedTargetRegressor` around a
-        :class:`skdense.ensemble.CrossFitRegressor`.
+        Not yet fitted. Its `ensemble` is a :class:`skdense.ensemble.BlendRegressor`, and
+        ``model.predict(X, quantiles=[0.05, 0.95])`` gives intervals.
 
     Raises
     ------
     ImportError
-        Without skrub, which `python -m pip install skdense[tables]` installs.
+        Without skrub, which `python -m pip install "skdense[tables]"` installs.
 
     See Also
     --------
@@ -125,17 +147,18 @@ def make_tabular_regressor(random_state=None, *, cv=8):
     >>> import numpy as np
     >>> from skdense import make_tabular_regressor
     >>> X = np.array([[20, "red"], [25, "blue"], [None, "red"], [60, None]] * 10, dtype=object)
-    >>> model = make_tabular_regressor(random_state=0, cv=2)
-    >>> model = model.set_params(ensemble__regressor__estimator__max_iter=20).fit(X, range(40))
+    >>> model = make_tabular_regressor(random_state=0, cv=2, max_iter=20).fit(X, range(40))
     >>> model.predict([[30, "green"]]).shape
     (1,)
     """
-    network = LowLevelMLPRegressor(**_NETWORK)
-    ensemble = CrossFitRegressor(network, cv, random_state=random_state)
-    return _pipeline(TransformedTargetRegressor(ensemble, transformer=StandardScaler()))
+    member = LowLevelMLPRegressor(**{**_NETWORK, **network})
+    ensemble = TableCrossFitRegressor(
+        member, cv, random_state=random_state, verbose=verbose, scale_y=True
+    )
+    return _pipeline(BlendRegressor, ensemble)
 
 
-def _pipeline(ensemble):
+def _pipeline(blend, ensemble):
     try:
         from skrub import DatetimeEncoder, SquashingScaler, StringEncoder, TableVectorizer
     except ImportError:
@@ -143,8 +166,9 @@ def _pipeline(ensemble):
             "the default for tables needs skrub: python -m pip install 'skdense[tables]'"
         ) from None
     from skdense.tabular.columns import TableEncoder
-    from skdense.tabular.ramps import Ramps
 
+    with_ramps = Pipeline([("ramps", Ramps()), ("ensemble", clone(ensemble))])
+    views = [("plain", ensemble), ("ramps", with_ramps)]
     vectorizer = TableVectorizer(
         low_cardinality=OneHotEncoder(
             min_frequency=_RARE,
@@ -161,7 +185,6 @@ def _pipeline(ensemble):
             ("columns", TableEncoder(vectorizer)),
             ("scaled", SquashingScaler()),
             ("filled", SimpleImputer(strategy="constant", fill_value=0)),
-            ("ramps", Ramps()),
-            ("ensemble", ensemble),
+            ("ensemble", blend(views, verbose=ensemble.verbose)),
         ]
     )

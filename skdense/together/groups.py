@@ -20,8 +20,12 @@ from skdense.core.network import Data
 
 _MAX_GROUP_BYTES = 2**28
 """The most bytes of features in a group of networks."""
-_PROGRAM_SECONDS = 0.3
-"""How much longer networks may train because of padding if that saves compiling a program."""
+_PROGRAM_SECONDS = 2.0
+"""How much longer networks may train because of padding if that saves compiling a program.
+
+A program of two hidden layers with dropout and early stopping takes 2 to 4 s of processor time to
+compile.
+"""
 
 
 def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
@@ -161,13 +165,16 @@ def _groups(networks):
 
 
 def _kind(spec, network):
-    """A key: networks with the same key can share a program with little padding, widths aside."""
+    """A key: networks with the same key can share a program, if features and units are padded.
+
+    Stacks have the rows of all networks in one table, so their features are of one number.
+    """
     X, sizes, batch = network.data.X, network.layer_sizes, bucket(network.padded_batch)
     may_stack = stacks_gain(spec.dtype, batch, padded_sizes([network]))
     return (
         spec,
         len(sizes),
-        sizes[0],
+        sizes[0] if may_stack or issparse(X) or is_large(X) else None,
         sizes[-1],
         issparse(X),
         network.validation is not None,

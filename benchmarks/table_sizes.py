@@ -1,0 +1,89 @@
+"""What `make_tabular_classifier` costs as the rows of a table grow: seconds and memory."""
+
+import time
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import log_loss
+from tqdm import tqdm
+
+from benchmarks.process import fresh, peak_bytes
+from benchmarks.report import markdown_table, significant
+
+ROWS = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
+N_COLUMNS = 20
+N_NEW = 20_000
+BLOCK = 10_000
+LEGEND = f"""\
+Generated tables of {N_COLUMNS} columns of numbers: curves, steps and products give the probability
+of one of two classes. Each fit has a process of its own, which has fitted 1,000 rows before.
+*processor*: the sum over all cores. *memory*: how much higher the peak is than before the fit, and how
+many times X in float32 that is. The log-losses are those of {N_NEW:,} new rows."""
+
+
+def table(n_rows, seed=0):
+    """X of mixed distributions, and y: 1 with a probability that is a wild function of X."""
+    rng, law = np.random.default_rng(seed), np.random.default_rng(12345)
+    directions = law.normal(size=(N_COLUMNS, 30)).astype(np.float32) / np.sqrt(N_COLUMNS)
+    shifts, heights = law.normal(size=30).astype(np.float32), law.normal(size=30) / 3
+    X, y = np.empty((n_rows, N_COLUMNS), np.float32), np.empty(n_rows, int)
+    for start in range(0, n_rows, BLOCK):  # so that the memory of the generation is not seen
+        x = X[start : start + BLOCK]
+        x[:] = rng.standard_normal(x.shape, dtype=np.float32)
+        x[:, ::3] = np.exp(x[:, ::3])
+        x[:, 1] = np.round(3 * x[:, 1])
+        score = np.tanh(2 * np.clip(x, -3, 3) @ directions + shifts) @ heights
+        score += np.sign(x[:, 2]) * (x[:, 5] > 0.3) + np.sin(3 * x[:, 4]) * (x[:, 1] > 0)
+        y[start : start + BLOCK] = rng.random(len(x)) < 1 / (1 + np.exp(-2 * score))
+    return X, y
+
+
+def fit(n_rows, estimator):
+    """Fit to a table in this process; return seconds, bytes and the log-loss of new rows."""
+    X_new, y_new = table(N_NEW, seed=1)
+    if estimator == "trees":
+        model = HistGradientBoostingClassifier(random_state=0)
+    else:
+        from skdense import make_tabular_classifier
+
+        model = make_tabular_classifier(random_state=0)
+        model.fit(*table(1_000, seed=2))
+        model.predict_proba(X_new)
+    X, y = table(n_rows)
+    before, start, processor_start = peak_bytes(), time.perf_counter(), time.process_time()
+    model.fit(X, y)
+    return {
+        "rows": n_rows,
+        "seconds": time.perf_counter() - start,
+        "processor": time.process_time() - processor_start,
+        "bytes": peak_bytes() - before,
+        "times_X": (peak_bytes() - before) / X.nbytes,
+        "loss": log_loss(y_new, model.predict_proba(X_new)),
+    }
+
+
+def run(rows=ROWS):
+    """A dict of figures for each number of rows and both models."""
+    points = [(n_rows, name) for n_rows in rows for name in ("networks", "trees")]
+    points = tqdm(points, desc="tables", unit="fit", leave=False)
+    return [{"estimator": name} | fresh(fit, n_rows=n, estimator=name) for n, name in points]
+
+
+def to_markdown(figures):
+    """What was done, and a row for each number of rows."""
+    trees = {row["rows"]: row for row in figures if row["estimator"] == "trees"}
+    rows = [
+        {
+            "rows": f"{row['rows']:,}",
+            "seconds of a fit": significant(row["seconds"]),
+            "processor, s": significant(row["processor"]),
+            "memory, MB": f"{row['bytes'] / 1e6:.0f}",
+            "times X": significant(row["times_X"]),
+            "log-loss": f"{row['loss']:.4f}",
+            "HistGradientBoosting: log-loss": f"{trees[row['rows']]['loss']:.4f}",
+            "processor, s ": significant(trees[row["rows"]]["processor"]),
+        }
+        for row in figures
+        if row["estimator"] == "networks"
+    ]
+    return f"{LEGEND}\n\n{markdown_table(rows)}"

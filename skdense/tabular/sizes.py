@@ -1,0 +1,57 @@
+"""How long networks for tables train, in what minibatches and how many folds, by the number of rows."""
+
+from math import log2, sqrt
+
+from sklearn.base import clone
+
+from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
+
+_MANY_ROWS = 10_000
+"""From so many rows on, four networks of each kind are about as good as eight."""
+_STEPS, _FEWEST_EPOCHS = 1200, 5
+"""How many steps a network is trained for, and how often it sees each row at least."""
+
+
+def folds_for(n_rows):
+    """The number of networks of each kind."""
+    return 8 if n_rows < _MANY_ROWS else 4
+
+
+def training_for(n_rows):
+    """The settings of a network that is trained on so many rows, for its parameters of these names.
+
+    The number of steps is the same for small and for large tables, but the minibatches of large ones
+    have more rows, which makes better use of the processor, and bear a higher rate.
+    """
+    batch_size = min(max(64, 2 ** round(log2(64 * sqrt(n_rows / 1000)))), 1024, n_rows)
+    epochs = max(round(_STEPS * batch_size / n_rows), _FEWEST_EPOCHS)
+    return {
+        "batch_size": batch_size,
+        "learning_rate_init": 0.0005 * sqrt(batch_size),
+        "max_iter": epochs,
+        "n_iter_no_change": max(20, epochs // 4),
+    }
+
+
+class _ByRows:
+    """Of a CrossFit: the number of rows gives what `cv` and its network's parameters leave at None."""
+
+    def _folds(self, X, y, groups, random_state):
+        if self.cv is None:
+            return clone(self).set_params(cv=folds_for(len(y)))._folds(X, y, groups, random_state)
+        return super()._folds(X, y, groups, random_state)
+
+    def _fit_folds(self, models, X, y, sample_weight, folds):
+        settings = training_for(min(len(rows) for rows, _ in folds))
+        for network in models:
+            chosen = {name: value for name, value in settings.items() if getattr(network, name) is None}
+            network.set_params(**chosen)
+        return super()._fit_folds(models, X, y, sample_weight, folds)
+
+
+class TableCrossFitClassifier(_ByRows, CrossFitClassifier):
+    """CrossFitClassifier that lets the number of rows decide what is None."""
+
+
+class TableCrossFitRegressor(_ByRows, CrossFitRegressor):
+    """CrossFitRegressor that lets the number of rows decide what is None."""
