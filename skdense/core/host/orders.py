@@ -24,20 +24,20 @@ class Chunk(NamedTuple):
 
 
 class Source:
-    """The orders that one random stream gives, epoch by epoch.
+    """The order of the samples in each epoch, drawn from one random state.
 
-    Each epoch's shuffle is composed with the last epoch's order, as in MLPClassifier. Networks whose
-    streams are alike share a source, which keeps an order until all its users have passed it. It draws
-    from a copy of the random state, unless all are private, and `rewind` brings the networks' own to
-    where they belong when the training ends.
+    As in MLPClassifier, each epoch shuffles the last epoch's order. Networks with equal random states
+    share a source, which keeps an order until all of them have taken it. If the random state is not
+    private, others may see it: the source draws from a copy, and `rewind` then brings the original to
+    the state in which training each network alone would leave it.
     """
 
     def __init__(self, random_state, n_samples, users, private):
         self.random_state = random_state if private else deepcopy(random_state)
         self.shared, self.private = len(users) > 1, private
         self.n_samples = n_samples
-        self.identity = self.shuffled = self.last = None  # many large sources may wait for their turn
-        self.orders = deque()  # the last ones of those drawn
+        self.identity = self.shuffled = self.last = None  # no memory while it waits for its turn
+        self.orders = deque()  # the last ones drawn, that some user has yet to take
         self.n_drawn = 0
         self.n_given = dict.fromkeys(users, 0)
         self.marks = []
@@ -47,7 +47,7 @@ class Source:
         """Remember the random state, for `rewind`."""
         if self.private or (self.marks and self.marks[-1][0] == self.n_drawn):
             return
-        # Only the last two marks can be needed, unless a network is behind others.
+        # Two marks are enough unless a network is behind others.
         with self._lock:
             kept = self.marks if self.shared else self.marks[-1:]
             self.marks = [*kept, (self.n_drawn, self.random_state.get_state(legacy=False))]
@@ -67,7 +67,7 @@ class Source:
             return order
 
     def leave(self, user, n_epochs):
-        """End a network's use, with its random state where drawing n_epochs orders leaves it."""
+        """End a network's use after n_epochs epochs, and rewind its random state to their end."""
         if not user.owns_stream:
             self.rewind(user.random_state, n_epochs)
         with self._lock:
@@ -82,20 +82,17 @@ class Source:
             self.orders.popleft()
 
     def rewind(self, random_state, n_epochs):
-        """Set `random_state` to where drawing the orders of n_epochs epochs leaves it."""
+        """Bring `random_state` to the state after drawing the orders of n_epochs epochs."""
         if self.private:
             return
         with self._lock:
-            self._rewind(random_state, n_epochs)
-
-    def _rewind(self, random_state, n_epochs):
-        if self.n_drawn == n_epochs:
-            random_state.set_state(self.random_state.get_state(legacy=False))
-            return
-        n_drawn, state = [mark for mark in self.marks if mark[0] <= n_epochs][-1]
-        random_state.set_state(state)
-        for _ in range(n_epochs - n_drawn):
-            self._shuffle(random_state)
+            if self.n_drawn == n_epochs:
+                random_state.set_state(self.random_state.get_state(legacy=False))
+                return
+            n_drawn, state = [mark for mark in self.marks if mark[0] <= n_epochs][-1]
+            random_state.set_state(state)
+            for _ in range(n_epochs - n_drawn):
+                self._shuffle(random_state)
 
     def _shuffle(self, random_state):
         if self.shuffled is None:
@@ -126,7 +123,7 @@ def _stream_key(network):
 
 
 class Lane:
-    """One network's place in a stack: its rows in the order of the epoch, `(steps, batch)`."""
+    """One network in a stack, with its rows in the order of the epoch, `(steps, batch)`."""
 
     def __init__(self, network, source, first_row, batch):
         n_samples = int(network.hyper.n_samples)
@@ -153,8 +150,8 @@ class Lane:
     def _lay_out(self, samples):
         size, (full, rest) = self.batch_size, divmod(len(samples), self.batch_size)
         self.epoch[:full, :size] = samples[: full * size].reshape(full, -1)
-        # What a minibatch leaves free has weight zero, but zero times infinity is no zero: it is filled
-        # with the minibatch's own first row, and not with one that this network would not see now.
+        # Positions behind a minibatch's last row have weight zero. They repeat its first row, since
+        # another row may have infinite values, which times zero would be NaN.
         self.epoch[:, size:] = self.epoch[:, :1]
         if rest:
             self.epoch[full, :rest] = samples[full * size :]
@@ -162,10 +159,10 @@ class Lane:
 
 
 class Orders:
-    """The orders of a stack's lanes, which go through their epochs in step.
+    """The orders of all lanes of a stack, which begin their epochs at the same steps.
 
-    They are drawn into two buffers in turn, so that one can be read while the other is filled. What is
-    there in steps that a network does not take is harmless: the program leaves the network as it was.
+    They are drawn into two buffers in turn, so that one can be read while the other is filled. In steps
+    that a network does not take, any rows will do: the program leaves the network unchanged.
     """
 
     def __init__(self, shape, lanes, steps_per_epoch, each_epoch):
@@ -199,7 +196,7 @@ class Orders:
         return chunk
 
     def replace(self, k, lane, chunk):
-        """Put another network into lane k, from the start of this chunk on, the last drawn, if any."""
+        """Put another network into lane k, and its orders into this chunk, the last drawn, if any."""
         self.lanes[k] = lane
         if lane is None or chunk is None:
             return

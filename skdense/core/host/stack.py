@@ -105,7 +105,7 @@ class Plan:
             return None
 
     def tables(self, network):
-        """The tables of a network's data and of its validation data, each with where it is there."""
+        """The tables of a network's data and validation data, each as `_table` returns it."""
         with self._lock:
             data = self._table("data", network, self.shape.table)
             if network.validation is None:
@@ -115,7 +115,7 @@ class Plan:
             return data, self._table("validation", network, self.shape.validation)
 
     def _table(self, role, network, its_shape):
-        """A table, the first row of the network's data in it, and the shift to its targets."""
+        """A table, the network's first row in it, and the shift from a row to its targets."""
         key = role, getattr(network, role)
         if key not in self._tables:
             together = self.networks if self.shape.height > 1 else [network]
@@ -129,9 +129,9 @@ class Plan:
 class Stack:
     """The networks that go through a program together, one a lane: their state and their curves.
 
-    All have epochs of as many steps; what is too much for a network leaves it as it is. Where one of
-    several lanes becomes free, the next network takes it; a stack of one is over with its network, as
-    its successor may have shorter epochs.
+    All lanes have epochs of the same number of steps; those beyond a network's own leave it unchanged.
+    When one of several lanes becomes free, the next network takes it. A stack of one ends with its
+    network, as the next one may have shorter epochs.
 
     Attributes
     ----------
@@ -155,8 +155,8 @@ class Stack:
         self.active = np.zeros(height, dtype=bool)
         self.affordable_steps = min(shape.steps, _steps_in_a_chunk(shape, shapes.SLOW))
         self._n_chunks = 0
-        # The host reads and sets the numbers between chunks. A lane of zeros has no network: it never
-        # starts, and the program leaves it as it is whatever its rows are.
+        # The host reads and sets the numbers between chunks. Zeros are a lane without network, which is
+        # not active, so the program leaves it unchanged.
         self.numbers = np.zeros((N_NUMBERS, height))
         self.dropout = np.zeros((len(shape.layer_sizes) - 1, height)) if plan.spec.dropout else ()
         n_slots = OPTIMIZERS[plan.spec.optimizer].n_slots
@@ -191,9 +191,9 @@ class Stack:
         return [k for k, n in enumerate(self.networks) if n is not None and not self.active[k]]
 
     def admit(self, lanes):
-        """Put the queue's next networks in the place of those in these lanes, as far as there are any.
+        """Replace the networks in these lanes by the next ones of the queue, as far as it has any.
 
-        Returns their `Lane`, or None, by the number of the lane.
+        Return the `Lane` of each new network, or None, by the number of the lane.
         """
         newcomers = {}
         for k in lanes:
@@ -204,7 +204,7 @@ class Stack:
         return self._fill(newcomers, self.state.map(to_array), to_array(self.validation_orders))
 
     def _fill(self, newcomers, state, validation_orders):
-        """Write newcomers into their lanes of these arrays, which programs then use."""
+        """Write newcomers into their lanes of these arrays, which the program uses from now on."""
         lanes = {}
         for k, network in newcomers.items():
             lanes[k] = None
@@ -219,7 +219,7 @@ class Stack:
         return lanes
 
     def _set_rows(self, k, network, validation_orders):
-        """Take the tables of a network's rows; return the first of its data's rows there."""
+        """Use the tables that have a network's rows; return the first row of its data."""
         data, validation = self.plan.tables(network)
         self.table, first_row, shift = data
         self.validation_table, first, validation_shift = validation
@@ -227,7 +227,7 @@ class Stack:
         if network.validation is not None:
             n_rows, rows = int(network.hyper.n_validation), network.validation_rows
             rows = first + (np.arange(n_rows) if rows is None else rows)
-            # Padded with a row of the network's own: another's may be infinite times a weight of zero.
+            # Padded with the network's own row: an infinite one of another, times zero, would be NaN.
             order = np.full(validation_orders[:, k].size, rows[0] if n_rows else first, np.int32)
             order[:n_rows] = rows
             validation_orders[:, k] = order.reshape(validation_orders[:, k].shape)
@@ -285,7 +285,7 @@ class Stack:
         return news
 
     def write_back(self):
-        """Give the networks what they have become."""
+        """Update the networks to what they have become in the stack."""
         for k in range(len(self.networks)):
             self._write_back(k)
 
@@ -302,7 +302,7 @@ class Stack:
         network.curves = Curves(*(np.concatenate(parts) for parts in zip(*self.curves[k])))
 
     def _release(self, k):
-        """Take lane k's network out, with what it has become and its random state where it left it."""
+        """Take the network out of lane k, and update it and its random state."""
         self._write_back(k)
         network, self.networks[k] = self.networks[k], None
         source = network and self.plan.sources.get(network)

@@ -15,9 +15,10 @@ from skdense.core.machine.interrupts import can_hold_ctrl_c, ctrl_c_held
 
 
 class _Relay:
-    """Calls a function in the thread that waits for others, on their behalf.
+    """Calls a function for other threads, in the thread that waits for them.
 
-    scikit-learn's configuration is a thread's own, and so may be what draws a picture.
+    Observers need the thread of the caller of `fit`: scikit-learn's configuration is local to a thread,
+    and plots may be, too.
     """
 
     def __init__(self, function, stop):
@@ -25,7 +26,7 @@ class _Relay:
         self.requests = SimpleQueue()
 
     def __call__(self, *arguments):
-        """The result of the function; True if all is to stop, and nobody may be there to call it."""
+        """The result of the function, or True if the training stops, as nobody may serve any more."""
         reply = Future()
         self.requests.put((reply, arguments))
         while not wait([reply], timeout=0.1).done:
@@ -42,14 +43,14 @@ class _Relay:
                 reply, arguments = request
                 try:
                     result = self.function(*arguments)
-                except BaseException as error:  # it is for the one who asked
+                except BaseException as error:  # it belongs to the thread that asked
                     reply.set_exception(error)
                 else:
                     reply.set_result(result)
 
 
 def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=None):
-    """Train networks, each as if it were alone, to rounding.
+    """Train networks, each with the result of training it alone, up to rounding.
 
     Ctrl-C ends the training and keeps what was reached.
 
@@ -62,7 +63,7 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
         How many stacks to train at the same time, each in a thread of its own. An idle thread takes
         the first of the groups with the fewest stacks.
     trained : callable, default=None
-        Called with each network that has stopped, in the thread of its stack.
+        Called with each network once it has stopped, in the thread of its stack.
     observe : callable, default=None
         Called between chunks, in the caller's thread, with a list of the `Curves` of new epochs, one
         for each lane, and the `Stack`: its array `active` tells which lanes go on, its method
@@ -111,8 +112,8 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
             return True
         return False
     running = [Future() for _ in range(n_stacks)]
-    # The threads are new ones: Ctrl-C within `submit` can make an executor believe that it has an idle
-    # thread.
+    # Each training has a new executor: Ctrl-C within `submit` can leave one that counts an idle thread
+    # too many.
     with ThreadPoolExecutor(n_stacks) as executor:
         try:
             for future in running:
@@ -130,7 +131,10 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
 
 
 def _settle(future, work, stop):
-    """Give a future the result of the work. It is made by who waits for it, and cannot be lost."""
+    """Set a future to the result of the work.
+
+    The thread that waits has made the future, so Ctrl-C within `submit` cannot lose it.
+    """
     if future.set_running_or_notify_cancel():
         try:
             future.set_result(work())
@@ -144,7 +148,7 @@ def _run(stack, observe, each_epoch, stop, trained):
     orders = Orders(stack.plan.shape, stack.lanes, stack.steps_per_epoch, each_epoch)
 
     def end_chunk(news, upcoming):
-        """Serve those who watch, and let other networks in; True if there is nothing left to train."""
+        """Call the observer and let the next networks in; return whether nothing is left to train."""
         if observe is not None and observe(news, stack):
             stop.set()
         finished = {k: stack.networks[k] for k in stack.finished()}

@@ -14,10 +14,10 @@ _before = {}
 
 @contextmanager
 def one_blas_thread():
-    """Limit BLAS to one thread in the block; yield how many threads the work may start itself.
+    """Limit BLAS to one thread in the block; yield how many threads the block may start instead.
 
-    That is as many as BLAS had. If a limit is active, yield 1. The limit holds until the last of the
-    blocks that overlap ends. A number of threads that others have set meanwhile stays.
+    These are as many as BLAS had; if a limit is active, yield 1. Where blocks overlap, the limit ends
+    with the last one. A number of threads that other code has set meanwhile is kept.
     """
     n_threads = _limit()
     try:
@@ -32,7 +32,7 @@ def _limit():
         _n_users += 1
         n_threads = min((library.num_threads for library in _libraries()), default=1)
         for library in _libraries():
-            # Others may have set it since: most limits lower it, so the higher is the earlier.
+            # Other code may have changed it since. It mostly lowers it, so the larger one is the first.
             _before[library] = max(library.num_threads, _before.get(library, 1))
             library.set_num_threads(1)
         return n_threads

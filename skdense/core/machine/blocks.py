@@ -7,14 +7,14 @@ from skdense.core.machine.blas import one_blas_thread
 
 BLOCK_ROWS = 2048
 _THREADED_FROM = 16
-"""The fewest blocks that are worth threads: one starts in the time of a small block."""
+"""The fewest blocks that are worth threads: starting one takes as long as a small block."""
 
 
 def for_each_block(function, n_rows):
     """Call `function` with slices of at most `BLOCK_ROWS` that together cover `n_rows`.
 
-    Within a block only the matrix products would use more than one core. So many blocks are shared out
-    to threads, as many as BLAS would use, with one BLAS thread each.
+    Within a block only the matrix products would use more than one core. So many blocks are divided
+    among threads, as many as BLAS would use, each with one BLAS thread.
     """
     blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, n_rows, BLOCK_ROWS)]
     if len(blocks) < _THREADED_FROM:
@@ -26,7 +26,7 @@ def for_each_block(function, n_rows):
 
 
 def _share_out(function, blocks, n_threads):
-    left = iter(blocks)  # which all threads take the next from, one at a time
+    left = iter(blocks)  # each thread takes its next block from it
 
     def work():
         for block in left:
@@ -39,4 +39,4 @@ def _share_out(function, blocks, n_threads):
             for worker in workers:
                 worker.result()
         finally:
-            list(left)  # after an error or Ctrl-C nothing more is begun
+            list(left)  # after an error or Ctrl-C no further block is begun

@@ -1,6 +1,6 @@
 """Compiled programs: one cache for the whole process, and always on the CPU.
 
-TensorFlow never frees a compiled program, so a key is to have few values: all else is an argument.
+TensorFlow never frees a compiled program. So there should be few keys; all else is an argument.
 """
 
 from functools import cache
@@ -54,11 +54,12 @@ def _compiled(make, *key):
     config = _config()
 
     def run(*tensors):
-        # The operation calls the function without comparing each argument with its TensorSpec in
+        # This operation calls the function without comparing each argument with its TensorSpec in
         # Python, which `program(*tensors)` does: lbfgs on iris takes 21 ms and not 42.
-        return tf.raw_ops.PartitionedCall(args=tensors, Tout=dtypes, f=program, config_proto=config)
+        with tf.device(CPU):
+            return tf.raw_ops.PartitionedCall(args=tensors, Tout=dtypes, f=program, config_proto=config)
 
-    return run if len(tf.config.list_logical_devices()) == 1 else _on_cpu(run)
+    return run
 
 
 def _config():
@@ -66,11 +67,3 @@ def _config():
     config = tf.compat.v1.ConfigProto()
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     return config.SerializeToString()
-
-
-def _on_cpu(function):
-    def run(*tensors):
-        with tf.device(CPU):
-            return function(*tensors)
-
-    return run

@@ -6,7 +6,7 @@ from threading import current_thread, main_thread
 
 
 def can_hold_ctrl_c():
-    """Whether no Ctrl-C can surprise this thread: it comes to another, or can be held back."""
+    """Whether Ctrl-C cannot interrupt this thread: it goes to another one, or can be held back."""
     return not _is_main() or signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -30,7 +30,7 @@ def ctrl_c_held(when_it_comes):
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGINT) is hold:  # and no other that was set in the block
+        if signal.getsignal(signal.SIGINT) is hold:  # and not another handler, set in the block
             signal.signal(signal.SIGINT, signal.default_int_handler)
     if came:
         raise KeyboardInterrupt

@@ -13,13 +13,13 @@ from pathlib import Path
 from skdense.core.machine.postponed import import_postponed, import_submodule, is_postponed
 
 TESTED = "2.21."
-"""The versions whose modules are known to need no more than what they import themselves."""
+"""The versions of which tests show that each module imports all that it needs."""
 
 _IMPORTS = re.compile(r"^from (\S+) import (\w+)(?: as (\w+))?", re.MULTILINE)
 
 
 def import_tensorflow():
-    """What stands for `tf`: its public names, or the package where more than these may be needed."""
+    """What `tf` is: an object with its public names, or the package if that is not enough."""
     package = (import_module if _has_plugins() else import_postponed)("tensorflow")
     if is_postponed(package):
         try:
@@ -38,7 +38,7 @@ def _has_plugins():
 
 def _only_names(root):
     import_submodule("tensorflow.python.pywrap_tensorflow")  # loads the library
-    import_submodule("tensorflow.python.tf2").enable()  # modules look at it while they are imported
+    import_submodule("tensorflow.python.tf2").enable()  # modules ask for it when they are imported
     tf = _Names(root)
     if not tf.__version__.startswith(TESTED):
         raise ImportError(tf.__version__)

@@ -14,7 +14,7 @@ def aligned_zeros(shape, dtype):
 
 
 def aligned_empty(shape, dtype):
-    """An array with anything in it that programs can use."""
+    """An uninitialized array that programs can use."""
     return _made(np.empty, shape, np.dtype(dtype))
 
 
@@ -26,7 +26,7 @@ def aligned_copy(array):
 
 
 def _made(make, shape, dtype):
-    """What `make`, one of NumPy's functions, makes, where programs can use it."""
+    """An array in memory that NumPy's function `make` allocates, aligned for programs."""
     n_bytes = math.prod(shape) * dtype.itemsize
     buffer = make(n_bytes + ALIGNMENT, np.uint8)
     start = -_address(buffer) % ALIGNMENT
@@ -34,7 +34,7 @@ def _made(make, shape, dtype):
 
 
 def _address(array):
-    return array.__array_interface__["data"][0]  # sooner than `array.ctypes.data`
+    return array.__array_interface__["data"][0]  # `array.ctypes.data` takes longer
 
 
 def aligned(array, alignment=ALIGNMENT):

@@ -12,10 +12,10 @@ _lock = RLock()
 
 
 def import_postponed(name):
-    """Import a package that executes when somebody first looks up a name in it.
+    """Import a package that executes when a name in it is first looked up.
 
-    Whoever imports it has the same module. What it raises is raised at each use until it succeeds. It
-    executes at once if another kind of loader is to load it.
+    All who import it get the same module. An error in it is raised at each use until it succeeds. It
+    executes at once if its loader is not the usual one for source files.
     """
     spec = None if name in sys.modules else find_spec(name)
     if spec and type(spec.loader) is SourceFileLoader:
@@ -66,7 +66,7 @@ class _Loader(SourceFileLoader):
                 sys.meta_path.remove(self)
 
     def import_again(self):
-        if vars(self).pop("is_first", False):  # for one of several threads
+        if vars(self).pop("is_first", False):  # true for only one of several threads
             with _lock:
                 del sys.modules[self.name]
                 self.begins.set()
@@ -86,4 +86,4 @@ class _Postponed(ModuleType):
 _OF_IMPORT = set(
     "__cached__ __class__ __file__ __loader__ __name__ __package__ __path__ __spec__".split()
 )
-"""What the import system looks at when it imports submodules."""
+"""The attributes that the import system reads when it imports submodules."""

@@ -73,7 +73,7 @@ def n_threads():
 
 
 def to_tensor(array):
-    """A tensor with a copy of `array`. It is made sooner than `tf.constant` would make it."""
+    """A tensor with a copy of `array`, made faster than by `tf.constant`."""
     return view(aligned_copy(array))
 
 
@@ -85,8 +85,7 @@ def to_array(tensor):
 def share(array):
     """A tensor that uses the memory of `array`, if it can, which must not change meanwhile.
 
-    It is for compiled programs only. Memory that may not be written, such as a file that is mapped to
-    be read, is used as well.
+    It is for compiled programs only. Read-only memory, such as a file mapped for reading, is used, too.
     """
     alignment = _LARGE_ALIGNMENT if array.nbytes > COPIED_BYTES else ALIGNMENT
     return view(np.asarray(_AsIfWritable(aligned(array, alignment))))
@@ -98,9 +97,9 @@ def view(array):
 
 
 class _AsIfWritable:
-    """What NumPy takes for an array on the memory of another that may be written.
+    """Lets NumPy read an array's memory as writable, as it exports no other memory to TensorFlow.
 
-    NumPy exports no other memory. No program writes to its arguments.
+    No program writes to its arguments.
     """
 
     def __init__(self, array):

@@ -14,28 +14,22 @@ from scipy.sparse import issparse
 STACK_HEIGHT = 8
 """The number of networks that a stack trains at once; 32 gained nothing over 8.
 
-A stack is taken only where its group has as many networks, and there are as many for every thread.
-A network's step takes so many microseconds alone, and in a stack, in float32 with 2 features and
-batches of 100:
+A stack is used only if its group has as many networks, and there are as many for every thread. The
+microseconds of a network's step, alone and in a stack, in float32 with 2 features and batches of 100:
 
-================= ========== ========== ========== ========== ========== ==========
-networks          2          4          8          16         32         64
-================= ========== ========== ========== ========== ========== ==========
-(2, 2), 1 core    7.6, 17.5  7.7, 10.5  7.5, 6.7   7.8, 6.7
-(16, 16), 1 core  24.8, 57.5 24.1, 30.6 23.8, 17.0 24.1, 16.4
-(100,), 1 core    22.6, 49.8 26.6, 29.8 23.0, 16.6 20.7, 15.0
-(2, 2), 2 cores   7.3, 18.4  7.2, 10.6  7.3, 6.6   7.9, 6.6   7.8, 7.2   6.1, 6.6
-(16, 16), 2 cores 26.2, 56.1 23.2, 28.4 25.6, 23.7 25.3, 20.1 18.0, 12.5 12.9, 10.0
-(100,), 2 cores   19.5, 72.6 18.2, 39.9 20.0, 22.5 19.7, 12.4 18.0, 10.9 17.9, 11.4
-================= ========== ========== ========== ========== ========== ==========
+    networks          (2, 2)     (16, 16)    (100,)
+    4 on one core     7.7, 10.5  24.1, 30.6  26.6, 29.8
+    8 on one core     7.5, 6.7   23.8, 17.0  23.0, 16.6
+    8 on two cores    7.3, 6.6   25.6, 23.7  20.0, 22.5
+    16 on two cores   7.9, 6.6   25.3, 20.1  19.7, 12.4
 """
 
 STACKED_MULTIPLY_ADDS = {"float32": 600_000, "float64": 0}
-"""The most multiply-adds of a network's step that stacks make cheaper than a network a thread.
+"""Networks whose steps have at most this many multiply-adds train faster in stacks than alone.
 
-Measured on two cores, 32 networks of 2 and of 20 features with batches of 100: in float32 cheaper by
-1.1 for widths of (2, 2), and by 1.3 to 1.5 from (4, 4) to (32, 32). In float64 it is 1.2 to 1.3 for the
-smallest and 1.0 to 1.2 for others, less than a program of their own costs them.
+Measured with 32 networks on two cores, with 2 and 20 features and batches of 100: in float32, stacks
+are 1.1 times as fast for widths of (2, 2), and 1.3 to 1.5 times from (4, 4) to (32, 32). In float64
+they are 1.0 to 1.3 times as fast, which does not pay for compiling a program of their own.
 """
 
 CHUNK_SECONDS = 0.15
@@ -60,28 +54,28 @@ All others are one vector, so that an optimizer's step is one operation, which i
 small networks; but copies into that vector cost more than they save from about (128, 128) on.
 """
 SMALL_BATCH = 32
-"""A partial_fit of so many rows at the most has a program for small minibatches.
+"""A partial_fit on at most this many rows uses a program for small minibatches.
 
 With 100 units on 64 features a call takes 2.0 ms, and 2.9 ms in a program for minibatches of 200.
 """
 LARGE_SUM = 2**12
-"""Sums over a batch of so many numbers in all are made by products of matrices, not of a vector.
+"""The gradient of biases, a sum over at least this many numbers, uses a matrix of ones, not a vector.
 
 For 200 x 512 numbers in float64 a matrix takes 50 microseconds and a vector 600, for 200 x 100 in
 float32 4 and 8, and for 200 x 10 2 and 1.
 """
 MAX_SHARED_SAMPLES = 20_000
-"""The most samples of networks that share their orders: some are kept for networks that are behind."""
+"""The most samples of networks that share their orders, which are kept for those that are behind."""
 DENSE_FROM = 4
-"""Sparse rows are multiplied as dense ones if the kernel rows to gather are so many times as large."""
+"""A sparse row is made dense for a product if the kernel rows to gather are this many times larger."""
 FULL_BATCH_ROWS, LIGHT_ROWS = 2048, 256
-"""The rows whose activations are in memory at a time where a step needs all rows; in a light one."""
+"""How many rows a step on all rows takes at a time, and how many if it is light."""
 LIGHT_MULTIPLY_ADDS = 6_000_000
 """The most multiply-adds of a light step.
 
-Its blocks are so small that each product stays on one thread: between two steps the others fall
-asleep, and to wake them takes longer. With 20 units lbfgs evaluates 2,000 x 20 in 0.40 ms so, and in
-0.52 ms by the larger blocks, but 10,000 x 20 sooner by those.
+Its blocks are so small that each product stays on one thread: other threads fall asleep between two
+steps, and waking them takes longer. With 20 units, lbfgs evaluates 2,000 x 20 in 0.40 ms, and in 0.52
+ms with the larger blocks, which are faster for 10,000 x 20.
 """
 
 
