@@ -335,12 +335,11 @@ default='glorot_uniform'
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Go on training for one epoch over X and y.
 
-        The optimizer is kept between calls, and from `fit`, with the settings that it was made with, as
-        in MLPClassifier: `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`,
-        `nesterovs_momentum`, `beta_1`, `beta_2`, `epsilon`, `weight_decay` and `warmup`. What
-        `set_params` changes of these counts from the next `fit` on, which makes a new optimizer, also
-        with `warm_start`. All other parameters are read anew in each call. A call is an epoch of the
-        schedule; the cosine starts again after each `max_iter` epochs.
+        The optimizer is kept between calls, and from `fit`, with the settings that it was made with:
+        `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`, `nesterovs_momentum`,
+        `beta_1`, `beta_2`, `epsilon`, `weight_decay` and `warmup`. As in MLPClassifier, their changes
+        take effect with the next `fit`, also with `warm_start`. All other parameters are read in each
+        call. A call is an epoch of the schedule; the cosine starts again after `max_iter` epochs.
 
         Parameters
         ----------

@@ -108,7 +108,6 @@ def _train_lbfgs(job, tasks):
     from skdense.core.host.lbfgs import minimize_loss
 
     estimator, job.minima = job.estimator, []
-
     reports_epochs = tasks and len(job.networks) == 1
     for network in job.networks:
 
@@ -139,10 +138,8 @@ def _raise_if_stopped():
 
 def _end_interrupted(job, interrupts_raise):
     """After Ctrl-C, warn and keep what was reached; raise if that is nothing, or interrupts_raise."""
-    if job.minima is None:
-        n_iters = [network.progress.epochs for network in job.networks]
-    else:
-        n_iters = [minimum.n_iter for minimum in job.minima]
+    n_iters = [network.progress.epochs for network in job.networks]
+    n_iters += [minimum.n_iter for minimum in job.minima or ()]
     if interrupts_raise or not any(n_iters):
         raise KeyboardInterrupt
     warn_at_caller("Training interrupted by user.")

@@ -62,29 +62,22 @@ def prepare(estimator, given):
 
 
 def _network(estimator, given, targets, start, drawn, random_state):
-    n_samples = _n_rows(drawn["data"], drawn["rows"])
-    n_validation = _n_rows(drawn["validation"], drawn["validation_rows"])
+    hyper = _hyper(estimator, given, targets.record, start.settings, drawn)
     return Network(
         **drawn,
-        hyper=_hyper(
-            estimator,
-            targets.record,
-            start.settings,
-            dtype=drawn["data"].X.dtype,
-            max_epochs=1 if given.incremental else estimator.max_iter,
-            n_samples=n_samples,
-            n_validation=n_validation,
-        ),
+        hyper=hyper,
         progress=start.progress,
         slots=start.slots,
         random_state=random_state,
         owns_stream=isinstance(estimator.random_state, Integral),
         shuffle=estimator.shuffle,
-        batch_capacity=_batch_capacity(estimator, given, n_samples),
+        batch_capacity=_batch_capacity(estimator, given, hyper.n_samples),
     )
 
 
-def _hyper(estimator, loss, settings, dtype, max_epochs, n_samples, n_validation):
+def _hyper(estimator, given, loss, settings, drawn):
+    n_samples = _n_rows(drawn["data"], drawn["rows"])
+    dtype = drawn["data"].X.dtype
     # XLA rounds subnormal numbers to 0. With such an epsilon a unit without gradient divides 0 by 0.
     epsilon = max(settings["epsilon"], float(np.finfo(dtype).tiny))
     schedule = SCHEDULES[settings["schedule"]].number
@@ -93,11 +86,11 @@ def _hyper(estimator, loss, settings, dtype, max_epochs, n_samples, n_validation
         **settings | {"epsilon": epsilon, "schedule": schedule},
         tol=estimator.tol,
         patience=estimator.n_iter_no_change,
-        max_epochs=max_epochs,
+        max_epochs=1 if given.incremental else estimator.max_iter,
         early_stopping=estimator.early_stopping,
         n_samples=n_samples,
         batch_size=_batch_size(estimator, n_samples),
-        n_validation=n_validation,
+        n_validation=_n_rows(drawn["validation"], drawn["validation_rows"]),
         max_grad_norm=estimator.max_grad_norm if _clips(estimator, dtype) else 0.0,
         schedule_epochs=estimator.max_iter,
         loss_parameter=getattr(estimator, loss.parameter) if loss.parameter else 0.0,

@@ -54,10 +54,6 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 """With these, selu keeps the mean 0 and the variance 1 from layer to layer."""
 
 
-def _leaky_relu(values):
-    return np.maximum(values, LEAK * values, out=values)
-
-
 def _elu(values):
     return np.where(values > 0, values, np.expm1(np.minimum(values, 0)))
 
@@ -66,29 +62,21 @@ def _selu(values):
     return SELU_SCALE * np.where(values > 0, values, SELU_ALPHA * np.expm1(np.minimum(values, 0)))
 
 
-def _gelu(values):
-    return values * ndtr(values)
-
-
-def _silu(values):
-    return values * expit(values)
-
-
-def _mish(values):
-    return values * np.tanh(np.logaddexp(values, 0))
-
-
 ACTIVATIONS = {
     "identity": Activation(_identity, lambda tf: _identity),
     "logistic": Activation(_logistic, lambda tf: tf.sigmoid, padded_bias=-1e4, glorot_factor=2),
-    "tanh": Activation(lambda values: np.tanh(values, out=values), lambda tf: tf.tanh),
-    "relu": Activation(lambda values: np.maximum(values, 0, out=values), lambda tf: tf.nn.relu),
-    "leaky_relu": Activation(_leaky_relu, lambda tf: lambda z: tf.where(z > 0, z, LEAK * z)),
+    "tanh": Activation(lambda z: np.tanh(z, out=z), lambda tf: tf.tanh),
+    "relu": Activation(lambda z: np.maximum(z, 0, out=z), lambda tf: tf.nn.relu),
+    "leaky_relu": Activation(
+        lambda z: np.maximum(z, LEAK * z, out=z), lambda tf: lambda z: tf.where(z > 0, z, LEAK * z)
+    ),
     "elu": Activation(_elu, lambda tf: tf.nn.elu),
     "selu": Activation(_selu, lambda tf: tf.nn.selu),
-    "gelu": Activation(_gelu, lambda tf: lambda z: z * tf.math.erfc(-z / 2**0.5) / 2),
-    "silu": Activation(_silu, lambda tf: tf.nn.silu),
-    "mish": Activation(_mish, lambda tf: lambda z: z * tf.tanh(tf.nn.softplus(z))),
+    "gelu": Activation(lambda z: z * ndtr(z), lambda tf: lambda z: z * tf.math.erfc(-z / 2**0.5) / 2),
+    "silu": Activation(lambda z: z * expit(z), lambda tf: tf.nn.silu),
+    "mish": Activation(
+        lambda z: z * np.tanh(np.logaddexp(z, 0)), lambda tf: lambda z: z * tf.tanh(tf.nn.softplus(z))
+    ),
 }
 """The activations of hidden layers."""
 
