@@ -91,14 +91,16 @@ def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
 
 
 def _objective_of(spec, network):
-    """A function of no arguments that gives the loss, and behind it the gradient, at a padded vector;
-    the layout of that vector; and the vector, which is to be set.
+    """A function that evaluates the objective, the layout of its padded vector, and this vector.
+
+    The function takes no arguments. It returns the loss and the gradient, in one array, for the
+    parameters that the vector has at the time.
     """
     layer_sizes = padded_sizes([network])
-    of_table = table_shape([network.data], layer_sizes)
-    shape = FullBatchShape(layer_sizes, of_table, full_batch_rows(network.data.X, layer_sizes))
+    its_shape = table_shape([network.data], layer_sizes)
+    shape = FullBatchShape(layer_sizes, its_shape, full_batch_rows(network.data.X, layer_sizes))
     program = compiled(full_batch_program, spec, shape)
-    table = minibatches.as_tensors(make_table(network.data, of_table, spec.dtype))
+    table = minibatches.as_tensors(make_table(network.data, its_shape, spec.dtype))
     numbers = to_tensor(np.array(network.hyper, spec.dtype))
     layout = Layout(layer_sizes)
     vector = aligned_empty([layout.n_parameters], spec.dtype)

@@ -32,7 +32,8 @@ def table_shape(datas, layer_sizes, together=False):
     itemsize = features[0].dtype.itemsize
     count = sum if together else max
 
-    def room(n, least, n_bytes):
+    def lengths_for(n, least, n_bytes):
+        """The lengths of the arrays that take n rows or entries, each of n_bytes."""
         if not large:
             return (power_of_two(max(n, least)),)
         n_last = max(1, COPIED_BYTES // n_bytes)
@@ -43,10 +44,10 @@ def table_shape(datas, layer_sizes, together=False):
     n_rows = count(X.shape[0] for X in features)
     n_targets = power_of_two(max(least, count(len(data.targets) for data in datas)))
     if not issparse(features[0]):
-        lengths = room(n_rows, least, n_features * itemsize)
+        lengths = lengths_for(n_rows, least, n_features * itemsize)
         return TableShape(lengths, n_targets, n_features, n_outputs)
     return TableShape(
-        lengths=room(count(X.nnz for X in features), 1024, itemsize + 4),
+        lengths=lengths_for(count(X.nnz for X in features), 1024, itemsize + 4),
         n_targets=n_targets,
         n_features=n_features,
         n_outputs=n_outputs,
@@ -56,14 +57,14 @@ def table_shape(datas, layer_sizes, together=False):
 
 
 def _distinct(objects):
-    """The objects, each once. An array is no key of a dict, so its id stands for it."""
+    """The objects, each once. They are told apart by their ids, as arrays cannot be hashed."""
     return list({id(each): each for each in objects}.values())
 
 
 def combine(datas):
-    """One `Data` of several, and for each of them its first row there and its shift.
+    """One `Data` that has the rows of several, and the first row and the shift of each of these in it.
 
-    Features that several share are there once.
+    Features that several of them share are in it once.
     """
     datas = _distinct(datas)
     features = _distinct(data.X for data in datas)

@@ -101,7 +101,7 @@ def _take(arrays, indices):
     first, last = arrays
     n = first.shape[0]
     in_first = tf.reshape(indices < n, [*indices.shape, *[1] * (len(first.shape) - 1)])
-    # In the array that does not have it, any index will do that is valid.
+    # Both arrays are read at each index: in the wrong one, any valid index will do.
     return tf.where(
         in_first,
         tf.gather(first, tf.minimum(indices, n - 1)),
@@ -121,8 +121,8 @@ def _sparse_rows(features, rows, shape):
 
 
 def _entries(starts, rows, shape):
-    """Which entries these rows have, `(K, batch, row_entries)`, and whether they have them."""
+    """The indices of the rows' entries, `(K, batch, row_entries)`, and which of these are the row's."""
     entries = tf.gather(starts, rows)[..., None] + tf.range(shape.row_entries, dtype=starts.dtype)
     present = entries < tf.gather(starts, rows + 1)[..., None]
-    # Entries after the row's end may lie after the table's end, too. Their values are not used.
+    # Indices after the row's end may be after the table's end, too. Their values are not used.
     return tf.minimum(entries, sum(shape.lengths) - 1), present
