@@ -45,7 +45,7 @@ fig, ax = plt.subplots(layout="constrained")
 image = ax.imshow(scores, vmin=0.5, vmax=1)
 ax.set_xticks(range(5), grid["learning_rate_init"])
 ax.set_yticks(range(4), grid["hidden_layer_sizes"])
-ax.set(xlabel="learning_rate_init", ylabel="hidden_layer_sizes", title="accuracy, mean of five folds")
+ax.set(xlabel="learning_rate_init", ylabel="hidden_layer_sizes", title="Mean accuracy of five folds")
 for place, score in np.ndenumerate(scores):
     ax.text(*place[::-1], f"{score:.2f}", ha="center", va="center", color="w" if score < 0.8 else "k")
 plt.show()

@@ -35,7 +35,7 @@ rates = [0.001, 0.03, 1, 4]
 networks = fit_many([make_network(learning_rate_init=rate) for rate in rates], X_train, y_train)
 
 display = LossCurveDisplay.from_estimator(networks, name=[f"rate {rate}" for rate in rates])
-display.ax_.set(title="Learning rates", ylim=(0, 3))
+display.ax_.set(title="Too small, slow, good and too large a rate", ylim=(0, 3))
 plt.show()
 
 # %%
@@ -52,6 +52,7 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 for ax, i in zip(axes, (2, 3)):
     UnitActivityDisplay.from_estimator(networks[i], X_train, ax=ax)
     ax.set_title(f"rate {rates[i]}")
+figure.suptitle("A rate that is too large kills the second layer")
 plt.show()
 
 # %%
@@ -68,7 +69,7 @@ network.fit(*small, X_val=X_val, y_val=y_val)
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 for ax, kind in zip(axes, ("loss", "score")):
     LossCurveDisplay.from_estimator(network, kind=kind, ax=ax)
-figure.suptitle("100 training samples")
+figure.suptitle("100 training samples: the validation loss rises")
 plt.show()
 
 # %%
@@ -79,5 +80,5 @@ plt.show()
 
 study = study_seeds(make_network(learning_rate_init=0.1), X_train, y_train, seeds=20)
 print(study)
-study.plot().ax_.set_title("20 seeds")
+study.plot().ax_.set_title("20 seeds: the median, and a band of eight in ten")
 plt.show()
