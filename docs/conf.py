@@ -36,7 +36,7 @@ extensions = [
     "mathml",
 ]
 html_math_renderer = "mathml"
-exclude_patterns = ["_build", "_templates", "tutorials", "conftest.py", "benchmarks/**"]
+exclude_patterns = ["_build", "_templates", "tutorials", "ko", "conftest.py", "benchmarks/**"]
 templates_path = ["_templates"]
 default_role = "code"
 
@@ -56,8 +56,8 @@ numpydoc_show_class_members = False
 toc_object_entries_show_parents = "hide"
 
 sphinx_gallery_conf = {
-    "examples_dirs": "tutorials",
-    "gallery_dirs": "auto_examples",
+    "examples_dirs": ["tutorials", "ko"],
+    "gallery_dirs": ["auto_examples", "generated/ko"],
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,
@@ -80,3 +80,14 @@ html_theme_options = {
 }
 html_sidebars = {"index": [], "benchmarks": []}  # pages without sub-pages
 html_show_sourcelink = False
+
+
+def setup(app):
+    """Mark the Korean pages as such, for browsers, screen readers and search engines."""
+    app.connect("html-page-context", set_language)
+
+
+def set_language(app, pagename, templatename, context, doctree):
+    """Give a page's template the language of its text."""
+    if pagename.startswith("generated/ko/"):
+        context["language"] = "ko"

@@ -1,4 +1,4 @@
 """The pages' examples run as doctests; the modules of the site itself are no tests."""
 
 collect_ignore = ["cards.py", "conf.py", "curves.py", "descriptions.py", "mathml.py"]
-collect_ignore += ["tutorials", "auto_examples", "generated", "_build"]
+collect_ignore += ["tutorials", "ko", "auto_examples", "generated", "_build"]

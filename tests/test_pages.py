@@ -1,9 +1,10 @@
 """The Python code of README.md and of the documentation's pages runs as it is printed.
 
 pytest runs the doctests of the pages, and Sphinx the tutorials. What is left is the README, whose code
-can be copied as it stands.
+can be copied as it stands, and the Korean pages, whose code is that of the English ones.
 """
 
+import ast
 import doctest
 import re
 from pathlib import Path
@@ -14,6 +15,7 @@ from skdense.exceptions import CollapseWarning
 
 ROOT = Path(__file__).parent.parent
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE_BLOCK = re.compile(r"^```\w+\n.*?^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^print\(.*\)  # (.*\n)", re.MULTILINE)
 WARNED = re.compile(r"^# CollapseWarning: (.*\n(?:# .*\n)*)", re.MULTILINE)
 
@@ -33,6 +35,34 @@ def test_the_code_of_the_readme_prints_what_its_comments_say(capsys):
     (warned,) = WARNED.findall(code)
     messages = [str(warning.message) for warning in caught if warning.category is CollapseWarning]
     assert messages == [" ".join(warned.replace("#", "").split())]
+
+
+def test_the_korean_readme_has_the_code_of_the_english_one():
+    english, korean = (
+        CODE_BLOCK.findall((ROOT / name).read_text(encoding="utf-8"))
+        for name in ("README.md", "README.ko.md")
+    )
+    assert korean == english
+
+
+def code_without_texts(cell):
+    """The syntax of a tutorial's cell, which has no comments, without its docstrings."""
+    tree = ast.parse(cell)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.dump(tree)
+
+
+def test_the_korean_tutorial_has_the_cells_of_the_english_one():
+    english, korean = (
+        [code_without_texts(cell) for cell in path.read_text(encoding="utf-8").split("# %%\n")]
+        for path in (
+            ROOT / "docs" / "tutorials" / "plot_two_clouds.py",
+            ROOT / "docs" / "ko" / "plot_two_clouds_ko.py",
+        )
+    )
+    assert korean == english
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.rst")), ids=lambda page: page.name)

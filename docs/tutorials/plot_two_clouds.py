@@ -6,6 +6,8 @@ Three dense layers written by hand, plain minibatch gradient descent and two Gau
 fits in a notebook. Two questions come up as soon as it is run a few times. *Why does every run give a
 different result?* And *why does it get worse with wider layers?* This tutorial does the job with
 :class:`~skdense.LowLevelMLPClassifier`, and then answers both questions by measuring.
+
+This page in Korean: :doc:`/generated/ko/plot_two_clouds_ko`.
 """
 
 # %%
