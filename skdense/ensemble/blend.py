@@ -1,4 +1,4 @@
-"""Blends: several models, weighted by what they predict for samples that they were not trained on."""
+"""Blends: weighted means of models, with weights learned from their out-of-fold predictions."""
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
@@ -13,14 +13,14 @@ from sklearn.utils import Bunch, get_tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skdense.ensemble.conversion import converted, voting
-from skdense.ensemble.crossfit import found
+from skdense.ensemble.crossfit import summary
 from skdense.ensemble.ends import fit_parameters, last_of
 from skdense.ensemble.folds import check_table
 from skdense.fit.fitting import unchanged_on_error
 
 
 class BaseBlend(MetaEstimatorMixin, BaseEstimator):
-    """What both blends share: models of names, which are fitted together, and their weights.
+    """What both blends share: named models, which are fitted together, and their weights.
 
     A subclass has the method `_learn_out_of_fold`, and the class `_cross_fit` that its models end with.
     """
@@ -97,7 +97,7 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         self._learn_out_of_fold(y, sample_weight)
         if self.verbose:
             weights = ", ".join(f"{w:.3g} {name}" for w, name in zip(self.weights_, names))
-            print(f"Blend of {weights}: {found(self)}")
+            print(f"Blend of {weights}: {summary(self)}")
 
     def _seen(self, outputs):
         """The rows that all models hold out, given their out-of-fold outputs, NaN where they do not."""
@@ -173,7 +173,7 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         return VotingClassifier(list(zip(names, models, strict=True)))._sk_visual_block_()
 
     def _named(self):
-        """The names and models, if they are such."""
+        """The pairs of a name and a model; none if `estimators` is invalid."""
         try:
             return list(dict(self.estimators).items())
         except (TypeError, ValueError):
@@ -190,5 +190,5 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
 def _fitted(model, X, y, given, name):
     model.fit(X, y, **fit_parameters(model, **given))
     if name is not None:
-        print(f"{name}: {found(last_of(model))}")
+        print(f"{name}: {summary(last_of(model))}")
     return model

@@ -1,4 +1,4 @@
-"""CrossFitClassifier and BlendClassifier: what is particular about probabilities."""
+"""CrossFitClassifier and BlendClassifier: what is particular to probabilities."""
 
 import numpy as np
 from sklearn.base import ClassifierMixin, is_classifier
@@ -43,11 +43,12 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
 
     The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
     network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
-    sample is lost to validation; so do other classifiers whose `fit` takes `X_val`. The logits of the
-    samples by the member that did not see them give one temperature :math:`T`, by which the log-loss is
-    lowest [1]_; the probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over
-    the members. Where samples are few, a prior draws :math:`T` towards 1. All networks are trained at
-    the same time, as by :func:`skdense.fit_many`, on one copy of the data.
+    sample is lost to validation; so do other classifiers whose `fit` takes `X_val`. All networks are
+    trained at the same time, as by :func:`skdense.fit_many`, on one copy of the data.
+
+    The probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over the members.
+    The temperature :math:`T` minimizes the log-loss of all samples [1]_, for each by the member that
+    was not fitted to it. With few samples, a prior draws :math:`T` towards 1.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
 
     oof_probabilities_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by the member that held it out, at the temperature; their mean
-        if several did, NaN if none did. With its fold, a member has at most chosen its epoch.
+        if several did, NaN if none did. A member uses its held-out fold only for early stopping.
 
     oof_score_ : float
         The accuracy of these.
@@ -154,8 +155,8 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         Raises
         ------
         ValueError
-            If scikit-learn's networks cannot express one of the members, or if the members are no
-            networks: nothing else has a place for the temperature.
+            If scikit-learn's networks cannot represent one of the members, or if the members are no
+            networks: the temperature can only divide a network's output layer.
         """
         check_is_fitted(self)
         return self._voting(self.temperature_)
@@ -172,7 +173,7 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         return y
 
     def _log_probabilities(self, model, X):
-        """A model's log-probabilities of all classes, of which it may not know some."""
+        """A model's log-probabilities of all classes; its fold may have lacked some of them."""
         if isinstance(model, BaseLowLevelMLP):
             return model.predict_log_proba(X)  # from the logits, so that none is -inf
         known = model.predict_proba(X)
@@ -183,10 +184,10 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
     def _learn_out_of_fold(self, X, y, sample_weight, held_out):
         rows, outputs = self._held_out(self._log_probabilities, X, held_out)
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
-        of_label = np.arange(len(rows)), np.searchsorted(self.classes_, y[rows])
+        true_label = np.arange(len(rows)), np.searchsorted(self.classes_, y[rows])
 
         def log_loss(temperature):
-            return -np.average(at_temperature(temperature, outputs)[of_label], weights=weight[rows])
+            return -np.average(at_temperature(temperature, outputs)[true_label], weights=weight[rows])
 
         self.temperature_ = learn_temperature(log_loss, weight[rows].sum())
         probabilities = np.exp(at_temperature(self.temperature_, outputs))
@@ -314,8 +315,8 @@ class BlendClassifier(_Classifier, BaseBlend):
         Raises
         ------
         ValueError
-            If scikit-learn's networks cannot express one of the members, or if a model's members are no
-            networks: nothing else has a place for the temperature.
+            If scikit-learn's networks cannot represent one of the members, or if a model's members are
+            no networks: the temperature can only divide a network's output layer.
         """
         check_is_fitted(self)
         return self._voting()
@@ -327,17 +328,17 @@ class BlendClassifier(_Classifier, BaseBlend):
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
         weight = weight[seen]
         labels = np.searchsorted(self.classes_, y[seen])
-        of_label = np.arange(len(labels)), labels
+        true_label = np.arange(len(labels)), labels
 
-        def log_loss(right):
-            return -np.average(np.log(np.maximum(right, np.finfo(float).eps)), weights=weight)
+        def log_loss(likelihoods):
+            return -np.average(np.log(np.maximum(likelihoods, np.finfo(float).eps)), weights=weight)
 
-        of_labels = outputs[:, seen][:, *of_label]
-        self.weights_ = best_weights(lambda w: log_loss(w @ of_labels), len(outputs))
+        likelihoods = outputs[:, seen][:, *true_label]
+        self.weights_ = best_weights(lambda w: log_loss(w @ likelihoods), len(outputs))
         outputs = outputs[self.weights_ > 0][:, seen]
 
         def log_loss_at(temperature):
-            return log_loss(self._mean(tempered(temperature, p) for p in outputs)[of_label])
+            return log_loss(self._mean(tempered(temperature, p) for p in outputs)[true_label])
 
         self.temperature_ = 1.0
         self._divide_logits(learn_temperature(log_loss_at, weight.sum()))

@@ -33,9 +33,9 @@ def voting(ensemble, models, weights=None):
 
 
 def converted(model, temperature=1):
-    """A fitted model with scikit-learn's classes in place of ours, its logits divided.
+    """A fitted model with scikit-learn's classes instead of ours, its logits divided by a temperature.
 
-    Only a network's logits can be divided: its output layer is.
+    That divides a network's output layer. Other models take no temperature but 1.
     """
     if isinstance(model, Pipeline):
         *steps, (name, last) = model.steps

@@ -1,7 +1,7 @@
-"""Out-of-fold ensembles: each model is fitted outside of a fold, and stopped by it if it stops early.
+"""Out-of-fold ensembles: each model is fitted outside of a fold, which early stopping validates it on.
 
-BaggingClassifier and CalibratedClassifierCV train networks together as well, under the joblib backend
-"skdense", but cannot pass the fold that is held out to the network that is to be stopped by it.
+Under the joblib backend "skdense", BaggingClassifier and CalibratedClassifierCV also train networks
+together, but they cannot pass the fold that is held out to a network for early stopping.
 """
 
 from numbers import Integral
@@ -89,7 +89,7 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
         self.n_estimators_ = len(models)
         self._learn_out_of_fold(X, y, sample_weight, [held_out for _, held_out in folds])
         if self.verbose:
-            print(f"All {len(models)} folds: {found(self)}")
+            print(f"All {len(models)} folds: {summary(self)}")
 
     def _fit_folds(self, models, X, y, sample_weight, folds):
         return fit_folds(models, X, y, sample_weight, folds, self.verbose)
@@ -131,7 +131,7 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
         return model.set_params(**seeds)
 
     def _checked(self, X):
-        """The samples to predict, in the networks' precision where they have one of their own."""
+        """The checked samples to predict, in the `dtype` of the networks if it is set."""
         check_is_fitted(self)
         if isinstance(self.estimators_[0], BaseLowLevelMLP):
             return validate_data(self, X, **_checks(self.estimators_[0]), reset=False)
@@ -153,8 +153,8 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def found(ensemble):
-    """What the out-of-fold predictions tell of an ensemble or a blend, in words."""
+def summary(ensemble):
+    """The results of an ensemble or a blend on out-of-fold predictions, as text to print."""
     words = f"out-of-fold score {ensemble.oof_score_:f}"
     if hasattr(ensemble, "temperature_"):
         words += f", temperature {ensemble.temperature_:.3g}"
@@ -162,5 +162,5 @@ def found(ensemble):
 
 
 def _checks(network):
-    """What X is checked for: the precision of a network that has one of its own."""
+    """The arguments of `validate_data` for networks."""
     return {"accept_sparse": "csr", "dtype": float_dtypes(network), "order": "C"}

@@ -17,9 +17,9 @@ from skdense.many import fit_inputs
 def fit_folds(models, X, y, sample_weight, folds, verbose):
     """Fit each model to the training rows of its fold, all at the same time; return them.
 
-    Models that stop early are stopped by the rows that their fold holds out. `folds` has pairs of
-    arrays of ints: the rows to train on and those held out. With verbose, a line is printed for each
-    model as it is fitted.
+    Early stopping validates a model on the rows that its fold holds out. `folds` has pairs of arrays of
+    ints: the rows to train on and those held out. With verbose, a line is printed for each model as it
+    is fitted.
     """
     names = [f"Fold {i} of {len(models)}, {X.shape[1]} features" for i in range(1, len(models) + 1)]
     if not isinstance(models[0], BaseLowLevelMLP):
@@ -42,7 +42,7 @@ def fit_folds(models, X, y, sample_weight, folds, verbose):
         for stops_early in [models[0].early_stopping]
         for rows, held_out in folds
     ]
-    # Early stopping keeps the best epoch, whichever was the last.
+    # With early stopping the best epoch is kept, so to reach max_iter is no failure.
     trained = print_outcome if verbose else None
     errors = fit_inputs(models, inputs, trained=trained, may_reach_max_iter=models[0].early_stopping)
     for error in filter(None, errors):
@@ -72,8 +72,9 @@ def check_table(estimator, X, y=None, *, reset):
 
     The models check the values. With reset also y, of one dimension if it has one column.
     """
-    of_array = {"accept_sparse": "csr", "dtype": None, "ensure_all_finite": False}
-    checks = {"skip_check_array": True} if hasattr(X, "columns") else of_array
+    checks = {"accept_sparse": "csr", "dtype": None, "ensure_all_finite": False}
+    if hasattr(X, "columns"):
+        checks = {"skip_check_array": True}
     if not reset:
         return validate_data(estimator, X, **checks, reset=False)
     validate_data(estimator, X, y, skip_check_array=True)

@@ -1,8 +1,8 @@
 """Quantiles of what is to be predicted, from the errors of out-of-fold predictions.
 
 CV+ [1]_ adds the out-of-fold errors of each fold to the prediction by the member that held that fold
-out, and takes quantiles of all these sums. Here the whole ensemble's prediction takes the place of the
-members': it is closer to y, and the quantiles are, too.
+out, and takes quantiles of all these sums. Here the whole ensemble's prediction replaces the members',
+because it is closer to y, and so are the quantiles.
 
 .. [1] Barber, Candès, Ramdas and Tibshirani (2021), "Predictive Inference with the Jackknife+", Annals
    of Statistics.
@@ -13,17 +13,17 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import mean_pinball_loss
 
 _LEAST_SPREAD = 0.5
-"""What the spread is at least, as a part of the mean absolute error."""
+"""The spread is at least this times the mean absolute error."""
 _COMPARED = (0.05, 0.25, 0.75, 0.95)
 """The quantiles by which a spread is judged."""
 
 
 def learn_errors(y, predictions, weights):
-    """The out-of-fold errors of each output: a list of what `predict_quantiles` predicts from.
+    """For each output, what `predict_quantiles` needs to know of the out-of-fold errors.
 
     Errors are divided by a spread if that lowers the pinball loss. The spread is half of the mean
-    absolute error, plus the mean absolute error of samples for which about as much is predicted. The
-    latter is taken to rise with the prediction, or to fall with it.
+    absolute error, plus the mean absolute error of samples with similar predictions, fitted as a rising
+    or falling function of the prediction.
     """
     columns = y.reshape(len(y), -1).T, predictions.reshape(len(y), -1).T
     return [_learn_errors(*both, weights) for both in zip(*columns, strict=True)]
@@ -63,10 +63,10 @@ def predict_quantiles(learned, predictions, quantiles):
     views = predicted.reshape(len(predictions), len(columns), quantiles.size)
     for i, (errors, weights, levels, spreads) in enumerate(learned):
         if weights is None:
-            # Of equal weights: a new error is as likely in any gap between two of these.
-            of_errors = np.quantile(errors, quantiles, method="weibull")
+            # By this method a new error is equally likely in each gap between two of the errors.
+            error_quantiles = np.quantile(errors, quantiles, method="weibull")
         else:
-            of_errors = np.quantile(errors, quantiles, weights=weights, method="inverted_cdf")
+            error_quantiles = np.quantile(errors, quantiles, weights=weights, method="inverted_cdf")
         spread = np.interp(columns[i], levels, spreads)
-        views[:, i] = columns[i][:, None] + np.outer(spread, of_errors)
+        views[:, i] = columns[i][:, None] + np.outer(spread, error_quantiles)
     return predicted

@@ -25,7 +25,7 @@ def common_loss(models):
 
 
 def _mean_huber_loss(y, predicted, sample_weight, delta, scaled):
-    """Huber's loss; if `scaled`, of numbers that are divided by the standard deviation of y."""
+    """The mean of Huber's loss; if `scaled`, errors are divided by the standard deviation of y."""
     mean = np.average(y, weights=sample_weight)
     variance = np.average((y - mean) ** 2, weights=sample_weight)
     scale = np.sqrt(variance) if scaled and variance > 0 else 1
@@ -48,7 +48,7 @@ def _ensembles(last):
 
 
 def _loss_of(ensemble):
-    """A loss by the name that networks and scikit-learn's trees give it, and its own parameters."""
+    """The name of the loss, which networks and scikit-learn's trees share, and its parameters."""
     given = last_of(ensemble.estimator).get_params(deep=False)
     loss, parameters = given.get("loss"), {}
     if loss == "quantile":

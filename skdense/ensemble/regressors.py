@@ -1,4 +1,4 @@
-"""CrossFitRegressor and BlendRegressor: what is particular about numbers."""
+"""CrossFitRegressor and BlendRegressor: what is particular to numbers."""
 
 import numpy as np
 from sklearn.base import RegressorMixin, is_regressor
@@ -102,7 +102,7 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         The prediction of each sample by the member that held it out; their mean if several did, NaN if
-        none did. With its fold, a member has at most chosen its epoch.
+        none did. A member uses its held-out fold only for early stopping.
 
     oof_score_ : float
         The R2 of these.
@@ -156,7 +156,7 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
         Raises
         ------
         ValueError
-            If scikit-learn's networks cannot express one of the members.
+            If scikit-learn's networks cannot represent one of the members.
         """
         check_is_fitted(self)
         return self._voting()
@@ -279,7 +279,7 @@ class BlendRegressor(_Regressor, BaseBlend):
         Raises
         ------
         ValueError
-            If scikit-learn's networks cannot express one of the members.
+            If scikit-learn's networks cannot represent one of the members.
         """
         check_is_fitted(self)
         return self._voting()
@@ -297,7 +297,7 @@ class BlendRegressor(_Regressor, BaseBlend):
             return np.array([loss(c, weights @ each, sample_weight=weight) for c, each in both])
 
         equal = losses(np.full(len(outputs), 1 / len(outputs)))
-        scale = np.maximum(equal, np.finfo(float).tiny)  # outputs of any unit count the same
+        scale = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter
         self.weights_ = best_weights(lambda w: np.mean(losses(w) / scale), len(outputs))
         self.oof_prediction_ = self._mean(outputs[self.weights_ > 0])
         self._judge(y, self.oof_prediction_[seen], weight)

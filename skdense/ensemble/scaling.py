@@ -6,7 +6,7 @@ from skdense.core.formulas.losses import LOSSES
 
 
 def scale_of(network, y, sample_weight):
-    """What to subtract from y and then to divide it by, as the network's loss allows.
+    """What to subtract from y, and what to divide the result by, as the network's loss allows.
 
     An identity output can be shifted and stretched: y gets mean 0 and variance 1. An exponential output
     can be stretched only: y gets mean 1.
@@ -27,4 +27,4 @@ def give_scale(network, center, scale):
         kernel, bias = kernel * scale, bias * scale + center
     dtype = network.coefs_[-1].dtype
     network.coefs_[-1], network.intercepts_[-1] = kernel.astype(dtype), bias.astype(dtype)
-    vars(network).pop("_optimizer_state", None)  # it belongs to the parameters as they were
+    vars(network).pop("_optimizer_state", None)  # it belongs to the old parameters

@@ -5,7 +5,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 _LOG_TEMPERATURES = (-1.5, 1.5)
-"""Where all samples are predicted right, a lower temperature always looks better; it is not."""
+"""The bounds of the logarithm: if all samples are predicted right, the log-loss has no minimum."""
 _PRIOR = 0.3
 """The standard deviation of a normal prior on the logarithm, which counts as much as a few samples."""
 
@@ -25,7 +25,7 @@ def tempered(temperature, probabilities):
 
 
 def learn_temperature(log_loss, weight):
-    """The most probable temperature, given its mean log-loss, a function, and the samples' weight."""
+    """The most probable temperature, from its mean log-loss, a function, and the samples' weight."""
 
     def objective(u):
         return log_loss(np.exp(u)) + (u / _PRIOR) ** 2 / (2 * weight)

@@ -8,7 +8,7 @@ _LEAST_WEIGHT = 0.001
 
 
 def best_weights(loss, n_models):
-    """The weights, of which none is negative and whose sum is 1, of the lowest convex loss."""
+    """The weights that minimize a convex loss, none of them negative and their sum 1."""
     best = minimize(
         loss,
         np.full(n_models, 1 / n_models),

@@ -14,10 +14,10 @@ __all__ = ["TableEncoder"]
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Write a table as an array of float32.
 
-    Columns of numbers and of bools are only shifted, so that float32 is precise enough for them; all
-    others are written by `vectorizer`. Missing values become NaN, and where there are any in `fit`, a
-    column `<name>__missing` is 1 for them. Columns that would be constant are left out, and a warning
-    names the columns of the table of which nothing is left.
+    Columns of numbers and bools are only shifted by their medians, so that float32 is precise enough;
+    `vectorizer` writes all others. Missing values become NaN. A column that has any in `fit` gets
+    another column, `<name>__missing`, which is 1 where they are. Constant columns are left out, and a
+    warning names those columns of the table of which nothing is left.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         The columns that are numbers or bools.
 
     vectorizer_ : skrub.TableVectorizer or None
-        What was fitted to the other columns, if there are any.
+        The one that was fitted to the other columns, if there are any.
 
     n_features_in_ : int
         Number of columns seen during fit.
@@ -103,17 +103,17 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             sources += map(self.vectorizer_.output_to_input_.get, self.vectorizer_.all_outputs_)
         written = _side_by_side(parts)
 
-        # What is written of a date is missing all at once, so its first column tells.
+        # The columns that are written for a date are missing together, so the first one is enough.
         firsts = sorted(np.unique(sources, return_index=True)[1])
-        self._tell_missing = [column for column in firsts if np.isnan(written[:, column]).any()]
-        names += [f"{sources[column]}__missing" for column in self._tell_missing]
-        sources += [sources[column] for column in self._tell_missing]
+        self._nullable = [column for column in firsts if np.isnan(written[:, column]).any()]
+        names += [f"{sources[column]}__missing" for column in self._nullable]
+        sources += [sources[column] for column in self._nullable]
         written = self._with_missing(written)
 
         varies = np.fmax.reduce(written, axis=0) > np.fmin.reduce(written, axis=0)
         self._kept = np.flatnonzero(varies)
         self._names_out = np.array(names, dtype=object)[varies]
-        _tell_unused(self._names, {sources[column] for column in self._kept})
+        _warn_if_unused(self._names, {sources[column] for column in self._kept})
         return self._without_constants(written)
 
     def transform(self, X):
@@ -132,7 +132,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a column is missing or in another place, or one of numbers has something else.
+            If a column is missing or out of order, or a column of numbers has something else.
         """
         check_is_fitted(self)
         validate_data(self, X, skip_check_array=True, reset=False)
@@ -173,9 +173,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return written
 
     def _with_missing(self, written):
-        if not self._tell_missing:
+        if not self._nullable:
             return written
-        return _side_by_side([written, np.isnan(written[:, self._tell_missing])])
+        return _side_by_side([written, np.isnan(written[:, self._nullable])])
 
     def _without_constants(self, written):
         return written if len(self._kept) == written.shape[1] else written[:, self._kept]
@@ -187,7 +187,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
 
 def _as_data_frame(X, names=None):
-    """X as a DataFrame, of its own kind if it is one; the names of its columns are strings."""
+    """X as a DataFrame whose columns have strings as names; one of polars stays one of polars."""
     if not hasattr(X, "columns"):
         if np.ndim(X) != 2:
             raise ValueError(f"X must have rows and columns, got {np.ndim(X)} dimensions")
@@ -211,7 +211,7 @@ def _as_float(table, name):
     try:
         return np.asarray(table[name], dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"column {name!r} had numbers in fit, and now has others: {error}") from None
+        raise ValueError(f"column {name!r} had numbers in fit, but has others now: {error}") from None
 
 
 def _median(column):
@@ -220,18 +220,18 @@ def _median(column):
 
 
 def _side_by_side(parts):
-    """One array of float32 of an array and of arrays and DataFrames that may have no columns."""
+    """Arrays and DataFrames as one array of float32; all but the first may have no columns."""
     first, *others = [np.asarray(part, dtype=np.float32) for part in parts]
     others = [part for part in others if part.shape[1]]
     return np.hstack([first, *others]) if others else first
 
 
-def _tell_unused(names, used):
+def _warn_if_unused(names, used):
     unused = [name for name in names if name not in used]
     if len(unused) == len(names):
         raise ValueError(f"no column of X has two values that are not rare: {unused}")
     if unused:
         warnings.warn(
-            f"columns that are not used, since no two of their values differ or are frequent: {unused}",
+            f"columns that are not used, because they have no two values that are frequent: {unused}",
             stacklevel=4,
         )

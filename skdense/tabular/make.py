@@ -31,7 +31,7 @@ _NETWORK = {
     "tol": 0.0,
     "dtype": "float32",
 }
-"""Parameters that are None follow from the number of rows."""
+"""The parameters of each network; those that are None follow from the number of rows."""
 _RARE = 5
 """The fewest samples of a category that has a column of its own."""
 
@@ -42,12 +42,12 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
     It takes a DataFrame of pandas or polars, or an array, as it is, without any settings. The result is
     a Pipeline with the steps
 
-    - `columns`: every column as numbers, by a :class:`skrub.TableVectorizer` where it does not hold
-      numbers or bools: the parts of dates, durations, numbers stored as strings, categories one-hot,
-      strings of 40 and more different values by their n-grams; where values were missing has columns
-      of its own; columns that are constant or empty are left out, with a warning that names them;
+    - `columns`: every column becomes numbers. A :class:`skrub.TableVectorizer` writes those that are
+      not numbers or bools: the parts of dates, durations, numbers stored as strings, categories
+      one-hot, and strings of 40 or more different values by their n-grams. Further columns tell where
+      values are missing. Constant and empty columns are left out, with a warning that names them;
     - `scaled`: each is centred, scaled and softly clipped (:class:`skrub.SquashingScaler`);
-    - `filled`: the median takes the place of missing numbers;
+    - `filled`: missing numbers become the median;
     - `ensemble`: a :class:`skdense.ensemble.BlendClassifier` of two kinds of networks. Those of `plain`
       see the columns, those of `ramps` also see piecewise-linear functions of them [1]_. Each has two
       hidden layers with dropout, and is stopped by the log-loss of its own fold.
@@ -61,15 +61,16 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
         Draws the folds and seeds the networks.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds, which is the number of networks of each kind. None takes 8, or 4 from 10,000 rows on.
+        The folds, for each of which a network of each kind is trained. None takes 8, or 4 from 10,000
+        rows on.
 
     verbose : bool or int, default=False
         Whether to print a line for each network as it is trained, and one for each kind of networks and
         for all of them, with their scores.
 
     **network : dict
-        Parameters of all networks, in place of the defaults for tables; those of
-        :class:`skdense.LowLevelMLPClassifier`.
+        Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks, instead of the defaults
+        for tables.
 
     Returns
     -------
@@ -108,8 +109,8 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
 def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **network):
     """Make a regressor for tables with columns of any type, with or without missing values.
 
-    It is that of :func:`make_tabular_classifier`, which says what its steps are, with networks for
-    regression, which are trained on a target that is scaled as their loss allows.
+    Its steps are those of :func:`make_tabular_classifier`, with networks for regression. They are
+    trained on a target that is scaled as their loss allows.
 
     Parameters
     ----------
@@ -117,15 +118,16 @@ def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **netwo
         Draws the folds and seeds the networks.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds, which is the number of networks of each kind. None takes 8, or 4 from 10,000 rows on.
+        The folds, for each of which a network of each kind is trained. None takes 8, or 4 from 10,000
+        rows on.
 
     verbose : bool or int, default=False
         Whether to print a line for each network as it is trained, and one for each kind of networks and
         for all of them, with their scores.
 
     **network : dict
-        Parameters of all networks, in place of the defaults for tables; those of
-        :class:`skdense.LowLevelMLPRegressor`, such as ``loss="poisson"`` for counts.
+        Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks, instead of the defaults
+        for tables, such as ``loss="poisson"`` for counts.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Ramps between the quantiles of a number, of which steps and bends are sums."""
+"""Ramps between the quantiles of a column, from which networks can build steps and bends."""
 
 from itertools import pairwise
 
@@ -9,9 +9,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 __all__ = ["Ramps"]
 
 _MOST, _MOST_NUMBERS = 1000, 2**26
-"""About the most columns of ramps, and numbers in all of them; each column has two in any case."""
+"""About the most ramps of all columns, and the most numbers in them; a column has at least two."""
 _BLOCK = 4096
-"""So many rows at a time stay in the processor's cache, which makes large tables four times as fast."""
+"""Rows at a time: as they stay in the processor's cache, large tables take a quarter of the time."""
 
 
 class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -76,7 +76,7 @@ class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Put the ramps beside the columns.
+        """Append the ramps to the columns.
 
         Parameters
         ----------
@@ -95,11 +95,11 @@ class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         written[:, :n_features] = X
         for start in range(0, len(X), _BLOCK):
             block = written[start : start + _BLOCK]
-            at = n_features
+            column = n_features
             for x, knots in zip(block[:, :n_features].T, self.knots_):
                 for low, high in pairwise(knots):
-                    np.clip((x - low) / (high - low), 0, 1, out=block[:, at])
-                    at += 1
+                    np.clip((x - low) / (high - low), 0, 1, out=block[:, column])
+                    column += 1
         return written
 
     def get_feature_names_out(self, input_features=None):
@@ -127,7 +127,7 @@ class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def _knots(X, n_ramps):
-    """For each column the distinct quantiles; of two only one, since a ramp would only be a copy."""
+    """The distinct quantiles of each column; only one of two, as a ramp would copy the column."""
     shares = np.linspace(0, 1, n_ramps + 1)
     knots = [np.unique(np.quantile(x, shares, method="inverted_cdf")) for x in X.T]
     return [each if len(each) > 2 else each[:1] for each in knots]

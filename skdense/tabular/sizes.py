@@ -7,9 +7,9 @@ from sklearn.base import clone
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 
 _MANY_ROWS = 10_000
-"""From so many rows on, four networks of each kind are about as good as eight."""
+"""From this many rows on, four networks of each kind are about as good as eight."""
 _STEPS, _FEWEST_EPOCHS = 1200, 5
-"""How many steps a network is trained for, and how often it sees each row at least."""
+"""How many steps a network trains, and how often it sees each row at least."""
 
 
 def folds_for(n_rows):
@@ -18,10 +18,10 @@ def folds_for(n_rows):
 
 
 def training_for(n_rows):
-    """The settings of a network that is trained on so many rows, for its parameters of these names.
+    """The parameters of a network that is trained on this many rows, by name.
 
-    The number of steps is the same for small and for large tables, but the minibatches of large ones
-    have more rows, which makes better use of the processor, and bear a higher rate.
+    The number of steps is the same for small and large tables. The minibatches of large ones have more
+    rows, which uses the processor better and allows a higher learning rate.
     """
     batch_size = min(max(64, 2 ** round(log2(64 * sqrt(n_rows / 1000)))), 1024, n_rows)
     epochs = max(round(_STEPS * batch_size / n_rows), _FEWEST_EPOCHS)
@@ -34,7 +34,7 @@ def training_for(n_rows):
 
 
 class _ByRows:
-    """Of a CrossFit: the number of rows gives what `cv` and its network's parameters leave at None."""
+    """For a CrossFit ensemble: the number of rows decides what `cv` and the network leave at None."""
 
     def _folds(self, X, y, groups, random_state):
         if self.cv is None:
