@@ -13,7 +13,7 @@ from benchmarks import speed
 from benchmarks.benchmark_utils.data import clouds, generated
 from benchmarks.process import fresh, import_seconds, peak_bytes, script
 from benchmarks.report import markdown_table, significant
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, fit_many
 
 OURS, THEIRS = "LowLevelMLPClassifier", "MLPClassifier"
 PROCESSES = 5
@@ -23,7 +23,7 @@ N_SHAPES = 200
 def run():
     """Measure all; return `{figure: what was measured}`."""
     found = {}
-    for measure in tqdm([importing, first_fit, compiling, memory], desc="costs", leave=False):
+    for measure in tqdm([importing, first_fit, compiling, memory, cores], desc="costs", leave=False):
         found |= measure()
     return found
 
@@ -106,6 +106,43 @@ def memory():
         times = (job["peak_bytes"] - job["imported_bytes"]) / job["data_bytes"]
         large[f"peak memory of fit, 1000000x100 float32, over imports: {name}"] = f"{times:.1f} times X"
     return small | large
+
+
+def cores():
+    return {
+        f"cores that networks of {hidden} in one process can fill at most, float32": (
+            f"{np.median([fresh(processor_over_drawing, hidden=hidden) for _ in range(PROCESSES)]):.0f}"
+        )
+        for hidden in ((2, 2), (32,), (100,))
+    }
+
+
+def processor_over_drawing(hidden):
+    """The processor time of fits over that of drawing their orders, which one thread does at a time."""
+    from skdense.core.host.orders import Orders
+
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    X, y = generated(1500, 20)
+    drawing, take = [], Orders.take
+
+    def timed(self, n_steps):
+        start = time.thread_time()
+        chunk = take(self, n_steps)
+        drawing.append(time.thread_time() - start)
+        return chunk
+
+    Orders.take = timed
+    networks = [
+        LowLevelMLPClassifier(
+            hidden, dtype="float32", max_iter=100, tol=0, n_iter_no_change=100, random_state=k
+        )
+        for k in range(16)
+    ]
+    fit_many(networks, X, y)  # compiles
+    drawing.clear()
+    start = time.process_time()
+    fit_many(networks, X, y)
+    return (time.process_time() - start) / sum(drawing)
 
 
 def growth():
