@@ -8,7 +8,7 @@ from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 
 _MANY_ROWS = 10_000
 """From this many rows on, four networks of each kind are about as good as eight."""
-_STEPS, _FEWEST_EPOCHS = 1200, 5
+_STEPS, _FEWEST_EPOCHS = 1000, 10
 """How many steps a network trains, and how often it sees each row at least."""
 
 
@@ -23,7 +23,7 @@ def training_for(n_rows):
     The number of steps is the same for small and large tables. The minibatches of large ones have more
     rows, which uses the processor better and allows a higher learning rate.
     """
-    batch_size = min(max(64, 2 ** round(log2(64 * sqrt(n_rows / 1000)))), 1024, n_rows)
+    batch_size = min(max(64, 2 ** round(log2(64 * sqrt(n_rows / 1000)))), 512, n_rows)
     epochs = max(round(_STEPS * batch_size / n_rows), _FEWEST_EPOCHS)
     return {
         "batch_size": batch_size,
