@@ -12,7 +12,13 @@ from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import last_of
 from skdense.ensemble.folds import mean_by_row
-from skdense.ensemble.temperature import at_temperature, learn_temperature, tempered
+from skdense.ensemble.temperature import (
+    as_logs,
+    at_temperature,
+    learn_temperature,
+    log_likelihoods,
+    tempered,
+)
 from skdense.ensemble.weights import best_weights
 
 __all__ = ["BlendClassifier", "CrossFitClassifier"]
@@ -179,15 +185,15 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         known = model.predict_proba(X)
         probabilities = np.zeros((len(known), len(self.classes_)))
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = known
-        return np.log(np.maximum(probabilities, np.finfo(float).eps))
+        return as_logs(probabilities)
 
     def _learn_out_of_fold(self, X, y, sample_weight, held_out):
         rows, outputs = self._held_out(self._log_probabilities, X, held_out)
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
-        true_label = np.arange(len(rows)), np.searchsorted(self.classes_, y[rows])
+        labels = np.searchsorted(self.classes_, y[rows])
 
         def log_loss(temperature):
-            return -np.average(at_temperature(temperature, outputs)[true_label], weights=weight[rows])
+            return -np.average(log_likelihoods(temperature, outputs, labels), weights=weight[rows])
 
         self.temperature_ = learn_temperature(log_loss, weight[rows].sum())
         probabilities = np.exp(at_temperature(self.temperature_, outputs))
@@ -331,14 +337,14 @@ class BlendClassifier(_Classifier, BaseBlend):
         true_label = np.arange(len(labels)), labels
 
         def log_loss(likelihoods):
-            return -np.average(np.log(np.maximum(likelihoods, np.finfo(float).eps)), weights=weight)
+            return -np.average(as_logs(likelihoods), weights=weight)
 
         likelihoods = outputs[:, seen][:, *true_label]
         self.weights_ = best_weights(lambda w: log_loss(w @ likelihoods), len(outputs))
-        outputs = outputs[self.weights_ > 0][:, seen]
+        logs = [as_logs(probabilities[seen]) for probabilities in outputs[self.weights_ > 0]]
 
         def log_loss_at(temperature):
-            return log_loss(self._mean(tempered(temperature, p) for p in outputs)[true_label])
+            return log_loss(self._mean(np.exp(log_likelihoods(temperature, p, labels)) for p in logs))
 
         self.temperature_ = 1.0
         self._divide_logits(learn_temperature(log_loss_at, weight.sum()))

@@ -8,6 +8,8 @@ _LOG_TEMPERATURES = (-1.5, 1.5)
 """The bounds of the logarithm: if all samples are predicted right, the log-loss has no minimum."""
 _PRIOR = 0.3
 """The standard deviation of a normal prior on the logarithm, which counts as much as a few samples."""
+_BLOCK = 2**15
+"""How many samples are divided at a time, which takes little memory."""
 
 
 def at_temperature(temperature, log_probabilities):
@@ -18,10 +20,24 @@ def at_temperature(temperature, log_probabilities):
     return log_softmax(np.divide(log_probabilities, temperature, dtype=np.float64), axis=1)
 
 
+def log_likelihoods(temperature, log_probabilities, labels):
+    """The log-probability of each sample's label, given as its column, at this temperature."""
+    found = np.empty(len(labels))
+    for start in range(0, len(labels), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        true_label = np.arange(len(labels[part])), labels[part]
+        found[part] = at_temperature(temperature, log_probabilities[part])[true_label]
+    return found
+
+
+def as_logs(probabilities):
+    """The logarithms of probabilities, none of which is -inf."""
+    return np.log(np.maximum(probabilities, np.finfo(float).eps))
+
+
 def tempered(temperature, probabilities):
     """The probabilities if the logits are divided by a temperature; none is 0."""
-    logs = np.log(np.maximum(probabilities, np.finfo(float).eps))
-    return np.exp(at_temperature(temperature, logs))
+    return np.exp(at_temperature(temperature, as_logs(probabilities)))
 
 
 def learn_temperature(log_loss, weight):
