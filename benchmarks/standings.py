@@ -51,7 +51,7 @@ def _title(group, table):
         f"{of_task.data.nunique()} of {task}" for task, of_task in table.groupby("task")
     )
     splits = "1 split" if group.splits == 1 else f"{group.splits} splits"
-    left_out = f"; without {' and '.join(group.too_slow)}" if group.too_slow else ""
+    left_out = "".join(f"; without {name}" for name in group.left_out)
     return f"**Tables of {group.name}** ({tables}; {splits} of each{left_out})"
 
 
