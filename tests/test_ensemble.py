@@ -54,7 +54,7 @@ def checks_of_regressors():
             yield pytest.param(estimator, check, id=name)
 
 
-@pytest.mark.parametrize(("estimator", "check"), checks_of_regressors())
+@pytest.mark.parametrize(("estimator", "check"), list(checks_of_regressors()))
 def test_the_checks_of_regressors_pass(estimator, check):
     check(estimator)
 
@@ -92,6 +92,7 @@ def test_the_probabilities_are_the_mean_over_the_networks_at_the_temperature(iri
     ]
     assert_allclose(ensemble.predict_proba(X), np.mean(each, axis=0))
     assert_array_equal(ensemble.predict(X), ensemble.classes_[np.mean(each, axis=0).argmax(axis=1)])
+    assert_allclose(np.exp(ensemble.predict_log_proba(X)), ensemble.predict_proba(X), atol=1e-15)
 
 
 def test_the_temperature_is_the_most_probable_of_the_out_of_fold_log_loss_and_a_prior(iris, ensemble):

@@ -11,6 +11,7 @@ import pandas as pd
 import polars
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from scipy.special import huber
 from sklearn.base import clone
 
@@ -184,8 +185,17 @@ def test_errors_name_the_column(to):
         columns.transform(to(X | {"age": X["town"]}))
     with pytest.raises(ValueError, match="rows and columns"):
         encoder().fit(np.arange(3))
+    with pytest.raises(TypeError, match="toarray"):
+        encoder().fit(csr_array(np.eye(3)))
     with pytest.raises(ValueError, match="'age' 2 times"):
         encoder().fit(pd.DataFrame(np.eye(3), columns=["age", "town", "age"]))
+
+
+def test_a_duration_that_comes_as_a_number_is_named():
+    X = pd.DataFrame({"since": pd.to_timedelta(np.arange(9), unit="D"), "n": range(9)})
+    columns = encoder().fit(X)
+    with pytest.raises(ValueError, match=r"'since' .*timedelta.* in fit, int64 now"):
+        columns.transform(X.assign(since=range(9)))
 
 
 def test_a_fitted_table_may_come_with_other_types():
@@ -279,6 +289,15 @@ def test_the_number_of_rows_decides_what_nobody_has_set(table):
     expected = training_for(35)
     assert sizes_of(model) == ({(expected["batch_size"], expected["max_iter"])}, 16)
     assert model.get_params()["ensemble__plain__estimator__max_iter"] is None
+
+
+@pytest.mark.parametrize(("y", "n_networks"), [([0, 1] * 3, 6), ([0] * 7 + [1] * 3, 14)])
+def test_small_tables_have_as_many_folds_as_the_largest_class_allows(y, n_networks):
+    X = np.random.default_rng(0).normal(size=(len(y), 2))
+    model = make_tabular_classifier(random_state=0, max_iter=2, **LINEAR).fit(X, y)
+    assert model[-1].n_estimators_ == n_networks
+    groups = np.arange(len(y)) // 2
+    assert model.fit(X, y, ensemble__groups=groups)[-1].n_estimators_ <= 2 * len(np.unique(groups))
 
 
 def test_what_is_set_wins_over_the_number_of_rows(table):

@@ -43,6 +43,22 @@ class _Classifier(ClassifierMixin):
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            The logarithms of what `predict_proba` returns. None is -inf: a probability below 2.2e-16
+            counts as 2.2e-16.
+        """
+        return as_logs(self.predict_proba(X))
+
 
 class CrossFitClassifier(_Classifier, BaseCrossFit):
     r"""Classifiers of the same settings, each fitted to all folds but one, and averaged.

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skrub import selectors
@@ -69,7 +70,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If two columns have the same name, or no column has two values that are not rare.
+            If two columns have the same name, or all values of each column are equal, missing or rare.
+        TypeError
+            If X is sparse.
         """
         self.fit_transform(X, y)
         return self
@@ -98,6 +101,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.vectorizer_ = None
         if others := self._others():
             self.vectorizer_ = clone(self.vectorizer)
+            self._dtypes = {name: table[name].dtype for name in others}
             parts.append(self.vectorizer_.fit_transform(table[others], y))
             names += self.vectorizer_.all_outputs_
             sources += map(self.vectorizer_.output_to_input_.get, self.vectorizer_.all_outputs_)
@@ -132,7 +136,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a column is missing or out of order, or a column of numbers has something else.
+            If a column is missing or out of order, or has values of a type that cannot be written as
+            those in `fit`.
         """
         check_is_fitted(self)
         validate_data(self, X, skip_check_array=True, reset=False)
@@ -142,7 +147,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             others = table[self._others()]
             if isinstance(others, pd.DataFrame) != self._is_pandas:
                 others = _in_other_library(others)
-            parts.append(self.vectorizer_.transform(others))
+            parts.append(self._vectorized(others))
         return self._without_constants(self._with_missing(_side_by_side(parts)))
 
     def get_feature_names_out(self, input_features=None):
@@ -172,6 +177,20 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             written[:, column] = _as_float(table, name) - shift
         return written
 
+    def _vectorized(self, table):
+        """What the vectorizer writes for columns that are no numbers."""
+        try:
+            return self.vectorizer_.transform(table)
+        except (AttributeError, TypeError, ValueError) as error:
+            changed = [
+                f"{name!r} ({dtype} in fit, {table[name].dtype} now)"
+                for name, dtype in self._dtypes.items()
+                if table[name].dtype != dtype
+            ]
+            raise ValueError(
+                f"columns cannot be written as in fit: {error}; columns of other types: {changed}"
+            ) from error
+
     def _with_missing(self, written):
         if not self._nullable:
             return written
@@ -188,6 +207,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
 def _as_data_frame(X, names=None):
     """X as a DataFrame whose columns have strings as names; one of polars stays one of polars."""
+    if issparse(X):
+        raise TypeError("a table must be a DataFrame or an array, got a sparse X; X.toarray() is one")
     if not hasattr(X, "columns"):
         if np.ndim(X) != 2:
             raise ValueError(f"X must have rows and columns, got {np.ndim(X)} dimensions")
@@ -229,9 +250,9 @@ def _side_by_side(parts):
 def _warn_if_unused(names, used):
     unused = [name for name in names if name not in used]
     if len(unused) == len(names):
-        raise ValueError(f"no column of X has two values that are not rare: {unused}")
+        raise ValueError(f"no column of X can be used; all values are equal, missing or rare: {unused}")
     if unused:
         warnings.warn(
-            f"columns that are not used, because they have no two values that are frequent: {unused}",
+            f"columns that are not used, as all their values are equal, missing or rare: {unused}",
             stacklevel=4,
         )

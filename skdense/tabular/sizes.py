@@ -2,7 +2,8 @@
 
 from math import log2, sqrt
 
-from sklearn.base import clone
+import numpy as np
+from sklearn.base import clone, is_classifier
 
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 
@@ -43,8 +44,14 @@ class _ByRows:
 
     def _folds(self, X, y, groups, random_state):
         if self.cv is None:
-            return clone(self).set_params(cv=folds_for(len(y)))._folds(X, y, groups, random_state)
+            n_folds = min(folds_for(len(y)), self._most_folds(y, groups))
+            return clone(self).set_params(cv=n_folds)._folds(X, y, groups, random_state)
         return super()._folds(X, y, groups, random_state)
+
+    def _most_folds(self, y, groups):
+        """As many folds as the groups and the samples, or those of the largest class, allow."""
+        most = np.unique(y, return_counts=True)[1].max() if is_classifier(self) else len(y)
+        return max(2, int(most if groups is None else min(most, len(np.unique(groups)))))
 
     def _fit_folds(self, models, X, y, sample_weight, folds):
         settings = training_for(min(len(rows) for rows, _ in folds))
