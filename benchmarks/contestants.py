@@ -38,8 +38,8 @@ make_tabular were chosen on other tables. The rivals have their defaults, but Lo
 `max_iter=1000`, and get what they need: MLP, LogisticRegression and Ridge one-hot categories, and
 numbers that are imputed and scaled; RealMLP and TabM imputed numbers; CatBoost a category for missing
 categories; MLPRegressor a scaled target. Left out because they take too long on one core:
-RealMLP_TD_S as its own ensemble of eight (`n_cv=8`; 30 s for 1,104 rows, more than 200 s for 5,282),
-TabM_D (54 s for 1,104 rows), and RealMLP_TD_S on the largest tables (several minutes for a fit)."""
+RealMLP_TD_S as its own ensemble of eight (`n_cv=8`; 30 s for 1,104 rows, over three minutes for 5,282),
+TabM_D (54 s for 1,104 rows), and RealMLP_TD_S on the largest (an estimated two to five minutes)."""
 
 
 def present():
