@@ -150,7 +150,7 @@ def test_nearby_widths_share_a_program_and_others_do_where_padding_costs_less_th
     widths = [(3,), (8,), (10,), (16,), (900,)]
 
     fit_many([net(w) for w in widths], X, Y)
-    fit_many([net(w, max_iter=1_000_000, tol=1e6, n_iter_no_change=1) for w in widths], X, Y)
+    fit_many([net(w, max_iter=100_000, tol=1e6, n_iter_no_change=1) for w in widths], X, Y)
 
     sizes = [sorted(n.layer_sizes[1] for n in networks) for networks in trainings]
     assert sizes[0] == [3, 8, 10, 16, 900]
