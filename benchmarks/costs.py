@@ -40,7 +40,7 @@ def importing():
     sklearn, skdense, tensorflow = np.median(turns, axis=0)
     return {
         "`import skdense` over `import sklearn`": f"{skdense - sklearn:.2f} s",
-        "`import tensorflow`, which the first fit does": f"{tensorflow:.1f} s",
+        "`import tensorflow`, of which the first fit does a part": f"{tensorflow:.1f} s",
     }
 
 
