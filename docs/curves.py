@@ -1,9 +1,12 @@
 """The pictures of "Better than the defaults": activations, and schedules of the learning rate."""
 
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 
 from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.formulas.schedules import SCHEDULES, SLOWDOWN
 
 
 def draw(folder):
@@ -33,10 +36,13 @@ def draw_activations(path):
 def draw_schedules(path):
     """The learning rate over 50 epochs of 20 steps, as a share of `learning_rate_init`."""
     epoch = np.linspace(0, 50, 1001)
+    hyper = SimpleNamespace(learning_rate_init=1, power_t=0.5)
     schedules = {
         "constant": np.ones_like(epoch),
-        "invscaling": 1 / (2000 * np.floor(epoch) + 1) ** 0.5,
-        "adaptive, plateaus at 20 and 35": 0.2 ** np.searchsorted([20, 35], epoch, side="right"),
+        "invscaling": SCHEDULES["invscaling"].after_epoch(2000 * np.floor(epoch), hyper),
+        "adaptive, plateaus at 20 and 35": (
+            1 / SLOWDOWN ** np.searchsorted([20, 35], epoch, side="right")
+        ),
         "cosine": (1 + np.cos(np.pi * epoch / 50)) / 2,
         "cosine, warmup=5": np.where(epoch < 5, epoch / 5, (1 + np.cos(np.pi * (epoch - 5) / 45)) / 2),
     }

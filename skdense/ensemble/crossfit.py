@@ -102,9 +102,13 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
             X, y = check_table(self, X, y, reset=True)
         return X, self._check_y(y)
 
+    def _cv(self, y, groups):
+        """What gives the folds. A subclass may let the data decide."""
+        return self.cv
+
     def _folds(self, X, y, groups, random_state):
         """The rows to train on and those held out, for each fold."""
-        splitter = self.cv
+        splitter = self._cv(y, groups)
         if isinstance(splitter, Integral):
             splitter = self._splitters[groups is not None](
                 splitter, shuffle=True, random_state=random_state.randint(2**31)

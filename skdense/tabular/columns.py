@@ -98,11 +98,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.numbers_ = (selectors.numeric() | selectors.boolean()).expand(table)
         self._shifts = [_median(_as_float(table, name)) for name in self.numbers_]
         parts, names, sources = [self._shifted(table)], list(self.numbers_), list(self.numbers_)
+        numbers = set(self.numbers_)
+        self._other_dtypes = {name: table[name].dtype for name in self._names if name not in numbers}
         self.vectorizer_ = None
-        if others := self._others():
+        if self._other_dtypes:
             self.vectorizer_ = clone(self.vectorizer)
-            self._dtypes = {name: table[name].dtype for name in others}
-            parts.append(self.vectorizer_.fit_transform(table[others], y))
+            parts.append(self.vectorizer_.fit_transform(table[list(self._other_dtypes)], y))
             names += self.vectorizer_.all_outputs_
             sources += map(self.vectorizer_.output_to_input_.get, self.vectorizer_.all_outputs_)
         written = _side_by_side(parts)
@@ -144,7 +145,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         table = _as_data_frame(X, self._names)
         parts = [self._shifted(table)]
         if self.vectorizer_ is not None:
-            others = table[self._others()]
+            others = table[list(self._other_dtypes)]
             if isinstance(others, pd.DataFrame) != self._is_pandas:
                 others = _in_other_library(others)
             parts.append(self._vectorized(others))
@@ -166,10 +167,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self._names_out
 
-    def _others(self):
-        numbers = set(self.numbers_)
-        return [name for name in self._names if name not in numbers]
-
     def _shifted(self, table):
         """The columns of numbers, minus their medians in `fit`."""
         written = np.empty((len(table), len(self.numbers_)), np.float32)
@@ -184,7 +181,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         except (AttributeError, TypeError, ValueError) as error:
             changed = [
                 f"{name!r} ({dtype} in fit, {table[name].dtype} now)"
-                for name, dtype in self._dtypes.items()
+                for name, dtype in self._other_dtypes.items()
                 if table[name].dtype != dtype
             ]
             raise ValueError(

@@ -3,7 +3,7 @@
 from math import log2, sqrt
 
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 
@@ -43,16 +43,13 @@ def training_for(n_rows):
 class _ByRows:
     """For a CrossFit ensemble: the number of rows decides what `cv` and the network leave at None."""
 
-    def _folds(self, X, y, groups, random_state):
-        if self.cv is None:
-            n_folds = min(folds_for(len(y)), self._most_folds(y, groups))
-            return clone(self).set_params(cv=n_folds)._folds(X, y, groups, random_state)
-        return super()._folds(X, y, groups, random_state)
-
-    def _most_folds(self, y, groups):
-        """As many folds as the groups and the samples, or those of the largest class, allow."""
+    def _cv(self, y, groups):
+        """The folds that are set, or as many as the rows, the largest class and the groups allow."""
+        if self.cv is not None:
+            return self.cv
         most = np.unique(y, return_counts=True)[1].max() if is_classifier(self) else len(y)
-        return max(2, int(most if groups is None else min(most, len(np.unique(groups)))))
+        most = int(most if groups is None else min(most, len(np.unique(groups))))
+        return max(2, min(folds_for(len(y)), most))
 
     def _fit_folds(self, models, X, y, sample_weight, folds):
         settings = training_for(min(len(rows) for rows, _ in folds))
