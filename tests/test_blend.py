@@ -231,6 +231,18 @@ def test_a_blend_may_be_a_model_of_another(cancer):
     assert_allclose(blend.predict_proba(X), np.average(each, axis=0, weights=blend.weights_))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("model", [RIDGE, BlendRegressor([("linear", RIDGE)])])
+def test_a_y_that_is_too_large_or_no_number_has_one_clear_error(model):
+    X, y = load_diabetes(return_X_y=True)
+    with pytest.raises(ValueError, match=r"between -1e\+30 and 1e\+30, .* to 3.46e\+302; divide y"):
+        clone(model).fit(X, 1e300 * y)
+    with pytest.raises(ValueError, match=r"y must contain numbers, got dtype <U.* use a classifier"):
+        clone(model).fit(X, y.astype(str))
+    with pytest.raises(ValueError, match="y must contain numbers: could not convert string"):
+        clone(model).fit(X, np.array(["much", *y[1:]], dtype=object))
+
+
 def test_what_has_no_out_of_fold_predictions_is_refused(cancer):
     with pytest.raises(
         TypeError, match="model 'b' must be, or end with, a CrossFitClassifier or a Blend"

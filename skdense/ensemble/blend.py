@@ -22,7 +22,8 @@ from skdense.fit.fitting import unchanged_on_error
 class BaseBlend(MetaEstimatorMixin, BaseEstimator):
     """What both blends share: named models, which are fitted together, and their weights.
 
-    A subclass has the method `_learn_out_of_fold`, and the class `_cross_fit` that its models end with.
+    A subclass has the methods `_check_y` and `_learn_out_of_fold`, and the class `_cross_fit` that its
+    models end with.
     """
 
     _parameter_constraints = {"estimators": [list], "verbose": ["verbose"]}
@@ -82,6 +83,7 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
 
     def _fit(self, X, y, sample_weight, groups):
         X, y = check_table(self, X, y, reset=True)
+        y = self._check_y(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         given = {"sample_weight": sample_weight, "groups": groups}

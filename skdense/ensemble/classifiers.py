@@ -59,6 +59,17 @@ class _Classifier(ClassifierMixin):
         """
         return as_logs(self.predict_proba(X))
 
+    def _check_y(self, y):
+        check_classification_targets(y)
+        if y.ndim > 1:
+            raise ValueError(f"y must have one label for each sample, got shape {y.shape}")
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y must have at least two classes, got one class: {self.classes_.tolist()}"
+            )
+        return y
+
 
 class CrossFitClassifier(_Classifier, BaseCrossFit):
     r"""Classifiers of the same settings, each fitted to all folds but one, and averaged.
@@ -182,17 +193,6 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         """
         check_is_fitted(self)
         return self._voting(self.temperature_)
-
-    def _check_y(self, y):
-        check_classification_targets(y)
-        if y.ndim > 1:
-            raise ValueError(f"y must have one label for each sample, got shape {y.shape}")
-        self.classes_ = np.unique(y)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y must have at least two classes, got one class: {self.classes_.tolist()}"
-            )
-        return y
 
     def _log_probabilities(self, model, X):
         """A model's log-probabilities of all classes; its fold may have lacked some of them."""
@@ -344,7 +344,6 @@ class BlendClassifier(_Classifier, BaseBlend):
         return self._voting()
 
     def _learn_out_of_fold(self, y, sample_weight):
-        self.classes_ = self.estimators_[0].classes_
         outputs = np.array([last_of(model).oof_probabilities_ for model in self.estimators_])
         seen = self._seen(outputs)
         weight = np.ones(len(y)) if sample_weight is None else sample_weight

@@ -4,7 +4,6 @@ import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import has_fit_parameter, validate_data
 
 from skdense.base import BaseLowLevelMLP
@@ -79,7 +78,6 @@ def check_table(estimator, X, y=None, *, reset):
         return validate_data(estimator, X, **checks, reset=False)
     validate_data(estimator, X, y, skip_check_array=True)
     y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-    type_of_target(y, input_name="y", raise_unknown=True)
     X = validate_data(estimator, X, **checks)
     check_consistent_length(X, y)
     return X, one_column(y)

@@ -15,8 +15,12 @@ from skdense.ensemble.intervals import learn_errors, predict_quantiles
 from skdense.ensemble.losses import common_loss
 from skdense.ensemble.scaling import give_scale, scale_of
 from skdense.ensemble.weights import best_weights
+from skdense.fit.continuous import as_numbers
 
 __all__ = ["BlendRegressor", "CrossFitRegressor"]
+
+_LARGEST = 1e30
+"""Of y: so that float32 can hold predictions, and float64 the sums of their squared errors."""
 
 
 class _Regressor(RegressorMixin):
@@ -49,6 +53,15 @@ class _Regressor(RegressorMixin):
         if quantiles is None:
             return predictions
         return predict_quantiles(self._errors, predictions, quantiles)
+
+    def _check_y(self, y):
+        y = as_numbers(y)
+        if np.abs(y).max() > _LARGEST:
+            raise ValueError(
+                f"y must be between -{_LARGEST:g} and {_LARGEST:g}, got values from {y.min():.3g} to "
+                f"{y.max():.3g}; divide y by a constant"
+            )
+        return y
 
     def _judge(self, y, predictions, weight):
         """Learn the score and the errors of out-of-fold predictions."""
@@ -178,9 +191,6 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
         for network in models:
             give_scale(network, center, scale)
         return models
-
-    def _check_y(self, y):
-        return y
 
     def _learn_out_of_fold(self, X, y, sample_weight, held_out):
         rows, outputs = self._held_out(lambda model, X: model.predict(X), X, held_out)

@@ -13,17 +13,7 @@ class Continuous(Targets):
     type = "numbers"
 
     def check(self, y, name):
-        if issparse(y):
-            raise TypeError(f"{name} must be dense, got a sparse matrix; use {name}.toarray()")
-        if y.dtype.kind not in "biufO":
-            raise ValueError(
-                f"{name} must have numbers, got dtype {y.dtype}; to predict classes use "
-                "LowLevelMLPClassifier"
-            )
-        try:
-            y = _as_numbers(y)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{name} must have numbers: {error}") from error
+        y = as_numbers(y, name)
         lowest = self.record.lowest_target
         if (y < lowest).any():
             raise ValueError(
@@ -32,16 +22,26 @@ class Continuous(Targets):
             )
 
     def encode(self, y):
-        return _as_numbers(y).reshape(len(y), -1)
+        return as_numbers(y).reshape(len(y), -1)
 
     def decode(self, logits):
         predictions = OUTPUT_ACTIVATIONS[self.record.output](logits)
         return predictions.ravel() if predictions.shape[1] == 1 else predictions
 
 
-def _as_numbers(y):
-    """The numbers in y, which may be objects."""
-    return y.astype(np.float64) if y.dtype.kind == "O" else y
+def as_numbers(y, name="y"):
+    """The numbers in y, which may be objects; an error calls it by `name`."""
+    if issparse(y):
+        raise TypeError(f"{name} must be dense, got a sparse matrix; use {name}.toarray()")
+    if y.dtype.kind not in "biufO":
+        raise ValueError(
+            f"{name} must contain numbers, got dtype {y.dtype}; convert it, or use a classifier to "
+            "predict classes"
+        )
+    try:
+        return y.astype(np.float64) if y.dtype.kind == "O" else y
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} must contain numbers: {error}") from error
 
 
 def fitted_continuous(estimator):
