@@ -176,6 +176,20 @@ def test_what_is_constant_or_empty_is_named_and_not_used():
 
 
 @pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
+def test_a_column_of_ids_is_named_and_used(to):
+    n = range(50)
+    ids = {"customer": [f"C-{i:04d}" for i in n], "order": [None, *(f"{i:x}-1" for i in n[1:])]}
+    texts = {"name": [f"Ann{chr(65 + i)}" for i in n], "text": [f"room {i} is cold" for i in n]}
+    repeated = {
+        "cabin": [f"C{i}" for i in [*n[:45], *n[:5]]],
+        "date": [f"2024-01-01T{i // 25:02d}:{i:02d}" for i in n],
+    }
+    with pytest.warns(UserWarning, match=r"look like IDs.*\['customer', 'order'\]"):
+        names = encoder().fit(to(ids | texts | repeated)).get_feature_names_out()
+    assert any(name.startswith("customer") for name in names)
+
+
+@pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
 def test_errors_name_the_column(to):
     X = {"age": [1.0, 2.0, 3.5] * 5, "town": ["a", "b", "a"] * 5}
     columns = encoder().fit(to(X))

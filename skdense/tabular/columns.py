@@ -1,5 +1,6 @@
 """Tables with columns of any type as arrays of numbers."""
 
+import re
 import warnings
 
 import numpy as np
@@ -18,7 +19,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     Columns of numbers and bools are only shifted by their medians, so that float32 is precise enough;
     `vectorizer` writes all others. Missing values become NaN. A column that has any in `fit` gets
     another column, `<name>__missing`, which is 1 where they are. Constant columns are left out, and a
-    warning names those columns of the table of which nothing is left.
+    warning names those columns of the table of which nothing is left. Another names columns of strings
+    that look like IDs.
 
     Parameters
     ----------
@@ -106,6 +108,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             parts.append(self.vectorizer_.fit_transform(table[list(self._other_dtypes)], y))
             names += self.vectorizer_.all_outputs_
             sources += map(self.vectorizer_.output_to_input_.get, self.vectorizer_.all_outputs_)
+            _warn_of_ids(table, self.vectorizer_.kind_to_columns_["high_cardinality"])
         written = _side_by_side(parts)
 
         # The columns that are written for a date are missing together, so the first one is enough.
@@ -242,6 +245,23 @@ def _side_by_side(parts):
     first, *others = [np.asarray(part, dtype=np.float32) for part in parts]
     others = [part for part in others if part.shape[1]]
     return np.hstack([first, *others]) if others else first
+
+
+def _warn_of_ids(table, names):
+    """Warn of columns that may only number the rows."""
+    ids = [name for name in names if _are_ids([x for x in table[name] if isinstance(x, str)])]
+    if ids:
+        warnings.warn(
+            f"columns that look like IDs, as their strings are distinct: {ids}; they are used: leave "
+            "out those that only tell rows apart",
+            stacklevel=4,
+        )
+
+
+def _are_ids(strings):
+    """Whether nearly all are distinct, and each has a digit and no space."""
+    distinct = len(set(strings)) > 0.95 * len(strings)
+    return distinct and all(re.fullmatch(r"\S*\d\S*", x) for x in strings)
 
 
 def _warn_if_unused(names, used):
