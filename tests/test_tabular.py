@@ -199,6 +199,11 @@ def test_errors_name_the_column(to):
         columns.transform(to(X | {"age": X["town"]}))
     with pytest.raises(ValueError, match="rows and columns"):
         encoder().fit(np.arange(3))
+    for n_rows, n_columns in ((0, 2), (1, 2), (9, 0)):
+        with pytest.raises(ValueError, match=rf"got {n_rows} sample\(s\) and {n_columns} feature"):
+            encoder().fit(np.zeros((n_rows, n_columns)))
+    with pytest.raises(ValueError, match="Complex data not supported: column 'x0'"):
+        encoder().fit(np.arange(3)[:, None] * 1j)
     with pytest.raises(TypeError, match="toarray"):
         encoder().fit(csr_array(np.eye(3)))
     with pytest.raises(ValueError, match="'age' 2 times"):

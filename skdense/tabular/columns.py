@@ -72,7 +72,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If two columns have the same name, or all values of each column are equal, missing or rare.
+            If two columns have the same name, there are fewer than two rows, or all values of each
+            column are equal, missing or rare.
         TypeError
             If X is sparse.
         """
@@ -96,6 +97,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """
         validate_data(self, X, skip_check_array=True)
         table = _as_data_frame(X)
+        _check_shape(table)
         self._names, self._is_pandas = list(table.columns), isinstance(table, pd.DataFrame)
         self.numbers_ = (selectors.numeric() | selectors.boolean()).expand(table)
         self._shifts = [_median(_as_float(table, name)) for name in self.numbers_]
@@ -208,13 +210,22 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 def _as_data_frame(X, names=None):
     """X as a DataFrame whose columns have strings as names; one of polars stays one of polars."""
     if issparse(X):
-        raise TypeError("a table must be a DataFrame or an array, got a sparse X; X.toarray() is one")
+        raise TypeError("X must be a DataFrame or a dense array, got a sparse X; use X.toarray()")
     if not hasattr(X, "columns"):
         if np.ndim(X) != 2:
-            raise ValueError(f"X must have rows and columns, got {np.ndim(X)} dimensions")
+            raise ValueError(f"X must have two dimensions, rows and columns, got {np.ndim(X)}")
         X = pd.DataFrame(X).rename(columns="x{}".format)
     names = list(map(str, X.columns)) if names is None else names
     return X.set_axis(names, axis=1) if isinstance(X, pd.DataFrame) else X
+
+
+def _check_shape(table):
+    n_rows, n_columns = table.shape
+    if n_rows < 2 or n_columns < 1:
+        raise ValueError(
+            f"X must have at least two rows and one column to learn from, got {n_rows} sample(s) and "
+            f"{n_columns} feature(s)"
+        )
 
 
 def _in_other_library(table):
@@ -229,10 +240,14 @@ def _in_other_library(table):
 
 def _as_float(table, name):
     """A column of numbers as an array of float64."""
+    if np.iscomplexobj(table[name]):
+        raise ValueError(f"Complex data not supported: column {name!r} has dtype {table[name].dtype}")
     try:
         return np.asarray(table[name], dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"column {name!r} had numbers in fit, but has others now: {error}") from None
+        raise ValueError(
+            f"column {name!r} had numbers in fit, but has other values now: {error}"
+        ) from None
 
 
 def _median(column):
@@ -267,7 +282,9 @@ def _are_ids(strings):
 def _warn_if_unused(names, used):
     unused = [name for name in names if name not in used]
     if len(unused) == len(names):
-        raise ValueError(f"no column of X can be used; all values are equal, missing or rare: {unused}")
+        raise ValueError(
+            f"no column of X can be used, as all their values are equal, missing or rare: {unused}"
+        )
     if unused:
         warnings.warn(
             f"columns that are not used, as all their values are equal, missing or rare: {unused}",
