@@ -231,6 +231,30 @@ def test_a_blend_may_be_a_model_of_another(cancer):
     assert_allclose(blend.predict_proba(X), np.average(each, axis=0, weights=blend.weights_))
 
 
+def test_a_model_that_is_dropped_is_left_out(cancer):
+    X, y = cancer
+    inner = BlendClassifier([("linear", LINEAR), ("bayes", BAYES)]).set_params(bayes="drop")
+    blend = BlendClassifier([("networks", "drop"), ("inner", inner)]).fit(X, y)
+    assert_array_equal(blend.weights_, [1])
+    linear = BlendClassifier([("inner", BlendClassifier([("linear", LINEAR)]))]).fit(X, y)
+    assert_array_equal(blend.predict_proba(X), linear.predict_proba(X))
+    assert list(blend.named_estimators_) == ["inner"]
+    assert blend.get_params()["inner__bayes"] == "drop"
+    assert "inner" in blend._repr_html_()
+    blend.set_params(networks=BAYES)  # for the next fit: what was fitted stays as it is
+    assert_array_equal(blend.predict_proba(X), linear.predict_proba(X))
+    with pytest.raises(ValueError, match="at least one model that is not 'drop'"):
+        blend.set_params(networks="drop", inner="drop").fit(X, y)
+
+
+def test_dropped_regressors_have_no_loss():
+    X, y = load_diabetes(return_X_y=True)
+    inner = BlendRegressor([("linear", RIDGE), ("near", "drop")])
+    blend = BlendRegressor([("inner", inner), ("near", NEIGHBOURS)]).fit(X, y)
+    assert blend.weights_.shape == (2,)
+    assert blend.n_estimators_ == 7
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("model", [RIDGE, BlendRegressor([("linear", RIDGE)])])
 def test_a_y_that_is_too_large_or_no_number_has_one_clear_error(model):

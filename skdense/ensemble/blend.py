@@ -69,12 +69,13 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         names = [name for name, _ in self.estimators]
         taken = self.get_params(deep=False)
         valid = all("__" not in name and name not in taken for name in names)
-        if not names or len(set(names)) < len(names) or not valid:
+        if not self._kept() or len(set(names)) < len(names) or not valid:
             raise ValueError(
-                "estimators must be a list of (name, model) with at least one model and distinct names "
-                f"without '__' that are not among {list(taken)}, got the names {names}"
+                "estimators must be a list of (name, model) with at least one model that is not 'drop' "
+                f"and distinct names without '__' that are not among {list(taken)}, got the names "
+                f"{names}"
             )
-        for name, model in self.estimators:
+        for name, model in self._kept():
             if not isinstance(last_of(model), (self._cross_fit, type(self))):
                 raise TypeError(
                     f"the model {name!r} must be, or end with, a {self._cross_fit.__name__} or a "
@@ -91,9 +92,9 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         with parallel_config("skdense"):
             self.estimators_ = Parallel()(
                 delayed(_fitted)(clone(model), X, y, given, name if self.verbose else None)
-                for name, model in self.estimators
+                for name, model in self._kept()
             )
-        names = [name for name, _ in self.estimators]
+        names = [name for name, _ in self._kept()]
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         self.n_estimators_ = sum(last_of(model).n_estimators_ for model in self.estimators_)
         self._learn_out_of_fold(y, sample_weight)
@@ -117,12 +118,8 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         return [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
 
     def _voting(self):
-        names = [name for name, _ in self.estimators]
-        models = {
-            name: converted(model)
-            for name, model, weight in zip(names, self.estimators_, self.weights_, strict=True)
-            if weight > 0
-        }
+        weighted = zip(self.named_estimators_.items(), self.weights_, strict=True)
+        models = {name: converted(model) for (name, model), weight in weighted if weight > 0}
         return voting(self, models, self.weights_[self.weights_ > 0])
 
     def _check_X(self, X):
@@ -144,13 +141,15 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         """
         params = super().get_params(deep=False)
         if deep:
-            for name, model in self._named():
-                params[name] = model
+            params |= dict(self._named())
+            for name, model in self._kept():
                 params |= {f"{name}__{key}": value for key, value in model.get_params().items()}
         return params
 
     def set_params(self, **params):
         """Set parameters, models by their names, or parameters of models by ``<name>__<parameter>``.
+
+        A model that is set to "drop" is left out.
 
         Parameters
         ----------
@@ -170,9 +169,8 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
 
     def _sk_visual_block_(self):
         """How notebooks show the blend: as a VotingClassifier of its models, fitted or not."""
-        names = [name for name, _ in self.estimators]
-        models = getattr(self, "estimators_", [model for _, model in self.estimators])
-        return VotingClassifier(list(zip(names, models, strict=True)))._sk_visual_block_()
+        named = getattr(self, "named_estimators_", dict(self.estimators))
+        return VotingClassifier(list(named.items()))._sk_visual_block_()
 
     def _named(self):
         """The pairs of a name and a model; none if `estimators` is invalid."""
@@ -181,9 +179,13 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         except (TypeError, ValueError):
             return []
 
+    def _kept(self):
+        """The same, without models that are "drop"."""
+        return [(name, model) for name, model in self._named() if model != "drop"]
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inputs = [get_tags(model).input_tags for _, model in self._named()]
+        inputs = [get_tags(model).input_tags for _, model in self._kept()]
         tags.input_tags.sparse = all(its.sparse for its in inputs)
         tags.input_tags.allow_nan = all(its.allow_nan for its in inputs)
         return tags

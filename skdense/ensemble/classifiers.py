@@ -237,6 +237,7 @@ class BlendClassifier(_Classifier, BaseBlend):
     estimators : list of (str, model)
         The models and their names. Each is a :class:`CrossFitClassifier` or another blend, or a
         Pipeline that ends in one. Their folds may differ.
+        "drop" instead of a model leaves it out.
 
     verbose : bool or int, default=False
         Whether to print a line for each model as it is fitted, with its out-of-fold score, and the
@@ -245,7 +246,7 @@ class BlendClassifier(_Classifier, BaseBlend):
     Attributes
     ----------
     estimators_ : list of models
-        The fitted models.
+        The fitted models, without those that are "drop".
 
     named_estimators_ : :class:`~sklearn.utils.Bunch`
         The same, by their names.

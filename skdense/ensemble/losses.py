@@ -44,7 +44,7 @@ def _ensembles(last):
     """The ensembles of a blend, or the ensemble itself."""
     if not hasattr(last, "estimators"):
         return [last]
-    return [one for _, model in last.estimators for one in _ensembles(last_of(model))]
+    return [one for model in last.estimators_ for one in _ensembles(last_of(model))]
 
 
 def _loss_of(ensemble):

@@ -215,6 +215,7 @@ class BlendRegressor(_Regressor, BaseBlend):
         The models and their names. Each is a :class:`CrossFitRegressor` or another blend, or a Pipeline
         or a :class:`~sklearn.compose.TransformedTargetRegressor` that ends in one. Their folds may
         differ.
+        "drop" instead of a model leaves it out.
 
     verbose : bool or int, default=False
         Whether to print a line for each model as it is fitted, with its out-of-fold score, and the
@@ -223,7 +224,7 @@ class BlendRegressor(_Regressor, BaseBlend):
     Attributes
     ----------
     estimators_ : list of models
-        The fitted models.
+        The fitted models, without those that are "drop".
 
     named_estimators_ : :class:`~sklearn.utils.Bunch`
         The same, by their names.
