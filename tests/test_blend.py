@@ -295,11 +295,11 @@ def test_a_line_is_printed_for_each_model_and_one_for_the_blend(capsys):
     *models, last = capsys.readouterr().out.splitlines()
     scores = [model.oof_score_ for model in blend.estimators_]
     names = ["linear", "near"]
-    expected = [f"{name}: out-of-fold score {s:f}" for name, s in zip(names, scores, strict=True)]
+    expected = [f"{name}: out-of-fold R2 {s:f}" for name, s in zip(names, scores, strict=True)]
     assert sorted(models) == expected
     linear, near = blend.weights_
     assert last == (
-        f"Blend of {linear:.3g} linear, {near:.3g} near: out-of-fold score {blend.oof_score_:f}"
+        f"Blend of {linear:.3g} linear, {near:.3g} near: out-of-fold R2 {blend.oof_score_:f}"
     )
 
 

@@ -289,11 +289,11 @@ def test_a_fit_that_fails_leaves_the_last_one(iris, ensemble):
 def test_a_line_is_printed_for_each_member_and_one_for_the_ensemble(iris, capsys):
     CrossFitClassifier(CLASSIFIER, folds(iris[0]), random_state=0, verbose=True).fit(*iris)
     *members, last = capsys.readouterr().out.splitlines()
-    outcome = r"\d+ iterations, loss = [\d.]+, best validation score: [\d.]+"
+    outcome = r"\d+ iterations, loss = [\d.]+, best validation accuracy: [\d.]+"
     for i in (1, 2, 3):
-        assert any(re.fullmatch(f"Fold {i} of 3, 4 features: {outcome}", line) for line in members)
+        assert any(re.fullmatch(f"Fold {i} of 3: {outcome}", line) for line in members)
     assert len(members) == 3
-    assert re.fullmatch(r"All 3 folds: out-of-fold score [\d.]+, temperature [\d.]+", last)
+    assert re.fullmatch(r"All 3 folds: out-of-fold accuracy [\d.]+, temperature [\d.]+", last)
 
 
 def test_the_line_of_a_member_that_is_no_network_has_the_score_on_its_fold(iris, capsys):
@@ -304,10 +304,8 @@ def test_the_line_of_a_member_that_is_no_network_has_the_score_on_its_fold(iris,
         model.score(X[held_out], X[held_out, 0])
         for model, (_, held_out) in zip(ensemble.estimators_, folds(X), strict=True)
     ]
-    assert sorted(members) == [
-        f"Fold {i} of 3, 4 features: score {score:f}" for i, score in enumerate(scores, 1)
-    ]
-    assert last == f"All 3 folds: out-of-fold score {ensemble.oof_score_:f}"
+    assert sorted(members) == [f"Fold {i} of 3: R2 {score:f}" for i, score in enumerate(scores, 1)]
+    assert last == f"All 3 folds: out-of-fold R2 {ensemble.oof_score_:f}"
 
 
 def test_the_line_of_lbfgs_has_its_iterations(iris, capsys):
@@ -316,7 +314,7 @@ def test_the_line_of_lbfgs_has_its_iterations(iris, capsys):
     lines = capsys.readouterr().out.splitlines()
     for i, member in enumerate(ensemble.estimators_):
         outcome = f"{member.n_iter_} iterations, loss = {member.loss_:.8f}"
-        assert lines[i] == f"Fold {i + 1} of 3, 4 features: {outcome}"
+        assert lines[i] == f"Fold {i + 1} of 3: {outcome}"
 
 
 def test_a_notebooks_picture_tells_how_many_members_there_are_and_how_good_they_are(ensemble):

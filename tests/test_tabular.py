@@ -377,9 +377,11 @@ def test_verbose_tells_how_each_network_ended_and_how_good_all_are(table, capsys
     model = make_tabular_regressor(random_state=0, cv=2, verbose=True, max_iter=2, **LINEAR)
     model = model.fit(X, score)[-1]
     lines = capsys.readouterr().out.splitlines()
-    n_columns = [view.n_features_in_ for view in (model.estimators_[0], model.estimators_[1][-1])]
-    for n_features, fold in product(n_columns, (1, 2)):
-        begin = f"Fold {fold} of 2, {n_features} features: "
-        assert sum(line.startswith(begin) for line in lines) == 1
-    assert len(lines) == 4 + 2 + 2 + 1
-    assert lines[-1].endswith(f"out-of-fold score {model.oof_score_:f}")
+    for name, fold in product(("plain", "ramps"), (1, 2)):
+        begin = f"Fold {fold} of 2, {name}: 2 iterations, "
+        assert sum(line.startswith(begin) and "best validation loss: " in line for line in lines) == 1
+    plain, ramps = model.estimators_[0], model.estimators_[1][-1]
+    for name, view in (("plain", plain), ("ramps", ramps)):
+        assert f"All 2 folds, {name}: out-of-fold R2 {view.oof_score_:f}" in lines
+    assert len(lines) == 4 + 2 + 1
+    assert lines[-1].endswith(f"out-of-fold R2 {model.oof_score_:f}")

@@ -91,7 +91,7 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         given = {name: value for name, value in given.items() if value is not None}
         with parallel_config("skdense"):
             self.estimators_ = Parallel()(
-                delayed(_fitted)(clone(model), X, y, given, name if self.verbose else None)
+                delayed(_fitted)(name, clone(model), X, y, given, self.verbose)
                 for name, model in self._kept()
             )
         names = [name for name, _ in self._kept()]
@@ -191,8 +191,11 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _fitted(model, X, y, given, name):
+def _fitted(name, model, X, y, given, verbose):
+    """Fit a model; unless its ensemble prints its result, print it."""
+    ensemble = last_of(model)
+    ensemble._called = f", {name}"
     model.fit(X, y, **fit_parameters(model, **given))
-    if name is not None:
+    if verbose and not ensemble.verbose:
         print(f"{name}: {summary(last_of(model))}")
     return model

@@ -97,8 +97,7 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         Draws the folds, if `cv` is an int, and the seeds of each member.
 
     verbose : bool or int, default=False
-        Whether to print a line for each member as it is fitted, with its score on its fold, and the
-        out-of-fold score.
+        Whether to print a line for each member as it is fitted, and the out-of-fold accuracy.
 
     Attributes
     ----------
@@ -240,8 +239,8 @@ class BlendClassifier(_Classifier, BaseBlend):
         "drop" instead of a model leaves it out.
 
     verbose : bool or int, default=False
-        Whether to print a line for each model as it is fitted, with its out-of-fold score, and the
-        weights and the out-of-fold score of the blend.
+        Whether to print the out-of-fold accuracy of each model as it is fitted, and the weights and the
+        out-of-fold accuracy of the blend.
 
     Attributes
     ----------

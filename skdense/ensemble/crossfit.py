@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.conversion import converted, voting
-from skdense.ensemble.folds import check_table, fit_folds
+from skdense.ensemble.folds import check_table, fit_folds, score_name
 from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.validation import float_dtypes, one_column
 
@@ -38,6 +38,9 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    _called = ""
+    """What the lines that are printed add in a blend: a comma and the name in it."""
 
     def __init__(self, estimator, cv=8, *, random_state=None, verbose=False):
         self.estimator = estimator
@@ -89,10 +92,11 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
         self.n_estimators_ = len(models)
         self._learn_out_of_fold(X, y, sample_weight, [held_out for _, held_out in folds])
         if self.verbose:
-            print(f"All {len(models)} folds: {summary(self)}")
+            print(f"All {len(models)} folds{self._called}: {summary(self)}")
 
     def _fit_folds(self, models, X, y, sample_weight, folds):
-        return fit_folds(models, X, y, sample_weight, folds, self.verbose)
+        names = [f"Fold {i} of {len(folds)}{self._called}" for i in range(1, len(folds) + 1)]
+        return fit_folds(models, X, y, sample_weight, folds, names if self.verbose else None)
 
     def _check_data(self, X, y):
         if isinstance(self.estimator, BaseLowLevelMLP):
@@ -159,7 +163,7 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
 
 def summary(ensemble):
     """The results of an ensemble or a blend on out-of-fold predictions, as text to print."""
-    words = f"out-of-fold score {ensemble.oof_score_:f}"
+    words = f"out-of-fold {score_name(ensemble)} {ensemble.oof_score_:f}"
     if hasattr(ensemble, "temperature_"):
         words += f", temperature {ensemble.temperature_:.3g}"
     return words

@@ -1,5 +1,7 @@
 """Fitting models outside of folds: networks train on rows of one table, other models on copies."""
 
+from itertools import repeat
+
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from sklearn.base import is_classifier
@@ -13,28 +15,27 @@ from skdense.fit.validation import FitInput, one_column
 from skdense.many import fit_inputs
 
 
-def fit_folds(models, X, y, sample_weight, folds, verbose):
+def fit_folds(models, X, y, sample_weight, folds, names):
     """Fit each model to the training rows of its fold, all at the same time; return them.
 
     Early stopping validates a model on the rows that its fold holds out. `folds` has pairs of arrays of
-    ints: the rows to train on and those held out. With verbose, a line is printed for each model as it
-    is fitted.
+    ints: the rows to train on and those held out. With names, one for each model, a line is printed
+    as it is fitted.
     """
-    names = [f"Fold {i} of {len(models)}, {X.shape[1]} features" for i in range(1, len(models) + 1)]
     if not isinstance(models[0], BaseLowLevelMLP):
         with parallel_config("skdense"):  # networks within the models train together, too
             return Parallel()(
-                delayed(_fit_fold)(model, X, y, sample_weight, *fold, name if verbose else None)
-                for model, fold, name in zip(models, folds, names, strict=True)
+                delayed(_fit_fold)(model, X, y, sample_weight, *fold, name)
+                for model, fold, name in zip(models, folds, names or repeat(None))
             )
-    name_of = dict(zip(map(id, models), names, strict=True))
+    name_of = dict(zip(map(id, models), names or []))
 
     def print_outcome(model, job):
         if job is None:
             print(f"{name_of[id(model)]}: {model.n_iter_} iterations, loss = {model.loss_:.8f}")
         else:
             for network in job.networks:  # several draws of one model
-                print(f"{name_of[id(model)]}: {outcome(network)}")
+                print(f"{name_of[id(model)]}: {outcome(network, model.validation_metric)}")
 
     inputs = [
         FitInput(X, y, sample_weight, rows=rows, validation_rows=held_out if stops_early else None)
@@ -42,7 +43,7 @@ def fit_folds(models, X, y, sample_weight, folds, verbose):
         for rows, held_out in folds
     ]
     # With early stopping the best epoch is kept, so to reach max_iter is no failure.
-    trained = print_outcome if verbose else None
+    trained = print_outcome if names else None
     errors = fit_inputs(models, inputs, trained=trained, may_reach_max_iter=models[0].early_stopping)
     for error in filter(None, errors):
         raise error
@@ -62,8 +63,14 @@ def _fit_fold(model, X, y, sample_weight, rows, held_out, name):
     parameters = fit_parameters(model, **weights)
     model.fit(_safe_indexing(X, rows), y[rows], **parameters, **validation)
     if name is not None:
-        print(f"{name}: score {model.score(_safe_indexing(X, held_out), y[held_out]):f}")
+        score = model.score(_safe_indexing(X, held_out), y[held_out])
+        print(f"{name}: {score_name(model)} {score:f}")
     return model
+
+
+def score_name(model):
+    """What the score of a classifier or regressor is."""
+    return "accuracy" if is_classifier(model) else "R2"
 
 
 def check_table(estimator, X, y=None, *, reset):

@@ -69,7 +69,7 @@ def _train_stochastic(job, tasks):
     if estimator.verbose and one_draw:
         printer = EpochPrinter(estimator, job.networks[0])
     elif estimator.verbose:
-        trained = DrawPrinter(job.networks).print_draw
+        trained = DrawPrinter(estimator, job.networks).print_draw
 
     def attributes_now(stack):
         stack.write_back()

@@ -39,19 +39,24 @@ class EpochPrinter:
 class DrawPrinter:
     """Prints a line for each of several initial draws as its training ends, in any order."""
 
-    def __init__(self, networks):
+    def __init__(self, estimator, networks):
+        self.metric = estimator.validation_metric
         self.numbers = {network: i for i, network in enumerate(networks, start=1)}
 
     def print_draw(self, network):
         """Print how a trained network ended."""
-        print(f"Initialization {self.numbers[network]} of {len(self.numbers)}: {outcome(network)}")
+        number = f"{self.numbers[network]} of {len(self.numbers)}"
+        print(f"Initialization {number}: {outcome(network, self.metric)}")
 
 
-def outcome(network):
-    """How a training ended, in words."""
+def outcome(network, metric):
+    """How a training ended, in words; `metric` is what its validation score is."""
     progress = network.progress
-    score = f", best validation score: {progress.best:f}" if network.hyper.early_stopping else ""
-    return f"{progress.epochs:.0f} iterations, loss = {network.last_loss:.8f}{score}"
+    words = f"{progress.epochs:.0f} iterations, loss = {network.last_loss:.8f}"
+    if not network.hyper.early_stopping:
+        return words
+    best = -progress.best if metric == "loss" else progress.best
+    return f"{words}, best validation {metric}: {best:f}"
 
 
 class FitPrinter:

@@ -65,8 +65,8 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
         rows on.
 
     verbose : bool or int, default=False
-        Whether to print a line for each network as it is trained, and one for each kind of networks and
-        for all of them, with their scores.
+        Whether to print a line for each network as it is trained, and one with the
+        out-of-fold accuracy of each kind of networks and of all of them.
 
     **network : dict
         Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks, instead of the defaults
@@ -122,8 +122,8 @@ def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **netwo
         rows on.
 
     verbose : bool or int, default=False
-        Whether to print a line for each network as it is trained, and one for each kind of networks and
-        for all of them, with their scores.
+        Whether to print a line for each network as it is trained, and one with the
+        out-of-fold R2 of each kind of networks and of all of them.
 
     **network : dict
         Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks, instead of the defaults
