@@ -455,8 +455,8 @@ def test_max_iter_warns_where_fit_is_called():
 
 BAD_INPUT = {
     "NaN in y": ({}, X, np.where(Y > 1, np.nan, Y), "Input y contains NaN"),
-    "text": ({}, X, Y.astype(str), "y must have numbers, got dtype <U"),
-    "text objects": ({}, X, np.array(["a"] * 120, object), "y must have numbers: could not convert"),
+    "text": ({}, X, Y.astype(str), "y must contain numbers, got dtype <U"),
+    "text objects": ({}, X, np.array(["a"] * 120, object), "y must contain numbers: could not convert"),
     "complex": ({}, X, Y + 1j, "Complex data not supported"),
     "too few": ({}, X, Y[:-1], "inconsistent numbers of samples"),
     "negative": ({"loss": "poisson"}, X, Y, "out of the valid range of loss='poisson'.* got -"),
