@@ -52,12 +52,14 @@ def fit(n_rows, estimator):
     X, y = table(n_rows)
     before, start, processor_start = peak_bytes(), time.perf_counter(), time.process_time()
     model.fit(X, y)
+    seconds, processor = time.perf_counter() - start, time.process_time() - processor_start
+    grown = peak_bytes() - before
     return {
         "rows": n_rows,
-        "seconds": time.perf_counter() - start,
-        "processor": time.process_time() - processor_start,
-        "bytes": peak_bytes() - before,
-        "times_X": (peak_bytes() - before) / X.nbytes,
+        "seconds": seconds,
+        "processor": processor,
+        "bytes": grown,
+        "times_X": grown / X.nbytes,
         "loss": log_loss(y_new, model.predict_proba(X_new)),
     }
 
