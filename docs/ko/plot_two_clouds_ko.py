@@ -153,7 +153,7 @@ print("same parameters:", all((a == b).all() for a, b in zip(once.coefs_, again.
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", CollapseWarning)
     collapsed = make_network(random_state=0).fit(X, y)
-print(textwrap.fill(f"CollapseWarning: {caught[-1].message}", 100))
+print(textwrap.fill(f"CollapseWarning: {caught[-1].message}", 88))
 
 # %%
 # 은닉층 2의 유닛 2개가 모두 모든 샘플에 같은 출력을 내고, 신경망도 그렇다는 뜻입니다. 부호가 같은
@@ -283,12 +283,14 @@ predictions.loglog(
 )
 predictions.axhline(1, color="tab:red", linewidth=1, label="the larger target")
 predictions.set(xlabel="width", ylabel="mean first prediction", xticks=widths, xticklabels=widths)
+predictions.set_title("wide networks first predict too much")
 predictions.minorticks_off()
 predictions.legend()
 for width, fractions in dead.items():
     deaths.plot(range(1, len(fractions) + 1), fractions, label=f"width {width}")
 deaths.axvline(10.5, color="gray", linewidth=1, linestyle=":")
 deaths.set(xlabel="steps", ylabel="dead units of layer 2", ylim=(0, 1.05), xticks=[1, 10, 20])
+deaths.set_title("one step kills most of their units")
 deaths.legend(loc="center right")
 plt.show()
 
@@ -337,11 +339,11 @@ def fates(settings):
 
 fate = fates(networks)
 print("collapsed + diverged of", len(seeds), "networks (dead units of layer 2)")
-print(" " * 20, "".join(f"{f'width {width}':>15}" for width in widths))
+print(" " * 19 + "".join(f"{f'width {width}':>14}" for width in widths))
 for name in starts:
     cells = [fate[name, width] for width in widths]
     texts = [f"{collapsed} + {diverged} ({dead:.0%})" for collapsed, diverged, dead in cells]
-    print(f"{name:20}", "".join(f"{text.replace('nan%', '-'):>15}" for text in texts))
+    print(f"{name:19}" + "".join(f"{text.replace('nan%', '-'):>14}" for text in texts))
 
 # %%
 
@@ -416,10 +418,11 @@ after = {
 }
 fate = fates(networks)
 
-print(f"{'width 20':27} rate  first prediction  after one step   collapsed + diverged of {len(seeds)}")
+title = f"width 20, {len(seeds)} networks"
+print(f"{title:27} rate  first prediction  after a step  collapsed + diverged")
 for (name, rate), (n_collapsed, n_diverged, _) in fate.items():
-    predictions = f"{before[name, rate]:16.1f} {after[name, rate]:15.1f}"
-    print(f"{name:27} {rate:<5}{predictions} {n_collapsed:12} + {n_diverged}")
+    predictions = f"{before[name, rate]:16.1f} {after[name, rate]:13.1f}"
+    print(f"{name:27} {rate:<5}{predictions} {n_collapsed:11} + {n_diverged}")
 
 # %%
 # 부호가 같은 작은 가중치로 시작하면 예측값이 1.6쯤으로 타깃에 가깝습니다. 그런데도 학습률이 0.1이면
