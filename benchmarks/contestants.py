@@ -29,8 +29,8 @@ PACKAGES = {
     "MLP": "sklearn.neural_network",
     "linear model": "sklearn.linear_model",
 }
-# Left out of the report: one fit of a table of some thousand rows takes minutes. The seconds in the legend
-# are of a single table, by the command in README.md.
+# Left out of the report: one fit of a table of some thousand rows takes minutes. A command in README.md
+# measured the seconds that the legend has.
 TOO_SLOW = {"8 x RealMLP_TD_S", "TabM_D"}
 LEGEND = """\
 *make_tabular*, *MLP* and *linear model* stand for make_tabular_classifier, MLPClassifier and
