@@ -1,4 +1,4 @@
-"""Tests of ensembles and blends as VotingClassifier and VotingRegressor of scikit-learn's networks."""
+"""Tests of ensembles and blends as VotingClassifier and VotingRegressor of scikit-learn's models."""
 
 import pickle
 
@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier, VotingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
@@ -18,6 +18,7 @@ from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier
 
 SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03, "random_state": 0}
 CLASSIFIERS = CrossFitClassifier(LowLevelMLPClassifier((8,), **SETTINGS), cv=3, random_state=0)
+TREES = CrossFitClassifier(HistGradientBoostingClassifier(max_iter=5), cv=3, random_state=0)
 TANH = clone(CLASSIFIERS).set_params(estimator__activation="tanh", random_state=1)
 REGRESSORS = CrossFitRegressor(LowLevelMLPRegressor(hidden_layer_sizes=(8,), **SETTINGS), cv=3)
 
@@ -37,7 +38,8 @@ def numbers():
 
 @pytest.fixture(scope="module")
 def blend(classes):
-    models = [("relu", CLASSIFIERS), ("tanh", make_pipeline(StandardScaler(), TANH))]
+    tanh = make_pipeline(StandardScaler(), TANH)
+    models = [("relu", CLASSIFIERS), ("tanh", tanh), ("trees", TREES)]
     return make_pipeline(StandardScaler(), BlendClassifier(models)).fit(*classes)
 
 
@@ -65,6 +67,15 @@ def test_a_blend_becomes_scikit_learns_own(classes, blend):
     assert b"skdense" not in pickle.dumps(theirs)
 
 
+def test_trees_are_copied_and_take_the_temperature(classes):
+    X, y = classes
+    trees = clone(TREES).fit(X, y)
+    before = trees.predict_proba(X)
+    assert trees.temperature_ != 1
+    assert_allclose(trees.to_sklearn().predict_proba(X), before, rtol=1e-12)
+    assert_array_equal(trees.predict_proba(X), before)
+
+
 def test_regressors_become_scikit_learns_own(numbers):
     X, y = numbers
     scaled = clone(REGRESSORS).set_params(scale_y=True)
@@ -81,6 +92,9 @@ def test_regressors_become_scikit_learns_own(numbers):
 def test_onnx_has_the_same_probabilities(classes, blend):
     skl2onnx, onnxruntime = pytest.importorskip("skl2onnx"), pytest.importorskip("onnxruntime")
     X = classes[0].astype(np.float32)
+    blend = (
+        clone(blend).set_params(blendclassifier__trees="drop").fit(*classes)
+    )  # skl2onnx fails on them
     theirs = in_scikit_learn(blend)
     onnx = skl2onnx.to_onnx(theirs, X[:1], options={"zipmap": False})
     session = onnxruntime.InferenceSession(onnx.SerializeToString())
@@ -101,9 +115,11 @@ def test_onnx_has_the_same_predictions(numbers):
     assert_allclose(session.run(None, {"X": X})[0].ravel(), model.predict(X), atol=1e-5)
 
 
-def test_a_temperature_has_no_place_in_what_is_no_network(classes):
+def test_a_temperature_has_no_place_in_other_models(classes):
     linear = CrossFitClassifier(LogisticRegression(), cv=3).fit(*classes)
-    with pytest.raises(ValueError, match=r"only a network's output layer can take .* got LogisticReg"):
+    with pytest.raises(
+        ValueError, match=r"only networks and .* take the ensemble's temp.* got LogisticReg"
+    ):
         linear.to_sklearn()
     silu = clone(CLASSIFIERS).set_params(estimator__activation="silu").fit(*classes)
     with pytest.raises(ValueError, match="MLPClassifier cannot represent this model"):

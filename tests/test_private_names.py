@@ -21,7 +21,7 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.parallel import FallbackToBackend, ThreadingBackend, get_active_backend
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.ensemble import VotingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils import _safe_indexing
@@ -52,6 +52,7 @@ OF_NETWORKS = {
     "_best_coefs", "_best_intercepts", "_label_binarizer", "_no_improvement_count", "_optimizer",
     "_random_state",
 }  # fmt: skip
+OF_TREES = {"_baseline_prediction", "_predictors"}
 OF_JOBLIB = {"_raise_error_fast"}
 OF_PYTHON = {"_asdict", "_fields", "_getframe", "_replace"}  # documented
 
@@ -109,7 +110,7 @@ def test_no_other_private_attribute_is_used():
     others = {name for name in used if is_private(name)} - ours
     set_here_too = {"_parameter_constraints", "_sk_visual_block_"}
     in_saved_state = {"_skdense_version"}
-    listed = OF_ESTIMATORS | OF_NETWORKS | OF_JOBLIB | OF_PYTHON
+    listed = OF_ESTIMATORS | OF_NETWORKS | OF_TREES | OF_JOBLIB | OF_PYTHON
     assert others - in_saved_state == listed - set_here_too
 
 
@@ -276,3 +277,20 @@ def test_a_voting_classifier_has_a_visual_block_of_its_models():
     assert block.kind == "parallel"
     assert block.names == ("a", "b")
     assert list(block.estimators) == [model for _, model in models]
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_logits_of_boosted_trees_are_a_constant_and_the_sum_of_the_leaves(n_classes):
+    X = np.arange(60.0)[:, None]
+    trees = HistGradientBoostingClassifier(max_iter=3).fit(X, np.arange(60) % n_classes)
+    one_each = [1] if n_classes == 2 else [1] * n_classes
+    assert [[1 for _ in iteration] for iteration in trees._predictors] == [one_each] * 3
+    logits = trees.decision_function(X).reshape(60, -1)
+    sums = np.zeros_like(logits)
+    for iteration in trees._predictors:
+        for column, tree in enumerate(iteration):
+            sums[:, column] += tree.predict(X, np.zeros((0, 8), np.uint32), np.zeros(1, np.uint32), 1)
+            tree.nodes["value"] = 0
+    constant = trees.decision_function(X).reshape(60, -1)
+    np.testing.assert_allclose(constant, np.tile(trees._baseline_prediction, (60, 1)))
+    np.testing.assert_allclose(logits, constant + sums)

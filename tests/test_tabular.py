@@ -287,11 +287,8 @@ def test_without_skrub_the_error_names_the_extra():
 
 def sizes_of(model):
     """The distinct settings of a fitted model's networks, and how many networks there are."""
-    networks = [
-        network
-        for kind in model[-1].estimators_
-        for network in (kind[-1] if hasattr(kind, "steps") else kind).estimators_
-    ]
+    kinds = model[-1].named_estimators_
+    networks = [*kinds["plain"].estimators_, *kinds["ramps"][-1].estimators_]
     settings = {(network.batch_size, network.max_iter) for network in networks}
     return settings, len(networks)
 
@@ -310,13 +307,13 @@ def test_the_number_of_rows_decides_what_nobody_has_set(table):
     assert model.get_params()["ensemble__plain__estimator__max_iter"] is None
 
 
-@pytest.mark.parametrize(("y", "n_networks"), [([0, 1] * 3, 6), ([0] * 7 + [1] * 3, 14)])
-def test_small_tables_have_as_many_folds_as_the_largest_class_allows(y, n_networks):
+@pytest.mark.parametrize(("y", "n_folds"), [([0, 1] * 3, 3), ([0] * 7 + [1] * 3, 7)])
+def test_small_tables_have_as_many_folds_as_the_largest_class_allows(y, n_folds):
     X = np.random.default_rng(0).normal(size=(len(y), 2))
     model = make_tabular_classifier(random_state=0, max_iter=2, **LINEAR).fit(X, y)
-    assert model[-1].n_estimators_ == n_networks
+    assert model[-1].n_estimators_ == 3 * n_folds
     groups = np.arange(len(y)) // 2
-    assert model.fit(X, y, ensemble__groups=groups)[-1].n_estimators_ <= 2 * len(np.unique(groups))
+    assert model.fit(X, y, ensemble__groups=groups)[-1].n_estimators_ <= 3 * len(np.unique(groups))
 
 
 def test_what_is_set_wins_over_the_number_of_rows(table):
@@ -324,6 +321,18 @@ def test_what_is_set_wins_over_the_number_of_rows(table):
     model = make_tabular_regressor(random_state=0, cv=2, batch_size=64, max_iter=4, **LINEAR)
     model.set_params(ensemble__plain__estimator__max_iter=3, ensemble__plain__cv=3)
     assert sizes_of(model.fit(X, score)) == ({(64, 4), (64, 3)}, 5)
+
+
+def test_trees_are_left_out_where_they_cannot_help():
+    def has_trees(model, y):
+        return "trees" in dict(model[-1]._chosen(y))
+
+    assert has_trees(make_tabular_classifier(), np.arange(10))
+    assert not has_trees(make_tabular_classifier(), np.arange(11))
+    assert has_trees(make_tabular_regressor(), np.arange(11))
+    assert not has_trees(make_tabular_regressor(), np.zeros((11, 2)))
+    assert not has_trees(make_tabular_regressor(), np.zeros(100_000))
+    assert not has_trees(make_tabular_regressor(loss="huber"), np.arange(11))
 
 
 def test_networks_see_as_many_rows_unless_epochs_would_be_too_few_or_too_many():
@@ -363,6 +372,7 @@ def test_the_weights_of_the_views_minimize_hubers_loss(table):
     X, y = table
     model = make_tabular_regressor(random_state=0, cv=2, loss="huber", delta=0.2, **LINEAR)
     model = model.fit(X, y)[-1]
+    assert list(model.named_estimators_) == ["plain", "ramps"]
     a, b = (out_of_fold(view) for view in model.estimators_)
 
     def loss(predicted):
@@ -380,8 +390,10 @@ def test_verbose_tells_how_each_network_ended_and_how_good_all_are(table, capsys
     for name, fold in product(("plain", "ramps"), (1, 2)):
         begin = f"Fold {fold} of 2, {name}: 2 iterations, "
         assert sum(line.startswith(begin) and "best validation loss: " in line for line in lines) == 1
-    plain, ramps = model.estimators_[0], model.estimators_[1][-1]
-    for name, view in (("plain", plain), ("ramps", ramps)):
-        assert f"All 2 folds, {name}: out-of-fold R2 {view.oof_score_:f}" in lines
-    assert len(lines) == 4 + 2 + 1
+    for fold in (1, 2):
+        assert sum(line.startswith(f"Fold {fold} of 2, trees: R2 ") for line in lines) == 1
+    for name, kind in model.named_estimators_.items():
+        out_of_fold_score = (kind[-1] if name == "ramps" else kind).oof_score_
+        assert f"All 2 folds, {name}: out-of-fold R2 {out_of_fold_score:f}" in lines
+    assert len(lines) == 6 + 3 + 1
     assert lines[-1].endswith(f"out-of-fold R2 {model.oof_score_:f}")

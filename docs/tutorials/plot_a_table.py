@@ -79,13 +79,13 @@ for name, model in models.items():
 #
 # What the ensemble knows by itself
 # ---------------------------------
-# There are eight networks that see the columns, and eight that also see ramps between their quantiles.
-# Every sample was held out from one network of each kind. Their predictions give the weights of both
-# kinds, a score that needs no test set, and the temperature.
+# There are eight networks that see the columns, eight that also see ramps between their quantiles, and
+# eight models of boosted trees. Every sample was held out from one model of each kind. Their
+# predictions give the weights of the kinds, a score that needs no test set, and the temperature.
 
 ensemble = models["make_tabular_classifier"].named_steps["ensemble"]
 for (name, _), weight in zip(ensemble.estimators, ensemble.weights_, strict=True):
-    print(f"weight of the networks {name!r}: {weight:.2f}")
+    print(f"weight of {name!r}: {weight:.2f}")
 print(f"out-of-fold accuracy {ensemble.oof_score_:.3f}, temperature {ensemble.temperature_:.2f}")
 networks = ensemble.named_estimators_["plain"].estimators_
 kept = [1 + int(np.argmin(network.validation_loss_curve_)) for network in networks]

@@ -89,18 +89,23 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         given = {"sample_weight": sample_weight, "groups": groups}
         given = {name: value for name, value in given.items() if value is not None}
+        chosen = self._chosen(y)
         with parallel_config("skdense"):
             self.estimators_ = Parallel()(
                 delayed(_fitted)(name, clone(model), X, y, given, self.verbose)
-                for name, model in self._kept()
+                for name, model in chosen
             )
-        names = [name for name, _ in self._kept()]
+        names = [name for name, _ in chosen]
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         self.n_estimators_ = sum(last_of(model).n_estimators_ for model in self.estimators_)
         self._learn_out_of_fold(y, sample_weight)
         if self.verbose:
             weights = ", ".join(f"{w:.3g} {name}" for w, name in zip(self.weights_, names))
             print(f"Blend of {weights}: {summary(self)}")
+
+    def _chosen(self, y):
+        """The names and models to fit. A subclass may let the data decide."""
+        return self._kept()
 
     def _seen(self, outputs):
         """The rows that all models hold out, given their out-of-fold outputs, NaN where they do not."""

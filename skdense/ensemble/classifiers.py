@@ -176,8 +176,9 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
     def to_sklearn(self):
         """Convert to the VotingClassifier that is the same ensemble.
 
-        Its members are scikit-learn's networks, whose output layers are divided by the temperature. The
-        probabilities are the same up to rounding, and need neither this package nor TensorFlow.
+        Networks become scikit-learn's, and boosted trees are copied. The output layers of networks and
+        the leaves of trees are divided by the temperature. The probabilities are the same up to
+        rounding, and need neither this package nor TensorFlow.
 
         Returns
         -------
@@ -187,8 +188,8 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         Raises
         ------
         ValueError
-            If scikit-learn's networks cannot represent one of the members, or if the members are no
-            networks: the temperature can only divide a network's output layer.
+            If scikit-learn's networks cannot represent one of the members, or if the members can take
+            no temperature: networks and a HistGradientBoostingClassifier can.
         """
         check_is_fitted(self)
         return self._voting(self.temperature_)
@@ -324,10 +325,10 @@ class BlendClassifier(_Classifier, BaseBlend):
     def to_sklearn(self):
         """Convert to the VotingClassifier that is the same ensemble.
 
-        Each model that has a weight becomes a VotingClassifier of scikit-learn's networks, whose output
-        layers are divided by the temperatures, with the steps of a Pipeline that stand before it. The
-        probabilities are the same up to rounding, and need neither this package nor TensorFlow, unless
-        those steps do.
+        Each model that has a weight becomes a VotingClassifier of scikit-learn's networks and of copies
+        of boosted trees, which are divided by the temperatures, with the steps of a Pipeline that stand
+        before it. The probabilities are the same up to rounding, and need neither this package nor
+        TensorFlow, unless those steps do.
 
         Returns
         -------
@@ -337,8 +338,8 @@ class BlendClassifier(_Classifier, BaseBlend):
         Raises
         ------
         ValueError
-            If scikit-learn's networks cannot represent one of the members, or if a model's members are
-            no networks: the temperature can only divide a network's output layer.
+            If scikit-learn's networks cannot represent one of the members, or if a model's members can
+            take no temperature: networks and a HistGradientBoostingClassifier can.
         """
         check_is_fitted(self)
         return self._voting()

@@ -1,10 +1,10 @@
-"""Ensembles and blends as VotingClassifier and VotingRegressor of scikit-learn's own networks."""
+"""Ensembles and blends as VotingClassifier and VotingRegressor of scikit-learn's own models."""
 
 from copy import copy, deepcopy
 
 from sklearn.base import is_classifier
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier, VotingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Bunch
@@ -35,7 +35,8 @@ def voting(ensemble, models, weights=None):
 def converted(model, temperature=1):
     """A fitted model with scikit-learn's classes instead of ours, its logits divided by a temperature.
 
-    That divides a network's output layer. Other models take no temperature but 1.
+    That divides a network's output layer, and what the leaves of boosted trees add up. Other models
+    take no temperature but 1.
     """
     if isinstance(model, Pipeline):
         *steps, (name, last) = model.steps
@@ -53,9 +54,20 @@ def converted(model, temperature=1):
         return model
     if hasattr(model, "to_sklearn"):
         return model.to_sklearn()
-    if temperature != 1:
+    model = deepcopy(model)
+    if isinstance(model, HistGradientBoostingClassifier):
+        _divide_leaves(model, temperature)
+    elif temperature != 1:
         raise ValueError(
-            f"only a network's output layer can take the ensemble's temperature, {temperature:.3g}, "
-            f"got {model!r}"
+            "only networks and a HistGradientBoostingClassifier can take the ensemble's temperature, "
+            f"{temperature:.3g}, got {model!r}"
         )
-    return deepcopy(model)
+    return model
+
+
+def _divide_leaves(trees, temperature):
+    """Divide the logits: a constant plus leaves, which scikit-learn keeps in private attributes."""
+    trees._baseline_prediction = trees._baseline_prediction / temperature
+    for iteration in trees._predictors:
+        for tree in iteration:
+            tree.nodes["value"] /= temperature

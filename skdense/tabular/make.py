@@ -1,15 +1,20 @@
 """make_tabular_classifier and make_tabular_regressor: Pipelines with a default for tables."""
 
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from skdense.classifier import LowLevelMLPClassifier
-from skdense.ensemble import BlendClassifier, BlendRegressor
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.ramps import Ramps
-from skdense.tabular.sizes import TableCrossFitClassifier, TableCrossFitRegressor
+from skdense.tabular.sizes import (
+    TableBlendClassifier,
+    TableBlendRegressor,
+    TableCrossFitClassifier,
+    TableCrossFitRegressor,
+)
 
 __all__ = ["make_tabular_classifier", "make_tabular_regressor"]
 
@@ -32,6 +37,8 @@ _NETWORK = {
     "dtype": "float32",
 }
 """The parameters of each network; those that are None follow from the number of rows."""
+_LOSSES_OF_TREES = ("squared_error", "absolute_error", "poisson", "quantile")
+"""The losses that scikit-learn's boosted trees minimize as well as networks."""
 _RARE = 5
 """The fewest samples of a category that has a column of its own."""
 
@@ -48,12 +55,15 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
       values are missing. Constant and empty columns are left out, with a warning that names them;
     - `scaled`: each is centred, scaled and softly clipped (:class:`skrub.SquashingScaler`);
     - `filled`: missing numbers become the median;
-    - `ensemble`: a :class:`skdense.ensemble.BlendClassifier` of two kinds of networks. Those of `plain`
-      see the columns, those of `ramps` also see piecewise-linear functions of them [1]_. Each has two
-      hidden layers with dropout, and is stopped by the log-loss of its own fold.
+    - `ensemble`: a :class:`skdense.ensemble.BlendClassifier` of two kinds of networks and of boosted
+      trees. The networks of `plain` see the columns, those of `ramps` also see piecewise-linear
+      functions of them [1]_; each has two hidden layers with dropout. `trees` are a
+      :class:`~sklearn.ensemble.HistGradientBoostingClassifier`. Each member is stopped by the log-loss
+      of its own fold.
 
     How long a network trains, in what minibatches, and the number of folds follow from the number of
-    rows. All of it can be changed by `set_params`.
+    rows. Trees are left out with more than 10 classes, and from 100,000 rows on. All of it can be
+    changed by `set_params`.
 
     Parameters
     ----------
@@ -61,12 +71,12 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
         Draws the folds and seeds the networks.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds, for each of which a network of each kind is trained. None takes 8, or 4 from 10,000
+        The folds, for each of which a member of each kind is fitted. None takes 8, or 4 from 10,000
         rows on.
 
     verbose : bool or int, default=False
-        Whether to print a line for each network as it is trained, and one with the
-        out-of-fold accuracy of each kind of networks and of all of them.
+        Whether to print a line for each member as it is fitted, and one with the out-of-fold accuracy
+        of each kind and of all of them.
 
     **network : dict
         Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks, instead of the defaults
@@ -101,16 +111,19 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
     >>> model.predict([[30, "green"]]).shape
     (1,)
     """
+    given = {"random_state": random_state, "verbose": verbose}
     member = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
-    ensemble = TableCrossFitClassifier(member, cv, random_state=random_state, verbose=verbose)
-    return _pipeline(BlendClassifier, ensemble)
+    networks = TableCrossFitClassifier(member, cv, **given)
+    trees = TableCrossFitClassifier(HistGradientBoostingClassifier(early_stopping=True), cv, **given)
+    return _pipeline(TableBlendClassifier, networks, trees)
 
 
 def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **network):
     """Make a regressor for tables with columns of any type, with or without missing values.
 
-    Its steps are those of :func:`make_tabular_classifier`, with networks for regression. They are
-    trained on a target that is scaled as their loss allows.
+    Its steps are those of :func:`make_tabular_classifier`, with networks and trees for regression. The
+    networks are trained on a target that is scaled as their loss allows. There are no trees with
+    ``loss="huber"``, for several numbers to predict for each sample, and from 100,000 rows on.
 
     Parameters
     ----------
@@ -118,16 +131,16 @@ def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **netwo
         Draws the folds and seeds the networks.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds, for each of which a network of each kind is trained. None takes 8, or 4 from 10,000
+        The folds, for each of which a member of each kind is fitted. None takes 8, or 4 from 10,000
         rows on.
 
     verbose : bool or int, default=False
-        Whether to print a line for each network as it is trained, and one with the
-        out-of-fold R2 of each kind of networks and of all of them.
+        Whether to print a line for each member as it is fitted, and one with the out-of-fold R2 of
+        each kind and of all of them.
 
     **network : dict
         Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks, instead of the defaults
-        for tables, such as ``loss="poisson"`` for counts.
+        for tables. A loss, such as ``loss="poisson"`` for counts, is that of the trees as well.
 
     Returns
     -------
@@ -153,14 +166,18 @@ def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **netwo
     >>> model.predict([[30, "green"]]).shape
     (1,)
     """
+    given = {"random_state": random_state, "verbose": verbose}
     member = LowLevelMLPRegressor(**{**_NETWORK, **network})
-    ensemble = TableCrossFitRegressor(
-        member, cv, random_state=random_state, verbose=verbose, scale_y=True
-    )
-    return _pipeline(BlendRegressor, ensemble)
+    networks = TableCrossFitRegressor(member, cv, **given, scale_y=True)
+    trees = "drop"
+    if member.loss in _LOSSES_OF_TREES:
+        quantile = member.quantile if member.loss == "quantile" else None
+        trees = HistGradientBoostingRegressor(member.loss, quantile=quantile, early_stopping=True)
+        trees = TableCrossFitRegressor(trees, cv, **given)
+    return _pipeline(TableBlendRegressor, networks, trees)
 
 
-def _pipeline(blend, ensemble):
+def _pipeline(blend, networks, trees):
     try:
         from skrub import DatetimeEncoder, SquashingScaler, StringEncoder, TableVectorizer
     except ImportError:
@@ -169,8 +186,8 @@ def _pipeline(blend, ensemble):
         ) from None
     from skdense.tabular.columns import TableEncoder
 
-    with_ramps = Pipeline([("ramps", Ramps()), ("ensemble", clone(ensemble))])
-    views = [("plain", ensemble), ("ramps", with_ramps)]
+    with_ramps = Pipeline([("ramps", Ramps()), ("ensemble", clone(networks))])
+    models = [("plain", networks), ("ramps", with_ramps), ("trees", trees)]
     vectorizer = TableVectorizer(
         low_cardinality=OneHotEncoder(
             min_frequency=_RARE,
@@ -187,6 +204,6 @@ def _pipeline(blend, ensemble):
             ("columns", TableEncoder(vectorizer)),
             ("scaled", SquashingScaler()),
             ("filled", SimpleImputer(strategy="constant", fill_value=0)),
-            ("ensemble", blend(views, verbose=ensemble.verbose)),
+            ("ensemble", blend(models, verbose=networks.verbose)),
         ]
     )
