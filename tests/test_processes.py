@@ -37,7 +37,7 @@ X, y = load_iris(return_X_y=True)
 def small(**parameters):
     """A small estimator. Batches of 49 to 56 share a program."""
     defaults = {"batch_size": 50, "max_iter": 10, "random_state": 0}
-    return LowLevelMLPClassifier((8,), **defaults | parameters)
+    return LowLevelMLPClassifier((12,), **defaults | parameters)
 
 
 def endless(**parameters):
@@ -67,7 +67,7 @@ from sklearn.datasets import load_iris
 from skdense import LowLevelMLPClassifier
 
 def fit(setting):
-    model = LowLevelMLPClassifier((8,), batch_size=50, max_iter=50, random_state=0, **setting)
+    model = LowLevelMLPClassifier((12,), batch_size=50, max_iter=50, random_state=0, **setting)
     model.fit(X, y)
     return [model.loss_curve_, [array.tolist() for array in model.coefs_ + model.intercepts_]]
 
@@ -168,7 +168,7 @@ class TestRepetition:
     def test_a_random_state_ends_where_mlpclassifier_leaves_it(self, setting, ends):
         states, models = [np.random.RandomState(1), np.random.RandomState(1)], []
         for Model, state in zip((LowLevelMLPClassifier, MLPClassifier), states):
-            model = Model((8,), **{"batch_size": 50, "learning_rate_init": 0.02, **setting})
+            model = Model((12,), **{"batch_size": 50, "learning_rate_init": 0.02, **setting})
             model.set_params(random_state=state)
             models.append(model.fit(X, y))
         assert models[0].n_iter_ == models[1].n_iter_
@@ -179,7 +179,7 @@ class TestRepetition:
     def test_partial_fit_leaves_a_random_state_where_mlpclassifier_does(self, shuffle):
         states = [np.random.RandomState(1), np.random.RandomState(1)]
         for Model, state in zip((LowLevelMLPClassifier, MLPClassifier), states):
-            model = Model((8,), batch_size=50, random_state=state, shuffle=shuffle)
+            model = Model((12,), batch_size=50, random_state=state, shuffle=shuffle)
             for start in (0, 50, 100):
                 rows = slice(start, start + 50)
                 model.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
@@ -443,7 +443,7 @@ def fit(model):
     return model.fit(*load_iris(return_X_y=True)).loss_curve_
 
 if __name__ == "__main__":
-    model = LowLevelMLPClassifier((8,), batch_size=50, max_iter=10, random_state=0)
+    model = LowLevelMLPClassifier((12,), batch_size=50, max_iter=10, random_state=0)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         print(json.dumps(pool.apply(fit, (model,))))
 """)
@@ -595,7 +595,7 @@ def warnings_of_two_fits(name):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for _ in range(2):
-            LowLevelMLPClassifier((8,), max_iter=1).fit(*load_iris(return_X_y=True))
+            LowLevelMLPClassifier((12,), max_iter=1).fit(*load_iris(return_X_y=True))
     return [str(w.message) for w in caught if w.category.__name__ == name]
 
 here = warnings_of_two_fits("WorkerWarning")
