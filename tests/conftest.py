@@ -29,6 +29,16 @@ def pytest_cmdline_main(config):
         config.option.numprocesses = "auto"
         config.option.maxprocesses = 4
         config.option.dist = "loadfile"
+        config.option.loadscopereorder = False
+
+
+LONG = ("docs/tables.rst", "tests/test_lazy_tensorflow.py", "tests/test_memory.py")
+"""Files of few tests that take long."""
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with them, so that at the end no process waits for another one's long file."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(scope="session", autouse=True)
