@@ -6,6 +6,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.transforms import Bbox
 
 # Okabe and Ito's colours, told apart by readers who are colour-blind; a marker for each as well.
 OURS, THEIRS = "#0072B2", "#D55E00"
@@ -119,18 +120,28 @@ def tabular(rows, path):
 
 
 def _named_points(axis, x, y, errors):
-    """A point for each name, the first in our colour; names that would overlap are moved up."""
+    """A point for each name, the first in our colour; names are where they cover nothing else."""
     colours = dict.fromkeys(x.index, THEIRS) | {x.index[0]: OURS}
     for name, colour in colours.items():
         axis.errorbar(x[name], y[name], errors[name], color=colour, fmt="o", capsize=4, alpha=0.8)
-    axis.set_xlim(right=x.max() * (x.max() / x.min()) ** 0.3)
+    margin = (x.max() / x.min()) ** 0.3
+    axis.set_xlim(x.min() / margin, x.max() * margin)
     low, high = axis.get_ylim()
-    free = low
-    for name, height in y.sort_values().items():
-        free = max(height, free)
-        axis.text(x[name], free, f"  {name}", color=colours[name], va="center")
-        free += 0.06 * (high - low)
-    axis.set_ylim(low, max(high, free))
+    axis.figure.draw_without_rendering()  # so that all extents are known
+    bars, names = {}, []
+    for name in x.index:
+        ends = [(x[name], y[name] - errors[name]), (x[name], y[name] + errors[name])]
+        bars[name] = Bbox(axis.transData.transform(ends)).padded(6)
+    shifts = sorted(range(-9, 10), key=abs)
+    places = [(shift * 0.02, side) for shift in shifts for side in ("left", "right")]
+    for name in x.index:
+        text = axis.text(x[name], y[name], f"  {name}  ", color=colours[name], va="center")
+        covered = names + [bar for other, bar in bars.items() if other != name]
+        for shift, side in places:
+            text.set(y=y[name] + shift * (high - low), ha=side)
+            if not text.get_window_extent().count_overlaps(covered):
+                break
+        names.append(text.get_window_extent())
 
 
 def _save(figure, path):
