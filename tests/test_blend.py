@@ -44,9 +44,10 @@ NEIGHBOURS = CrossFitRegressor(KNeighborsRegressor(20), cv=3, random_state=0)
 
 def checks_of_blends():
     """All of scikit-learn's, with models that are quick to fit."""
+    linear, bayes, ridge = (clone(model).set_params(cv=2) for model in (LINEAR, BAYES, RIDGE))
     blends = [
-        BlendClassifier([("linear", LINEAR), ("bayes", BAYES)]),
-        BlendRegressor([("linear", RIDGE), ("near", clone(RIDGE).set_params(estimator__alpha=9.0))]),
+        BlendClassifier([("linear", linear), ("bayes", bayes)]),
+        BlendRegressor([("linear", ridge), ("near", clone(ridge).set_params(estimator__alpha=9.0))]),
     ]
     for blend in blends:
         for estimator, check in estimator_checks_generator(blend):
