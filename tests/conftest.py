@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from helpers import press_ctrl_c
+from skdense.core.machine import shapes
 
 settings.register_profile(
     "skdense",
@@ -79,6 +80,18 @@ def ctrl_c_at_call(monkeypatch):
         return results
 
     return at_call
+
+
+@pytest.fixture
+def coarse_buckets(monkeypatch):
+    """Pad all sizes to a few, so that fits to data of many shapes share compiled programs.
+
+    Other tests show, with the usual sizes, that padding changes no model.
+    """
+    bucket, sizes = shapes.bucket, (64, 104, 208)
+    monkeypatch.setattr(
+        shapes, "bucket", lambda size: next((each for each in sizes if each >= size), bucket(size))
+    )
 
 
 @pytest.fixture

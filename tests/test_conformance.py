@@ -10,6 +10,8 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 
+pytestmark = pytest.mark.usefixtures("coarse_buckets")
+
 IN_FULL = [LowLevelMLPClassifier(max_iter=100), LowLevelMLPRegressor(max_iter=100)]
 IN_TRAINING = {
     "early stopping": LowLevelMLPClassifier(max_iter=100, early_stopping=True, learning_rate_init=0.01),

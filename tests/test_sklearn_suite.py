@@ -13,6 +13,8 @@ import sklearn.neural_network
 
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 
+pytestmark = pytest.mark.usefixtures("coarse_buckets")
+
 OURS = {"MLPClassifier": LowLevelMLPClassifier, "MLPRegressor": LowLevelMLPRegressor}
 SKIPPED = {
     "test_gradient": "calls MLPClassifier's private _loss_grad_lbfgs",

@@ -297,6 +297,7 @@ def test_a_pipeline_transforms_it_like_x():
     assert pipeline[-1].loss_curve_ == by_hand.loss_curve_
 
 
+@pytest.mark.usefixtures("coarse_buckets")
 @pytest.mark.parametrize("data", [load_iris, load_wine, load_diabetes, load_breast_cancer])
 def test_a_validation_set_that_a_pipeline_does_not_transform_warns(data):
     X, y = data(return_X_y=True)
@@ -322,7 +323,7 @@ def test_a_validation_set_of_other_ranges_does_not_warn(case, n_val):
     if case == "constant":
         X[:, :3] = X_val[:, :3] = 7
     if case == "sparse":
-        X, X_val = csr_matrix(X > 0.5, dtype=float), csr_matrix((X_val > 0.5) * 9.0)
+        X, X_val = csr_matrix(X > 0.5, dtype=float), csr_matrix((X_val > -0.5) * 9.0)
     LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X_val[:n_val], y_val=y_val[:n_val])
 
 
