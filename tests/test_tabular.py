@@ -20,6 +20,8 @@ from skdense.ensemble.ends import out_of_fold
 from skdense.tabular.ramps import Ramps
 from skdense.tabular.sizes import folds_for, training_for
 
+pytestmark = pytest.mark.usefixtures("coarse_buckets")
+
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 20, "batch_size": 64, "learning_rate_init": 0.02}
 N = 300
 
