@@ -63,7 +63,7 @@ def called_as_usual(make, *key):
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_a_fit_is_that_of_functions_called_as_usual(solver, monkeypatch):
     fit = partial(
-        LowLevelMLPClassifier((8,), batch_size=50, max_iter=5, solver=solver, random_state=0).fit,
+        LowLevelMLPClassifier((12,), batch_size=50, max_iter=5, solver=solver, random_state=0).fit,
         *load_iris(return_X_y=True),
     )
     ours = [array.copy() for array in fit().coefs_]

@@ -21,7 +21,7 @@ from skdense import LowLevelMLPClassifier
 X, y = load_iris(return_X_y=True)
 
 def fit():
-    model = LowLevelMLPClassifier((8,), batch_size=50, max_iter=5, random_state=0).fit(X, y)
+    model = LowLevelMLPClassifier((12,), batch_size=50, max_iter=5, random_state=0).fit(X, y)
     return [model.loss_curve_, [array.tolist() for array in model.coefs_ + model.intercepts_]]
 
 def executed():
