@@ -92,7 +92,8 @@ def check_estimators(estimators):
     """Raise unless these are distinct estimators of this package, at least one."""
     if not estimators:
         raise ValueError(
-            "estimators must have at least one LowLevelMLPClassifier or LowLevelMLPRegressor, got none"
+            "estimators must contain at least one LowLevelMLPClassifier or LowLevelMLPRegressor, got "
+            "none"
         )
     for estimator in estimators:
         if not isinstance(estimator, BaseLowLevelMLP):
@@ -146,7 +147,7 @@ def _check_subset(rows, name):
     if not rows.size or (rows.dtype.kind == "b" and not rows.any()):
         raise ValueError(f"{name} has no samples to fit an estimator to; None stands for all samples")
     if rows.dtype.kind not in "iub":
-        raise ValueError(f"{name} must have ints or bools, got an array of dtype {rows.dtype}")
+        raise ValueError(f"{name} must contain ints or bools, got an array of dtype {rows.dtype}")
 
 
 def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter=False):

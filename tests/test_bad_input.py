@@ -159,7 +159,7 @@ def test_a_bool_is_no_width(fitted):
     ("settings", "remedy"),
     [
         ({"solver": "lbfgs", "dropout": 0.5}, "use 'adam'"),
-        ({"loss": "squared_error", "label_smoothing": 0.1}, "loss='log_loss' only"),
+        ({"loss": "squared_error", "label_smoothing": 0.1}, "label_smoothing needs loss='log_loss'"),
     ],
 )
 def test_what_a_solver_or_loss_cannot_do_is_refused_and_not_ignored(fitted, settings, remedy):

@@ -191,7 +191,7 @@ def test_samples_that_a_model_never_holds_out_do_not_count():
     half = len(y) // 2
     halves = [[(np.arange(len(y)), rows)] for rows in (np.arange(half), np.arange(half, len(y)))]
     named = [(f"half {i}", clone(RIDGE).set_params(cv=cv)) for i, cv in enumerate(halves)]
-    with pytest.raises(ValueError, match="must hold out a sample in common"):
+    with pytest.raises(ValueError, match="must have a held-out sample in common"):
         BlendRegressor(named).fit(X, y)
 
 

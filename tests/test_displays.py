@@ -116,7 +116,7 @@ def test_a_display_can_be_drawn_again(validated, pyplot):
 def test_what_cannot_be_drawn_is_an_error(validated):
     without_curves = copy.copy(validated)
     without_curves.loss_curve_ = without_curves.validation_loss_curve_ = None
-    with pytest.raises(ValueError, match="solver='lbfgs' records none"):
+    with pytest.raises(ValueError, match="solver='lbfgs' records neither"):
         LossCurveDisplay.from_estimator(without_curves)
     with pytest.raises(ValueError, match=r"kind must be one of .*'accuracy'"):
         LossCurveDisplay.from_estimator(validated, kind="accuracy")

@@ -523,7 +523,7 @@ def test_a_callback_can_end_the_fit_and_its_iteration_is_kept(interrupt):
 def test_a_validation_set_is_an_error_that_says_what_would_do():
     X, y = make_problem("binary")
 
-    with pytest.raises(ValueError, match="X_val is not used by solver='lbfgs'"):
+    with pytest.raises(ValueError, match="solver='lbfgs' does not support X_val"):
         LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X, y_val=y)
 
 

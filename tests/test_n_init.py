@@ -139,7 +139,7 @@ def test_several_draws_repeat_bit_for_bit():
 
 
 def test_partial_fit_has_one_draw_only():
-    with pytest.raises(ValueError, match="n_init=1 only, got n_init=2"):
+    with pytest.raises(ValueError, match="only n_init=1, got n_init=2"):
         net(n_init=2).partial_fit(X, Y, classes=["no", "yes"])
 
 

@@ -489,7 +489,9 @@ def test_validation_targets_are_checked_too():
 
 def test_training_does_not_go_on_with_other_outputs():
     reg = LowLevelMLPRegressor(**SHAPE, max_iter=3).fit(X, Y)
-    with pytest.raises(ValueError, match="y has 2 outputs, but training goes on from a network with 1"):
+    with pytest.raises(
+        ValueError, match="y has 2 outputs, but training continues from a network with 1"
+    ):
         reg.partial_fit(X, TWO)
 
 

@@ -111,7 +111,7 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         """The rows that all models hold out, given their out-of-fold outputs, NaN where they do not."""
         seen = ~np.isnan(outputs).any(axis=(0, *range(2, outputs.ndim)))
         if not seen.any():
-            raise ValueError("the folds of all models must hold out a sample in common, got none")
+            raise ValueError("the folds of all models must have a held-out sample in common, got none")
         return seen
 
     def _mean(self, outputs):

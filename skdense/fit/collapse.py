@@ -97,11 +97,11 @@ def likely_cause(job, network):
     largest = _largest(network.data.X)
     if not _SMALL <= largest <= _LARGE:
         causes.append(f"the features are not scaled, with values up to {largest:.3g}")
-        cures.append("to scale X, for instance with StandardScaler")
+        cures.append("scaling X, for instance with StandardScaler")
     largest = _largest(network.data.targets)
     if largest > _LARGE and job.targets.record.output == "identity":
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
-        cures.append("to scale y, for instance with TransformedTargetRegressor")
+        cures.append("scaling y, for instance with TransformedTargetRegressor")
     starts_anew = not job.earlier_curves  # not from the parameters of an earlier fit
     if starts_anew and _draws_one_sign(estimator):
         causes.append(

@@ -59,7 +59,7 @@ def learn_continuous(estimator, y, goes_on):
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
     if goes_on and n_outputs != estimator.n_outputs_:
         raise ValueError(
-            f"y has {n_outputs} outputs, but training goes on from a network with "
+            f"y has {n_outputs} outputs, but training continues from a network with "
             f"{estimator.n_outputs_}: give y the same columns, or set warm_start=False and call fit"
         )
     return targets

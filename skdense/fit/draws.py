@@ -60,7 +60,7 @@ def _earlier_parameters(estimator, layer_sizes):
     earlier_sizes = (len(estimator.coefs_[0]), *(coef.shape[1] for coef in estimator.coefs_))
     if earlier_sizes != layer_sizes:
         raise ValueError(
-            f"hidden_layer_sizes gives layers of sizes {layer_sizes}, but training goes on from a "
+            f"hidden_layer_sizes gives layers of sizes {layer_sizes}, but training continues from a "
             f"network of sizes {earlier_sizes}: set warm_start=False and call fit, or keep the sizes"
         )
     return list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
@@ -80,8 +80,8 @@ def _split(estimator, targets, data, random_state):
         )
     except ValueError as error:
         raise ValueError(
-            f"early_stopping cannot set validation_fraction={estimator.validation_fraction} of "
-            f"{n_samples} samples aside: {error}"
+            f"early_stopping cannot set aside validation_fraction={estimator.validation_fraction} of "
+            f"{n_samples} samples: {error}"
         ) from error
     if len(validation_rows) < 2:
         raise ValueError(

@@ -72,7 +72,8 @@ class Labels(Targets):
         unknown = [label for label in self.class_weight if label not in self.classes]
         if unknown:
             raise ValueError(
-                f"class_weight has weights of unknown classes {unknown}; the classes are {self.classes}"
+                f"class_weight has weights for unknown classes {unknown}; the classes are "
+                f"{self.classes}"
             )
         for label, weight in self.class_weight.items():
             if not (isinstance(weight, Real) and 0 <= weight < np.inf):

@@ -66,14 +66,14 @@ def check_parameters(estimator, given):
     rates = dropout_rates(estimator)
     if estimator.solver == "lbfgs" and any(rates):
         raise ValueError(
-            f"dropout is not used by solver='lbfgs', got dropout={estimator.dropout}; use 'adam', "
+            f"solver='lbfgs' does not support dropout, got dropout={estimator.dropout}; use 'adam', "
             "'adamw' or 'sgd', or dropout=0"
         )
     if given.incremental and estimator.n_init > 1:
-        raise ValueError(f"partial_fit supports n_init=1 only, got n_init={estimator.n_init}; use fit")
+        raise ValueError(f"partial_fit supports only n_init=1, got n_init={estimator.n_init}; use fit")
     if estimator.solver == "lbfgs" and given.X_val is not None:
         raise ValueError(
-            "X_val is not used by solver='lbfgs'; use 'adam', 'adamw' or 'sgd', or X_val=None"
+            "solver='lbfgs' does not support X_val; use 'adam', 'adamw' or 'sgd', or X_val=None"
         )
     if given.incremental and estimator.early_stopping:
         raise ValueError(
@@ -82,7 +82,7 @@ def check_parameters(estimator, given):
     smoothing = getattr(estimator, "label_smoothing", 0)
     if smoothing and estimator.loss != "log_loss":
         raise ValueError(
-            f"label_smoothing is for loss='log_loss' only, got {smoothing} with "
+            f"label_smoothing needs loss='log_loss', got label_smoothing={smoothing} with "
             f"loss={estimator.loss!r}; use label_smoothing=0"
         )
 
@@ -107,7 +107,7 @@ def dropout_rates(estimator):
         return (float(rates),) * n_hidden
     rates = list(rates)
     if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
-        raise ValueError(f"dropout must have rates of at least 0 and less than 1, got {rates}")
+        raise ValueError(f"dropout rates must be at least 0 and less than 1, got {rates}")
     if len(rates) != n_hidden:
         raise ValueError(
             f"dropout must be a number, or have one for each of the {n_hidden} hidden layers, got "
@@ -197,4 +197,4 @@ def _check_weights(weights, X, name, rows=None):
 def check_any_weight(weights, name, rows=None):
     """Raise if all weights are zero; of the weights in `rows` if given."""
     if not (weights if rows is None else weights[rows]).any():
-        raise ValueError(f"{name} must leave a sample with a positive weight: all weights are zero")
+        raise ValueError(f"{name} must have at least one positive weight, but all weights are zero")

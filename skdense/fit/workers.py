@@ -16,9 +16,9 @@ def warn_in_a_worker():
     _has_warned = True
     warn_at_caller(
         "Networks are fitted in worker processes. Each of these imports TensorFlow, compiles programs "
-        'of its own and holds about 800 MB. Put `with joblib.parallel_config("skdense"):` around the '
-        "call: then the same fits train together in one process, mostly sooner. To keep the worker "
-        "processes, silence this by "
+        'of its own and takes about 800 MB. Put `with joblib.parallel_config("skdense"):` around the '
+        "call: then the same fits train together in one process, usually faster. To keep the worker "
+        "processes, silence this warning with "
         '`warnings.filterwarnings("ignore", category=skdense.exceptions.WorkerWarning)`.',
         WorkerWarning,
     )

@@ -109,8 +109,8 @@ class LossCurveDisplay:
         if not (training or validation):
             what = " and ".join(_CURVES[kind])
             raise ValueError(
-                f"estimator must have {what}, at least one of them; solver='lbfgs' records none, and a "
-                "regressor has scores with early_stopping or X_val only"
+                f"estimator must have at least one of {what}; solver='lbfgs' records neither, and a "
+                "regressor has scores only with early_stopping or X_val"
             )
         return cls(training, validation, kind=kind).plot(ax)
 

@@ -190,7 +190,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 if table[name].dtype != dtype
             ]
             raise ValueError(
-                f"columns cannot be written as in fit: {error}; columns of other types: {changed}"
+                f"columns cannot be written as in fit: {error}; columns of changed types: {changed}"
             ) from error
 
     def _with_missing(self, written):
@@ -267,8 +267,8 @@ def _warn_of_ids(table, names):
     ids = [name for name in names if _are_ids([x for x in table[name] if isinstance(x, str)])]
     if ids:
         warnings.warn(
-            f"columns that look like IDs, as their strings are distinct: {ids}; they are used: leave "
-            "out those that only tell rows apart",
+            f"columns look like IDs, as nearly all their strings are distinct: {ids}. They are used; "
+            "leave out those that only number the rows.",
             stacklevel=4,
         )
 
@@ -287,6 +287,6 @@ def _warn_if_unused(names, used):
         )
     if unused:
         warnings.warn(
-            f"columns that are not used, as all their values are equal, missing or rare: {unused}",
+            f"columns are not used, as all their values are equal, missing or rare: {unused}",
             stacklevel=4,
         )
