@@ -3,6 +3,7 @@
 import time
 import warnings
 from functools import partial
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -45,16 +46,21 @@ def importing():
 
 
 def first_fit():
-    def surplus(data):
-        job = fresh(script, started=time.time(), estimator=OURS, data=data, max_iter=20, later_fits=3)
+    def surplus(data, environment=()):
+        fits = {"estimator": OURS, "data": data, "max_iter": 20, "later_fits": 3}
+        job = fresh(script, environment, started=time.time(), **fits)
         return job["first_fit_seconds"] - np.median(job["later_fit_seconds"])
 
-    return {
-        f"first fit of a process over a later one, {data}, TensorFlow imported": (
-            f"{np.median([surplus(data) for _ in range(PROCESSES)]):.2f} s"
-        )
-        for data in ("two_clouds", "digits")
-    }
+    found = {}
+    for data in ("two_clouds", "digits"):
+        figure = f"first fit of a process over a later one, {data}, TensorFlow imported"
+        with TemporaryDirectory() as folder:
+            kept = {"TF_XLA_FLAGS": f"--tf_xla_persistent_cache_directory={folder}"}
+            surplus(data, kept)
+            turns = [[surplus(data), surplus(data, kept)] for _ in range(PROCESSES)]
+        compiled, read = np.median(turns, axis=0)
+        found |= {figure: f"{compiled:.2f} s", f"{figure}, its program on disk": f"{read:.2f} s"}
+    return found
 
 
 def compiling():

@@ -5,6 +5,7 @@ Nothing of benchopt, pandas or matplotlib is imported in it.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,12 +14,16 @@ from importlib import import_module
 from pathlib import Path
 
 
-def fresh(function, **arguments):
-    """Call a function in a fresh process; arguments and result travel as JSON."""
+def fresh(function, environment=(), **arguments):
+    """Call a function in a fresh process, with further environment variables.
+
+    Arguments and result travel as JSON.
+    """
     command = [sys.executable, "-m", __name__, function.__module__, function.__name__]
     output = subprocess.run(
         [*command, json.dumps(arguments)],
         cwd=Path(__file__).parent.parent,
+        env=os.environ | dict(environment),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
