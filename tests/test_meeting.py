@@ -260,7 +260,7 @@ def trees(leaves):
     return node(st.recursive(st.sampled_from(leaves), node, max_leaves=12), is_root=True)
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(trees(["fit", "alone", "work", "nap", "many", "fail"]))
 def test_trees_of_nested_work_come_to_an_end_with_the_results_of_one_after_the_other(tree):
     with parallel_config("sequential"):
@@ -272,7 +272,7 @@ def test_trees_of_nested_work_come_to_an_end_with_the_results_of_one_after_the_o
 # --- early ends --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@settings(max_examples=100)
 @given(trees(["fit", "alone", "work", "nap", "many", "endless"]), st.floats(0, 0.3))
 def test_ctrl_c_ends_trees_of_nested_work_at_any_moment(tree, seconds):
     def work():
