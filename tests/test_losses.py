@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, huber, softmax
@@ -198,7 +198,6 @@ def test_the_gradient_is_prediction_minus_target(loss, data):
 
 
 @pytest.mark.parametrize("loss", [loss for loss in ALL if loss != "numbers squared_error"])
-@settings(max_examples=20)
 @given(data=st.data())
 def test_the_gradient_is_the_slope_of_the_value(loss, data):
     targets, logits = data.draw(examples(loss))
