@@ -36,7 +36,7 @@ class Source:
         self.random_state = random_state if private else deepcopy(random_state)
         self.shared, self.private = len(users) > 1, private
         self.n_samples = n_samples
-        self.identity = self.shuffled = self.last = None  # no memory while it waits for its turn
+        self.last = None  # the last order drawn; no memory while the source waits for its turn
         self.orders = deque()  # the last ones drawn, that some user has yet to take
         self.n_drawn = 0
         self.n_given = dict.fromkeys(users, 0)
@@ -57,8 +57,8 @@ class Source:
         with self._lock:
             epoch = self.n_given[user]
             if epoch == self.n_drawn:
-                self._shuffle(self.random_state)
-                self.last = self.last[self.shuffled]
+                shuffled = self._shuffled(self.random_state)
+                self.last = shuffled if self.last is None else self.last[shuffled]
                 self.orders.append(self.last)
                 self.n_drawn += 1
             order = self.orders[epoch - self.n_drawn]
@@ -74,7 +74,7 @@ class Source:
             del self.n_given[user]
             self._drop_passed()
             if not self.n_given:
-                self.identity = self.shuffled = self.last = None
+                self.last = None
 
     def _drop_passed(self):
         n_passed = min(self.n_given.values(), default=self.n_drawn)
@@ -92,14 +92,12 @@ class Source:
             n_drawn, state = [mark for mark in self.marks if mark[0] <= n_epochs][-1]
             random_state.set_state(state)
             for _ in range(n_epochs - n_drawn):
-                self._shuffle(random_state)
+                self._shuffled(random_state)
 
-    def _shuffle(self, random_state):
-        if self.shuffled is None:
-            self.identity = self.last = np.arange(self.n_samples)
-            self.shuffled = np.empty_like(self.identity)
-        self.shuffled[:] = self.identity
-        random_state.shuffle(self.shuffled)
+    def _shuffled(self, random_state):
+        numbers = np.arange(self.n_samples)
+        random_state.shuffle(numbers)
+        return numbers
 
 
 def sources_of(networks):
