@@ -1,7 +1,7 @@
 """Stacks: networks of unequal widths that go through one program together, each in its own lane."""
 
 import math
-from collections import deque
+from collections import Counter, deque
 from threading import Lock
 from time import perf_counter
 
@@ -89,13 +89,7 @@ class Plan:
                 self.program = compiled(training_program, self.spec, self.shape)
                 self.sources = sources_of(self.networks)
                 self._splits = all(network.validation is network.data for network in self.networks)
-
-    def end(self):
-        """Let go of the tables, if this was the last stack."""
-        with self._lock:
-            self.n_stacks -= 1
-            if not (self.n_stacks or self.queue):
-                self._tables.clear()
+                self._n_users = Counter(key for n in self.networks for key in self._keys(n))
 
     def next_network(self):
         """The next of the queue, or None."""
@@ -113,6 +107,17 @@ class Plan:
             if self._splits:
                 return data, data
             return data, self._table("validation", network, self.shape.validation)
+
+    def release(self, network):
+        """Let go of the tables that no other network uses any more."""
+        with self._lock:
+            for key in self._keys(network):
+                self._n_users[key] -= 1
+                if not self._n_users[key]:
+                    self._tables.pop(key, None)
+
+    def _keys(self, network):
+        return [("data", network.data), ("validation", network.validation)]
 
     def _table(self, role, network, its_shape):
         """A table, the network's first row in it, and the shift from a row to its targets."""
@@ -305,7 +310,10 @@ class Stack:
         """Take the network out of lane k, and update it and its random state."""
         self._write_back(k)
         network, self.networks[k] = self.networks[k], None
-        source = network and self.plan.sources.get(network)
+        if network is None:
+            return
+        self.plan.release(network)
+        source = self.plan.sources.get(network)
         if source is not None:
             in_an_epoch = self.active[k] and self.position > 0
             source.leave(network, self.n_epochs[k] + in_an_epoch)

@@ -90,17 +90,13 @@ def train(groups, n_stacks, trained=None, observe=None, each_epoch=False, stop=N
             if plan is not None:
                 plan.n_stacks += 1
             if last is not None:
-                last.end()
+                last.n_stacks -= 1
             return plan
 
     def work():
         plan = None
         while not stop.is_set() and (plan := next_plan(plan)):
-            stack = Stack(plan)
-            try:
-                _run(stack, relay, each_epoch, stop, trained)
-            finally:
-                stack.close()
+            _train_stack(plan, relay, each_epoch, stop, trained)
 
     relay = observe and _Relay(observe, stop)
     # A thread takes longer to start than partial_fit trains for.
@@ -141,6 +137,15 @@ def _settle(future, work, stop):
         except BaseException as error:
             stop.set()  # the other stacks end with the chunks that are running
             future.set_exception(error)
+
+
+def _train_stack(plan, observe, each_epoch, stop, trained):
+    """Train networks of the plan's queue until none is left, or all is to stop."""
+    stack = Stack(plan)
+    try:
+        _run(stack, observe, each_epoch, stop, trained)
+    finally:
+        stack.close()
 
 
 def _run(stack, observe, each_epoch, stop, trained):
