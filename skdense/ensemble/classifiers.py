@@ -14,9 +14,9 @@ from skdense.ensemble.ends import last_of
 from skdense.ensemble.folds import mean_by_row
 from skdense.ensemble.temperature import (
     as_logs,
-    at_temperature,
     learn_temperature,
     log_likelihoods,
+    probabilities_at,
     tempered,
 )
 from skdense.ensemble.weights import best_weights
@@ -165,7 +165,8 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         """
         X = self._checked(X)
         outputs = (self._log_probabilities(model, X) for model in self.estimators_)
-        return np.mean([np.exp(at_temperature(self.temperature_, o)) for o in outputs], axis=0)
+        total = sum(probabilities_at(self.temperature_, output) for output in outputs)
+        return total / len(self.estimators_)
 
     def _check_estimator(self):
         if not (is_classifier(self.estimator) and hasattr(self.estimator, "predict_proba")):
@@ -212,10 +213,10 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
             return -np.average(log_likelihoods(temperature, outputs, labels), weights=weight[rows])
 
         self.temperature_ = learn_temperature(log_loss, weight[rows].sum())
-        probabilities = np.exp(at_temperature(self.temperature_, outputs))
+        probabilities = probabilities_at(self.temperature_, outputs)
         self.oof_probabilities_ = mean_by_row(rows, probabilities, len(y))
         seen = np.unique(rows)
-        predicted = self.classes_[self.oof_probabilities_[seen].argmax(axis=1)]
+        predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
         self.oof_score_ = accuracy_score(y[seen], predicted, sample_weight=weight[seen])
 
     def _divide_logits(self, temperature):

@@ -24,6 +24,9 @@ from skdense.ensemble.folds import check_table, fit_folds, score_name
 from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.validation import float_dtypes, one_column
 
+_BLOCK = 2**16
+"""How many rows of a held-out fold are copied at a time."""
+
 
 class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
     """What both ensembles share: folds, and models that are fitted together.
@@ -147,8 +150,11 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
 
     def _held_out(self, output, X, held_out):
         """The rows that are held out, fold by fold, and the output of each fold's model for them."""
-        folds = zip(self.estimators_, held_out, strict=True)
-        outputs = [output(model, _safe_indexing(X, rows)) for model, rows in folds]
+        outputs = [
+            output(model, _safe_indexing(X, rows[start : start + _BLOCK]))
+            for model, rows in zip(self.estimators_, held_out, strict=True)
+            for start in range(0, len(rows), _BLOCK)
+        ]
         return np.concatenate(held_out), np.concatenate(outputs)
 
     def _voting(self, temperature=1):

@@ -96,4 +96,4 @@ def mean_by_row(rows, outputs, n_rows):
     sums = np.zeros((n_rows, *outputs.shape[1:]))
     np.add.at(sums, rows, outputs)
     counts[counts == 0] = np.nan
-    return (sums.T / counts).T
+    return np.divide(sums.T, counts, out=sums.T).T

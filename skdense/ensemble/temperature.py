@@ -23,10 +23,25 @@ def at_temperature(temperature, log_probabilities):
 def log_likelihoods(temperature, log_probabilities, labels):
     """The log-probability of each sample's label, given as its column, at this temperature."""
     found = np.empty(len(labels))
-    for start in range(0, len(labels), _BLOCK):
-        part = slice(start, start + _BLOCK)
+    for part in _blocks(labels):
         true_label = np.arange(len(labels[part])), labels[part]
         found[part] = at_temperature(temperature, log_probabilities[part])[true_label]
+    return found
+
+
+def probabilities_at(temperature, log_probabilities):
+    """The probabilities if the logits are divided by a temperature."""
+    found = np.empty(log_probabilities.shape)
+    for part in _blocks(found):
+        found[part] = np.exp(at_temperature(temperature, log_probabilities[part]))
+    return found
+
+
+def tempered(temperature, probabilities):
+    """The probabilities if the logits are divided by a temperature; none is 0."""
+    found = np.empty(probabilities.shape)
+    for part in _blocks(found):
+        found[part] = np.exp(at_temperature(temperature, as_logs(probabilities[part])))
     return found
 
 
@@ -35,9 +50,8 @@ def as_logs(probabilities):
     return np.log(np.maximum(probabilities, np.finfo(float).eps))
 
 
-def tempered(temperature, probabilities):
-    """The probabilities if the logits are divided by a temperature; none is 0."""
-    return np.exp(at_temperature(temperature, as_logs(probabilities)))
+def _blocks(samples):
+    return [slice(start, start + _BLOCK) for start in range(0, len(samples), _BLOCK)]
 
 
 def learn_temperature(log_loss, weight):
