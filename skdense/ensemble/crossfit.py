@@ -24,7 +24,7 @@ from skdense.ensemble.folds import check_table, fit_folds, score_name
 from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.validation import float_dtypes, one_column
 
-_BLOCK = 2**16
+_BLOCK = 2**15
 """How many rows of a held-out fold are copied at a time."""
 
 
