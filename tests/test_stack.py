@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdense.core.formulas.initializers import initial_parameters
-from skdense.core.host.stack import stack_shape
+from skdense.core.host.stack import Plan, stack_shape
 from skdense.core.machine import shapes
 from skdense.core.machine.shapes import bucket, padded_sizes
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
@@ -133,3 +133,18 @@ def test_one_call_has_a_few_steps_at_least_and_a_bounded_number_at_most(height, 
 
     assert 4 <= shape.steps <= shapes.MAX_STEPS
     assert shape.steps & (shape.steps - 1) == 0
+
+
+def test_a_table_is_let_go_with_the_last_network_that_uses_it():
+    rows = data()
+    first, second, other = networks = [network(rows=rows), network(rows=rows), network()]
+    plan = Plan(SPEC, networks, 1)
+    plan.start()
+    shared, own = plan.tables(first)[0], plan.tables(other)[0]
+
+    plan.release(first)
+    assert plan.tables(second)[0] is shared
+
+    plan.release(second)
+    assert plan.tables(second)[0] is not shared
+    assert plan.tables(other)[0] is own
