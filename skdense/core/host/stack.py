@@ -13,6 +13,7 @@ from skdense.core.host.orders import Lane, sources_of
 from skdense.core.host.tables import combine, make_table, table_shape
 from skdense.core.machine import shapes
 from skdense.core.machine.compiling import compiled
+from skdense.core.machine.garbage import give_back_freed
 from skdense.core.machine.memory import aligned_zeros
 from skdense.core.machine.runtime import tf, to_array, to_tensor, view
 from skdense.core.network import Curves, Progress
@@ -75,6 +76,7 @@ class Plan:
     def __init__(self, spec, networks, per_thread):
         self.spec, self.networks, self.per_thread = spec, networks, per_thread
         self.queue = deque(networks)
+        self.is_large = any(shapes.is_large(network.data.X) for network in networks)
         self.n_stacks = 0
         self.shape = None
         self._tables = {}
@@ -279,6 +281,8 @@ class Stack:
         if self._n_chunks > 1:  # the first compiles
             seconds = (perf_counter() - start) / chunk.n_steps
             self.affordable_steps = max(1, min(plan.shape.steps, int(shapes.CHUNK_SECONDS / seconds)))
+        elif plan.is_large:
+            give_back_freed()  # by compiling, by the last network, by what runs at the same time
         self.active = progress.active > 0
         n_new = progress.epochs.astype(int) - self.n_epochs
         self.n_epochs += n_new

@@ -6,6 +6,7 @@ TensorFlow never frees a compiled program. So there should be few keys; all else
 from functools import cache
 from threading import Lock
 
+from skdense.core.machine.garbage import no_collection
 from skdense.core.machine.runtime import CPU, tf
 
 _lock = Lock()
@@ -18,7 +19,7 @@ def compiled(make, *key):
     called with the flat tensors, and returns a flat list of them.
     """
     _check_eager()
-    with _lock:
+    with _lock, no_collection():
         return _compiled(make, *key)
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 import numpy as np
 from joblib import cpu_count
 
+from skdense.core.machine.garbage import no_collection
 from skdense.core.machine.lazy_tensorflow import import_tensorflow
 from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy
 from skdense.core.machine.quiet import quiet
@@ -43,7 +44,7 @@ def _set_number(variable):
 def _start():
     if "tensorflow" in sys.modules:  # the user's, with the user's settings
         return import_tensorflow()
-    with quiet():
+    with quiet(), no_collection():
         tf = import_tensorflow()
         with suppress(RuntimeError):  # another thread has started the devices meanwhile
             configure_threads(tf)
