@@ -7,6 +7,7 @@ from joblib import Parallel, delayed, parallel_config
 from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length
 from sklearn.utils.validation import has_fit_parameter, validate_data
+from threadpoolctl import threadpool_limits
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.ends import fit_parameters
@@ -61,7 +62,8 @@ def _fit_fold(model, X, y, sample_weight, rows, held_out, name):
             if sample_weight is not None:
                 validation["sample_weight_val"] = sample_weight[known]
     parameters = fit_parameters(model, **weights)
-    model.fit(_safe_indexing(X, rows), y[rows], **parameters, **validation)
+    with threadpool_limits(1, user_api="openmp"):  # of this thread only: each core has a fold
+        model.fit(_safe_indexing(X, rows), y[rows], **parameters, **validation)
     if name is not None:
         score = model.score(_safe_indexing(X, held_out), y[held_out])
         print(f"{name}: {score_name(model)} {score:f}")
