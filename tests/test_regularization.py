@@ -401,9 +401,9 @@ def test_a_regressor_can_keep_the_epoch_of_the_lowest_loss():
         (LowLevelMLPClassifier(), Y, {"early_stopping": True}, {"validation_metric": "loss"}),
         (LowLevelMLPClassifier(), Y, {"early_stopping": True}, {"early_stopping": False}),
         (LowLevelMLPClassifier(), Y, {"early_stopping": False}, {"early_stopping": True}),
-        (LowLevelMLPRegressor(), NUMBERS, {"early_stopping": True}, {"loss": "quantile"}),
+        (LowLevelMLPRegressor(), NUMBERS, {"early_stopping": True}, {"loss": "absolute_error"}),
         (LowLevelMLPRegressor("quantile"), NUMBERS, {"early_stopping": True}, {"quantile": 0.9}),
-        (LowLevelMLPRegressor(), NUMBERS, {"early_stopping": False}, {"loss": "quantile"}),
+        (LowLevelMLPRegressor(), NUMBERS, {"early_stopping": False}, {"loss": "absolute_error"}),
     ],
     ids=["metric", "to the training loss", "to a score", "score", "quantile", "training loss"],
 )
@@ -444,7 +444,7 @@ def test_the_best_epoch_stays_the_one_to_beat_if_the_criterion_stays():
 @pytest.mark.parametrize("problem", ["binary", "three classes", "multilabel"])
 def test_the_loss_of_lbfgs_is_that_of_smoothed_labels(problem):
     X, y = make_problem(problem)
-    model = LowLevelMLPClassifier((), solver="lbfgs", label_smoothing=0.2, max_iter=5, alpha=0)
+    model = LowLevelMLPClassifier((7, 4), solver="lbfgs", label_smoothing=0.2, max_iter=5, alpha=0)
     probabilities = model.set_params(random_state=0).fit(X, y).predict_proba(X)
     hard = np.eye(3)[y] if problem == "three classes" else y
     if problem == "binary":

@@ -214,8 +214,7 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
 
         self.temperature_ = learn_temperature(log_loss, weight[rows].sum())
         probabilities = probabilities_at(self.temperature_, outputs)
-        self.oof_probabilities_ = mean_by_row(rows, probabilities, len(y))
-        seen = np.bincount(rows, minlength=len(y)) > 0
+        self.oof_probabilities_, seen = mean_by_row(rows, probabilities, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
         self.oof_score_ = accuracy_score(y[seen], predicted, sample_weight=weight[seen])
 

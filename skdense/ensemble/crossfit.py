@@ -15,7 +15,7 @@ from sklearn.base import (
     is_classifier,
 )
 from sklearn.model_selection import check_cv
-from sklearn.utils import _safe_indexing, check_random_state, get_tags
+from sklearn.utils import _safe_indexing, check_random_state, gen_batches, get_tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from skdense.base import BaseLowLevelMLP
@@ -151,9 +151,9 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
     def _held_out(self, output, X, held_out):
         """The rows that are held out, fold by fold, and the output of each fold's model for them."""
         outputs = [
-            output(model, _safe_indexing(X, rows[start : start + _BLOCK]))
+            output(model, _safe_indexing(X, rows[part]))
             for model, rows in zip(self.estimators_, held_out, strict=True)
-            for start in range(0, len(rows), _BLOCK)
+            for part in gen_batches(len(rows), _BLOCK)
         ]
         return np.concatenate(held_out), np.concatenate(outputs)
 

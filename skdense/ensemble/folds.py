@@ -93,9 +93,13 @@ def check_table(estimator, X, y=None, *, reset):
 
 
 def mean_by_row(rows, outputs, n_rows):
-    """The mean of the outputs of each row, of which it may have several; NaN if it has none."""
+    """The mean of the outputs of each row, of which it may have several, and whether it has any.
+
+    The mean of none is NaN.
+    """
     counts = np.bincount(rows, minlength=n_rows).astype(float)
+    seen = counts > 0
     sums = np.zeros((n_rows, *outputs.shape[1:]))
     np.add.at(sums, rows, outputs)
-    counts[counts == 0] = np.nan
-    return np.divide(sums.T, counts, out=sums.T).T
+    counts[~seen] = np.nan
+    return np.divide(sums.T, counts, out=sums.T).T, seen

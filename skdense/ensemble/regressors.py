@@ -193,8 +193,7 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
 
     def _learn_out_of_fold(self, X, y, sample_weight, held_out):
         rows, outputs = self._held_out(lambda model, X: model.predict(X), X, held_out)
-        self.oof_prediction_ = mean_by_row(rows, outputs, len(y))
-        seen = np.bincount(rows, minlength=len(y)) > 0
+        self.oof_prediction_, seen = mean_by_row(rows, outputs, len(y))
         weight = None if sample_weight is None else sample_weight[seen]
         self._judge(y[seen], self.oof_prediction_[seen], weight)
 

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from sklearn.utils import gen_batches
 
 _LOG_TEMPERATURES = (-1.5, 1.5)
 """The bounds of the logarithm: if all samples are predicted right, the log-loss has no minimum."""
@@ -23,7 +24,7 @@ def at_temperature(temperature, log_probabilities):
 def log_likelihoods(temperature, log_probabilities, labels):
     """The log-probability of each sample's label, given as its column, at this temperature."""
     found = np.empty(len(labels))
-    for part in _blocks(labels):
+    for part in gen_batches(len(labels), _BLOCK):
         true_label = np.arange(len(labels[part])), labels[part]
         found[part] = at_temperature(temperature, log_probabilities[part])[true_label]
     return found
@@ -32,26 +33,19 @@ def log_likelihoods(temperature, log_probabilities, labels):
 def probabilities_at(temperature, log_probabilities):
     """The probabilities if the logits are divided by a temperature."""
     found = np.empty(log_probabilities.shape)
-    for part in _blocks(found):
+    for part in gen_batches(len(found), _BLOCK):
         found[part] = np.exp(at_temperature(temperature, log_probabilities[part]))
     return found
 
 
 def tempered(temperature, probabilities):
     """The probabilities if the logits are divided by a temperature; none is 0."""
-    found = np.empty(probabilities.shape)
-    for part in _blocks(found):
-        found[part] = np.exp(at_temperature(temperature, as_logs(probabilities[part])))
-    return found
+    return probabilities_at(temperature, as_logs(probabilities))
 
 
 def as_logs(probabilities):
     """The logarithms of probabilities, none of which is -inf."""
     return np.log(np.maximum(probabilities, np.finfo(float).eps))
-
-
-def _blocks(samples):
-    return [slice(start, start + _BLOCK) for start in range(0, len(samples), _BLOCK)]
 
 
 def learn_temperature(log_loss, weight):

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 __all__ = ["Ramps"]
@@ -93,8 +94,8 @@ class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         n_features = X.shape[1]
         written = np.empty((len(X), n_features + sum(self._counts())), np.float32)
         written[:, :n_features] = X
-        for start in range(0, len(X), _BLOCK):
-            block = written[start : start + _BLOCK]
+        for rows in gen_batches(len(X), _BLOCK):
+            block = written[rows]
             column = n_features
             for x, knots in zip(block[:, :n_features].T, self.knots_):
                 for low, high in pairwise(knots):
