@@ -213,8 +213,8 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
             return -np.average(log_likelihoods(temperature, outputs, labels), weights=weight[rows])
 
         self.temperature_ = learn_temperature(log_loss, weight[rows].sum())
-        probabilities = probabilities_at(self.temperature_, outputs)
-        self.oof_probabilities_, seen = mean_by_row(rows, probabilities, len(y))
+        outputs = probabilities_at(self.temperature_, outputs)
+        self.oof_probabilities_, seen = mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
         self.oof_score_ = accuracy_score(y[seen], predicted, sample_weight=weight[seen])
 

@@ -282,7 +282,7 @@ class Stack:
             seconds = (perf_counter() - start) / chunk.n_steps
             self.affordable_steps = max(1, min(plan.shape.steps, int(shapes.CHUNK_SECONDS / seconds)))
         elif plan.is_large:
-            give_back_freed()  # by compiling, by the last network, by what runs at the same time
+            give_back_freed()  # by compiling
         self.active = progress.active > 0
         n_new = progress.epochs.astype(int) - self.n_epochs
         self.n_epochs += n_new
@@ -321,3 +321,5 @@ class Stack:
         if source is not None:
             in_an_epoch = self.active[k] and self.position > 0
             source.leave(network, self.n_epochs[k] + in_an_epoch)
+        if self.plan.is_large:
+            give_back_freed()  # the orders of its epochs
