@@ -1,9 +1,9 @@
 """Fitting many estimators at once: networks that can share a program train side by side."""
 
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import numpy as np
-from sklearn import config_context
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 
@@ -177,11 +177,11 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter
                 alone.append(i)
                 continue
             with noting_errors(i):
-                estimator._validate_params()
-                with config_context(skip_parameter_validation=True):  # as scikit-learn does in a fit
-                    jobs[i] = prepare(estimator, given)
+                jobs[i] = _prepare(estimator, given)
         note = trained and (lambda job: trained(job.estimator, job))
-        if _train(list(jobs.values()), n_jobs, note):
+        trainer = active_trainer()
+        train = partial(train_jobs, n_jobs=n_jobs) if trainer is None else trainer.train
+        if jobs and train(list(jobs.values()), trained=note):
             raise KeyboardInterrupt
         for i, job in jobs.items():
             with noting_errors(i):
@@ -195,13 +195,6 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter
     return errors
 
 
-def _train(jobs, n_jobs, trained):
-    """Train jobs, by the active trainer if there is one; return whether Ctrl-C ended the training."""
-    trainer = active_trainer()
-    if trainer is None or not jobs:
-        return train_jobs(jobs, n_jobs, trained)
-    return trainer.train(jobs, trained)
-
-
-_fit_alone = _fit_context(prefer_skip_nested_validation=True)(fit_estimator)
-"""Fit an estimator to a `FitInput`, as its method `fit` does."""
+_as_fit_does = _fit_context(prefer_skip_nested_validation=True)
+_prepare, _fit_alone = _as_fit_does(prepare), _as_fit_does(fit_estimator)
+"""Prepare an estimator with a `FitInput`, or fit it, once its parameters are validated."""

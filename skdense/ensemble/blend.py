@@ -122,7 +122,26 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         """The models that have weight."""
         return [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
 
-    def _voting(self):
+    def to_sklearn(self):
+        """Convert to the VotingClassifier or VotingRegressor that is the same ensemble.
+
+        Each model that has a weight becomes a voting estimator of scikit-learn's networks and of copies
+        of other members, with the steps of a Pipeline that stand before it. A classifier's temperatures
+        divide the output layers of networks and the leaves of boosted trees. The predictions are the
+        same up to rounding, and need neither this package nor TensorFlow, unless those steps do.
+
+        Returns
+        -------
+        model : VotingClassifier or VotingRegressor
+            The fitted model, which shares nothing with this one.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's networks cannot represent one of the members, or if the members of a
+            classifier can take no temperature: networks and a HistGradientBoostingClassifier can.
+        """
+        check_is_fitted(self)
         weighted = zip(self.named_estimators_.items(), self.weights_, strict=True)
         models = {name: converted(model) for (name, model), weight in weighted if weight > 0}
         return voting(self, models, self.weights_[self.weights_ > 0])

@@ -5,27 +5,23 @@ from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import last_of
 from skdense.ensemble.folds import mean_by_row
-from skdense.ensemble.temperature import (
-    as_logs,
-    learn_temperature,
-    log_likelihoods,
-    probabilities_at,
-    tempered,
-)
+from skdense.ensemble.temperature import as_logs, learn_temperature, log_likelihoods, probabilities_at
 from skdense.ensemble.weights import best_weights
 
 __all__ = ["BlendClassifier", "CrossFitClassifier"]
 
 
 class _Classifier(ClassifierMixin):
-    """What both classifiers share: labels from probabilities."""
+    """What both classifiers share: labels from probabilities.
+
+    A subclass has the method `_predict_proba(X)`, which predicts probabilities of checked samples.
+    """
 
     def predict(self, X):
         """Predict class labels.
@@ -42,6 +38,21 @@ class _Classifier(ClassifierMixin):
         """
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns ordered as `classes_`.
+        """
+        return self._predict_proba(self._check_X(X))
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
@@ -150,20 +161,7 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
 
     _splitters = StratifiedKFold, StratifiedGroupKFold
 
-    def predict_proba(self, X):
-        """Predict the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Columns ordered as `classes_`.
-        """
-        X = self._checked(X)
+    def _predict_proba(self, X):
         outputs = (self._log_probabilities(model, X) for model in self.estimators_)
         total = sum(probabilities_at(self.temperature_, output) for output in outputs)
         return total / len(self.estimators_)
@@ -173,27 +171,6 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
             raise TypeError(
                 f"estimator must be a classifier that has predict_proba, got {self.estimator!r}"
             )
-
-    def to_sklearn(self):
-        """Convert to the VotingClassifier that is the same ensemble.
-
-        Networks become scikit-learn's, and boosted trees are copied. The output layers of networks and
-        the leaves of trees are divided by the temperature. The probabilities are the same up to
-        rounding, and need neither this package nor TensorFlow.
-
-        Returns
-        -------
-        model : VotingClassifier
-            The fitted model, which shares nothing with this one.
-
-        Raises
-        ------
-        ValueError
-            If scikit-learn's networks cannot represent one of the members, or if the members can take
-            no temperature: networks and a HistGradientBoostingClassifier can.
-        """
-        check_is_fitted(self)
-        return self._voting(self.temperature_)
 
     def _log_probabilities(self, model, X):
         """A model's log-probabilities of all classes; its fold may have lacked some of them."""
@@ -221,7 +198,7 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a further temperature."""
         self.temperature_ *= temperature
-        self.oof_probabilities_ = tempered(temperature, self.oof_probabilities_)
+        self.oof_probabilities_ = probabilities_at(temperature, as_logs(self.oof_probabilities_))
 
 
 class BlendClassifier(_Classifier, BaseBlend):
@@ -306,43 +283,8 @@ class BlendClassifier(_Classifier, BaseBlend):
 
     _cross_fit = CrossFitClassifier
 
-    def predict_proba(self, X):
-        """Predict the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Columns ordered as `classes_`.
-        """
-        X = self._check_X(X)
+    def _predict_proba(self, X):
         return self._mean(model.predict_proba(X) for model in self._models())
-
-    def to_sklearn(self):
-        """Convert to the VotingClassifier that is the same ensemble.
-
-        Each model that has a weight becomes a VotingClassifier of scikit-learn's networks and of copies
-        of boosted trees, which are divided by the temperatures, with the steps of a Pipeline that stand
-        before it. The probabilities are the same up to rounding, and need neither this package nor
-        TensorFlow, unless those steps do.
-
-        Returns
-        -------
-        model : VotingClassifier
-            The fitted model, which shares nothing with this one.
-
-        Raises
-        ------
-        ValueError
-            If scikit-learn's networks cannot represent one of the members, or if a model's members can
-            take no temperature: networks and a HistGradientBoostingClassifier can.
-        """
-        check_is_fitted(self)
-        return self._voting()
 
     def _learn_out_of_fold(self, y, sample_weight):
         outputs = np.array([last_of(model).oof_probabilities_ for model in self.estimators_])

@@ -141,7 +141,7 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
         }
         return model.set_params(**seeds)
 
-    def _checked(self, X):
+    def _check_X(self, X):
         """The checked samples to predict, in the `dtype` of the networks if it is set."""
         check_is_fitted(self)
         if isinstance(self.estimators_[0], BaseLowLevelMLP):
@@ -157,7 +157,26 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
         ]
         return np.concatenate(held_out), np.concatenate(outputs)
 
-    def _voting(self, temperature=1):
+    def to_sklearn(self):
+        """Convert to the VotingClassifier or VotingRegressor that is the same ensemble.
+
+        Networks become scikit-learn's; other members are copied. A classifier's temperature divides the
+        output layers of networks and the leaves of boosted trees. The predictions are the same up to
+        rounding, and need neither this package nor TensorFlow.
+
+        Returns
+        -------
+        model : VotingClassifier or VotingRegressor
+            The fitted model, which shares nothing with this one.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's networks cannot represent one of the members, or if the members of a
+            classifier can take no temperature: networks and a HistGradientBoostingClassifier can.
+        """
+        check_is_fitted(self)
+        temperature = getattr(self, "temperature_", 1)
         members = enumerate(self.estimators_)
         return voting(self, {f"fold {i}": converted(model, temperature) for i, model in members})
 

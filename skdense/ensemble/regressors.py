@@ -4,7 +4,6 @@ import numpy as np
 from sklearn.base import RegressorMixin, is_regressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GroupKFold, KFold
-from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
@@ -26,7 +25,7 @@ _LARGEST = 1e30
 class _Regressor(RegressorMixin):
     """What both regressors share: quantiles from out-of-fold errors.
 
-    A subclass has the method `_predict(X)`, which predicts numbers.
+    A subclass has the method `_predict(X)`, which predicts numbers for checked samples.
     """
 
     def predict(self, X, quantiles=None):
@@ -49,7 +48,7 @@ class _Regressor(RegressorMixin):
             The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
             ``(n_samples, n_outputs, n_quantiles)``.
         """
-        predictions = self._predict(X)
+        predictions = self._predict(self._check_X(X))
         if quantiles is None:
             return predictions
         return predict_quantiles(self._errors, predictions, quantiles)
@@ -151,27 +150,7 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
         self.scale_y = scale_y
 
     def _predict(self, X):
-        X = self._checked(X)
         return np.mean([model.predict(X) for model in self.estimators_], axis=0)
-
-    def to_sklearn(self):
-        """Convert to the VotingRegressor that is the same ensemble.
-
-        Networks become scikit-learn's; other members are copied. The predictions are the same up to
-        rounding, and need neither this package nor TensorFlow.
-
-        Returns
-        -------
-        model : VotingRegressor
-            The fitted model, which shares nothing with this one.
-
-        Raises
-        ------
-        ValueError
-            If scikit-learn's networks cannot represent one of the members.
-        """
-        check_is_fitted(self)
-        return self._voting()
 
     def _check_estimator(self):
         if not is_regressor(self.estimator):
@@ -270,28 +249,7 @@ class BlendRegressor(_Regressor, BaseBlend):
     _cross_fit = CrossFitRegressor
 
     def _predict(self, X):
-        X = self._check_X(X)
         return self._mean(model.predict(X) for model in self._models())
-
-    def to_sklearn(self):
-        """Convert to the VotingRegressor that is the same ensemble.
-
-        Each model that has a weight becomes a VotingRegressor of scikit-learn's networks and of copies
-        of other members, with the steps of a Pipeline that stand before it. The predictions are the
-        same up to rounding, and need neither this package nor TensorFlow, unless those steps do.
-
-        Returns
-        -------
-        model : VotingRegressor
-            The fitted model, which shares nothing with this one.
-
-        Raises
-        ------
-        ValueError
-            If scikit-learn's networks cannot represent one of the members.
-        """
-        check_is_fitted(self)
-        return self._voting()
 
     def _learn_out_of_fold(self, y, sample_weight):
         outputs = np.array([out_of_fold(model) for model in self.estimators_])

@@ -38,11 +38,6 @@ def probabilities_at(temperature, log_probabilities):
     return found
 
 
-def tempered(temperature, probabilities):
-    """The probabilities if the logits are divided by a temperature; none is 0."""
-    return probabilities_at(temperature, as_logs(probabilities))
-
-
 def as_logs(probabilities):
     """The logarithms of probabilities, none of which is -inf."""
     return np.log(np.maximum(probabilities, np.finfo(float).eps))

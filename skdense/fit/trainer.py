@@ -1,6 +1,5 @@
 """Who trains the networks of fits: each fit its own, or a trainer that joins those of many fits."""
 
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 _trainer = ContextVar("trainer", default=None)
@@ -22,11 +21,6 @@ def is_stopped():
     return trainer is not None and trainer.stop.is_set()
 
 
-@contextmanager
-def trained_by(trainer):
-    """Let this trainer train whatever is fitted in the block."""
-    token = _trainer.set(trainer)
-    try:
-        yield
-    finally:
-        _trainer.reset(token)
+def set_trainer(trainer):
+    """Let this trainer train whatever is fitted in this context from now on."""
+    _trainer.set(trainer)

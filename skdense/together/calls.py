@@ -6,7 +6,7 @@ from collections import deque
 from contextvars import copy_context
 from warnings import catch_warnings
 
-from skdense.fit.trainer import trained_by
+from skdense.fit.trainer import set_trainer
 
 _JOIN_SECONDS = 0.4
 """How long an abort waits for its threads, which cannot be stopped outside of the training."""
@@ -30,6 +30,7 @@ class Task:
     def __init__(self, call, function, callback):
         self.call, self.function, self.callback = call, function, callback
         self.context = copy_context()  # with the caller's numpy.errstate
+        self.stop = call.stop  # the event that is set when nobody waits for this task any more
         self.is_over = False
         self.result = self.error = self.traceback = None
         self.thread = threading.Thread(target=self._run, name="skdense task", daemon=True)
@@ -37,7 +38,8 @@ class Task:
     def _run(self):
         _here.task = self
         try:
-            self.result = self.context.run(self._compute)
+            self.context.run(set_trainer, self)
+            self.result = self.context.run(self.function)
         except BaseException as error:
             self.error, self.traceback = error, error.__traceback__
         self.function = self.context = None
@@ -45,21 +47,12 @@ class Task:
         self.call.meeting.leave(self)
         self.call.report(self)
 
-    def _compute(self):
-        with trained_by(self):
-            return self.function()
-
     def hand_over(self):
         """Call joblib's callback, once, and keep no reference to it."""
         with self.call.meeting.lock:
             callback, self.callback = self.callback, None
         if callback is not None:
             callback(self)
-
-    @property
-    def stop(self):
-        """The event that is set when nobody waits for this task any more."""
-        return self.call.stop
 
     def train(self, jobs, trained=None):
         """Wait until these jobs are trained, together with those of other tasks."""
@@ -75,6 +68,8 @@ class Call:
 
     Attributes
     ----------
+    around : tuple of Call
+        The calls within whose tasks this one is made, from the outermost in.
     pending, running : deque and set of Task
         The tasks that have not begun, and those that have begun and are not over.
     stop : threading.Event
@@ -86,7 +81,7 @@ class Call:
     def __init__(self, meeting, caller, n_jobs, raise_early_error):
         self.meeting, self.caller, self.n_jobs = meeting, caller, n_jobs
         self.raise_early_error = raise_early_error
-        self.depth = 0 if caller is None else caller.call.depth + 1
+        self.around = () if caller is None else (*caller.call.around, caller.call)
         self.pending, self.running = deque(), set()
         self.unreported = []  # in the order in which tasks were handed out
         self.stop = threading.Event()

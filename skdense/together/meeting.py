@@ -49,10 +49,6 @@ class _Training:
         self.stop = threading.Event()
         self.thread = None
 
-    @property
-    def n_networks(self):
-        return sum(len(job.networks) for job in self.requests)
-
 
 class Meeting:
     """Which tasks are at work, which wait to be trained, and which are in training.
@@ -139,7 +135,7 @@ class Meeting:
     def abort(self, call):
         """Stop a call and all calls within; return their unstarted tasks, and the threads to join."""
         with self.lock:
-            aborted = {call, *(other for other in self.calls if _is_within(other, call))}
+            aborted = {call, *(other for other in self.calls if call in other.around)}
             unstarted = [task for other in aborted for task in other.pending]
             threads = [
                 task.thread for other in aborted for task in other.running if task.thread.is_alive()
@@ -180,26 +176,23 @@ class Meeting:
     def _begin_what_is_due(self):
         """Begin what is due now; return the seconds until more is due, or None."""
         seconds_of_quiet = time.monotonic() - self.changed_at
-        dues = []
-        if self.waiting:
-            dues.append(self._patience())
-            if seconds_of_quiet >= dues[-1]:
-                self._begin_training()
-                return 0
+        patience = self._patience() if self.waiting else inf
         stuck = [call for call in self.calls if call.is_stuck]
-        if stuck:
-            dues.append(_STALLED_SECONDS)
-            if seconds_of_quiet >= _STALLED_SECONDS:
-                for call in stuck:
-                    call.has_own_slot = True
-                self.note_change()
-                return 0
-        due = min(dues, default=inf)
-        return None if due == inf else max(0, due - seconds_of_quiet)
+        if seconds_of_quiet >= patience:
+            self._begin_training()
+        elif stuck and seconds_of_quiet >= _STALLED_SECONDS:
+            for call in stuck:
+                call.has_own_slot = True
+            self.note_change()
+        else:
+            due = min(patience, _STALLED_SECONDS if stuck else inf)
+            return None if due == inf else due - seconds_of_quiet
+        return 0
 
     def _patience(self):
         """How long nothing must have changed before the waiting networks are trained."""
-        n_busy = len(self.at_work) + sum(training.n_networks for training in self.trainings)
+        in_training = [job for training in self.trainings for job in training.requests]
+        n_busy = len(self.at_work) + sum(len(job.networks) for job in in_training)
         if not n_busy:
             return _ALL_WAIT_SECONDS
         if n_busy < self.n_cores:
@@ -228,7 +221,7 @@ class Meeting:
             for call in self.calls
             if call.can_start and (is_free or (call.has_own_slot and call.is_stuck))
         ]
-        return max(calls, key=lambda call: call.depth, default=None)
+        return max(calls, key=lambda call: len(call.around), default=None)
 
     def _has_memory(self):
         """Whether the features of one more task probably fit in the bound, or a core has no task."""
@@ -289,12 +282,3 @@ class Meeting:
     def _end(self, request):
         self.come_back(request.task)
         request.is_over.set()
-
-
-def _is_within(call, outer):
-    """Whether a call was made in a task of another, or in one of that task's tasks."""
-    while call.caller is not None:
-        call = call.caller.call
-        if call is outer:
-            return True
-    return False
