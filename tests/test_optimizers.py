@@ -25,20 +25,16 @@ def changes(name, learning_rate, gradients, **numbers):
     hyper = Hyper(**{field: np.full(2, value) for field, value in (NEUTRAL | numbers).items()})
     hyper = Hyper(*(tf.constant(number) for number in hyper))
 
-    def of_arrays(numbers):
-        assert all(number.dtype == tf.float64 for number in numbers)
-        return [tf.cast(number, gradients.dtype)[:, None] for number in numbers]
-
+    rate = tf.constant([learning_rate] * 2, tf.float64)
     parameters = tf.zeros((2, gradients.shape[1]), gradients.dtype)
     slots = (parameters,) * optimizer.n_slots
     made = []
     for step, gradient in enumerate(gradients, start=1):
-        sizes = optimizer.step_sizes(
-            tf.constant([learning_rate] * 2, tf.float64), tf.constant([step] * 2, tf.float64), hyper
-        )
+        numbers = optimizer.numbers(rate, tf.constant([step] * 2, tf.float64), hyper)
+        assert all(number.dtype == tf.float64 for number in numbers)
+        columns = [tf.cast(number, gradients.dtype)[:, None] for number in numbers]
         both = tf.stack([gradient, 2 * gradient])
-        sizes, numbers = of_arrays(sizes), of_arrays(optimizer.numbers(hyper))
-        change, slots = optimizer.update(both, slots, parameters, sizes, numbers)
+        change, slots = optimizer.update(both, slots, parameters, *columns)
         assert len(slots) == optimizer.n_slots
         parameters += change
         made.append(change[0].numpy())

@@ -85,7 +85,8 @@ def test_a_source_keeps_the_orders_that_a_user_has_still_to_come_to_and_no_other
     for user in turns:
         orders.next_order(user)
         n_given[user] += 1
-        assert len(orders.orders) == max(n_given.values()) - min(n_given.values())
+        kept = {id(order) for its_orders in orders.pending.values() for order in its_orders}
+        assert len(kept) == max(n_given.values()) - min(n_given.values())
 
 
 def test_who_leaves_a_source_holds_back_no_order():
@@ -93,12 +94,13 @@ def test_who_leaves_a_source_holds_back_no_order():
     orders = sources_of(networks)[ahead]
     for _ in range(5):
         orders.next_order(ahead)
-    assert len(orders.orders) == 5
+    assert len(orders.pending[behind]) == 5
 
     orders.mark()
     orders.leave(behind, 5)
 
-    assert len(orders.orders) == 0
+    assert orders.pending.keys() == {ahead}
+    assert not orders.pending[ahead]
     np.testing.assert_array_equal(orders.next_order(ahead), expected_orders(0, 6)[0][5])
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.jobs import prepare
-from skdense.fit.observers import DrawPrinter, EpochPrinter, EpochTasks
+from skdense.fit.observers import EpochPrinter, EpochTasks, print_draw
 from skdense.fit.results import finish, lbfgs_attributes, stochastic_attributes
 from skdense.fit.trainer import active_trainer, is_stopped
 from skdense.fit.workers import warn_in_a_worker
@@ -69,7 +69,7 @@ def _train_stochastic(job, tasks):
     if estimator.verbose and one_draw:
         printer = EpochPrinter(estimator, job.networks[0])
     elif estimator.verbose:
-        trained = DrawPrinter(estimator, job.networks).print_draw
+        trained = partial(print_draw, job)
 
     def attributes_now(stack):
         stack.write_back()

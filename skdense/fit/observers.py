@@ -1,7 +1,5 @@
 """Observers of a training: the lines that `verbose` prints, and scikit-learn's callbacks."""
 
-from threading import Lock
-
 from skdense.core.formulas.schedules import SCHEDULES
 
 
@@ -36,17 +34,10 @@ class EpochPrinter:
         print(f"{self.reason}{too_small} Stopping.")
 
 
-class DrawPrinter:
-    """Prints a line for each of several initial draws as its training ends, in any order."""
-
-    def __init__(self, estimator, networks):
-        self.metric = estimator.validation_metric
-        self.numbers = {network: i for i, network in enumerate(networks, start=1)}
-
-    def print_draw(self, network):
-        """Print how a trained network ended."""
-        number = f"{self.numbers[network]} of {len(self.numbers)}"
-        print(f"Initialization {number}: {outcome(network, self.metric)}")
+def print_draw(job, network):
+    """Print how the training from one of a job's initial draws ended; they end in any order."""
+    number = f"{job.networks.index(network) + 1} of {len(job.networks)}"
+    print(f"Initialization {number}: {outcome(network, job.estimator.validation_metric)}")
 
 
 def outcome(network, metric):
@@ -64,14 +55,12 @@ class FitPrinter:
 
     def __init__(self, n_fits):
         self.n_fits, self.n_over = n_fits, 0
-        self._lock = Lock()
 
     def print_fit(self, *_):
-        """Count a fit that is over."""
-        with self._lock:
-            self.n_over += 1
-            if self.n_over * 10 // self.n_fits > (self.n_over - 1) * 10 // self.n_fits:
-                print(f"Trained {self.n_over} of {self.n_fits} estimators")
+        """Count a fit that is over. `fit_inputs` never makes two of these calls at a time."""
+        self.n_over += 1
+        if self.n_over * 10 // self.n_fits > (self.n_over - 1) * 10 // self.n_fits:
+            print(f"Trained {self.n_over} of {self.n_fits} estimators")
 
 
 class EpochTasks:

@@ -19,70 +19,58 @@ class Optimizer(NamedTuple):
         Number of arrays of the gradient's shape that the rule keeps from step to step. They start at
         zero.
     numbers : callable
-        `numbers(hyper)` are the hyperparameters that `update` needs, and what follows from them, in
-        float64. Like the step sizes they are then rounded to the gradient's dtype.
-    step_sizes : callable
-        `step_sizes(learning_rate, step, hyper)` are the factors of this step, from float64 numbers
-        `(K,)`. `step` counts the network's steps from 1.
+        `numbers(learning_rate, step, hyper)` are the numbers that `update` needs in this step, from
+        float64 numbers `(K,)`. `step` counts the network's steps from 1. They are computed in float64
+        and then rounded to the gradient's dtype.
     update : callable
-        `update(gradient, slots, kernels, step_sizes, numbers)` returns the change of the parameters and
-        the new slots. `kernels` are the parameters before the step, with zeros for biases.
+        `update(gradient, slots, kernels, *numbers)` returns the change of the parameters and the new
+        slots. `kernels` are the parameters before the step, with zeros for biases.
     """
 
     n_slots: int
     numbers: Callable
-    step_sizes: Callable
     update: Callable
 
 
-def _sgd_numbers(hyper):
-    return hyper.momentum, hyper.nesterov
+def _sgd_numbers(learning_rate, step, hyper):
+    return learning_rate, hyper.momentum, hyper.nesterov
 
 
-def _sgd_step_sizes(learning_rate, step, hyper):
-    return (learning_rate,)
-
-
-def _sgd(gradient, slots, kernels, step_sizes, numbers):
+def _sgd(gradient, slots, kernels, rate, momentum, nesterov):
     """`v <- momentum v - rate g`; the change is v, or with Nesterov `momentum v - rate g` again."""
-    (velocity,), (rate,), (momentum, nesterov) = slots, step_sizes, numbers
+    (velocity,) = slots
     velocity = momentum * velocity - rate * gradient
     ahead = momentum * velocity - rate * gradient
     return tf.where(nesterov > 0, ahead, velocity), (velocity,)
 
 
-def _adam_numbers(hyper):
-    return hyper.beta_1, 1 - hyper.beta_1, hyper.beta_2, 1 - hyper.beta_2, hyper.epsilon
+def _adam_numbers(learning_rate, step, hyper):
+    step_size = learning_rate * tf.sqrt(1 - hyper.beta_2**step) / (1 - hyper.beta_1**step)
+    return step_size, hyper.beta_1, 1 - hyper.beta_1, hyper.beta_2, 1 - hyper.beta_2, hyper.epsilon
 
 
-def _adam_step_sizes(learning_rate, step, hyper):
-    return (learning_rate * tf.sqrt(1 - hyper.beta_2**step) / (1 - hyper.beta_1**step),)
-
-
-def _adam(gradient, slots, kernels, step_sizes, numbers):
+def _adam(gradient, slots, kernels, step_size, beta_1, gain_1, beta_2, gain_2, epsilon):
     """Algorithm 1 of Kingma and Ba (2014), with both bias corrections moved into the step size."""
-    (mean, square), (step_size, *_) = slots, step_sizes
-    beta_1, gain_1, beta_2, gain_2, epsilon = numbers
+    mean, square = slots
     mean = beta_1 * mean + gain_1 * gradient
     square = beta_2 * square + gain_2 * gradient**2
     return -step_size * mean / (tf.sqrt(square) + epsilon), (mean, square)
 
 
-def _adamw_step_sizes(learning_rate, step, hyper):
-    return *_adam_step_sizes(learning_rate, step, hyper), learning_rate * hyper.weight_decay
+def _adamw_numbers(learning_rate, step, hyper):
+    return learning_rate * hyper.weight_decay, *_adam_numbers(learning_rate, step, hyper)
 
 
-def _adamw(gradient, slots, kernels, step_sizes, numbers):
+def _adamw(gradient, slots, kernels, decay, *adam_numbers):
     """Algorithm 2 of Loshchilov and Hutter (2019): kernels shrink apart from Adam's step."""
-    change, slots = _adam(gradient, slots, kernels, step_sizes, numbers)
-    _, decay = step_sizes
+    change, slots = _adam(gradient, slots, kernels, *adam_numbers)
     return change - decay * kernels, slots
 
 
 OPTIMIZERS = {
-    "sgd": Optimizer(1, _sgd_numbers, _sgd_step_sizes, _sgd),
-    "adam": Optimizer(2, _adam_numbers, _adam_step_sizes, _adam),
-    "adamw": Optimizer(2, _adam_numbers, _adamw_step_sizes, _adamw),
+    "sgd": Optimizer(1, _sgd_numbers, _sgd),
+    "adam": Optimizer(2, _adam_numbers, _adam),
+    "adamw": Optimizer(2, _adamw_numbers, _adamw),
 }
 
 

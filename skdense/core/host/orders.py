@@ -27,9 +27,9 @@ class Source:
     """The order of the samples in each epoch, drawn from one random state.
 
     As in MLPClassifier, each epoch shuffles the last epoch's order. Networks with equal random states
-    share a source, which keeps an order until all of them have taken it. If the random state is not
-    private, others may see it: the source draws from a copy, and `rewind` then brings the original to
-    the state in which training each network alone would leave it.
+    share a source, whose `pending` has the drawn orders that each of them has yet to take. If the
+    random state is not private, others may see it: the source draws from a copy, and `rewind` then
+    brings the original to the state in which training each network alone would leave it.
     """
 
     def __init__(self, random_state, n_samples, users, private):
@@ -37,9 +37,8 @@ class Source:
         self.shared, self.private = len(users) > 1, private
         self.n_samples = n_samples
         self.last = None  # the last order drawn; no memory while the source waits for its turn
-        self.orders = deque()  # the last ones drawn, that some user has yet to take
         self.n_drawn = 0
-        self.n_given = dict.fromkeys(users, 0)
+        self.pending = {user: deque() for user in users}
         self.marks = []
         self._lock = Lock()  # two stacks may share a source
 
@@ -55,31 +54,22 @@ class Source:
     def next_order(self, user):
         """The order of the samples in this user's next epoch."""
         with self._lock:
-            epoch = self.n_given[user]
-            if epoch == self.n_drawn:
+            if not self.pending[user]:
                 shuffled = self._shuffled(self.random_state)
                 self.last = shuffled if self.last is None else self.last[shuffled]
-                self.orders.append(self.last)
                 self.n_drawn += 1
-            order = self.orders[epoch - self.n_drawn]
-            self.n_given[user] += 1
-            self._drop_passed()
-            return order
+                for orders in self.pending.values():
+                    orders.append(self.last)
+            return self.pending[user].popleft()
 
     def leave(self, user, n_epochs):
         """End a network's use after n_epochs epochs, and rewind its random state to their end."""
         if not user.owns_stream:
             self.rewind(user.random_state, n_epochs)
         with self._lock:
-            del self.n_given[user]
-            self._drop_passed()
-            if not self.n_given:
+            del self.pending[user]
+            if not self.pending:
                 self.last = None
-
-    def _drop_passed(self):
-        n_passed = min(self.n_given.values(), default=self.n_drawn)
-        while len(self.orders) > self.n_drawn - n_passed:
-            self.orders.popleft()
 
     def rewind(self, random_state, n_epochs):
         """Bring `random_state` to the state after drawing the orders of n_epochs epochs."""
@@ -129,21 +119,15 @@ class Lane:
         self.samples = first_row + (np.arange(n_samples) if network.rows is None else network.rows)
         self.batch_size = int(network.hyper.batch_size)
         self.epoch = np.zeros((network.steps_per_epoch, batch), np.int32)
-        self.max_epochs = int(network.hyper.max_epochs)
-        self.n_drawn = 0
-
-    def mark(self):
-        """Remember the random state, for rewinding."""
-        if self.source is not None:
-            self.source.mark()
+        self.epochs_left = int(network.hyper.max_epochs)
+        if source is None:
+            self._lay_out(self.samples)
 
     def next_epoch(self):
         """Lay out the next epoch."""
         if self.source is not None:
             self._lay_out(self.samples[self.source.next_order(self.network)])
-        elif self.n_drawn == 0:
-            self._lay_out(self.samples)
-        self.n_drawn += 1
+        self.epochs_left -= 1
 
     def _lay_out(self, samples):
         size, (full, rest) = self.batch_size, divmod(len(samples), self.batch_size)
@@ -180,33 +164,20 @@ class Orders:
         n_steps = self._limit(n_steps)
         if n_steps == 0:
             return None
-        for lane in filter(None, self.lanes):
-            lane.mark()
         chunk = Chunk(n_steps, next(self.buffers))
-        filled = 0
-        while filled < n_steps:
-            n_new = min(n_steps - filled, self.steps_per_epoch - self.position)
-            for k, lane in enumerate(self.lanes):
-                if lane is not None:
-                    self._fill(chunk.orders, k, lane, filled, self.position, n_new)
-            filled += n_new
-            self.position = (self.position + n_new) % self.steps_per_epoch
+        for k in range(len(self.lanes)):
+            self._fill(chunk, k, self.position)
+        self.position = (self.position + n_steps) % self.steps_per_epoch
         return chunk
 
     def replace(self, k, lane, chunk):
         """Put another network into lane k, and its orders into this chunk, the last drawn, if any."""
         self.lanes[k] = lane
-        if lane is None or chunk is None:
-            return
-        lane.mark()
-        for start in range(0, chunk.n_steps, self.steps_per_epoch):
-            n_new = min(self.steps_per_epoch, chunk.n_steps - start)
-            self._fill(chunk.orders, k, lane, start, 0, n_new)
+        if chunk is not None:
+            self._fill(chunk, k, 0)
 
     def _limit(self, n_steps):
-        epochs_left = max(
-            (lane.max_epochs - lane.n_drawn for lane in self.lanes if lane is not None), default=0
-        )
+        epochs_left = max((lane.epochs_left for lane in self.lanes if lane is not None), default=0)
         if self.position:
             to_epoch_end = self.steps_per_epoch - self.position
             return min(n_steps, to_epoch_end)
@@ -215,11 +186,18 @@ class Orders:
         whole_epochs = n_steps // self.steps_per_epoch * self.steps_per_epoch
         return min(whole_epochs or n_steps, epochs_left * self.steps_per_epoch)
 
-    @staticmethod
-    def _fill(orders, k, lane, start, position, n_steps):
-        if position == 0:
-            if lane.n_drawn == lane.max_epochs:
-                return
-            lane.next_epoch()
-        new = lane.epoch[position : position + n_steps]
-        orders[start : start + len(new), k] = new
+    def _fill(self, chunk, k, position):
+        """Write the orders of lane k into a chunk, which begins at this position of an epoch."""
+        lane = self.lanes[k]
+        if lane is None:
+            return
+        if lane.source is not None:
+            lane.source.mark()
+        for start in range(-position, chunk.n_steps, self.steps_per_epoch):
+            if start >= 0:  # at a negative start, the epoch began in an earlier chunk
+                if not lane.epochs_left:
+                    return
+                lane.next_epoch()
+            first = max(start, 0)
+            new = lane.epoch[first - start : chunk.n_steps - start]
+            chunk.orders[first : first + len(new), k] = new

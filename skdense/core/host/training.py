@@ -6,6 +6,7 @@ next takes its lane.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from queue import SimpleQueue
 from threading import Event, Lock
 
@@ -141,36 +142,22 @@ def _settle(future, work, stop):
 
 def _train_stack(plan, observe, each_epoch, stop, trained):
     """Train networks of the plan's queue until none is left, or all is to stop."""
-    stack = Stack(plan)
-    try:
-        _run(stack, observe, each_epoch, stop, trained)
-    finally:
-        stack.close()
-
-
-def _run(stack, observe, each_epoch, stop, trained):
-    """Train until no network is left, or all is to stop."""
-    orders = Orders(stack.plan.shape, stack.lanes, stack.steps_per_epoch, each_epoch)
-
-    def end_chunk(news, upcoming):
-        """Call the observer and let the next networks in; return whether nothing is left to train."""
-        if observe is not None and observe(news, stack):
-            stop.set()
-        finished = {k: stack.networks[k] for k in stack.finished()}
-        for k, lane in stack.admit(finished).items():
-            orders.replace(k, lane, upcoming)
-            if trained is not None:
-                trained(finished[k])
-        return stop.is_set() or not stack.active.any()
-
     # The program releases the interpreter's lock, so a thread is enough to draw beside it.
-    with ThreadPoolExecutor(1) as drawing:
+    with closing(Stack(plan)) as stack, ThreadPoolExecutor(1) as drawing:
+        orders = Orders(plan.shape, stack.lanes, stack.steps_per_epoch, each_epoch)
         upcoming = orders.take(stack.affordable_steps)
         while upcoming is not None and not stop.is_set():
             is_last = orders.are_drawn and not stack.refills
             drawn = None if is_last else drawing.submit(orders.take, stack.affordable_steps)
             news = stack.advance(upcoming)
             upcoming = drawn and drawn.result()
-            if end_chunk(news, upcoming):
+            if observe is not None and observe(news, stack):
+                stop.set()
+            finished = {k: stack.networks[k] for k in stack.finished()}
+            for k, lane in stack.admit(finished).items():  # the next networks of the queue
+                orders.replace(k, lane, upcoming)
+                if trained is not None:
+                    trained(finished[k])
+            if stop.is_set() or not stack.active.any():
                 break
             upcoming = upcoming or orders.take(stack.affordable_steps)

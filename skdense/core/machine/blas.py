@@ -19,14 +19,6 @@ def one_blas_thread():
     These are as many as BLAS had; if a limit is active, yield 1. Where blocks overlap, the limit ends
     with the last one. A number of threads that other code has set meanwhile is kept.
     """
-    n_threads = _limit()
-    try:
-        yield n_threads
-    finally:
-        _release()
-
-
-def _limit():
     global _n_users
     with _lock:
         _n_users += 1
@@ -35,18 +27,15 @@ def _limit():
             # Other code may have changed it since. It mostly lowers it, so the larger one is the first.
             _before[library] = max(library.num_threads, _before.get(library, 1))
             library.set_num_threads(1)
-        return n_threads
-
-
-def _release():
-    global _n_users
-    with _lock:
-        _n_users -= 1
-        if _n_users == 0:
-            while _before:
-                library, n_threads = _before.popitem()
+    try:
+        yield n_threads
+    finally:
+        with _lock:
+            _n_users -= 1
+            while _before and _n_users == 0:
+                library, n_before = _before.popitem()
                 if library.num_threads == 1:
-                    library.set_num_threads(n_threads)
+                    library.set_num_threads(n_before)
 
 
 @cache

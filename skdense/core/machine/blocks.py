@@ -21,18 +21,13 @@ def for_each_block(function, n_rows):
         for block in blocks:
             function(block)
         return
-    with one_blas_thread() as n_threads:
-        _share_out(function, blocks, n_threads)
-
-
-def _share_out(function, blocks, n_threads):
     left = iter(blocks)  # each thread takes its next block from it
 
     def work():
         for block in left:
             function(block)
 
-    with ThreadPoolExecutor(n_threads) as executor:
+    with one_blas_thread() as n_threads, ThreadPoolExecutor(n_threads) as executor:
         # A copy of the context has the caller's numpy.errstate.
         workers = [executor.submit(copy_context().run, work) for _ in range(n_threads)]
         try:

@@ -170,13 +170,12 @@ class _Program:
         rate = now.learning_rate
         if self.spec.paced:
             rate *= pace(now.step, now)
-        sizes = [*map(self._as_columns, self.optimizer.step_sizes(rate, now.step + 1, now))]
-        rule_numbers = [*map(self._as_columns, self.optimizer.numbers(now))]
+        numbers = [*map(self._as_columns, self.optimizer.numbers(rate, now.step + 1, now))]
         kernels = self.layout.kernels([values for values, *_ in pieces])
         updated = []
         for old, gradient, its_kernels in zip(pieces, gradients, kernels, strict=True):
             values, *slots = old
-            change, slots = self.optimizer.update(gradient, slots, its_kernels, sizes, rule_numbers)
+            change, slots = self.optimizer.update(gradient, slots, its_kernels, *numbers)
             new = values + change, *slots
             updated.append(tuple(tf.where(effective[:, None], a, b) for a, b in zip(new, old)))
         return tuple(updated)
