@@ -95,14 +95,12 @@ def growth(points, path):
 def tabular(rows, path):
     """For each task, the mean score over the tables against the seconds of a fit.
 
-    The tables are those on which nobody is left out. A bar is a standard error over them. Each table's
+    The models are those that were on all tables. A bar is a standard error over these. Each table's
     mean over the models is subtracted first, because some tables are harder than others for all models.
     """
-    from benchmarks.benchmark_utils.tables import group_of
     from benchmarks.standings import SCORES, by_contestant, of_tables
 
     table = of_tables(rows)
-    table = table[[not group_of(n_rows).left_out for n_rows in table.rows]]
     with plt.rc_context({"font.size": 13}):  # legible where the picture is 500 pixels wide
         figure, axes = plt.subplots(2, figsize=(8.5, 8), sharex=True, layout="constrained")
         for axis, (task, (title, _)) in zip(axes, SCORES.items()):

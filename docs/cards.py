@@ -61,11 +61,16 @@ def n_collapsed(init):
 
 def column(report, heading):
     """A column of a report's table: for each row the number in bold, or else the last of the cell."""
-    text = (Path(__file__).parent / "benchmarks" / report / "report.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "benchmarks" / report / "report.md").read_text(
+        encoding="utf-8"
+    )
     table = next(block for block in text.split("\n\n") if f"| {heading} |" in block)
     headings, _, *rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
     cells = {row[0]: row[headings.index(heading)] for row in rows}
-    return {name: re.findall(r"\*\*[\d.]+|[\d.]+$", cell)[0].strip("*") for name, cell in cells.items()}
+    return {
+        name: re.findall(r"\*\*[\d.]+|[\d.]+$", cell)[0].strip("*")
+        for name, cell in cells.items()
+    }
 
 
 def bars(path, title, values, ours=1):

@@ -44,7 +44,9 @@ def draw_schedules(path):
             1 / SLOWDOWN ** np.searchsorted([20, 35], epoch, side="right")
         ),
         "cosine": (1 + np.cos(np.pi * epoch / 50)) / 2,
-        "cosine, warmup=5": np.where(epoch < 5, epoch / 5, (1 + np.cos(np.pi * (epoch - 5) / 45)) / 2),
+        "cosine, warmup=5": np.where(
+            epoch < 5, epoch / 5, (1 + np.cos(np.pi * (epoch - 5) / 45)) / 2
+        ),
     }
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for (name, rates), style in zip(schedules.items(), (":", "-.", "--", "-", "-")):

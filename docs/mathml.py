@@ -19,5 +19,7 @@ def inline(translator, node):
 
 
 def block(translator, node):
-    translator.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
+    translator.body.append(
+        f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>'
+    )
     raise nodes.SkipNode

@@ -114,7 +114,9 @@ def plot_clouds(network, axes):
     return display.surface_
 
 
-figure, (clouds, losses, accuracies) = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
+figure, (clouds, losses, accuracies) = plt.subplots(
+    1, 3, figsize=(12, 3.8), layout="constrained"
+)
 surface = plot_clouds(network, clouds)
 figure.colorbar(surface, ax=clouds, label="probability of class 1")
 clouds.set_title("after 600 epochs")
@@ -270,7 +272,9 @@ dead = {
 }
 print("dead units of layer 2 after   1 step   10 steps   20 steps")
 for width, fractions in dead.items():
-    print(f"width {width:2d}", " " * 18, "".join(f"{fractions[k - 1]:10.0%}" for k in (1, 10, 20)))
+    print(
+        f"width {width:2d}", " " * 18, "".join(f"{fractions[k - 1]:10.0%}" for k in (1, 10, 20))
+    )
 
 # %%
 # 두 번째 층이 넓으면 단 한 스텝 만에 유닛이 거의 다 죽습니다. 층이 좁으면 타깃이 모두 0인 처음 열 스텝
@@ -282,7 +286,9 @@ predictions.loglog(
     widths, 3 * np.square(widths) / 8, ":", color="gray", label=r"$3 w^2 / 8$, its expectation"
 )
 predictions.axhline(1, color="tab:red", linewidth=1, label="the larger target")
-predictions.set(xlabel="width", ylabel="mean first prediction", xticks=widths, xticklabels=widths)
+predictions.set(
+    xlabel="width", ylabel="mean first prediction", xticks=widths, xticklabels=widths
+)
 predictions.set_title("wide networks first predict too much")
 predictions.minorticks_off()
 predictions.legend()
@@ -332,7 +338,9 @@ def fates(settings):
     with np.errstate(over="ignore"):  # 발산하기 직전에 끝나는 신경망도 있다
         for setting, group in settings.items():
             trained = [network for network in group if getattr(network, "n_iter_", 0) == 100]
-            dead = np.mean([dead_fraction(network) for network in trained]) if trained else np.nan
+            dead = (
+                np.mean([dead_fraction(network) for network in trained]) if trained else np.nan
+            )
             found[setting] = sum(map(collapses, trained)), len(group) - len(trained), dead
     return found
 
@@ -403,18 +411,25 @@ def mean_prediction(network):
 
 def prediction_after_a_step(network):
     """신경망의 복사본이 첫 미니배치로 한 스텝 나아간 뒤의 출력 평균."""
-    one_step = copy.deepcopy(network).set_params(warm_start=False)  # True이면 두 클래스가 모두 필요하다
+    one_step = copy.deepcopy(network).set_params(
+        warm_start=False
+    )  # True이면 두 클래스가 모두 필요하다
     return mean_prediction(one_step.partial_fit(X[:100], y[:100]))
 
 
 networks = {
-    (name, rate): [start_from(list(map(change, initial_kernels(20, seed))), rate) for seed in seeds]
+    (name, rate): [
+        start_from(list(map(change, initial_kernels(20, seed))), rate) for seed in seeds
+    ]
     for name, change in kinds.items()
     for rate in rates
 }
-before = {setting: np.mean([*map(mean_prediction, group)]) for setting, group in networks.items()}
+before = {
+    setting: np.mean([*map(mean_prediction, group)]) for setting, group in networks.items()
+}
 after = {
-    setting: np.mean([*map(prediction_after_a_step, group)]) for setting, group in networks.items()
+    setting: np.mean([*map(prediction_after_a_step, group)])
+    for setting, group in networks.items()
 }
 fate = fates(networks)
 

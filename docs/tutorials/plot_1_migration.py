@@ -38,12 +38,19 @@ ours = LowLevelMLPClassifier(**settings).fit(X, y)
 
 difference = np.abs(np.subtract(ours.loss_curve_, theirs.loss_curve_))
 print(f"largest difference of the losses: {difference.max():.1e}")
-print(f"largest difference of the weights: {np.abs(ours.coefs_[0] - theirs.coefs_[0]).max():.1e}")
+print(
+    f"largest difference of the weights: {np.abs(ours.coefs_[0] - theirs.coefs_[0]).max():.1e}"
+)
 
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 ax.plot(theirs.loss_curve_, lw=5, alpha=0.4, label="MLPClassifier")
 ax.plot(ours.loss_curve_, "k--", label="LowLevelMLPClassifier")
-ax.set(xlabel="epoch", ylabel="training loss", yscale="log", title="The loss curves lie on each other")
+ax.set(
+    xlabel="epoch",
+    ylabel="training loss",
+    yscale="log",
+    title="The loss curves lie on each other",
+)
 ax.legend()
 plt.show()
 
@@ -61,7 +68,10 @@ def seconds(Estimator, seed):
     return perf_counter() - start
 
 
-times = {cls.__name__: [seconds(cls, seed) for seed in range(5)] for cls in (type(theirs), type(ours))}
+times = {
+    cls.__name__: [seconds(cls, seed) for seed in range(5)]
+    for cls in (type(theirs), type(ours))
+}
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 ax.bar(times.keys(), [np.median(each) for each in times.values()], color=["C0", "k"])
 ax.set(ylabel="seconds of a fit, median of 5", title="Later fits take less time")

@@ -34,7 +34,7 @@ search = GridSearchCV(network, grid, cv=5)
 start = perf_counter()
 with joblib.parallel_config("skdense"):
     search.fit(X, y)
-print(f"100 fits in {perf_counter() - start:.1f} s, with the import of TensorFlow and the compilation")
+print(f"100 fits, import of TensorFlow and compilation: {perf_counter() - start:.1f} s")
 print(search.best_params_, f"{search.best_score_:.4f}")
 
 # %%
@@ -45,9 +45,19 @@ fig, ax = plt.subplots(layout="constrained")
 image = ax.imshow(scores, vmin=0.5, vmax=1)
 ax.set_xticks(range(5), grid["learning_rate_init"])
 ax.set_yticks(range(4), grid["hidden_layer_sizes"])
-ax.set(xlabel="learning_rate_init", ylabel="hidden_layer_sizes", title="Mean accuracy of five folds")
+ax.set(
+    xlabel="learning_rate_init",
+    ylabel="hidden_layer_sizes",
+    title="Mean accuracy of five folds",
+)
 for place, score in np.ndenumerate(scores):
-    ax.text(*place[::-1], f"{score:.2f}", ha="center", va="center", color="w" if score < 0.8 else "k")
+    ax.text(
+        *place[::-1],
+        f"{score:.2f}",
+        ha="center",
+        va="center",
+        color="w" if score < 0.8 else "k",
+    )
 plt.show()
 
 # %%

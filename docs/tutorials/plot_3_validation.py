@@ -24,7 +24,9 @@ patient = np.repeat(np.arange(40), 20)
 profile = rng.normal(size=(40, 10))
 ill = profile[:, 0] + rng.normal(size=40) > 0
 X, y = profile[patient] + 0.3 * rng.normal(size=(800, 10)), ill[patient]
-train, validation = next(GroupShuffleSplit(1, test_size=0.3, random_state=0).split(X, y, patient))
+train, validation = next(
+    GroupShuffleSplit(1, test_size=0.3, random_state=0).split(X, y, patient)
+)
 
 # %%
 # Two ways to stop early

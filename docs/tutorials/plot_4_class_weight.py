@@ -40,6 +40,8 @@ labels = ["none", "3", "10", "30", "balanced"]
 fig, ax = plt.subplots(layout="constrained")
 ax.plot(labels, recall, "o-", label="recall: rare samples that are found")
 ax.plot(labels, precision, "s-", label="precision: alarms that are right")
-ax.set(xlabel="weight of the rare class", ylim=(0, 1), title="Recall and precision on test samples")
+ax.set(
+    xlabel="weight of the rare class", ylim=(0, 1), title="Recall and precision on test samples"
+)
 ax.legend()
 plt.show()

@@ -23,7 +23,12 @@ X, X_test, y, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
 quantiles = [0.05, 0.5, 0.95]
 networks = [
     LowLevelMLPRegressor(
-        "quantile", (32, 32), quantile=quantile, learning_rate_init=0.005, max_iter=150, random_state=0
+        "quantile",
+        (32, 32),
+        quantile=quantile,
+        learning_rate_init=0.005,
+        max_iter=150,
+        random_state=0,
     )
     for quantile in quantiles
 ]

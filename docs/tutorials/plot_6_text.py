@@ -25,7 +25,9 @@ from skdense import LowLevelMLPClassifier
 
 def docstrings(*modules):
     """The docstrings of the public names of modules, without the names of the packages."""
-    objects = [getattr(module, name) for module in modules for name in dir(module) if name[0] != "_"]
+    objects = [
+        getattr(module, name) for module in modules for name in dir(module) if name[0] != "_"
+    ]
     texts = {each.__doc__ for each in objects if callable(each) and each.__doc__}
     return [re.sub(r"\b(numpy|np|scipy|stats|special)\b", " ", text) for text in sorted(texts)]
 
@@ -34,7 +36,9 @@ of_numpy = docstrings(np, np.linalg, np.fft, np.random)
 of_scipy = docstrings(scipy.special, scipy.stats)
 texts = of_numpy + of_scipy
 labels = ["NumPy"] * len(of_numpy) + ["SciPy"] * len(of_scipy)
-train_texts, test_texts, train_labels, test_labels = train_test_split(texts, labels, random_state=0)
+train_texts, test_texts, train_labels, test_labels = train_test_split(
+    texts, labels, random_state=0
+)
 
 model = make_pipeline(
     TfidfVectorizer(min_df=2, sublinear_tf=True, dtype=np.float32),
@@ -48,11 +52,23 @@ print(f"accuracy on other texts: {model.score(test_texts, test_labels):.3f}")
 # %%
 # To see what the network has learned of a word, ask for the probability of a text of that word alone.
 
-words = ["array", "dtype", "axis", "copy", "random", "function", "distribution", "gamma", "integral"]
+words = [
+    "array",
+    "dtype",
+    "axis",
+    "copy",
+    "random",
+    "function",
+    "distribution",
+    "gamma",
+    "integral",
+]
 probabilities = model.predict_proba(words)[:, 1]
 order = np.argsort(probabilities)
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 ax.barh(np.array(words)[order], probabilities[order] - 0.5, left=0.5)
 ax.axvline(0.5, color="k", lw=1)
-ax.set(xlabel="probability of SciPy, for a text of one word", title="Words of NumPy and of SciPy")
+ax.set(
+    xlabel="probability of SciPy, for a text of one word", title="Words of NumPy and of SciPy"
+)
 plt.show()

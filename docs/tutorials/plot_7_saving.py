@@ -21,11 +21,15 @@ from sklearn.datasets import load_iris
 from skdense import LowLevelMLPClassifier
 
 X, y = load_iris(return_X_y=True)
-model = LowLevelMLPClassifier((10,), learning_rate_init=0.02, max_iter=100, random_state=0).fit(X, y)
+model = LowLevelMLPClassifier((10,), learning_rate_init=0.02, max_iter=100, random_state=0).fit(
+    X, y
+)
 folder = Path(tempfile.mkdtemp())
 joblib.dump(model, folder / "model.joblib")
 joblib.dump(model.to_sklearn(), folder / "sklearn.joblib")
-print([f"{path.name}: {path.stat().st_size / 1000:.0f} kB" for path in sorted(folder.iterdir())])
+print(
+    [f"{path.name}: {path.stat().st_size / 1000:.0f} kB" for path in sorted(folder.iterdir())]
+)
 
 # %%
 # Load each file in a new process and predict. Neither TensorFlow nor, for the second file, skdense is
@@ -50,7 +54,9 @@ for _ in range(50):
 fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 ax.plot(loaded.loss_curve_)
 ax.axvline(model.n_iter_, color="k", ls="--", label="saved and loaded")
-ax.set(xlabel="epoch", ylabel="training loss", yscale="log", title="Training goes on after loading")
+ax.set(
+    xlabel="epoch", ylabel="training loss", yscale="log", title="Training goes on after loading"
+)
 ax.legend()
 plt.show()
 

@@ -43,8 +43,9 @@ plt.show()
 # sample, and no gradient reaches them any more. The fit warned of it with a ``CollapseWarning``.
 
 for rate, network in zip(rates, networks):
-    shares = [f"{dead.mean():.0%}" for dead in dead_units(network, X_train)]
-    print(f"rate {rate:<5}  accuracy {network.score(X_val, y_val):.3f}  dead units {', '.join(shares)}")
+    accuracy = network.score(X_val, y_val)
+    shares = ", ".join(f"{dead.mean():.0%}" for dead in dead_units(network, X_train))
+    print(f"rate {rate:<5}  accuracy {accuracy:.3f}  dead units {shares}")
 
 # %%
 

@@ -26,7 +26,9 @@ from skdense import LowLevelMLPClassifier
 
 X, y = load_digits(return_X_y=True)
 X = (X / 16).astype(np.float32)
-X_train, X_val, y_train, y_val = train_test_split(X, y, train_size=600, stratify=y, random_state=0)
+X_train, X_val, y_train, y_val = train_test_split(
+    X, y, train_size=600, stratify=y, random_state=0
+)
 
 rng = np.random.default_rng(0)
 is_random = rng.random(len(y_train)) < 0.2
@@ -58,7 +60,9 @@ regularizers = {
     "both": {"dropout": 0.5, **decay},
 }
 networks = {
-    name: LowLevelMLPClassifier(**settings, **changes).fit(X_train, y_noisy, X_val=X_val, y_val=y_val)
+    name: LowLevelMLPClassifier(**settings, **changes).fit(
+        X_train, y_noisy, X_val=X_val, y_val=y_val
+    )
     for name, changes in regularizers.items()
 }
 

@@ -43,7 +43,9 @@ table = pd.DataFrame(
 pull = (
     4 * table.price.between(20, 50)
     - 3 * (table.delay > 2) * (table.channel == "online")
-    + table.town.map({"Arles": 1, "Bergen": 0, "Cork": -2, "Delft": 0, "Espoo": 0}).astype(float)
+    + table.town.map({"Arles": 1, "Bergen": 0, "Cork": -2, "Delft": 0, "Espoo": 0}).astype(
+        float
+    )
     - 1
 )
 comes_back = rng.random(n_customers) < expit(pull)
@@ -86,7 +88,9 @@ for name, model in models.items():
 ensemble = models["make_tabular_classifier"].named_steps["ensemble"]
 for (name, _), weight in zip(ensemble.estimators, ensemble.weights_, strict=True):
     print(f"weight of {name!r}: {weight:.2f}")
-print(f"out-of-fold accuracy {ensemble.oof_score_:.3f}, temperature {ensemble.temperature_:.2f}")
+print(
+    f"out-of-fold accuracy {ensemble.oof_score_:.3f}, temperature {ensemble.temperature_:.2f}"
+)
 networks = ensemble.named_estimators_["plain"].estimators_
 kept = [1 + int(np.argmin(network.validation_loss_curve_)) for network in networks]
 print(f"epochs kept: {kept}, of {networks[0].max_iter}")

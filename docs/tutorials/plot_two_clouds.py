@@ -111,7 +111,9 @@ def plot_clouds(network, axes):
     return display.surface_
 
 
-figure, (clouds, losses, accuracies) = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
+figure, (clouds, losses, accuracies) = plt.subplots(
+    1, 3, figsize=(12, 3.8), layout="constrained"
+)
 surface = plot_clouds(network, clouds)
 figure.colorbar(surface, ax=clouds, label="probability of class 1")
 clouds.set_title("after 600 epochs")
@@ -266,7 +268,9 @@ dead = {
 }
 print("dead units of layer 2 after   1 step   10 steps   20 steps")
 for width, fractions in dead.items():
-    print(f"width {width:2d}", " " * 18, "".join(f"{fractions[k - 1]:10.0%}" for k in (1, 10, 20)))
+    print(
+        f"width {width:2d}", " " * 18, "".join(f"{fractions[k - 1]:10.0%}" for k in (1, 10, 20))
+    )
 
 # %%
 # A single step kills nearly all units of a wide second layer. In narrower ones some units survive the
@@ -278,7 +282,9 @@ predictions.loglog(
     widths, 3 * np.square(widths) / 8, ":", color="gray", label=r"$3 w^2 / 8$, its expectation"
 )
 predictions.axhline(1, color="tab:red", linewidth=1, label="the larger target")
-predictions.set(xlabel="width", ylabel="mean first prediction", xticks=widths, xticklabels=widths)
+predictions.set(
+    xlabel="width", ylabel="mean first prediction", xticks=widths, xticklabels=widths
+)
 predictions.set_title("wide networks first predict too much")
 predictions.minorticks_off()
 predictions.legend()
@@ -327,7 +333,9 @@ def fates(settings):
     with np.errstate(over="ignore"):  # some networks end just short of diverging
         for setting, group in settings.items():
             trained = [network for network in group if getattr(network, "n_iter_", 0) == 100]
-            dead = np.mean([dead_fraction(network) for network in trained]) if trained else np.nan
+            dead = (
+                np.mean([dead_fraction(network) for network in trained]) if trained else np.nan
+            )
             found[setting] = sum(map(collapses, trained)), len(group) - len(trained), dead
     return found
 
@@ -398,18 +406,25 @@ def mean_prediction(network):
 
 def prediction_after_a_step(network):
     """The same once a copy of the network has made one step, on the first minibatch."""
-    one_step = copy.deepcopy(network).set_params(warm_start=False)  # it would ask for both classes
+    one_step = copy.deepcopy(network).set_params(
+        warm_start=False
+    )  # it would ask for both classes
     return mean_prediction(one_step.partial_fit(X[:100], y[:100]))
 
 
 networks = {
-    (name, rate): [start_from(list(map(change, initial_kernels(20, seed))), rate) for seed in seeds]
+    (name, rate): [
+        start_from(list(map(change, initial_kernels(20, seed))), rate) for seed in seeds
+    ]
     for name, change in kinds.items()
     for rate in rates
 }
-before = {setting: np.mean([*map(mean_prediction, group)]) for setting, group in networks.items()}
+before = {
+    setting: np.mean([*map(mean_prediction, group)]) for setting, group in networks.items()
+}
 after = {
-    setting: np.mean([*map(prediction_after_a_step, group)]) for setting, group in networks.items()
+    setting: np.mean([*map(prediction_after_a_step, group)])
+    for setting, group in networks.items()
 }
 fate = fates(networks)
 
