@@ -189,7 +189,7 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter
         for i in alone:
             with noting_errors(i):
                 # Ctrl-C ends all fits here; a single fit would keep what it had reached.
-                _fit_alone(estimators[i], inputs[i], interrupts_raise=True)
+                _fit_alone(estimators[i], inputs[i], True, may_reach_max_iter)
                 if trained is not None:
                     trained(estimators[i], None)
     return errors

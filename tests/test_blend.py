@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.dummy import DummyRegressor
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import (
     accuracy_score,
@@ -33,6 +33,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.core.host import training
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
+from skdense.ensemble.ends import out_of_fold
 
 SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03}
 NETWORKS = CrossFitClassifier(LowLevelMLPClassifier((8,), **SETTINGS), cv=3, random_state=0)
@@ -277,8 +278,11 @@ def test_what_has_no_out_of_fold_predictions_is_refused(cancer):
         BlendClassifier([("a", LINEAR), ("a", BAYES)]).fit(*cancer)
     with pytest.raises(ValueError, match=r"got the names \['verbose'\]"):
         BlendClassifier([("verbose", LINEAR)]).fit(*cancer)
-    with pytest.raises(ValueError, match="at least one model"):
-        BlendClassifier([]).fit(*cancer)
+    for estimators in ([], [LINEAR], [("a", LINEAR, 1)], [(1, LINEAR)]):
+        with pytest.raises(
+            ValueError, match=r"must be a list of \(name, model\) with at least one model"
+        ):
+            BlendClassifier(estimators).fit(*cancer)
 
 
 def test_a_fit_that_fails_leaves_the_last_one(cancer):
@@ -337,3 +341,38 @@ def test_the_networks_of_all_models_train_together(monkeypatch):
     for name, model in named:
         alone = clone(model).fit(X, y)
         assert_allclose(blend.named_estimators_[name].oof_prediction_, alone.oof_prediction_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [-1e6, 1e9])
+def test_weights_do_not_depend_on_the_mean_of_the_target(offset):
+    X, y = (scale(part) for part in load_diabetes(return_X_y=True))
+    constant = CrossFitRegressor(DummyRegressor(), cv=4, random_state=0)
+    blend = BlendRegressor([("constant", constant), ("linear", RIDGE)]).fit(X, y)
+    shifted = BlendRegressor([("constant", constant), ("linear", RIDGE)]).fit(X, y + offset)
+    assert_allclose(shifted.weights_, blend.weights_, atol=0.01)
+
+
+def test_the_quantile_of_gradient_boosting_is_its_alpha():
+    X, y = load_diabetes(return_X_y=True)
+    trees = GradientBoostingRegressor(loss="quantile", alpha=0.9, n_estimators=20, random_state=0)
+    models = [(name, CrossFitRegressor(trees, cv=3, random_state=i)) for i, name in enumerate("ab")]
+    blend = BlendRegressor(models).fit(X, y)
+
+    def loss(weight):
+        outputs = [model.oof_prediction_ for model in blend.estimators_]
+        return mean_pinball_loss(y, weight * outputs[0] + (1 - weight) * outputs[1], alpha=0.9)
+
+    assert loss(blend.weights_[0]) <= min(map(loss, np.linspace(0, 1, 11))) * 1.001
+
+
+def test_a_transformed_target_may_be_positive_where_the_target_is_not():
+    X, y = (scale(part) for part in load_diabetes(return_X_y=True))
+    trees = HistGradientBoostingRegressor(loss="poisson", max_iter=20)
+    shift = {"func": lambda y: y + 9, "inverse_func": lambda y: y - 9}
+    models = [
+        ("outside", TransformedTargetRegressor(CrossFitRegressor(trees, cv=3), **shift)),
+        ("inside", CrossFitRegressor(TransformedTargetRegressor(trees, **shift), cv=3)),
+    ]
+    blend = BlendRegressor(models).fit(X, y)
+    best = max(r2_score(y, out_of_fold(model)) for model in blend.estimators_)
+    assert blend.oof_score_ >= best

@@ -1,6 +1,7 @@
 """Tests of the out-of-fold ensembles."""
 
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,12 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
     cross_val_predict,
 )
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
 from sklearn.svm import LinearSVC
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
@@ -114,6 +117,38 @@ def test_the_temperature_is_the_most_probable_of_the_out_of_fold_log_loss_and_a_
     )
     predicted = ensemble.classes_[ensemble.oof_probabilities_.argmax(axis=1)]
     assert ensemble.oof_score_ == accuracy_score(y, predicted)
+
+
+@pytest.mark.parametrize("weight", [1 / 150, 1])
+def test_equal_weights_that_are_shares_leave_the_temperature_as_it_is(iris, weight):
+    X, y = iris
+    plain, weighted = (
+        CrossFitClassifier(GaussianNB(), cv=3, random_state=0).fit(X, y, sample_weight)
+        for sample_weight in (None, np.full(150, weight))
+    )
+    assert plain.temperature_ > 1.2
+    assert_allclose(weighted.temperature_, plain.temperature_, rtol=1e-4)
+
+
+def test_no_member_warns_of_max_iter_whether_verbose_or_not(iris):
+    network = clone(CLASSIFIER).set_params(max_iter=3, learning_rate_init=0.001)
+    for verbose in (False, True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            CrossFitClassifier(network.set_params(verbose=verbose), cv=2).fit(*iris)
+
+
+def test_trees_whose_fold_has_one_class_know_only_that(iris):
+    X, y = iris
+    halves = CrossFitClassifier(HistGradientBoostingClassifier(max_iter=5), cv=KFold(2))
+    probabilities = halves.fit(X[:100], y[:100]).predict_proba(X)
+    assert_allclose(probabilities, 0.5, atol=1e-3)
+
+
+def test_an_unknown_loss_is_the_usual_error_with_a_scaled_target():
+    X, y = load_diabetes(return_X_y=True)
+    with pytest.raises(InvalidParameterError, match="'loss' parameter of LowLevelMLPRegressor"):
+        CrossFitRegressor(LowLevelMLPRegressor(loss="mse"), scale_y=True).fit(X, y)
 
 
 def test_a_sample_held_out_twice_has_the_mean_and_one_never_held_out_has_none(iris):

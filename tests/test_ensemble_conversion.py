@@ -124,3 +124,26 @@ def test_a_temperature_has_no_place_in_other_models(classes):
     silu = clone(CLASSIFIERS).set_params(estimator__activation="silu").fit(*classes)
     with pytest.raises(ValueError, match="MLPClassifier cannot represent this model"):
         silu.to_sklearn()
+
+
+def test_what_no_voting_estimator_can_be_is_refused(classes, numbers):
+    X, y = numbers
+    two = CrossFitRegressor(Ridge(), cv=3).fit(X, np.c_[y, 2 * y])
+    with pytest.raises(ValueError, match="one number for each sample, but this model predicts 2"):
+        two.to_sklearn()
+    nested = CrossFitClassifier(TREES, cv=3, random_state=0).fit(*classes)
+    with pytest.raises(ValueError, match="can take the ensemble's temperature"):
+        nested.to_sklearn()
+
+
+def test_a_converted_model_shares_nothing_with_the_model(numbers):
+    X, y = numbers
+    steps = make_pipeline(StandardScaler(), CrossFitRegressor(Ridge(), cv=3))
+    blend = BlendRegressor([("a", TransformedTargetRegressor(steps, transformer=StandardScaler()))])
+    theirs = blend.fit(X, y).to_sklearn()
+    before = theirs.predict(X)
+    model = blend.named_estimators_.a
+    model.transformer_.mean_ += 100
+    model.regressor_[0].mean_ += 100
+    model.regressor_[1].estimators_[0].coef_ += 100
+    assert_array_equal(theirs.predict(X), before)

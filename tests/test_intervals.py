@@ -145,3 +145,23 @@ def test_several_outputs_are_scaled_each_by_itself(diabetes):
 def test_the_y_of_what_is_no_network_is_not_scaled(diabetes):
     with pytest.raises(TypeError, match=r"scale_y=True takes a LowLevelMLPRegressor, got LinearReg"):
         clone(LINEAR).set_params(scale_y=True).fit(*diabetes)
+
+
+@pytest.mark.parametrize("weight", [1, 3, 1 / 40])
+def test_quantiles_with_equal_weights_are_at_least_as_wide_as_without(weight):
+    X, y = lines(40, np.ones_like)
+    plain = clone(LINEAR).fit(X, y).predict(X, quantiles=NINETY)
+    weighted = clone(LINEAR).fit(X, y, sample_weight=np.full(40, weight)).predict(X, quantiles=NINETY)
+    if weight == 3:  # as many samples as 120
+        assert (np.ptp(weighted, axis=1) <= np.ptp(plain, axis=1) + 1e-9).all()
+    else:
+        assert_allclose(weighted, plain)
+
+
+def test_the_highest_and_lowest_prediction_may_have_no_weight():
+    X, y = lines(40, np.ones_like)
+    predictions = clone(LINEAR).fit(X, y).oof_prediction_
+    weights = np.ones(40)
+    weights[[predictions.argmin(), predictions.argmax()]] = 0
+    model = clone(LINEAR).fit(X, y, sample_weight=weights)
+    assert np.isfinite(model.predict(X, quantiles=NINETY)).all()

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from scipy.special import huber
 from sklearn.base import clone
+from sklearn.model_selection import KFold
 
 from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.ensemble.ends import out_of_fold
@@ -208,6 +209,8 @@ def test_errors_name_the_column(to):
         encoder().fit(np.arange(3)[:, None] * 1j)
     with pytest.raises(TypeError, match="toarray"):
         encoder().fit(csr_array(np.eye(3)))
+    with pytest.raises(TypeError, match=r"got a LazyFrame; use X\.collect\(\)"):
+        encoder().fit(polars.DataFrame({"a": range(3)}).lazy())
     with pytest.raises(ValueError, match="'age' 2 times"):
         encoder().fit(pd.DataFrame(np.eye(3), columns=["age", "town", "age"]))
 
@@ -224,6 +227,38 @@ def test_a_fitted_table_may_come_with_other_types():
     columns = encoder().fit(X)
     other = X.astype({"n": str, "m": "Int64", "c": "category"})
     assert_array_equal(columns.transform(other), columns.transform(X))
+
+
+@pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
+@pytest.mark.parametrize("in_fit", [[1, 2, 3], [1.0, 2.0, 3.0], ["1", "2", "a"]])
+def test_a_category_is_the_same_as_an_int_a_float_and_a_string(in_fit, to):
+    X = pd.DataFrame({"c": pd.Categorical(in_fit * 9)})
+    columns = encoder().fit(X)
+    expected = columns.transform(X[:2])
+    for values in ([1, 2], [1.0, 2.0], ["1", "2"]):
+        assert_array_equal(columns.transform(to({"c": values})), expected)
+    one_missing = columns.transform(to({"c": [1.0, None]}))  # so the column is one of floats
+    assert_array_equal(one_missing[0], expected[0])
+    as_category = pd.DataFrame({"c": pd.Categorical([1.0, np.nan])})
+    assert_array_equal(columns.transform(as_category), one_missing)
+
+
+@pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
+@pytest.mark.parametrize("fitted", [pd.DataFrame, polars.DataFrame])
+@pytest.mark.parametrize("name", ["datetime", "timedelta", "date_string", "category"])
+def test_a_column_may_be_missing_in_all_rows_to_predict(name, fitted, to):
+    X = fitted({name: COLUMNS[name][0] * 5})
+    columns = encoder().fit(X)
+    written = columns.transform(to({name: [None, None]}))
+    known = columns.transform(fitted({name: [COLUMNS[name][0][0], None]}))
+    assert_array_equal(written, known[[1, 1]])
+
+
+def test_duplicate_names_of_what_is_written_are_told_apart():
+    X = pd.DataFrame({"s": ["x", "y", None] * 20, "s_x": range(60), "s__missing": range(60)})
+    names = encoder().fit(X).get_feature_names_out()
+    assert len(set(names)) == len(names) == 5
+    assert {"s_x", "s__missing"} < set(names)
 
 
 def test_the_seconds_of_a_timestamp_are_kept():
@@ -335,6 +370,22 @@ def test_trees_are_left_out_where_they_cannot_help():
     assert not has_trees(make_tabular_regressor(), np.zeros((11, 2)))
     assert not has_trees(make_tabular_regressor(), np.zeros(100_000))
     assert not has_trees(make_tabular_regressor(loss="huber"), np.arange(11))
+    alone = make_tabular_classifier().set_params(ensemble__plain="drop", ensemble__ramps="drop")
+    assert has_trees(alone, np.arange(11))
+
+
+def test_a_class_may_have_one_sample(table):
+    X, _ = table
+    with pytest.warns(UserWarning, match="least populated class"):
+        model = classifier().fit(X, np.arange(N) == 7)
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+
+
+def test_folds_may_be_given_as_an_iterator(table):
+    X, score = table
+    model = make_tabular_regressor(random_state=0, cv=KFold(2).split(X), **SMALL).fit(X, score)
+    expected = make_tabular_regressor(random_state=0, cv=KFold(2), **SMALL).fit(X, score)
+    assert_array_equal(model.predict(X), expected.predict(X))
 
 
 def test_networks_see_as_many_rows_unless_epochs_would_be_too_few_or_too_many():

@@ -66,10 +66,10 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         return self
 
     def _check_estimators(self):
-        names = [name for name, _ in self.estimators]
+        names = [pair[0] for pair in self.estimators if isinstance(pair, tuple | list)]
         taken = self.get_params(deep=False)
-        valid = all("__" not in name and name not in taken for name in names)
-        if not self._kept() or len(set(names)) < len(names) or not valid:
+        valid = all(isinstance(name, str) and "__" not in name and name not in taken for name in names)
+        if not self._kept() or len(self._named()) < len(self.estimators) or not valid:
             raise ValueError(
                 "estimators must be a list of (name, model) with at least one model that is not 'drop' "
                 f"and distinct names without '__' that are not among {list(taken)}, got the names "

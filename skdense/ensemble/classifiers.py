@@ -176,7 +176,8 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         """A model's log-probabilities of all classes; its fold may have lacked some of them."""
         if isinstance(model, BaseLowLevelMLP):
             return model.predict_log_proba(X)  # from the logits, so that none is -inf
-        known = model.predict_proba(X)
+        # Boosted trees that know only one class have a second column.
+        known = model.predict_proba(X)[:, : len(model.classes_)]
         probabilities = np.zeros((len(known), len(self.classes_)))
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = known
         return as_logs(probabilities)
@@ -189,7 +190,7 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         def log_loss(temperature):
             return -np.average(log_likelihoods(temperature, outputs, labels), weights=weight[rows])
 
-        self.temperature_ = learn_temperature(log_loss, weight[rows].sum())
+        self.temperature_ = learn_temperature(log_loss, weight[rows])
         outputs = probabilities_at(self.temperature_, outputs)
         self.oof_probabilities_, seen = mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
@@ -305,7 +306,7 @@ class BlendClassifier(_Classifier, BaseBlend):
             return log_loss(self._mean(np.exp(log_likelihoods(temperature, p, labels)) for p in logs))
 
         self.temperature_ = 1.0
-        self._divide_logits(learn_temperature(log_loss_at, weight.sum()))
+        self._divide_logits(learn_temperature(log_loss_at, weight))
         predicted = self.oof_probabilities_[seen].argmax(axis=1)
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
 

@@ -21,14 +21,19 @@ def voting(ensemble, models, weights=None):
             weights=weights,
             flatten_transform=False,  # skl2onnx takes no other
         )
-        vote.classes_ = ensemble.classes_
         vote.le_ = LabelEncoder().fit(ensemble.classes_)
+        vote.classes_ = vote.le_.classes_
+    elif ensemble.oof_prediction_.ndim > 1:
+        raise ValueError(
+            "scikit-learn's VotingRegressor predicts one number for each sample, but this model "
+            f"predicts {ensemble.oof_prediction_.shape[1]}; convert its members one by one"
+        )
     else:
         vote = VotingRegressor(list(models.items()), weights=weights)
     vote.estimators_ = list(models.values())
     vote.named_estimators_ = Bunch(**models)
     if hasattr(ensemble, "feature_names_in_"):
-        vote.feature_names_in_ = ensemble.feature_names_in_
+        vote.feature_names_in_ = ensemble.feature_names_in_.copy()
     return vote
 
 
@@ -41,20 +46,19 @@ def converted(model, temperature=1):
     if isinstance(model, Pipeline):
         *steps, (name, last) = model.steps
         model = copy(model)
-        model.steps = [*steps, (name, converted(last, temperature))]
+        model.steps = [*deepcopy(steps), (name, converted(last, temperature))]
         return model
     if isinstance(model, TransformedTargetRegressor):
         model = copy(model)
         model.regressor = model.regressor_ = converted(model.regressor_)
+        model.transformer_ = deepcopy(model.transformer_)
         return model
     if isinstance(model, BaseLowLevelMLP):
         model = model.to_sklearn()
         model.coefs_[-1] /= temperature
         model.intercepts_[-1] /= temperature
         return model
-    if hasattr(model, "to_sklearn"):
-        return model.to_sklearn()
-    model = deepcopy(model)
+    model = model.to_sklearn() if hasattr(model, "to_sklearn") else deepcopy(model)
     if isinstance(model, HistGradientBoostingClassifier):
         _divide_leaves(model, temperature)
     elif temperature != 1:

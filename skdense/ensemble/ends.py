@@ -16,6 +16,13 @@ def last_of(model):
             return model
 
 
+def transforms_y(model):
+    """Whether the ensemble at the end of a model is fitted to a transformed y."""
+    if isinstance(model, Pipeline):
+        return transforms_y(model.steps[-1][1])
+    return isinstance(model, TransformedTargetRegressor)
+
+
 def out_of_fold(model):
     """The out-of-fold predictions of a fitted regressor, in the units of y."""
     if isinstance(model, Pipeline):

@@ -30,18 +30,20 @@ def learn_errors(y, predictions, weights):
 
 
 def _learn_errors(y, predictions, weights):
-    """Errors and their weights or None; then predictions, in order, and the spread there."""
+    """Errors, in order, and their levels; then predictions, in order, and the spread there."""
     errors = y - predictions
     absolute = np.abs(errors)
     least = _LEAST_SPREAD * np.average(absolute, weights=weights)
     centered = predictions - np.average(predictions, weights=weights)
     rises = np.average(centered * absolute, weights=weights) >= 0
-    level = IsotonicRegression(increasing=bool(rises)).fit(predictions, absolute, weights)
-    plain = errors, weights, np.zeros(1), np.ones(1)
+    level = IsotonicRegression(increasing=bool(rises), out_of_bounds="clip")
+    level.fit(predictions, absolute, weights)
+    plain = *_in_order(errors, weights), np.zeros(1), np.ones(1)
     if least == 0:
         return plain
     spread = level.predict(predictions) + least
-    scaled = errors / spread, weights, level.X_thresholds_, level.y_thresholds_ + least
+    errors, levels = _in_order(errors / spread, weights)
+    scaled = errors, levels, level.X_thresholds_, level.y_thresholds_ + least
 
     def loss(learned):
         quantiles = predict_quantiles([learned], predictions, _COMPARED)
@@ -53,6 +55,20 @@ def _learn_errors(y, predictions, weights):
     return min(plain, scaled, key=loss)
 
 
+def _in_order(errors, weights):
+    """The errors in order, and of which level each of them is the quantile.
+
+    A new error is equally likely in each gap between two of n errors: the i-th is of the level
+    i / (n + 1), as by the method "weibull" of `numpy.quantile`. Weights are as for the temperature.
+    """
+    weights = np.ones(len(errors)) if weights is None else weights
+    order = np.argsort(errors)
+    order = order[weights[order] > 0]
+    n_samples = max(weights.sum(), len(order))
+    shares = np.cumsum(weights[order]) / weights.sum()
+    return errors[order], shares * n_samples / (n_samples + 1)
+
+
 def predict_quantiles(learned, predictions, quantiles):
     """The quantiles around predictions, on a last axis if there are several."""
     quantiles = np.asarray(quantiles, dtype=float)
@@ -61,12 +77,7 @@ def predict_quantiles(learned, predictions, quantiles):
     predicted = np.empty(predictions.shape + quantiles.shape)
     columns = predictions.reshape(len(predictions), -1).T
     views = predicted.reshape(len(predictions), len(columns), quantiles.size)
-    for i, (errors, weights, levels, spreads) in enumerate(learned):
-        if weights is None:
-            # By this method a new error is equally likely in each gap between two of the errors.
-            error_quantiles = np.quantile(errors, quantiles, method="weibull")
-        else:
-            error_quantiles = np.quantile(errors, quantiles, weights=weights, method="inverted_cdf")
-        spread = np.interp(columns[i], levels, spreads)
-        views[:, i] = columns[i][:, None] + np.outer(spread, error_quantiles)
+    for i, (errors, levels, *spread_of) in enumerate(learned):
+        spread = np.interp(columns[i], *spread_of)
+        views[:, i] = columns[i][:, None] + np.outer(spread, np.interp(quantiles, levels, errors))
     return predicted

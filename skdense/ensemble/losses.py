@@ -11,7 +11,7 @@ from sklearn.metrics import (
     mean_squared_error,
 )
 
-from skdense.ensemble.ends import last_of
+from skdense.ensemble.ends import last_of, transforms_y
 
 
 def common_loss(models):
@@ -19,7 +19,7 @@ def common_loss(models):
 
     It takes y, predictions and `sample_weight`, of one output.
     """
-    named = {_loss_of(last) for model in models for last in _ensembles(last_of(model))}
+    named = {loss for model in models for loss in _losses_of(model)}
     loss, parameters = named.pop() if len(named) == 1 else ("squared_error", ())
     return partial(_LOSSES.get(loss, mean_squared_error), **dict(parameters))
 
@@ -40,21 +40,29 @@ _LOSSES = {
 }
 
 
-def _ensembles(last):
-    """The ensembles of a blend, or the ensemble itself."""
-    if not hasattr(last, "estimators"):
-        return [last]
-    return [one for model in last.estimators_ for one in _ensembles(last_of(model))]
+def _losses_of(model):
+    """The losses of the ensembles in a blend, or of the ensemble at a model's end."""
+    last = last_of(model)
+    if hasattr(last, "estimators"):
+        losses = [loss for one in last.estimators_ for loss in _losses_of(one)]
+    else:
+        losses = [_loss_of(last)]
+    return [_of_y_itself(loss, model) for loss in losses]
 
 
 def _loss_of(ensemble):
     """The name of the loss, which networks and scikit-learn's trees share, and its parameters."""
     given = last_of(ensemble.estimator).get_params(deep=False)
     loss, parameters = given.get("loss"), {}
-    if loss == "quantile":
-        parameters = {"alpha": given["quantile"]}
+    if loss == "quantile":  # GradientBoostingRegressor calls it alpha
+        parameters = {"alpha": given.get("quantile", given.get("alpha"))}
     elif loss == "huber" and "delta" in given:
         parameters = {"delta": given["delta"], "scaled": ensemble.scale_y}
     elif loss == "huber":  # GradientBoostingRegressor finds its delta anew in each iteration
         loss = "squared_error"
-    return loss, tuple(parameters.items())
+    return _of_y_itself((loss, tuple(parameters.items())), ensemble.estimator)
+
+
+def _of_y_itself(loss, model):
+    """The loss, or the squared error for the Poisson deviance of a transformed y: y may be negative."""
+    return ("squared_error", ()) if loss[0] == "poisson" and transforms_y(model) else loss

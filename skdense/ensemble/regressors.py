@@ -2,7 +2,7 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin, is_regressor
-from sklearn.metrics import r2_score
+from sklearn.metrics import mean_poisson_deviance, r2_score
 from sklearn.model_selection import GroupKFold, KFold
 
 from skdense.base import BaseLowLevelMLP
@@ -256,8 +256,11 @@ class BlendRegressor(_Regressor, BaseBlend):
         seen = self._seen(outputs)
         weight = None if sample_weight is None else sample_weight[seen]
         y = y[seen]
-        loss, columns = common_loss(self.estimators_), y.reshape(len(y), -1).T
-        predicted = outputs[:, seen].reshape(len(outputs), len(y), -1).transpose(2, 0, 1)
+        loss = common_loss(self.estimators_)
+        # All losses but this one depend on differences only, which are precise around zero.
+        center = 0 if loss.func is mean_poisson_deviance else y.mean(axis=0)
+        columns = (y - center).reshape(len(y), -1).T
+        predicted = (outputs[:, seen] - center).reshape(len(outputs), len(y), -1).transpose(2, 0, 1)
 
         def losses(weights):
             both = zip(columns, predicted, strict=True)

@@ -12,7 +12,8 @@ def scale_of(network, y, sample_weight):
     can be stretched only: y gets mean 1.
     """
     mean = np.average(y, axis=0, weights=sample_weight)
-    if LOSSES["numbers"][network.loss].output == "exp":
+    record = LOSSES["numbers"].get(network.loss)  # None is an error of the fit to come
+    if record is not None and record.output == "exp":
         return np.zeros_like(mean), np.where(mean > 0, mean, 1)
     deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=sample_weight))
     return mean, np.where(deviation > 0, deviation, 1)

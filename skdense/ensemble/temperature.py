@@ -43,11 +43,16 @@ def as_logs(probabilities):
     return np.log(np.maximum(probabilities, np.finfo(float).eps))
 
 
-def learn_temperature(log_loss, weight):
-    """The most probable temperature, from its mean log-loss, a function, and the samples' weight."""
+def learn_temperature(log_loss, weights):
+    """The most probable temperature, from its mean log-loss, a function, and the samples' weights.
+
+    A weight is the number of times that a sample counts against the prior; weights whose mean is less
+    than 1 are only shares, and each sample counts once.
+    """
+    n_samples = max(weights.sum(), np.count_nonzero(weights))
 
     def objective(u):
-        return log_loss(np.exp(u)) + (u / _PRIOR) ** 2 / (2 * weight)
+        return log_loss(np.exp(u)) + (u / _PRIOR) ** 2 / (2 * n_samples)
 
     best = minimize_scalar(objective, bounds=_LOG_TEMPERATURES, method="bounded")
     return float(np.exp(best.x))

@@ -14,10 +14,11 @@ from skdense.fit.trainer import active_trainer, is_stopped
 from skdense.fit.workers import warn_in_a_worker
 
 
-def fit_estimator(estimator, given, interrupts_raise=False):
+def fit_estimator(estimator, given, interrupts_raise=False, may_reach_max_iter=False):
     """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator.
 
-    Ctrl-C ends the training and keeps what was reached, or raises if interrupts_raise is true.
+    Ctrl-C ends the training and keeps what was reached, or raises if interrupts_raise is true. With
+    may_reach_max_iter there is no warning if `max_iter` is reached.
     """
     warn_in_a_worker()
     lbfgs = estimator.solver == "lbfgs"
@@ -36,7 +37,7 @@ def fit_estimator(estimator, given, interrupts_raise=False):
             _raise_if_stopped()
             if interrupted:
                 _end_interrupted(job, interrupts_raise)
-            attributes = finish(job)
+            attributes = finish(job, may_reach_max_iter)
         finally:
             if tasks:
                 tasks.finish(attributes)

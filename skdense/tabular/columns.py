@@ -95,6 +95,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         written : ndarray of shape (n_samples, n_features_out), of float32
             With NaN for what is missing.
         """
+        _check_type(X)
         validate_data(self, X, skip_check_array=True)
         table = _as_data_frame(X)
         _check_shape(table)
@@ -107,7 +108,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.vectorizer_ = None
         if self._other_dtypes:
             self.vectorizer_ = clone(self.vectorizer)
-            parts.append(self.vectorizer_.fit_transform(table[list(self._other_dtypes)], y))
+            parts.append(self.vectorizer_.fit_transform(_others(table, self._other_dtypes), y))
             names += self.vectorizer_.all_outputs_
             sources += map(self.vectorizer_.output_to_input_.get, self.vectorizer_.all_outputs_)
             _warn_of_ids(table, self.vectorizer_.kind_to_columns_["high_cardinality"])
@@ -122,7 +123,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         varies = np.fmax.reduce(written, axis=0) > np.fmin.reduce(written, axis=0)
         self._kept = np.flatnonzero(varies)
-        self._names_out = np.array(names, dtype=object)[varies]
+        self._names_out = np.array(_distinct(names), dtype=object)[varies]
         _warn_if_unused(self._names, {sources[column] for column in self._kept})
         return self._without_constants(written)
 
@@ -146,14 +147,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             those in `fit`.
         """
         check_is_fitted(self)
+        _check_type(X)
         validate_data(self, X, skip_check_array=True, reset=False)
         table = _as_data_frame(X, self._names)
         parts = [self._shifted(table)]
         if self.vectorizer_ is not None:
-            others = table[list(self._other_dtypes)]
-            if isinstance(others, pd.DataFrame) != self._is_pandas:
-                others = _in_other_library(others)
-            parts.append(self._vectorized(others))
+            if isinstance(table, pd.DataFrame) != self._is_pandas:
+                table = _in_other_library(table[list(self._other_dtypes)])
+            parts.append(self._vectorized(table))
         return self._without_constants(self._with_missing(_side_by_side(parts)))
 
     def get_feature_names_out(self, input_features=None):
@@ -182,8 +183,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def _vectorized(self, table):
         """What the vectorizer writes for columns that are no numbers."""
         try:
-            return self.vectorizer_.transform(table)
-        except (AttributeError, TypeError, ValueError) as error:
+            return self.vectorizer_.transform(_others(table, self._other_dtypes))
+        except Exception as error:  # polars has types of its own
             changed = [
                 f"{name!r} ({dtype} in fit, {table[name].dtype} now)"
                 for name, dtype in self._other_dtypes.items()
@@ -207,10 +208,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _as_data_frame(X, names=None):
-    """X as a DataFrame whose columns have strings as names; one of polars stays one of polars."""
+def _check_type(X):
     if issparse(X):
         raise TypeError("X must be a DataFrame or a dense array, got a sparse X; use X.toarray()")
+    if hasattr(X, "collect"):
+        raise TypeError("X must be a DataFrame or a dense array, got a LazyFrame; use X.collect()")
+
+
+def _as_data_frame(X, names=None):
+    """X as a DataFrame whose columns have strings as names; one of polars stays one of polars."""
     if not hasattr(X, "columns"):
         if np.ndim(X) != 2:
             raise ValueError(f"X must have two dimensions, rows and columns, got {np.ndim(X)}")
@@ -236,6 +242,54 @@ def _in_other_library(table):
 
     known = table.astype(object).where(table.notna(), None)
     return DataFrame({name: known[name].tolist() for name in table.columns}, strict=False)
+
+
+def _others(table, dtypes):
+    """The columns that are no numbers, by names with their dtypes in fit, as the vectorizer gets them.
+
+    So that 1.0 and 1 are the same category, whole numbers are ints: a missing value makes them floats.
+    A column that is missing altogether has the dtype that it had in fit.
+    """
+    if isinstance(table, pd.DataFrame):
+        return pd.DataFrame({name: _of_pandas(table[name], dtypes[name]) for name in dtypes})
+    return type(table)({name: _of_polars(table[name], dtypes[name]) for name in dtypes})
+
+
+def _of_pandas(column, dtype):
+    if column.isna().all():
+        return pd.Series(None, index=column.index, dtype=dtype)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        categories = column.cat.categories
+        if not _are_whole(categories):
+            return column
+        return column.cat.rename_categories(categories.astype(np.int64))
+    return column.astype("Int64") if _are_whole(column.dropna()) else column
+
+
+def _of_polars(column, dtype):
+    from polars import Int64, Series
+
+    if column.null_count() == len(column):
+        return Series(column.name, [None] * len(column), dtype)
+    if not column.dtype.is_float():
+        return column
+    known = column.fill_nan(None)
+    return known.cast(Int64) if _are_whole(known.drop_nulls().to_numpy()) else column
+
+
+def _are_whole(values):
+    """Whether these are floats, and each is a whole number that float64 can tell from the next."""
+    return values.dtype.kind == "f" and bool(((values % 1 == 0) & (abs(values) < 2**53)).all())
+
+
+def _distinct(names):
+    """The names, with underscores at the ends of those that were there before."""
+    distinct = {}
+    for name in names:
+        while name in distinct:
+            name += "_"
+        distinct[name] = None
+    return list(distinct)
 
 
 def _as_float(table, name):

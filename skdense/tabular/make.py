@@ -1,5 +1,7 @@
 """make_tabular_classifier and make_tabular_regressor: Pipelines with a default for tables."""
 
+from collections.abc import Iterator
+
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
@@ -111,10 +113,10 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
     >>> model.predict([[30, "green"]]).shape
     (1,)
     """
-    given = {"random_state": random_state, "verbose": verbose}
+    given = {"cv": _for_all(cv), "random_state": random_state, "verbose": verbose}
     member = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
-    networks = TableCrossFitClassifier(member, cv, **given)
-    trees = TableCrossFitClassifier(HistGradientBoostingClassifier(early_stopping=True), cv, **given)
+    networks = TableCrossFitClassifier(member, **given)
+    trees = TableCrossFitClassifier(HistGradientBoostingClassifier(early_stopping=True), **given)
     return _pipeline(TableBlendClassifier, networks, trees)
 
 
@@ -166,15 +168,20 @@ def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **netwo
     >>> model.predict([[30, "green"]]).shape
     (1,)
     """
-    given = {"random_state": random_state, "verbose": verbose}
+    given = {"cv": _for_all(cv), "random_state": random_state, "verbose": verbose}
     member = LowLevelMLPRegressor(**{**_NETWORK, **network})
-    networks = TableCrossFitRegressor(member, cv, **given, scale_y=True)
+    networks = TableCrossFitRegressor(member, **given, scale_y=True)
     trees = "drop"
     if member.loss in _LOSSES_OF_TREES:
         quantile = member.quantile if member.loss == "quantile" else None
         trees = HistGradientBoostingRegressor(member.loss, quantile=quantile, early_stopping=True)
-        trees = TableCrossFitRegressor(trees, cv, **given)
+        trees = TableCrossFitRegressor(trees, **given)
     return _pipeline(TableBlendRegressor, networks, trees)
+
+
+def _for_all(cv):
+    """The folds for models of all kinds: an iterator of folds would be empty after the first."""
+    return list(cv) if isinstance(cv, Iterator) else cv
 
 
 def _pipeline(blend, networks, trees):

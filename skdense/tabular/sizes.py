@@ -77,11 +77,12 @@ class _WithTrees:
     """For a blend: the model named "trees" is left out where it cannot help."""
 
     def _chosen(self, y):
-        """All models, but no trees for many classes, several numbers to predict or many rows."""
+        """All models, but no trees beside others for many classes, several outputs or many rows."""
         suited = len(y) < _FEWEST_ROWS_WITHOUT_TREES and (
             len(np.unique(y)) <= _MOST_CLASSES if is_classifier(self) else y.ndim == 1
         )
-        return [(name, model) for name, model in super()._chosen(y) if suited or name != "trees"]
+        chosen = super()._chosen(y)
+        return [(name, model) for name, model in chosen if suited or name != "trees"] or chosen
 
 
 class TableBlendClassifier(_WithTrees, BlendClassifier):
