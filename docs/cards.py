@@ -28,7 +28,9 @@ def draw(folder):
         "784 features, 512 + 512 units": "fit, 10000x784, 10 classes, batch 256, (512, 512), 3 epochs",
     }
     ratios = {name: speed[job] for name, job in jobs.items()}
-    bars(folder / "speed.svg", "times as fast as MLPClassifier", ratios, ours=len(ratios))
+    bars(
+        folder / "speed.svg", "times as fast as MLPClassifier", ratios, ours=len(ratios)
+    )
     together = column("search", "ratio")
     jobs = {
         "grid search, small networks": "GridSearchCV, clouds, 8 widths x 5 folds",
@@ -39,7 +41,10 @@ def draw(folder):
     ratios = {name: together[job] for name, job in jobs.items()}
     title = "times as fast as MLPClassifier with n_jobs=2"
     bars(folder / "search.svg", title, ratios, ours=len(ratios))
-    inits = {"kernels of both signs": "glorot_uniform", "kernels of one sign": "uniform"}
+    inits = {
+        "kernels of both signs": "glorot_uniform",
+        "kernels of one sign": "uniform",
+    }
     collapsed = {name: n_collapsed(init) for name, init in inits.items()}
     bars(folder / "collapse.svg", "collapsed networks (of 40)", collapsed)
 
@@ -77,7 +82,9 @@ def bars(path, title, values, ours=1):
     """Draw a bar for each entry; the first ones are ours."""
     figure, axes = plt.subplots(figsize=(4.6, 2.1), layout="constrained")
     colors = [OURS] * ours + [OTHERS] * (len(values) - ours)
-    drawn = axes.barh(list(values), [float(value) for value in values.values()], color=colors)
+    drawn = axes.barh(
+        list(values), [float(value) for value in values.values()], color=colors
+    )
     axes.bar_label(drawn, list(values.values()), padding=4)
     axes.invert_yaxis()
     axes.margins(x=0.15)

@@ -36,7 +36,14 @@ extensions = [
     "mathml",
 ]
 html_math_renderer = "mathml"
-exclude_patterns = ["_build", "_templates", "tutorials", "ko", "conftest.py", "benchmarks/**"]
+exclude_patterns = [
+    "_build",
+    "_templates",
+    "tutorials",
+    "ko",
+    "conftest.py",
+    "benchmarks/**",
+]
 templates_path = ["_templates"]
 default_role = "code"
 

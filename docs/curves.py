@@ -12,7 +12,9 @@ from skdense.core.formulas.schedules import SCHEDULES, SLOWDOWN
 def draw(folder):
     """Draw both pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    with plt.rc_context({"font.size": 12}):  # legible where a picture is 500 pixels wide
+    with plt.rc_context(
+        {"font.size": 12}
+    ):  # legible where a picture is 500 pixels wide
         draw_activations(folder / "activations.svg")
         draw_schedules(folder / "schedules.svg")
 
@@ -21,9 +23,13 @@ def draw_activations(path):
     """Those with a corner or an arc on the left, the three smooth ones on the right, "relu" in both."""
     groups = ["leaky_relu", "elu", "selu"], ["gelu", "silu", "mish"]
     z = np.linspace(-4, 2, 301)
-    figure, panels = plt.subplots(1, 2, figsize=(8, 3.6), sharey=True, layout="constrained")
+    figure, panels = plt.subplots(
+        1, 2, figsize=(8, 3.6), sharey=True, layout="constrained"
+    )
     for axes, names in zip(panels, groups):
-        axes.plot(z, ACTIVATIONS["relu"].array(z.copy()), color="0.6", lw=5, label="relu")
+        axes.plot(
+            z, ACTIVATIONS["relu"].array(z.copy()), color="0.6", lw=5, label="relu"
+        )
         for name, style in zip(names, ("-", "--", ":")):
             axes.plot(z, ACTIVATIONS[name].array(z.copy()), style, lw=2, label=name)
         axes.set_xlabel("z")
@@ -39,7 +45,9 @@ def draw_schedules(path):
     hyper = SimpleNamespace(learning_rate_init=1, power_t=0.5)
     schedules = {
         "constant": np.ones_like(epoch),
-        "invscaling": SCHEDULES["invscaling"].after_epoch(2000 * np.floor(epoch), hyper),
+        "invscaling": SCHEDULES["invscaling"].after_epoch(
+            2000 * np.floor(epoch), hyper
+        ),
         "adaptive, plateaus at 20 and 35": (
             1 / SLOWDOWN ** np.searchsorted([20, 35], epoch, side="right")
         ),
@@ -51,7 +59,9 @@ def draw_schedules(path):
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for (name, rates), style in zip(schedules.items(), (":", "-.", "--", "-", "-")):
         axes.plot(epoch, rates, style, lw=2, label=name)
-    axes.set(xlabel="epoch (max_iter=50, 2000 samples)", ylabel="rate / learning_rate_init")
+    axes.set(
+        xlabel="epoch (max_iter=50, 2000 samples)", ylabel="rate / learning_rate_init"
+    )
     axes.grid(alpha=0.3)
     figure.legend(loc="outside upper center", ncols=3)
     save(figure, path)

@@ -34,7 +34,12 @@ train, validation = next(
 # `early_stopping=True` alone sets random samples aside, of patients that are in the training too. With
 # `X_val` and `y_val` your own samples decide.
 
-settings = {"early_stopping": True, "max_iter": 200, "n_iter_no_change": 20, "random_state": 0}
+settings = {
+    "early_stopping": True,
+    "max_iter": 200,
+    "n_iter_no_change": 20,
+    "random_state": 0,
+}
 by_chance = LowLevelMLPClassifier(**settings).fit(X[train], y[train])
 by_patient = LowLevelMLPClassifier(**settings)
 by_patient.fit(X[train], y[train], X_val=X[validation], y_val=y[validation])
@@ -42,11 +47,17 @@ by_patient.fit(X[train], y[train], X_val=X[validation], y_val=y[validation])
 fig, ax = plt.subplots(layout="constrained")
 for model, label in ((by_chance, "random samples"), (by_patient, "other patients")):
     ax.plot(model.validation_scores_, label=f"validated on {label}")
-ax.set(xlabel="epoch", ylabel="validation accuracy", title="Random samples promise too much")
+ax.set(
+    xlabel="epoch",
+    ylabel="validation accuracy",
+    title="Random samples promise too much",
+)
 ax.legend()
 plt.show()
 print(f"accuracy on random samples: {by_chance.best_validation_score_:.2f}")
-print(f"accuracy for new patients:  {by_chance.score(X[validation], y[validation]):.2f}")
+print(
+    f"accuracy for new patients:  {by_chance.score(X[validation], y[validation]):.2f}"
+)
 
 # %%
 # Callbacks

@@ -25,7 +25,9 @@ X = StandardScaler().fit_transform(X)
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
 weights = [None, {1: 3}, {1: 10}, {1: 30}, "balanced"]
 networks = [
-    LowLevelMLPClassifier((16,), class_weight=weight, early_stopping=True, random_state=0)
+    LowLevelMLPClassifier(
+        (16,), class_weight=weight, early_stopping=True, random_state=0
+    )
     for weight in weights
 ]
 networks = fit_many(networks, X_train, y_train)
@@ -35,13 +37,17 @@ networks = fit_many(networks, X_train, y_train)
 
 predictions = [network.predict(X_test) for network in networks]
 recall = [recall_score(y_test, predicted) for predicted in predictions]
-precision = [precision_score(y_test, predicted, zero_division=0) for predicted in predictions]
+precision = [
+    precision_score(y_test, predicted, zero_division=0) for predicted in predictions
+]
 labels = ["none", "3", "10", "30", "balanced"]
 fig, ax = plt.subplots(layout="constrained")
 ax.plot(labels, recall, "o-", label="recall: rare samples that are found")
 ax.plot(labels, precision, "s-", label="precision: alarms that are right")
 ax.set(
-    xlabel="weight of the rare class", ylim=(0, 1), title="Recall and precision on test samples"
+    xlabel="weight of the rare class",
+    ylim=(0, 1),
+    title="Recall and precision on test samples",
 )
 ax.legend()
 plt.show()

@@ -43,7 +43,9 @@ fig, ax = plt.subplots(layout="constrained")
 ax.plot(X_test, y_test, ".", color="0.7", ms=3, label="test samples")
 ax.fill_between(grid, low, high, alpha=0.3, label="5 % to 95 %")
 ax.plot(grid, median, label="median")
-ax.set(xlabel="x", ylabel="y", title="The interval widens with the spread of the samples")
+ax.set(
+    xlabel="x", ylabel="y", title="The interval widens with the spread of the samples"
+)
 ax.legend(loc="upper left")
 plt.show()
 

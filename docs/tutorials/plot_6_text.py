@@ -24,12 +24,18 @@ from skdense import LowLevelMLPClassifier
 
 
 def docstrings(*modules):
-    """The docstrings of the public names of modules, without the names of the packages."""
+    """The docstrings of the public names of modules, without names of packages."""
     objects = [
-        getattr(module, name) for module in modules for name in dir(module) if name[0] != "_"
+        getattr(module, name)
+        for module in modules
+        for name in dir(module)
+        if name[0] != "_"
     ]
     texts = {each.__doc__ for each in objects if callable(each) and each.__doc__}
-    return [re.sub(r"\b(numpy|np|scipy|stats|special)\b", " ", text) for text in sorted(texts)]
+    return [
+        re.sub(r"\b(numpy|np|scipy|stats|special)\b", " ", text)
+        for text in sorted(texts)
+    ]
 
 
 of_numpy = docstrings(np, np.linalg, np.fft, np.random)
@@ -46,7 +52,8 @@ model = make_pipeline(
 )
 model.fit(train_texts, train_labels)
 X = model[0].transform(train_texts)
-print(f"X: {X.shape[0]} texts, {X.shape[1]} words, {X.nnz / np.prod(X.shape):.1%} not zero")
+share = X.nnz / np.prod(X.shape)
+print(f"X: {X.shape[0]} texts, {X.shape[1]} words, {share:.1%} not zero")
 print(f"accuracy on other texts: {model.score(test_texts, test_labels):.3f}")
 
 # %%
@@ -69,6 +76,7 @@ fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 ax.barh(np.array(words)[order], probabilities[order] - 0.5, left=0.5)
 ax.axvline(0.5, color="k", lw=1)
 ax.set(
-    xlabel="probability of SciPy, for a text of one word", title="Words of NumPy and of SciPy"
+    xlabel="probability of SciPy, for a text of one word",
+    title="Words of NumPy and of SciPy",
 )
 plt.show()

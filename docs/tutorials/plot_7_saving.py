@@ -21,14 +21,17 @@ from sklearn.datasets import load_iris
 from skdense import LowLevelMLPClassifier
 
 X, y = load_iris(return_X_y=True)
-model = LowLevelMLPClassifier((10,), learning_rate_init=0.02, max_iter=100, random_state=0).fit(
-    X, y
-)
+model = LowLevelMLPClassifier(
+    (10,), learning_rate_init=0.02, max_iter=100, random_state=0
+).fit(X, y)
 folder = Path(tempfile.mkdtemp())
 joblib.dump(model, folder / "model.joblib")
 joblib.dump(model.to_sklearn(), folder / "sklearn.joblib")
 print(
-    [f"{path.name}: {path.stat().st_size / 1000:.0f} kB" for path in sorted(folder.iterdir())]
+    [
+        f"{path.name}: {path.stat().st_size / 1000:.0f} kB"
+        for path in sorted(folder.iterdir())
+    ]
 )
 
 # %%
@@ -55,7 +58,10 @@ fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 ax.plot(loaded.loss_curve_)
 ax.axvline(model.n_iter_, color="k", ls="--", label="saved and loaded")
 ax.set(
-    xlabel="epoch", ylabel="training loss", yscale="log", title="Training goes on after loading"
+    xlabel="epoch",
+    ylabel="training loss",
+    yscale="log",
+    title="Training goes on after loading",
 )
 ax.legend()
 plt.show()

@@ -11,7 +11,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier, fit_many
-from skdense.inspection import LossCurveDisplay, UnitActivityDisplay, dead_units, study_seeds
+from skdense.inspection import (
+    LossCurveDisplay,
+    UnitActivityDisplay,
+    dead_units,
+    study_seeds,
+)
 
 X, y = load_digits(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -20,7 +25,13 @@ X_train, X_val, y_train, y_val = train_test_split(X, y, train_size=0.5, random_s
 
 def make_network(**parameters):
     """A network for the digits, trained for 40 epochs by plain gradient descent."""
-    settings = {"solver": "sgd", "momentum": 0, "tol": 0, "max_iter": 40, "random_state": 1}
+    settings = {
+        "solver": "sgd",
+        "momentum": 0,
+        "tol": 0,
+        "max_iter": 40,
+        "random_state": 1,
+    }
     return LowLevelMLPClassifier((32, 32), dtype="float32", **settings | parameters)
 
 
@@ -32,9 +43,13 @@ def make_network(**parameters):
 # off. With one that is too large it jumps, or never gets below the loss of a guess, 2.3.
 
 rates = [0.001, 0.03, 1, 4]
-networks = fit_many([make_network(learning_rate_init=rate) for rate in rates], X_train, y_train)
+networks = fit_many(
+    [make_network(learning_rate_init=rate) for rate in rates], X_train, y_train
+)
 
-display = LossCurveDisplay.from_estimator(networks, name=[f"rate {rate}" for rate in rates])
+display = LossCurveDisplay.from_estimator(
+    networks, name=[f"rate {rate}" for rate in rates]
+)
 display.ax_.set(title="Too small, slow, good and too large a rate", ylim=(0, 3))
 plt.show()
 

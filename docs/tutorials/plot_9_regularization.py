@@ -70,11 +70,15 @@ print(f"{'':14}accuracy: noisy training labels   true ones   validation     log-
 for name, network in networks.items():
     scores = [network.score(X_train, y_noisy), network.score(X_train, y_train)]
     scores += [network.validation_scores_[-1], network.validation_loss_curve_[-1]]
-    print(f"{name:14}{scores[0]:31.3f}{scores[1]:12.3f}{scores[2]:13.3f}{scores[3]:13.3f}")
+    print(
+        f"{name:14}{scores[0]:31.3f}{scores[1]:12.3f}{scores[2]:13.3f}{scores[3]:13.3f}"
+    )
 
 # %%
 
-figure, (losses, accuracies) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+figure, (losses, accuracies) = plt.subplots(
+    1, 2, figsize=(9, 4.2), layout="constrained"
+)
 for name, network in networks.items():
     losses.plot(network.validation_loss_curve_, label=name)
     accuracies.plot(network.validation_scores_, label=name)

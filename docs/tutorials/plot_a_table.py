@@ -36,16 +36,18 @@ table = pd.DataFrame(
     {
         "price": rng.lognormal(3.5, 0.8, n_customers),
         "delay": rng.exponential(3, n_customers),
-        "town": pd.Categorical(rng.choice(towns, n_customers, p=[0.4, 0.3, 0.2, 0.097, 0.003])),
+        "town": pd.Categorical(
+            rng.choice(towns, n_customers, p=[0.4, 0.3, 0.2, 0.097, 0.003])
+        ),
         "channel": pd.Categorical(rng.choice(["online", "shop"], n_customers)),
     }
 )
 pull = (
     4 * table.price.between(20, 50)
     - 3 * (table.delay > 2) * (table.channel == "online")
-    + table.town.map({"Arles": 1, "Bergen": 0, "Cork": -2, "Delft": 0, "Espoo": 0}).astype(
-        float
-    )
+    + table.town.map(
+        {"Arles": 1, "Bergen": 0, "Cork": -2, "Delft": 0, "Espoo": 0}
+    ).astype(float)
     - 1
 )
 comes_back = rng.random(n_customers) < expit(pull)
@@ -62,10 +64,15 @@ X, X_test, y, y_test = train_test_split(table, comes_back, random_state=0)
 numbers = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
 columns = make_column_transformer(
     (numbers, make_column_selector(dtype_include="number")),
-    (OneHotEncoder(handle_unknown="ignore"), make_column_selector(dtype_include="category")),
+    (
+        OneHotEncoder(handle_unknown="ignore"),
+        make_column_selector(dtype_include="category"),
+    ),
 )
 models = {
-    "one network": make_pipeline(columns, LowLevelMLPClassifier(random_state=0, tol=1e-3)),
+    "one network": make_pipeline(
+        columns, LowLevelMLPClassifier(random_state=0, tol=1e-3)
+    ),
     "boosted trees": HistGradientBoostingClassifier(random_state=0),
     "make_tabular_classifier": make_tabular_classifier(random_state=0),
 }
@@ -88,9 +95,8 @@ for name, model in models.items():
 ensemble = models["make_tabular_classifier"].named_steps["ensemble"]
 for (name, _), weight in zip(ensemble.estimators, ensemble.weights_, strict=True):
     print(f"weight of {name!r}: {weight:.2f}")
-print(
-    f"out-of-fold accuracy {ensemble.oof_score_:.3f}, temperature {ensemble.temperature_:.2f}"
-)
+print(f"out-of-fold accuracy {ensemble.oof_score_:.3f}")
+print(f"temperature {ensemble.temperature_:.2f}")
 networks = ensemble.named_estimators_["plain"].estimators_
 kept = [1 + int(np.argmin(network.validation_loss_curve_)) for network in networks]
 print(f"epochs kept: {kept}, of {networks[0].max_iter}")
@@ -103,6 +109,12 @@ print(f"epochs kept: {kept}, of {networks[0].max_iter}")
 
 figure, axis = plt.subplots(figsize=(5, 4.5), layout="constrained")
 for name, model in models.items():
-    CalibrationDisplay.from_estimator(model, X_test, y_test, n_bins=6, name=name, ax=axis)
-axis.set(xlabel="predicted probability", ylabel="fraction that came back", title="Calibration")
+    CalibrationDisplay.from_estimator(
+        model, X_test, y_test, n_bins=6, name=name, ax=axis
+    )
+axis.set(
+    xlabel="predicted probability",
+    ylabel="fraction that came back",
+    title="Calibration",
+)
 plt.show()

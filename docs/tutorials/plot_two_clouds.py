@@ -70,7 +70,10 @@ def make_network(width=2, **changes):
 def report(network, epochs):
     """Print the loss and the accuracy of some epochs."""
     for epoch in epochs:
-        loss, accuracy = network.loss_curve_[epoch - 1], network.accuracy_curve_[epoch - 1]
+        loss, accuracy = (
+            network.loss_curve_[epoch - 1],
+            network.accuracy_curve_[epoch - 1],
+        )
         print(f"epoch {epoch:3d}   loss {loss:.6f}   accuracy {accuracy:.4f}")
 
 
@@ -140,7 +143,9 @@ for seed, accuracy in enumerate(study.score):
 
 once, again = (make_network(random_state=2).fit(X, y) for _ in range(2))
 print("same losses:    ", once.loss_curve_ == again.loss_curve_)
-print("same parameters:", all((a == b).all() for a, b in zip(once.coefs_, again.coefs_)))
+print(
+    "same parameters:", all((a == b).all() for a, b in zip(once.coefs_, again.coefs_))
+)
 
 # %%
 # What a collapsed network looks like
@@ -173,7 +178,9 @@ for name, network in [("sound", sound), ("collapsed", collapsed)]:
     outputs = network.predict_proba(X)[:, 1]
     print(f"{name}: outputs from {outputs.min():.4f} to {outputs.max():.4f}")
     for layer, values in enumerate(hidden_values(network, X), start=1):
-        print(f"  layer {layer}: largest value of each unit {values.max(axis=0).round(3)}")
+        print(
+            f"  layer {layer}: largest value of each unit {values.max(axis=0).round(3)}"
+        )
 
 # %%
 # In the collapsed network both units of the second layer are zero for every sample: they are *dead*.
@@ -195,13 +202,17 @@ print(f"output bias, shuffled       {shuffled.intercepts_[-1][0]:.3f}")
 # each minibatch just before its step, and a bias that follows the class just seen is right about 7 of
 # 10 minibatches. ``score`` evaluates one fixed network on all samples, and gives 0.5.
 
-figure, (clouds, accuracies) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+figure, (clouds, accuracies) = plt.subplots(
+    1, 2, figsize=(9, 3.8), layout="constrained"
+)
 surface = plot_clouds(collapsed, clouds)
 figure.colorbar(surface, ax=clouds, label="probability of class 1")
 clouds.set_title("a collapsed network")
 accuracies.plot(sound.accuracy_curve_, label="sound")
 accuracies.plot(collapsed.accuracy_curve_, label="collapsed")
-accuracies.axhline(collapsed.score(X, y), color="gray", linestyle=":", label="collapsed, score")
+accuracies.axhline(
+    collapsed.score(X, y), color="gray", linestyle=":", label="collapsed, score"
+)
 accuracies.set(xlabel="epoch", ylabel="accuracy_curve_", ylim=(0.4, 1.02))
 accuracies.legend(loc="upper right", bbox_to_anchor=(1, 0.92))
 plt.show()
@@ -235,7 +246,9 @@ def first_predictions(width, seed):
     return values
 
 
-first = [np.mean([first_predictions(width, seed) for seed in seeds]) for width in widths]
+first = [
+    np.mean([first_predictions(width, seed) for seed in seeds]) for width in widths
+]
 for width, prediction in zip(widths, first):
     print(f"width {width:2d}   mean first prediction {prediction:6.1f}")
 
@@ -269,17 +282,25 @@ dead = {
 print("dead units of layer 2 after   1 step   10 steps   20 steps")
 for width, fractions in dead.items():
     print(
-        f"width {width:2d}", " " * 18, "".join(f"{fractions[k - 1]:10.0%}" for k in (1, 10, 20))
+        f"width {width:2d}",
+        " " * 18,
+        "".join(f"{fractions[k - 1]:10.0%}" for k in (1, 10, 20)),
     )
 
 # %%
 # A single step kills nearly all units of a wide second layer. In narrower ones some units survive the
 # first ten steps, in which every target is 0, and die when the class changes.
 
-figure, (predictions, deaths) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+figure, (predictions, deaths) = plt.subplots(
+    1, 2, figsize=(9, 3.8), layout="constrained"
+)
 predictions.loglog(widths, first, "o-", label="measured")
 predictions.loglog(
-    widths, 3 * np.square(widths) / 8, ":", color="gray", label=r"$3 w^2 / 8$, its expectation"
+    widths,
+    3 * np.square(widths) / 8,
+    ":",
+    color="gray",
+    label=r"$3 w^2 / 8$, its expectation",
 )
 predictions.axhline(1, color="tab:red", linewidth=1, label="the larger target")
 predictions.set(
@@ -291,7 +312,9 @@ predictions.legend()
 for width, fractions in dead.items():
     deaths.plot(range(1, len(fractions) + 1), fractions, label=f"width {width}")
 deaths.axvline(10.5, color="gray", linewidth=1, linestyle=":")
-deaths.set(xlabel="steps", ylabel="dead units of layer 2", ylim=(0, 1.05), xticks=[1, 10, 20])
+deaths.set(
+    xlabel="steps", ylabel="dead units of layer 2", ylim=(0, 1.05), xticks=[1, 10, 20]
+)
 deaths.set_title("one step kills most of their units")
 deaths.legend(loc="center right")
 plt.show()
@@ -324,7 +347,7 @@ def collapses(network):
 
 
 def fates(settings):
-    """How many networks of each setting collapse and diverge, and the fraction of dead units."""
+    """How many of each setting collapse and diverge, and the fraction of dead units."""
     try:
         fit_many([network for group in settings.values() for network in group], X, y)
     except ValueError as error:
@@ -332,11 +355,19 @@ def fates(settings):
     found = {}
     with np.errstate(over="ignore"):  # some networks end just short of diverging
         for setting, group in settings.items():
-            trained = [network for network in group if getattr(network, "n_iter_", 0) == 100]
+            trained = [
+                network for network in group if getattr(network, "n_iter_", 0) == 100
+            ]
             dead = (
-                np.mean([dead_fraction(network) for network in trained]) if trained else np.nan
+                np.mean([dead_fraction(network) for network in trained])
+                if trained
+                else np.nan
             )
-            found[setting] = sum(map(collapses, trained)), len(group) - len(trained), dead
+            found[setting] = (
+                sum(map(collapses, trained)),
+                len(group) - len(trained),
+                dead,
+            )
     return found
 
 
@@ -345,7 +376,9 @@ print("collapsed + diverged of", len(seeds), "networks (dead units of layer 2)")
 print(" " * 19 + "".join(f"{f'width {width}':>14}" for width in widths))
 for name in starts:
     cells = [fate[name, width] for width in widths]
-    texts = [f"{collapsed} + {diverged} ({dead:.0%})" for collapsed, diverged, dead in cells]
+    texts = [
+        f"{collapsed} + {diverged} ({dead:.0%})" for collapsed, diverged, dead in cells
+    ]
     print(f"{name:19}" + "".join(f"{text.replace('nan%', '-'):>14}" for text in texts))
 
 # %%
@@ -386,7 +419,9 @@ kinds = {
 }
 rates = [0.1, 0.02]
 fitted = {
-    rate: make_network(20, init="glorot_uniform", learning_rate_init=rate, max_iter=1).fit(X, y)
+    rate: make_network(
+        20, init="glorot_uniform", learning_rate_init=rate, max_iter=1
+    ).fit(X, y)
     for rate in rates
 }
 
@@ -401,7 +436,9 @@ def start_from(kernels, rate):
 
 def mean_prediction(network):
     """The mean output over all samples, not clipped to a probability."""
-    return (hidden_values(network, X)[-1] @ network.coefs_[-1] + network.intercepts_[-1]).mean()
+    return (
+        hidden_values(network, X)[-1] @ network.coefs_[-1] + network.intercepts_[-1]
+    ).mean()
 
 
 def prediction_after_a_step(network):
@@ -420,7 +457,8 @@ networks = {
     for rate in rates
 }
 before = {
-    setting: np.mean([*map(mean_prediction, group)]) for setting, group in networks.items()
+    setting: np.mean([*map(mean_prediction, group)])
+    for setting, group in networks.items()
 }
 after = {
     setting: np.mean([*map(prediction_after_a_step, group)])
