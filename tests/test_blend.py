@@ -278,7 +278,7 @@ def test_what_has_no_out_of_fold_predictions_is_refused(cancer):
         BlendClassifier([("a", LINEAR), ("a", BAYES)]).fit(*cancer)
     with pytest.raises(ValueError, match=r"got the names \['verbose'\]"):
         BlendClassifier([("verbose", LINEAR)]).fit(*cancer)
-    for estimators in ([], [LINEAR], [("a", LINEAR, 1)], [(1, LINEAR)]):
+    for estimators in ([], [LINEAR], [()], [("a", LINEAR, 1)], [(1, LINEAR)]):
         with pytest.raises(
             ValueError, match=r"must be a list of \(name, model\) with at least one model"
         ):

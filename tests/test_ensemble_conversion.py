@@ -144,6 +144,8 @@ def test_a_converted_model_shares_nothing_with_the_model(numbers):
     before = theirs.predict(X)
     model = blend.named_estimators_.a
     model.transformer_.mean_ += 100
+    model.transformer.with_mean = False
+    assert theirs.estimators_[0].transformer.with_mean
     model.regressor_[0].mean_ += 100
     model.regressor_[1].estimators_[0].coef_ += 100
     assert_array_equal(theirs.predict(X), before)

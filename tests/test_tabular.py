@@ -244,14 +244,38 @@ def test_a_category_is_the_same_as_an_int_a_float_and_a_string(in_fit, to):
 
 
 @pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
+@pytest.mark.parametrize("in_fit", [[1.0, 2.5, 3.0], ["1.0", "3.0", "a"]])
+def test_categories_with_fractions_are_known_where_none_of_them_has_one(in_fit, to):
+    X = pd.DataFrame({"c": pd.Categorical(in_fit * 9)})
+    columns = encoder().fit(X)
+    expected = columns.transform(X)[[in_fit.index(in_fit[0]), -1 if in_fit[1] == 2.5 else 1]]
+    for values in ([1, 3], [1.0, 3.0], ["1.0", "3.0"]):
+        assert_array_equal(columns.transform(to({"c": values})), expected)
+    assert_array_equal(columns.transform(pd.DataFrame({"c": pd.Categorical([1.0, 3.0])})), expected)
+
+
+def test_floats_of_pyarrow_may_be_categories():
+    X = pd.DataFrame({"c": pd.Series([1.0, 2.0, 3.0] * 9, dtype="float64[pyarrow]").astype("category")})
+    columns = encoder().fit(X)
+    new = pd.DataFrame({"c": pd.Series([1.0, None], dtype="float64[pyarrow]")})
+    assert_array_equal(columns.transform(new)[0], columns.transform(X)[0])
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+@pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
 @pytest.mark.parametrize("fitted", [pd.DataFrame, polars.DataFrame])
 @pytest.mark.parametrize("name", ["datetime", "timedelta", "date_string", "category"])
-def test_a_column_may_be_missing_in_all_rows_to_predict(name, fitted, to):
+def test_a_column_may_be_missing_in_all_rows_to_predict(name, fitted, to, missing):
     X = fitted({name: COLUMNS[name][0] * 5})
     columns = encoder().fit(X)
-    written = columns.transform(to({name: [None, None]}))
+    written = columns.transform(to({name: [missing, missing]}))
     known = columns.transform(fitted({name: [COLUMNS[name][0][0], None]}))
     assert_array_equal(written, known[[1, 1]])
+
+
+def test_a_column_may_have_the_name_of_a_method():
+    X = pd.DataFrame({"collect": range(9), "columns": range(9)})
+    assert_array_equal(encoder().fit(X).get_feature_names_out(), ["collect", "columns"])
 
 
 def test_duplicate_names_of_what_is_written_are_told_apart():

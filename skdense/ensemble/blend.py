@@ -66,10 +66,10 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         return self
 
     def _check_estimators(self):
-        names = [pair[0] for pair in self.estimators if isinstance(pair, tuple | list)]
         taken = self.get_params(deep=False)
+        names = [p[0] if isinstance(p, tuple | list) and p else p for p in self.estimators]
         valid = all(isinstance(name, str) and "__" not in name and name not in taken for name in names)
-        if not self._kept() or len(self._named()) < len(self.estimators) or not valid:
+        if not self._kept() or len(self._named()) < len(names) or not valid:
             raise ValueError(
                 "estimators must be a list of (name, model) with at least one model that is not 'drop' "
                 f"and distinct names without '__' that are not among {list(taken)}, got the names "
@@ -138,8 +138,9 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If scikit-learn's networks cannot represent one of the members, or if the members of a
-            classifier can take no temperature: networks and a HistGradientBoostingClassifier can.
+            If scikit-learn's networks cannot represent one of the members, if a regressor predicts
+            several numbers for each sample, or if the members of a classifier can take no temperature:
+            networks and a HistGradientBoostingClassifier can.
         """
         check_is_fitted(self)
         weighted = zip(self.named_estimators_.items(), self.weights_, strict=True)

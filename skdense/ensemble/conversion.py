@@ -51,7 +51,7 @@ def converted(model, temperature=1):
     if isinstance(model, TransformedTargetRegressor):
         model = copy(model)
         model.regressor = model.regressor_ = converted(model.regressor_)
-        model.transformer_ = deepcopy(model.transformer_)
+        model.transformer, model.transformer_ = deepcopy((model.transformer, model.transformer_))
         return model
     if isinstance(model, BaseLowLevelMLP):
         model = model.to_sklearn()

@@ -172,8 +172,9 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If scikit-learn's networks cannot represent one of the members, or if the members of a
-            classifier can take no temperature: networks and a HistGradientBoostingClassifier can.
+            If scikit-learn's networks cannot represent one of the members, if a regressor predicts
+            several numbers for each sample, or if the members of a classifier can take no temperature:
+            networks and a HistGradientBoostingClassifier can.
         """
         check_is_fitted(self)
         temperature = getattr(self, "temperature_", 1)

@@ -59,14 +59,15 @@ def _in_order(errors, weights):
     """The errors in order, and of which level each of them is the quantile.
 
     A new error is equally likely in each gap between two of n errors: the i-th is of the level
-    i / (n + 1), as by the method "weibull" of `numpy.quantile`. Weights are as for the temperature.
+    i / (n + 1), as by the method "weibull" of `numpy.quantile`. An error of weight w is w errors, and
+    of the level of the middle one; if the positive weights have a mean below 1, it is scaled to 1.
     """
     weights = np.ones(len(errors)) if weights is None else weights
     order = np.argsort(errors)
     order = order[weights[order] > 0]
-    n_samples = max(weights.sum(), len(order))
-    shares = np.cumsum(weights[order]) / weights.sum()
-    return errors[order], shares * n_samples / (n_samples + 1)
+    n_errors = max(weights.sum(), len(order))
+    counts = weights[order] * (n_errors / weights.sum())
+    return errors[order], (np.cumsum(counts) - counts / 2 + 0.5) / (n_errors + 1)
 
 
 def predict_quantiles(learned, predictions, quantiles):

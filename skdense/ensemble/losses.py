@@ -47,7 +47,7 @@ def _losses_of(model):
         losses = [loss for one in last.estimators_ for loss in _losses_of(one)]
     else:
         losses = [_loss_of(last)]
-    return [_of_y_itself(loss, model) for loss in losses]
+    return [_valid_for_y(loss, model) for loss in losses]
 
 
 def _loss_of(ensemble):
@@ -60,9 +60,12 @@ def _loss_of(ensemble):
         parameters = {"delta": given["delta"], "scaled": ensemble.scale_y}
     elif loss == "huber":  # GradientBoostingRegressor finds its delta anew in each iteration
         loss = "squared_error"
-    return _of_y_itself((loss, tuple(parameters.items())), ensemble.estimator)
+    return _valid_for_y((loss, tuple(parameters.items())), ensemble.estimator)
 
 
-def _of_y_itself(loss, model):
-    """The loss, or the squared error for the Poisson deviance of a transformed y: y may be negative."""
+def _valid_for_y(loss, model):
+    """The loss, but the squared error in the place of a Poisson deviance if y was transformed.
+
+    y itself may be negative.
+    """
     return ("squared_error", ()) if loss[0] == "poisson" and transforms_y(model) else loss

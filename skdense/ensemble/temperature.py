@@ -46,8 +46,8 @@ def as_logs(probabilities):
 def learn_temperature(log_loss, weights):
     """The most probable temperature, from its mean log-loss, a function, and the samples' weights.
 
-    A weight is the number of times that a sample counts against the prior; weights whose mean is less
-    than 1 are only shares, and each sample counts once.
+    A weight is the number of times that a sample counts against the prior. If the positive weights
+    have a mean below 1, they are only shares, and each of their samples counts once.
     """
     n_samples = max(weights.sum(), np.count_nonzero(weights))
 

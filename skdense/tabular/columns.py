@@ -75,7 +75,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             If two columns have the same name, there are fewer than two rows, or all values of each
             column are equal, missing or rare.
         TypeError
-            If X is sparse.
+            If X is sparse or a LazyFrame.
         """
         self.fit_transform(X, y)
         return self
@@ -105,10 +105,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         parts, names, sources = [self._shifted(table)], list(self.numbers_), list(self.numbers_)
         numbers = set(self.numbers_)
         self._other_dtypes = {name: table[name].dtype for name in self._names if name not in numbers}
+        self._fractional = {name for name in self._other_dtypes if _has_fractions(table[name])}
         self.vectorizer_ = None
         if self._other_dtypes:
             self.vectorizer_ = clone(self.vectorizer)
-            parts.append(self.vectorizer_.fit_transform(_others(table, self._other_dtypes), y))
+            parts.append(self.vectorizer_.fit_transform(self._others(table), y))
             names += self.vectorizer_.all_outputs_
             sources += map(self.vectorizer_.output_to_input_.get, self.vectorizer_.all_outputs_)
             _warn_of_ids(table, self.vectorizer_.kind_to_columns_["high_cardinality"])
@@ -145,6 +146,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         ValueError
             If a column is missing or out of order, or has values of a type that cannot be written as
             those in `fit`.
+        TypeError
+            If X is sparse or a LazyFrame.
         """
         check_is_fitted(self)
         _check_type(X)
@@ -183,7 +186,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def _vectorized(self, table):
         """What the vectorizer writes for columns that are no numbers."""
         try:
-            return self.vectorizer_.transform(_others(table, self._other_dtypes))
+            return self.vectorizer_.transform(self._others(table))
         except Exception as error:  # polars has types of its own
             changed = [
                 f"{name!r} ({dtype} in fit, {table[name].dtype} now)"
@@ -193,6 +196,18 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"columns cannot be written as in fit: {error}; columns of changed types: {changed}"
             ) from error
+
+    def _others(self, table):
+        """The columns that are no numbers, as the vectorizer gets them.
+
+        It writes categories as strings, but 1 and 1.0 are the same category: a missing value makes
+        floats of ints. A column that is missing altogether has the dtype that it had in fit.
+        """
+        make, one = type(table), _of_polars
+        if isinstance(table, pd.DataFrame):
+            make, one = pd.DataFrame, _of_pandas
+        items = self._other_dtypes.items()
+        return make({name: one(table[name], dtype, name in self._fractional) for name, dtype in items})
 
     def _with_missing(self, written):
         if not self._nullable:
@@ -211,7 +226,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 def _check_type(X):
     if issparse(X):
         raise TypeError("X must be a DataFrame or a dense array, got a sparse X; use X.toarray()")
-    if hasattr(X, "collect"):
+    if hasattr(type(X), "collect"):
         raise TypeError("X must be a DataFrame or a dense array, got a LazyFrame; use X.collect()")
 
 
@@ -244,46 +259,57 @@ def _in_other_library(table):
     return DataFrame({name: known[name].tolist() for name in table.columns}, strict=False)
 
 
-def _others(table, dtypes):
-    """The columns that are no numbers, by names with their dtypes in fit, as the vectorizer gets them.
+def _has_fractions(column):
+    """Whether a column in fit has a category such as 2.5 or "1.0", so that 1 is to be written 1.0."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.cat.categories
+    elif isinstance(column, pd.Series):
+        column = column if column.dtype.kind == "O" else []
+    for x in column:
+        if isinstance(x, float | np.floating) and not (x != x or _is_whole(x)):
+            return True
+        if isinstance(x, str) and x.endswith(".0") and x[:-2].lstrip("-").isdecimal():
+            return True
+    return False
 
-    So that 1.0 and 1 are the same category, whole numbers are ints: a missing value makes them floats.
-    A column that is missing altogether has the dtype that it had in fit.
-    """
-    if isinstance(table, pd.DataFrame):
-        return pd.DataFrame({name: _of_pandas(table[name], dtypes[name]) for name in dtypes})
-    return type(table)({name: _of_polars(table[name], dtypes[name]) for name in dtypes})
 
-
-def _of_pandas(column, dtype):
+def _of_pandas(column, dtype, is_fractional):
     if column.isna().all():
         return pd.Series(None, index=column.index, dtype=dtype)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        categories = column.cat.categories
-        if not _are_whole(categories):
-            return column
-        return column.cat.rename_categories(categories.astype(np.int64))
-    return column.astype("Int64") if _are_whole(column.dropna()) else column
+    is_category = isinstance(column.dtype, pd.CategoricalDtype)
+    values = column.cat.categories if is_category else column.dropna()
+    if is_fractional and values.dtype.kind in "iu":
+        to = "Float64"
+    elif not is_fractional and values.dtype.kind == "f" and all(map(_is_whole, values)):
+        to = "Int64"
+    else:
+        return column
+    if is_category:
+        return column.cat.rename_categories(values.astype(to.lower()))
+    return column.astype(to)
 
 
-def _of_polars(column, dtype):
-    from polars import Int64, Series
+def _of_polars(column, dtype, is_fractional):
+    from polars import Float64, Int64, Series
 
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
     if column.null_count() == len(column):
         return Series(column.name, [None] * len(column), dtype)
-    if not column.dtype.is_float():
-        return column
-    known = column.fill_nan(None)
-    return known.cast(Int64) if _are_whole(known.drop_nulls().to_numpy()) else column
+    if is_fractional and column.dtype.is_integer():
+        return column.cast(Float64)
+    if not is_fractional and column.dtype.is_float() and all(map(_is_whole, column.drop_nulls())):
+        return column.cast(Int64)
+    return column
 
 
-def _are_whole(values):
-    """Whether these are floats, and each is a whole number that float64 can tell from the next."""
-    return values.dtype.kind == "f" and bool(((values % 1 == 0) & (abs(values) < 2**53)).all())
+def _is_whole(x):
+    """Whether a float is a whole number, and not so large that others round to it."""
+    return x % 1 == 0 and abs(x) < 2**53
 
 
 def _distinct(names):
-    """The names, with underscores at the ends of those that were there before."""
+    """The names; one that has come before gets underscores at its end."""
     distinct = {}
     for name in names:
         while name in distinct:

@@ -321,5 +321,6 @@ class Stack:
         if source is not None:
             in_an_epoch = self.active[k] and self.position > 0
             source.leave(network, self.n_epochs[k] + in_an_epoch)
+        self.lanes[k] = None
         if self.plan.is_large:
-            give_back_freed()  # the orders of its epochs
+            give_back_freed()  # its rows, and the orders of its epochs
