@@ -255,6 +255,7 @@ def test_categories_with_fractions_are_known_where_none_of_them_has_one(in_fit, 
 
 
 def test_floats_of_pyarrow_may_be_categories():
+    pytest.importorskip("pyarrow")
     X = pd.DataFrame({"c": pd.Series([1.0, 2.0, 3.0] * 9, dtype="float64[pyarrow]").astype("category")})
     columns = encoder().fit(X)
     new = pd.DataFrame({"c": pd.Series([1.0, None], dtype="float64[pyarrow]")})
