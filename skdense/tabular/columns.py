@@ -275,7 +275,7 @@ def _has_fractions(column):
 
 def _of_pandas(column, dtype, is_fractional):
     if column.isna().all():
-        return pd.Series(None, index=column.index, dtype=dtype)
+        return pd.Series([None] * len(column), index=column.index, dtype=dtype)
     is_category = isinstance(column.dtype, pd.CategoricalDtype)
     values = column.cat.categories if is_category else column.dropna()
     if is_fractional and values.dtype.kind in "iu":
