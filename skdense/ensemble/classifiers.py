@@ -10,7 +10,7 @@ from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import last_of
-from skdense.ensemble.folds import mean_by_row
+from skdense.ensemble.folds import mean_by_row, n_counted
 from skdense.ensemble.temperature import as_logs, learn_temperature, log_likelihoods, probabilities_at
 from skdense.ensemble.weights import best_weights
 
@@ -185,12 +185,12 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
     def _learn_out_of_fold(self, X, y, sample_weight, held_out):
         rows, outputs = self._held_out(self._log_probabilities, X, held_out)
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
-        labels = np.searchsorted(self.classes_, y[rows])
+        labels, weights = np.searchsorted(self.classes_, y[rows]), weight[rows]
 
         def log_loss(temperature):
-            return -np.average(log_likelihoods(temperature, outputs, labels), weights=weight[rows])
+            return -np.average(log_likelihoods(temperature, outputs, labels), weights=weights)
 
-        self.temperature_ = learn_temperature(log_loss, weight[rows])
+        self.temperature_ = learn_temperature(log_loss, n_counted(weights))
         outputs = probabilities_at(self.temperature_, outputs)
         self.oof_probabilities_, seen = mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
@@ -306,7 +306,7 @@ class BlendClassifier(_Classifier, BaseBlend):
             return log_loss(self._mean(np.exp(log_likelihoods(temperature, p, labels)) for p in logs))
 
         self.temperature_ = 1.0
-        self._divide_logits(learn_temperature(log_loss_at, weight))
+        self._divide_logits(learn_temperature(log_loss_at, n_counted(weight)))
         predicted = self.oof_probabilities_[seen].argmax(axis=1)
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
 

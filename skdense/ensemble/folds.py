@@ -92,6 +92,15 @@ def check_table(estimator, X, y=None, *, reset):
     return X, one_column(y)
 
 
+def n_counted(weights):
+    """How many samples count: each as often as its weight says.
+
+    If the positive weights have a mean below 1, they are only shares, and each of their samples counts
+    once.
+    """
+    return max(weights.sum(), np.count_nonzero(weights))
+
+
 def mean_by_row(rows, outputs, n_rows):
     """The mean of the outputs of each row, of which it may have several, and whether it has any.
 

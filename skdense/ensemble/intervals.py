@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import mean_pinball_loss
 
+from skdense.ensemble.folds import n_counted
+
 _LEAST_SPREAD = 0.5
 """The spread is at least this times the mean absolute error."""
 _COMPARED = (0.05, 0.25, 0.75, 0.95)
@@ -59,13 +61,13 @@ def _in_order(errors, weights):
     """The errors in order, and of which level each of them is the quantile.
 
     A new error is equally likely in each gap between two of n errors: the i-th is of the level
-    i / (n + 1), as by the method "weibull" of `numpy.quantile`. An error of weight w is w errors, and
-    of the level of the middle one; if the positive weights have a mean below 1, it is scaled to 1.
+    i / (n + 1), as by the method "weibull" of `numpy.quantile`. An error of weight w is w errors, as
+    `n_counted` counts them, and of the level of the middle one.
     """
     weights = np.ones(len(errors)) if weights is None else weights
     order = np.argsort(errors)
     order = order[weights[order] > 0]
-    n_errors = max(weights.sum(), len(order))
+    n_errors = n_counted(weights)
     counts = weights[order] * (n_errors / weights.sum())
     return errors[order], (np.cumsum(counts) - counts / 2 + 0.5) / (n_errors + 1)
 

@@ -43,13 +43,8 @@ def as_logs(probabilities):
     return np.log(np.maximum(probabilities, np.finfo(float).eps))
 
 
-def learn_temperature(log_loss, weights):
-    """The most probable temperature, from its mean log-loss, a function, and the samples' weights.
-
-    A weight is the number of times that a sample counts against the prior. If the positive weights
-    have a mean below 1, they are only shares, and each of their samples counts once.
-    """
-    n_samples = max(weights.sum(), np.count_nonzero(weights))
+def learn_temperature(log_loss, n_samples):
+    """The most probable temperature, from its mean log-loss, a function of it, over so many samples."""
 
     def objective(u):
         return log_loss(np.exp(u)) + (u / _PRIOR) ** 2 / (2 * n_samples)
