@@ -14,7 +14,7 @@ FLOORS = [
     ["skdense.tabular"],
     ["skdense.ensemble"],
     ["skdense.inspection"],
-    ["skdense.many"],
+    ["skdense.many", "skdense.backend"],
     ["skdense.classifier", "skdense.regressor"],
     ["skdense.base"],
     ["skdense.conversion"],
