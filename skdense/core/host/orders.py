@@ -17,7 +17,7 @@ _handing_back = Lock()
 
 
 class Chunk(NamedTuple):
-    """Steps to run in one call of the program: the first n_steps of `orders`, int32 `(steps, batch)`."""
+    """Steps to run in one call: the first n_steps of `orders`, int32 `(steps, batch)`."""
 
     n_steps: int
     orders: NDArray
