@@ -74,7 +74,7 @@ def _train_stochastic(job, tasks):
         if printer:
             printer.print_epochs(new_curves)
         if reports_epochs and len(new_curves.loss):
-            return tasks.advance(run.reached.progress.active, lambda: attributes_now(run))
+            return tasks.advance(run.reached.scalars.progress.active, lambda: attributes_now(run))
         return False
 
     interrupted = train(

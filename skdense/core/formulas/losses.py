@@ -28,11 +28,14 @@ class Score(NamedTuple):
         are computed from squared distances to it, which cancel less than those to zero.
     finish : callable
         `finish(tf, sums)` is the score, from the `BatchSums` of all validation rows.
+    needs_origin : bool
+        Whether `terms` uses `origin`, which is False otherwise.
     """
 
     n_terms: Callable
     terms: Callable
     finish: Callable
+    needs_origin: bool = False
 
 
 class Loss(NamedTuple):
@@ -280,12 +283,12 @@ def _r2(predictions):
         shifted = targets - origin
         return tf.unstack(tf.concat([squares, shifted**2, shifted], axis=-1), axis=-1)
 
-    return Score(lambda n_outputs: 3 * n_outputs, terms, _finish_r2)
+    return Score(lambda n_outputs: 3 * n_outputs, terms, _finish_r2, needs_origin=True)
 
 
 def _finish_r2(tf, sums):
     """The mean over outputs of r2_score. A constant target scores 1 if predicted exactly, else 0."""
-    residual, square, total = tf.split(sums.terms, 3)
+    residual, square, total = tf.split(tf.stack(sums.terms), 3)
     variation = square - total**2 / sums.weight
     zero_or_nan = tf.where(tf.math.is_nan(residual), residual, 0)
     scores = tf.where(variation > 0, 1 - residual / variation, zero_or_nan)

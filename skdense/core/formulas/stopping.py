@@ -5,7 +5,7 @@ from skdense.core.machine.runtime import tf
 from skdense.core.network import Hyper, Progress
 
 
-def end_epoch(now: Progress, hyper: Hyper, loss, score):
+def end_epoch(now: Progress, hyper: Hyper, optimizer: str, loss, score):
     """The progress after an epoch, and whether its validation score is the best so far.
 
     The score is None where there is no validation. A loss or score that is NaN resets the count of
@@ -20,9 +20,9 @@ def end_epoch(now: Progress, hyper: Hyper, loss, score):
         improved = tf.where(early, score > now.best, improved)
     no_improvement = tf.where(no_gain, now.no_improvement + 1, 0)
     samples_seen = now.samples_seen + hyper.n_samples
-    learning_rate, slows_down = _scheduled(now, hyper, samples_seen)
+    learning_rate, slows_down = _scheduled(now, hyper, optimizer, samples_seen)
     exhausted = no_improvement > hyper.patience
-    slower = exhausted & slows_down & (learning_rate > SMALLEST_RATE)
+    slower = slows_down & exhausted & (learning_rate > SMALLEST_RATE)
     converged = exhausted & ~slower
     epochs = now.epochs + 1
     after = Progress(
@@ -38,10 +38,12 @@ def end_epoch(now: Progress, hyper: Hyper, loss, score):
     return after, early & improved
 
 
-def _scheduled(now: Progress, hyper: Hyper, samples_seen):
+def _scheduled(now: Progress, hyper: Hyper, optimizer: str, samples_seen):
     """The rate by the network's schedule, and whether that one slows down at a plateau."""
-    scheduled, slows_down = now.learning_rate, False
+    scheduled, slows_down = now.learning_rate, tf.constant(False)
     for schedule in SCHEDULES.values():
+        if optimizer in schedule.ignored_by:
+            continue
         chosen = hyper.schedule == schedule.number
         if schedule.after_epoch is not None:
             scheduled = tf.where(chosen, schedule.after_epoch(samples_seen, hyper), scheduled)

@@ -14,15 +14,17 @@ from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import CHUNK_SECONDS
 from skdense.core.machine.memory import aligned_zeros
 from skdense.core.machine.runtime import tf, to_tensor, view
-from skdense.core.network import Curves, Network, Parameters, Progress
+from skdense.core.network import Curves, Network, Parameters
 from skdense.core.program.layout import Layout
 from skdense.core.program.program import Rows, State, training_program
 from skdense.core.program.scalars import (
     Clock,
     Counters,
+    Epoch,
+    Scalars,
     pack_scalars,
     pack_settings,
-    unpack_scalars,
+    split_scalars,
 )
 
 
@@ -30,8 +32,7 @@ class Reached(NamedTuple):
     """How far a training is: all that a chunk changes, with the curves of each chunk so far."""
 
     state: State
-    counters: Counters
-    progress: Progress
+    scalars: Scalars
     curves: tuple[Curves, ...]
 
 
@@ -53,7 +54,9 @@ class Run:
         self.validation = self._validation(tables)
         self.dropout = to_tensor(np.array(network.dropout)) if network.dropout else ()
         curves = () if network.curves is None else (network.curves,)
-        self.reached = Reached(self._packed_state(), Counters(), network.progress, curves)
+        self.reached = Reached(
+            self._packed_state(), Scalars(Counters(), network.progress, Epoch()), curves
+        )
         self.affordable_steps, self.n_chunks = group.first_steps, 0
 
     def _validation(self, tables: Tables) -> Rows:
@@ -90,22 +93,22 @@ class Run:
         start, before = perf_counter(), self.reached
         hyper = self.network.hyper
         n_blocks = -(-int(hyper.n_validation) // self.shape.block) if self.shape.block else 0
+        counters = before.scalars.counters._replace(steps=0.0, epochs=0.0)
         clock = Clock(chunk.n_steps, self.network.steps_per_epoch, n_blocks)
         arguments = (
             Rows(self.table, view(chunk.orders)),
             self.validation,
             to_tensor(pack_settings(clock, hyper)),
-            to_tensor(pack_scalars(before.counters, before.progress)),
+            to_tensor(pack_scalars(before.scalars._replace(counters=counters))),
             self.dropout,
             before.state,
         )
         curves, scalars, parameters, *slots, best = self.program(*tf.nest.flatten(arguments))
-        counters, progress = unpack_scalars(np.asarray(scalars))
-        n_epochs = int(progress.epochs - before.progress.epochs)
-        new = _curves_of(np.asarray(curves)[:n_epochs])
+        scalars = split_scalars(np.asarray(scalars).tolist())
+        new = _curves_of(np.asarray(curves)[: int(scalars.counters.epochs)])
         self._note_time((perf_counter() - start) / chunk.n_steps)
         state = State(parameters, tuple(slots), best)
-        return Reached(state, counters, progress, (*before.curves, new))
+        return Reached(state, scalars, (*before.curves, new))
 
     def _note_time(self, seconds: float) -> None:
         self.n_chunks += 1
@@ -114,7 +117,7 @@ class Run:
 
     def write_back(self) -> None:
         """Update the network to what it has become in the program."""
-        network, (state, _, progress, curves) = self.network, self.reached
+        network, (state, scalars, curves) = self.network, self.reached
         own_layout = Layout(network.layers, network.n_features)
 
         def unpacked(vector) -> Parameters:
@@ -126,7 +129,7 @@ class Run:
             parameters=unpacked(state.parameters),
             slots=[*map(unpacked, state.slots)],
             best_parameters=best,
-            progress=progress,
+            progress=scalars.progress,
             curves=Curves(*map(np.concatenate, zip(*curves))) if curves else None,
         )
 

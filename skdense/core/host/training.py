@@ -112,9 +112,9 @@ def _train_one(
             run.reached = running.result()
             if observe is not None and observe(run.reached.curves[-1], run):
                 stop.set()
-            if not run.reached.progress.active:
+            if not run.reached.scalars.progress.active:
                 break
     finally:
         run.write_back()
-        counters, progress = run.reached.counters, run.reached.progress
+        counters, progress, _ = run.reached.scalars
         orders.end(int(progress.epochs - n_before) + (counters.position > 0))

@@ -143,6 +143,6 @@ def _repeated(vector, batch: int):
         # XLA multiplies a single row with a large matrix slowly, as it reads the matrix by columns.
         n_rows = 2 if batch * size >= LARGE_SUM else 1
         ones = tf.ones([n_rows, batch], vector.dtype)
-        return tf.broadcast_to(vector, [batch, size]), lambda upstream: (ones @ upstream)[0]
+        return tf.broadcast_to(vector, [batch, size]), lambda upstream: tf.unstack(ones @ upstream)[0]
 
     return repeated(vector)

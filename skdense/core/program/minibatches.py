@@ -63,9 +63,9 @@ def gather(table, shape: TableShape, rows, n_real) -> Minibatch:
     """
     *features, targets = table
     inputs = _sparse_rows(features, rows, shape) if shape.row_entries else _take(features, rows)
-    row = tf.gather(targets, rows)
+    outputs, weights = tf.split(tf.gather(targets, rows), [shape.n_outputs, 1], axis=1)
     real = tf.range(rows.shape[0]) < tf.cast(n_real, tf.int32)
-    return Minibatch(inputs, row[:, :-1], tf.where(real, row[:, -1], 0))
+    return Minibatch(inputs, outputs, tf.where(real, tf.squeeze(weights, axis=1), 0))
 
 
 class SparseRows(NamedTuple):

@@ -15,16 +15,17 @@ from skdense.core.program.minibatches import Minibatch
 
 
 class BatchSums(NamedTuple):
-    """Weighted sums over a minibatch: scalars `loss` and `weight`, and a vector `terms`."""
+    """Weighted sums over a minibatch, scalars; `terms` is a list."""
 
     loss: Any
-    terms: Any
+    terms: list
     weight: Any
 
     @classmethod
     def split(cls, sums) -> "BatchSums":
         """Those in a vector of the loss, the terms and the weight."""
-        return cls(sums[0], sums[1:-1], sums[-1])
+        loss, *terms, weight = tf.unstack(sums)
+        return cls(loss, terms, weight)
 
 
 class Objective:
@@ -80,16 +81,17 @@ class Objective:
         value, gradients = 0.0, []
         for penalized in self.layout.penalized(pieces):
             gradients.append(alpha * penalized)
-            value += tf.cast(_dot(gradients[-1], penalized), tf.float64) / 2
+            value += tf.cast(alpha * _dot(penalized, penalized), tf.float64) / 2
         return value, gradients
 
 
 def _dot(a, b):
     # One kernel, where XLA makes three of a sum of products.
-    return (a[None, :] @ b[:, None])[0, 0]
+    return tf.squeeze(tf.reshape(a, [1, -1]) @ tf.reshape(b, [-1, 1]))
 
 
 def _sums(minibatch: Minibatch, losses, terms: list):
     # XLA compiles one product with the weights to one kernel, but each reduction to its own.
     summands = tf.stack([losses, *terms, tf.ones_like(losses)], axis=-1)
-    return tf.cast((minibatch.weights[None, :] @ summands)[0], tf.float64)
+    weights = tf.reshape(minibatch.weights, [1, -1])
+    return tf.cast(tf.squeeze(weights @ summands, axis=0), tf.float64)

@@ -6,6 +6,8 @@ There is one program for each `Spec` and `Shape`. Everything else is an argument
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from skdense.core.formulas.dropout import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
 from skdense.core.formulas.pace import pace
@@ -20,12 +22,12 @@ from skdense.core.program.scalars import (
     N_SCALARS,
     N_SETTINGS,
     Counters,
+    Epoch,
     Settings,
     after_step,
-    as_vector,
-    counters_of,
-    pack_tensors,
-    progress_of,
+    curves_of,
+    packed,
+    unpacked,
 )
 
 
@@ -113,43 +115,45 @@ class _Program:
         settings = Settings(settings)
         n_curves = len(Curves._fields) if self.shape.n_blocks else len(Curves._fields) - 2
 
-        def step(s, end, scalars, pieces):
-            order = training.orders[s]
-            return s + 1, end, *self.step(training.table, order, settings, scalars, dropout, pieces)
+        def step_follows(scalars, *_):
+            (clock, _), (counters, *_) = settings.unpacked(), unpacked(scalars)
+            in_epoch = counters.position < clock.steps_per_epoch
+            return (counters.steps < clock.n_steps) & in_epoch
 
-        def epoch(s, e, scalars, pieces, best, curves):
-            clock, counters = settings.clock, counters_of(scalars)
-            left = tf.minimum(clock.steps_per_epoch - counters.position, clock.n_steps - _float(s))
-            end = s + tf.cast(left, tf.int32)
-            s, _, scalars, pieces = tf.while_loop(
-                lambda s, end, *_: s < end, step, (s, end, scalars, pieces)
-            )
+        def step(scalars, pieces):
+            return self.step(training, settings, scalars, dropout, pieces)
+
+        def epoch_follows(scalars, *_):
+            (clock, _), (counters, progress, _) = settings.unpacked(), unpacked(scalars)
+            return (counters.steps < clock.n_steps) & (progress.active > 0)
+
+        def epoch(scalars, pieces, best, curves):
+            place = tf.cast(unpacked(scalars).counters.epochs, tf.int32)
+            scalars, pieces = tf.while_loop(step_follows, step, (scalars, pieces))
             parameters = [values for values, *_ in pieces]
-            is_over, scalars, improved, row = self.end_epoch(validation, settings, scalars, parameters)
-            best = tuple(tf.where(improved, new, old) for new, old in zip(parameters, best))
-            curves = curves.write(e, as_vector(row[:n_curves]))
-            return s, e + tf.cast(is_over, tf.int32), scalars, pieces, best, curves
-
-        def goes_on(s, e, scalars, *_):
-            return (_float(s) < settings.clock.n_steps) & (progress_of(scalars).active > 0)
+            scalars = self.end_epoch(validation, settings, scalars, parameters)
+            is_best = unpacked(scalars).epoch.is_best > 0
+            best = tuple(tf.where(is_best, new, old) for new, old in zip(parameters, best))
+            return scalars, pieces, best, curves.write(place, curves_of(scalars, n_curves))
 
         curves = tf.TensorArray(tf.float64, self.shape.steps, element_shape=[n_curves])
         vectors = state.parameters, *state.slots
         pieces = tuple(zip(*map(self.layout.cut, vectors)))
         best = tuple(self.layout.cut(state.best)) if self.shape.n_blocks else ()
-        _, _, scalars, pieces, best, curves = tf.while_loop(
-            goes_on, epoch, (0, 0, scalars, pieces, best, curves)
+        scalars, pieces, best, curves = tf.while_loop(
+            epoch_follows, epoch, (scalars, pieces, best, curves)
         )
         parameters, *slots = (tf.concat(parts, axis=0) for parts in zip(*pieces))
         best = tf.concat(best, axis=0) if best else state.best
         return curves.stack(), scalars, State(parameters, tuple(slots), best)
 
-    def step(self, table, order, settings: Settings, scalars, dropout, pieces) -> tuple:
-        """A gradient step on the rows `order`, `(batch,)`: the scalars and the pieces after it."""
-        hyper, typed = settings.hyper, settings.hyper_in(self.dtype)
-        counters, progress = counters_of(scalars), progress_of(scalars)
+    def step(self, training: Rows, settings: Settings, scalars, dropout, pieces) -> tuple:
+        """A gradient step on the next minibatch: the scalars and the pieces after it."""
+        (_, hyper), (_, typed) = settings.unpacked(), settings.unpacked(self.dtype)
+        counters, progress, _ = unpacked(scalars)
+        order = tf.gather(training.orders, tf.cast(counters.steps, tf.int32))
         n_real = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
-        minibatch = minibatches.gather(table, self.shape.table, order, n_real)
+        minibatch = minibatches.gather(training.table, self.shape.table, order, n_real)
         parameters = [values for values, *_ in pieces]
         drop = dropper(dropout, progress.step) if self.shape.n_dropouts else None
         gradients, batch = self.objective.gradients(minibatch, parameters, typed, drop)
@@ -162,10 +166,11 @@ class _Program:
             gradients = clipped(gradients, typed.max_grad_norm)
         pieces = self.updated(pieces, gradients, hyper, progress, effective)
         new = Counters(
+            steps=1.0,
             position=1.0,
             loss=(batch.loss + penalty) / divisor * n_real,
             rows=n_real,
-            correct=batch.terms[0] if self.objective.loss.correct else 0.0,
+            correct=batch.terms[0] if batch.terms else 0.0,
             weight=batch.weight,
         )
         return after_step(scalars, new, effective), pieces
@@ -180,8 +185,8 @@ class _Program:
         rate = progress.learning_rate
         if self.spec.paced:
             rate *= pace(progress.step, hyper)
-        numbers = as_vector(self.optimizer.numbers(rate, progress.step + 1, hyper))
-        numbers = tf.unstack(tf.cast(numbers, self.dtype))
+        numbers = self.optimizer.numbers(rate, progress.step + 1, hyper)
+        numbers = [tf.cast(number, self.dtype) for number in numbers]
         penalized = self.layout.penalized([values for values, *_ in pieces])
         updated = []
         for old, gradient, its_penalized in zip(pieces, gradients, penalized, strict=True):
@@ -191,40 +196,41 @@ class _Program:
             updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
         return tuple(updated)
 
-    def end_epoch(self, validation: Rows, settings: Settings, scalars, parameters) -> tuple:
-        """End the epoch if it is over; a chunk may have run only a part of it.
-
-        Return whether it is over, the scalars, whether the network has its best parameters now, and the
-        epoch's `Curves`, in which the last two are None without validation.
-        """
-        hyper, counters, progress = settings.hyper, counters_of(scalars), progress_of(scalars)
-        is_over = counters.position == settings.clock.steps_per_epoch
+    def end_epoch(self, validation: Rows, settings: Settings, scalars, parameters):
+        """The scalars after the epoch, or as they were: a chunk may have run only a part of it."""
+        (clock, hyper), (counters, progress, _) = settings.unpacked(), unpacked(scalars)
+        is_over = counters.position == clock.steps_per_epoch
         loss, accuracy = counters.loss / counters.rows, counters.correct / counters.weight
         validation_loss = score = None
         if self.shape.n_blocks:
             validation_loss, score = self.validate(validation, settings, is_over, parameters)
-        progress, improved = end_epoch(progress, hyper, loss, score)
-        row = Curves(loss, accuracy, progress.learning_rate, validation_loss, score)
-        scalars = tf.where(is_over, pack_tensors(Counters(), progress), scalars)
-        return is_over, scalars, is_over & improved, row
+        progress, is_best = end_epoch(progress, hyper, self.spec.optimizer, loss, score)
+        point = Epoch(loss, accuracy, progress.learning_rate)
+        if self.shape.n_blocks:
+            is_best = tf.cast(is_best, tf.float64)
+            point = Epoch(loss, accuracy, progress.learning_rate, validation_loss, score, is_best)
+        counters = Counters(steps=counters.steps, epochs=counters.epochs + 1)
+        not_best = tf.where(np.arange(N_SCALARS) == N_SCALARS - 1, tf.zeros_like(scalars), scalars)
+        return tf.where(is_over, packed(counters, progress, point), not_best)
 
     def validate(self, validation: Rows, settings: Settings, is_over, parameters) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
         (table, orders), shape, score = validation, self.shape, self.objective.score
-        origin = tf.gather(table[-1], orders[0, 0])[:-1]
+        origin = self.objective.score.needs_origin and tf.gather(table[-1], orders[0, 0])[:-1]
 
         def block(b, sums):
-            n_real = settings.hyper.n_validation - _float(b * shape.block)
-            minibatch = minibatches.gather(table, shape.validation, orders[b], n_real)
-            hyper = settings.hyper_in(self.dtype)
-            return b + 1, sums + self.objective.validation_sums(minibatch, parameters, hyper, origin)
+            (_, hyper), (_, typed) = settings.unpacked(), settings.unpacked(self.dtype)
+            n_real = hyper.n_validation - _float(b * shape.block)
+            minibatch = minibatches.gather(table, shape.validation, tf.gather(orders, b), n_real)
+            return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, origin)
 
         n_sums = score.n_terms(shape.validation.n_outputs) + 2
         sums = tf.zeros([n_sums], tf.float64)
         if shape.n_blocks == 1:
             _, sums = block(0, sums)
         else:
-            n_blocks = tf.where(is_over, tf.cast(settings.clock.n_blocks, tf.int32), 0)
+            clock, _ = settings.unpacked()
+            n_blocks = tf.where(is_over, tf.cast(clock.n_blocks, tf.int32), 0)
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
         return sums.loss / sums.weight, score.finish(tf, sums)

@@ -1,17 +1,19 @@
 """The scalars of a training, packed into two vectors, float64, that a program takes.
 
-`settings` stay as they are in a call: the clock and `Hyper`. `scalars` are the counters of the epoch
-and `Progress`; a program returns them. Each further argument of a program would take as long as some
-steps of a small network.
+`settings` stay as they are in a call: the clock and `Hyper`. `Scalars` change, and a program returns
+them. Packed, they are changed by one kernel, and a kernel takes about 10 ms to compile; and each
+argument of a program takes as long as some steps of a small network.
 """
 
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skdense.core.machine.runtime import tf
-from skdense.core.network import Hyper, Progress
+from skdense.core.network import Curves, Hyper, Progress
 
 
 class Clock(NamedTuple):
@@ -23,8 +25,13 @@ class Clock(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """The steps done in this epoch, and sums over them; `loss` is the sum of mean loss times rows."""
+    """The steps and the epochs done in this call, the steps done in this epoch, and sums over them.
 
+    `loss` is the sum of each minibatch's mean loss times its rows.
+    """
+
+    steps: Any = 0.0
+    epochs: Any = 0.0
     position: Any = 0.0
     loss: Any = 0.0
     rows: Any = 0.0
@@ -32,8 +39,30 @@ class Counters(NamedTuple):
     weight: Any = 0.0
 
 
+class Epoch(NamedTuple):
+    """The last epoch's point of each curve, and whether it has the best validation score so far."""
+
+    loss: Any = 0.0
+    accuracy: Any = 0.0
+    learning_rate: Any = 0.0
+    validation_loss: Any = 0.0
+    validation_score: Any = 0.0
+    is_best: Any = 0.0
+
+
+class Scalars(NamedTuple):
+    """All that changes, in the order of the vector."""
+
+    counters: Counters
+    progress: Progress
+    epoch: Epoch
+
+
 N_SETTINGS = len(Clock._fields) + len(Hyper._fields)
-N_SCALARS = len(Counters._fields) + len(Progress._fields)
+_PARTS = (Counters, Progress, Epoch)
+_ENDS = [0, *accumulate(len(part._fields) for part in _PARTS)]
+N_SCALARS = _ENDS[-1]
+_CURVES = slice(_ENDS[2], _ENDS[2] + len(Curves._fields))
 
 
 def pack_settings(clock: Clock, hyper: Hyper) -> NDArray:
@@ -41,72 +70,66 @@ def pack_settings(clock: Clock, hyper: Hyper) -> NDArray:
     return np.array([*clock, *hyper], np.float64)
 
 
-def pack_scalars(counters: Counters, progress: Progress) -> NDArray:
+def pack_scalars(scalars: Scalars) -> NDArray:
     """The vector of scalars."""
-    return np.array([*counters, *progress], np.float64)
+    return np.array([number for part in scalars for number in part], np.float64)
 
 
-def unpack_scalars(scalars: NDArray) -> tuple[Counters, Progress]:
-    """What a vector of scalars holds, as floats."""
-    values = scalars.tolist()
-    return Counters(*values[: len(Counters._fields)]), Progress(*values[len(Counters._fields) :])
+def split_scalars(values: Sequence) -> Scalars:
+    """The scalars from a sequence of them."""
+    parts = zip(_PARTS, pairwise(_ENDS))
+    return Scalars(*(part(*values[start:stop]) for part, (start, stop) in parts))
 
 
 class Settings:
-    """The settings in a program. Unpack them inside the body of the loop that uses them: there XLA
-    drops those that are not used, while each that is unpacked before a loop is a variable of it.
+    """The settings in a program.
+
+    Unpack them inside the body of the loop that uses them: there XLA drops those that are not used,
+    while each that is unpacked before a loop is a variable of it.
     """
 
-    def __init__(self, settings):
-        self._settings = settings
+    def __init__(self, vector):
+        self.vector = vector
 
-    @property
-    def clock(self) -> Clock:
-        return Clock(*tf.unstack(self._settings[: len(Clock._fields)]))
-
-    @property
-    def hyper(self) -> Hyper:
-        return self.hyper_in(tf.float64)
-
-    def hyper_in(self, dtype) -> Hyper:
-        """`Hyper` as scalars of this dtype."""
-        return Hyper(*tf.unstack(tf.cast(self._settings[len(Clock._fields) :], dtype)))
+    def unpacked(self, dtype=tf.float64) -> tuple[Clock, Hyper]:
+        """The clock and `Hyper` as scalars of this dtype."""
+        values = tf.unstack(tf.cast(self.vector, dtype))
+        return Clock(*values[: len(Clock._fields)]), Hyper(*values[len(Clock._fields) :])
 
 
-def counters_of(scalars) -> Counters:
-    """The counters in a tensor of scalars."""
-    return Counters(*tf.unstack(scalars[: len(Counters._fields)]))
+def unpacked(vector) -> Scalars:
+    """The scalars in a tensor."""
+    return split_scalars(tf.unstack(vector))
 
 
-def progress_of(scalars) -> Progress:
-    """The progress in a tensor of scalars."""
-    return Progress(*tf.unstack(scalars[len(Counters._fields) :]))
+def packed(*parts: tuple):
+    """The tensor of scalars from its parts, of scalar tensors and floats.
 
-
-def as_vector(values):
-    """A vector of scalar tensors and floats, float64.
-
-    XLA makes one kernel of this chain of selections, of which `tf.stack` would be one and each scalar
-    another; compiling a kernel takes about 10 ms.
+    XLA makes one kernel of this chain of selections. Of `tf.stack` it makes a kernel for each scalar
+    besides.
     """
-    places, vector = tf.range(len(values)), tf.zeros([len(values)], tf.float64)
+    values = [value for part in parts for value in part]
+    constants = [value if isinstance(value, float) else 0.0 for value in values]
+    vector = tf.constant(constants, tf.float64)
     for place, value in enumerate(values):
-        if not (isinstance(value, float) and value == 0):
-            vector = tf.where(places == place, tf.cast(value, tf.float64), vector)
+        if not isinstance(value, float):
+            vector = tf.where(np.arange(len(values)) == place, value, vector)
     return vector
 
 
-def pack_tensors(counters: Counters, progress: Progress):
-    """The tensor of scalars."""
-    return as_vector((*counters, *progress))
+def curves_of(vector, n_curves: int):
+    """The first curves' points of the last epoch, from a tensor of scalars."""
+    return vector[_CURVES.start : _CURVES.start + n_curves]
 
 
-def after_step(scalars, new: Counters, effective):
+_UNCHANGED = Progress(*[0.0] * len(Progress._fields))
+
+
+def after_step(vector, new: Counters, effective):
     """The scalars after a step, given what it adds to the counters.
 
     A step that is not effective, as its minibatch has no weight, only takes its place in the epoch.
     """
-    one_step = Progress(*[0.0] * len(Progress._fields))._replace(step=1.0)
-    only_position = Counters(position=1.0), one_step._replace(step=0.0)
-    added = tf.where(effective, pack_tensors(new, one_step), pack_tensors(*only_position))
-    return scalars + added
+    added = packed(new, _UNCHANGED._replace(step=1.0), Epoch())
+    only_place = packed(Counters(steps=1.0, position=1.0), _UNCHANGED, Epoch())
+    return vector + tf.where(effective, added, only_place)
