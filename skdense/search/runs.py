@@ -1,0 +1,177 @@
+"""A run is the training of a candidate on one split of the data, from its preparation to its score."""
+
+import time
+from copy import copy
+from numbers import Number
+from traceback import format_exception
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import _fit_context, clone
+from sklearn.utils import _safe_indexing
+
+from skdense.fit.jobs import prepare
+from skdense.fit.results import finish, reached
+from skdense.search.models import fit_all_but_network, network_of, with_network
+
+_prepare = _fit_context(prefer_skip_nested_validation=True)(prepare)
+"""Prepare a network with a `FitInput`, once its parameters are validated."""
+
+
+class Candidate(NamedTuple):
+    """A setting of the search, and the model that has it.
+
+    Candidates with the same `key` differ in nothing but their networks.
+    """
+
+    params: dict
+    model: Any
+    key: tuple
+
+
+def candidate_of(estimator, params):
+    """The candidate that has these parameters; an error says why the search cannot have it."""
+    model = clone(estimator).set_params(**clone(params, safe=False))
+    network, prefix = network_of(model)
+    if network.solver == "lbfgs":
+        raise ValueError(
+            "solver='lbfgs' has no epochs, so it cannot be pruned between them; use 'adam', 'adamw' or "
+            "'sgd', or scikit-learn's RandomizedSearchCV"
+        )
+    if hasattr(network, "_skl_callbacks"):
+        raise ValueError(
+            "estimator must have no callbacks, since many networks train at the same time; set them on "
+            "the search itself"
+        )
+    before = sorted((name, value) for name, value in params.items() if not name.startswith(prefix))
+    return Candidate(params, model, tuple((name, *_identity(value)) for name, value in before))
+
+
+def _identity(value):
+    """What two equal values have in common: their type and value, or if it has no hash, the object."""
+    try:
+        hash(value)
+    except TypeError:
+        return type(value), id(value)
+    return type(value), value
+
+
+class Run:
+    """A candidate on a split.
+
+    Attributes
+    ----------
+    job : Job or None
+        What is trained; None once the fit has failed.
+    error : Exception or None
+        Why it has failed.
+    seconds : float
+        The time that it has taken to fit so far.
+    """
+
+    def __init__(self, split, candidate):
+        self.split, self.job, self.error, start = split, None, None, time.perf_counter()
+        try:
+            self.model, self.job = split.prepared(candidate)
+        except Exception as error:
+            self.error = error
+        self.seconds = time.perf_counter() - start
+
+    @property
+    def epochs(self):
+        """How many epochs its networks have trained in all."""
+        return sum(network.progress.epochs for network in self.job.networks) if self.job else 0
+
+    @property
+    def is_active(self):
+        """Whether a network of it has epochs to train."""
+        return self.job is not None and any(network.progress.active for network in self.job.networks)
+
+    def attributes(self, is_over=False):
+        """The fitted attributes now, or None if the fit has failed; at the end it warns as a fit does."""
+        if self.job is None:
+            return None
+        try:
+            return finish(self.job) if is_over else reached(self.job)[1]
+        except ValueError as error:
+            self.error, self.job = error, None
+            return None
+
+    def score(self, attributes, scorer):
+        """The score of the model with these attributes."""
+        network = copy(self.job.estimator)
+        vars(network).update(attributes)
+        return self.split.score(with_network(self.model, network), scorer)
+
+
+class Split:
+    """The samples to train on and those to score, with what is fitted to them once for many runs."""
+
+    def __init__(self, X, y, train, test, fit_params, score_params):
+        n_samples = len(y)
+        self.X, self.y = (_safe_indexing(array, train) for array in (X, y))
+        self.X_test, self.y_test = (_safe_indexing(array, test) for array in (X, y))
+        self.fit_params = _rows_of(fit_params, n_samples, train)
+        self.score_params = _rows_of(score_params, n_samples, test)
+        self._fitted, self._checked = {}, {}
+
+    def prepared(self, candidate):
+        """The candidate's model, of which all but the network is fitted, and the network's `Job`."""
+        model, given = self._fit_all_but_network(candidate)
+        network = clone(network_of(candidate.model)[0])
+        key = candidate.key, str(network.dtype)
+        first = self._checked.get(key) if given.X_val is None else None
+        if first is not None:  # X is checked and converted once
+            given = given._replace(X=first.networks[0].data.X)
+        job = _prepare(network, given)
+        if first is None:
+            self._checked[key] = job
+        elif hasattr(first.estimator, "feature_names_in_"):
+            network.feature_names_in_ = first.estimator.feature_names_in_
+        return model, job
+
+    def _fit_all_but_network(self, candidate):
+        if candidate.key not in self._fitted:
+            model = clone(candidate.model)
+            network, _ = network_of(model)
+            try:
+                fitted = fit_all_but_network(model, network, self.X, self.y, self.fit_params)
+            except Exception as error:
+                fitted = error
+            self._fitted[candidate.key] = fitted
+        fitted = self._fitted[candidate.key]
+        if isinstance(fitted, Exception):
+            raise fitted.with_traceback(None)
+        return fitted
+
+    def score(self, model, scorer):
+        """The score of a fitted model on the samples that are held out."""
+        score = scorer(model, self.X_test, self.y_test, **self.score_params)
+        if not isinstance(score, Number) and np.size(score) != 1:
+            raise ValueError(
+                f"scoring must return a number, got {score!r} of {type(score).__name__}; several "
+                "metrics at once are not supported"
+            )
+        return float(score)
+
+
+def _rows_of(params, n_samples, rows):
+    """Those parameters of a method that have a value for each sample, at these rows; others as is."""
+
+    def has_rows(value):
+        shape = getattr(value, "shape", None)
+        if shape is None:
+            return isinstance(value, list | tuple) and len(value) == n_samples
+        return len(shape) > 0 and shape[0] == n_samples
+
+    return {
+        name: _safe_indexing(value, rows) if has_rows(value) else value
+        for name, value in params.items()
+    }
+
+
+def describe(errors):
+    """The tracebacks of failed fits as text, equal ones once."""
+    texts = ["".join(format_exception(error)) for error in errors]
+    counts = {text: texts.count(text) for text in texts}
+    return "\n".join(f"{n} fits failed with this error:\n{text}" for text, n in counts.items())
