@@ -64,6 +64,9 @@ class _Recorder(BaseEstimator):
         self.record.append(FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val))
         return self
 
+    def predict(self, X):  # TransformedTargetRegressor asks for this method, but does not call it
+        raise NotImplementedError
+
     def get_metadata_routing(self):
         return self.network.get_metadata_routing()
 

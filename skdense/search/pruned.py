@@ -238,8 +238,8 @@ class PrunedSearchCV(RandomizedSearchCV):
         ValueError
             If a parameter is invalid, a split cannot be scored, or all fits failed.
         """
-        scorer = check_scoring(self.estimator, self.scoring)
         network_of(self.estimator)
+        scorer = check_scoring(self.estimator, self.scoring)
         candidates = [candidate_of(self.estimator, params) for params in self._draw_candidates()]
         rungs = rungs_of(self.rungs, self.factor, _largest_max_iter(candidates))
         X, y = indexable(X, y)
@@ -355,7 +355,7 @@ class _Clock:
         self.start = self.last = time.perf_counter()
 
     def after(self, iteration):
-        """The time up to this rung and the time left, as text: an epoch takes as long as in this rung."""
+        """The time up to this rung and the time left as text, if an epoch takes as long as in it."""
         now = time.perf_counter()
         an_epoch, self.last = (now - self.last) / self.epochs[iteration], now
         words = f"{now - self.start:.1f} s"

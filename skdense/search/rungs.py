@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 
 _EARLIEST = 10
-"""No rung of the defaults is before a tenth of `max_iter`: the scores of fewer epochs say too little."""
+"""The default rungs begin at a tenth of `max_iter`: the scores of fewer epochs say too little."""
 
 
 def rungs_of(rungs, factor, max_iter):

@@ -1,12 +1,12 @@
 """A run is the training of a candidate on one split of the data, from its preparation to its score."""
 
 import time
+from contextlib import suppress
 from copy import copy
 from numbers import Number
 from traceback import format_exception
 from typing import Any, NamedTuple
 
-import numpy as np
 from sklearn.base import _fit_context, clone
 from sklearn.utils import _safe_indexing
 
@@ -88,7 +88,7 @@ class Run:
         return self.job is not None and any(network.progress.active for network in self.job.networks)
 
     def attributes(self, is_over=False):
-        """The fitted attributes now, or None if the fit has failed; at the end it warns as a fit does."""
+        """The fitted attributes now, or None if the fit has failed; at the end warns as `fit` does."""
         if self.job is None:
             return None
         try:
@@ -147,12 +147,14 @@ class Split:
     def score(self, model, scorer):
         """The score of a fitted model on the samples that are held out."""
         score = scorer(model, self.X_test, self.y_test, **self.score_params)
-        if not isinstance(score, Number) and np.size(score) != 1:
+        with suppress(AttributeError, ValueError):  # not an array, or of several numbers
+            score = score.item()
+        if not isinstance(score, Number):
             raise ValueError(
                 f"scoring must return a number, got {score!r} of {type(score).__name__}; several "
                 "metrics at once are not supported"
             )
-        return float(score)
+        return score
 
 
 def _rows_of(params, n_samples, rows):

@@ -2,7 +2,6 @@
 
 from copy import deepcopy
 
-from skdense.core.network import Network
 from skdense.together.groups import train_jobs as _train
 
 _fresh = {}
@@ -11,7 +10,7 @@ _fresh = {}
 def train_jobs(jobs, *, until=None, n_jobs=None):
     for job in jobs:
         fresh = _fresh.setdefault(
-            id(job), [(n, dict(vars(n)), deepcopy(n.random_state)) for n in job.networks]
+            job, [(n, dict(vars(n)), deepcopy(n.random_state)) for n in job.networks]
         )
         for network, before, stream in fresh:
             vars(network).update(before)
@@ -22,7 +21,7 @@ def train_jobs(jobs, *, until=None, n_jobs=None):
     interrupted = _train(jobs)
     for job in jobs:
         for network in job.networks:
-            before = _fresh[id(job)][0][1]
+            before = _fresh[job][0][1]
             done = network.progress.converged or network.progress.epochs >= before["hyper"].max_epochs
             network.progress = network.progress._replace(active=float(not done))
     return interrupted
