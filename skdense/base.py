@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.initializers import INITIALIZERS
-from skdense.core.formulas.layers import forward
+from skdense.core.formulas.layers import forward, hidden_and_output
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blocks import for_each_block
 from skdense.fit.callers import warn_at_caller
@@ -190,17 +190,22 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
 
         return from_sklearn(cls, model)
 
+    def _layers_and_parameters(self):
+        """The layers, and the kernel and the bias of each."""
+        *widths, n_outputs = map(len, self.intercepts_)
+        layers = hidden_and_output(widths, self.activation, n_outputs)
+        return layers, list(zip(self.coefs_, self.intercepts_, strict=True))
+
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
         check_is_fitted(self)
         X = validated(self, X, reset=False)
         dtype = np.float32 if np.result_type(X.dtype, *self.coefs_) == np.float32 else np.float64
-        layers = list(zip(self.coefs_, self.intercepts_, strict=True))
-        activation = ACTIVATIONS[self.activation].array
+        layers, parameters = self._layers_and_parameters()
         logits = np.empty((X.shape[0], self.n_outputs_), dtype)
 
         def fill(rows):
-            logits[rows] = forward(X[rows].astype(dtype, copy=False), layers, activation)
+            logits[rows] = forward(layers, parameters, X[rows].astype(dtype, copy=False))
 
         for_each_block(fill, X.shape[0])
         return logits

@@ -1,6 +1,6 @@
 """A network, the rows it trains on, and the numbers that control and describe its training.
 
-Each number is a float for one network, and an array or tensor `(K,)` for a stack of K. No TensorFlow.
+A number is a float here, and a scalar tensor in a program. No TensorFlow.
 """
 
 import math
@@ -8,22 +8,24 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from skdense.core.formulas.layers import Layer
 
 
 class Spec(NamedTuple):
-    """What the networks of a stack have in common besides their depth; with a shape, a program's key.
+    """What chooses a network's program besides its layers; with a shape, the program's key.
 
-    `targets` is the type of the targets, and `loss` a loss for it. The flags say whether there is
-    dropout, labels are smoothed, gradients are clipped, the learning rate changes within epochs, and
-    the validation score is the negative loss.
+    `targets` is the type of the targets, and `loss` a loss for it. The flags say whether labels are
+    smoothed, gradients are clipped, the learning rate changes within epochs, and the validation score
+    is the negative loss.
     """
 
-    activation: str
     targets: str
     loss: str
     optimizer: str
     dtype: str
-    dropout: bool = False
     smooths: bool = False
     clips: bool = False
     paced: bool = False
@@ -37,28 +39,28 @@ class Hyper(NamedTuple):
     `schedule_epochs` count epochs.
     """
 
-    alpha: Any
-    learning_rate_init: Any
-    schedule: Any
-    power_t: Any
-    momentum: Any
-    nesterov: Any
-    beta_1: Any
-    beta_2: Any
-    epsilon: Any
-    tol: Any
-    patience: Any
-    max_epochs: Any
-    early_stopping: Any
-    n_samples: Any
-    batch_size: Any
-    n_validation: Any
-    loss_parameter: Any = 0.0
-    label_smoothing: Any = 0.0
-    weight_decay: Any = 0.0
-    max_grad_norm: Any = 0.0
-    warmup: Any = 0.0
-    schedule_epochs: Any = 1.0
+    alpha: float
+    learning_rate_init: float
+    schedule: float
+    power_t: float
+    momentum: float
+    nesterov: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    tol: float
+    patience: float
+    max_epochs: float
+    early_stopping: float
+    n_samples: float
+    batch_size: float
+    n_validation: float
+    loss_parameter: float = 0.0
+    label_smoothing: float = 0.0
+    weight_decay: float = 0.0
+    max_grad_norm: float = 0.0
+    warmup: float = 0.0
+    schedule_epochs: float = 1.0
 
 
 class Progress(NamedTuple):
@@ -68,24 +70,24 @@ class Progress(NamedTuple):
     training alone; `step`, the optimizer's steps, and `samples_seen` go on from an earlier one.
     """
 
-    learning_rate: Any
-    step: Any = 0.0
-    best: Any = np.inf
-    no_improvement: Any = 0.0
-    samples_seen: Any = 0.0
-    epochs: Any = 0.0
-    active: Any = 1.0
-    converged: Any = 0.0
+    learning_rate: float
+    step: float = 0.0
+    best: float = np.inf
+    no_improvement: float = 0.0
+    samples_seen: float = 0.0
+    epochs: float = 0.0
+    active: float = 1.0
+    converged: float = 0.0
 
 
 class Curves(NamedTuple):
     """One value an epoch. The loss includes the penalty, the validation loss does not."""
 
-    loss: Any
-    accuracy: Any
-    learning_rate: Any
-    validation_loss: Any
-    validation_score: Any
+    loss: NDArray
+    accuracy: NDArray
+    learning_rate: NDArray
+    validation_loss: NDArray
+    validation_score: NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,98 +99,116 @@ class Data:
     """
 
     X: Any
-    targets: np.ndarray
-    weights: np.ndarray | None = None
+    targets: NDArray
+    weights: NDArray | None = None
 
-    def part(self, rows):
+    def part(self, rows: NDArray) -> "Data":
         """A copy of these rows."""
         weights = None if self.weights is None else self.weights[rows]
         return Data(self.X[rows], self.targets[rows], weights)
 
 
+Parameters = list[tuple[NDArray, ...]]
+"""The arrays of each layer that has any: `(kernel, bias)`, shaped `(fan_in, fan_out)`, `(fan_out,)`."""
+
+
 @dataclass(eq=False)
 class Network:
-    """All that the core knows of one network, before and after its training.
+    """All that the core knows of one network, before, between and after its training.
 
     It is equal to nothing but itself.
 
     Attributes
     ----------
-    parameters : list of (kernel, bias)
-        Kernels `(fan_in, fan_out)` and biases `(fan_out,)`.
-    slots : list of lists of (kernel, bias)
+    layers : tuple of Layer
+    parameters : list of tuple of ndarray
+    slots : list of lists as `parameters`
         What the optimizer keeps from step to step, each as the parameters; empty for a new optimizer.
-    hyper : Hyper of float
-    progress : Progress of float
+    hyper : Hyper
+    progress : Progress
     data : Data
         The rows it trains on.
     validation : Data or None
         The rows it is validated on after each epoch; it may be `data` itself.
     random_state : numpy.random.RandomState
-        Draws the order of the rows in each epoch. Whatever trains beside the network, it ends in the
-        state in which training the network alone would leave it.
+        Draws the order of the rows in each epoch.
     owns_stream : bool
         Whether nobody else uses `random_state`, so that its last state does not matter.
     shuffle : bool
         Whether every epoch has an order of its own.
+    order : ndarray of int or None
+        The order of the last epoch, which the next one shuffles; None before the first.
     rows, validation_rows : ndarray of int or None
         Which rows of `data` and `validation` are this network's; None for all.
     dropout : tuple of float
-        The seed and the rate of each hidden layer, if the spec says that there is dropout.
+        A seed and the rate of each `Dropout` among the layers; empty if there is none.
     batch_capacity : int
         A batch size to make room for, if it is larger than `hyper.batch_size`, so that networks on a
         few more or fewer rows share a program.
-    best_parameters : list of (kernel, bias) or None
-        Those of the best validation score, after a training with early stopping.
-    curves : Curves of ndarray or None
+    best_parameters : list of tuple of ndarray, or None
+        Those of the best validation score, once it has trained with early stopping.
+    curves : Curves or None
+        Of the epochs so far; None before the first.
     """
 
-    parameters: list
+    layers: tuple[Layer, ...]
+    parameters: Parameters
     hyper: Hyper
     progress: Progress
     data: Data
-    random_state: np.random.RandomState
+    random_state: RandomState
     validation: Data | None = None
     owns_stream: bool = False
     shuffle: bool = True
-    slots: Any = ()
-    rows: np.ndarray | None = None
-    validation_rows: np.ndarray | None = None
-    dropout: tuple = ()
+    order: NDArray | None = None
+    slots: list[Parameters] | tuple = ()
+    rows: NDArray | None = None
+    validation_rows: NDArray | None = None
+    dropout: tuple[float, ...] = ()
     batch_capacity: int = 1
-    best_parameters: list | None = None
+    best_parameters: Parameters | None = None
     curves: Curves | None = None
 
-    def result(self):
+    def result(self) -> tuple:
         """All that a training has changed, to be passed to `take` in another process."""
         stream = self.random_state.get_state(legacy=False)
-        return stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves
+        return (
+            stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves,
+            self.order,
+        )  # fmt: skip
 
-    def take(self, result):
+    def take(self, result: tuple) -> None:
         """Take over the result of a copy of this network that was trained."""
-        stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves = result
+        (
+            stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves,
+            self.order,
+        ) = result  # fmt: skip
         if not self.owns_stream:
             self.random_state.set_state(stream)
 
     @property
-    def layer_sizes(self):
-        kernels = [kernel for kernel, _ in self.parameters]
-        return (kernels[0].shape[0], *(kernel.shape[1] for kernel in kernels))
+    def n_features(self) -> int:
+        return self.data.X.shape[1]
 
     @property
-    def last_loss(self):
+    def final_parameters(self) -> Parameters:
+        """Those that a fit returns: the best by early stopping, or the last."""
+        return self.best_parameters or self.parameters
+
+    @property
+    def last_loss(self) -> float:
         """The training loss of the last epoch, NaN before the first."""
-        return self.curves.loss[-1] if self.progress.epochs else np.nan
+        return np.nan if self.curves is None or not len(self.curves.loss) else self.curves.loss[-1]
 
     @property
-    def padded_batch(self):
+    def padded_batch(self) -> int:
         return max(self.batch_capacity, int(self.hyper.batch_size))
 
     @property
-    def steps_per_epoch(self):
+    def steps_per_epoch(self) -> int:
         return math.ceil(self.hyper.n_samples / self.hyper.batch_size)
 
     @property
-    def n_steps(self):
+    def n_steps(self) -> float:
         """The most steps of its training."""
         return self.hyper.max_epochs * self.steps_per_epoch

@@ -39,10 +39,9 @@ def warn_if_collapsed(job, network, loss):
     if loss < constant_loss / 2 or constant_loss <= 0 or (targets == targets[0]).all():
         return False
     rows = np.arange(len(targets)) if rows is None else rows
-    parameters = network.best_parameters or network.parameters
     activation = ACTIVATIONS[job.estimator.activation].array
     with np.errstate(all="ignore"):
-        constant = _constant_units(parameters, activation, data.X, rows)
+        constant = _constant_units(network.layers, network.final_parameters, data.X, rows)
     shares = [units.mean() for units in constant]
     largest = max(shares, default=0)
     if largest == 1:
@@ -65,7 +64,7 @@ def warn_if_collapsed(job, network, loss):
     return True
 
 
-def _constant_units(parameters, activation, X, rows):
+def _constant_units(layers, parameters, X, rows):
     """Which units of each hidden layer are constant.
 
     Once most units of every layer are known to vary, the other rows are not read. Units that vary only
@@ -76,7 +75,7 @@ def _constant_units(parameters, activation, X, rows):
         blocks.insert(0, rows[:: len(blocks)])  # a sample of all rows, mostly enough
     low = high = None
     for block in blocks:
-        values = list(hidden_values(parameters, activation, X[block]))
+        values = list(hidden_values(layers, parameters, X[block]))
         lows, highs = [v.min(axis=0) for v in values], [v.max(axis=0) for v in values]
         low = lows if low is None else list(map(np.minimum, low, lows))
         high = highs if high is None else list(map(np.maximum, high, highs))

@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 
 from skdense.core.formulas.initializers import initial_parameters
+from skdense.core.formulas.layers import hidden_and_output
 from skdense.fit.validation import dropout_rates, hidden_sizes
 
 
 def draw(estimator, given, goes_on, targets, data, validation, random_state):
     """Draw in MLPClassifier's order; return the fields of a `Network` that depend on draws."""
-    layer_sizes = (data.X.shape[1], *hidden_sizes(estimator), data.targets.shape[1])
+    widths, n_outputs = hidden_sizes(estimator), data.targets.shape[1]
+    layer_sizes = (data.X.shape[1], *widths, n_outputs)
     if goes_on:
         parameters = _earlier_parameters(estimator, layer_sizes)
     else:
@@ -25,13 +27,15 @@ def draw(estimator, given, goes_on, targets, data, validation, random_state):
     elif estimator.early_stopping and validation is None:
         rows, validation_rows = _split(estimator, targets, data, random_state)
         validation = data
+    dropout = _draw_dropout(estimator, random_state)
     return {
+        "layers": hidden_and_output(widths, estimator.activation, n_outputs, bool(dropout)),
         "parameters": parameters,
         "data": data,
         "rows": rows,
         "validation": validation,
         "validation_rows": validation_rows,
-        "dropout": _draw_dropout(estimator, random_state),
+        "dropout": dropout,
     }
 
 
@@ -42,10 +46,11 @@ def further_draws(estimator, network):
     """
     stream = deepcopy(network.random_state)
     dtype = network.data.X.dtype
+    layer_sizes = (network.n_features, *(len(bias) for _, bias in network.parameters))
     for _ in range(estimator.n_init - 1):
         yield replace(
             network,
-            parameters=_initial_parameters(estimator, network.layer_sizes, stream, dtype),
+            parameters=_initial_parameters(estimator, layer_sizes, stream, dtype),
             dropout=_draw_dropout(estimator, stream),
             random_state=deepcopy(network.random_state),
             owns_stream=True,

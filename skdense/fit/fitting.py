@@ -62,6 +62,7 @@ def _train_stochastic(job, tasks):
     if trainer is not None and not trains_alone(estimator) and not job.incremental:
         return trainer.train([job])
 
+    from skdense.core.host.planning import groups_of
     from skdense.core.host.training import train
     from skdense.core.machine.runtime import n_threads
 
@@ -72,24 +73,24 @@ def _train_stochastic(job, tasks):
     elif estimator.verbose:
         trained = partial(print_draw, job)
 
-    def attributes_now(stack):
-        stack.write_back()
+    def attributes_now(run):
+        run.write_back()
         return stochastic_attributes(job, job.networks[0])
 
-    def observe(new_curves, stack):
+    def observe(new_curves, run):
         if printer:
-            printer.print_epochs(*new_curves)
+            printer.print_epochs(new_curves)
         if is_stopped():
             return True
-        if reports_epochs and len(new_curves[0].loss):
-            return tasks.advance(stack.active.any(), lambda: attributes_now(stack))
+        if reports_epochs and len(new_curves.loss):
+            return tasks.advance(run.reached.progress.active, lambda: attributes_now(run))
         return False
 
     interrupted = train(
-        [(job.spec, job.networks)],
-        min(len(job.networks), n_threads()),
-        trained,
-        observe if printer or reports_epochs or trainer else None,
+        groups_of([(job.spec, network) for network in job.networks]),
+        n_threads(),
+        trained=trained,
+        observe=observe if printer or reports_epochs or trainer else None,
         each_epoch=tasks is not None,
     )
     if printer and job.networks[0].progress.converged:

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.forks import check_not_forked
-from skdense.core.machine.shapes import SMALL_BATCH
+from skdense.core.machine.costs import SMALL_BATCH
 from skdense.core.network import Hyper, Network, Spec
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.draws import draw, further_draws
@@ -101,7 +101,6 @@ def _hyper(estimator, given, loss, settings, drawn):
 def _spec(estimator, targets, start, network):
     settings, dtype = start.settings, network.data.X.dtype
     spec = Spec(
-        activation=estimator.activation,
         targets=targets.type,
         loss=targets.loss,
         optimizer=start.solver,
@@ -111,7 +110,6 @@ def _spec(estimator, targets, start, network):
     if start.solver == "lbfgs":
         return spec
     return spec._replace(
-        dropout=bool(network.dropout),
         clips=_clips(estimator, dtype),
         paced=settings["warmup"] > 0 or SCHEDULES[settings["schedule"]].within_epochs,
         scores_loss=network.validation is not None and estimator.validation_metric == "loss",

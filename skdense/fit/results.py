@@ -61,7 +61,7 @@ def stochastic_attributes(job, network):
     """The fitted attributes from a network that sgd, adam or adamw has trained, or is training."""
     progress = network.progress
     early_stopping = job.estimator.early_stopping
-    attributes = _parameter_attributes(job, network.best_parameters or network.parameters)
+    attributes = _parameter_attributes(job, network.final_parameters)
     for name, field_name in job.targets.curves.items():
         curve = job.earlier_curves.get(name)
         if network.validation is not None or not name.startswith("validation"):
@@ -123,7 +123,7 @@ def _warn_if_failed(estimator, minimum):
 
 
 def _is_finite(network):
-    parameters = network.best_parameters or network.parameters
+    parameters = network.final_parameters
     return all(np.isfinite(array).all() for layer in parameters for array in layer)
 
 

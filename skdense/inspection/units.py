@@ -4,7 +4,6 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import hidden_values
 from skdense.many import check_estimators
 
@@ -48,8 +47,7 @@ def unit_outputs(estimator, X):
         return unit_outputs(last, estimator[:-1].transform(X) if len(estimator) > 1 else X)
     check_estimators([estimator])
     X = validate_data(estimator, X, accept_sparse="csr", reset=False)
-    layers = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
-    return hidden_values(layers, ACTIVATIONS[estimator.activation].array, X)
+    return hidden_values(*estimator._layers_and_parameters(), X)
 
 
 def are_dead(outputs):

@@ -8,26 +8,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 from scipy.sparse import issparse
 
-from skdense.core.machine.shapes import (
-    bucket,
-    is_large,
-    n_bytes,
-    padded_sizes,
-    stacks_gain,
-    training_seconds,
-)
 from skdense.core.network import Data
-
-_MAX_GROUP_BYTES = 2**28
-"""The most bytes of features in a group of networks."""
-_PROGRAM_SECONDS, _PROGRAM_OF_VIEWS_SECONDS = 0.3, 2.0
-"""How much longer networks may train because of padding if that saves compiling a program.
-
-The second is for networks of different numbers of features, such as those of two views of a table,
-which are seldom fitted again. A program of two hidden layers takes 2 to 3 s of processor time to
-compile. With 2 s for a search over widths, later searches of the digits take 1.5 times as long.
-"""
-
 
 def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
     """Train the networks of many `Job`s together, here or over joblib's workers.
@@ -39,7 +20,7 @@ def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
     stop = stop or Event()
     _share_equal_data(jobs)
     _own_streams(jobs)
-    groups = _groups([(job.spec, network) for job in jobs for network in job.networks])
+    networks = [(job.spec, network) for job in jobs for network in job.networks]
     owners = {network: job for job in jobs for network in job.networks}
     to_train = Counter(owners.values())
     lock = Lock()
@@ -54,18 +35,21 @@ def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
     backend, _ = get_active_backend()
     n_jobs = 1 if getattr(backend, "uses_threads", False) else effective_n_jobs(n_jobs)
     if n_jobs == 1:
-        return _train_here(groups, note, stop)
+        return _train_here(networks, note, stop)
+    from skdense.core.host.planning import groups_of
+
     tasks = [
-        (spec, networks[start::n_parts])
-        for spec, networks in groups
-        for n_parts in [min(len(networks), -(-n_jobs // len(groups)))]
+        [(group.spec, network) for network in group.networks[start::n_parts]]
+        for groups in [groups_of(networks)]
+        for group in groups
+        for n_parts in [min(len(group.networks), -(-n_jobs // len(groups)))]
         for start in range(n_parts)
     ]
     # Not every backend, such as those of Ray and Spark, hands results over one by one.
     return_as = "generator" if backend.supports_return_generator else "list"
-    results = Parallel(n_jobs=n_jobs, return_as=return_as)(delayed(_trained)(*t) for t in tasks)
-    for (_, networks), task_results in zip(tasks, results, strict=True):
-        for network, result in zip(networks, task_results, strict=True):
+    results = Parallel(n_jobs=n_jobs, return_as=return_as)(delayed(_trained)(task) for task in tasks)
+    for task, task_results in zip(tasks, results, strict=True):
+        for (_, network), result in zip(task, task_results, strict=True):
             network.take(result)
             note(network)
         if stop.is_set():
@@ -73,18 +57,19 @@ def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
     return False
 
 
-def _train_here(groups, trained=None, stop=None):
+def _train_here(networks, trained=None, stop=None):
     """Train with a thread for each core: the program releases the interpreter's lock."""
+    from skdense.core.host.planning import groups_of
     from skdense.core.host.training import train
     from skdense.core.machine.runtime import n_threads
 
-    return train(groups, n_threads(), trained, stop=stop)
+    return train(groups_of(networks), n_threads(), trained=trained, stop=stop)
 
 
-def _trained(spec, networks):
-    """Train a group in a worker process; return the results of its networks."""
-    _train_here([(spec, networks)])
-    return [network.result() for network in networks]
+def _trained(networks):
+    """Train networks in a worker process; return their results."""
+    _train_here(networks)
+    return [network.result() for _, network in networks]
 
 
 def _share_equal_data(jobs):
@@ -144,83 +129,3 @@ def _own_streams(jobs):
                 seed = random_state.randint(2**31)
                 for network in job.networks:
                     network.random_state, network.owns_stream = np.random.RandomState(seed), True
-
-
-def _groups(networks):
-    """Groups of networks that share a program, each as a pair of a spec and a list of networks.
-
-    The slowest groups and networks come first, so that the cores end at about the same time.
-    """
-    alike = {}
-    for spec, network in networks:
-        alike.setdefault(_kind(spec, network), []).append(network)
-    groups = [
-        (spec, part)
-        for (spec, *_), kind in alike.items()
-        for merged in _merged(kind)
-        for part in _parts(merged)
-    ]
-    for _, group in groups:
-        group.sort(key=_seconds, reverse=True)
-    return sorted(groups, key=lambda group: -sum(map(_seconds, group[1])))
-
-
-def _kind(spec, network):
-    """A key: networks with the same key can share a program, if features and units are padded.
-
-    Stacks have the rows of all networks in one table, so their features are of one number.
-    """
-    X, sizes, batch = network.data.X, network.layer_sizes, bucket(network.padded_batch)
-    may_stack = stacks_gain(spec.dtype, batch, padded_sizes([network]))
-    return (
-        spec,
-        len(sizes),
-        sizes[0] if may_stack or issparse(X) or is_large(X) else None,
-        sizes[-1],
-        issparse(X),
-        network.validation is not None,
-        batch,
-        network.steps_per_epoch.bit_length() if may_stack else None,
-        id(X) if is_large(X) else None,
-    )
-
-
-def _seconds(network):
-    return training_seconds(network, padded_sizes([network]))
-
-
-def _merged(networks):
-    """Merge networks of similar widths where padding costs less time than one more program."""
-    by_sizes = {}
-    for network in networks:
-        by_sizes.setdefault(padded_sizes([network]), []).append(network)
-    merged = []
-    for sizes, group in sorted(by_sizes.items()):
-        if merged:
-            last_sizes, last = merged[-1]
-            common = tuple(map(max, last_sizes, sizes))
-            apart = _total_seconds(last, last_sizes) + _total_seconds(group, sizes)
-            same_features = last_sizes[0] == sizes[0]
-            allowed = _PROGRAM_SECONDS if same_features else _PROGRAM_OF_VIEWS_SECONDS
-            if _total_seconds(last + group, common) - apart < allowed:
-                merged[-1] = common, last + group
-                continue
-        merged.append((sizes, group))
-    return [group for _, group in merged]
-
-
-def _total_seconds(networks, layer_sizes):
-    return sum(training_seconds(network, layer_sizes) for network in networks)
-
-
-def _parts(networks):
-    """Split a group where the features of its networks would exceed `_MAX_GROUP_BYTES`."""
-    parts, features = [[]], {}
-    for network in networks:
-        X = network.data.X
-        features[id(X)] = n_bytes(X)
-        if parts[-1] and sum(features.values()) > _MAX_GROUP_BYTES:
-            parts.append([])
-            features = {id(X): features[id(X)]}
-        parts[-1].append(network)
-    return parts

@@ -12,7 +12,7 @@ from math import inf
 
 from joblib import cpu_count, parallel_config
 
-from skdense.core.machine.shapes import n_bytes
+from skdense.core.machine.costs import n_bytes
 from skdense.together.groups import train_jobs
 
 _MOST_BYTES = 2**26

@@ -16,7 +16,7 @@ class Activation(NamedTuple):
     Attributes
     ----------
     array : callable
-        The function on NumPy arrays. It may overwrite its argument, which `dense` has just made.
+        The function on NumPy arrays. It may overwrite its argument, which a layer has just made.
     tensor : callable
         `tensor(tf)` is the function on tensors, given TensorFlow.
     padded_bias : float
@@ -30,6 +30,10 @@ class Activation(NamedTuple):
     tensor: Callable
     padded_bias: float = 0.0
     glorot_factor: int = 6
+
+    def on(self, tf) -> Callable:
+        """The function on tensors, given TensorFlow, or on arrays, given None."""
+        return self.array if tf is None else self.tensor(tf)
 
 
 def _identity(values):

@@ -1,28 +1,29 @@
 """Dropout: which values of hidden units a step of training sets to 0.
 
 A hash of the network's seed, the step, the layer, the sample's position in the minibatch and the unit
-decides. So the result is the same in any stack, with any padding and however training is cut into
-chunks. A random generator's numbers would depend on the shape of the array to fill.
+decides. So the result is the same with any padding and however training is cut into chunks. A random
+generator's numbers would depend on the shape of the array to fill.
 """
 
+from skdense.core.formulas.layers import Drop
 from skdense.core.machine.runtime import tf
 
 
-def dropper(numbers, step):
-    """A function `drop(layer, values)` of the hidden values `(K, batch, width)` of a layer.
+def dropper(numbers, step) -> Drop:
+    """A function `drop(index, values)` of the hidden values `(batch, width)` before a `Dropout` layer.
 
     It sets some to 0 and divides the others by the fraction that is kept (Srivastava et al., 2014).
-    numbers `(1 + n_hidden, K)` are the seeds, then each hidden layer's rates, in float64; step `(K,)`
-    counts the steps before this one.
+    numbers `(1 + n_dropouts,)` are the seed, then the rate of each dropout, in float64; step counts the
+    steps before this one.
     """
     seed, *rates = tf.unstack(numbers)
     key = _hash(_hash(_to_uint(seed), 0), _to_uint(step))
 
-    def drop(layer, values):
-        _, batch, width = values.shape
-        rate = rates[layer][:, None, None]
-        row_key = _hash(_hash(key, layer)[:, None], _counts(batch))
-        is_kept = _hash(row_key[..., None], _counts(width)) >= _to_uint(rate * 2.0**32)
+    def drop(index, values):
+        batch, width = values.shape
+        rate = rates[index]
+        row_key = _hash(_hash(key, index), _counts(batch))
+        is_kept = _hash(row_key[:, None], _counts(width)) >= _to_uint(rate * 2.0**32)
         return tf.where(is_kept, values / tf.cast(1 - rate, values.dtype), 0)
 
     return drop

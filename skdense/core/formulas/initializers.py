@@ -4,14 +4,20 @@ An initializer returns a layer's kernel `(fan_in, fan_out)` and bias `(fan_out,)
 `activation` is the name of that of the hidden layers.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.random import RandomState
+from numpy.typing import DTypeLike, NDArray
 
 from skdense.core.formulas.activations import ACTIVATIONS
 
+Draw = tuple[NDArray, NDArray]
+"""A layer's kernel and bias."""
 
-def glorot_uniform(fan_in, fan_out, activation, random_state):
+
+def glorot_uniform(fan_in: int, fan_out: int, activation: str, random_state: RandomState) -> Draw:
     """Kernel and bias from U(-b, b), `b = sqrt(factor / (fan_in + fan_out))`, factor 6 for most.
 
     The bound is Glorot and Bengio's (2010); the activation's factor, and drawing the bias from the same
@@ -22,23 +28,23 @@ def glorot_uniform(fan_in, fan_out, activation, random_state):
     return kernel, random_state.uniform(-bound, bound, fan_out)
 
 
-def he_uniform(fan_in, fan_out, activation, random_state):
+def he_uniform(fan_in: int, fan_out: int, activation: str, random_state: RandomState) -> Draw:
     """Kernel from U(-b, b), `b = sqrt(6 / fan_in)` (He et al., 2015), zero bias."""
     bound = np.sqrt(6 / fan_in)
     return random_state.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out)
 
 
-def he_normal(fan_in, fan_out, activation, random_state):
+def he_normal(fan_in: int, fan_out: int, activation: str, random_state: RandomState) -> Draw:
     """Kernel from N(0, 2 / fan_in) (He et al., 2015), zero bias."""
     return random_state.normal(0, np.sqrt(2 / fan_in), (fan_in, fan_out)), np.zeros(fan_out)
 
 
-def lecun_normal(fan_in, fan_out, activation, random_state):
+def lecun_normal(fan_in: int, fan_out: int, activation: str, random_state: RandomState) -> Draw:
     """Kernel from N(0, 1 / fan_in) (LeCun et al., 1998), zero bias."""
     return random_state.normal(0, np.sqrt(1 / fan_in), (fan_in, fan_out)), np.zeros(fan_out)
 
 
-def uniform(fan_in, fan_out, activation, random_state):
+def uniform(fan_in: int, fan_out: int, activation: str, random_state: RandomState) -> Draw:
     """Kernel from U[0, 1), zero bias."""
     return random_state.uniform(0, 1, (fan_in, fan_out)), np.zeros(fan_out)
 
@@ -52,7 +58,9 @@ INITIALIZERS = {
 }
 
 
-def initial_parameters(layer_sizes, init, activation, random_state, dtype):
+def initial_parameters(
+    layer_sizes: Sequence[int], init: str, activation: str, random_state: RandomState, dtype: DTypeLike
+) -> list[tuple[NDArray, NDArray]]:
     """The `(kernel, bias)` pairs of a new network, drawn in float64 and then cast to `dtype`."""
     draws = (
         INITIALIZERS[init](fan_in, fan_out, activation, random_state)

@@ -1,36 +1,145 @@
-"""Dense layers and the forward pass, written once for NumPy arrays and for tensors.
+"""Layers: which parameters each has, and how it maps inputs to outputs, for NumPy arrays and for tensors.
 
-Parameters are a sequence of `(kernel, bias)` pairs. A single network has kernels `(fan_in, fan_out)`
-and biases `(fan_out,)`; a stack of K networks has `(K, fan_in, fan_out)` and `(K, 1, fan_out)`.
-Nothing here imports TensorFlow or NumPy.
+A network is a tuple of layers. Its parameters are a list with a tuple of arrays for each layer that has
+any. All that works on parameters, such as packing, the penalty, saved state and prediction, reads these
+descriptions, so a new kind of layer is a record here. Nothing here imports TensorFlow: functions take
+it as `tf`, or None for arrays.
 """
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any, NamedTuple, Protocol
 
-def dense(inputs, kernel, bias, activation):
-    """One dense layer: `activation(inputs @ kernel + bias)`.
+from skdense.core.formulas.activations import ACTIVATIONS
 
-    inputs is `(batch, fan_in)` or `(K, batch, fan_in)`; the result has fan_out in place of fan_in.
+Drop = Callable[[int, Any], Any]
+"""`drop(index, values)` is what the dropout of this index makes of values in training."""
+
+
+class Parameter(NamedTuple):
+    """One array of a layer: its shape, whether the penalty takes it, and what padding holds.
+
+    `fill` is the value of entries that are added to the last axis of a vector to pad it. With it the
+    outputs of padded units are exactly 0, and no gradient reaches them.
     """
-    outputs = inputs @ kernel
-    outputs += bias
-    return activation(outputs)
+
+    shape: tuple[int, ...]
+    penalized: bool = False
+    fill: float = 0.0
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
 
 
-def forward(inputs, parameters, activation, drop=None):
-    """The logits of a network: every layer but the last is followed by `activation`.
+class Layer(Protocol):
+    """What the core needs of a layer, which must be hashable: it is a part of a program's key."""
 
-    `drop(layer, values)`, if given, changes the values of each hidden layer.
+    def parameters(self, n_inputs: int) -> tuple[Parameter, ...]:
+        """The layer's arrays, in their order; none for a layer without parameters."""
+
+    def n_outputs(self, n_inputs: int) -> int:
+        """How many values it makes of each sample's n_inputs."""
+
+    def resized(self, size: Callable[[int], int]) -> "Layer":
+        """The layer with `size(width)` units, if it has a width of its own."""
+
+    def __call__(self, inputs, parameters: Sequence, tf=None, drop: Drop | None = None):
+        """The outputs `(batch, n_outputs)`.
+
+        A parameter of one axis comes from a program repeated for each sample, `(batch, size)`.
+        """
+
+
+@dataclass(frozen=True)
+class Dense:
+    """`activation(inputs @ kernel + bias)`."""
+
+    width: int
+    activation: str = "identity"
+
+    def parameters(self, n_inputs: int) -> tuple[Parameter, ...]:
+        bias = Parameter((self.width,), fill=ACTIVATIONS[self.activation].padded_bias)
+        return Parameter((n_inputs, self.width), penalized=True), bias
+
+    def n_outputs(self, n_inputs: int) -> int:
+        return self.width
+
+    def resized(self, size: Callable[[int], int]) -> "Dense":
+        return replace(self, width=size(self.width))
+
+    def __call__(self, inputs, parameters: Sequence, tf=None, drop: Drop | None = None):
+        kernel, bias = parameters
+        outputs = inputs @ kernel
+        outputs += bias
+        return ACTIVATIONS[self.activation].on(tf)(outputs)
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Sets some of the inputs to 0 while a network is trained; `index` tells its dropouts apart."""
+
+    index: int
+
+    def parameters(self, n_inputs: int) -> tuple[Parameter, ...]:
+        return ()
+
+    def n_outputs(self, n_inputs: int) -> int:
+        return n_inputs
+
+    def resized(self, size: Callable[[int], int]) -> "Dropout":
+        return self
+
+    def __call__(self, inputs, parameters: Sequence, tf=None, drop: Drop | None = None):
+        return inputs if drop is None else drop(self.index, inputs)
+
+
+def hidden_and_output(widths: Sequence[int], activation: str, n_outputs: int, dropout: bool = False):
+    """The layers of a multi-layer perceptron; with dropout there is one after each hidden layer."""
+    layers = []
+    for index, width in enumerate(widths):
+        layers.append(Dense(width, activation))
+        if dropout:
+            layers.append(Dropout(index))
+    return *layers, Dense(n_outputs)
+
+
+def described(layers: Sequence[Layer], n_features: int) -> list[tuple[Parameter, ...]]:
+    """The parameters of each layer that has any."""
+    parameters, n_inputs = [], n_features
+    for layer in layers:
+        parameters.append(layer.parameters(n_inputs))
+        n_inputs = layer.n_outputs(n_inputs)
+    return [own for own in parameters if own]
+
+
+def outputs_of_each(
+    layers: Sequence[Layer], parameters: Sequence, inputs, tf=None, drop: Drop | None = None
+) -> Iterator[tuple[Layer, Any]]:
+    """Each layer and its outputs, one after the other."""
+    left = iter(parameters)
+    for layer in layers:
+        own = next(left) if layer.parameters(inputs.shape[-1]) else ()
+        inputs = layer(inputs, own, tf, drop)
+        yield layer, inputs
+
+
+def forward(
+    layers: Sequence[Layer], parameters: Sequence, inputs, tf=None, drop: Drop | None = None
+):
+    """The outputs of the last layer: the logits of a network.
+
+    `drop(index, values)`, if given, is what dropout does to values; without it, it does nothing.
     """
-    *hidden, (kernel, bias) = parameters
-    for layer, (hidden_kernel, hidden_bias) in enumerate(hidden):
-        inputs = dense(inputs, hidden_kernel, hidden_bias, activation)
-        if drop is not None:
-            inputs = drop(layer, inputs)
-    return dense(inputs, kernel, bias, lambda logits: logits)
+    for _, outputs in outputs_of_each(layers, parameters, inputs, tf, drop):
+        inputs = outputs
+    return inputs
 
 
-def hidden_values(parameters, activation, inputs):
-    """The outputs `(batch, width)` of each hidden layer of a single network, one after the other."""
-    for kernel, bias in parameters[:-1]:
-        inputs = dense(inputs, kernel, bias, activation)
-        yield inputs
+def hidden_values(layers: Sequence[Layer], parameters: Sequence, inputs) -> Iterator[Any]:
+    """The outputs `(batch, width)` of each hidden layer with parameters, one after the other."""
+    hidden = layers[:-1]
+    for layer, values in outputs_of_each(hidden, parameters, inputs):
+        if layer.parameters(1):
+            yield values

@@ -1,6 +1,6 @@
 """Losses by the type of the targets and scikit-learn's names: all that is known of each, in one record.
 
-Targets and logits are `(K, batch, n_outputs)`, losses `(K, batch)`, so that a sample weight is one
+Targets and logits are `(batch, n_outputs)`, losses `(batch,)`, so that a sample weight is one
 multiplication. The loss of a sample is the sum over its outputs, but for the squared error of numbers.
 
 Importing this module does not import TensorFlow: functions on tensors take it as `tf`, their first
@@ -24,10 +24,10 @@ class Score(NamedTuple):
         `n_terms(n_outputs)` is the number of sums.
     terms : callable
         `terms(tf, targets, logits, origin)` is a list of what to sum up, times the samples' weights,
-        n_terms tensors `(K, batch)`. `origin` has the targets `(K, 1, n_outputs)` of a network's first
-        row: variances are computed from squared distances to it, which cancel less than those to zero.
+        n_terms tensors `(batch,)`. `origin` has the targets `(n_outputs,)` of the first row: variances
+        are computed from squared distances to it, which cancel less than those to zero.
     finish : callable
-        `finish(tf, sums)` is the score `(K,)`, from the `BatchSums` of all validation rows.
+        `finish(tf, sums)` is the score, from the `BatchSums` of all validation rows.
     """
 
     n_terms: Callable
@@ -178,7 +178,7 @@ def _classification(per_example, constant_loss, output, correct, smoothed=None):
     accuracy = Score(
         n_terms=lambda n_outputs: 1,
         terms=lambda tf, targets, logits, origin: [tf.cast(correct(tf, targets, logits), logits.dtype)],
-        finish=lambda tf, sums: sums.terms[:, 0] / sums.weight,
+        finish=lambda tf, sums: sums.terms[0] / sums.weight,
     )
     return Loss(per_example, constant_loss, output, accuracy, correct, smoothed)
 
@@ -285,11 +285,11 @@ def _r2(predictions):
 
 def _finish_r2(tf, sums):
     """The mean over outputs of r2_score. A constant target scores 1 if predicted exactly, else 0."""
-    residual, square, total = tf.split(sums.terms, 3, axis=1)
-    variation = square - total**2 / sums.weight[:, None]
+    residual, square, total = tf.split(sums.terms, 3)
+    variation = square - total**2 / sums.weight
     zero_or_nan = tf.where(tf.math.is_nan(residual), residual, 0)
     scores = tf.where(variation > 0, 1 - residual / variation, zero_or_nan)
-    return tf.reduce_mean(tf.where(residual != 0, scores, 1), axis=1)
+    return tf.reduce_mean(tf.where(residual != 0, scores, 1))
 
 
 LOWEST_LOSS = Score(

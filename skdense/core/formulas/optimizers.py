@@ -1,7 +1,7 @@
 """Gradient descent rules: plain, momentum and Nesterov SGD, Adam and AdamW; clipping gradients.
 
-A rule sees gradients and parameters as arrays `(K, n)` and knows nothing of layers. Its numbers are
-`(K, 1)`, one for each network, in the gradient's dtype.
+A rule sees gradients and parameters as vectors `(n,)` and knows nothing of layers. Its numbers are
+scalars in the gradient's dtype.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ class Optimizer(NamedTuple):
         Number of arrays of the gradient's shape that the rule keeps from step to step. They start at
         zero.
     numbers : callable
-        `numbers(learning_rate, step, hyper)` are the numbers that `update` needs in this step, from
-        float64 numbers `(K,)`. `step` counts the network's steps from 1. They are computed in float64
-        and then rounded to the gradient's dtype.
+        `numbers(learning_rate, step, hyper)` are the numbers that `update` needs in this step. `step`
+        counts the network's steps from 1. They are computed in float64 and then rounded to the
+        gradient's dtype.
     update : callable
         `update(gradient, slots, kernels, *numbers)` returns the change of the parameters and the new
         slots. `kernels` are the parameters before the step, with zeros for biases.
@@ -75,10 +75,7 @@ OPTIMIZERS = {
 
 
 def clipped(gradients, max_norm):
-    """The arrays of a gradient, scaled down where the norm of all of them together exceeds max_norm.
-
-    max_norm is `(K, 1)`.
-    """
-    squares = [tf.reduce_sum(gradient**2, axis=1, keepdims=True) for gradient in gradients]
+    """The vectors of a gradient, scaled down where the norm of all of them together exceeds max_norm."""
+    squares = [tf.reduce_sum(gradient**2) for gradient in gradients]
     scale = max_norm / tf.maximum(tf.sqrt(tf.add_n(squares)), max_norm)
     return [scale * gradient for gradient in gradients]

@@ -7,7 +7,7 @@ from skdense.core.machine.runtime import tf
 
 
 def pace(step, hyper):
-    """The factor `(K,)` on the epoch's learning rate, in the step that follows `step` others.
+    """The factor on the epoch's learning rate, in the step that follows `step` others.
 
     It rises linearly over the warm-up, up to 1. With the cosine schedule it then falls to 0 over the
     rest of `schedule_epochs` epochs, as in SGDR (Loshchilov and Hutter, 2017), and if training goes on

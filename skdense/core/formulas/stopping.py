@@ -2,23 +2,26 @@
 
 from skdense.core.formulas.schedules import SCHEDULES, SLOWDOWN, SMALLEST_RATE
 from skdense.core.machine.runtime import tf
-from skdense.core.network import Progress
+from skdense.core.network import Hyper, Progress
 
 
-def end_epoch(now, loss, score):
-    """The progress after an epoch with this loss and validation score, and which scores are the best.
+def end_epoch(now: Progress, hyper: Hyper, loss, score):
+    """The progress after an epoch with this loss and validation score, and whether the score is the best.
 
-    `now` has the numbers of `Progress` and of `Hyper` as attributes. A loss or score that is NaN resets
-    the count of epochs without improvement, as in MLPClassifier, because comparisons with it are false.
+    The score is None where there is no validation. A loss or score that is NaN resets the count of epochs without improvement, as in MLPClassifier,
+    because comparisons with it are false.
     """
-    early = now.early_stopping > 0
-    value = tf.where(early, score, loss)
-    no_gain = tf.where(early, score < now.best + now.tol, loss > now.best - now.tol)
-    improved = tf.where(early, score > now.best, loss < now.best)
+    value, no_gain, improved = loss, loss > now.best - hyper.tol, loss < now.best
+    early = False
+    if score is not None:
+        early = hyper.early_stopping > 0
+        value = tf.where(early, score, value)
+        no_gain = tf.where(early, score < now.best + hyper.tol, no_gain)
+        improved = tf.where(early, score > now.best, improved)
     no_improvement = tf.where(no_gain, now.no_improvement + 1, 0)
-    samples_seen = now.samples_seen + now.n_samples
-    learning_rate, slows_down = _scheduled(now, samples_seen)
-    exhausted = no_improvement > now.patience
+    samples_seen = now.samples_seen + hyper.n_samples
+    learning_rate, slows_down = _scheduled(now, hyper, samples_seen)
+    exhausted = no_improvement > hyper.patience
     slower = exhausted & slows_down & (learning_rate > SMALLEST_RATE)
     converged = exhausted & ~slower
     epochs = now.epochs + 1
@@ -29,22 +32,19 @@ def end_epoch(now, loss, score):
         no_improvement=tf.where(~slower, no_improvement, 0),
         samples_seen=samples_seen,
         epochs=epochs,
-        active=tf.cast(~converged & (epochs < now.max_epochs), tf.float64),
+        active=tf.cast(~converged & (epochs < hyper.max_epochs), tf.float64),
         converged=tf.cast(converged, tf.float64),
     )
-    active = now.active > 0
-    after = {name: tf.where(active, new, getattr(now, name)) for name, new in after._asdict().items()}
-    return Progress(**after), active & early & improved
+    return after, early & improved
 
 
-def _scheduled(now, samples_seen):
-    """The rate by each network's schedule, and whether that one slows down at a plateau."""
-    scheduled = now.learning_rate
-    slows_down = tf.zeros_like(scheduled, tf.bool)
+def _scheduled(now: Progress, hyper: Hyper, samples_seen):
+    """The rate by the network's schedule, and whether that one slows down at a plateau."""
+    scheduled, slows_down = now.learning_rate, False
     for schedule in SCHEDULES.values():
-        chosen = now.schedule == schedule.number
+        chosen = hyper.schedule == schedule.number
         if schedule.after_epoch is not None:
-            scheduled = tf.where(chosen, schedule.after_epoch(samples_seen, now), scheduled)
+            scheduled = tf.where(chosen, schedule.after_epoch(samples_seen, hyper), scheduled)
         if schedule.slows_down:
             slows_down |= chosen
     return scheduled, slows_down

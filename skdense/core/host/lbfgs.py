@@ -1,19 +1,22 @@
 """Full-batch training: scipy's L-BFGS-B on the loss and gradient of a compiled program, in float64."""
 
+from collections.abc import Callable
 from threading import Event
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
 
-from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.host.planning import lone_layout, sizes_of
 from skdense.core.host.tables import make_table, table_shape
 from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import compiled
-from skdense.core.machine.interrupts import ctrl_c_held
+from skdense.core.machine.costs import full_batch_rows
 from skdense.core.machine.memory import aligned_empty
 from skdense.core.machine.runtime import to_tensor, view
-from skdense.core.machine.shapes import full_batch_rows, padded_sizes
+from skdense.core.machine.threads import in_thread
+from skdense.core.network import Network, Spec
 from skdense.core.program import minibatches
 from skdense.core.program.full_batch import FullBatchShape, full_batch_program
 from skdense.core.program.layout import Layout
@@ -24,91 +27,108 @@ class Minimum(NamedTuple):
 
     loss: float
     n_iter: int
-    success: bool
-    message: str
-    interrupted: bool
+    success: bool = True
+    message: str = ""
+    interrupted: bool = False
 
 
 class _Stopped(Exception):
-    """An observer asks to stop."""
+    """An observer, or whoever waits, asks to stop."""
 
 
-def minimize_loss(spec, network, max_iter, max_fun, tol, observe=None):
+def minimize_loss(
+    spec: Spec,
+    network: Network,
+    max_iter: int,
+    max_fun: int,
+    tol: float,
+    observe: Callable[[Minimum], bool] | None = None,
+) -> Minimum:
     """Train one network on all rows at once, and give it its parameters.
 
-    `observe(minimum)` is called after each iteration, with the network's parameters of that iteration,
-    and ends the training if it returns True. Ctrl-C ends it too, and keeps the last iteration's.
+    `observe(minimum)` is called after each iteration, in the caller's thread, with the network's
+    parameters of that iteration, and ends the training if it returns True. Ctrl-C ends it too, and
+    keeps the last iteration's.
     """
-    sizes = network.layer_sizes
-    evaluate, layout, vector = _objective_of(spec._replace(dtype="float64"), network)
-    # scipy sees the network's own parameters. The padding around them has a gradient of zero.
-    own = layout.offsets(sizes)
-    loss, reached, n_iter = np.nan, vector[own], 0
+    objective = _Objective(spec._replace(dtype="float64"), network)
+    start = objective.vector[objective.own]
+    reached = Minimum(np.nan, 0), start
     stop = Event()
 
-    def objective(parameters):
-        vector[own] = parameters
-        values = evaluate()
-        if stop.is_set():
-            raise KeyboardInterrupt
-        return values[0], values[1:][own]
-
-    def keep(parameters):
-        vector[own] = parameters
-        network.parameters = layout.unpack(vector, sizes)
-
-    def iteration(intermediate_result):
-        nonlocal loss, reached, n_iter
-        loss, reached = intermediate_result["fun"], intermediate_result["x"].copy()
-        n_iter += 1
+    def iteration(intermediate_result: OptimizeResult) -> None:
+        nonlocal reached
+        minimum = Minimum(float(intermediate_result["fun"]), reached[0].n_iter + 1)
+        reached = minimum, intermediate_result["x"].copy()
         if observe is not None:
-            keep(reached)
-            if observe(unfinished()):
-                raise _Stopped
+            objective.keep(reached[1])
+            if observe(minimum):
+                stop.set()
+        if stop.is_set():
+            raise _Stopped
 
-    def unfinished(interrupted=False):
-        return Minimum(float(loss), n_iter, True, "", interrupted)
-
-    options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
-    try:
+    def work(evaluate: Callable) -> OptimizeResult:
         # Threads that BLAS has for scipy's vectors spin between calls, on the cores of the program.
-        with one_blas_thread(), ctrl_c_held(stop.set):
-            result = minimize(
-                objective,
-                reached,
+        with one_blas_thread():
+            return minimize(
+                evaluate,
+                start,
                 jac=True,
                 method="L-BFGS-B",
-                options=options,
+                options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
                 callback=iteration,
             )
+
+    # TensorFlow's code runs in a thread of its own, so that signals are answered here. An observer
+    # needs the caller's thread, where scipy then runs, too.
+    interrupted = False
+    try:
+        if observe is None:
+            result = in_thread(work, objective).result()
+        else:
+            result = work(lambda parameters: in_thread(objective, parameters).result())
     except _Stopped:
-        return unfinished()
+        pass
     except KeyboardInterrupt:
-        keep(reached)
-        return unfinished(interrupted=True)
-    keep(result.x)
-    return Minimum(float(result.fun), result.nit, result.success, result.message, False)
+        interrupted = True
+    else:
+        objective.keep(result.x)
+        return Minimum(float(result.fun), result.nit, result.success, result.message)
+    finally:
+        stop.set()
+    minimum, parameters = reached
+    objective.keep(parameters)
+    return minimum._replace(interrupted=interrupted)
 
 
-def _objective_of(spec, network):
-    """A function that evaluates the objective, the layout of its padded vector, and this vector.
+class _Objective:
+    """The objective as a function of the network's own parameters, a vector.
 
-    The function takes no arguments. It returns the loss and the gradient, in one array, for the
-    parameters that the vector has at the time.
+    The padding around them has a gradient of zero, so scipy does not see it.
     """
-    layer_sizes = padded_sizes([network])
-    its_shape = table_shape([network.data], layer_sizes)
-    shape = FullBatchShape(layer_sizes, its_shape, full_batch_rows(network.data.X, layer_sizes))
-    program = compiled(full_batch_program, spec, shape)
-    table = minibatches.as_tensors(make_table(network.data, its_shape, spec.dtype))
-    numbers = to_tensor(np.array(network.hyper, spec.dtype))
-    layout = Layout(layer_sizes)
-    vector = aligned_empty([layout.n_parameters], spec.dtype)
-    layout.pack_into(vector, network.parameters, ACTIVATIONS[spec.activation].padded_bias)
-    parameters = view(vector[None, :])
 
-    def evaluate():
-        [values] = program(*table, parameters, numbers)
-        return np.asarray(values)
+    def __init__(self, spec: Spec, network: Network):
+        self.network = network
+        self.layout = lone_layout(network)
+        self.own_layout = Layout(network.layers, network.n_features)
+        shape = table_shape([network.data], self.layout.n_features)
+        rows = full_batch_rows(network.data.X, sizes_of(self.layout))
+        self.program = compiled(full_batch_program, spec, FullBatchShape(self.layout, shape, rows))
+        self.table = minibatches.as_tensors(make_table(network.data, shape, spec.dtype))
+        self.hyper = to_tensor(np.array(network.hyper, spec.dtype))
+        self.vector = aligned_empty([self.layout.n_parameters], spec.dtype)
+        self.layout.pack_into(self.vector, network.parameters)
+        self.parameters = view(self.vector)
+        self.own = self.layout.offsets(self.own_layout)
 
-    return evaluate, layout, vector
+    def __call__(self, parameters: NDArray) -> tuple[float, NDArray]:
+        """The loss and the gradient."""
+        self.vector[self.own] = parameters
+        [values] = self.program(*self.table, self.parameters, self.hyper)
+        values = np.asarray(values)
+        return values[0], values[1:][self.own]
+
+    def keep(self, parameters: NDArray) -> None:
+        """Give the network these parameters."""
+        vector = self.vector.copy()
+        vector[self.own] = parameters
+        self.network.parameters = self.layout.unpack(vector, self.own_layout)

@@ -1,203 +1,161 @@
-"""The order of rows in every minibatch step, drawn on the host from the networks' random streams."""
+"""The order of the rows in every minibatch step, drawn on the host from the network's random stream."""
 
 import pickle
-from collections import deque
 from copy import deepcopy
 from itertools import cycle
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
 
 from skdense.core.machine.memory import aligned_empty
-from skdense.core.machine.shapes import MAX_SHARED_SAMPLES
+from skdense.core.network import Network
+
+_handing_back = Lock()
 
 
 class Chunk(NamedTuple):
-    """Steps to run in one call of the program: the first n_steps of `orders`, `(steps, K, batch)`.
-
-    An order names the rows of a minibatch of each network, int32.
-    """
+    """Steps to run in one call of the program: the first n_steps of `orders`, `(steps, batch)`, int32."""
 
     n_steps: int
-    orders: np.ndarray
+    orders: NDArray
 
 
-class Source:
-    """The order of the samples in each epoch, drawn from one random state.
+class Stream:
+    """Draws the order of the rows in each epoch: as in MLPClassifier, it shuffles the last epoch's order.
 
-    As in MLPClassifier, each epoch shuffles the last epoch's order. Networks with equal random states
-    share a source, whose `pending` has the drawn orders that each of them has yet to take. If the
-    random state is not private, others may see it: the source draws from a copy, and `rewind` then
-    brings the original to the state in which training each network alone would leave it.
+    Orders are drawn ahead of the training, so a random state that others may see is not touched until
+    `end`, which brings it to where training epoch by epoch would leave it. If somebody else has drawn
+    from it meanwhile, as may happen to NumPy's global state, it stays as they left it.
     """
 
-    def __init__(self, random_state, n_samples, users, private):
-        self.random_state = random_state if private else deepcopy(random_state)
-        self.shared, self.private = len(users) > 1, private
-        self.n_samples = n_samples
-        self.last = None  # the last order drawn; no memory while the source waits for its turn
+    def __init__(self, network: Network):
+        self.network = network
+        self.random_state = network.random_state
+        if not network.owns_stream:
+            self.before = _state(network.random_state)
+            self.random_state = deepcopy(network.random_state)
+        self.n_samples = int(network.hyper.n_samples)
+        self.order = network.order
         self.n_drawn = 0
-        self.pending = {user: deque() for user in users}
-        self.marks = []
-        self._lock = Lock()  # two stacks may share a source
+        # The last two states and how many epochs were drawn by then: a network that stops is at most
+        # one chunk behind what is drawn.
+        self.marks: list[tuple[int, dict]] = []
 
-    def mark(self):
-        """Remember the random state, for `rewind`."""
-        if self.private or (self.marks and self.marks[-1][0] == self.n_drawn):
+    def mark(self) -> None:
+        """Remember the state before a chunk is drawn, for `end`."""
+        if not self.network.owns_stream:
+            self.marks = [*self.marks[-1:], (self.n_drawn, _state(self.random_state))]
+
+    def next_order(self) -> NDArray:
+        """The order of the rows in the next epoch."""
+        shuffled = _shuffled(self.random_state, self.n_samples)
+        self.order = shuffled if self.order is None else self.order[shuffled]
+        self.n_drawn += 1
+        return self.order
+
+    def end(self, n_epochs: int) -> None:
+        """Leave the network's random state and order as they are after drawing for n_epochs epochs."""
+        if self.n_drawn == n_epochs:  # else it has stopped early, and never goes on
+            self.network.order = self.order
+        if self.network.owns_stream:
             return
-        # Two marks are enough unless a network is behind others.
-        with self._lock:
-            kept = self.marks if self.shared else self.marks[-1:]
-            self.marks = [*kept, (self.n_drawn, self.random_state.get_state(legacy=False))]
-
-    def next_order(self, user):
-        """The order of the samples in this user's next epoch."""
-        with self._lock:
-            if not self.pending[user]:
-                shuffled = self._shuffled(self.random_state)
-                self.last = shuffled if self.last is None else self.last[shuffled]
-                self.n_drawn += 1
-                for orders in self.pending.values():
-                    orders.append(self.last)
-            return self.pending[user].popleft()
-
-    def leave(self, user, n_epochs):
-        """End a network's use after n_epochs epochs, and rewind its random state to their end."""
-        if not user.owns_stream:
-            self.rewind(user.random_state, n_epochs)
-        with self._lock:
-            del self.pending[user]
-            if not self.pending:
-                self.last = None
-
-    def rewind(self, random_state, n_epochs):
-        """Bring `random_state` to the state after drawing the orders of n_epochs epochs."""
-        if self.private:
-            return
-        with self._lock:
-            if self.n_drawn == n_epochs:
-                random_state.set_state(self.random_state.get_state(legacy=False))
-                return
+        if self.n_drawn > n_epochs:
             n_drawn, state = [mark for mark in self.marks if mark[0] <= n_epochs][-1]
-            random_state.set_state(state)
+            self.random_state.set_state(state)
             for _ in range(n_epochs - n_drawn):
-                self._shuffled(random_state)
-
-    def _shuffled(self, random_state):
-        numbers = np.arange(self.n_samples)
-        random_state.shuffle(numbers)
-        return numbers
+                _shuffled(self.random_state, self.n_samples)
+        with _handing_back:
+            if _is_same(_state(self.network.random_state), self.before):
+                self.network.random_state.set_state(_state(self.random_state))
 
 
-def sources_of(networks):
-    """The source of the orders of each network that shuffles."""
-    alike, several = {}, len(networks) > 1
-    for network in networks:
-        if network.shuffle:
-            may_share = several and network.hyper.n_samples <= MAX_SHARED_SAMPLES
-            alike.setdefault(_stream_key(network) if may_share else network, []).append(network)
-    sources = {}
-    for users in alike.values():
-        first = users[0]
-        private = all(network.owns_stream for network in users)
-        source = Source(first.random_state, int(first.hyper.n_samples), users, private)
-        sources.update(dict.fromkeys(users, source))
-    return sources
+def _state(random_state: RandomState) -> dict:
+    return random_state.get_state(legacy=False)
 
 
-def _stream_key(network):
-    return network.hyper.n_samples, pickle.dumps(network.random_state.get_state(legacy=False))
+def _is_same(state: dict, other: dict) -> bool:
+    """Whether two states draw the same numbers."""
+    return pickle.dumps(state) == pickle.dumps(other)
 
 
-class Lane:
-    """One network in a stack, with its rows in the order of the epoch, `(steps, batch)`."""
-
-    def __init__(self, network, source, first_row, batch):
-        n_samples = int(network.hyper.n_samples)
-        self.network, self.source = network, source
-        self.samples = first_row + (np.arange(n_samples) if network.rows is None else network.rows)
-        self.batch_size = int(network.hyper.batch_size)
-        self.epoch = np.zeros((network.steps_per_epoch, batch), np.int32)
-        self.epochs_left = int(network.hyper.max_epochs)
-        if source is None:
-            self._lay_out(self.samples)
-
-    def next_epoch(self):
-        """Lay out the next epoch."""
-        if self.source is not None:
-            self._lay_out(self.samples[self.source.next_order(self.network)])
-        self.epochs_left -= 1
-
-    def _lay_out(self, samples):
-        size, (full, rest) = self.batch_size, divmod(len(samples), self.batch_size)
-        self.epoch[:full, :size] = samples[: full * size].reshape(full, -1)
-        # Positions behind a minibatch's last row have weight zero. They repeat its first row, since
-        # another row may have infinite values, which times zero would be NaN.
-        self.epoch[:, size:] = self.epoch[:, :1]
-        if rest:
-            self.epoch[full, :rest] = samples[full * size :]
-            self.epoch[full, rest:] = samples[full * size]
+def _shuffled(random_state: RandomState, n: int) -> NDArray:
+    numbers = np.arange(n)
+    random_state.shuffle(numbers)
+    return numbers
 
 
 class Orders:
-    """The orders of all lanes of a stack, which begin their epochs at the same steps.
+    """The orders of a network, chunk by chunk.
 
-    They are drawn into two buffers in turn, so that one can be read while the other is filled. In steps
-    that a network does not take, any rows will do: the program leaves the network unchanged.
+    They are drawn into two buffers in turn, so that one can be read while the other is filled.
+
+    Parameters
+    ----------
+    network : Network
+    steps, batch : int
+        The most steps of a chunk, and the rows of a minibatch with its padding.
+    n_epochs : int
+        How many epochs to draw.
+    each_epoch : bool
+        Whether every chunk ends with the epoch.
     """
 
-    def __init__(self, shape, lanes, steps_per_epoch, each_epoch):
-        self.lanes, self.each_epoch = lanes, each_epoch
-        self.steps_per_epoch = steps_per_epoch
-        self.position = 0
-        size = shape.steps, shape.height, shape.batch
-        self.buffers = cycle(aligned_empty(size, np.int32) for _ in range(2))
+    def __init__(self, network: Network, steps: int, batch: int, n_epochs: int, each_epoch: bool):
+        self.stream = Stream(network) if network.shuffle else None
+        self.rows = np.arange(int(network.hyper.n_samples)) if network.rows is None else network.rows
+        self.batch_size = int(network.hyper.batch_size)
+        self.steps_per_epoch, self.epochs_left = network.steps_per_epoch, n_epochs
+        self.each_epoch = each_epoch
+        self.position = 0  # of the next chunk's first step in its epoch
+        self.epoch = np.zeros((self.steps_per_epoch, batch), np.int32)
+        self.buffers = cycle([aligned_empty((steps, batch), np.int32) for _ in range(2)])
+        if self.stream is None:
+            self._lay_out(self.rows)
 
-    @property
-    def are_drawn(self):
-        """Whether the lanes' networks have no steps left to draw."""
-        return self._limit(1) == 0
-
-    def take(self, n_steps):
+    def take(self, n_steps: int) -> Chunk | None:
         """Draw the next `Chunk`, or None if all is drawn: n_steps at most, whole epochs if one fits."""
         n_steps = self._limit(n_steps)
         if n_steps == 0:
             return None
+        if self.stream is not None:
+            self.stream.mark()
         chunk = Chunk(n_steps, next(self.buffers))
-        for k in range(len(self.lanes)):
-            self._fill(chunk, k, self.position)
-        self.position = (self.position + n_steps) % self.steps_per_epoch
+        done = 0
+        while done < n_steps:
+            if self.position == 0:
+                self._next_epoch()
+            new = self.epoch[self.position :][: n_steps - done]
+            chunk.orders[done : done + len(new)] = new
+            done += len(new)
+            self.position = (self.position + len(new)) % self.steps_per_epoch
         return chunk
 
-    def replace(self, k, lane, chunk):
-        """Put another network into lane k, and its orders into this chunk, the last drawn, if any."""
-        self.lanes[k] = lane
-        if chunk is not None:
-            self._fill(chunk, k, 0)
+    def end(self, n_epochs: int) -> None:
+        """Leave the network's stream as it is after so many epochs, the one that has begun included."""
+        if self.stream is not None:
+            self.stream.end(n_epochs)
 
-    def _limit(self, n_steps):
-        epochs_left = max((lane.epochs_left for lane in self.lanes if lane is not None), default=0)
+    def _limit(self, n_steps: int) -> int:
         if self.position:
-            to_epoch_end = self.steps_per_epoch - self.position
-            return min(n_steps, to_epoch_end)
-        if self.each_epoch:
-            epochs_left = min(epochs_left, 1)
+            return min(n_steps, self.steps_per_epoch - self.position)
+        epochs_left = min(self.epochs_left, 1) if self.each_epoch else self.epochs_left
         whole_epochs = n_steps // self.steps_per_epoch * self.steps_per_epoch
         return min(whole_epochs or n_steps, epochs_left * self.steps_per_epoch)
 
-    def _fill(self, chunk, k, position):
-        """Write the orders of lane k into a chunk, which begins at this position of an epoch."""
-        lane = self.lanes[k]
-        if lane is None:
-            return
-        if lane.source is not None:
-            lane.source.mark()
-        for start in range(-position, chunk.n_steps, self.steps_per_epoch):
-            if start >= 0:  # at a negative start, the epoch began in an earlier chunk
-                if not lane.epochs_left:
-                    return
-                lane.next_epoch()
-            first = max(start, 0)
-            new = lane.epoch[first - start : chunk.n_steps - start]
-            chunk.orders[first : first + len(new), k] = new
+    def _next_epoch(self) -> None:
+        if self.stream is not None:
+            self._lay_out(self.rows[self.stream.next_order()])
+        self.epochs_left -= 1
+
+    def _lay_out(self, rows: NDArray) -> None:
+        size, (full, rest) = self.batch_size, divmod(len(rows), self.batch_size)
+        self.epoch[:full, :size] = rows[: full * size].reshape(full, -1)
+        # Positions behind a minibatch's last row have weight zero. They repeat its first row, since
+        # another row may have infinite values, which times zero would be NaN.
+        self.epoch[:, size:] = self.epoch[:, :1]
+        if rest:
+            self.epoch[full, :rest] = rows[full * size :]
+            self.epoch[full, rest:] = rows[full * size]

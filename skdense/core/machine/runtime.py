@@ -10,11 +10,11 @@ from contextlib import suppress
 import numpy as np
 from joblib import cpu_count
 
+from skdense.core.machine.costs import COPIED_BYTES
 from skdense.core.machine.garbage import no_collection
 from skdense.core.machine.lazy_tensorflow import import_tensorflow
 from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy
 from skdense.core.machine.quiet import quiet
-from skdense.core.machine.shapes import COPIED_BYTES
 
 CPU = "/CPU:0"
 """Where all tensors are and all programs run. A GPU was never measured, and would round float32
@@ -76,11 +76,6 @@ def n_threads():
 def to_tensor(array):
     """A tensor with a copy of `array`, made faster than by `tf.constant`."""
     return view(aligned_copy(array))
-
-
-def to_array(tensor):
-    """An array with a copy of a tensor, for `view`."""
-    return aligned_copy(np.asarray(tensor))
 
 
 def share(array):

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from skdense.core.machine.runtime import tf
-from skdense.core.network import Hyper
+from skdense.core.network import Hyper, Spec
 from skdense.core.program import minibatches
+from skdense.core.program.layout import Layout
 from skdense.core.program.minibatches import TableShape
 from skdense.core.program.objective import Objective
 
@@ -12,36 +13,34 @@ from skdense.core.program.objective import Objective
 class FullBatchShape(NamedTuple):
     """The sizes for which a program is compiled; `rows` is the number of rows in a block."""
 
-    layer_sizes: tuple
+    layout: Layout
     table: TableShape
     rows: int
 
 
-def full_batch_program(spec, shape):
+def full_batch_program(spec: Spec, shape: FullBatchShape) -> tuple:
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
-    It is called with the table, the parameters `(1, n_parameters)`, and the network's `Hyper` as an
-    array. It returns one array `(1 + n_parameters,)`, the penalized mean loss followed by its gradient.
+    It is called with the table, the parameters `(n_parameters,)`, and the network's `Hyper` as an array.
+    It returns one array `(1 + n_parameters,)`, the penalized mean loss followed by its gradient.
     """
-    objective = Objective(spec, shape.layer_sizes)
-    layout = objective.layout
+    layout = shape.layout
+    objective = Objective(spec, layout)
 
-    def loss_and_gradient(table, parameters, numbers):
-        hyper = Hyper(*tf.unstack(numbers))
+    def loss_and_gradient(table, parameters, hyper):
+        hyper = Hyper(*tf.unstack(hyper))
         n_samples = tf.cast(hyper.n_samples, tf.int32)
         pieces = layout.cut(parameters)
 
         def block(start, sums, gradients):
             # The last block is filled up with copies of the last row, whose weight is zero there.
-            rows = tf.minimum(start + tf.range(shape.rows), n_samples - 1)[None, :]
-            minibatch = minibatches.gather(
-                table, shape.table, rows, tf.zeros([1], tf.int32), (n_samples - start)[None]
-            )
+            rows = tf.minimum(start + tf.range(shape.rows), n_samples - 1)
+            minibatch = minibatches.gather(table, shape.table, rows, n_samples - start)
             new, batch = objective.gradients(minibatch, pieces, hyper)
             sums = [a + b for a, b in zip(sums, (batch.loss, batch.weight))]
             return start + shape.rows, sums, [a + b for a, b in zip(gradients, new)]
 
-        zero = tf.zeros([1], tf.float64)
+        zero = tf.zeros([], tf.float64)
         _, (loss, weight), gradients = tf.while_loop(
             lambda start, *_: start < n_samples,
             block,
@@ -49,11 +48,11 @@ def full_batch_program(spec, shape):
         )
         penalty, decays = objective.penalty(pieces, hyper.alpha)
         gradient = [a + b for a, b in zip(gradients, decays)]
-        return (tf.concat([(loss + penalty)[:, None], *gradient], axis=1) / weight)[0]
+        return tf.concat([(loss + penalty)[None], *gradient], axis=0) / weight
 
     arguments = [
         minibatches.signature(shape.table, spec.dtype),
-        tf.TensorSpec([1, layout.n_parameters], spec.dtype),
+        tf.TensorSpec([layout.n_parameters], spec.dtype),
         tf.TensorSpec([len(Hyper._fields)], spec.dtype),
     ]
     return loss_and_gradient, arguments

@@ -1,137 +1,148 @@
-"""The parameters of networks as flat vectors, padded to the sizes of a stack, and back.
+"""The parameters of a network as one flat vector, padded to the sizes of a program, and back.
 
-A stack's parameters and optimizer slots are arrays `(K, n_parameters)`. A row has all kernels of a
-network, then all biases, each raveled. A program cuts these arrays into pieces, which it updates one by
-one.
+A vector has all arrays that the penalty takes, then all others, each raveled. A program cuts vectors
+into pieces, which it updates one by one.
 """
 
+from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
+from skdense.core.formulas.layers import Layer, Parameter, described
+from skdense.core.machine.costs import LARGE_KERNEL, LARGE_SUM
 from skdense.core.machine.runtime import tf
-from skdense.core.machine.shapes import LARGE_KERNEL, LARGE_SUM
+from skdense.core.network import Parameters
 
 
 class Layout(NamedTuple):
-    """Where the kernels and biases of networks with these layer sizes are in a flat vector."""
+    """Where the parameters of these layers are in a flat vector."""
 
-    layer_sizes: tuple
-
-    @property
-    def kernel_shapes(self):
-        return list(pairwise(self.layer_sizes))
+    layers: tuple[Layer, ...]
+    n_features: int
 
     @property
-    def sizes(self):
-        """The lengths of the raveled kernels, then of the biases."""
-        return [a * b for a, b in self.kernel_shapes] + list(self.layer_sizes[1:])
+    def parts(self) -> list[tuple["Place", ...]]:
+        """The place of each parameter, by layer."""
+        return _places(self)
 
     @property
-    def pieces(self):
-        """For each piece, the lengths of the kernels and biases in it, in the vector's order.
+    def n_penalized(self) -> int:
+        return sum(own.size for layer in described(*self) for own in layer if own.penalized)
 
-        A large kernel is a piece of its own. All that lies between two large kernels is one piece.
+    @property
+    def n_parameters(self) -> int:
+        return sum(own.size for layer in described(*self) for own in layer)
+
+    @property
+    def pieces(self) -> list[list[int]]:
+        """For each piece, the lengths of the arrays in it, in the vector's order.
+
+        A large array is a piece of its own. All that lies between two large ones is one piece.
         """
-        pieces = [[]]
-        for size in self.sizes:
-            if size < LARGE_KERNEL:
-                pieces[-1].append(size)
+        pieces: list[list[int]] = [[]]
+        for part in sorted((part for layer in self.parts for part in layer), key=lambda p: p.start):
+            if part.own.size < LARGE_KERNEL:
+                pieces[-1].append(part.own.size)
             else:
-                pieces += [size], []
+                pieces += [part.own.size], []
         return [piece for piece in pieces if piece]
 
-    @property
-    def n_kernel_entries(self):
-        return sum(a * b for a, b in self.kernel_shapes)
-
-    @property
-    def n_parameters(self):
-        return sum(self.sizes)
-
-    def pack(self, parameters, dtype, bias_fill=0.0):
-        """The flat vector of a smaller network's parameters, padded with zeros and `bias_fill`."""
+    def pack(self, parameters: Parameters, dtype: DTypeLike, fill: bool = True) -> NDArray:
+        """The flat vector of a smaller network's parameters, padded with zeros and their fills."""
         vector = np.empty(self.n_parameters, dtype)
-        self.pack_into(vector, parameters, bias_fill)
+        self.pack_into(vector, parameters, fill)
         return vector
 
-    def pack_into(self, vector, parameters, bias_fill=0.0):
+    def pack_into(self, vector: NDArray, parameters: Parameters, fill: bool = True) -> None:
         """Make `vector` the flat vector of a smaller network's parameters."""
-        vector[...] = 0
-        kernels, biases = self._parts(vector)
-        for (kernel, bias), its_kernel, its_bias in zip(parameters, kernels, biases, strict=True):
-            its_kernel[: kernel.shape[0], : kernel.shape[1]] = kernel
-            its_bias[: len(bias)] = bias
-            its_bias[len(bias) :] = bias_fill
+        for arrays, places in zip(parameters, self.parts, strict=True):
+            for array, place in zip(arrays, places, strict=True):
+                room = place.of(vector)
+                room[...] = place.own.fill if fill else 0
+                room[tuple(map(slice, array.shape))] = array
 
-    def unpack(self, vector, layer_sizes):
-        """The parameters of the network of `layer_sizes` that was packed into `vector`."""
+    def unpack(self, vector: NDArray, smaller: "Layout") -> Parameters:
+        """The parameters of the network of a smaller layout that was packed into `vector`."""
         return [
-            (kernel[:fan_in, :fan_out].copy(), bias[:fan_out].copy())
-            for kernel, bias, (fan_in, fan_out) in zip(
-                *self._parts(vector), pairwise(layer_sizes), strict=True
+            tuple(
+                place.of(vector)[tuple(map(slice, own.shape))].copy()
+                for place, own in zip(places, owns, strict=True)
             )
+            for places, owns in zip(self.parts, described(*smaller), strict=True)
         ]
 
-    def _parts(self, vector):
-        """The padded kernels, and the biases, as views of a vector."""
-        parts = [vector[part].reshape(shape) for part, shape in _parts_of(self)]
-        depth = len(self.layer_sizes) - 1
-        return parts[:depth], parts[depth:]
+    def offsets(self, smaller: "Layout") -> NDArray:
+        """The indices in a vector at which a packed network of a smaller layout has its parameters."""
+        ones = [tuple(np.ones(own.shape) for own in layer) for layer in described(*smaller)]
+        return np.flatnonzero(self.pack(ones, bool, fill=False))
 
-    def offsets(self, layer_sizes):
-        """The indices in a vector at which a packed network of `layer_sizes` has its parameters."""
-        ones = [(np.ones(shape), np.ones(shape[1])) for shape in pairwise(layer_sizes)]
-        return np.flatnonzero(self.pack(ones, bool))
+    def cut(self, vector) -> list:
+        """The pieces of a flat tensor."""
+        return tf.split(vector, [sum(sizes) for sizes in self.pieces])
 
-    def cut(self, vectors):
-        """The pieces `(K, n)` of flat tensors `(K, n_parameters)`."""
-        return tf.split(vectors, [sum(sizes) for sizes in self.pieces], axis=1)
+    def of_layers(self, pieces: Sequence, batch: int) -> list[tuple]:
+        """The parameters of each layer from the pieces; those of one axis repeated for a minibatch."""
+        parts = iter([p for piece, sizes in zip(pieces, self.pieces) for p in tf.split(piece, sizes)])
+        in_order = sorted((part for layer in self.parts for part in layer), key=lambda p: p.start)
+        tensors = {part.start: _shaped(next(parts), part.own, batch) for part in in_order}
+        return [tuple(tensors[part.start] for part in layer) for layer in self.parts]
 
-    def layers(self, pieces, batch):
-        """Kernels `(K, fan_in, fan_out)` and biases `(K, batch, fan_out)` of the parameters' pieces."""
-        parts = [
-            part for piece, sizes in zip(pieces, self.pieces) for part in tf.split(piece, sizes, axis=1)
-        ]
-        depth = len(self.kernel_shapes)
-        return [
-            (tf.reshape(kernel, [-1, *shape]), _for_a_batch(tf.expand_dims(bias, 1), batch))
-            for kernel, bias, shape in zip(parts[:depth], parts[depth:], self.kernel_shapes)
-        ]
-
-    def kernels(self, pieces):
-        """The pieces with all biases set to zero. Biases come last in a vector."""
-        n_kernel_entries = self.n_kernel_entries
+    def penalized(self, pieces: Sequence) -> Iterator:
+        """The pieces with zeros for the parameters that the penalty does not take, which come last."""
+        left = self.n_penalized
         for piece in pieces:
-            are_kernels = np.arange(piece.shape[1]) < n_kernel_entries
-            n_kernel_entries -= len(are_kernels)
-            yield piece if are_kernels.all() else tf.where(are_kernels, piece, 0)
+            size = piece.shape[0]
+            yield piece if left >= size else tf.where(tf.range(size) < left, piece, 0)
+            left -= size
+
+
+class Place(NamedTuple):
+    """Where a parameter is in a vector."""
+
+    start: int
+    own: Parameter
+
+    def of(self, vector: NDArray) -> NDArray:
+        """The parameter as a view of the vector."""
+        return vector[self.start : self.start + self.own.size].reshape(self.own.shape)
 
 
 @cache
-def _parts_of(layout):
-    """The slice and the shape of each part of a vector: the kernels, then the biases."""
-    ends = accumulate(layout.sizes, initial=0)
-    shapes = layout.kernel_shapes + [(size,) for size in layout.layer_sizes[1:]]
-    return [(slice(*part), shape) for part, shape in zip(pairwise(ends), shapes, strict=True)]
+def _places(layout: Layout) -> list[tuple[Place, ...]]:
+    layers = described(*layout)
+    starts = {}
+    offset = 0
+    for penalized in (True, False):
+        for i, layer in enumerate(layers):
+            for j, own in enumerate(layer):
+                if own.penalized == penalized:
+                    starts[i, j] = offset
+                    offset += own.size
+    return [
+        tuple(Place(starts[i, j], own) for j, own in enumerate(layer)) for i, layer in enumerate(layers)
+    ]
 
 
-def _for_a_batch(bias, batch):
-    """Biases `(K, 1, fan_out)`, repeated for each sample `(K, batch, fan_out)`.
+def _shaped(values, own: Parameter, batch: int):
+    return _repeated(values, batch) if len(own.shape) == 1 else tf.reshape(values, own.shape)
 
-    The gradient is a sum over the samples, computed as a product with ones. XLA compiles it to one
+
+def _repeated(vector, batch: int):
+    """A vector `(size,)`, repeated for each sample `(batch, size)`.
+
+    Its gradient, a sum over the samples, is computed as a product with ones. XLA compiles it to one
     kernel, and a sum over many samples to two or three.
     """
 
     @tf.custom_gradient
-    def repeated(bias):
-        height, _, fan_out = bias.shape
+    def repeated(vector):
+        (size,) = vector.shape
         # XLA multiplies a single row with a large matrix slowly, as it reads the matrix by columns.
-        n_rows = 2 if batch * fan_out >= LARGE_SUM else 1
-        ones = tf.ones([height, n_rows, batch], bias.dtype)
-        biases = tf.broadcast_to(bias, [height, batch, fan_out])
-        return biases, lambda upstream: (ones @ upstream)[:, :1]
+        n_rows = 2 if batch * size >= LARGE_SUM else 1
+        ones = tf.ones([n_rows, batch], vector.dtype)
+        return tf.broadcast_to(vector, [batch, size]), lambda upstream: (ones @ upstream)[0]
 
-    return repeated(bias)
+    return repeated(vector)

@@ -1,4 +1,4 @@
-"""What a program gathers from a table, dense or sparse, for a minibatch of each network.
+"""What a program gathers from a table, dense or sparse, for a minibatch.
 
 Sparse rows stay sparse, except that those of a minibatch are made dense where that is cheaper.
 """
@@ -6,7 +6,7 @@ Sparse rows stay sparse, except that those of a minibatch are made dense where t
 from typing import Any, NamedTuple
 
 from skdense.core.machine.runtime import share, tf
-from skdense.core.machine.shapes import DENSE_FROM
+from skdense.core.machine.costs import DENSE_FROM
 
 
 class TableShape(NamedTuple):
@@ -31,19 +31,19 @@ class TableShape(NamedTuple):
 
 
 class Minibatch(NamedTuple):
-    """Inputs `(K, batch, n_features)`, targets `(K, batch, n_outputs)`, weights `(K, batch)`."""
+    """Inputs `(batch, n_features)`, targets `(batch, n_outputs)`, weights `(batch,)`."""
 
     inputs: Any
     targets: Any
     weights: Any
 
 
-def as_tensors(table):
+def as_tensors(table) -> tuple:
     """The tensors of a table, for compiled programs; its arrays must not change while they are used."""
     return tuple(map(share, table))
 
 
-def signature(shape, dtype):
+def signature(shape: TableShape, dtype: str) -> tuple:
     """The TensorSpecs of a table of this `TableShape`."""
     targets = tf.TensorSpec([shape.n_targets, shape.n_outputs + 1], dtype)
     if not shape.row_entries:
@@ -56,42 +56,42 @@ def signature(shape, dtype):
     )
 
 
-def gather(table, shape, rows, shift, n_real):
-    """The `Minibatch` of the rows `(K, batch)` of a table of this `TableShape`.
+def gather(table, shape: TableShape, rows, n_real) -> Minibatch:
+    """The `Minibatch` of the rows `(batch,)` of a table of this `TableShape`.
 
-    A network's rows from its `n_real` on are padding, of weight zero. shift and n_real are float64
-    `(K,)`.
+    Rows from the n_real-th on, a float64, are padding, of weight zero.
     """
     *features, targets = table
     inputs = _sparse_rows(features, rows, shape) if shape.row_entries else _take(features, rows)
-    row = tf.gather(targets, rows + tf.cast(shift, tf.int32)[:, None])
-    real = tf.range(rows.shape[1]) < tf.cast(n_real, tf.int32)[:, None]
-    return Minibatch(inputs, row[..., :-1], tf.where(real, row[..., -1], 0))
+    row = tf.gather(targets, rows)
+    real = tf.range(rows.shape[0]) < tf.cast(n_real, tf.int32)
+    return Minibatch(inputs, row[:, :-1], tf.where(real, row[:, -1], 0))
 
 
 class SparseRows(NamedTuple):
-    """Rows `(K, batch)` of a sparse matrix, each as values and columns `(K, batch, row_entries)`."""
+    """Rows of a sparse matrix, each as values and columns `(batch, row_entries)`."""
 
     values: Any
     columns: Any
     n_features: int
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.values.shape[0], self.n_features
+
     def __matmul__(self, kernel):
-        """The product with kernels `(K, n_features, fan_out)`."""
-        row_entries = self.values.shape[2]
-        if row_entries * kernel.shape[2] > DENSE_FROM * self.n_features:
+        """The product with a kernel `(n_features, fan_out)`."""
+        row_entries = self.values.shape[1]
+        if row_entries * kernel.shape[1] > DENSE_FROM * self.n_features:
             return self._dense() @ kernel
-        kernel_rows = tf.gather(kernel, self.columns, batch_dims=1)
-        return (self.values[:, :, None, :] @ kernel_rows)[:, :, 0, :]
+        kernel_rows = tf.gather(kernel, self.columns)
+        return (self.values[:, None, :] @ kernel_rows)[:, 0, :]
 
     def _dense(self):
-        height, batch, row_entries = self.values.shape
-        row = tf.range(height * batch)[:, None] + tf.zeros([1, row_entries], tf.int32)
-        indices = tf.stack([row, tf.reshape(self.columns, row.shape)], axis=-1)
-        flat = tf.scatter_nd(
-            indices, tf.reshape(self.values, row.shape), [height * batch, self.n_features]
-        )
-        return tf.reshape(flat, [height, batch, self.n_features])
+        batch, row_entries = self.values.shape
+        row = tf.range(batch)[:, None] + tf.zeros([1, row_entries], tf.int32)
+        indices = tf.stack([row, self.columns], axis=-1)
+        return tf.scatter_nd(indices, self.values, [batch, self.n_features])
 
 
 def _take(arrays, indices):
@@ -121,7 +121,7 @@ def _sparse_rows(features, rows, shape):
 
 
 def _entries(starts, rows, shape):
-    """The indices of the rows' entries, `(K, batch, row_entries)`, and which of these are the row's."""
+    """The indices of the rows' entries, `(batch, row_entries)`, and which of these are the row's."""
     entries = tf.gather(starts, rows)[..., None] + tf.range(shape.row_entries, dtype=starts.dtype)
     present = entries < tf.gather(starts, rows + 1)[..., None]
     # Indices after the row's end may be after the table's end, too. Their values are not used.

@@ -1,63 +1,65 @@
 """What training minimizes: the weighted mean of the losses over a minibatch, plus the L2 penalty.
 
-Parameters come as the pieces of a `Layout`, so that a gradient is one array for each piece.
+Parameters come as the pieces of a `Layout`, so that a gradient is one vector for each piece.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.formulas.layers import forward
+from skdense.core.formulas.layers import Drop, forward
 from skdense.core.formulas.losses import LOSSES, LOWEST_LOSS
 from skdense.core.machine.runtime import tf
+from skdense.core.network import Hyper, Spec
 from skdense.core.program.layout import Layout
+from skdense.core.program.minibatches import Minibatch
 
 
 class BatchSums(NamedTuple):
-    """Weighted sums over a minibatch: `loss` and `weight` are `(K,)`, `terms` is `(K, n_terms)`."""
+    """Weighted sums over a minibatch: scalars `loss` and `weight`, and a vector `terms`."""
 
     loss: Any
     terms: Any
     weight: Any
 
     @classmethod
-    def split(cls, sums):
-        """Those that are the columns of an array `(K, n_terms + 2)`."""
-        return cls(sums[:, 0], sums[:, 1:-1], sums[:, -1])
+    def split(cls, sums) -> "BatchSums":
+        """Those in a vector of the loss, the terms and the weight."""
+        return cls(sums[0], sums[1:-1], sums[-1])
 
 
 class Objective:
-    """The objective of networks with one spec and these layer sizes."""
+    """The objective of networks with one spec and this layout."""
 
-    def __init__(self, spec, layer_sizes):
-        self.layout = Layout(layer_sizes)
+    def __init__(self, spec: Spec, layout: Layout):
+        self.layout = layout
         self.loss = LOSSES[spec.targets][spec.loss]
         self.smooths = spec.smooths
         self.score = LOWEST_LOSS if spec.scores_loss else self.loss.score
-        self.activation = ACTIVATIONS[spec.activation].tensor(tf)
 
-    def gradients(self, minibatch, pieces, hyper, drop=None):
+    def gradients(
+        self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, drop: Drop | None = None
+    ) -> tuple[list, BatchSums]:
         """The gradient of the weighted sum of losses, by piece, and `BatchSums`.
 
-        The numbers of hyper are `(K, 1)`, or scalars; `drop` is what `forward` takes. The sums have one
-        term, the number of correct predictions, or none for a loss of regression.
+        hyper is in the dtype of the parameters. The sums have one term, the number of correct
+        predictions, or none for a loss of regression.
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(pieces)
             logits = self._logits(minibatch, pieces, drop)
             if self.smooths:
-                smoothing = hyper.label_smoothing[..., None]
-                losses = self.loss.smoothed(tf, minibatch.targets, logits, smoothing)
+                losses = self.loss.smoothed(tf, minibatch.targets, logits, hyper.label_smoothing)
             else:
                 losses = self._losses(minibatch.targets, logits, hyper)
-            total = tf.reduce_sum(minibatch.weights * losses, axis=1)
+            total = tf.reduce_sum(minibatch.weights * losses)
         gradients = tape.gradient(total, pieces)
         terms = []
         if self.loss.correct is not None:
             terms = [tf.cast(self.loss.correct(tf, minibatch.targets, logits), losses.dtype)]
         return gradients, BatchSums.split(_sums(minibatch, losses, terms))
 
-    def validation_sums(self, minibatch, pieces, hyper, origin):
-        """The columns of `BatchSums`, with the score's terms, as one array that can be added up.
+    def validation_sums(self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, origin):
+        """`BatchSums` with the score's terms, as one vector that can be added up.
 
         Dropout, the penalty and smoothed labels are for training alone, so they are left out.
         """
@@ -65,27 +67,29 @@ class Objective:
         losses = self._losses(minibatch.targets, logits, hyper)
         return _sums(minibatch, losses, self.score.terms(tf, minibatch.targets, logits, origin))
 
-    def _logits(self, minibatch, pieces, drop=None):
-        layers = self.layout.layers(pieces, minibatch.weights.shape[1])
-        return forward(minibatch.inputs, layers, self.activation, drop)
+    def _logits(self, minibatch: Minibatch, pieces: Sequence, drop: Drop | None = None):
+        parameters = self.layout.of_layers(pieces, minibatch.weights.shape[0])
+        return forward(self.layout.layers, parameters, minibatch.inputs, tf, drop)
 
-    def _losses(self, targets, logits, hyper):
-        parameter = [hyper.loss_parameter[..., None]] if self.loss.parameter else []
+    def _losses(self, targets, logits, hyper: Hyper):
+        parameter = [hyper.loss_parameter] if self.loss.parameter else []
         return self.loss.per_example(tf, targets, logits, *parameter)
 
-    def penalty(self, pieces, alpha):
-        """The sum of squared kernels times alpha / 2, `(K,)` in float64, and its gradient by piece.
-
-        Biases have no penalty. alpha is `(K, 1)`, or a scalar.
-        """
+    def penalty(self, pieces: Sequence, alpha) -> tuple[Any, list]:
+        """The sum of squared penalized parameters times alpha / 2, in float64, and its gradient."""
         value, gradients = 0.0, []
-        for kernels in self.layout.kernels(pieces):
-            gradients.append(alpha * kernels)
-            value += tf.cast(tf.reduce_sum(gradients[-1] * kernels, axis=1), tf.float64) / 2
+        for penalized in self.layout.penalized(pieces):
+            gradients.append(alpha * penalized)
+            value += tf.cast(_dot(gradients[-1], penalized), tf.float64) / 2
         return value, gradients
 
 
-def _sums(minibatch, losses, terms):
+def _dot(a, b):
+    # One kernel, where XLA makes three of a sum of products.
+    return (a[None, :] @ b[:, None])[0, 0]
+
+
+def _sums(minibatch: Minibatch, losses, terms: list):
     # XLA compiles one product with the weights to one kernel, but each reduction to its own.
     summands = tf.stack([losses, *terms, tf.ones_like(losses)], axis=-1)
-    return tf.cast((minibatch.weights[:, None, :] @ summands)[:, 0], tf.float64)
+    return tf.cast((minibatch.weights[None, :] @ summands)[0], tf.float64)

@@ -1,0 +1,141 @@
+"""One network in its program: its state there, chunk by chunk, and back."""
+
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdense.core.formulas.optimizers import OPTIMIZERS
+from skdense.core.host.orders import Chunk
+from skdense.core.host.planning import Group
+from skdense.core.host.tables import Tables
+from skdense.core.machine.compiling import compiled
+from skdense.core.machine.costs import CHUNK_SECONDS
+from skdense.core.machine.memory import aligned_zeros
+from skdense.core.machine.runtime import tf, to_tensor, view
+from skdense.core.network import Curves, Network, Parameters, Progress
+from skdense.core.program.layout import Layout
+from skdense.core.program.program import Rows, State, training_program
+from skdense.core.program.scalars import (
+    Clock,
+    Counters,
+    pack_scalars,
+    pack_settings,
+    unpack_scalars,
+)
+
+
+class Reached(NamedTuple):
+    """How far a training is: all that a chunk changes, with the curves of each chunk so far."""
+
+    state: State
+    counters: Counters
+    progress: Progress
+    curves: tuple[Curves, ...]
+
+
+class Run:
+    """A network that goes through a program.
+
+    Attributes
+    ----------
+    reached : Reached
+        It is replaced as a whole, so that whatever interrupts the training finds it complete.
+    affordable_steps : int
+        How many steps a chunk may have.
+    """
+
+    def __init__(self, group: Group, network: Network, tables: Tables):
+        self.network, self.spec, self.shape = network, group.spec, group.shape
+        self.program = compiled(training_program, group.spec, group.shape)
+        self.table = tables.table(network.data, self.shape.table, self.spec.dtype)
+        self.validation = self._validation(tables)
+        self.dropout = to_tensor(np.array(network.dropout)) if network.dropout else ()
+        curves = () if network.curves is None else (network.curves,)
+        self.reached = Reached(self._packed_state(), Counters(), network.progress, curves)
+        self.affordable_steps, self.n_chunks = group.first_steps, 0
+
+    def _validation(self, tables: Tables) -> Rows:
+        network, shape = self.network, self.shape
+        orders = aligned_zeros((shape.n_blocks, shape.block), np.int32)
+        if network.validation is None:
+            return Rows((), view(orders))
+        n_rows, rows = int(network.hyper.n_validation), network.validation_rows
+        if rows is None:
+            rows = np.arange(n_rows)
+        # Padded with the first row: another one may be infinite, and infinity times zero is NaN.
+        orders[...] = rows[0] if n_rows else 0
+        orders.reshape(-1)[:n_rows] = rows
+        return Rows(tables.table(network.validation, shape.validation, self.spec.dtype), view(orders))
+
+    def _packed_state(self) -> State:
+        network = self.network
+        slots = network.slots or [()] * OPTIMIZERS[self.spec.optimizer].n_slots
+        best = network.final_parameters if self.shape.n_blocks else None
+        return State(
+            self._packed(network.parameters), tuple(map(self._packed, slots)), self._packed(best)
+        )
+
+    def _packed(self, parameters: Parameters | tuple | None):
+        """The tensor of parameters; of zeros for (), and without entries for None."""
+        n_parameters = 0 if parameters is None else self.shape.layout.n_parameters
+        vector = aligned_zeros([n_parameters], self.spec.dtype)
+        if parameters:
+            self.shape.layout.pack_into(vector, parameters)
+        return view(vector)
+
+    def after(self, chunk: Chunk) -> Reached:
+        """Run a `Chunk`; return how far the training is after it. This changes nothing."""
+        start, before = perf_counter(), self.reached
+        hyper = self.network.hyper
+        n_blocks = -(-int(hyper.n_validation) // self.shape.block) if self.shape.block else 0
+        clock = Clock(chunk.n_steps, self.network.steps_per_epoch, n_blocks)
+        arguments = (
+            Rows(self.table, view(chunk.orders)),
+            self.validation,
+            to_tensor(pack_settings(clock, hyper)),
+            to_tensor(pack_scalars(before.counters, before.progress)),
+            self.dropout,
+            before.state,
+        )
+        curves, scalars, parameters, *slots, best = self.program(*tf.nest.flatten(arguments))
+        counters, progress = unpack_scalars(np.asarray(scalars))
+        n_epochs = int(progress.epochs - before.progress.epochs)
+        new = _curves_of(np.asarray(curves)[:n_epochs])
+        self._note_time((perf_counter() - start) / chunk.n_steps)
+        state = State(parameters, tuple(slots), best)
+        return Reached(state, counters, progress, (*before.curves, new))
+
+    def _note_time(self, seconds: float) -> None:
+        self.n_chunks += 1
+        if self.n_chunks > 1:  # the first compiles
+            self.affordable_steps = max(1, min(self.shape.steps, int(CHUNK_SECONDS / seconds)))
+
+    def write_back(self) -> None:
+        """Update the network to what it has become in the program."""
+        network, (state, _, progress, curves) = self.network, self.reached
+        own_layout = Layout(network.layers, network.n_features)
+
+        def unpacked(vector) -> Parameters:
+            return self.shape.layout.unpack(np.asarray(vector), own_layout)
+
+        best = unpacked(state.best) if network.hyper.early_stopping else None
+        # One call, which Ctrl-C cannot interrupt.
+        vars(network).update(
+            parameters=unpacked(state.parameters),
+            slots=[*map(unpacked, state.slots)],
+            best_parameters=best,
+            progress=progress,
+            curves=Curves(*map(np.concatenate, zip(*curves))) if curves else None,
+        )
+
+
+def _curves_of(values: NDArray) -> Curves:
+    """`Curves` from the rows of a program's curves; those that it does not compute are NaN.
+
+    They are copies: a view would keep the curves of a whole chunk in memory.
+    """
+    columns = np.full((len(Curves._fields), len(values)), np.nan)
+    columns[: values.shape[1]] = values.T
+    return Curves(*columns)
