@@ -384,10 +384,10 @@ def test_a_score_that_fails_later_is_the_error_score():
 
 @pytest.fixture
 def _no_training(monkeypatch):
-    def train_jobs(*_, **__):
+    def go_on(*_):
         raise AssertionError("something was trained")
 
-    monkeypatch.setattr("skdense.search.race.train_jobs", train_jobs)
+    monkeypatch.setattr("skdense.search.training.Training.go_on", go_on)
 
 
 def broken(model, X, y):

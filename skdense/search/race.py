@@ -10,7 +10,7 @@ from skdense.fit.callers import warn_at_caller
 from skdense.search.results import Row
 from skdense.search.rungs import best_first, n_that_go_on
 from skdense.search.runs import Run, describe
-from skdense.search.training import train_jobs
+from skdense.search.training import Training
 
 
 class Race:
@@ -35,13 +35,13 @@ class Race:
     """
 
     def __init__(self, candidates, splits, scorer, factor, error_score, n_jobs):
-        self.scorer, self.factor = scorer, factor
-        self.error_score, self.n_jobs = error_score, n_jobs
+        self.scorer, self.factor, self.error_score = scorer, factor, error_score
         self.going = [
             (candidate.params, [Run(split, candidate) for split in splits]) for candidate in candidates
         ]
         self._report_failures(self._runs)
         self._try_scorer(len(splits))
+        self.training = Training([run.job for run in self._runs if run.job is not None], n_jobs)
 
     @property
     def _runs(self):
@@ -78,7 +78,7 @@ class Race:
     def _train(self, epochs):
         runs = [run for run in self._runs if run.is_active]
         before, start = [run.epochs for run in runs], time.perf_counter()
-        if runs and train_jobs([run.job for run in runs], until=epochs, n_jobs=self.n_jobs):
+        if self.training.go_on([run.job for run in runs], epochs):
             raise KeyboardInterrupt
         seconds = time.perf_counter() - start
         gained = np.array([run.epochs for run in runs]) - before

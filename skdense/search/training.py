@@ -1,27 +1,36 @@
-"""Stand-in: trains from the start each time."""
+"""Training the networks of a search from rung to rung, in threads, by programs that are chosen once."""
 
-from copy import deepcopy
+from joblib import effective_n_jobs
 
-from skdense.together.groups import train_jobs as _train
-
-_fresh = {}
+from skdense.together.groups import _own_streams, _share_equal_data
 
 
-def train_jobs(jobs, *, until=None, n_jobs=None):
-    for job in jobs:
-        fresh = _fresh.setdefault(
-            job, [(n, dict(vars(n)), deepcopy(n.random_state)) for n in job.networks]
-        )
-        for network, before, stream in fresh:
-            vars(network).update(before)
-            network.random_state = deepcopy(stream)
-            hyper = before["hyper"]
-            network.hyper = hyper._replace(max_epochs=min(until, hyper.max_epochs))
-            network.slots = ()
-    interrupted = _train(jobs)
-    for job in jobs:
-        for network in job.networks:
-            before = _fresh[job][0][1]
-            done = network.progress.converged or network.progress.epochs >= before["hyper"].max_epochs
-            network.progress = network.progress._replace(active=float(not done))
-    return interrupted
+class Training:
+    """The networks of many jobs, of which any can be trained on.
+
+    All jobs together decide which networks share a program. A network stays in its program, so that
+    those which go on train as if they had never paused.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    n_jobs : int or None
+        The number of threads; None is one for each core.
+    """
+
+    def __init__(self, jobs, n_jobs):
+        from skdense.core.host.planning import groups_of
+        from skdense.core.machine.runtime import n_threads
+
+        _share_equal_data(jobs)
+        _own_streams(jobs)
+        self.groups = groups_of([(job.spec, network) for job in jobs for network in job.networks])
+        self.n_threads = n_threads() if n_jobs is None else effective_n_jobs(n_jobs)
+
+    def go_on(self, jobs, epochs):
+        """Train the networks of these jobs to so many epochs in all; return whether Ctrl-C ended it."""
+        from skdense.core.host.training import train
+
+        networks = {network for job in jobs for network in job.networks if network.progress.active}
+        self.groups = [part for group in self.groups if (part := group.part(networks)).networks]
+        return bool(networks) and train(self.groups, self.n_threads, until=epochs)

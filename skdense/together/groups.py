@@ -10,6 +10,7 @@ from scipy.sparse import issparse
 
 from skdense.core.network import Data
 
+
 def train_jobs(jobs, n_jobs=None, trained=None, stop=None):
     """Train the networks of many `Job`s together, here or over joblib's workers.
 

@@ -125,9 +125,7 @@ def outputs_of_each(
         yield layer, inputs
 
 
-def forward(
-    layers: Sequence[Layer], parameters: Sequence, inputs, tf=None, drop: Drop | None = None
-):
+def forward(layers: Sequence[Layer], parameters: Sequence, inputs, tf=None, drop: Drop | None = None):
     """The outputs of the last layer: the logits of a network.
 
     `drop(index, values)`, if given, is what dropout does to values; without it, it does nothing.
