@@ -1,4 +1,4 @@
-"""Pruned searches: seconds and winners against searches of all candidates and of scikit-learn's halving.
+"""Pruned searches against searches of all candidates and scikit-learn's halving: seconds and winners.
 
 Every search runs in a process of its own, where it is repeated once: the first run imports, compiles or
 starts worker processes. All draw the same candidates. The scores of all candidates at many epochs, from
@@ -256,11 +256,12 @@ def run(draws=5):
 
 
 REPORT = """\
-Random searches of {candidates} candidates (one or two layers of 8 to 181 units, activation, rate, alpha,
-batch size), {splits} splits, {epochs} epochs, log-loss; {draws} draws of each data set. *pruned*:
-`PrunedSearchCV` with the default rungs; *halving*: `HalvingRandomSearchCV` with the same rungs, in
-threads; *exhaustive*: `RandomizedSearchCV` in threads; *MLPClassifier*: its `RandomizedSearchCV` on
-{cores} processes. Seconds of a first run in a fresh process / **of a later one**, medians.
+Random searches of {candidates} candidates (one or two layers of 8 to 181 units, activation, rate,
+alpha, batch size), {splits} splits, {epochs} epochs, log-loss; {draws} draws of each data set.
+*pruned*: `PrunedSearchCV` with the default rungs; *halving*: `HalvingRandomSearchCV` with the same
+rungs, in threads; *exhaustive*: `RandomizedSearchCV` in threads; *MLPClassifier*: its
+`RandomizedSearchCV` on {cores} processes. Seconds of a first run in a fresh process / **of a later
+one**, medians.
 
 {seconds}
 
@@ -273,8 +274,8 @@ What other rungs would have kept, over all these searches:
 
 {rules}
 
-A whole process with one search of 30 candidates, 5 splits, early stopping: seconds from its start to the
-result, imports and compiling included.
+A whole process with one search of 30 candidates, 5 splits, early stopping: seconds from its start to
+the result, imports and compiling included.
 
 {processes}"""
 

@@ -13,6 +13,7 @@ FLOORS = [
     ["skdense"],
     ["skdense.tabular"],
     ["skdense.ensemble"],
+    ["skdense.search"],
     ["skdense.inspection"],
     ["skdense.many"],
     ["skdense.classifier", "skdense.regressor"],

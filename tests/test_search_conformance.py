@@ -15,7 +15,9 @@ SETTINGS = {"cv": 2, "error_score": "raise", "rungs": (10, 30)}
 
 @parametrize_with_checks(
     [
-        PrunedSearchCV(LowLevelMLPClassifier(max_iter=60, random_state=0), {"alpha": [1e-4, 1e-2]}, **SETTINGS),
+        PrunedSearchCV(
+            LowLevelMLPClassifier(max_iter=60, random_state=0), {"alpha": [1e-4, 1e-2]}, **SETTINGS
+        ),
         PrunedSearchCV(
             make_pipeline(StandardScaler(), LowLevelMLPRegressor(max_iter=60, random_state=0)),
             {"lowlevelmlpregressor__alpha": [1e-4, 1e-2]},
