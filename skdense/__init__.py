@@ -2,10 +2,10 @@
 
 from joblib import register_parallel_backend
 
+from skdense.backend import DeprecatedBackend
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.many import fit_many
 from skdense.regressor import LowLevelMLPRegressor
-from skdense.together.backend import TogetherBackend
 from skdense.version import __version__ as __version__
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "make_tabular_regressor",
 ]
 
-register_parallel_backend("skdense", TogetherBackend)
+register_parallel_backend("skdense", DeprecatedBackend)
 
 
 def __getattr__(name):

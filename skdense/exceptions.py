@@ -41,12 +41,13 @@ class CollapseWarning(ConvergenceWarning):
 class WorkerWarning(UserWarning):
     """Networks are fitted in worker processes of joblib, as with ``n_jobs=-1``.
 
-    Each worker imports TensorFlow and compiles programs of its own. The joblib backend "skdense" trains
-    the same fits together in one process. The first fit in each worker warns.
+    Each worker imports TensorFlow and compiles programs of its own. Within
+    ``joblib.parallel_config("threading", n_jobs=-1)`` the same fits run in threads of one process. The
+    first fit in each worker warns.
 
     See Also
     --------
-    skdense.fit_many : Fits a list of networks together.
+    skdense.fit_many : Fits a list of networks at the same time.
 
     Examples
     --------

@@ -1,7 +1,6 @@
 """Fitting many estimators at once: networks that can share a program train side by side."""
 
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -12,9 +11,8 @@ from skdense.fit.fitting import fit_estimator, trains_alone, unchanged_on_error
 from skdense.fit.jobs import prepare
 from skdense.fit.observers import FitPrinter
 from skdense.fit.results import finish
-from skdense.fit.trainer import active_trainer
+from skdense.fit.training import train_jobs
 from skdense.fit.validation import FitInput
-from skdense.together.groups import train_jobs
 
 
 def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None, verbose=False):
@@ -100,8 +98,8 @@ def check_estimators(estimators):
             raise TypeError(
                 "estimators must be LowLevelMLPClassifier or LowLevelMLPRegressor instances, got "
                 f"{estimator!r}; a Pipeline, or another estimator that contains networks, is fitted "
-                "together with others by scikit-learn's searches and cross-validation, or "
-                "joblib.Parallel, within joblib.parallel_config('skdense')"
+                "by scikit-learn's tools and joblib.Parallel within "
+                'joblib.parallel_config("threading", n_jobs=-1)'
             )
     if len({id(estimator) for estimator in estimators}) < len(estimators):
         raise ValueError("estimators must be distinct objects; use sklearn.base.clone")
@@ -179,9 +177,7 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter
             with noting_errors(i):
                 jobs[i] = _prepare(estimator, given)
         note = trained and (lambda job: trained(job.estimator, job))
-        trainer = active_trainer()
-        train = partial(train_jobs, n_jobs=n_jobs) if trainer is None else trainer.train
-        if jobs and train(list(jobs.values()), trained=note):
+        if jobs and train_jobs(list(jobs.values()), n_jobs, note):
             raise KeyboardInterrupt
         for i, job in jobs.items():
             with noting_errors(i):

@@ -1,6 +1,5 @@
 """What tests share: data, comparisons of models, Ctrl-C, and programs run in a Python of their own."""
 
-import faulthandler
 import os
 import signal
 import subprocess
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import parallel_config
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import ThreadpoolController
 
@@ -191,29 +189,6 @@ def assert_filters_stay(work):
     for thread in threads:
         thread.join(TIME_LIMIT)
     assert (list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl) == before
-
-
-# --- the joblib backend ------------------------------------------------------------------------------
-
-
-@contextmanager
-def meeting(**config):
-    """The backend; a deadlock within prints where all threads are and ends the tests."""
-    faulthandler.dump_traceback_later(240, exit=True, file=sys.__stderr__)
-    try:
-        with parallel_config("skdense", **config):
-            yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
-
-
-def assert_no_thread_is_left():
-    """All threads of meetings have ended, or end within half a minute."""
-    ours = [thread for thread in threading.enumerate() if thread.name.startswith("skdense ")]
-    threads = [thread for thread in ours if thread.is_alive()]  # Ctrl-C may come before one starts
-    for thread in threads:
-        thread.join(timeout=30)  # it may have handed its result over a moment ago
-    assert not [thread for thread in threads if thread.is_alive()]
 
 
 # --- Ctrl-C ------------------------------------------------------------------------------------------

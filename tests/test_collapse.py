@@ -157,7 +157,7 @@ def test_every_way_to_fit_warns():
         map(str, alone)
     )
     assert len(collapses_of(lambda: study_seeds(NOTEBOOK, X, y, seeds=3))) == 3
-    with parallel_config("skdense"):
+    with parallel_config("threading", n_jobs=2):
         assert len(collapses_of(lambda: cross_val_score(NOTEBOOK, X, y, cv=3))) == 3
 
 

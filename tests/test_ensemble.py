@@ -204,7 +204,7 @@ def test_trees_are_stopped_by_the_fold_that_they_were_not_trained_on(iris):
         assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
 
 
-def test_a_pipeline_in_an_ensemble_takes_a_data_frame_and_its_networks_train_together(iris):
+def test_a_pipeline_in_an_ensemble_takes_a_data_frame(iris):
     X, y = iris
     table = pd.DataFrame(X, columns=list("abcd")).assign(name=y)
     columns = make_column_transformer((StandardScaler(), list("abcd")), (OneHotEncoder(), ["name"]))

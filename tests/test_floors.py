@@ -15,7 +15,7 @@ FLOORS = [
     ["skdense.ensemble"],
     ["skdense.search"],
     ["skdense.inspection"],
-    ["skdense.many"],
+    ["skdense.many", "skdense.backend"],
     ["skdense.classifier", "skdense.regressor"],
     ["skdense.base"],
     ["skdense.conversion"],

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib import parallel_config
+from joblib.parallel import ThreadingBackend
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
@@ -324,6 +326,20 @@ def test_two_processes_give_the_same_models():
         assert_same_fit(model, same)
 
 
+def test_workers_may_return_lists_only():
+    class ListsOnly(ThreadingBackend):
+        supports_return_generator = False
+        uses_threads = False  # so that networks are spread over its workers
+
+    here, there = ([net(random_state=k) for k in range(3)] for _ in range(2))
+    fit_many(here, X, Y)
+    with parallel_config(ListsOnly(), n_jobs=2):
+        fit_many(there, X, Y)
+
+    for model, same in zip(there, here, strict=True):
+        assert_same_fit(model, same)
+
+
 def test_a_grid_search_in_two_processes_equals_that_in_one():
     grid = {"hidden_layer_sizes": [(4,), (8,)], "alpha": [1e-4, 1]}
     one, two = (
@@ -538,7 +554,7 @@ def test_warnings_are_given_where_fit_many_is_called():
     [
         ([], {}, ValueError, "at least one LowLevelMLPClassifier"),
         ([net(), LogisticRegression()], {}, TypeError, "got LogisticRegression"),
-        ([make_pipeline(net())], {}, TypeError, r"Pipeline.*joblib.parallel_config\('skdense'\)"),
+        ([make_pipeline(net())], {}, TypeError, r"Pipeline.*joblib.parallel_config\(.threading"),
         ([net(), LowLevelMLPClassifier], {}, TypeError, "LowLevelMLPRegressor instances"),
         ([net()] * 2, {}, ValueError, "distinct objects"),
         ([net(), net()], {"subsets": [None]}, ValueError, "subsets.* 2 estimators, got 1"),

@@ -7,7 +7,6 @@ No network of this package is fitted here.
 
 import ast
 import inspect
-from contextlib import nullcontext
 from functools import cache
 from numbers import Real
 from pathlib import Path
@@ -18,7 +17,7 @@ import pandas as pd
 import pytest
 import sklearn
 from joblib import Parallel, delayed, parallel_config
-from joblib.parallel import FallbackToBackend, ThreadingBackend, get_active_backend
+from joblib.parallel import ThreadingBackend, get_active_backend
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
@@ -41,7 +40,7 @@ IMPORTED = {
     "sklearn.utils._safe_indexing",
     "sklearn.utils.validation._check_sample_weight",
 }
-UNDOCUMENTED = {"joblib.parallel.FallbackToBackend", "joblib.parallel.get_active_backend"}
+UNDOCUMENTED = {"joblib.parallel.ThreadingBackend", "joblib.parallel.get_active_backend"}
 OF_ESTIMATORS = {
     "_get_routed_params_for_fit",
     "_init_callback_context",
@@ -55,7 +54,6 @@ OF_NETWORKS = {
     "_random_state",
 }  # fmt: skip
 OF_TREES = {"_baseline_prediction", "_predictors"}
-OF_JOBLIB = {"_raise_error_fast"}
 OF_PYTHON = {"_asdict", "_fields", "_getframe", "_replace"}  # documented
 
 OURS = ("self", "cls", "estimator")
@@ -112,52 +110,18 @@ def test_no_other_private_attribute_is_used():
     others = {name for name in used if is_private(name)} - ours
     set_here_too = {"_parameter_constraints", "_sk_visual_block_"}
     in_saved_state = {"_skdense_version"}
-    listed = OF_ESTIMATORS | OF_NETWORKS | OF_TREES | OF_JOBLIB | OF_PYTHON
+    listed = OF_ESTIMATORS | OF_NETWORKS | OF_TREES | OF_PYTHON
     assert others - in_saved_state == listed - set_here_too
 
 
-def test_a_parallel_of_joblib_raises_the_first_error_that_it_has_noted():
-    noted = []
-
-    class Backend(ThreadingBackend):
-        def retrieval_context(self):
-            with pytest.raises(ValueError, match="of the generator"):
-                self.parallel._raise_error_fast()
-            noted.append(True)
-            return nullcontext()
-
-    def tasks():
-        raise ValueError("of the generator")
-        yield
-
-    list(Parallel(n_jobs=2, backend=Backend(), pre_dispatch="all")(tasks()))
-    assert noted
-
-
-def test_the_active_backend_is_that_of_the_configuration_and_in_tasks_the_nested_one():
-    class Backend(ThreadingBackend):
-        def get_nested_backend(self):
-            return nested, None
-
-    outer, nested = Backend(), ThreadingBackend(nesting_level=1)
+def test_the_active_backend_is_that_of_the_configuration_and_in_tasks_a_nested_one():
+    backend, n_jobs = get_active_backend()
+    assert (backend.nesting_level, n_jobs) == (0, None)
+    outer = ThreadingBackend()
     with parallel_config(outer, n_jobs=2):
         assert get_active_backend() == (outer, 2)
-        assert Parallel()([delayed(get_active_backend)()] * 2) == [(nested, None)] * 2
-
-
-def test_a_backend_can_name_another_for_a_parallel():
-    class Backend(ThreadingBackend):
-        def configure(self, **parameters):
-            raise FallbackToBackend(other)
-
-    class Other(ThreadingBackend):
-        def start_call(self):
-            started.append(self.parallel)
-
-    started, other = [], Other(nesting_level=0)
-    parallel = Parallel(n_jobs=2, backend=Backend())
-    assert parallel([delayed(abs)(-1)]) == [1]
-    assert started == [parallel]
+        for backend, n_jobs in Parallel()([delayed(get_active_backend)()] * 2):
+            assert (backend.nesting_level, n_jobs) == (1, None)
 
 
 class Estimator(CallbackSupportMixin, BaseEstimator):

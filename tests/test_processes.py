@@ -600,7 +600,7 @@ def warnings_of_two_fits(name):
 
 here = warnings_of_two_fits("WorkerWarning")
 [in_worker] = Parallel(n_jobs=2)([delayed(warnings_of_two_fits)("WorkerWarning")])
-print(len(here), len(in_worker), 'joblib.parallel_config("skdense")' in in_worker[0])
+print(len(here), len(in_worker), 'parallel_config("threading", n_jobs=-1):' in in_worker[0])
 """
 
 

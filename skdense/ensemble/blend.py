@@ -1,7 +1,6 @@
 """Blends: weighted means of models, with weights learned from their out-of-fold predictions."""
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -15,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skdense.ensemble.conversion import converted, voting
 from skdense.ensemble.crossfit import summary
 from skdense.ensemble.ends import fit_parameters, last_of
-from skdense.ensemble.folds import check_table
+from skdense.ensemble.folds import at_once, check_table
 from skdense.fit.fitting import unchanged_on_error
 
 
@@ -90,11 +89,9 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         given = {"sample_weight": sample_weight, "groups": groups}
         given = {name: value for name, value in given.items() if value is not None}
         chosen = self._chosen(y)
-        with parallel_config("skdense"):
-            self.estimators_ = Parallel()(
-                delayed(_fitted)(name, clone(model), X, y, given, self.verbose)
-                for name, model in chosen
-            )
+        self.estimators_ = at_once(
+            _fitted, ((name, clone(model), X, y, given, self.verbose) for name, model in chosen)
+        )
         names = [name for name, _ in chosen]
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         self.n_estimators_ = sum(last_of(model).n_estimators_ for model in self.estimators_)

@@ -1,7 +1,7 @@
 """Out-of-fold ensembles: each model is fitted outside of a fold, which early stopping validates it on.
 
-Under the joblib backend "skdense", BaggingClassifier and CalibratedClassifierCV also train networks
-together, but they cannot pass the fold that is held out to a network for early stopping.
+BaggingClassifier and CalibratedClassifierCV cannot pass the samples that they hold out to a network for
+early stopping.
 """
 
 from numbers import Integral

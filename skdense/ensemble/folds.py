@@ -3,7 +3,9 @@
 from itertools import repeat
 
 import numpy as np
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+from joblib.parallel import get_active_backend
+from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length
 from sklearn.utils.validation import has_fit_parameter, validate_data
@@ -24,11 +26,13 @@ def fit_folds(models, X, y, sample_weight, folds, names):
     as it is fitted.
     """
     if not isinstance(models[0], BaseLowLevelMLP):
-        with parallel_config("skdense"):  # networks within the models train together, too
-            return Parallel()(
-                delayed(_fit_fold)(model, X, y, sample_weight, *fold, name)
+        return at_once(
+            _fit_fold,
+            (
+                (model, X, y, sample_weight, *fold, name)
                 for model, fold, name in zip(models, folds, names or repeat(None))
-            )
+            ),
+        )
     name_of = dict(zip(map(id, models), names or []))
 
     def print_outcome(model, job):
@@ -49,6 +53,28 @@ def fit_folds(models, X, y, sample_weight, folds, names):
     for error in filter(None, errors):
         raise error
     return models
+
+
+def at_once(function, arguments):
+    """The results of a function for each tuple of arguments, as the caller has configured joblib.
+
+    Without a configuration there is a thread for each core, but only one thread within a task of
+    joblib. What the function itself runs through joblib gets an equal share of the workers.
+    """
+    arguments = list(arguments)
+    backend, n_jobs = get_active_backend()
+    if n_jobs is None and backend.nesting_level == 0:
+        n_jobs = -1
+    config = get_config()  # each thread has its own
+    share = max(1, effective_n_jobs(n_jobs) // len(arguments))
+    return Parallel(n_jobs, prefer="threads")(
+        delayed(_called)(function, values, config, share) for values in arguments
+    )
+
+
+def _called(function, values, config, share):
+    with config_context(**config), parallel_config(n_jobs=share):
+        return function(*values)
 
 
 def _fit_fold(model, X, y, sample_weight, rows, held_out, name):

@@ -10,7 +10,6 @@ from skdense.fit.callers import warn_at_caller
 from skdense.fit.jobs import prepare
 from skdense.fit.observers import EpochPrinter, EpochTasks, print_draw
 from skdense.fit.results import finish, lbfgs_attributes, stochastic_attributes
-from skdense.fit.trainer import active_trainer, is_stopped
 from skdense.fit.workers import warn_in_a_worker
 
 
@@ -26,16 +25,13 @@ def fit_estimator(estimator, given, interrupts_raise=False, may_reach_max_iter=F
         # scipy reports an iteration only at its end. The next task begins then, even after the last.
         context = estimator._init_callback_context(max_subtasks=estimator.max_iter + lbfgs)
     with unchanged_on_error(estimator):
-        _raise_if_stopped()
         job = prepare(estimator, given)
         tasks = attributes = None
         if hasattr(estimator, "_skl_callbacks") and not given.incremental:
             tasks = EpochTasks(estimator, context, given, each_epoch=len(job.networks) == 1)
         try:
             train = _train_lbfgs if lbfgs else _train_stochastic
-            interrupted = train(job, tasks)
-            _raise_if_stopped()
-            if interrupted:
+            if train(job, tasks):
                 _end_interrupted(job, interrupts_raise)
             attributes = finish(job, may_reach_max_iter)
         finally:
@@ -58,14 +54,11 @@ def unchanged_on_error(estimator, before=None):
 
 def _train_stochastic(job, tasks):
     """Train by minibatches; return whether Ctrl-C ended the training."""
-    estimator, one_draw, trainer = job.estimator, len(job.networks) == 1, active_trainer()
-    if trainer is not None and not trains_alone(estimator) and not job.incremental:
-        return trainer.train([job])
-
     from skdense.core.host.planning import groups_of
     from skdense.core.host.training import train
     from skdense.core.machine.runtime import n_threads
 
+    estimator, one_draw = job.estimator, len(job.networks) == 1
     reports_epochs = tasks and one_draw
     printer = trained = None
     if estimator.verbose and one_draw:
@@ -80,8 +73,6 @@ def _train_stochastic(job, tasks):
     def observe(new_curves, run):
         if printer:
             printer.print_epochs(new_curves)
-        if is_stopped():
-            return True
         if reports_epochs and len(new_curves.loss):
             return tasks.advance(run.reached.progress.active, lambda: attributes_now(run))
         return False
@@ -90,7 +81,7 @@ def _train_stochastic(job, tasks):
         groups_of([(job.spec, network) for network in job.networks]),
         n_threads(),
         trained=trained,
-        observe=observe if printer or reports_epochs or trainer else None,
+        observe=observe if printer or reports_epochs else None,
         each_epoch=tasks is not None,
     )
     if printer and job.networks[0].progress.converged:
@@ -114,10 +105,7 @@ def _train_lbfgs(job, tasks):
     for network in job.networks:
 
         def observe(minimum, network=network):
-            if is_stopped():
-                return True
-            attributes = partial(lbfgs_attributes, job, network, minimum)
-            return reports_epochs and tasks.advance(True, attributes)
+            return tasks.advance(True, partial(lbfgs_attributes, job, network, minimum))
 
         minimum = minimize_loss(
             job.spec,
@@ -125,17 +113,12 @@ def _train_lbfgs(job, tasks):
             estimator.max_iter,
             estimator.max_fun,
             estimator.tol,
-            observe if reports_epochs or active_trainer() else None,
+            observe if reports_epochs else None,
         )
         job.minima.append(minimum)
         if minimum.interrupted:
             return True
     return False
-
-
-def _raise_if_stopped():
-    if is_stopped():
-        raise KeyboardInterrupt
 
 
 def _end_interrupted(job, interrupts_raise):

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.core.machine.forks import check_not_forked
 from skdense.core.machine.costs import SMALL_BATCH
+from skdense.core.machine.forks import check_not_forked
 from skdense.core.network import Hyper, Network, Spec
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.draws import draw, further_draws

@@ -16,9 +16,10 @@ def warn_in_a_worker():
     _has_warned = True
     warn_at_caller(
         "Networks are fitted in worker processes. Each of these imports TensorFlow, compiles programs "
-        'of its own and takes about 800 MB. Put `with joblib.parallel_config("skdense"):` around the '
-        "call: then the same fits train together in one process, usually faster. To keep the worker "
-        "processes, silence this warning with "
+        "of its own and takes about 800 MB. Put "
+        '`with joblib.parallel_config("threading", n_jobs=-1):` around the call: then the same fits '
+        "run in threads of one process, usually faster. To keep the worker processes, silence this "
+        "warning with "
         '`warnings.filterwarnings("ignore", category=skdense.exceptions.WorkerWarning)`.',
         WorkerWarning,
     )

@@ -2,7 +2,7 @@
 
 from joblib import effective_n_jobs
 
-from skdense.together.groups import _own_streams, _share_equal_data
+from skdense.fit.training import own_streams
 
 
 class Training:
@@ -22,8 +22,7 @@ class Training:
         from skdense.core.host.planning import groups_of
         from skdense.core.machine.runtime import n_threads
 
-        _share_equal_data(jobs)
-        _own_streams(jobs)
+        own_streams(jobs)
         self.groups = groups_of([(job.spec, network) for job in jobs for network in job.networks])
         self.n_threads = n_threads() if n_jobs is None else effective_n_jobs(n_jobs)
 

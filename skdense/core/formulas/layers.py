@@ -1,4 +1,4 @@
-"""Layers: which parameters each has, and how it maps inputs to outputs, for NumPy arrays and for tensors.
+"""Layers: which parameters each has, and how it maps inputs to outputs, for arrays and for tensors.
 
 A network is a tuple of layers. Its parameters are a list with a tuple of arrays for each layer that has
 any. All that works on parameters, such as packing, the penalty, saved state and prediction, reads these

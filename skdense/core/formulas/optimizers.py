@@ -75,7 +75,7 @@ OPTIMIZERS = {
 
 
 def clipped(gradients, max_norm):
-    """The vectors of a gradient, scaled down where the norm of all of them together exceeds max_norm."""
+    """The vectors of a gradient, scaled down if the norm of all of them together exceeds max_norm."""
     squares = [tf.reduce_sum(gradient**2) for gradient in gradients]
     scale = max_norm / tf.maximum(tf.sqrt(tf.add_n(squares)), max_norm)
     return [scale * gradient for gradient in gradients]

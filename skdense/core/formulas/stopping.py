@@ -6,10 +6,10 @@ from skdense.core.network import Hyper, Progress
 
 
 def end_epoch(now: Progress, hyper: Hyper, loss, score):
-    """The progress after an epoch with this loss and validation score, and whether the score is the best.
+    """The progress after an epoch, and whether its validation score is the best so far.
 
-    The score is None where there is no validation. A loss or score that is NaN resets the count of epochs without improvement, as in MLPClassifier,
-    because comparisons with it are false.
+    The score is None where there is no validation. A loss or score that is NaN resets the count of
+    epochs without improvement, as in MLPClassifier, because comparisons with it are false.
     """
     value, no_gain, improved = loss, loss > now.best - hyper.tol, loss < now.best
     early = False

@@ -17,14 +17,14 @@ _handing_back = Lock()
 
 
 class Chunk(NamedTuple):
-    """Steps to run in one call of the program: the first n_steps of `orders`, `(steps, batch)`, int32."""
+    """Steps to run in one call: the first n_steps of `orders`, int32 `(steps, batch)`."""
 
     n_steps: int
     orders: NDArray
 
 
 class Stream:
-    """Draws the order of the rows in each epoch: as in MLPClassifier, it shuffles the last epoch's order.
+    """Draws the order of the rows in each epoch by shuffling the last one, as in MLPClassifier.
 
     Orders are drawn ahead of the training, so a random state that others may see is not touched until
     `end`, which brings it to where training epoch by epoch would leave it. If somebody else has drawn

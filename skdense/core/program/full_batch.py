@@ -21,8 +21,8 @@ class FullBatchShape(NamedTuple):
 def full_batch_program(spec: Spec, shape: FullBatchShape) -> tuple:
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
-    It is called with the table, the parameters `(n_parameters,)`, and the network's `Hyper` as an array.
-    It returns one array `(1 + n_parameters,)`, the penalized mean loss followed by its gradient.
+    It is called with the table, the parameters `(n_parameters,)`, and the network's `Hyper` as an
+    array. It returns one array `(1 + n_parameters,)`, the penalized mean loss followed by its gradient.
     """
     layout = shape.layout
     objective = Objective(spec, layout)

@@ -5,8 +5,8 @@ Sparse rows stay sparse, except that those of a minibatch are made dense where t
 
 from typing import Any, NamedTuple
 
-from skdense.core.machine.runtime import share, tf
 from skdense.core.machine.costs import DENSE_FROM
+from skdense.core.machine.runtime import share, tf
 
 
 class TableShape(NamedTuple):

@@ -49,8 +49,8 @@ class Shape(NamedTuple):
 class State(NamedTuple):
     """The arrays that go into a chunk and come out of it, besides the scalars.
 
-    `parameters` is a vector, and so is each of the optimizer's `slots`. `best` has the parameters of the
-    best validation score so far; without validation it is empty.
+    `parameters` is a vector, and so is each of the optimizer's `slots`. `best` has the parameters of
+    the best validation score so far; without validation it is empty.
     """
 
     parameters: Any

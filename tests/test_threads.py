@@ -1,0 +1,322 @@
+"""scikit-learn's tools in joblib's threads, on Dask and on Ray give what they give in sequence."""
+
+import threading
+from contextlib import suppress
+
+import numpy as np
+import pandas as pd
+import pytest
+from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib.parallel import BACKENDS
+from numpy.testing import assert_array_equal, assert_equal
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.callback import ScoringMonitor
+from sklearn.ensemble import (
+    BaggingClassifier,
+    StackingClassifier,
+    VotingRegressor,
+)
+from sklearn.exceptions import FitFailedWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_selection import SequentialFeatureSelector
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    cross_val_predict,
+    cross_val_score,
+    learning_curve,
+)
+from sklearn.multiclass import OneVsOneClassifier
+from sklearn.multioutput import MultiOutputClassifier, RegressorChain
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import skdense
+from helpers import make_problem, press_ctrl_c
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+from skdense.ensemble import BlendClassifier, CrossFitClassifier
+from skdense.ensemble.folds import at_once
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, Y = make_problem("three classes")
+BINARY = (Y == 1).astype(int)
+CONTINUOUS = X @ [1, -2, 0.5, 0]
+WIDTHS = {"hidden_layer_sizes": [(3,), (4,), (8,)]}
+IN_PIPELINE = {"lowlevelmlpclassifier__" + name: values for name, values in WIDTHS.items()}
+
+
+def net(sizes=(4,), **parameters):
+    defaults = {"max_iter": 4, "batch_size": 25, "learning_rate_init": 0.05, "random_state": 0}
+    return LowLevelMLPClassifier(sizes, **(defaults | parameters))
+
+
+def pipeline(scaler=None):
+    return make_pipeline(scaler or StandardScaler(), net())
+
+
+def reg(sizes=(4,)):
+    return LowLevelMLPRegressor(hidden_layer_sizes=sizes, max_iter=4, batch_size=25, random_state=0)
+
+
+def results_of(search):
+    """What a search has found, but for its times and the parameters as Python objects."""
+    columns = {
+        name: values
+        for name, values in search.cv_results_.items()
+        if "time" not in name and not name.startswith("param")
+    }
+    return columns | {"best": search.best_index_, "predictions": search.predict(X.copy())}
+
+
+TOOLS = {
+    "a search that scales in place": lambda: results_of(
+        GridSearchCV(
+            pipeline(StandardScaler(copy=False)), IN_PIPELINE, cv=3, return_train_score=True
+        ).fit(X.copy(), Y)
+    ),
+    "a search over kinds of estimators": lambda: results_of(
+        GridSearchCV(
+            pipeline(), {"lowlevelmlpclassifier": [net(), LogisticRegression(), GaussianNB()]}, cv=3
+        ).fit(X, Y)
+    ),
+    "HalvingGridSearchCV": lambda: results_of(
+        HalvingGridSearchCV(net(), WIDTHS, cv=3, factor=2, random_state=0).fit(X, Y)
+    ),
+    "nested searches": lambda: cross_val_score(
+        GridSearchCV(pipeline(), IN_PIPELINE, cv=3), X, Y, cv=4, scoring="neg_log_loss"
+    ),
+    "cross_val_predict": lambda: cross_val_predict(pipeline(), X, Y, method="predict_proba"),
+    "learning_curve": lambda: learning_curve(pipeline(), X, Y, train_sizes=[0.5, 1.0], cv=3)[1:],
+    "SequentialFeatureSelector": lambda: (
+        SequentialFeatureSelector(net(), n_features_to_select=3, direction="backward", cv=2)
+        .fit(X, Y)
+        .get_support()
+    ),
+    "BaggingClassifier": lambda: [
+        member.predict_proba(X)
+        for member in BaggingClassifier(net(), 5, random_state=0).fit(X, Y).estimators_
+    ],
+    "StackingClassifier": lambda: (
+        StackingClassifier([("a", net()), ("b", pipeline())], net(), cv=3).fit(X, Y).predict_proba(X)
+    ),
+    "OneVsOneClassifier": lambda: OneVsOneClassifier(net()).fit(X, Y).decision_function(X),
+    "MultiOutputClassifier": lambda: (
+        MultiOutputClassifier(net()).fit(X, np.column_stack([Y, BINARY])).predict_proba(X)
+    ),
+    "CalibratedClassifierCV": lambda: (
+        CalibratedClassifierCV(net(), cv=3, ensemble=True).fit(X, Y).predict_proba(X)
+    ),
+    "VotingRegressor": lambda: (
+        VotingRegressor([("a", reg()), ("b", Ridge()), ("c", reg((3,)))]).fit(X, CONTINUOUS).predict(X)
+    ),
+    "RegressorChain": lambda: RegressorChain(reg(), cv=3).fit(X, X[:, 1:]).predict(X),
+    "networks of several kinds": lambda: results_of(
+        GridSearchCV(
+            net(), [{"solver": ["lbfgs"]}, {"n_init": [2]}, {"early_stopping": [True]}], cv=3
+        ).fit(X, Y)
+    ),
+    "ensembles": lambda: cross_val_score(
+        CrossFitClassifier(net(early_stopping=True), cv=3, random_state=0), X, Y, scoring="neg_log_loss"
+    ),
+    "callbacks": lambda: results_of(
+        GridSearchCV(net().set_callbacks(ScoringMonitor(scoring="accuracy")), WIDTHS, cv=2).fit(X, Y)
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def in_sequence():
+    """What each tool gives without a configuration of joblib, computed once."""
+    results = {}
+
+    def result(name):
+        if name not in results:
+            results[name] = TOOLS[name]()
+        return results[name]
+
+    return result
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_each_tool_gives_the_same_in_threads(name, in_sequence):
+    with parallel_config("threading", n_jobs=3):
+        ours = TOOLS[name]()
+
+    assert_equal(ours, in_sequence(name))
+
+
+def test_a_search_with_routed_sample_weights_gives_the_same_in_threads():
+    weights = np.random.default_rng(0).uniform(0.5, 2, len(X))
+
+    def scores():
+        model = net().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        return results_of(GridSearchCV(model, WIDTHS, cv=3).fit(X, Y, sample_weight=weights))
+
+    with config_context(enable_metadata_routing=True):
+        expected = scores()
+        with parallel_config("threading", n_jobs=2):
+            assert_equal(scores(), expected)
+
+
+def test_a_failing_candidate_gets_the_error_score_and_its_warning_in_threads():
+    grid = {"hidden_layer_sizes": [(2,), (0,)], "learning_rate_init": [0.05, 1e300]}
+
+    def outcome():
+        with pytest.warns(FitFailedWarning) as caught:
+            search = GridSearchCV(net(solver="sgd"), grid, cv=2, error_score=-1).fit(X, Y)
+        messages = [str(w.message) for w in caught if issubclass(w.category, FitFailedWarning)]
+        return search.cv_results_["mean_test_score"], [m.splitlines()[1:6] for m in messages]
+
+    expected = outcome()
+    with parallel_config("threading", n_jobs=2):
+        assert_equal(outcome(), expected)
+
+
+def test_an_error_is_raised_and_its_model_left_as_it_was():
+    models = [net(), net((0,)), net()]
+    with parallel_config("threading", n_jobs=2), pytest.raises(ValueError, match="hidden_layer_sizes"):
+        Parallel()(delayed(model.fit)(X, Y) for model in models)
+
+    assert not hasattr(models[1], "coefs_")
+
+
+class WithThreads(TransformerMixin, BaseEstimator):
+    """Works in parallel itself, and fits a network in a thread of its own."""
+
+    def fit(self, X, y=None):
+        self.sums_ = Parallel(n_jobs=2)(delayed(np.sum)(column) for column in X.T)
+        self.net_ = net(max_iter=1)
+        thread = threading.Thread(target=self.net_.fit, args=(X, y))
+        thread.start()
+        thread.join()
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def test_a_pipeline_may_work_in_parallel_and_in_threads_of_its_own():
+    def scores():
+        return cross_val_score(make_pipeline(WithThreads(), net()), X, Y, cv=4)
+
+    expected = scores()
+    with parallel_config("threading", n_jobs=2):
+        assert_array_equal(scores(), expected)
+
+
+def test_ctrl_c_returns_at_once_and_no_new_training_begins():
+    begun, over = [], threading.Semaphore(0)
+
+    def fit(seed):
+        begun.append(seed)
+        if len(begun) == 2:
+            press_ctrl_c()
+        model = net(max_iter=300, tol=0, n_iter_no_change=300, random_state=seed).fit(X, Y)
+        over.release()
+        return model
+
+    with parallel_config("threading", n_jobs=2), pytest.raises(KeyboardInterrupt):
+        Parallel()(delayed(fit)(seed) for seed in range(50))
+
+    assert over.acquire(timeout=60)  # those that run end by themselves
+    assert over.acquire(timeout=60)
+    assert not over.acquire(timeout=0.2)
+    assert len(begun) == 2
+    assert_array_equal(net().fit(X, Y).coefs_[0], net().fit(X, Y).coefs_[0])
+
+
+# --- clusters ----------------------------------------------------------------------------------------
+
+
+def test_dask_gives_the_same_scores():
+    """Its workers are threads here; those of worker processes are compared in `test_many`."""
+    distributed = pytest.importorskip("dask.distributed")
+    expected = cross_val_score(pipeline(), X, Y, cv=4, scoring="neg_log_loss")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        parallel_config("dask"),
+    ):
+        ours = cross_val_score(pipeline(), X, Y, cv=4, scoring="neg_log_loss")
+
+    assert_array_equal(ours, expected)
+
+
+def test_ray_gives_the_same_scores():
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    register_ray()
+    expected = cross_val_score(net(), X, Y, cv=4, scoring="neg_log_loss")
+    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
+    try:
+        with parallel_config("ray", n_jobs=2):
+            ours = cross_val_score(net(), X, Y, cv=4, scoring="neg_log_loss")
+    finally:
+        ray.shutdown()
+
+    assert_array_equal(ours, expected)
+
+
+# --- ensembles ---------------------------------------------------------------------------------------
+
+
+def threads_of_folds():
+    """How many threads an ensemble takes for five folds, where it is called."""
+    together, seen = threading.Barrier(5), set()
+
+    def wait():
+        with suppress(threading.BrokenBarrierError):
+            together.wait(0.2)
+        seen.add(threading.get_ident())
+
+    at_once(wait, [()] * 5)
+    return len(seen)
+
+
+def test_an_ensemble_takes_a_thread_for_each_core_but_one_within_a_task_of_joblib():
+    assert threads_of_folds() == min(5, cpu_count())
+    with parallel_config("threading", n_jobs=3):
+        assert threads_of_folds() == 3
+        assert Parallel()([delayed(threads_of_folds)()] * 2) == [1, 1]
+    with parallel_config(n_jobs=2):
+        assert threads_of_folds() == 2
+    with parallel_config("sequential"):
+        assert threads_of_folds() == 1
+
+
+def test_folds_of_an_ensemble_share_what_its_blend_leaves():
+    with parallel_config("threading", n_jobs=4):
+        assert at_once(threads_of_folds, [()] * 2) == [2, 2]
+
+
+def test_models_of_an_ensemble_see_the_configuration_of_scikit_learn():
+    named = FunctionTransformer(lambda X: X[["a", "b"]])
+    model = make_pipeline(StandardScaler(), named, LogisticRegression())
+    blend = BlendClassifier([("linear", CrossFitClassifier(model, cv=3))])
+    with config_context(transform_output="pandas"):
+        assert blend.fit(pd.DataFrame(X, columns=list("abcd")), Y).n_estimators_ == 3
+
+
+# --- the name that will go ---------------------------------------------------------------------------
+
+
+def test_the_old_name_of_the_backend_is_that_of_threads_on_all_cores():
+    with pytest.warns(FutureWarning, match=r'joblib.parallel_config\("threading", n_jobs=-1\)'):
+        old = parallel_config("skdense")
+    with old:
+        assert Parallel().n_jobs == -1
+        (thread,) = Parallel()([delayed(threading.get_ident)()])
+    assert (thread == threading.get_ident()) == (cpu_count() == 1)
+
+
+def test_the_next_version_no_longer_knows_the_old_name():
+    version = tuple(map(int, skdense.__version__.split(".")[:2]))
+    assert ("skdense" in BACKENDS) == (version < (0, 4))
