@@ -246,7 +246,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         routed = self._get_routed_params_for_fit(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = [
-            Split(X, y, train, test, routed.estimator.fit, routed.scorer.score)
+            Split(X, y, train, test, routed.estimator.fit, routed.scorer.score, scorer)
             for train, test in cv.split(X, y, **routed.splitter.split)
         ]
         context = self._init_callback_context(max_subtasks=len(rungs) + self.refit)
@@ -256,7 +256,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         context.call_on_fit_task_begin(**task)
         with unchanged_on_error(self):
             vars(self).pop("best_estimator_", None)
-            rows = self._search(candidates, splits, scorer, rungs, context)
+            rows = self._search(candidates, splits, rungs, context)
             self._set_results(rows, len(splits), scorer)
             if self.refit:
                 self._refit(X, y, routed.estimator.fit, context, task)
@@ -277,10 +277,10 @@ class PrunedSearchCV(RandomizedSearchCV):
             raise ValueError("param_distributions must have a candidate, got an empty list")
         return candidates
 
-    def _search(self, candidates, splits, scorer, rungs, context):
+    def _search(self, candidates, splits, rungs, context):
         """Train and score candidates rung by rung; return the rows of all rungs that are over."""
         clock = _Clock(rungs, len(candidates), self.factor)
-        race = Race(candidates, splits, scorer, self.factor, self.error_score, self.n_jobs)
+        race = Race(candidates, splits, self.factor, self.error_score, self.n_jobs)
         rows = []
         try:
             for iteration, epochs in enumerate(rungs):

@@ -7,6 +7,7 @@ from numbers import Number
 from traceback import format_exception
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.base import _fit_context, clone
 from sklearn.utils import _safe_indexing
 
@@ -64,18 +65,24 @@ class Run:
     job : Job or None
         What is trained; None once the fit has failed.
     error : Exception or None
-        Why it has failed.
-    seconds : float
-        The time that it has taken to fit so far.
+        Why the fit has failed.
+    score : float or None
+        The score now; None if it has failed.
+    score_error : Exception or None
+        Why it has failed, if the fit has not.
+    fit_seconds, score_seconds : float
+        The time that it has taken to fit so far, and to score last.
     """
 
     def __init__(self, split, candidate):
-        self.split, self.job, self.error, start = split, None, None, time.perf_counter()
+        self.split, self.job, self.score = split, None, None
+        self.error = self.score_error = None
+        self.score_seconds, start = 0.0, time.perf_counter()
         try:
             self.model, self.job = split.prepared(candidate)
         except Exception as error:
             self.error = error
-        self.seconds = time.perf_counter() - start
+        self.fit_seconds = time.perf_counter() - start
 
     @property
     def epochs(self):
@@ -85,35 +92,41 @@ class Run:
     @property
     def is_active(self):
         """Whether a network of it has epochs to train."""
-        return self.job is not None and any(network.progress.active for network in self.job.networks)
+        return any(network.progress.active for network in self.job.networks)
 
-    def attributes(self, is_over=False):
-        """The fitted attributes now, or None if the fit has failed; at the end warns as `fit` does."""
-        if self.job is None:
-            return None
+    def judge(self):
+        """Score the networks as they are now."""
+        start, self.score, self.score_error = time.perf_counter(), None, None
         try:
-            return finish(self.job) if is_over else reached(self.job)[1]
+            _, attributes = reached(self.job)
         except ValueError as error:
             self.error, self.job = error, None
-            return None
-
-    def score(self, attributes, scorer):
-        """The score of the model with these attributes."""
+            return
         network = copy(self.job.estimator)
         vars(network).update(attributes)
-        return self.split.score(with_network(self.model, network), scorer)
+        try:
+            self.score = self.split.score(self.model, network)
+        except Exception as error:
+            self.score_error = error
+        self.score_seconds = time.perf_counter() - start
+
+    def warn(self):
+        """Warn as a fit that is over does, for instance that it has not converged."""
+        if self.job is not None:
+            finish(self.job)
 
 
 class Split:
     """The samples to train on and those to score, with what is fitted to them once for many runs."""
 
-    def __init__(self, X, y, train, test, fit_params, score_params):
+    def __init__(self, X, y, train, test, fit_params, score_params, scorer):
         n_samples = len(y)
         self.X, self.y = (_safe_indexing(array, train) for array in (X, y))
         self.X_test, self.y_test = (_safe_indexing(array, test) for array in (X, y))
         self.fit_params = _rows_of(fit_params, n_samples, train)
         self.score_params = _rows_of(score_params, n_samples, test)
-        self._fitted, self._checked = {}, {}
+        self.scorer = scorer
+        self._fitted, self._checked, self._datas = {}, {}, []
 
     def prepared(self, candidate):
         """The candidate's model, of which all but the network is fitted, and the network's `Job`."""
@@ -128,6 +141,8 @@ class Split:
             self._checked[key] = job
         elif hasattr(first.estimator, "feature_names_in_"):
             network.feature_names_in_ = first.estimator.feature_names_in_
+        for each in job.networks:
+            each.data, each.validation = self._shared(each.data), self._shared(each.validation)
         return model, job
 
     def _fit_all_but_network(self, candidate):
@@ -144,9 +159,23 @@ class Split:
             raise fitted.with_traceback(None)
         return fitted
 
-    def score(self, model, scorer):
-        """The score of a fitted model on the samples that are held out."""
-        score = scorer(model, self.X_test, self.y_test, **self.score_params)
+    def _shared(self, data):
+        """The first `Data` that equals this one: most candidates have the same targets and weights."""
+        if data is None:
+            return None
+        for other in self._datas:
+            if (
+                other.X is data.X
+                and np.array_equal(other.targets, data.targets)
+                and np.array_equal(other.weights, data.weights)
+            ):
+                return other
+        self._datas.append(data)
+        return data
+
+    def score(self, model, network):
+        """The score of a fitted model, with this network, on the samples that are held out."""
+        score = self.scorer(with_network(model, network), self.X_test, self.y_test, **self.score_params)
         with suppress(AttributeError, ValueError):  # not an array, or of several numbers
             score = score.item()
         if not isinstance(score, Number):
@@ -173,7 +202,7 @@ def _rows_of(params, n_samples, rows):
 
 
 def describe(errors):
-    """The tracebacks of failed fits as text, equal ones once."""
+    """The tracebacks of errors as text, equal ones once."""
     texts = ["".join(format_exception(error)) for error in errors]
     counts = {text: texts.count(text) for text in texts}
-    return "\n".join(f"{n} fits failed with this error:\n{text}" for text, n in counts.items())
+    return "\n".join(f"{n} failed with this error:\n{text}" for text, n in counts.items())
