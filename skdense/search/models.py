@@ -47,6 +47,14 @@ def with_network(model, network):
     return network
 
 
+def beyond_steps(model, X):
+    """What stands at the end of a fitted Pipeline, and X as the steps before transform it."""
+    while isinstance(model, Pipeline):
+        *before, (_, last) = model.steps
+        X, model = model[:-1].transform(X) if before else X, last
+    return model, X
+
+
 class _Recorder(BaseEstimator):
     """Takes the place of a network, and keeps what the network would be fitted to.
 

@@ -4,6 +4,7 @@ import time
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, ParameterSampler, RandomizedSearchCV, check_cv
@@ -245,8 +246,9 @@ class PrunedSearchCV(RandomizedSearchCV):
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        by_name = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
         splits = [
-            Split(X, y, train, test, routed.estimator.fit, routed.scorer.score, scorer)
+            Split(X, y, train, test, routed.estimator.fit, routed.scorer.score, scorer, by_name)
             for train, test in cv.split(X, y, **routed.splitter.split)
         ]
         context = self._init_callback_context(max_subtasks=len(rungs) + self.refit)

@@ -13,7 +13,8 @@ from sklearn.utils import _safe_indexing
 
 from skdense.fit.jobs import prepare
 from skdense.fit.results import finish, reached
-from skdense.search.models import fit_all_but_network, network_of, with_network
+from skdense.fit.validation import FitInput
+from skdense.search.models import beyond_steps, fit_all_but_network, network_of, with_network
 
 _prepare = _fit_context(prefer_skip_nested_validation=True)(prepare)
 """Prepare a network with a `FitInput`, once its parameters are validated."""
@@ -79,7 +80,7 @@ class Run:
         self.error = self.score_error = None
         self.score_seconds, start = 0.0, time.perf_counter()
         try:
-            self.model, self.job = split.prepared(candidate)
+            self.fitted, self.job = split.prepared(candidate)
         except Exception as error:
             self.error = error
         self.fit_seconds = time.perf_counter() - start
@@ -105,7 +106,7 @@ class Run:
         network = copy(self.job.estimator)
         vars(network).update(attributes)
         try:
-            self.score = self.split.score(self.model, network)
+            self.score = self.split.score(self.fitted, network)
         except Exception as error:
             self.score_error = error
         self.score_seconds = time.perf_counter() - start
@@ -116,21 +117,37 @@ class Run:
             finish(self.job)
 
 
-class Split:
-    """The samples to train on and those to score, with what is fitted to them once for many runs."""
+class Fitted(NamedTuple):
+    """All of a model but its network, fitted.
 
-    def __init__(self, X, y, train, test, fit_params, score_params, scorer):
+    `given` is what the network is fitted to, `end` what is scored with the network, on `X_test`.
+    """
+
+    given: FitInput
+    end: Any
+    X_test: Any
+
+
+class Split:
+    """The samples to train on and those to score, with what is fitted to them once for many runs.
+
+    If skips_steps, what is scored is the end of a Pipeline, on samples that are transformed once. This
+    is not to be noticed by scorers that only ask for predictions.
+    """
+
+    def __init__(self, X, y, train, test, fit_params, score_params, scorer, skips_steps):
         n_samples = len(y)
         self.X, self.y = (_safe_indexing(array, train) for array in (X, y))
         self.X_test, self.y_test = (_safe_indexing(array, test) for array in (X, y))
         self.fit_params = _rows_of(fit_params, n_samples, train)
         self.score_params = _rows_of(score_params, n_samples, test)
-        self.scorer = scorer
+        self.scorer, self.skips_steps = scorer, skips_steps
         self._fitted, self._checked, self._datas = {}, {}, []
 
     def prepared(self, candidate):
-        """The candidate's model, of which all but the network is fitted, and the network's `Job`."""
-        model, given = self._fit_all_but_network(candidate)
+        """What is `Fitted` of the candidate's model, and the `Job` of its network."""
+        fitted = self._fit_all_but_network(candidate)
+        given = fitted.given
         network = clone(network_of(candidate.model)[0])
         key = candidate.key, str(network.dtype)
         first = self._checked.get(key) if given.X_val is None else None
@@ -143,14 +160,16 @@ class Split:
             network.feature_names_in_ = first.estimator.feature_names_in_
         for each in job.networks:
             each.data, each.validation = self._shared(each.data), self._shared(each.validation)
-        return model, job
+        return fitted, job
 
     def _fit_all_but_network(self, candidate):
         if candidate.key not in self._fitted:
             model = clone(candidate.model)
             network, _ = network_of(model)
             try:
-                fitted = fit_all_but_network(model, network, self.X, self.y, self.fit_params)
+                model, given = fit_all_but_network(model, network, self.X, self.y, self.fit_params)
+                end = beyond_steps(model, self.X_test) if self.skips_steps else (model, self.X_test)
+                fitted = Fitted(given, *end)
             except Exception as error:
                 fitted = error
             self._fitted[candidate.key] = fitted
@@ -173,9 +192,10 @@ class Split:
         self._datas.append(data)
         return data
 
-    def score(self, model, network):
+    def score(self, fitted, network):
         """The score of a fitted model, with this network, on the samples that are held out."""
-        score = self.scorer(with_network(model, network), self.X_test, self.y_test, **self.score_params)
+        model = with_network(fitted.end, network)
+        score = self.scorer(model, fitted.X_test, self.y_test, **self.score_params)
         with suppress(AttributeError, ValueError):  # not an array, or of several numbers
             score = score.item()
         if not isinstance(score, Number):
