@@ -10,8 +10,8 @@ draws what happened.
 # %%
 # Draw 64 candidates
 # ------------------
-# The digits are scaled within the search, so no split knows the mean of its held-out samples. The scaler
-# is fitted once for each split.
+# The digits are scaled within the search, so no split knows the mean of its held-out samples. The
+# scaler is fitted once for each split.
 
 import warnings
 from time import perf_counter

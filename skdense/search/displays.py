@@ -105,9 +105,8 @@ class PrunedSearchDisplay:
         (best,) = [candidate for candidate in rows.values() if self.best_index in candidate]
         draw = self._draw_epochs if self.parameter is None else self._draw_parameter
         draw([candidate for candidate in rows.values() if candidate is not best], best)
-        scores = self.cv_results["mean_test_score"]
-        self.ax_.set(ylabel="mean score", ylim=_limits(scores[np.isfinite(scores)]))
-        self.ax_.legend(loc="lower right")
+        self.ax_.set(ylabel="mean score", ylim=self._limits(rows.values()))
+        self.ax_.legend()
         return self
 
     def _draw_epochs(self, others, best):
@@ -120,11 +119,12 @@ class PrunedSearchDisplay:
         self.lines_ += self.ax_.plot(epochs[best], scores[best], **style)
         self.best_line_ = self.lines_[-1]
         rungs, counts = np.unique(epochs, return_counts=True)
-        for rung in rungs:
+        for rung, n in zip(rungs, counts, strict=True):
             self.ax_.axvline(rung, color="0.8", linewidth=0.8, zorder=0)
+            above = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "bottom"}
+            self.ax_.annotate(f"{n} candidates", (rung, 1.01), **above)
         self.ax_.set_xscale("log")
-        labels = [f"{rung}\n{n} candidates" for rung, n in zip(rungs, counts, strict=True)]
-        self.ax_.set_xticks(rungs, labels)
+        self.ax_.set_xticks(rungs, rungs)
         self.ax_.minorticks_off()
         self.ax_.set_xlabel("epochs")
 
@@ -150,9 +150,22 @@ class PrunedSearchDisplay:
             if _is_even_in_logs(values):
                 self.ax_.set_xscale("log")
             return values
-        names = list(dict.fromkeys(map(str, values)))
+        names = list(dict.fromkeys(map(str, sorted(values, key=_order))))
         self.ax_.set_xticks(range(len(names)), names)
         return [names.index(str(value)) for value in values]
+
+    def _limits(self, candidates):
+        """The range of scores to show; those far below the others are cut off."""
+        scores = self.cv_results["mean_test_score"]
+        shown = scores[np.isfinite(scores)]
+        if not len(shown):
+            return None
+        low = np.quantile(shown, 0.1)
+        if self.parameter is None:  # the scores of those that went on from the first rung
+            went_on = [scores[rows].min() for rows in candidates if len(rows) > 1]
+            low = np.nanmin(went_on, initial=shown.max()) if went_on else low
+        room = (shown.max() - low) or 1.0
+        return max(shown.min() - 0.1 * room, low - room), shown.max() + 0.1 * room
 
 
 def _is_even_in_logs(values):
@@ -162,10 +175,6 @@ def _is_even_in_logs(values):
     return is_wide and abs(middle - np.sqrt(low * high)) < abs(middle - (low + high) / 2)
 
 
-def _limits(scores):
-    """The range of scores to show: those far below most are left out."""
-    if not len(scores):
-        return None
-    low, high = np.quantile(scores, [0.1, 1])
-    room = 0.1 * (high - low) or 1.0
-    return max(scores.min(), low - 3 * room) - room / 2, high + room
+def _order(value):
+    """A key: sequences by their lengths and entries, all else as text."""
+    return (1, len(value), value) if isinstance(value, tuple | list) else (0, 0, str(value))
