@@ -9,6 +9,7 @@ import pytest
 import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib import parallel_config
 from scipy.stats import loguniform, uniform
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
@@ -19,6 +20,7 @@ from sklearn.model_selection import (
     GroupKFold,
     ParameterSampler,
     PredefinedSplit,
+    cross_val_score,
 )
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -104,6 +106,7 @@ NUMBERS = st.fixed_dictionaries(
         "class_weight": st.sampled_from([None, "balanced"]),
         "batch_size": st.sampled_from([25, 17]),
         "shuffle": st.booleans(),
+        "warm_start": st.booleans(),
         "tol": st.sampled_from([0, 0.1]),
         "n_iter_no_change": st.sampled_from([1, 3]),
         "random_state": st.integers(0, 9).map(np.random.RandomState),
@@ -111,7 +114,7 @@ NUMBERS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     program=st.sampled_from(PROGRAMS),
     numbers=NUMBERS,
@@ -215,6 +218,13 @@ def test_lists_are_a_grid_and_distributions_are_drawn_as_by_scikit_learn():
             assert ours[name].dtype == theirs[name].dtype
             np.testing.assert_array_equal(ours[name].mask[-6:], theirs[name].mask)
             assert list(ours[name][-6:].compressed()) == list(theirs[name].compressed())
+
+
+def test_searches_in_threads_of_joblib_find_what_one_search_finds():
+    search = PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2,), n_jobs=2)
+    alone = cross_val_score(search, X, y, cv=2)
+    with parallel_config("threading", n_jobs=2):
+        np.testing.assert_array_equal(cross_val_score(search, X, y, cv=2), alone)
 
 
 def test_by_default_64_candidates_are_drawn():

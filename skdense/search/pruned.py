@@ -147,6 +147,8 @@ class PrunedSearchCV(RandomizedSearchCV):
     keeps of each, three times the parameters with 'adam', four times with early stopping. 64 candidates
     of (512, 512) on 20 features with 3 splits take 1.3 GB in float64 until the first rung.
 
+    A `verbose` or `warm_start` of the network has no effect until the last fit, to all samples.
+
     Ctrl-C ends the search with a warning. It keeps the rungs that are over, and the best candidate is
     refitted.
 

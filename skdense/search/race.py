@@ -38,6 +38,8 @@ class Race:
         self.going = [
             (candidate.params, [Run(split, candidate) for split in splits]) for candidate in candidates
         ]
+        for split in splits:
+            split.forget()
         self._report_errors(self._runs)
         self._try_scorer(len(splits))
         self.training = Training([run.job for run in self._runs if run.job is not None], n_jobs)

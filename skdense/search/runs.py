@@ -162,6 +162,10 @@ class Split:
             each.data, each.validation = self._shared(each.data), self._shared(each.validation)
         return fitted, job
 
+    def forget(self):
+        """Let go of what only `prepared` needs."""
+        del self.X, self.y, self.fit_params, self._fitted, self._checked, self._datas
+
     def _fit_all_but_network(self, candidate):
         if candidate.key not in self._fitted:
             model = clone(candidate.model)
