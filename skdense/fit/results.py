@@ -1,10 +1,14 @@
 """After the training of a job: the best network is chosen, checked, and becomes fitted attributes."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skdense.core.network import Network
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.collapse import likely_cause, warn_if_collapsed
+from skdense.fit.jobs import Job
 from skdense.fit.optimizer_state import criterion, optimizer_state
 
 _STOCHASTIC_ATTRIBUTES = (
@@ -12,7 +16,7 @@ _STOCHASTIC_ATTRIBUTES = (
 )  # fmt: skip
 
 
-def reached(job):
+def reached(job: Job) -> tuple[Network, dict[str, Any]]:
     """The best network of a job, after its training or so far, and the fitted attributes that it gives.
 
     Raises if no network is finite.
