@@ -427,6 +427,7 @@ ONE_CLASS_OUT = PredefinedSplit(np.where(y == 2, 0, 1))
     [
         ({"param_distributions": {"alpa": [1.0]}}, ValueError, "Invalid parameter 'alpa'"),
         ({"param_distributions": {"alpha": 1.0}}, (TypeError, ValueError), "alpha"),
+        ({"param_distributions": [1]}, TypeError, "Parameter grid is not a dict"),
         ({"param_distributions": []}, ValueError, "param_distributions must have a candidate"),
         ({"param_distributions": {"solver": ["adam", "lbfgs"]}}, ValueError, "solver='lbfgs'"),
         ({"factor": 1}, ValueError, "'factor' parameter of PrunedSearchCV"),
@@ -434,6 +435,7 @@ ONE_CLASS_OUT = PredefinedSplit(np.where(y == 2, 0, 1))
         ({"rungs": (4, 2)}, ValueError, "rungs must rise"),
         ({"rungs": (4, 20)}, ValueError, "not exceed max_iter=9"),
         ({"cv": 1}, ValueError, "'cv' parameter of PrunedSearchCV must be an int in the range"),
+        ({"cv": []}, ValueError, "cv must give at least one split"),
         ({"cv": 100}, ValueError, "n_splits=100 cannot be greater than the number of members"),
         ({"cv": ONE_CLASS_OUT, "scoring": "neg_log_loss"}, ValueError, "contains only one label"),
         ({"scoring": broken}, ZeroDivisionError, "a broken scorer"),

@@ -1,6 +1,7 @@
 """PrunedSearchCV: many candidates begin to train, the worst are left out, the others go on."""
 
 import time
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
@@ -253,6 +254,8 @@ class PrunedSearchCV(RandomizedSearchCV):
             Split(X, y, train, test, routed.estimator.fit, routed.scorer.score, scorer, by_name)
             for train, test in cv.split(X, y, **routed.splitter.split)
         ]
+        if not splits:
+            raise ValueError("cv must give at least one split, got none")
         context = self._init_callback_context(max_subtasks=len(rungs) + self.refit)
         weight = params.get("sample_weight")
         task = {"estimator": self, "X": X, "y": y}
@@ -271,7 +274,8 @@ class PrunedSearchCV(RandomizedSearchCV):
         """The parameters of all candidates."""
         dicts = self.param_distributions
         dicts = dicts if isinstance(dicts, list) else [dicts]
-        draws = any(hasattr(values, "rvs") for each in dicts for values in each.values())
+        of_dicts = [each.values() for each in dicts if isinstance(each, Mapping)]
+        draws = any(hasattr(values, "rvs") for each in of_dicts for values in each)
         if self.n_candidates is None and not draws:
             candidates = list(ParameterGrid(dicts))
         else:
