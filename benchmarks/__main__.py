@@ -14,6 +14,7 @@ from benchmarks import (
     environment,
     intervals,
     plots,
+    pruned,
     search,
     speed,
     standings,
@@ -44,6 +45,10 @@ SUITES = {
         "seconds a sample as rows, features and width grow",
     ),
     "search": (search.run, search.to_markdown, None, "many fits that train together"),
+    "pruned": (
+        pruned.run, pruned.to_markdown, None,
+        "searches that prune their candidates, and what their rungs do",
+    ),
     "accuracy": (
         tabular.run, standings.to_markdown, plots.tabular,
         "the default for tables and its rivals on real ones",
@@ -66,6 +71,9 @@ def main():
         parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=description)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the reports")
     parser.add_argument(
+        "--draws", type=int, default=5, help="draws of candidates for each data set of --pruned"
+    )
+    parser.add_argument(
         "--readme", action="store_true", help="put a short table of --quick into README.md"
     )
     arguments = vars(parser.parse_args())
@@ -75,7 +83,7 @@ def main():
         folder = arguments["output"] / name
         folder.mkdir(parents=True, exist_ok=True)
         load = environment.load_average()
-        figures = measure()
+        figures = measure(arguments["draws"]) if name == "pruned" else measure()
         settings = environment.describe(load)
         report = f"{to_markdown(figures)}\n\n{settings}\n"
         kept = {"settings": settings, "figures": figures}

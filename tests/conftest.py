@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from helpers import press_ctrl_c
-from skdense.core.machine import shapes
+from skdense.core.machine import costs as shapes
 
 settings.register_profile(
     "skdense",

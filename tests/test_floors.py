@@ -13,6 +13,7 @@ FLOORS = [
     ["skdense"],
     ["skdense.tabular"],
     ["skdense.ensemble"],
+    ["skdense.search"],
     ["skdense.inspection"],
     ["skdense.many", "skdense.backend"],
     ["skdense.classifier", "skdense.regressor"],

@@ -21,6 +21,7 @@ from joblib.parallel import ThreadingBackend, get_active_backend
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
+from sklearn.model_selection import GroupKFold, RandomizedSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils import _safe_indexing
@@ -41,6 +42,7 @@ IMPORTED = {
 }
 UNDOCUMENTED = {"joblib.parallel.ThreadingBackend", "joblib.parallel.get_active_backend"}
 OF_ESTIMATORS = {
+    "_get_routed_params_for_fit",
     "_init_callback_context",
     "_parameter_constraints",
     "_sk_visual_block_",
@@ -186,6 +188,20 @@ def test_callbacks_are_an_attribute_that_only_a_watched_estimator_has():
     assert callback.over
     for name in ("subcontext", "call_on_fit_task_begin", "call_on_fit_task_end"):
         assert hasattr(watched.context, name)
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_a_search_sends_parameters_of_fit_to_whoever_takes_them(routing):
+    weight, groups = np.ones(4), np.arange(4)
+    with sklearn.config_context(enable_metadata_routing=routing):
+        network = MLPClassifier()
+        if routing:
+            network.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        search = RandomizedSearchCV(network, {}, cv=GroupKFold(2), scoring=None)
+        routed = search._get_routed_params_for_fit({"sample_weight": weight, "groups": groups})
+    assert routed.estimator.fit == {"sample_weight": weight}
+    assert routed.scorer.score == {"sample_weight": weight}
+    assert routed.splitter.split == {"groups": groups}
 
 
 @pytest.mark.parametrize("rows", [np.array([2, 0]), np.array([True, False, True])])

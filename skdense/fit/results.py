@@ -1,10 +1,14 @@
 """After the training of a job: the best network is chosen, checked, and becomes fitted attributes."""
 
+from typing import Any
+
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skdense.core.network import Network
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.collapse import likely_cause, warn_if_collapsed
+from skdense.fit.jobs import Job
 from skdense.fit.optimizer_state import criterion, optimizer_state
 
 _STOCHASTIC_ATTRIBUTES = (
@@ -12,11 +16,10 @@ _STOCHASTIC_ATTRIBUTES = (
 )  # fmt: skip
 
 
-def finish(job, may_reach_max_iter=False):
-    """Set the fitted attributes of the best network on the estimator; return them.
+def reached(job: Job) -> tuple[Network, dict[str, Any]]:
+    """The best network of a job, after its training or so far, and the fitted attributes that it gives.
 
-    Raises if no network is finite, and warns of other failures: of `max_iter` reached only unless
-    may_reach_max_iter.
+    Raises if no network is finite.
     """
     if job.minima is None:
         ranks = losses = [network.last_loss for network in job.networks]
@@ -36,14 +39,24 @@ def finish(job, may_reach_max_iter=False):
         attributes = stochastic_attributes(job, network)
     else:
         attributes = lbfgs_attributes(job, network, job.minima[best])
+    return network, attributes | {"init_losses_": init_losses}
+
+
+def finish(job, may_reach_max_iter=False):
+    """Set the fitted attributes of the best network on the estimator; return them.
+
+    Raises if no network is finite, and warns of other failures: of `max_iter` reached only unless
+    may_reach_max_iter.
+    """
+    network, attributes = reached(job)
+    if job.minima is not None:
         for name in (*job.targets.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(job.estimator).pop(name, None)
     if not (job.incremental or warn_if_collapsed(job, network, attributes["loss_"])):
         if job.minima is not None:
-            _warn_if_failed(job.estimator, job.minima[best])
+            _warn_if_failed(job.estimator, job.minima[job.networks.index(network)])
         elif not may_reach_max_iter:
             _warn_if_unfinished(job.estimator, network.progress)
-    attributes["init_losses_"] = init_losses
     vars(job.estimator).update(attributes)
     return attributes
 
@@ -56,7 +69,8 @@ def stochastic_attributes(job, network):
     for name, field_name in job.targets.curves.items():
         curve = job.earlier_curves.get(name)
         if network.validation is not None or not name.startswith("validation"):
-            curve = (curve or []) + getattr(network.curves, field_name).tolist()
+            values = getattr(network.curves, field_name, None)  # none before the first epoch
+            curve = (curve or []) + ([] if values is None else values.tolist())
         attributes[name] = curve
     loss_curve = attributes["loss_curve_"]
     return attributes | {

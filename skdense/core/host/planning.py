@@ -1,7 +1,7 @@
 """Which program a network belongs in: the bucket of its sizes, and which networks may share one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,6 +36,12 @@ class Group:
     def shape(self) -> Shape:
         """The sizes of the program."""
         return _shape(self.spec, self.layout, self.networks)
+
+    def part(self, networks: Container[Network]) -> "Group":
+        """Those of the group that are among these networks, in the program of the whole group."""
+        part = Group(self.spec, self.layout, [each for each in self.networks if each in networks])
+        part.shape = self.shape
+        return part
 
     @property
     def is_large(self) -> bool:
