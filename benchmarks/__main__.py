@@ -43,7 +43,7 @@ SUITES = {
         costs.growth, costs.growth_to_markdown, plots.growth,
         "seconds a sample as rows, features and width grow",
     ),
-    "search": (search.run, search.to_markdown, None, "many fits in threads and processes, first and later"),
+    "search": (search.run, search.to_markdown, None, "many fits in threads and in processes"),
     "accuracy": (
         tabular.run, standings.to_markdown, plots.tabular,
         "the default for tables and its rivals on real ones",

@@ -31,9 +31,9 @@ all cores: *first fit*, after imports; *process*, from its start to the first pr
 included; *peak*, its largest resident memory."""
 README_LEGEND = """\
 Default parameters, float64; mean accuracy and median seconds over five splits. *times as fast* has two
-ratios: of whole processes, from the start to the first predictions, imports included / of later fits, the
-median ratio in the same split. Below 1, LowLevelMLPClassifier is slower. The *first fit* is after
-imports. MLPClassifier's later fits run with BLAS on one thread and on all cores, and the better counts."""
+ratios: of whole processes, from the start to the first predictions, imports included / of later fits,
+the median ratio in the same split. Below 1, LowLevelMLPClassifier is slower. *first fit* is after
+imports. MLPClassifier's later fits run with BLAS on one thread and on all cores; the better counts."""
 
 
 def run(full):
