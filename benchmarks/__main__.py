@@ -44,7 +44,7 @@ SUITES = {
         costs.growth, costs.growth_to_markdown, plots.growth,
         "seconds a sample as rows, features and width grow",
     ),
-    "search": (search.run, search.to_markdown, None, "many fits that train together"),
+    "search": (search.run, search.to_markdown, None, "many fits in threads and in processes"),
     "pruned": (
         pruned.run, pruned.to_markdown, None,
         "searches that prune their candidates, and what their rungs do",

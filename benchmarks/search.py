@@ -1,7 +1,8 @@
-"""Many fits at once: scikit-learn's tools under the joblib backend of skdense, and over MLPClassifier.
+"""Many fits at once: scikit-learn's tools over ours and over MLPClassifier, first and later runs.
 
-Both sides run the same code with the same settings; ours in `joblib.parallel_config("skdense")`,
-MLPClassifier's on two processes. Each job has a process of its own, where both are timed alternately.
+Each run has a fresh process, timed from its start to the first result, and then does the same again.
+Ours runs in two threads of joblib and in two of its worker processes, MLPClassifier in two processes.
+The ways take turns.
 """
 
 import time
@@ -10,42 +11,67 @@ from functools import partial
 
 import joblib
 import numpy as np
-from sklearn.datasets import load_digits
+from scipy.stats import loguniform
+from sklearn.datasets import load_breast_cancer, load_digits, make_classification
 from sklearn.ensemble import BaggingClassifier
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV, cross_val_score, learning_curve
+from sklearn.model_selection import (
+    GridSearchCV,
+    RandomizedSearchCV,
+    cross_val_score,
+    learning_curve,
+)
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
+from benchmarks import workers
 from benchmarks.benchmark_utils.data import clouds
-from benchmarks.process import fresh, import_seconds
+from benchmarks.benchmark_utils.estimators import make
+from benchmarks.process import fresh
 from benchmarks.report import markdown_table, significant
-from skdense import LowLevelMLPClassifier
 
 ROUNDS = 3
+OURS, THEIRS = "LowLevelMLPClassifier", "MLPClassifier"
+# Way: the network's class, joblib's backend and parameters of the network.
+WAYS = {
+    "threads": (OURS, "threading", {}),
+    "float32": (OURS, "threading", {"dtype": "float32"}),
+    "loky": (OURS, "loky", {}),
+    "theirs": (THEIRS, "loky", {}),
+}
 WIDTHS = {"hidden_layer_sizes": [(width, width) for width in (2, 4, 6, 8, 10, 12, 16, 20)]}
 RATES = {
     "hidden_layer_sizes": [(width, width) for width in (2, 5, 10, 20)],
     "learning_rate_init": [3e-4, 1e-3, 3e-3, 1e-2, 3e-2],
 }
 DIGITS_WIDTHS = {"network__hidden_layer_sizes": [(width,) for width in (16, 32, 48, 64, 96, 128)]}
-FLOAT64_SEARCH = "GridSearchCV, digits pipeline, 6 widths x 5 folds"
+RANDOM = {
+    "network__hidden_layer_sizes": [(32,), (64,), (100,), (64, 32), (100, 50), (128, 64)],
+    "network__activation": ["relu", "tanh"],
+    "network__batch_size": [32, 64, 128, 200],
+    "network__alpha": loguniform(1e-5, 1e-1),
+    "network__learning_rate_init": loguniform(1e-4, 1e-2),
+}
 digits = partial(load_digits, return_X_y=True)
 
 
-def plain(estimator, **parameters):
-    return estimator(random_state=0, **parameters)
+def plain(name, **parameters):
+    network = make(name, random_state=0)
+    return network.set_params(**parameters)
 
 
-def scaled(estimator, **parameters):
-    return Pipeline([("scale", StandardScaler()), ("network", plain(estimator, **parameters))])
+def scaled(name, **parameters):
+    return Pipeline([("scale", StandardScaler()), ("network", plain(name, **parameters))])
 
 
 def search(grid, network, X, y):
     return GridSearchCV(network, grid, cv=5).fit(X, y).cv_results_["mean_test_score"]
+
+
+def random_search(network, X, y):
+    search = RandomizedSearchCV(network, RANDOM, n_iter=30, cv=5, random_state=0)
+    return search.fit(X, y).cv_results_["mean_test_score"]
 
 
 def bagging(network, X, y):
@@ -64,113 +90,119 @@ def nested(network, X, y):
     return cross_val_score(GridSearchCV(network, WIDTHS, cv=4), X, y, cv=4)
 
 
+digits_widths = partial(search, DIGITS_WIDTHS)
 small, middle = (partial(plain, hidden_layer_sizes=(width,)) for width in (16, 32))
-# Title: data; what makes a network of its class; what is timed, of network, X and y to scores.
+stopped = partial(scaled, early_stopping=True)
+breast_cancer = partial(load_breast_cancer, return_X_y=True)
+generated = partial(make_classification, 5000, 20, n_informative=10, random_state=0)
+# Title: data; what makes a network of a class; what is timed, of network, X and y to scores.
 JOBS = {
+    "random search, digits, 30 candidates x 5 folds": (digits, stopped, random_search),
+    "random search, breast_cancer, 30 x 5 folds": (breast_cancer, stopped, random_search),
+    "random search, 5000 x 20, 30 x 5 folds": (generated, stopped, random_search),
+    "GridSearchCV, digits pipeline, 6 widths x 5 folds": (digits, scaled, digits_widths),
     "GridSearchCV, clouds, 8 widths x 5 folds": (clouds, plain, partial(search, WIDTHS)),
     "GridSearchCV, clouds, 4 widths x 5 rates x 5 folds": (clouds, plain, partial(search, RATES)),
-    FLOAT64_SEARCH: (digits, scaled, partial(search, DIGITS_WIDTHS)),
-    f"{FLOAT64_SEARCH}, ours float32": (digits, scaled, partial(search, DIGITS_WIDTHS), "float32"),
-    "BaggingClassifier of 20 (32,), digits": (digits, middle, bagging),
-    "cross_val_score(cv=10), digits pipeline": (digits, scaled, partial(cross_val_score, cv=10)),
-    "OneVsRestClassifier of (16,), digits": (digits, small, one_vs_rest),
-    "learning_curve of (16,), digits": (digits, small, curve),
     "nested cross-validation, 4 x 4 folds, 8 widths, clouds": (clouds, plain, nested),
+    "cross_val_score(cv=10), digits pipeline": (digits, scaled, partial(cross_val_score, cv=10)),
+    "learning_curve of (16,), digits": (digits, small, curve),
+    "BaggingClassifier of 20 (32,), digits": (digits, middle, bagging),
+    "OneVsRestClassifier of (16,), digits": (digits, small, one_vs_rest),
 }
 
 
 def run():
-    """Measure every job in a process of its own."""
-    return {
-        "jobs": [fresh(compare, title=title) for title in tqdm(JOBS, desc="many fits", leave=False)],
-        "alone": fresh(without_backend),
-        "restarts": restarts(),
-    }
+    """Measure every job in every way, round by round; then workers and restarts."""
+    turns = tqdm(
+        [(title, way) for title in JOBS for _ in range(ROUNDS) for way in WAYS],
+        desc="many fits",
+        leave=False,
+    )
+    jobs = {title: {way: [] for way in WAYS} for title in JOBS}
+    for title, way in turns:
+        jobs[title][way].append(fresh(measure, started=time.time(), title=title, way=way))
+    return {"jobs": jobs, "workers": workers.run(), "restarts": fresh(restarts)}
 
 
-def compare(title):
-    """Run a job on both sides in turn; return seconds, the first ones first, and how scores differ."""
-
-    def both(load, make, run, dtype=None):
-        with joblib.parallel_config("skdense"):
-            ours, our_scores = _timed(run, make(LowLevelMLPClassifier, dtype=dtype), *load())
-        with joblib.parallel_config("loky", n_jobs=2):
-            theirs, their_scores = _timed(run, make(MLPClassifier), *load())
-        return ours, theirs, float(np.abs(our_scores - their_scores).max())
-
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    found = {"title": title, "import": import_seconds("skdense.core.host.training")}
-    turns = [both(*JOBS[title]) for _ in range(1 + ROUNDS)]
-    return found | dict(zip(("ours", "theirs", "differences"), zip(*turns)))
-
-
-def without_backend():
-    """Seconds of the digits' search over ours without the backend, first and later, by n_jobs."""
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    load, make, run = JOBS[FLOAT64_SEARCH]
-    seconds = {}
-    for n_jobs in (1, 2):
-        with joblib.parallel_config("loky", n_jobs=n_jobs):
-            seconds[n_jobs] = [_timed(run, make(LowLevelMLPClassifier), *load())[0] for _ in range(2)]
-    return seconds
+def measure(started, title, way):
+    """Seconds from the start of the process to the first result, those of the same again, scores."""
+    warnings.simplefilter("ignore")
+    load, network_of, job = JOBS[title]
+    name, backend, parameters = WAYS[way]
+    with joblib.parallel_config(backend, n_jobs=2):
+        scores = job(network_of(name, **parameters), *load())
+        first = time.time() - started
+        start = time.time()
+        job(network_of(name, **parameters), *load())
+    return {"first": first, "later": time.time() - start, "scores": scores.tolist()}
 
 
 def restarts():
     """Seconds of n_init=1 and n_init=20, later fits in turn, on the clouds."""
+    warnings.simplefilter("ignore")
     X, y = clouds()
     seconds = {1: [], 20: []}
     for _ in range(1 + 2 * ROUNDS):
         for n_init, values in seconds.items():
-            network = LowLevelMLPClassifier((2, 2), n_init=n_init, random_state=0, n_iter_no_change=200)
-            values.append(_timed(network.fit, X, y)[0])
+            network = plain(OURS, hidden_layer_sizes=(2, 2), n_init=n_init, n_iter_no_change=200)
+            start = time.perf_counter()
+            network.fit(X, y)
+            values.append(time.perf_counter() - start)
     return {n_init: values[1:] for n_init, values in seconds.items()}
 
 
-def _timed(run, *arguments):
-    start = time.perf_counter()
-    result = run(*arguments)
-    return time.perf_counter() - start, result
-
-
 REPORT = """\
-The same code on both sides: ours in `joblib.parallel_config("skdense")`, MLPClassifier's on two
-processes, `n_jobs=2`. Seconds and ratios are of the first run in a process with TensorFlow's import /
-of the first without that import / **of later runs**, medians of {rounds}, timed alternately.
-The first run of ours compiles its programs. MLPClassifier's first run starts its two worker processes,
-which is in both ratios of a first run.
+The same code everywhere: ours in two threads, `joblib.parallel_config("threading", n_jobs=2)`, in
+float64 and float32, and in two worker processes of `"loky"`; MLPClassifier in two worker processes.
+Each cell has **first / later**: *first* is a whole fresh process from its start to its result, imports
+and compiling included, *later* the same code again in that process. Seconds are medians of {rounds}
+processes, started in turn. *times as fast* is MLPClassifier's seconds over ours in threads, the median
+over the rounds; below 1, ours is slower.
 
 {table}
 
-{equality} The digits' search over ours without the backend takes {alone}, first / later, with
-TensorFlow's import in each first one. n_init=20 on the clouds, (2, 2), 200 epochs, takes {times} times
-as long as n_init=1."""
+{equality}. n_init=20 on the clouds, (2, 2), 200 epochs, takes {times} times as long as n_init=1.
+
+{workers}"""
 
 
 def to_markdown(figures):
-    """Seconds and ratios by job; whether the scores are equal; two figures more."""
+    """First and later seconds by job and way, and their ratios; whether the scores are equal."""
     rows, unequal = [], []
-    for job in figures["jobs"]:
-        ours, theirs = np.array(job["ours"]), np.array(job["theirs"])
-        cold, first, later = ours[0] + job["import"], ours[0], np.median(theirs[1:] / ours[1:])
+    for title, ways in figures["jobs"].items():
+        seconds = {
+            way: np.array([[turn["first"], turn["later"]] for turn in turns])
+            for way, turns in ways.items()
+        }
+        scores = {way: np.array(turns[0]["scores"]) for way, turns in ways.items()}
+        if np.abs(scores["threads"] - scores["theirs"]).max() > 1e-9:
+            unequal.append(title)
+        if not np.array_equal(scores["threads"], scores["loky"]):
+            unequal.append(f"{title}, loky")
         rows.append(
             {
-                "job": job["title"],
-                "ours, s": f"{cold:.1f} / {first:.1f} / {np.median(ours[1:]):.2f}",
-                "MLPClassifier, s": f"{theirs[0]:.1f} / {np.median(theirs[1:]):.2f}",
-                "ratio": f"{theirs[0] / cold:.1f} / {theirs[0] / first:.1f} / **{later:.1f}**",
-                "largest score difference": f"{max(job['differences']):.0e}",
+                "job": title,
+                "times as fast": _pair(seconds["theirs"] / seconds["threads"]),
+                "float32, times as fast": _pair(seconds["theirs"] / seconds["float32"]),
+                "threads, s": _pair(seconds["threads"]),
+                "threads, float32, s": _pair(seconds["float32"]),
+                "loky, s": _pair(seconds["loky"]),
+                "MLPClassifier, s": _pair(seconds["theirs"]),
             }
         )
-        unequal += [job["title"]] * (max(job["differences"]) > 1e-9)
+    equality = "Scores differ: " + "; ".join(unequal)
+    if not unequal:
+        equality = "In float64 all scores agree to 1e-9, and those in threads and processes are equal"
     one, twenty = map(np.array, figures["restarts"].values())
-    alone = [
-        f"{first:.1f} / {later:.1f} s with n_jobs={n_jobs}"
-        for n_jobs, (first, later) in figures["alone"].items()
-    ]
     return REPORT.format(
         rounds=ROUNDS,
         table=markdown_table(rows),
-        equality=f"Scores differ: {'; '.join(unequal)}." if unequal else "All scores agree to 1e-9.",
-        alone=" and ".join(alone),
+        equality=equality,
         times=significant(np.median(twenty / one)),
+        workers=workers.to_markdown(figures["workers"]),
     )
+
+
+def _pair(rounds):
+    """The medians of the first and the later runs."""
+    return " / ".join(map(significant, np.median(rounds, axis=0)))

@@ -79,7 +79,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         rises, by more than `tol`.
 
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+        Whether to print the loss of each epoch; the first fit of a process also says what it imports.
 
     warm_start : bool, default=False
         Whether `fit` goes on from the parameters of the last fit, with a new optimizer. The best epoch
@@ -136,8 +136,8 @@ default='glorot_uniform'
         whose samples all have weight zero is left out.
 
     n_init : int, default=1
-        Number of initial draws. They are trained together, and the network of the lowest final loss, or
-        with early stopping of the best validation score, is kept. The first draw is the one that
+        Number of initial draws. They train at the same time, and the network of the lowest final loss,
+        or with early stopping of the best validation score, is kept. The first draw is the one that
         ``n_init=1`` would use. Not used where training goes on from an earlier fit.
 
     dropout : float or array-like of shape (n_layers - 2,), default=0.0

@@ -1,12 +1,15 @@
 """What verbose fits print beyond MLPClassifier's lines, which `test_parity` compares."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from helpers import SETTINGS, make_problem
 from skdense import LowLevelMLPClassifier, fit_many
+from skdense.core.machine import runtime  # noqa: F401, so that no fit here is the first
+from skdense.fit import fitting
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -15,6 +18,17 @@ X, y = make_problem()
 
 def net(**parameters):
     return LowLevelMLPClassifier(**SETTINGS | parameters)
+
+
+def test_the_first_fit_of_a_process_says_what_takes_seconds(capsys, monkeypatch):
+    net(verbose=True).fit(X, y)
+    later = capsys.readouterr().out
+    monkeypatch.setattr(fitting, "sys", SimpleNamespace(modules={}))  # as if nothing were imported
+    net(verbose=True).fit(X, y)
+
+    line, _, rest = capsys.readouterr().out.partition("\n")
+    assert "imports TensorFlow and compiles" in line
+    assert rest == later
 
 
 def test_each_of_several_draws_has_a_line(capsys):

@@ -205,10 +205,9 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
 class BlendClassifier(_Classifier, BaseBlend):
     """Classifiers that vote with weights, chosen by their out-of-fold probabilities.
 
-    The models are fitted at the same time, and all of their networks train together. The weights, of
-    which none is negative, are those of the lowest log-loss of the mean of the out-of-fold
-    probabilities [1]_. Then the logits of all members are divided by one temperature. The probabilities
-    are the weighted mean of the models'.
+    The models are fitted at the same time. The weights, of which none is negative, are those of the
+    lowest log-loss of the mean of the out-of-fold probabilities [1]_. Then the logits of all members
+    are divided by one temperature. The probabilities are the weighted mean of the models'.
 
     Parameters
     ----------

@@ -180,11 +180,10 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
 class BlendRegressor(_Regressor, BaseBlend):
     """Regressors that are averaged with weights, chosen by their out-of-fold predictions.
 
-    The models are fitted at the same time, and all of their networks train together. The weights, of
-    which none is negative, are those of the lowest loss of the mean of the out-of-fold predictions. The
-    loss is the one that all members minimize if it is the absolute error, Huber's loss, the pinball
-    loss of a quantile or the Poisson deviance, and otherwise the squared error. The prediction is the
-    weighted mean of the models'.
+    The models are fitted at the same time. The weights, of which none is negative, are those of the
+    lowest loss of the mean of the out-of-fold predictions. The loss is the one that all members
+    minimize if it is the absolute error, Huber's loss, the pinball loss of a quantile or the Poisson
+    deviance, and otherwise the squared error. The prediction is the weighted mean of the models'.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 The first fit imports TensorFlow, with those modules of `skdense.core` that train.
 """
 
+import sys
 from contextlib import contextmanager
 from functools import partial
 
@@ -26,6 +27,8 @@ def fit_estimator(estimator, given, interrupts_raise=False, may_reach_max_iter=F
         context = estimator._init_callback_context(max_subtasks=estimator.max_iter + lbfgs)
     with unchanged_on_error(estimator):
         job = prepare(estimator, given)
+        if estimator.verbose and "skdense.core.machine.runtime" not in sys.modules:
+            print("The first fit of a process imports TensorFlow and compiles, which takes seconds.")
         tasks = attributes = None
         if hasattr(estimator, "_skl_callbacks") and not given.incremental:
             tasks = EpochTasks(estimator, context, given, each_epoch=len(job.networks) == 1)

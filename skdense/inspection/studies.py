@@ -83,7 +83,7 @@ class SeedStudy(NamedTuple):
 
 
 def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
-    """Train one setting under many seeds, all together.
+    """Train one setting under many seeds, all at the same time.
 
     Parameters
     ----------

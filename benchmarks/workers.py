@@ -1,0 +1,126 @@
+"""Threads, processes and Dask: a search over large data with 1, 2 and 4 workers of each kind."""
+
+import os
+import sys
+import time
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+from joblib import Parallel, delayed, parallel_config
+from sklearn.model_selection import GridSearchCV
+from tqdm import tqdm
+
+from benchmarks.benchmark_utils.data import generated
+from benchmarks.benchmark_utils.estimators import make
+from benchmarks.process import fresh, peak_bytes
+from benchmarks.report import markdown_table, significant
+
+OURS, THEIRS = "LowLevelMLPClassifier", "MLPClassifier"
+WORKERS = (1, 2, 4)
+# Size of X in float64: samples, features and epochs.
+SIZES = {"48 MB": (120_000, 50, 3), "1 GB": (1_250_000, 100, 1)}
+WIDTHS = {"hidden_layer_sizes": [(8,), (16,), (24,), (32,)]}
+
+
+@contextmanager
+def dask(n_workers):
+    """A cluster of processes on this machine, each with one thread."""
+    from dask.distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster),
+        parallel_config("dask"),
+    ):
+        yield
+
+
+WAYS = {
+    "threads": (OURS, lambda n_workers: parallel_config("threading", n_jobs=n_workers)),
+    "loky": (OURS, lambda n_workers: parallel_config("loky", n_jobs=n_workers)),
+    "Dask": (OURS, dask),
+    "MLPClassifier, loky": (THEIRS, lambda n_workers: parallel_config("loky", n_jobs=n_workers)),
+}
+
+
+def run():
+    """A row of figures for each size, way and number of workers."""
+    keys = [(size, way, n) for size in SIZES for n in WORKERS for way in WAYS]
+    return [
+        fresh(measure, started=time.time(), size=size, way=way, n_workers=n)
+        for size, way, n in tqdm(keys, desc="workers", leave=False)
+    ]
+
+
+def measure(started, size, way, n_workers):
+    """First and later seconds of a search, its scores, and what each process has taken by then."""
+    warnings.simplefilter("ignore")
+    n_samples, n_features, max_iter = SIZES[size]
+    name, configured = WAYS[way]
+    X, y = generated(n_samples, n_features, dtype="float64")
+    search = GridSearchCV(make(name, random_state=0, max_iter=max_iter), WIDTHS, cv=3, refit=False)
+    with configured(n_workers):
+        search.fit(X, y)
+        first = time.time() - started
+        start = time.time()
+        search.fit(X, y)
+        later = time.time() - start
+        seen = Parallel()(delayed(_process)() for _ in range(20 * n_workers))
+    workers = {pid: taken for pid, *taken in [*seen, _process()]}
+    return {
+        "size": size,
+        "way": way,
+        "workers": n_workers,
+        "first": first,
+        "later": later,
+        "programs": [n for n, _ in workers.values() if n],
+        "peak_bytes": sum(n_bytes for _, n_bytes in workers.values()),
+        "scores": search.cv_results_["mean_test_score"].tolist(),
+    }
+
+
+def _process():
+    """Who this process is, how many programs it has compiled, and its peak memory."""
+
+    compiling = sys.modules.get("skdense.core.machine.compiling")
+    return os.getpid(), compiling.n_compiled() if compiling else 0, peak_bytes()
+
+
+REPORT = """\
+Workers: `GridSearchCV` over four widths of one layer, 3 folds, on generated float64 samples, {sizes}.
+Each row is one fresh process; *first* is from its start to the result, *later* the same search again.
+*programs* are those that each process with networks has compiled, *peak* is the largest memory of all
+processes together.
+
+{table}
+
+{equality}"""
+
+
+def to_markdown(rows):
+    """A table, and whether all scores of a size are equal."""
+    table = [
+        {
+            "X": row["size"],
+            "run by": row["way"],
+            "workers": row["workers"],
+            "first / later, s": f"{significant(row['first'])} / {significant(row['later'])}",
+            "programs": ", ".join(map(str, row["programs"])) or "-",
+            "peak, GB": significant(1e-9 * row["peak_bytes"]),
+        }
+        for row in rows
+    ]
+    spread = max(
+        float(np.ptp([row["scores"] for row in rows if row["size"] == size], axis=0).max())
+        for size in dict.fromkeys(row["size"] for row in rows)
+    )
+    sizes = " and ".join(
+        f"{n} x {p} ({size}), {epochs} epoch{'s' * (epochs > 1)}"
+        for size, (n, p, epochs) in SIZES.items()
+    )
+    return REPORT.format(
+        sizes=sizes,
+        table=markdown_table(table),
+        equality="All scores are equal." if spread < 1e-9 else f"Scores differ by up to {spread:.0e}.",
+    )
