@@ -19,7 +19,6 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blocks import for_each_block
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import fit_estimator
-from skdense.fit.optimizer_state import named_state
 from skdense.fit.validation import FitInput, validated
 from skdense.version import __version__
 
@@ -226,7 +225,11 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
                 )
             )
         if isinstance(state.get("_optimizer_state"), tuple):
-            state["_optimizer_state"] = named_state(*state["_optimizer_state"])
+            del state["_optimizer_state"]
+            warn_at_caller(
+                "The model is of skdense 0.1.0, whose optimizers this version cannot continue: "
+                "partial_fit will start with a new optimizer. Predictions are the same."
+            )
         # A model of an earlier version lacks newer parameters, which get their defaults.
         super().__setstate__(type(self)().get_params(deep=False) | state)
 

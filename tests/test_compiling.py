@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
+from helpers import TIME_LIMIT, running_python
 from skdense import LowLevelMLPClassifier
 from skdense.core.host import lbfgs, stack
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.runtime import tf
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def sums_and_parts():
@@ -59,7 +62,6 @@ def called_as_usual(make, *key):
     return run
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_a_fit_is_that_of_functions_called_as_usual(solver, monkeypatch):
     fit = partial(
@@ -72,3 +74,38 @@ def test_a_fit_is_that_of_functions_called_as_usual(solver, monkeypatch):
 
     for kernel, usual in zip(ours, fit().coefs_, strict=True):
         np.testing.assert_array_equal(kernel, usual)
+
+
+def test_while_results_are_searched_for_nan_a_fit_says_how_to_end_that():
+    """TensorFlow does it in one thread only, here in this one."""
+    model = LowLevelMLPClassifier((12,), batch_size=50, max_iter=5, random_state=0)
+    X, y = load_iris(return_X_y=True)
+    tf.debugging.enable_check_numerics()
+    try:
+        with pytest.raises(
+            RuntimeError, match=r"call tf\.debugging\.disable_check_numerics\(\) before"
+        ):
+            model.fit(X, y)
+    finally:
+        tf.debugging.disable_check_numerics()
+    model.fit(X, y)
+
+
+OTHER_SETTINGS = """
+import tensorflow as tf
+from sklearn.datasets import load_iris
+from skdense import LowLevelMLPClassifier
+
+tf.experimental.numpy.experimental_enable_numpy_behavior(dtype_conversion_mode="all")
+model = LowLevelMLPClassifier((12,), dropout=0.2, batch_size=50, max_iter=5, random_state=0)
+with tf.distribute.MirroredStrategy().scope():
+    print(model.fit(*load_iris(return_X_y=True)).loss_curve_)
+"""
+
+
+def test_a_fit_is_the_same_with_promotion_as_in_numpy_and_within_a_strategy():
+    usual = LowLevelMLPClassifier((12,), dropout=0.2, batch_size=50, max_iter=5, random_state=0)
+    usual.fit(*load_iris(return_X_y=True))
+    with running_python(OTHER_SETTINGS) as process:
+        output, errors = process.communicate(timeout=TIME_LIMIT)
+    assert output == f"{usual.loss_curve_}\n", errors

@@ -240,6 +240,23 @@ def test_a_warm_start_after_convergence_trains_again():
     assert ours.n_iter_ > 2  # its patience
 
 
+@pytest.mark.parametrize("patience", [2, 10])
+def test_a_warm_start_goes_on_with_a_patience_of_which_nothing_is_left(patience):
+    """Two epochs without improvement are all that the warm start allows, so one more ends it."""
+    X, y = make_problem("binary")
+    models, Xs = CLASSIFIERS.all_three(
+        X, **SHAPE, warm_start=True, tol=10, n_iter_no_change=patience, max_iter=3
+    )
+
+    for model, its_X in zip(models, Xs):
+        model.fit(its_X, y)
+        assert model.n_iter_ == 3
+        model.set_params(n_iter_no_change=2).fit(its_X, y)
+
+    assert models[0].n_iter_ == models[1].n_iter_ == 1
+    assert_same_classifier(*models, X)
+
+
 def test_a_warm_start_without_an_improvement_keeps_the_best_weights():
     X, y = make_problem("binary")
     parameters = SHAPE | {"early_stopping": True, "warm_start": True, "max_iter": 30}

@@ -4,7 +4,10 @@ import gc
 
 import pytest
 
-from skdense.core.machine.garbage import give_back_freed, no_collection
+from helpers import run_python
+from skdense.core.machine.compiling import compiled
+from skdense.core.machine.garbage import no_collection
+from skdense.core.machine.runtime import tf
 
 
 def test_nothing_is_collected_in_the_block_and_afterwards_as_before():
@@ -33,7 +36,30 @@ def test_who_has_switched_collections_off_keeps_them_off():
         gc.enable()
 
 
-def test_freed_memory_can_be_given_back_at_any_time():
-    kept = bytearray(10**6)
-    give_back_freed()
-    assert not any(kept)
+def test_a_program_is_made_without_collections():
+    def makes():
+        are_on.append(gc.isenabled())
+        return tf.identity, [tf.TensorSpec([], tf.float64)]
+
+    are_on = []
+    compiled(makes)
+    assert are_on == [False]
+    assert gc.isenabled()
+
+
+def test_tensorflow_is_imported_without_collections():
+    program = """
+import gc, sys
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.startswith("tensorflow.python."):
+            are_on.add(gc.isenabled())
+
+are_on = set()
+sys.meta_path.insert(0, Finder)
+import skdense.core.machine.runtime
+print(are_on, gc.isenabled())
+"""
+    assert run_python(program) == "{False} True\n"

@@ -11,6 +11,7 @@ import pytest
 
 from helpers import TIME_LIMIT, running_python
 from skdense.core.machine import lazy_tensorflow
+from skdense.core.machine.runtime import tf
 
 FIT = """
 import json, os, sys, threading
@@ -179,6 +180,11 @@ def before():
 def uses():
     """A process whose user uses much of TensorFlow after the first fit."""
     return run(USES)
+
+
+def test_the_installed_tensorflow_is_one_of_which_a_fit_executes_little():
+    """If this fails, let `TESTED` name the installed version, and look which of these tests pass."""
+    assert tf.__version__.startswith(lazy_tensorflow.TESTED)
 
 
 def test_a_fit_is_equal_bit_for_bit_however_tensorflow_was_imported(before, uses):

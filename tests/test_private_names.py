@@ -1,12 +1,13 @@
 """The private names of others that this package uses: each is there and does what we rely on.
 
-scikit-learn and joblib may change them in any release. Where one of these tests fails, this package
-must follow. Of TensorFlow there are none.
+scikit-learn, joblib and TensorFlow may change them in any release. Where one of these tests fails, this
+package must follow. What the private modules of TensorFlow do for us, test_lazy_tensorflow.py tests.
 No network of this package is fitted here.
 """
 
 import ast
 import inspect
+import re
 from functools import cache
 from numbers import Real
 from pathlib import Path
@@ -54,6 +55,12 @@ OF_NETWORKS = {
     "_random_state",
 }  # fmt: skip
 OF_TREES = {"_baseline_prediction", "_predictors"}
+OF_TENSORFLOW = {
+    "tensorflow._api.v2",
+    "tensorflow.python.compat.v2_compat",
+    "tensorflow.python.pywrap_tensorflow",
+    "tensorflow.python.tf2",
+}
 OF_PYTHON = {"_asdict", "_fields", "_getframe", "_replace"}  # documented
 
 OURS = ("self", "cls", "estimator")
@@ -88,6 +95,11 @@ def test_no_other_private_name_is_imported():
 
 def test_of_tensorflow_only_the_package_is_imported():
     assert {name for name in imported_from_others() if name.startswith("tensorflow")} <= {"tensorflow"}
+
+
+def test_no_other_module_of_tensorflow_is_named_in_a_string():
+    values = {node.value for node in nodes_of_source() if isinstance(node, ast.Constant)}
+    assert {v for v in values if re.fullmatch(r"tensorflow(\.\w+)+", str(v))} == OF_TENSORFLOW
 
 
 def test_no_other_undocumented_name_of_joblib_is_imported():

@@ -1,23 +1,36 @@
-"""Warnings that name the user's line, however deep in this package they arise."""
+"""Warnings that name the user's line, however deep in this package and in others they arise."""
 
-import os
 import sys
 import warnings
-from pathlib import Path
+from types import FrameType
 
-import sklearn.base
-
-_PACKAGE = str(Path(__file__).parents[1]) + os.sep
-_WRAPPER = sklearn.base.__file__  # scikit-learn wraps `fit` and `partial_fit`
-
-
-def warn_at_caller(message, category=UserWarning):
-    """Warn at the innermost line that is outside of this package and of scikit-learn's wrapper."""
-    frame, stacklevel = sys._getframe(1), 2
-    while frame.f_back is not None and _is_ours(frame.f_code.co_filename):
-        frame, stacklevel = frame.f_back, stacklevel + 1
-    warnings.warn(message, category, stacklevel=stacklevel)
+_PASSED_OVER = {
+    "skdense", "sklearn", "joblib", "skrub", "concurrent", "multiprocessing", "threading",
+}  # fmt: skip
+"""The packages between a user's line and ours."""
 
 
-def _is_ours(filename):
-    return filename == _WRAPPER or filename.startswith(_PACKAGE)
+def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning) -> None:
+    """Warn at the innermost line of the user's.
+
+    A thread of joblib has none. There it is the line that calls a method of this package.
+    """
+    frame = _users_frame()
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    module = frame.f_globals.get("__name__")
+    warnings.warn_explicit(
+        message, category, frame.f_code.co_filename, frame.f_lineno, module, registry
+    )
+
+
+def _users_frame() -> FrameType:
+    outside, frame = None, sys._getframe(2)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        package = module.partition(".")[0]
+        if package not in _PASSED_OVER:
+            return frame
+        if outside is None and package != "skdense" and module != "sklearn.base":  # it wraps `fit`
+            outside = frame
+        frame = frame.f_back
+    return outside

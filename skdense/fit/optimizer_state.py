@@ -88,17 +88,3 @@ def criterion(estimator, loss):
     if loss.smoothed is not None:
         judged_by["label_smoothing"] = float(estimator.label_smoothing)
     return judged_by | {"metric": "training loss"}
-
-
-_SETTINGS_OF_0_1 = (
-    "learning_rate_init", "schedule", "power_t", "warmup", "momentum", "nesterov", "beta_1", "beta_2",
-    "epsilon", "weight_decay",
-)  # fmt: skip
-
-
-def named_state(solver, values, learning_rate, step, slots):
-    """The state of an optimizer from the tuple that version 0.1.0 saved."""
-    settings = dict(zip(_SETTINGS_OF_0_1, values, strict=True))
-    names = {schedule.number: name for name, schedule in SCHEDULES.items()}
-    settings["schedule"] = names[settings["schedule"]]
-    return optimizer_state(solver, settings, learning_rate, step, slots)

@@ -1,7 +1,6 @@
 """Tables with columns of any type as arrays of numbers."""
 
 import re
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,8 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skrub import selectors
+
+from skdense.fit.callers import warn_at_caller
 
 __all__ = ["TableEncoder"]
 
@@ -346,10 +347,9 @@ def _warn_of_ids(table, names):
     """Warn of columns that may only number the rows."""
     ids = [name for name in names if _are_ids([x for x in table[name] if isinstance(x, str)])]
     if ids:
-        warnings.warn(
+        warn_at_caller(
             f"columns look like IDs, as nearly all their strings are distinct: {ids}. They are used; "
             "leave out those that only number the rows.",
-            stacklevel=4,
         )
 
 
@@ -366,7 +366,6 @@ def _warn_if_unused(names, used):
             f"no column of X can be used, as all their values are equal, missing or rare: {unused}"
         )
     if unused:
-        warnings.warn(
+        warn_at_caller(
             f"columns are not used, as all their values are equal, missing or rare: {unused}",
-            stacklevel=4,
         )

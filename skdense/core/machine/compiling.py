@@ -6,10 +6,13 @@ TensorFlow never frees a compiled program. So there should be few keys; all else
 from functools import cache
 from threading import Lock
 
+import numpy as np
+
 from skdense.core.machine.garbage import no_collection
 from skdense.core.machine.runtime import CPU, tf
 
 _lock = Lock()
+_NAN = np.float64(np.nan)
 
 
 def compiled(make, *key):
@@ -19,6 +22,7 @@ def compiled(make, *key):
     called with the flat tensors, and returns a flat list of them.
     """
     _check_eager()
+    _check_numbers_are_unchecked()
     with _lock, no_collection():
         return _compiled(make, *key)
 
@@ -36,6 +40,21 @@ def _check_eager():
             "called in a tf.Graph or a tf.function. Call fit outside of them, in a process that does "
             "not switch eager execution off."
         )
+
+
+def _check_numbers_are_unchecked() -> None:
+    """Raise if TensorFlow checks the results of all operations of this thread.
+
+    Programs return memory that they have not written to, and XLA cannot compile the checks.
+    """
+    try:
+        tf.negative(_NAN)
+    except tf.errors.InvalidArgumentError:
+        raise RuntimeError(
+            "Training is not possible while TensorFlow looks for NaN in all results: call "
+            "tf.debugging.disable_check_numerics() before fit. A fit whose weights become NaN or "
+            "infinite raises a ValueError without it."
+        ) from None
 
 
 @cache

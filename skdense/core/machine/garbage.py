@@ -1,18 +1,16 @@
-"""What Python and the C library do with memory: collections that can wait, freed memory to give back.
+"""Garbage collections that can wait. No TensorFlow."""
 
-Both last no longer than a call. No TensorFlow.
-"""
-
-import ctypes
 import gc
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 @contextmanager
-def no_collection():
+def no_collection() -> Iterator[None]:
     """Keep Python from looking for unreachable cycles in the block, which creates objects that stay.
 
-    While TensorFlow is imported and the first program is made, that is a tenth of the time.
+    While TensorFlow is imported and the first program is made, that takes 0.09 of 2.68 s of processor
+    time (a first fit to digits, 50 epochs).
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -21,12 +19,3 @@ def no_collection():
     finally:
         if was_on:
             gc.enable()
-
-
-def give_back_freed():
-    """Let the C library give memory that was freed back to the system, which it may keep per thread.
-
-    This is glibc's `malloc_trim`; other libraries have no such function. It changes no setting.
-    """
-    with suppress(AttributeError, OSError, TypeError):  # Windows has no library of that name
-        ctypes.CDLL(None).malloc_trim(0)

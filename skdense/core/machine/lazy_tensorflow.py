@@ -1,7 +1,9 @@
 """TensorFlow's public names, each imported when it is first used, from where TensorFlow defines it.
 
 `import tensorflow` executes 2,600 modules, Keras among them. A fit needs 600 of them, which takes half
-as long and 100 MB less. The package itself executes as usual as soon as anybody else uses it.
+as long and 100 MB less. This relies on private modules of TensorFlow and on the layout of its files;
+with an unknown version the whole package executes. It also executes as usual as soon as anybody else
+uses it.
 """
 
 import os

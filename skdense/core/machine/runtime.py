@@ -12,7 +12,7 @@ from joblib import cpu_count
 
 from skdense.core.machine.costs import COPIED_BYTES
 from skdense.core.machine.garbage import no_collection
-from skdense.core.machine.lazy_tensorflow import import_tensorflow
+from skdense.core.machine.lazy_tensorflow import TESTED, import_tensorflow
 from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy
 from skdense.core.machine.quiet import quiet
 
@@ -56,7 +56,7 @@ def _start():
 
 tf = _start()
 
-_LARGE_ALIGNMENT = 16 if tf.__version__.startswith("2.21.") else ALIGNMENT
+_LARGE_ALIGNMENT = 16 if tf.__version__.startswith(TESTED) else ALIGNMENT
 """The alignment of a large X, of which programs gather rows. NumPy's memory has 16.
 
 In TensorFlow 2.21 the kernels that gather load single numbers and assume no alignment beyond theirs.
