@@ -4,6 +4,7 @@ Under the joblib backend "skdense", BaggingClassifier and CalibratedClassifierCV
 together, but they cannot pass the fold that is held out to a network for early stopping.
 """
 
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.utils import _safe_indexing, check_random_state, gen_batches, get_t
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from skdense.base import BaseLowLevelMLP
+from skdense.ensemble.blocks import predicted
 from skdense.ensemble.conversion import converted, voting
 from skdense.ensemble.folds import check_table, fit_folds, score_name
 from skdense.fit.fitting import unchanged_on_error
@@ -151,7 +153,7 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
     def _held_out(self, output, X, held_out):
         """The rows that are held out, fold by fold, and the output of each fold's model for them."""
         outputs = [
-            output(model, _safe_indexing(X, rows[part]))
+            predicted(partial(output, model), _safe_indexing(X, rows[part]), [model])
             for model, rows in zip(self.estimators_, held_out, strict=True)
             for part in gen_batches(len(rows), _BLOCK)
         ]

@@ -7,6 +7,7 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
+from skdense.ensemble.blocks import predicted
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import out_of_fold
 from skdense.ensemble.folds import mean_by_row
@@ -150,7 +151,10 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
         self.scale_y = scale_y
 
     def _predict(self, X):
-        return np.mean([model.predict(X) for model in self.estimators_], axis=0)
+        def mean(X):
+            return np.mean([model.predict(X) for model in self.estimators_], axis=0)
+
+        return predicted(mean, X, self.estimators_)
 
     def _check_estimator(self):
         if not is_regressor(self.estimator):
