@@ -17,14 +17,14 @@ from sklearn.base import (
 )
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_random_state, gen_batches, get_tags
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blocks import predicted
 from skdense.ensemble.conversion import converted, voting
 from skdense.ensemble.folds import check_table, fit_folds, score_name
 from skdense.fit.fitting import unchanged_on_error
-from skdense.fit.validation import float_dtypes, one_column
+from skdense.fit.validation import float_dtypes, one_column, validated
 
 _BLOCK = 2**15
 """How many rows of a held-out fold are copied at a time."""
@@ -105,7 +105,7 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
 
     def _check_data(self, X, y):
         if isinstance(self.estimator, BaseLowLevelMLP):
-            X, y = validate_data(self, X, y, **_checks(self.estimator), multi_output=True)
+            X, y = validated(self, X, y, **_checks(self.estimator), multi_output=True)
             y = one_column(y)
         else:
             X, y = check_table(self, X, y, reset=True)
@@ -147,7 +147,7 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
         """The checked samples to predict, in the `dtype` of the networks if it is set."""
         check_is_fitted(self)
         if isinstance(self.estimators_[0], BaseLowLevelMLP):
-            return validate_data(self, X, **_checks(self.estimators_[0]), reset=False)
+            return validated(self, X, **_checks(self.estimators_[0]), reset=False)
         return check_table(self, X, reset=False)
 
     def _held_out(self, output, X, held_out):
@@ -198,5 +198,5 @@ def summary(ensemble):
 
 
 def _checks(network):
-    """The arguments of `validate_data` for networks."""
-    return {"accept_sparse": "csr", "dtype": float_dtypes(network), "order": "C"}
+    """The arguments of `validated` for networks."""
+    return {"dtype": float_dtypes(network), "order": "C"}
