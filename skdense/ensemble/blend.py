@@ -122,6 +122,29 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         """The models that have weight."""
         return [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
 
+    @property
+    def members_(self):
+        """The weight, the out-of-fold score and the number of members of each model and of the blend.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            A row for each model, by its name, and the last one for the blend. `oof_score` is the
+            accuracy or R2.
+        """
+        check_is_fitted(self)
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("members_ needs pandas: pip install pandas") from error
+        ensembles = [*map(last_of, self.estimators_), self]
+        columns = {
+            "weight": [*self.weights_, self.weights_.sum()],
+            "oof_score": [ensemble.oof_score_ for ensemble in ensembles],
+            "n_estimators": [ensemble.n_estimators_ for ensemble in ensembles],
+        }
+        return pd.DataFrame(columns, index=[*self.named_estimators_, "all"])
+
     def to_sklearn(self):
         """Convert to the VotingClassifier or VotingRegressor that is the same ensemble.
 

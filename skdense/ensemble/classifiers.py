@@ -239,6 +239,9 @@ class BlendClassifier(_Classifier, BaseBlend):
     weights_ : ndarray of shape (n_models,)
         The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
 
+    members_ : pandas.DataFrame
+        A table of the models, with their weights and out-of-fold scores, and of the blend.
+
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.
 

@@ -216,6 +216,9 @@ class BlendRegressor(_Regressor, BaseBlend):
     weights_ : ndarray of shape (n_models,)
         The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
 
+    members_ : pandas.DataFrame
+        A table of the models, with their weights and out-of-fold scores, and of the blend.
+
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         The prediction of each sample by members that were not trained on it; NaN for a sample that a
         model with a weight has never held out.

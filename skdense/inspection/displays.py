@@ -127,7 +127,7 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             The display itself.
         """
-        self.ax_ = _axes(ax, type(self).__name__)
+        self.ax_ = axes_for(ax, type(self).__name__)
         self.figure_ = self.ax_.figure
         self.lines_, self.bands_ = [], []
         names = list(dict.fromkeys([*self.training, *self.validation]))
@@ -260,7 +260,7 @@ class UnitActivityDisplay:
         display : UnitActivityDisplay
             The display itself.
         """
-        self.ax_ = _axes(ax, type(self).__name__)
+        self.ax_ = axes_for(ax, type(self).__name__)
         self.figure_ = self.ax_.figure
         self.lines_, self.dead_lines_ = [], []
         start, centers, names = 0, [], []
@@ -277,7 +277,8 @@ class UnitActivityDisplay:
         return self
 
 
-def _axes(ax, caller):
+def axes_for(ax, caller, **figure):
+    """The axes to draw on, or those of a new figure."""
     if ax is not None:
         return ax
     try:
@@ -286,4 +287,4 @@ def _axes(ax, caller):
         raise ImportError(
             f"{caller} needs matplotlib to draw: pip install matplotlib, or skdense[plot]"
         ) from error
-    return plt.subplots()[1]
+    return plt.subplots(**figure)[1]
