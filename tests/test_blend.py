@@ -1,6 +1,7 @@
 """Tests of blends of out-of-fold ensembles."""
 
 import re
+import sys
 from functools import partial
 
 import numpy as np
@@ -309,7 +310,7 @@ def test_a_line_is_printed_for_each_model_and_one_for_the_blend(capsys):
     )
 
 
-def test_the_members_are_a_table_of_weights_and_scores(blend):
+def test_the_members_are_a_table_of_weights_and_scores(blend, monkeypatch):
     frame = blend.members_
     assert list(frame.index) == ["networks", "linear", "bayes", "all"]
     assert_array_equal(frame.weight, [*blend.weights_, blend.weights_.sum()])
@@ -317,6 +318,10 @@ def test_the_members_are_a_table_of_weights_and_scores(blend):
     assert_array_equal(frame.n_estimators[:-1].sum(), frame.n_estimators["all"])
     with pytest.raises(NotFittedError):
         _ = clone(blend).members_
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(AttributeError, match="needs pandas"):
+        _ = blend.members_
+    assert "weights_" in dir(blend)
 
 
 def test_a_notebooks_picture_shows_the_fitted_models_and_their_weights(blend):

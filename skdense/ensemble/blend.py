@@ -135,8 +135,8 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         try:
             import pandas as pd
-        except ImportError as error:
-            raise ImportError("members_ needs pandas: pip install pandas") from error
+        except ImportError as error:  # `dir` and notebooks look at every attribute, and expect this one
+            raise AttributeError("members_ needs pandas: pip install pandas") from error
         ensembles = [*map(last_of, self.estimators_), self]
         columns = {
             "weight": [*self.weights_, self.weights_.sum()],
