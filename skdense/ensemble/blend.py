@@ -8,6 +8,7 @@ from sklearn.base import (
     _fit_context,
     clone,
 )
+from sklearn.callback import CallbackSupportMixin
 from sklearn.ensemble import VotingClassifier
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -16,10 +17,11 @@ from skdense.ensemble.conversion import converted, voting
 from skdense.ensemble.crossfit import summary
 from skdense.ensemble.ends import fit_parameters, last_of
 from skdense.ensemble.folds import check_table
+from skdense.ensemble.progress import FitTask
 from skdense.fit.fitting import unchanged_on_error
 
 
-class BaseBlend(MetaEstimatorMixin, BaseEstimator):
+class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What both blends share: named models, which are fitted together, and their weights.
 
     A subclass has the methods `_check_y` and `_learn_out_of_fold`, and the class `_cross_fit` that its
@@ -61,8 +63,9 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
             earlier fit is left as it was.
         """
         self._check_estimators()
+        context = self._init_callback_context(sequential_subtasks=False)
         with unchanged_on_error(self):
-            self._fit(X, y, sample_weight, groups)
+            self._fit(X, y, sample_weight, groups, context)
         return self
 
     def _check_estimators(self):
@@ -82,7 +85,7 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
                     f"{type(self).__name__}, which have out-of-fold predictions, got {model!r}"
                 )
 
-    def _fit(self, X, y, sample_weight, groups):
+    def _fit(self, X, y, sample_weight, groups, context):
         X, y = check_table(self, X, y, reset=True)
         y = self._check_y(y)
         if sample_weight is not None:
@@ -90,15 +93,17 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         given = {"sample_weight": sample_weight, "groups": groups}
         given = {name: value for name, value in given.items() if value is not None}
         chosen = self._chosen(y)
-        with parallel_config("skdense"):
-            self.estimators_ = Parallel()(
-                delayed(_fitted)(name, clone(model), X, y, given, self.verbose)
-                for name, model in chosen
-            )
-        names = [name for name, _ in chosen]
-        self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
-        self.n_estimators_ = sum(last_of(model).n_estimators_ for model in self.estimators_)
-        self._learn_out_of_fold(y, sample_weight)
+        task = FitTask(self, context, X, y, sample_weight)
+        with task.of(len(chosen)):
+            with parallel_config("skdense"):
+                self.estimators_ = Parallel()(
+                    delayed(_fitted)(clone(model), X, y, given, self.verbose, task, name, number)
+                    for number, (name, model) in enumerate(chosen)
+                )
+            names = [name for name, _ in chosen]
+            self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
+            self.n_estimators_ = sum(last_of(model).n_estimators_ for model in self.estimators_)
+            self._learn_out_of_fold(y, sample_weight)
         if self.verbose:
             weights = ", ".join(f"{w:.3g} {name}" for w, name in zip(self.weights_, names))
             print(f"Blend of {weights}: {summary(self)}")
@@ -239,11 +244,12 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _fitted(name, model, X, y, given, verbose):
+def _fitted(model, X, y, given, verbose, task, name, number):
     """Fit a model; unless its ensemble prints its result, print it."""
     ensemble = last_of(model)
     ensemble._called = f", {name}"
-    model.fit(X, y, **fit_parameters(model, **given))
+    with task.repeating(model, name, number):
+        model.fit(X, y, **fit_parameters(model, **given))
     if verbose and not ensemble.verbose:
         print(f"{name}: {summary(last_of(model))}")
     return model

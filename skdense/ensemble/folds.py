@@ -16,27 +16,28 @@ from skdense.fit.validation import FitInput, one_column
 from skdense.many import fit_inputs
 
 
-def fit_folds(models, X, y, sample_weight, folds, names):
+def fit_folds(models, X, y, sample_weight, folds, names, report):
     """Fit each model to the training rows of its fold, all at the same time; return them.
 
     Early stopping validates a model on the rows that its fold holds out. `folds` has pairs of arrays of
     ints: the rows to train on and those held out. With names, one for each model, a line is printed
-    as it is fitted.
+    as it is fitted, and `report`, if it is not None, is called with the model's number.
     """
     if not isinstance(models[0], BaseLowLevelMLP):
         with parallel_config("skdense"):  # networks within the models train together, too
-            return Parallel()(
+            fitted = Parallel(return_as="list" if report is None else "generator")(
                 delayed(_fit_fold)(model, X, y, sample_weight, *fold, name)
                 for model, fold, name in zip(models, folds, names or repeat(None))
             )
-    name_of = dict(zip(map(id, models), names or []))
+            return list(_reported(fitted, report))
+    numbers = {id(model): number for number, model in enumerate(models)}
 
-    def print_outcome(model, job):
-        if job is None:
-            print(f"{name_of[id(model)]}: {model.n_iter_} iterations, loss = {model.loss_:.8f}")
-        else:
-            for network in job.networks:  # several draws of one model
-                print(f"{name_of[id(model)]}: {outcome(network, model.validation_metric)}")
+    def note(model, job):
+        number = numbers[id(model)]
+        if names:
+            _print_outcome(names[number], model, job)
+        if report is not None:
+            report(number)
 
     inputs = [
         FitInput(X, y, sample_weight, rows=rows, validation_rows=held_out if stops_early else None)
@@ -44,11 +45,26 @@ def fit_folds(models, X, y, sample_weight, folds, names):
         for rows, held_out in folds
     ]
     # With early stopping the best epoch is kept, so to reach max_iter is no failure.
-    trained = print_outcome if names else None
+    trained = note if names or report is not None else None
     errors = fit_inputs(models, inputs, trained=trained, may_reach_max_iter=models[0].early_stopping)
     for error in filter(None, errors):
         raise error
     return models
+
+
+def _reported(fitted, report):
+    for number, model in enumerate(fitted):
+        if report is not None:
+            report(number)
+        yield model
+
+
+def _print_outcome(name, model, job):
+    if job is None:
+        print(f"{name}: {model.n_iter_} iterations, loss = {model.loss_:.8f}")
+    else:
+        for network in job.networks:  # several draws of one model
+            print(f"{name}: {outcome(network, model.validation_metric)}")
 
 
 def _fit_fold(model, X, y, sample_weight, rows, held_out, name):

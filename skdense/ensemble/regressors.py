@@ -165,11 +165,11 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
                 "TransformedTargetRegressor"
             )
 
-    def _fit_folds(self, models, X, y, sample_weight, folds):
+    def _fit_folds(self, models, X, y, sample_weight, folds, report):
         if not self.scale_y:
-            return super()._fit_folds(models, X, y, sample_weight, folds)
+            return super()._fit_folds(models, X, y, sample_weight, folds, report)
         center, scale = scale_of(self.estimator, y, sample_weight)
-        models = super()._fit_folds(models, X, (y - center) / scale, sample_weight, folds)
+        models = super()._fit_folds(models, X, (y - center) / scale, sample_weight, folds, report)
         for network in models:
             give_scale(network, center, scale)
         return models
