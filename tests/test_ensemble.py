@@ -32,6 +32,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from helpers import blas_threads
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 
@@ -234,6 +235,18 @@ def test_trees_predict_blocks_of_rows_on_one_openmp_thread_each(limit):
         assert openmp_threads() == {limit}
     with pytest.raises(ValueError, match="0 sample"):
         ensemble.predict(rows[:0])
+
+
+def test_networks_predict_many_rows_as_each_alone(ensemble):
+    rows = np.random.default_rng(0).normal(size=(4096 * 2 + 1, 4))
+    before = blas_threads()
+    probabilities = ensemble.predict_proba(rows)
+    assert blas_threads() == before
+    each = [
+        softmax(network.predict_log_proba(rows) / ensemble.temperature_, axis=1)
+        for network in ensemble.estimators_
+    ]
+    assert_allclose(probabilities, np.mean(each, axis=0), rtol=1e-10)
 
 
 def test_a_pipeline_in_an_ensemble_takes_a_data_frame_and_its_networks_train_together(iris):
