@@ -501,3 +501,18 @@ def test_a_table_becomes_one_of_scikit_learns_ensembles(table):
     assert_allclose(theirs.predict(X), model.predict(X), rtol=1e-5)
     with pytest.raises(ValueError, match="activation='relu' and learning_rate='constant'"):
         regressor().fit(X, y).to_sklearn()
+
+
+def test_short_names_set_the_parameters_of_all_networks(table):
+    X, y = table
+    short = classifier().set_params(ensemble__trees="drop", dropout=0.2, cv=3, random_state=5)
+    given = make_tabular_classifier(random_state=5, cv=3, dropout=0.2, **SMALL)
+    given = given.set_params(ensemble__trees="drop")
+    assert_array_equal(short.fit(X, y > 1).predict_proba(X), given.fit(X, y > 1).predict_proba(X))
+    names = [name for name in given.get_params() if name.endswith("__dropout")]
+    assert [clone(short).get_params()[name] for name in names] == [0.2, 0.2]
+    with pytest.raises(ValueError, match="Invalid parameter 'dropuot' for estimator LowLevelMLP"):
+        short.set_params(dropuot=0.1)
+    short.set_params(ensemble__plain="drop", ensemble__ramps="drop")
+    with pytest.raises(ValueError, match="Invalid parameter 'dropout' for estimator TablePipeline"):
+        short.set_params(dropout=0.1)

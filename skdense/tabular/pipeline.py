@@ -1,15 +1,20 @@
-"""The Pipeline of the default for tables: weights and groups go to its last step, which it converts."""
+"""The Pipeline of the default for tables, with short names for what its last step takes."""
 
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
 
+from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.conversion import converted
+from skdense.ensemble.crossfit import BaseCrossFit
 
 __all__ = ["TablePipeline"]
 
+_OWNERS = {"cv": BaseCrossFit, "random_state": BaseCrossFit}
+"""What has the parameters with short names that are not those of networks."""
+
 
 class TablePipeline(Pipeline):
-    """A Pipeline that passes `sample_weight` and `groups` to its last step.
+    """A Pipeline that takes `sample_weight` and `groups`, and has short names for parameters.
 
     :func:`skdense.make_tabular_classifier` and :func:`skdense.make_tabular_regressor` return it.
 
@@ -63,6 +68,31 @@ class TablePipeline(Pipeline):
                 name if "__" in name else f"{last}__{name}": value for name, value in params.items()
             }
         return super().fit(X, y, **params)
+
+    def set_params(self, **params):
+        """Set parameters of any step, or of all networks at once.
+
+        Parameters
+        ----------
+        **params : dict of str to object
+            Values by the names that `get_params` has, or by those that
+            :func:`skdense.make_tabular_classifier` takes: `cv` and `random_state` are set for networks
+            and trees, parameters of networks such as `dropout` for all networks.
+
+        Returns
+        -------
+        self : object
+            The Pipeline.
+        """
+        known = self.get_params()
+        short = {name: params.pop(name) for name in [*params] if name.partition("__")[0] not in known}
+        super().set_params(**params)
+        for name, value in short.items():
+            kind = _OWNERS.get(name, BaseLowLevelMLP)
+            owners = [each for each in self.get_params().values() if isinstance(each, kind)]
+            for owner in owners or [super()]:  # without any, the Pipeline raises
+                owner.set_params(**{name: value})
+        return self
 
     def to_sklearn(self):
         """Convert the last step to a VotingClassifier or VotingRegressor of scikit-learn's models.
