@@ -62,7 +62,11 @@ def _check_representable(estimator, model):
     try:
         model._validate_params()
     except ValueError as error:
-        raise ValueError(f"{name} cannot represent this model: {error}") from None
+        raise ValueError(
+            f"{name} cannot represent this model: {error} To convert it, fit it with solver='adam', "
+            "activation='relu' and learning_rate='constant'; make_tabular_classifier and "
+            "make_tabular_regressor take these, too."
+        ) from None
     outputs = {losses[model.loss].output for losses in LOSSES.values() if model.loss in losses}
     if estimator.loss != model.loss or estimator.out_activation_ not in outputs:
         raise ValueError(

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning, NotFittedError
@@ -14,6 +15,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skdense import LowLevelMLPClassifier, fit_many
 from skdense.datasets import make_two_clouds
+from skdense.ensemble import CrossFitClassifier
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -264,6 +266,26 @@ def test_nan_names_the_estimators_for_tables_before_those_of_scikit_learn(fitted
     message = assert_refused(fitted, lambda: getattr(fitted, method)(*arguments))
     assert message.startswith("Input X contains NaN.\nskdense.make_tabular_classifier and ")
     assert "HistGradientBoosting" in message
+
+
+def as_frame(column):
+    return pd.DataFrame({"number": np.arange(float(len(y))), "column": column})
+
+
+@pytest.mark.parametrize("make", [small, lambda: CrossFitClassifier(small(), cv=2)])
+@pytest.mark.parametrize(
+    ("column", "error", "message"),
+    [
+        (["Busan"] * len(y), ValueError, "could not convert string to float: 'Busan'"),
+        (pd.Categorical(["a"] * len(y)), ValueError, "could not convert string to float"),
+        (pd.date_range("2020", periods=len(y)), TypeError, "DateTime64DType"),
+    ],
+    ids=["strings", "categories", "dates"],
+)
+def test_columns_that_are_no_numbers_name_what_takes_them(make, column, error, message):
+    with pytest.raises(error, match=message) as caught:
+        make().fit(as_frame(column), y)
+    assert "skdense.make_tabular_classifier and skdense.make_tabular_reg" in str(caught.value)
 
 
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])

@@ -1,6 +1,7 @@
 """Tests of blends of out-of-fold ensembles."""
 
 import re
+import sys
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import (
     accuracy_score,
@@ -305,6 +307,20 @@ def test_a_line_is_printed_for_each_model_and_one_for_the_blend(capsys):
     assert last == (
         f"Blend of {linear:.3g} linear, {near:.3g} near: out-of-fold R2 {blend.oof_score_:f}"
     )
+
+
+def test_the_members_are_a_table_of_weights_and_scores(blend, monkeypatch):
+    frame = blend.members_
+    assert list(frame.index) == ["networks", "linear", "bayes", "all"]
+    assert_array_equal(frame.weight, [*blend.weights_, blend.weights_.sum()])
+    assert_array_equal(frame.oof_score, [part.oof_score_ for part in (*parts(blend), blend)])
+    assert_array_equal(frame.n_estimators[:-1].sum(), frame.n_estimators["all"])
+    with pytest.raises(NotFittedError):
+        _ = clone(blend).members_
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(AttributeError, match="needs pandas"):
+        _ = blend.members_
+    assert "weights_" in dir(blend)
 
 
 def test_a_notebooks_picture_shows_the_fitted_models_and_their_weights(blend):

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,8 @@ from scipy.special import softmax
 from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
-from sklearn.datasets import load_diabetes, load_iris
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.datasets import load_diabetes, load_iris, make_friedman1
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import (
@@ -29,7 +30,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
 from sklearn.svm import LinearSVC
 from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from helpers import blas_threads
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 
@@ -202,6 +205,48 @@ def test_trees_are_stopped_by_the_fold_that_they_were_not_trained_on(iris):
     for model, (train, held_out) in zip(ensemble.estimators_, folds(X), strict=True):
         alone = clone(model).fit(X[train], y[train], X_val=X[held_out], y_val=y[held_out])
         assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
+
+
+class SeenTrees(HistGradientBoostingRegressor):
+    """Notes how many OpenMP threads, and which rows, each prediction has."""
+
+    seen: ClassVar = []
+
+    def predict(self, X):
+        self.seen.append((max(openmp_threads()), len(X)))
+        return super().predict(X)
+
+
+def openmp_threads():
+    libraries = [library for library in threadpool_info() if library["user_api"] == "openmp"]
+    return {library["num_threads"] for library in libraries}
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_trees_predict_blocks_of_rows_on_one_openmp_thread_each(limit):
+    X, y = make_friedman1(200, random_state=0)
+    ensemble = CrossFitRegressor(SeenTrees(max_iter=3), cv=2, random_state=0).fit(X, y)
+    rows = np.random.default_rng(0).random((4096 * 2 + 1, X.shape[1]))
+    expected = np.mean([model.predict(rows) for model in ensemble.estimators_], axis=0)
+    with threadpool_limits(limit, user_api="openmp"):
+        SeenTrees.seen.clear()
+        assert_array_equal(ensemble.predict(rows), expected)
+        assert sorted(SeenTrees.seen) == [(1, n_rows) for n_rows in (1, 1, 4096, 4096, 4096, 4096)]
+        assert openmp_threads() == {limit}
+    with pytest.raises(ValueError, match="0 sample"):
+        ensemble.predict(rows[:0])
+
+
+def test_networks_predict_many_rows_as_each_alone(ensemble):
+    rows = np.random.default_rng(0).normal(size=(4096 * 2 + 1, 4))
+    before = blas_threads()
+    probabilities = ensemble.predict_proba(rows)
+    assert blas_threads() == before
+    each = [
+        softmax(network.predict_log_proba(rows) / ensemble.temperature_, axis=1)
+        for network in ensemble.estimators_
+    ]
+    assert_allclose(probabilities, np.mean(each, axis=0), rtol=1e-10)
 
 
 def test_a_pipeline_in_an_ensemble_takes_a_data_frame(iris):

@@ -14,7 +14,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from scipy.special import huber
 from sklearn.base import clone
+from sklearn.ensemble import VotingRegressor
 from sklearn.model_selection import KFold
+from sklearn.pipeline import Pipeline
 
 from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.ensemble.ends import out_of_fold
@@ -475,3 +477,42 @@ def test_verbose_tells_how_each_network_ended_and_how_good_all_are(table, capsys
         assert f"All 2 folds, {name}: out-of-fold R2 {out_of_fold_score:f}" in lines
     assert len(lines) == 6 + 3 + 1
     assert lines[-1].endswith(f"out-of-fold R2 {model.oof_score_:f}")
+
+
+def test_weights_and_groups_are_those_of_the_last_step(table):
+    X, y = table
+    labels = y > 1
+    given = {"groups": np.arange(N) // 3, "sample_weight": np.where(labels, 2.0, 1.0)}
+    model = classifier().set_params(ensemble__trees="drop")
+    ours = clone(model).fit(X, labels, **given)
+    named = clone(model).fit(X, labels, **{f"ensemble__{name}": value for name, value in given.items()})
+    assert_array_equal(ours.predict_proba(X), named.predict_proba(X))
+    assert not np.array_equal(ours.predict_proba(X), clone(model).fit(X, labels).predict_proba(X))
+
+
+def test_a_table_becomes_one_of_scikit_learns_ensembles(table):
+    X, y = table
+    model = make_tabular_regressor(
+        random_state=0, cv=2, **SMALL, activation="relu", learning_rate="constant"
+    ).fit(X, y)
+    theirs = model.to_sklearn()
+    assert type(theirs) is Pipeline
+    assert type(theirs[-1]) is VotingRegressor
+    assert_allclose(theirs.predict(X), model.predict(X), rtol=1e-5)
+    with pytest.raises(ValueError, match="activation='relu' and learning_rate='constant'"):
+        regressor().fit(X, y).to_sklearn()
+
+
+def test_short_names_set_the_parameters_of_all_networks(table):
+    X, y = table
+    short = classifier().set_params(ensemble__trees="drop", dropout=0.2, cv=3, random_state=5)
+    given = make_tabular_classifier(random_state=5, cv=3, dropout=0.2, **SMALL)
+    given = given.set_params(ensemble__trees="drop")
+    assert_array_equal(short.fit(X, y > 1).predict_proba(X), given.fit(X, y > 1).predict_proba(X))
+    names = [name for name in given.get_params() if name.endswith("__dropout")]
+    assert [clone(short).get_params()[name] for name in names] == [0.2, 0.2]
+    with pytest.raises(ValueError, match="Invalid parameter 'dropuot' for estimator LowLevelMLP"):
+        short.set_params(dropuot=0.1)
+    short.set_params(ensemble__plain="drop", ensemble__ramps="drop")
+    with pytest.raises(ValueError, match="Invalid parameter 'dropout' for estimator TablePipeline"):
+        short.set_params(dropout=0.1)

@@ -7,6 +7,7 @@ from sklearn.base import (
     _fit_context,
     clone,
 )
+from sklearn.callback import CallbackSupportMixin
 from sklearn.ensemble import VotingClassifier
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -15,10 +16,11 @@ from skdense.ensemble.conversion import converted, voting
 from skdense.ensemble.crossfit import summary
 from skdense.ensemble.ends import fit_parameters, last_of
 from skdense.ensemble.folds import at_once, check_table
+from skdense.ensemble.progress import FitTask
 from skdense.fit.fitting import unchanged_on_error
 
 
-class BaseBlend(MetaEstimatorMixin, BaseEstimator):
+class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What both blends share: named models, which are fitted together, and their weights.
 
     A subclass has the methods `_check_y` and `_learn_out_of_fold`, and the class `_cross_fit` that its
@@ -60,8 +62,9 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
             earlier fit is left as it was.
         """
         self._check_estimators()
+        context = self._init_callback_context(sequential_subtasks=False)
         with unchanged_on_error(self):
-            self._fit(X, y, sample_weight, groups)
+            self._fit(X, y, sample_weight, groups, context)
         return self
 
     def _check_estimators(self):
@@ -81,7 +84,7 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
                     f"{type(self).__name__}, which have out-of-fold predictions, got {model!r}"
                 )
 
-    def _fit(self, X, y, sample_weight, groups):
+    def _fit(self, X, y, sample_weight, groups, context):
         X, y = check_table(self, X, y, reset=True)
         y = self._check_y(y)
         if sample_weight is not None:
@@ -89,13 +92,19 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         given = {"sample_weight": sample_weight, "groups": groups}
         given = {name: value for name, value in given.items() if value is not None}
         chosen = self._chosen(y)
-        self.estimators_ = at_once(
-            _fitted, ((name, clone(model), X, y, given, self.verbose) for name, model in chosen)
-        )
-        names = [name for name, _ in chosen]
-        self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
-        self.n_estimators_ = sum(last_of(model).n_estimators_ for model in self.estimators_)
-        self._learn_out_of_fold(y, sample_weight)
+        task = FitTask(self, context, X, y, sample_weight)
+        with task.of(len(chosen)):
+            self.estimators_ = at_once(
+                _fitted,
+                (
+                    (clone(model), X, y, given, self.verbose, task, name, number)
+                    for number, (name, model) in enumerate(chosen)
+                ),
+            )
+            names = [name for name, _ in chosen]
+            self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
+            self.n_estimators_ = sum(last_of(model).n_estimators_ for model in self.estimators_)
+            self._learn_out_of_fold(y, sample_weight)
         if self.verbose:
             weights = ", ".join(f"{w:.3g} {name}" for w, name in zip(self.weights_, names))
             print(f"Blend of {weights}: {summary(self)}")
@@ -118,6 +127,29 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
     def _models(self):
         """The models that have weight."""
         return [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
+
+    @property
+    def members_(self):
+        """The weight, the out-of-fold score and the number of members of each model and of the blend.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            A row for each model, by its name, and the last one for the blend. `oof_score` is the
+            accuracy or R2.
+        """
+        check_is_fitted(self)
+        try:
+            import pandas as pd
+        except ImportError as error:  # `dir` and notebooks look at every attribute, and expect this one
+            raise AttributeError("members_ needs pandas: pip install pandas") from error
+        ensembles = [*map(last_of, self.estimators_), self]
+        columns = {
+            "weight": [*self.weights_, self.weights_.sum()],
+            "oof_score": [ensemble.oof_score_ for ensemble in ensembles],
+            "n_estimators": [ensemble.n_estimators_ for ensemble in ensembles],
+        }
+        return pd.DataFrame(columns, index=[*self.named_estimators_, "all"])
 
     def to_sklearn(self):
         """Convert to the VotingClassifier or VotingRegressor that is the same ensemble.
@@ -213,11 +245,12 @@ class BaseBlend(MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _fitted(name, model, X, y, given, verbose):
+def _fitted(model, X, y, given, verbose, task, name, number):
     """Fit a model; unless its ensemble prints its result, print it."""
     ensemble = last_of(model)
     ensemble._called = f", {name}"
-    model.fit(X, y, **fit_parameters(model, **given))
+    with task.repeating(model, name, number):
+        model.fit(X, y, **fit_parameters(model, **given))
     if verbose and not ensemble.verbose:
         print(f"{name}: {summary(last_of(model))}")
     return model

@@ -8,6 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
+from skdense.ensemble.blocks import predicted
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import last_of
 from skdense.ensemble.folds import mean_by_row, n_counted
@@ -162,6 +163,9 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
     _splitters = StratifiedKFold, StratifiedGroupKFold
 
     def _predict_proba(self, X):
+        return predicted(self._mean_probabilities, X, self.estimators_)
+
+    def _mean_probabilities(self, X):
         outputs = (self._log_probabilities(model, X) for model in self.estimators_)
         total = sum(probabilities_at(self.temperature_, output) for output in outputs)
         return total / len(self.estimators_)
@@ -233,6 +237,9 @@ class BlendClassifier(_Classifier, BaseBlend):
 
     weights_ : ndarray of shape (n_models,)
         The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
+
+    members_ : pandas.DataFrame
+        A table of the models, with their weights and out-of-fold scores, and of the blend.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.

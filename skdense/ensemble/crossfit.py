@@ -4,6 +4,7 @@ BaggingClassifier and CalibratedClassifierCV cannot pass the samples that they h
 early stopping.
 """
 
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -14,21 +15,24 @@ from sklearn.base import (
     clone,
     is_classifier,
 )
+from sklearn.callback import CallbackSupportMixin
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing, check_random_state, gen_batches, get_tags
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
+from skdense.ensemble.blocks import predicted
 from skdense.ensemble.conversion import converted, voting
 from skdense.ensemble.folds import check_table, fit_folds, score_name
+from skdense.ensemble.progress import FitTask
 from skdense.fit.fitting import unchanged_on_error
-from skdense.fit.validation import float_dtypes, one_column
+from skdense.fit.validation import float_dtypes, one_column, validated
 
 _BLOCK = 2**15
 """How many rows of a held-out fold are copied at a time."""
 
 
-class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
+class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What both ensembles share: folds, and models that are fitted together.
 
     A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
@@ -80,30 +84,34 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
             An earlier fit is left as it was.
         """
         self._check_estimator()
+        context = self._init_callback_context(sequential_subtasks=False)
         with unchanged_on_error(self):
-            self._fit(X, y, sample_weight, groups)
+            self._fit(X, y, sample_weight, groups, context)
         return self
 
-    def _fit(self, X, y, sample_weight, groups):
+    def _fit(self, X, y, sample_weight, groups, context):
         X, y = self._check_data(X, y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         random_state = check_random_state(self.random_state)
         folds = self._folds(X, y, groups, random_state)
         models = [self._seeded(random_state) for _ in folds]
-        self.estimators_ = self._fit_folds(models, X, y, sample_weight, folds)
-        self.n_estimators_ = len(models)
-        self._learn_out_of_fold(X, y, sample_weight, [held_out for _, held_out in folds])
+        task = FitTask(self, context, X, y, sample_weight)
+        with task.of(len(folds)):
+            report = task.report if task.has_callbacks else None
+            self.estimators_ = self._fit_folds(models, X, y, sample_weight, folds, report)
+            self.n_estimators_ = len(models)
+            self._learn_out_of_fold(X, y, sample_weight, [held_out for _, held_out in folds])
         if self.verbose:
             print(f"All {len(models)} folds{self._called}: {summary(self)}")
 
-    def _fit_folds(self, models, X, y, sample_weight, folds):
+    def _fit_folds(self, models, X, y, sample_weight, folds, report):
         names = [f"Fold {i} of {len(folds)}{self._called}" for i in range(1, len(folds) + 1)]
-        return fit_folds(models, X, y, sample_weight, folds, names if self.verbose else None)
+        return fit_folds(models, X, y, sample_weight, folds, names if self.verbose else None, report)
 
     def _check_data(self, X, y):
         if isinstance(self.estimator, BaseLowLevelMLP):
-            X, y = validate_data(self, X, y, **_checks(self.estimator), multi_output=True)
+            X, y = validated(self, X, y, **_checks(self.estimator), multi_output=True)
             y = one_column(y)
         else:
             X, y = check_table(self, X, y, reset=True)
@@ -145,13 +153,13 @@ class BaseCrossFit(MetaEstimatorMixin, BaseEstimator):
         """The checked samples to predict, in the `dtype` of the networks if it is set."""
         check_is_fitted(self)
         if isinstance(self.estimators_[0], BaseLowLevelMLP):
-            return validate_data(self, X, **_checks(self.estimators_[0]), reset=False)
+            return validated(self, X, **_checks(self.estimators_[0]), reset=False)
         return check_table(self, X, reset=False)
 
     def _held_out(self, output, X, held_out):
         """The rows that are held out, fold by fold, and the output of each fold's model for them."""
         outputs = [
-            output(model, _safe_indexing(X, rows[part]))
+            predicted(partial(output, model), _safe_indexing(X, rows[part]), [model])
             for model, rows in zip(self.estimators_, held_out, strict=True)
             for part in gen_batches(len(rows), _BLOCK)
         ]
@@ -196,5 +204,5 @@ def summary(ensemble):
 
 
 def _checks(network):
-    """The arguments of `validate_data` for networks."""
-    return {"accept_sparse": "csr", "dtype": float_dtypes(network), "order": "C"}
+    """The arguments of `validated` for networks."""
+    return {"dtype": float_dtypes(network), "order": "C"}

@@ -18,12 +18,12 @@ from skdense.fit.validation import FitInput, one_column
 from skdense.many import fit_inputs
 
 
-def fit_folds(models, X, y, sample_weight, folds, names):
+def fit_folds(models, X, y, sample_weight, folds, names, report):
     """Fit each model to the training rows of its fold, all at the same time; return them.
 
     Early stopping validates a model on the rows that its fold holds out. `folds` has pairs of arrays of
     ints: the rows to train on and those held out. With names, one for each model, a line is printed
-    as it is fitted.
+    as it is fitted, and `report`, if it is not None, is called with the model's number.
     """
     if not isinstance(models[0], BaseLowLevelMLP):
         return at_once(
@@ -32,15 +32,16 @@ def fit_folds(models, X, y, sample_weight, folds, names):
                 (model, X, y, sample_weight, *fold, name)
                 for model, fold, name in zip(models, folds, names or repeat(None))
             ),
+            report,
         )
-    name_of = dict(zip(map(id, models), names or []))
+    numbers = {id(model): number for number, model in enumerate(models)}
 
-    def print_outcome(model, job):
-        if job is None:
-            print(f"{name_of[id(model)]}: {model.n_iter_} iterations, loss = {model.loss_:.8f}")
-        else:
-            for network in job.networks:  # several draws of one model
-                print(f"{name_of[id(model)]}: {outcome(network, model.validation_metric)}")
+    def note(model, job):
+        number = numbers[id(model)]
+        if names:
+            _print_outcome(names[number], model, job)
+        if report is not None:
+            report(number)
 
     inputs = [
         FitInput(X, y, sample_weight, rows=rows, validation_rows=held_out if stops_early else None)
@@ -48,18 +49,19 @@ def fit_folds(models, X, y, sample_weight, folds, names):
         for rows, held_out in folds
     ]
     # With early stopping the best epoch is kept, so to reach max_iter is no failure.
-    trained = print_outcome if names else None
+    trained = note if names or report is not None else None
     errors = fit_inputs(models, inputs, trained=trained, may_reach_max_iter=models[0].early_stopping)
     for error in filter(None, errors):
         raise error
     return models
 
 
-def at_once(function, arguments):
+def at_once(function, arguments, report=None):
     """The results of a function for each tuple of arguments, as the caller has configured joblib.
 
     Without a configuration there is a thread for each core, but only one thread within a task of
-    joblib. What the function itself runs through joblib gets an equal share of the workers.
+    joblib. What the function itself runs through joblib gets an equal share of the workers. `report`,
+    if it is not None, is called with the number of each result, in order, as soon as it is there.
     """
     arguments = list(arguments)
     backend, n_jobs = get_active_backend()
@@ -67,14 +69,29 @@ def at_once(function, arguments):
         n_jobs = -1
     config = get_config()  # each thread has its own
     share = max(1, effective_n_jobs(n_jobs) // len(arguments))
-    return Parallel(n_jobs, prefer="threads")(
+    # Not every backend, such as those of Ray and Spark, hands results over one by one.
+    return_as = "generator" if backend.supports_return_generator else "list"
+    results = []
+    for result in Parallel(n_jobs, prefer="threads", return_as=return_as)(
         delayed(_called)(function, values, config, share) for values in arguments
-    )
+    ):
+        if report is not None:
+            report(len(results))
+        results.append(result)
+    return results
 
 
 def _called(function, values, config, share):
     with config_context(**config), parallel_config(n_jobs=share):
         return function(*values)
+
+
+def _print_outcome(name, model, job):
+    if job is None:
+        print(f"{name}: {model.n_iter_} iterations, loss = {model.loss_:.8f}")
+    else:
+        for network in job.networks:  # several draws of one model
+            print(f"{name}: {outcome(network, model.validation_metric)}")
 
 
 def _fit_fold(model, X, y, sample_weight, rows, held_out, name):

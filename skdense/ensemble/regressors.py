@@ -7,6 +7,7 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
+from skdense.ensemble.blocks import predicted
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import out_of_fold
 from skdense.ensemble.folds import mean_by_row
@@ -150,7 +151,10 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
         self.scale_y = scale_y
 
     def _predict(self, X):
-        return np.mean([model.predict(X) for model in self.estimators_], axis=0)
+        def mean(X):
+            return np.mean([model.predict(X) for model in self.estimators_], axis=0)
+
+        return predicted(mean, X, self.estimators_)
 
     def _check_estimator(self):
         if not is_regressor(self.estimator):
@@ -161,11 +165,11 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
                 "TransformedTargetRegressor"
             )
 
-    def _fit_folds(self, models, X, y, sample_weight, folds):
+    def _fit_folds(self, models, X, y, sample_weight, folds, report):
         if not self.scale_y:
-            return super()._fit_folds(models, X, y, sample_weight, folds)
+            return super()._fit_folds(models, X, y, sample_weight, folds, report)
         center, scale = scale_of(self.estimator, y, sample_weight)
-        models = super()._fit_folds(models, X, (y - center) / scale, sample_weight, folds)
+        models = super()._fit_folds(models, X, (y - center) / scale, sample_weight, folds, report)
         for network in models:
             give_scale(network, center, scale)
         return models
@@ -210,6 +214,9 @@ class BlendRegressor(_Regressor, BaseBlend):
 
     weights_ : ndarray of shape (n_models,)
         The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
+
+    members_ : pandas.DataFrame
+        A table of the models, with their weights and out-of-fold scores, and of the blend.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         The prediction of each sample by members that were not trained on it; NaN for a sample that a

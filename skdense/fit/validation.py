@@ -47,18 +47,26 @@ _FEWEST_TO_COMPARE = 10
 """With fewer rows, most values may lie outside of the range of others by chance."""
 
 
+_FOR_TABLES = "skdense.make_tabular_classifier and skdense.make_tabular_regressor accept"
+
+
 def validated(estimator, X, y="no_validation", **checks):
-    """Call `validate_data`; an error about NaN also names the estimators that accept it."""
+    """Call `validate_data`; errors about NaN, strings and dates also name what accepts them."""
     try:
         return validate_data(estimator, X, y, accept_sparse="csr", **checks)
-    except ValueError as error:
-        before, nan, after = str(error).partition("contains NaN.\n")
-        if not nan:
+    except (ValueError, np.exceptions.DTypePromotionError) as error:
+        message = str(error)
+        before, nan, after = message.partition("contains NaN.\n")
+        if nan:
+            message = f"{before}{nan}{_FOR_TABLES} missing values, as they impute them.\n{after}"
+        elif not isinstance(error, ValueError) or message.startswith("could not convert string"):
+            message = (
+                f"{message}\nNetworks need numbers. {_FOR_TABLES} columns of any type: strings, "
+                "categories, dates and missing values."
+            )
+        else:
             raise
-        raise ValueError(
-            f"{before}{nan}skdense.make_tabular_classifier and skdense.make_tabular_regressor accept "
-            f"missing values, as they impute them.\n{after}"
-        ) from None
+        raise type(error)(message) from None
 
 
 def check_parameters(estimator, given):

@@ -277,7 +277,7 @@ class UnitActivityDisplay:
         return self
 
 
-def axes_for(ax, caller):
+def axes_for(ax, caller, **figure):
     """These axes, or those of a new figure; an error about matplotlib names the caller."""
     if ax is not None:
         return ax
@@ -287,4 +287,4 @@ def axes_for(ax, caller):
         raise ImportError(
             f"{caller} needs matplotlib to draw: pip install matplotlib, or skdense[plot]"
         ) from error
-    return plt.subplots()[1]
+    return plt.subplots(**figure)[1]

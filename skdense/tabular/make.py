@@ -10,6 +10,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.regressor import LowLevelMLPRegressor
+from skdense.tabular.pipeline import TablePipeline
 from skdense.tabular.ramps import Ramps
 from skdense.tabular.sizes import (
     TableBlendClassifier,
@@ -86,8 +87,8 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
 
     Returns
     -------
-    model : Pipeline
-        Not yet fitted.
+    model : TablePipeline
+        Not yet fitted. It is a Pipeline whose `fit` also takes `sample_weight` and `groups`.
 
     Raises
     ------
@@ -146,8 +147,9 @@ def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **netwo
 
     Returns
     -------
-    model : Pipeline
-        Not yet fitted. Its `ensemble` is a :class:`skdense.ensemble.BlendRegressor`, and
+    model : TablePipeline
+        Not yet fitted. It is a Pipeline whose `fit` also takes `sample_weight` and `groups`. Its
+        `ensemble` is a :class:`skdense.ensemble.BlendRegressor`, and
         ``model.predict(X, quantiles=[0.05, 0.95])`` gives intervals.
 
     Raises
@@ -206,7 +208,7 @@ def _pipeline(blend, networks, trees):
         datetime=DatetimeEncoder(add_weekday=True, periodic_encoding="circular"),
         n_jobs=1,
     )
-    return Pipeline(
+    return TablePipeline(
         [
             ("columns", TableEncoder(vectorizer)),
             ("scaled", SquashingScaler()),
