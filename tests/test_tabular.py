@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 from scipy.special import huber
 from sklearn.base import clone
 from sklearn.model_selection import KFold
+from sklearn.utils.class_weight import compute_sample_weight
 
 from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.ensemble.ends import out_of_fold
@@ -29,6 +30,8 @@ pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 20, "batch_size": 64, "learning_rate_init": 0.02}
 N = 300
+LINEAR = {"hidden_layer_sizes": ()}
+"""Networks without a hidden layer, whose programs are compiled soonest."""
 
 
 def classifier():
@@ -90,6 +93,16 @@ def test_predictions_follow_the_scale_of_the_target(table):
     X, score = table
     once, scaled = (regressor().fit(X, y).predict(X) for y in (score, 1000 * score - 7))
     assert_allclose(scaled, 1000 * once - 7, rtol=1e-3, atol=1)
+
+
+def test_a_class_weight_reaches_networks_trees_and_weights(table):
+    X, score = table
+    label = score > np.quantile(score, 0.9)
+    weight = compute_sample_weight("balanced", label)
+    settings = {"random_state": 0, "cv": 2, "max_iter": 5, **LINEAR}
+    by_class = make_tabular_classifier(class_weight="balanced", **settings).fit(X, label)
+    by_sample = make_tabular_classifier(**settings).fit(X, label, ensemble__sample_weight=weight)
+    assert_allclose(by_class.predict_proba(X), by_sample.predict_proba(X), rtol=1e-6)
 
 
 # Columns of every type: values for 8 rows, and new ones that only appear in predict.
@@ -453,10 +466,6 @@ def sizes_of(model):
     networks = [*kinds["plain"].estimators_, *kinds["ramps"][-1].estimators_]
     settings = {(network.batch_size, network.max_iter) for network in networks}
     return settings, len(networks)
-
-
-LINEAR = {"hidden_layer_sizes": ()}
-"""Networks without a hidden layer, whose programs are compiled soonest."""
 
 
 def test_the_number_of_rows_decides_what_nobody_has_set(table):

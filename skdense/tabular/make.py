@@ -1,6 +1,7 @@
 """make_tabular_classifier and make_tabular_regressor: Pipelines with a default for tables."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -45,7 +46,7 @@ _RARE = 5
 """The fewest samples of a category that has a column of its own."""
 
 
-def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **network):
+def make_tabular_classifier(random_state=None, *, cv=None, class_weight=None, verbose=False, **network):
     """Make a classifier for tables with columns of any type, with or without missing values.
 
     It takes a DataFrame of pandas or polars, or an array, as it is, without any settings. The result is
@@ -75,6 +76,10 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
     cv : int, cross-validation generator, iterable or None, default=None
         The folds, for each of which a member of each kind is fitted. None takes 8, or 4 from 10,000
         rows on.
+
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the weight of each class's samples, for the members, their temperatures and the
+        weights of their kinds. "balanced" gives all classes the same sum of weights.
 
     verbose : bool or int, default=False
         Whether to print a line for each member as it is fitted, and one with the out-of-fold accuracy
@@ -117,7 +122,7 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
     member = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
     networks = TableCrossFitClassifier(member, **given)
     trees = TableCrossFitClassifier(HistGradientBoostingClassifier(early_stopping=True), **given)
-    return _pipeline(TableBlendClassifier, networks, trees)
+    return _pipeline(partial(TableBlendClassifier, class_weight=class_weight), networks, trees)
 
 
 def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **network):
