@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
@@ -120,7 +121,7 @@ def test_a_scaled_y_gives_the_networks_of_a_transformed_target(diabetes):
     assert_allclose(scaled.predict(X), around.predict(X), rtol=1e-9)
     assert scaled.oof_score_ == pytest.approx(around.regressor_.oof_score_)
     for network in scaled.estimators_:
-        assert r2_score(y, network.predict(X)) > 0.4
+        assert r2_score(y, network.predict(X) * scaled.scale_ + scaled.center_) > 0.4
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", "quantile", "poisson"])
@@ -142,9 +143,29 @@ def test_several_outputs_are_scaled_each_by_itself(diabetes):
     assert r2_score(both, model.oof_prediction_) == model.oof_score_
 
 
-def test_the_y_of_what_is_no_network_is_not_scaled(diabetes):
-    with pytest.raises(TypeError, match=r"scale_y=True takes a LowLevelMLPRegressor, got LinearReg"):
-        clone(LINEAR).set_params(scale_y=True).fit(*diabetes)
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson", "gamma"])
+def test_trees_on_a_scaled_y_do_not_depend_on_its_unit(diabetes, loss):
+    X, y = diabetes
+    trees = HistGradientBoostingRegressor(loss, max_iter=20, early_stopping=True)
+    model = CrossFitRegressor(trees, cv=3, random_state=0, scale_y=True)
+    expected = clone(model).fit(X, y).predict(X)
+    for unit in (2.0**-20, 2.0**20):
+        assert_allclose(clone(model).fit(X, unit * y).predict(X), unit * expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+def test_a_negative_y_is_told_in_its_own_units(diabetes, loss):
+    X, y = diabetes
+    trees = HistGradientBoostingRegressor(loss)
+    with pytest.raises(ValueError, match=f"loss='{loss}': must be at least 0, got -7.0"):
+        CrossFitRegressor(trees, scale_y=True).fit(X, np.r_[-7.0, y[1:]])
+
+
+def test_a_large_offset_of_y_costs_no_precision(diabetes):
+    X, y = diabetes
+    model = clone(NETWORKS).set_params(scale_y=True, estimator__dtype="float32")
+    expected = clone(model).fit(X, y).predict(X)
+    assert_allclose(clone(model).fit(X, y + 1e9).predict(X) - 1e9, expected, atol=0.5)
 
 
 @pytest.mark.parametrize("weight", [1, 1 / 40])

@@ -89,10 +89,23 @@ def test_an_array_gives_the_model_of_its_data_frame(table):
     assert_allclose(ours, its, rtol=1e-4)
 
 
-def test_predictions_follow_the_scale_of_the_target(table):
-    X, score = table
-    once, scaled = (regressor().fit(X, y).predict(X) for y in (score, 1000 * score - 7))
-    assert_allclose(scaled, 1000 * once - 7, rtol=1e-3, atol=1)
+@cache
+def predictions_of(unit, shift):
+    """What a model of trees and networks predicts, in units of y."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 2))
+    y = X[:, 0] + (X[:, 1] > 0) + 0.1 * rng.normal(size=120)
+    settings = {"random_state": 0, "cv": 2, "max_iter": 10, **LINEAR}
+    model = make_tabular_regressor(**settings).set_params(ensemble__ramps="drop")
+    model.fit(X, shift + unit * y)
+    predictions = [model.predict(X)[:, None], model.predict(X, quantiles=[0.05, 0.95])]
+    return (np.hstack(predictions) - shift) / unit
+
+
+@given(st.floats(-6, 6), st.floats(-1e6, 1e6))
+@settings(max_examples=8)
+def test_predictions_and_intervals_do_not_depend_on_the_unit_of_y(exponent, shift):
+    assert_allclose(predictions_of(10**exponent, shift), predictions_of(1, 0), atol=1e-3)
 
 
 def test_a_class_weight_reaches_networks_trees_and_weights(table):

@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
+from skdense.ensemble.conversion import converted
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import last_of
 from skdense.ensemble.folds import mean_by_row, n_counted
@@ -197,6 +198,9 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         self.oof_probabilities_, seen = mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
         self.oof_score_ = accuracy_score(y[seen], predicted, sample_weight=weight[seen])
+
+    def _converted(self, model):
+        return converted(model, self.temperature_)
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a further temperature."""

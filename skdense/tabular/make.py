@@ -128,9 +128,10 @@ def make_tabular_classifier(random_state=None, *, cv=None, class_weight=None, ve
 def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **network):
     """Make a regressor for tables with columns of any type, with or without missing values.
 
-    Its steps are those of :func:`make_tabular_classifier`, with networks and trees for regression. The
-    networks are trained on a target that is scaled as their loss allows. There are no trees with
-    ``loss="huber"``, for several numbers to predict for each sample, and from 100,000 rows on.
+    Its steps are those of :func:`make_tabular_classifier`, with networks and trees for regression. All
+    are trained on a target that is scaled as the loss allows, so that its unit does not matter. There
+    are no trees with ``loss="huber"``, for several numbers to predict for each sample, and from 100,000
+    rows on.
 
     Parameters
     ----------
@@ -180,7 +181,7 @@ def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **netwo
     if member.loss in _LOSSES_OF_TREES:
         quantile = member.quantile if member.loss == "quantile" else None
         trees = HistGradientBoostingRegressor(member.loss, quantile=quantile, early_stopping=True)
-        trees = TableCrossFitRegressor(trees, **given)
+        trees = TableCrossFitRegressor(trees, **given, scale_y=True)
     return _pipeline(TableBlendRegressor, networks, trees)
 
 
