@@ -57,6 +57,19 @@ def test_quantiles_are_those_of_the_errors_if_all_predictions_are_alike():
     assert_allclose(model.predict(np.zeros((2, 1)), quantiles=NINETY), [expected, expected])
 
 
+@pytest.mark.parametrize("noise", [np.ones_like, lambda x: np.exp(2 * x)], ids=["same", "grows"])
+def test_intervals_of_small_tables_have_their_share_of_new_values(noise):
+    inside = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x = rng.uniform(-1, 1, 540)
+        X, y = x[:, None], x + noise(x) * rng.normal(size=540)
+        low, high = clone(LINEAR).fit(X[:40], y[:40]).predict(X[40:], quantiles=[0.05, 0.95]).T
+        inside.append(np.mean((low <= y[40:]) & (y[40:] <= high)))
+    # The standard error of the mean is about half a point.
+    assert_allclose(np.mean(inside), 0.9, atol=0.02)
+
+
 def test_quantiles_are_those_of_weighted_samples():
     X, y = lines(300, np.ones_like)
     weight = np.random.default_rng(1).integers(0, 4, 300)
