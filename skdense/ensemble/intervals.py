@@ -19,7 +19,7 @@ _LEAST_SPREAD = 0.5
 _COMPARED = (0.05, 0.25, 0.75, 0.95)
 """The quantiles by which a spread is judged."""
 _PARTS = 5
-"""The spread of each part of the samples is fitted to the other parts, since a spread that was fitted to
+"""The spread of each part of the samples is fitted to the other parts, since one that was fitted to
 a sample's own error makes it look small. On tables of 50 rows whose errors are of one size, such a
 spread was nearly always taken, and intervals of 90 % had 87.8 % of new values; fitted to other parts,
 it is taken on 9 % of them, and intervals have 90.1 %.
