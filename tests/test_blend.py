@@ -30,6 +30,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, PowerTransformer, StandardScaler, scale
 from sklearn.tree import DecisionTreeRegressor
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
@@ -177,6 +178,38 @@ def test_a_transformed_target_is_blended_in_its_own_units():
     assert blend.oof_score_ >= r2_score(y, oof)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("class_weight", ["balanced", {"no": 3.0, "yes": 0.5}])
+def test_a_class_weight_is_the_sample_weight_that_scikit_learn_makes_of_it(
+    cancer, class_weight, weighted
+):
+    X, y = cancer
+    weight = np.arange(len(y)) % 3 if weighted else np.ones(len(y))
+    factors = compute_class_weight(class_weight, classes=np.unique(y), y=y, sample_weight=weight)
+    models = [("linear", LINEAR), ("bayes", BAYES)]
+    by_class = BlendClassifier(models, class_weight=class_weight)
+    by_class.fit(X, y, sample_weight=weight if weighted else None)
+    by_sample = BlendClassifier(models).fit(
+        X, y, sample_weight=weight * factors[(y == "yes").astype(int)]
+    )
+    assert_allclose(by_class.predict_proba(X), by_sample.predict_proba(X))
+    assert_allclose(by_class.weights_, by_sample.weights_)
+    assert by_class.oof_score_ == pytest.approx(by_sample.oof_score_)
+
+
+def test_a_class_whose_samples_have_no_weight_has_none_if_balanced(cancer):
+    X, y = cancer
+    third = np.where(np.arange(len(y)) % 10 == 0, "third", y)
+    known = third != "third"
+    factors = compute_sample_weight("balanced", third[known])
+    models = [("linear", LINEAR)]
+    by_class = BlendClassifier(models, class_weight="balanced").fit(X, third, sample_weight=known)
+    weight = np.zeros(len(y))
+    weight[known] = factors
+    by_sample = BlendClassifier(models).fit(X, third, sample_weight=weight)
+    assert_allclose(by_class.predict_proba(X), by_sample.predict_proba(X))
+
+
 def test_several_outputs_are_blended():
     X, y = (scale(part) for part in load_diabetes(return_X_y=True))
     blend = BlendRegressor([("linear", RIDGE), ("near", NEIGHBOURS)]).fit(X, np.c_[y, -y])
@@ -220,7 +253,7 @@ def test_parameters_and_models_are_set_by_their_names():
     assert other.get_params()["linear"] is BAYES
     assert blend.get_params()["networks__estimator__max_iter"] == 60
     other.set_params(estimators=[("bayes", BAYES)], bayes__cv=2)
-    assert set(other.get_params(deep=False)) == {"estimators", "verbose"}
+    assert set(other.get_params(deep=False)) == {"estimators", "class_weight", "verbose"}
     assert other.get_params()["bayes__cv"] == 2
 
 

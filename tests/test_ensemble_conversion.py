@@ -8,7 +8,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier, VotingRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
@@ -87,6 +92,32 @@ def test_regressors_become_scikit_learns_own(numbers):
     assert_allclose(theirs.predict(X), blend.predict(X), rtol=1e-12)
     assert b"skdense" not in pickle.dumps(theirs)
     assert b"skdense" in pickle.dumps(blend)
+
+
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        LowLevelMLPRegressor(hidden_layer_sizes=(8,), dtype="float32", **SETTINGS),
+        LowLevelMLPRegressor(hidden_layer_sizes=(8,), loss="poisson", **SETTINGS),
+        HistGradientBoostingRegressor(max_iter=5),
+        HistGradientBoostingRegressor("poisson", max_iter=5),
+        make_pipeline(StandardScaler(), HistGradientBoostingRegressor(max_iter=5)),
+    ],
+)
+def test_the_scale_of_y_becomes_part_of_the_members(numbers, regressor):
+    X, y = numbers
+    model = CrossFitRegressor(regressor, cv=2, random_state=0, scale_y=True).fit(X, 1000 * y)
+    before = model.predict(X)
+    assert_allclose(model.to_sklearn().predict(X), before, rtol=1e-4)
+    assert_array_equal(model.predict(X), before)
+
+
+def test_a_scale_of_y_has_no_place_in_other_models(numbers):
+    linear = CrossFitRegressor(Ridge(), cv=3, scale_y=True).fit(*numbers)
+    with pytest.raises(
+        ValueError, match=r"can take the scale of y, got Ridge\(.*\); set scale_y=False"
+    ):
+        linear.to_sklearn()
 
 
 def test_onnx_has_the_same_probabilities(classes, blend):

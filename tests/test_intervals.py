@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
@@ -54,6 +55,19 @@ def test_quantiles_are_those_of_the_errors_if_all_predictions_are_alike():
     model.fit(np.zeros((199, 1)), y)
     expected = np.sort(y)[[9, 99, 189]]  # of 199 samples, which leave 200 gaps
     assert_allclose(model.predict(np.zeros((2, 1)), quantiles=NINETY), [expected, expected])
+
+
+@pytest.mark.parametrize("noise", [np.ones_like, lambda x: np.exp(2 * x)], ids=["same", "grows"])
+def test_intervals_of_small_tables_have_their_share_of_new_values(noise):
+    inside = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x = rng.uniform(-1, 1, 540)
+        X, y = x[:, None], x + noise(x) * rng.normal(size=540)
+        low, high = clone(LINEAR).fit(X[:40], y[:40]).predict(X[40:], quantiles=[0.05, 0.95]).T
+        inside.append(np.mean((low <= y[40:]) & (y[40:] <= high)))
+    # The standard error of the mean is about half a point.
+    assert_allclose(np.mean(inside), 0.9, atol=0.02)
 
 
 def test_quantiles_are_those_of_weighted_samples():
@@ -120,7 +134,7 @@ def test_a_scaled_y_gives_the_networks_of_a_transformed_target(diabetes):
     assert_allclose(scaled.predict(X), around.predict(X), rtol=1e-9)
     assert scaled.oof_score_ == pytest.approx(around.regressor_.oof_score_)
     for network in scaled.estimators_:
-        assert r2_score(y, network.predict(X)) > 0.4
+        assert r2_score(y, network.predict(X) * scaled.scale_ + scaled.center_) > 0.4
 
 
 @pytest.mark.parametrize("loss", ["absolute_error", "quantile", "poisson"])
@@ -142,9 +156,29 @@ def test_several_outputs_are_scaled_each_by_itself(diabetes):
     assert r2_score(both, model.oof_prediction_) == model.oof_score_
 
 
-def test_the_y_of_what_is_no_network_is_not_scaled(diabetes):
-    with pytest.raises(TypeError, match=r"scale_y=True takes a LowLevelMLPRegressor, got LinearReg"):
-        clone(LINEAR).set_params(scale_y=True).fit(*diabetes)
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson", "gamma"])
+def test_trees_on_a_scaled_y_do_not_depend_on_its_unit(diabetes, loss):
+    X, y = diabetes
+    trees = HistGradientBoostingRegressor(loss, max_iter=20, early_stopping=True)
+    model = CrossFitRegressor(trees, cv=3, random_state=0, scale_y=True)
+    expected = clone(model).fit(X, y).predict(X)
+    for unit in (2.0**-20, 2.0**20):
+        assert_allclose(clone(model).fit(X, unit * y).predict(X), unit * expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+def test_a_negative_y_is_told_in_its_own_units(diabetes, loss):
+    X, y = diabetes
+    trees = HistGradientBoostingRegressor(loss)
+    with pytest.raises(ValueError, match=f"loss='{loss}': must be at least 0, got -7.0"):
+        CrossFitRegressor(trees, scale_y=True).fit(X, np.r_[-7.0, y[1:]])
+
+
+def test_a_large_offset_of_y_costs_no_precision(diabetes):
+    X, y = diabetes
+    model = clone(NETWORKS).set_params(scale_y=True, estimator__dtype="float32")
+    expected = clone(model).fit(X, y).predict(X)
+    assert_allclose(clone(model).fit(X, y + 1e9).predict(X) - 1e9, expected, atol=0.5)
 
 
 @pytest.mark.parametrize("weight", [1, 1 / 40])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from joblib import parallel_config
 from joblib.parallel import ThreadingBackend
 from scipy.sparse import csr_array, csr_matrix
+from skdense.together import groups
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning
@@ -33,7 +34,6 @@ from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.core.host import lbfgs, training
 from skdense.fit.validation import FitInput
 from skdense.many import fit_inputs
-from skdense.together import groups
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),

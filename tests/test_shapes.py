@@ -2,7 +2,6 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from skdense.core.machine.shapes import bucket, power_of_two
 
 sizes = st.integers(1, 5000)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from skdense.core.host.stack import Plan, stack_shape
+from skdense.core.machine.shapes import bucket, padded_sizes
 
 from skdense.core.formulas.initializers import initial_parameters
-from skdense.core.host.stack import Plan, stack_shape
 from skdense.core.machine import shapes
-from skdense.core.machine.shapes import bucket, padded_sizes
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
 
 SPEC = Spec("relu", "binary", "log_loss", "adam", "float32")

@@ -4,12 +4,16 @@ import pickle
 import subprocess
 import sys
 import warnings
+from decimal import Decimal
+from functools import cache
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import polars
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from scipy.special import huber
@@ -17,6 +21,7 @@ from sklearn.base import clone
 from sklearn.ensemble import VotingRegressor
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
+from sklearn.utils.class_weight import compute_sample_weight
 
 from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.ensemble.ends import out_of_fold
@@ -27,6 +32,8 @@ pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
 SMALL = {"hidden_layer_sizes": (8,), "max_iter": 20, "batch_size": 64, "learning_rate_init": 0.02}
 N = 300
+LINEAR = {"hidden_layer_sizes": ()}
+"""Networks without a hidden layer, whose programs are compiled soonest."""
 
 
 def classifier():
@@ -84,10 +91,33 @@ def test_an_array_gives_the_model_of_its_data_frame(table):
     assert_allclose(ours, its, rtol=1e-4)
 
 
-def test_predictions_follow_the_scale_of_the_target(table):
+@cache
+def predictions_of(unit, shift):
+    """What a model of trees and networks predicts, in units of y."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 2))
+    y = X[:, 0] + (X[:, 1] > 0) + 0.1 * rng.normal(size=120)
+    settings = {"random_state": 0, "cv": 2, "max_iter": 10, **LINEAR}
+    model = make_tabular_regressor(**settings).set_params(ensemble__ramps="drop")
+    model.fit(X, shift + unit * y)
+    predictions = [model.predict(X)[:, None], model.predict(X, quantiles=[0.05, 0.95])]
+    return (np.hstack(predictions) - shift) / unit
+
+
+@given(st.floats(-6, 6), st.floats(-1e6, 1e6))
+@settings(max_examples=8)
+def test_predictions_and_intervals_do_not_depend_on_the_unit_of_y(exponent, shift):
+    assert_allclose(predictions_of(10**exponent, shift), predictions_of(1, 0), atol=1e-3)
+
+
+def test_a_class_weight_reaches_networks_trees_and_weights(table):
     X, score = table
-    once, scaled = (regressor().fit(X, y).predict(X) for y in (score, 1000 * score - 7))
-    assert_allclose(scaled, 1000 * once - 7, rtol=1e-3, atol=1)
+    label = score > np.quantile(score, 0.9)
+    weight = compute_sample_weight("balanced", label)
+    settings = {"random_state": 0, "cv": 2, "max_iter": 5, **LINEAR}
+    by_class = make_tabular_classifier(class_weight="balanced", **settings).fit(X, label)
+    by_sample = make_tabular_classifier(**settings).fit(X, label, ensemble__sample_weight=weight)
+    assert_allclose(by_class.predict_proba(X), by_sample.predict_proba(X), rtol=1e-6)
 
 
 # Columns of every type: values for 8 rows, and new ones that only appear in predict.
@@ -104,17 +134,26 @@ COLUMNS = {
     "number_string": (["1.5", "2.5", None, "-3"] * 2, ["8", None]),
     "category": (["a", "b", None, "b"] * 2, ["new", None]),
     "mixed": ([1, "a", None, 2.5] * 2, ["new", 7, None]),
+    "floats_and_strings": ([1.0, 2.0, "attic", None] * 2, [3.0, "1.0", float("inf"), 2]),
+    "number_category": ([1, 2, 3, None] * 2, [1.0, 2.5, "3", float("inf"), float("nan")]),
 }
 
 
 def column_of(name, library):
     """A column of 40 rows, and one of new values."""
-    both = [values * (5 if i == 0 else 1) for i, values in enumerate(COLUMNS[name])]
+    known, new = COLUMNS[name]
+    return frame_of(known * 5, name, library), frame_of(new, name, library)
+
+
+def frame_of(values, name, library):
+    """A table of one column, of the type that such values have."""
     if library == "pandas":
-        types = {"mixed": object, "category": "category"}
-        return [pd.DataFrame({"c": pd.Series(values, dtype=types.get(name))}) for values in both]
-    types = {"mixed": polars.Object, "category": polars.Categorical}
-    return [polars.DataFrame({"c": polars.Series(values, dtype=types.get(name))}) for values in both]
+        types = dict.fromkeys(("category", "number_category"), "category")
+        types |= dict.fromkeys(("mixed", "floats_and_strings"), object)
+        return pd.DataFrame({"c": pd.Series(values, dtype=types.get(name))})
+    types = dict.fromkeys(("mixed", "floats_and_strings", "number_category"), polars.Object)
+    types["category"] = polars.Categorical
+    return polars.DataFrame({"c": polars.Series(values, dtype=types.get(name), strict=False)})
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
@@ -130,6 +169,87 @@ def test_a_column_of_any_type_tells_its_rows_apart_and_may_have_new_values(name,
     names = columns.get_feature_names_out()
     assert len(names) == written.shape[1]
     assert all(name.startswith("c") for name in names)
+
+
+@cache
+def each_alone(name, library):
+    """A fitted encoder, distinct values, and what it writes for a row of each."""
+    columns = encoder().fit(column_of(name, library)[0])
+    values = [*dict.fromkeys(COLUMNS[name][0]), *COLUMNS[name][1]]
+    rows = [pd.DataFrame([{"c": value}]) for value in values]  # of whatever type pandas finds
+    alone = np.vstack([columns.transform(row) for row in rows])
+    assert_array_equal(np.vstack([columns.transform(row.astype(object)) for row in rows]), alone)
+    return columns, values, alone
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("name", COLUMNS)
+@given(data=st.data())
+@settings(max_examples=8)
+def test_what_is_written_for_a_row_does_not_depend_on_the_others(name, library, data):
+    columns, values, alone = each_alone(name, library)
+    rows = data.draw(st.lists(st.integers(0, len(values) - 1), min_size=1, max_size=4))
+    together = columns.transform(frame_of([values[row] for row in rows], name, library))
+    assert_array_equal(together, alone[rows])
+
+
+DATES = pd.Series(pd.date_range("2024-01-01", periods=60, freq="31h"))
+
+
+@pytest.mark.parametrize(
+    ("values", "types"),
+    [
+        (DATES, ["timestamp[us][pyarrow]", object]),
+        (DATES.dt.normalize(), ["timestamp[us][pyarrow]", "date32[pyarrow]", object]),
+        (DATES.dt.tz_localize("Europe/Oslo"), [object]),
+        (DATES - DATES[0], ["duration[us][pyarrow]", object]),
+    ],
+    ids=["datetime", "date", "with_time_zone", "duration"],
+)
+def test_dates_and_durations_are_the_same_in_every_type(values, types):
+    pytest.importorskip("pyarrow")
+    native = pd.DataFrame({"c": values})
+    columns = encoder().fit(native)
+    expected = columns.transform(native)
+    tables = [native.astype(each) for each in types]
+    tables.append(polars.DataFrame({"c": polars.Series(values.tolist())}))
+    for table in tables:
+        assert_array_equal(columns.transform(table), expected)
+        assert_array_equal(encoder().fit_transform(table), expected)
+
+
+def test_dates_may_come_as_strings_and_strings_of_dates_as_dates():
+    X = pd.DataFrame({"c": DATES})
+    strings = X.astype(str)
+    for known, other in ((X, strings), (strings, X)):
+        columns = encoder().fit(known)
+        assert_array_equal(columns.transform(other), columns.transform(known))
+    with pytest.raises(ValueError, match="column 'c' had dates in fit"):
+        encoder().fit(X).transform(X.assign(c="soon"))
+
+
+@pytest.mark.parametrize("value", [pd.NaT, pd.Timestamp("2024-01-01"), pd.Timedelta("1D")])
+@pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
+def test_dates_and_durations_are_no_numbers(to, value):
+    X = pd.DataFrame({"c": [1.0, 2, np.nan] * 20})
+    with pytest.raises(ValueError, match=r"column 'c' had numbers in fit, .* they are d.* of type"):
+        encoder().fit(X).transform(to({"c": pd.Series([value]).dt.as_unit("us").to_numpy()}))
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1, 2, 3], polars.Int128),
+        ([[1, 0], [2, 0], [3, 0]], polars.Array(polars.Int64, 2)),
+        ([[0] * 15 + [i] + [7] * 10 for i in range(3)], polars.List(polars.Int64)),
+        ([{"a": i} for i in range(3)], polars.Struct({"a": polars.Int64})),
+        ([Decimal("1.5"), Decimal("2"), None], polars.Decimal(10, 2)),
+    ],
+    ids=["int128", "array", "list", "struct", "decimal"],
+)
+def test_the_types_of_polars_tell_rows_apart(values, dtype):
+    X = polars.DataFrame({"c": polars.Series(values * 20, dtype=dtype)})
+    assert len(np.unique(make_tabular_classifier()[:-1].fit_transform(X), axis=0)) == 3
 
 
 @pytest.mark.parametrize(
@@ -207,7 +327,7 @@ def test_errors_name_the_column(to):
     for n_rows, n_columns in ((0, 2), (1, 2), (9, 0)):
         with pytest.raises(ValueError, match=rf"got {n_rows} sample\(s\) and {n_columns} feature"):
             encoder().fit(np.zeros((n_rows, n_columns)))
-    with pytest.raises(ValueError, match="Complex data not supported: column 'x0'"):
+    with pytest.raises(ValueError, match=r"column 'x0' had numbers.*Complex data not supported"):
         encoder().fit(np.arange(3)[:, None] * 1j)
     with pytest.raises(TypeError, match="toarray"):
         encoder().fit(csr_array(np.eye(3)))
@@ -215,12 +335,18 @@ def test_errors_name_the_column(to):
         encoder().fit(polars.DataFrame({"a": range(3)}).lazy())
     with pytest.raises(ValueError, match="'age' 2 times"):
         encoder().fit(pd.DataFrame(np.eye(3), columns=["age", "town", "age"]))
+    with pytest.raises(ValueError, match=r"distinct names, got \['nan'\]"):
+        encoder().fit(pd.DataFrame(np.eye(2), columns=[None, np.nan]))
+    with pytest.raises(TypeError, match=r"got a dict; use pandas\.DataFrame"):
+        encoder().fit(X)
+    with pytest.raises(ValueError, match="at least one row to predict"):
+        columns.transform(to(X)[:0])
 
 
 def test_a_duration_that_comes_as_a_number_is_named():
     X = pd.DataFrame({"since": pd.to_timedelta(np.arange(9), unit="D"), "n": range(9)})
     columns = encoder().fit(X)
-    with pytest.raises(ValueError, match=r"'since' .*timedelta.* in fit, int64 now"):
+    with pytest.raises(ValueError, match=r"'since' had durations in fit, .* numbers, of type int64"):
         columns.transform(X.assign(since=range(9)))
 
 
@@ -355,10 +481,6 @@ def sizes_of(model):
     networks = [*kinds["plain"].estimators_, *kinds["ramps"][-1].estimators_]
     settings = {(network.batch_size, network.max_iter) for network in networks}
     return settings, len(networks)
-
-
-LINEAR = {"hidden_layer_sizes": ()}
-"""Networks without a hidden layer, whose programs are compiled soonest."""
 
 
 def test_the_number_of_rows_decides_what_nobody_has_set(table):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from skdense.core.host.stack import stack_shape
 from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
 
@@ -21,7 +22,6 @@ from skdense import LowLevelMLPClassifier
 from skdense.core.formulas.initializers import initial_parameters
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.orders import Orders
-from skdense.core.host.stack import stack_shape
 from skdense.core.host.training import train
 from skdense.core.machine import shapes
 from skdense.core.machine.compiling import n_compiled

@@ -89,6 +89,7 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         y = self._check_y(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        sample_weight = self._weigh(y, sample_weight)
         given = {"sample_weight": sample_weight, "groups": groups}
         given = {name: value for name, value in given.items() if value is not None}
         chosen = self._chosen(y)
@@ -108,6 +109,10 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if self.verbose:
             weights = ", ".join(f"{w:.3g} {name}" for w, name in zip(self.weights_, names))
             print(f"Blend of {weights}: {summary(self)}")
+
+    def _weigh(self, y, sample_weight):
+        """The weights of the samples, None if all are one."""
+        return sample_weight
 
     def _chosen(self, y):
         """The names and models to fit. A subclass may let the data decide."""

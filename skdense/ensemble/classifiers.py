@@ -4,11 +4,14 @@ import numpy as np
 from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.blocks import predicted
+from skdense.ensemble.conversion import converted
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import last_of
 from skdense.ensemble.folds import mean_by_row, n_counted
@@ -200,6 +203,9 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
         self.oof_score_ = accuracy_score(y[seen], predicted, sample_weight=weight[seen])
 
+    def _converted(self, model):
+        return converted(model, self.temperature_)
+
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a further temperature."""
         self.temperature_ *= temperature
@@ -219,6 +225,12 @@ class BlendClassifier(_Classifier, BaseBlend):
         The models and their names. Each is a :class:`CrossFitClassifier` or another blend, or a
         Pipeline that ends in one. Their folds may differ.
         "drop" instead of a model leaves it out.
+
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the weight of each class's samples, as if it were part of `sample_weight`: for the
+        models, their temperatures and scores, and the weights of the models. "balanced" gives all
+        classes the same sum of weights. A `class_weight` of the models themselves would only change
+        how they are trained.
 
     verbose : bool or int, default=False
         Whether to print the out-of-fold accuracy of each model as it is fitted, and the weights and the
@@ -289,9 +301,28 @@ class BlendClassifier(_Classifier, BaseBlend):
     """
 
     _cross_fit = CrossFitClassifier
+    _parameter_constraints = BaseBlend._parameter_constraints | {
+        "class_weight": [dict, StrOptions({"balanced"}), None]
+    }
+
+    def __init__(self, estimators, *, class_weight=None, verbose=False):
+        super().__init__(estimators, verbose=verbose)
+        self.class_weight = class_weight
 
     def _predict_proba(self, X):
         return self._mean(model.predict_proba(X) for model in self._models())
+
+    def _weigh(self, y, sample_weight):
+        if self.class_weight is None:
+            return sample_weight
+        weights = np.ones(len(y)) if sample_weight is None else sample_weight.astype(float)
+        counted = weights > 0  # a class whose samples have no weight cannot be balanced
+        classes, label = np.unique(y[counted], return_inverse=True)
+        factors = compute_class_weight(
+            self.class_weight, classes=classes, y=y[counted], sample_weight=weights[counted]
+        )
+        weights[counted] *= factors[label]
+        return weights
 
     def _learn_out_of_fold(self, y, sample_weight):
         outputs = np.array([last_of(model).oof_probabilities_ for model in self.estimators_])

@@ -22,7 +22,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blocks import predicted
-from skdense.ensemble.conversion import converted, voting
+from skdense.ensemble.conversion import voting
 from skdense.ensemble.folds import check_table, fit_folds, score_name
 from skdense.ensemble.progress import FitTask
 from skdense.fit.fitting import unchanged_on_error
@@ -36,7 +36,7 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What both ensembles share: folds, and models that are fitted together.
 
     A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
-    `_check_estimator`, `_check_y` and `_learn_out_of_fold`.
+    `_check_estimator`, `_check_y`, `_converted` and `_learn_out_of_fold`.
     """
 
     _parameter_constraints = {
@@ -168,9 +168,10 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def to_sklearn(self):
         """Convert to the VotingClassifier or VotingRegressor that is the same ensemble.
 
-        Networks become scikit-learn's; other members are copied. A classifier's temperature divides the
-        output layers of networks and the leaves of boosted trees. The predictions are the same up to
-        rounding, and need neither this package nor TensorFlow.
+        Networks become scikit-learn's; other members are copied. Output layers of networks, and leaves
+        of boosted trees, are divided by a classifier's temperature, and get the scale of a regressor's
+        scaled y. The predictions are the same up to rounding, and need neither this package nor
+        TensorFlow.
 
         Returns
         -------
@@ -181,13 +182,11 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If scikit-learn's networks cannot represent one of the members, if a regressor predicts
-            several numbers for each sample, or if the members of a classifier can take no temperature:
-            networks and a HistGradientBoostingClassifier can.
+            several numbers for each sample, or if members can take neither temperature nor scale:
+            networks and scikit-learn's HistGradientBoosting can.
         """
         check_is_fitted(self)
-        temperature = getattr(self, "temperature_", 1)
-        members = enumerate(self.estimators_)
-        return voting(self, {f"fold {i}": converted(model, temperature) for i, model in members})
+        return voting(self, {f"fold {i}": self._converted(m) for i, m in enumerate(self.estimators_)})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

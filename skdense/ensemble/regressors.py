@@ -5,9 +5,9 @@ from sklearn.base import RegressorMixin, is_regressor
 from sklearn.metrics import mean_poisson_deviance, r2_score
 from sklearn.model_selection import GroupKFold, KFold
 
-from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.blocks import predicted
+from skdense.ensemble.conversion import converted
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import out_of_fold
 from skdense.ensemble.folds import mean_by_row
@@ -100,9 +100,9 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
         Whether to print a line for each member as it is fitted, and the out-of-fold R2.
 
     scale_y : bool, default=False
-        Whether networks are trained on a scaled y, and their output layers are rescaled afterwards, so
-        that they predict y as it is. y gets mean 0 and variance 1, or mean 1 with ``loss="poisson"``,
-        which cannot be shifted. The networks' losses and curves are those of the scaled y.
+        Whether the members are trained on a scaled y, so that results do not depend on its unit. y gets
+        mean 0 and variance 1, or mean 1 with ``loss="poisson"`` or ``loss="gamma"``, which cannot be
+        shifted. The members predict the scaled y, and the ensemble predicts y.
 
     Attributes
     ----------
@@ -111,6 +111,9 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
 
     n_estimators_ : int
         The number of members.
+
+    center_, scale_ : float, or ndarrays of shape (n_outputs,)
+        With `scale_y`, members are trained on ``(y - center_) / scale_``; otherwise they are 0 and 1.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         The prediction of each sample by the member that held it out; their mean if several did, NaN if
@@ -154,31 +157,36 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
         def mean(X):
             return np.mean([model.predict(X) for model in self.estimators_], axis=0)
 
-        return predicted(mean, X, self.estimators_)
+        return self._unscaled(predicted(mean, X, self.estimators_))
+
+    def _unscaled(self, predictions):
+        """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
+        if not self.scale_y:
+            return predictions
+        return predictions * np.float64(self.scale_) + self.center_
 
     def _check_estimator(self):
         if not is_regressor(self.estimator):
             raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
-        if self.scale_y and not isinstance(self.estimator, BaseLowLevelMLP):
-            raise TypeError(
-                f"scale_y=True takes a LowLevelMLPRegressor, got {self.estimator!r}; put it into a "
-                "TransformedTargetRegressor"
-            )
 
     def _fit_folds(self, models, X, y, sample_weight, folds, report):
-        if not self.scale_y:
-            return super()._fit_folds(models, X, y, sample_weight, folds, report)
-        center, scale = scale_of(self.estimator, y, sample_weight)
-        models = super()._fit_folds(models, X, (y - center) / scale, sample_weight, folds, report)
-        for network in models:
-            give_scale(network, center, scale)
-        return models
+        self.center_, self.scale_ = 0.0, 1.0
+        if self.scale_y:
+            self.center_, self.scale_ = scale_of(self.estimator, y, sample_weight)
+            y = (y - self.center_) / self.scale_
+        return super()._fit_folds(models, X, y, sample_weight, folds, report)
 
     def _learn_out_of_fold(self, X, y, sample_weight, held_out):
         rows, outputs = self._held_out(lambda model, X: model.predict(X), X, held_out)
-        self.oof_prediction_, seen = mean_by_row(rows, outputs, len(y))
+        self.oof_prediction_, seen = mean_by_row(rows, self._unscaled(outputs), len(y))
         weight = None if sample_weight is None else sample_weight[seen]
         self._judge(y[seen], self.oof_prediction_[seen], weight)
+
+    def _converted(self, model):
+        model = converted(model)
+        if self.scale_y:
+            give_scale(model, self.center_, self.scale_)
+        return model
 
 
 class BlendRegressor(_Regressor, BaseBlend):

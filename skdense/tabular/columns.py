@@ -1,15 +1,16 @@
 """Tables with columns of any type as arrays of numbers."""
 
 import re
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
-from skrub import selectors
 
 from skdense.fit.callers import warn_at_caller
+from skdense.tabular.kinds import kind_of, of_polars, written_as
 
 __all__ = ["TableEncoder"]
 
@@ -98,22 +99,27 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """
         _check_type(X)
         validate_data(self, X, skip_check_array=True)
-        table = _as_data_frame(X)
-        _check_shape(table)
-        self._names, self._is_pandas = list(table.columns), isinstance(table, pd.DataFrame)
-        self.numbers_ = (selectors.numeric() | selectors.boolean()).expand(table)
-        self._shifts = [_median(_as_float(table, name)) for name in self.numbers_]
-        parts, names, sources = [self._shifted(table)], list(self.numbers_), list(self.numbers_)
-        numbers = set(self.numbers_)
-        self._other_dtypes = {name: table[name].dtype for name in self._names if name not in numbers}
-        self._fractional = {name for name in self._other_dtypes if _has_fractions(table[name])}
+        self._names = _names_of(X)
+        columns = _columns_of(X, self._names)
+        if len(X) < 2 or not columns:
+            raise ValueError(
+                "X must have at least two rows and one column to learn from, got "
+                f"{len(X)} sample(s) and {len(columns)} feature(s)"
+            )
+        self._kinds = {name: kind_of(column) for name, column in columns.items()}
+        self.numbers_ = [name for name, kind in self._kinds.items() if kind == "numbers"]
+        self._shifts = [_median(self._written(columns, name)) for name in self.numbers_]
+        parts, names, sources = [self._shifted(columns)], list(self.numbers_), list(self.numbers_)
         self.vectorizer_ = None
-        if self._other_dtypes:
+        if len(self.numbers_) < len(columns):
             self.vectorizer_ = clone(self.vectorizer)
-            parts.append(self.vectorizer_.fit_transform(self._others(table), y))
+            parts.append(self.vectorizer_.fit_transform(self._others(columns), y))
             names += self.vectorizer_.all_outputs_
             sources += map(self.vectorizer_.output_to_input_.get, self.vectorizer_.all_outputs_)
-            _warn_of_ids(table, self.vectorizer_.kind_to_columns_["high_cardinality"])
+            for name in self.vectorizer_.kind_to_columns_["datetime"]:
+                if self._kinds[name] == "strings":
+                    self._kinds[name] = "strings of dates"
+            _warn_of_ids(columns, self.vectorizer_.kind_to_columns_["high_cardinality"])
         written = _side_by_side(parts)
 
         # The columns that are written for a date are missing together, so the first one is enough.
@@ -153,12 +159,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         _check_type(X)
         validate_data(self, X, skip_check_array=True, reset=False)
-        table = _as_data_frame(X, self._names)
-        parts = [self._shifted(table)]
+        columns = _columns_of(X, self._names)
+        if len(X) < 1:
+            raise ValueError("X must have at least one row to predict, got 0 samples")
+        parts = [self._shifted(columns)]
         if self.vectorizer_ is not None:
-            if isinstance(table, pd.DataFrame) != self._is_pandas:
-                table = _in_other_library(table[list(self._other_dtypes)])
-            parts.append(self._vectorized(table))
+            parts.append(self.vectorizer_.transform(self._others(columns)))
         return self._without_constants(self._with_missing(_side_by_side(parts)))
 
     def get_feature_names_out(self, input_features=None):
@@ -177,38 +183,29 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self._names_out
 
-    def _shifted(self, table):
-        """The columns of numbers, minus their medians in `fit`."""
-        written = np.empty((len(table), len(self.numbers_)), np.float32)
-        for column, (name, shift) in enumerate(zip(self.numbers_, self._shifts)):
-            written[:, column] = _as_float(table, name) - shift
-        return written
-
-    def _vectorized(self, table):
-        """What the vectorizer writes for columns that are no numbers."""
+    def _written(self, columns, name):
+        """The values of a column as those in `fit` were written."""
+        kind = self._kinds[name]
         try:
-            return self.vectorizer_.transform(self._others(table))
-        except Exception as error:  # polars has types of its own
-            changed = [
-                f"{name!r} ({dtype} in fit, {table[name].dtype} now)"
-                for name, dtype in self._other_dtypes.items()
-                if table[name].dtype != dtype
-            ]
+            return written_as(kind, columns[name])
+        except Exception as error:  # pandas has types of its own
             raise ValueError(
-                f"columns cannot be written as in fit: {error}; columns of changed types: {changed}"
+                f"column {name!r} had {kind} in fit, but not all of its values can be read as {kind}: "
+                f"{error}"
             ) from error
 
-    def _others(self, table):
-        """The columns that are no numbers, as the vectorizer gets them.
+    def _shifted(self, columns):
+        """The columns of numbers, minus their medians in `fit`."""
+        n_rows = len(next(iter(columns.values())))
+        written = np.empty((n_rows, len(self.numbers_)), np.float32)
+        for column, (name, shift) in enumerate(zip(self.numbers_, self._shifts)):
+            written[:, column] = self._written(columns, name) - shift
+        return written
 
-        It writes categories as strings, but 1 and 1.0 are the same category: a missing value makes
-        floats of ints. A column that is missing altogether has the dtype that it had in fit.
-        """
-        make, one = type(table), _of_polars
-        if isinstance(table, pd.DataFrame):
-            make, one = pd.DataFrame, _of_pandas
-        items = self._other_dtypes.items()
-        return make({name: one(table[name], dtype, name in self._fractional) for name, dtype in items})
+    def _others(self, columns):
+        """The columns that are no numbers, as the vectorizer gets them."""
+        others = [name for name, kind in self._kinds.items() if kind != "numbers"]
+        return pd.DataFrame({name: self._written(columns, name) for name in others})
 
     def _with_missing(self, written):
         if not self._nullable:
@@ -225,88 +222,36 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
 
 def _check_type(X):
+    if isinstance(X, dict):
+        raise TypeError("X must be a DataFrame or a dense array, got a dict; use pandas.DataFrame(X)")
     if issparse(X):
         raise TypeError("X must be a DataFrame or a dense array, got a sparse X; use X.toarray()")
     if hasattr(type(X), "collect"):
         raise TypeError("X must be a DataFrame or a dense array, got a LazyFrame; use X.collect()")
 
 
-def _as_data_frame(X, names=None):
-    """X as a DataFrame whose columns have strings as names; one of polars stays one of polars."""
+def _names_of(X):
+    """The names of the columns as strings; those of an array are x0, x1 and so on."""
     if not hasattr(X, "columns"):
         if np.ndim(X) != 2:
             raise ValueError(f"X must have two dimensions, rows and columns, got {np.ndim(X)}")
-        X = pd.DataFrame(X).rename(columns="x{}".format)
-    names = list(map(str, X.columns)) if names is None else names
-    return X.set_axis(names, axis=1) if isinstance(X, pd.DataFrame) else X
+        return [f"x{i}" for i in range(np.shape(X)[1])]
+    names = list(map(str, X.columns))
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(f"columns of X must have distinct names, got {repeated} more than once")
+    return names
 
 
-def _check_shape(table):
-    n_rows, n_columns = table.shape
-    if n_rows < 2 or n_columns < 1:
-        raise ValueError(
-            f"X must have at least two rows and one column to learn from, got {n_rows} sample(s) and "
-            f"{n_columns} feature(s)"
-        )
-
-
-def _in_other_library(table):
-    """A DataFrame of pandas as one of polars, or the other way round."""
-    if not isinstance(table, pd.DataFrame):
-        return pd.DataFrame({name: table[name].to_list() for name in table.columns})
-    from polars import DataFrame
-
-    known = table.astype(object).where(table.notna(), None)
-    return DataFrame({name: known[name].tolist() for name in table.columns}, strict=False)
-
-
-def _has_fractions(column):
-    """Whether a column in fit has a category such as 2.5 or "1.0", so that 1 is to be written 1.0."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.cat.categories
-    elif isinstance(column, pd.Series):
-        column = column if column.dtype.kind == "O" else []
-    for x in column:
-        if isinstance(x, float | np.floating) and not (x != x or _is_whole(x)):
-            return True
-        if isinstance(x, str) and x.endswith(".0") and x[:-2].lstrip("-").isdecimal():
-            return True
-    return False
-
-
-def _of_pandas(column, dtype, is_fractional):
-    if column.isna().all():
-        return pd.Series([None] * len(column), index=column.index, dtype=dtype)
-    is_category = isinstance(column.dtype, pd.CategoricalDtype)
-    values = column.cat.categories if is_category else column.dropna()
-    if is_fractional and values.dtype.kind in "iu":
-        to = "Float64"
-    elif not is_fractional and values.dtype.kind == "f" and all(map(_is_whole, values)):
-        to = "Int64"
+def _columns_of(X, names):
+    """The columns as Series of pandas, by their names."""
+    if not hasattr(X, "columns"):
+        X = pd.DataFrame(X)
+    if isinstance(X, pd.DataFrame):
+        columns = [column for _, column in X.items()]
     else:
-        return column
-    if is_category:
-        return column.cat.rename_categories(values.astype(to.lower()))
-    return column.astype(to)
-
-
-def _of_polars(column, dtype, is_fractional):
-    from polars import Float64, Int64, Series
-
-    if column.dtype.is_float():
-        column = column.fill_nan(None)
-    if column.null_count() == len(column):
-        return Series(column.name, [None] * len(column), dtype)
-    if is_fractional and column.dtype.is_integer():
-        return column.cast(Float64)
-    if not is_fractional and column.dtype.is_float() and all(map(_is_whole, column.drop_nulls())):
-        return column.cast(Int64)
-    return column
-
-
-def _is_whole(x):
-    """Whether a float is a whole number, and not so large that others round to it."""
-    return x % 1 == 0 and abs(x) < 2**53
+        columns = map(of_polars, X.get_columns())
+    return dict(zip(names, columns, strict=True))
 
 
 def _distinct(names):
@@ -317,18 +262,6 @@ def _distinct(names):
             name += "_"
         distinct[name] = None
     return list(distinct)
-
-
-def _as_float(table, name):
-    """A column of numbers as an array of float64."""
-    if np.iscomplexobj(table[name]):
-        raise ValueError(f"Complex data not supported: column {name!r} has dtype {table[name].dtype}")
-    try:
-        return np.asarray(table[name], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"column {name!r} had numbers in fit, but has other values now: {error}"
-        ) from None
 
 
 def _median(column):
@@ -343,9 +276,9 @@ def _side_by_side(parts):
     return np.hstack([first, *others]) if others else first
 
 
-def _warn_of_ids(table, names):
+def _warn_of_ids(columns, names):
     """Warn of columns that may only number the rows."""
-    ids = [name for name in names if _are_ids([x for x in table[name] if isinstance(x, str)])]
+    ids = [name for name in names if _are_ids([x for x in columns[name] if isinstance(x, str)])]
     if ids:
         warn_at_caller(
             f"columns look like IDs, as nearly all their strings are distinct: {ids}. They are used; "

@@ -1,6 +1,7 @@
 """make_tabular_classifier and make_tabular_regressor: Pipelines with a default for tables."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -46,7 +47,7 @@ _RARE = 5
 """The fewest samples of a category that has a column of its own."""
 
 
-def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **network):
+def make_tabular_classifier(random_state=None, *, cv=None, class_weight=None, verbose=False, **network):
     """Make a classifier for tables with columns of any type, with or without missing values.
 
     It takes a DataFrame of pandas or polars, or an array, as it is, without any settings. The result is
@@ -76,6 +77,10 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
     cv : int, cross-validation generator, iterable or None, default=None
         The folds, for each of which a member of each kind is fitted. None takes 8, or 4 from 10,000
         rows on.
+
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the weight of each class's samples, for the members, their temperatures and the
+        weights of their kinds. "balanced" gives all classes the same sum of weights.
 
     verbose : bool or int, default=False
         Whether to print a line for each member as it is fitted, and one with the out-of-fold accuracy
@@ -118,15 +123,16 @@ def make_tabular_classifier(random_state=None, *, cv=None, verbose=False, **netw
     member = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
     networks = TableCrossFitClassifier(member, **given)
     trees = TableCrossFitClassifier(HistGradientBoostingClassifier(early_stopping=True), **given)
-    return _pipeline(TableBlendClassifier, networks, trees)
+    return _pipeline(partial(TableBlendClassifier, class_weight=class_weight), networks, trees)
 
 
 def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **network):
     """Make a regressor for tables with columns of any type, with or without missing values.
 
-    Its steps are those of :func:`make_tabular_classifier`, with networks and trees for regression. The
-    networks are trained on a target that is scaled as their loss allows. There are no trees with
-    ``loss="huber"``, for several numbers to predict for each sample, and from 100,000 rows on.
+    Its steps are those of :func:`make_tabular_classifier`, with networks and trees for regression. All
+    are trained on a target that is scaled as the loss allows, so that its unit does not matter. There
+    are no trees with ``loss="huber"``, for several numbers to predict for each sample, and from 100,000
+    rows on.
 
     Parameters
     ----------
@@ -177,7 +183,7 @@ def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **netwo
     if member.loss in _LOSSES_OF_TREES:
         quantile = member.quantile if member.loss == "quantile" else None
         trees = HistGradientBoostingRegressor(member.loss, quantile=quantile, early_stopping=True)
-        trees = TableCrossFitRegressor(trees, **given)
+        trees = TableCrossFitRegressor(trees, **given, scale_y=True)
     return _pipeline(TableBlendRegressor, networks, trees)
 
 
