@@ -172,7 +172,9 @@ def test_adamw_takes_the_schedules_of_sgd():
 # --- dropout -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seed", "step", "rates"), [(3, 0, [0.5, 0]), (2**31 - 1, 700_000, [0.9, 0.25])])
+@pytest.mark.parametrize(
+    ("seed", "step", "rates"), [(3, 0, [0.5, 0]), (2**31 - 1, 700_000, [0.9, 0.25])]
+)
 def test_the_masks_are_those_of_numpy_and_what_is_kept_is_scaled(seed, step, rates):
     values = np.random.default_rng(0).normal(size=(40, 30))
 
