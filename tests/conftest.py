@@ -1,11 +1,13 @@
 """Settings of the whole suite: hypothesis draws the same examples in every run, and Ctrl-C works."""
 
+import itertools
 import signal
+import threading
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from helpers import press_ctrl_c
+from helpers import TIME_LIMIT, press_ctrl_c
 from skdense.core.machine import costs
 
 settings.register_profile(
@@ -78,6 +80,41 @@ def ctrl_c_at_call(monkeypatch):
         return results
 
     return at_call
+
+
+@pytest.fixture
+def ctrl_c_during_call(monkeypatch):
+    """Press Ctrl-C in the n-th call of the programs that a module compiles, which does not go on.
+
+    The function returns one that lets the call go on, and waits for the end of its thread.
+    """
+    over = threading.Event()
+
+    def during_call(n, module):
+        compiled, n_calls = module.compiled, itertools.count(1)
+
+        def waiting(*key):
+            program = compiled(*key)
+
+            def run(*arguments):
+                if next(n_calls) == n:
+                    press_ctrl_c()
+                    over.wait(TIME_LIMIT)
+                return program(*arguments)
+
+            return run
+
+        monkeypatch.setattr(module, "compiled", waiting)
+        return go_on
+
+    def go_on():
+        over.set()
+        for thread in threading.enumerate():
+            if thread.name == "skdense":
+                thread.join(TIME_LIMIT)
+
+    yield during_call
+    go_on()
 
 
 @pytest.fixture
