@@ -1,12 +1,14 @@
 """Settings of the whole suite: hypothesis draws the same examples in every run, and Ctrl-C works."""
 
+import itertools
 import signal
+import threading
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from helpers import press_ctrl_c
-from skdense.core.machine import costs as shapes
+from helpers import TIME_LIMIT, press_ctrl_c
+from skdense.core.machine import costs
 
 settings.register_profile(
     "skdense",
@@ -57,19 +59,17 @@ def _ctrl_c_interrupts():
 def ctrl_c_at_call(monkeypatch):
     """Let Ctrl-C come instead of the n-th call of the programs that a module compiles.
 
-    If it is held back, it comes with the call. The function returns the list of the calls' results.
+    The function returns the list of the calls' results.
     """
 
-    def at_call(n, module, held=False):
+    def at_call(n, module):
         compiled, results = module.compiled, []
 
         def interrupted(*key):
             program = compiled(*key)
 
             def run(*arguments):
-                if len(results) == n - 1 and held:
-                    press_ctrl_c()
-                elif len(results) == n - 1:
+                if len(results) == n - 1:
                     raise KeyboardInterrupt
                 results.append(program(*arguments))
                 return results[-1]
@@ -83,15 +83,53 @@ def ctrl_c_at_call(monkeypatch):
 
 
 @pytest.fixture
+def ctrl_c_during_call(monkeypatch):
+    """Press Ctrl-C in the n-th call of the programs that a module compiles, which does not go on.
+
+    The function returns one that lets the call go on, and waits for the end of its thread.
+    """
+    over = threading.Event()
+
+    def during_call(n, module):
+        compiled, n_calls = module.compiled, itertools.count(1)
+
+        def waiting(*key):
+            program = compiled(*key)
+
+            def run(*arguments):
+                if next(n_calls) == n:
+                    press_ctrl_c()
+                    over.wait(TIME_LIMIT)
+                return program(*arguments)
+
+            return run
+
+        monkeypatch.setattr(module, "compiled", waiting)
+        return go_on
+
+    def go_on():
+        over.set()
+        for thread in threading.enumerate():
+            if thread.name == "skdense":
+                thread.join(TIME_LIMIT)
+
+    yield during_call
+    go_on()
+
+
+@pytest.fixture
 def coarse_buckets(monkeypatch):
     """Pad all sizes to a few, so that fits to data of many shapes share compiled programs.
 
     Other tests show, with the usual sizes, that padding changes no model.
     """
-    bucket, sizes = shapes.bucket, (64, 104, 208)
-    monkeypatch.setattr(
-        shapes, "bucket", lambda size: next((each for each in sizes if each >= size), bucket(size))
-    )
+    from skdense.core.host import planning  # imports TensorFlow
+
+    bucket, sizes = costs.bucket, (64, 104, 208)
+    for module in (costs, planning):
+        monkeypatch.setattr(
+            module, "bucket", lambda size: next((s for s in sizes if s >= size), bucket(size))
+        )
 
 
 @pytest.fixture
@@ -106,16 +144,16 @@ def limit_calls(monkeypatch):
 @pytest.fixture
 def ctrl_c(monkeypatch, limit_calls):
     """Press Ctrl-C when the first call of the program has ended; the list of the calls made."""
-    from skdense.core.host.stack import Stack  # imports TensorFlow
+    from skdense.core.host.run import Run  # imports TensorFlow
 
-    advance, calls = Stack.advance, []
+    after, calls = Run.after, []
 
-    def advance_and_press(self, drawn):
-        news = advance(self, drawn)
-        calls.append(drawn)
+    def after_and_press(self, chunk):
+        reached = after(self, chunk)
+        calls.append(chunk)
         if len(calls) == 1:
             press_ctrl_c()
-        return news
+        return reached
 
-    monkeypatch.setattr(Stack, "advance", advance_and_press)
+    monkeypatch.setattr(Run, "after", after_and_press)
     return calls

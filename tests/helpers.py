@@ -71,11 +71,12 @@ def pairwise_cover(factors, program_of, programs):
         yield dict(zip(factors, row))
 
 
-def train_group(spec, networks, observe=None, each_epoch=False, n_stacks=1):
-    """Train networks of one spec; return whether Ctrl-C ended it."""
-    from skdense.core.host.training import train  # imports TensorFlow
+def train_alone(spec, network, **arguments):
+    """Train a network in its own program; return whether Ctrl-C ended it."""
+    from skdense.core.host.planning import lone_group  # imports TensorFlow
+    from skdense.core.host.training import train
 
-    return train([(spec, networks)], n_stacks, observe=observe, each_epoch=each_epoch)
+    return train([lone_group(spec, network)], **arguments)
 
 
 # --- comparisons -------------------------------------------------------------------------------------

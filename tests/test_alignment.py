@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from skdense import LowLevelMLPClassifier
 from skdense.core.host import tables
-from skdense.core.machine import runtime, shapes
+from skdense.core.machine import costs, runtime
 from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy, aligned_zeros
 from skdense.core.machine.runtime import tf
 
@@ -62,7 +62,7 @@ def test_a_fit_does_not_depend_on_where_x_lies(solver):
 
 @pytest.fixture
 def x_is_large(monkeypatch):
-    monkeypatch.setattr(shapes, "LARGE_BYTES", 2**14)
+    monkeypatch.setattr(costs, "LARGE_BYTES", 2**14)
     for module in (tables, runtime):
         monkeypatch.setattr(module, "COPIED_BYTES", 2**13)
 

@@ -8,7 +8,7 @@ from sklearn.datasets import load_iris
 
 from helpers import TIME_LIMIT, running_python
 from skdense import LowLevelMLPClassifier
-from skdense.core.host import lbfgs, stack
+from skdense.core.host import lbfgs, run
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.runtime import tf
 
@@ -69,7 +69,7 @@ def test_a_fit_is_that_of_functions_called_as_usual(solver, monkeypatch):
         *load_iris(return_X_y=True),
     )
     ours = [array.copy() for array in fit().coefs_]
-    for module in (stack, lbfgs):
+    for module in (run, lbfgs):
         monkeypatch.setattr(module, "compiled", called_as_usual)
 
     for kernel, usual in zip(ours, fit().coefs_, strict=True):

@@ -19,7 +19,6 @@ FLOORS = [
     ["skdense.classifier", "skdense.regressor"],
     ["skdense.base"],
     ["skdense.conversion"],
-    ["skdense.together"],
     ["skdense.fit"],
     ["skdense.core.host"],
     ["skdense.core.program"],
@@ -34,6 +33,13 @@ ROOT = Path(skdense.__file__).parent
 PICTURE = Path(__file__).parents[1] / "docs/_static/house.svg"
 
 
+class WithoutTypes(ast.NodeTransformer):
+    """Removes what is for type checkers alone."""
+
+    def visit_If(self, node):
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
 def imports():
     """The modules of skdense that each of its modules imports, lazily or not."""
     paths = {
@@ -44,7 +50,7 @@ def imports():
     found = {}
     for module, path in modules.items():
         names = set()
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in ast.walk(WithoutTypes().visit(ast.parse(path.read_text("utf-8")))):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):

@@ -12,7 +12,7 @@ from sklearn.neural_network import MLPClassifier
 
 from skdense import LowLevelMLPClassifier
 from skdense.core.host import tables
-from skdense.core.machine import shapes
+from skdense.core.machine import costs
 from skdense.core.machine.compiling import n_compiled
 from skdense.core.machine.runtime import tf
 from skdense.core.network import Data
@@ -47,7 +47,7 @@ def test_partial_fit_of_large_chunks_of_nearby_sizes_is_one_program(chunk):
 
     for n_rows in (5351, 5600):
         X = chunk(n_rows)
-        assert shapes.is_large(X)
+        assert costs.is_large(X)
         y = np.arange(n_rows) % 3 == 0
         for either in (model, reference):
             either.partial_fit(X, y, classes=[False, True])
@@ -64,16 +64,16 @@ def zeros(n_rows, n_features):
 
 @given(n_features=st.integers(1, 10**7), copies=st.floats(9.1, 1000), more=st.floats(0, 1))
 def test_all_of_a_large_x_is_in_place_but_for_a_bounded_number_of_bytes(n_features, copies, more):
-    n_rows = int(copies * shapes.COPIED_BYTES / (8 * n_features)) + 5
+    n_rows = int(copies * costs.COPIED_BYTES / (8 * n_features)) + 5
 
-    def shape_of(n_rows):
-        data = Data(zeros(n_rows, n_features), np.zeros((1, 1)))
-        return tables.table_shape([data], (n_features, 1))
+    def lengths_of(n_rows):
+        data = Data(zeros(n_rows, n_features), zeros(n_rows, 1))
+        return tables.table_shape([data], n_features).lengths
 
-    in_place, n_last = shape_of(n_rows).lengths
+    in_place, n_last = lengths_of(n_rows)
     assert in_place <= n_rows < in_place + n_last
-    assert n_last == 1 or n_last * n_features * 8 <= shapes.COPIED_BYTES
-    assert shape_of(in_place + int(more * (n_last - 1))) == shape_of(n_rows)
+    assert n_last == 1 or n_last * n_features * 8 <= costs.COPIED_BYTES
+    assert lengths_of(in_place + int(more * (n_last - 1))) == (in_place, n_last)
 
 
 # --- the same models ---------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def test_all_of_a_large_x_is_in_place_but_for_a_bounded_number_of_bytes(n_featur
 
 @pytest.fixture
 def everything_is_large(monkeypatch):
-    monkeypatch.setattr(shapes, "LARGE_BYTES", 2**9)
+    monkeypatch.setattr(costs, "LARGE_BYTES", 2**9)
     monkeypatch.setattr(tables, "COPIED_BYTES", 2**7)
 
 
@@ -129,7 +129,7 @@ def test_a_large_sparse_x_is_minimized_as_by_mlp_classifier(problem):
 )  # fmt: skip
 def test_two_arrays_give_what_one_array_gives(n, n_first, sizes, seed):
     rng = np.random.default_rng(seed)
-    array, indices = rng.normal(size=(n, *sizes)), rng.integers(n, size=(2, 5), dtype=np.int32)
+    array, indices = rng.normal(size=(n, *sizes)), rng.integers(n, size=5, dtype=np.int32)
     cut = tables._cut(array, (min(n_first, n), 20), sizes)
 
     taken = minibatches._take(tuple(map(tf.constant, cut)), indices)
@@ -144,11 +144,10 @@ def test_entries_near_the_limit_of_int32_are_counted(left, row_entries, seed):
     starts = n_entries - np.cumsum([0, *lengths])[::-1]
     shape = minibatches.TableShape((n_entries,), 8, 8, 1, n_starts=7, row_entries=row_entries)
 
-    rows = tf.range(6)[None, :]
-    entries, present = minibatches._entries(tf.constant(starts, shape.index_dtype), rows, shape)
+    entries, present = minibatches._entries(tf.constant(starts, shape.index_dtype), tf.range(6), shape)
 
     assert np.min(entries) >= 0
     assert np.max(entries) < n_entries
     expected = [range(start, stop) for start, stop in pairwise(starts)]
-    for row, its, is_there in zip(expected, np.asarray(entries)[0], np.asarray(present)[0]):
+    for row, its, is_there in zip(expected, np.asarray(entries), np.asarray(present)):
         assert its[is_there].tolist() == [*row]

@@ -1,16 +1,29 @@
-"""Dense layers and activations: the same function serves arrays and tensors, one network and many."""
+"""Layers and activations: the same function serves arrays and tensors, and a new layer is a record."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 from math import exp
 
 import numpy as np
 import pytest
+from scipy.optimize import approx_fprime
 from scipy.special import expit, softmax
 from scipy.stats import norm
 
+from helpers import train_alone
 from skdense.core.formulas.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
-from skdense.core.formulas.layers import dense, forward
+from skdense.core.formulas.layers import (
+    Dense,
+    Parameter,
+    described,
+    forward,
+    hidden_and_output,
+    hidden_values,
+)
+from skdense.core.formulas.schedules import SCHEDULES
+from skdense.core.host import lbfgs
 from skdense.core.machine.runtime import tf
+from skdense.core.network import Data, Hyper, Network, Progress, Spec
 
 # The formulas, written out once more.
 FORMULAS = {
@@ -29,12 +42,10 @@ FORMULAS = {
 }
 
 
-def parameters_of(layer_sizes, rng, height=None):
-    """Random `(kernel, bias)` pairs of a network, or of a stack of `height` networks."""
-    stack = () if height is None else (height,)
-    bias_shape = () if height is None else (height, 1)
+def parameters_of(layer_sizes, rng):
+    """Random `(kernel, bias)` pairs of a network."""
     return [
-        (rng.normal(size=(*stack, fan_in, fan_out)), rng.normal(size=(*bias_shape, fan_out)))
+        (rng.normal(size=(fan_in, fan_out)), rng.normal(size=fan_out))
         for fan_in, fan_out in pairwise(layer_sizes)
     ]
 
@@ -82,7 +93,7 @@ def test_a_dense_layer_is_matmul_plus_bias_then_activation_and_leaves_its_inputs
     inputs, kernel, bias = rng.normal(size=(5, 3)), rng.normal(size=(3, 2)), rng.normal(size=2)
     before = [array.copy() for array in (inputs, kernel, bias)]
 
-    outputs = dense(inputs, kernel, bias, ACTIVATIONS["relu"].array)
+    outputs = Dense(2, "relu")(inputs, (kernel, bias))
 
     np.testing.assert_allclose(outputs, np.maximum(np.einsum("ni,io->no", inputs, kernel) + bias, 0))
     for array, copy in zip((inputs, kernel, bias), before):
@@ -101,24 +112,99 @@ def test_the_forward_pass_is_a_chain_of_layers_that_ends_in_logits(name, widths)
         if i < len(widths):
             expected = FORMULAS[name](expected)
 
-    of_array = forward(X, parameters, ACTIVATIONS[name].array)
+    layers = hidden_and_output(widths, name, 2)
+    of_array = forward(layers, parameters, X)
     tensors = [(tf.constant(kernel), tf.constant(bias)) for kernel, bias in parameters]
-    of_tensor = forward(tf.constant(X), tensors, ACTIVATIONS[name].tensor(tf))
+    of_tensor = forward(layers, tensors, tf.constant(X), tf)
 
     np.testing.assert_allclose(of_array, expected, rtol=1e-13)
     np.testing.assert_allclose(of_tensor, expected, rtol=1e-13)
+    hidden = [*hidden_values(hidden_and_output(widths, name, 2, dropout=True), parameters, X)]
+    assert [values.shape for values in hidden] == [(6, width) for width in widths]
+    if hidden:
+        np.testing.assert_allclose(hidden[-1] @ kernel + bias, expected, rtol=1e-13)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_a_stack_gives_each_network_what_it_gives_alone(name):
-    rng = np.random.default_rng(2)
-    X = rng.normal(size=(3, 6, 4))
-    parameters = parameters_of((4, 5, 2), rng, height=3)
+# --- a layer that this package does not have ---------------------------------------------------------
 
-    stacked = forward(X, parameters, ACTIVATIONS[name].array)
 
-    for k in range(3):
-        alone = [(kernel[k], bias[k, 0]) for kernel, bias in parameters]
-        np.testing.assert_allclose(
-            stacked[k], forward(X[k], alone, ACTIVATIONS[name].array), rtol=1e-13
-        )
+@dataclass(frozen=True)
+class Scale:
+    """Multiplies each input by a factor of its own."""
+
+    def parameters(self, n_inputs):
+        return (Parameter((n_inputs,), penalized=True),)
+
+    def n_outputs(self, n_inputs):
+        return n_inputs
+
+    def resized(self, size):
+        return self
+
+    def __call__(self, inputs, parameters, tf=None, drop=None):
+        return inputs * parameters[0]
+
+
+SPEC = Spec("numbers", "squared_error", "adam", "float64")
+
+
+def scaled_network():
+    """A network with layers of `Scale` before and between dense ones, on 50 rows in one minibatch."""
+    rng = np.random.default_rng(0)
+    first, last = parameters_of((3, 6, 1), rng)
+    hyper = dict.fromkeys(Hyper._fields, 0.0) | {
+        "alpha": 0.3, "learning_rate_init": 0.02, "schedule": SCHEDULES["constant"].number,
+        "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8, "patience": np.inf, "max_epochs": 60,
+        "n_samples": 50, "batch_size": 50, "n_validation": 50,
+    }  # fmt: skip
+    data = Data(rng.normal(size=(50, 3)), rng.normal(size=(50, 1)))
+    return Network(
+        layers=(Scale(), Dense(6, "tanh"), Scale(), Dense(1)),
+        parameters=[(rng.normal(size=3),), first, (rng.normal(size=6),), last],
+        hyper=Hyper(**hyper),
+        progress=Progress(hyper["learning_rate_init"]),
+        data=data,
+        validation=data,
+        random_state=np.random.RandomState(0),
+    )
+
+
+def loss_of(network):
+    """Half the mean squared error of what the network predicts, computed on arrays."""
+    errors = forward(network.layers, network.parameters, network.data.X) - network.data.targets
+    return (errors**2).mean() / 2
+
+
+def test_the_gradient_of_a_new_layer_is_the_slope_of_the_loss():
+    network = scaled_network()
+    objective = lbfgs._Objective(SPEC, network)
+    start = objective.vector[objective.own]
+
+    def penalized_loss(parameters):
+        objective.keep(parameters)
+        (outer,), (kernel, _), (inner,), (last, _) = network.parameters
+        squares = sum((array**2).sum() for array in (outer, kernel, inner, last))
+        return loss_of(network) + 0.3 / 2 * squares / 50
+
+    loss, gradient = objective(start)
+
+    assert len(start) == 3 + 6 * 3 + 6 + 6 + 6 + 1
+    np.testing.assert_allclose(loss, penalized_loss(start), rtol=1e-13)
+    np.testing.assert_allclose(
+        gradient, approx_fprime(start, penalized_loss, 1e-7), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_a_network_with_a_new_layer_is_trained_and_validated_as_any_other():
+    network = scaled_network()
+    before = [array for layer in network.parameters for array in layer]
+
+    train_alone(SPEC, network)
+
+    assert network.curves.loss[-1] < network.curves.loss[0] / 2
+    np.testing.assert_allclose(network.curves.validation_loss[-1], loss_of(network), rtol=1e-13)
+    after = [array for layer in network.parameters for array in layer]
+    assert all((a != b).all() for a, b in zip(after, before, strict=True))
+    assert [[array.shape for array in layer] for layer in network.slots[1]] == [
+        [own.shape for own in layer] for layer in described(network.layers, 3)
+    ]

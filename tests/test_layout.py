@@ -7,30 +7,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdense.core.formulas.initializers import initial_parameters
+from skdense.core.formulas.layers import described, hidden_and_output
 from skdense.core.machine.runtime import tf
 from skdense.core.program.layout import Layout
+
+FILL = -1e4
+"""The bias of a padded unit of logistic layers."""
+
+
+def layout_of(layer_sizes):
+    n_features, *widths, n_outputs = layer_sizes
+    return Layout(hidden_and_output(widths, "logistic", n_outputs), n_features)
 
 
 @st.composite
 def padded_networks(draw):
-    """The layer sizes of a network and those, no smaller, of a stack that it fits in."""
+    """The layer sizes of a network and those, no smaller, of a program that it fits in."""
     layer_sizes = draw(st.lists(st.integers(1, 9), min_size=2, max_size=5))
     extra = draw(st.lists(st.integers(0, 4), min_size=len(layer_sizes), max_size=len(layer_sizes)))
     return tuple(layer_sizes), tuple(size + more for size, more in zip(layer_sizes, extra))
 
 
-def drawn(layer_sizes, seed=0, dtype=np.float64):
-    return initial_parameters(layer_sizes, "glorot_uniform", "relu", np.random.RandomState(seed), dtype)
+def drawn(layer_sizes, seed=0):
+    random_state = np.random.RandomState(seed)
+    return initial_parameters(layer_sizes, "glorot_uniform", "logistic", random_state, "float64")
 
 
 @given(padded_networks())
 def test_a_network_comes_back_as_it_was_packed(example):
-    layer_sizes, stack_sizes = example
-    parameters = drawn(layer_sizes)
-    layout = Layout(stack_sizes)
+    layer_sizes, padded_sizes = example
+    parameters, layout = drawn(layer_sizes), layout_of(padded_sizes)
 
-    vector = layout.pack(parameters, np.float64, bias_fill=-7.0)
-    unpacked = layout.unpack(vector, layer_sizes)
+    vector = layout.pack(parameters, np.float64)
+    unpacked = layout.unpack(vector, layout_of(layer_sizes))
 
     assert vector.shape == (layout.n_parameters,)
     for ours, back in zip(parameters, unpacked, strict=True):
@@ -40,27 +49,29 @@ def test_a_network_comes_back_as_it_was_packed(example):
 
 
 @given(padded_networks())
-def test_around_a_packed_network_are_zero_kernels_and_filled_biases(example):
-    layer_sizes, stack_sizes = example
-    layout = Layout(stack_sizes)
+def test_around_a_packed_network_are_zero_kernels_and_the_fills_of_biases(example):
+    layer_sizes, padded_sizes = example
+    layout = layout_of(padded_sizes)
     ones = [(np.ones_like(kernel), np.ones_like(bias)) for kernel, bias in drawn(layer_sizes)]
 
-    vector = layout.pack(ones, np.float32, bias_fill=-7.0)
+    vector = layout.pack(ones, np.float32)
 
     assert vector.dtype == np.float32
-    kernels, biases = np.split(vector, [layout.n_kernel_entries])
-    n_biases = sum(layer_sizes[1:])
+    kernels, biases = np.split(vector, [layout.n_penalized])
     assert kernels.sum() == sum(kernel.size for kernel, _ in ones)
     assert set(kernels) <= {0, 1}
-    np.testing.assert_array_equal(np.sort(biases)[len(biases) - n_biases :], 1)
-    np.testing.assert_array_equal(np.sort(biases)[: len(biases) - n_biases], -7)
+    n_hidden = sum(padded_sizes[1:-1])
+    assert (biases == 1).sum() == sum(layer_sizes[1:])
+    assert set(biases[:n_hidden]) <= {1, FILL}
+    assert set(biases[n_hidden:]) <= {1, 0}  # the outputs have no activation
 
 
 @given(st.lists(st.sampled_from([1, 3, 64, 128, 256, 300]), min_size=2, max_size=6))
 def test_pieces_are_the_vector_cut_around_large_kernels(layer_sizes):
-    layout = Layout(tuple(layer_sizes))
+    layout = layout_of(layer_sizes)
 
-    assert [size for piece in layout.pieces for size in piece] == layout.sizes
+    kernels = [a * b for a, b in pairwise(layer_sizes)]
+    assert [size for piece in layout.pieces for size in piece] == kernels + layer_sizes[1:]
     large = [max(piece) >= 2**14 for piece in layout.pieces]
     assert all(len(piece) == 1 for piece, is_large in zip(layout.pieces, large) if is_large)
     assert all(one or other for one, other in pairwise(large))
@@ -68,27 +79,34 @@ def test_pieces_are_the_vector_cut_around_large_kernels(layer_sizes):
 
 @given(padded_networks())
 def test_the_offsets_of_a_network_hold_its_parameters_and_nothing_else(example):
-    layer_sizes, stack_sizes = example
+    layer_sizes, padded_sizes = example
     parameters = drawn(layer_sizes)
-    layout = Layout(stack_sizes)
+    layout, own_layout = layout_of(padded_sizes), layout_of(layer_sizes)
 
-    own = layout.pack(parameters, np.float64, bias_fill=-7.0)[layout.offsets(layer_sizes)]
+    own = layout.pack(parameters, np.float64)[layout.offsets(own_layout)]
 
-    np.testing.assert_array_equal(own, Layout(layer_sizes).pack(parameters, np.float64))
+    np.testing.assert_array_equal(own, own_layout.pack(parameters, np.float64))
 
 
-def test_pieces_of_vectors_are_the_layers_of_each_network():
+def test_pieces_of_a_vector_are_the_parameters_of_each_layer():
     layer_sizes = (130, 128, 3)
-    networks = [drawn(layer_sizes, seed) for seed in range(2)]
-    layout = Layout(layer_sizes)
-    vectors = np.stack([layout.pack(parameters, np.float64) for parameters in networks])
+    parameters, layout = drawn(layer_sizes), layout_of(layer_sizes)
+    vector = layout.pack(parameters, np.float64)
 
-    pieces = layout.cut(tf.constant(vectors))
+    pieces = layout.cut(tf.constant(vector))
 
-    np.testing.assert_array_equal(tf.concat(pieces, axis=1), vectors)
-    for i, (kernel, bias) in enumerate(layout.layers(pieces, batch=3)):
-        for k, parameters in enumerate(networks):
-            np.testing.assert_array_equal(kernel[k], parameters[i][0])
-            np.testing.assert_array_equal(bias[k], [parameters[i][1]] * 3)
-    kernels_only = vectors * (np.arange(vectors.shape[1]) < layout.n_kernel_entries)
-    np.testing.assert_array_equal(tf.concat([*layout.kernels(pieces)], axis=1), kernels_only)
+    np.testing.assert_array_equal(tf.concat(pieces, axis=0), vector)
+    for own, (kernel, bias) in zip(parameters, layout.of_layers(pieces, batch=3), strict=True):
+        np.testing.assert_array_equal(kernel, own[0])
+        np.testing.assert_array_equal(bias, [own[1]] * 3)
+    kernels_only = vector * (np.arange(len(vector)) < layout.n_penalized)
+    np.testing.assert_array_equal(tf.concat([*layout.penalized(pieces)], axis=0), kernels_only)
+
+
+def test_layers_without_parameters_take_no_room():
+    with_dropout = hidden_and_output((7, 4), "relu", 2, dropout=True)
+    without = hidden_and_output((7, 4), "relu", 2)
+
+    assert len(with_dropout) == len(without) + 2
+    assert described(with_dropout, 3) == described(without, 3)
+    assert Layout(with_dropout, 3).n_parameters == Layout(without, 3).n_parameters

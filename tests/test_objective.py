@@ -11,15 +11,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPRegressor
 
-from helpers import train_group
-from skdense.core.formulas.activations import ACTIVATIONS
+from helpers import train_alone
 from skdense.core.formulas.initializers import initial_parameters
-from skdense.core.formulas.layers import forward
+from skdense.core.formulas.layers import forward, hidden_and_output
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
 
 WIDTHS = (6, 4)
-SPEC = Spec("tanh", "numbers", "squared_error", "adam", "float64")
+SPEC = Spec("numbers", "squared_error", "adam", "float64")
 
 
 def make_data(n_samples, n_outputs, seed, weighted=False):
@@ -49,6 +48,7 @@ def make_network(data, validation, seed=0, max_epochs=5):
         "n_validation": len(validation.X),
     }
     return Network(
+        layers=hidden_and_output(WIDTHS, "tanh", data.targets.shape[1]),
         parameters=initial_parameters(layer_sizes, "glorot_uniform", "tanh", random_state, "float64"),
         hyper=Hyper(**numbers),
         progress=Progress(numbers["learning_rate_init"]),
@@ -72,7 +72,7 @@ def test_continuous_targets_are_trained_as_by_mlp_regressor_and_scored_by_r2(wei
         random_state=0,
     )
 
-    train_group(SPEC, [network])
+    train_alone(SPEC, network)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         theirs.fit(data.X, data.targets, data.weights)
@@ -83,25 +83,6 @@ def test_continuous_targets_are_trained_as_by_mlp_regressor_and_scored_by_r2(wei
     ):
         np.testing.assert_allclose(kernel, coef, rtol=0, atol=1e-9)
         np.testing.assert_allclose(bias, intercept, rtol=0, atol=1e-9)
-    predicted = forward(validation.X, network.parameters, ACTIVATIONS["tanh"].array)
+    predicted = forward(network.layers, network.parameters, validation.X)
     expected = r2_score(validation.targets, predicted, sample_weight=validation.weights)
     np.testing.assert_allclose(network.curves.validation_score[-1], expected, rtol=1e-9)
-
-
-def test_networks_on_continuous_targets_of_their_own_share_a_stack():
-    spec = SPEC._replace(dtype="float32")
-
-    def networks():
-        validation = make_data(60, 2, 9)
-        return [make_network(make_data(100 + k, 2, k), validation, seed=k) for k in range(3)]
-
-    together, alone = networks(), networks()
-    train_group(spec, together)
-    for network in alone:
-        train_group(spec, [network])
-
-    for ours, lone in zip(together, alone, strict=True):
-        np.testing.assert_allclose(ours.curves.loss, lone.curves.loss, rtol=1e-4)
-        np.testing.assert_allclose(
-            ours.curves.validation_score, lone.curves.validation_score, rtol=1e-3
-        )

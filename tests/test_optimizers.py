@@ -15,29 +15,24 @@ NEUTRAL = dict.fromkeys(Hyper._fields, 0.0)
 
 
 def changes(name, learning_rate, gradients, **numbers):
-    """The changes `(n_steps, n_parameters)` that a rule makes of these gradients.
-
-    A stack of two networks is run, the second with every gradient doubled, so that numbers and slots
-    of one network are seen not to reach the other; the first network's changes are returned.
-    """
+    """The changes `(n_steps, n_parameters)` that a rule makes of these gradients."""
     optimizer = OPTIMIZERS[name]
     gradients = np.asarray(gradients)
-    hyper = Hyper(**{field: np.full(2, value) for field, value in (NEUTRAL | numbers).items()})
-    hyper = Hyper(*(tf.constant(number) for number in hyper))
-
-    rate = tf.constant([learning_rate] * 2, tf.float64)
-    parameters = tf.zeros((2, gradients.shape[1]), gradients.dtype)
+    hyper = Hyper(
+        **{name: tf.constant(value, tf.float64) for name, value in (NEUTRAL | numbers).items()}
+    )
+    rate = tf.constant(learning_rate, tf.float64)
+    parameters = tf.zeros(gradients.shape[1], gradients.dtype)
     slots = (parameters,) * optimizer.n_slots
     made = []
     for step, gradient in enumerate(gradients, start=1):
-        numbers = optimizer.numbers(rate, tf.constant([step] * 2, tf.float64), hyper)
+        numbers = optimizer.numbers(rate, tf.constant(step, tf.float64), hyper)
         assert all(number.dtype == tf.float64 for number in numbers)
-        columns = [tf.cast(number, gradients.dtype)[:, None] for number in numbers]
-        both = tf.stack([gradient, 2 * gradient])
-        change, slots = optimizer.update(both, slots, parameters, *columns)
+        numbers = [tf.cast(number, gradients.dtype) for number in numbers]
+        change, slots = optimizer.update(tf.constant(gradient), slots, parameters, *numbers)
         assert len(slots) == optimizer.n_slots
         parameters += change
-        made.append(change[0].numpy())
+        made.append(change.numpy())
     return np.array(made)
 
 

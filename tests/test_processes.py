@@ -341,7 +341,7 @@ from joblib import parallel_config
 from sklearn.model_selection import cross_val_score
 from skdense.core.machine import compiling, runtime
 from skdense.core.host import lbfgs
-from skdense.core.host import stack
+from skdense.core.host import run
 
 devices = set()
 
@@ -355,7 +355,7 @@ def compiled(*key):
 
     return run
 
-lbfgs.compiled = stack.compiled = compiled
+lbfgs.compiled = run.compiled = compiled
 with tf.device("/CPU:1"):
     default = tf.ones(2).device
     model = net().fit(X, y)

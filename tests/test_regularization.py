@@ -20,7 +20,7 @@ from skdense.core.formulas.pace import pace
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.orders import Orders
 from skdense.core.machine.compiling import n_compiled
-from skdense.core.machine.runtime import n_threads, tf
+from skdense.core.machine.runtime import tf
 from skdense.core.network import Hyper
 from skdense.fit.jobs import prepare
 from skdense.fit.validation import FitInput
@@ -172,20 +172,18 @@ def test_adamw_takes_the_schedules_of_sgd():
 # --- dropout -----------------------------------------------------------------------------------------
 
 
-def test_the_masks_are_those_of_numpy_and_what_is_kept_is_scaled():
-    seeds, steps, rates = (
-        np.array([3, 2**31 - 1]),
-        np.array([0, 700_000]),
-        np.array([[0.5, 0.9], [0, 0.25]]),
-    )
-    values = np.random.default_rng(0).normal(size=(2, 40, 30))
+@pytest.mark.parametrize(
+    ("seed", "step", "rates"), [(3, 0, [0.5, 0]), (2**31 - 1, 700_000, [0.9, 0.25])]
+)
+def test_the_masks_are_those_of_numpy_and_what_is_kept_is_scaled(seed, step, rates):
+    values = np.random.default_rng(0).normal(size=(40, 30))
 
-    drop = dropper(tf.constant(np.vstack([seeds, rates])), tf.constant(steps, tf.float64))
+    drop = dropper(tf.constant([seed, *rates], tf.float64), tf.constant(step, tf.float64))
 
-    _, row, unit = np.indices(values.shape)
+    row, unit = np.indices(values.shape)
     for layer, rate in enumerate(rates):
-        kept = [is_kept(seeds[k], steps[k], layer, row[k], unit[k], rate=rate[k]) for k in range(2)]
-        expected = np.where(kept, values / (1 - rate[:, None, None]), 0)
+        kept = is_kept(seed, step, layer, row, unit, rate=rate)
+        expected = np.where(kept, values / (1 - rate), 0)
         np.testing.assert_allclose(drop(layer, tf.constant(values)), expected, rtol=1e-15)
 
 
@@ -215,7 +213,7 @@ def test_nothing_is_dropped_when_predicting_and_validating():
 
 
 def varied_models():
-    """Networks that differ in all that a stack does not have in common, a stack for each thread."""
+    """Networks that differ in all that networks of one program may differ in."""
     rng = np.random.default_rng(0)
     return [
         LowLevelMLPClassifier(**EVERYTHING).set_params(
@@ -229,11 +227,11 @@ def varied_models():
             max_iter=rng.integers(1, 10),
             random_state=rng.integers(99),
         )
-        for _ in range(8 * n_threads())
+        for _ in range(12)
     ]
 
 
-def test_a_network_is_the_same_alone_and_in_a_stack_of_others():
+def test_a_network_is_the_same_alone_and_among_others():
     together, alone = varied_models(), varied_models()
 
     fit_many(together, X, Y)
@@ -331,15 +329,15 @@ def test_a_warm_start_begins_the_schedule_anew():
 
 
 def paces(schedule, warmup, n_epochs, steps):
-    numbers = dict.fromkeys(Hyper._fields, np.ones(1)) | {
-        "n_samples": [100.0],
-        "batch_size": [30.0],  # 4 steps an epoch
-        "schedule": [float(SCHEDULES[schedule].number)],
-        "warmup": [float(warmup)],
-        "schedule_epochs": [float(n_epochs)],
+    numbers = dict.fromkeys(Hyper._fields, 1) | {
+        "n_samples": 100,
+        "batch_size": 30,  # 4 steps an epoch
+        "schedule": SCHEDULES[schedule].number,
+        "warmup": warmup,
+        "schedule_epochs": n_epochs,
     }
     hyper = Hyper(**{name: tf.constant(number, tf.float64) for name, number in numbers.items()})
-    return [float(pace(tf.constant([step], tf.float64), hyper)[0]) for step in steps]
+    return [float(pace(tf.constant(step, tf.float64), hyper)) for step in steps]
 
 
 def test_the_warm_up_is_linear_and_the_cosine_falls_to_zero_over_the_rest():
@@ -359,18 +357,16 @@ def test_a_warm_up_may_be_longer_than_the_training():
 
 
 def test_clipping_keeps_the_direction_and_shortens_only_what_is_too_long():
-    """The norm is that of all pieces together, and that of each network of the stack is its own."""
+    """The norm is that of all pieces together."""
     rng = np.random.default_rng(0)
-    pieces = [rng.normal(size=(3, n)) * [[0.01], [1], [100]] for n in (5, 2)]
-    norms = np.linalg.norm(np.hstack(pieces), axis=1)
+    pieces = [rng.normal(size=n) for n in (5, 2)]
+    norm = np.linalg.norm(np.hstack(pieces))
 
-    ours = clipped(
-        [tf.constant(piece) for piece in pieces], tf.constant([[1.0], [norms[1]], [1.0]], tf.float64)
-    )
-
-    np.testing.assert_array_equal(ours[0][:2], pieces[0][:2])
-    for piece, short in zip(pieces, ours):
-        np.testing.assert_allclose(short[2], piece[2] / norms[2], rtol=1e-14)
+    for limit in (norm, 10 * norm):
+        for piece, same in zip(pieces, clipped([*map(tf.constant, pieces)], limit), strict=True):
+            np.testing.assert_array_equal(same, piece)
+    for piece, short in zip(pieces, clipped([*map(tf.constant, pieces)], 0.25), strict=True):
+        np.testing.assert_allclose(short, piece / norm / 4, rtol=1e-14)
 
 
 @pytest.mark.parametrize("limit", [np.inf, 1e300])

@@ -188,21 +188,21 @@ def test_only_minibatches_of_long_rows_are_made_dense(density, made_dense, monke
     assert_same_model(model, MLPClassifier(**SETTINGS | width).fit(X, y), sp.csr_array(X), X)
 
 
-@given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 6), st.integers(1, 4), st.integers(0, 99))
-def test_both_ways_of_multiplying_are_the_dense_product(height, batch, row_entries, fan_out, seed):
+@given(st.integers(1, 5), st.integers(1, 6), st.integers(1, 4), st.integers(0, 99))
+def test_both_ways_of_multiplying_are_the_dense_product(batch, row_entries, fan_out, seed):
     rng = np.random.default_rng(seed)
-    columns = rng.integers(7, size=(height, batch, row_entries), dtype=np.int32)
-    values = rng.normal(size=(height, batch, row_entries))
-    kernels = rng.normal(size=(height, 7, fan_out))
-    expected = np.zeros((height, batch, fan_out))
-    for k, b, e in np.ndindex(values.shape):
-        expected[k, b] += values[k, b, e] * kernels[k, columns[k, b, e]]
+    columns = rng.integers(7, size=(batch, row_entries), dtype=np.int32)
+    values = rng.normal(size=(batch, row_entries))
+    kernel = rng.normal(size=(7, fan_out))
+    expected = np.zeros((batch, fan_out))
+    for b, e in np.ndindex(values.shape):
+        expected[b] += values[b, e] * kernel[columns[b, e]]
 
     rows = minibatches.SparseRows(tf.constant(values), tf.constant(columns), 7)
     for dense_from in (0, np.inf):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(minibatches, "DENSE_FROM", dense_from)
-            np.testing.assert_allclose(rows @ tf.constant(kernels), expected, rtol=0, atol=1e-13)
+            np.testing.assert_allclose(rows @ tf.constant(kernel), expected, rtol=0, atol=1e-13)
 
 
 # --- with everything else a fit can be asked ---------------------------------------------------------

@@ -5,13 +5,14 @@ A number is a float here, and a scalar tensor in a program. No TensorFlow.
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from skdense.core.formulas.layers import Layer
+if TYPE_CHECKING:
+    from skdense.core.formulas.layers import Layer
 
 
 class Spec(NamedTuple):
@@ -151,7 +152,7 @@ class Network:
         Of the epochs so far; None before the first.
     """
 
-    layers: tuple[Layer, ...]
+    layers: "tuple[Layer, ...]"
     parameters: Parameters
     hyper: Hyper
     progress: Progress

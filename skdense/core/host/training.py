@@ -14,7 +14,7 @@ from skdense.core.host.orders import Orders
 from skdense.core.host.planning import Group
 from skdense.core.host.run import Run
 from skdense.core.host.tables import Tables
-from skdense.core.machine.threads import first_error, in_thread
+from skdense.core.machine.threads import Call, call_all
 from skdense.core.network import Curves, Network
 
 Observe = Callable[[Curves, Run], bool]
@@ -83,7 +83,7 @@ def train(
         if n_threads == 1:
             work()
         else:
-            first_error([in_thread(work) for _ in range(n_threads)], stop.set)
+            call_all([work] * n_threads, stop.set)
     except KeyboardInterrupt:
         return True
     return False
@@ -107,7 +107,7 @@ def _train_one(
     try:
         chunk = orders.take(run.affordable_steps)
         while chunk is not None and not stop.is_set():
-            running = in_thread(run.after, chunk)
+            running = Call(run.after, chunk)
             chunk = orders.take(run.affordable_steps)
             run.reached = running.result()
             if observe is not None and observe(run.reached.curves[-1], run):

@@ -1,9 +1,10 @@
 """Work on many rows, block by block and on as many threads as BLAS would take."""
 
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 
 from skdense.core.machine.blas import one_blas_thread
+from skdense.core.machine.threads import call_all
 
 BLOCK_ROWS = 2048
 _THREADED_FROM = 16
@@ -27,11 +28,7 @@ def for_each_block(function, n_rows):
         for block in left:
             function(block)
 
-    with one_blas_thread() as n_threads, ThreadPoolExecutor(n_threads) as executor:
+    with one_blas_thread() as n_threads:
         # A copy of the context has the caller's numpy.errstate.
-        workers = [executor.submit(copy_context().run, work) for _ in range(n_threads)]
-        try:
-            for worker in workers:
-                worker.result()
-        finally:
-            list(left)  # after an error or Ctrl-C no further block is begun
+        workers = [partial(copy_context().run, work) for _ in range(n_threads)]
+        call_all(workers, stop=lambda: list(left))  # after an error no further block is begun

@@ -1,38 +1,80 @@
-"""Work in threads of its own, while the thread that waits for it answers signals. No TensorFlow."""
+"""Work in threads of its own, while the thread that waits for it answers signals. No TensorFlow.
 
+What the handler of a signal raises comes between any two steps of Python code in the main thread. So
+that it neither gets lost nor leaves a lock taken, the caller's thread runs no more of Python's code for
+threads than it must: it starts them and waits for them by functions written in C.
+"""
+
+from _thread import start_new_thread
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
-from threading import Thread
+from threading import Lock, Thread, current_thread
+from typing import Any
 
 
-def in_thread(function: Callable, *arguments) -> Future:
-    """Call a function in a new thread; return the `Future` of its result.
+class Call:
+    """A call of a function in a new thread.
 
-    No executor: it could not start threads once the main thread has ended, and Ctrl-C within `submit`
-    can leave one that waits for ever.
+    No executor: it could not start threads once the main thread has ended.
     """
-    future: Future = Future()
 
-    def work() -> None:
+    def __init__(self, function: Callable, *arguments):
+        self._function, self._arguments = function, arguments
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._running = Lock()
+        self._running.acquire()
+        start_new_thread(self._start, (current_thread().daemon,))
+
+    def _start(self, daemon: bool) -> None:
+        # A thread that is made by C alone would not be waited for at the end of the process.
         try:
-            future.set_result(function(*arguments))
+            Thread(target=self._work, name="skdense", daemon=daemon).start()
         except BaseException as error:
-            future.set_exception(error)
+            self._error = error
+            self._running.release()
 
-    Thread(target=work, name="skdense").start()
-    return future
+    def _work(self) -> None:
+        try:
+            self._value = self._function(*self._arguments)
+        except BaseException as error:
+            self._error = error
+        self._running.release()
+
+    def wait(self) -> None:
+        """Wait for the end of the call."""
+        with self._running:
+            pass
+
+    def result(self) -> Any:
+        """Wait for the result, and return it or raise the function's error."""
+        self.wait()
+        if self._error is not None:
+            raise self._error
+        return self._value
 
 
-def first_error(futures: Sequence[Future], stop: Callable[[], None]) -> None:
-    """Wait for all futures; raise the first error of theirs, or what a signal's handler raises.
+def call_all(functions: Sequence[Callable], stop: Callable[[], None]) -> None:
+    """Call functions, each in a thread, and wait for all of them; raise the first error.
 
-    `stop` is called as soon as there is an error. It asks the others to end, which is waited for.
+    `stop` is called as soon as there is one, or a signal's handler raises. It asks the others to end,
+    which is waited for.
     """
+
+    def or_stop(function: Callable) -> None:
+        try:
+            function()
+        except BaseException:
+            stop()
+            raise
+
+    calls: list[Call] = []
     try:
-        over, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in over:
-            future.result()
+        for function in functions:
+            calls.append(Call(or_stop, function))
+        for call in calls:
+            call.result()
     except BaseException:
         stop()
-        wait(futures)
+        for call in calls:
+            call.wait()
         raise

@@ -2,7 +2,8 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from skdense.core.machine.shapes import bucket, power_of_two
+
+from skdense.core.machine.costs import bucket, power_of_two
 
 sizes = st.integers(1, 5000)
 

@@ -1,0 +1,209 @@
+"""Which programs networks share: what a program's sizes depend on, and what they do not."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skdense.core.formulas.initializers import initial_parameters
+from skdense.core.formulas.layers import hidden_and_output
+from skdense.core.host.planning import groups_of, lone_group, sizes_of
+from skdense.core.host.tables import Tables
+from skdense.core.machine import costs
+from skdense.core.network import Data, Hyper, Network, Progress, Spec
+
+SPEC = Spec("binary", "log_loss", "adam", "float32")
+
+
+def network(
+    layer_sizes=(3, 4, 1), seed=0, batch_capacity=1, rows=None, validation=None, dropout=(), **numbers
+):
+    """A network to train on 100 rows."""
+    hyper = dict.fromkeys(Hyper._fields, 0.0)
+    hyper |= {"n_samples": 100, "batch_size": 20, "max_epochs": 10, **numbers}
+    random_state = np.random.RandomState(seed)
+    return Network(
+        layers=hidden_and_output(layer_sizes[1:-1], "relu", layer_sizes[-1], bool(dropout)),
+        parameters=initial_parameters(layer_sizes, "glorot_uniform", "relu", random_state, "float32"),
+        hyper=Hyper(**hyper),
+        progress=Progress(0.1),
+        data=rows or data(n_features=layer_sizes[0]),
+        validation=validation,
+        random_state=random_state,
+        dropout=dropout,
+        batch_capacity=batch_capacity,
+    )
+
+
+def data(n_samples=100, n_features=3):
+    return Data(np.zeros((n_samples, n_features)), np.zeros((n_samples, 1)))
+
+
+def shape_of(network):
+    return lone_group(SPEC, network).shape
+
+
+def groups(networks):
+    """The networks of each group, as sets."""
+    return [set(group.networks) for group in groups_of([(SPEC, network) for network in networks])]
+
+
+# --- the sizes of a program -------------------------------------------------------------------------
+
+
+def test_the_shape_depends_on_no_seed_rate_or_number_of_epochs():
+    shape = shape_of(network())
+
+    for field in ("learning_rate_init", "alpha", "momentum", "beta_1", "tol", "patience", "max_epochs"):
+        assert shape_of(network(**{field: 0.25})) == shape
+    assert shape_of(network(seed=5)) == shape
+
+
+def test_nearby_widths_features_rows_and_batches_share_a_shape():
+    shape = shape_of(network())
+
+    assert shape_of(network((4, 3, 1))) == shape
+    assert shape_of(network(rows=data(90), n_samples=90)) == shape
+    assert shape_of(network(batch_size=23)) == shape
+
+
+def test_networks_that_make_room_for_the_same_batch_share_a_shape():
+    shapes = {shape_of(network(batch_size=size, batch_capacity=200)) for size in (1, 71, 80, 200)}
+
+    assert len(shapes) == 1
+    assert shapes.pop().batch >= 200
+
+
+def test_outputs_are_not_padded():
+    assert [sizes_of(shape_of(network((3, 4, n))).layout)[-1] for n in range(1, 6)] == [*range(1, 6)]
+
+
+def test_a_large_x_keeps_its_features_so_it_need_not_be_copied():
+    n_samples = costs.LARGE_BYTES // (8 * 5) + 1
+
+    shape = shape_of(network((5, 4, 1), rows=data(n_samples, 5)))
+
+    assert shape.layout.n_features == shape.table.n_features == 5
+
+
+@given(st.integers(1, 4096), st.integers(1, 2048))
+def test_one_call_has_a_few_steps_at_least_and_a_bounded_number_at_most(batch, width):
+    shape = shape_of(network((width, costs.bucket(width), 1), batch_size=batch))
+
+    assert 4 <= shape.steps <= costs.MAX_STEPS
+    assert shape.steps & (shape.steps - 1) == 0
+
+
+# --- groups -----------------------------------------------------------------------------------------
+
+
+def test_a_program_has_room_for_the_largest_of_its_networks():
+    sizes = [(3, 2, 9, 1), (9, 17, 4, 1), (5, 5, 5, 1)]
+    rows = [data(n, n_features) for n, (n_features, *_) in zip((1300, 1100, 1500), sizes)]
+    validation = [data(200, n_features) for n_features, *_ in sizes]
+    networks = [
+        network(its_sizes, batch_size=size, rows=X, validation=V, n_validation=n)
+        for its_sizes, size, X, V, n in zip(sizes, (18, 24, 20), rows, validation, (0, 10, 70))
+    ]
+
+    (group,) = groups_of([(SPEC, network) for network in networks])
+
+    shape = group.shape
+    assert all(a >= b for a, b in zip(sizes_of(shape.layout), (9, 17, 9, 1), strict=True))
+    assert shape.batch >= 24
+    assert shape.table.lengths == (2048,)
+    assert shape.validation.lengths[0] >= 200
+    assert shape.n_blocks * shape.block >= 70
+
+
+def test_networks_share_a_program_where_padding_costs_less_than_compiling_one():
+    short = [network((3, width, 1)) for width in (3, 8, 10, 16, 900)]
+    long = [network((3, width, 1), max_epochs=100_000) for width in (3, 8, 10, 16, 900)]
+
+    assert groups(short) == [set(short)]
+    assert groups(long) == [{long[4]}, {long[2], long[3]}, {long[0], long[1]}]
+
+
+def test_networks_on_other_features_share_a_program_sooner():
+    def two(n_features, n_epochs):
+        return [network((n, 8, 1), max_epochs=n_epochs) for n in (3, n_features)]
+
+    assert len(groups(two(200, 10_000))) == 1
+    assert len(groups(two(200, 1_000_000))) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        network((3, 4, 2)),
+        network((3, 4, 4, 1)),
+        network((3, 4, 1), dropout=(5, 0.5)),
+        network((3, 4, 1), validation=data(), n_validation=10),
+        network((3, 4, 1), batch_size=90),
+        network((5, 4, 1), rows=data(costs.LARGE_BYTES // (8 * 5) + 1, 5)),
+    ],
+    ids=["outputs", "depth", "dropout", "validation", "batch", "large X"],
+)
+def test_networks_that_no_program_fits_have_their_own(other):
+    assert len(groups([network(), other])) == 2
+
+
+def test_networks_of_another_spec_have_another_program():
+    pairs = [(SPEC, network()), (SPEC._replace(dtype="float64"), network())]
+
+    assert [group.spec for group in groups_of(pairs)] == [SPEC, SPEC._replace(dtype="float64")]
+
+
+@given(st.permutations(range(6)))
+def test_groups_depend_on_no_order_of_the_networks(order):
+    widths, n_epochs = (3, 8, 10, 16, 90, 900), (10, 9000, 10, 9000, 10, 9000)
+    networks = [network((3, w, 1), max_epochs=n) for w, n in zip(widths, n_epochs)]
+
+    layouts = {group.layout: {*group.networks} for group in both(networks)}
+
+    assert {group.layout: {*group.networks} for group in both([networks[i] for i in order])} == layouts
+
+
+def both(networks):
+    return groups_of([(SPEC, network) for network in networks])
+
+
+def test_the_slowest_networks_begin_first():
+    networks = [network((3, width, 1), max_epochs=n) for width, n in ((4, 1), (5, 9), (900, 9), (6, 3))]
+
+    begun = [n for group in both(networks) for n in group.networks]
+
+    assert begun == [networks[i] for i in (2, 1, 3, 0)]
+
+
+# --- tables -----------------------------------------------------------------------------------------
+
+
+def test_a_table_is_let_go_with_the_last_network_that_uses_it():
+    rows = data()
+    first, second, other = networks = [network(rows=rows), network(rows=rows), network()]
+    tables = Tables(networks)
+
+    def features(network):
+        return tables.table(network.data, shape_of(network).table, "float32")[0]
+
+    shared, own = features(first), features(other)
+
+    tables.release(first)
+    assert features(second) is shared
+
+    tables.release(second)
+    assert features(second) is not shared
+    assert features(other) is own
+
+
+def test_networks_on_one_x_share_its_table_whatever_their_targets():
+    first = network()
+    second = network(rows=Data(first.data.X, np.ones((100, 1))))
+    tables = Tables([first, second])
+
+    X, targets = tables.table(first.data, shape_of(first).table, "float32")
+    same_X, others = tables.table(second.data, shape_of(second).table, "float32")
+
+    assert same_X is X
+    assert others is not targets
