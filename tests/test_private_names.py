@@ -61,7 +61,7 @@ OF_TENSORFLOW = {
     "tensorflow.python.pywrap_tensorflow",
     "tensorflow.python.tf2",
 }
-OF_PYTHON = {"_asdict", "_fields", "_getframe", "_replace"}  # documented
+OF_PYTHON = {"_fields", "_getframe", "_replace"}  # documented
 
 OURS = ("self", "cls", "estimator")
 """What the source calls objects of this package."""
@@ -90,7 +90,9 @@ def imported_from_others():
 
 def test_no_other_private_name_is_imported():
     names = imported_from_others()
-    assert {name for name in names if any(map(is_private, name.split(".")))} == IMPORTED
+    documented = {"_thread.start_new_thread"}
+    private = {name for name in names if any(map(is_private, name.split(".")))}
+    assert private == IMPORTED | documented
 
 
 def test_of_tensorflow_only_the_package_is_imported():
