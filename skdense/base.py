@@ -59,9 +59,9 @@ def has_optimizer(estimator):
 class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     """A multi-layer perceptron, whose subclass knows what y is.
 
-    A subclass has two methods. `_learn_targets(y, given, goes_on)` returns the `Targets` for a checked
-    y; `given` is the `FitInput`, and `goes_on` tells whether training goes on from an earlier fit.
-    `_fitted_targets()` returns the `Targets` that the estimator was fitted to.
+    A subclass has two methods. `_learn_encoder(y, inputs, continues)` returns the `Encoder` of a
+    checked y; `inputs` is the `FitInput`, and `continues` tells whether training continues from an
+    earlier fit. `_fitted_encoder()` returns the `Encoder` of a fitted estimator.
     """
 
     _parameter_constraints = {
@@ -135,8 +135,8 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         ValueError
             If a parameter or the data are invalid, or if training diverged.
         """
-        given = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        return fit_estimator(self, given)
+        inputs = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return fit_estimator(self, inputs)
 
     def to_sklearn(self):
         """Convert to the MLPClassifier or MLPRegressor that is the same model.

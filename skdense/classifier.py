@@ -363,8 +363,8 @@ default='glorot_uniform'
             If a parameter or the data are invalid, a label is not in `classes`, `early_stopping` is
             set, or training diverged.
         """
-        given = FitInput(X, y, sample_weight, classes=classes, incremental=True)
-        return fit_estimator(self, given)
+        inputs = FitInput(X, y, sample_weight, classes=classes, incremental=True)
+        return fit_estimator(self, inputs)
 
     def predict(self, X):
         """Predict class labels.
@@ -380,7 +380,7 @@ default='glorot_uniform'
             The predicted labels; an indicator matrix for multilabel problems.
         """
         logits = self._logits(X)
-        return self._fitted_targets().decode(logits)
+        return self._fitted_encoder().decode(logits)
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -400,7 +400,7 @@ default='glorot_uniform'
             dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        return self._fitted_targets().probabilities(logits)
+        return self._fitted_encoder().probabilities(logits)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
@@ -418,12 +418,12 @@ default='glorot_uniform'
             Columns ordered as in `predict_proba`.
         """
         logits = self._logits(X)
-        return self._fitted_targets().log_probabilities(logits)
+        return self._fitted_encoder().log_probabilities(logits)
 
-    def _learn_targets(self, y, given, goes_on):
-        return learn_labels(self, y, given, goes_on)
+    def _learn_encoder(self, y, inputs, continues):
+        return learn_labels(self, y, inputs, continues)
 
-    def _fitted_targets(self):
+    def _fitted_encoder(self):
         return fitted_labels(self)
 
     def __sklearn_tags__(self):

@@ -255,7 +255,7 @@ default='glorot_uniform'
 
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
-        "loss": [_Losses(set(LOSSES["numbers"]))],
+        "loss": [_Losses(set(LOSSES["regression"]))],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "delta": [Interval(Real, 0, None, closed="neither")],
         "validation_metric": [StrOptions({"r2", "loss"})],
@@ -380,12 +380,12 @@ default='glorot_uniform'
             The predictions. The dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        return self._fitted_targets().decode(logits)
+        return self._fitted_encoder().decode(logits)
 
-    def _learn_targets(self, y, given, goes_on):
-        return learn_continuous(self, y, goes_on)
+    def _learn_encoder(self, y, given, continues):
+        return learn_continuous(self, y, continues)
 
-    def _fitted_targets(self):
+    def _fitted_encoder(self):
         return fitted_continuous(self)
 
     def __sklearn_tags__(self):

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 class Spec(NamedTuple):
     """What chooses a network's program besides its layers; with a shape, the program's key.
 
-    `targets` is the type of the targets, and `loss` a loss for it. The flags say whether labels are
-    smoothed, gradients are clipped, the learning rate changes within epochs, and the validation score
-    is the negative loss.
+    `target_type` is the type of the targets, and `loss` the name of a loss for it. The flags say
+    whether labels are smoothed, gradients are clipped, the learning rate changes within epochs, and the
+    validation score is the negative loss.
     """
 
-    targets: str
+    target_type: str
     loss: str
     optimizer: str
     dtype: str

@@ -50,7 +50,7 @@ def fit_folds(models, X, y, sample_weight, folds, names, report):
     ]
     # With early stopping the best epoch is kept, so to reach max_iter is no failure.
     trained = note if names or report is not None else None
-    errors = fit_inputs(models, inputs, trained=trained, may_reach_max_iter=models[0].early_stopping)
+    errors = fit_inputs(models, inputs, trained=trained, warn_max_iter=not models[0].early_stopping)
     for error in filter(None, errors):
         raise error
     return models

@@ -32,9 +32,9 @@ def warn_if_collapsed(job, network, loss):
     if rows is not None:
         targets, weights = targets[rows], None if weights is None else weights[rows]
     with np.errstate(all="ignore"):
-        record = job.targets.record
-        parameter = [network.hyper.loss_parameter] if record.parameter else []
-        constant_loss = record.constant_loss(targets, weights, *parameter)
+        minimized = job.encoder.loss
+        parameter = [network.hyper.loss_parameter] if minimized.parameter else []
+        constant_loss = minimized.constant_loss(targets, weights, *parameter)
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < constant_loss / 2 or constant_loss <= 0 or (targets == targets[0]).all():
         return False
@@ -98,7 +98,7 @@ def likely_cause(job, network):
         causes.append(f"the features are not scaled, with values up to {largest:.3g}")
         cures.append("scaling X, for instance with StandardScaler")
     largest = _largest(network.data.targets)
-    if largest > _LARGE and job.targets.record.output == "identity":
+    if largest > _LARGE and job.encoder.loss.output == "identity":
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("scaling y, for instance with TransformedTargetRegressor")
     starts_anew = not job.earlier_curves  # not from the parameters of an earlier fit

@@ -10,22 +10,22 @@ from skdense.core.formulas.layers import hidden_and_output
 from skdense.fit.validation import dropout_rates, hidden_sizes
 
 
-def draw(estimator, given, goes_on, targets, data, validation, random_state):
+def draw(estimator, inputs, continues, encoder, data, validation, random_state):
     """Draw in MLPClassifier's order; return the fields of a `Network` that depend on draws."""
     widths, n_outputs = hidden_sizes(estimator), data.targets.shape[1]
     layer_sizes = (data.X.shape[1], *widths, n_outputs)
-    if goes_on:
+    if continues:
         parameters = _earlier_parameters(estimator, layer_sizes)
     else:
         parameters = _initial_parameters(estimator, layer_sizes, random_state, data.X.dtype)
-    rows, validation_rows = given.rows, given.validation_rows
+    rows, validation_rows = inputs.rows, inputs.validation_rows
     if estimator.solver == "lbfgs":
         if rows is not None:  # its program reads all rows of its data
             data, rows = data.part(rows), None
     elif validation_rows is not None:
         validation = data
     elif estimator.early_stopping and validation is None:
-        rows, validation_rows = _split(estimator, targets, data, random_state)
+        rows, validation_rows = _split(estimator, encoder, data, random_state)
         validation = data
     dropout = _draw_dropout(estimator, random_state)
     return {
@@ -71,7 +71,7 @@ def _earlier_parameters(estimator, layer_sizes):
     return list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
 
 
-def _split(estimator, targets, data, random_state):
+def _split(estimator, encoder, data, random_state):
     """The rows to train on, and those that early stopping sets aside."""
     from sklearn.model_selection import train_test_split  # it imports much that no other fit needs
 
@@ -81,7 +81,7 @@ def _split(estimator, targets, data, random_state):
             np.arange(n_samples),
             test_size=estimator.validation_fraction,
             random_state=random_state,
-            stratify=data.targets if targets.is_stratified else None,
+            stratify=data.targets if encoder.is_stratified else None,
         )
     except ValueError as error:
         raise ValueError(

@@ -14,29 +14,29 @@ from skdense.fit.results import finish, lbfgs_attributes, stochastic_attributes
 from skdense.fit.workers import warn_in_a_worker
 
 
-def fit_estimator(estimator, given, interrupts_raise=False, may_reach_max_iter=False):
+def fit_estimator(estimator, inputs, interrupts_raise=False, warn_max_iter=True):
     """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator.
 
     Ctrl-C ends the training and keeps what was reached, or raises if interrupts_raise is true. With
-    may_reach_max_iter there is no warning if `max_iter` is reached.
+    warn_max_iter there is a warning if `max_iter` is reached.
     """
     warn_in_a_worker()
     lbfgs = estimator.solver == "lbfgs"
-    if not given.incremental:
+    if not inputs.incremental:
         # scipy reports an iteration only at its end. The next task begins then, even after the last.
         context = estimator._init_callback_context(max_subtasks=estimator.max_iter + lbfgs)
     with unchanged_on_error(estimator):
-        job = prepare(estimator, given)
+        job = prepare(estimator, inputs)
         if estimator.verbose and "skdense.core.machine.runtime" not in sys.modules:
             print("The first fit of a process imports TensorFlow and compiles, which takes seconds.")
         tasks = attributes = None
-        if hasattr(estimator, "_skl_callbacks") and not given.incremental:
-            tasks = EpochTasks(estimator, context, given, each_epoch=len(job.networks) == 1)
+        if hasattr(estimator, "_skl_callbacks") and not inputs.incremental:
+            tasks = EpochTasks(estimator, context, inputs, each_epoch=len(job.networks) == 1)
         try:
             train = _train_lbfgs if lbfgs else _train_stochastic
             if train(job, tasks):
                 _end_interrupted(job, interrupts_raise)
-            attributes = finish(job, may_reach_max_iter)
+            attributes = finish(job, warn_max_iter)
         finally:
             if tasks:
                 tasks.finish(attributes)

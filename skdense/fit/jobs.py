@@ -13,8 +13,8 @@ from skdense.core.machine.forks import check_not_forked
 from skdense.core.network import Hyper, Network, Spec
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.draws import draw, further_draws
+from skdense.fit.encoder import Encoder
 from skdense.fit.optimizer_state import start_training
-from skdense.fit.targets import Targets
 from skdense.fit.validation import check_parameters, check_samples
 
 _AUTO_BATCH = 200
@@ -30,7 +30,7 @@ class Job:
     """
 
     estimator: Any
-    targets: Targets
+    encoder: Encoder
     spec: Spec
     settings: dict
     networks: list
@@ -39,30 +39,30 @@ class Job:
     minima: list | None = field(default=None, init=False)
 
 
-def prepare(estimator, given):
+def prepare(estimator, inputs):
     """Check what the user gave, learn what y is, draw what is random, and describe the networks."""
     check_not_forked()
-    check_parameters(estimator, given)
-    goes_on = hasattr(estimator, "coefs_") and (given.incremental or estimator.warm_start)
-    samples, validation = check_samples(estimator, given, goes_on)
-    targets = estimator._learn_targets(samples.y, given, goes_on)
+    check_parameters(estimator, inputs)
+    continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
+    samples, validation = check_samples(estimator, inputs, continues)
+    encoder = estimator._learn_encoder(samples.y, inputs, continues)
     if validation is not None:
-        targets.check(validation.y, "y_val")
-    data, validation = targets.data(samples, validation, given.rows)
+        encoder.check(validation.y, "y_val")
+    data, validation = encoder.data(samples, validation, inputs.rows)
     random_state = check_random_state(estimator.random_state)
-    drawn = draw(estimator, given, goes_on, targets, data, validation, random_state)
-    start = start_training(estimator, targets.record, goes_on, given.incremental)
-    network = _network(estimator, given, targets, start, drawn, random_state)
-    spec = _spec(estimator, targets, start, network)
+    drawn = draw(estimator, inputs, continues, encoder, data, validation, random_state)
+    start = start_training(estimator, encoder.loss, continues, inputs.incremental)
+    network = _network(estimator, inputs, encoder, start, drawn, random_state)
+    spec = _spec(estimator, encoder, start, network)
     networks = [network]
-    if estimator.n_init > 1 and not goes_on:
+    if estimator.n_init > 1 and not continues:
         networks += further_draws(estimator, network)
-    earlier_curves = {name: getattr(estimator, name, None) for name in targets.curves if goes_on}
-    return Job(estimator, targets, spec, start.settings, networks, earlier_curves, given.incremental)
+    earlier_curves = {name: getattr(estimator, name, None) for name in encoder.curves if continues}
+    return Job(estimator, encoder, spec, start.settings, networks, earlier_curves, inputs.incremental)
 
 
-def _network(estimator, given, targets, start, drawn, random_state):
-    hyper = _hyper(estimator, given, targets.record, start.settings, drawn)
+def _network(estimator, inputs, encoder, start, drawn, random_state):
+    hyper = _hyper(estimator, inputs, encoder.loss, start.settings, drawn)
     return Network(
         **drawn,
         hyper=hyper,
@@ -71,11 +71,11 @@ def _network(estimator, given, targets, start, drawn, random_state):
         random_state=random_state,
         owns_stream=isinstance(estimator.random_state, Integral),
         shuffle=estimator.shuffle,
-        batch_capacity=_batch_capacity(estimator, given, hyper.n_samples),
+        batch_capacity=_batch_capacity(estimator, inputs, hyper.n_samples),
     )
 
 
-def _hyper(estimator, given, loss, settings, drawn):
+def _hyper(estimator, inputs, loss, settings, drawn):
     n_samples = _n_rows(drawn["data"], drawn["rows"])
     dtype = drawn["data"].X.dtype
     # XLA rounds subnormal numbers to 0. With such an epsilon a unit without gradient divides 0 by 0.
@@ -86,7 +86,7 @@ def _hyper(estimator, given, loss, settings, drawn):
         **settings | {"epsilon": epsilon, "schedule": schedule},
         tol=estimator.tol,
         patience=estimator.n_iter_no_change,
-        max_epochs=1 if given.incremental else estimator.max_iter,
+        max_epochs=1 if inputs.incremental else estimator.max_iter,
         early_stopping=estimator.early_stopping,
         n_samples=n_samples,
         batch_size=_batch_size(estimator, n_samples),
@@ -98,11 +98,11 @@ def _hyper(estimator, given, loss, settings, drawn):
     )
 
 
-def _spec(estimator, targets, start, network):
+def _spec(estimator, encoder, start, network):
     settings, dtype = start.settings, network.data.X.dtype
     spec = Spec(
-        targets=targets.type,
-        loss=targets.loss,
+        target_type=encoder.target_type,
+        loss=encoder.loss_name,
         optimizer=start.solver,
         dtype=dtype.name,
         smooths=network.hyper.label_smoothing > 0,
@@ -131,11 +131,11 @@ def _batch_size(estimator, n_samples):
     return min(estimator.batch_size, n_samples)
 
 
-def _batch_capacity(estimator, given, n_samples):
+def _batch_capacity(estimator, inputs, n_samples):
     """The batch size to make room for, so that fits to a few more or fewer samples share a program."""
     if estimator.batch_size != "auto":
         return 1
-    return SMALL_BATCH if given.incremental and n_samples <= SMALL_BATCH else _AUTO_BATCH
+    return SMALL_BATCH if inputs.incremental and n_samples <= SMALL_BATCH else _AUTO_BATCH
 
 
 def _n_rows(data, rows):

@@ -1,4 +1,4 @@
-"""Class labels as targets: the types of y that classifiers have. Nothing here imports TensorFlow."""
+"""Encoders of class labels, which are what classifiers predict. Nothing here imports TensorFlow."""
 
 from numbers import Real
 
@@ -10,11 +10,11 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
-from skdense.fit.targets import Targets, loss_of
+from skdense.fit.encoder import Encoder, loss_with_output
 from skdense.fit.validation import check_any_weight
 
 
-class Labels(Targets):
+class Labels(Encoder):
     """What binary, multiclass and multilabel targets have in common.
 
     Parameters
@@ -22,15 +22,15 @@ class Labels(Targets):
     binarizer : LabelBinarizer
         Fitted to the labels.
     classes : ndarray of shape (n_classes,)
-    loss : str
+    loss_name : str
     class_weight : dict, "balanced" or None
         The factors on the weights of the classes.
     """
 
-    curves = Targets.curves | {"accuracy_curve_": "accuracy"}
+    curves = Encoder.curves | {"accuracy_curve_": "accuracy"}
 
-    def __init__(self, binarizer, classes, loss, class_weight=None):
-        super().__init__(loss)
+    def __init__(self, binarizer, classes, loss_name, class_weight=None):
+        super().__init__(loss_name)
         self.binarizer, self.classes, self.class_weight = binarizer, classes, class_weight
 
     @property
@@ -96,15 +96,15 @@ class Labels(Targets):
 
     def log_probabilities(self, logits):
         """Their logarithms, from the logits: finite also where a probability rounds to 0."""
-        if self.record.output == "identity":
+        if self.loss.output == "identity":
             return np.log(self.probabilities(logits))
         return self._log_probabilities(logits)
 
     def _outputs(self, logits):
         """The outputs as probabilities."""
-        if self.record.output == "identity":
+        if self.loss.output == "identity":
             return self._clipped(logits, np.finfo(logits.dtype).eps)
-        return OUTPUT_ACTIVATIONS[self.record.output](logits)
+        return OUTPUT_ACTIVATIONS[self.loss.output](logits)
 
     def _clipped(self, outputs, eps):
         return np.clip(outputs, eps, 1 - eps)
@@ -113,7 +113,7 @@ class Labels(Targets):
 class Binary(Labels):
     """Two classes: one output, which stands for the second."""
 
-    type = "binary"
+    target_type = "binary"
     is_stratified = True
 
     def _one_hot(self, y):
@@ -123,7 +123,7 @@ class Binary(Labels):
         return self.classes[(self._outputs(logits)[:, 0] > 0.5).astype(int)]
 
     def probabilities(self, logits):
-        if self.record.output == "identity":
+        if self.loss.output == "identity":
             outputs = self._outputs(logits)
             return np.hstack([1 - outputs, outputs])
         # `1 - expit(logits)` would round to 0 in float32 for logits from 17 on.
@@ -137,7 +137,7 @@ class Binary(Labels):
 class OneClass(Binary):
     """One class, which is predicted whatever the logits are; the targets are all 0."""
 
-    type = "one class"
+    target_type = "one class"
 
     def _one_hot(self, y):
         return y[:, None] != self.classes
@@ -149,7 +149,7 @@ class OneClass(Binary):
 class Multiclass(Labels):
     """Three classes or more: an output for each, of which one is right."""
 
-    type = "multiclass"
+    target_type = "multiclass"
 
     def _one_hot(self, y):
         return y[:, None] == self.classes
@@ -168,7 +168,7 @@ class Multiclass(Labels):
 class Multilabel(Labels):
     """Any number of labels a sample: an output for each."""
 
-    type = "multilabel"
+    target_type = "multilabel"
 
     def decode(self, logits):
         return self.binarizer.inverse_transform(self._outputs(logits))
@@ -189,17 +189,17 @@ def _type_of(binarizer, classes):
 
 
 def fitted_labels(estimator):
-    """The targets that an estimator was fitted to; any loss of its output activation serves."""
+    """The encoder of a fitted estimator. Its loss is any one with the same output activation."""
     binarizer, classes = estimator._label_binarizer, estimator.classes_
     cls = _type_of(binarizer, classes)
-    return cls(binarizer, classes, loss_of(cls, estimator.out_activation_))
+    return cls(binarizer, classes, loss_with_output(cls, estimator.out_activation_))
 
 
-def learn_labels(estimator, y, given, goes_on):
-    """The targets for y, whose labels must be among the earlier ones if training goes on."""
+def learn_labels(estimator, y, inputs, continues):
+    """The encoder of y, whose labels must be among the earlier ones if training continues."""
     try:
-        binarizer, classes = _learn_classes(estimator, y, given, goes_on)
-        if (goes_on or given.incremental) and estimator.warm_start:
+        binarizer, classes = _learn_classes(estimator, y, inputs, continues)
+        if (continues or inputs.incremental) and estimator.warm_start:
             _check_all(classes, y)
         cls = _type_of(binarizer, classes)
         labels = cls(binarizer, classes, estimator.loss, estimator.class_weight)
@@ -210,23 +210,23 @@ def learn_labels(estimator, y, given, goes_on):
     return labels
 
 
-def _learn_classes(estimator, y, given, goes_on):
+def _learn_classes(estimator, y, inputs, continues):
     """A fitted LabelBinarizer and the classes: of y, as given to `partial_fit`, or the earlier ones."""
-    if goes_on and hasattr(estimator, "classes_"):  # else its weights were set by hand
+    if continues and hasattr(estimator, "classes_"):  # else its weights were set by hand
         earlier = estimator.classes_
-        if given.classes is not None and not np.array_equal(unique_labels(given.classes), earlier):
+        if inputs.classes is not None and not np.array_equal(unique_labels(inputs.classes), earlier):
             raise ValueError(
-                f"`classes={given.classes!r}` is not the same as on last call to partial_fit, was: "
+                f"`classes={inputs.classes!r}` is not the same as on last call to partial_fit, was: "
                 f"{earlier!r}"
             )
         return estimator._label_binarizer, earlier
-    if not given.incremental:
+    if not inputs.incremental:
         binarizer = LabelBinarizer().fit(y)
         return binarizer, binarizer.classes_
-    if given.classes is None:
+    if inputs.classes is None:
         raise ValueError("classes must be passed on the first call to partial_fit.")
     multilabel = type_of_target(y).startswith("multilabel")
-    return LabelBinarizer().fit(y if multilabel else given.classes), unique_labels(given.classes)
+    return LabelBinarizer().fit(y if multilabel else inputs.classes), unique_labels(inputs.classes)
 
 
 def _check_all(classes, y):

@@ -70,10 +70,10 @@ class EpochTasks:
     only if a callback asks for the fitted estimator.
     """
 
-    def __init__(self, estimator, context, given, each_epoch):
-        weighted = given.sample_weight is not None
-        metadata = {"sample_weight": given.sample_weight} if weighted else None
-        self.arguments = {"estimator": estimator, "X": given.X, "y": given.y, "metadata": metadata}
+    def __init__(self, estimator, context, inputs, each_epoch):
+        weighted = inputs.sample_weight is not None
+        metadata = {"sample_weight": inputs.sample_weight} if weighted else None
+        self.arguments = {"estimator": estimator, "X": inputs.X, "y": inputs.y, "metadata": metadata}
         self.context = context
         self.epoch = None
         context.call_on_fit_task_begin(**self.arguments)
@@ -88,10 +88,10 @@ class EpochTasks:
         epoch, self.epoch = self.epoch, None
         return epoch.call_on_fit_task_end(**self.arguments, reconstruction_attributes=attributes)
 
-    def advance(self, goes_on, attributes):
+    def advance(self, continues, attributes):
         """End an epoch, and begin the next if training goes on; True if a callback asks to stop."""
         stop = self._end_epoch(attributes)
-        if goes_on and not stop:
+        if continues and not stop:
             self._begin_epoch()
         return stop
 

@@ -40,7 +40,7 @@ def optimizer_settings(estimator):
     return {name: float(value) for name, value in settings.items()} | {"schedule": schedule}
 
 
-def start_training(estimator, loss, goes_on, incremental):
+def start_training(estimator, loss, continues, incremental):
     """The `Start` of a training by this `Loss`.
 
     As in MLPClassifier, `partial_fit` keeps the optimizer and its settings, even if the estimator's
@@ -50,7 +50,7 @@ def start_training(estimator, loss, goes_on, incremental):
     early_stopping = estimator.early_stopping
     settings = optimizer_settings(estimator)
     progress = Progress(settings["learning_rate_init"], best=-np.inf if early_stopping else np.inf)
-    if not goes_on or not hasattr(estimator, "_optimizer_state"):
+    if not continues or not hasattr(estimator, "_optimizer_state"):
         return Start(estimator.solver, settings, [], progress)
     progress = progress._replace(samples_seen=estimator.t_)
     if getattr(estimator, "_criterion", None) == criterion(estimator, loss):

@@ -42,20 +42,20 @@ def reached(job: Job) -> tuple[Network, dict[str, Any]]:
     return network, attributes | {"init_losses_": init_losses}
 
 
-def finish(job, may_reach_max_iter=False):
+def finish(job, warn_max_iter=True):
     """Set the fitted attributes of the best network on the estimator; return them.
 
-    Raises if no network is finite, and warns of other failures: of `max_iter` reached only unless
-    may_reach_max_iter.
+    Raises if no network is finite, and warns of other failures: of `max_iter` reached only with
+    warn_max_iter.
     """
     network, attributes = reached(job)
     if job.minima is not None:
-        for name in (*job.targets.curves, *_STOCHASTIC_ATTRIBUTES):
+        for name in (*job.encoder.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(job.estimator).pop(name, None)
     if not (job.incremental or warn_if_collapsed(job, network, attributes["loss_"])):
         if job.minima is not None:
             _warn_if_failed(job.estimator, job.minima[job.networks.index(network)])
-        elif not may_reach_max_iter:
+        elif warn_max_iter:
             _warn_if_unfinished(job.estimator, network.progress)
     vars(job.estimator).update(attributes)
     return attributes
@@ -66,7 +66,7 @@ def stochastic_attributes(job, network):
     progress = network.progress
     early_stopping = job.estimator.early_stopping
     attributes = _parameter_attributes(job, network.final_parameters)
-    for name, field_name in job.targets.curves.items():
+    for name, field_name in job.encoder.curves.items():
         curve = job.earlier_curves.get(name)
         if network.validation is not None or not name.startswith("validation"):
             values = getattr(network.curves, field_name, None)  # none before the first epoch
@@ -79,7 +79,7 @@ def stochastic_attributes(job, network):
         "best_validation_score_": progress.best if early_stopping else None,
         "n_iter_": int(progress.epochs),
         "t_": int(progress.samples_seen),
-        "_criterion": criterion(job.estimator, job.targets.record),
+        "_criterion": criterion(job.estimator, job.encoder.loss),
         "_no_improvement_count": int(progress.no_improvement),
         "_optimizer_state": optimizer_state(
             job.spec.optimizer, job.settings, progress.learning_rate, progress.step, network.slots
@@ -102,8 +102,8 @@ def _parameter_attributes(job, parameters):
         "intercepts_": [bias for _, bias in parameters],
         "n_layers_": len(parameters) + 1,
         "n_outputs_": len(parameters[-1][1]),
-        "out_activation_": job.targets.record.output,
-    } | job.targets.attributes
+        "out_activation_": job.encoder.loss.output,
+    } | job.encoder.attributes
 
 
 def _warn_if_unfinished(estimator, progress):

@@ -111,9 +111,9 @@ def own_streams(jobs: Sequence[Job]) -> None:
     users: dict[np.random.RandomState, list[Job]] = {}
     for job in jobs:
         users.setdefault(job.networks[0].random_state, []).append(job)
-    for random_state, its_jobs in users.items():
-        if len(its_jobs) > 1:
-            for job in its_jobs:
+    for random_state, sharing in users.items():
+        if len(sharing) > 1:
+            for job in sharing:
                 seed = random_state.randint(2**31)
                 for network in job.networks:
                     network.random_state, network.owns_stream = np.random.RandomState(seed), True

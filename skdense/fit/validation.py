@@ -69,7 +69,7 @@ def validated(estimator, X, y="no_validation", **checks):
         raise type(error)(message) from None
 
 
-def check_parameters(estimator, given):
+def check_parameters(estimator, inputs):
     """Raise if parameters that are valid by themselves do not go together."""
     rates = dropout_rates(estimator)
     if estimator.solver == "lbfgs" and any(rates):
@@ -77,13 +77,13 @@ def check_parameters(estimator, given):
             f"solver='lbfgs' does not support dropout, got dropout={estimator.dropout}; use 'adam', "
             "'adamw' or 'sgd', or dropout=0"
         )
-    if given.incremental and estimator.n_init > 1:
+    if inputs.incremental and estimator.n_init > 1:
         raise ValueError(f"partial_fit supports only n_init=1, got n_init={estimator.n_init}; use fit")
-    if estimator.solver == "lbfgs" and given.X_val is not None:
+    if estimator.solver == "lbfgs" and inputs.X_val is not None:
         raise ValueError(
             "solver='lbfgs' does not support X_val; use 'adam', 'adamw' or 'sgd', or X_val=None"
         )
-    if given.incremental and estimator.early_stopping:
+    if inputs.incremental and estimator.early_stopping:
         raise ValueError(
             "partial_fit does not support early_stopping=True; use fit, or early_stopping=False"
         )
@@ -124,19 +124,19 @@ def dropout_rates(estimator):
     return tuple(map(float, rates))
 
 
-def check_samples(estimator, given, goes_on):
+def check_samples(estimator, inputs, continues):
     """The `Samples` to train on, and those to validate on or None.
 
     The number and the names of the features are set on the estimator, or, where training goes on,
     compared with the estimator's.
     """
     checks = {"multi_output": True, "order": "C", "dtype": float_dtypes(estimator)}
-    X, y = validated(estimator, given.X, given.y, **checks, reset=not goes_on)
-    if goes_on and estimator.dtype is None:
+    X, y = validated(estimator, inputs.X, inputs.y, **checks, reset=not continues)
+    if continues and estimator.dtype is None:
         X = X.astype(estimator.coefs_[0].dtype, copy=False)
     y = one_column(y)
-    weights = _check_weights(given.sample_weight, X, "sample_weight", given.rows)
-    return Samples(X, y, weights), _check_validation_set(estimator, given, X, y)
+    weights = _check_weights(inputs.sample_weight, X, "sample_weight", inputs.rows)
+    return Samples(X, y, weights), _check_validation_set(estimator, inputs, X, y)
 
 
 def float_dtypes(estimator):
@@ -156,10 +156,10 @@ def one_column(y, name="y"):
     return column_or_1d(y)
 
 
-def _check_validation_set(estimator, given, X, y):
-    X_val, y_val = given.X_val, given.y_val
+def _check_validation_set(estimator, inputs, X, y):
+    X_val, y_val = inputs.X_val, inputs.y_val
     if X_val is None and y_val is None:
-        if given.sample_weight_val is not None:
+        if inputs.sample_weight_val is not None:
             raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
         return None
     if y_val is None:
@@ -176,7 +176,7 @@ def _check_validation_set(estimator, given, X, y):
     if y_val.shape[1:] != y.shape[1:]:
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
     _warn_if_not_transformed(X, X_val)
-    return Samples(X_val, y_val, _check_weights(given.sample_weight_val, X_val, "sample_weight_val"))
+    return Samples(X_val, y_val, _check_weights(inputs.sample_weight_val, X_val, "sample_weight_val"))
 
 
 def _warn_if_not_transformed(X, X_val):

@@ -315,7 +315,7 @@ LOSSES = {
             _squared_error, _of_frequencies(lambda p: p * (1 - p)), "identity", _largest_positive
         ),
     },
-    "numbers": {
+    "regression": {
         "squared_error": Loss(
             _half_squared_error,
             _of_constant(_mean, lambda y, best: (y - best) ** 2 / (2 * len(best))),

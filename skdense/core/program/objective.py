@@ -33,7 +33,7 @@ class Objective:
 
     def __init__(self, spec: Spec, layout: Layout):
         self.layout = layout
-        self.loss = LOSSES[spec.targets][spec.loss]
+        self.loss = LOSSES[spec.target_type][spec.loss]
         self.smooths = spec.smooths
         self.score = LOWEST_LOSS if spec.scores_loss else self.loss.score
 

@@ -189,9 +189,9 @@ class _Program:
         numbers = [tf.cast(number, self.dtype) for number in numbers]
         penalized = self.layout.penalized([values for values, *_ in pieces])
         updated = []
-        for old, gradient, its_penalized in zip(pieces, gradients, penalized, strict=True):
+        for old, gradient, kernels in zip(pieces, gradients, penalized, strict=True):
             values, *slots = old
-            change, slots = self.optimizer.update(gradient, slots, its_penalized, *numbers)
+            change, slots = self.optimizer.update(gradient, slots, kernels, *numbers)
             new = values + change, *slots
             updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
         return tuple(updated)

@@ -1,6 +1,6 @@
 """What y is: how it becomes targets of the network, and how the network's logits become predictions.
 
-Each type of target, in scikit-learn's sense, is a class in `labels` or `continuous`. No other module
+Each type of target, in scikit-learn's sense, has a class in `labels` or `continuous`. No other module
 asks which type y has. Nothing here imports TensorFlow.
 """
 
@@ -8,19 +8,19 @@ from skdense.core.formulas.losses import LOSSES
 from skdense.core.network import Data
 
 
-class Targets:
-    """What all types of targets have in common.
+class Encoder:
+    """What the encoders of all types of targets have in common.
 
     Parameters
     ----------
-    loss : str
+    loss_name : str
         The loss that is minimized, by its name among the losses of this type.
 
     Attributes
     ----------
-    type : str
+    target_type : str
         The name of the type in the core's table of losses.
-    record : Loss
+    loss : Loss
         All that is known of the loss.
     curves : dict of str to str
         The attributes with a value for each epoch, and their fields of `Curves`.
@@ -30,7 +30,7 @@ class Targets:
         What a fitted estimator keeps of y.
     """
 
-    type: str
+    target_type: str
     curves = {
         "loss_curve_": "loss",
         "validation_loss_curve_": "validation_loss",
@@ -39,8 +39,8 @@ class Targets:
     is_stratified = False
     attributes = {}
 
-    def __init__(self, loss):
-        self.loss, self.record = loss, LOSSES[self.type][loss]
+    def __init__(self, loss_name):
+        self.loss_name, self.loss = loss_name, LOSSES[self.target_type][loss_name]
 
     def check(self, y, name):
         """Raise unless y is of this type; the error calls it by this name."""
@@ -67,7 +67,7 @@ class Targets:
         raise NotImplementedError
 
 
-def loss_of(targets, out_activation):
-    """The name of a loss for these `Targets`, a class or an instance, with this output activation."""
-    losses = LOSSES[targets.type].items()
-    return next(name for name, record in losses if record.output == out_activation)
+def loss_with_output(encoder, out_activation):
+    """The name of a loss for an `Encoder`, a class or an instance, with this output activation."""
+    losses = LOSSES[encoder.target_type].items()
+    return next(name for name, loss in losses if loss.output == out_activation)
