@@ -59,9 +59,9 @@ def has_optimizer(estimator):
 class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     """A multi-layer perceptron, whose subclass knows what y is.
 
-    A subclass has two methods. `_learn_encoder(y, inputs, continues)` returns the `Encoder` of a
-    checked y; `inputs` is the `FitInput`, and `continues` tells whether training continues from an
-    earlier fit. `_fitted_encoder()` returns the `Encoder` of a fitted estimator.
+    A subclass has two methods. `_learn_encoder(inputs, continues)` returns the `Encoder` of y from the
+    checked `FitInput`; `continues` tells whether training continues from an earlier fit.
+    `_fitted_encoder()` returns the `Encoder` of a fitted estimator.
     """
 
     _parameter_constraints = {

@@ -420,8 +420,8 @@ default='glorot_uniform'
         logits = self._logits(X)
         return self._fitted_encoder().log_probabilities(logits)
 
-    def _learn_encoder(self, y, inputs, continues):
-        return learn_labels(self, y, inputs, continues)
+    def _learn_encoder(self, inputs, continues):
+        return learn_labels(self, inputs, continues)
 
     def _fitted_encoder(self):
         return fitted_labels(self)

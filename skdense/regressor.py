@@ -382,8 +382,8 @@ default='glorot_uniform'
         logits = self._logits(X)
         return self._fitted_encoder().decode(logits)
 
-    def _learn_encoder(self, y, given, continues):
-        return learn_continuous(self, y, continues)
+    def _learn_encoder(self, inputs, continues):
+        return learn_continuous(self, inputs, continues)
 
     def _fitted_encoder(self):
         return fitted_continuous(self)

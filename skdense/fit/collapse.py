@@ -3,15 +3,22 @@
 A healthy training pays only for comparing its loss with that of the best constant output.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.initializers import INITIALIZERS
-from skdense.core.formulas.layers import hidden_values
+from skdense.core.formulas.layers import Layer, hidden_values
 from skdense.core.machine.blocks import BLOCK_ROWS
+from skdense.core.network import Network, Parameters
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
+from skdense.fit.jobs import Job
+from skdense.fit.validation import Estimator
 
 _SAME = 1e-6
 """A unit is constant if its outputs differ by less, relative to the largest of them or to 1."""
@@ -21,16 +28,15 @@ _HIGH_RATE = 0.01
 """From this learning rate on, the rate may be the cause; the default is a tenth of it."""
 
 
-def warn_if_collapsed(job, network, loss):
+def warn_if_collapsed(job: Job, network: Network, loss: float) -> bool:
     """Warn if a hidden layer of the trained network carries no information; return whether one does.
 
     In such a layer all units are constant, which means that they have the same output for every sample;
     or most are, and the loss is no better than that of the best constant output.
     """
-    data, rows = network.data, network.rows
-    targets, weights = data.targets, data.weights
-    if rows is not None:
-        targets, weights = targets[rows], None if weights is None else weights[rows]
+    data = network.data
+    targets = data.of_rows(data.targets)
+    weights = None if data.weights is None else data.of_rows(data.weights)
     with np.errstate(all="ignore"):
         minimized = job.encoder.loss
         parameter = [network.hyper.loss_parameter] if minimized.parameter else []
@@ -38,10 +44,9 @@ def warn_if_collapsed(job, network, loss):
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < constant_loss / 2 or constant_loss <= 0 or (targets == targets[0]).all():
         return False
-    rows = np.arange(len(targets)) if rows is None else rows
     activation = ACTIVATIONS[job.estimator.activation].array
     with np.errstate(all="ignore"):
-        constant = _constant_units(network.layers, network.final_parameters, data.X, rows)
+        constant = _constant_units(network.layers, network.final_parameters, data.X, data.own_rows)
     shares = [units.mean() for units in constant]
     largest = max(shares, default=0)
     if largest == 1:
@@ -64,7 +69,9 @@ def warn_if_collapsed(job, network, loss):
     return True
 
 
-def _constant_units(layers, parameters, X, rows):
+def _constant_units(
+    layers: Sequence[Layer], parameters: Parameters, X: Any, rows: NDArray
+) -> list[NDArray]:
     """Which units of each hidden layer are constant.
 
     Once most units of every layer are known to vary, the other rows are not read. Units that vary only
@@ -85,12 +92,12 @@ def _constant_units(layers, parameters, X, rows):
     return constant
 
 
-def _are_constant(low, high):
+def _are_constant(low: NDArray, high: NDArray) -> NDArray:
     """Which units are constant, from the lowest and highest output of each."""
     return high - low <= _SAME * np.maximum(np.maximum(np.abs(low), np.abs(high)), 1)
 
 
-def likely_cause(job, network):
+def likely_cause(job: Job, network: Network) -> str:
     """Sentences that say what probably made a training fail, and what to try."""
     estimator, causes, cures = job.estimator, [], []
     largest = _largest(network.data.X)
@@ -118,18 +125,18 @@ def likely_cause(job, network):
     return cause + cure
 
 
-def _largest(array):
+def _largest(array: Any) -> float:
     return max(abs(float(array.min())), abs(float(array.max())))
 
 
-def _draws_one_sign(estimator):
+def _draws_one_sign(estimator: Estimator) -> bool:
     """Whether all weights of an initial kernel have the same sign."""
     initializer = INITIALIZERS[estimator.init]
     kernel, _ = initializer(8, 8, estimator.activation, np.random.RandomState(0))
     return (kernel >= 0).all() or (kernel <= 0).all()
 
 
-def _varies(X):
+def _varies(X: Any) -> bool:
     """Whether a feature differs between samples."""
     low, high = X.min(axis=0), X.max(axis=0)
     return (low.toarray() != high.toarray() if issparse(X) else low != high).any()

@@ -1,10 +1,14 @@
 """The encoder of numbers, which are what regressors predict. Nothing here imports TensorFlow."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
 from skdense.fit.encoder import Encoder, loss_with_output
+from skdense.fit.validation import Estimator, FitInput
 
 
 class Continuous(Encoder):
@@ -12,7 +16,7 @@ class Continuous(Encoder):
 
     target_type = "regression"
 
-    def check(self, y, name):
+    def check(self, y: Any, name: str) -> None:
         y = as_numbers(y, name)
         lowest = self.loss.lowest_target
         if (y < lowest).any():
@@ -21,15 +25,15 @@ class Continuous(Encoder):
                 f"be at least {lowest}, got {y.min()}"
             )
 
-    def encode(self, y):
+    def encode(self, y: Any) -> NDArray:
         return as_numbers(y).reshape(len(y), -1)
 
-    def decode(self, logits):
+    def decode(self, logits: NDArray) -> NDArray:
         predictions = OUTPUT_ACTIVATIONS[self.loss.output](logits)
         return predictions.ravel() if predictions.shape[1] == 1 else predictions
 
 
-def as_numbers(y, name="y"):
+def as_numbers(y: Any, name: str = "y") -> NDArray:
     """The numbers in y, which may be objects; an error calls it by `name`."""
     if issparse(y):
         raise TypeError(f"{name} must be dense, got a sparse matrix; use {name}.toarray()")
@@ -44,7 +48,7 @@ def as_numbers(y, name="y"):
         raise ValueError(f"{name} must contain numbers: {error}") from error
 
 
-def fitted_continuous(estimator):
+def fitted_continuous(estimator: Estimator) -> Continuous:
     """The encoder of a fitted estimator.
 
     Predictions depend on the loss only by its output activation, so any loss that has this one serves.
@@ -52,9 +56,9 @@ def fitted_continuous(estimator):
     return Continuous(loss_with_output(Continuous, estimator.out_activation_))
 
 
-def learn_continuous(estimator, y, continues):
+def learn_continuous(estimator: Estimator, inputs: FitInput, continues: bool) -> Continuous:
     """The encoder of y, which must have as many columns as before if training continues."""
-    encoder = Continuous(estimator.loss)
+    y, encoder = inputs.y, Continuous(estimator.loss)
     encoder.check(y, "y")
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
     if continues and n_outputs != estimator.n_outputs_:

@@ -4,17 +4,25 @@ The first fit imports TensorFlow, with those modules of `skdense.core` that trai
 """
 
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from skdense.core.network import Curves, Minimum, Network
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.jobs import prepare
+from skdense.fit.jobs import Job, prepare
 from skdense.fit.observers import EpochPrinter, EpochTasks, print_draw
-from skdense.fit.results import finish, lbfgs_attributes, stochastic_attributes
+from skdense.fit.results import Attributes, finish, lbfgs_attributes, stochastic_attributes
+from skdense.fit.validation import Estimator, FitInput
 from skdense.fit.workers import warn_in_a_worker
 
 
-def fit_estimator(estimator, inputs, interrupts_raise=False, warn_max_iter=True):
+def fit_estimator(
+    estimator: Estimator,
+    inputs: FitInput,
+    interrupts_raise: bool = False,
+    warn_max_iter: bool = True,
+) -> Estimator:
     """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator.
 
     Ctrl-C ends the training and keeps what was reached, or raises if interrupts_raise is true. With
@@ -44,7 +52,7 @@ def fit_estimator(estimator, inputs, interrupts_raise=False, warn_max_iter=True)
 
 
 @contextmanager
-def unchanged_on_error(estimator, before=None):
+def unchanged_on_error(estimator: Estimator, before: Attributes | None = None) -> Iterator[None]:
     """Leave the estimator as it was, or with the attributes `before`, if the block raises."""
     before = before or dict(vars(estimator))
     try:
@@ -55,9 +63,10 @@ def unchanged_on_error(estimator, before=None):
         raise
 
 
-def _train_stochastic(job, tasks):
+def _train_stochastic(job: Job, tasks: EpochTasks | None) -> bool:
     """Train by minibatches; return whether Ctrl-C ended the training."""
     from skdense.core.host.planning import groups_of
+    from skdense.core.host.run import Run
     from skdense.core.host.training import train
     from skdense.core.machine.runtime import n_threads
 
@@ -69,11 +78,11 @@ def _train_stochastic(job, tasks):
     elif estimator.verbose:
         trained = partial(print_draw, job)
 
-    def attributes_now(run):
+    def attributes_now(run: Run) -> Attributes:
         run.write_back()
         return stochastic_attributes(job, job.networks[0])
 
-    def observe(new_curves, run):
+    def observe(new_curves: Curves, run: Run) -> bool:
         if printer:
             printer.print_epochs(new_curves)
         if reports_epochs and len(new_curves.loss):
@@ -92,14 +101,14 @@ def _train_stochastic(job, tasks):
     return interrupted
 
 
-def trains_alone(estimator):
+def trains_alone(estimator: Estimator) -> bool:
     """Whether an estimator cannot train with others: it uses lbfgs, or each epoch is reported."""
     return (
         estimator.solver == "lbfgs" or bool(estimator.verbose) or hasattr(estimator, "_skl_callbacks")
     )
 
 
-def _train_lbfgs(job, tasks):
+def _train_lbfgs(job: Job, tasks: EpochTasks | None) -> bool:
     """Train by lbfgs; return whether Ctrl-C ended the training."""
     from skdense.core.host.lbfgs import minimize_loss
 
@@ -107,7 +116,7 @@ def _train_lbfgs(job, tasks):
     reports_epochs = tasks and len(job.networks) == 1
     for network in job.networks:
 
-        def observe(minimum, network=network):
+        def observe(minimum: Minimum, network: Network = network) -> bool:
             return tasks.advance(True, partial(lbfgs_attributes, job, network, minimum))
 
         minimum = minimize_loss(
@@ -124,7 +133,7 @@ def _train_lbfgs(job, tasks):
     return False
 
 
-def _end_interrupted(job, interrupts_raise):
+def _end_interrupted(job: Job, interrupts_raise: bool) -> None:
     """After Ctrl-C, warn and keep what was reached; raise if that is nothing, or interrupts_raise."""
     n_iters = [network.progress.epochs for network in job.networks]
     n_iters += [minimum.n_iter for minimum in job.minima or ()]

@@ -1,22 +1,26 @@
 """After the training of a job: the best network is chosen, checked, and becomes fitted attributes."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skdense.core.network import Network
+from skdense.core.network import Minimum, Network, Parameters, Progress
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.collapse import likely_cause, warn_if_collapsed
 from skdense.fit.jobs import Job
 from skdense.fit.optimizer_state import criterion, optimizer_state
+from skdense.fit.validation import Estimator
+
+Attributes = dict[str, Any]
+"""Fitted attributes by name."""
 
 _STOCHASTIC_ATTRIBUTES = (
     "best_loss_", "best_validation_score_", "_criterion", "_no_improvement_count", "_optimizer_state",
 )  # fmt: skip
 
 
-def reached(job: Job) -> tuple[Network, dict[str, Any]]:
+def reached(job: Job) -> tuple[Network, Attributes]:
     """The best network of a job, after its training or so far, and the fitted attributes that it gives.
 
     Raises if no network is finite.
@@ -42,7 +46,7 @@ def reached(job: Job) -> tuple[Network, dict[str, Any]]:
     return network, attributes | {"init_losses_": init_losses}
 
 
-def finish(job, warn_max_iter=True):
+def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     """Set the fitted attributes of the best network on the estimator; return them.
 
     Raises if no network is finite, and warns of other failures: of `max_iter` reached only with
@@ -61,7 +65,7 @@ def finish(job, warn_max_iter=True):
     return attributes
 
 
-def stochastic_attributes(job, network):
+def stochastic_attributes(job: Job, network: Network) -> Attributes:
     """The fitted attributes from a network that sgd, adam or adamw has trained, or is training."""
     progress = network.progress
     early_stopping = job.estimator.early_stopping
@@ -87,7 +91,7 @@ def stochastic_attributes(job, network):
     }
 
 
-def lbfgs_attributes(job, network, minimum):
+def lbfgs_attributes(job: Job, network: Network, minimum: Minimum) -> Attributes:
     """The fitted attributes from a network that lbfgs has trained: without curves and best loss."""
     return _parameter_attributes(job, network.parameters) | {
         "loss_": minimum.loss,
@@ -96,7 +100,7 @@ def lbfgs_attributes(job, network, minimum):
     }
 
 
-def _parameter_attributes(job, parameters):
+def _parameter_attributes(job: Job, parameters: Parameters) -> Attributes:
     return {
         "coefs_": [kernel for kernel, _ in parameters],
         "intercepts_": [bias for _, bias in parameters],
@@ -106,7 +110,7 @@ def _parameter_attributes(job, parameters):
     } | job.encoder.attributes
 
 
-def _warn_if_unfinished(estimator, progress):
+def _warn_if_unfinished(estimator: Estimator, progress: Progress) -> None:
     if progress.epochs == estimator.max_iter and not progress.converged:
         warn_at_caller(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
@@ -116,7 +120,7 @@ def _warn_if_unfinished(estimator, progress):
         )
 
 
-def _warn_if_failed(estimator, minimum):
+def _warn_if_failed(estimator: Estimator, minimum: Minimum) -> None:
     if not (minimum.success or minimum.interrupted):
         warn_at_caller(
             f"lbfgs failed to converge after {minimum.n_iter} iteration(s): {minimum.message}. "
@@ -126,12 +130,12 @@ def _warn_if_failed(estimator, minimum):
         )
 
 
-def _is_finite(network):
+def _is_finite(network: Network) -> bool:
     parameters = network.final_parameters
     return all(np.isfinite(array).all() for layer in parameters for array in layer)
 
 
-def _raise_not_finite(job, network):
+def _raise_not_finite(job: Job, network: Network) -> NoReturn:
     epoch = ""
     if network.curves is not None and not np.isfinite(network.curves.loss).all():
         first = np.flatnonzero(~np.isfinite(network.curves.loss))[0] + 1

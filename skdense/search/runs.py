@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from copy import copy
+from dataclasses import replace
 from numbers import Number
 from traceback import format_exception
 from typing import Any, NamedTuple
@@ -183,7 +184,7 @@ class Split:
         return fitted
 
     def _shared(self, data):
-        """The first `Data` that equals this one: most candidates have the same targets and weights."""
+        """The data with the arrays of an earlier candidate if they are equal, as they mostly are."""
         if data is None:
             return None
         for other in self._datas:
@@ -192,7 +193,7 @@ class Split:
                 and np.array_equal(other.targets, data.targets)
                 and np.array_equal(other.weights, data.weights)
             ):
-                return other
+                return replace(other, rows=data.rows)
         self._datas.append(data)
         return data
 

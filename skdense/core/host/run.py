@@ -64,12 +64,10 @@ class Run:
         orders = aligned_zeros((shape.n_blocks, shape.block), np.int32)
         if network.validation is None:
             return Rows((), view(orders))
-        n_rows, rows = int(network.hyper.n_validation), network.validation_rows
-        if rows is None:
-            rows = np.arange(n_rows)
+        rows = network.validation.own_rows
         # Padded with the first row: another one may be infinite, and infinity times zero is NaN.
-        orders[...] = rows[0] if n_rows else 0
-        orders.reshape(-1)[:n_rows] = rows
+        orders[...] = rows[0] if len(rows) else 0
+        orders.reshape(-1)[: len(rows)] = rows
         return Rows(tables.table(network.validation, shape.validation, self.spec.dtype), view(orders))
 
     def _packed_state(self) -> State:

@@ -19,8 +19,9 @@ from scipy.sparse import issparse
 
 from skdense.core.machine.costs import COPIED_BYTES, bucket, is_large, power_of_two
 from skdense.core.machine.memory import aligned_zeros
+from skdense.core.machine.runtime import share
 from skdense.core.network import Data, Network
-from skdense.core.program.minibatches import TableShape, as_tensors
+from skdense.core.program.minibatches import TableShape
 
 
 def table_shape(datas: Sequence[Data], n_features: int) -> TableShape:
@@ -69,7 +70,9 @@ class Tables:
         """The tensors of a table for compiled programs."""
         with self._lock:
             features = self._get((id(data.X), shape), lambda: make_features(data.X, shape, dtype))
-            targets = self._get((id(data), shape), lambda: (make_targets(data, shape, dtype),))
+            targets = self._get(
+                (_key_of_targets(data), shape), lambda: (make_targets(data, shape, dtype),)
+            )
             return *features, *targets
 
     def _get(self, key: tuple, make: Callable) -> tuple:
@@ -86,9 +89,18 @@ class Tables:
                     self._made = {key: table for key, table in self._made.items() if key[0] != array}
 
 
-def _arrays_of(network: Network) -> set[int]:
+def _arrays_of(network: Network) -> set:
     datas = [data for data in (network.data, network.validation) if data is not None]
-    return {id(data) for data in datas} | {id(data.X) for data in datas}
+    return {id(data.X) for data in datas} | {_key_of_targets(data) for data in datas}
+
+
+def _key_of_targets(data: Data) -> tuple[int, int]:
+    return id(data.targets), id(data.weights)
+
+
+def as_tensors(table: Iterable[NDArray]) -> tuple:
+    """The tensors of a table, for compiled programs; its arrays must not change while they are used."""
+    return tuple(map(share, table))
 
 
 def make_table(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:

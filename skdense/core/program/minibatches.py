@@ -6,7 +6,7 @@ Sparse rows stay sparse, except that those of a minibatch are made dense where t
 from typing import Any, NamedTuple
 
 from skdense.core.machine.costs import DENSE_FROM
-from skdense.core.machine.runtime import share, tf
+from skdense.core.machine.runtime import tf
 
 
 class TableShape(NamedTuple):
@@ -36,11 +36,6 @@ class Minibatch(NamedTuple):
     inputs: Any
     targets: Any
     weights: Any
-
-
-def as_tensors(table) -> tuple:
-    """The tensors of a table, for compiled programs; its arrays must not change while they are used."""
-    return tuple(map(share, table))
 
 
 def signature(shape: TableShape, dtype: str) -> tuple:
