@@ -4,8 +4,10 @@ How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone and does
 """
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import InconsistentVersionWarning
@@ -19,8 +21,11 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blocks import for_each_block
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import fit_estimator
-from skdense.fit.validation import FitInput, validated
+from skdense.fit.validation import FitInput, MatrixLike, validated
 from skdense.version import __version__
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 
 class _FloatDtype(Options):
@@ -46,7 +51,7 @@ class _Schedules(StrOptions):
         return f"{super().__str__()} (the rate itself is learning_rate_init)"
 
 
-def has_optimizer(estimator):
+def has_optimizer(estimator: BaseEstimator) -> bool:
     """For `available_if`: True if the solver has an optimizer to keep between calls, else an error."""
     if estimator.solver == "lbfgs":
         raise AttributeError(
@@ -101,7 +106,16 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network to X and y.
 
         Ctrl-C ends the training with a warning and keeps what was reached; any error leaves an
@@ -138,7 +152,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         inputs = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
         return fit_estimator(self, inputs)
 
-    def to_sklearn(self):
+    def to_sklearn(self) -> "MLPClassifier | MLPRegressor":
         """Convert to the MLPClassifier or MLPRegressor that is the same model.
 
         It has the same weights, so its predictions are the same up to rounding, and needs neither this
@@ -163,7 +177,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         return to_sklearn(self)
 
     @classmethod
-    def from_sklearn(cls, model):
+    def from_sklearn(cls, model: "MLPClassifier | MLPRegressor") -> Self:
         """Convert a fitted MLPClassifier or MLPRegressor to the same model of this class.
 
         Its predictions are the same up to rounding, and training can go on from it by `partial_fit` or

@@ -1,8 +1,10 @@
 """Fitting many estimators at once: networks that can share a program train side by side."""
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 
@@ -12,10 +14,19 @@ from skdense.fit.jobs import prepare
 from skdense.fit.observers import FitPrinter
 from skdense.fit.results import finish
 from skdense.fit.training import train_jobs
-from skdense.fit.validation import FitInput
+from skdense.fit.validation import FitInput, MatrixLike
 
 
-def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None, verbose=False):
+def fit_many(
+    estimators: list[BaseLowLevelMLP],
+    X: MatrixLike | list,
+    y: ArrayLike | list,
+    sample_weight: ArrayLike | list | None = None,
+    *,
+    subsets: list | None = None,
+    n_jobs: int | None = None,
+    verbose: bool | int = False,
+) -> list[BaseLowLevelMLP]:
     """Fit many estimators together, each with the result of fitting it alone, up to rounding.
 
     Networks of the same depth, activation, loss, solver, dtype and about the same batch size share one
@@ -86,7 +97,7 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None,
     return estimators
 
 
-def check_estimators(estimators):
+def check_estimators(estimators: list) -> None:
     """Raise unless these are distinct estimators of this package, at least one."""
     if not estimators:
         raise ValueError(
@@ -148,7 +159,13 @@ def _check_subset(rows, name):
         raise ValueError(f"{name} must contain ints or bools, got an array of dtype {rows.dtype}")
 
 
-def fit_inputs(estimators, inputs, n_jobs=None, trained=None, warn_max_iter=True):
+def fit_inputs(
+    estimators: list,
+    inputs: Sequence[FitInput],
+    n_jobs: int | None = None,
+    trained: Callable | None = None,
+    warn_max_iter: bool = True,
+) -> list[Exception | None]:
     """Fit each estimator to its `FitInput`; return for each the error of its fit, or None.
 
     `trained(estimator, job)` is called as soon as an estimator's networks are trained; job is None for

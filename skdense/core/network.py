@@ -4,7 +4,7 @@ A number is a float here, and a scalar tensor in a program. No TensorFlow.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from skdense.core.formulas.layers import Layer
+
+
+Tensor = Any
+"""A tensor of TensorFlow, or an array in functions that take both."""
+TensorFlow = Any
+"""The module `tensorflow`, an argument of functions whose modules must not import it."""
 
 
 class Spec(NamedTuple):
@@ -184,7 +190,7 @@ class Network:
     owns_stream: bool = False
     shuffle: bool = True
     order: NDArray | None = None
-    slots: list[Parameters] | tuple = ()
+    slots: list[Parameters] = field(default_factory=list)
     dropout: tuple[float, ...] = ()
     batch_capacity: int = 1
     best_parameters: Parameters | None = None

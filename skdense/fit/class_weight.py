@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from numbers import Real
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ def _check_class_weight(class_weight: Mapping, y: NDArray, classes: NDArray) -> 
             f"class_weight has weights for unknown classes {unknown}; the classes are {classes}"
         )
     for label, weight in class_weight.items():
-        if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+        if not (isinstance(weight, Real) and 0 <= float(weight) < np.inf):
             raise ValueError(
                 f"class_weight must have finite weights of at least 0, got {weight!r} for class "
                 f"{label!r}"
@@ -50,7 +50,8 @@ def _class_factors(inputs: FitInput, class_weight: ClassWeight) -> tuple[NDArray
     "balanced" counts only the rows of y to train on. The factor of a multilabel sample is the product
     of a weight for each label, which depends on whether the sample has the label.
     """
-    y, y_val = inputs.y, inputs.y_val
+    y: Any = inputs.y
+    y_val = inputs.y_val
     n_samples = y.shape[0]
     rows = slice(n_samples) if inputs.rows is None else inputs.rows
     if y_val is not None:

@@ -133,10 +133,10 @@ def _draws_one_sign(estimator: Estimator) -> bool:
     """Whether all weights of an initial kernel have the same sign."""
     initializer = INITIALIZERS[estimator.init]
     kernel, _ = initializer(8, 8, estimator.activation, np.random.RandomState(0))
-    return (kernel >= 0).all() or (kernel <= 0).all()
+    return bool((kernel >= 0).all() or (kernel <= 0).all())
 
 
 def _varies(X: Any) -> bool:
     """Whether a feature differs between samples."""
     low, high = X.min(axis=0), X.max(axis=0)
-    return (low.toarray() != high.toarray() if issparse(X) else low != high).any()
+    return bool((low.toarray() != high.toarray() if issparse(X) else low != high).any())

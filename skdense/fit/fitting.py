@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from skdense.core.network import Curves, Minimum, Network
+from skdense.core.network import Curves, Minimum
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.jobs import Job, prepare
 from skdense.fit.observers import EpochPrinter, EpochTasks, print_draw
@@ -71,7 +71,7 @@ def _train_stochastic(job: Job, tasks: EpochTasks | None) -> bool:
     from skdense.core.machine.runtime import n_threads
 
     estimator, one_draw = job.estimator, len(job.networks) == 1
-    reports_epochs = tasks and one_draw
+    reporter = tasks if one_draw else None
     printer = trained = None
     if estimator.verbose and one_draw:
         printer = EpochPrinter(estimator, job.networks[0])
@@ -85,15 +85,16 @@ def _train_stochastic(job: Job, tasks: EpochTasks | None) -> bool:
     def observe(new_curves: Curves, run: Run) -> bool:
         if printer:
             printer.print_epochs(new_curves)
-        if reports_epochs and len(new_curves.loss):
-            return tasks.advance(run.reached.scalars.progress.active, lambda: attributes_now(run))
+        if reporter and len(new_curves.loss):
+            is_active = bool(run.reached.scalars.progress.active)
+            return reporter.advance(is_active, lambda: attributes_now(run))
         return False
 
     interrupted = train(
         groups_of([(job.spec, network) for network in job.networks]),
         n_threads(),
         trained=trained,
-        observe=observe if printer or reports_epochs else None,
+        observe=observe if printer or reporter else None,
         each_epoch=tasks is not None,
     )
     if printer and job.networks[0].progress.converged:
@@ -113,19 +114,20 @@ def _train_lbfgs(job: Job, tasks: EpochTasks | None) -> bool:
     from skdense.core.host.lbfgs import minimize_loss
 
     estimator, job.minima = job.estimator, []
-    reports_epochs = tasks and len(job.networks) == 1
+    reporter = tasks if len(job.networks) == 1 else None
+
+    def observe(minimum: Minimum) -> bool:
+        attributes = partial(lbfgs_attributes, job, job.networks[0], minimum)
+        return reporter is not None and reporter.advance(True, attributes)
+
     for network in job.networks:
-
-        def observe(minimum: Minimum, network: Network = network) -> bool:
-            return tasks.advance(True, partial(lbfgs_attributes, job, network, minimum))
-
         minimum = minimize_loss(
             job.spec,
             network,
             estimator.max_iter,
             estimator.max_fun,
             estimator.tol,
-            observe if reports_epochs else None,
+            observe if reporter else None,
         )
         job.minima.append(minimum)
         if minimum.interrupted:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from math import inf
 from threading import Event, Lock
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -52,14 +53,16 @@ def train_jobs(
             if trained is not None and not to_train[job]:
                 trained(job)
 
-    backend, _ = get_active_backend()
-    n_jobs = 1 if getattr(backend, "uses_threads", False) else effective_n_jobs(n_jobs)
-    if n_jobs == 1:
+    backend: Any = get_active_backend()[0]
+    n_workers: int = 1
+    if not getattr(backend, "uses_threads", False):
+        n_workers = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]
+    if n_workers == 1:
         return _train_here(networks, until, note, stop)
     # Not every backend, such as those of Ray and Spark, hands results over one by one.
     return_as = "generator" if backend.supports_return_generator else "list"
-    tasks = _tasks(networks, n_jobs)
-    results = Parallel(n_jobs=n_jobs, return_as=return_as)(
+    tasks = _tasks(networks, n_workers)
+    results: Any = Parallel(n_jobs=n_workers, return_as=return_as)(
         delayed(_results)(task, until) for task in tasks
     )
     for task, task_results in zip(tasks, results, strict=True):

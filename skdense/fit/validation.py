@@ -4,8 +4,8 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
-from scipy.sparse import issparse
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy.sparse import issparse, sparray, spmatrix
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -14,6 +14,8 @@ from skdense.fit.callers import warn_at_caller
 
 Estimator = Any
 """An estimator of this package, or a model that contains some."""
+MatrixLike = ArrayLike | sparray | spmatrix
+"""X as users pass it: what NumPy can convert, such as a DataFrame, or a sparse matrix."""
 
 
 class FitInput(NamedTuple):
@@ -109,7 +111,7 @@ def dropout_rates(estimator: Estimator) -> tuple[float, ...]:
     if isinstance(rates, Real):
         return (float(rates),) * n_hidden
     rates = list(rates)
-    if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
+    if not all(isinstance(rate, Real) and 0 <= float(rate) < 1 for rate in rates):
         raise ValueError(f"dropout rates must be at least 0 and less than 1, got {rates}")
     if len(rates) != n_hidden:
         raise ValueError(

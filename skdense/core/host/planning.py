@@ -39,9 +39,7 @@ class Group:
 
     def part(self, networks: Container[Network]) -> "Group":
         """Those of the group that are among these networks, in the program of the whole group."""
-        part = Group(
-            self.spec, self.layout, [network for network in self.networks if network in networks]
-        )
+        part = Group(self.spec, self.layout, [each for each in self.networks if each in networks])
         part.shape = self.shape
         return part
 

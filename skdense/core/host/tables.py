@@ -116,7 +116,7 @@ def make_targets(data: Data, shape: TableShape, dtype: str) -> NDArray:
     return targets
 
 
-def make_features(X, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:
+def make_features(X: Any, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:
     """The padded arrays of X."""
     if not issparse(X):
         return _cut(X.astype(dtype, copy=False), shape.lengths, (shape.n_features,))

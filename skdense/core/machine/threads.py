@@ -17,7 +17,7 @@ class Call:
     No executor: it could not start threads once the main thread has ended.
     """
 
-    def __init__(self, function: Callable, *arguments):
+    def __init__(self, function: Callable, *arguments: Any):
         self._function, self._arguments = function, arguments
         self._value: Any = None
         self._error: BaseException | None = None
@@ -53,7 +53,7 @@ class Call:
         return self._value
 
 
-def call_all(functions: Sequence[Callable], stop: Callable[[], None]) -> None:
+def call_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
     """Call functions, each in a thread, and wait for all of them; raise the first error.
 
     `stop` is called as soon as there is one, or a signal's handler raises. It asks the others to end,
