@@ -36,10 +36,8 @@ def reached(job: Job) -> tuple[Network, dict[str, Any]]:
     if not finite[best]:
         _raise_not_finite(job, network)
     if job.minima is None:
-        ended_by_itself = network.progress.converged
         attributes = stochastic_attributes(job, network)
     else:
-        ended_by_itself = job.minima[best].success
         attributes = lbfgs_attributes(job, network, job.minima[best])
     return network, attributes | {"init_losses_": init_losses}
 
@@ -51,13 +49,17 @@ def finish(job, may_reach_max_iter=False):
     may_reach_max_iter.
     """
     network, attributes = reached(job)
+    minimum = None
+    ended_by_itself = network.progress.converged
     if job.minima is not None:
+        minimum = job.minima[job.networks.index(network)]
+        ended_by_itself = minimum.success
         for name in (*job.targets.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(job.estimator).pop(name, None)
     loss = attributes["loss_"]
     if not (job.incremental or warn_if_collapsed(job, network, loss, ended_by_itself)):
-        if job.minima is not None:
-            _warn_if_failed(job.estimator, job.minima[job.networks.index(network)])
+        if minimum is not None:
+            _warn_if_failed(job.estimator, minimum)
         elif not may_reach_max_iter:
             _warn_if_unfinished(job.estimator, network.progress)
     vars(job.estimator).update(attributes)
