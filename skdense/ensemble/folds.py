@@ -43,9 +43,10 @@ def fit_folds(models, X, y, sample_weight, folds, names):
         for stops_early in [models[0].early_stopping]
         for rows, held_out in folds
     ]
-    # With early stopping the best epoch is kept, so to reach max_iter is no failure.
+    # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
+    may_reach_max_iter = models[0].early_stopping or models[0].learning_rate == "cosine"
     trained = print_outcome if names else None
-    errors = fit_inputs(models, inputs, trained=trained, may_reach_max_iter=models[0].early_stopping)
+    errors = fit_inputs(models, inputs, trained=trained, may_reach_max_iter=may_reach_max_iter)
     for error in filter(None, errors):
         raise error
     return models
