@@ -5,6 +5,7 @@ from itertools import repeat
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
 from sklearn.base import is_classifier
+from sklearn.dummy import DummyClassifier
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length
 from sklearn.utils.validation import has_fit_parameter, validate_data
 from threadpoolctl import threadpool_limits
@@ -53,6 +54,8 @@ def fit_folds(models, X, y, sample_weight, folds, names):
 
 
 def _fit_fold(model, X, y, sample_weight, rows, held_out, name):
+    if is_classifier(model) and (y[rows] == y[rows[0]]).all():
+        model = DummyClassifier()  # many classifiers cannot be fitted to one class
     weights = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
     validation, known = {}, held_out
     if getattr(model, "early_stopping", False) and has_fit_parameter(model, "X_val"):
