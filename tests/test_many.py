@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from joblib import parallel_config
 from joblib.parallel import ThreadingBackend
 from scipy.sparse import csr_array, csr_matrix
-from skdense.together import groups
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import ConvergenceWarning
