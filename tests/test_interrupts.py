@@ -5,10 +5,10 @@ import threading
 
 import numpy as np
 import pytest
+from skdense.core.machine.interrupts import can_hold_ctrl_c, ctrl_c_held
 
 from helpers import press_ctrl_c
 from skdense import LowLevelMLPClassifier
-from skdense.core.machine.interrupts import can_hold_ctrl_c, ctrl_c_held
 
 
 def test_ctrl_c_waits_for_the_end_of_the_block_and_is_told_at_once():

@@ -4,7 +4,9 @@ A number is a float here, and a scalar tensor in a program. No TensorFlow.
 """
 
 import math
+import pickle
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +21,8 @@ Tensor = Any
 """A tensor of TensorFlow, or an array in functions that take both."""
 TensorFlow = Any
 """The module `tensorflow`, an argument of functions whose modules must not import it."""
+
+_handing_back = Lock()
 
 
 class Spec(NamedTuple):
@@ -134,7 +138,7 @@ class Data:
         return array if self.rows is None else array[self.rows]
 
     def copied(self) -> "Data":
-        """The same samples without other rows; itself if there are none."""
+        """The same samples without the other rows of the arrays."""
         weights = None if self.weights is None else self.of_rows(self.weights)
         return Data(self.of_rows(self.X), self.of_rows(self.targets), weights)
 
@@ -196,22 +200,34 @@ class Network:
     best_parameters: Parameters | None = None
     curves: Curves | None = None
 
+    def stream(self) -> dict:
+        """The state of the random state."""
+        return self.random_state.get_state(legacy=False)
+
+    def hand_back(self, stream: dict, before: dict) -> None:
+        """Bring the random state from the state `before` to another one, as drawing would.
+
+        If somebody else has drawn from it meanwhile, as may happen to NumPy's global state, it stays as
+        they left it.
+        """
+        with _handing_back:
+            if self.owns_stream or pickle.dumps(self.stream()) == pickle.dumps(before):
+                self.random_state.set_state(stream)
+
     def result(self) -> tuple:
         """All that a training has changed, to be passed to `take` in another process."""
-        stream = self.random_state.get_state(legacy=False)
         return (
-            stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves,
-            self.order,
+            self.stream(), self.parameters, self.slots, self.progress, self.best_parameters,
+            self.curves, self.order,
         )  # fmt: skip
 
-    def take(self, result: tuple) -> None:
-        """Take over the result of a copy of this network that was trained."""
+    def take(self, result: tuple, before: dict) -> None:
+        """Take over the result of a copy that was trained; `before` was the `stream` at that time."""
         (
             stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves,
             self.order,
         ) = result  # fmt: skip
-        if not self.owns_stream:
-            self.random_state.set_state(stream)
+        self.hand_back(stream, before)
 
     @property
     def n_features(self) -> int:

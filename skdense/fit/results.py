@@ -53,12 +53,17 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     warn_max_iter.
     """
     network, attributes = reached(job)
+    minimum = None
+    ended_by_itself = bool(network.progress.converged)
     if job.minima is not None:
+        minimum = job.minima[job.networks.index(network)]
+        ended_by_itself = minimum.success
         for name in (*job.encoder.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(job.estimator).pop(name, None)
-    if not (job.incremental or warn_if_collapsed(job, network, attributes["loss_"])):
-        if job.minima is not None:
-            _warn_if_failed(job.estimator, job.minima[job.networks.index(network)])
+    loss = attributes["loss_"]
+    if not (job.incremental or warn_if_collapsed(job, network, loss, ended_by_itself)):
+        if minimum is not None:
+            _warn_if_failed(job.estimator, minimum)
         elif warn_max_iter:
             _warn_if_unfinished(job.estimator, network.progress)
     vars(job.estimator).update(attributes)

@@ -8,7 +8,8 @@ nearby numbers of rows share a program.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
 from itertools import accumulate, pairwise
 from threading import Lock
 from typing import Any
@@ -69,15 +70,15 @@ class Tables:
     def table(self, data: Data, shape: TableShape, dtype: str) -> tuple:
         """The tensors of a table for compiled programs."""
         with self._lock:
-            features = self._get((id(data.X), shape), lambda: make_features(data.X, shape, dtype))
-            targets = self._get(
-                (_key_of_targets(data), shape), lambda: (make_targets(data, shape, dtype),)
+            return (
+                *self._get(id(data.X), shape, dtype, partial(make_features, data.X)),
+                *self._get(_key_of_targets(data), shape, dtype, partial(make_targets, data)),
             )
-            return *features, *targets
 
-    def _get(self, key: tuple, make: Callable) -> tuple:
+    def _get(self, arrays: Hashable, shape: TableShape, dtype: str, make: Callable) -> tuple:
+        key = arrays, shape, dtype
         if key not in self._made:
-            self._made[key] = as_tensors(make())
+            self._made[key] = as_tensors(make(shape, dtype))
         return self._made[key]
 
     def release(self, network: Network) -> None:
@@ -105,15 +106,15 @@ def as_tensors(table: Iterable[NDArray]) -> tuple:
 
 def make_table(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:
     """The arrays of `data`, padded with zeros to a `TableShape`."""
-    return *make_features(data.X, shape, dtype), make_targets(data, shape, dtype)
+    return *make_features(data.X, shape, dtype), *make_targets(data, shape, dtype)
 
 
-def make_targets(data: Data, shape: TableShape, dtype: str) -> NDArray:
+def make_targets(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray]:
     """The padded targets, with the weights as their last column."""
     targets = aligned_zeros((shape.n_targets, shape.n_outputs + 1), dtype)
     targets[: len(data.targets), :-1] = data.targets
     targets[: len(data.targets), -1] = 1 if data.weights is None else data.weights
-    return targets
+    return (targets,)
 
 
 def make_features(X: Any, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:
