@@ -46,6 +46,7 @@ exclude_patterns = [
 ]
 templates_path = ["_templates"]
 default_role = "code"
+autodoc_typehints = "none"  # the descriptions of parameters say more
 
 # Links to other projects need the lists of names on their sites, so an offline build goes without.
 intersphinx_mapping = {}
