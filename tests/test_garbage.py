@@ -6,7 +6,7 @@ import pytest
 
 from helpers import run_python
 from skdense.core.machine.compiling import compiled
-from skdense.core.machine.garbage import no_collection
+from skdense.core.machine.memory import no_collection
 from skdense.core.machine.runtime import tf
 
 

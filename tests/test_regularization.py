@@ -16,8 +16,7 @@ from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.core.formulas.dropout import dropper
 from skdense.core.formulas.initializers import initial_parameters
 from skdense.core.formulas.optimizers import clipped
-from skdense.core.formulas.pace import pace
-from skdense.core.formulas.schedules import SCHEDULES
+from skdense.core.formulas.schedules import SCHEDULES, pace
 from skdense.core.host.orders import Orders
 from skdense.core.machine.compiling import n_compiled
 from skdense.core.machine.runtime import tf
@@ -337,7 +336,7 @@ def paces(schedule, warmup, n_epochs, steps):
         "schedule_epochs": n_epochs,
     }
     hyper = Hyper(**{name: tf.constant(number, tf.float64) for name, number in numbers.items()})
-    return [float(pace(tf.constant(step, tf.float64), hyper)) for step in steps]
+    return [float(pace(tf, tf.constant(step, tf.float64), hyper)) for step in steps]
 
 
 def test_the_warm_up_is_linear_and_the_cosine_falls_to_zero_over_the_rest():

@@ -111,19 +111,29 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         random_state = check_random_state(self.random_state)
         folds = self._folds(X, y, groups, random_state)
-        models = [self._seeded(random_state) for _ in folds]
+        fewest_rows = min(len(rows) for rows, _ in folds)
+        models = [self._seeded(fewest_rows, random_state) for _ in folds]
+        names = [f"Fold {i} of {len(folds)}{self._called}" for i in range(1, len(folds) + 1)]
         task = FitTask(self, context, X, y, sample_weight)
         with task.of(len(folds)):
             report = task.report if task.has_callbacks else None
-            self.estimators_ = self._fit_folds(models, X, y, sample_weight, folds, report)
+            self.estimators_ = fit_folds(
+                models,
+                X,
+                self._y_of_members(y, sample_weight),
+                sample_weight,
+                folds,
+                names if self.verbose else None,
+                report,
+            )
             self.n_estimators_ = len(models)
             self._learn_out_of_fold(X, y, sample_weight, [held_out for _, held_out in folds])
         if self.verbose:
             print(f"All {len(models)} folds{self._called}: {summary(self)}")
 
-    def _fit_folds(self, models, X, y, sample_weight, folds, report):
-        names = [f"Fold {i} of {len(folds)}{self._called}" for i in range(1, len(folds) + 1)]
-        return fit_folds(models, X, y, sample_weight, folds, names if self.verbose else None, report)
+    def _y_of_members(self, y, sample_weight):
+        """What members are fitted to."""
+        return y
 
     def _check_data(self, X, y):
         if isinstance(self.estimator, BaseLowLevelMLP):
@@ -155,9 +165,13 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                     raise ValueError(f"cv must give every fold samples {name}, got none in fold {i}")
         return folds
 
-    def _seeded(self, random_state):
-        """A clone with a seed wherever it takes one."""
-        model = clone(self.estimator)
+    def _member(self, n_rows):
+        """A model to fit to this many rows or more. A subclass may let them decide its parameters."""
+        return clone(self.estimator)
+
+    def _seeded(self, n_rows, random_state):
+        """The same with a seed wherever it takes one."""
+        model = self._member(n_rows)
         seeds = {
             name: random_state.randint(2**31)
             for name in sorted(model.get_params())

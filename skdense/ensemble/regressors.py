@@ -17,9 +17,8 @@ from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import out_of_fold
 from skdense.ensemble.folds import mean_by_row, n_counted
 from skdense.ensemble.intervals import learn_errors, predict_quantiles
-from skdense.ensemble.losses import common_loss
 from skdense.ensemble.scaling import give_scale, scale_of
-from skdense.ensemble.weights import best_weights
+from skdense.ensemble.weights import best_weights, common_loss
 from skdense.fit.continuous import as_numbers
 from skdense.fit.validation import MatrixLike
 
@@ -183,12 +182,12 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
         if not is_regressor(self.estimator):
             raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
 
-    def _fit_folds(self, models, X, y, sample_weight, folds, report):
+    def _y_of_members(self, y, sample_weight):
         self.center_, self.scale_ = 0.0, 1.0
         if self.scale_y:
             self.center_, self.scale_ = scale_of(self.estimator, y, sample_weight)
             y = (y - self.center_) / self.scale_
-        return super()._fit_folds(models, X, y, sample_weight, folds, report)
+        return y
 
     def _learn_out_of_fold(self, X, y, sample_weight, held_out):
         rows, outputs = self._held_out(lambda model, X: model.predict(X), X, held_out)

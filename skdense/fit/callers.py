@@ -1,8 +1,11 @@
-"""Warnings that name the user's line, however deep in this package and in others they arise."""
+"""Warnings at the user's line, however deep in packages they arise, and one in worker processes."""
 
 import sys
 import warnings
+from multiprocessing import current_process
 from types import FrameType
+
+from skdense.exceptions import WorkerWarning
 
 _PASSED_OVER = {
     "skdense", "sklearn", "joblib", "skrub", "concurrent", "multiprocessing", "threading",
@@ -34,3 +37,23 @@ def _users_frame() -> FrameType:
             outside = frame
         frame = frame.f_back
     return outside or sys._getframe(2)
+
+
+_has_warned = False
+
+
+def warn_in_a_worker() -> None:
+    """Warn at the first fit in a worker process of joblib: one process takes less time and memory."""
+    global _has_warned
+    if _has_warned or not type(current_process()).__module__.startswith("joblib."):
+        return
+    _has_warned = True
+    warn_at_caller(
+        "Networks are fitted in worker processes. Each of these imports TensorFlow, compiles programs "
+        "of its own and takes about 800 MB. Put "
+        '`with joblib.parallel_config("threading", n_jobs=-1):` around the call: then the same fits '
+        "run in threads of one process, usually faster. To keep the worker processes, silence this "
+        "warning with "
+        '`warnings.filterwarnings("ignore", category=skdense.exceptions.WorkerWarning)`.',
+        WorkerWarning,
+    )

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from functools import partial
 
 from skdense.core.network import Curves, Minimum
-from skdense.fit.callers import warn_at_caller
+from skdense.fit.callers import warn_at_caller, warn_in_a_worker
 from skdense.fit.jobs import Job, prepare
 from skdense.fit.observers import EpochPrinter, EpochTasks, print_draw
 from skdense.fit.results import Attributes, finish, lbfgs_attributes, stochastic_attributes
 from skdense.fit.validation import Estimator, FitInput
-from skdense.fit.workers import warn_in_a_worker
 
 
 def fit_estimator(

@@ -90,12 +90,10 @@ class _ByRows:
         most = int(most if groups is None else min(most, len(np.unique(groups))))
         return max(2, min(folds_for(len(y)), most))
 
-    def _fit_folds(self, models, X, y, sample_weight, folds, report):
-        settings = training_for(min(len(rows) for rows, _ in folds))
-        for model in models:
-            unset = [name for name in settings if getattr(model, name, name) is None]
-            model.set_params(**{name: settings[name] for name in unset})
-        return super()._fit_folds(models, X, y, sample_weight, folds, report)
+    def _member(self, n_rows):
+        model, settings = super()._member(n_rows), training_for(n_rows)
+        unset = [name for name in settings if getattr(model, name, name) is None]
+        return model.set_params(**{name: settings[name] for name in unset})
 
 
 class TableCrossFitClassifier(_ByRows, CrossFitClassifier):

@@ -1,13 +1,15 @@
-"""How the learning rate changes from epoch to epoch. No TensorFlow: the formulas take tensors, too.
+"""How the learning rate changes. Importing this does not import TensorFlow: formulas take it as `tf`.
 
-Every program contains all of them and chooses by number, so no schedule compiles a program of its own.
-How the rate changes from step to step is in `pace.py`, and only in the programs that need it.
+Every program contains all schedules of epochs and chooses by number, so no schedule compiles a program
+of its own. Only the programs that need it contain `pace`, how the rate changes from step to step.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from skdense.core.network import Hyper, Tensor
+import numpy as np
+
+from skdense.core.network import Hyper, Tensor, TensorFlow
 
 SMALLEST_RATE = 1e-6
 """A schedule with `slows_down` stops at a plateau once its rate is no larger than this."""
@@ -28,7 +30,7 @@ class Schedule(NamedTuple):
     slows_down : bool
         Whether at a plateau, where other schedules stop, it lowers the rate and goes on.
     within_epochs : bool
-        Whether it changes the rate from step to step, in `pace.py`.
+        Whether it changes the rate from step to step, by `pace`.
     ignored_by : tuple of str
         The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
     """
@@ -50,3 +52,19 @@ SCHEDULES = {
     "adaptive": Schedule(2, slows_down=True, ignored_by=("adam",)),
     "cosine": Schedule(3, within_epochs=True),
 }
+
+
+def pace(tf: TensorFlow, step: Tensor, hyper: Hyper) -> Tensor:
+    """The factor on the epoch's learning rate, in the step that follows `step` others.
+
+    It rises linearly over the warm-up, up to 1. With the cosine schedule it then falls to 0 over the
+    rest of `schedule_epochs` epochs, as in SGDR (Loshchilov and Hutter, 2017), and if training goes on
+    after them it starts again at 1.
+    """
+    steps_per_epoch = tf.math.ceil(hyper.n_samples / hyper.batch_size)
+    warmup = hyper.warmup * steps_per_epoch
+    rest = tf.maximum(hyper.schedule_epochs * steps_per_epoch - warmup, 1)
+    angle = np.pi * tf.math.floormod((step - warmup) / rest, 1)
+    is_cosine = hyper.schedule == SCHEDULES["cosine"].number
+    after_warmup = tf.where(is_cosine, (1 + tf.cos(angle)) / 2, 1)
+    return tf.where(step < warmup, tf.minimum((step + 1) / warmup, 1), after_warmup)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from skdense.core.machine.garbage import no_collection
+from skdense.core.machine.memory import no_collection
 from skdense.core.machine.runtime import CPU, tf
 
 _lock = Lock()

@@ -13,9 +13,8 @@ from joblib import cpu_count
 from numpy.typing import NDArray
 
 from skdense.core.machine.costs import COPIED_BYTES
-from skdense.core.machine.garbage import no_collection
 from skdense.core.machine.lazy_tensorflow import TESTED, import_tensorflow
-from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy
+from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy, no_collection
 from skdense.core.machine.quiet import quiet
 
 CPU = "/CPU:0"

@@ -10,7 +10,7 @@ import numpy as np
 
 from skdense.core.formulas.dropout import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
-from skdense.core.formulas.pace import pace
+from skdense.core.formulas.schedules import pace
 from skdense.core.formulas.stopping import end_epoch
 from skdense.core.machine.runtime import tf
 from skdense.core.network import Curves, Hyper, Progress, Spec, Tensor
@@ -201,7 +201,7 @@ class _Program:
         # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
         rate = progress.learning_rate
         if self.spec.paced:
-            rate *= pace(progress.step, hyper)
+            rate *= pace(tf, progress.step, hyper)
         numbers = self.optimizer.numbers(rate, progress.step + 1, hyper)
         numbers = [tf.cast(number, self.dtype) for number in numbers]
         penalized = self.layout.penalized([values for values, *_ in pieces])
