@@ -2,14 +2,17 @@
 
 import re
 from collections import Counter
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.fit.callers import warn_at_caller
+from skdense.fit.validation import MatrixLike
 from skdense.tabular.kinds import kind_of, of_polars, written_as
 
 __all__ = ["TableEncoder"]
@@ -53,10 +56,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     array(['age', 'town_Oslo', 'age__missing'], dtype=object)
     """
 
-    def __init__(self, vectorizer):
+    def __init__(self, vectorizer: BaseEstimator | None):
         self.vectorizer = vectorizer
 
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: Any = None) -> Self:
         """Learn how to write each column.
 
         Parameters
@@ -82,7 +85,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.fit_transform(X, y)
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: MatrixLike, y: Any = None) -> NDArray:
         """Learn how to write each column, and write the table.
 
         Parameters
@@ -135,7 +138,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         _warn_if_unused(self._names, {sources[column] for column in self._kept})
         return self._without_constants(written)
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
 
         Parameters
@@ -167,7 +170,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             parts.append(self.vectorizer_.transform(self._others(columns)))
         return self._without_constants(self._with_missing(_side_by_side(parts)))
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns of what `transform` returns.
 
         Parameters
