@@ -1,11 +1,10 @@
 """The pictures of the index's cards: bars of figures from the benchmarks' reports, and of collapses."""
 
-import re
 import warnings
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from figures import column
 from sklearn.exceptions import ConvergenceWarning
 
 from skdense import LowLevelMLPClassifier
@@ -68,20 +67,6 @@ def n_collapsed(init):
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         dead = study_seeds(network, *make_two_clouds(random_state=0), seeds=40).dead
     return str(np.count_nonzero(dead.max(axis=1) == 1))
-
-
-def column(report, heading, part=-1):
-    """A column of a report's table: for each row the number in bold, or else a number of the cell."""
-    text = (Path(__file__).parent / "benchmarks" / report / "report.md").read_text(
-        encoding="utf-8"
-    )
-    table = next(block for block in text.split("\n\n") if f"| {heading} |" in block)
-    headings, _, *rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
-    cells = {row[0]: row[headings.index(heading)] for row in rows}
-    return {
-        name: (re.findall(r"\*\*([\d.]+)", cell) or re.findall(r"[\d.]+", cell))[part]
-        for name, cell in cells.items()
-    }
 
 
 def bars(path, title, values, ours=1):

@@ -12,6 +12,7 @@ sys.path.append(str(DOCS))
 
 import cards
 import curves
+import figures
 
 import skdense
 
@@ -46,6 +47,12 @@ exclude_patterns = [
 ]
 templates_path = ["_templates"]
 default_role = "code"
+rst_prolog = "".join(
+    f".. |{name}| replace:: {sentence}\n"
+    for name, sentence in figures.sentences().items()
+)
+myst_enable_extensions = ["substitution"]
+myst_substitutions = figures.sentences()
 
 # Links to other projects need the lists of names on their sites, so an offline build goes without.
 intersphinx_mapping = {}

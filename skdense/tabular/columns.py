@@ -4,12 +4,20 @@ import re
 from collections import Counter
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.fit.callers import warn_at_caller
+
+try:
+    import pandas as pd
+    import skrub  # noqa: F401  # the steps of a fitted encoder are of its classes
+except ImportError:
+    raise ImportError(
+        "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
+    ) from None
+
 from skdense.tabular.kinds import kind_of, of_polars, written_as
 
 __all__ = ["TableEncoder"]

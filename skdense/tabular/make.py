@@ -98,7 +98,7 @@ def make_tabular_classifier(random_state=None, *, cv=None, class_weight=None, ve
     Raises
     ------
     ImportError
-        Without skrub, which `python -m pip install "skdense[tables]"` installs.
+        Without pandas and skrub, which `python -m pip install skrub` installs.
 
     See Also
     --------
@@ -161,7 +161,7 @@ def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **netwo
     Raises
     ------
     ImportError
-        Without skrub, which `python -m pip install "skdense[tables]"` installs.
+        Without pandas and skrub, which `python -m pip install skrub` installs.
 
     See Also
     --------
@@ -193,13 +193,9 @@ def _for_all(cv):
 
 
 def _pipeline(blend, networks, trees):
-    try:
-        from skrub import DatetimeEncoder, SquashingScaler, StringEncoder, TableVectorizer
-    except ImportError:
-        raise ImportError(
-            "the default for tables needs skrub: python -m pip install 'skdense[tables]'"
-        ) from None
-    from skdense.tabular.columns import TableEncoder
+    from skdense.tabular.columns import TableEncoder  # first, as its error says what is missing
+
+    from skrub import DatetimeEncoder, SquashingScaler, StringEncoder, TableVectorizer  # isort: skip
 
     with_ramps = Pipeline([("ramps", Ramps()), ("ensemble", clone(networks))])
     models = [("plain", networks), ("ramps", with_ramps), ("trees", trees)]
