@@ -20,7 +20,9 @@ def draw(folder):
     """Draw all cards into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     ranks = mean_ranks("log-loss").map("{:.1f}".format).to_dict()
-    bars(folder / "tables.svg", "mean rank by log-loss, 10 real tables: 1 is best", ranks)
+    bars(
+        folder / "tables.svg", "mean rank by log-loss, 10 real tables: 1 is best", ranks
+    )
     speed = column("speed", "both float64")
     jobs = {
         "2 features, 2 + 2 units": "fit, 2000x2, batch 100, (2, 2), 100 epochs",
