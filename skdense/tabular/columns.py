@@ -64,6 +64,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def __init__(self, vectorizer):
         self.vectorizer = vectorizer
 
+    def __setstate__(self, state):
+        """Restore a saved state, but not one of a version that wrote columns in another way."""
+        if "numbers_" in state and "_kinds" not in state:
+            raise ValueError(
+                "skdense 0.2.0 saved this model of a table, and later versions write its columns in "
+                "another way: fit it again, or load it with version 0.2.0"
+            )
+        super().__setstate__(state)
+
     def fit(self, X, y=None):
         """Learn how to write each column.
 
