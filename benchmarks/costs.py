@@ -24,7 +24,8 @@ N_SHAPES = 200
 def run():
     """Measure all; return `{figure: what was measured}`."""
     found = {}
-    for measure in tqdm([importing, first_fit, compiling, memory, cores], desc="costs", leave=False):
+    measures = [importing, first_fit, one_program, compiling, memory, cores]
+    for measure in tqdm(measures, desc="costs", leave=False):
         found |= measure()
     return found
 
@@ -61,6 +62,67 @@ def first_fit():
         compiled, read = np.median(turns, axis=0)
         found |= {figure: f"{compiled:.2f} s", f"{figure}, its program on disk": f"{read:.2f} s"}
     return found
+
+
+def one_program():
+    """What a program consists of, and the seconds that its parts take to make."""
+    found = {}
+    for name, early_stopping in (("", False), (", with early stopping", True)):
+        parts = fresh(program_parts, early_stopping=early_stopping)
+        figure = f"a program of (64, 32) units, float64{name}"
+        found |= {f"{figure}: {part}": measured for part, measured in parts.items()}
+    return found
+
+
+def program_parts(early_stopping):
+    """The operations and kernels of a program; medians of the seconds of several."""
+    from skdense.core.machine import compiling
+    from skdense.core.machine.runtime import tf
+
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    rng, made = np.random.default_rng(0), []
+    X, y = rng.normal(size=(1000, 64)), rng.integers(0, 10, 1000)
+    compile_once = compiling._compiled
+
+    def timed(make, *key):
+        made.append({"key": (make, *key)})
+        program = seconds_of("tracing", compile_once.__wrapped__, make, *key)
+
+        def run(*tensors):
+            # The first call compiles.
+            return seconds_of("XLA", program, *tensors) if "XLA" not in made[-1] else program(*tensors)
+
+        return run
+
+    def seconds_of(part, function, *arguments):
+        wall, processor = time.perf_counter(), time.process_time()
+        result = function(*arguments)
+        made[-1][part] = time.perf_counter() - wall, time.process_time() - processor
+        return result
+
+    compiling._compiled = timed
+    for width in (8, 64, 56, 48, 40, 32):  # the first one starts TensorFlow
+        LowLevelMLPClassifier(
+            (width, 32), batch_size=64, max_iter=1, early_stopping=early_stopping, random_state=0
+        ).fit(X, y)
+    parts = {
+        f"{part}, wall and processor": "{:.2f} s, {:.2f} s".format(
+            *np.median([program[part] for program in made[1:]], axis=0)
+        )
+        for part in ("tracing", "XLA")
+    }
+    make, *key = made[1]["key"]
+    function, arguments = make(*key)
+    signature = tf.nest.flatten(arguments)
+
+    def flat(*tensors):
+        return function(*tf.nest.pack_sequence_as(arguments, tensors))
+
+    program = tf.function(flat, signature, autograph=False, jit_compile=True)
+    graph = program.get_concrete_function().graph.as_graph_def()
+    n_operations = len(graph.node) + sum(len(f.node_def) for f in graph.library.function)
+    text = program.experimental_get_compiler_ir(*signature)(stage="optimized_hlo")
+    return {"operations": n_operations, "kernels": text.count(" fusion(")} | parts
 
 
 def compiling():

@@ -141,9 +141,12 @@ def test_no_member_warns_of_max_iter_whether_verbose_or_not(iris):
             CrossFitClassifier(network.set_params(verbose=verbose), cv=2).fit(*iris)
 
 
-def test_trees_whose_fold_has_one_class_know_only_that(iris):
+@pytest.mark.parametrize(
+    "model", [HistGradientBoostingClassifier(max_iter=5), LogisticRegression()], ids=["trees", "linear"]
+)
+def test_a_model_whose_fold_has_one_class_knows_only_that(iris, model):
     X, y = iris
-    halves = CrossFitClassifier(HistGradientBoostingClassifier(max_iter=5), cv=KFold(2))
+    halves = CrossFitClassifier(model, cv=KFold(2))
     probabilities = halves.fit(X[:100], y[:100]).predict_proba(X)
     assert_allclose(probabilities, 0.5, atol=1e-3)
 

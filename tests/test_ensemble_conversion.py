@@ -15,6 +15,7 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -79,6 +80,13 @@ def test_trees_are_copied_and_take_the_temperature(classes):
     assert trees.temperature_ != 1
     assert_allclose(trees.to_sklearn().predict_proba(X), before, rtol=1e-12)
     assert_array_equal(trees.predict_proba(X), before)
+
+
+def test_coefficients_are_divided_by_the_temperature(classes):
+    linear = CrossFitClassifier(LogisticRegression(), cv=3, random_state=0).fit(*classes)
+    assert linear.temperature_ != 1
+    X, _ = classes
+    assert_allclose(linear.to_sklearn().predict_proba(X), linear.predict_proba(X), atol=1e-9)
 
 
 def test_regressors_become_scikit_learns_own(numbers):
@@ -147,11 +155,11 @@ def test_onnx_has_the_same_predictions(numbers):
 
 
 def test_a_temperature_has_no_place_in_other_models(classes):
-    linear = CrossFitClassifier(LogisticRegression(), cv=3).fit(*classes)
+    bayes = CrossFitClassifier(GaussianNB(), cv=3).fit(*classes)
     with pytest.raises(
-        ValueError, match=r"only networks and .* take the ensemble's temp.* got LogisticReg"
+        ValueError, match=r"only networks, .* take the ensemble's temp.* got GaussianNB"
     ):
-        linear.to_sklearn()
+        bayes.to_sklearn()
     silu = clone(CLASSIFIERS).set_params(estimator__activation="silu").fit(*classes)
     with pytest.raises(ValueError, match="MLPClassifier cannot represent this model"):
         silu.to_sklearn()

@@ -24,7 +24,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skdense import make_tabular_classifier, make_tabular_regressor
-from skdense.ensemble.ends import out_of_fold
+from skdense.ensemble.ends import last_of, out_of_fold
 from skdense.tabular.ramps import Ramps
 from skdense.tabular.sizes import folds_for, training_for
 
@@ -497,9 +497,35 @@ def test_the_number_of_rows_decides_what_nobody_has_set(table):
 def test_small_tables_have_as_many_folds_as_the_largest_class_allows(y, n_folds):
     X = np.random.default_rng(0).normal(size=(len(y), 2))
     model = make_tabular_classifier(random_state=0, max_iter=2, **LINEAR).fit(X, y)
-    assert model[-1].n_estimators_ == 3 * n_folds
+    assert model[-1].n_estimators_ == 4 * n_folds
     groups = np.arange(len(y)) // 2
-    assert model.fit(X, y, ensemble__groups=groups)[-1].n_estimators_ <= 3 * len(np.unique(groups))
+    assert model.fit(X, y, ensemble__groups=groups)[-1].n_estimators_ <= 4 * len(np.unique(groups))
+
+
+def test_with_few_rows_no_fold_stops_a_member(table):
+    X, score = table
+    blend = make_tabular_regressor(random_state=0, cv=2, **LINEAR).fit(X, score)[-1]
+    members = [*blend.named_estimators_.plain.estimators_, *blend.named_estimators_.trees.estimators_]
+    assert not any(model.early_stopping for model in members)
+    assert [model.n_iter_ for model in members] == [30, 30, 100, 100]
+    assert training_for(400)["early_stopping"]
+
+
+def test_what_cannot_be_learned_is_told_on_small_tables():
+    """Scores out of fold and intervals hold for new rows."""
+    scores, inside, losses = [], [], []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(540, 4)), rng.normal(size=540)
+        model = make_tabular_regressor(random_state=0, **LINEAR).set_params(ensemble__ramps="drop")
+        model.fit(X[:40], y[:40])
+        low, high = model.predict(X[40:], quantiles=[0.05, 0.95]).T
+        inside.append(np.mean((low <= y[40:]) & (y[40:] <= high)))
+        scores.append(model[-1].oof_score_ - model.score(X[40:], y[40:]))
+        losses.append(model.score(X[40:], y[40:]))
+    assert_allclose(np.mean(inside), 0.9, atol=0.03)
+    assert abs(np.mean(scores)) < 0.1
+    assert np.mean(losses) > -0.15
 
 
 def test_what_is_set_wins_over_the_number_of_rows(table):
@@ -519,8 +545,29 @@ def test_trees_are_left_out_where_they_cannot_help():
     assert not has_trees(make_tabular_regressor(), np.zeros((11, 2)))
     assert not has_trees(make_tabular_regressor(), np.zeros(100_000))
     assert not has_trees(make_tabular_regressor(loss="huber"), np.arange(11))
-    alone = make_tabular_classifier().set_params(ensemble__plain="drop", ensemble__ramps="drop")
-    assert has_trees(alone, np.arange(11))
+    others = dict.fromkeys(("ensemble__plain", "ensemble__ramps", "ensemble__linear"), "drop")
+    assert has_trees(make_tabular_classifier().set_params(**others), np.arange(11))
+
+
+def test_linear_models_are_left_out_where_they_cannot_help():
+    def has_linear(model, y):
+        return "linear" in dict(model[-1]._chosen(y))
+
+    assert has_linear(make_tabular_classifier(), np.arange(9999))
+    assert has_linear(make_tabular_regressor(), np.zeros((9999, 2)))
+    assert not has_linear(make_tabular_regressor(), np.zeros(10_000))
+    assert not has_linear(make_tabular_regressor(loss="poisson"), np.zeros(11))
+
+
+def test_a_linear_function_of_a_column_with_outliers_is_predicted():
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(1.2, size=(400, 2)).clip(-100, 100)
+    y = X @ [1, 2] + 0.1 * rng.normal(size=400)
+    settings = {"random_state": 0, "cv": 2, "max_iter": 5, **LINEAR}
+    model = make_tabular_regressor(**settings).fit(X[:200], y[:200])
+    assert model.score(X[200:], y[200:]) > 0.999
+    clipped = make_tabular_regressor(**settings).set_params(ensemble__linear="drop")
+    assert clipped.fit(X[:200], y[:200]).score(X[200:], y[200:]) < 0.9
 
 
 def test_a_class_may_have_one_sample(table):
@@ -538,7 +585,7 @@ def test_folds_may_be_given_as_an_iterator(table):
 
 
 def test_networks_see_as_many_rows_unless_epochs_would_be_too_few_or_too_many():
-    n_rows = np.array([10, 8_000, 20_000, 80_000, 10_000_000])
+    n_rows = np.array([400, 8_000, 20_000, 80_000, 10_000_000])
     epochs = np.array([training_for(n)["max_iter"] for n in n_rows])
     assert_array_equal(n_rows[1:4] * epochs[1:4], 800_000)
     assert_array_equal(epochs[[0, -1]], [100, 10])
@@ -586,18 +633,18 @@ def test_the_weights_of_the_views_minimize_hubers_loss(table):
 
 def test_verbose_tells_how_each_network_ended_and_how_good_all_are(table, capsys):
     X, score = table
-    model = make_tabular_regressor(random_state=0, cv=2, verbose=True, max_iter=2, **LINEAR)
+    settings = {"max_iter": 2, "early_stopping": True, **LINEAR}
+    model = make_tabular_regressor(random_state=0, cv=2, verbose=True, **settings)
     model = model.fit(X, score)[-1]
     lines = capsys.readouterr().out.splitlines()
     for name, fold in product(("plain", "ramps"), (1, 2)):
         begin = f"Fold {fold} of 2, {name}: 2 iterations, "
         assert sum(line.startswith(begin) and "best validation loss: " in line for line in lines) == 1
-    for fold in (1, 2):
-        assert sum(line.startswith(f"Fold {fold} of 2, trees: R2 ") for line in lines) == 1
+    for name, fold in product(("trees", "linear"), (1, 2)):
+        assert sum(line.startswith(f"Fold {fold} of 2, {name}: R2 ") for line in lines) == 1
     for name, kind in model.named_estimators_.items():
-        out_of_fold_score = (kind[-1] if name == "ramps" else kind).oof_score_
-        assert f"All 2 folds, {name}: out-of-fold R2 {out_of_fold_score:f}" in lines
-    assert len(lines) == 6 + 3 + 1
+        assert f"All 2 folds, {name}: out-of-fold R2 {last_of(kind).oof_score_:f}" in lines
+    assert len(lines) == 8 + 4 + 1
     assert lines[-1].endswith(f"out-of-fold R2 {model.oof_score_:f}")
 
 

@@ -1,10 +1,11 @@
-"""The training program: stacks against lone trainings, stopping, chunks, observers, and compile counts.
+"""The training program: networks in threads, stopping, chunks, pauses, observers, and compile counts.
 
-Nearly all networks here fall in one bucket of widths, (5..8, 3..4), and one of batches, 25 to 32, so
-that they share a few compiled programs. Float32 networks train in stacks where there are eight or more.
+Nearly all networks here fall in one bucket of widths, (3..8, 3..8), and one of batches, 25 to 32, so
+that they share a few compiled programs.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import pickle
+import threading
 from dataclasses import replace
 from itertools import product
 from threading import Event
@@ -12,18 +13,22 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.sparse import csr_array
-from skdense.core.host.stack import stack_shape
 from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
 
-from helpers import assert_close, assert_same_stream, one_ulp_away, train_group
+from helpers import TIME_LIMIT, assert_close, assert_same_stream, one_ulp_away, train_alone
 from skdense import LowLevelMLPClassifier
 from skdense.core.formulas.initializers import initial_parameters
+from skdense.core.formulas.layers import hidden_and_output
 from skdense.core.formulas.schedules import SCHEDULES
+from skdense.core.host import run
 from skdense.core.host.orders import Orders
+from skdense.core.host.planning import groups_of, lone_group
 from skdense.core.host.training import train
-from skdense.core.machine import shapes
+from skdense.core.machine import costs, threads
 from skdense.core.machine.compiling import n_compiled
 from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec
 
@@ -32,9 +37,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning"),
 ]
 
-ADAM = Spec("relu", "binary", "log_loss", "adam", "float32")
-SGD = Spec("logistic", "binary", "log_loss", "sgd", "float32")
-FLOAT64 = ADAM._replace(dtype="float64")
+ADAM = Spec("binary", "log_loss", "adam", "float32")
+SGD = Spec("binary", "log_loss", "sgd", "float64")
+ADAMW = Spec("binary", "log_loss", "adamw", "float64", paced=True)
+ACTIVATION = {"adam": "relu", "sgd": "logistic", "adamw": "tanh"}
 
 HYPER = Hyper(
     alpha=1e-4,
@@ -67,40 +73,32 @@ DATA = make_data()
 
 
 def make_network(
-    widths=(6, 4),
-    seed=0,
-    data=DATA,
-    spec=ADAM,
-    rows=None,
-    validation=None,
-    validation_rows=None,
-    shuffle=True,
+    spec=ADAM, widths=(6, 4), seed=0, data=DATA, rows=None, validation_rows=None, dropout=(), fields=(),
     **numbers,
-):
+):  # fmt: skip
     """A new network; `numbers` are fields of its `Hyper`.
 
     With `validation_rows` it stops early, by its score on these rows of `data`.
     """
     random_state = np.random.RandomState(seed)
-    layer_sizes = (data.X.shape[1], *widths, data.targets.shape[1])
-    parameters = initial_parameters(
-        layer_sizes, "glorot_uniform", spec.activation, random_state, spec.dtype
-    )
+    layer_sizes, activation = (data.X.shape[1], *widths, 1), ACTIVATION[spec.optimizer]
+    parameters = initial_parameters(layer_sizes, "glorot_uniform", activation, random_state, spec.dtype)
     if validation_rows is not None:
-        validation = data
-        numbers |= {"early_stopping": 1.0, "n_validation": len(validation_rows)}
+        numbers = {"early_stopping": 1.0, "n_validation": len(validation_rows)} | numbers
     hyper = HYPER._replace(n_samples=len(data.X) if rows is None else len(rows))._replace(**numbers)
     best = -np.inf if hyper.early_stopping else np.inf
     return Network(
+        layers=hidden_and_output(widths, activation, 1, bool(dropout)),
         parameters=parameters,
         hyper=hyper,
         progress=Progress(hyper.learning_rate_init, best=best),
         data=data,
-        validation=validation,
+        validation=None if validation_rows is None else data,
         random_state=random_state,
-        shuffle=shuffle,
         rows=rows,
         validation_rows=validation_rows,
+        dropout=dropout,
+        **dict(fields),
     )
 
 
@@ -115,63 +113,56 @@ def numbers_left_on(network):
     return numbers
 
 
-def assert_identical(networks, others):
+def assert_identical(network, other):
     """Bit for bit the same training, and the same place in the random stream."""
-    for network, other in zip(networks, others, strict=True):
-        ours, theirs = numbers_left_on(network), numbers_left_on(other)
-        assert ours.keys() == theirs.keys()
-        for name, value in ours.items():
-            np.testing.assert_array_equal(value, theirs[name], err_msg=name)
+    ours, theirs = numbers_left_on(network), numbers_left_on(other)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
+    if not network.owns_stream:
         assert_same_stream(network.random_state, other.random_state)
 
 
-def assert_equal_to_rounding(network, alone, perturbed):
-    """Within 1e-5, or 100 times what one unit in the last place of X changes in a lone training."""
-    ours, theirs, nearby = numbers_left_on(network), numbers_left_on(alone), numbers_left_on(perturbed)
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        assert_close(value, theirs[name], nearby[name], name, floor=1e-5)
-    assert_same_stream(network.random_state, alone.random_state)
+def assert_ended_after(network, n_epochs, reference):
+    """It is as the new network `reference` is after this many epochs, but not at its end."""
+    reference.hyper = reference.hyper._replace(max_epochs=n_epochs)
+    train_alone(ADAM, reference)
+    reference.progress = reference.progress._replace(active=1.0)
+    assert_identical(network, reference)
 
 
-def moved_by_one_ulp(data):
-    return replace(data, X=one_ulp_away(data.X))
+# --- networks in threads -----------------------------------------------------------------------------
 
 
-# --- a stack is its networks ------------------------------------------------------------------------
+def unequal_networks(data):
+    """Networks of two specs that differ in all that networks may differ in.
 
-
-def forty_networks(spec, data):
-    """Networks of 3 to 20 units that differ in all that networks of a stack may differ in.
-
-    With adam their widths fall in two buckets, and those with early stopping in one of them, so that
-    training them one by one compiles three programs, of which other tests use two. With sgd, whose
-    schedules differ, one bucket and no early stopping will do, so that it compiles none.
+    Some of one spec are wider. Their program, in which its narrow ones train too, is the only one that
+    other tests do not use.
     """
     rng = np.random.default_rng(42)
     schedules = [schedule.number for schedule in SCHEDULES.values()]
-    is_adam, networks = spec.optimizer == "adam", []
-    for k in range(40):
-        low, high = [((3, 3), (8, 8)), ((9, 17), (16, 20))][is_adam and k % 2]
-        rows = rng.choice(len(data.X), rng.integers(60, 121), replace=False)
-        validation_rows = None
-        if is_adam and k % 8 == 0:
+    for k in range(24):
+        spec = ADAM if k % 2 else SGD
+        rows, validation_rows = rng.choice(len(data.X), rng.integers(60, 121), replace=False), None
+        if k % 6 == 1:
             rows, validation_rows = rows[20:], rows[:20]
-        networks.append(
+        yield (
+            spec,
             make_network(
-                widths=tuple(rng.integers(low, np.add(high, 1)).tolist()),
+                spec,
+                widths=tuple(rng.integers(*[(3, 9), (9, 17)][k % 6 == 3], 2).tolist()),
                 seed=k,
                 data=data,
-                spec=spec,
                 rows=rows if k % 5 or validation_rows is not None else None,
                 validation_rows=validation_rows,
-                shuffle=k % 7 != 0,
+                fields={"shuffle": k % 7 != 0},
                 alpha=10.0 ** rng.uniform(-6, 0),
                 learning_rate_init=10.0 ** rng.uniform(-4, -1),
-                schedule=schedules[0 if is_adam else k % 3],
+                schedule=schedules[0 if spec is ADAM else k % 3],
                 power_t=rng.uniform(0.2, 0.8),
                 momentum=rng.uniform(0, 0.95),
-                nesterov=float(k % 2),
+                nesterov=float(k % 4 == 0),
                 beta_1=rng.uniform(0.5, 0.95),
                 beta_2=rng.uniform(0.9, 0.9999),
                 epsilon=10.0 ** rng.uniform(-9, -3),
@@ -179,214 +170,115 @@ def forty_networks(spec, data):
                 patience=rng.integers(1, 5),
                 max_epochs=rng.integers(1, 13),
                 batch_size=rng.integers(25, 33),
-            )
+            ),
         )
-    return networks
 
 
-@pytest.fixture(scope="module", params=[ADAM, SGD], ids=lambda spec: spec.optimizer)
-def forty_alone(request):
-    """A spec, data, and forty networks trained one by one: on the data, and one ulp away from it."""
-    spec = request.param
+def test_unequal_networks_in_any_number_of_threads_end_as_each_would_alone():
+    """To rounding, as they share programs; and bit for bit the same for each number of threads."""
     data = make_data(weights=np.random.default_rng(1).uniform(0.1, 3, 120))
-    alone, perturbed = forty_networks(spec, data), forty_networks(spec, moved_by_one_ulp(data))
-    for network in alone + perturbed:
-        train_group(spec, [network])
-        if network.validation is None:  # beside others that validate it has no rows to do it on
-            nothing = np.full_like(network.curves.loss, np.nan)
-            assert np.isnan(network.curves.validation_score).all()
-            network.curves = network.curves._replace(validation_loss=nothing)
-    return spec, data, alone, perturbed
+    moved = replace(data, X=one_ulp_away(data.X))
+    alone, perturbed = [*unequal_networks(data)], [*unequal_networks(moved)]
+    for spec, network in alone + perturbed:
+        train_alone(spec, network)
+    in_threads = []
+    for n_threads in (1, 3):
+        pairs, trained = [*unequal_networks(data)], []
+        assert len(groups_of(pairs)) < 6
+        assert not train(groups_of(pairs), n_threads, trained=trained.append)
+        assert len(trained) == len({*trained}) == 24
+        in_threads.append([network for _, network in pairs])
+
+    for one, other in zip(*in_threads, strict=True):
+        assert_identical(one, other)
+    for network, (_, lone), (_, nearby) in zip(in_threads[0], alone, perturbed, strict=True):
+        ours, theirs, changed = map(numbers_left_on, (network, lone, nearby))
+        assert ours.keys() == theirs.keys()
+        for name, value in ours.items():
+            assert_close(value, theirs[name], changed[name], name, floor=1e-5)
+        assert_same_stream(network.random_state, lone.random_state)
+    assert 0 < sum(network.progress.converged for network in in_threads[0]) < 24
 
 
-@pytest.mark.parametrize("n_stacks", [1, 2])
-def test_forty_unequal_networks_go_through_stacks_as_each_would_alone(forty_alone, n_stacks):
-    spec, data, alone, perturbed = forty_alone
-    together = forty_networks(spec, data)
-    if any(network.validation is not None for network in together):
-        for network in together:
-            network.validation = data
-    held = {}
+def test_networks_of_one_bucket_are_bit_for_bit_what_they_are_alone():
+    def networks():
+        return [make_network(widths=(5 + k % 4, 3), seed=k, rows=np.arange(k, 100)) for k in range(6)]
 
-    def observe(news, stack):
-        for k, network in enumerate(stack.networks):
-            held.setdefault((id(stack), k), set()).add(id(network))
+    together, alone = networks(), networks()
+    train(groups_of([(ADAM, network) for network in together]), 2)
 
-    train_group(spec, together, observe, n_stacks=n_stacks)
-
-    assert len(held) == 8 * n_stacks
-    assert set.union(*held.values()) - {id(None)} == {id(network) for network in together}
-    for network, lone, nearby in zip(together, alone, perturbed, strict=True):
-        assert_equal_to_rounding(network, lone, nearby)
-    assert len({network.progress.epochs for network in together}) > 5
-    assert 0 < sum(network.progress.converged for network in together) < 40
-
-
-@pytest.mark.parametrize("n_stacks", [1, 3])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_network_of_every_group_is_trained_as_it_would_be_alone(n_stacks, dtype):
-    adam, sgd = ADAM._replace(dtype=dtype), SGD._replace(dtype=dtype)
-
-    def groups():
-        shallow = [make_network((6, 4), seed=k, spec=adam, max_epochs=3 + k % 3) for k in range(8)]
-        datas = [make_data(90, seed=k) for k in range(8)]
-        deep = [make_network((4, 4, 4), spec=adam, data=data) for data in datas]
-        plain = [make_network((6, 4), seed=k, spec=sgd, rows=np.arange(k, 80)) for k in range(8)]
-        return [(adam, shallow), (adam, deep), (sgd, plain)]
-
-    alone, together, trained = groups(), groups(), []
-    for spec, networks in alone:
-        for network in networks:
-            train_group(spec, [network])
-
-    assert not train(together, n_stacks, trained.append)
-
-    assert len(trained) == len({id(network) for network in trained}) == 24
-    for (_, networks), (_, its_alone) in zip(together, alone, strict=True):
-        for network, lone in zip(networks, its_alone, strict=True):
-            assert_equal_to_rounding(network, lone, lone)
-
-
-@pytest.mark.parametrize("n_stacks", [1, 2])
-def test_an_observer_ends_the_training_of_all_networks(n_stacks):
-    networks = [make_network(seed=k, max_epochs=50) for k in range(6)]
-
-    interrupted = train_group(ADAM, networks, lambda news, _: True, each_epoch=True, n_stacks=n_stacks)
-
-    assert not interrupted
-    begun = [network for network in networks if network.curves is not None]
-    assert 1 <= len(begun) <= n_stacks
-    assert all(network.progress.epochs < 50 for network in begun)
+    for network, lone in zip(together, alone, strict=True):
+        train_alone(ADAM, lone)
+        assert_identical(network, lone)
 
 
 def many_networks():
-    """Networks that train one by one."""
-    return [make_network((6, 4), seed=k, spec=FLOAT64, max_epochs=50) for k in range(60)]
+    return [make_network(seed=k, max_epochs=50) for k in range(60)]
+
+
+def n_begun(networks):
+    """How many have been trained, once all threads have ended."""
+    for thread in threading.enumerate():
+        if thread.name == "skdense":
+            thread.join(TIME_LIMIT)
+    return sum(network.curves is not None for network in networks)
 
 
 @pytest.mark.parametrize("k", [0, 1])
-def test_an_error_in_one_stack_ends_the_others_before_their_queue_is_empty(k):
+def test_an_error_in_one_thread_ends_the_others_before_their_queue_is_empty(k):
     networks, raised = many_networks(), Event()
 
     def trained(network):
         if network is networks[k]:
             raised.set()
-            raise MemoryError("of one stack")
+            raise MemoryError("of one thread")
         raised.wait()
 
-    with pytest.raises(MemoryError, match="of one stack"):
-        train([(FLOAT64, networks)], 2, trained)
+    with pytest.raises(MemoryError, match="of one thread"):
+        train([*map(lone_group, [ADAM] * 60, networks)], 2, trained=trained)
 
-    assert sum(network.curves is not None for network in networks) < 30
+    assert n_begun(networks) < 30
 
 
-def test_ctrl_c_before_the_stacks_are_waited_for_ends_them(monkeypatch):
-    class Executor(ThreadPoolExecutor):
-        def submit(self, function, *arguments):
-            future = super().submit(function, *arguments)
-            if function.__name__ == "_settle":
-                raise KeyboardInterrupt
-            return future
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_another_thread_can_end_the_training(n_threads):
+    networks, stop = many_networks(), Event()
 
-    monkeypatch.setattr("skdense.core.host.training.ThreadPoolExecutor", Executor)
+    def trained(network):
+        stop.set()
+
+    assert not train([*map(lone_group, [ADAM] * 60, networks)], n_threads, trained=trained, stop=stop)
+
+    assert 1 <= n_begun(networks) < 30
+
+
+def test_ctrl_c_while_threads_are_started_ends_them(monkeypatch):
+    def started_and_interrupted(*arguments, call=threads.Call):
+        call(*arguments)
+        raise KeyboardInterrupt
+
     networks = many_networks()
+    monkeypatch.setattr(threads, "Call", started_and_interrupted)
 
-    assert train([(FLOAT64, networks)], 2)
+    assert train([*map(lone_group, [ADAM] * 60, networks)], 2)
 
-    assert sum(network.curves is not None for network in networks) < 30
-
-
-def unequal_networks(**numbers_of_the_first):
-    """Eight networks, which train in a stack."""
-    return [
-        make_network((6, 4), seed=0, **numbers_of_the_first),
-        make_network((5, 3), seed=1, batch_size=30, learning_rate_init=0.03),
-        make_network((8, 4), seed=2, rows=np.arange(10, 90), alpha=0.1),
-        *(make_network((5 + k % 4, 3 + k % 2), seed=k) for k in range(3, 8)),
-    ]
+    assert n_begun(networks) < 30
 
 
-def test_a_stopped_network_is_frozen():
-    stopped, *going_on = unequal_networks(max_epochs=2)
-    train_group(ADAM, [stopped, *going_on])
-    # The same program, but here nothing goes on after the second epoch.
-    reference, *others = unequal_networks(max_epochs=2)
-    for network in others:
-        network.hyper = network.hyper._replace(max_epochs=2)
-    train_group(ADAM, [reference, *others])
-
-    assert [network.progress.epochs for network in (stopped, *going_on)] == [2, *[6] * 7]
-    assert_identical([stopped], [reference])
+# --- the end -----------------------------------------------------------------------------------------
 
 
-def test_a_network_that_lost_patience_is_frozen_while_others_go_on():
-    impatient, *going_on = unequal_networks(tol=1e6, patience=1)
-    train_group(ADAM, [impatient, *going_on])
+def test_a_network_that_lost_patience_stays_as_it_was_for_the_rest_of_the_chunk():
+    impatient, reference = make_network(tol=1e6, patience=1), make_network()
+
+    train_alone(ADAM, impatient)
+
     # The first loss improves on infinity, the next two do not improve on it by a million.
-    reference, *_ = same = unequal_networks(max_epochs=3)
-    train_group(ADAM, same)
-
     assert impatient.progress.converged
-    assert impatient.progress.epochs == 3
-    assert [network.progress.epochs for network in going_on] == [6] * 7
-    for ours, theirs in zip(impatient.parameters, reference.parameters, strict=True):
-        for array, expected in zip(ours, theirs):
-            np.testing.assert_array_equal(array, expected)
-    np.testing.assert_array_equal(impatient.curves.loss, reference.curves.loss)
-    assert_same_stream(impatient.random_state, reference.random_state)
-
-
-@pytest.mark.parametrize("rate", [1e200, np.inf])
-def test_a_network_that_diverges_does_not_poison_its_neighbours(rate):
-    healthy = unequal_networks()
-    train_group(ADAM, healthy)
-    diverging = unequal_networks(learning_rate_init=rate)
-    train_group(ADAM, diverging)
-
-    assert not np.isfinite(diverging[0].parameters[0][0]).all()
-    assert_identical(diverging[1:], healthy[1:])
-
-
-def test_a_network_that_starts_as_nan_leaves_its_neighbours_alone_and_stays_nan():
-    healthy, with_nan = unequal_networks(), unequal_networks()
-    with_nan[0].parameters[0][0][:] = np.nan
-
-    train_group(ADAM, healthy)
-    train_group(ADAM, with_nan)
-
-    assert np.isnan(with_nan[0].curves.loss).all()
-    assert_identical(with_nan[1:], healthy[1:])
-
-
-def eight_networks(first_row):
-    """Networks on data of their own, in short minibatches; those of the first begin with this row."""
-    networks = []
-    for k in range(8):
-        data = make_data(60 + k, seed=k)
-        if k == 0:
-            data.X[0] = first_row
-        networks.append(
-            make_network(
-                seed=k,
-                data=data,
-                validation=data,
-                n_validation=20 + k,
-                validation_rows=np.arange(20 + k),
-                batch_size=25 + k % 3,
-                max_epochs=3 + k % 2,
-            )
-        )
-    return networks
-
-
-def test_a_row_too_large_for_its_network_reaches_no_other():
-    healthy, with_row = eight_networks(1), eight_networks(np.finfo(ADAM.dtype).max)
-
-    train_group(ADAM, healthy)
-    train_group(ADAM, with_row)
-
-    assert not np.isfinite(with_row[0].parameters[0][0]).all()
-    assert_identical(with_row[1:], healthy[1:])
+    assert not impatient.progress.active
+    unfinished = Progress(*impatient.progress)._replace(active=1.0, converged=0.0, no_improvement=0.0)
+    impatient.progress = unfinished
+    assert_ended_after(impatient, 3, reference)
 
 
 @pytest.mark.parametrize("to_X", [np.asarray, csr_array])
@@ -409,200 +301,237 @@ def test_a_row_too_large_that_is_set_aside_leaves_the_training_alone(to_X):
 # --- chunks ------------------------------------------------------------------------------------------
 
 
-def varied_networks():
-    """A stack of networks that differ in batches per epoch and length, one with early stopping."""
-    return [
-        make_network((6, 4), seed=0, validation=DATA, max_epochs=7),
-        make_network(
-            (5, 3), seed=1, validation=DATA, batch_size=17, max_epochs=4, rows=np.arange(20, 70)
-        ),
-        make_network(
-            (8, 4),
-            seed=2,
-            rows=np.arange(0, 100),
-            validation_rows=np.arange(100, 120),
-            patience=2,
-            max_epochs=20,
-            tol=0.01,
-        ),
-        *(make_network(seed=k, validation=DATA, max_epochs=k) for k in range(4, 9)),
-    ]
+def early_stopped():
+    """A network of 4 steps an epoch that stops early."""
+    return make_network(
+        rows=np.arange(100), validation_rows=np.arange(100, 120), patience=2, max_epochs=20, tol=0.01
+    )
 
 
-@pytest.fixture
-def limit_chunks(monkeypatch):
-    """A function that limits the chunks to come to n steps, and returns the list of their numbers."""
+def limit_steps(patch, n_steps):
+    """Limit the chunks to come to n steps; return the list of their numbers of steps."""
+    take, numbers = Orders.take, []
 
-    def limit(n_steps):
-        take, numbers = Orders.take, []
+    def take_few(self, n):
+        chunk = take(self, min(n, n_steps))
+        if chunk is not None:
+            assert chunk.n_steps <= n_steps
+            numbers.append(chunk.n_steps)
+        return chunk
 
-        def take_few(self, n):
-            chunk = take(self, min(n, n_steps))
-            if chunk is not None:
-                assert chunk.n_steps <= n_steps
-                numbers.append(chunk.n_steps)
-            return chunk
-
-        monkeypatch.setattr(Orders, "take", take_few)
-        return numbers
-
-    return limit
+    patch.setattr(Orders, "take", take_few)
+    return numbers
 
 
 @pytest.fixture(scope="module")
 def trained():
-    networks = varied_networks()
-    train_group(ADAM, networks)
-    return networks
-
-
-def test_chunks_that_end_with_the_epoch_give_the_same_numbers(trained):
-    networks = varied_networks()
-
-    train_group(ADAM, networks, each_epoch=True)
-
-    assert_identical(networks, trained)
+    network = early_stopped()
+    train_alone(ADAM, network)
+    return network
 
 
 @pytest.mark.parametrize("each_epoch", [False, True])
-def test_chunks_of_a_single_step_give_the_same_numbers(trained, each_epoch, limit_chunks):
-    networks, chunks = varied_networks(), limit_chunks(1)
+@pytest.mark.parametrize(("n_steps", "expected"), [(1, {1}), (3, {3, 1}), (10, {8, 4}), (9999, {4})])
+def test_chunks_of_any_length_give_the_same_numbers(
+    trained, n_steps, expected, each_epoch, monkeypatch
+):
+    """They end with an epoch if one fits."""
+    network, chunks = early_stopped(), limit_steps(monkeypatch, n_steps)
 
-    train_group(ADAM, networks, each_epoch=each_epoch)
+    train_alone(ADAM, network, each_epoch=each_epoch)
 
-    assert set(chunks) == {1}
-    assert_identical(networks, trained)
-
-
-@pytest.mark.parametrize(("n_steps", "expected"), [(3, {2, 3}), (13, {10, 5})])
-def test_chunks_end_with_an_epoch_if_one_fits(trained, n_steps, expected, limit_chunks):
-    networks, chunks = varied_networks(), limit_chunks(n_steps)
-
-    train_group(ADAM, networks)
-
-    assert {*chunks} <= expected
-    assert_identical(networks, trained)
+    assert {*chunks} <= expected or (n_steps > 999 and not each_epoch)
+    assert max(chunks) <= 4 or not each_epoch
+    assert_identical(network, trained)
 
 
 def test_chunks_of_at_most_four_steps_give_the_same_numbers(trained, monkeypatch):
-    networks = varied_networks()
-    monkeypatch.setattr(shapes, "MAX_STEPS", 4)
-    assert stack_shape(ADAM, networks, 8).steps == 4
+    network = early_stopped()
+    monkeypatch.setattr(costs, "MAX_STEPS", 4)
+    assert lone_group(ADAM, network).shape.steps == 4
 
-    train_group(ADAM, networks)
+    train_alone(ADAM, network)
 
-    assert_identical(networks, trained)
+    assert_identical(network, trained)
 
 
-@pytest.mark.parametrize("n_steps", [1, 13, shapes.MAX_STEPS])
+# --- pauses ------------------------------------------------------------------------------------------
+
+# Each kind is a compiled program.
+KINDS = st.one_of(
+    st.fixed_dictionaries({"spec": st.just(ADAM), "tol": st.sampled_from([0, 0.1])}),
+    st.fixed_dictionaries(
+        {
+            "spec": st.just(ADAM),
+            "rows": st.just(np.arange(100)),
+            "validation_rows": st.just(np.arange(100, 120)),
+            "early_stopping": st.sampled_from([0.0, 1.0]),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "spec": st.just(SGD),
+            "schedule": st.sampled_from([SCHEDULES[s].number for s in ("adaptive", "invscaling")]),
+            "tol": st.just(0.05),
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "spec": st.just(ADAMW),
+            "dropout": st.just((7, 0.3, 0.1)),
+            "schedule": st.just(SCHEDULES["cosine"].number),
+            "warmup": st.just(1.5),
+            "weight_decay": st.just(0.1),
+            "schedule_epochs": st.just(9),
+        }
+    ),
+)
+
+
+@settings(max_examples=40)
+@given(
+    kind=KINDS,
+    fields=st.fixed_dictionaries({"shuffle": st.booleans(), "owns_stream": st.booleans()}),
+    pauses=st.lists(st.integers(1, 10), min_size=1, max_size=4).map(sorted),
+    n_steps=st.sampled_from([1, 7, 1000]),
+    elsewhere=st.booleans(),
+)
+def test_a_training_that_pauses_goes_on_as_if_it_had_not(kind, fields, pauses, n_steps, elsewhere):
+    """Also if its parts are trained in other processes."""
+
+    def network():
+        return make_network(**kind, fields=fields, patience=1, max_epochs=12)
+
+    whole, paused = network(), network()
+    train_alone(kind["spec"], whole)
+
+    with pytest.MonkeyPatch.context() as patch:
+        limit_steps(patch, n_steps)
+        for until in (*pauses, np.inf):
+            part = pickle.loads(pickle.dumps(paused)) if elsewhere else paused
+            train_alone(kind["spec"], part, until=until)
+            if elsewhere:
+                paused.take(part.result(), paused.stream())
+            assert paused.progress.epochs == min(until, whole.progress.epochs)
+
+    assert_identical(paused, whole)
+
+
+def test_the_result_of_another_process_sets_back_no_generator_that_somebody_has_moved():
+    network, reference = make_network(), make_network()
+    before, part = network.stream(), pickle.loads(pickle.dumps(network))
+    train_alone(ADAM, part)
+    for its in (network, reference):
+        its.random_state.uniform()
+
+    network.take(part.result(), before)
+
+    assert_same_stream(network.random_state, reference.random_state)
+
+
+# --- observers and Ctrl-C ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_steps", [1, 13, costs.MAX_STEPS])
 @pytest.mark.parametrize("each_epoch", [False, True])
-def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, n_steps, limit_chunks):
-    limit_chunks(n_steps)
-    networks, seen = varied_networks(), []
+def test_an_observer_gets_every_epoch_exactly_once(trained, each_epoch, n_steps, monkeypatch):
+    limit_steps(monkeypatch, n_steps)
+    network, seen = early_stopped(), []
 
-    train_group(ADAM, networks, lambda news, *_: seen.append(news), each_epoch)
+    train_alone(ADAM, network, observe=lambda new, _: seen.append(new), each_epoch=each_epoch)
 
-    lanes = list(zip(*seen))
-    assert not any(len(curves.loss) for idle in lanes[len(networks) :] for curves in idle)
-    for network, news in zip(networks, lanes):
-        for field in Curves._fields:
-            parts = [getattr(curves, field) for curves in news]
-            np.testing.assert_array_equal(np.concatenate(parts), getattr(network.curves, field))
-            if each_epoch:
-                assert max(map(len, parts)) == 1
-    assert_identical(networks, trained)
+    for field in Curves._fields:
+        parts = [getattr(curves, field) for curves in seen]
+        np.testing.assert_array_equal(np.concatenate(parts), getattr(network.curves, field))
+        if each_epoch:
+            assert max(map(len, parts)) == 1
+    assert_identical(network, trained)
 
 
 def test_the_curves_of_an_epoch_keep_no_more_than_themselves_in_memory():
     owners = {}
 
-    def observe(news, _):
-        for curves in news:
-            for array in curves:
-                owner = array if array.base is None else array.base
-                owners[id(owner)] = owner
+    def observe(new, _):
+        for array in new:
+            owner = array if array.base is None else array.base
+            owners[id(owner)] = owner
 
     network = make_network(max_epochs=30)
-    train_group(ADAM, [network], observe, each_epoch=True)
+    train_alone(ADAM, network, observe=observe, each_epoch=True)
 
     assert sum(owner.nbytes for owner in owners.values()) == sum(c.nbytes for c in network.curves)
 
 
-@pytest.mark.parametrize("n_steps", [1, shapes.MAX_STEPS])
-def test_an_observer_can_stop_the_training_after_an_epoch(n_steps, limit_chunks):
-    limit_chunks(n_steps)
-    stopped, seen = varied_networks(), []
+@pytest.mark.parametrize("n_steps", [1, costs.MAX_STEPS])
+@pytest.mark.parametrize("by_ctrl_c", [False, True])
+def test_an_observer_or_ctrl_c_ends_the_training_after_an_epoch(by_ctrl_c, n_steps, monkeypatch):
+    limit_steps(monkeypatch, n_steps)
+    stopped, seen = make_network(), []
 
-    def observe(news, *_):
-        seen.extend(news[0].loss)
+    def observe(new, _):
+        seen.extend(new.loss)
+        if len(seen) == 3 and by_ctrl_c:
+            raise KeyboardInterrupt
         return len(seen) == 3
 
-    interrupted = train_group(ADAM, stopped, observe, each_epoch=True)
+    assert train_alone(ADAM, stopped, observe=observe, each_epoch=True) == by_ctrl_c
 
-    expected = varied_networks()
-    for network in expected:
-        network.hyper = network.hyper._replace(max_epochs=3)
-    train_group(ADAM, expected)
-    assert not interrupted
-    for network in expected:  # these ended by themselves
-        network.progress = network.progress._replace(active=1.0)
-    assert_identical(stopped, expected)
+    assert_ended_after(stopped, 3, make_network())
 
 
-def test_ctrl_c_between_epochs_keeps_the_epochs_done():
-    interrupted_networks, calls = varied_networks(), []
+def test_what_an_observer_writes_back_is_what_the_network_has_become():
+    network, epochs = make_network(), []
 
-    def observe(news, *_):
-        calls.append(news)
-        if len(calls) == 3:
+    def observe(new, run):
+        run.write_back()
+        epochs.append(pickle.loads(pickle.dumps(network)))
+
+    train_alone(ADAM, network, observe=observe, each_epoch=True)
+
+    for n_epochs, copy in enumerate(epochs[:-1], start=1):
+        copy.random_state = make_network().random_state  # it is handed back at the end
+        for _ in range(n_epochs):
+            copy.random_state.shuffle(np.arange(120))
+        assert_ended_after(copy, n_epochs, make_network())
+
+
+def test_ctrl_c_inside_an_epoch_leaves_the_stream_after_the_draw_of_the_epoch_begun(monkeypatch):
+    limit_steps(monkeypatch, 1)
+    network, reference, seen = make_network(max_epochs=500), make_network(), []
+
+    def observe(new, _):
+        seen.extend(new.loss)
+        if len(seen) == 3 and len(new.loss) == 0:
             raise KeyboardInterrupt
 
-    interrupted = train_group(ADAM, interrupted_networks, observe, each_epoch=True)
+    assert train_alone(ADAM, network, observe=observe)
 
-    expected = varied_networks()
-    for network in expected:
-        network.hyper = network.hyper._replace(max_epochs=3)
-    train_group(ADAM, expected)
-    assert interrupted
-    for network in expected:
-        network.progress = network.progress._replace(active=1.0)
-    assert_identical(interrupted_networks, expected)
+    assert len(network.curves.loss) == 3
+    for _ in range(4):
+        reference.random_state.shuffle(np.arange(120))
+    assert_same_stream(network.random_state, reference.random_state)
 
 
-def test_ctrl_c_inside_an_epoch_leaves_each_stream_after_the_draw_of_the_epoch_begun(limit_chunks):
-    limit_chunks(1)
-    finished, going_on, *_ = networks = [
-        make_network((6, 4), seed=0, max_epochs=1),
-        make_network((5, 3), seed=1, max_epochs=500),
-        *(make_network(seed=k) for k in range(2, 8)),
-    ]
-    seen = []
+@pytest.mark.parametrize("n", [2, 4])
+def test_ctrl_c_is_answered_before_a_call_of_the_program_ends(n, ctrl_c_during_call):
+    """Nor does the rest of that call change anything."""
+    go_on = ctrl_c_during_call(n, run)
+    network = make_network()
 
-    def observe(news, *_):
-        seen.extend(news[1].loss)
-        if len(seen) == 3 and len(news[1].loss) == 0:
-            raise KeyboardInterrupt
+    assert train_alone(ADAM, network, each_epoch=True)
+    go_on()
 
-    interrupted = train_group(ADAM, networks, observe)
-
-    assert interrupted
-    assert len(finished.curves.loss) == 1
-    assert len(going_on.curves.loss) == 3
-    references = make_network((6, 4), seed=0), make_network((5, 3), seed=1)
-    for network, reference, n_begun in zip(networks, references, (1, 4)):
-        for _ in range(n_begun):
-            reference.random_state.shuffle(np.arange(120))
-        assert_same_stream(network.random_state, reference.random_state)
+    assert_ended_after(network, n - 1, make_network())
 
 
-def test_ctrl_c_before_the_first_step_keeps_the_networks_as_they_were(monkeypatch):
-    def interrupt(source, user):
+def test_ctrl_c_before_the_first_step_keeps_the_network_as_it_was(monkeypatch):
+    def interrupt(stream):
         raise KeyboardInterrupt
 
     network, reference = make_network(), make_network()
-    monkeypatch.setattr("skdense.core.host.orders.Source.next_order", interrupt)
+    monkeypatch.setattr("skdense.core.host.orders.Stream.next_order", interrupt)
 
-    assert train_group(ADAM, [network])
+    assert train_alone(ADAM, network)
 
     for ours, theirs in zip(network.parameters, reference.parameters, strict=True):
         np.testing.assert_array_equal(ours[0], theirs[0])

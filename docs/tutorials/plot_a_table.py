@@ -88,9 +88,10 @@ for name, model in models.items():
 #
 # What the ensemble knows by itself
 # ---------------------------------
-# There are eight networks that see the columns, eight that also see ramps between their quantiles, and
-# eight models of boosted trees. Every sample was held out from one model of each kind. Their
-# predictions give the weights of the kinds, a score that needs no test set, and the temperature.
+# There are eight networks that see the columns, eight that also see ramps between their quantiles,
+# eight models of boosted trees and eight linear ones. Every sample was held out from one model of each
+# kind. Their predictions give the weights of the kinds, a score that needs no test set, and the
+# temperature.
 
 ensemble = models["make_tabular_classifier"].named_steps["ensemble"]
 for (name, _), weight in zip(ensemble.estimators, ensemble.weights_, strict=True):

@@ -58,13 +58,16 @@ plt.show()
 
 # %%
 # Columns that tell the same share their importance: if one of them is shuffled, the model still has
-# the other. Here the total cholesterol, its LDL and the ratio of cholesterol to HDL are such
+# the others. Here the total cholesterol, its LDL and the ratio of cholesterol to HDL are such
 # columns. Importance is also about this model: a column without importance may matter to another
 # one.
 #
 # **SHAP** explains single predictions: how much each column adds to the prediction of one row. The
 # package `shap <https://shap.readthedocs.io>`_ needs nothing but a function that predicts, and rows
 # of numbers, so give each category a number and take it back::
+#
+#     import pandas as pd
+#     import shap
 #
 #     def predict(rows):
 #         rows = pd.DataFrame(rows, columns=X.columns)

@@ -4,7 +4,9 @@ A number is a float here, and a scalar tensor in a program. No TensorFlow.
 """
 
 import math
+import pickle
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +15,9 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from skdense.core.formulas.layers import Layer
+
+
+_handing_back = Lock()
 
 
 class Spec(NamedTuple):
@@ -170,22 +175,34 @@ class Network:
     best_parameters: Parameters | None = None
     curves: Curves | None = None
 
+    def stream(self) -> dict:
+        """The state of the random state."""
+        return self.random_state.get_state(legacy=False)
+
+    def hand_back(self, stream: dict, before: dict) -> None:
+        """Bring the random state from the state `before` to another one, as drawing would.
+
+        If somebody else has drawn from it meanwhile, as may happen to NumPy's global state, it stays as
+        they left it.
+        """
+        with _handing_back:
+            if self.owns_stream or pickle.dumps(self.stream()) == pickle.dumps(before):
+                self.random_state.set_state(stream)
+
     def result(self) -> tuple:
         """All that a training has changed, to be passed to `take` in another process."""
-        stream = self.random_state.get_state(legacy=False)
         return (
-            stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves,
-            self.order,
+            self.stream(), self.parameters, self.slots, self.progress, self.best_parameters,
+            self.curves, self.order,
         )  # fmt: skip
 
-    def take(self, result: tuple) -> None:
-        """Take over the result of a copy of this network that was trained."""
+    def take(self, result: tuple, before: dict) -> None:
+        """Take over the result of a copy that was trained; `before` was the `stream` at that time."""
         (
             stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves,
             self.order,
         ) = result  # fmt: skip
-        if not self.owns_stream:
-            self.random_state.set_state(stream)
+        self.hand_back(stream, before)
 
     @property
     def n_features(self) -> int:

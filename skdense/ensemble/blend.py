@@ -29,6 +29,9 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     _parameter_constraints = {"estimators": [list], "verbose": ["verbose"]}
 
+    _rows_of_prior = 0
+    """How many samples a prior counts as that draws the weights towards equal ones."""
+
     def __init__(self, estimators, *, verbose=False):
         self.estimators = estimators
         self.verbose = verbose
@@ -160,9 +163,10 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """Convert to the VotingClassifier or VotingRegressor that is the same ensemble.
 
         Each model that has a weight becomes a voting estimator of scikit-learn's networks and of copies
-        of other members, with the steps of a Pipeline that stand before it. A classifier's temperatures
-        divide the output layers of networks and the leaves of boosted trees. The predictions are the
-        same up to rounding, and need neither this package nor TensorFlow, unless those steps do.
+        of other members, with the steps of a Pipeline that stand before it. A classifier's
+        temperatures, and the scale of y, become part of output layers, leaves and coefficients. The
+        predictions are the same up to rounding, and need neither this package nor TensorFlow, unless
+        those steps do.
 
         Returns
         -------
@@ -173,8 +177,8 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         ------
         ValueError
             If scikit-learn's networks cannot represent one of the members, if a regressor predicts
-            several numbers for each sample, or if the members of a classifier can take no temperature:
-            networks and a HistGradientBoostingClassifier can.
+            several numbers for each sample, or if members can take neither temperature nor scale:
+            networks, scikit-learn's HistGradientBoosting and a LogisticRegression can.
         """
         check_is_fitted(self)
         weighted = zip(self.named_estimators_.items(), self.weights_, strict=True)

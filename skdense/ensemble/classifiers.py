@@ -336,14 +336,17 @@ class BlendClassifier(_Classifier, BaseBlend):
             return -np.average(as_logs(likelihoods), weights=weight)
 
         likelihoods = outputs[:, seen][:, *true_label]
-        self.weights_ = best_weights(lambda w: log_loss(w @ likelihoods), len(outputs))
+        n_rows = n_counted(weight)
+        self.weights_ = best_weights(
+            lambda w: log_loss(w @ likelihoods), len(outputs), self._rows_of_prior / n_rows
+        )
         logs = [as_logs(probabilities[seen]) for probabilities in outputs[self.weights_ > 0]]
 
         def log_loss_at(temperature):
             return log_loss(self._mean(np.exp(log_likelihoods(temperature, p, labels)) for p in logs))
 
         self.temperature_ = 1.0
-        self._divide_logits(learn_temperature(log_loss_at, n_counted(weight)))
+        self._divide_logits(learn_temperature(log_loss_at, n_rows))
         predicted = self.oof_probabilities_[seen].argmax(axis=1)
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
 

@@ -5,6 +5,7 @@ from copy import copy, deepcopy
 from sklearn.base import is_classifier
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier, VotingRegressor
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import Bunch
@@ -40,8 +41,8 @@ def voting(ensemble, models, weights=None):
 def converted(model, temperature=1):
     """A fitted model with scikit-learn's classes instead of ours, its logits divided by a temperature.
 
-    That divides a network's output layer, and what the leaves of boosted trees add up. Other models
-    take no temperature but 1.
+    That divides a network's output layer, the coefficients of a LogisticRegression, and what the leaves
+    of boosted trees add up. Other models take no temperature but 1.
     """
     if isinstance(model, Pipeline):
         *steps, (name, last) = model.steps
@@ -61,10 +62,12 @@ def converted(model, temperature=1):
     model = model.to_sklearn() if hasattr(model, "to_sklearn") else deepcopy(model)
     if isinstance(model, HistGradientBoostingClassifier):
         _divide_leaves(model, temperature)
+    elif isinstance(model, LogisticRegression):
+        model.coef_, model.intercept_ = model.coef_ / temperature, model.intercept_ / temperature
     elif temperature != 1:
         raise ValueError(
-            "only networks and a HistGradientBoostingClassifier can take the ensemble's temperature, "
-            f"{temperature:.3g}, got {model!r}"
+            "only networks, a HistGradientBoostingClassifier and a LogisticRegression can take the "
+            f"ensemble's temperature, {temperature:.3g}, got {model!r}"
         )
     return model
 

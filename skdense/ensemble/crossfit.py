@@ -168,10 +168,9 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def to_sklearn(self):
         """Convert to the VotingClassifier or VotingRegressor that is the same ensemble.
 
-        Networks become scikit-learn's; other members are copied. Output layers of networks, and leaves
-        of boosted trees, are divided by a classifier's temperature, and get the scale of a regressor's
-        scaled y. The predictions are the same up to rounding, and need neither this package nor
-        TensorFlow.
+        Networks become scikit-learn's; other members are copied. A classifier's temperature, and the
+        scale of y, become part of output layers, leaves and coefficients. The predictions are the same
+        up to rounding, and need neither this package nor TensorFlow.
 
         Returns
         -------
@@ -183,7 +182,7 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If scikit-learn's networks cannot represent one of the members, if a regressor predicts
             several numbers for each sample, or if members can take neither temperature nor scale:
-            networks and scikit-learn's HistGradientBoosting can.
+            networks, scikit-learn's HistGradientBoosting and a LogisticRegression can.
         """
         check_is_fitted(self)
         return voting(self, {f"fold {i}": self._converted(m) for i, m in enumerate(self.estimators_)})

@@ -7,6 +7,7 @@ from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
+from sklearn.dummy import DummyClassifier
 from sklearn.utils import _safe_indexing, check_array, check_consistent_length
 from sklearn.utils.validation import has_fit_parameter, validate_data
 from threadpoolctl import threadpool_limits
@@ -48,9 +49,10 @@ def fit_folds(models, X, y, sample_weight, folds, names, report):
         for stops_early in [models[0].early_stopping]
         for rows, held_out in folds
     ]
-    # With early stopping the best epoch is kept, so to reach max_iter is no failure.
+    # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
+    may_reach_max_iter = models[0].early_stopping or models[0].learning_rate == "cosine"
     trained = note if names or report is not None else None
-    errors = fit_inputs(models, inputs, trained=trained, may_reach_max_iter=models[0].early_stopping)
+    errors = fit_inputs(models, inputs, trained=trained, may_reach_max_iter=may_reach_max_iter)
     for error in filter(None, errors):
         raise error
     return models
@@ -95,6 +97,8 @@ def _print_outcome(name, model, job):
 
 
 def _fit_fold(model, X, y, sample_weight, rows, held_out, name):
+    if is_classifier(model) and (y[rows] == y[rows[0]]).all():
+        model = DummyClassifier()  # many classifiers cannot be fitted to one class
     weights = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
     validation, known = {}, held_out
     if getattr(model, "early_stopping", False) and has_fit_parameter(model, "X_val"):

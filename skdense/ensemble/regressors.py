@@ -10,7 +10,7 @@ from skdense.ensemble.blocks import predicted
 from skdense.ensemble.conversion import converted
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.ends import out_of_fold
-from skdense.ensemble.folds import mean_by_row
+from skdense.ensemble.folds import mean_by_row, n_counted
 from skdense.ensemble.intervals import learn_errors, predict_quantiles
 from skdense.ensemble.losses import common_loss
 from skdense.ensemble.scaling import give_scale, scale_of
@@ -288,6 +288,9 @@ class BlendRegressor(_Regressor, BaseBlend):
 
         equal = losses(np.full(len(outputs), 1 / len(outputs)))
         scale = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter
-        self.weights_ = best_weights(lambda w: np.mean(losses(w) / scale), len(outputs))
+        n_rows = len(y) if weight is None else n_counted(weight)
+        self.weights_ = best_weights(
+            lambda w: np.mean(losses(w) / scale), len(outputs), self._rows_of_prior / n_rows
+        )
         self.oof_prediction_ = self._mean(outputs[self.weights_ > 0])
         self._judge(y, self.oof_prediction_[seen], weight)

@@ -4,6 +4,7 @@ A healthy training pays only for comparing its loss with that of the best consta
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skdense.core.formulas.activations import ACTIVATIONS
@@ -13,19 +14,22 @@ from skdense.core.machine.blocks import BLOCK_ROWS
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
 
-_SAME = 1e-6
-"""A unit is constant if its outputs differ by less, relative to the largest of them or to 1."""
+_SAME, _NEARLY_SAME = 1e-6, 0.05
+"""A unit is (nearly) constant if its outputs differ by no more, relative to the largest or to 1."""
+_NO_BETTER = 0.99
+"""A loss above this fraction of the best constant output's is no real improvement on it."""
 _SMALL, _LARGE = 1e-3, 100
 """Features count as scaled if their largest absolute value lies between these."""
 _HIGH_RATE = 0.01
 """From this learning rate on, the rate may be the cause; the default is a tenth of it."""
 
 
-def warn_if_collapsed(job, network, loss):
+def warn_if_collapsed(job, network, loss, ended_by_itself=False):
     """Warn if a hidden layer of the trained network carries no information; return whether one does.
 
     In such a layer all units are constant, which means that they have the same output for every sample;
-    or most are, and the loss is no better than that of the best constant output.
+    or most are, and the loss is no better than that of the best constant output. If training
+    ended_by_itself with such a loss, and not after `max_iter`, nearly constant units are enough.
     """
     data, rows = network.data, network.rows
     targets, weights = data.targets, data.weights
@@ -41,13 +45,16 @@ def warn_if_collapsed(job, network, loss):
     rows = np.arange(len(targets)) if rows is None else rows
     activation = ACTIVATIONS[job.estimator.activation].array
     with np.errstate(all="ignore"):
-        constant = _constant_units(network.layers, network.final_parameters, data.X, rows)
+        spreads = _spreads(network.layers, network.final_parameters, data.X, rows)
+    constant = [spread <= _SAME for spread in spreads]
     shares = [units.mean() for units in constant]
     largest = max(shares, default=0)
     if largest == 1:
         finding = "and so does the network"
     elif largest > 0.5 and loss >= constant_loss:
         finding = "and the loss is no better than that of the best constant output"
+    elif ended_by_itself and loss > _NO_BETTER * constant_loss:
+        return _warn_if_nearly_constant(job, data.X, spreads)
     else:
         return False
     if not _varies(data.X):
@@ -64,11 +71,31 @@ def warn_if_collapsed(job, network, loss):
     return True
 
 
-def _constant_units(layers, parameters, X, rows):
-    """Which units of each hidden layer are constant.
+def _warn_if_nearly_constant(job, X, spreads: list[NDArray]) -> bool:
+    """Warn if all units of a hidden layer are nearly constant; return whether they are."""
+    layers = [i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all()]
+    if not (layers and _varies(X)):
+        return False
+    estimator = job.estimator
+    cures = ["activation='relu'"] if estimator.activation == "logistic" else []
+    if estimator.solver != "lbfgs":
+        cures.append(f"a learning_rate_init above {estimator.learning_rate_init:g}")
+    cures.append("scaling X, for instance with StandardScaler")
+    warn_at_caller(
+        f"The network is nearly constant: all units of hidden layer {layers[-1]} give nearly the same "
+        "output for every sample, and the loss is hardly better than that of the best constant output. "
+        f"If there is something to learn, training stopped too early. Try {', or '.join(cures)}, or a "
+        f"tol below {estimator.tol:g}.",
+        CollapseWarning,
+    )
+    return True
 
-    Once most units of every layer are known to vary, the other rows are not read. Units that vary only
-    in those are then among the result.
+
+def _spreads(layers, parameters, X, rows) -> list[NDArray]:
+    """By how much the outputs of the units of each hidden layer differ between samples.
+
+    Once most units of every layer are known to vary, the other rows are not read. The spread of units
+    that vary more in those is then too small.
     """
     blocks = [rows[start : start + BLOCK_ROWS] for start in range(0, len(rows), BLOCK_ROWS)]
     if len(blocks) > 1:
@@ -79,15 +106,20 @@ def _constant_units(layers, parameters, X, rows):
         lows, highs = [v.min(axis=0) for v in values], [v.max(axis=0) for v in values]
         low = lows if low is None else list(map(np.minimum, low, lows))
         high = highs if high is None else list(map(np.maximum, high, highs))
-        constant = [_are_constant(*ends) for ends in zip(low, high, strict=True)]
-        if not any(units.mean() > 0.5 for units in constant):
+        spreads = list(map(_spread, low, high))
+        if not any((spread <= _NEARLY_SAME).mean() > 0.5 for spread in spreads):
             break
-    return constant
+    return spreads
 
 
-def _are_constant(low, high):
-    """Which units are constant, from the lowest and highest output of each."""
-    return high - low <= _SAME * np.maximum(np.maximum(np.abs(low), np.abs(high)), 1)
+def are_dead(outputs: NDArray) -> NDArray:
+    """Which units have the same output `(n_samples, width)` for every sample, up to rounding."""
+    return _spread(outputs.min(axis=0), outputs.max(axis=0)) <= _SAME
+
+
+def _spread(low: NDArray, high: NDArray) -> NDArray:
+    """The differences between lowest and highest outputs, relative to the largest of them or to 1."""
+    return (high - low) / np.maximum(np.maximum(np.abs(low), np.abs(high)), 1)
 
 
 def likely_cause(job, network):

@@ -49,12 +49,17 @@ def finish(job, may_reach_max_iter=False):
     may_reach_max_iter.
     """
     network, attributes = reached(job)
+    minimum = None
+    ended_by_itself = network.progress.converged
     if job.minima is not None:
+        minimum = job.minima[job.networks.index(network)]
+        ended_by_itself = minimum.success
         for name in (*job.targets.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(job.estimator).pop(name, None)
-    if not (job.incremental or warn_if_collapsed(job, network, attributes["loss_"])):
-        if job.minima is not None:
-            _warn_if_failed(job.estimator, job.minima[job.networks.index(network)])
+    loss = attributes["loss_"]
+    if not (job.incremental or warn_if_collapsed(job, network, loss, ended_by_itself)):
+        if minimum is not None:
+            _warn_if_failed(job.estimator, minimum)
         elif not may_reach_max_iter:
             _warn_if_unfinished(job.estimator, network.progress)
     vars(job.estimator).update(attributes)

@@ -59,12 +59,13 @@ def train_jobs(
     # Not every backend, such as those of Ray and Spark, hands results over one by one.
     return_as = "generator" if backend.supports_return_generator else "list"
     tasks = _tasks(networks, n_jobs)
+    streams = {network: network.stream() for _, network in networks}
     results = Parallel(n_jobs=n_jobs, return_as=return_as)(
         delayed(_results)(task, until) for task in tasks
     )
     for task, task_results in zip(tasks, results, strict=True):
         for (_, network), result in zip(task, task_results, strict=True):
-            network.take(result)
+            network.take(result, streams[network])
             note(network)
         if stop.is_set():
             break

@@ -1,15 +1,15 @@
 """The outputs of the hidden units of fitted estimators, and which units are dead."""
 
-import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.layers import hidden_values
+from skdense.fit.collapse import are_dead
 from skdense.many import check_estimators
 
 
 def dead_units(estimator, X):
-    """Find the hidden units whose output is the same for every sample.
+    """Find the hidden units whose output is the same for every sample, up to rounding.
 
     Such a unit carries no information about the sample. With ``activation="relu"`` its output is
     usually 0 for all samples; then no gradient reaches the unit, so it stays dead.
@@ -48,11 +48,6 @@ def unit_outputs(estimator, X):
     check_estimators([estimator])
     X = validate_data(estimator, X, accept_sparse="csr", reset=False)
     return hidden_values(*estimator._layers_and_parameters(), X)
-
-
-def are_dead(outputs):
-    """Which units have the same output for every sample; outputs are `(n_samples, width)`."""
-    return np.ptp(outputs, axis=0) == 0
 
 
 def last_step(estimator):

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.regressor import LowLevelMLPRegressor
+from skdense.tabular.linear import unclipped
 from skdense.tabular.pipeline import TablePipeline
 from skdense.tabular.ramps import Ramps
 from skdense.tabular.sizes import (
@@ -34,7 +37,7 @@ _NETWORK = {
     "warmup": 0.1,
     "beta_2": 0.95,
     "max_iter": None,
-    "early_stopping": True,
+    "early_stopping": None,
     "validation_metric": "loss",
     "n_iter_no_change": None,
     "tol": 0.0,
@@ -59,15 +62,18 @@ def make_tabular_classifier(random_state=None, *, cv=None, class_weight=None, ve
       values are missing. Constant and empty columns are left out, with a warning that names them;
     - `scaled`: each is centred, scaled and softly clipped (:class:`skrub.SquashingScaler`);
     - `filled`: missing numbers become the median;
-    - `ensemble`: a :class:`skdense.ensemble.BlendClassifier` of two kinds of networks and of boosted
-      trees. The networks of `plain` see the columns, those of `ramps` also see piecewise-linear
-      functions of them [1]_; each has two hidden layers with dropout. `trees` are a
-      :class:`~sklearn.ensemble.HistGradientBoostingClassifier`. Each member is stopped by the log-loss
-      of its own fold.
+    - `ensemble`: a :class:`skdense.ensemble.BlendClassifier` of two kinds of networks, of boosted trees
+      and of linear models. The networks of `plain` see the columns, those of `ramps` also see
+      piecewise-linear functions of them [1]_; each has two hidden layers with dropout. `trees` are a
+      :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, `linear` is a
+      :class:`~sklearn.linear_model.LogisticRegression` on columns that are not clipped. Networks and
+      trees are stopped by the log-loss of their own folds.
 
     How long a network trains, in what minibatches, and the number of folds follow from the number of
-    rows. Trees are left out with more than 10 classes, and from 100,000 rows on. All of it can be
-    changed by `set_params`.
+    rows. With fewer than 400 rows to train on, folds stop nothing, since they are too small to choose
+    by, and the weights of the models are drawn towards equal ones. Trees are left out with more than 10
+    classes, and from 100,000 rows on, linear models from 10,000 rows on. All of it can be changed by
+    `set_params`.
 
     Parameters
     ----------
@@ -122,17 +128,21 @@ def make_tabular_classifier(random_state=None, *, cv=None, class_weight=None, ve
     given = {"cv": _for_all(cv), "random_state": random_state, "verbose": verbose}
     member = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
     networks = TableCrossFitClassifier(member, **given)
-    trees = TableCrossFitClassifier(HistGradientBoostingClassifier(early_stopping=True), **given)
-    return _pipeline(partial(TableBlendClassifier, class_weight=class_weight), networks, trees)
+    trees = TableCrossFitClassifier(HistGradientBoostingClassifier(early_stopping=None), **given)
+    logistic = LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
+    linear = _linear(TableCrossFitClassifier(logistic, **given))
+    blend = partial(TableBlendClassifier, class_weight=class_weight)
+    return _pipeline(blend, networks, trees, linear)
 
 
 def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **network):
     """Make a regressor for tables with columns of any type, with or without missing values.
 
-    Its steps are those of :func:`make_tabular_classifier`, with networks and trees for regression. All
-    are trained on a target that is scaled as the loss allows, so that its unit does not matter. There
-    are no trees with ``loss="huber"``, for several numbers to predict for each sample, and from 100,000
-    rows on.
+    Its steps are those of :func:`make_tabular_classifier`, with networks, trees and linear models for
+    regression. They are trained on a target that is scaled as the loss allows, so that its unit does
+    not matter. There are no trees with ``loss="huber"``, for several numbers to predict for each
+    sample, and from 100,000 rows on, and no linear models with another loss than the squared error, and
+    from 10,000 rows on.
 
     Parameters
     ----------
@@ -179,12 +189,14 @@ def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **netwo
     given = {"cv": _for_all(cv), "random_state": random_state, "verbose": verbose}
     member = LowLevelMLPRegressor(**{**_NETWORK, **network})
     networks = TableCrossFitRegressor(member, **given, scale_y=True)
-    trees = "drop"
+    trees = linear = "drop"
     if member.loss in _LOSSES_OF_TREES:
         quantile = member.quantile if member.loss == "quantile" else None
-        trees = HistGradientBoostingRegressor(member.loss, quantile=quantile, early_stopping=True)
+        trees = HistGradientBoostingRegressor(member.loss, quantile=quantile, early_stopping=None)
         trees = TableCrossFitRegressor(trees, **given, scale_y=True)
-    return _pipeline(TableBlendRegressor, networks, trees)
+    if member.loss == "squared_error":
+        linear = _linear(TableCrossFitRegressor(RidgeCV(np.geomspace(0.1, 1000, 13)), **given))
+    return _pipeline(TableBlendRegressor, networks, trees, linear)
 
 
 def _for_all(cv):
@@ -192,13 +204,19 @@ def _for_all(cv):
     return list(cv) if isinstance(cv, Iterator) else cv
 
 
-def _pipeline(blend, networks, trees):
+def _linear(ensemble):
+    """Linear models on columns that are scaled and not clipped."""
+    unclip = FunctionTransformer(unclipped, feature_names_out="one-to-one")
+    return Pipeline([("unclipped", unclip), ("scaled", StandardScaler()), ("ensemble", ensemble)])
+
+
+def _pipeline(blend, networks, trees, linear):
     from skdense.tabular.columns import TableEncoder  # first, as its error says what is missing
 
     from skrub import DatetimeEncoder, SquashingScaler, StringEncoder, TableVectorizer  # isort: skip
 
     with_ramps = Pipeline([("ramps", Ramps()), ("ensemble", clone(networks))])
-    models = [("plain", networks), ("ramps", with_ramps), ("trees", trees)]
+    models = [("plain", networks), ("ramps", with_ramps), ("trees", trees), ("linear", linear)]
     vectorizer = TableVectorizer(
         low_cardinality=OneHotEncoder(
             min_frequency=_RARE,

@@ -5,6 +5,8 @@ decides. So the result is the same with any padding and however training is cut 
 generator's numbers would depend on the shape of the array to fill.
 """
 
+import numpy as np
+
 from skdense.core.formulas.layers import Drop
 from skdense.core.machine.runtime import tf
 
@@ -34,9 +36,9 @@ def _hash(key, counter):
 
     It is Wellons's "lowbias32": flipping one bit of the sum flips about half of the result's bits.
     """
-    bits = key + counter + 0x9E3779B9  # without the constant, zeros would hash to zero
-    bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 16)) * 0x7FEB352D
-    bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 15)) * 0x846CA68B
+    bits = key + counter + np.uint32(0x9E3779B9)  # without the constant, zeros would hash to zero
+    bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 16)) * np.uint32(0x7FEB352D)
+    bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 15)) * np.uint32(0x846CA68B)
     return tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 16))
 
 

@@ -1,5 +1,5 @@
 """What Python does around a compiled program: it lays out rows and orders, and runs chunks of steps.
 
-In come groups of networks; each goes through a stack and comes out with its trained parameters, its
-progress and its curves.
+In come groups of networks; each network goes through a program and comes out with its trained
+parameters, its progress and its curves.
 """

@@ -15,7 +15,7 @@ from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import full_batch_rows
 from skdense.core.machine.memory import aligned_empty
 from skdense.core.machine.runtime import to_tensor, view
-from skdense.core.machine.threads import Call
+from skdense.core.machine.threads import apart
 from skdense.core.network import Network, Spec
 from skdense.core.program import minibatches
 from skdense.core.program.full_batch import FullBatchShape, full_batch_program
@@ -83,9 +83,9 @@ def minimize_loss(
     interrupted = False
     try:
         if observe is None:
-            result = Call(work, objective).result()
+            result = apart(work, objective).result()
         else:
-            result = work(lambda parameters: Call(objective, parameters).result())
+            result = work(lambda parameters: apart(objective, parameters).result())
     except _Stopped:
         pass
     except KeyboardInterrupt:

@@ -1,9 +1,7 @@
 """The order of the rows in every minibatch step, drawn on the host from the network's random stream."""
 
-import pickle
 from copy import deepcopy
 from itertools import cycle
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +10,6 @@ from numpy.typing import NDArray
 
 from skdense.core.machine.memory import aligned_empty
 from skdense.core.network import Network
-
-_handing_back = Lock()
 
 
 class Chunk(NamedTuple):
@@ -27,15 +23,14 @@ class Stream:
     """Draws the order of the rows in each epoch by shuffling the last one, as in MLPClassifier.
 
     Orders are drawn ahead of the training, so a random state that others may see is not touched until
-    `end`, which brings it to where training epoch by epoch would leave it. If somebody else has drawn
-    from it meanwhile, as may happen to NumPy's global state, it stays as they left it.
+    `end`, which brings it to where training epoch by epoch would leave it.
     """
 
     def __init__(self, network: Network):
         self.network = network
         self.random_state = network.random_state
         if not network.owns_stream:
-            self.before = _state(network.random_state)
+            self.before = network.stream()
             self.random_state = deepcopy(network.random_state)
         self.n_samples = int(network.hyper.n_samples)
         self.order = network.order
@@ -67,18 +62,11 @@ class Stream:
             self.random_state.set_state(state)
             for _ in range(n_epochs - n_drawn):
                 _shuffled(self.random_state, self.n_samples)
-        with _handing_back:
-            if _is_same(_state(self.network.random_state), self.before):
-                self.network.random_state.set_state(_state(self.random_state))
+        self.network.hand_back(_state(self.random_state), self.before)
 
 
 def _state(random_state: RandomState) -> dict:
     return random_state.get_state(legacy=False)
-
-
-def _is_same(state: dict, other: dict) -> bool:
-    """Whether two states draw the same numbers."""
-    return pickle.dumps(state) == pickle.dumps(other)
 
 
 def _shuffled(random_state: RandomState, n: int) -> NDArray:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 from scipy.sparse import issparse
 
@@ -15,58 +16,63 @@ from skdense.core.network import Network, Spec
 from skdense.core.program.layout import Layout
 from skdense.core.program.program import Shape
 
-_PROGRAM_SECONDS, _PROGRAM_OF_VIEWS_SECONDS = 0.3, 2.0
-"""How much longer networks may train because of padding if that saves compiling a program.
-
-The second is for networks of different numbers of features, such as those of two views of a table,
-which are seldom fitted again. A program of two hidden layers takes 2 to 3 s of processor time to
-compile. With 2 s for a search over widths, later searches of the digits take 1.5 times as long.
-"""
+PROGRAM_SECONDS = 1.0
+"""The processor time that a program takes to compile. Networks share one where padding costs less."""
+TRAINED = 0.3
+"""The share of `max_iter` that networks mostly train; early stopping or `tol` ends the rest."""
 
 
 @dataclass(eq=False)
 class Group:
-    """Networks that share a program: what they have in common, and the layout that fits all."""
+    """Networks that share a program: what they have in common, and what they are padded to."""
 
     spec: Spec
     layout: Layout
+    batch: int
     networks: list[Network]
 
     @cached_property
     def shape(self) -> Shape:
         """The sizes of the program."""
-        return _shape(self.spec, self.layout, self.networks)
+        return _shape(self.spec, self.layout, self.batch, self.networks)
 
     def part(self, networks: Container[Network]) -> "Group":
         """Those of the group that are among these networks, in the program of the whole group."""
-        part = Group(self.spec, self.layout, [each for each in self.networks if each in networks])
+        mine = [network for network in self.networks if network in networks]
+        part = Group(self.spec, self.layout, self.batch, mine)
         part.shape = self.shape
         return part
-
-    @property
-    def is_large(self) -> bool:
-        """Whether a table of the group is used where it lies."""
-        return any(costs.is_large(network.data.X) for network in self.networks)
 
     @property
     def first_steps(self) -> int:
         """How many steps the first chunk may have, before their time is known."""
         return min(self.shape.steps, _steps_in_a_chunk(self.shape, SLOW))
 
-    @property
+    @cached_property
     def seconds(self) -> float:
-        """About how long the networks train, one after the other, to their last epochs."""
-        return sum(_seconds(network, self.layout) for network in self.networks)
+        """About how much processor time the networks take to train."""
+        n_steps = TRAINED * sum(network.n_steps for network in self.networks)
+        return n_steps * _step_seconds(self.batch, self.layout)
 
     def ordered(self) -> "Group":
         """The same group with the slowest networks first, so that cores end at about the same time."""
-        networks = sorted(self.networks, key=lambda n: _seconds(n, lone_layout(n)), reverse=True)
-        return Group(self.spec, self.layout, networks)
+
+        def seconds(network: Network) -> float:
+            return network.n_steps * _step_seconds(network.padded_batch, lone_layout(network))
+
+        networks = sorted(self.networks, key=seconds, reverse=True)
+        return Group(self.spec, self.layout, self.batch, networks)
+
+    def joined(self, other: "Group") -> "Group":
+        """The group of the networks of both, with the smallest sizes that fit all."""
+        layout = _common(self.layout, other.layout)
+        batch = max(self.batch, other.batch)
+        return Group(self.spec, layout, batch, self.networks + other.networks)
 
 
 def lone_group(spec: Spec, network: Network) -> Group:
     """The group of a network by itself."""
-    return Group(spec, lone_layout(network), [network])
+    return Group(spec, lone_layout(network), bucket(network.padded_batch), [network])
 
 
 def lone_layout(network: Network) -> Layout:
@@ -101,29 +107,33 @@ def _kind(spec: Spec, network: Network) -> tuple:
         network.n_features if issparse(X) or large else None,
         issparse(X),
         network.validation is not None,
-        bucket(network.padded_batch),
         id(X) if large else None,
     )
 
 
 def _merged(spec: Spec, networks: list[Network]) -> list[Group]:
-    """Groups of similar widths: networks share one where padding costs less time than a program."""
-    by_layout: dict[Layout, list[Network]] = {}
+    """Groups of similar sizes: networks share one where padding costs less time than a program."""
+    alike: dict[tuple, Group] = {}
     for network in networks:
-        by_layout.setdefault(lone_layout(network), []).append(network)
-    groups: list[Group] = []
-    for layout, alike in sorted(by_layout.items(), key=lambda item: sizes_of(item[0])):
-        group = Group(spec, layout, alike)
-        if groups:
-            last = groups[-1]
-            merged = Group(spec, _common(last.layout, layout), last.networks + alike)
-            same_features = last.layout.n_features == layout.n_features
-            allowed = _PROGRAM_SECONDS if same_features else _PROGRAM_OF_VIEWS_SECONDS
-            if merged.seconds - last.seconds - group.seconds < allowed:
-                groups[-1] = merged
-                continue
-        groups.append(group)
+        group = lone_group(spec, network)
+        alike.setdefault((group.layout, group.batch), Group(spec, group.layout, group.batch, []))
+        alike[group.layout, group.batch].networks.append(network)
+    groups = list(alike.values())
+    joined = {pair: pair[0].joined(pair[1]) for pair in combinations(groups, 2)}
+    while joined:
+        pair = min(joined, key=lambda pair: _padding_seconds(pair, joined[pair]))
+        union = joined[pair]
+        if _padding_seconds(pair, union) > PROGRAM_SECONDS:
+            break
+        groups = [group for group in groups if group not in pair]
+        joined = {two: both for two, both in joined.items() if not {*two} & {*pair}}
+        joined |= {(group, union): group.joined(union) for group in groups}
+        groups.append(union)
     return groups
+
+
+def _padding_seconds(pair: tuple[Group, Group], union: Group) -> float:
+    return union.seconds - pair[0].seconds - pair[1].seconds
 
 
 def _common(layout: Layout, other: Layout) -> Layout:
@@ -145,12 +155,11 @@ def sizes_of(layout: Layout) -> list[int]:
     return sizes
 
 
-def _seconds(network: Network, layout: Layout) -> float:
-    multiply_adds = costs.step_multiply_adds(network.padded_batch, sizes_of(layout))
-    return network.n_steps * TYPICAL.seconds(multiply_adds)
+def _step_seconds(batch: int, layout: Layout) -> float:
+    return TYPICAL.seconds(costs.step_multiply_adds(batch, sizes_of(layout)))
 
 
-def _shape(spec: Spec, layout: Layout, networks: list[Network]) -> Shape:
+def _shape(spec: Spec, layout: Layout, batch: int, networks: list[Network]) -> Shape:
     validation, block, n_blocks = None, 0, 0
     if networks[0].validation is not None:
         validation = table_shape([n.validation for n in networks], layout.n_features)
@@ -159,7 +168,7 @@ def _shape(spec: Spec, layout: Layout, networks: list[Network]) -> Shape:
         n_blocks = costs.power_of_two(math.ceil(most / block))
     shape = Shape(
         steps=1,
-        batch=bucket(max(network.padded_batch for network in networks)),
+        batch=batch,
         layout=layout,
         table=table_shape([network.data for network in networks], layout.n_features),
         validation=validation,

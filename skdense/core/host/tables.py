@@ -68,13 +68,14 @@ class Tables:
     def table(self, data: Data, shape: TableShape, dtype: str) -> tuple:
         """The tensors of a table for compiled programs."""
         with self._lock:
-            features = self._get((id(data.X), shape), lambda: make_features(data.X, shape, dtype))
-            targets = self._get((id(data), shape), lambda: (make_targets(data, shape, dtype),))
+            features = self._get(data.X, (shape, dtype), make_features)
+            targets = self._get(data, (shape, dtype), lambda *made: (make_targets(*made),))
             return *features, *targets
 
-    def _get(self, key: tuple, make: Callable) -> tuple:
+    def _get(self, rows: Any, form: tuple, make: Callable) -> tuple:
+        key = id(rows), *form
         if key not in self._made:
-            self._made[key] = as_tensors(make())
+            self._made[key] = as_tensors(make(rows, *form))
         return self._made[key]
 
     def release(self, network: Network) -> None:

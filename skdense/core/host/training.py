@@ -14,7 +14,7 @@ from skdense.core.host.orders import Orders
 from skdense.core.host.planning import Group
 from skdense.core.host.run import Run
 from skdense.core.host.tables import Tables
-from skdense.core.machine.threads import Call, call_all
+from skdense.core.machine.threads import apart, call_all
 from skdense.core.network import Curves, Network
 
 Observe = Callable[[Curves, Run], bool]
@@ -107,7 +107,7 @@ def _train_one(
     try:
         chunk = orders.take(run.affordable_steps)
         while chunk is not None and not stop.is_set():
-            running = Call(run.after, chunk)
+            running = apart(run.after, chunk)
             chunk = orders.take(run.affordable_steps)
             run.reached = running.result()
             if observe is not None and observe(run.reached.curves[-1], run):

@@ -1,21 +1,22 @@
-"""Work in threads of its own, while the thread that waits for it answers signals. No TensorFlow.
+"""Work in other threads, while the thread that waits for it answers signals. No TensorFlow.
 
 What the handler of a signal raises comes between any two steps of Python code in the main thread. So
 that it neither gets lost nor leaves a lock taken, the caller's thread runs no more of Python's code for
-threads than it must: it starts them and waits for them by functions written in C.
+threads than it must: it hands work over and waits for it by functions written in C. No executor: it
+could not start threads once the main thread has ended.
 """
 
+import atexit
 from _thread import start_new_thread
 from collections.abc import Callable, Sequence
-from threading import Lock, Thread, current_thread
+from functools import cache
+from queue import SimpleQueue
+from threading import Lock, Thread, current_thread, main_thread
 from typing import Any
 
 
 class Call:
-    """A call of a function in a new thread.
-
-    No executor: it could not start threads once the main thread has ended.
-    """
+    """A call of a function that runs in another thread once `run` is called there."""
 
     def __init__(self, function: Callable, *arguments):
         self._function, self._arguments = function, arguments
@@ -23,17 +24,9 @@ class Call:
         self._error: BaseException | None = None
         self._running = Lock()
         self._running.acquire()
-        start_new_thread(self._start, (current_thread().daemon,))
 
-    def _start(self, daemon: bool) -> None:
-        # A thread that is made by C alone would not be waited for at the end of the process.
-        try:
-            Thread(target=self._work, name="skdense", daemon=daemon).start()
-        except BaseException as error:
-            self._error = error
-            self._running.release()
-
-    def _work(self) -> None:
+    def run(self) -> None:
+        """Make the call."""
         try:
             self._value = self._function(*self._arguments)
         except BaseException as error:
@@ -53,6 +46,49 @@ class Call:
         return self._value
 
 
+def in_new_thread(function: Callable, *arguments) -> Call:
+    """Begin a call in a thread of its own."""
+    call = Call(function, *arguments)
+    start_new_thread(_start, (call, current_thread().daemon))
+    return call
+
+
+def _start(call: Call, daemon: bool) -> None:
+    # A thread that is made by C alone would not be waited for at the end of the process.
+    try:
+        Thread(target=call.run, name="skdense", daemon=daemon).start()
+    except BaseException:
+        call.run()  # no thread can be had any more
+
+
+def apart(function: Callable, *arguments) -> Call:
+    """Begin a call that what a signal's handler raises cannot interrupt.
+
+    In the main thread that is one in a thread that stays: TensorFlow takes 0.2 ms to begin in a new
+    one. Any other thread gets no signals, and a new one.
+    """
+    if current_thread() is not main_thread():
+        return in_new_thread(function, *arguments)
+    call = Call(function, *arguments)
+    _calls_of_main().put(call)
+    return call
+
+
+@cache
+def _calls_of_main() -> SimpleQueue:
+    """The queue of a thread that makes the main thread's calls, one after the other."""
+    calls: SimpleQueue = SimpleQueue()
+
+    def work() -> None:
+        while (call := calls.get()) is not None:
+            call.run()
+
+    ended = Call(work)
+    start_new_thread(ended.run, ())
+    atexit.register(lambda: (calls.put(None), ended.wait()))  # a call may be running after Ctrl-C
+    return calls
+
+
 def call_all(functions: Sequence[Callable], stop: Callable[[], None]) -> None:
     """Call functions, each in a thread, and wait for all of them; raise the first error.
 
@@ -70,7 +106,7 @@ def call_all(functions: Sequence[Callable], stop: Callable[[], None]) -> None:
     calls: list[Call] = []
     try:
         for function in functions:
-            calls.append(Call(or_stop, function))
+            calls.append(in_new_thread(or_stop, function))
         for call in calls:
             call.result()
     except BaseException:

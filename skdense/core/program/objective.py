@@ -81,13 +81,8 @@ class Objective:
         value, gradients = 0.0, []
         for penalized in self.layout.penalized(pieces):
             gradients.append(alpha * penalized)
-            value += tf.cast(alpha * _dot(penalized, penalized), tf.float64) / 2
+            value += tf.cast(tf.reduce_sum(gradients[-1] * penalized), tf.float64) / 2
         return value, gradients
-
-
-def _dot(a, b):
-    # One kernel, where XLA makes three of a sum of products.
-    return tf.squeeze(tf.reshape(a, [1, -1]) @ tf.reshape(b, [-1, 1]))
 
 
 def _sums(minibatch: Minibatch, losses, terms: list):
