@@ -44,6 +44,8 @@ model = make_tabular_regressor(random_state=0).fit(X, y)
 model[-1].members_.round(3)
 
 # %%
+# .. index:: feature importance, SHAP
+#
 # The importance of columns
 # -------------------------
 # Permutation importance, one kind of feature importance, is the fall of a score if the values of
