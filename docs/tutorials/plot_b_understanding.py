@@ -46,8 +46,8 @@ model[-1].members_.round(3)
 # %%
 # .. index:: feature importance, SHAP
 #
-# The importance of columns
-# -------------------------
+# Feature importance of the columns
+# ---------------------------------
 # Permutation importance, one kind of feature importance, is the fall of a score if the values of
 # one column are shuffled. :class:`~skdense.inspection.ColumnImportanceDisplay` takes the columns of
 # the table as they are, here of rows that the model has not seen. The error bars are standard
