@@ -465,14 +465,14 @@ def test_equal_quantiles_give_no_ramps():
     assert_array_equal(ramps.transform([[1, 1.5]]), [[1, 1.5, 1, 0.5]])
 
 
-def test_without_skrub_the_error_names_the_extra():
+def test_without_skrub_the_error_says_what_to_install():
     code = (
         "import sys; sys.modules['skrub'] = None; import skdense\n"
         "try: skdense.make_tabular_classifier()\n"
         "except ImportError as error: print(error)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "skdense[tables]" in result.stdout
+    assert "python -m pip install skrub" in result.stdout
 
 
 def sizes_of(model):
