@@ -54,6 +54,7 @@ rst_prolog = "".join(
 )
 myst_enable_extensions = ["substitution"]
 myst_substitutions = figures.sentences()
+autodoc_typehints = "none"  # the descriptions of parameters say more
 
 # Links to other projects need the lists of names on their sites, so an offline build goes without.
 intersphinx_mapping = {}

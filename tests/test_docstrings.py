@@ -6,12 +6,15 @@ Public is what a module of the package lists in its `__all__`, and the methods t
 import importlib
 import inspect
 import pkgutil
+import re
 
 import pytest
-from numpydoc.docscrape import ClassDoc
+from numpydoc.docscrape import ClassDoc, FunctionDoc
 from numpydoc.validate import validate
+from sklearn.utils._param_validation import StrOptions
 
 import skdense
+from skdense.core.formulas.optimizers import OPTIMIZERS
 
 SKIPPED = {
     "GL01": "a summary stands beside its opening quotes here, which only older numpydoc minds",
@@ -20,10 +23,17 @@ SKIPPED = {
     "RT02": "a return value is named, as scikit-learn names it, and the name comes before the type",
 }
 SKIPPED_FOR_METHODS = {"EX01": "the example of a class shows its methods at work"}
+SKIPPED_FOR_NAMING = {
+    "PR01": "the other class describes its parameters",
+    "PR02": "they are documented as one, such as `**network`",
+}
 SKIPPED_FOR_RESULTS = {
     "PR01": "the parameters of a named tuple are its attributes, which have a test of their own",
     "EX01": "the example of the function that returns a named tuple shows it",
 }
+
+
+NETWORKS = skdense.LowLevelMLPRegressor, skdense.LowLevelMLPClassifier
 
 
 def public_modules():
@@ -69,6 +79,11 @@ def is_written_here(method):
     )
 
 
+def names_others(name):
+    """Whether a function's signature names parameters that its docstring leaves to another class."""
+    return hasattr(the_object(name), "__signature__")
+
+
 def assert_valid(name, skipped):
     errors = [f"{code}: {text}" for code, text in validate(name)["errors"] if code not in skipped]
     assert not errors, "\n".join([name, *errors])
@@ -76,7 +91,17 @@ def assert_valid(name, skipped):
 
 @pytest.mark.parametrize("name", public_names())
 def test_the_docstring_of_a_class_or_function_is_complete(name):
-    assert_valid(name, SKIPPED | SKIPPED_FOR_RESULTS if is_result(name) else SKIPPED)
+    skipped = SKIPPED | (SKIPPED_FOR_RESULTS if is_result(name) else {})
+    assert_valid(name, skipped | (SKIPPED_FOR_NAMING if names_others(name) else {}))
+
+
+@pytest.mark.parametrize("name", list(filter(names_others, public_names())))
+def test_what_a_signature_names_and_its_docstring_does_not_is_a_parameter_of_a_network(name):
+    function = the_object(name)
+    described = {parameter.name for parameter in FunctionDoc(function)["Parameters"]}
+    network = NETWORKS["classifier" in name]
+    others = set(inspect.signature(function).parameters) - described
+    assert others == set(inspect.signature(network).parameters) - described
 
 
 @pytest.mark.parametrize("name", public_methods())
@@ -96,3 +121,18 @@ def test_nothing_public_is_overlooked():
     assert "skdense.LowLevelMLPClassifier.partial_fit" in public_methods()
     assert "skdense.LowLevelMLPClassifier.predict_log_proba" in public_methods()
     assert "skdense.LowLevelMLPRegressor.partial_fit" in public_methods()
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_names_that_a_parameter_may_have_are_those_of_its_constraint(network):
+    """An activation, loss or schedule that is added is documented, too."""
+    constraints = network._parameter_constraints
+    listed = {
+        parameter.name: set(re.findall(r"'(\w+)'", parameter.type.partition("}")[0]))
+        for parameter in ClassDoc(network)["Parameters"]
+        if parameter.type.startswith("{")
+    }
+    for name, (first, *others) in constraints.items():
+        if isinstance(first, StrOptions) and not others:
+            assert listed[name] == first.options, name
+    assert constraints["solver"][0].options == {"lbfgs", *OPTIMIZERS}

@@ -188,7 +188,7 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         """A model's log-probabilities of all classes; its fold may have lacked some of them."""
         if isinstance(model, BaseLowLevelMLP):
             return model.predict_log_proba(X)  # from the logits, so that none is -inf
-        # Boosted trees that know only one class have a second column.
+        # Boosted trees return two columns even if they were fitted to one class.
         known = model.predict_proba(X)[:, : len(model.classes_)]
         probabilities = np.zeros((len(known), len(self.classes_)))
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = known

@@ -50,7 +50,7 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     }
 
     _called = ""
-    """What the lines that are printed add in a blend: a comma and the name in it."""
+    """What printed lines end with in a blend: a comma and the name of the model, such as ", plain"."""
 
     def __init__(
         self,

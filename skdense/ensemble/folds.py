@@ -140,10 +140,10 @@ def check_table(estimator, X, y=None, *, reset):
 
 
 def n_counted(weights):
-    """How many samples count: each as often as its weight says.
+    """The number of samples that the weights stand for.
 
-    If the positive weights have a mean below 1, they are only shares, and each of their samples counts
-    once.
+    Weights are counts of samples, unless the positive ones have a mean below 1. Then they are shares,
+    and each sample of positive weight counts once.
     """
     return max(weights.sum(), np.count_nonzero(weights))
 

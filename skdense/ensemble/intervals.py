@@ -80,11 +80,11 @@ def _level(predictions, absolute, weights):
 
 
 def _in_order(errors, weights):
-    """The errors in order, and of which level each of them is the quantile.
+    """The sorted errors, and for each the level of the quantile that it estimates.
 
-    A new error is equally likely in each gap between two of n errors: the i-th is of the level
-    i / (n + 1), as by the method "weibull" of `numpy.quantile`. An error of weight w is w errors, as
-    `n_counted` counts them, and of the level of the middle one.
+    A new error falls into each gap between two of n errors with the same probability. So the i-th error
+    has the level i / (n + 1), the method "weibull" of `numpy.quantile`. An error of weight w stands for
+    w equal errors, counted as in `n_counted`, and has the level of the middle one.
     """
     weights = np.ones(len(errors)) if weights is None else weights
     order = np.argsort(errors)

@@ -26,7 +26,7 @@ from skdense.fit.validation import MatrixLike
 __all__ = ["BlendRegressor", "CrossFitRegressor"]
 
 _LARGEST = 1e30
-"""Of y: so that float32 can hold predictions, and float64 the sums of their squared errors."""
+"""The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
 
 
 class _Regressor(RegressorMixin):

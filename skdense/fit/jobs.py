@@ -73,7 +73,11 @@ def _network(
     random_state: RandomState,
 ) -> Network:
     return Network(
-        **drawn._asdict(),
+        layers=drawn.layers,
+        parameters=drawn.parameters,
+        data=drawn.data,
+        validation=drawn.validation,
+        dropout=drawn.dropout,
         hyper=_hyper(estimator, incremental, loss, start.settings, drawn),
         progress=start.progress,
         slots=start.slots,

@@ -39,7 +39,7 @@ class Labels(Encoder):
     def check(self, y: Any, name: str) -> None:
         """Raise if y has labels that are not among the classes."""
         if self._are_numbers(y) and np.isin(y, self.classes).all():
-            return  # `unique_labels` takes ten times as long, 0.2 ms for 150 labels
+            return  # the fast path: `unique_labels` takes 0.2 ms for 150 labels, ten times as long
         labels = unique_labels(y)
         if len(np.setdiff1d(labels, self.classes)):
             raise ValueError(

@@ -1,9 +1,12 @@
 """make_tabular_classifier and make_tabular_regressor: Pipelines with a default for tables."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from inspect import Parameter, signature
+from typing import Any, Literal
 
 import numpy as np
+from numpy.random import RandomState
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
@@ -50,7 +53,32 @@ _RARE = 5
 """The fewest samples of a category that has a column of its own."""
 
 
-def make_tabular_classifier(random_state=None, *, cv=None, class_weight=None, verbose=False, **network):
+def _with_parameters_of(network: type) -> Callable[[Callable], Callable]:
+    """Name the parameters of a network in a function's signature, so that completion shows them."""
+
+    def named(function: Callable) -> Callable:
+        own = signature(function)
+        parameters = [p for p in own.parameters.values() if p.kind != Parameter.VAR_KEYWORD]
+        for name, parameter in signature(network).parameters.items():
+            if name not in own.parameters:
+                default = _NETWORK.get(name, parameter.default)
+                kind = Parameter.KEYWORD_ONLY
+                parameters.append(parameter.replace(kind=kind, default=default))
+        function.__signature__ = own.replace(parameters=parameters)
+        return function
+
+    return named
+
+
+@_with_parameters_of(LowLevelMLPClassifier)
+def make_tabular_classifier(
+    random_state: int | RandomState | None = None,
+    *,
+    cv: Any = None,
+    class_weight: Mapping | Literal["balanced"] | None = None,
+    verbose: bool | int = False,
+    **network: Any,
+) -> TablePipeline:
     """Make a classifier for tables with columns of any type, with or without missing values.
 
     It takes a DataFrame of pandas or polars, or an array, as it is, without any settings. The result is
@@ -135,7 +163,14 @@ def make_tabular_classifier(random_state=None, *, cv=None, class_weight=None, ve
     return _pipeline(blend, networks, trees, linear)
 
 
-def make_tabular_regressor(random_state=None, *, cv=None, verbose=False, **network):
+@_with_parameters_of(LowLevelMLPRegressor)
+def make_tabular_regressor(
+    random_state: int | RandomState | None = None,
+    *,
+    cv: Any = None,
+    verbose: bool | int = False,
+    **network: Any,
+) -> TablePipeline:
     """Make a regressor for tables with columns of any type, with or without missing values.
 
     Its steps are those of :func:`make_tabular_classifier`, with networks, trees and linear models for

@@ -132,7 +132,10 @@ class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 
 def _knots(X, n_ramps):
-    """The distinct quantiles of each column; only one of two, as a ramp would copy the column."""
+    """The distinct quantiles of each column.
+
+    A column with two of them keeps one, and so has no ramp, which would only repeat the column.
+    """
     shares = np.linspace(0, 1, n_ramps + 1)
     knots = [np.unique(np.quantile(x, shares, method="inverted_cdf")) for x in X.T]
-    return [each if len(each) > 2 else each[:1] for each in knots]
+    return [column if len(column) > 2 else column[:1] for column in knots]

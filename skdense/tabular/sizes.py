@@ -8,10 +8,15 @@ from sklearn.base import is_classifier
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 
 _MOST_CLASSES, _FEWEST_ROWS_WITHOUT_TREES = 10, 100_000
-"""Where trees are left out. Each iteration grows one for each class: on the tables to choose on that
-have 11 and 32 classes, trees took 1.5 and 4 times as long as all networks, and had no weight. Log-loss
-of new rows of the generated tables, without and with trees: 24,000 rows .3585, .3517; 200,000 rows
-.3210, .3200, in 1.4 times the time and with two copies of X in float64.
+"""With more classes or from this many rows on, trees are left out.
+
+Boosting grows a tree for each class and iteration. On two tables with 11 and 32 classes, trees took 1.5
+and 4 times as long as all networks and got no weight. On large tables they gain little; log-loss of new
+rows of generated tables:
+
+    rows       without    with trees
+    24,000     .3585      .3517
+    200,000    .3210      .3200, in 1.4 times the time and with two copies of X in float64
 """
 _MANY_ROWS = 10_000
 """From this many rows on, four networks of each kind are about as good as eight, and there is no linear
@@ -34,10 +39,18 @@ rows  regression: stopped by folds, and not     classification: stopped by folds
 _ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 10, 100
 """How many rows a network sees, all epochs together, and the limits of how often it sees each of them.
 
-Log-loss of new rows with so many epochs: of satimage's 4,826 rows 30 epochs .218, 80 epochs .207, 121
-epochs .204; of magic's 14,265 rows 24 epochs .276, 75 and 96 epochs .270. On generated tables of 20
-columns, and seconds of processor time: of 24,000 rows 14 epochs .357, 24 epochs .357 and 11 s; of
-200,000 rows 5 epochs .326 and 30 s, 8 epochs .323 and 32 s.
+Log-loss of new rows, and seconds of processor time; the last two tables are generated, of 20 columns:
+
+    table       rows       epochs    log-loss    seconds
+    satimage    4,826      30        .218
+                           80        .207
+                           121       .204
+    magic       14,265     24        .276
+                           75, 96    .270
+                24,000     14        .357
+                           24        .357        11
+                200,000    5         .326        30
+                           8         .323        32
 """
 
 

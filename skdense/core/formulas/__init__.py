@@ -1,4 +1,5 @@
 """The mathematics: each choice of a user, such as "relu" or "adam", is one record of pure functions.
 
-The functions know nothing of how parameters are laid out in memory, or of programs.
+The functions take arrays or tensors. They know nothing of programs, or of the vector that parameters
+are packed into; a layer only says which value a padded unit needs.
 """

@@ -27,8 +27,8 @@ class Score(NamedTuple):
         `n_terms(n_outputs)` is the number of sums.
     terms : callable
         `terms(tf, targets, logits, origin)` is a list of what to sum up, times the samples' weights,
-        n_terms tensors `(batch,)`. `origin` has the targets `(n_outputs,)` of the first row: variances
-        are computed from squared distances to it, which cancel less than those to zero.
+        n_terms tensors `(batch,)`. `origin` has the targets `(n_outputs,)` of the first row. R2
+        computes the variance from distances to it: a sum of squares far from zero would lose digits.
     finish : callable
         `finish(tf, sums)` is the score, from the `BatchSums` of all validation rows.
     needs_origin : bool
@@ -216,7 +216,7 @@ def _of_each_output(logit_threshold: float = 0, value_threshold: float = 0.5) ->
     }  # fmt: skip
 
 
-# --- numbers -----------------------------------------------------------------------------------------
+# --- regression ---------------------------------------------------------------------------------------
 
 
 @_with_gradient
@@ -358,4 +358,4 @@ LOSSES = {
         ),
     },
 }  # fmt: skip
-"""The types of targets are those that `skdense.fit` knows."""
+"""The losses by the type of the targets, as the encoders in `skdense.fit` call it, and by name."""

@@ -25,7 +25,8 @@ class Optimizer(NamedTuple):
         gradient's dtype.
     update : callable
         `update(gradient, slots, kernels, *numbers)` returns the change of the parameters and the new
-        slots. `kernels` are the parameters before the step, with zeros for biases.
+        slots. `kernels` are the parameters before the step with zeros in
+        the place of those that the penalty does not take, the biases.
     """
 
     n_slots: int

@@ -1,4 +1,5 @@
 """TensorFlow and the machine: the import, compiling, memory, sizes, threads, Ctrl-C and forks.
 
-Everything that a machine or a version of TensorFlow has decided is here, and nothing of networks.
+Workarounds for versions of TensorFlow, and most numbers that were measured, are here. Nothing here
+knows a `Network`: functions take arrays and sizes.
 """

@@ -25,7 +25,8 @@ def one_blas_thread() -> Iterator[int]:
         _n_users += 1
         n_threads = min((library.num_threads for library in _libraries()), default=1)
         for library in _libraries():
-            # Other code may have changed it since. It mostly lowers it, so the larger one is the first.
+            # Other code may have set a number since the first block began. Most code lowers it, so
+            # the larger of the two is what the user had before.
             _before[library] = max(library.num_threads, _before.get(library, 1))
             library.set_num_threads(1)
     try:

@@ -1,6 +1,7 @@
-"""What training costs, and which sizes are alike: the numbers of the core that a machine has decided.
+"""What a step of training costs, and which sizes share a program: limits that were measured.
 
-Sizes are padded to buckets, so that nearby ones share a program. No TensorFlow.
+The measurements are of two cores of a server (AMD EPYC). Sizes are padded to buckets, so that nearby
+ones share a program. No TensorFlow.
 """
 
 import math
@@ -22,19 +23,25 @@ LARGE_BYTES = 2**25
 COPIED_BYTES = 2**22
 """The most bytes of a large X that are copied, so that nearby numbers of rows share a program.
 
-To gather from two arrays takes as long as from one: 200 rows of 20 or 784 features, in float32 and at
-random from 80 or 190 MB, take 17 to 26 and 63 to 95 microseconds.
+A program gathers from the copy and from the rest of X in the same time as from one array. Microseconds
+for 200 random rows, float32, in both cases:
+
+    20 features, of 80 MB      17 to 26
+    784 features, of 190 MB    63 to 95
 """
 LARGE_KERNEL = 2**14
-"""Parameters from this size on are updated by themselves.
+"""An array of at least this many parameters is updated by itself; all others are one vector.
 
-All others are one vector, so that an optimizer's step is one operation, which is most of the speed of
-small networks; but copies into that vector cost more than they save from about (128, 128) on.
+With one vector an optimizer's step is one operation, which is most of the speed of small networks. For
+larger arrays, from about 128 x 128 on, copying into the vector costs more than that saves.
 """
 SMALL_BATCH = 32
 """A partial_fit on at most this many rows uses a program for small minibatches.
 
-With 100 units on 64 features a call takes 2.0 ms, and 2.9 ms in a program for minibatches of 200.
+Milliseconds of a call on 32 rows, 64 features, 100 units, by the rows that the program has room for:
+
+    32     2.0
+    200    2.9
 """
 LARGE_SUM = 2**12
 """The gradient of biases, a sum over at least this many numbers, uses a matrix of ones, not a vector.
@@ -55,8 +62,10 @@ LIGHT_MULTIPLY_ADDS = 6_000_000
 """The most multiply-adds of a light step.
 
 Its blocks are so small that each product stays on one thread: other threads fall asleep between two
-steps, and waking them takes longer. With 20 units, lbfgs evaluates 2,000 x 20 in 0.40 ms, and in 0.52
-ms with the larger blocks, which are faster for 10,000 x 20.
+steps, and to wake them takes longer than they save. Milliseconds of an evaluation by lbfgs, 20 units:
+
+    blocks of         256 rows    2048 rows
+    2,000 x 20        0.40        0.52
 """
 
 
@@ -80,7 +89,7 @@ SLOW = Machine(1e-5, 2e9)
 
 
 def bucket(size: int) -> int:
-    """The size that `size` is padded to: 2 or a multiple of 8, and from 257 on of 16, 32, ..."""
+    """The size that `size` is padded to: 2, a multiple of 8 up to 256, then of 16, 32, ..."""
     if size <= 2:
         return 2
     step = max(8, 2 ** math.ceil(math.log2(size)) // 32)
@@ -110,7 +119,7 @@ def step_multiply_adds(batch: int, layer_sizes: Sequence[int]) -> int:
 def full_batch_rows(X: Any, layer_sizes: Sequence[int]) -> int:
     """How many rows a step on all rows of X takes at a time.
 
-    Of sparse ones few in any case, since each of their entries gathers a row of the kernel.
+    A sparse X takes few: each of its entries gathers a row of the kernel, which needs memory.
     """
     n_samples = X.shape[0]
     is_light = step_multiply_adds(n_samples, layer_sizes) <= LIGHT_MULTIPLY_ADDS

@@ -15,8 +15,9 @@ class TableShape(NamedTuple):
     """The sizes of a table.
 
     `lengths` has the number of rows of a dense X, or of entries of a sparse one; for a large X it has
-    two, of those that are used where they lie and of the last ones. A sparse X has two sizes more: the
-    length of the array of its rows' starts, and the most entries of a row. They are 0 for a dense one.
+    two: the number of those that are used where they lie, and the number of those that are copied. For
+    a sparse X, `n_starts` is the length of the array of its rows' starts, and `row_entries` the most
+    entries of a row. Both are 0 for a dense X.
     """
 
     lengths: tuple
@@ -28,7 +29,7 @@ class TableShape(NamedTuple):
 
     @property
     def index_dtype(self) -> str:
-        """The integer type for entries, and for those that a longest row would have after the last."""
+        """The integer type of an entry's index; the longest row may reach beyond the last entry."""
         return "int32" if sum(self.lengths) + self.row_entries < 2**31 else "int64"
 
 
