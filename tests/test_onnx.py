@@ -77,7 +77,7 @@ def test_a_table_with_labels_is_the_same_in_onnx(n_classes, new_rows):
     X, score = table(400, seed=0)
     y = pd.qcut(score, n_classes, labels=list("abcd")[:n_classes]).astype(str)
     model = make_tabular_classifier(**SETTINGS).fit(X, y)
-    model[-1].weights_[:] = [0.2, 0.3, 0.5]
+    model[-1].weights_[:] = 1 / len(model[-1].weights_)
     labels, probabilities = run(model, new_rows)
     assert_allclose(probabilities, model.predict_proba(new_rows), atol=1e-5)
     assert_array_equal(labels, model.predict(new_rows))
@@ -87,7 +87,7 @@ def test_a_table_with_labels_is_the_same_in_onnx(n_classes, new_rows):
 def test_a_table_with_numbers_is_the_same_in_onnx(loss, new_rows):
     X, score = table(400, seed=0)
     model = make_tabular_regressor(**SETTINGS, loss=loss).fit(X, 100 * score.clip(0))
-    model[-1].weights_[:] = [0.2, 0.3, 0.5]
+    model[-1].weights_[:] = 1 / len(model[-1].weights_)
     (predicted,) = run(model, new_rows)
     assert_allclose(predicted[:, 0], model.predict(new_rows), rtol=1e-5)
 

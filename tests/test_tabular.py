@@ -670,8 +670,10 @@ def test_a_table_becomes_one_of_scikit_learns_ensembles(table):
     assert type(theirs) is Pipeline
     assert type(theirs[-1]) is VotingRegressor
     assert_allclose(theirs.predict(X), model.predict(X), rtol=1e-5)
+    other = regressor().fit(X, y)
+    other[-1].weights_[:] = 1 / len(other[-1].weights_)
     with pytest.raises(ValueError, match="activation='relu' and learning_rate='constant'"):
-        regressor().fit(X, y).to_sklearn()
+        other.to_sklearn()
 
 
 def test_short_names_set_the_parameters_of_all_networks(table):

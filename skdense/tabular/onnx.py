@@ -11,6 +11,7 @@ from skdense.base import BaseLowLevelMLP
 from skdense.core.formulas.activations import LEAK, SELU_ALPHA, SELU_SCALE
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
+from skdense.tabular.linear import CLIP, LEAST, unclipped
 
 __all__ = ["to_onnx"]
 
@@ -250,12 +251,23 @@ def _standardized(graph, scaler, X):
     return graph("Div", X, scaler.scale_) if scaler.with_std else X
 
 
+def _unclipped(graph, transformer, X):
+    """A FunctionTransformer of `unclipped`."""
+    if transformer.func is not unclipped:
+        raise ValueError(f"a function cannot be converted to ONNX: {transformer!r}")
+    X = graph.cast(X, _DOUBLE)
+    share = graph("Div", X, np.float64(CLIP))
+    rest = graph("Sub", np.float64(1), graph("Mul", share, share))
+    return graph("Div", X, graph("Sqrt", graph("Max", rest, np.float64(LEAST))))
+
+
 _STEPS = {
     "TableEncoder": _table,
     "SquashingScaler": _squashed,
     "SimpleImputer": _filled,
     "StandardScaler": _standardized,
     "Ramps": _ramps,
+    "FunctionTransformer": _unclipped,
 }
 """By their names, since some need packages that predictions do without."""
 
@@ -281,9 +293,10 @@ def _predicted(graph, model, X):
         else:
             members = [_predicted(graph, each, X) for each in model.estimators_]
         mean = graph("Mul", _sum(graph, members), 1 / len(members))
-        # Members of a regressor with `scale_y` predict in these units.
-        scaled = graph("Mul", mean, np.float64(getattr(model, "scale_", 1)))
-        return graph("Add", scaled, np.float64(getattr(model, "center_", 0)))
+        if is_classifier(model):
+            return mean
+        scaled = graph("Mul", mean, np.float64(model.scale_))
+        return graph("Add", scaled, np.float64(model.center_))
     if not isinstance(model, (BaseLowLevelMLP, *_TREES, *_LINEAR)):
         raise ValueError(
             "only networks, scikit-learn's HistGradientBoosting, LogisticRegression and Ridge, and "
