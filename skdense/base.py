@@ -4,8 +4,10 @@ How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone and does
 """
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import InconsistentVersionWarning
@@ -19,8 +21,11 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blocks import for_each_block
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import fit_estimator
-from skdense.fit.validation import FitInput, validated
+from skdense.fit.validation import FitInput, MatrixLike, validated
 from skdense.version import __version__
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 
 class _FloatDtype(Options):
@@ -46,7 +51,7 @@ class _Schedules(StrOptions):
         return f"{super().__str__()} (the rate itself is learning_rate_init)"
 
 
-def has_optimizer(estimator):
+def has_optimizer(estimator: BaseEstimator) -> bool:
     """For `available_if`: True if the solver has an optimizer to keep between calls, else an error."""
     if estimator.solver == "lbfgs":
         raise AttributeError(
@@ -59,9 +64,9 @@ def has_optimizer(estimator):
 class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     """A multi-layer perceptron, whose subclass knows what y is.
 
-    A subclass has two methods. `_learn_targets(y, given, goes_on)` returns the `Targets` for a checked
-    y; `given` is the `FitInput`, and `goes_on` tells whether training goes on from an earlier fit.
-    `_fitted_targets()` returns the `Targets` that the estimator was fitted to.
+    A subclass has two methods. `_learn_encoder(inputs, continues)` returns the `Encoder` of y from the
+    checked `FitInput`; `continues` tells whether training continues from an earlier fit.
+    `_fitted_encoder()` returns the `Encoder` of a fitted estimator.
     """
 
     _parameter_constraints = {
@@ -101,7 +106,16 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     }
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: MatrixLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network to X and y.
 
         Ctrl-C ends the training with a warning and keeps what was reached; any error leaves an
@@ -135,10 +149,10 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         ValueError
             If a parameter or the data are invalid, or if training diverged.
         """
-        given = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        return fit_estimator(self, given)
+        inputs = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return fit_estimator(self, inputs)
 
-    def to_sklearn(self):
+    def to_sklearn(self) -> "MLPClassifier | MLPRegressor":
         """Convert to the MLPClassifier or MLPRegressor that is the same model.
 
         It has the same weights, so its predictions are the same up to rounding, and needs neither this
@@ -163,7 +177,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         return to_sklearn(self)
 
     @classmethod
-    def from_sklearn(cls, model):
+    def from_sklearn(cls, model: "MLPClassifier | MLPRegressor") -> Self:
         """Convert a fitted MLPClassifier or MLPRegressor to the same model of this class.
 
         Its predictions are the same up to rounding, and training can go on from it by `partial_fit` or

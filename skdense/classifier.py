@@ -1,7 +1,11 @@
 """LowLevelMLPClassifier: its parameters, and the methods that know of classes."""
 
+from collections.abc import Mapping, Sequence
 from numbers import Real
+from typing import Literal, Self
 
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -10,7 +14,7 @@ from skdense.base import BaseLowLevelMLP, has_optimizer
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.labels import fitted_labels, learn_labels
-from skdense.fit.validation import FitInput
+from skdense.fit.validation import FitInput, MatrixLike
 
 
 def _can_fit_partially(estimator):
@@ -259,41 +263,41 @@ default='glorot_uniform'
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        dtype=None,
-        loss="log_loss",
-        init="glorot_uniform",
-        class_weight=None,
-        n_init=1,
-        dropout=0.0,
-        weight_decay=0.01,
-        warmup=0,
-        label_smoothing=0.0,
-        max_grad_norm=None,
-        validation_metric="accuracy",
+        solver: Literal["lbfgs", "sgd", "adam", "adamw"] = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dtype: DTypeLike | None = None,
+        loss: str = "log_loss",
+        init: str = "glorot_uniform",
+        class_weight: Mapping | Literal["balanced"] | None = None,
+        n_init: int = 1,
+        dropout: float | Sequence[float] = 0.0,
+        weight_decay: float = 0.01,
+        warmup: float = 0,
+        label_smoothing: float = 0.0,
+        max_grad_norm: float | None = None,
+        validation_metric: str = "accuracy",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -332,7 +336,13 @@ default='glorot_uniform'
 
     @available_if(_can_fit_partially)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
         """Go on training for one epoch over X and y.
 
         The optimizer is kept between calls, and from `fit`, with the settings that it was made with:
@@ -363,10 +373,10 @@ default='glorot_uniform'
             If a parameter or the data are invalid, a label is not in `classes`, `early_stopping` is
             set, or training diverged.
         """
-        given = FitInput(X, y, sample_weight, classes=classes, incremental=True)
-        return fit_estimator(self, given)
+        inputs = FitInput(X, y, sample_weight, classes=classes, incremental=True)
+        return fit_estimator(self, inputs)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> NDArray:
         """Predict class labels.
 
         Parameters
@@ -380,9 +390,9 @@ default='glorot_uniform'
             The predicted labels; an indicator matrix for multilabel problems.
         """
         logits = self._logits(X)
-        return self._fitted_targets().decode(logits)
+        return self._fitted_encoder().decode(logits)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> NDArray:
         """Predict the probability of each class.
 
         With ``loss='squared_error'`` the outputs stand for probabilities: clipped to [eps, 1 - eps],
@@ -400,9 +410,9 @@ default='glorot_uniform'
             dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        return self._fitted_targets().probabilities(logits)
+        return self._fitted_encoder().probabilities(logits)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> NDArray:
         """Predict the logarithm of the probability of each class.
 
         Computed from the logits, so it is finite where the probability itself rounds to 0.
@@ -418,12 +428,12 @@ default='glorot_uniform'
             Columns ordered as in `predict_proba`.
         """
         logits = self._logits(X)
-        return self._fitted_targets().log_probabilities(logits)
+        return self._fitted_encoder().log_probabilities(logits)
 
-    def _learn_targets(self, y, given, goes_on):
-        return learn_labels(self, y, given, goes_on)
+    def _learn_encoder(self, inputs, continues):
+        return learn_labels(self, inputs, continues)
 
-    def _fitted_targets(self):
+    def _fitted_encoder(self):
         return fitted_labels(self)
 
     def __sklearn_tags__(self):

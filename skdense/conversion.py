@@ -100,19 +100,19 @@ def _has_sklearn_optimizer(estimator):
 def _sklearn_optimizer(estimator, parameters):
     state = estimator._optimizer_state
     settings = optimizer_settings(estimator) | state["settings"]
-    record = _OPTIMIZERS[state["solver"]]
-    arguments = {name: settings[name] for name in record.settings}
+    kind = _OPTIMIZERS[state["solver"]]
+    arguments = {name: settings[name] for name in kind.settings}
     if state["solver"] == "sgd":
         arguments["lr_schedule"] = settings["schedule"]
         arguments["nesterov"] = bool(settings["nesterov"])
-    optimizer = record.cls(parameters, **arguments)
+    optimizer = kind.cls(parameters, **arguments)
     optimizer.learning_rate = state["learning_rate"]
     if state["solver"] == "adam":
         optimizer.t = t = int(state["step"])
         if t:  # the attribute is the size of the last step
             corrections = np.sqrt(1 - settings["beta_2"] ** t) / (1 - settings["beta_1"] ** t)
             optimizer.learning_rate *= corrections
-    for name, slot in zip(record.slots, state["slots"], strict=True):
+    for name, slot in zip(kind.slots, state["slots"], strict=True):
         kernels, biases = zip(*slot, strict=True)
         setattr(optimizer, name, [array.copy() for array in kernels + biases])
     return optimizer
@@ -139,19 +139,19 @@ def _set_stochastic_state(estimator, optimizer):
         estimator.accuracy_curve_ = unknown
     scores = estimator.validation_scores_
     estimator.validation_loss_curve_ = None if scores is None else [np.nan] * len(scores)
-    solver = next(s for s, record in _OPTIMIZERS.items() if isinstance(optimizer, record.cls))
-    record = _OPTIMIZERS[solver]
+    solver = next(s for s, kind in _OPTIMIZERS.items() if isinstance(optimizer, kind.cls))
+    kind = _OPTIMIZERS[solver]
     settings = optimizer_settings(estimator)
-    settings |= {name: float(getattr(optimizer, name)) for name in record.settings}
+    settings |= {name: float(getattr(optimizer, name)) for name in kind.settings}
     if solver == "sgd":
         settings["schedule"] = optimizer.lr_schedule
         learning_rate, step = optimizer.learning_rate, 0.0  # sgd does not count its steps
     else:
         learning_rate, step = optimizer.learning_rate_init, float(optimizer.t)
-    estimator._criterion = criterion(estimator, estimator._fitted_targets().record)
+    estimator._criterion = criterion(estimator, estimator._fitted_encoder().loss)
     depth = len(estimator.coefs_)
     slots = [
         [(kernel.copy(), bias.copy()) for kernel, bias in zip(slot[:depth], slot[depth:], strict=True)]
-        for slot in (getattr(optimizer, name) for name in record.slots)
+        for slot in (getattr(optimizer, name) for name in kind.slots)
     ]
     estimator._optimizer_state = optimizer_state(solver, settings, float(learning_rate), step, slots)

@@ -1,12 +1,16 @@
 """Data sets for the examples."""
 
 import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 __all__ = ["make_two_clouds"]
 
 
-def make_two_clouds(n_samples_per_class=1000, *, random_state=None):
+def make_two_clouds(
+    n_samples_per_class: int = 1000, *, random_state: int | RandomState | None = None
+) -> tuple[NDArray, NDArray]:
     """Two overlapping Gaussian clouds in the plane, one for each class.
 
     Class 0 lies around (0, 3), class 1 around (3, 0); both have the covariance

@@ -1,8 +1,10 @@
 """Fitting many estimators at once: networks that can share a program train side by side."""
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 
@@ -12,10 +14,19 @@ from skdense.fit.jobs import prepare
 from skdense.fit.observers import FitPrinter
 from skdense.fit.results import finish
 from skdense.fit.training import train_jobs
-from skdense.fit.validation import FitInput
+from skdense.fit.validation import FitInput, MatrixLike
 
 
-def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None, verbose=False):
+def fit_many(
+    estimators: list[BaseLowLevelMLP],
+    X: MatrixLike | list,
+    y: ArrayLike | list,
+    sample_weight: ArrayLike | list | None = None,
+    *,
+    subsets: list | None = None,
+    n_jobs: int | None = None,
+    verbose: bool | int = False,
+) -> list[BaseLowLevelMLP]:
     """Fit many estimators together, each with the result of fitting it alone, up to rounding.
 
     Networks of the same depth, activation, loss, solver, dtype and about the same batch size share one
@@ -86,7 +97,7 @@ def fit_many(estimators, X, y, sample_weight=None, *, subsets=None, n_jobs=None,
     return estimators
 
 
-def check_estimators(estimators):
+def check_estimators(estimators: list) -> None:
     """Raise unless these are distinct estimators of this package, at least one."""
     if not estimators:
         raise ValueError(
@@ -148,12 +159,18 @@ def _check_subset(rows, name):
         raise ValueError(f"{name} must contain ints or bools, got an array of dtype {rows.dtype}")
 
 
-def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter=False):
+def fit_inputs(
+    estimators: list,
+    inputs: Sequence[FitInput],
+    n_jobs: int | None = None,
+    trained: Callable | None = None,
+    warn_max_iter: bool = True,
+) -> list[Exception | None]:
     """Fit each estimator to its `FitInput`; return for each the error of its fit, or None.
 
     `trained(estimator, job)` is called as soon as an estimator's networks are trained; job is None for
     an estimator that trains alone. The calls may come from any thread, but never two at a time. With
-    may_reach_max_iter, no estimator warns that it reached `max_iter`.
+    warn_max_iter, an estimator warns that it reached `max_iter`.
     """
     before = [dict(vars(estimator)) for estimator in estimators]
     errors = [None] * len(estimators)
@@ -170,22 +187,22 @@ def fit_inputs(estimators, inputs, n_jobs=None, trained=None, may_reach_max_iter
     with ExitStack() as all_unchanged:
         for estimator, attributes in zip(estimators, before, strict=True):
             all_unchanged.enter_context(unchanged_on_error(estimator, attributes))
-        for i, (estimator, given) in enumerate(zip(estimators, inputs, strict=True)):
+        for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
             if trains_alone(estimator):
                 alone.append(i)
                 continue
             with noting_errors(i):
-                jobs[i] = _prepare(estimator, given)
+                jobs[i] = _prepare(estimator, one_input)
         note = trained and (lambda job: trained(job.estimator, job))
         if jobs and train_jobs(list(jobs.values()), n_jobs, note):
             raise KeyboardInterrupt
         for i, job in jobs.items():
             with noting_errors(i):
-                finish(job, may_reach_max_iter)
+                finish(job, warn_max_iter)
         for i in alone:
             with noting_errors(i):
                 # Ctrl-C ends all fits here; a single fit would keep what it had reached.
-                _fit_alone(estimators[i], inputs[i], True, may_reach_max_iter)
+                _fit_alone(estimators[i], inputs[i], True, warn_max_iter)
                 if trained is not None:
                     trained(estimators[i], None)
     return errors

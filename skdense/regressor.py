@@ -1,7 +1,11 @@
 """LowLevelMLPRegressor: its parameters, and the methods that know of numbers to predict."""
 
+from collections.abc import Sequence
 from numbers import Real
+from typing import Literal, Self
 
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -10,7 +14,7 @@ from skdense.base import BaseLowLevelMLP, has_optimizer
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.continuous import fitted_continuous, learn_continuous
 from skdense.fit.fitting import fit_estimator
-from skdense.fit.validation import FitInput
+from skdense.fit.validation import FitInput, MatrixLike
 
 
 class _Losses(StrOptions):
@@ -255,7 +259,7 @@ default='glorot_uniform'
 
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
-        "loss": [_Losses(set(LOSSES["numbers"]))],
+        "loss": [_Losses(set(LOSSES["regression"]))],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "delta": [Interval(Real, 0, None, closed="neither")],
         "validation_metric": [StrOptions({"r2", "loss"})],
@@ -263,41 +267,41 @@ default='glorot_uniform'
 
     def __init__(
         self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        loss: str = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        dtype=None,
-        init="glorot_uniform",
-        n_init=1,
-        quantile=0.5,
-        dropout=0.0,
-        weight_decay=0.01,
-        warmup=0,
-        max_grad_norm=None,
-        validation_metric="r2",
-        delta=1.0,
+        solver: Literal["lbfgs", "sgd", "adam", "adamw"] = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dtype: DTypeLike | None = None,
+        init: str = "glorot_uniform",
+        n_init: int = 1,
+        quantile: float = 0.5,
+        dropout: float | Sequence[float] = 0.0,
+        weight_decay: float = 0.01,
+        warmup: float = 0,
+        max_grad_norm: float | None = None,
+        validation_metric: str = "r2",
+        delta: float = 1.0,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -336,7 +340,7 @@ default='glorot_uniform'
 
     @available_if(has_optimizer)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Go on training for one epoch over X and y.
 
         The optimizer is kept between calls, and from `fit`, with the settings that it was made with:
@@ -366,7 +370,7 @@ default='glorot_uniform'
         """
         return fit_estimator(self, FitInput(X, y, sample_weight, incremental=True))
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> NDArray:
         """Predict numbers.
 
         Parameters
@@ -380,12 +384,12 @@ default='glorot_uniform'
             The predictions. The dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        return self._fitted_targets().decode(logits)
+        return self._fitted_encoder().decode(logits)
 
-    def _learn_targets(self, y, given, goes_on):
-        return learn_continuous(self, y, goes_on)
+    def _learn_encoder(self, inputs, continues):
+        return learn_continuous(self, inputs, continues)
 
-    def _fitted_targets(self):
+    def _fitted_encoder(self):
         return fitted_continuous(self)
 
     def __sklearn_tags__(self):

@@ -145,7 +145,7 @@ class Scale:
         return inputs * parameters[0]
 
 
-SPEC = Spec("numbers", "squared_error", "adam", "float64")
+SPEC = Spec("regression", "squared_error", "adam", "float64")
 
 
 def scaled_network():

@@ -108,8 +108,8 @@ def test_with_early_stopping_all_draws_share_the_split_and_the_best_score_is_kep
     model.fit(X, Y)
 
     for network in networks:
-        np.testing.assert_array_equal(network.validation_rows, alone.validation_rows)
-        np.testing.assert_array_equal(network.rows, alone.rows)
+        np.testing.assert_array_equal(network.validation.rows, alone.validation.rows)
+        np.testing.assert_array_equal(network.data.rows, alone.data.rows)
     assert model.best_validation_score_ == max(scores)
     best = networks[int(np.argmax(scores))]
     np.testing.assert_array_equal(model.validation_scores_, best.curves.validation_score)

@@ -18,7 +18,7 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.network import Data, Hyper, Network, Progress, Spec
 
 WIDTHS = (6, 4)
-SPEC = Spec("numbers", "squared_error", "adam", "float64")
+SPEC = Spec("regression", "squared_error", "adam", "float64")
 
 
 def make_data(n_samples, n_outputs, seed, weighted=False):

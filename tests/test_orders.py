@@ -23,12 +23,13 @@ def expected_orders(seed, n_epochs, n_samples=N_SAMPLES):
     return orders, random_state
 
 
-def network(seed=0, n_samples=N_SAMPLES, batch_size=5, max_epochs=6, **fields):
+def network(seed=0, n_samples=N_SAMPLES, batch_size=5, max_epochs=6, rows=None, **fields):
     """A network to draw orders for; its random state is a new one of this seed unless given."""
     hyper = dict.fromkeys(Hyper._fields, 0.0)
     hyper |= {"n_samples": n_samples, "batch_size": batch_size, "max_epochs": max_epochs}
     fields = {"random_state": np.random.RandomState(seed), **fields}
-    data = Data(np.zeros((100, 2)), np.zeros((100, 1)))
+    n = n_samples if rows is None else 200
+    data = Data(np.zeros((n, 2)), np.zeros((n, 1)), rows=rows)
     return Network((), [], Hyper(**hyper), Progress(0.1), data, **fields)
 
 

@@ -26,9 +26,9 @@ CASES = {
 
 def learned(y, loss="log_loss"):
     estimator = SimpleNamespace(loss=loss, class_weight=None, warm_start=False)
-    labels = learn_labels(estimator, y, FitInput(None, y), goes_on=False)
-    fitted = fitted_labels(SimpleNamespace(out_activation_=labels.record.output, **labels.attributes))
-    assert (type(fitted), fitted.loss) == (type(labels), loss)
+    labels = learn_labels(estimator, FitInput(None, y), continues=False)
+    fitted = fitted_labels(SimpleNamespace(out_activation_=labels.loss.output, **labels.attributes))
+    assert (type(fitted), fitted.loss_name) == (type(labels), loss)
     return labels
 
 
@@ -56,10 +56,9 @@ def test_logits_that_fit_the_targets_mean_y(y, kind, n_outputs, loss):
 def test_learning_labels_changes_no_estimator():
     estimator = SimpleNamespace(loss="log_loss", class_weight=None, warm_start=False)
     before = dict(vars(estimator))
-    learn_labels(estimator, np.arange(3), FitInput(None, None), goes_on=False)
-    learn_labels(
-        estimator, np.arange(3), FitInput(None, None, classes=range(4), incremental=True), False
-    )
+    labels = np.arange(3)
+    learn_labels(estimator, FitInput(None, labels), continues=False)
+    learn_labels(estimator, FitInput(None, labels, classes=range(4), incremental=True), False)
     assert vars(estimator) == before
 
 

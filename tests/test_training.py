@@ -92,11 +92,9 @@ def make_network(
         parameters=parameters,
         hyper=hyper,
         progress=Progress(hyper.learning_rate_init, best=best),
-        data=data,
-        validation=None if validation_rows is None else data,
+        data=replace(data, rows=rows),
+        validation=None if validation_rows is None else replace(data, rows=validation_rows),
         random_state=random_state,
-        rows=rows,
-        validation_rows=validation_rows,
         dropout=dropout,
         **dict(fields),
     )

@@ -5,7 +5,7 @@ A number is a float here, and a scalar tensor in a program. No TensorFlow.
 
 import math
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,18 +17,23 @@ if TYPE_CHECKING:
     from skdense.core.formulas.layers import Layer
 
 
+Tensor = Any
+"""A tensor of TensorFlow, or an array in functions that take both."""
+TensorFlow = Any
+"""The module `tensorflow`, an argument of functions whose modules must not import it."""
+
 _handing_back = Lock()
 
 
 class Spec(NamedTuple):
     """What chooses a network's program besides its layers; with a shape, the program's key.
 
-    `targets` is the type of the targets, and `loss` a loss for it. The flags say whether labels are
-    smoothed, gradients are clipped, the learning rate changes within epochs, and the validation score
-    is the negative loss.
+    `target_type` is the type of the targets, and `loss` the name of a loss for it. The flags say
+    whether labels are smoothed, gradients are clipped, the learning rate changes within epochs, and the
+    validation score is the negative loss.
     """
 
-    targets: str
+    target_type: str
     loss: str
     optimizer: str
     dtype: str
@@ -96,22 +101,46 @@ class Curves(NamedTuple):
     validation_score: NDArray
 
 
+class Minimum(NamedTuple):
+    """How far a minimization is, or how it ended: the penalized loss, the iterations, the verdict."""
+
+    loss: float
+    n_iter: int
+    success: bool = True
+    message: str = ""
+    interrupted: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Rows that networks train on or are validated on. It is equal to nothing but itself.
+    """The samples that a network trains on or is validated on: some rows of arrays that many may share.
 
     X is `(n, n_features)`, an array or a CSR matrix; targets `(n, n_outputs)` of any numeric dtype;
-    weights `(n,)`, or None for ones.
+    weights `(n,)`, or None for ones; rows, ints, say which samples are the network's, None for all.
     """
 
     X: Any
     targets: NDArray
     weights: NDArray | None = None
+    rows: NDArray | None = None
 
-    def part(self, rows: NDArray) -> "Data":
-        """A copy of these rows."""
-        weights = None if self.weights is None else self.weights[rows]
-        return Data(self.X[rows], self.targets[rows], weights)
+    @property
+    def n_samples(self) -> int:
+        return len(self.targets) if self.rows is None else len(self.rows)
+
+    @property
+    def own_rows(self) -> NDArray:
+        """The rows of the network, also if they are all."""
+        return np.arange(len(self.targets)) if self.rows is None else self.rows
+
+    def of_rows(self, array: NDArray) -> NDArray:
+        """The network's rows of an array: a copy, or the array itself if they are all."""
+        return array if self.rows is None else array[self.rows]
+
+    def copied(self) -> "Data":
+        """The same samples without the other rows of the arrays."""
+        weights = None if self.weights is None else self.of_rows(self.weights)
+        return Data(self.of_rows(self.X), self.of_rows(self.targets), weights)
 
 
 Parameters = list[tuple[NDArray, ...]]
@@ -133,9 +162,9 @@ class Network:
     hyper : Hyper
     progress : Progress
     data : Data
-        The rows it trains on.
+        The samples it trains on.
     validation : Data or None
-        The rows it is validated on after each epoch; it may be `data` itself.
+        The samples it is validated on after each epoch; they may be other rows of the same arrays.
     random_state : numpy.random.RandomState
         Draws the order of the rows in each epoch.
     owns_stream : bool
@@ -144,8 +173,6 @@ class Network:
         Whether every epoch has an order of its own.
     order : ndarray of int or None
         The order of the last epoch, which the next one shuffles; None before the first.
-    rows, validation_rows : ndarray of int or None
-        Which rows of `data` and `validation` are this network's; None for all.
     dropout : tuple of float
         A seed and the rate of each `Dropout` among the layers; empty if there is none.
     batch_capacity : int
@@ -167,9 +194,7 @@ class Network:
     owns_stream: bool = False
     shuffle: bool = True
     order: NDArray | None = None
-    slots: list[Parameters] | tuple = ()
-    rows: NDArray | None = None
-    validation_rows: NDArray | None = None
+    slots: list[Parameters] = field(default_factory=list)
     dropout: tuple[float, ...] = ()
     batch_capacity: int = 1
     best_parameters: Parameters | None = None

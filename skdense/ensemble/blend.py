@@ -1,6 +1,9 @@
 """Blends: weighted means of models, with weights learned from their out-of-fold predictions."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -18,6 +21,7 @@ from skdense.ensemble.ends import fit_parameters, last_of
 from skdense.ensemble.folds import at_once, check_table
 from skdense.ensemble.progress import FitTask
 from skdense.fit.fitting import unchanged_on_error
+from skdense.fit.validation import MatrixLike
 
 
 class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
@@ -32,12 +36,18 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     _rows_of_prior = 0
     """How many samples a prior counts as that draws the weights towards equal ones."""
 
-    def __init__(self, estimators, *, verbose=False):
+    def __init__(self, estimators: list, *, verbose: bool | int = False):
         self.estimators = estimators
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit all models at the same time, and find their weights.
 
         Parameters
@@ -137,7 +147,7 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
 
     @property
-    def members_(self):
+    def members_(self) -> Any:
         """The weight, the out-of-fold score and the number of members of each model and of the blend.
 
         Returns
@@ -159,7 +169,7 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         }
         return pd.DataFrame(columns, index=[*self.named_estimators_, "all"])
 
-    def to_sklearn(self):
+    def to_sklearn(self) -> BaseEstimator:
         """Convert to the VotingClassifier or VotingRegressor that is the same ensemble.
 
         Each model that has a weight becomes a voting estimator of scikit-learn's networks and of copies
@@ -189,7 +199,7 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return check_table(self, X, reset=False)
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters, with `deep` also the models by their names and their parameters.
 
         Parameters
@@ -209,7 +219,7 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 params |= {f"{name}__{key}": value for key, value in model.get_params().items()}
         return params
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters, models by their names, or parameters of models by ``<name>__<parameter>``.
 
         A model that is set to "drop" is left out.

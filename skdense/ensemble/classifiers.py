@@ -1,6 +1,10 @@
 """CrossFitClassifier and BlendClassifier: what is particular to probabilities."""
 
+from collections.abc import Mapping
+from typing import Literal
+
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -17,6 +21,7 @@ from skdense.ensemble.ends import last_of
 from skdense.ensemble.folds import mean_by_row, n_counted
 from skdense.ensemble.temperature import as_logs, learn_temperature, log_likelihoods, probabilities_at
 from skdense.ensemble.weights import best_weights
+from skdense.fit.validation import MatrixLike
 
 __all__ = ["BlendClassifier", "CrossFitClassifier"]
 
@@ -27,7 +32,7 @@ class _Classifier(ClassifierMixin):
     A subclass has the method `_predict_proba(X)`, which predicts probabilities of checked samples.
     """
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> NDArray:
         """Predict class labels.
 
         Parameters
@@ -43,7 +48,7 @@ class _Classifier(ClassifierMixin):
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> NDArray:
         """Predict the probability of each class.
 
         Parameters
@@ -58,7 +63,7 @@ class _Classifier(ClassifierMixin):
         """
         return self._predict_proba(self._check_X(X))
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> NDArray:
         """Predict the logarithm of the probability of each class.
 
         Parameters
@@ -305,7 +310,13 @@ class BlendClassifier(_Classifier, BaseBlend):
         "class_weight": [dict, StrOptions({"balanced"}), None]
     }
 
-    def __init__(self, estimators, *, class_weight=None, verbose=False):
+    def __init__(
+        self,
+        estimators: list,
+        *,
+        class_weight: Mapping | Literal["balanced"] | None = None,
+        verbose: bool | int = False,
+    ):
         super().__init__(estimators, verbose=verbose)
         self.class_weight = class_weight
 

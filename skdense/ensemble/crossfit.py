@@ -6,8 +6,11 @@ early stopping.
 
 from functools import partial
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -26,7 +29,7 @@ from skdense.ensemble.conversion import voting
 from skdense.ensemble.folds import check_table, fit_folds, score_name
 from skdense.ensemble.progress import FitTask
 from skdense.fit.fitting import unchanged_on_error
-from skdense.fit.validation import float_dtypes, one_column, validated
+from skdense.fit.validation import MatrixLike, float_dtypes, one_column, validated
 
 _BLOCK = 2**15
 """How many rows of a held-out fold are copied at a time."""
@@ -49,14 +52,27 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     _called = ""
     """What the lines that are printed add in a blend: a comma and the name in it."""
 
-    def __init__(self, estimator, cv=8, *, random_state=None, verbose=False):
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        cv: Any = 8,
+        *,
+        random_state: int | RandomState | None = None,
+        verbose: bool | int = False,
+    ):
         self.estimator = estimator
         self.cv = cv
         self.random_state = random_state
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: MatrixLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit a model outside of each fold, all at the same time.
 
         Parameters
@@ -165,7 +181,7 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         ]
         return np.concatenate(held_out), np.concatenate(outputs)
 
-    def to_sklearn(self):
+    def to_sklearn(self) -> BaseEstimator:
         """Convert to the VotingClassifier or VotingRegressor that is the same ensemble.
 
         Networks become scikit-learn's; other members are copied. A classifier's temperature, and the

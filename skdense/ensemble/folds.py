@@ -52,7 +52,7 @@ def fit_folds(models, X, y, sample_weight, folds, names, report):
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = models[0].early_stopping or models[0].learning_rate == "cosine"
     trained = note if names or report is not None else None
-    errors = fit_inputs(models, inputs, trained=trained, may_reach_max_iter=may_reach_max_iter)
+    errors = fit_inputs(models, inputs, trained=trained, warn_max_iter=not may_reach_max_iter)
     for error in filter(None, errors):
         raise error
     return models

@@ -1,7 +1,12 @@
 """CrossFitRegressor and BlendRegressor: what is particular to numbers."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
-from sklearn.base import RegressorMixin, is_regressor
+from numpy.random import RandomState
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, RegressorMixin, is_regressor
 from sklearn.metrics import mean_poisson_deviance, r2_score
 from sklearn.model_selection import GroupKFold, KFold
 
@@ -16,6 +21,7 @@ from skdense.ensemble.losses import common_loss
 from skdense.ensemble.scaling import give_scale, scale_of
 from skdense.ensemble.weights import best_weights
 from skdense.fit.continuous import as_numbers
+from skdense.fit.validation import MatrixLike
 
 __all__ = ["BlendRegressor", "CrossFitRegressor"]
 
@@ -29,7 +35,7 @@ class _Regressor(RegressorMixin):
     A subclass has the method `_predict(X)`, which predicts numbers for checked samples.
     """
 
-    def predict(self, X, quantiles=None):
+    def predict(self, X: MatrixLike, quantiles: float | Sequence[float] | None = None) -> NDArray:
         """Predict numbers, or quantiles of them.
 
         Quantiles are found from the errors of the out-of-fold predictions, without any further fits.
@@ -149,7 +155,15 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
     _splitters = KFold, GroupKFold
     _parameter_constraints = BaseCrossFit._parameter_constraints | {"scale_y": ["boolean"]}
 
-    def __init__(self, estimator, cv=8, *, random_state=None, verbose=False, scale_y=False):
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        cv: Any = 8,
+        *,
+        random_state: int | RandomState | None = None,
+        verbose: bool | int = False,
+        scale_y: bool = False,
+    ):
         super().__init__(estimator, cv, random_state=random_state, verbose=verbose)
         self.scale_y = scale_y
 

@@ -3,16 +3,22 @@
 A healthy training pays only for comparing its loss with that of the best constant output.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.initializers import INITIALIZERS
-from skdense.core.formulas.layers import hidden_values
+from skdense.core.formulas.layers import Layer, hidden_values
 from skdense.core.machine.blocks import BLOCK_ROWS
+from skdense.core.network import Network, Parameters
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
+from skdense.fit.jobs import Job
+from skdense.fit.validation import Estimator
 
 _SAME, _NEARLY_SAME = 1e-6, 0.05
 """A unit is (nearly) constant if its outputs differ by no more, relative to the largest or to 1."""
@@ -24,28 +30,26 @@ _HIGH_RATE = 0.01
 """From this learning rate on, the rate may be the cause; the default is a tenth of it."""
 
 
-def warn_if_collapsed(job, network, loss, ended_by_itself=False):
+def warn_if_collapsed(job: Job, network: Network, loss: float, ended_by_itself: bool = False) -> bool:
     """Warn if a hidden layer of the trained network carries no information; return whether one does.
 
     In such a layer all units are constant, which means that they have the same output for every sample;
     or most are, and the loss is no better than that of the best constant output. If training
     ended_by_itself with such a loss, and not after `max_iter`, nearly constant units are enough.
     """
-    data, rows = network.data, network.rows
-    targets, weights = data.targets, data.weights
-    if rows is not None:
-        targets, weights = targets[rows], None if weights is None else weights[rows]
+    data = network.data
+    targets = data.of_rows(data.targets)
+    weights = None if data.weights is None else data.of_rows(data.weights)
     with np.errstate(all="ignore"):
-        record = job.targets.record
-        parameter = [network.hyper.loss_parameter] if record.parameter else []
-        constant_loss = record.constant_loss(targets, weights, *parameter)
+        minimized = job.encoder.loss
+        parameter = [network.hyper.loss_parameter] if minimized.parameter else []
+        constant_loss = minimized.constant_loss(targets, weights, *parameter)
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < constant_loss / 2 or constant_loss <= 0 or (targets == targets[0]).all():
         return False
-    rows = np.arange(len(targets)) if rows is None else rows
     activation = ACTIVATIONS[job.estimator.activation].array
     with np.errstate(all="ignore"):
-        spreads = _spreads(network.layers, network.final_parameters, data.X, rows)
+        spreads = _spreads(network.layers, network.final_parameters, data.X, data.own_rows)
     constant = [spread <= _SAME for spread in spreads]
     shares = [units.mean() for units in constant]
     largest = max(shares, default=0)
@@ -71,7 +75,7 @@ def warn_if_collapsed(job, network, loss, ended_by_itself=False):
     return True
 
 
-def _warn_if_nearly_constant(job, X, spreads: list[NDArray]) -> bool:
+def _warn_if_nearly_constant(job: Job, X: Any, spreads: list[NDArray]) -> bool:
     """Warn if all units of a hidden layer are nearly constant; return whether they are."""
     layers = [i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all()]
     if not (layers and _varies(X)):
@@ -91,7 +95,7 @@ def _warn_if_nearly_constant(job, X, spreads: list[NDArray]) -> bool:
     return True
 
 
-def _spreads(layers, parameters, X, rows) -> list[NDArray]:
+def _spreads(layers: Sequence[Layer], parameters: Parameters, X: Any, rows: NDArray) -> list[NDArray]:
     """By how much the outputs of the units of each hidden layer differ between samples.
 
     Once most units of every layer are known to vary, the other rows are not read. The spread of units
@@ -122,7 +126,7 @@ def _spread(low: NDArray, high: NDArray) -> NDArray:
     return (high - low) / np.maximum(np.maximum(np.abs(low), np.abs(high)), 1)
 
 
-def likely_cause(job, network):
+def likely_cause(job: Job, network: Network) -> str:
     """Sentences that say what probably made a training fail, and what to try."""
     estimator, causes, cures = job.estimator, [], []
     largest = _largest(network.data.X)
@@ -130,7 +134,7 @@ def likely_cause(job, network):
         causes.append(f"the features are not scaled, with values up to {largest:.3g}")
         cures.append("scaling X, for instance with StandardScaler")
     largest = _largest(network.data.targets)
-    if largest > _LARGE and job.targets.record.output == "identity":
+    if largest > _LARGE and job.encoder.loss.output == "identity":
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("scaling y, for instance with TransformedTargetRegressor")
     starts_anew = not job.earlier_curves  # not from the parameters of an earlier fit
@@ -150,18 +154,18 @@ def likely_cause(job, network):
     return cause + cure
 
 
-def _largest(array):
+def _largest(array: Any) -> float:
     return max(abs(float(array.min())), abs(float(array.max())))
 
 
-def _draws_one_sign(estimator):
+def _draws_one_sign(estimator: Estimator) -> bool:
     """Whether all weights of an initial kernel have the same sign."""
     initializer = INITIALIZERS[estimator.init]
     kernel, _ = initializer(8, 8, estimator.activation, np.random.RandomState(0))
-    return (kernel >= 0).all() or (kernel <= 0).all()
+    return bool((kernel >= 0).all() or (kernel <= 0).all())
 
 
-def _varies(X):
+def _varies(X: Any) -> bool:
     """Whether a feature differs between samples."""
     low, high = X.min(axis=0), X.max(axis=0)
-    return (low.toarray() != high.toarray() if issparse(X) else low != high).any()
+    return bool((low.toarray() != high.toarray() if issparse(X) else low != high).any())

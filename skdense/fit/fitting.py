@@ -4,39 +4,47 @@ The first fit imports TensorFlow, with those modules of `skdense.core` that trai
 """
 
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from skdense.core.network import Curves, Minimum
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.jobs import prepare
+from skdense.fit.jobs import Job, prepare
 from skdense.fit.observers import EpochPrinter, EpochTasks, print_draw
-from skdense.fit.results import finish, lbfgs_attributes, stochastic_attributes
+from skdense.fit.results import Attributes, finish, lbfgs_attributes, stochastic_attributes
+from skdense.fit.validation import Estimator, FitInput
 from skdense.fit.workers import warn_in_a_worker
 
 
-def fit_estimator(estimator, given, interrupts_raise=False, may_reach_max_iter=False):
+def fit_estimator(
+    estimator: Estimator,
+    inputs: FitInput,
+    interrupts_raise: bool = False,
+    warn_max_iter: bool = True,
+) -> Estimator:
     """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator.
 
     Ctrl-C ends the training and keeps what was reached, or raises if interrupts_raise is true. With
-    may_reach_max_iter there is no warning if `max_iter` is reached.
+    warn_max_iter there is a warning if `max_iter` is reached.
     """
     warn_in_a_worker()
     lbfgs = estimator.solver == "lbfgs"
-    if not given.incremental:
+    if not inputs.incremental:
         # scipy reports an iteration only at its end. The next task begins then, even after the last.
         context = estimator._init_callback_context(max_subtasks=estimator.max_iter + lbfgs)
     with unchanged_on_error(estimator):
-        job = prepare(estimator, given)
+        job = prepare(estimator, inputs)
         if estimator.verbose and "skdense.core.machine.runtime" not in sys.modules:
             print("The first fit of a process imports TensorFlow and compiles, which takes seconds.")
         tasks = attributes = None
-        if hasattr(estimator, "_skl_callbacks") and not given.incremental:
-            tasks = EpochTasks(estimator, context, given, each_epoch=len(job.networks) == 1)
+        if hasattr(estimator, "_skl_callbacks") and not inputs.incremental:
+            tasks = EpochTasks(estimator, context, inputs, each_epoch=len(job.networks) == 1)
         try:
             train = _train_lbfgs if lbfgs else _train_stochastic
             if train(job, tasks):
                 _end_interrupted(job, interrupts_raise)
-            attributes = finish(job, may_reach_max_iter)
+            attributes = finish(job, warn_max_iter)
         finally:
             if tasks:
                 tasks.finish(attributes)
@@ -44,7 +52,7 @@ def fit_estimator(estimator, given, interrupts_raise=False, may_reach_max_iter=F
 
 
 @contextmanager
-def unchanged_on_error(estimator, before=None):
+def unchanged_on_error(estimator: Estimator, before: Attributes | None = None) -> Iterator[None]:
     """Leave the estimator as it was, or with the attributes `before`, if the block raises."""
     before = before or dict(vars(estimator))
     try:
@@ -55,36 +63,38 @@ def unchanged_on_error(estimator, before=None):
         raise
 
 
-def _train_stochastic(job, tasks):
+def _train_stochastic(job: Job, tasks: EpochTasks | None) -> bool:
     """Train by minibatches; return whether Ctrl-C ended the training."""
     from skdense.core.host.planning import groups_of
+    from skdense.core.host.run import Run
     from skdense.core.host.training import train
     from skdense.core.machine.runtime import n_threads
 
     estimator, one_draw = job.estimator, len(job.networks) == 1
-    reports_epochs = tasks and one_draw
+    reporter = tasks if one_draw else None
     printer = trained = None
     if estimator.verbose and one_draw:
         printer = EpochPrinter(estimator, job.networks[0])
     elif estimator.verbose:
         trained = partial(print_draw, job)
 
-    def attributes_now(run):
+    def attributes_now(run: Run) -> Attributes:
         run.write_back()
         return stochastic_attributes(job, job.networks[0])
 
-    def observe(new_curves, run):
+    def observe(new_curves: Curves, run: Run) -> bool:
         if printer:
             printer.print_epochs(new_curves)
-        if reports_epochs and len(new_curves.loss):
-            return tasks.advance(run.reached.scalars.progress.active, lambda: attributes_now(run))
+        if reporter and len(new_curves.loss):
+            is_active = bool(run.reached.scalars.progress.active)
+            return reporter.advance(is_active, lambda: attributes_now(run))
         return False
 
     interrupted = train(
         groups_of([(job.spec, network) for network in job.networks]),
         n_threads(),
         trained=trained,
-        observe=observe if printer or reports_epochs else None,
+        observe=observe if printer or reporter else None,
         each_epoch=tasks is not None,
     )
     if printer and job.networks[0].progress.converged:
@@ -92,31 +102,32 @@ def _train_stochastic(job, tasks):
     return interrupted
 
 
-def trains_alone(estimator):
+def trains_alone(estimator: Estimator) -> bool:
     """Whether an estimator cannot train with others: it uses lbfgs, or each epoch is reported."""
     return (
         estimator.solver == "lbfgs" or bool(estimator.verbose) or hasattr(estimator, "_skl_callbacks")
     )
 
 
-def _train_lbfgs(job, tasks):
+def _train_lbfgs(job: Job, tasks: EpochTasks | None) -> bool:
     """Train by lbfgs; return whether Ctrl-C ended the training."""
     from skdense.core.host.lbfgs import minimize_loss
 
     estimator, job.minima = job.estimator, []
-    reports_epochs = tasks and len(job.networks) == 1
+    reporter = tasks if len(job.networks) == 1 else None
+
+    def observe(minimum: Minimum) -> bool:
+        attributes = partial(lbfgs_attributes, job, job.networks[0], minimum)
+        return reporter is not None and reporter.advance(True, attributes)
+
     for network in job.networks:
-
-        def observe(minimum, network=network):
-            return tasks.advance(True, partial(lbfgs_attributes, job, network, minimum))
-
         minimum = minimize_loss(
             job.spec,
             network,
             estimator.max_iter,
             estimator.max_fun,
             estimator.tol,
-            observe if reports_epochs else None,
+            observe if reporter else None,
         )
         job.minima.append(minimum)
         if minimum.interrupted:
@@ -124,7 +135,7 @@ def _train_lbfgs(job, tasks):
     return False
 
 
-def _end_interrupted(job, interrupts_raise):
+def _end_interrupted(job: Job, interrupts_raise: bool) -> None:
     """After Ctrl-C, warn and keep what was reached; raise if that is nothing, or interrupts_raise."""
     n_iters = [network.progress.epochs for network in job.networks]
     n_iters += [minimum.n_iter for minimum in job.minima or ()]

@@ -2,20 +2,22 @@
 
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import Any
 
 import numpy as np
+from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
+from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH
 from skdense.core.machine.forks import check_not_forked
-from skdense.core.network import Hyper, Network, Spec
+from skdense.core.network import Hyper, Minimum, Network, Spec
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.draws import draw, further_draws
-from skdense.fit.optimizer_state import start_training
-from skdense.fit.targets import Targets
-from skdense.fit.validation import check_parameters, check_samples
+from skdense.fit.class_weight import times_class_weights
+from skdense.fit.draws import Drawn, draw, further_draws
+from skdense.fit.encoder import Encoder
+from skdense.fit.optimizer_state import Settings, Start, start_training
+from skdense.fit.validation import Estimator, FitInput, check_inputs, check_parameters
 
 _AUTO_BATCH = 200
 
@@ -29,55 +31,63 @@ class Job:
     for other solvers.
     """
 
-    estimator: Any
-    targets: Targets
+    estimator: Estimator
+    encoder: Encoder
     spec: Spec
-    settings: dict
-    networks: list
-    earlier_curves: dict
+    settings: Settings
+    networks: list[Network]
+    earlier_curves: dict[str, list | None]
     incremental: bool
-    minima: list | None = field(default=None, init=False)
+    minima: list[Minimum] | None = field(default=None, init=False)
 
 
-def prepare(estimator, given):
+def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     """Check what the user gave, learn what y is, draw what is random, and describe the networks."""
     check_not_forked()
-    check_parameters(estimator, given)
-    goes_on = hasattr(estimator, "coefs_") and (given.incremental or estimator.warm_start)
-    samples, validation = check_samples(estimator, given, goes_on)
-    targets = estimator._learn_targets(samples.y, given, goes_on)
-    if validation is not None:
-        targets.check(validation.y, "y_val")
-    data, validation = targets.data(samples, validation, given.rows)
+    check_parameters(estimator, inputs)
+    continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
+    inputs = check_inputs(estimator, inputs, continues)
+    encoder = estimator._learn_encoder(inputs, continues)
+    if inputs.y_val is not None:
+        encoder.check(inputs.y_val, "y_val")
+    if getattr(estimator, "class_weight", None) is not None:
+        inputs = times_class_weights(inputs, estimator.class_weight, encoder.classes)
     random_state = check_random_state(estimator.random_state)
-    drawn = draw(estimator, given, goes_on, targets, data, validation, random_state)
-    start = start_training(estimator, targets.record, goes_on, given.incremental)
-    network = _network(estimator, given, targets, start, drawn, random_state)
-    spec = _spec(estimator, targets, start, network)
+    drawn = draw(estimator, inputs, continues, encoder, random_state)
+    start = start_training(estimator, encoder.loss, continues, inputs.incremental)
+    network = _network(estimator, inputs.incremental, encoder.loss, start, drawn, random_state)
+    spec = _spec(estimator, encoder, start, network)
     networks = [network]
-    if estimator.n_init > 1 and not goes_on:
+    if estimator.n_init > 1 and not continues:
         networks += further_draws(estimator, network)
-    earlier_curves = {name: getattr(estimator, name, None) for name in targets.curves if goes_on}
-    return Job(estimator, targets, spec, start.settings, networks, earlier_curves, given.incremental)
+    earlier_curves = {name: getattr(estimator, name, None) for name in encoder.curves if continues}
+    return Job(estimator, encoder, spec, start.settings, networks, earlier_curves, inputs.incremental)
 
 
-def _network(estimator, given, targets, start, drawn, random_state):
-    hyper = _hyper(estimator, given, targets.record, start.settings, drawn)
+def _network(
+    estimator: Estimator,
+    incremental: bool,
+    loss: Loss,
+    start: Start,
+    drawn: Drawn,
+    random_state: RandomState,
+) -> Network:
     return Network(
-        **drawn,
-        hyper=hyper,
+        **drawn._asdict(),
+        hyper=_hyper(estimator, incremental, loss, start.settings, drawn),
         progress=start.progress,
         slots=start.slots,
         random_state=random_state,
         owns_stream=isinstance(estimator.random_state, Integral),
         shuffle=estimator.shuffle,
-        batch_capacity=_batch_capacity(estimator, given, hyper.n_samples),
+        batch_capacity=_batch_capacity(estimator, incremental, drawn.data.n_samples),
     )
 
 
-def _hyper(estimator, given, loss, settings, drawn):
-    n_samples = _n_rows(drawn["data"], drawn["rows"])
-    dtype = drawn["data"].X.dtype
+def _hyper(
+    estimator: Estimator, incremental: bool, loss: Loss, settings: Settings, drawn: Drawn
+) -> Hyper:
+    n_samples, dtype = drawn.data.n_samples, drawn.data.X.dtype
     # XLA rounds subnormal numbers to 0. With such an epsilon a unit without gradient divides 0 by 0.
     epsilon = max(settings["epsilon"], float(np.finfo(dtype).tiny))
     schedule = SCHEDULES[settings["schedule"]].number
@@ -86,11 +96,11 @@ def _hyper(estimator, given, loss, settings, drawn):
         **settings | {"epsilon": epsilon, "schedule": schedule},
         tol=estimator.tol,
         patience=estimator.n_iter_no_change,
-        max_epochs=1 if given.incremental else estimator.max_iter,
+        max_epochs=1 if incremental else estimator.max_iter,
         early_stopping=estimator.early_stopping,
         n_samples=n_samples,
         batch_size=_batch_size(estimator, n_samples),
-        n_validation=_n_rows(drawn["validation"], drawn["validation_rows"]),
+        n_validation=drawn.validation.n_samples if drawn.validation else 0,
         max_grad_norm=estimator.max_grad_norm if _clips(estimator, dtype) else 0.0,
         schedule_epochs=estimator.max_iter,
         loss_parameter=getattr(estimator, loss.parameter) if loss.parameter else 0.0,
@@ -98,11 +108,11 @@ def _hyper(estimator, given, loss, settings, drawn):
     )
 
 
-def _spec(estimator, targets, start, network):
+def _spec(estimator: Estimator, encoder: Encoder, start: Start, network: Network) -> Spec:
     settings, dtype = start.settings, network.data.X.dtype
     spec = Spec(
-        targets=targets.type,
-        loss=targets.loss,
+        target_type=encoder.target_type,
+        loss=encoder.loss_name,
         optimizer=start.solver,
         dtype=dtype.name,
         smooths=network.hyper.label_smoothing > 0,
@@ -116,12 +126,12 @@ def _spec(estimator, targets, start, network):
     )
 
 
-def _clips(estimator, dtype):
+def _clips(estimator: Estimator, dtype: np.dtype) -> bool:
     """Whether gradients are clipped. A limit that the dtype cannot represent is no limit."""
     return estimator.max_grad_norm is not None and estimator.max_grad_norm <= float(np.finfo(dtype).max)
 
 
-def _batch_size(estimator, n_samples):
+def _batch_size(estimator: Estimator, n_samples: int) -> int:
     if estimator.batch_size == "auto":
         return min(_AUTO_BATCH, n_samples)
     if estimator.batch_size > n_samples and estimator.solver != "lbfgs":
@@ -131,14 +141,8 @@ def _batch_size(estimator, n_samples):
     return min(estimator.batch_size, n_samples)
 
 
-def _batch_capacity(estimator, given, n_samples):
+def _batch_capacity(estimator: Estimator, incremental: bool, n_samples: int) -> int:
     """The batch size to make room for, so that fits to a few more or fewer samples share a program."""
     if estimator.batch_size != "auto":
         return 1
-    return SMALL_BATCH if given.incremental and n_samples <= SMALL_BATCH else _AUTO_BATCH
-
-
-def _n_rows(data, rows):
-    if data is None:
-        return 0
-    return data.X.shape[0] if rows is None else len(rows)
+    return SMALL_BATCH if incremental and n_samples <= SMALL_BATCH else _AUTO_BATCH

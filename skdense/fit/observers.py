@@ -1,12 +1,19 @@
 """Observers of a training: the lines that `verbose` prints, and scikit-learn's callbacks."""
 
+from collections.abc import Callable
+from typing import Any
+
 from skdense.core.formulas.schedules import SCHEDULES
+from skdense.core.network import Curves, Network
+from skdense.fit.jobs import Job
+from skdense.fit.results import Attributes
+from skdense.fit.validation import Estimator, FitInput
 
 
 class EpochPrinter:
     """Prints the lines that MLPClassifier prints, and the score of any validation set."""
 
-    def __init__(self, estimator, network):
+    def __init__(self, estimator: Estimator, network: Network):
         self.is_validated = network.validation is not None
         self.adaptive = network.hyper.schedule == SCHEDULES["adaptive"].number
         self.learning_rate = network.progress.learning_rate
@@ -17,7 +24,7 @@ class EpochPrinter:
             f"{estimator.n_iter_no_change} consecutive epochs."
         )
 
-    def print_epochs(self, curves):
+    def print_epochs(self, curves: Curves) -> None:
         """Print a line for each epoch of these `Curves`, in order from the first."""
         for loss, score, rate in zip(curves.loss, curves.validation_score, curves.learning_rate):
             self.epoch += 1
@@ -28,19 +35,19 @@ class EpochPrinter:
                 print(f"{self.reason} Setting learning rate to {rate:f}")
             self.learning_rate = rate
 
-    def print_end(self):
+    def print_end(self) -> None:
         """Print why the training has converged."""
         too_small = " Learning rate too small." if self.adaptive else ""
         print(f"{self.reason}{too_small} Stopping.")
 
 
-def print_draw(job, network):
+def print_draw(job: Job, network: Network) -> None:
     """Print how the training from one of a job's initial draws ended; they end in any order."""
     number = f"{job.networks.index(network) + 1} of {len(job.networks)}"
     print(f"Initialization {number}: {outcome(network, job.estimator.validation_metric)}")
 
 
-def outcome(network, metric):
+def outcome(network: Network, metric: str) -> str:
     """How a training ended, in words; `metric` is what its validation score is."""
     progress = network.progress
     words = f"{progress.epochs:.0f} iterations, loss = {network.last_loss:.8f}"
@@ -53,10 +60,10 @@ def outcome(network, metric):
 class FitPrinter:
     """Prints, about ten times in all, how many of many fits are over."""
 
-    def __init__(self, n_fits):
+    def __init__(self, n_fits: int):
         self.n_fits, self.n_over = n_fits, 0
 
-    def print_fit(self, *_):
+    def print_fit(self, *_: Any) -> None:
         """Count a fit that is over. `fit_inputs` never makes two of these calls at a time."""
         self.n_over += 1
         if self.n_over * 10 // self.n_fits > (self.n_over - 1) * 10 // self.n_fits:
@@ -70,32 +77,32 @@ class EpochTasks:
     only if a callback asks for the fitted estimator.
     """
 
-    def __init__(self, estimator, context, given, each_epoch):
-        weighted = given.sample_weight is not None
-        metadata = {"sample_weight": given.sample_weight} if weighted else None
-        self.arguments = {"estimator": estimator, "X": given.X, "y": given.y, "metadata": metadata}
+    def __init__(self, estimator: Estimator, context: Any, inputs: FitInput, each_epoch: bool):
+        weighted = inputs.sample_weight is not None
+        metadata = {"sample_weight": inputs.sample_weight} if weighted else None
+        self.arguments = {"estimator": estimator, "X": inputs.X, "y": inputs.y, "metadata": metadata}
         self.context = context
-        self.epoch = None
+        self.epoch: Any = None
         context.call_on_fit_task_begin(**self.arguments)
         if each_epoch:
             self._begin_epoch()
 
-    def _begin_epoch(self):
+    def _begin_epoch(self) -> None:
         self.epoch = self.context.subcontext(task_name="epoch")
         self.epoch.call_on_fit_task_begin(**self.arguments)
 
-    def _end_epoch(self, attributes):
+    def _end_epoch(self, attributes: Callable[[], Attributes] | None) -> bool:
         epoch, self.epoch = self.epoch, None
         return epoch.call_on_fit_task_end(**self.arguments, reconstruction_attributes=attributes)
 
-    def advance(self, goes_on, attributes):
+    def advance(self, continues: bool, attributes: Callable[[], Attributes]) -> bool:
         """End an epoch, and begin the next if training goes on; True if a callback asks to stop."""
         stop = self._end_epoch(attributes)
-        if goes_on and not stop:
+        if continues and not stop:
             self._begin_epoch()
         return stop
 
-    def finish(self, attributes):
+    def finish(self, attributes: Attributes | None) -> None:
         """End the fit, and an epoch that has begun but is not over."""
         if self.epoch is not None:
             self._end_epoch(None)

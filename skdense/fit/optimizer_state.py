@@ -4,24 +4,29 @@ An estimator keeps a dict of plain Python values and arrays, by name. So a saved
 of ours but the estimator's, and a later version can add settings.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.core.network import Progress
+from skdense.core.network import Parameters, Progress
+from skdense.fit.validation import Estimator
+
+Settings = dict[str, Any]
+"""The settings of an optimizer by name: numbers, and the name of the schedule."""
 
 
 class Start(NamedTuple):
     """How training starts: the solver, its settings, its slots and the progress so far."""
 
     solver: str
-    settings: dict
-    slots: list
+    settings: Settings
+    slots: list[Parameters]
     progress: Progress
 
 
-def optimizer_settings(estimator):
+def optimizer_settings(estimator: Estimator) -> Settings:
     """The settings with which an optimizer is made: fields of `Hyper`, and the schedule by name."""
     schedule = estimator.learning_rate
     if estimator.solver in SCHEDULES[schedule].ignored_by:
@@ -40,7 +45,7 @@ def optimizer_settings(estimator):
     return {name: float(value) for name, value in settings.items()} | {"schedule": schedule}
 
 
-def start_training(estimator, loss, goes_on, incremental):
+def start_training(estimator: Estimator, loss: Loss, continues: bool, incremental: bool) -> Start:
     """The `Start` of a training by this `Loss`.
 
     As in MLPClassifier, `partial_fit` keeps the optimizer and its settings, even if the estimator's
@@ -50,7 +55,7 @@ def start_training(estimator, loss, goes_on, incremental):
     early_stopping = estimator.early_stopping
     settings = optimizer_settings(estimator)
     progress = Progress(settings["learning_rate_init"], best=-np.inf if early_stopping else np.inf)
-    if not goes_on or not hasattr(estimator, "_optimizer_state"):
+    if not continues or not hasattr(estimator, "_optimizer_state"):
         return Start(estimator.solver, settings, [], progress)
     progress = progress._replace(samples_seen=estimator.t_)
     if getattr(estimator, "_criterion", None) == criterion(estimator, loss):
@@ -67,7 +72,9 @@ def start_training(estimator, loss, goes_on, incremental):
     return Start(state["solver"], settings, state["slots"], progress)
 
 
-def optimizer_state(solver, settings, learning_rate, step, slots):
+def optimizer_state(
+    solver: str, settings: Settings, learning_rate: float, step: float, slots: list[Parameters]
+) -> dict[str, Any]:
     """What an estimator keeps of its optimizer."""
     return {
         "solver": solver,
@@ -78,7 +85,7 @@ def optimizer_state(solver, settings, learning_rate, step, slots):
     }
 
 
-def criterion(estimator, loss):
+def criterion(estimator: Estimator, loss: Loss) -> dict[str, Any]:
     """What epochs are judged by. Losses or scores are comparable only if it is the same."""
     judged_by = {"loss": estimator.loss}
     if loss.parameter is not None:

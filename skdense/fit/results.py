@@ -1,22 +1,26 @@
 """After the training of a job: the best network is chosen, checked, and becomes fitted attributes."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skdense.core.network import Network
+from skdense.core.network import Minimum, Network, Parameters, Progress
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.collapse import likely_cause, warn_if_collapsed
 from skdense.fit.jobs import Job
 from skdense.fit.optimizer_state import criterion, optimizer_state
+from skdense.fit.validation import Estimator
+
+Attributes = dict[str, Any]
+"""Fitted attributes by name."""
 
 _STOCHASTIC_ATTRIBUTES = (
     "best_loss_", "best_validation_score_", "_criterion", "_no_improvement_count", "_optimizer_state",
 )  # fmt: skip
 
 
-def reached(job: Job) -> tuple[Network, dict[str, Any]]:
+def reached(job: Job) -> tuple[Network, Attributes]:
     """The best network of a job, after its training or so far, and the fitted attributes that it gives.
 
     Raises if no network is finite.
@@ -42,36 +46,36 @@ def reached(job: Job) -> tuple[Network, dict[str, Any]]:
     return network, attributes | {"init_losses_": init_losses}
 
 
-def finish(job, may_reach_max_iter=False):
+def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     """Set the fitted attributes of the best network on the estimator; return them.
 
-    Raises if no network is finite, and warns of other failures: of `max_iter` reached only unless
-    may_reach_max_iter.
+    Raises if no network is finite, and warns of other failures: of `max_iter` reached only with
+    warn_max_iter.
     """
     network, attributes = reached(job)
     minimum = None
-    ended_by_itself = network.progress.converged
+    ended_by_itself = bool(network.progress.converged)
     if job.minima is not None:
         minimum = job.minima[job.networks.index(network)]
         ended_by_itself = minimum.success
-        for name in (*job.targets.curves, *_STOCHASTIC_ATTRIBUTES):
+        for name in (*job.encoder.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(job.estimator).pop(name, None)
     loss = attributes["loss_"]
     if not (job.incremental or warn_if_collapsed(job, network, loss, ended_by_itself)):
         if minimum is not None:
             _warn_if_failed(job.estimator, minimum)
-        elif not may_reach_max_iter:
+        elif warn_max_iter:
             _warn_if_unfinished(job.estimator, network.progress)
     vars(job.estimator).update(attributes)
     return attributes
 
 
-def stochastic_attributes(job, network):
+def stochastic_attributes(job: Job, network: Network) -> Attributes:
     """The fitted attributes from a network that sgd, adam or adamw has trained, or is training."""
     progress = network.progress
     early_stopping = job.estimator.early_stopping
     attributes = _parameter_attributes(job, network.final_parameters)
-    for name, field_name in job.targets.curves.items():
+    for name, field_name in job.encoder.curves.items():
         curve = job.earlier_curves.get(name)
         if network.validation is not None or not name.startswith("validation"):
             values = getattr(network.curves, field_name, None)  # none before the first epoch
@@ -84,7 +88,7 @@ def stochastic_attributes(job, network):
         "best_validation_score_": progress.best if early_stopping else None,
         "n_iter_": int(progress.epochs),
         "t_": int(progress.samples_seen),
-        "_criterion": criterion(job.estimator, job.targets.record),
+        "_criterion": criterion(job.estimator, job.encoder.loss),
         "_no_improvement_count": int(progress.no_improvement),
         "_optimizer_state": optimizer_state(
             job.spec.optimizer, job.settings, progress.learning_rate, progress.step, network.slots
@@ -92,7 +96,7 @@ def stochastic_attributes(job, network):
     }
 
 
-def lbfgs_attributes(job, network, minimum):
+def lbfgs_attributes(job: Job, network: Network, minimum: Minimum) -> Attributes:
     """The fitted attributes from a network that lbfgs has trained: without curves and best loss."""
     return _parameter_attributes(job, network.parameters) | {
         "loss_": minimum.loss,
@@ -101,17 +105,17 @@ def lbfgs_attributes(job, network, minimum):
     }
 
 
-def _parameter_attributes(job, parameters):
+def _parameter_attributes(job: Job, parameters: Parameters) -> Attributes:
     return {
         "coefs_": [kernel for kernel, _ in parameters],
         "intercepts_": [bias for _, bias in parameters],
         "n_layers_": len(parameters) + 1,
         "n_outputs_": len(parameters[-1][1]),
-        "out_activation_": job.targets.record.output,
-    } | job.targets.attributes
+        "out_activation_": job.encoder.loss.output,
+    } | job.encoder.attributes
 
 
-def _warn_if_unfinished(estimator, progress):
+def _warn_if_unfinished(estimator: Estimator, progress: Progress) -> None:
     if progress.epochs == estimator.max_iter and not progress.converged:
         warn_at_caller(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
@@ -121,7 +125,7 @@ def _warn_if_unfinished(estimator, progress):
         )
 
 
-def _warn_if_failed(estimator, minimum):
+def _warn_if_failed(estimator: Estimator, minimum: Minimum) -> None:
     if not (minimum.success or minimum.interrupted):
         warn_at_caller(
             f"lbfgs failed to converge after {minimum.n_iter} iteration(s): {minimum.message}. "
@@ -131,12 +135,12 @@ def _warn_if_failed(estimator, minimum):
         )
 
 
-def _is_finite(network):
+def _is_finite(network: Network) -> bool:
     parameters = network.final_parameters
     return all(np.isfinite(array).all() for layer in parameters for array in layer)
 
 
-def _raise_not_finite(job, network):
+def _raise_not_finite(job: Job, network: Network) -> NoReturn:
     epoch = ""
     if network.curves is not None and not np.isfinite(network.curves.loss).all():
         first = np.flatnonzero(~np.isfinite(network.curves.loss))[0] + 1

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from math import inf
 from threading import Event, Lock
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -52,15 +53,17 @@ def train_jobs(
             if trained is not None and not to_train[job]:
                 trained(job)
 
-    backend, _ = get_active_backend()
-    n_jobs = 1 if getattr(backend, "uses_threads", False) else effective_n_jobs(n_jobs)
-    if n_jobs == 1:
+    backend: Any = get_active_backend()[0]
+    n_workers: int = 1
+    if not getattr(backend, "uses_threads", False):
+        n_workers = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]
+    if n_workers == 1:
         return _train_here(networks, until, note, stop)
     # Not every backend, such as those of Ray and Spark, hands results over one by one.
     return_as = "generator" if backend.supports_return_generator else "list"
-    tasks = _tasks(networks, n_jobs)
+    tasks = _tasks(networks, n_workers)
     streams = {network: network.stream() for _, network in networks}
-    results = Parallel(n_jobs=n_jobs, return_as=return_as)(
+    results: Any = Parallel(n_jobs=n_workers, return_as=return_as)(
         delayed(_results)(task, until) for task in tasks
     )
     for task, task_results in zip(tasks, results, strict=True):
@@ -112,9 +115,9 @@ def own_streams(jobs: Sequence[Job]) -> None:
     users: dict[np.random.RandomState, list[Job]] = {}
     for job in jobs:
         users.setdefault(job.networks[0].random_state, []).append(job)
-    for random_state, its_jobs in users.items():
-        if len(its_jobs) > 1:
-            for job in its_jobs:
+    for random_state, sharing in users.items():
+        if len(sharing) > 1:
+            for job in sharing:
                 seed = random_state.randint(2**31)
                 for network in job.networks:
                     network.random_state, network.owns_stream = np.random.RandomState(seed), True

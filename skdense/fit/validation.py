@@ -1,46 +1,43 @@
 """What a user passes to fit, checked: parameters that go together, arrays and their weights."""
 
 from numbers import Integral, Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy.sparse import issparse, sparray, spmatrix
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skdense.fit.callers import warn_at_caller
 
+Estimator = Any
+"""An estimator of this package, or a model that contains some."""
+MatrixLike = ArrayLike | sparray | spmatrix
+"""X as users pass it: what NumPy can convert, such as a DataFrame, or a sparse matrix."""
+
 
 class FitInput(NamedTuple):
-    """The arguments of `fit` and `partial_fit`, as the user passed them.
+    """The arguments of `fit` and `partial_fit`, as the user passed them or once they are checked.
+
+    Checked, X is a float array or CSR matrix, y has one dimension where it has one column, and weights
+    are arrays, or None for ones.
 
     An ensemble, whose networks share one X, also says which rows to train on and which rows to validate
     on for early stopping. None means all rows, and a split of the network's own.
     """
 
-    X: object
-    y: object
-    sample_weight: object = None
-    X_val: object = None
-    y_val: object = None
-    sample_weight_val: object = None
-    classes: object = None
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    X_val: Any = None
+    y_val: Any = None
+    sample_weight_val: Any = None
+    classes: Any = None
     incremental: bool = False
-    rows: np.ndarray | None = None
-    validation_rows: np.ndarray | None = None
-
-
-class Samples(NamedTuple):
-    """Checked samples.
-
-    X is a float array or CSR matrix; y has one dimension where it has one column; weights are those
-    that the user gave, None for ones.
-    """
-
-    X: object
-    y: object
-    weights: np.ndarray | None
+    rows: NDArray | None = None
+    validation_rows: NDArray | None = None
 
 
 _FEWEST_TO_COMPARE = 10
@@ -50,7 +47,7 @@ _FEWEST_TO_COMPARE = 10
 _FOR_TABLES = "skdense.make_tabular_classifier and skdense.make_tabular_regressor accept"
 
 
-def validated(estimator, X, y="no_validation", **checks):
+def validated(estimator: Estimator, X: Any, y: Any = "no_validation", **checks: Any) -> Any:
     """Call `validate_data`; errors about NaN, strings and dates also name what accepts them."""
     try:
         return validate_data(estimator, X, y, accept_sparse="csr", **checks)
@@ -69,7 +66,7 @@ def validated(estimator, X, y="no_validation", **checks):
         raise type(error)(message) from None
 
 
-def check_parameters(estimator, given):
+def check_parameters(estimator: Estimator, inputs: FitInput) -> None:
     """Raise if parameters that are valid by themselves do not go together."""
     rates = dropout_rates(estimator)
     if estimator.solver == "lbfgs" and any(rates):
@@ -77,13 +74,13 @@ def check_parameters(estimator, given):
             f"solver='lbfgs' does not support dropout, got dropout={estimator.dropout}; use 'adam', "
             "'adamw' or 'sgd', or dropout=0"
         )
-    if given.incremental and estimator.n_init > 1:
+    if inputs.incremental and estimator.n_init > 1:
         raise ValueError(f"partial_fit supports only n_init=1, got n_init={estimator.n_init}; use fit")
-    if estimator.solver == "lbfgs" and given.X_val is not None:
+    if estimator.solver == "lbfgs" and inputs.X_val is not None:
         raise ValueError(
             "solver='lbfgs' does not support X_val; use 'adam', 'adamw' or 'sgd', or X_val=None"
         )
-    if given.incremental and estimator.early_stopping:
+    if inputs.incremental and estimator.early_stopping:
         raise ValueError(
             "partial_fit does not support early_stopping=True; use fit, or early_stopping=False"
         )
@@ -95,7 +92,7 @@ def check_parameters(estimator, given):
         )
 
 
-def hidden_sizes(estimator):
+def hidden_sizes(estimator: Estimator) -> tuple[int, ...]:
     """The widths of the hidden layers as a tuple of ints."""
     sizes = estimator.hidden_layer_sizes
     sizes = list(sizes) if np.iterable(sizes) else [sizes]
@@ -108,13 +105,13 @@ def hidden_sizes(estimator):
     return tuple(int(size) for size in sizes)
 
 
-def dropout_rates(estimator):
+def dropout_rates(estimator: Estimator) -> tuple[float, ...]:
     """The rates of the hidden layers as a tuple of floats."""
     n_hidden, rates = len(hidden_sizes(estimator)), estimator.dropout
     if isinstance(rates, Real):
         return (float(rates),) * n_hidden
     rates = list(rates)
-    if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
+    if not all(isinstance(rate, Real) and 0 <= float(rate) < 1 for rate in rates):
         raise ValueError(f"dropout rates must be at least 0 and less than 1, got {rates}")
     if len(rates) != n_hidden:
         raise ValueError(
@@ -124,27 +121,27 @@ def dropout_rates(estimator):
     return tuple(map(float, rates))
 
 
-def check_samples(estimator, given, goes_on):
-    """The `Samples` to train on, and those to validate on or None.
+def check_inputs(estimator: Estimator, inputs: FitInput, continues: bool) -> FitInput:
+    """The checked inputs.
 
     The number and the names of the features are set on the estimator, or, where training goes on,
     compared with the estimator's.
     """
     checks = {"multi_output": True, "order": "C", "dtype": float_dtypes(estimator)}
-    X, y = validated(estimator, given.X, given.y, **checks, reset=not goes_on)
-    if goes_on and estimator.dtype is None:
+    X, y = validated(estimator, inputs.X, inputs.y, **checks, reset=not continues)
+    if continues and estimator.dtype is None:
         X = X.astype(estimator.coefs_[0].dtype, copy=False)
     y = one_column(y)
-    weights = _check_weights(given.sample_weight, X, "sample_weight", given.rows)
-    return Samples(X, y, weights), _check_validation_set(estimator, given, X, y)
+    weights = _check_weights(inputs.sample_weight, X, "sample_weight", inputs.rows)
+    return _check_validation_set(estimator, inputs._replace(X=X, y=y, sample_weight=weights))
 
 
-def float_dtypes(estimator):
+def float_dtypes(estimator: Estimator) -> DTypeLike | tuple[DTypeLike, ...]:
     """The dtypes that X may have: the estimator's, or both floats if it has none."""
     return (np.float64, np.float32) if estimator.dtype is None else np.dtype(estimator.dtype)
 
 
-def one_column(y, name="y"):
+def one_column(y: Any, name: str = "y") -> Any:
     """Return y, as one dimension if it has one column."""
     if y.ndim == 1 or y.shape[1] > 1:
         return y
@@ -156,12 +153,12 @@ def one_column(y, name="y"):
     return column_or_1d(y)
 
 
-def _check_validation_set(estimator, given, X, y):
-    X_val, y_val = given.X_val, given.y_val
+def _check_validation_set(estimator: Estimator, inputs: FitInput) -> FitInput:
+    X, y, X_val, y_val = inputs.X, inputs.y, inputs.X_val, inputs.y_val
     if X_val is None and y_val is None:
-        if given.sample_weight_val is not None:
+        if inputs.sample_weight_val is not None:
             raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
-        return None
+        return inputs
     if y_val is None:
         raise ValueError("X_val is provided, but y_val was not provided.")
     if X_val is None:
@@ -176,10 +173,11 @@ def _check_validation_set(estimator, given, X, y):
     if y_val.shape[1:] != y.shape[1:]:
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
     _warn_if_not_transformed(X, X_val)
-    return Samples(X_val, y_val, _check_weights(given.sample_weight_val, X_val, "sample_weight_val"))
+    weights = _check_weights(inputs.sample_weight_val, X_val, "sample_weight_val")
+    return inputs._replace(X_val=X_val, y_val=y_val, sample_weight_val=weights)
 
 
-def _warn_if_not_transformed(X, X_val):
+def _warn_if_not_transformed(X: Any, X_val: Any) -> None:
     """Warn if most values of X_val lie outside of the range that their feature has in X."""
     if issparse(X) or issparse(X_val):
         return  # most values are zeros, which are zeros in scaled sparse features, too
@@ -194,7 +192,7 @@ def _warn_if_not_transformed(X, X_val):
         )
 
 
-def _check_weights(weights, X, name, rows=None):
+def _check_weights(weights: Any, X: Any, name: str, rows: NDArray | None = None) -> NDArray | None:
     if weights is None:
         return None
     weights = _check_sample_weight(weights, X, ensure_non_negative=True)
@@ -202,7 +200,7 @@ def _check_weights(weights, X, name, rows=None):
     return weights
 
 
-def check_any_weight(weights, name, rows=None):
+def check_any_weight(weights: NDArray, name: str, rows: NDArray | None = None) -> None:
     """Raise if all weights are zero; of the weights in `rows` if given."""
     if not (weights if rows is None else weights[rows]).any():
         raise ValueError(f"{name} must have at least one positive weight, but all weights are zero")

@@ -8,7 +8,7 @@ from skdense.fit.callers import warn_at_caller
 _has_warned = False
 
 
-def warn_in_a_worker():
+def warn_in_a_worker() -> None:
     """Warn at the first fit in a worker process that joblib has started."""
     global _has_warned
     if _has_warned or not type(current_process()).__module__.startswith("joblib."):

@@ -3,9 +3,14 @@
 The first plot imports matplotlib.
 """
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skdense.fit.validation import MatrixLike
 from skdense.inspection.units import are_dead, last_step, unit_outputs
 from skdense.many import check_estimators
 
@@ -59,13 +64,17 @@ class LossCurveDisplay:
     'epoch'
     """
 
-    def __init__(self, training, validation, *, kind="loss"):
+    def __init__(
+        self, training: Sequence[float], validation: Sequence[float] | None, *, kind: str = "loss"
+    ):
         self.training = training
         self.validation = validation
         self.kind = kind
 
     @classmethod
-    def from_estimator(cls, estimator, *, kind="loss", name=None, ax=None):
+    def from_estimator(
+        cls, estimator: BaseEstimator, *, kind: str = "loss", name: str | None = None, ax: Any = None
+    ) -> Self:
         """Draw the curves of fitted estimators.
 
         Parameters
@@ -114,7 +123,7 @@ class LossCurveDisplay:
             )
         return cls(training, validation, kind=kind).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         """Draw the curves.
 
         Parameters
@@ -217,12 +226,12 @@ class UnitActivityDisplay:
     2
     """
 
-    def __init__(self, activity, dead):
+    def __init__(self, activity: Any, dead: Any):
         self.activity = activity
         self.dead = dead
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, ax=None):
+    def from_estimator(cls, estimator: BaseEstimator, X: MatrixLike, *, ax: Any = None) -> Self:
         """Draw the units of a fitted estimator.
 
         Parameters
@@ -247,7 +256,7 @@ class UnitActivityDisplay:
             raise ValueError("estimator must have a hidden layer, got one without")
         return cls(activity, dead).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         """Draw the units, layer after layer.
 
         Parameters

@@ -1,14 +1,19 @@
 """What the columns of a table are worth: how much a score falls if one of them is shuffled."""
 
+from collections.abc import Sequence
 from functools import wraps
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import is_classifier
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from skdense.fit.validation import MatrixLike
 from skdense.inspection.displays import axes_for
 
 _ROWS = 2**15
@@ -62,13 +67,23 @@ class ColumnImportanceDisplay:
     ['age', 'noise']
     """
 
-    def __init__(self, importances, names, *, label=None):
+    def __init__(self, importances: NDArray, names: Sequence[str], *, label: str | None = None):
         self.importances = importances
         self.names = names
         self.label = label
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, scoring=None, n_repeats=5, random_state=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: MatrixLike,
+        y: ArrayLike,
+        *,
+        scoring: Any = None,
+        n_repeats: int = 5,
+        random_state: int | RandomState | None = None,
+        ax: Any = None,
+    ) -> Self:
         """Shuffle each column of a table and draw how much the score falls.
 
         Parameters
@@ -121,7 +136,7 @@ class ColumnImportanceDisplay:
         names = [str(name) for name in getattr(X, "columns", map("x{}".format, range(n_columns)))]
         return cls(importances, names, label=_label(scoring)).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         """Draw a bar for each column.
 
         Parameters

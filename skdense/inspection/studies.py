@@ -1,13 +1,15 @@
 """The results of one setting under many seeds."""
 
+from collections.abc import Sequence
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
-from skdense.fit.validation import FitInput, hidden_sizes
+from skdense.fit.validation import FitInput, MatrixLike, hidden_sizes
 from skdense.inspection.displays import LossCurveDisplay
 from skdense.inspection.units import dead_units, last_step
 from skdense.many import check_estimators, fit_inputs
@@ -41,7 +43,7 @@ class SeedStudy(NamedTuple):
             f"{scores.max():.4g}, median {np.median(scores):.4g}{diverged}>"
         )
 
-    def to_frame(self):
+    def to_frame(self) -> Any:
         """Tabulate the study with a row for each seed, in a DataFrame of pandas.
 
         Returns
@@ -64,7 +66,7 @@ class SeedStudy(NamedTuple):
         columns |= {f"dead_{layer}": dead for layer, dead in enumerate(self.dead.T, start=1)}
         return pd.DataFrame(columns, index=pd.Index(seeds, name="seed"))
 
-    def plot(self, ax=None, *, kind="loss"):
+    def plot(self, ax: Any = None, *, kind: str = "loss") -> LossCurveDisplay:
         """Draw the curves of all seeds as a band.
 
         Parameters
@@ -82,7 +84,14 @@ class SeedStudy(NamedTuple):
         return LossCurveDisplay.from_estimator(self, kind=kind, ax=ax)
 
 
-def study_seeds(estimator, X, y, seeds=40, *, n_jobs=None):
+def study_seeds(
+    estimator: BaseEstimator,
+    X: MatrixLike,
+    y: ArrayLike,
+    seeds: int | Sequence[int] = 40,
+    *,
+    n_jobs: int | None = None,
+) -> SeedStudy:
     """Train one setting under many seeds, all at the same time.
 
     Parameters

@@ -1,14 +1,17 @@
 """The outputs of the hidden units of fitted estimators, and which units are dead."""
 
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.layers import hidden_values
 from skdense.fit.collapse import are_dead
+from skdense.fit.validation import MatrixLike
 from skdense.many import check_estimators
 
 
-def dead_units(estimator, X):
+def dead_units(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
     """Find the hidden units whose output is the same for every sample, up to rounding.
 
     Such a unit carries no information about the sample. With ``activation="relu"`` its output is

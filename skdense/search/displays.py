@@ -3,7 +3,11 @@
 The first plot imports matplotlib.
 """
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.inspection.displays import axes_for
@@ -53,13 +57,15 @@ class PrunedSearchDisplay:
     'log'
     """
 
-    def __init__(self, cv_results, best_index, *, parameter=None):
+    def __init__(self, cv_results: Mapping, best_index: int, *, parameter: str | None = None):
         self.cv_results = cv_results
         self.best_index = best_index
         self.parameter = parameter
 
     @classmethod
-    def from_estimator(cls, search, *, parameter=None, ax=None):
+    def from_estimator(
+        cls, search: BaseEstimator, *, parameter: str | None = None, ax: Any = None
+    ) -> Self:
         """Draw a fitted search.
 
         Parameters
@@ -84,7 +90,7 @@ class PrunedSearchDisplay:
             raise ValueError(f"parameter must be one of {sorted(names)}, got {parameter!r}")
         return cls(search.cv_results_, search.best_index_, parameter=parameter).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         """Draw the scores.
 
         Parameters

@@ -58,18 +58,18 @@ def beyond_steps(model, X):
 class _Recorder(BaseEstimator):
     """Takes the place of a network, and keeps what the network would be fitted to.
 
-    It is given what its network requests. `record` is a list, so that copies of the recorder share it.
+    It is given what its network requests. `calls` is a list, so that copies of the recorder share it.
     """
 
-    def __init__(self, network, record):
+    def __init__(self, network, calls):
         self.network = network
-        self.record = record
+        self.calls = calls
 
     def __sklearn_clone__(self):  # TransformedTargetRegressor fits a clone
         return self
 
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
-        self.record.append(FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val))
+        self.calls.append(FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val))
         return self
 
     def predict(self, X):  # TransformedTargetRegressor asks for this method, but does not call it
@@ -81,7 +81,7 @@ class _Recorder(BaseEstimator):
 
 def fit_all_but_network(model, network, X, y, parameters):
     """Fit all of a model but its network; return the model and the `FitInput` of the network."""
-    record = []
-    model = with_network(model, _Recorder(network, record))
+    calls = []
+    model = with_network(model, _Recorder(network, calls))
     model.fit(X, y, **parameters)
-    return model, record[-1]
+    return model, calls[-1]

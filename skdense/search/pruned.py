@@ -1,10 +1,13 @@
 """PrunedSearchCV: many candidates begin to train, the worst are left out, the others go on."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
@@ -14,6 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import unchanged_on_error
+from skdense.fit.validation import MatrixLike
 from skdense.search.models import network_of
 from skdense.search.race import Race
 from skdense.search.results import cv_results
@@ -189,19 +193,19 @@ class PrunedSearchCV(RandomizedSearchCV):
 
     def __init__(
         self,
-        estimator,
-        param_distributions,
+        estimator: BaseEstimator,
+        param_distributions: Mapping | list,
         *,
-        n_candidates=None,
-        factor=3,
-        rungs=None,
-        scoring=None,
-        refit=True,
-        cv=None,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-        error_score=np.nan,
+        n_candidates: int | None = None,
+        factor: float = 3,
+        rungs: Sequence[int] | None = None,
+        scoring: Any = None,
+        refit: bool = True,
+        cv: Any = None,
+        random_state: int | RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: bool | int = 0,
+        error_score: float | Literal["raise"] = np.nan,
     ):
         self.estimator = estimator
         self.param_distributions = param_distributions
@@ -217,7 +221,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         self.error_score = error_score
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, **params):
+    def fit(self, X: MatrixLike, y: ArrayLike, **params: Any) -> Self:
         """Search for the best candidate, and fit it to all samples.
 
         Parameters

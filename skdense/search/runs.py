@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from copy import copy
+from dataclasses import replace
 from numbers import Number
 from traceback import format_exception
 from typing import Any, NamedTuple
@@ -120,10 +121,10 @@ class Run:
 class Fitted(NamedTuple):
     """All of a model but its network, fitted.
 
-    `given` is what the network is fitted to, `end` what is scored with the network, on `X_test`.
+    `inputs` is what the network is fitted to, `end` what is scored with the network, on `X_test`.
     """
 
-    given: FitInput
+    inputs: FitInput
     end: Any
     X_test: Any
 
@@ -147,19 +148,19 @@ class Split:
     def prepared(self, candidate):
         """What is `Fitted` of the candidate's model, and the `Job` of its network."""
         fitted = self._fit_all_but_network(candidate)
-        given = fitted.given
+        inputs = fitted.inputs
         network = clone(network_of(candidate.model)[0])
         key = candidate.key, str(network.dtype)
-        first = self._checked.get(key) if given.X_val is None else None
+        first = self._checked.get(key) if inputs.X_val is None else None
         if first is not None:  # X is checked and converted once
-            given = given._replace(X=first.networks[0].data.X)
-        job = _prepare(network, given)
+            inputs = inputs._replace(X=first.networks[0].data.X)
+        job = _prepare(network, inputs)
         if first is None:
             self._checked[key] = job
         elif hasattr(first.estimator, "feature_names_in_"):
             network.feature_names_in_ = first.estimator.feature_names_in_
-        for each in job.networks:
-            each.data, each.validation = self._shared(each.data), self._shared(each.validation)
+        for one in job.networks:
+            one.data, one.validation = self._shared(one.data), self._shared(one.validation)
         return fitted, job
 
     def forget(self):
@@ -171,9 +172,9 @@ class Split:
             model = clone(candidate.model)
             network, _ = network_of(model)
             try:
-                model, given = fit_all_but_network(model, network, self.X, self.y, self.fit_params)
+                model, inputs = fit_all_but_network(model, network, self.X, self.y, self.fit_params)
                 end = beyond_steps(model, self.X_test) if self.skips_steps else (model, self.X_test)
-                fitted = Fitted(given, *end)
+                fitted = Fitted(inputs, *end)
             except Exception as error:
                 fitted = error
             self._fitted[candidate.key] = fitted
@@ -183,7 +184,7 @@ class Split:
         return fitted
 
     def _shared(self, data):
-        """The first `Data` that equals this one: most candidates have the same targets and weights."""
+        """The data with the arrays of an earlier candidate if they are equal, as they mostly are."""
         if data is None:
             return None
         for other in self._datas:
@@ -192,7 +193,7 @@ class Split:
                 and np.array_equal(other.targets, data.targets)
                 and np.array_equal(other.weights, data.weights)
             ):
-                return other
+                return replace(other, rows=data.rows)
         self._datas.append(data)
         return data
 

@@ -2,13 +2,16 @@
 
 import re
 from collections import Counter
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.fit.callers import warn_at_caller
+from skdense.fit.validation import MatrixLike
 
 try:
     import pandas as pd
@@ -61,7 +64,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     array(['age', 'town_Oslo', 'age__missing'], dtype=object)
     """
 
-    def __init__(self, vectorizer):
+    def __init__(self, vectorizer: BaseEstimator | None):
         self.vectorizer = vectorizer
 
     def __setstate__(self, state):
@@ -73,7 +76,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             )
         super().__setstate__(state)
 
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: Any = None) -> Self:
         """Learn how to write each column.
 
         Parameters
@@ -99,7 +102,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.fit_transform(X, y)
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: MatrixLike, y: Any = None) -> NDArray:
         """Learn how to write each column, and write the table.
 
         Parameters
@@ -152,7 +155,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         _warn_if_unused(self._names, {sources[column] for column in self._kept})
         return self._without_constants(written)
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
 
         Parameters
@@ -184,7 +187,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             parts.append(self.vectorizer_.transform(self._others(columns)))
         return self._without_constants(self._with_missing(_side_by_side(parts)))
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns of what `transform` returns.
 
         Parameters

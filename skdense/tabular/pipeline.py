@@ -1,6 +1,10 @@
 """The Pipeline of the default for tables, with short names for what its last step takes."""
 
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
 from sklearn import get_config
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from skdense.base import BaseLowLevelMLP
@@ -45,7 +49,7 @@ class TablePipeline(Pipeline):
     (1,)
     """
 
-    def fit(self, X, y=None, **params):
+    def fit(self, X: Any, y: ArrayLike | None = None, **params: Any) -> Self:
         """Fit all steps.
 
         Parameters
@@ -70,7 +74,7 @@ class TablePipeline(Pipeline):
             }
         return super().fit(X, y, **params)
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters of any step, or of all networks at once.
 
         Parameters
@@ -95,7 +99,7 @@ class TablePipeline(Pipeline):
                 owner.set_params(**{name: value})
         return self
 
-    def to_sklearn(self):
+    def to_sklearn(self) -> BaseEstimator:
         """Convert the last step to a VotingClassifier or VotingRegressor of scikit-learn's models.
 
         The networks must have an activation and a schedule that scikit-learn has, as those of

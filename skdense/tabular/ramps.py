@@ -1,11 +1,15 @@
 """Ramps between the quantiles of a column, from which networks can build steps and bends."""
 
 from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdense.fit.validation import MatrixLike
 
 __all__ = ["Ramps"]
 
@@ -50,10 +54,10 @@ class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
            [3., 1., 1.]], dtype=float32)
     """
 
-    def __init__(self, n_ramps=7):
+    def __init__(self, n_ramps: int = 7):
         self.n_ramps = n_ramps
 
-    def fit(self, X, y=None):
+    def fit(self, X: MatrixLike, y: Any = None) -> Self:
         """Find the quantiles of each column.
 
         Parameters
@@ -76,7 +80,7 @@ class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             self.knots_ = _knots(X, max(most // n_with_ramps, 2))
         return self
 
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> NDArray:
         """Append the ramps to the columns.
 
         Parameters
@@ -103,7 +107,7 @@ class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                     column += 1
         return written
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns and of their ramps, which end with `__ramp<number>`.
 
         Parameters

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit, ndtr
+
+from skdense.core.network import TensorFlow
 
 
 class Activation(NamedTuple):
@@ -31,20 +34,20 @@ class Activation(NamedTuple):
     padded_bias: float = 0.0
     glorot_factor: int = 6
 
-    def on(self, tf) -> Callable:
+    def on(self, tf: TensorFlow) -> Callable:
         """The function on tensors, given TensorFlow, or on arrays, given None."""
         return self.array if tf is None else self.tensor(tf)
 
 
-def _identity(values):
+def _identity(values: NDArray) -> NDArray:
     return values
 
 
-def _logistic(values):
+def _logistic(values: NDArray) -> NDArray:
     return expit(values, out=values)
 
 
-def _softmax(values):
+def _softmax(values: NDArray) -> NDArray:
     # For a few rows this takes a third of scipy.special.softmax's time.
     values -= values.max(axis=-1, keepdims=True)
     np.exp(values, out=values)
@@ -58,11 +61,11 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 """With these, selu keeps the mean 0 and the variance 1 from layer to layer."""
 
 
-def _elu(values):
+def _elu(values: NDArray) -> NDArray:
     return np.where(values > 0, values, np.expm1(np.minimum(values, 0)))
 
 
-def _selu(values):
+def _selu(values: NDArray) -> NDArray:
     return SELU_SCALE * np.where(values > 0, values, SELU_ALPHA * np.expm1(np.minimum(values, 0)))
 
 

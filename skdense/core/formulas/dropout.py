@@ -9,9 +9,10 @@ import numpy as np
 
 from skdense.core.formulas.layers import Drop
 from skdense.core.machine.runtime import tf
+from skdense.core.network import Tensor
 
 
-def dropper(numbers, step) -> Drop:
+def dropper(numbers: Tensor, step: Tensor) -> Drop:
     """A function `drop(index, values)` of the hidden values `(batch, width)` before a `Dropout` layer.
 
     It sets some to 0 and divides the others by the fraction that is kept (Srivastava et al., 2014).
@@ -21,7 +22,7 @@ def dropper(numbers, step) -> Drop:
     seed, *rates = tf.unstack(numbers)
     key = _hash(_hash(_to_uint(seed), 0), _to_uint(step))
 
-    def drop(index, values):
+    def drop(index: int, values: Tensor) -> Tensor:
         batch, width = values.shape
         rate = rates[index]
         row_key = _hash(_hash(key, index), _counts(batch))
@@ -31,7 +32,7 @@ def dropper(numbers, step) -> Drop:
     return drop
 
 
-def _hash(key, counter):
+def _hash(key: Tensor, counter: Tensor) -> Tensor:
     """A pseudorandom 32-bit number from another one, the key, and a counter.
 
     It is Wellons's "lowbias32": flipping one bit of the sum flips about half of the result's bits.
@@ -42,9 +43,9 @@ def _hash(key, counter):
     return tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 16))
 
 
-def _to_uint(number):
+def _to_uint(number: Tensor) -> Tensor:
     return tf.cast(tf.cast(number, tf.int64), tf.uint32)
 
 
-def _counts(n):
+def _counts(n: int) -> Tensor:
     return tf.cast(tf.range(n), tf.uint32)

@@ -12,6 +12,7 @@ from math import prod
 from typing import Any, NamedTuple, Protocol
 
 from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.network import Tensor, TensorFlow
 
 Drop = Callable[[int, Any], Any]
 """`drop(index, values)` is what the dropout of this index makes of values in training."""
@@ -38,18 +39,28 @@ class Layer(Protocol):
 
     def parameters(self, n_inputs: int) -> tuple[Parameter, ...]:
         """The layer's arrays, in their order; none for a layer without parameters."""
+        ...
 
     def n_outputs(self, n_inputs: int) -> int:
         """How many values it makes of each sample's n_inputs."""
+        ...
 
     def resized(self, size: Callable[[int], int]) -> "Layer":
         """The layer with `size(width)` units, if it has a width of its own."""
+        ...
 
-    def __call__(self, inputs, parameters: Sequence, tf=None, drop: Drop | None = None):
+    def __call__(
+        self,
+        inputs: Tensor,
+        parameters: Sequence,
+        tf: TensorFlow | None = None,
+        drop: Drop | None = None,
+    ) -> Tensor:
         """The outputs `(batch, n_outputs)`.
 
         A parameter of one axis comes from a program repeated for each sample, `(batch, size)`.
         """
+        ...
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,13 @@ class Dense:
     def resized(self, size: Callable[[int], int]) -> "Dense":
         return replace(self, width=size(self.width))
 
-    def __call__(self, inputs, parameters: Sequence, tf=None, drop: Drop | None = None):
+    def __call__(
+        self,
+        inputs: Tensor,
+        parameters: Sequence,
+        tf: TensorFlow | None = None,
+        drop: Drop | None = None,
+    ) -> Tensor:
         kernel, bias = parameters
         outputs = inputs @ kernel
         outputs += bias
@@ -91,11 +108,19 @@ class Dropout:
     def resized(self, size: Callable[[int], int]) -> "Dropout":
         return self
 
-    def __call__(self, inputs, parameters: Sequence, tf=None, drop: Drop | None = None):
+    def __call__(
+        self,
+        inputs: Tensor,
+        parameters: Sequence,
+        tf: TensorFlow | None = None,
+        drop: Drop | None = None,
+    ) -> Tensor:
         return inputs if drop is None else drop(self.index, inputs)
 
 
-def hidden_and_output(widths: Sequence[int], activation: str, n_outputs: int, dropout: bool = False):
+def hidden_and_output(
+    widths: Sequence[int], activation: str, n_outputs: int, dropout: bool = False
+) -> tuple[Layer, ...]:
     """The layers of a multi-layer perceptron; with dropout there is one after each hidden layer."""
     layers = []
     for index, width in enumerate(widths):
@@ -115,7 +140,11 @@ def described(layers: Sequence[Layer], n_features: int) -> list[tuple[Parameter,
 
 
 def outputs_of_each(
-    layers: Sequence[Layer], parameters: Sequence, inputs, tf=None, drop: Drop | None = None
+    layers: Sequence[Layer],
+    parameters: Sequence,
+    inputs: Tensor,
+    tf: TensorFlow | None = None,
+    drop: Drop | None = None,
 ) -> Iterator[tuple[Layer, Any]]:
     """Each layer and its outputs, one after the other."""
     left = iter(parameters)
@@ -125,7 +154,13 @@ def outputs_of_each(
         yield layer, inputs
 
 
-def forward(layers: Sequence[Layer], parameters: Sequence, inputs, tf=None, drop: Drop | None = None):
+def forward(
+    layers: Sequence[Layer],
+    parameters: Sequence,
+    inputs: Tensor,
+    tf: TensorFlow | None = None,
+    drop: Drop | None = None,
+) -> Tensor:
     """The outputs of the last layer: the logits of a network.
 
     `drop(index, values)`, if given, is what dropout does to values; without it, it does nothing.
@@ -135,7 +170,7 @@ def forward(layers: Sequence[Layer], parameters: Sequence, inputs, tf=None, drop
     return inputs
 
 
-def hidden_values(layers: Sequence[Layer], parameters: Sequence, inputs) -> Iterator[Any]:
+def hidden_values(layers: Sequence[Layer], parameters: Sequence, inputs: Any) -> Iterator[Any]:
     """The outputs `(batch, width)` of each hidden layer with parameters, one after the other."""
     hidden = layers[:-1]
     for layer, values in outputs_of_each(hidden, parameters, inputs):

@@ -8,11 +8,14 @@ argument.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import entr, huber, rel_entr
+
+from skdense.core.network import Tensor, TensorFlow
 
 
 class Score(NamedTuple):
@@ -79,22 +82,22 @@ class Loss(NamedTuple):
 # --- labels ------------------------------------------------------------------------------------------
 
 
-def _eps(tensor):
+def _eps(tensor: Tensor) -> float:
     """The spacing of the dtype's numbers at 1."""
     return float(np.finfo(tensor.dtype.as_numpy_dtype).eps)
 
 
-def _negative_log(tf, probabilities):
+def _negative_log(tf: TensorFlow, probabilities: Tensor) -> Tensor:
     eps = _eps(probabilities)
     return -tf.math.log(tf.clip_by_value(probabilities, eps, 1 - eps))
 
 
-def _with_gradient(formula):
+def _with_gradient(formula: Callable) -> Callable:
     """A loss from a formula that returns its values and its gradient with respect to the logits."""
 
-    def per_example(tf, targets, logits, *smoothing):
+    def per_example(tf: TensorFlow, targets: Tensor, logits: Tensor, *smoothing: Tensor) -> Tensor:
         @tf.custom_gradient
-        def losses(logits):
+        def losses(logits: Tensor) -> tuple[Tensor, Callable]:
             values, gradient = formula(tf, targets, logits, *smoothing)
             return values, lambda upstream: upstream[..., None] * gradient
 
@@ -108,20 +111,20 @@ def _with_gradient(formula):
 
 
 @_with_gradient
-def _logistic_log_loss(tf, targets, logits):
+def _logistic_log_loss(tf: TensorFlow, targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     probabilities = tf.sigmoid(logits)
     likelihoods = tf.where(targets > 0.5, probabilities, 1 - probabilities)
     return tf.reduce_sum(_negative_log(tf, likelihoods), axis=-1), probabilities - targets
 
 
-def _softmax(tf, logits):
+def _softmax(tf: TensorFlow, logits: Tensor) -> Tensor:
     """`tf.nn.softmax` in fewer kernels: XLA repeats a product where it is used, but not a quotient."""
     exponentials = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))
     return exponentials * (1 / tf.reduce_sum(exponentials, axis=-1, keepdims=True))
 
 
 @_with_gradient
-def _softmax_log_loss(tf, targets, logits):
+def _softmax_log_loss(tf: TensorFlow, targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     probabilities = _softmax(tf, logits)
     likelihoods = tf.reduce_sum(targets * probabilities, axis=-1)
     return _negative_log(tf, likelihoods), probabilities - targets
@@ -131,7 +134,9 @@ def _softmax_log_loss(tf, targets, logits):
 
 
 @_with_gradient
-def _smoothed_logistic_log_loss(tf, targets, logits, smoothing):
+def _smoothed_logistic_log_loss(
+    tf: TensorFlow, targets: Tensor, logits: Tensor, smoothing: Tensor
+) -> tuple[Tensor, Tensor]:
     probabilities = tf.sigmoid(logits)
     targets = (1 - smoothing) * targets + smoothing / 2
     losses = targets * _negative_log(tf, probabilities)
@@ -140,43 +145,51 @@ def _smoothed_logistic_log_loss(tf, targets, logits, smoothing):
 
 
 @_with_gradient
-def _smoothed_softmax_log_loss(tf, targets, logits, smoothing):
+def _smoothed_softmax_log_loss(
+    tf: TensorFlow, targets: Tensor, logits: Tensor, smoothing: Tensor
+) -> tuple[Tensor, Tensor]:
     probabilities = _softmax(tf, logits)
     targets = (1 - smoothing) * targets + smoothing / targets.shape[-1]
     return tf.reduce_sum(targets * _negative_log(tf, probabilities), axis=-1), probabilities - targets
 
 
-def _squared_error(tf, targets, logits):
+def _squared_error(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
     return tf.reduce_sum((logits - targets) ** 2, axis=-1)
 
 
-def _all_above(threshold):
-    def correct(tf, targets, logits):
+def _all_above(threshold: float) -> Callable:
+    def correct(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
         return tf.reduce_all((logits > threshold) == (targets > 0.5), axis=-1)
 
     return correct
 
 
-def _largest(tf, targets, logits):
+def _largest(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
     # The targets are one-hot, so a weighted sum of class numbers replaces an argmax, which costs more.
     number = tf.range(logits.shape[-1], dtype=logits.dtype)
     return tf.cast(tf.argmax(logits, axis=-1), logits.dtype) == tf.reduce_sum(number * targets, axis=-1)
 
 
-def _largest_positive(tf, targets, logits):
+def _largest_positive(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
     return _largest(tf, targets, tf.maximum(logits, _eps(logits)))
 
 
-def _of_frequencies(loss):
+def _of_frequencies(loss: Callable) -> Callable:
     """The loss of a constant output, which is a function of the frequencies of the labels."""
 
-    def constant_loss(targets, weights):
+    def constant_loss(targets: NDArray, weights: NDArray | None) -> float:
         return loss(np.average(targets, axis=0, weights=weights)).sum()
 
     return constant_loss
 
 
-def _classification(per_example, constant_loss, output, correct, smoothed=None):
+def _classification(
+    per_example: Callable,
+    constant_loss: Callable,
+    output: str,
+    correct: Callable,
+    smoothed: Callable | None | None = None,
+) -> Loss:
     """The record of a loss of labels, whose score is the accuracy."""
     accuracy = Score(
         n_terms=lambda n_outputs: 1,
@@ -186,7 +199,7 @@ def _classification(per_example, constant_loss, output, correct, smoothed=None):
     return Loss(per_example, constant_loss, output, accuracy, correct, smoothed)
 
 
-def _of_each_output(logit_threshold=0, value_threshold=0.5):
+def _of_each_output(logit_threshold: float = 0, value_threshold: float = 0.5) -> dict[str, Loss]:
     """The losses of labels that are predicted where their output is above a threshold.
 
     The thresholds are those of the log-loss and of the squared error.
@@ -207,75 +220,75 @@ def _of_each_output(logit_threshold=0, value_threshold=0.5):
 
 
 @_with_gradient
-def _half_squared_error(tf, targets, logits):
+def _half_squared_error(tf: TensorFlow, targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     """The mean over outputs, but the gradient of the sum over outputs: MLPRegressor's choice."""
     return tf.reduce_mean((logits - targets) ** 2, axis=-1) / 2, logits - targets
 
 
-def _half_poisson_deviance(tf, targets, logits):
+def _half_poisson_deviance(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
     """`y log(y / p) - y + p` of the prediction `p = exp(logit)`, without dividing by a p of 0."""
     log_targets = tf.math.log(tf.where(targets > 0, targets, 1))
     losses = targets * (log_targets - logits) - targets + tf.exp(logits)
     return tf.reduce_sum(losses, axis=-1)
 
 
-def _absolute_error(tf, targets, logits):
+def _absolute_error(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
     return tf.reduce_sum(tf.abs(logits - targets), axis=-1)
 
 
-def _pinball(tf, targets, logits, quantile):
+def _pinball(tf: TensorFlow, targets: Tensor, logits: Tensor, quantile: Tensor) -> Tensor:
     """`quantile` times the error where the target is higher, `1 - quantile` times where it is lower."""
     errors = targets - logits
     slopes = tf.where(errors > 0, quantile, tf.where(errors < 0, quantile - 1, 0))
     return tf.reduce_sum(slopes * errors, axis=-1)
 
 
-def _huber(tf, targets, logits, delta):
+def _huber(tf: TensorFlow, targets: Tensor, logits: Tensor, delta: Tensor) -> Tensor:
     """Half the squared error up to `delta` (Huber, 1964), from there on its tangent."""
     errors = tf.abs(logits - targets)
     quadratic = tf.minimum(errors, delta)
     return tf.reduce_sum(quadratic * (errors - quadratic / 2), axis=-1)
 
 
-def _of_constant(best, losses):
+def _of_constant(best: Callable, losses: Callable) -> Callable:
     """The loss of the best constant output, from functions for this constant and for the losses.
 
     `best(targets, weights)` is an array `(n_outputs,)`, and `losses(targets, best)` is shaped as the
     targets. Both take the loss's parameter, too, if it has one.
     """
 
-    def constant_loss(targets, weights, *parameter):
+    def constant_loss(targets: NDArray, weights: NDArray | None, *parameter: float) -> float:
         constant = best(targets, weights, *parameter)
         return np.average(losses(targets, constant, *parameter).sum(axis=1), weights=weights)
 
     return constant_loss
 
 
-def _mean(targets, weights):
+def _mean(targets: NDArray, weights: NDArray | None) -> NDArray:
     return np.average(targets, axis=0, weights=weights)
 
 
-def _quantile(targets, weights, quantile=0.5):
+def _quantile(targets: NDArray, weights: NDArray | None, quantile: float = 0.5) -> NDArray:
     return np.quantile(targets, quantile, axis=0, weights=weights, method="inverted_cdf")
 
 
-def _pinballs(targets, best, quantile):
+def _pinballs(targets: NDArray, best: NDArray, quantile: float) -> NDArray:
     return np.maximum(quantile * (targets - best), (quantile - 1) * (targets - best))
 
 
-def _huber_mean(targets, weights, delta):
+def _huber_mean(targets: NDArray, weights: NDArray | None, delta: float) -> NDArray:
     """Where the weighted mean of the loss's slopes, the errors clipped at `delta`, is zero."""
 
-    def slope(constant, column):
+    def slope(constant: float, column: NDArray) -> float:
         return np.average(np.clip(constant - column, -delta, delta), weights=weights)
 
     return np.array([brentq(slope, column.min(), column.max(), (column,)) for column in targets.T])
 
 
-def _r2(predictions):
+def _r2(predictions: Callable) -> Score:
     """The score R2. Its terms are each output's squared residual, squared target and target."""
 
-    def terms(tf, targets, logits, origin):
+    def terms(tf: TensorFlow, targets: Tensor, logits: Tensor, origin: Tensor) -> list[Tensor]:
         predicted = predictions(tf, logits)
         squares = (targets - predicted) ** 2
         # As in MLPRegressor, R2 is NaN if a prediction is not finite.
@@ -286,7 +299,7 @@ def _r2(predictions):
     return Score(lambda n_outputs: 3 * n_outputs, terms, _finish_r2, needs_origin=True)
 
 
-def _finish_r2(tf, sums):
+def _finish_r2(tf: TensorFlow, sums: Any) -> Tensor:
     """The mean over outputs of r2_score. A constant target scores 1 if predicted exactly, else 0."""
     residual, square, total = tf.split(tf.stack(sums.terms), 3)
     variation = square - total**2 / sums.weight
@@ -315,7 +328,7 @@ LOSSES = {
             _squared_error, _of_frequencies(lambda p: p * (1 - p)), "identity", _largest_positive
         ),
     },
-    "numbers": {
+    "regression": {
         "squared_error": Loss(
             _half_squared_error,
             _of_constant(_mean, lambda y, best: (y - best) ** 2 / (2 * len(best))),

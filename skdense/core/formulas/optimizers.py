@@ -4,10 +4,11 @@ A rule sees gradients and parameters as vectors `(n,)` and knows nothing of laye
 scalars in the gradient's dtype.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from skdense.core.machine.runtime import tf
+from skdense.core.network import Hyper, Tensor
 
 
 class Optimizer(NamedTuple):
@@ -32,11 +33,18 @@ class Optimizer(NamedTuple):
     update: Callable
 
 
-def _sgd_numbers(learning_rate, step, hyper):
+def _sgd_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
     return learning_rate, hyper.momentum, hyper.nesterov
 
 
-def _sgd(gradient, slots, kernels, rate, momentum, nesterov):
+def _sgd(
+    gradient: Tensor,
+    slots: Sequence[Tensor],
+    kernels: Tensor,
+    rate: Tensor,
+    momentum: Tensor,
+    nesterov: Tensor,
+) -> tuple:
     """`v <- momentum v - rate g`; the change is v, or with Nesterov `momentum v - rate g` again."""
     (velocity,) = slots
     velocity = momentum * velocity - rate * gradient
@@ -44,12 +52,22 @@ def _sgd(gradient, slots, kernels, rate, momentum, nesterov):
     return tf.where(nesterov > 0, ahead, velocity), (velocity,)
 
 
-def _adam_numbers(learning_rate, step, hyper):
+def _adam_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
     step_size = learning_rate * tf.sqrt(1 - hyper.beta_2**step) / (1 - hyper.beta_1**step)
     return step_size, hyper.beta_1, 1 - hyper.beta_1, hyper.beta_2, 1 - hyper.beta_2, hyper.epsilon
 
 
-def _adam(gradient, slots, kernels, step_size, beta_1, gain_1, beta_2, gain_2, epsilon):
+def _adam(
+    gradient: Tensor,
+    slots: Sequence[Tensor],
+    kernels: Tensor,
+    step_size: Tensor,
+    beta_1: Tensor,
+    gain_1: Tensor,
+    beta_2: Tensor,
+    gain_2: Tensor,
+    epsilon: Tensor,
+) -> tuple:
     """Algorithm 1 of Kingma and Ba (2014), with both bias corrections moved into the step size."""
     mean, square = slots
     mean = beta_1 * mean + gain_1 * gradient
@@ -57,11 +75,13 @@ def _adam(gradient, slots, kernels, step_size, beta_1, gain_1, beta_2, gain_2, e
     return -step_size * mean / (tf.sqrt(square) + epsilon), (mean, square)
 
 
-def _adamw_numbers(learning_rate, step, hyper):
+def _adamw_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
     return learning_rate * hyper.weight_decay, *_adam_numbers(learning_rate, step, hyper)
 
 
-def _adamw(gradient, slots, kernels, decay, *adam_numbers):
+def _adamw(
+    gradient: Tensor, slots: Sequence[Tensor], kernels: Tensor, decay: Tensor, *adam_numbers: Tensor
+) -> tuple:
     """Algorithm 2 of Loshchilov and Hutter (2019): kernels shrink apart from Adam's step."""
     change, slots = _adam(gradient, slots, kernels, *adam_numbers)
     return change - decay * kernels, slots
@@ -74,7 +94,7 @@ OPTIMIZERS = {
 }
 
 
-def clipped(gradients, max_norm):
+def clipped(gradients: Sequence[Tensor], max_norm: Tensor) -> list[Tensor]:
     """The vectors of a gradient, scaled down if the norm of all of them together exceeds max_norm."""
     squares = [tf.reduce_sum(gradient**2) for gradient in gradients]
     scale = max_norm / tf.maximum(tf.sqrt(tf.add_n(squares)), max_norm)

@@ -4,9 +4,10 @@ import numpy as np
 
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.runtime import tf
+from skdense.core.network import Hyper, Tensor
 
 
-def pace(step, hyper):
+def pace(step: Tensor, hyper: Hyper) -> Tensor:
     """The factor on the epoch's learning rate, in the step that follows `step` others.
 
     It rises linearly over the warm-up, up to 1. With the cosine schedule it then falls to 0 over the

@@ -7,6 +7,8 @@ How the rate changes from step to step is in `pace.py`, and only in the programs
 from collections.abc import Callable
 from typing import NamedTuple
 
+from skdense.core.network import Hyper, Tensor
+
 SMALLEST_RATE = 1e-6
 """A schedule with `slows_down` stops at a plateau once its rate is no larger than this."""
 SLOWDOWN = 5
@@ -38,7 +40,7 @@ class Schedule(NamedTuple):
     ignored_by: tuple = ()
 
 
-def _inverse_scaling(samples_seen, hyper):
+def _inverse_scaling(samples_seen: Tensor, hyper: Hyper) -> Tensor:
     return hyper.learning_rate_init / (samples_seen + 1) ** hyper.power_t
 
 

@@ -2,10 +2,12 @@
 
 from skdense.core.formulas.schedules import SCHEDULES, SLOWDOWN, SMALLEST_RATE
 from skdense.core.machine.runtime import tf
-from skdense.core.network import Hyper, Progress
+from skdense.core.network import Hyper, Progress, Tensor
 
 
-def end_epoch(now: Progress, hyper: Hyper, optimizer: str, loss, score):
+def end_epoch(
+    now: Progress, hyper: Hyper, optimizer: str, loss: Tensor, score: Tensor | None
+) -> tuple[Progress, Tensor]:
     """The progress after an epoch, and whether its validation score is the best so far.
 
     The score is None where there is no validation. A loss or score that is NaN resets the count of
@@ -38,7 +40,9 @@ def end_epoch(now: Progress, hyper: Hyper, optimizer: str, loss, score):
     return after, early & improved
 
 
-def _scheduled(now: Progress, hyper: Hyper, optimizer: str, samples_seen):
+def _scheduled(
+    now: Progress, hyper: Hyper, optimizer: str, samples_seen: Tensor
+) -> tuple[Tensor, Tensor]:
     """The rate by the network's schedule, and whether that one slows down at a plateau."""
     scheduled, slows_down = now.learning_rate, tf.constant(False)
     for schedule in SCHEDULES.values():

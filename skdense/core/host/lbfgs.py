@@ -2,34 +2,22 @@
 
 from collections.abc import Callable
 from threading import Event
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from skdense.core.host.planning import lone_layout, sizes_of
-from skdense.core.host.tables import make_table, table_shape
+from skdense.core.host.tables import as_tensors, make_table, table_shape
 from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import full_batch_rows
 from skdense.core.machine.memory import aligned_empty
 from skdense.core.machine.runtime import to_tensor, view
 from skdense.core.machine.threads import apart
-from skdense.core.network import Network, Spec
-from skdense.core.program import minibatches
+from skdense.core.network import Minimum, Network, Spec
 from skdense.core.program.full_batch import FullBatchShape, full_batch_program
 from skdense.core.program.layout import Layout
-
-
-class Minimum(NamedTuple):
-    """How far a minimization is, or how it ended: the penalized loss, the iterations, the verdict."""
-
-    loss: float
-    n_iter: int
-    success: bool = True
-    message: str = ""
-    interrupted: bool = False
 
 
 class _Stopped(Exception):
@@ -113,7 +101,7 @@ class _Objective:
         shape = table_shape([network.data], self.layout.n_features)
         rows = full_batch_rows(network.data.X, sizes_of(self.layout))
         self.program = compiled(full_batch_program, spec, FullBatchShape(self.layout, shape, rows))
-        self.table = minibatches.as_tensors(make_table(network.data, shape, spec.dtype))
+        self.table = as_tensors(make_table(network.data, shape, spec.dtype))
         self.hyper = to_tensor(np.array(network.hyper, spec.dtype))
         self.vector = aligned_empty([self.layout.n_parameters], spec.dtype)
         self.layout.pack_into(self.vector, network.parameters)

@@ -93,7 +93,7 @@ class Orders:
 
     def __init__(self, network: Network, steps: int, batch: int, n_epochs: int, each_epoch: bool):
         self.stream = Stream(network) if network.shuffle else None
-        self.rows = np.arange(int(network.hyper.n_samples)) if network.rows is None else network.rows
+        self.rows = network.data.own_rows
         self.batch_size = int(network.hyper.batch_size)
         self.steps_per_epoch, self.epochs_left = network.steps_per_epoch, n_epochs
         self.each_epoch = each_epoch

@@ -161,8 +161,8 @@ def _step_seconds(batch: int, layout: Layout) -> float:
 
 def _shape(spec: Spec, layout: Layout, batch: int, networks: list[Network]) -> Shape:
     validation, block, n_blocks = None, 0, 0
-    if networks[0].validation is not None:
-        validation = table_shape([n.validation for n in networks], layout.n_features)
+    if datas := [network.validation for network in networks if network.validation]:
+        validation = table_shape(datas, layout.n_features)
         most = max(network.hyper.n_validation for network in networks)
         block = min(costs.power_of_two(most), costs.VALIDATION_ROWS)
         n_blocks = costs.power_of_two(math.ceil(most / block))

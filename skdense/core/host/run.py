@@ -14,7 +14,7 @@ from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import CHUNK_SECONDS
 from skdense.core.machine.memory import aligned_zeros
 from skdense.core.machine.runtime import tf, to_tensor, view
-from skdense.core.network import Curves, Network, Parameters
+from skdense.core.network import Curves, Network, Parameters, Tensor
 from skdense.core.program.layout import Layout
 from skdense.core.program.program import Rows, State, training_program
 from skdense.core.program.scalars import (
@@ -62,26 +62,24 @@ class Run:
     def _validation(self, tables: Tables) -> Rows:
         network, shape = self.network, self.shape
         orders = aligned_zeros((shape.n_blocks, shape.block), np.int32)
-        if network.validation is None:
+        if network.validation is None or shape.validation is None:
             return Rows((), view(orders))
-        n_rows, rows = int(network.hyper.n_validation), network.validation_rows
-        if rows is None:
-            rows = np.arange(n_rows)
+        rows = network.validation.own_rows
         # Padded with the first row: another one may be infinite, and infinity times zero is NaN.
-        orders[...] = rows[0] if n_rows else 0
-        orders.reshape(-1)[:n_rows] = rows
+        orders[...] = rows[0] if len(rows) else 0
+        orders.reshape(-1)[: len(rows)] = rows
         return Rows(tables.table(network.validation, shape.validation, self.spec.dtype), view(orders))
 
     def _packed_state(self) -> State:
         network = self.network
-        slots = network.slots or [()] * OPTIMIZERS[self.spec.optimizer].n_slots
+        slots = network.slots or [[]] * OPTIMIZERS[self.spec.optimizer].n_slots
         best = network.final_parameters if self.shape.n_blocks else None
         return State(
             self._packed(network.parameters), tuple(map(self._packed, slots)), self._packed(best)
         )
 
-    def _packed(self, parameters: Parameters | tuple | None):
-        """The tensor of parameters; of zeros for (), and without entries for None."""
+    def _packed(self, parameters: Parameters | None) -> Tensor:
+        """The tensor of parameters; of zeros for [], and without entries for None."""
         n_parameters = 0 if parameters is None else self.shape.layout.n_parameters
         vector = aligned_zeros([n_parameters], self.spec.dtype)
         if parameters:
@@ -120,7 +118,7 @@ class Run:
         network, (state, scalars, curves) = self.network, self.reached
         own_layout = Layout(network.layers, network.n_features)
 
-        def unpacked(vector) -> Parameters:
+        def unpacked(vector: Tensor) -> Parameters:
             return self.shape.layout.unpack(np.asarray(vector), own_layout)
 
         best = unpacked(state.best) if network.hyper.early_stopping else None

@@ -8,7 +8,8 @@ nearby numbers of rows share a program.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
 from itertools import accumulate, pairwise
 from threading import Lock
 from typing import Any
@@ -19,8 +20,9 @@ from scipy.sparse import issparse
 
 from skdense.core.machine.costs import COPIED_BYTES, bucket, is_large, power_of_two
 from skdense.core.machine.memory import aligned_zeros
+from skdense.core.machine.runtime import share
 from skdense.core.network import Data, Network
-from skdense.core.program.minibatches import TableShape, as_tensors
+from skdense.core.program.minibatches import TableShape
 
 
 def table_shape(datas: Sequence[Data], n_features: int) -> TableShape:
@@ -68,14 +70,15 @@ class Tables:
     def table(self, data: Data, shape: TableShape, dtype: str) -> tuple:
         """The tensors of a table for compiled programs."""
         with self._lock:
-            features = self._get(data.X, (shape, dtype), make_features)
-            targets = self._get(data, (shape, dtype), lambda *made: (make_targets(*made),))
-            return *features, *targets
+            return (
+                *self._get(id(data.X), shape, dtype, partial(make_features, data.X)),
+                *self._get(_key_of_targets(data), shape, dtype, partial(make_targets, data)),
+            )
 
-    def _get(self, rows: Any, form: tuple, make: Callable) -> tuple:
-        key = id(rows), *form
+    def _get(self, arrays: Hashable, shape: TableShape, dtype: str, make: Callable) -> tuple:
+        key = arrays, shape, dtype
         if key not in self._made:
-            self._made[key] = as_tensors(make(rows, *form))
+            self._made[key] = as_tensors(make(shape, dtype))
         return self._made[key]
 
     def release(self, network: Network) -> None:
@@ -87,25 +90,34 @@ class Tables:
                     self._made = {key: table for key, table in self._made.items() if key[0] != array}
 
 
-def _arrays_of(network: Network) -> set[int]:
+def _arrays_of(network: Network) -> set:
     datas = [data for data in (network.data, network.validation) if data is not None]
-    return {id(data) for data in datas} | {id(data.X) for data in datas}
+    return {id(data.X) for data in datas} | {_key_of_targets(data) for data in datas}
+
+
+def _key_of_targets(data: Data) -> tuple[int, int]:
+    return id(data.targets), id(data.weights)
+
+
+def as_tensors(table: Iterable[NDArray]) -> tuple:
+    """The tensors of a table, for compiled programs; its arrays must not change while they are used."""
+    return tuple(map(share, table))
 
 
 def make_table(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:
     """The arrays of `data`, padded with zeros to a `TableShape`."""
-    return *make_features(data.X, shape, dtype), make_targets(data, shape, dtype)
+    return *make_features(data.X, shape, dtype), *make_targets(data, shape, dtype)
 
 
-def make_targets(data: Data, shape: TableShape, dtype: str) -> NDArray:
+def make_targets(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray]:
     """The padded targets, with the weights as their last column."""
     targets = aligned_zeros((shape.n_targets, shape.n_outputs + 1), dtype)
     targets[: len(data.targets), :-1] = data.targets
     targets[: len(data.targets), -1] = 1 if data.weights is None else data.weights
-    return targets
+    return (targets,)
 
 
-def make_features(X, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:
+def make_features(X: Any, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:
     """The padded arrays of X."""
     if not issparse(X):
         return _cut(X.astype(dtype, copy=False), shape.lengths, (shape.n_features,))

@@ -1,5 +1,6 @@
 """How many threads BLAS uses, which is a setting of the whole process. No TensorFlow."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
@@ -13,7 +14,7 @@ _before = {}
 
 
 @contextmanager
-def one_blas_thread():
+def one_blas_thread() -> Iterator[int]:
     """Limit BLAS to one thread in the block; yield how many threads the block may start instead.
 
     These are as many as BLAS had; if a limit is active, yield 1. Where blocks overlap, the limit ends
@@ -39,6 +40,6 @@ def one_blas_thread():
 
 
 @cache
-def _libraries():
+def _libraries() -> list:
     """The BLAS libraries of the process: finding them takes milliseconds."""
     return ThreadpoolController().select(user_api="blas").lib_controllers

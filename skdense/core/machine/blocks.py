@@ -1,5 +1,6 @@
 """Work on many rows, block by block and on as many threads as BLAS would take."""
 
+from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
 
@@ -11,7 +12,7 @@ _THREADED_FROM = 16
 """The fewest blocks that are worth threads: starting one takes as long as a small block."""
 
 
-def for_each_block(function, n_rows):
+def for_each_block(function: Callable[[slice], None], n_rows: int) -> None:
     """Call `function` with slices of at most `BLOCK_ROWS` that together cover `n_rows`.
 
     Within a block only the matrix products would use more than one core. So many blocks are divided
@@ -24,7 +25,7 @@ def for_each_block(function, n_rows):
         return
     left = iter(blocks)  # each thread takes its next block from it
 
-    def work():
+    def work() -> None:
         for block in left:
             function(block)
 

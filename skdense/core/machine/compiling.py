@@ -3,8 +3,10 @@
 TensorFlow never frees a compiled program. So there should be few keys; all else is an argument.
 """
 
+from collections.abc import Callable, Hashable
 from functools import cache
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ _lock = Lock()
 _NAN = np.float64(np.nan)
 
 
-def compiled(make, *key):
+def compiled(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list]:
     """The program that `make(*key)` describes, made once in a process, compiled at its first call.
 
     `make` returns a function of nested tensors and the TensorSpecs of its arguments. The program is
@@ -27,12 +29,12 @@ def compiled(make, *key):
         return _compiled(make, *key)
 
 
-def n_compiled():
+def n_compiled() -> int:
     """How many programs this process has compiled."""
     return _compiled.cache_info().misses
 
 
-def _check_eager():
+def _check_eager() -> None:
     if not tf.executing_eagerly():
         raise RuntimeError(
             "Training needs TensorFlow's eager execution, which is off: "
@@ -58,11 +60,11 @@ def _check_numbers_are_unchecked() -> None:
 
 
 @cache
-def _compiled(make, *key):
+def _compiled(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list]:
     function, arguments = make(*key)
     signature = tf.nest.flatten(arguments)
 
-    def on_tensors(*tensors):
+    def on_tensors(*tensors: Any) -> list:
         return tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, tensors)))
 
     with tf.device(CPU):
@@ -73,7 +75,7 @@ def _compiled(make, *key):
     dtypes = [output.dtype for output in program.outputs]
     config = _config()
 
-    def run(*tensors):
+    def run(*tensors: Any) -> list:
         # This operation calls the function without comparing each argument with its TensorSpec in
         # Python, which `program(*tensors)` does: lbfgs on iris takes 21 ms and not 42.
         with tf.device(CPU):
@@ -82,7 +84,7 @@ def _compiled(make, *key):
     return run
 
 
-def _config():
+def _config() -> bytes:
     """Options that leave optimization to XLA: TensorFlow's own takes half as long as compiling."""
     config = tf.compat.v1.ConfigProto()
     config.graph_options.rewrite_options.disable_meta_optimizer = True

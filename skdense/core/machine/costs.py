@@ -6,7 +6,7 @@ Sizes are padded to buckets, so that nearby ones share a program. No TensorFlow.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scipy.sparse import issparse
 
@@ -92,12 +92,12 @@ def power_of_two(size: float) -> int:
     return 2 ** math.ceil(math.log2(max(size, 1)))
 
 
-def n_bytes(X) -> int:
+def n_bytes(X: Any) -> int:
     """The bytes of the values of an array or a sparse matrix."""
     return X.data.nbytes if issparse(X) else X.nbytes
 
 
-def is_large(X) -> bool:
+def is_large(X: Any) -> bool:
     """Whether X is used where it lies, since padding would copy many bytes."""
     return n_bytes(X) > LARGE_BYTES
 
@@ -107,7 +107,7 @@ def step_multiply_adds(batch: int, layer_sizes: Sequence[int]) -> int:
     return 3 * batch * sum(a * b for a, b in pairwise(layer_sizes))
 
 
-def full_batch_rows(X, layer_sizes: Sequence[int]) -> int:
+def full_batch_rows(X: Any, layer_sizes: Sequence[int]) -> int:
     """How many rows a step on all rows of X takes at a time.
 
     Of sparse ones few in any case, since each of their entries gathers a row of the kernel.

@@ -9,7 +9,7 @@ import sys
 _forked_from_tensorflow = False
 
 
-def _after_fork():
+def _after_fork() -> None:
     global _forked_from_tensorflow
     _forked_from_tensorflow |= "tensorflow" in sys.modules
 
@@ -18,7 +18,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def check_not_forked():
+def check_not_forked() -> None:
     """Raise in a process that was forked after TensorFlow was imported."""
     if _forked_from_tensorflow:
         raise RuntimeError(

@@ -11,6 +11,7 @@ import re
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from skdense.core.machine.postponed import import_postponed, import_submodule, is_postponed
 
@@ -20,25 +21,25 @@ TESTED = "2.21."
 _IMPORTS = re.compile(r"^from (\S+) import (\w+)(?: as (\w+))?", re.MULTILINE)
 
 
-def import_tensorflow():
+def import_tensorflow() -> Any:
     """What `tf` is: an object with its public names, or the package if that is not enough."""
     package = (import_module if _has_plugins() else import_postponed)("tensorflow")
     if is_postponed(package):
         try:
-            return _only_names(Path(package.__file__).parent)
+            return _only_names(Path(package.__path__[0]))
         except Exception:  # another version or layout
             pass
     return package
 
 
-def _has_plugins():
+def _has_plugins() -> bool:
     """Whether the package adds devices, which it can only do before TensorFlow starts."""
     return bool(os.environ.get("TF_PLUGGABLE_DEVICE_LIBRARY_PATH")) or any(
         Path(folder, "tensorflow-plugins").exists() for folder in sys.path
     )
 
 
-def _only_names(root):
+def _only_names(root: Path) -> Any:
     import_submodule("tensorflow.python.pywrap_tensorflow")  # loads the library
     import_submodule("tensorflow.python.tf2").enable()  # modules ask for it when they are imported
     tf = _Names(root)
@@ -54,7 +55,7 @@ class _Names:
     The file is generated, and has a line for each name.
     """
 
-    def __init__(self, root, *parts):
+    def __init__(self, root: Path, *parts: str):
         self._root = root
         file = root.joinpath(*parts, "__init__.py")
         self._origins = {
@@ -62,7 +63,7 @@ class _Names:
             for module, name, alias in _IMPORTS.findall(file.read_text("utf-8"))
         }
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name not in self._origins:
             raise AttributeError(f"no line of TensorFlow imports {name!r}")
         module, origin = self._origins[name]

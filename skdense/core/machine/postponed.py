@@ -3,15 +3,16 @@
 import sys
 from contextlib import suppress
 from importlib import import_module
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import find_spec, spec_from_file_location
 from threading import Event, RLock
 from types import ModuleType
+from typing import Any
 
 _lock = RLock()
 
 
-def import_postponed(name):
+def import_postponed(name: str) -> ModuleType:
     """Import a package that executes when a name in it is first looked up.
 
     All who import it get the same module. An error in it is raised at each use until it succeeds. It
@@ -19,16 +20,16 @@ def import_postponed(name):
     """
     spec = None if name in sys.modules else find_spec(name)
     if spec and type(spec.loader) is SourceFileLoader:
-        sys.meta_path.insert(0, _Loader(name, spec.origin))
+        sys.meta_path.insert(0, _Loader(name, spec.loader.path))
     return import_module(name)
 
 
-def is_postponed(package):
+def is_postponed(package: Any) -> bool:
     """Whether a package is imported, but not executed."""
     return type(package) is _Postponed
 
 
-def import_submodule(name):
+def import_submodule(name: str) -> ModuleType:
     """Import a submodule of a postponed package, but not while another thread executes the package.
 
     Two threads that enter a circle of imports at different places would find modules incomplete.
@@ -43,19 +44,21 @@ class _Loader(SourceFileLoader):
     So threads that use the package at the same time wait for each other as in any import.
     """
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments: str):
         super().__init__(*arguments)
         self.module = None
         self.is_first = True
         self.begins = Event()
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: Any | None = None, target: Any | None = None
+    ) -> ModuleSpec | None:
         return spec_from_file_location(name, self.path, loader=self) if name == self.name else None
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self.module
 
-    def exec_module(self, module):
+    def exec_module(self, module: ModuleType) -> None:
         if self.module is None:
             self.module = module
             module.__class__ = _Postponed
@@ -65,7 +68,7 @@ class _Loader(SourceFileLoader):
             with suppress(ValueError):
                 sys.meta_path.remove(self)
 
-    def import_again(self):
+    def import_again(self) -> None:
         if vars(self).pop("is_first", False):  # true for only one of several threads
             with _lock:
                 del sys.modules[self.name]
@@ -77,7 +80,9 @@ class _Loader(SourceFileLoader):
 
 
 class _Postponed(ModuleType):
-    def __getattribute__(self, name):
+    __loader__: _Loader
+
+    def __getattribute__(self, name: str) -> Any:
         if name not in _OF_IMPORT:
             self.__loader__.import_again()
         return ModuleType.__getattribute__(self, name)

@@ -52,7 +52,7 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def _filtered_stderr() -> Iterator[None]:
     reader = _start_filter()
-    if reader is None:
+    if reader is None or reader.stdin is None:
         yield
         return
     stderr = os.dup(2)
@@ -81,7 +81,7 @@ def _start_filter() -> subprocess.Popen | None:
         )
     except OSError:
         return None
-    if reader.stdout.readline().strip() == b"ready":
+    if reader.stdout and reader.stdout.readline().strip() == b"ready":
         reader.stdout.close()
         return reader
     reader.kill()
@@ -92,6 +92,6 @@ def _start_filter() -> subprocess.Popen | None:
 def _has_stderr() -> bool:
     """Whether fd 2 is stderr. Another file may have this number once Python's stream is closed."""
     try:
-        return sys.__stderr__.fileno() == 2 and bool(os.fstat(2))
+        return sys.__stderr__ is not None and sys.__stderr__.fileno() == 2 and bool(os.fstat(2))
     except (AttributeError, OSError, ValueError):
         return False

@@ -6,9 +6,11 @@ The user's own settings win: what an environment variable or earlier code has se
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from joblib import cpu_count
+from numpy.typing import NDArray
 
 from skdense.core.machine.costs import COPIED_BYTES
 from skdense.core.machine.garbage import no_collection
@@ -21,7 +23,7 @@ CPU = "/CPU:0"
 products to TensorFloat-32."""
 
 
-def configure_threads(tf):
+def configure_threads(tf: Any) -> None:
     """Let TensorFlow take its share of the cores, which it does not know by itself.
 
     In joblib's workers that is OMP_NUM_THREADS, in a container the cores that it may use.
@@ -35,13 +37,13 @@ def configure_threads(tf):
         tf.config.threading.set_intra_op_parallelism_threads(cpu_count())
 
 
-def _set_number(variable):
+def _set_number(variable: str) -> int:
     """The number that an environment variable is set to, or 0."""
     value = os.environ.get(variable, "")
     return int(value) if value.isdecimal() else 0
 
 
-def _start():
+def _start() -> Any:
     if "tensorflow" in sys.modules:  # the user's, with the user's settings
         return import_tensorflow()
     with quiet(), no_collection():
@@ -55,7 +57,7 @@ def _start():
 
 
 try:
-    tf = _start()
+    tf: Any = _start()
 except ModuleNotFoundError as error:
     if error.name != "tensorflow":
         raise
@@ -72,7 +74,7 @@ Other versions were not tried.
 """
 
 
-def n_threads():
+def n_threads() -> int:
     """How many threads TensorFlow was told to compute with, or joblib's share of the cores.
 
     TensorFlow looks at the environment variable where no code has set a number.
@@ -81,12 +83,12 @@ def n_threads():
     return set_by_code or _set_number("TF_NUM_INTRAOP_THREADS") or cpu_count()
 
 
-def to_tensor(array):
+def to_tensor(array: NDArray) -> Any:
     """A tensor with a copy of `array`, made faster than by `tf.constant`."""
     return view(aligned_copy(array))
 
 
-def share(array):
+def share(array: NDArray) -> Any:
     """A tensor that uses the memory of `array`, if it can, which must not change meanwhile.
 
     It is for compiled programs only. Read-only memory, such as a file mapped for reading, is used, too.
@@ -95,7 +97,7 @@ def share(array):
     return view(np.asarray(_AsIfWritable(aligned(array, alignment))))
 
 
-def view(array):
+def view(array: NDArray) -> Any:
     """A tensor on the memory of an array that is aligned, for compiled programs only."""
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
@@ -106,7 +108,7 @@ class _AsIfWritable:
     No program writes to its arguments.
     """
 
-    def __init__(self, array):
+    def __init__(self, array: NDArray):
         self._array = array  # keeps the memory
         interface = array.__array_interface__
         self.__array_interface__ = interface | {"data": (interface["data"][0], False)}

@@ -18,7 +18,7 @@ from typing import Any
 class Call:
     """A call of a function that runs in another thread once `run` is called there."""
 
-    def __init__(self, function: Callable, *arguments):
+    def __init__(self, function: Callable, *arguments: Any):
         self._function, self._arguments = function, arguments
         self._value: Any = None
         self._error: BaseException | None = None
@@ -46,7 +46,7 @@ class Call:
         return self._value
 
 
-def in_new_thread(function: Callable, *arguments) -> Call:
+def in_new_thread(function: Callable, *arguments: Any) -> Call:
     """Begin a call in a thread of its own."""
     call = Call(function, *arguments)
     start_new_thread(_start, (call, current_thread().daemon))
@@ -61,7 +61,7 @@ def _start(call: Call, daemon: bool) -> None:
         call.run()  # no thread can be had any more
 
 
-def apart(function: Callable, *arguments) -> Call:
+def apart(function: Callable, *arguments: Any) -> Call:
     """Begin a call that what a signal's handler raises cannot interrupt.
 
     In the main thread that is one in a thread that stays: TensorFlow takes 0.2 ms to begin in a new
@@ -89,7 +89,7 @@ def _calls_of_main() -> SimpleQueue:
     return calls
 
 
-def call_all(functions: Sequence[Callable], stop: Callable[[], None]) -> None:
+def call_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
     """Call functions, each in a thread, and wait for all of them; raise the first error.
 
     `stop` is called as soon as there is one, or a signal's handler raises. It asks the others to end,

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from skdense.core.machine.runtime import tf
-from skdense.core.network import Hyper, Spec
+from skdense.core.network import Hyper, Spec, Tensor
 from skdense.core.program import minibatches
 from skdense.core.program.layout import Layout
 from skdense.core.program.minibatches import TableShape
@@ -27,12 +27,12 @@ def full_batch_program(spec: Spec, shape: FullBatchShape) -> tuple:
     layout = shape.layout
     objective = Objective(spec, layout)
 
-    def loss_and_gradient(table, parameters, hyper):
+    def loss_and_gradient(table: tuple, parameters: Tensor, hyper: Tensor) -> Tensor:
         hyper = Hyper(*tf.unstack(hyper))
         n_samples = tf.cast(hyper.n_samples, tf.int32)
         pieces = layout.cut(parameters)
 
-        def block(start, sums, gradients):
+        def block(start: Tensor, sums: list, gradients: list) -> tuple:
             # The last block is filled up with copies of the last row, whose weight is zero there.
             rows = tf.minimum(start + tf.range(shape.rows), n_samples - 1)
             minibatch = minibatches.gather(table, shape.table, rows, n_samples - start)

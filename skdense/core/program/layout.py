@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from skdense.core.formulas.layers import Layer, Parameter, described
 from skdense.core.machine.costs import LARGE_KERNEL, LARGE_SUM
 from skdense.core.machine.runtime import tf
-from skdense.core.network import Parameters
+from skdense.core.network import Parameters, Tensor
 
 
 class Layout(NamedTuple):
@@ -79,7 +79,7 @@ class Layout(NamedTuple):
         ones = [tuple(np.ones(own.shape) for own in layer) for layer in described(*smaller)]
         return np.flatnonzero(self.pack(ones, bool, fill=False))
 
-    def cut(self, vector) -> list:
+    def cut(self, vector: Tensor) -> list:
         """The pieces of a flat tensor."""
         return tf.split(vector, [sum(sizes) for sizes in self.pieces])
 
@@ -126,11 +126,11 @@ def _places(layout: Layout) -> list[tuple[Place, ...]]:
     ]
 
 
-def _shaped(values, own: Parameter, batch: int):
+def _shaped(values: Tensor, own: Parameter, batch: int) -> Tensor:
     return _repeated(values, batch) if len(own.shape) == 1 else tf.reshape(values, own.shape)
 
 
-def _repeated(vector, batch: int):
+def _repeated(vector: Tensor, batch: int) -> Tensor:
     """A vector `(size,)`, repeated for each sample `(batch, size)`.
 
     Its gradient, a sum over the samples, is computed as a product with ones. XLA compiles it to one
@@ -138,7 +138,7 @@ def _repeated(vector, batch: int):
     """
 
     @tf.custom_gradient
-    def repeated(vector):
+    def repeated(vector: Tensor) -> Tensor:
         (size,) = vector.shape
         # XLA multiplies a single row with a large matrix slowly, as it reads the matrix by columns.
         n_rows = 2 if batch * size >= LARGE_SUM else 1

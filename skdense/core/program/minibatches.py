@@ -3,10 +3,12 @@
 Sparse rows stay sparse, except that those of a minibatch are made dense where that is cheaper.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from skdense.core.machine.costs import DENSE_FROM
-from skdense.core.machine.runtime import share, tf
+from skdense.core.machine.runtime import tf
+from skdense.core.network import Tensor
 
 
 class TableShape(NamedTuple):
@@ -25,7 +27,7 @@ class TableShape(NamedTuple):
     row_entries: int = 0
 
     @property
-    def index_dtype(self):
+    def index_dtype(self) -> str:
         """The integer type for entries, and for those that a longest row would have after the last."""
         return "int32" if sum(self.lengths) + self.row_entries < 2**31 else "int64"
 
@@ -36,11 +38,6 @@ class Minibatch(NamedTuple):
     inputs: Any
     targets: Any
     weights: Any
-
-
-def as_tensors(table) -> tuple:
-    """The tensors of a table, for compiled programs; its arrays must not change while they are used."""
-    return tuple(map(share, table))
 
 
 def signature(shape: TableShape, dtype: str) -> tuple:
@@ -56,7 +53,7 @@ def signature(shape: TableShape, dtype: str) -> tuple:
     )
 
 
-def gather(table, shape: TableShape, rows, n_real) -> Minibatch:
+def gather(table: Sequence[Tensor], shape: TableShape, rows: Tensor, n_real: Tensor) -> Minibatch:
     """The `Minibatch` of the rows `(batch,)` of a table of this `TableShape`.
 
     Rows from the n_real-th on, a float64, are padding, of weight zero.
@@ -79,7 +76,7 @@ class SparseRows(NamedTuple):
     def shape(self) -> tuple[int, int]:
         return self.values.shape[0], self.n_features
 
-    def __matmul__(self, kernel):
+    def __matmul__(self, kernel: Tensor) -> Tensor:
         """The product with a kernel `(n_features, fan_out)`."""
         row_entries = self.values.shape[1]
         if row_entries * kernel.shape[1] > DENSE_FROM * self.n_features:
@@ -87,14 +84,14 @@ class SparseRows(NamedTuple):
         kernel_rows = tf.gather(kernel, self.columns)
         return (self.values[:, None, :] @ kernel_rows)[:, 0, :]
 
-    def _dense(self):
+    def _dense(self) -> Tensor:
         batch, row_entries = self.values.shape
         row = tf.range(batch)[:, None] + tf.zeros([1, row_entries], tf.int32)
         indices = tf.stack([row, self.columns], axis=-1)
         return tf.scatter_nd(indices, self.values, [batch, self.n_features])
 
 
-def _take(arrays, indices):
+def _take(arrays: Sequence[Tensor], indices: Tensor) -> Tensor:
     """What is at these indices of one array, or of two that follow one another."""
     if len(arrays) == 1:
         return tf.gather(*arrays, indices)
@@ -109,7 +106,7 @@ def _take(arrays, indices):
     )
 
 
-def _sparse_rows(features, rows, shape):
+def _sparse_rows(features: Sequence[Tensor], rows: Tensor, shape: TableShape) -> SparseRows:
     *arrays, starts = features
     n = len(shape.lengths)
     entries, present = _entries(starts, rows, shape)
@@ -120,7 +117,7 @@ def _sparse_rows(features, rows, shape):
     )
 
 
-def _entries(starts, rows, shape):
+def _entries(starts: Tensor, rows: Tensor, shape: TableShape) -> tuple[Tensor, Tensor]:
     """The indices of the rows' entries, `(batch, row_entries)`, and which of these are the row's."""
     entries = tf.gather(starts, rows)[..., None] + tf.range(shape.row_entries, dtype=starts.dtype)
     present = entries < tf.gather(starts, rows + 1)[..., None]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from skdense.core.formulas.layers import Drop, forward
 from skdense.core.formulas.losses import LOSSES, LOWEST_LOSS
 from skdense.core.machine.runtime import tf
-from skdense.core.network import Hyper, Spec
+from skdense.core.network import Hyper, Spec, Tensor
 from skdense.core.program.layout import Layout
 from skdense.core.program.minibatches import Minibatch
 
@@ -22,7 +22,7 @@ class BatchSums(NamedTuple):
     weight: Any
 
     @classmethod
-    def split(cls, sums) -> "BatchSums":
+    def split(cls, sums: Tensor) -> "BatchSums":
         """Those in a vector of the loss, the terms and the weight."""
         loss, *terms, weight = tf.unstack(sums)
         return cls(loss, terms, weight)
@@ -33,8 +33,8 @@ class Objective:
 
     def __init__(self, spec: Spec, layout: Layout):
         self.layout = layout
-        self.loss = LOSSES[spec.targets][spec.loss]
-        self.smooths = spec.smooths
+        self.loss = LOSSES[spec.target_type][spec.loss]
+        self.smoothed = self.loss.smoothed if spec.smooths else None
         self.score = LOWEST_LOSS if spec.scores_loss else self.loss.score
 
     def gradients(
@@ -48,8 +48,8 @@ class Objective:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(pieces)
             logits = self._logits(minibatch, pieces, drop)
-            if self.smooths:
-                losses = self.loss.smoothed(tf, minibatch.targets, logits, hyper.label_smoothing)
+            if self.smoothed is not None:
+                losses = self.smoothed(tf, minibatch.targets, logits, hyper.label_smoothing)
             else:
                 losses = self._losses(minibatch.targets, logits, hyper)
             total = tf.reduce_sum(minibatch.weights * losses)
@@ -59,7 +59,9 @@ class Objective:
             terms = [tf.cast(self.loss.correct(tf, minibatch.targets, logits), losses.dtype)]
         return gradients, BatchSums.split(_sums(minibatch, losses, terms))
 
-    def validation_sums(self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, origin):
+    def validation_sums(
+        self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, origin: Tensor
+    ) -> Tensor:
         """`BatchSums` with the score's terms, as one vector that can be added up.
 
         Dropout, the penalty and smoothed labels are for training alone, so they are left out.
@@ -68,15 +70,15 @@ class Objective:
         losses = self._losses(minibatch.targets, logits, hyper)
         return _sums(minibatch, losses, self.score.terms(tf, minibatch.targets, logits, origin))
 
-    def _logits(self, minibatch: Minibatch, pieces: Sequence, drop: Drop | None = None):
+    def _logits(self, minibatch: Minibatch, pieces: Sequence, drop: Drop | None = None) -> Tensor:
         parameters = self.layout.of_layers(pieces, minibatch.weights.shape[0])
         return forward(self.layout.layers, parameters, minibatch.inputs, tf, drop)
 
-    def _losses(self, targets, logits, hyper: Hyper):
+    def _losses(self, targets: Tensor, logits: Tensor, hyper: Hyper) -> Tensor:
         parameter = [hyper.loss_parameter] if self.loss.parameter else []
         return self.loss.per_example(tf, targets, logits, *parameter)
 
-    def penalty(self, pieces: Sequence, alpha) -> tuple[Any, list]:
+    def penalty(self, pieces: Sequence, alpha: Tensor) -> tuple[Any, list]:
         """The sum of squared penalized parameters times alpha / 2, in float64, and its gradient."""
         value, gradients = 0.0, []
         for penalized in self.layout.penalized(pieces):
@@ -85,7 +87,7 @@ class Objective:
         return value, gradients
 
 
-def _sums(minibatch: Minibatch, losses, terms: list):
+def _sums(minibatch: Minibatch, losses: Tensor, terms: list) -> Tensor:
     # XLA compiles one product with the weights to one kernel, but each reduction to its own.
     summands = tf.stack([losses, *terms, tf.ones_like(losses)], axis=-1)
     weights = tf.reshape(minibatch.weights, [1, -1])

@@ -3,7 +3,7 @@
 There is one program for each `Spec` and `Shape`. Everything else is an argument.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
 from skdense.core.formulas.pace import pace
 from skdense.core.formulas.stopping import end_epoch
 from skdense.core.machine.runtime import tf
-from skdense.core.network import Curves, Spec
+from skdense.core.network import Curves, Hyper, Progress, Spec, Tensor
 from skdense.core.program import minibatches
 from skdense.core.program.layout import Layout
 from skdense.core.program.minibatches import TableShape
@@ -110,24 +110,32 @@ class _Program:
         self.layout = shape.layout
         self.objective = Objective(spec, shape.layout)
 
-    def run(self, training: Rows, validation: Rows, settings, scalars, dropout, state: State) -> tuple:
+    def run(
+        self,
+        training: Rows,
+        validation: Rows,
+        settings: Tensor,
+        scalars: Tensor,
+        dropout: Any,
+        state: State,
+    ) -> tuple:
         """Run the steps of a chunk; after each epoch, validate and see whether the network stops."""
         settings = Settings(settings)
         n_curves = len(Curves._fields) if self.shape.n_blocks else len(Curves._fields) - 2
 
-        def step_follows(scalars, *_):
-            (clock, _), (counters, *_) = settings.unpacked(), unpacked(scalars)
+        def step_follows(scalars: Tensor, *_: Any) -> Tensor:
+            (clock, _), counters = settings.unpacked(), unpacked(scalars).counters
             in_epoch = counters.position < clock.steps_per_epoch
             return (counters.steps < clock.n_steps) & in_epoch
 
-        def step(scalars, pieces):
+        def step(scalars: Tensor, pieces: tuple) -> tuple:
             return self.step(training, settings, scalars, dropout, pieces)
 
-        def epoch_follows(scalars, *_):
+        def epoch_follows(scalars: Tensor, *_: Any) -> Tensor:
             (clock, _), (counters, progress, _) = settings.unpacked(), unpacked(scalars)
             return (counters.steps < clock.n_steps) & (progress.active > 0)
 
-        def epoch(scalars, pieces, best, curves):
+        def epoch(scalars: Tensor, pieces: tuple, best: tuple, curves: Tensor) -> tuple:
             place = tf.cast(unpacked(scalars).counters.epochs, tf.int32)
             scalars, pieces = tf.while_loop(step_follows, step, (scalars, pieces))
             parameters = [values for values, *_ in pieces]
@@ -147,7 +155,9 @@ class _Program:
         best = tf.concat(best, axis=0) if best else state.best
         return curves.stack(), scalars, State(parameters, tuple(slots), best)
 
-    def step(self, training: Rows, settings: Settings, scalars, dropout, pieces) -> tuple:
+    def step(
+        self, training: Rows, settings: Settings, scalars: Tensor, dropout: Any, pieces: tuple
+    ) -> tuple:
         """A gradient step on the next minibatch: the scalars and the pieces after it."""
         (_, hyper), (_, typed) = settings.unpacked(), settings.unpacked(self.dtype)
         counters, progress, _ = unpacked(scalars)
@@ -175,7 +185,14 @@ class _Program:
         )
         return after_step(scalars, new, effective), pieces
 
-    def updated(self, pieces, gradients, hyper, progress, effective) -> tuple:
+    def updated(
+        self,
+        pieces: tuple,
+        gradients: Sequence[Tensor],
+        hyper: Hyper,
+        progress: Progress,
+        effective: Tensor,
+    ) -> tuple:
         """The pieces after the optimizer's step, or as they were if the minibatch has no weight.
 
         Multiplying the change by zero would not do: an infinite gradient would become NaN.
@@ -189,14 +206,16 @@ class _Program:
         numbers = [tf.cast(number, self.dtype) for number in numbers]
         penalized = self.layout.penalized([values for values, *_ in pieces])
         updated = []
-        for old, gradient, its_penalized in zip(pieces, gradients, penalized, strict=True):
+        for old, gradient, kernels in zip(pieces, gradients, penalized, strict=True):
             values, *slots = old
-            change, slots = self.optimizer.update(gradient, slots, its_penalized, *numbers)
+            change, slots = self.optimizer.update(gradient, slots, kernels, *numbers)
             new = values + change, *slots
             updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
         return tuple(updated)
 
-    def end_epoch(self, validation: Rows, settings: Settings, scalars, parameters):
+    def end_epoch(
+        self, validation: Rows, settings: Settings, scalars: Tensor, parameters: Sequence[Tensor]
+    ) -> Tensor:
         """The scalars after the epoch, or as they were: a chunk may have run only a part of it."""
         (clock, hyper), (counters, progress, _) = settings.unpacked(), unpacked(scalars)
         is_over = counters.position == clock.steps_per_epoch
@@ -213,18 +232,22 @@ class _Program:
         not_best = tf.where(np.arange(N_SCALARS) == N_SCALARS - 1, tf.zeros_like(scalars), scalars)
         return tf.where(is_over, packed(counters, progress, point), not_best)
 
-    def validate(self, validation: Rows, settings: Settings, is_over, parameters) -> tuple:
+    def validate(
+        self, validation: Rows, settings: Settings, is_over: Tensor, parameters: Sequence[Tensor]
+    ) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
         (table, orders), shape, score = validation, self.shape, self.objective.score
+        table_shape = shape.validation
+        assert table_shape is not None  # only programs with validation call this
         origin = self.objective.score.needs_origin and tf.gather(table[-1], orders[0, 0])[:-1]
 
-        def block(b, sums):
+        def block(b: Tensor, sums: Tensor) -> tuple:
             (_, hyper), (_, typed) = settings.unpacked(), settings.unpacked(self.dtype)
             n_real = hyper.n_validation - _float(b * shape.block)
-            minibatch = minibatches.gather(table, shape.validation, tf.gather(orders, b), n_real)
+            minibatch = minibatches.gather(table, table_shape, tf.gather(orders, b), n_real)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, origin)
 
-        n_sums = score.n_terms(shape.validation.n_outputs) + 2
+        n_sums = score.n_terms(table_shape.n_outputs) + 2
         sums = tf.zeros([n_sums], tf.float64)
         if shape.n_blocks == 1:
             _, sums = block(0, sums)
@@ -236,5 +259,5 @@ class _Program:
         return sums.loss / sums.weight, score.finish(tf, sums)
 
 
-def _float(integer):
+def _float(integer: Tensor) -> Tensor:
     return tf.cast(integer, tf.float64)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdense.core.machine.runtime import tf
-from skdense.core.network import Curves, Hyper, Progress
+from skdense.core.network import Curves, Hyper, Progress, Tensor
 
 
 class Clock(NamedTuple):
@@ -59,7 +59,7 @@ class Scalars(NamedTuple):
 
 
 N_SETTINGS = len(Clock._fields) + len(Hyper._fields)
-_PARTS = (Counters, Progress, Epoch)
+_PARTS: tuple[Any, ...] = (Counters, Progress, Epoch)
 _ENDS = [0, *accumulate(len(part._fields) for part in _PARTS)]
 N_SCALARS = _ENDS[-1]
 _CURVES = slice(_ENDS[2], _ENDS[2] + len(Curves._fields))
@@ -88,21 +88,21 @@ class Settings:
     while each that is unpacked before a loop is a variable of it.
     """
 
-    def __init__(self, vector):
+    def __init__(self, vector: Tensor):
         self.vector = vector
 
-    def unpacked(self, dtype=tf.float64) -> tuple[Clock, Hyper]:
+    def unpacked(self, dtype: Any = tf.float64) -> tuple[Clock, Hyper]:
         """The clock and `Hyper` as scalars of this dtype."""
         values = tf.unstack(tf.cast(self.vector, dtype))
         return Clock(*values[: len(Clock._fields)]), Hyper(*values[len(Clock._fields) :])
 
 
-def unpacked(vector) -> Scalars:
+def unpacked(vector: Tensor) -> Scalars:
     """The scalars in a tensor."""
     return split_scalars(tf.unstack(vector))
 
 
-def packed(*parts: tuple):
+def packed(*parts: tuple) -> Tensor:
     """The tensor of scalars from its parts, of scalar tensors and floats.
 
     XLA makes one kernel of this chain of selections. Of `tf.stack` it makes a kernel for each scalar
@@ -117,7 +117,7 @@ def packed(*parts: tuple):
     return vector
 
 
-def curves_of(vector, n_curves: int):
+def curves_of(vector: Tensor, n_curves: int) -> Tensor:
     """The first curves' points of the last epoch, from a tensor of scalars."""
     return vector[_CURVES.start : _CURVES.start + n_curves]
 
@@ -125,7 +125,7 @@ def curves_of(vector, n_curves: int):
 _UNCHANGED = Progress(*[0.0] * len(Progress._fields))
 
 
-def after_step(vector, new: Counters, effective):
+def after_step(vector: Tensor, new: Counters, effective: Tensor) -> Tensor:
     """The scalars after a step, given what it adds to the counters.
 
     A step that is not effective, as its minibatch has no weight, only takes its place in the epoch.
