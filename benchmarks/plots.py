@@ -129,7 +129,7 @@ def _named_points(axis, x, y, errors):
     bars, names = {}, []
     for name in x.index:
         ends = [(x[name], y[name] - errors[name]), (x[name], y[name] + errors[name])]
-        bars[name] = Bbox(axis.transData.transform(ends)).padded(6)
+        bars[name] = Bbox(axis.transData.transform(ends)).padded(12)
     shifts = sorted(range(-9, 10), key=abs)
     places = [(shift * 0.02, side) for shift in shifts for side in ("left", "right")]
     for name in x.index:
@@ -139,6 +139,8 @@ def _named_points(axis, x, y, errors):
             text.set(y=y[name] + shift * (high - low), ha=side)
             if not text.get_window_extent().count_overlaps(covered):
                 break
+        if shift:  # a line leads to a name that is not beside its point
+            axis.plot([x[name]] * 2, [y[name], text.get_position()[1]], color=colours[name], lw=0.8)
         names.append(text.get_window_extent())
 
 

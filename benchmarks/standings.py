@@ -1,4 +1,4 @@
-"""The report of contestants on tables: ranks by the size of the table, means, and all figures."""
+"""The report of contestants on tables: ranks by task and size of the table, means, and all figures."""
 
 import numpy as np
 import pandas as pd
@@ -39,33 +39,33 @@ def to_markdown(rows):
     parts = [LEGEND, MEANING]
     for group in GROUPS:
         of_group = table[table.group == group.name]
-        if len(of_group):
-            parts += [_title(group, of_group), markdown_table(_ranks(of_group))]
+        for task, of_task in of_group.groupby("task"):
+            parts += [_title(group, task, of_task), markdown_table(_ranks(task, of_task))]
     for task, names in SCORES.items():
         of_task = table[table.task == task]
         parts += [f"**{task.capitalize()}**", *map(markdown_table, _figures(names, of_task))]
     return "\n\n".join(parts)
 
 
-def _title(group, table):
-    tables = " and ".join(
-        f"{of_task.data.nunique()} of {task}" for task, of_task in table.groupby("task")
-    )
+def _title(group, task, table):
+    n_tables = table.data.nunique()
     splits = "1 split" if group.splits == 1 else f"{group.splits} splits"
     left_out = "".join(f"; without {name}" for name in group.left_out)
-    return f"**Tables of {group.name}** ({tables}; {splits} of each{left_out})"
+    tables = "1 table" if n_tables == 1 else f"{n_tables} tables"
+    return f"**{task.capitalize()}, {group.name}** ({tables}; {splits} of each{left_out})"
 
 
-def _ranks(table):
+def _ranks(task, table):
     """The rows of a group's table: mean ranks, and on how many tables ours is better."""
+    score_name, loss_name = SCORES[task]
     score, loss, seconds = (by_contestant(table, value) for value in ("score", "loss", "seconds"))
     ours = loss.columns[0]
     by_score, by_loss = score.rank(axis=1, ascending=False), loss.rank(axis=1)
     return [
         {
             "estimator": name,
-            "mean rank, accuracy or R²": _with_interval(by_score[name]),
-            "mean rank, log-loss or RMSE": _with_interval(by_loss[name]),
+            f"mean rank, {score_name}": _with_interval(by_score[name]),
+            f"mean rank, {loss_name}": _with_interval(by_loss[name]),
             "tables on which ours has the lower loss": _wins(loss, ours, name),
             "fit, s": significant(seconds[name].mean()),
         }

@@ -1,25 +1,28 @@
 """The pictures of the index's cards: bars of figures from the benchmarks' reports, and of collapses."""
 
-import re
 import warnings
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from figures import column, mean_ranks
 from sklearn.exceptions import ConvergenceWarning
 
 from skdense import LowLevelMLPClassifier
 from skdense.datasets import make_two_clouds
 from skdense.inspection import study_seeds
 
-OURS, OTHERS = "#0072b2", "#b0b0b0"
+OURS, OTHERS = "#2f8fc9", "#a0a0a0"
+TEXT = {"": "#222832", "-dark": "#ced6dd"}
+COLORED = ("text.color", "xtick.color", "ytick.color")
 
 
 def draw(folder):
     """Draw all cards into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = column("accuracy", "mean log-loss")
-    bars(folder / "tables.svg", "mean log-loss on real tables: less is better", tables)
+    ranks = mean_ranks("log-loss").map("{:.1f}".format).to_dict()
+    bars(
+        folder / "tables.svg", "mean rank by log-loss, 10 real tables: 1 is best", ranks
+    )
     speed = column("speed", "both float64")
     jobs = {
         "2 features, 2 + 2 units": "fit, 2000x2, batch 100, (2, 2), 100 epochs",
@@ -48,8 +51,8 @@ def draw(folder):
     title = "times as fast as MLPClassifier with n_jobs=2"
     bars(folder / "search.svg", title, ratios, ours=len(ratios))
     inits = {
-        "kernels of both signs": "glorot_uniform",
-        "kernels of one sign": "uniform",
+        "weights of both signs": "glorot_uniform",
+        "weights of one sign": "uniform",
     }
     collapsed = {name: n_collapsed(init) for name, init in inits.items()}
     bars(folder / "collapse.svg", "collapsed networks (of 40)", collapsed)
@@ -70,22 +73,15 @@ def n_collapsed(init):
     return str(np.count_nonzero(dead.max(axis=1) == 1))
 
 
-def column(report, heading, part=-1):
-    """A column of a report's table: for each row the number in bold, or else a number of the cell."""
-    text = (Path(__file__).parent / "benchmarks" / report / "report.md").read_text(
-        encoding="utf-8"
-    )
-    table = next(block for block in text.split("\n\n") if f"| {heading} |" in block)
-    headings, _, *rows = [line.strip("| ").split(" | ") for line in table.splitlines()]
-    cells = {row[0]: row[headings.index(heading)] for row in rows}
-    return {
-        name: (re.findall(r"\*\*([\d.]+)", cell) or re.findall(r"[\d.]+", cell))[part]
-        for name, cell in cells.items()
-    }
-
-
 def bars(path, title, values, ours=1):
-    """Draw a bar for each entry; the first ones are ours."""
+    """Draw a bar for each entry, for light and for dark pages; the first ones are ours."""
+    for suffix, color in TEXT.items():
+        with plt.rc_context(dict.fromkeys(COLORED, color)):
+            draw_bars(path.with_stem(path.stem + suffix), title, values, ours)
+
+
+def draw_bars(path, title, values, ours):
+    """Draw one picture with a transparent background."""
     figure, axes = plt.subplots(figsize=(4.6, 2.1), layout="constrained")
     colors = [OURS] * ours + [OTHERS] * (len(values) - ours)
     drawn = axes.barh(
@@ -98,5 +94,5 @@ def bars(path, title, values, ours=1):
     axes.set_xticks([])
     axes.spines[:].set_visible(False)
     figure.suptitle(title, fontsize="medium")
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, metadata={"Date": None}, transparent=True)
     plt.close(figure)

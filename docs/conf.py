@@ -12,6 +12,7 @@ sys.path.append(str(DOCS))
 
 import cards
 import curves
+import figures
 
 import skdense
 
@@ -29,6 +30,7 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "numpydoc",
+    "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "myst_parser",
@@ -46,6 +48,12 @@ exclude_patterns = [
 ]
 templates_path = ["_templates"]
 default_role = "code"
+rst_prolog = "".join(
+    f".. |{name}| replace:: {sentence}\n"
+    for name, sentence in figures.sentences().items()
+)
+myst_enable_extensions = ["substitution"]
+myst_substitutions = figures.sentences()
 autodoc_typehints = "none"  # the descriptions of parameters say more
 
 # Links to other projects need the lists of names on their sites, so an offline build goes without.
@@ -62,11 +70,13 @@ if os.environ.get("SKDENSE_DOCS_ONLINE"):
 autosummary_generate = True
 numpydoc_show_class_members = False
 toc_object_entries_show_parents = "hide"
+suppress_warnings = ["ref.term"]  # texts that scikit-learn's classes hand down
 
 sphinx_gallery_conf = {
     "examples_dirs": ["tutorials", "ko"],
     "gallery_dirs": ["auto_examples", "generated/ko"],
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery.TutorialFirst",
+    "thumbnail_size": (640, 448),
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
@@ -81,13 +91,19 @@ html_css_files = ["pages.css"]
 html_logo = html_favicon = "_static/logo.svg"
 html_theme_options = {
     "navigation_with_keys": False,
-    "logo": {"text": "skdense", "alt_text": "skdense, to the start page"},
-    "secondary_sidebar_items": ["page-toc"],
+    "logo": {"text": f"skdense {release}", "alt_text": "skdense, to the start page"},
+    "header_links_before_dropdown": 7,
+    "secondary_sidebar_items": ["page-toc", "sourcelink"],
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"index": [], "benchmarks": []}  # pages without sub-pages
-html_show_sourcelink = False
+html_sidebars = {
+    page: [] for page in ("index", "benchmarks", "changelog")
+}  # no sub-pages
+
+# Code is copied without prompts and without what it prints.
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
 
 
 def setup(app):

@@ -1,4 +1,12 @@
 """The pages' examples run as doctests; the modules of the site itself are no tests."""
 
-collect_ignore = ["cards.py", "conf.py", "curves.py", "descriptions.py", "mathml.py"]
+collect_ignore = [
+    "cards.py",
+    "conf.py",
+    "curves.py",
+    "descriptions.py",
+    "figures.py",
+    "gallery.py",
+]
+collect_ignore += ["mathml.py"]
 collect_ignore += ["tutorials", "ko", "auto_examples", "generated", "_build"]

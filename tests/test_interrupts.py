@@ -1,55 +1,86 @@
-"""Ctrl-C while TensorFlow works in the main thread: it waits for the end, and is never lost."""
+"""What handlers of signals raise arrives wherever a fit is, and nothing of it stays behind."""
 
+import itertools
 import signal
+import sys
 import threading
+import warnings
 
-import numpy as np
 import pytest
-from skdense.core.machine.interrupts import can_hold_ctrl_c, ctrl_c_held
 
-from helpers import press_ctrl_c
+from helpers import TIME_LIMIT, assert_identical, make_problem
 from skdense import LowLevelMLPClassifier
+from skdense.core.host import lbfgs, run, training
+from skdense.core.machine import threads
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals"),
+]
+
+X, Y = make_problem()
 
 
-def test_ctrl_c_waits_for_the_end_of_the_block_and_is_told_at_once():
-    happened = []
-
-    def work():
-        press_ctrl_c()
-        happened.append("block goes on")
-
-    with pytest.raises(KeyboardInterrupt), ctrl_c_held(lambda: happened.append("told")):
-        work()
-    assert happened == ["told", "block goes on"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_an_error_comes_before_ctrl_c():
-    def work():
-        press_ctrl_c()
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError), ctrl_c_held(lambda: None):
-        work()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_another_thread_neither_holds_ctrl_c_nor_has_to():
-    seen = []
-
-    def work():
-        seen.append(can_hold_ctrl_c())
-        with ctrl_c_held(lambda: None):
-            seen.append(signal.getsignal(signal.SIGINT))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert seen == [True, signal.default_int_handler]
+def net(solver="adam", **parameters):
+    defaults = {"batch_size": 30, "max_iter": 4, "random_state": 0}
+    return LowLevelMLPClassifier((6,), solver=solver, **defaults | parameters)
 
 
 class Enough(Exception):
     """What a user's own handler raises."""
+
+
+def no_thread_is_left():
+    for thread in threading.enumerate():
+        if thread.name == "skdense":
+            thread.join(TIME_LIMIT)
+    return "skdense" not in {thread.name for thread in threading.enumerate()}
+
+
+def raise_at(n, error):
+    """Raise an error at the n-th step of the code of threads and training in this thread.
+
+    Steps are the beginnings and ends of calls. Return a function that tells whether it was raised.
+    """
+    files = {module.__file__ for module in (lbfgs, run, threading, threads, training)}
+    left = itertools.count(n - 1, -1)
+    raised = []
+
+    def step(frame, event, argument):
+        if frame.f_code.co_filename in files and next(left) == 0:
+            raised.append(event)
+            raise error  # which ends the profile, too
+
+    sys.setprofile(step)
+    return lambda: bool(raised)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("error", [Enough, KeyboardInterrupt])
+def test_an_exception_between_any_two_steps_of_a_fit_arrives_and_breaks_nothing(
+    error, solver, limit_calls
+):
+    expected = net(solver).fit(X, Y)
+    for n in itertools.count(1):
+        model = net(solver)
+        was_raised = raise_at(n, error)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                model.fit(X, Y)
+                arrived = any("interrupted by user" in str(w.message) for w in caught)
+                assert error is KeyboardInterrupt or not arrived
+            except error:
+                arrived = True
+                assert vars(model) == vars(net(solver))
+            finally:
+                sys.setprofile(None)
+        assert arrived == was_raised(), n
+        if not arrived:
+            break
+    assert n > 50
+    assert no_thread_is_left()
+    assert_identical(net(solver).fit(X, Y), expected)
 
 
 @pytest.fixture
@@ -64,34 +95,18 @@ def own_handler():
     signal.signal(signal.SIGINT, before)
 
 
-def test_a_users_own_handler_stays_in_place(own_handler):
-    assert not can_hold_ctrl_c()
-    with ctrl_c_held(lambda: None):
-        assert signal.getsignal(signal.SIGINT) is own_handler
-    with pytest.raises(Enough), ctrl_c_held(lambda: None):
-        press_ctrl_c()
-
-
-def test_a_handler_that_is_set_in_the_block_stays_in_place():
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        with ctrl_c_held(lambda: None):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
-def test_what_a_users_own_handler_raises_ends_a_fit_and_leaves_the_estimator_as_it_was(own_handler):
-    X, y = np.eye(8), [0, 1] * 4
-    model = LowLevelMLPClassifier((2,), solver="sgd", max_iter=3, n_iter_no_change=1, tol=1e9)
-    model.fit(X, y)
+@pytest.mark.parametrize(("solver", "module"), [("adam", run), ("lbfgs", lbfgs)])
+def test_what_a_users_own_handler_raises_ends_a_fit_at_once_and_leaves_the_estimator_as_it_was(
+    solver, module, own_handler, ctrl_c_during_call
+):
+    model = net(solver).fit(X, Y)
     before = dict(vars(model))
-    model.set_params(max_iter=10**6, n_iter_no_change=10**6, tol=0)
-    timer = threading.Timer(0.2, press_ctrl_c)
-    timer.start()
+    go_on = ctrl_c_during_call(2, module)
+
     with pytest.raises(Enough):
-        model.fit(X, y)
-    model.set_params(max_iter=3, n_iter_no_change=1, tol=1e9)
-    assert dict(vars(model)) == before
+        model.set_params(max_iter=10**6, n_iter_no_change=10**6, tol=0).fit(X, Y)
+
+    assert signal.getsignal(signal.SIGINT) is own_handler
+    go_on()
+    assert no_thread_is_left()
+    assert dict(vars(model.set_params(max_iter=4, n_iter_no_change=10, tol=1e-4))) == before

@@ -8,8 +8,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -20,7 +22,7 @@ from skdense import (
     make_tabular_regressor,
 )
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.ensemble import CrossFitClassifier
+from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.tabular import to_onnx
 
 pytest.importorskip("onnx")
@@ -75,7 +77,7 @@ def test_a_table_with_labels_is_the_same_in_onnx(n_classes, new_rows):
     X, score = table(400, seed=0)
     y = pd.qcut(score, n_classes, labels=list("abcd")[:n_classes]).astype(str)
     model = make_tabular_classifier(**SETTINGS).fit(X, y)
-    model[-1].weights_[:] = [0.2, 0.3, 0.5]
+    model[-1].weights_[:] = 1 / len(model[-1].weights_)
     labels, probabilities = run(model, new_rows)
     assert_allclose(probabilities, model.predict_proba(new_rows), atol=1e-5)
     assert_array_equal(labels, model.predict(new_rows))
@@ -85,7 +87,7 @@ def test_a_table_with_labels_is_the_same_in_onnx(n_classes, new_rows):
 def test_a_table_with_numbers_is_the_same_in_onnx(loss, new_rows):
     X, score = table(400, seed=0)
     model = make_tabular_regressor(**SETTINGS, loss=loss).fit(X, 100 * score.clip(0))
-    model[-1].weights_[:] = [0.2, 0.3, 0.5]
+    model[-1].weights_[:] = 1 / len(model[-1].weights_)
     (predicted,) = run(model, new_rows)
     assert_allclose(predicted[:, 0], model.predict(new_rows), rtol=1e-5)
 
@@ -133,19 +135,27 @@ def test_members_are_the_same_in_onnx():
         labels, probabilities = run(model, X)
         assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
         assert_array_equal(labels, model.predict(X))
-    network = LowLevelMLPClassifier((4,), solver="lbfgs", max_iter=20, random_state=0)
     X = np.nan_to_num(X)
-    for labels in (y, y == 1):
-        network.fit(X, labels)
-        assert_allclose(run(network, X)[1], network.predict_proba(X), atol=1e-5)
+    logistic = CrossFitClassifier(LogisticRegression(max_iter=1000), cv=3, random_state=0)
+    for model in (
+        LowLevelMLPClassifier((4,), solver="lbfgs", max_iter=20, random_state=0),
+        make_pipeline(StandardScaler(), logistic),
+    ):
+        for labels in (y, y == 1):
+            model.fit(X, labels)
+            assert_allclose(run(model, X)[1], model.predict_proba(X), atol=1e-5)
+    ridge = make_pipeline(StandardScaler(with_mean=False), CrossFitRegressor(RidgeCV(), cv=3))
+    for numbers in (y, np.c_[y, -y]):
+        expected = ridge.fit(X, numbers).predict(X)
+        assert_allclose(run(ridge, X)[0].reshape(expected.shape), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_what_cannot_be_converted_is_named(monkeypatch):
     X, y = load_iris(return_X_y=True)
     network = LowLevelMLPClassifier((4,), max_iter=1, loss="squared_error")
     for model, message in (
-        (CrossFitClassifier(LogisticRegression(max_iter=1000), cv=2), "LogisticRegression"),
-        (make_pipeline(StandardScaler(), CrossFitClassifier(network, cv=2)), "step 'standardscaler'"),
+        (CrossFitClassifier(GaussianNB(), cv=2), "GaussianNB"),
+        (make_pipeline(PCA(2), CrossFitClassifier(network, cv=2)), "step 'pca'"),
         (CrossFitClassifier(network, cv=2), "loss='log_loss'"),
         (HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]), "categorical features"),
     ):
@@ -153,4 +163,4 @@ def test_what_cannot_be_converted_is_named(monkeypatch):
             to_onnx(model.fit(X.round(), y))
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match="pip install onnx"):
-        to_onnx(LogisticRegression(max_iter=1000).fit(X, y))
+        to_onnx(Ridge().fit(X, y))

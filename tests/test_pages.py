@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from skdense.exceptions import CollapseWarning
+from skdense.version import __version__
 
 ROOT = Path(__file__).parent.parent
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -77,3 +78,12 @@ def test_a_page_of_markdown_shows_no_python(page):
     text = page.read_text(encoding="utf-8")
     assert not PYTHON_BLOCK.search(text)
     assert ">>>" not in text
+
+
+def test_the_citation_and_the_changelog_name_the_version_of_the_package():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    (version,) = re.findall(r"^version: (.*)$", citation, re.MULTILINE)
+    (date,) = re.findall(r'^date-released: "(.*)"$', citation, re.MULTILINE)
+    latest = re.search(r"^## .*$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert version == __version__
+    assert latest[0] == f"## {version} ({date})"

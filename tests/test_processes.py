@@ -23,6 +23,7 @@ from sklearn.neural_network import MLPClassifier
 
 from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, run_python, running_python
 from skdense import LowLevelMLPClassifier
+from skdense.core.host.run import Run
 from skdense.core.machine.runtime import configure_threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -318,7 +319,7 @@ def net(**parameters):
 """
 
 FORKS = """
-import sys
+import sys, threading
 from pathlib import Path
 
 def first_fit():
@@ -380,7 +381,16 @@ try:
         cross_val_score(model, X, y, cv=2, error_score="raise")
 except RuntimeError as error:
     seen["fit by joblib"] = str(error)
-print(json.dumps(seen))
+
+def after_the_end():
+    threading.main_thread().join()
+    rows = np.resize(X, (40_000, 8))
+    seen["fits after the end"] = net().fit(X, y).loss_, net(solver="lbfgs").fit(X, y).loss_
+    seen["predictions after the end"] = np.unique(model.predict_proba(rows), axis=0).shape
+    print(json.dumps(seen))
+
+seen["fits"] = model.loss_, net(solver="lbfgs").fit(X, y).loss_
+threading.Thread(target=after_the_end).start()
 """
 
 
@@ -388,7 +398,8 @@ print(json.dumps(seen))
 def forks():
     """What came of fits and predictions in a process and in children that were forked from it.
 
-    The first child has no stderr. Then the user imports TensorFlow, with two devices.
+    The first child has no stderr. Then the user imports TensorFlow, with two devices. What came of it
+    is written in a thread that goes on after the main thread has ended.
     """
     with running_python(IN_CHILD + FORKS) as process:
         output, errors = process.communicate(timeout=TIME_LIMIT)  # the user's import writes to stderr
@@ -423,6 +434,10 @@ class TestForked:
         assert forks["default"].endswith("device:CPU:1")
         (device,) = forks["devices"]
         assert device.endswith("device:CPU:0")
+
+    def test_after_the_end_of_the_main_thread_another_one_can_fit_and_predict(self, forks):
+        assert forks["fits after the end"] == forks["fits"]
+        assert forks["predictions after the end"] == [8, 2]
 
     @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the names of threads")
     def test_threads_that_the_environment_sets_are_those_of_tensorflow(self, forks):
@@ -469,6 +484,18 @@ class TestThreads:
         with ThreadPoolExecutor(2) as threads:
             at_once = list(threads.map(self.fit, settings))
         assert at_once == [self.fit(setting) for setting in settings]
+
+    def test_a_fit_leaves_numpys_global_state_where_another_thread_leaves_it(self, monkeypatch):
+        after, left = Run.after, []
+
+        def draw_and_run(run, chunk):
+            np.random.random()  # noqa: NPY002
+            left.append(np.random.get_state())  # noqa: NPY002
+            return after(run, chunk)
+
+        monkeypatch.setattr(Run, "after", draw_and_run)
+        small(random_state=None).fit(X, y)
+        np.testing.assert_equal(np.random.get_state(), left[-1])  # noqa: NPY002
 
     def test_the_first_fits_of_a_process_may_be_in_threads(self, a_first_fit):
         fits = a_first_fit["in threads"]  # the first two equal those of this process

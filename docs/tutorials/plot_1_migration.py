@@ -2,8 +2,8 @@
 Coming from MLPClassifier
 =========================
 
-Change the class name to :class:`~skdense.LowLevelMLPClassifier`, and nothing else. This example checks
-on a real data set that the model stays the same, and shows how much faster it is.
+Change the class name to :class:`~skdense.LowLevelMLPClassifier`. This example checks on a real data set
+that the model stays the same, and shows how much faster it is and which names change in a Pipeline.
 """
 
 # %%
@@ -13,12 +13,15 @@ on a real data set that the model stays the same, and shows how much faster it i
 import warnings
 from time import perf_counter
 
+import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import scale
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
 
 from skdense import LowLevelMLPClassifier
 
@@ -56,8 +59,8 @@ plt.show()
 # %%
 # Repeated fits are faster
 # ------------------------
-# The first fit has imported TensorFlow and compiled a program. Every later fit of such a shape reuses
-# it, whatever the seed, the learning rate or the number of epochs.
+# The first fit after Python has started imports TensorFlow and compiles a program. Every later fit of
+# such a shape reuses it, whatever the seed, the learning rate or the number of epochs.
 
 
 def seconds(Estimator, seed):
@@ -75,6 +78,25 @@ fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
 ax.bar(times.keys(), [np.median(each) for each in times.values()], color=["C0", "k"])
 ax.set(ylabel="seconds of a fit, median of 5", title="Later fits take less time")
 plt.show()
+
+# %%
+# Pipelines and grids
+# -------------------
+# `make_pipeline` names a step after its class, so the keys of a grid change with the class. A step that
+# you name yourself keeps its name.
+
+unnamed = make_pipeline(StandardScaler(), LowLevelMLPClassifier(**settings))
+named = Pipeline(
+    [("scale", StandardScaler()), ("network", LowLevelMLPClassifier(**settings))]
+)
+alphas = [1e-4, 1e-2]
+with joblib.parallel_config("threading", n_jobs=-1):
+    for model, key in [
+        (unnamed, "lowlevelmlpclassifier__alpha"),
+        (named, "network__alpha"),
+    ]:
+        search = GridSearchCV(model, {key: alphas}, cv=3).fit(X, y)
+        print(search.best_params_, round(search.best_score_, 3))
 
 # %%
 # And back: `ours.to_sklearn()` is an MLPClassifier, for code that needs one, and

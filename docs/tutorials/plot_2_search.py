@@ -64,4 +64,4 @@ plt.show()
 
 # %%
 # The same line serves cross-validation, bagging, stacking, one-vs-rest and nested searches:
-# :doc:`/many_fits` has the list.
+# :doc:`/many_fits` lists them.

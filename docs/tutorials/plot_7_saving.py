@@ -67,4 +67,4 @@ ax.legend()
 plt.show()
 
 # %%
-# :doc:`/saving` has ONNX, skops, and what to consider before you load a file.
+# :doc:`/saving` describes ONNX, skops, and what to consider before you load a file.

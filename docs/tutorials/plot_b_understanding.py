@@ -44,8 +44,10 @@ model = make_tabular_regressor(random_state=0).fit(X, y)
 model[-1].members_.round(3)
 
 # %%
-# The importance of columns
-# -------------------------
+# .. index:: feature importance, SHAP
+#
+# Feature importance of the columns
+# ---------------------------------
 # Permutation importance, one kind of feature importance, is the fall of a score if the values of
 # one column are shuffled. :class:`~skdense.inspection.ColumnImportanceDisplay` takes the columns of
 # the table as they are, here of rows that the model has not seen. The error bars are standard

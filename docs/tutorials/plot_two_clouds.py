@@ -2,10 +2,30 @@
 Two clouds and a very small network
 ===================================
 
-Three dense layers written by hand, plain minibatch gradient descent and two Gaussian clouds: a job that
-fits in a notebook. Two questions come up as soon as it is run a few times. *Why does every run give a
-different result?* And *why does it get worse with wider layers?* This tutorial does the job with
-:class:`~skdense.LowLevelMLPClassifier`, and then answers both questions by measuring.
+Three dense layers written by hand, plain minibatch gradient descent and two Gaussian clouds: one
+notebook is enough. Two questions come up as soon as it is run a few times. The short answers:
+
+- **Why does every run give a different result?** Only the initial weights are random. Fix the seed
+  (``random_state=0``), and every run gives the same result.
+- **Why does it get worse with wider layers?** Weights drawn from [0, 1) all have the same sign, so the
+  changes of all units add up. In a wide layer, the first steps are so long that every unit ends up
+  below zero for every sample. Such a unit gets no gradient, and the network *collapses* to one output.
+  Draw weights of both signs that shrink as the layers widen (``init="glorot_uniform"``), or use a
+  smaller learning rate.
+
+In your own TensorFlow notebook, write this for each layer, with the seed set once before:
+
+.. code-block:: python
+
+   tf.random.set_seed(0)  # once
+   limit = (6 / (n_in + n_out)) ** 0.5  # Glorot's uniform distribution
+   kernel = tf.Variable(tf.random.uniform((n_in, n_out), -limit, limit))
+
+``tf.keras.initializers.GlorotUniform`` draws from the same distribution. In Keras 3 it does not follow
+``tf.random.set_seed``, so give each layer a seed of its own: ``GlorotUniform(seed=1)``,
+``GlorotUniform(seed=2)``.
+
+The rest of this page does the same with :class:`~skdense.LowLevelMLPClassifier`, and measures why.
 
 This page in Korean: :doc:`/generated/ko/plot_two_clouds_ko`.
 """

@@ -166,6 +166,12 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
         super().__init__(estimator, cv, random_state=random_state, verbose=verbose)
         self.scale_y = scale_y
 
+    def __setstate__(self, state):
+        """Restore a saved state. Members of versions before 0.3 always predict y itself."""
+        if "estimators_" in state:
+            state = {"center_": 0.0, "scale_": 1.0} | state
+        super().__setstate__({"scale_y": False} | state)
+
     def _predict(self, X):
         def mean(X):
             return np.mean([model.predict(X) for model in self.estimators_], axis=0)

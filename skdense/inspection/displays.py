@@ -294,6 +294,6 @@ def axes_for(ax, caller, **figure):
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"{caller} needs matplotlib to draw: pip install matplotlib, or skdense[plot]"
+            f"{caller} needs matplotlib to draw: python -m pip install matplotlib"
         ) from error
     return plt.subplots(**figure)[1]

@@ -96,7 +96,7 @@ class Race:
     def _row(self, iteration, epochs, params, runs):
         scores = [self.error_score if run.score is None else run.score for run in runs]
         fit_time, score_time = (
-            [getattr(run, f"{what}_seconds") for run in runs] for what in ("fit", "score")
+            [getattr(run, name) for run in runs] for name in ("fit_seconds", "score_seconds")
         )
         return Row(iteration, epochs, params, fit_time, score_time, scores)
 

@@ -5,7 +5,6 @@ from collections import Counter
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -13,6 +12,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.validation import MatrixLike
+
+try:
+    import pandas as pd
+    import skrub  # noqa: F401  # the steps of a fitted encoder are of its classes
+except ImportError:
+    raise ImportError(
+        "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
+    ) from None
+
 from skdense.tabular.kinds import kind_of, of_polars, written_as
 
 __all__ = ["TableEncoder"]
@@ -58,6 +66,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def __init__(self, vectorizer: BaseEstimator | None):
         self.vectorizer = vectorizer
+
+    def __setstate__(self, state):
+        """Restore a saved state, but not one of a version that wrote columns in another way."""
+        if "numbers_" in state and "_kinds" not in state:
+            raise ValueError(
+                "skdense 0.2.0 saved this model of a table, and later versions write its columns in "
+                "another way: fit it again, or load it with version 0.2.0"
+            )
+        super().__setstate__(state)
 
     def fit(self, X: MatrixLike, y: Any = None) -> Self:
         """Learn how to write each column.

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-_CLIP = 3
+CLIP = 3
 """What SquashingScaler's soft clip keeps all values below."""
-_LEAST = 1e-4
-"""Of 1 minus the squared share of `_CLIP`, which float32 knows to 0.1 %: values stay below 300."""
+LEAST = 1e-4
+"""Of 1 minus the squared share of `CLIP`, which float32 knows to 0.1 %: values stay below 300."""
 
 
 def unclipped(X):
@@ -14,4 +14,4 @@ def unclipped(X):
     A linear function of a column with outliers is no linear function of the clipped column.
     """
     X = np.asarray(X, dtype=np.float64)
-    return X / np.sqrt(np.maximum(1 - (X / _CLIP) ** 2, _LEAST))
+    return X / np.sqrt(np.maximum(1 - (X / CLIP) ** 2, LEAST))

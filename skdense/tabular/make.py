@@ -86,8 +86,8 @@ def make_tabular_classifier(
 
     - `columns`: every column becomes numbers. A :class:`skrub.TableVectorizer` writes those that are
       not numbers or bools: the parts of dates, durations, numbers stored as strings, categories
-      one-hot, and strings of 40 or more different values by their n-grams. Further columns tell where
-      values are missing. Constant and empty columns are left out, with a warning that names them;
+      one-hot, and strings of 40 or more different values by their n-grams. Extra columns mark missing
+      values. Constant and empty columns are left out, with a warning that names them;
     - `scaled`: each is centred, scaled and softly clipped (:class:`skrub.SquashingScaler`);
     - `filled`: missing numbers become the median;
     - `ensemble`: a :class:`skdense.ensemble.BlendClassifier` of two kinds of networks, of boosted trees
@@ -100,8 +100,8 @@ def make_tabular_classifier(
     How long a network trains, in what minibatches, and the number of folds follow from the number of
     rows. With fewer than 400 rows to train on, folds stop nothing, since they are too small to choose
     by, and the weights of the models are drawn towards equal ones. Trees are left out with more than 10
-    classes, and from 100,000 rows on, linear models from 10,000 rows on. All of it can be changed by
-    `set_params`.
+    classes or at least 100,000 rows, linear models with at least 10,000 rows. All of it can be changed
+    by `set_params`.
 
     Parameters
     ----------
@@ -109,8 +109,8 @@ def make_tabular_classifier(
         Draws the folds and seeds the networks.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds, for each of which a member of each kind is fitted. None takes 8, or 4 from 10,000
-        rows on.
+        The folds: one member of each kind is fitted without each fold. None means 8 folds, or 4 for
+        tables of at least 10,000 rows.
 
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, for the members, their temperatures and the
@@ -132,7 +132,7 @@ def make_tabular_classifier(
     Raises
     ------
     ImportError
-        Without skrub, which `python -m pip install "skdense[tables]"` installs.
+        Without pandas and skrub, which `python -m pip install skrub` installs.
 
     See Also
     --------
@@ -175,9 +175,8 @@ def make_tabular_regressor(
 
     Its steps are those of :func:`make_tabular_classifier`, with networks, trees and linear models for
     regression. They are trained on a target that is scaled as the loss allows, so that its unit does
-    not matter. There are no trees with ``loss="huber"``, for several numbers to predict for each
-    sample, and from 100,000 rows on, and no linear models with another loss than the squared error, and
-    from 10,000 rows on.
+    not matter. Trees are left out with ``loss="huber"``, with several columns of y, and with at least
+    100,000 rows; linear models with any loss but the squared error, and with at least 10,000 rows.
 
     Parameters
     ----------
@@ -185,8 +184,8 @@ def make_tabular_regressor(
         Draws the folds and seeds the networks.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds, for each of which a member of each kind is fitted. None takes 8, or 4 from 10,000
-        rows on.
+        The folds: one member of each kind is fitted without each fold. None means 8 folds, or 4 for
+        tables of at least 10,000 rows.
 
     verbose : bool or int, default=False
         Whether to print a line for each member as it is fitted, and one with the out-of-fold R2 of
@@ -206,7 +205,7 @@ def make_tabular_regressor(
     Raises
     ------
     ImportError
-        Without skrub, which `python -m pip install "skdense[tables]"` installs.
+        Without pandas and skrub, which `python -m pip install skrub` installs.
 
     See Also
     --------
@@ -246,13 +245,9 @@ def _linear(ensemble):
 
 
 def _pipeline(blend, networks, trees, linear):
-    try:
-        from skrub import DatetimeEncoder, SquashingScaler, StringEncoder, TableVectorizer
-    except ImportError:
-        raise ImportError(
-            "the default for tables needs skrub: python -m pip install 'skdense[tables]'"
-        ) from None
-    from skdense.tabular.columns import TableEncoder
+    from skdense.tabular.columns import TableEncoder  # first, as its error says what is missing
+
+    from skrub import DatetimeEncoder, SquashingScaler, StringEncoder, TableVectorizer  # isort: skip
 
     with_ramps = Pipeline([("ramps", Ramps()), ("ensemble", clone(networks))])
     models = [("plain", networks), ("ramps", with_ramps), ("trees", trees), ("linear", linear)]

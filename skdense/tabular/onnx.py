@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -10,6 +11,7 @@ from skdense.base import BaseLowLevelMLP
 from skdense.core.formulas.activations import LEAK, SELU_ALPHA, SELU_SCALE
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
+from skdense.tabular.linear import CLIP, LEAST, unclipped
 
 __all__ = ["to_onnx"]
 
@@ -17,6 +19,7 @@ _OPSETS = {"": 18, "ai.onnx.ml": 3}
 _FLOAT, _STRING, _DOUBLE = 1, 8, 11
 """ONNX's numbers of types."""
 _TREES = HistGradientBoostingClassifier, HistGradientBoostingRegressor
+_LINEAR = LogisticRegression, LinearRegression, Ridge, RidgeCV
 
 
 def to_onnx(model):
@@ -35,7 +38,7 @@ def to_onnx(model):
     model : estimator
         A fitted Pipeline of :func:`skdense.make_tabular_classifier` or
         :func:`skdense.make_tabular_regressor`, an ensemble or a blend of networks and scikit-learn's
-        HistGradientBoosting, or one of these members.
+        HistGradientBoosting, LogisticRegression and Ridge, or one of these members.
 
     Returns
     -------
@@ -69,7 +72,9 @@ def to_onnx(model):
     except ImportError as error:
         raise ImportError("to_onnx needs the package onnx: pip install onnx") from error
     graph = _Graph(helper)
-    predicted = _predicted(graph, model, None)
+    takes_columns = isinstance(model, Pipeline) and type(model[0]).__name__ == "TableEncoder"
+    X = None if takes_columns else graph.input("X", _FLOAT, model.n_features_in_)
+    predicted = _predicted(graph, model, X)
     if is_classifier(model):
         best = graph("ArgMax", predicted, axis=1, keepdims=0)
         graph.give("label", graph("Gather", model.classes_, best))
@@ -239,11 +244,30 @@ def _ramps(graph, ramps, X):
     return graph.side_by_side([X, ramp])
 
 
+def _standardized(graph, scaler, X):
+    """A StandardScaler."""
+    X = graph.cast(X, _DOUBLE)
+    X = graph("Sub", X, scaler.mean_) if scaler.with_mean else X
+    return graph("Div", X, scaler.scale_) if scaler.with_std else X
+
+
+def _unclipped(graph, transformer, X):
+    """A FunctionTransformer of `unclipped`."""
+    if transformer.func is not unclipped:
+        raise ValueError(f"a function cannot be converted to ONNX: {transformer!r}")
+    X = graph.cast(X, _DOUBLE)
+    share = graph("Div", X, np.float64(CLIP))
+    rest = graph("Sub", np.float64(1), graph("Mul", share, share))
+    return graph("Div", X, graph("Sqrt", graph("Max", rest, np.float64(LEAST))))
+
+
 _STEPS = {
     "TableEncoder": _table,
     "SquashingScaler": _squashed,
     "SimpleImputer": _filled,
+    "StandardScaler": _standardized,
     "Ramps": _ramps,
+    "FunctionTransformer": _unclipped,
 }
 """By their names, since some need packages that predictions do without."""
 
@@ -260,8 +284,6 @@ def _predicted(graph, model, X):
                 raise ValueError(f"step {name!r} cannot be converted to ONNX: {step!r}")
             X = _STEPS[type(step).__name__](graph, step, X)
         return _predicted(graph, last, X)
-    if X is None:
-        X = graph.input("X", _FLOAT, model.n_features_in_)
     if isinstance(model, BaseBlend):
         parts = zip(model.weights_, model.estimators_, strict=True)
         return _sum(graph, [graph("Mul", _predicted(graph, m, X), w) for w, m in parts if w > 0])
@@ -271,13 +293,14 @@ def _predicted(graph, model, X):
         else:
             members = [_predicted(graph, each, X) for each in model.estimators_]
         mean = graph("Mul", _sum(graph, members), 1 / len(members))
-        # Members of a regressor with `scale_y` predict in these units.
-        scaled = graph("Mul", mean, np.float64(getattr(model, "scale_", 1)))
-        return graph("Add", scaled, np.float64(getattr(model, "center_", 0)))
-    if not isinstance(model, (BaseLowLevelMLP, *_TREES)):
+        if is_classifier(model):
+            return mean
+        scaled = graph("Mul", mean, np.float64(model.scale_))
+        return graph("Add", scaled, np.float64(model.center_))
+    if not isinstance(model, (BaseLowLevelMLP, *_TREES, *_LINEAR)):
         raise ValueError(
-            "only networks, scikit-learn's HistGradientBoosting, and ensembles and blends of them can "
-            f"be converted to ONNX, got {model!r}"
+            "only networks, scikit-learn's HistGradientBoosting, LogisticRegression and Ridge, and "
+            f"ensembles and blends of them can be converted to ONNX, got {model!r}"
         )
     raw, output = _raw(graph, model, X)
     if output in ("identity", "exp"):
@@ -316,6 +339,13 @@ def _raw(graph, model, X):
     """The outputs of a model before its output activation, in float64, and that activation."""
     if isinstance(model, BaseLowLevelMLP):
         return graph.cast(_logits(graph, model, X), _DOUBLE), model.out_activation_
+    if isinstance(model, _LINEAR):
+        kernel = np.asarray(model.coef_, np.float64).reshape(-1, model.n_features_in_).T
+        product = graph("MatMul", graph.cast(X, _DOUBLE), kernel)
+        raw = graph("Add", product, np.asarray(model.intercept_, np.float64))
+        if not is_classifier(model):
+            return raw, "identity"
+        return raw, "logistic" if len(model.classes_) == 2 else "softmax"
     raw = graph("Add", graph.cast(_leaves(graph, model, X), _DOUBLE), model._baseline_prediction)
     if not is_classifier(model):
         return raw, "exp" if model.loss in ("poisson", "gamma") else "identity"
@@ -359,6 +389,7 @@ def _leaves(graph, trees, X):
     parts = [_tree(number, tree.nodes, target) for number, (target, tree) in enumerate(every)]
     joined = {name: np.concatenate([part[name] for part in parts]).tolist() for name in parts[0]}
     n_targets = trees.n_trees_per_iteration_
+    X = graph.cast(X, _FLOAT)
     return graph("TreeEnsembleRegressor", X, domain="ai.onnx.ml", n_targets=n_targets, **joined)
 
 

@@ -8,12 +8,13 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from skdense.base import BaseLowLevelMLP
+from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.conversion import converted
 from skdense.ensemble.crossfit import BaseCrossFit
 
 __all__ = ["TablePipeline"]
 
-_OWNERS = {"cv": BaseCrossFit, "random_state": BaseCrossFit}
+_OWNERS = {"cv": BaseCrossFit, "random_state": BaseCrossFit, "class_weight": BaseBlend}
 """What has the parameters with short names that are not those of networks."""
 
 

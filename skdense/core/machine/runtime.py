@@ -55,7 +55,15 @@ def _start() -> Any:
     return tf
 
 
-tf: Any = _start()
+try:
+    tf: Any = _start()
+except ModuleNotFoundError as error:
+    if error.name != "tensorflow":
+        raise
+    raise ImportError(
+        "fit needs TensorFlow, which is not installed: python -m pip install tensorflow. Predicting "
+        "with a fitted model does not need it."
+    ) from None
 
 _LARGE_ALIGNMENT = 16 if tf.__version__.startswith(TESTED) else ALIGNMENT
 """The alignment of a large X, of which programs gather rows. NumPy's memory has 16.
