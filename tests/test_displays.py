@@ -157,7 +157,7 @@ def test_a_network_without_units_cannot_be_drawn(validated):
 def test_without_matplotlib_the_error_says_what_to_install(validated, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     for draw in (LossCurveDisplay.from_estimator, lambda e: UnitActivityDisplay.from_estimator(e, X)):
-        with pytest.raises(ImportError, match=r"needs matplotlib to draw: pip install"):
+        with pytest.raises(ImportError, match=r"needs matplotlib to draw: python -m pip install"):
             draw(validated)
 
 

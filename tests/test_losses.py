@@ -32,15 +32,15 @@ OUTPUT = {
     "multiclass log_loss": lambda z: softmax(z, axis=-1),
     "multilabel squared_error": lambda z: z,
     "multiclass squared_error": lambda z: z,
-    "numbers squared_error": lambda z: z,
-    "numbers poisson": np.exp,
-    "numbers absolute_error": lambda z: z,
-    "numbers quantile": lambda z: z,
-    "numbers huber": lambda z: z,
+    "regression squared_error": lambda z: z,
+    "regression poisson": np.exp,
+    "regression absolute_error": lambda z: z,
+    "regression quantile": lambda z: z,
+    "regression huber": lambda z: z,
 }
 EXCLUSIVE = {"multiclass log_loss", "multiclass squared_error"}
 """The losses whose targets have exactly one 1."""
-HYPER = {"numbers quantile": [0.3], "numbers huber": [0.7]}
+HYPER = {"regression quantile": [0.3], "regression huber": [0.7]}
 """What losses take besides targets and logits."""
 
 
@@ -155,11 +155,11 @@ def test_losses_of_numbers_are_those_of_sklearn_and_scipy(dtype):
     counts = rng.poisson(1, size=logits.shape)
     normal = rng.normal(size=logits.shape).astype(dtype)
     expected = {
-        "numbers squared_error": (normal, mean_squared_error(normal[0], logits[0]) / 2),
-        "numbers poisson": (counts, poisson_loss(counts[0], np.exp(logits[0].astype(float)))),
-        "numbers absolute_error": (normal, 3 * mean_absolute_error(normal[0], logits[0])),
-        "numbers quantile": (normal, 3 * mean_pinball_loss(normal[0], logits[0], alpha=0.3)),
-        "numbers huber": (normal, 3 * huber(0.7, normal - logits).mean()),
+        "regression squared_error": (normal, mean_squared_error(normal[0], logits[0]) / 2),
+        "regression poisson": (counts, poisson_loss(counts[0], np.exp(logits[0].astype(float)))),
+        "regression absolute_error": (normal, 3 * mean_absolute_error(normal[0], logits[0])),
+        "regression quantile": (normal, 3 * mean_pinball_loss(normal[0], logits[0], alpha=0.3)),
+        "regression huber": (normal, 3 * huber(0.7, normal - logits).mean()),
     }
     for loss, (targets, value) in expected.items():
         losses, _ = value_and_gradient(loss, targets, logits)
@@ -169,22 +169,23 @@ def test_losses_of_numbers_are_those_of_sklearn_and_scipy(dtype):
 
 def test_the_poisson_deviance_of_a_prediction_that_rounds_to_zero_is_finite():
     losses, gradient = value_and_gradient(
-        "numbers poisson", np.array([[[2.0, 0.0]]]), np.array([[[-800.0, -800.0]]])
+        "regression poisson", np.array([[[2.0, 0.0]]]), np.array([[[-800.0, -800.0]]])
     )
     np.testing.assert_allclose(losses, [[2 * np.log(2) + 1600 - 2]])
     np.testing.assert_array_equal(gradient, [[[-2, 0]]])
 
 
-@pytest.mark.parametrize("loss", ["numbers absolute_error", "numbers quantile"])
+@pytest.mark.parametrize("loss", ["regression absolute_error", "regression quantile"])
 def test_a_prediction_that_is_exact_has_no_gradient(loss):
     losses, gradient = value_and_gradient(loss, np.zeros((1, 1, 3)), np.array([[[-1.0, 0.0, 2.0]]]))
-    low, high = {"numbers absolute_error": (-1, 1), "numbers quantile": (-0.3, 0.7)}[loss]
+    low, high = {"regression absolute_error": (-1, 1), "regression quantile": (-0.3, 0.7)}[loss]
     np.testing.assert_array_equal(gradient, [[[low, 0, high]]])
     np.testing.assert_allclose(losses, [[-low + 2 * high]])
 
 
 @pytest.mark.parametrize(
-    "loss", ["multilabel log_loss", "multiclass log_loss", "numbers squared_error", "numbers poisson"]
+    "loss",
+    ["multilabel log_loss", "multiclass log_loss", "regression squared_error", "regression poisson"],
 )
 @given(data=st.data())
 def test_the_gradient_is_prediction_minus_target(loss, data):
@@ -197,11 +198,11 @@ def test_the_gradient_is_prediction_minus_target(loss, data):
     np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("loss", [loss for loss in ALL if loss != "numbers squared_error"])
+@pytest.mark.parametrize("loss", [loss for loss in ALL if loss != "regression squared_error"])
 @given(data=st.data())
 def test_the_gradient_is_the_slope_of_the_value(loss, data):
     targets, logits = data.draw(examples(loss))
-    if loss in ("numbers absolute_error", "numbers quantile"):
+    if loss in ("regression absolute_error", "regression quantile"):
         assume(np.abs(targets - logits).min() > 1e-5)  # there is no slope between the two sides
     i = data.draw(st.integers(0, logits.shape[-1] - 1))
     step = np.zeros_like(logits)
@@ -308,7 +309,7 @@ def score_of(loss, targets, logits, weights):
 
 @pytest.mark.parametrize(
     ("loss", "center"),
-    [("numbers squared_error", 0.0), ("numbers squared_error", 1e6), ("numbers poisson", 1.0)],
+    [("regression squared_error", 0.0), ("regression squared_error", 1e6), ("regression poisson", 1.0)],
 )
 def test_the_score_of_numbers_is_r2(loss, center):
     predict, rng = OUTPUT[loss], np.random.default_rng(0)
@@ -328,7 +329,7 @@ def test_the_r2_of_a_constant_is_that_of_sklearn(errors, expected):
     logits = targets.copy()
     logits[0] += errors
 
-    score = score_of("numbers squared_error", targets, logits, np.ones(5))
+    score = score_of("regression squared_error", targets, logits, np.ones(5))
 
     assert score == r2_score(targets, logits) == expected
 
@@ -340,4 +341,4 @@ def test_the_r2_of_a_prediction_that_is_not_finite_is_not_a_number(constant, inf
     logits = targets.copy()
     logits[3, 1] = infinite
 
-    assert np.isnan(score_of("numbers squared_error", targets, logits, np.ones(5)))
+    assert np.isnan(score_of("regression squared_error", targets, logits, np.ones(5)))

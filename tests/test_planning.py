@@ -118,18 +118,19 @@ def test_a_program_has_room_for_the_largest_of_its_networks():
 
 def test_networks_share_a_program_where_padding_costs_less_than_compiling_one():
     short = [network((3, width, 1)) for width in (3, 8, 10, 16, 900)]
-    long = [network((3, width, 1), max_epochs=100_000) for width in (3, 8, 10, 16, 900)]
+    long = [network((3, width, 1), max_epochs=1_000_000) for width in (3, 8, 10, 16, 900)]
 
     assert groups(short) == [set(short)]
     assert groups(long) == [{long[4]}, {long[2], long[3]}, {long[0], long[1]}]
 
 
-def test_networks_on_other_features_share_a_program_sooner():
-    def two(n_features, n_epochs):
-        return [network((n, 8, 1), max_epochs=n_epochs) for n in (3, n_features)]
+@pytest.mark.parametrize("of_other", [{"layer_sizes": (200, 4, 1)}, {"batch_size": 90}], ids=str)
+def test_networks_on_other_features_or_in_other_batches_share_a_program_if_they_are_short(of_other):
+    def two(n_epochs):
+        return [network(max_epochs=n_epochs), network(**of_other, max_epochs=n_epochs)]
 
-    assert len(groups(two(200, 10_000))) == 1
-    assert len(groups(two(200, 1_000_000))) == 2
+    assert len(groups(two(1_000))) == 1
+    assert len(groups(two(10_000_000))) == 2
 
 
 @pytest.mark.parametrize(
@@ -139,10 +140,9 @@ def test_networks_on_other_features_share_a_program_sooner():
         network((3, 4, 4, 1)),
         network((3, 4, 1), dropout=(5, 0.5)),
         network((3, 4, 1), validation=data(), n_validation=10),
-        network((3, 4, 1), batch_size=90),
         network((5, 4, 1), rows=data(costs.LARGE_BYTES // (8 * 5) + 1, 5)),
     ],
-    ids=["outputs", "depth", "dropout", "validation", "batch", "large X"],
+    ids=["outputs", "depth", "dropout", "validation", "large X"],
 )
 def test_networks_that_no_program_fits_have_their_own(other):
     assert len(groups([network(), other])) == 2

@@ -131,4 +131,4 @@ def test_a_progress_bar_shows_the_members_of_a_table(capsys):
     out = capsys.readouterr().out
     for name in ("TablePipeline - fit", "TableBlendClassifier - fit", "plain #0", "trees #2"):
         assert name in out
-    assert out.count("100%") == 5
+    assert out.count("100%") == 6

@@ -79,7 +79,8 @@ def test_the_signature_begins_with_that_of_mlp_regressor():
         inspect.signature(estimator).parameters
         for estimator in (LowLevelMLPRegressor, MLPRegressor, LowLevelMLPClassifier)
     )
-    assert list(ours.values())[: len(theirs)] == list(theirs.values())
+    bare = [parameter.replace(annotation=parameter.empty) for parameter in ours.values()]
+    assert bare[: len(theirs)] == list(theirs.values())
     assert ours.keys() - of_classifier.keys() == {"quantile", "delta"}
     assert of_classifier.keys() - ours.keys() == {"class_weight", "label_smoothing"}
 

@@ -14,7 +14,7 @@ def end_epoch(
     epochs without improvement, as in MLPClassifier, because comparisons with it are false.
     """
     value, no_gain, improved = loss, loss > now.best - hyper.tol, loss < now.best
-    early = False
+    early = tf.constant(False)
     if score is not None:
         early = hyper.early_stopping > 0
         value = tf.where(early, score, value)
