@@ -7,6 +7,8 @@ from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
+from skdense.core.machine.threads import apart
+
 _lock = Lock()
 _n_users = 0
 _before = {}
@@ -42,5 +44,8 @@ def one_blas_thread() -> Iterator[int]:
 
 @cache
 def _libraries() -> list:
-    """The BLAS libraries of the process: finding them takes milliseconds."""
-    return ThreadpoolController().select(user_api="blas").lib_controllers
+    """The BLAS libraries of the process: finding them takes milliseconds.
+
+    It calls Python from C, which would swallow what a signal's handler raises, and leave libraries out.
+    """
+    return apart(lambda: ThreadpoolController().select(user_api="blas").lib_controllers).result()

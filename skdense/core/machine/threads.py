@@ -6,12 +6,9 @@ threads than it must: it hands work over and waits for it by functions written i
 could not start threads once the main thread has ended.
 """
 
-import atexit
 from _thread import start_new_thread
 from collections.abc import Callable, Sequence
-from functools import cache
-from queue import SimpleQueue
-from threading import Lock, Thread, current_thread, main_thread
+from threading import Lock, Thread, current_thread
 from typing import Any
 
 
@@ -46,8 +43,8 @@ class Call:
         return self._value
 
 
-def in_new_thread(function: Callable, *arguments: Any) -> Call:
-    """Begin a call in a thread of its own."""
+def apart(function: Callable, *arguments: Any) -> Call:
+    """Begin a call in a thread of its own, where no handler of a signal can interrupt it."""
     call = Call(function, *arguments)
     start_new_thread(_start, (call, current_thread().daemon))
     return call
@@ -59,34 +56,6 @@ def _start(call: Call, daemon: bool) -> None:
         Thread(target=call.run, name="skdense", daemon=daemon).start()
     except BaseException:
         call.run()  # no thread can be had any more
-
-
-def apart(function: Callable, *arguments: Any) -> Call:
-    """Begin a call that what a signal's handler raises cannot interrupt.
-
-    In the main thread that is one in a thread that stays: TensorFlow takes 0.2 ms to begin in a new
-    one. Any other thread gets no signals, and a new one.
-    """
-    if current_thread() is not main_thread():
-        return in_new_thread(function, *arguments)
-    call = Call(function, *arguments)
-    _calls_of_main().put(call)
-    return call
-
-
-@cache
-def _calls_of_main() -> SimpleQueue:
-    """The queue of a thread that makes the main thread's calls, one after the other."""
-    calls: SimpleQueue = SimpleQueue()
-
-    def work() -> None:
-        while (call := calls.get()) is not None:
-            call.run()
-
-    ended = Call(work)
-    start_new_thread(ended.run, ())
-    atexit.register(lambda: (calls.put(None), ended.wait()))  # a call may be running after Ctrl-C
-    return calls
 
 
 def call_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
@@ -106,7 +75,7 @@ def call_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
     calls: list[Call] = []
     try:
         for function in functions:
-            calls.append(in_new_thread(or_stop, function))
+            calls.append(apart(or_stop, function))
         for call in calls:
             call.result()
     except BaseException:
