@@ -118,9 +118,7 @@ def _merged(spec: Spec, networks: list[Network], trained: float) -> list[Group]:
     alike: dict[tuple, Group] = {}
     for network in networks:
         group = lone_group(spec, network)
-        alike.setdefault(
-            (group.layout, group.batch), replace(group, networks=[], trained=trained)
-        )
+        alike.setdefault((group.layout, group.batch), replace(group, networks=[], trained=trained))
         alike[group.layout, group.batch].networks.append(network)
     groups = list(alike.values())
     joined = {pair: pair[0].joined(pair[1]) for pair in combinations(groups, 2)}
