@@ -158,7 +158,8 @@ def sizes_of(layout: Layout) -> list[int]:
 
 
 def _step_seconds(dtype: str, batch: int, layout: Layout) -> float:
-    return TYPICAL[dtype].seconds(costs.step_multiply_adds(batch, sizes_of(layout)))
+    multiply_adds = costs.step_multiply_adds(batch, sizes_of(layout))
+    return TYPICAL[dtype].seconds(multiply_adds + costs.UPDATE * layout.n_parameters)
 
 
 def _shape(spec: Spec, layout: Layout, batch: int, networks: list[Network]) -> Shape:

@@ -84,14 +84,19 @@ class Machine(NamedTuple):
 
 TYPICAL = {"float32": Machine(5e-6, 3e10), "float64": Machine(5e-6, 1.5e10)}
 """A core of a present server, by the type of numbers. A step of a (2, 2) network takes 4 to 6
-microseconds. Of two networks at a time, on a core each, with 64 features and 10 outputs, measured /
-estimated:
+microseconds.
+"""
+UPDATE = 90
+"""As many multiply-adds take as long as the optimizer's update of a parameter.
 
-    batch    units       float32      float64
-    32       100         45 / 29      112 / 52
-    200      32          105 / 52     159 / 100
-    200      100         160 / 153    328 / 301
-    200      (128, 64)   277 / 345    706 / 686
+With it, and `TYPICAL`, microseconds of a step, two networks at a time on a core each, 64 features and 10
+outputs, measured / estimated:
+
+    batch    units        float32      float64
+    32       100          45 / 51      112 / 97
+    200      32           105 / 60     159 / 114
+    200      100          160 / 176    328 / 346
+    200      (128, 64)    277 / 397    706 / 789
 """
 FAST = Machine(1e-6, 1e11)
 """Faster than any core seen: it decides for how many steps of a chunk there is room."""
