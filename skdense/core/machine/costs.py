@@ -89,8 +89,8 @@ microseconds.
 UPDATE = 90
 """As many multiply-adds take as long as the optimizer's update of a parameter.
 
-With it, and `TYPICAL`, microseconds of a step, two networks at a time on a core each, 64 features and 10
-outputs, measured / estimated:
+With it, and `TYPICAL`, microseconds of a step of two networks at a time, on a core each, with 64
+features and 10 outputs, measured / estimated:
 
     batch    units        float32      float64
     32       100          45 / 51      112 / 97
