@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from helpers import TIME_LIMIT, press_ctrl_c
-from skdense.core.machine import costs
+from skdense.core.machine import costs, threads
 
 settings.register_profile(
     "skdense",
@@ -99,7 +99,7 @@ def ctrl_c_at_call(monkeypatch):
 def ctrl_c_during_call(monkeypatch):
     """Press Ctrl-C in the n-th call of the programs that a module compiles, which does not go on.
 
-    The function returns one that lets the call go on, and waits for the end of its thread.
+    The function returns one that lets the call go on, and waits for its end.
     """
     over = threading.Event()
 
@@ -122,9 +122,7 @@ def ctrl_c_during_call(monkeypatch):
 
     def go_on():
         over.set()
-        for thread in threading.enumerate():
-            if thread.name == "skdense":
-                thread.join(TIME_LIMIT)
+        threads.wait_for_all()
 
     yield during_call
     go_on()

@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from helpers import TIME_LIMIT, assert_identical, make_problem
+from helpers import assert_identical, make_problem
 from skdense import LowLevelMLPClassifier
 from skdense.core.host import lbfgs, run, training
 from skdense.core.machine import threads
@@ -28,13 +28,6 @@ def net(solver="adam", **parameters):
 
 class Enough(Exception):
     """What a user's own handler raises."""
-
-
-def no_thread_is_left():
-    for thread in threading.enumerate():
-        if thread.name == "skdense":
-            thread.join(TIME_LIMIT)
-    return "skdense" not in {thread.name for thread in threading.enumerate()}
 
 
 def raise_at(n, error):
@@ -79,7 +72,7 @@ def test_an_exception_between_any_two_steps_of_a_fit_arrives_and_breaks_nothing(
         if not arrived:
             break
     assert n > 50
-    assert no_thread_is_left()
+    threads.wait_for_all()
     assert_identical(net(solver).fit(X, Y), expected)
 
 
@@ -108,5 +101,5 @@ def test_what_a_users_own_handler_raises_ends_a_fit_at_once_and_leaves_the_estim
 
     assert signal.getsignal(signal.SIGINT) is own_handler
     go_on()
-    assert no_thread_is_left()
+    threads.wait_for_all()
     assert dict(vars(model.set_params(max_iter=4, n_iter_no_change=10, tol=1e-4))) == before

@@ -5,7 +5,6 @@ that they share a few compiled programs.
 """
 
 import pickle
-import threading
 from dataclasses import replace
 from itertools import product
 from threading import Event
@@ -19,7 +18,7 @@ from scipy.sparse import csr_array
 from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
 
-from helpers import TIME_LIMIT, assert_close, assert_same_stream, one_ulp_away, train_alone
+from helpers import assert_close, assert_same_stream, one_ulp_away, train_alone
 from skdense import LowLevelMLPClassifier
 from skdense.core.formulas.initializers import initial_parameters
 from skdense.core.formulas.layers import hidden_and_output
@@ -215,10 +214,8 @@ def many_networks():
 
 
 def n_begun(networks):
-    """How many have been trained, once all threads have ended."""
-    for thread in threading.enumerate():
-        if thread.name == "skdense":
-            thread.join(TIME_LIMIT)
+    """How many have been trained, once all threads are idle."""
+    threads.wait_for_all()
     return sum(network.curves is not None for network in networks)
 
 

@@ -6,34 +6,55 @@ threads than it must: it hands work over and waits for it by functions written i
 could not start threads once the main thread has ended.
 """
 
+import atexit
+import os
 from _thread import start_new_thread
 from collections.abc import Callable, Sequence
-from threading import Lock, Thread, current_thread
+from contextvars import Context
+from threading import Lock, current_thread
 from typing import Any
+
+_SIGNAL_SECONDS = 0.1
+"""How long the answer to a signal may take."""
+
+_idle: "list[_Worker]" = []
+_under_way: "set[Call]" = set()
+"""The calls that the end of the process waits for: all but those of daemon threads."""
 
 
 class Call:
-    """A call of a function that runs in another thread once `run` is called there."""
+    """A call of a function in another thread."""
 
     def __init__(self, function: Callable, *arguments: Any):
         self._function, self._arguments = function, arguments
         self._value: Any = None
         self._error: BaseException | None = None
-        self._running = Lock()
+        self._of_daemon = current_thread().daemon
+        self._has_ended, self._running = False, Lock()
         self._running.acquire()
 
-    def run(self) -> None:
+    def make(self) -> None:
         """Make the call."""
+        if not self._of_daemon:
+            _under_way.add(self)
         try:
             self._value = self._function(*self._arguments)
         except BaseException as error:
             self._error = error
+
+    def end(self) -> None:
+        """Let those go on who wait for the result."""
+        self._has_ended = True
         self._running.release()
+        _under_way.discard(self)
 
     def wait(self) -> None:
         """Wait for the end of the call."""
-        with self._running:
-            pass
+        # A signal that comes just before the lock blocks does not wake it, hence the timeout. What a
+        # handler raises may leave the lock taken, hence `_has_ended`.
+        while not self._has_ended:
+            if self._running.acquire(timeout=_SIGNAL_SECONDS):
+                self._running.release()
 
     def result(self) -> Any:
         """Wait for the result, and return it or raise the function's error."""
@@ -43,19 +64,52 @@ class Call:
         return self._value
 
 
+class _Worker:
+    """A thread that makes calls, and waits between them: TensorFlow takes time to know a new thread."""
+
+    def __init__(self, call: Call):
+        self._call: Call | None = call
+        self._called = Lock()
+        self._called.acquire()
+
+    def begin(self, call: Call) -> None:
+        """Let a thread that waits make a call."""
+        self._call = call
+        self._called.release()
+
+    def run(self) -> None:
+        """Make calls for ever."""
+        while True:
+            call, self._call = self._call, None
+            assert call is not None
+            Context().run(call.make)
+            _idle.append(self)  # first, as the next call may come at once
+            call.end()
+            del call
+            self._called.acquire()
+
+
 def apart(function: Callable, *arguments: Any) -> Call:
-    """Begin a call in a thread of its own, where no handler of a signal can interrupt it."""
+    """Begin a call in another thread, where no handler of a signal can interrupt it."""
     call = Call(function, *arguments)
-    start_new_thread(_start, (call, current_thread().daemon))
+    try:
+        worker = _idle.pop()
+    except IndexError:
+        start_new_thread(_Worker(call).run, ())
+    else:
+        worker.begin(call)
     return call
 
 
-def _start(call: Call, daemon: bool) -> None:
-    # A thread that is made by C alone would not be waited for at the end of the process.
-    try:
-        Thread(target=call.run, name="skdense", daemon=daemon).start()
-    except BaseException:
-        call.run()  # no thread can be had any more
+def wait_for_all() -> None:
+    """Wait for the calls that nobody may be waiting for any more."""
+    for call in [*_under_way]:
+        call.wait()
+
+
+atexit.register(wait_for_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: (_idle.clear(), _under_way.clear()))
 
 
 def call_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
