@@ -177,7 +177,8 @@ def test_ties_keep_their_order_and_nan_is_the_worst(scores):
     ("rungs", "factor", "max_iter", "expected"),
     [
         (None, 3, 81, [9, 27, 81]),
-        (None, 3, 200, [22, 67, 200]),
+        (None, 3, 200, [7, 22, 67, 200]),
+        (None, 2, 200, [12, 25, 50, 100, 200]),
         (None, 2, 80, [10, 20, 40, 80]),
         (None, 20, 100, [5, 100]),
         (None, 3, 2, [1, 2]),

@@ -59,8 +59,9 @@ class PrunedSearchCV(RandomizedSearchCV):
     rungs : sequence of int, default=None
         After how many epochs candidates are compared. They rise to at most the `max_iter` of the
         estimator, which is always the last one; if candidates differ in `max_iter`, the largest counts.
-        None stands for ``max_iter / factor**k``, rounded, from a tenth of `max_iter` on; with a factor
-        of 3 that is a ninth and a third. An empty sequence trains all candidates to the end.
+        None stands for ``max_iter / factor**k``, rounded, from a tenth of `max_iter` on, or from 7
+        epochs on if that is earlier; with a factor of 3 and 200 epochs, 7, 22 and 67. An empty sequence
+        trains all candidates to the end.
 
     scoring : str or callable, default=None
         The scorer, as for GridSearchCV; one metric. None takes the method `score` of the estimator.
