@@ -341,6 +341,8 @@ def test_errors_name_the_column(to):
         encoder().fit(X)
     with pytest.raises(ValueError, match="at least one row to predict"):
         columns.transform(to(X)[:0])
+    with pytest.raises(ValueError, match=r"one row of a DataFrame is X\[:1\]"):
+        columns.transform(pd.Series(["a", 1]))
 
 
 def test_a_duration_that_comes_as_a_number_is_named():
