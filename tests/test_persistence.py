@@ -273,7 +273,7 @@ def test_a_table_of_version_0_2_0_says_that_it_has_to_be_fitted_again():
 
 
 def test_a_table_of_version_0_1_0_says_that_it_has_to_be_fitted_again():
-    with pytest.raises(ValueError, match="0.1.0 saved this model of a table"):
+    with pytest.raises(ValueError, match=r"0\.1\.0 saved this model of a table"):
         pickle.loads(b"cskdense.tabular\nsoft_clip\n.")
 
 

@@ -250,8 +250,8 @@ def _check_type(X):
         raise TypeError("X must be a DataFrame or a dense array, got a LazyFrame; use X.collect()")
     if not hasattr(X, "columns") and np.ndim(X) != 2:
         raise ValueError(
-            f"X must have two dimensions, rows and columns, got {np.ndim(X)}. Reshape your data: one row "
-            "of a DataFrame is X[:1], a list of dicts is pandas.DataFrame(X)"
+            f"X must have two dimensions, rows and columns, got {np.ndim(X)}. Reshape your data: one "
+            "row of a DataFrame is X[:1], a list of dicts is pandas.DataFrame(X)"
         )
 
 
