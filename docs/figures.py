@@ -168,7 +168,7 @@ def of_searches():
     )
     return {
         "search": (
-            "A grid search over 20 settings of small networks, with five folds of 2,000 rows, takes "
+            "a grid search over 20 settings of small networks, with five folds of 2,000 rows, takes "
             f"{first} s as a whole fresh Python process (*first*), import and compiling included, "
             f"and {later} s if the process repeats it (*later*). With MLPClassifier in two worker "
             f"processes, it takes {their_first} s and {their_later} s."

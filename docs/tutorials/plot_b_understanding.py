@@ -45,7 +45,7 @@ model = make_tabular_regressor(random_state=0).fit(X, y)
 model[-1].members_.round(3)
 
 # %%
-# .. index:: feature importance, SHAP
+# .. index:: ! feature importance, ! SHAP
 #
 # Feature importance of the columns
 # ---------------------------------
