@@ -156,8 +156,8 @@ The same code everywhere: ours in two threads, `joblib.parallel_config("threadin
 float64 and float32, and in two worker processes of `"loky"`; MLPClassifier in two worker processes.
 Each cell has **first / later**: *first* is a whole fresh process from its start to its result, imports
 and compiling included, *later* the same code again in that process. Seconds are medians over rounds
-({rounds} here), in which the ways take turns. *times as fast* is MLPClassifier's seconds over ours in threads, the median
-over the rounds; below 1, ours is slower.
+({rounds} here), in which the ways take turns. *times as fast* is MLPClassifier's seconds over ours in
+threads, the median over the rounds; below 1, ours is slower.
 
 {table}
 

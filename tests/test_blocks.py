@@ -44,8 +44,7 @@ def test_threads_are_those_that_blas_may_use(limit):
         before = blas_threads()
         for_each_block(note, MANY)
         assert blas_threads() == before
-    assert len(threads) <= allowed
-    assert limits == {1}
+    assert len(threads) * max(limits) <= allowed
 
 
 def test_an_error_ends_the_work_and_leaves_blas_as_it_was():

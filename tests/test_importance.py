@@ -77,7 +77,12 @@ def test_a_regressor_is_judged_by_r2_or_any_scorer(table):
 
 
 @pytest.mark.parametrize(
-    "to", [polars.from_pandas, pd.DataFrame.to_numpy, lambda X: X.to_numpy().tolist()]
+    "to",
+    [
+        lambda X: polars.DataFrame(X.to_dict("list")),
+        pd.DataFrame.to_numpy,
+        lambda X: X.to_numpy().tolist(),
+    ],
 )
 def test_tables_of_all_kinds_have_the_same_importances(table, to):
     X, y = table[0][:200], table[1][:200]

@@ -28,7 +28,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from helpers import SETTINGS, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.search import PrunedSearchCV
-from skdense.search.rungs import best_first, rungs_of
+from skdense.search.rungs import best_first, rungs_of, share_trained
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -189,6 +189,13 @@ def test_ties_keep_their_order_and_nan_is_the_worst(scores):
 )
 def test_rungs_end_with_max_iter(rungs, factor, max_iter, expected):
     assert rungs_of(rungs, factor, max_iter) == expected
+
+
+def test_the_share_of_epochs_is_that_of_a_race_in_which_all_end_by_themselves():
+    # Of 200 epochs, networks end after 60 by themselves.
+    assert share_trained(30, [200], 3) == pytest.approx(0.3)
+    assert share_trained(30, [22, 67, 200], 3) == pytest.approx((30 * 22 + 10 * 38) / (30 * 200))
+    assert share_trained(5, [10, 20, 200], 2) == pytest.approx((5 * 10 + 3 * 10 + 2 * 40) / (5 * 200))
 
 
 @pytest.mark.parametrize("rungs", [(4, 2), (2, 2), (0, 3), (10,), (2.5,), (True, 3), ("2",)])

@@ -292,7 +292,7 @@ class PrunedSearchCV(RandomizedSearchCV):
     def _search(self, candidates, splits, rungs, context):
         """Train and score candidates rung by rung; return the rows of all rungs that are over."""
         clock = _Clock(rungs, len(candidates), self.factor)
-        race = Race(candidates, splits, self.factor, self.error_score, self.n_jobs)
+        race = Race(candidates, splits, rungs, self.factor, self.error_score, self.n_jobs)
         rows = []
         try:
             for iteration, epochs in enumerate(rungs):

@@ -8,7 +8,7 @@ from sklearn.exceptions import FitFailedWarning
 
 from skdense.fit.callers import warn_at_caller
 from skdense.search.results import Row
-from skdense.search.rungs import best_first, n_that_go_on
+from skdense.search.rungs import best_first, n_that_go_on, share_trained
 from skdense.search.runs import Run, describe
 from skdense.search.training import Training
 
@@ -20,6 +20,8 @@ class Race:
     ----------
     candidates : list of Candidate
     splits : list of Split
+    rungs : list of int
+        The epochs of all rungs.
     factor : float
         Of `factor` candidates, one goes on from a rung.
     error_score : 'raise' or float
@@ -33,7 +35,7 @@ class Race:
         The parameters and the runs of the candidates that still go on.
     """
 
-    def __init__(self, candidates, splits, factor, error_score, n_jobs):
+    def __init__(self, candidates, splits, rungs, factor, error_score, n_jobs):
         self.factor, self.error_score = factor, error_score
         self.going = [
             (candidate.params, [Run(split, candidate) for split in splits]) for candidate in candidates
@@ -42,7 +44,8 @@ class Race:
             split.forget()
         self._report_errors(self._runs)
         self._try_scorer(len(splits))
-        self.training = Training([run.job for run in self._runs if run.job is not None], n_jobs)
+        jobs = [run.job for run in self._runs if run.job is not None]
+        self.training = Training(jobs, share_trained(len(candidates), rungs, factor), n_jobs)
 
     @property
     def _runs(self):

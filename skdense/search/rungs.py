@@ -5,6 +5,8 @@ from numbers import Integral
 
 import numpy as np
 
+from skdense.core.machine.costs import TRAINED
+
 _EARLIEST = 10
 """The default rungs begin at a tenth of `max_iter`: the scores of fewer epochs say too little."""
 
@@ -35,3 +37,13 @@ def best_first(scores):
 def n_that_go_on(n_candidates, factor):
     """How many candidates go on from a rung."""
     return math.ceil(n_candidates / factor)
+
+
+def share_trained(n_candidates, rungs, factor):
+    """About which share of all epochs the candidates train, if most of them end by themselves."""
+    n_going, n_epochs, before = n_candidates, 0, 0
+    for rung in rungs:
+        last = min(rung, TRAINED * rungs[-1])
+        n_epochs += n_going * (last - before)
+        n_going, before = n_that_go_on(n_going, factor), last
+    return n_epochs / (n_candidates * rungs[-1])

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
@@ -11,15 +11,13 @@ from scipy.sparse import issparse
 from skdense.core.formulas.layers import Layer
 from skdense.core.host.tables import table_shape
 from skdense.core.machine import costs
-from skdense.core.machine.costs import FAST, SLOW, TYPICAL, Machine, bucket
+from skdense.core.machine.costs import FAST, SLOW, TRAINED, TYPICAL, Machine, bucket
 from skdense.core.network import Network, Spec
 from skdense.core.program.layout import Layout
 from skdense.core.program.program import Shape
 
 PROGRAM_SECONDS = 1.0
 """The processor time that a program takes to compile. Networks share one where padding costs less."""
-TRAINED = 0.3
-"""The share of `max_iter` that networks mostly train; early stopping or `tol` ends the rest."""
 
 
 @dataclass(eq=False)
@@ -30,6 +28,8 @@ class Group:
     layout: Layout
     batch: int
     networks: list[Network]
+    trained: float = TRAINED
+    """The share of all epochs that the networks will train, on average."""
 
     @cached_property
     def shape(self) -> Shape:
@@ -39,7 +39,7 @@ class Group:
     def part(self, networks: Container[Network]) -> "Group":
         """Those of the group that are among these networks, in the program of the whole group."""
         mine = [network for network in self.networks if network in networks]
-        part = Group(self.spec, self.layout, self.batch, mine)
+        part = replace(self, networks=mine)
         part.shape = self.shape
         return part
 
@@ -51,23 +51,24 @@ class Group:
     @cached_property
     def seconds(self) -> float:
         """About how much processor time the networks take to train."""
-        n_steps = TRAINED * sum(network.n_steps for network in self.networks)
-        return n_steps * _step_seconds(self.batch, self.layout)
+        n_steps = self.trained * sum(network.n_steps for network in self.networks)
+        return n_steps * _step_seconds(self.spec.dtype, self.batch, self.layout)
 
     def ordered(self) -> "Group":
         """The same group with the slowest networks first, so that cores end at about the same time."""
 
         def seconds(network: Network) -> float:
-            return network.n_steps * _step_seconds(network.padded_batch, lone_layout(network))
+            layout = lone_layout(network)
+            return network.n_steps * _step_seconds(self.spec.dtype, network.padded_batch, layout)
 
         networks = sorted(self.networks, key=seconds, reverse=True)
-        return Group(self.spec, self.layout, self.batch, networks)
+        return replace(self, networks=networks)
 
     def joined(self, other: "Group") -> "Group":
         """The group of the networks of both, with the smallest sizes that fit all."""
         layout = _common(self.layout, other.layout)
         batch = max(self.batch, other.batch)
-        return Group(self.spec, layout, batch, self.networks + other.networks)
+        return replace(self, layout=layout, batch=batch, networks=self.networks + other.networks)
 
 
 def lone_group(spec: Spec, network: Network) -> Group:
@@ -84,15 +85,16 @@ def lone_layout(network: Network) -> Layout:
     return Layout((*(layer.resized(bucket) for layer in hidden), output), n_features)
 
 
-def groups_of(networks: Sequence[tuple[Spec, Network]]) -> list[Group]:
+def groups_of(networks: Sequence[tuple[Spec, Network]], trained: float = TRAINED) -> list[Group]:
     """Groups of networks that share a program, the slowest first.
 
-    A network's group depends on the networks alone, not on what the process has compiled before.
+    A network's group depends on the networks alone, and on the share of their epochs that they will
+    train, not on what the process has compiled before.
     """
     alike: dict[tuple, list[Network]] = {}
     for spec, network in networks:
         alike.setdefault(_kind(spec, network), []).append(network)
-    groups = [group for (spec, *_), kind in alike.items() for group in _merged(spec, kind)]
+    groups = [group for (spec, *_), kind in alike.items() for group in _merged(spec, kind, trained)]
     return sorted((group.ordered() for group in groups), key=lambda group: -group.seconds)
 
 
@@ -111,12 +113,12 @@ def _kind(spec: Spec, network: Network) -> tuple:
     )
 
 
-def _merged(spec: Spec, networks: list[Network]) -> list[Group]:
+def _merged(spec: Spec, networks: list[Network], trained: float) -> list[Group]:
     """Groups of similar sizes: networks share one where padding costs less time than a program."""
     alike: dict[tuple, Group] = {}
     for network in networks:
         group = lone_group(spec, network)
-        alike.setdefault((group.layout, group.batch), Group(spec, group.layout, group.batch, []))
+        alike.setdefault((group.layout, group.batch), replace(group, networks=[], trained=trained))
         alike[group.layout, group.batch].networks.append(network)
     groups = list(alike.values())
     joined = {pair: pair[0].joined(pair[1]) for pair in combinations(groups, 2)}
@@ -155,8 +157,9 @@ def sizes_of(layout: Layout) -> list[int]:
     return sizes
 
 
-def _step_seconds(batch: int, layout: Layout) -> float:
-    return TYPICAL.seconds(costs.step_multiply_adds(batch, sizes_of(layout)))
+def _step_seconds(dtype: str, batch: int, layout: Layout) -> float:
+    multiply_adds = costs.step_multiply_adds(batch, sizes_of(layout))
+    return TYPICAL[dtype].seconds(multiply_adds + costs.UPDATE * layout.n_parameters)
 
 
 def _shape(spec: Spec, layout: Layout, batch: int, networks: list[Network]) -> Shape:
