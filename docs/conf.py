@@ -49,11 +49,10 @@ exclude_patterns = [
 templates_path = ["_templates"]
 default_role = "code"
 rst_prolog = "".join(
-    f".. |{name}| replace:: {sentence}\n"
-    for name, sentence in figures.sentences().items()
+    f".. |{name}| replace:: {sentence}\n" for name, sentence in figures.quoted().items()
 )
 myst_enable_extensions = ["substitution"]
-myst_substitutions = figures.sentences()
+myst_substitutions = figures.quoted()
 autodoc_typehints = "none"  # the descriptions of parameters say more
 
 # Links to other projects need the lists of names on their sites, so an offline build goes without.

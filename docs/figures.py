@@ -1,7 +1,7 @@
-"""Figures of the benchmarks' reports, and the sentences of the pages that quote them.
+"""Figures of the benchmarks' reports, and the texts of the pages that quote them.
 
-The pages have these sentences by substitution, and a test compares the README's with them. After a new
-measurement, the test says how the README has to change.
+The pages have these texts by substitution, and a test compares the README's sentences with them.
+After a new measurement, the test says how the README has to change.
 """
 
 import re
@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 
+README = Path(__file__).parent.parent / "README.md"
 REPORTS = Path(__file__).parent / "benchmarks"
 OURS, RIVAL = "make_tabular", "CatBoost"
+TREES = ["LightGBM", "XGBoost", "HistGradientBoosting"]
 
 
 def tables(report):
-    """The tables of a report, all cells as text, by the names of their rows."""
-    text = (REPORTS / report / "report.md").read_text(encoding="utf-8")
+    """The tables of a report or of the README, all cells as text, by the names of their rows."""
+    path = README if report == README.stem else REPORTS / report / "report.md"
+    text = path.read_text(encoding="utf-8")
     found = []
     for block in text.split("\n\n"):
         if block.startswith("| "):
@@ -64,16 +67,26 @@ def wins(loss):
     return {name: int(won) for name, (won, _) in counts.items()}, len(on_tables(loss))
 
 
+def speed(job, dtype="float64"):
+    """How many times as fast the jobs are whose names begin like this."""
+    jobs = column("speed", f"both {dtype}").items()
+    ratios = [ratio for name, ratio in jobs if name.startswith(job)]
+    low, high = min(ratios, key=float), max(ratios, key=float)
+    return low if low == high else f"{low} to {high}"
+
+
+def in_both_precisions(job):
+    """The same in float64 and in float32."""
+    return f"{speed(job)}; in float32 {speed(job, 'float32')}"
+
+
 def sentences():
-    """Each sentence by a name."""
+    """Those that the README has, too, each by a name."""
     won, n_tables = wins("log-loss")
     won_by_regressor, n_regression = wins("RMSE")
     ranks = mean_ranks("log-loss")
     small, middle, wide = (
-        {
-            dtype: column("speed", f"both {dtype}")[job]
-            for dtype in ("float64", "float32")
-        }
+        {dtype: speed(job, dtype) for dtype in ("float64", "float32")}
         for job in (
             "fit, 2000x2, plain sgd, batch 100, (2, 2), 600 epochs",
             "fit, 1797x64 digits, (100,), 100 epochs",
@@ -96,5 +109,99 @@ def sentences():
             f"times for 100 units and {wide['float64']} times for two layers of 512 units, which in "
             f"float32 are {wide['float32']} times as fast."
         ),
-        "large table": f"A table of 100,000 rows takes {seconds['100,000']} s.",
+        "large_table": f"A table of 100,000 rows takes {seconds['100,000']} s.",
+    }
+
+
+def quoted():
+    """All texts of the pages, each by a name: the sentences, and what only the pages quote."""
+    return sentences() | of_speed() | of_costs() | of_searches() | of_tables()
+
+
+def of_speed():
+    """How many times as fast skdense is, by job."""
+    return {
+        "tiny_fit": speed("fit, 2000x2"),
+        "digits_fit": in_both_precisions("fit, 1797x64 digits, (100,)"),
+        "middle_fit": in_both_precisions("fit, 20000x20, batch 200, (64, 64)"),
+        "wide_fit": in_both_precisions("fit, 10000x784"),
+        "lbfgs": speed("lbfgs"),
+        "one_row": in_both_precisions("partial_fit, digits, (100,), 1 rows"),
+        "many_rows": in_both_precisions(
+            "partial_fit, 20 features, (64, 64), 20000 rows"
+        ),
+        "predict": speed("predict"),
+    }
+
+
+def of_costs():
+    """Seconds and memory of Python processes, ours and MLPClassifier's."""
+    (process, their_process), (peak, their_peak) = (
+        [column("README", heading, part)["digits (1347 x 64)"] for part in (0, -1)]
+        for heading in ("whole process, s", "peak, MB")
+    )
+    costs = column("costs", "measured", 0)
+    name = "cores that networks of {} in one process can fill at most, float32"
+    cores = [costs[name.format(sizes)] for sizes in ("(2, 2)", "(32,)", "(100,)")]
+    return {
+        "process": process,
+        "their_process": their_process,
+        "peak": peak,
+        "their_peak": their_peak,
+        "more_memory": f"{int(peak) - int(their_peak)} MB",
+        "import": costs["`import tensorflow`, of which the first fit does a part"],
+        "programs": costs["programs of 200 shapes, to 1000 x 40 and 64 units"],
+        "memory_of_programs": costs["memory of these programs"] + " MB",
+        "cores": "{} with networks of (2, 2), {} with (32,) and {} with (100,)".format(
+            *cores
+        ),
+    }
+
+
+def of_searches():
+    """The seconds of a search over 20 settings."""
+    job = "GridSearchCV, clouds, 4 widths x 5 rates x 5 folds"
+    first, later, their_first, their_later = (
+        column("search", way, part)[job]
+        for way in ("threads, s", "MLPClassifier, s")
+        for part in (0, -1)
+    )
+    return {
+        "search": (
+            "a grid search over 20 settings of small networks, with five folds of 2,000 rows, takes "
+            f"{first} s as a whole fresh Python process (*first*), import and compiling included, "
+            f"and {later} s if the process repeats it (*later*). With MLPClassifier in two worker "
+            f"processes, it takes {their_first} s and {their_later} s."
+        )
+    }
+
+
+def of_tables():
+    """The models of tables: their seconds and ranks."""
+    seconds = next(
+        t for t in tables("accuracy") if t.index.name == "estimator, fit in s"
+    )
+    seconds = seconds.replace("", None).astype(float)
+    trees = seconds.loc[OURS] / seconds.loc[TREES]
+    slower = seconds / seconds.loc[OURS]
+    best = [
+        table["mean rank, RMSE"].str.extract(r"([\d.]+)")[0].astype(float).idxmin()
+        for table in tables("accuracy")
+        if "mean rank, RMSE" in table
+    ]
+    won, n_tables = wins("RMSE")
+    lost = [n_tables - n for name, n in won.items() if name != RIVAL]
+    means = on_tables("R²").mean()
+    return {
+        "trees": f"{trees.min(axis=None):.0f} to {trees.max(axis=None):.0f} times as fast",
+        "best_regressors": "{} is best on small tables, {} on middle ones and {} on large ones".format(
+            *("ours" if name == OURS else name for name in best)
+        ),
+        "lost": f"at most {max(lost)} of {n_tables} tables",
+        "means": f"{means[RIVAL]:.3f}, ours {means[OURS]:.3f}",
+        "realmlp": "{:.1f}, {:.1f} and {:.1f} times".format(
+            *slower.loc["RealMLP_TD_S"]
+        ),
+        "tabm": f"{slower.loc['TabM_D'].iloc[0]:.0f} times",
+        "eight": f"{slower.loc['8 x RealMLP_TD_S'].iloc[0]:.0f} times",
     }

@@ -1,5 +1,7 @@
 """Hand-built TensorFlow networks behind scikit-learn's interface."""
 
+from typing import TYPE_CHECKING
+
 from joblib import register_parallel_backend
 
 from skdense.backend import DeprecatedBackend
@@ -7,6 +9,9 @@ from skdense.classifier import LowLevelMLPClassifier
 from skdense.many import fit_many
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from skdense.tabular import make_tabular_classifier, make_tabular_regressor
 
 __all__ = [
     "LowLevelMLPClassifier",
@@ -26,3 +31,8 @@ def __getattr__(name):
 
         return getattr(tabular, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    """All names, so that completion shows the functions for tables, too."""
+    return sorted({*globals(), *__all__})

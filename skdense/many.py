@@ -11,7 +11,7 @@ from sklearn.utils import _safe_indexing
 from skdense.base import BaseLowLevelMLP
 from skdense.fit.fitting import fit_estimator, trains_alone, unchanged_on_error
 from skdense.fit.jobs import prepare
-from skdense.fit.observers import FitPrinter
+from skdense.fit.observers import FitPrinter, announce_first_fit
 from skdense.fit.results import finish
 from skdense.fit.training import train_jobs
 from skdense.fit.validation import FitInput, MatrixLike
@@ -90,7 +90,10 @@ def fit_many(
     estimators = list(estimators)
     check_estimators(estimators)
     inputs = _inputs(len(estimators), X, y, sample_weight, subsets)
-    trained = FitPrinter(len(estimators)).print_fit if verbose else None
+    trained = None
+    if verbose:
+        announce_first_fit()
+        trained = FitPrinter(len(estimators)).print_fit
     errors = fit_inputs(estimators, inputs, n_jobs, trained)
     for error in filter(None, errors):
         raise error

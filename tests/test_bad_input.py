@@ -279,8 +279,9 @@ def as_frame(column):
         (["Busan"] * len(y), ValueError, "could not convert string to float: 'Busan'"),
         (pd.Categorical(["a"] * len(y)), ValueError, "could not convert string to float"),
         (pd.date_range("2020", periods=len(y)), TypeError, "DateTime64DType"),
+        (pd.date_range("2020", periods=len(y)).date, TypeError, "datetime.date"),
     ],
-    ids=["strings", "categories", "dates"],
+    ids=["strings", "categories", "dates", "dates as objects"],
 )
 def test_columns_that_are_no_numbers_name_what_takes_them(make, column, error, message):
     with pytest.raises(error, match=message) as caught:

@@ -89,6 +89,11 @@ def assert_valid(name, skipped):
     assert not errors, "\n".join([name, *errors])
 
 
+def test_completion_shows_all_public_names():
+    for module in public_modules():
+        assert set(getattr(module, "__all__", ())) <= set(dir(module))
+
+
 @pytest.mark.parametrize("name", public_names())
 def test_the_docstring_of_a_class_or_function_is_complete(name):
     skipped = SKIPPED | (SKIPPED_FOR_RESULTS if is_result(name) else {})

@@ -24,6 +24,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skdense import make_tabular_classifier, make_tabular_regressor
+from skdense.core.machine import runtime  # noqa: F401, so that no fit here is the first
 from skdense.ensemble.ends import last_of, out_of_fold
 from skdense.tabular.ramps import Ramps
 from skdense.tabular.sizes import folds_for, training_for
@@ -341,6 +342,8 @@ def test_errors_name_the_column(to):
         encoder().fit(X)
     with pytest.raises(ValueError, match="at least one row to predict"):
         columns.transform(to(X)[:0])
+    with pytest.raises(ValueError, match=r"one row of a DataFrame is X\[:1\]"):
+        columns.transform(pd.Series(["a", 1]))
 
 
 def test_a_duration_that_comes_as_a_number_is_named():

@@ -3,7 +3,8 @@ Regression, with an interval around the prediction
 ==================================================
 
 :class:`~skdense.LowLevelMLPRegressor` is to MLPRegressor what the classifier is to MLPClassifier. It
-also has a loss for quantiles: three networks, trained together, predict a median and an interval.
+also has a loss for quantiles: three networks, trained at the same time, predict a median and an
+interval.
 """
 
 # %%

@@ -56,7 +56,8 @@ search = PrunedSearchCV(
 start = perf_counter()
 search.fit(X, y)
 print(f"{perf_counter() - start:.1f} s, with import and compilation")
-print({name: search.best_params_[name] for name in sorted(search.best_params_)})
+for name, value in sorted(search.best_params_.items()):
+    print(f"{name:28} {value}")
 
 # %%
 # Scores over epochs

@@ -36,15 +36,16 @@ X.head()
 # %%
 # Its members
 # -----------
-# The model blends networks that see the columns, networks that also see ramps, and boosted trees.
-# Each row was held out from one member of each kind. The predictions of these members, which are
-# called out-of-fold, tell how good each kind is, and how much weight it gets.
+# The model blends networks that see the columns, networks that also see ramps (:doc:`/tables`),
+# boosted trees and linear models. Each row was held out from one member of each kind. The predictions
+# of these members, which are called out-of-fold, tell how good each kind is, and how much weight it
+# gets.
 
 model = make_tabular_regressor(random_state=0).fit(X, y)
 model[-1].members_.round(3)
 
 # %%
-# .. index:: feature importance, SHAP
+# .. index:: ! feature importance, ! SHAP
 #
 # Feature importance of the columns
 # ---------------------------------

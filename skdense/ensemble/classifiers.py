@@ -111,7 +111,7 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
 
     cv : int, cross-validation generator or iterable, default=8
         The folds. An int is a number of stratified, shuffled folds. A generator may leave samples out:
-        a member is fitted to nothing but the training set of its split.
+        a member is fitted to the training set of its split only.
 
     random_state : int, RandomState instance or None, default=None
         Draws the folds, if `cv` is an int, and the seeds of each member.
@@ -131,14 +131,14 @@ class CrossFitClassifier(_Classifier, BaseCrossFit):
         The class labels, sorted.
 
     temperature_ : float
-        What the logits are divided by. It is learned between 0.22 and 4.5.
+        The number by which the logits are divided, between 0.22 and 4.5.
 
     oof_probabilities_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by the member that held it out, at the temperature; their mean
         if several did, NaN if none did. A member uses its held-out fold only for early stopping.
 
     oof_score_ : float
-        The accuracy of these.
+        The accuracy of the out-of-fold predictions.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -262,15 +262,15 @@ class BlendClassifier(_Classifier, BaseBlend):
         The class labels, sorted.
 
     temperature_ : float
-        What the logits of all members are divided by, besides the models' own temperatures. The
-        models' `temperature_` and `oof_probabilities_` are those after this division.
+        The number by which the logits of all members are divided, besides the models' own temperatures.
+        The models' `temperature_` and `oof_probabilities_` are those after this division.
 
     oof_probabilities_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by members that were not trained on it; NaN for a sample that
         a model with a weight has never held out.
 
     oof_score_ : float
-        The accuracy of these.
+        The accuracy of the out-of-fold predictions.
 
     n_features_in_ : int
         Number of features seen during fit, where X tells it.

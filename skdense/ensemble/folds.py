@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.ends import fit_parameters
-from skdense.fit.observers import outcome
+from skdense.fit.observers import announce_first_fit, outcome
 from skdense.fit.validation import FitInput, one_column
 from skdense.many import fit_inputs
 
@@ -35,6 +35,8 @@ def fit_folds(models, X, y, sample_weight, folds, names, report):
             ),
             report,
         )
+    if names:
+        announce_first_fit()
     numbers = {id(model): number for number, model in enumerate(models)}
 
     def note(model, job):

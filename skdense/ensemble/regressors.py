@@ -96,7 +96,7 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
 
     cv : int, cross-validation generator or iterable, default=8
         The folds. An int is a number of shuffled folds. A generator may leave samples out: a member is
-        fitted to nothing but the training set of its split.
+        fitted to the training set of its split only.
 
     random_state : int, RandomState instance or None, default=None
         Draws the folds, if `cv` is an int, and the seeds of each member.
@@ -125,7 +125,7 @@ class CrossFitRegressor(_Regressor, BaseCrossFit):
         none did. A member uses its held-out fold only for early stopping.
 
     oof_score_ : float
-        The R2 of these.
+        The R2 of the out-of-fold predictions.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -250,7 +250,7 @@ class BlendRegressor(_Regressor, BaseBlend):
         model with a weight has never held out.
 
     oof_score_ : float
-        The R2 of these.
+        The R2 of the out-of-fold predictions.
 
     n_features_in_ : int
         Number of features seen during fit, where X tells it.

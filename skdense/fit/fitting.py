@@ -3,7 +3,6 @@
 The first fit imports TensorFlow, with those modules of `skdense.core` that train.
 """
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,7 +10,7 @@ from functools import partial
 from skdense.core.network import Curves, Minimum
 from skdense.fit.callers import warn_at_caller, warn_in_a_worker
 from skdense.fit.jobs import Job, prepare
-from skdense.fit.observers import EpochPrinter, EpochTasks, print_draw
+from skdense.fit.observers import EpochPrinter, EpochTasks, announce_first_fit, print_draw
 from skdense.fit.results import Attributes, finish, lbfgs_attributes, stochastic_attributes
 from skdense.fit.validation import Estimator, FitInput
 
@@ -34,8 +33,8 @@ def fit_estimator(
         context = estimator._init_callback_context(max_subtasks=estimator.max_iter + lbfgs)
     with unchanged_on_error(estimator):
         job = prepare(estimator, inputs)
-        if estimator.verbose and "skdense.core.machine.runtime" not in sys.modules:
-            print("The first fit of a process imports TensorFlow and compiles, which takes seconds.")
+        if estimator.verbose:
+            announce_first_fit()
         tasks = attributes = None
         if hasattr(estimator, "_skl_callbacks") and not inputs.incremental:
             tasks = EpochTasks(estimator, context, inputs, each_epoch=len(job.networks) == 1)

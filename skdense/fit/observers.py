@@ -1,6 +1,8 @@
 """Observers of a training: the lines that `verbose` prints, and scikit-learn's callbacks."""
 
+import sys
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from skdense.core.formulas.schedules import SCHEDULES
@@ -8,6 +10,15 @@ from skdense.core.network import Curves, Network
 from skdense.fit.jobs import Job
 from skdense.fit.results import Attributes
 from skdense.fit.validation import Estimator, FitInput
+
+_announced = Lock()
+"""Held from the moment when the first fit of this process is announced."""
+
+
+def announce_first_fit() -> None:
+    """Print what takes the first seconds, once in a process and only before its first fit."""
+    if "skdense.core.machine.runtime" not in sys.modules and _announced.acquire(blocking=False):
+        print("The first fit of a process imports TensorFlow and compiles, which takes seconds.")
 
 
 class EpochPrinter:

@@ -45,18 +45,20 @@ _FEWEST_TO_COMPARE = 10
 
 
 _FOR_TABLES = "skdense.make_tabular_classifier and skdense.make_tabular_regressor accept"
+_NO_NUMBERS = "could not convert string", "float() argument must be", "The DType"
+"""How NumPy's errors about strings, objects such as dates, and dates beside numbers begin."""
 
 
 def validated(estimator: Estimator, X: Any, y: Any = "no_validation", **checks: Any) -> Any:
     """Call `validate_data`; errors about NaN, strings and dates also name what accepts them."""
     try:
         return validate_data(estimator, X, y, accept_sparse="csr", **checks)
-    except (ValueError, np.exceptions.DTypePromotionError) as error:
+    except (ValueError, TypeError) as error:
         message = str(error)
         before, nan, after = message.partition("contains NaN.\n")
         if nan:
             message = f"{before}{nan}{_FOR_TABLES} missing values, as they impute them.\n{after}"
-        elif not isinstance(error, ValueError) or message.startswith("could not convert string"):
+        elif message.startswith(_NO_NUMBERS):
             message = (
                 f"{message}\nNetworks need numbers. {_FOR_TABLES} columns of any type: strings, "
                 "categories, dates and missing values."

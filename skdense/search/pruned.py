@@ -100,10 +100,10 @@ class PrunedSearchCV(RandomizedSearchCV):
         The mean score of the best candidate over the splits.
 
     best_params_ : dict
-        Its parameters.
+        The parameters of the best candidate.
 
     best_index_ : int
-        Its row of the table: the best of the last rung.
+        The row of `cv_results_` with the best score of the last rung.
 
     n_candidates_ : list of int
         How many candidates reached each rung.

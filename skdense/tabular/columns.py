@@ -248,13 +248,16 @@ def _check_type(X):
         raise TypeError("X must be a DataFrame or a dense array, got a sparse X; use X.toarray()")
     if hasattr(type(X), "collect"):
         raise TypeError("X must be a DataFrame or a dense array, got a LazyFrame; use X.collect()")
+    if not hasattr(X, "columns") and np.ndim(X) != 2:
+        raise ValueError(
+            f"X must have two dimensions, rows and columns, got {np.ndim(X)}. Reshape your data: one "
+            "row of a DataFrame is X[:1], a list of dicts is pandas.DataFrame(X)"
+        )
 
 
 def _names_of(X):
     """The names of the columns as strings; those of an array are x0, x1 and so on."""
     if not hasattr(X, "columns"):
-        if np.ndim(X) != 2:
-            raise ValueError(f"X must have two dimensions, rows and columns, got {np.ndim(X)}")
         return [f"x{i}" for i in range(np.shape(X)[1])]
     names = list(map(str, X.columns))
     repeated = [name for name, count in Counter(names).items() if count > 1]

@@ -81,8 +81,8 @@ class TablePipeline(Pipeline):
         ----------
         **params : dict of str to object
             Values by the names that `get_params` has, or by those that
-            :func:`skdense.make_tabular_classifier` takes: `cv` and `random_state` are set for networks
-            and trees, parameters of networks such as `dropout` for all networks.
+            :func:`skdense.make_tabular_classifier` takes: `cv` and `random_state` are set for all
+            members, parameters of networks such as `dropout` for all networks.
 
         Returns
         -------
