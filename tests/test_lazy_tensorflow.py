@@ -36,6 +36,11 @@ USES = (
 seen = {"fit": fit(), "executed by a fit": executed()}
 seen["modules"] = sorted(name for name in sys.modules if name.startswith(("tensorflow", "keras")))
 
+import matplotlib.pyplot as plt
+plt.switch_backend("agg")
+plt.plot([1, 2])
+seen["executed by a plot"] = executed()
+
 import tensorflow as tf
 
 at_once = threading.Barrier(8, timeout=120)
@@ -197,6 +202,11 @@ def test_a_fit_executes_neither_the_package_nor_keras(uses):
     unused = ("keras", "tensorflow.python.keras", "tensorflow.python.data", "tensorflow._api")
     assert not [name for name in uses["modules"] if name.startswith(unused)]
     assert len(uses["modules"]) < 700
+
+
+def test_a_plot_of_a_list_does_not_execute_the_package(uses):
+    """If this fails, the first plot of a loss curve takes seconds and prints TensorFlow's log."""
+    assert not uses["executed by a plot"]
 
 
 def test_the_users_tensorflow_has_all_its_names_afterwards(before, uses):

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from skdense.core.machine.postponed import import_postponed, import_submodule, is_postponed
+from skdense.core.machine.postponed import add_name, import_postponed, import_submodule, is_postponed
 
 TESTED = "2.21."
 """The versions of which tests show that each module imports all that it needs."""
@@ -26,7 +26,9 @@ def import_tensorflow() -> Any:
     package = (import_module if _has_plugins() else import_postponed)("tensorflow")
     if is_postponed(package):
         try:
-            return _only_names(Path(package.__path__[0]))
+            tf = _only_names(Path(package.__path__[0]))
+            add_name(package, "is_tensor", tf.is_tensor)  # matplotlib asks it about each list
+            return tf
         except Exception:  # another version or layout
             pass
     return package

@@ -29,6 +29,12 @@ def is_postponed(package: Any) -> bool:
     return type(package) is _Postponed
 
 
+def add_name(package: Any, name: str, value: Any) -> None:
+    """Give a postponed package a name that can be looked up without executing the package."""
+    package.__loader__.known.add(name)
+    setattr(package, name, value)
+
+
 def import_submodule(name: str) -> ModuleType:
     """Import a submodule of a postponed package, but not while another thread executes the package.
 
@@ -47,6 +53,7 @@ class _Loader(SourceFileLoader):
     def __init__(self, *arguments: str):
         super().__init__(*arguments)
         self.module = None
+        self.known: set[str] = set()
         self.is_first = True
         self.begins = Event()
 
@@ -83,7 +90,7 @@ class _Postponed(ModuleType):
     __loader__: _Loader
 
     def __getattribute__(self, name: str) -> Any:
-        if name not in _OF_IMPORT:
+        if name not in _OF_IMPORT and name not in self.__loader__.known:
             self.__loader__.import_again()
         return ModuleType.__getattribute__(self, name)
 
