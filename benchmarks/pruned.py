@@ -31,6 +31,7 @@ from skdense.search.rungs import best_first, n_that_go_on, rungs_of
 
 N_CANDIDATES, N_SPLITS, MAX_ITER = 64, 3, 81
 CORES = 2
+RULE_DRAWS = 3
 RULES = [  # rungs and factor
     ((3, 9, 27), 3),
     ((5, 15, 45), 3),
@@ -237,16 +238,22 @@ def first_search(name, data, started):
 
 
 def run(draws=5):
-    """Measure so many draws of candidates of each data set."""
-    each = [(data, seed) for data in DATA for seed in range(draws)]
+    """Measure so many draws of candidates of each data set, and the rungs on `RULE_DRAWS` at least."""
+
+    def each(draws):
+        return [(data, seed) for data in DATA for seed in range(draws)]
+
     bar = partial(tqdm, leave=False, unit="search")
     return {
         "searches": [
             fresh(measure, name=name, data=data, seed=seed)
-            for data, seed in bar(each, desc="pruned searches")
+            for data, seed in bar(each(draws), desc="pruned searches")
             for name in SEARCHES
         ],
-        "scores": [fresh(scores, data=data, seed=seed) for data, seed in bar(each, desc="scores")],
+        "scores": [
+            fresh(scores, data=data, seed=seed)
+            for data, seed in bar(each(max(draws, RULE_DRAWS)), desc="scores")
+        ],
         "processes": [
             fresh(first_search, name=name, data=data, started=time.time())
             for data in bar(FIRST_DATA, desc="whole processes")
@@ -270,7 +277,7 @@ the least of all candidates, mean / largest.
 
 {ratios}
 
-What other rungs would have kept, over all these searches:
+What other rungs would have kept, in {n_scores} searches, {rule_draws} draws of each data set:
 
 {rules}
 
@@ -330,6 +337,8 @@ def to_markdown(figures):
         splits=N_SPLITS,
         epochs=MAX_ITER,
         draws=table["seed"].nunique(),
+        n_scores=len(figures["scores"]),
+        rule_draws=len(figures["scores"]) // len(DATA),
         cores=CORES,
         seconds=markdown_table(seconds),
         ratios=markdown_table(ratios),
