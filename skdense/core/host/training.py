@@ -40,7 +40,7 @@ def train(
     Parameters
     ----------
     groups : list of Group
-        The networks, which are begun in this order.
+        The networks. One of each group is begun first, and then the others in this order.
     n_threads : int
         How many networks to train at the same time. The only network, or with one thread all of them,
         are trained in the caller's thread.
@@ -63,9 +63,11 @@ def train(
     stop = stop or Event()
     queue: SimpleQueue = SimpleQueue()
     tables = Tables(network for group in groups for network in group.networks)
-    for group in groups:
-        for network in group.networks:
-            queue.put((group, network))
+    # First one of each group, so that threads compile different programs at the same time.
+    for position in slice(1), slice(1, None):
+        for group in groups:
+            for network in group.networks[position]:
+                queue.put((group, network))
 
     def work() -> None:
         while not stop.is_set():
