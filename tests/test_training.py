@@ -238,18 +238,6 @@ def test_an_error_in_one_thread_ends_the_others_before_their_queue_is_empty(k):
     assert n_begun(networks) < 30
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_another_thread_can_end_the_training(n_threads):
-    networks, stop = many_networks(), Event()
-
-    def trained(network):
-        stop.set()
-
-    assert not train([*map(lone_group, [ADAM] * 60, networks)], n_threads, trained=trained, stop=stop)
-
-    assert 1 <= n_begun(networks) < 30
-
-
 def test_ctrl_c_while_threads_are_started_ends_them(monkeypatch):
     def started_and_interrupted(*arguments, call=threads.Call):
         call(*arguments)

@@ -30,7 +30,6 @@ def train(
     trained: Callable[[Network], None] | None = None,
     observe: Observe | None = None,
     each_epoch: bool = False,
-    stop: Event | None = None,
 ) -> bool:
     """Train networks, each with the result of training it alone, up to rounding.
 
@@ -52,15 +51,13 @@ def train(
         Watches the training of a single network, in the caller's thread.
     each_epoch : bool, default=False
         Whether every chunk ends with the epoch.
-    stop : threading.Event, default=None
-        Ends the training early when another thread sets it.
 
     Returns
     -------
     interrupted : bool
         Whether Ctrl-C ended the training. Networks keep what they have reached.
     """
-    stop = stop or Event()
+    stop = Event()
     queue: SimpleQueue = SimpleQueue()
     tables = Tables(network for group in groups for network in group.networks)
     for group in groups:

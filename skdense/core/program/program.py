@@ -239,7 +239,7 @@ class _Program:
         (table, orders), shape, score = validation, self.shape, self.objective.score
         table_shape = shape.validation
         assert table_shape is not None  # only programs with validation call this
-        origin = self.objective.score.needs_origin and tf.gather(table[-1], orders[0, 0])[:-1]
+        origin = tf.gather(table[-1], orders[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
             (_, hyper), (_, typed) = settings.unpacked(), settings.unpacked(self.dtype)
