@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdense.core.formulas.initializers import initial_parameters
-from skdense.core.formulas.layers import described, hidden_and_output
+from skdense.core.formulas.layers import hidden_and_output, parameters_of_each
 from skdense.core.machine.runtime import tf
 from skdense.core.program.layout import Layout
 
@@ -108,5 +108,5 @@ def test_layers_without_parameters_take_no_room():
     without = hidden_and_output((7, 4), "relu", 2)
 
     assert len(with_dropout) == len(without) + 2
-    assert described(with_dropout, 3) == described(without, 3)
+    assert parameters_of_each(with_dropout, 3) == parameters_of_each(without, 3)
     assert Layout(with_dropout, 3).n_parameters == Layout(without, 3).n_parameters

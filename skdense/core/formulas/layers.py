@@ -19,7 +19,7 @@ Drop = Callable[[int, Any], Any]
 
 
 class Parameter(NamedTuple):
-    """One array of a layer: its shape, whether the penalty takes it, and what padding holds.
+    """One array of a layer, described: its shape, whether the penalty takes it, and what pads it.
 
     `fill` is the value of entries that are added to the last axis of a vector to pad it. With it the
     outputs of padded units are exactly 0, and no gradient reaches them.
@@ -130,13 +130,13 @@ def hidden_and_output(
     return *layers, Dense(n_outputs)
 
 
-def described(layers: Sequence[Layer], n_features: int) -> list[tuple[Parameter, ...]]:
-    """The parameters of each layer that has any."""
+def parameters_of_each(layers: Sequence[Layer], n_features: int) -> list[tuple[Parameter, ...]]:
+    """The `Parameter` descriptions of each layer that has any."""
     parameters, n_inputs = [], n_features
     for layer in layers:
         parameters.append(layer.parameters(n_inputs))
         n_inputs = layer.n_outputs(n_inputs)
-    return [own for own in parameters if own]
+    return [of_layer for of_layer in parameters if of_layer]
 
 
 def outputs_of_each(
@@ -149,8 +149,8 @@ def outputs_of_each(
     """Each layer and its outputs, one after the other."""
     left = iter(parameters)
     for layer in layers:
-        own = next(left) if layer.parameters(inputs.shape[-1]) else ()
-        inputs = layer(inputs, own, tf, drop)
+        arrays = next(left) if layer.parameters(inputs.shape[-1]) else ()
+        inputs = layer(inputs, arrays, tf, drop)
         yield layer, inputs
 
 
