@@ -92,7 +92,10 @@ class Progress(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """One value an epoch. The loss includes the penalty, the validation loss does not."""
+    """One value an epoch. The loss includes the penalty, the validation loss does not.
+
+    The learning rate is the one with which the epoch leaves the network, the next epoch's.
+    """
 
     loss: NDArray
     accuracy: NDArray
@@ -211,6 +214,7 @@ class Network:
         they left it.
         """
         with _handing_back:
+            # Pickles compare the arrays and numbers of two states at once.
             if pickle.dumps(self.stream()) == pickle.dumps(before):
                 self.random_state.set_state(stream)
 

@@ -1,6 +1,6 @@
 """The scalars of a training, packed into two vectors, float64, that a program takes.
 
-`settings` stay as they are in a call: the clock and `Hyper`. `Scalars` change, and a program returns
+`settings` stay as they are in a call: its `Limits` and `Hyper`. `Scalars` change, and a program returns
 them. Packed, they are changed by one kernel, and a kernel takes about 10 ms to compile; and each
 argument of a program takes as long as some steps of a small network.
 """
@@ -16,8 +16,8 @@ from skdense.core.machine.runtime import tf
 from skdense.core.network import Curves, Hyper, Progress, Tensor
 
 
-class Clock(NamedTuple):
-    """How many steps this call has, an epoch has, and how many blocks a validation has."""
+class Limits(NamedTuple):
+    """Where loops end: the number of steps in this call and in an epoch, and of validation blocks."""
 
     n_steps: Any
     steps_per_epoch: Any
@@ -58,16 +58,16 @@ class Scalars(NamedTuple):
     epoch: Epoch
 
 
-N_SETTINGS = len(Clock._fields) + len(Hyper._fields)
+N_SETTINGS = len(Limits._fields) + len(Hyper._fields)
 _PARTS: tuple[Any, ...] = (Counters, Progress, Epoch)
 _ENDS = [0, *accumulate(len(part._fields) for part in _PARTS)]
 N_SCALARS = _ENDS[-1]
 _CURVES = slice(_ENDS[2], _ENDS[2] + len(Curves._fields))
 
 
-def pack_settings(clock: Clock, hyper: Hyper) -> NDArray:
+def pack_settings(limits: Limits, hyper: Hyper) -> NDArray:
     """The vector of settings."""
-    return np.array([*clock, *hyper], np.float64)
+    return np.array([*limits, *hyper], np.float64)
 
 
 def pack_scalars(scalars: Scalars) -> NDArray:
@@ -91,10 +91,10 @@ class Settings:
     def __init__(self, vector: Tensor):
         self.vector = vector
 
-    def unpacked(self, dtype: Any = tf.float64) -> tuple[Clock, Hyper]:
-        """The clock and `Hyper` as scalars of this dtype."""
+    def unpacked(self, dtype: Any = tf.float64) -> tuple[Limits, Hyper]:
+        """`Limits` and `Hyper` as scalars of this dtype."""
         values = tf.unstack(tf.cast(self.vector, dtype))
-        return Clock(*values[: len(Clock._fields)]), Hyper(*values[len(Clock._fields) :])
+        return Limits(*values[: len(Limits._fields)]), Hyper(*values[len(Limits._fields) :])
 
 
 def unpacked(vector: Tensor) -> Scalars:
