@@ -37,11 +37,12 @@ def fit_estimator(
         if estimator.verbose and "skdense.core.machine.runtime" not in sys.modules:
             print("The first fit of a process imports TensorFlow and compiles, which takes seconds.")
         tasks = attributes = None
+        one_draw = len(job.networks) == 1
         if hasattr(estimator, "_skl_callbacks") and not inputs.incremental:
-            tasks = EpochTasks(estimator, context, inputs, each_epoch=len(job.networks) == 1)
+            tasks = EpochTasks(estimator, context, inputs, reports_epochs=one_draw)
         try:
             train = _train_lbfgs if lbfgs else _train_stochastic
-            if train(job, tasks):
+            if train(job, tasks if one_draw else None):
                 _end_interrupted(job, interrupts_raise)
             attributes = finish(job, warn_max_iter)
         finally:
@@ -62,17 +63,16 @@ def unchanged_on_error(estimator: Estimator, before: Attributes | None = None) -
         raise
 
 
-def _train_stochastic(job: Job, tasks: EpochTasks | None) -> bool:
-    """Train by minibatches; return whether Ctrl-C ended the training."""
+def _train_stochastic(job: Job, reporter: EpochTasks | None) -> bool:
+    """Train by minibatches, and report epochs if asked; return whether Ctrl-C ended the training."""
     from skdense.core.host.planning import groups_of
     from skdense.core.host.run import Run
     from skdense.core.host.training import train
     from skdense.core.machine.runtime import n_threads
 
-    estimator, one_draw = job.estimator, len(job.networks) == 1
-    reporter = tasks if one_draw else None
+    estimator = job.estimator
     printer = trained = None
-    if estimator.verbose and one_draw:
+    if estimator.verbose and len(job.networks) == 1:
         printer = EpochPrinter(estimator, job.networks[0])
     elif estimator.verbose:
         trained = partial(print_draw, job)
@@ -94,7 +94,7 @@ def _train_stochastic(job: Job, tasks: EpochTasks | None) -> bool:
         n_threads(),
         trained=trained,
         observe=observe if printer or reporter else None,
-        each_epoch=tasks is not None,
+        each_epoch=reporter is not None,
     )
     if printer and job.networks[0].progress.converged:
         printer.print_end()
@@ -108,12 +108,11 @@ def trains_alone(estimator: Estimator) -> bool:
     )
 
 
-def _train_lbfgs(job: Job, tasks: EpochTasks | None) -> bool:
-    """Train by lbfgs; return whether Ctrl-C ended the training."""
+def _train_lbfgs(job: Job, reporter: EpochTasks | None) -> bool:
+    """Train by lbfgs, and report iterations if asked; return whether Ctrl-C ended the training."""
     from skdense.core.host.lbfgs import minimize_loss
 
     estimator, job.minima = job.estimator, []
-    reporter = tasks if len(job.networks) == 1 else None
 
     def observe(minimum: Minimum) -> bool:
         attributes = partial(lbfgs_attributes, job, job.networks[0], minimum)

@@ -12,6 +12,7 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.network import Parameters
 
 Draw = tuple[NDArray, NDArray]
 """A layer's kernel and bias."""
@@ -60,7 +61,7 @@ INITIALIZERS = {
 
 def initial_parameters(
     layer_sizes: Sequence[int], init: str, activation: str, random_state: RandomState, dtype: DTypeLike
-) -> list[tuple[NDArray, NDArray]]:
+) -> Parameters:
     """The `(kernel, bias)` pairs of a new network, drawn in float64 and then cast to `dtype`."""
     draws = (
         INITIALIZERS[init](fan_in, fan_out, activation, random_state)
