@@ -30,7 +30,7 @@ from skdense.core.host.planning import groups_of, lone_group
 from skdense.core.host.training import train
 from skdense.core.machine import costs, threads
 from skdense.core.machine.compiling import n_compiled
-from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec
+from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec, state_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
@@ -397,7 +397,7 @@ def test_a_training_that_pauses_goes_on_as_if_it_had_not(kind, fields, pauses, n
             part = pickle.loads(pickle.dumps(paused)) if elsewhere else paused
             train_alone(kind["spec"], part, until=until)
             if elsewhere:
-                paused.take(part.result(), paused.stream())
+                paused.take(part.result(), state_of(paused.random_state))
             assert paused.progress.epochs == min(until, whole.progress.epochs)
 
     assert_identical(paused, whole)
@@ -405,7 +405,7 @@ def test_a_training_that_pauses_goes_on_as_if_it_had_not(kind, fields, pauses, n
 
 def test_the_result_of_another_process_sets_back_no_generator_that_somebody_has_moved():
     network, reference = make_network(), make_network()
-    before, part = network.stream(), pickle.loads(pickle.dumps(network))
+    before, part = state_of(network.random_state), pickle.loads(pickle.dumps(network))
     train_alone(ADAM, part)
     for its in (network, reference):
         its.random_state.uniform()

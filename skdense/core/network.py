@@ -150,6 +150,15 @@ Parameters = list[tuple[NDArray, ...]]
 """The arrays of each layer that has any: `(kernel, bias)`, shaped `(fan_in, fan_out)`, `(fan_out,)`."""
 
 
+def state_of(random_state: RandomState) -> dict:
+    """A copy of the state of a random state."""
+    return random_state.get_state(legacy=False)
+
+
+_TRAINED = ("parameters", "slots", "progress", "best_parameters", "curves", "order")
+"""The fields of a `Network` that training changes, besides the state of its random state."""
+
+
 @dataclass(eq=False)
 class Network:
     """All that the core knows of one network, before, between and after its training.
@@ -203,11 +212,7 @@ class Network:
     best_parameters: Parameters | None = None
     curves: Curves | None = None
 
-    def stream(self) -> dict:
-        """The state of the random state."""
-        return self.random_state.get_state(legacy=False)
-
-    def hand_back(self, stream: dict, before: dict) -> None:
+    def hand_back(self, state: dict, before: dict) -> None:
         """Bring the random state from the state `before` to another one, as drawing would.
 
         If somebody else has drawn from it meanwhile, as may happen to NumPy's global state, it stays as
@@ -215,23 +220,18 @@ class Network:
         """
         with _handing_back:
             # Pickles compare the arrays and numbers of two states at once.
-            if pickle.dumps(self.stream()) == pickle.dumps(before):
-                self.random_state.set_state(stream)
+            if pickle.dumps(state_of(self.random_state)) == pickle.dumps(before):
+                self.random_state.set_state(state)
 
     def result(self) -> tuple:
         """All that a training has changed, to be passed to `take` in another process."""
-        return (
-            self.stream(), self.parameters, self.slots, self.progress, self.best_parameters,
-            self.curves, self.order,
-        )  # fmt: skip
+        return state_of(self.random_state), {name: getattr(self, name) for name in _TRAINED}
 
     def take(self, result: tuple, before: dict) -> None:
-        """Take over the result of a copy that was trained; `before` was the `stream` at that time."""
-        (
-            stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves,
-            self.order,
-        ) = result  # fmt: skip
-        self.hand_back(stream, before)
+        """Take over the result of a copy; `before` was the random state's state when it was copied."""
+        state, trained = result
+        vars(self).update(trained)
+        self.hand_back(state, before)
 
     @property
     def n_features(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
-from skdense.core.network import Network, Spec
+from skdense.core.network import Network, Spec, state_of
 from skdense.fit.jobs import Job
 
 
@@ -52,13 +52,13 @@ def train_jobs(
     # Not every backend, such as those of Ray and Spark, hands results over one by one.
     return_as = "generator" if backend.supports_return_generator else "list"
     tasks = _tasks(networks, n_workers)
-    streams = {network: network.stream() for _, network in networks}
+    states = {network: state_of(network.random_state) for _, network in networks}
     results: Any = Parallel(n_jobs=n_workers, return_as=return_as)(
         delayed(_results)(task) for task in tasks
     )
     for task, task_results in zip(tasks, results, strict=True):
         for (_, network), result in zip(task, task_results, strict=True):
-            network.take(result, streams[network])
+            network.take(result, states[network])
             note(network)
     return False
 
