@@ -177,7 +177,7 @@ def loss_of(network):
 
 def test_the_gradient_of_a_new_layer_is_the_slope_of_the_loss():
     network = scaled_network()
-    objective = lbfgs._Objective(SPEC, network)
+    objective = lbfgs.FullBatchObjective(SPEC, network)
     start = objective.vector[objective.own]
 
     def penalized_loss(parameters):

@@ -45,14 +45,14 @@ HYPER = {"regression quantile": [0.3], "regression huber": [0.7]}
 
 
 def targets_of(loss, shape, rng):
-    """Random targets `(K, batch, n_outputs)`."""
+    """Random targets `(..., batch, n_outputs)`."""
     if loss in EXCLUSIVE:
         return np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]
     return rng.integers(2, size=shape).astype(float)
 
 
 def value_and_gradient(loss, targets, logits, upstream=1.0, smoothing=None):
-    """The losses `(K, batch)`, and the gradient of their sum, weighted by `upstream`."""
+    """The losses `(..., batch)`, and the gradient of their sum, weighted by `upstream`."""
     logits, of_loss = tf.constant(logits), record(loss)
     function, hyper = of_loss.per_example, HYPER.get(loss, [])
     if smoothing is not None:

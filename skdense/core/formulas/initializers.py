@@ -1,7 +1,7 @@
 """Initial parameters, drawn with NumPy in MLPClassifier's order: for each layer kernel, then bias.
 
-An initializer returns a layer's kernel `(fan_in, fan_out)` and bias `(fan_out,)`, in float64. Its
-`activation` is the name of that of the hidden layers.
+An initializer returns a layer's kernel `(fan_in, fan_out)` and bias `(fan_out,)`, in float64. As in
+MLPClassifier it is given the activation of the hidden layers, by name, for the output layer, too.
 """
 
 from collections.abc import Sequence

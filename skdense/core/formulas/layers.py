@@ -1,9 +1,10 @@
 """Layers: which parameters each has, and how it maps inputs to outputs, for arrays and for tensors.
 
 A network is a tuple of layers. Its parameters are a list with a tuple of arrays for each layer that has
-any. All that works on parameters, such as packing, the penalty, saved state and prediction, reads these
-descriptions, so a new kind of layer is a record here. Nothing here imports TensorFlow: functions take
-it as `tf`, or None for arrays.
+any. All of the core that works on parameters, such as packing, the penalty, the optimizers and the
+forward pass, reads these descriptions, so a new kind of layer is a record here. The estimators have
+only `Dense` and `Dropout`. Nothing here imports TensorFlow: functions take it as `tf`, or None for
+arrays.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -174,5 +175,5 @@ def hidden_values(layers: Sequence[Layer], parameters: Sequence, inputs: Any) ->
     """The outputs `(batch, width)` of each hidden layer with parameters, one after the other."""
     hidden = layers[:-1]
     for layer, values in outputs_of_each(hidden, parameters, inputs):
-        if layer.parameters(1):
+        if layer.parameters(1):  # whether there are any does not depend on the number of inputs
             yield values

@@ -34,8 +34,9 @@ from skdense.core.program.scalars import (
 class Shape(NamedTuple):
     """The sizes for which a program is compiled; together with its spec, the key to it.
 
-    `block` is the number of validation rows that are read at a time, and `n_blocks` the most such
-    blocks that there are, both 0 without validation. `n_dropouts` is the number of rates.
+    `steps` is the most steps of a chunk, and `batch` the number of rows in a minibatch. `block` is the
+    number of validation rows that are read at a time, and `n_blocks` the most such blocks that there
+    are, both 0 without validation. `n_dropouts` is the number of rates.
     """
 
     steps: int
