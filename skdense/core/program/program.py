@@ -246,13 +246,13 @@ class _Program:
 
         def block(b: Tensor, sums: Tensor) -> tuple:
             (_, hyper), (_, typed) = settings.unpacked(), settings.unpacked(self.dtype)
-            n_real = hyper.n_validation - _float(b * shape.block)
+            n_real = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
             minibatch = minibatches.gather(table, table_shape, tf.gather(orders, b), n_real)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, origin)
 
         n_sums = score.n_terms(table_shape.n_outputs) + 2
         sums = tf.zeros([n_sums], tf.float64)
-        if shape.n_blocks == 1:
+        if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
             _, sums = block(0, sums)
         else:
             limits, _ = settings.unpacked()
@@ -260,7 +260,3 @@ class _Program:
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
         return sums.loss / sums.weight, score.finish(tf, sums)
-
-
-def _float(integer: Tensor) -> Tensor:
-    return tf.cast(integer, tf.float64)
