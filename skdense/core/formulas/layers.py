@@ -51,11 +51,7 @@ class Layer(Protocol):
         ...
 
     def __call__(
-        self,
-        inputs: Tensor,
-        parameters: Sequence,
-        tf: TensorFlow | None = None,
-        drop: Drop | None = None,
+        self, inputs: Tensor, parameters: Sequence, tf: TensorFlow = None, drop: Drop | None = None
     ) -> Tensor:
         """The outputs `(batch, n_outputs)`.
 
@@ -82,11 +78,7 @@ class Dense:
         return replace(self, width=size(self.width))
 
     def __call__(
-        self,
-        inputs: Tensor,
-        parameters: Sequence,
-        tf: TensorFlow | None = None,
-        drop: Drop | None = None,
+        self, inputs: Tensor, parameters: Sequence, tf: TensorFlow = None, drop: Drop | None = None
     ) -> Tensor:
         kernel, bias = parameters
         outputs = inputs @ kernel
@@ -110,11 +102,7 @@ class Dropout:
         return self
 
     def __call__(
-        self,
-        inputs: Tensor,
-        parameters: Sequence,
-        tf: TensorFlow | None = None,
-        drop: Drop | None = None,
+        self, inputs: Tensor, parameters: Sequence, tf: TensorFlow = None, drop: Drop | None = None
     ) -> Tensor:
         return inputs if drop is None else drop(self.index, inputs)
 
@@ -144,7 +132,7 @@ def outputs_of_each(
     layers: Sequence[Layer],
     parameters: Sequence,
     inputs: Tensor,
-    tf: TensorFlow | None = None,
+    tf: TensorFlow = None,
     drop: Drop | None = None,
 ) -> Iterator[tuple[Layer, Any]]:
     """Each layer and its outputs, one after the other."""
@@ -159,7 +147,7 @@ def forward(
     layers: Sequence[Layer],
     parameters: Sequence,
     inputs: Tensor,
-    tf: TensorFlow | None = None,
+    tf: TensorFlow = None,
     drop: Drop | None = None,
 ) -> Tensor:
     """The outputs of the last layer: the logits of a network.

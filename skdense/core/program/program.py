@@ -23,11 +23,11 @@ from skdense.core.program.scalars import (
     N_SETTINGS,
     Counters,
     Epoch,
-    Settings,
     after_step,
     curves_of,
     packed,
-    unpacked,
+    unpack_scalars,
+    unpack_settings,
 )
 
 
@@ -121,11 +121,10 @@ class _Program:
         state: State,
     ) -> tuple:
         """Run the steps of a chunk; after each epoch, validate and see whether the network stops."""
-        settings = Settings(settings)
         n_curves = len(Curves._fields) if self.shape.n_blocks else len(Curves._fields) - 2
 
         def step_follows(scalars: Tensor, *_: Any) -> Tensor:
-            (limits, _), counters = settings.unpacked(), unpacked(scalars).counters
+            (limits, _), counters = unpack_settings(settings), unpack_scalars(scalars).counters
             in_epoch = counters.position < limits.steps_per_epoch
             return (counters.steps < limits.n_steps) & in_epoch
 
@@ -133,15 +132,15 @@ class _Program:
             return self.step(training, settings, scalars, dropout, pieces)
 
         def epoch_follows(scalars: Tensor, *_: Any) -> Tensor:
-            (limits, _), (counters, progress, _) = settings.unpacked(), unpacked(scalars)
+            (limits, _), (counters, progress, _) = unpack_settings(settings), unpack_scalars(scalars)
             return (counters.steps < limits.n_steps) & (progress.active > 0)
 
         def epoch(scalars: Tensor, pieces: tuple, best: tuple, curves: Tensor) -> tuple:
-            place = tf.cast(unpacked(scalars).counters.epochs, tf.int32)
+            place = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
             scalars, pieces = tf.while_loop(step_follows, step, (scalars, pieces))
             parameters = [values for values, *_ in pieces]
             scalars = self.end_epoch(validation, settings, scalars, parameters)
-            is_best = unpacked(scalars).epoch.is_best > 0
+            is_best = unpack_scalars(scalars).epoch.is_best > 0
             best = tuple(tf.where(is_best, new, old) for new, old in zip(parameters, best))
             return scalars, pieces, best, curves.write(place, curves_of(scalars, n_curves))
 
@@ -157,12 +156,12 @@ class _Program:
         return curves.stack(), scalars, State(parameters, tuple(slots), best)
 
     def step(
-        self, training: Batches, settings: Settings, scalars: Tensor, dropout: Any, pieces: tuple
+        self, training: Batches, settings: Tensor, scalars: Tensor, dropout: Any, pieces: tuple
     ) -> tuple:
         """A gradient step on the next minibatch: the scalars and the pieces after it."""
         # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
-        (_, hyper), (_, typed) = settings.unpacked(), settings.unpacked(self.dtype)
-        counters, progress, _ = unpacked(scalars)
+        (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
+        counters, progress, _ = unpack_scalars(scalars)
         order = tf.gather(training.orders, tf.cast(counters.steps, tf.int32))
         n_real = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
         minibatch = minibatches.gather(training.table, self.shape.table, order, n_real)
@@ -216,10 +215,10 @@ class _Program:
         return tuple(updated)
 
     def end_epoch(
-        self, validation: Batches, settings: Settings, scalars: Tensor, parameters: Sequence[Tensor]
+        self, validation: Batches, settings: Tensor, scalars: Tensor, parameters: Sequence[Tensor]
     ) -> Tensor:
         """The scalars after the epoch, or as they were: a chunk may have run only a part of it."""
-        (limits, hyper), (counters, progress, _) = settings.unpacked(), unpacked(scalars)
+        (limits, hyper), (counters, progress, _) = unpack_settings(settings), unpack_scalars(scalars)
         is_over = counters.position == limits.steps_per_epoch
         loss, accuracy = counters.loss / counters.rows, counters.correct / counters.weight
         validation_loss = score = None
@@ -236,7 +235,7 @@ class _Program:
         return tf.where(is_over, packed(counters, progress, point), not_best)
 
     def validate(
-        self, validation: Batches, settings: Settings, is_over: Tensor, parameters: Sequence[Tensor]
+        self, validation: Batches, settings: Tensor, is_over: Tensor, parameters: Sequence[Tensor]
     ) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
         (table, orders), shape, score = validation, self.shape, self.objective.score
@@ -245,7 +244,7 @@ class _Program:
         origin = tf.gather(table[-1], orders[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
-            (_, hyper), (_, typed) = settings.unpacked(), settings.unpacked(self.dtype)
+            (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
             n_real = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
             minibatch = minibatches.gather(table, table_shape, tf.gather(orders, b), n_real)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, origin)
@@ -255,7 +254,7 @@ class _Program:
         if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
             _, sums = block(0, sums)
         else:
-            limits, _ = settings.unpacked()
+            limits, _ = unpack_settings(settings)
             n_blocks = tf.where(is_over, tf.cast(limits.n_blocks, tf.int32), 0)
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)

@@ -81,23 +81,17 @@ def split_scalars(values: Sequence) -> Scalars:
     return Scalars(*(part(*values[start:stop]) for part, (start, stop) in parts))
 
 
-class Settings:
-    """The settings in a program.
+def unpack_settings(vector: Tensor, dtype: Any = tf.float64) -> tuple[Limits, Hyper]:
+    """The settings in a tensor, as scalars of this dtype.
 
     Unpack them inside the body of the loop that uses them: there XLA drops those that are not used,
     while each that is unpacked before a loop is a variable of it.
     """
-
-    def __init__(self, vector: Tensor):
-        self.vector = vector
-
-    def unpacked(self, dtype: Any = tf.float64) -> tuple[Limits, Hyper]:
-        """`Limits` and `Hyper` as scalars of this dtype."""
-        values = tf.unstack(tf.cast(self.vector, dtype))
-        return Limits(*values[: len(Limits._fields)]), Hyper(*values[len(Limits._fields) :])
+    values = tf.unstack(tf.cast(vector, dtype))
+    return Limits(*values[: len(Limits._fields)]), Hyper(*values[len(Limits._fields) :])
 
 
-def unpacked(vector: Tensor) -> Scalars:
+def unpack_scalars(vector: Tensor) -> Scalars:
     """The scalars in a tensor."""
     return split_scalars(tf.unstack(vector))
 
