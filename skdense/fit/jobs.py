@@ -74,11 +74,7 @@ def _network(
     random_state: RandomState,
 ) -> Network:
     return Network(
-        layers=drawn.layers,
-        parameters=drawn.parameters,
-        data=drawn.data,
-        validation=drawn.validation,
-        dropout=drawn.dropout,
+        **drawn._asdict(),
         hyper=_hyper(estimator, incremental, loss, start.settings, drawn),
         progress=start.progress,
         slots=start.slots,
