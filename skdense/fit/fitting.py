@@ -66,7 +66,7 @@ def unchanged_on_error(estimator: Estimator, before: Attributes | None = None) -
 def _train_stochastic(job: Job, reporter: EpochTasks | None) -> bool:
     """Train by minibatches, and report epochs if asked; return whether Ctrl-C ended the training."""
     from skdense.core.host.planning import groups_of
-    from skdense.core.host.run import Run
+    from skdense.core.host.run import ProgramRun
     from skdense.core.host.training import train
     from skdense.core.machine.runtime import n_threads
 
@@ -77,11 +77,11 @@ def _train_stochastic(job: Job, reporter: EpochTasks | None) -> bool:
     elif estimator.verbose:
         trained = partial(print_draw, job)
 
-    def attributes_now(run: Run) -> Attributes:
+    def attributes_now(run: ProgramRun) -> Attributes:
         run.write_back()
         return stochastic_attributes(job, job.networks[0])
 
-    def observe(new_curves: Curves, run: Run) -> bool:
+    def observe(new_curves: Curves, run: ProgramRun) -> bool:
         if printer:
             printer.print_epochs(new_curves)
         if reporter and len(new_curves.loss):

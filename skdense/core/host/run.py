@@ -36,7 +36,7 @@ class Reached(NamedTuple):
     curves: tuple[Curves, ...]
 
 
-class Run:
+class ProgramRun:
     """A network that goes through a program.
 
     Attributes
@@ -89,7 +89,7 @@ class Run:
         return view(vector)
 
     def after(self, chunk: Chunk) -> Reached:
-        """Run a `Chunk`; return how far the training is after it. This changes nothing."""
+        """Run a `Chunk`; return how far the training is after it, for the caller to set `reached`."""
         start, before = perf_counter(), self.reached
         hyper = self.network.hyper
         n_blocks = -(-int(hyper.n_validation) // self.shape.block) if self.shape.block else 0

@@ -12,12 +12,12 @@ from threading import Event
 
 from skdense.core.host.orders import Orders
 from skdense.core.host.planning import Group
-from skdense.core.host.run import Run
+from skdense.core.host.run import ProgramRun
 from skdense.core.host.tables import Tables
 from skdense.core.machine.threads import apart, call_all
 from skdense.core.network import Curves, Network
 
-Observe = Callable[[Curves, Run], bool]
+Observe = Callable[[Curves, ProgramRun], bool]
 """`observe(curves, run)` is called between chunks with the curves of new epochs. The method
 `run.write_back` gives the network what it has become so far. Training ends if it returns True."""
 
@@ -99,7 +99,7 @@ def _train_one(
     if not network.progress.active or n_epochs <= 0:
         return
     shape, n_before = group.shape, network.progress.epochs
-    run = Run(group, network, tables)
+    run = ProgramRun(group, network, tables)
     orders = Orders(network, shape.steps, shape.batch, n_epochs, each_epoch)
     try:
         chunk = orders.take(run.affordable_steps)
