@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from skdense.core.formulas.layers import Layer, Parameter, parameters_of_each
 from skdense.core.machine.costs import LARGE_KERNEL, LARGE_SUM
@@ -60,25 +60,18 @@ class Layout(NamedTuple):
                 pieces += [parameter.size], []
         return [piece for piece in pieces if piece]
 
-    def pack(self, parameters: Parameters, dtype: DTypeLike, fill: bool = True) -> NDArray:
-        """The flat vector of a smaller network's parameters, padded with zeros and their fills."""
-        vector = np.empty(self.n_parameters, dtype)
-        self.pack_into(vector, parameters, fill)
-        return vector
-
-    def pack_into(self, vector: NDArray, parameters: Parameters, fill: bool = True) -> None:
-        """Make `vector` the flat vector of a smaller network's parameters."""
+    def pack_into(self, vector: NDArray, parameters: Parameters) -> None:
+        """Make `vector` that of a smaller network's parameters, padded with zeros and their fills."""
         for arrays, places in zip(parameters, self.places, strict=True):
             for array, place in zip(arrays, places, strict=True):
-                room = place.of(vector)
-                room[...] = place.parameter.fill if fill else 0
-                room[tuple(map(slice, array.shape))] = array
+                place.of(vector)[...] = place.parameter.fill
+                place.corner(vector, array.shape)[...] = array
 
     def unpack(self, vector: NDArray, smaller: "Layout") -> Parameters:
         """The parameters of the network of a smaller layout that was packed into `vector`."""
         return [
             tuple(
-                place.of(vector)[tuple(map(slice, parameter.shape))].copy()
+                place.corner(vector, parameter.shape).copy()
                 for place, parameter in zip(places, parameters, strict=True)
             )
             for places, parameters in zip(self.places, smaller.parameters, strict=True)
@@ -86,8 +79,11 @@ class Layout(NamedTuple):
 
     def offsets(self, smaller: "Layout") -> NDArray:
         """The indices in a vector at which a packed network of a smaller layout has its parameters."""
-        ones = [tuple(np.ones(parameter.shape) for parameter in layer) for layer in smaller.parameters]
-        return np.flatnonzero(self.pack(ones, bool, fill=False))
+        taken = np.zeros(self.n_parameters, bool)
+        for places, parameters in zip(self.places, smaller.parameters, strict=True):
+            for place, parameter in zip(places, parameters, strict=True):
+                place.corner(taken, parameter.shape)[...] = True
+        return np.flatnonzero(taken)
 
     def cut(self, vector: Tensor) -> list:
         """The pieces of a flat tensor."""
@@ -123,6 +119,10 @@ class Place(NamedTuple):
         """The parameter as a view of the vector."""
         values = vector[self.start : self.start + self.parameter.size]
         return values.reshape(self.parameter.shape)
+
+    def corner(self, vector: NDArray, shape: tuple[int, ...]) -> NDArray:
+        """The part of this view that a parameter of a smaller shape takes; the rest is padding."""
+        return self.of(vector)[tuple(map(slice, shape))]
 
 
 @cache
