@@ -47,10 +47,11 @@ class Spec(NamedTuple):
 
 
 class Hyper(NamedTuple):
-    """The numbers that control a network's training. `schedule` is the number of a `Schedule`.
+    """The numbers that control a network's training: parameters of an estimator, and sizes.
 
-    `loss_parameter` is that of the loss, such as its quantile, if it has one. `warmup` and
-    `schedule_epochs` count epochs.
+    `patience` is its `n_iter_no_change`, `max_epochs` its `max_iter`, or 1 for `partial_fit`.
+    `schedule` is the number of a `Schedule`, and `loss_parameter` that of the loss, such as its
+    quantile, if it has one. `warmup` and `schedule_epochs` count epochs.
     """
 
     alpha: float
@@ -82,6 +83,7 @@ class Progress(NamedTuple):
 
     `best` is the lowest loss, or with early stopping the highest validation score. `epochs` counts this
     training alone; `step`, the optimizer's steps, and `samples_seen` go on from an earlier one.
+    `active` is 1 while there are epochs to train, and `converged` is 1 if the stopping rule ended them.
     """
 
     learning_rate: float

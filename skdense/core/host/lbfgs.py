@@ -21,7 +21,7 @@ from skdense.core.program.layout import Layout
 
 
 class _Stopped(Exception):
-    """An observer, or whoever waits, asks to stop."""
+    """Ends scipy's minimization: an observer asked for it, or Ctrl-C came."""
 
 
 def minimize_loss(
