@@ -155,9 +155,9 @@ def limit_calls(monkeypatch):
 @pytest.fixture
 def ctrl_c(monkeypatch, limit_calls):
     """Press Ctrl-C when the first call of the program has ended; the list of the calls made."""
-    from skdense.core.host.run import Run  # imports TensorFlow
+    from skdense.core.host.run import ProgramRun  # imports TensorFlow
 
-    after, calls = Run.after, []
+    after, calls = ProgramRun.after, []
 
     def after_and_press(self, chunk):
         reached = after(self, chunk)
@@ -166,5 +166,5 @@ def ctrl_c(monkeypatch, limit_calls):
             press_ctrl_c()
         return reached
 
-    monkeypatch.setattr(Run, "after", after_and_press)
+    monkeypatch.setattr(ProgramRun, "after", after_and_press)
     return calls

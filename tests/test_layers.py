@@ -15,10 +15,10 @@ from skdense.core.formulas.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skdense.core.formulas.layers import (
     Dense,
     Parameter,
-    described,
     forward,
     hidden_and_output,
     hidden_values,
+    parameters_of_each,
 )
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host import lbfgs
@@ -177,7 +177,7 @@ def loss_of(network):
 
 def test_the_gradient_of_a_new_layer_is_the_slope_of_the_loss():
     network = scaled_network()
-    objective = lbfgs._Objective(SPEC, network)
+    objective = lbfgs.FullBatchObjective(SPEC, network)
     start = objective.vector[objective.own]
 
     def penalized_loss(parameters):
@@ -206,5 +206,5 @@ def test_a_network_with_a_new_layer_is_trained_and_validated_as_any_other():
     after = [array for layer in network.parameters for array in layer]
     assert all((a != b).all() for a, b in zip(after, before, strict=True))
     assert [[array.shape for array in layer] for layer in network.slots[1]] == [
-        [own.shape for own in layer] for layer in described(network.layers, 3)
+        [parameter.shape for parameter in layer] for layer in parameters_of_each(network.layers, 3)
     ]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skdense.core.formulas.initializers import initial_parameters
-from skdense.core.formulas.layers import described, hidden_and_output
+from skdense.core.formulas.layers import hidden_and_output, parameters_of_each
 from skdense.core.machine.runtime import tf
 from skdense.core.program.layout import Layout
 
@@ -33,12 +33,18 @@ def drawn(layer_sizes, seed=0):
     return initial_parameters(layer_sizes, "glorot_uniform", "logistic", random_state, "float64")
 
 
+def packed(layout, parameters, dtype=np.float64):
+    vector = np.empty(layout.n_parameters, dtype)
+    layout.pack_into(vector, parameters)
+    return vector
+
+
 @given(padded_networks())
 def test_a_network_comes_back_as_it_was_packed(example):
     layer_sizes, padded_sizes = example
     parameters, layout = drawn(layer_sizes), layout_of(padded_sizes)
 
-    vector = layout.pack(parameters, np.float64)
+    vector = packed(layout, parameters)
     unpacked = layout.unpack(vector, layout_of(layer_sizes))
 
     assert vector.shape == (layout.n_parameters,)
@@ -54,7 +60,7 @@ def test_around_a_packed_network_are_zero_kernels_and_the_fills_of_biases(exampl
     layout = layout_of(padded_sizes)
     ones = [(np.ones_like(kernel), np.ones_like(bias)) for kernel, bias in drawn(layer_sizes)]
 
-    vector = layout.pack(ones, np.float32)
+    vector = packed(layout, ones, np.float32)
 
     assert vector.dtype == np.float32
     kernels, biases = np.split(vector, [layout.n_penalized])
@@ -83,15 +89,15 @@ def test_the_offsets_of_a_network_hold_its_parameters_and_nothing_else(example):
     parameters = drawn(layer_sizes)
     layout, own_layout = layout_of(padded_sizes), layout_of(layer_sizes)
 
-    own = layout.pack(parameters, np.float64)[layout.offsets(own_layout)]
+    own = packed(layout, parameters)[layout.offsets(own_layout)]
 
-    np.testing.assert_array_equal(own, own_layout.pack(parameters, np.float64))
+    np.testing.assert_array_equal(own, packed(own_layout, parameters))
 
 
 def test_pieces_of_a_vector_are_the_parameters_of_each_layer():
     layer_sizes = (130, 128, 3)
     parameters, layout = drawn(layer_sizes), layout_of(layer_sizes)
-    vector = layout.pack(parameters, np.float64)
+    vector = packed(layout, parameters)
 
     pieces = layout.cut(tf.constant(vector))
 
@@ -108,5 +114,5 @@ def test_layers_without_parameters_take_no_room():
     without = hidden_and_output((7, 4), "relu", 2)
 
     assert len(with_dropout) == len(without) + 2
-    assert described(with_dropout, 3) == described(without, 3)
+    assert parameters_of_each(with_dropout, 3) == parameters_of_each(without, 3)
     assert Layout(with_dropout, 3).n_parameters == Layout(without, 3).n_parameters

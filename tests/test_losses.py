@@ -15,6 +15,7 @@ from sklearn.metrics import (
 )
 from sklearn.neural_network._base import poisson_loss
 
+from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
 from skdense.core.formulas.losses import LOSSES
 from skdense.core.machine.runtime import tf
 from skdense.core.program.objective import BatchSums
@@ -38,6 +39,8 @@ OUTPUT = {
     "regression quantile": lambda z: z,
     "regression huber": lambda z: z,
 }
+OF_MULTILABEL = ("binary", "one class")
+"""The types of targets whose losses are those of multilabel targets."""
 EXCLUSIVE = {"multiclass log_loss", "multiclass squared_error"}
 """The losses whose targets have exactly one 1."""
 HYPER = {"regression quantile": [0.3], "regression huber": [0.7]}
@@ -45,14 +48,14 @@ HYPER = {"regression quantile": [0.3], "regression huber": [0.7]}
 
 
 def targets_of(loss, shape, rng):
-    """Random targets `(K, batch, n_outputs)`."""
+    """Random targets `(..., batch, n_outputs)`."""
     if loss in EXCLUSIVE:
         return np.eye(shape[-1])[rng.integers(shape[-1], size=shape[:-1])]
     return rng.integers(2, size=shape).astype(float)
 
 
 def value_and_gradient(loss, targets, logits, upstream=1.0, smoothing=None):
-    """The losses `(K, batch)`, and the gradient of their sum, weighted by `upstream`."""
+    """The losses `(..., batch)`, and the gradient of their sum, weighted by `upstream`."""
     logits, of_loss = tf.constant(logits), record(loss)
     function, hyper = of_loss.per_example, HYPER.get(loss, [])
     if smoothing is not None:
@@ -161,6 +164,7 @@ def test_losses_of_numbers_are_those_of_sklearn_and_scipy(dtype):
         "regression quantile": (normal, 3 * mean_pinball_loss(normal[0], logits[0], alpha=0.3)),
         "regression huber": (normal, 3 * huber(0.7, normal - logits).mean()),
     }
+    assert expected.keys() == {loss for loss in ALL if loss.startswith("regression")}
     for loss, (targets, value) in expected.items():
         losses, _ = value_and_gradient(loss, targets, logits)
         assert losses.dtype == dtype
@@ -181,6 +185,15 @@ def test_a_prediction_that_is_exact_has_no_gradient(loss):
     low, high = {"regression absolute_error": (-1, 1), "regression quantile": (-0.3, 0.7)}[loss]
     np.testing.assert_array_equal(gradient, [[[low, 0, high]]])
     np.testing.assert_allclose(losses, [[-low + 2 * high]])
+
+
+@pytest.mark.parametrize("loss", [loss for loss in ALL if not loss.startswith(OF_MULTILABEL)])
+def test_a_prediction_is_a_function_of_the_logits(loss):
+    logits = np.random.default_rng(0).normal(size=(5, 3))
+
+    predicted = OUTPUT_ACTIVATIONS[record(loss).output](logits.copy())
+
+    np.testing.assert_allclose(predicted, OUTPUT[loss](logits), rtol=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from sklearn.neural_network import MLPClassifier
 
 from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, run_python, running_python
 from skdense import LowLevelMLPClassifier
-from skdense.core.host.run import Run
+from skdense.core.host.run import ProgramRun
 from skdense.core.machine.runtime import configure_threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -486,14 +486,14 @@ class TestThreads:
         assert at_once == [self.fit(setting) for setting in settings]
 
     def test_a_fit_leaves_numpys_global_state_where_another_thread_leaves_it(self, monkeypatch):
-        after, left = Run.after, []
+        after, left = ProgramRun.after, []
 
         def draw_and_run(run, chunk):
             np.random.random()  # noqa: NPY002
             left.append(np.random.get_state())  # noqa: NPY002
             return after(run, chunk)
 
-        monkeypatch.setattr(Run, "after", draw_and_run)
+        monkeypatch.setattr(ProgramRun, "after", draw_and_run)
         small(random_state=None).fit(X, y)
         np.testing.assert_equal(np.random.get_state(), left[-1])  # noqa: NPY002
 

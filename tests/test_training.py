@@ -29,7 +29,7 @@ from skdense.core.host.planning import groups_of, lone_group
 from skdense.core.host.training import train
 from skdense.core.machine import costs, threads
 from skdense.core.machine.compiling import n_compiled
-from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec
+from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec, state_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
@@ -235,18 +235,6 @@ def test_an_error_in_one_thread_ends_the_others_before_their_queue_is_empty(k):
     assert n_begun(networks) < 30
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_another_thread_can_end_the_training(n_threads):
-    networks, stop = many_networks(), Event()
-
-    def trained(network):
-        stop.set()
-
-    assert not train([*map(lone_group, [ADAM] * 60, networks)], n_threads, trained=trained, stop=stop)
-
-    assert 1 <= n_begun(networks) < 30
-
-
 def test_ctrl_c_while_threads_are_started_ends_them(monkeypatch):
     def started_and_interrupted(*arguments, call=threads.Call):
         call(*arguments)
@@ -406,7 +394,7 @@ def test_a_training_that_pauses_goes_on_as_if_it_had_not(kind, fields, pauses, n
             part = pickle.loads(pickle.dumps(paused)) if elsewhere else paused
             train_alone(kind["spec"], part, until=until)
             if elsewhere:
-                paused.take(part.result(), paused.stream())
+                paused.take(part.result(), state_of(paused.random_state))
             assert paused.progress.epochs == min(until, whole.progress.epochs)
 
     assert_identical(paused, whole)
@@ -414,7 +402,7 @@ def test_a_training_that_pauses_goes_on_as_if_it_had_not(kind, fields, pauses, n
 
 def test_the_result_of_another_process_sets_back_no_generator_that_somebody_has_moved():
     network, reference = make_network(), make_network()
-    before, part = network.stream(), pickle.loads(pickle.dumps(network))
+    before, part = state_of(network.random_state), pickle.loads(pickle.dumps(network))
     train_alone(ADAM, part)
     for its in (network, reference):
         its.random_state.uniform()

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 Tensor = Any
 """A tensor of TensorFlow, or an array in functions that take both."""
 TensorFlow = Any
-"""The module `tensorflow`, an argument of functions whose modules must not import it."""
+"""The module `tensorflow`, an argument of functions whose modules must not import it.
+
+Functions that take arrays, too, are given None for these.
+"""
 
 _handing_back = Lock()
 
@@ -44,10 +47,11 @@ class Spec(NamedTuple):
 
 
 class Hyper(NamedTuple):
-    """The numbers that control a network's training. `schedule` is the number of a `Schedule`.
+    """The numbers that control a network's training: parameters of an estimator, and sizes.
 
-    `loss_parameter` is that of the loss, such as its quantile, if it has one. `warmup` and
-    `schedule_epochs` count epochs.
+    `patience` is its `n_iter_no_change`, `max_epochs` its `max_iter`, or 1 for `partial_fit`.
+    `schedule` is the number of a `Schedule`, and `loss_parameter` that of the loss, such as its
+    quantile, if it has one. `warmup` and `schedule_epochs` count epochs.
     """
 
     alpha: float
@@ -79,6 +83,7 @@ class Progress(NamedTuple):
 
     `best` is the lowest loss, or with early stopping the highest validation score. `epochs` counts this
     training alone; `step`, the optimizer's steps, and `samples_seen` go on from an earlier one.
+    `active` is 1 while there are epochs to train, and `converged` is 1 if the stopping rule ended them.
     """
 
     learning_rate: float
@@ -92,7 +97,10 @@ class Progress(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """One value an epoch. The loss includes the penalty, the validation loss does not."""
+    """One value an epoch. The loss includes the penalty, the validation loss does not.
+
+    The learning rate is the one with which the epoch leaves the network, the next epoch's.
+    """
 
     loss: NDArray
     accuracy: NDArray
@@ -145,6 +153,15 @@ class Data:
 
 Parameters = list[tuple[NDArray, ...]]
 """The arrays of each layer that has any: `(kernel, bias)`, shaped `(fan_in, fan_out)`, `(fan_out,)`."""
+
+
+def state_of(random_state: RandomState) -> dict:
+    """A copy of the state of a random state."""
+    return random_state.get_state(legacy=False)
+
+
+_TRAINED = ("parameters", "slots", "progress", "best_parameters", "curves", "order")
+"""The fields of a `Network` that training changes, besides the state of its random state."""
 
 
 @dataclass(eq=False)
@@ -200,34 +217,26 @@ class Network:
     best_parameters: Parameters | None = None
     curves: Curves | None = None
 
-    def stream(self) -> dict:
-        """The state of the random state."""
-        return self.random_state.get_state(legacy=False)
-
-    def hand_back(self, stream: dict, before: dict) -> None:
+    def hand_back(self, state: dict, before: dict) -> None:
         """Bring the random state from the state `before` to another one, as drawing would.
 
         If somebody else has drawn from it meanwhile, as may happen to NumPy's global state, it stays as
         they left it.
         """
         with _handing_back:
-            if pickle.dumps(self.stream()) == pickle.dumps(before):
-                self.random_state.set_state(stream)
+            # Pickles compare the arrays and numbers of two states at once.
+            if pickle.dumps(state_of(self.random_state)) == pickle.dumps(before):
+                self.random_state.set_state(state)
 
     def result(self) -> tuple:
         """All that a training has changed, to be passed to `take` in another process."""
-        return (
-            self.stream(), self.parameters, self.slots, self.progress, self.best_parameters,
-            self.curves, self.order,
-        )  # fmt: skip
+        return state_of(self.random_state), {name: getattr(self, name) for name in _TRAINED}
 
     def take(self, result: tuple, before: dict) -> None:
-        """Take over the result of a copy that was trained; `before` was the `stream` at that time."""
-        (
-            stream, self.parameters, self.slots, self.progress, self.best_parameters, self.curves,
-            self.order,
-        ) = result  # fmt: skip
-        self.hand_back(stream, before)
+        """Take over the result of a copy; `before` was the random state's state when it was copied."""
+        state, trained = result
+        vars(self).update(trained)
+        self.hand_back(state, before)
 
     @property
     def n_features(self) -> int:

@@ -47,7 +47,6 @@ def warn_if_collapsed(job: Job, network: Network, loss: float, ended_by_itself: 
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < constant_loss / 2 or constant_loss <= 0 or (targets == targets[0]).all():
         return False
-    activation = ACTIVATIONS[job.estimator.activation].array
     with np.errstate(all="ignore"):
         spreads = _spreads(network.layers, network.final_parameters, data.X, data.own_rows)
     constant = [spread <= _SAME for spread in spreads]
@@ -65,6 +64,7 @@ def warn_if_collapsed(job: Job, network: Network, loss: float, ended_by_itself: 
         return False
     layer = shares.index(largest)
     n_same, width = constant[layer].sum(), len(constant[layer])
+    activation = ACTIVATIONS[job.estimator.activation].array
     saturated = "" if abs(activation(np.array([1e4]))) > 1 else ", being saturated,"
     warn_at_caller(
         f"The network has collapsed: {n_same} of the {width} units of hidden layer "

@@ -77,7 +77,7 @@ def _initial_parameters(
     estimator: Estimator, layer_sizes: Sequence[int], random_state: RandomState, dtype: DTypeLike
 ) -> Parameters:
     init, activation = estimator.init, estimator.activation
-    return [*initial_parameters(layer_sizes, init, activation, random_state, dtype)]
+    return initial_parameters(layer_sizes, init, activation, random_state, dtype)
 
 
 def _earlier_parameters(estimator: Estimator, layer_sizes: tuple[int, ...]) -> Parameters:

@@ -36,11 +36,12 @@ def fit_estimator(
         if estimator.verbose:
             announce_first_fit()
         tasks = attributes = None
+        one_draw = len(job.networks) == 1
         if hasattr(estimator, "_skl_callbacks") and not inputs.incremental:
-            tasks = EpochTasks(estimator, context, inputs, each_epoch=len(job.networks) == 1)
+            tasks = EpochTasks(estimator, context, inputs, reports_epochs=one_draw)
         try:
             train = _train_lbfgs if lbfgs else _train_stochastic
-            if train(job, tasks):
+            if train(job, tasks if one_draw else None):
                 _end_interrupted(job, interrupts_raise)
             attributes = finish(job, warn_max_iter)
         finally:
@@ -61,26 +62,25 @@ def unchanged_on_error(estimator: Estimator, before: Attributes | None = None) -
         raise
 
 
-def _train_stochastic(job: Job, tasks: EpochTasks | None) -> bool:
-    """Train by minibatches; return whether Ctrl-C ended the training."""
+def _train_stochastic(job: Job, reporter: EpochTasks | None) -> bool:
+    """Train by minibatches, and report epochs if asked; return whether Ctrl-C ended the training."""
     from skdense.core.host.planning import groups_of
-    from skdense.core.host.run import Run
+    from skdense.core.host.run import ProgramRun
     from skdense.core.host.training import train
     from skdense.core.machine.runtime import n_threads
 
-    estimator, one_draw = job.estimator, len(job.networks) == 1
-    reporter = tasks if one_draw else None
+    estimator = job.estimator
     printer = trained = None
-    if estimator.verbose and one_draw:
+    if estimator.verbose and len(job.networks) == 1:
         printer = EpochPrinter(estimator, job.networks[0])
     elif estimator.verbose:
         trained = partial(print_draw, job)
 
-    def attributes_now(run: Run) -> Attributes:
+    def attributes_now(run: ProgramRun) -> Attributes:
         run.write_back()
         return stochastic_attributes(job, job.networks[0])
 
-    def observe(new_curves: Curves, run: Run) -> bool:
+    def observe(new_curves: Curves, run: ProgramRun) -> bool:
         if printer:
             printer.print_epochs(new_curves)
         if reporter and len(new_curves.loss):
@@ -93,7 +93,7 @@ def _train_stochastic(job: Job, tasks: EpochTasks | None) -> bool:
         n_threads(),
         trained=trained,
         observe=observe if printer or reporter else None,
-        each_epoch=tasks is not None,
+        each_epoch=reporter is not None,
     )
     if printer and job.networks[0].progress.converged:
         printer.print_end()
@@ -107,12 +107,11 @@ def trains_alone(estimator: Estimator) -> bool:
     )
 
 
-def _train_lbfgs(job: Job, tasks: EpochTasks | None) -> bool:
-    """Train by lbfgs; return whether Ctrl-C ended the training."""
+def _train_lbfgs(job: Job, reporter: EpochTasks | None) -> bool:
+    """Train by lbfgs, and report iterations if asked; return whether Ctrl-C ended the training."""
     from skdense.core.host.lbfgs import minimize_loss
 
     estimator, job.minima = job.estimator, []
-    reporter = tasks if len(job.networks) == 1 else None
 
     def observe(minimum: Minimum) -> bool:
         attributes = partial(lbfgs_attributes, job, job.networks[0], minimum)

@@ -16,10 +16,11 @@ from skdense.fit.callers import warn_at_caller
 from skdense.fit.class_weight import times_class_weights
 from skdense.fit.draws import Drawn, draw, further_draws
 from skdense.fit.encoder import Encoder
-from skdense.fit.optimizer_state import Settings, Start, start_training
+from skdense.fit.optimizer_state import OptimizerSettings, Start, start_training
 from skdense.fit.validation import Estimator, FitInput, check_inputs, check_parameters
 
 _AUTO_BATCH = 200
+"""What batch_size="auto" stands for, as in MLPClassifier, with as many samples or more."""
 
 
 @dataclass(eq=False)
@@ -34,7 +35,7 @@ class Job:
     estimator: Estimator
     encoder: Encoder
     spec: Spec
-    settings: Settings
+    settings: OptimizerSettings
     networks: list[Network]
     earlier_curves: dict[str, list | None]
     incremental: bool
@@ -73,11 +74,7 @@ def _network(
     random_state: RandomState,
 ) -> Network:
     return Network(
-        layers=drawn.layers,
-        parameters=drawn.parameters,
-        data=drawn.data,
-        validation=drawn.validation,
-        dropout=drawn.dropout,
+        **drawn._asdict(),
         hyper=_hyper(estimator, incremental, loss, start.settings, drawn),
         progress=start.progress,
         slots=start.slots,
@@ -89,7 +86,7 @@ def _network(
 
 
 def _hyper(
-    estimator: Estimator, incremental: bool, loss: Loss, settings: Settings, drawn: Drawn
+    estimator: Estimator, incremental: bool, loss: Loss, settings: OptimizerSettings, drawn: Drawn
 ) -> Hyper:
     n_samples, dtype = drawn.data.n_samples, drawn.data.X.dtype
     # XLA rounds subnormal numbers to 0. With such an epsilon a unit without gradient divides 0 by 0.

@@ -84,18 +84,18 @@ class FitPrinter:
 class EpochTasks:
     """Reports a fit to scikit-learn's callbacks: the fit is a task, and each epoch a task within it.
 
-    Epochs are reported only if each_epoch is true. Attributes are passed as a function, which is called
-    only if a callback asks for the fitted estimator.
+    Epochs are reported only if reports_epochs is true. Attributes are passed as a function, which is
+    called only if a callback asks for the fitted estimator.
     """
 
-    def __init__(self, estimator: Estimator, context: Any, inputs: FitInput, each_epoch: bool):
+    def __init__(self, estimator: Estimator, context: Any, inputs: FitInput, reports_epochs: bool):
         weighted = inputs.sample_weight is not None
         metadata = {"sample_weight": inputs.sample_weight} if weighted else None
         self.arguments = {"estimator": estimator, "X": inputs.X, "y": inputs.y, "metadata": metadata}
         self.context = context
         self.epoch: Any = None
         context.call_on_fit_task_begin(**self.arguments)
-        if each_epoch:
+        if reports_epochs:
             self._begin_epoch()
 
     def _begin_epoch(self) -> None:

@@ -13,7 +13,7 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.network import Parameters, Progress
 from skdense.fit.validation import Estimator
 
-Settings = dict[str, Any]
+OptimizerSettings = dict[str, Any]
 """The settings of an optimizer by name: numbers, and the name of the schedule."""
 
 
@@ -21,12 +21,12 @@ class Start(NamedTuple):
     """How training starts: the solver, its settings, its slots and the progress so far."""
 
     solver: str
-    settings: Settings
+    settings: OptimizerSettings
     slots: list[Parameters]
     progress: Progress
 
 
-def optimizer_settings(estimator: Estimator) -> Settings:
+def optimizer_settings(estimator: Estimator) -> OptimizerSettings:
     """The settings with which an optimizer is made: fields of `Hyper`, and the schedule by name."""
     schedule = estimator.learning_rate
     if estimator.solver in SCHEDULES[schedule].ignored_by:
@@ -73,7 +73,7 @@ def start_training(estimator: Estimator, loss: Loss, continues: bool, incrementa
 
 
 def optimizer_state(
-    solver: str, settings: Settings, learning_rate: float, step: float, slots: list[Parameters]
+    solver: str, settings: OptimizerSettings, learning_rate: float, step: float, slots: list[Parameters]
 ) -> dict[str, Any]:
     """What an estimator keeps of its optimizer."""
     return {

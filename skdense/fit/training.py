@@ -2,15 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from math import inf
-from threading import Event, Lock
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
-from skdense.core.network import Network, Spec
+from skdense.core.network import Network, Spec, state_of
 from skdense.fit.jobs import Job
 
 
@@ -18,9 +17,6 @@ def train_jobs(
     jobs: Sequence[Job],
     n_jobs: int | None = None,
     trained: Callable[[Job], None] | None = None,
-    *,
-    until: float = inf,
-    stop: Event | None = None,
 ) -> bool:
     """Train the networks of many jobs side by side; return whether Ctrl-C ended the training.
 
@@ -33,13 +29,7 @@ def train_jobs(
     trained : callable, default=None
         Called with each job as soon as all its networks are trained. The calls may come from any
         thread, but never two at a time.
-    until : float
-        Networks pause once they have trained this many epochs in all. Training the jobs again goes on
-        from there, bit for bit as if they had not paused.
-    stop : threading.Event, default=None
-        Ends the training early when another thread sets it.
     """
-    stop = stop or Event()
     own_streams(jobs)
     networks = [(job.spec, network) for job in jobs for network in job.networks]
     owners = {network: job for job in jobs for network in job.networks}
@@ -58,20 +48,18 @@ def train_jobs(
     if not getattr(backend, "uses_threads", False):
         n_workers = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]
     if n_workers == 1:
-        return _train_here(networks, until, note, stop)
+        return _train_here(networks, note)
     # Not every backend, such as those of Ray and Spark, hands results over one by one.
     return_as = "generator" if backend.supports_return_generator else "list"
     tasks = _tasks(networks, n_workers)
-    streams = {network: network.stream() for _, network in networks}
+    states = {network: state_of(network.random_state) for _, network in networks}
     results: Any = Parallel(n_jobs=n_workers, return_as=return_as)(
-        delayed(_results)(task, until) for task in tasks
+        delayed(_results)(task) for task in tasks
     )
     for task, task_results in zip(tasks, results, strict=True):
         for (_, network), result in zip(task, task_results, strict=True):
-            network.take(result, streams[network])
+            network.take(result, states[network])
             note(network)
-        if stop.is_set():
-            break
     return False
 
 
@@ -89,21 +77,18 @@ def _tasks(networks: list[tuple[Spec, Network]], n_jobs: int) -> list[list[tuple
 
 
 def _train_here(
-    networks: list[tuple[Spec, Network]],
-    until: float,
-    trained: Callable[[Network], None] | None = None,
-    stop: Event | None = None,
+    networks: list[tuple[Spec, Network]], trained: Callable[[Network], None] | None = None
 ) -> bool:
     from skdense.core.host.planning import groups_of
     from skdense.core.host.training import train
     from skdense.core.machine.runtime import n_threads
 
-    return train(groups_of(networks), n_threads(), until=until, trained=trained, stop=stop)
+    return train(groups_of(networks), n_threads(), trained=trained)
 
 
-def _results(networks: list[tuple[Spec, Network]], until: float) -> list[tuple]:
+def _results(networks: list[tuple[Spec, Network]]) -> list[tuple]:
     """Train networks in a worker process; return their results."""
-    _train_here(networks, until)
+    _train_here(networks)
     return [network.result() for _, network in networks]
 
 

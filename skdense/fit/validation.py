@@ -43,7 +43,6 @@ class FitInput(NamedTuple):
 _FEWEST_TO_COMPARE = 10
 """With fewer rows, most values may lie outside of the range of others by chance."""
 
-
 _FOR_TABLES = "skdense.make_tabular_classifier and skdense.make_tabular_regressor accept"
 _NO_NUMBERS = "could not convert string", "float() argument must be", "The DType"
 """How NumPy's errors about strings, objects such as dates, and dates beside numbers begin."""

@@ -5,9 +5,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import rankdata
 
-_SCORE = "test_score"
-"""How scikit-learn's columns of scores end."""
-
 
 class Row(NamedTuple):
     """A candidate at a rung: seconds and scores, each with one value for each split."""
@@ -32,14 +29,14 @@ def cv_results(rows):
     params = [row.params for row in rows]
     results |= _parameter_columns(params) | {"params": params}
     scores = np.array([row.scores for row in rows], dtype=float)
-    results |= {f"split{i}_{_SCORE}": column for i, column in enumerate(scores.T)}
+    results |= {f"split{i}_test_score": column for i, column in enumerate(scores.T)}
     means = scores.mean(axis=1)
     worst = np.nanmin(means, initial=0) - 1
     ranks = rankdata(-np.where(np.isnan(means), worst, means), method="min").astype(np.int32)
     return results | {
-        f"mean_{_SCORE}": means,
-        f"std_{_SCORE}": scores.std(axis=1),
-        f"rank_{_SCORE}": ranks,
+        "mean_test_score": means,
+        "std_test_score": scores.std(axis=1),
+        "rank_test_score": ranks,
     }
 
 

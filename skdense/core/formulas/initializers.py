@@ -1,7 +1,7 @@
 """Initial parameters, drawn with NumPy in MLPClassifier's order: for each layer kernel, then bias.
 
-An initializer returns a layer's kernel `(fan_in, fan_out)` and bias `(fan_out,)`, in float64. Its
-`activation` is the name of that of the hidden layers.
+An initializer returns a layer's kernel `(fan_in, fan_out)` and bias `(fan_out,)`, in float64. As in
+MLPClassifier it is given the activation of the hidden layers, by name, for the output layer, too.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.network import Parameters
 
 Draw = tuple[NDArray, NDArray]
 """A layer's kernel and bias."""
@@ -60,7 +61,7 @@ INITIALIZERS = {
 
 def initial_parameters(
     layer_sizes: Sequence[int], init: str, activation: str, random_state: RandomState, dtype: DTypeLike
-) -> list[tuple[NDArray, NDArray]]:
+) -> Parameters:
     """The `(kernel, bias)` pairs of a new network, drawn in float64 and then cast to `dtype`."""
     draws = (
         INITIALIZERS[init](fan_in, fan_out, activation, random_state)

@@ -1,9 +1,10 @@
 """Layers: which parameters each has, and how it maps inputs to outputs, for arrays and for tensors.
 
 A network is a tuple of layers. Its parameters are a list with a tuple of arrays for each layer that has
-any. All that works on parameters, such as packing, the penalty, saved state and prediction, reads these
-descriptions, so a new kind of layer is a record here. Nothing here imports TensorFlow: functions take
-it as `tf`, or None for arrays.
+any. All of the core that works on parameters, such as packing, the penalty, the optimizers and the
+forward pass, reads these descriptions, so a new kind of layer is a record here. The estimators have
+only `Dense` and `Dropout`. Nothing here imports TensorFlow: functions take it as `tf`, or None for
+arrays.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ Drop = Callable[[int, Any], Any]
 
 
 class Parameter(NamedTuple):
-    """One array of a layer: its shape, whether the penalty takes it, and what padding holds.
+    """One array of a layer, described: its shape, whether the penalty takes it, and what pads it.
 
     `fill` is the value of entries that are added to the last axis of a vector to pad it. With it the
     outputs of padded units are exactly 0, and no gradient reaches them.
@@ -50,11 +51,7 @@ class Layer(Protocol):
         ...
 
     def __call__(
-        self,
-        inputs: Tensor,
-        parameters: Sequence,
-        tf: TensorFlow | None = None,
-        drop: Drop | None = None,
+        self, inputs: Tensor, parameters: Sequence, tf: TensorFlow = None, drop: Drop | None = None
     ) -> Tensor:
         """The outputs `(batch, n_outputs)`.
 
@@ -81,11 +78,7 @@ class Dense:
         return replace(self, width=size(self.width))
 
     def __call__(
-        self,
-        inputs: Tensor,
-        parameters: Sequence,
-        tf: TensorFlow | None = None,
-        drop: Drop | None = None,
+        self, inputs: Tensor, parameters: Sequence, tf: TensorFlow = None, drop: Drop | None = None
     ) -> Tensor:
         kernel, bias = parameters
         outputs = inputs @ kernel
@@ -109,11 +102,7 @@ class Dropout:
         return self
 
     def __call__(
-        self,
-        inputs: Tensor,
-        parameters: Sequence,
-        tf: TensorFlow | None = None,
-        drop: Drop | None = None,
+        self, inputs: Tensor, parameters: Sequence, tf: TensorFlow = None, drop: Drop | None = None
     ) -> Tensor:
         return inputs if drop is None else drop(self.index, inputs)
 
@@ -130,27 +119,27 @@ def hidden_and_output(
     return *layers, Dense(n_outputs)
 
 
-def described(layers: Sequence[Layer], n_features: int) -> list[tuple[Parameter, ...]]:
-    """The parameters of each layer that has any."""
+def parameters_of_each(layers: Sequence[Layer], n_features: int) -> list[tuple[Parameter, ...]]:
+    """The `Parameter` descriptions of each layer that has any."""
     parameters, n_inputs = [], n_features
     for layer in layers:
         parameters.append(layer.parameters(n_inputs))
         n_inputs = layer.n_outputs(n_inputs)
-    return [own for own in parameters if own]
+    return [of_layer for of_layer in parameters if of_layer]
 
 
 def outputs_of_each(
     layers: Sequence[Layer],
     parameters: Sequence,
     inputs: Tensor,
-    tf: TensorFlow | None = None,
+    tf: TensorFlow = None,
     drop: Drop | None = None,
 ) -> Iterator[tuple[Layer, Any]]:
     """Each layer and its outputs, one after the other."""
     left = iter(parameters)
     for layer in layers:
-        own = next(left) if layer.parameters(inputs.shape[-1]) else ()
-        inputs = layer(inputs, own, tf, drop)
+        arrays = next(left) if layer.parameters(inputs.shape[-1]) else ()
+        inputs = layer(inputs, arrays, tf, drop)
         yield layer, inputs
 
 
@@ -158,7 +147,7 @@ def forward(
     layers: Sequence[Layer],
     parameters: Sequence,
     inputs: Tensor,
-    tf: TensorFlow | None = None,
+    tf: TensorFlow = None,
     drop: Drop | None = None,
 ) -> Tensor:
     """The outputs of the last layer: the logits of a network.
@@ -174,5 +163,5 @@ def hidden_values(layers: Sequence[Layer], parameters: Sequence, inputs: Any) ->
     """The outputs `(batch, width)` of each hidden layer with parameters, one after the other."""
     hidden = layers[:-1]
     for layer, values in outputs_of_each(hidden, parameters, inputs):
-        if layer.parameters(1):
+        if layer.parameters(1):  # whether there are any does not depend on the number of inputs
             yield values

@@ -31,14 +31,11 @@ class Score(NamedTuple):
         computes the variance from distances to it: a sum of squares far from zero would lose digits.
     finish : callable
         `finish(tf, sums)` is the score, from the `BatchSums` of all validation rows.
-    needs_origin : bool
-        Whether `terms` uses `origin`, which is False otherwise.
     """
 
     n_terms: Callable
     terms: Callable
     finish: Callable
-    needs_origin: bool = False
 
 
 class Loss(NamedTuple):
@@ -188,7 +185,7 @@ def _classification(
     constant_loss: Callable,
     output: str,
     correct: Callable,
-    smoothed: Callable | None | None = None,
+    smoothed: Callable | None = None,
 ) -> Loss:
     """The record of a loss of labels, whose score is the accuracy."""
     accuracy = Score(
@@ -296,7 +293,7 @@ def _r2(predictions: Callable) -> Score:
         shifted = targets - origin
         return tf.unstack(tf.concat([squares, shifted**2, shifted], axis=-1), axis=-1)
 
-    return Score(lambda n_outputs: 3 * n_outputs, terms, _finish_r2, needs_origin=True)
+    return Score(lambda n_outputs: 3 * n_outputs, terms, _finish_r2)
 
 
 def _finish_r2(tf: TensorFlow, sums: Any) -> Tensor:

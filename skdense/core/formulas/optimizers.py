@@ -38,16 +38,9 @@ def _sgd_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
     return learning_rate, hyper.momentum, hyper.nesterov
 
 
-def _sgd(
-    gradient: Tensor,
-    slots: Sequence[Tensor],
-    kernels: Tensor,
-    rate: Tensor,
-    momentum: Tensor,
-    nesterov: Tensor,
-) -> tuple:
+def _sgd(gradient: Tensor, slots: Sequence[Tensor], kernels: Tensor, *numbers: Tensor) -> tuple:
     """`v <- momentum v - rate g`; the change is v, or with Nesterov `momentum v - rate g` again."""
-    (velocity,) = slots
+    (velocity,), (rate, momentum, nesterov) = slots, numbers
     velocity = momentum * velocity - rate * gradient
     ahead = momentum * velocity - rate * gradient
     return tf.where(nesterov > 0, ahead, velocity), (velocity,)
@@ -58,19 +51,10 @@ def _adam_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
     return step_size, hyper.beta_1, 1 - hyper.beta_1, hyper.beta_2, 1 - hyper.beta_2, hyper.epsilon
 
 
-def _adam(
-    gradient: Tensor,
-    slots: Sequence[Tensor],
-    kernels: Tensor,
-    step_size: Tensor,
-    beta_1: Tensor,
-    gain_1: Tensor,
-    beta_2: Tensor,
-    gain_2: Tensor,
-    epsilon: Tensor,
-) -> tuple:
+def _adam(gradient: Tensor, slots: Sequence[Tensor], kernels: Tensor, *numbers: Tensor) -> tuple:
     """Algorithm 1 of Kingma and Ba (2014), with both bias corrections moved into the step size."""
     mean, square = slots
+    step_size, beta_1, gain_1, beta_2, gain_2, epsilon = numbers
     mean = beta_1 * mean + gain_1 * gradient
     square = beta_2 * square + gain_2 * gradient**2
     return -step_size * mean / (tf.sqrt(square) + epsilon), (mean, square)
@@ -80,10 +64,9 @@ def _adamw_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
     return learning_rate * hyper.weight_decay, *_adam_numbers(learning_rate, step, hyper)
 
 
-def _adamw(
-    gradient: Tensor, slots: Sequence[Tensor], kernels: Tensor, decay: Tensor, *adam_numbers: Tensor
-) -> tuple:
+def _adamw(gradient: Tensor, slots: Sequence[Tensor], kernels: Tensor, *numbers: Tensor) -> tuple:
     """Algorithm 2 of Loshchilov and Hutter (2019): kernels shrink apart from Adam's step."""
+    decay, *adam_numbers = numbers
     change, slots = _adam(gradient, slots, kernels, *adam_numbers)
     return change - decay * kernels, slots
 

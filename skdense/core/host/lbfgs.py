@@ -21,7 +21,7 @@ from skdense.core.program.layout import Layout
 
 
 class _Stopped(Exception):
-    """An observer, or whoever waits, asks to stop."""
+    """Ends scipy's minimization: an observer asked for it, or Ctrl-C came."""
 
 
 def minimize_loss(
@@ -38,7 +38,7 @@ def minimize_loss(
     parameters of that iteration, and ends the training if it returns True. Ctrl-C ends it too, and
     keeps the last iteration's.
     """
-    objective = _Objective(spec._replace(dtype="float64"), network)
+    objective = FullBatchObjective(spec._replace(dtype="float64"), network)
     start = objective.vector[objective.own]
     reached = Minimum(np.nan, 0), start
     stop = Event()
@@ -88,7 +88,7 @@ def minimize_loss(
     return minimum._replace(interrupted=interrupted)
 
 
-class _Objective:
+class FullBatchObjective:
     """The objective as a function of the network's own parameters, a vector.
 
     The padding around them has a gradient of zero, so scipy does not see it.

@@ -9,7 +9,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from skdense.core.machine.memory import aligned_empty
-from skdense.core.network import Network
+from skdense.core.network import Network, state_of
 
 
 class Chunk(NamedTuple):
@@ -30,7 +30,7 @@ class Stream:
         self.network = network
         self.random_state = network.random_state
         if not network.owns_stream:
-            self.before = network.stream()
+            self.before = state_of(network.random_state)
             self.random_state = deepcopy(network.random_state)
         self.n_samples = int(network.hyper.n_samples)
         self.order = network.order
@@ -42,7 +42,7 @@ class Stream:
     def mark(self) -> None:
         """Remember the state before a chunk is drawn, for `end`."""
         if not self.network.owns_stream:
-            self.marks = [*self.marks[-1:], (self.n_drawn, _state(self.random_state))]
+            self.marks = [*self.marks[-1:], (self.n_drawn, state_of(self.random_state))]
 
     def next_order(self) -> NDArray:
         """The order of the rows in the next epoch."""
@@ -62,11 +62,7 @@ class Stream:
             self.random_state.set_state(state)
             for _ in range(n_epochs - n_drawn):
                 _shuffled(self.random_state, self.n_samples)
-        self.network.hand_back(_state(self.random_state), self.before)
-
-
-def _state(random_state: RandomState) -> dict:
-    return random_state.get_state(legacy=False)
+        self.network.hand_back(state_of(self.random_state), self.before)
 
 
 def _shuffled(random_state: RandomState, n: int) -> NDArray:

@@ -16,11 +16,11 @@ from skdense.core.machine.memory import aligned_zeros
 from skdense.core.machine.runtime import tf, to_tensor, view
 from skdense.core.network import Curves, Network, Parameters, Tensor
 from skdense.core.program.layout import Layout
-from skdense.core.program.program import Rows, State, training_program
+from skdense.core.program.program import Batches, State, training_program
 from skdense.core.program.scalars import (
-    Clock,
     Counters,
     Epoch,
+    Limits,
     Scalars,
     pack_scalars,
     pack_settings,
@@ -36,7 +36,7 @@ class Reached(NamedTuple):
     curves: tuple[Curves, ...]
 
 
-class Run:
+class ProgramRun:
     """A network that goes through a program.
 
     Attributes
@@ -59,16 +59,18 @@ class Run:
         )
         self.affordable_steps, self.n_chunks = group.first_steps, 0
 
-    def _validation(self, tables: Tables) -> Rows:
+    def _validation(self, tables: Tables) -> Batches:
         network, shape = self.network, self.shape
         orders = aligned_zeros((shape.n_blocks, shape.block), np.int32)
         if network.validation is None or shape.validation is None:
-            return Rows((), view(orders))
+            return Batches((), view(orders))
         rows = network.validation.own_rows
         # Padded with the first row: another one may be infinite, and infinity times zero is NaN.
         orders[...] = rows[0] if len(rows) else 0
         orders.reshape(-1)[: len(rows)] = rows
-        return Rows(tables.table(network.validation, shape.validation, self.spec.dtype), view(orders))
+        return Batches(
+            tables.table(network.validation, shape.validation, self.spec.dtype), view(orders)
+        )
 
     def _packed_state(self) -> State:
         network = self.network
@@ -87,16 +89,16 @@ class Run:
         return view(vector)
 
     def after(self, chunk: Chunk) -> Reached:
-        """Run a `Chunk`; return how far the training is after it. This changes nothing."""
+        """Run a `Chunk`; return how far the training is after it, for the caller to set `reached`."""
         start, before = perf_counter(), self.reached
         hyper = self.network.hyper
         n_blocks = -(-int(hyper.n_validation) // self.shape.block) if self.shape.block else 0
         counters = before.scalars.counters._replace(steps=0.0, epochs=0.0)
-        clock = Clock(chunk.n_steps, self.network.steps_per_epoch, n_blocks)
+        limits = Limits(chunk.n_steps, self.network.steps_per_epoch, n_blocks)
         arguments = (
-            Rows(self.table, view(chunk.orders)),
+            Batches(self.table, view(chunk.orders)),
             self.validation,
-            to_tensor(pack_settings(clock, hyper)),
+            to_tensor(pack_settings(limits, hyper)),
             to_tensor(pack_scalars(before.scalars._replace(counters=counters))),
             self.dropout,
             before.state,

@@ -39,6 +39,7 @@ def table_shape(datas: Sequence[Data], n_features: int) -> TableShape:
         return n // n_last * n_last, n_last
 
     n_outputs = datas[0].targets.shape[1]
+    # Small tables are padded to one size, half a megabyte at most, so that they share a program.
     least = 1024 if n_features <= 64 else 64
     n_rows = max(X.shape[0] for X in features)
     n_targets = power_of_two(max(least, n_rows))

@@ -12,12 +12,12 @@ from threading import Event
 
 from skdense.core.host.orders import Orders
 from skdense.core.host.planning import Group
-from skdense.core.host.run import Run
+from skdense.core.host.run import ProgramRun
 from skdense.core.host.tables import Tables
 from skdense.core.machine.threads import apart, call_all
 from skdense.core.network import Curves, Network
 
-Observe = Callable[[Curves, Run], bool]
+Observe = Callable[[Curves, ProgramRun], bool]
 """`observe(curves, run)` is called between chunks with the curves of new epochs. The method
 `run.write_back` gives the network what it has become so far. Training ends if it returns True."""
 
@@ -30,7 +30,6 @@ def train(
     trained: Callable[[Network], None] | None = None,
     observe: Observe | None = None,
     each_epoch: bool = False,
-    stop: Event | None = None,
 ) -> bool:
     """Train networks, each with the result of training it alone, up to rounding.
 
@@ -52,15 +51,13 @@ def train(
         Watches the training of a single network, in the caller's thread.
     each_epoch : bool, default=False
         Whether every chunk ends with the epoch.
-    stop : threading.Event, default=None
-        Ends the training early when another thread sets it.
 
     Returns
     -------
     interrupted : bool
         Whether Ctrl-C ended the training. Networks keep what they have reached.
     """
-    stop = stop or Event()
+    stop = Event()
     queue: SimpleQueue = SimpleQueue()
     tables = Tables(network for group in groups for network in group.networks)
     # First one of each group, so that threads compile different programs at the same time.
@@ -104,7 +101,7 @@ def _train_one(
     if not network.progress.active or n_epochs <= 0:
         return
     shape, n_before = group.shape, network.progress.epochs
-    run = Run(group, network, tables)
+    run = ProgramRun(group, network, tables)
     orders = Orders(network, shape.steps, shape.batch, n_epochs, each_epoch)
     try:
         chunk = orders.take(run.affordable_steps)

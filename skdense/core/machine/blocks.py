@@ -8,6 +8,7 @@ from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.threads import call_all
 
 BLOCK_ROWS = 2048
+"""The rows of a block: so few that a layer's values stay in the cache, 1 MB of 64 units in float64."""
 _THREADED_FROM = 16
 """The fewest blocks that are worth threads: starting one takes as long as a small block."""
 

@@ -29,14 +29,14 @@ def configure_threads(tf: Any) -> None:
     """
     if "TF_NUM_INTRAOP_THREADS" in os.environ:
         return
-    if threads := _set_number("OMP_NUM_THREADS"):
+    if threads := _number_in("OMP_NUM_THREADS"):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     else:
         tf.config.threading.set_intra_op_parallelism_threads(cpu_count())
 
 
-def _set_number(variable: str) -> int:
+def _number_in(variable: str) -> int:
     """The number that an environment variable is set to, or 0."""
     value = os.environ.get(variable, "")
     return int(value) if value.isdecimal() else 0
@@ -79,7 +79,7 @@ def n_threads() -> int:
     TensorFlow looks at the environment variable where no code has set a number.
     """
     set_by_code = tf.config.threading.get_intra_op_parallelism_threads()
-    return set_by_code or _set_number("TF_NUM_INTRAOP_THREADS") or cpu_count()
+    return set_by_code or _number_in("TF_NUM_INTRAOP_THREADS") or cpu_count()
 
 
 def to_tensor(array: NDArray) -> Any:

@@ -11,11 +11,11 @@ from skdense.core.program.objective import Objective
 
 
 class FullBatchShape(NamedTuple):
-    """The sizes for which a program is compiled; `rows` is the number of rows in a block."""
+    """The sizes for which a program is compiled; `block` is the number of rows in a block."""
 
     layout: Layout
     table: TableShape
-    rows: int
+    block: int
 
 
 def full_batch_program(spec: Spec, shape: FullBatchShape) -> tuple:
@@ -34,11 +34,11 @@ def full_batch_program(spec: Spec, shape: FullBatchShape) -> tuple:
 
         def block(start: Tensor, sums: list, gradients: list) -> tuple:
             # The last block is filled up with copies of the last row, whose weight is zero there.
-            rows = tf.minimum(start + tf.range(shape.rows), n_samples - 1)
+            rows = tf.minimum(start + tf.range(shape.block), n_samples - 1)
             minibatch = minibatches.gather(table, shape.table, rows, n_samples - start)
             new, batch = objective.gradients(minibatch, pieces, hyper)
             sums = [a + b for a, b in zip(sums, (batch.loss, batch.weight))]
-            return start + shape.rows, sums, [a + b for a, b in zip(gradients, new)]
+            return start + shape.block, sums, [a + b for a, b in zip(gradients, new)]
 
         zero = tf.zeros([], tf.float64)
         _, (loss, weight), gradients = tf.while_loop(

@@ -9,9 +9,9 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from skdense.core.formulas.layers import Layer, Parameter, described
+from skdense.core.formulas.layers import Layer, Parameter, parameters_of_each
 from skdense.core.machine.costs import LARGE_KERNEL, LARGE_SUM
 from skdense.core.machine.runtime import tf
 from skdense.core.network import Parameters, Tensor
@@ -24,17 +24,27 @@ class Layout(NamedTuple):
     n_features: int
 
     @property
-    def parts(self) -> list[tuple["Place", ...]]:
+    def parameters(self) -> list[tuple[Parameter, ...]]:
+        """The descriptions of the parameters, by layer."""
+        return parameters_of_each(self.layers, self.n_features)
+
+    @property
+    def places(self) -> list[tuple["Place", ...]]:
         """The place of each parameter, by layer."""
         return _places(self)
 
     @property
+    def in_order(self) -> list["Place"]:
+        """The places of all parameters as they follow one another in a vector."""
+        return sorted(place for layer in self.places for place in layer)
+
+    @property
     def n_penalized(self) -> int:
-        return sum(own.size for layer in described(*self) for own in layer if own.penalized)
+        return sum(parameter.size for _, parameter in self.in_order if parameter.penalized)
 
     @property
     def n_parameters(self) -> int:
-        return sum(own.size for layer in described(*self) for own in layer)
+        return sum(parameter.size for _, parameter in self.in_order)
 
     @property
     def pieces(self) -> list[list[int]]:
@@ -43,41 +53,37 @@ class Layout(NamedTuple):
         A large array is a piece of its own. All that lies between two large ones is one piece.
         """
         pieces: list[list[int]] = [[]]
-        for part in sorted((part for layer in self.parts for part in layer), key=lambda p: p.start):
-            if part.own.size < LARGE_KERNEL:
-                pieces[-1].append(part.own.size)
+        for _, parameter in self.in_order:
+            if parameter.size < LARGE_KERNEL:
+                pieces[-1].append(parameter.size)
             else:
-                pieces += [part.own.size], []
+                pieces += [parameter.size], []
         return [piece for piece in pieces if piece]
 
-    def pack(self, parameters: Parameters, dtype: DTypeLike, fill: bool = True) -> NDArray:
-        """The flat vector of a smaller network's parameters, padded with zeros and their fills."""
-        vector = np.empty(self.n_parameters, dtype)
-        self.pack_into(vector, parameters, fill)
-        return vector
-
-    def pack_into(self, vector: NDArray, parameters: Parameters, fill: bool = True) -> None:
-        """Make `vector` the flat vector of a smaller network's parameters."""
-        for arrays, places in zip(parameters, self.parts, strict=True):
+    def pack_into(self, vector: NDArray, parameters: Parameters) -> None:
+        """Make `vector` that of a smaller network's parameters, padded with zeros and their fills."""
+        for arrays, places in zip(parameters, self.places, strict=True):
             for array, place in zip(arrays, places, strict=True):
-                room = place.of(vector)
-                room[...] = place.own.fill if fill else 0
-                room[tuple(map(slice, array.shape))] = array
+                place.of(vector)[...] = place.parameter.fill
+                place.corner(vector, array.shape)[...] = array
 
     def unpack(self, vector: NDArray, smaller: "Layout") -> Parameters:
         """The parameters of the network of a smaller layout that was packed into `vector`."""
         return [
             tuple(
-                place.of(vector)[tuple(map(slice, own.shape))].copy()
-                for place, own in zip(places, owns, strict=True)
+                place.corner(vector, parameter.shape).copy()
+                for place, parameter in zip(places, parameters, strict=True)
             )
-            for places, owns in zip(self.parts, described(*smaller), strict=True)
+            for places, parameters in zip(self.places, smaller.parameters, strict=True)
         ]
 
     def offsets(self, smaller: "Layout") -> NDArray:
         """The indices in a vector at which a packed network of a smaller layout has its parameters."""
-        ones = [tuple(np.ones(own.shape) for own in layer) for layer in described(*smaller)]
-        return np.flatnonzero(self.pack(ones, bool, fill=False))
+        taken = np.zeros(self.n_parameters, bool)
+        for places, parameters in zip(self.places, smaller.parameters, strict=True):
+            for place, parameter in zip(places, parameters, strict=True):
+                place.corner(taken, parameter.shape)[...] = True
+        return np.flatnonzero(taken)
 
     def cut(self, vector: Tensor) -> list:
         """The pieces of a flat tensor."""
@@ -85,10 +91,14 @@ class Layout(NamedTuple):
 
     def of_layers(self, pieces: Sequence, batch: int) -> list[tuple]:
         """The parameters of each layer from the pieces; those of one axis repeated for a minibatch."""
-        parts = iter([p for piece, sizes in zip(pieces, self.pieces) for p in tf.split(piece, sizes)])
-        in_order = sorted((part for layer in self.parts for part in layer), key=lambda p: p.start)
-        tensors = {part.start: _shaped(next(parts), part.own, batch) for part in in_order}
-        return [tuple(tensors[part.start] for part in layer) for layer in self.parts]
+        flat = [
+            values for piece, sizes in zip(pieces, self.pieces) for values in tf.split(piece, sizes)
+        ]
+        tensors = {
+            place: _shaped(values, place.parameter.shape, batch)
+            for place, values in zip(self.in_order, flat, strict=True)
+        }
+        return [tuple(tensors[place] for place in layer) for layer in self.places]
 
     def penalized(self, pieces: Sequence) -> Iterator:
         """The pieces with zeros for the parameters that the penalty does not take, which come last."""
@@ -103,31 +113,36 @@ class Place(NamedTuple):
     """Where a parameter is in a vector."""
 
     start: int
-    own: Parameter
+    parameter: Parameter
 
     def of(self, vector: NDArray) -> NDArray:
         """The parameter as a view of the vector."""
-        return vector[self.start : self.start + self.own.size].reshape(self.own.shape)
+        values = vector[self.start : self.start + self.parameter.size]
+        return values.reshape(self.parameter.shape)
+
+    def corner(self, vector: NDArray, shape: tuple[int, ...]) -> NDArray:
+        """The part of this view that a parameter of a smaller shape takes; the rest is padding."""
+        return self.of(vector)[tuple(map(slice, shape))]
 
 
 @cache
 def _places(layout: Layout) -> list[tuple[Place, ...]]:
-    layers = described(*layout)
     starts = {}
     offset = 0
     for penalized in (True, False):
-        for i, layer in enumerate(layers):
-            for j, own in enumerate(layer):
-                if own.penalized == penalized:
+        for i, layer in enumerate(layout.parameters):
+            for j, parameter in enumerate(layer):
+                if parameter.penalized == penalized:
                     starts[i, j] = offset
-                    offset += own.size
+                    offset += parameter.size
     return [
-        tuple(Place(starts[i, j], own) for j, own in enumerate(layer)) for i, layer in enumerate(layers)
+        tuple(Place(starts[i, j], parameter) for j, parameter in enumerate(layer))
+        for i, layer in enumerate(layout.parameters)
     ]
 
 
-def _shaped(values: Tensor, own: Parameter, batch: int) -> Tensor:
-    return _repeated(values, batch) if len(own.shape) == 1 else tf.reshape(values, own.shape)
+def _shaped(values: Tensor, shape: tuple[int, ...], batch: int) -> Tensor:
+    return _repeated(values, batch) if len(shape) == 1 else tf.reshape(values, shape)
 
 
 def _repeated(vector: Tensor, batch: int) -> Tensor:

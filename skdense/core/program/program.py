@@ -23,19 +23,20 @@ from skdense.core.program.scalars import (
     N_SETTINGS,
     Counters,
     Epoch,
-    Settings,
     after_step,
     curves_of,
     packed,
-    unpacked,
+    unpack_scalars,
+    unpack_settings,
 )
 
 
 class Shape(NamedTuple):
     """The sizes for which a program is compiled; together with its spec, the key to it.
 
-    `block` is the number of validation rows that are read at a time, and `n_blocks` the most such
-    blocks that there are, both 0 without validation. `n_dropouts` is the number of rates.
+    `steps` is the most steps of a chunk, and `batch` the number of rows in a minibatch. `block` is the
+    number of validation rows that are read at a time, and `n_blocks` the most such blocks that there
+    are, both 0 without validation. `n_dropouts` is the number of rates.
     """
 
     steps: int
@@ -60,8 +61,8 @@ class State(NamedTuple):
     best: Any
 
 
-class Rows(NamedTuple):
-    """A table and the rows of it to gather: int32 `(steps, batch)`, a minibatch for each step."""
+class Batches(NamedTuple):
+    """A table, and the rows of it to gather for each step: int32 `(steps, batch)`."""
 
     table: tuple
     orders: Any
@@ -70,18 +71,18 @@ class Rows(NamedTuple):
 def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
-    It is called with the training `Rows`, the validation `Rows`, the settings and the scalars, the seed
+    It is called with the `Batches` of training and of validation, the settings, the scalars, the seed
     and the rates of dropout if there is any, and a `State`. It returns the curves `(steps, n_curves)`,
     the new scalars and the new state. The curves are the fields of `Curves`, the last two of them only
     with validation.
     """
     vector = tf.TensorSpec([shape.layout.n_parameters], spec.dtype)
     arguments = [
-        Rows(
+        Batches(
             minibatches.signature(shape.table, spec.dtype),
             tf.TensorSpec([shape.steps, shape.batch], tf.int32),
         ),
-        Rows(
+        Batches(
             minibatches.signature(shape.validation, spec.dtype) if shape.validation else (),
             tf.TensorSpec([shape.n_blocks, shape.block], tf.int32),
         ),
@@ -112,35 +113,34 @@ class _Program:
 
     def run(
         self,
-        training: Rows,
-        validation: Rows,
+        training: Batches,
+        validation: Batches,
         settings: Tensor,
         scalars: Tensor,
         dropout: Any,
         state: State,
     ) -> tuple:
         """Run the steps of a chunk; after each epoch, validate and see whether the network stops."""
-        settings = Settings(settings)
         n_curves = len(Curves._fields) if self.shape.n_blocks else len(Curves._fields) - 2
 
         def step_follows(scalars: Tensor, *_: Any) -> Tensor:
-            (clock, _), counters = settings.unpacked(), unpacked(scalars).counters
-            in_epoch = counters.position < clock.steps_per_epoch
-            return (counters.steps < clock.n_steps) & in_epoch
+            (limits, _), counters = unpack_settings(settings), unpack_scalars(scalars).counters
+            in_epoch = counters.position < limits.steps_per_epoch
+            return (counters.steps < limits.n_steps) & in_epoch
 
         def step(scalars: Tensor, pieces: tuple) -> tuple:
             return self.step(training, settings, scalars, dropout, pieces)
 
         def epoch_follows(scalars: Tensor, *_: Any) -> Tensor:
-            (clock, _), (counters, progress, _) = settings.unpacked(), unpacked(scalars)
-            return (counters.steps < clock.n_steps) & (progress.active > 0)
+            (limits, _), (counters, progress, _) = unpack_settings(settings), unpack_scalars(scalars)
+            return (counters.steps < limits.n_steps) & (progress.active > 0)
 
         def epoch(scalars: Tensor, pieces: tuple, best: tuple, curves: Tensor) -> tuple:
-            place = tf.cast(unpacked(scalars).counters.epochs, tf.int32)
+            place = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
             scalars, pieces = tf.while_loop(step_follows, step, (scalars, pieces))
             parameters = [values for values, *_ in pieces]
             scalars = self.end_epoch(validation, settings, scalars, parameters)
-            is_best = unpacked(scalars).epoch.is_best > 0
+            is_best = unpack_scalars(scalars).epoch.is_best > 0
             best = tuple(tf.where(is_best, new, old) for new, old in zip(parameters, best))
             return scalars, pieces, best, curves.write(place, curves_of(scalars, n_curves))
 
@@ -156,11 +156,12 @@ class _Program:
         return curves.stack(), scalars, State(parameters, tuple(slots), best)
 
     def step(
-        self, training: Rows, settings: Settings, scalars: Tensor, dropout: Any, pieces: tuple
+        self, training: Batches, settings: Tensor, scalars: Tensor, dropout: Any, pieces: tuple
     ) -> tuple:
         """A gradient step on the next minibatch: the scalars and the pieces after it."""
-        (_, hyper), (_, typed) = settings.unpacked(), settings.unpacked(self.dtype)
-        counters, progress, _ = unpacked(scalars)
+        # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
+        (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
+        counters, progress, _ = unpack_scalars(scalars)
         order = tf.gather(training.orders, tf.cast(counters.steps, tf.int32))
         n_real = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
         minibatch = minibatches.gather(training.table, self.shape.table, order, n_real)
@@ -214,11 +215,11 @@ class _Program:
         return tuple(updated)
 
     def end_epoch(
-        self, validation: Rows, settings: Settings, scalars: Tensor, parameters: Sequence[Tensor]
+        self, validation: Batches, settings: Tensor, scalars: Tensor, parameters: Sequence[Tensor]
     ) -> Tensor:
         """The scalars after the epoch, or as they were: a chunk may have run only a part of it."""
-        (clock, hyper), (counters, progress, _) = settings.unpacked(), unpacked(scalars)
-        is_over = counters.position == clock.steps_per_epoch
+        (limits, hyper), (counters, progress, _) = unpack_settings(settings), unpack_scalars(scalars)
+        is_over = counters.position == limits.steps_per_epoch
         loss, accuracy = counters.loss / counters.rows, counters.correct / counters.weight
         validation_loss = score = None
         if self.shape.n_blocks:
@@ -226,38 +227,35 @@ class _Program:
         progress, is_best = end_epoch(progress, hyper, self.spec.optimizer, loss, score)
         point = Epoch(loss, accuracy, progress.learning_rate)
         if self.shape.n_blocks:
-            is_best = tf.cast(is_best, tf.float64)
-            point = Epoch(loss, accuracy, progress.learning_rate, validation_loss, score, is_best)
+            validated = {"validation_loss": validation_loss, "validation_score": score}
+            point = point._replace(**validated, is_best=tf.cast(is_best, tf.float64))
         counters = Counters(steps=counters.steps, epochs=counters.epochs + 1)
+        # `is_best`, the last scalar, is that of the epoch before: the parameters have changed since.
         not_best = tf.where(np.arange(N_SCALARS) == N_SCALARS - 1, tf.zeros_like(scalars), scalars)
         return tf.where(is_over, packed(counters, progress, point), not_best)
 
     def validate(
-        self, validation: Rows, settings: Settings, is_over: Tensor, parameters: Sequence[Tensor]
+        self, validation: Batches, settings: Tensor, is_over: Tensor, parameters: Sequence[Tensor]
     ) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
         (table, orders), shape, score = validation, self.shape, self.objective.score
         table_shape = shape.validation
         assert table_shape is not None  # only programs with validation call this
-        origin = self.objective.score.needs_origin and tf.gather(table[-1], orders[0, 0])[:-1]
+        origin = tf.gather(table[-1], orders[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
-            (_, hyper), (_, typed) = settings.unpacked(), settings.unpacked(self.dtype)
-            n_real = hyper.n_validation - _float(b * shape.block)
+            (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
+            n_real = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
             minibatch = minibatches.gather(table, table_shape, tf.gather(orders, b), n_real)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, origin)
 
         n_sums = score.n_terms(table_shape.n_outputs) + 2
         sums = tf.zeros([n_sums], tf.float64)
-        if shape.n_blocks == 1:
+        if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
             _, sums = block(0, sums)
         else:
-            clock, _ = settings.unpacked()
-            n_blocks = tf.where(is_over, tf.cast(clock.n_blocks, tf.int32), 0)
+            limits, _ = unpack_settings(settings)
+            n_blocks = tf.where(is_over, tf.cast(limits.n_blocks, tf.int32), 0)
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
         return sums.loss / sums.weight, score.finish(tf, sums)
-
-
-def _float(integer: Tensor) -> Tensor:
-    return tf.cast(integer, tf.float64)

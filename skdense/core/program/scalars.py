@@ -1,6 +1,6 @@
 """The scalars of a training, packed into two vectors, float64, that a program takes.
 
-`settings` stay as they are in a call: the clock and `Hyper`. `Scalars` change, and a program returns
+`settings` stay as they are in a call: its `Limits` and `Hyper`. `Scalars` change, and a program returns
 them. Packed, they are changed by one kernel, and a kernel takes about 10 ms to compile; and each
 argument of a program takes as long as some steps of a small network.
 """
@@ -16,8 +16,8 @@ from skdense.core.machine.runtime import tf
 from skdense.core.network import Curves, Hyper, Progress, Tensor
 
 
-class Clock(NamedTuple):
-    """How many steps this call has, an epoch has, and how many blocks a validation has."""
+class Limits(NamedTuple):
+    """Where loops end: the number of steps in this call and in an epoch, and of validation blocks."""
 
     n_steps: Any
     steps_per_epoch: Any
@@ -58,16 +58,16 @@ class Scalars(NamedTuple):
     epoch: Epoch
 
 
-N_SETTINGS = len(Clock._fields) + len(Hyper._fields)
+N_SETTINGS = len(Limits._fields) + len(Hyper._fields)
 _PARTS: tuple[Any, ...] = (Counters, Progress, Epoch)
 _ENDS = [0, *accumulate(len(part._fields) for part in _PARTS)]
 N_SCALARS = _ENDS[-1]
 _CURVES = slice(_ENDS[2], _ENDS[2] + len(Curves._fields))
 
 
-def pack_settings(clock: Clock, hyper: Hyper) -> NDArray:
+def pack_settings(limits: Limits, hyper: Hyper) -> NDArray:
     """The vector of settings."""
-    return np.array([*clock, *hyper], np.float64)
+    return np.array([*limits, *hyper], np.float64)
 
 
 def pack_scalars(scalars: Scalars) -> NDArray:
@@ -81,23 +81,17 @@ def split_scalars(values: Sequence) -> Scalars:
     return Scalars(*(part(*values[start:stop]) for part, (start, stop) in parts))
 
 
-class Settings:
-    """The settings in a program.
+def unpack_settings(vector: Tensor, dtype: Any = tf.float64) -> tuple[Limits, Hyper]:
+    """The settings in a tensor, as scalars of this dtype.
 
     Unpack them inside the body of the loop that uses them: there XLA drops those that are not used,
     while each that is unpacked before a loop is a variable of it.
     """
-
-    def __init__(self, vector: Tensor):
-        self.vector = vector
-
-    def unpacked(self, dtype: Any = tf.float64) -> tuple[Clock, Hyper]:
-        """The clock and `Hyper` as scalars of this dtype."""
-        values = tf.unstack(tf.cast(self.vector, dtype))
-        return Clock(*values[: len(Clock._fields)]), Hyper(*values[len(Clock._fields) :])
+    values = tf.unstack(tf.cast(vector, dtype))
+    return Limits(*values[: len(Limits._fields)]), Hyper(*values[len(Limits._fields) :])
 
 
-def unpacked(vector: Tensor) -> Scalars:
+def unpack_scalars(vector: Tensor) -> Scalars:
     """The scalars in a tensor."""
     return split_scalars(tf.unstack(vector))
 
