@@ -157,14 +157,13 @@ def ctrl_c(monkeypatch, limit_calls):
     """Press Ctrl-C when the first call of the program has ended; the list of the calls made."""
     from skdense.core.host.run import ProgramRun  # imports TensorFlow
 
-    after, calls = ProgramRun.after, []
+    advance, calls = ProgramRun.advance, []
 
-    def after_and_press(self, chunk):
-        reached = after(self, chunk)
+    def advance_and_press(self, chunk):
+        advance(self, chunk)
         calls.append(chunk)
         if len(calls) == 1:
             press_ctrl_c()
-        return reached
 
-    monkeypatch.setattr(ProgramRun, "after", after_and_press)
+    monkeypatch.setattr(ProgramRun, "advance", advance_and_press)
     return calls

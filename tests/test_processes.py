@@ -486,14 +486,14 @@ class TestThreads:
         assert at_once == [self.fit(setting) for setting in settings]
 
     def test_a_fit_leaves_numpys_global_state_where_another_thread_leaves_it(self, monkeypatch):
-        after, left = ProgramRun.after, []
+        advance, left = ProgramRun.advance, []
 
         def draw_and_run(run, chunk):
             np.random.random()  # noqa: NPY002
             left.append(np.random.get_state())  # noqa: NPY002
-            return after(run, chunk)
+            return advance(run, chunk)
 
-        monkeypatch.setattr(ProgramRun, "after", draw_and_run)
+        monkeypatch.setattr(ProgramRun, "advance", draw_and_run)
         small(random_state=None).fit(X, y)
         np.testing.assert_equal(np.random.get_state(), left[-1])  # noqa: NPY002
 

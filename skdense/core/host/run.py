@@ -88,8 +88,8 @@ class ProgramRun:
             self.shape.layout.pack_into(vector, parameters)
         return view(vector)
 
-    def after(self, chunk: Chunk) -> Reached:
-        """Run a `Chunk`; return how far the training is after it, for the caller to set `reached`."""
+    def advance(self, chunk: Chunk) -> None:
+        """Run a `Chunk`; only at its end, `reached` is replaced."""
         start, before = perf_counter(), self.reached
         hyper = self.network.hyper
         n_blocks = -(-int(hyper.n_validation) // self.shape.block) if self.shape.block else 0
@@ -108,16 +108,20 @@ class ProgramRun:
         new = _curves_of(np.asarray(curves)[: int(scalars.counters.epochs)])
         self._note_time((perf_counter() - start) / chunk.n_steps)
         state = State(parameters, tuple(slots), best)
-        return Reached(state, scalars, (*before.curves, new))
+        self.reached = Reached(state, scalars, (*before.curves, new))
 
     def _note_time(self, seconds: float) -> None:
         self.n_chunks += 1
         if self.n_chunks > 1:  # the first compiles
             self.affordable_steps = max(1, min(self.shape.steps, int(CHUNK_SECONDS / seconds)))
 
-    def write_back(self) -> None:
-        """Update the network to what it has become in the program."""
-        network, (state, scalars, curves) = self.network, self.reached
+    def write_back(self) -> Reached:
+        """Update the network to what it has become in the program; return how far that is.
+
+        A chunk that is still running changes nothing of it.
+        """
+        network, reached = self.network, self.reached
+        state, scalars, curves = reached
         own_layout = Layout(network.layers, network.n_features)
 
         def unpacked(vector: Tensor) -> Parameters:
@@ -132,6 +136,7 @@ class ProgramRun:
             progress=scalars.progress,
             curves=Curves(*map(np.concatenate, zip(*curves))) if curves else None,
         )
+        return reached
 
 
 def _curves_of(values: NDArray) -> Curves:

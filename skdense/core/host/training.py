@@ -106,14 +106,13 @@ def _train_one(
     try:
         chunk = orders.take(run.affordable_steps)
         while chunk is not None and not stop.is_set():
-            running = apart(run.after, chunk)
+            running = apart(run.advance, chunk)
             chunk = orders.take(run.affordable_steps)
-            run.reached = running.result()
+            running.result()
             if observe is not None and observe(run.reached.curves[-1], run):
                 stop.set()
             if not run.reached.scalars.progress.active:
                 break
     finally:
-        run.write_back()
-        counters, progress, _ = run.reached.scalars
+        counters, progress, _ = run.write_back().scalars
         orders.end(int(progress.epochs - n_before) + (counters.position > 0))

@@ -14,7 +14,7 @@ from contextvars import Context
 from threading import Lock, current_thread
 from typing import Any
 
-_SIGNAL_SECONDS = 0.1
+_SIGNAL_SECONDS = 0.05
 """How long the answer to a signal may take."""
 
 _idle: "list[_Worker]" = []
