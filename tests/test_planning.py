@@ -43,10 +43,10 @@ def shape_of(network):
     return lone_group(SPEC, network).shape
 
 
-def groups(networks, **trained):
+def groups(networks, **share):
     """The networks of each group, as sets."""
     pairs = [(SPEC, network) for network in networks]
-    return [set(group.networks) for group in groups_of(pairs, **trained)]
+    return [set(group.networks) for group in groups_of(pairs, **share)]
 
 
 # --- the sizes of a program -------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_networks_share_a_program_where_padding_costs_less_than_compiling_one():
     long = [network((3, width, 1), max_epochs=3_000_000) for width in (3, 8, 10, 16, 900)]
 
     assert groups(short) == [set(short)]
-    assert groups(long, trained=1e-6) == [set(long)]
+    assert groups(long, share_trained=1e-6) == [set(long)]
     assert groups(long) == [{long[4]}, {long[2], long[3]}, {long[0], long[1]}]
 
 

@@ -5,7 +5,7 @@ from numbers import Integral
 
 import numpy as np
 
-from skdense.core.machine.costs import TRAINED
+from skdense.core.machine.costs import SHARE_TRAINED
 
 _EARLIEST_SHARE, _EARLIEST_EPOCHS = 0.1, 7
 """The default rungs begin at a tenth of `max_iter` or at 7 epochs, whichever is earlier.
@@ -52,7 +52,7 @@ def share_trained(n_candidates, rungs, factor):
     """About which share of all epochs the candidates train, if most of them end by themselves."""
     n_going, n_epochs, before = n_candidates, 0, 0
     for rung in rungs:
-        last = min(rung, TRAINED * rungs[-1])
+        last = min(rung, SHARE_TRAINED * rungs[-1])
         n_epochs += n_going * (last - before)
         n_going, before = n_that_go_on(n_going, factor), last
     return n_epochs / (n_candidates * rungs[-1])

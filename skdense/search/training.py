@@ -20,19 +20,19 @@ class Training:
     Parameters
     ----------
     jobs : list of Job
-    trained : float
+    share_trained : float
         The share of their epochs that the networks will train, on average.
     n_jobs : int or None
         The number of threads; None is one for each core.
     """
 
-    def __init__(self, jobs: Sequence[Job], trained: float, n_jobs: int | None):
+    def __init__(self, jobs: Sequence[Job], share_trained: float, n_jobs: int | None):
         from skdense.core.host.planning import groups_of
         from skdense.core.machine.runtime import n_threads
 
         own_streams(jobs)
         networks = [(job.spec, network) for job in jobs for network in job.networks]
-        self.groups = groups_of(networks, trained)
+        self.groups = groups_of(networks, share_trained)
         self.n_threads = n_threads() if n_jobs is None else effective_n_jobs(n_jobs)
 
     def go_on(self, jobs: Sequence[Job], epochs: int, trained: Callable[[Job], None]) -> bool:

@@ -11,13 +11,18 @@ from scipy.sparse import issparse
 from skdense.core.formulas.layers import Layer
 from skdense.core.host.tables import table_shape
 from skdense.core.machine import costs
-from skdense.core.machine.costs import FAST, SLOW, TRAINED, TYPICAL, Machine, bucket
+from skdense.core.machine.costs import (
+    FAST,
+    PROGRAM_SECONDS,
+    SHARE_TRAINED,
+    SLOW,
+    TYPICAL,
+    Machine,
+    bucket,
+)
 from skdense.core.network import Network, Spec
 from skdense.core.program.layout import Layout
 from skdense.core.program.program import Shape
-
-PROGRAM_SECONDS = 1.0
-"""The processor time that a program takes to compile. Networks share one where padding costs less."""
 
 
 @dataclass(eq=False)
@@ -28,13 +33,13 @@ class Group:
     layout: Layout
     batch: int
     networks: list[Network]
-    trained: float = TRAINED
-    """The share of all epochs that the networks will train, on average."""
+    share_trained: float = SHARE_TRAINED
+    """The share of their epochs that the networks will train, on average."""
 
     @cached_property
     def shape(self) -> Shape:
         """The sizes of the program."""
-        return _shape(self.spec, self.layout, self.batch, self.networks)
+        return _shape(self.layout, self.batch, self.networks)
 
     def part(self, networks: Container[Network]) -> "Group":
         """Those of the group that are among these networks, in the program of the whole group."""
@@ -51,7 +56,7 @@ class Group:
     @cached_property
     def seconds(self) -> float:
         """About how much processor time the networks take to train."""
-        n_steps = self.trained * sum(network.n_steps for network in self.networks)
+        n_steps = self.share_trained * sum(network.n_steps for network in self.networks)
         return n_steps * _step_seconds(self.spec.dtype, self.batch, self.layout)
 
     def ordered(self) -> "Group":
@@ -85,16 +90,20 @@ def lone_layout(network: Network) -> Layout:
     return Layout((*(layer.resized(bucket) for layer in hidden), output), n_features)
 
 
-def groups_of(networks: Sequence[tuple[Spec, Network]], trained: float = TRAINED) -> list[Group]:
+def groups_of(
+    networks: Sequence[tuple[Spec, Network]], share_trained: float = SHARE_TRAINED
+) -> list[Group]:
     """Groups of networks that share a program, the slowest first.
 
-    A network's group depends on the networks alone, and on the share of their epochs that they will
-    train, not on what the process has compiled before.
+    A network's group depends on the networks and on the share of their epochs that they will train, not
+    on what the process has compiled before.
     """
     alike: dict[tuple, list[Network]] = {}
     for spec, network in networks:
         alike.setdefault(_kind(spec, network), []).append(network)
-    groups = [group for (spec, *_), kind in alike.items() for group in _merged(spec, kind, trained)]
+    groups = [
+        group for (spec, *_), kind in alike.items() for group in _merged(spec, kind, share_trained)
+    ]
     return sorted((group.ordered() for group in groups), key=lambda group: -group.seconds)
 
 
@@ -104,7 +113,7 @@ def _kind(spec: Spec, network: Network) -> tuple:
     large = costs.is_large(X)
     return (
         spec,
-        tuple(layer.resized(lambda width: 0) for layer in hidden),
+        tuple(layer.resized(lambda width: 0) for layer in hidden),  # layers of any width
         output,
         network.n_features if issparse(X) or large else None,
         issparse(X),
@@ -113,14 +122,15 @@ def _kind(spec: Spec, network: Network) -> tuple:
     )
 
 
-def _merged(spec: Spec, networks: list[Network], trained: float) -> list[Group]:
+def _merged(spec: Spec, networks: list[Network], share_trained: float) -> list[Group]:
     """Groups of similar sizes: networks share one where padding costs less time than a program."""
     alike: dict[tuple, Group] = {}
     for network in networks:
-        group = lone_group(spec, network)
-        alike.setdefault((group.layout, group.batch), replace(group, networks=[], trained=trained))
-        alike[group.layout, group.batch].networks.append(network)
+        group = replace(lone_group(spec, network), share_trained=share_trained)
+        same = alike.setdefault((group.layout, group.batch), replace(group, networks=[]))
+        same.networks.append(network)
     groups = list(alike.values())
+    # Of all pairs of groups, join the one that costs the least padding, until all cost too much.
     joined = {pair: pair[0].joined(pair[1]) for pair in combinations(groups, 2)}
     while joined:
         pair = min(joined, key=lambda pair: _padding_seconds(pair, joined[pair]))
@@ -142,6 +152,7 @@ def _common(layout: Layout, other: Layout) -> Layout:
     """The smallest layout that both fit in."""
 
     def wider(layer: Layer, beside: Layer) -> Layer:
+        # A layer without a width of its own, as `Dropout`, is not resized.
         return layer.resized(lambda width: max(width, beside.n_outputs(0)))
 
     layers = tuple(map(wider, layout.layers, other.layers))
@@ -162,7 +173,7 @@ def _step_seconds(dtype: str, batch: int, layout: Layout) -> float:
     return TYPICAL[dtype].seconds(multiply_adds + costs.UPDATE * layout.n_parameters)
 
 
-def _shape(spec: Spec, layout: Layout, batch: int, networks: list[Network]) -> Shape:
+def _shape(layout: Layout, batch: int, networks: list[Network]) -> Shape:
     validation, block, n_blocks = None, 0, 0
     if datas := [network.validation for network in networks if network.validation]:
         validation = table_shape(datas, layout.n_features)

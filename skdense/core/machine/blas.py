@@ -12,7 +12,7 @@ from skdense.core.machine.threads import Call, apart
 _lock = Lock()
 _n_users = 0
 _before = {}
-"""How many threads each library had before it was limited; empty where no limit is active."""
+"""The number of threads that each library had before it was limited; empty if none is limited."""
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def one_blas_thread() -> Iterator[int]:
     yield 1. Where blocks overlap, the limit ends with the last one. A number of threads that other code
     has set meanwhile is kept.
     """
-    begin = apart(_begin)
+    begin = apart(_begin)  # where no signal can come between counting a user and setting the limit
     try:
         yield begin.result()
     finally:

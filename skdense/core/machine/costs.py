@@ -67,7 +67,9 @@ steps, and to wake them takes longer than they save. Milliseconds of an evaluati
     blocks of         256 rows    2048 rows
     2,000 x 20        0.40        0.52
 """
-TRAINED = 0.3
+PROGRAM_SECONDS = 1.0
+"""The processor time that a program takes to compile. Networks share one where padding costs less."""
+SHARE_TRAINED = 0.3
 """The share of `max_iter` that networks mostly train; early stopping or `tol` ends the rest."""
 
 
