@@ -55,7 +55,26 @@ _REGRESSION_TREES = {
     "l2_regularization": 1.0,
     "early_stopping": None,
 }
-"""The parameters of trees for regression; those that are None follow from the number of rows."""
+"""The parameters of trees for regression; those that are None follow from the number of rows.
+
+R2 of new rows, of tables to choose on with at most 3,000 rows, means of two or three splits:
+
+=========  ================  ==================  ===========================
+table      trees' defaults   these parameters    and a kernel ridge regression
+=========  ================  ==================  ===========================
+ames       .9013             .9030               .9036
+college    .4932             .4932               .4928
+concrete   .9238             .9293               .9294
+diabetes   .3935             .3938               .4001
+gapminder  .9880             .9880               .9880
+movies     .2412             .2440               .2440
+saratoga   .6985             .6998               .7004
+mean       .6464             .6482               .6490
+=========  ================  ==================  ===========================
+
+A learning rate of 0.05 with up to 600 iterations and nothing else brought .0000, categories as such in
+the place of one-hot columns .0010, all of it on ames.
+"""
 _LOSSES_OF_TREES = ("squared_error", "absolute_error", "poisson", "quantile")
 """The losses that scikit-learn's boosted trees minimize as well as networks."""
 _RARE = 5
