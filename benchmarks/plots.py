@@ -98,14 +98,18 @@ def tabular(rows, path):
     The models are those that were on all tables. A bar is a standard error over these. Each table's
     mean over the models is subtracted first, because some tables are harder than others for all models.
     """
+    from benchmarks.benchmark_utils.tables import SAMPLES
     from benchmarks.standings import SCORES, by_contestant, of_tables
 
     table = of_tables(rows)
+    table = table[table.group != SAMPLES.name]
     with plt.rc_context({"font.size": 13}):  # legible where the picture is 500 pixels wide
         figure, axes = plt.subplots(2, figsize=(8.5, 8), sharex=True, layout="constrained")
         for axis, (task, (title, _)) in zip(axes, SCORES.items()):
             of_task = table[table.task == task]
-            score, seconds = (by_contestant(of_task, value) for value in ("score", "seconds"))
+            score, seconds = (
+                by_contestant(of_task, value).dropna(axis=1) for value in ("score", "seconds")
+            )
             axis.set(xscale="log", ylabel=f"mean {title}")
             axis.set_title(
                 f"{task}, {len(score)} tables of {of_task.rows.min():,} to {of_task.rows.max():,} rows"

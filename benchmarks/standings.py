@@ -3,46 +3,46 @@
 import numpy as np
 import pandas as pd
 
-from benchmarks.benchmark_utils.tables import GROUPS, group_of
+from benchmarks.benchmark_utils.tables import GROUPS, SAMPLES
 from benchmarks.contestants import LEGEND, PACKAGES
 from benchmarks.report import markdown_table, significant
 
 SCORES = {"classification": ("accuracy", "log-loss"), "regression": ("R²", "RMSE")}
 MEANING = """\
-A quarter of the rows is held out in each split, the same for all. *Ranks* are of the means over a
-table's splits; 1 is the best on a table. In brackets: the range of 95 % of the mean ranks in 10,000
-bootstrap samples of the group's tables; few tables can say little. *fit*: seconds of processor time,
-the median of a table's splits, and their mean over the tables. Ours import TensorFlow and compile in
-the first split of a table, which takes 2 to 4 s of them. The RMSE is divided by the target's standard
-deviation. In the last table of each task, every cell is the score / the loss; the means before it are
-of those who were on all tables."""
+A quarter of the rows is held out in each split, the same for all: one split of each table, and five of
+each sample. *Ranks* are of the means over a table's splits; 1 is the best on a table. In brackets: the
+range of 95 % of the mean ranks in 10,000 bootstrap samples of the group's tables; few tables can say
+little. *fit*: seconds of processor time, the median of a table's splits, and their mean over the
+tables. Ours import TensorFlow and compile in the first split of a table, which takes 2 to 4 s of them.
+The RMSE is divided by the target's standard deviation. In the last table of each task, every cell is
+the score / the loss; the means before it are given for those who were on all tables."""
 
 
 def of_tables(rows):
     """Each contestant's mean score, mean loss and median seconds on each table."""
     table = pd.DataFrame(rows)
-    table["group"] = [group_of(n).name for n in table.rows]
     keys = ["rows", "group", "task", "data", "estimator"]
     averages = {"score": "mean", "loss": "mean", "seconds": "median"}
     return table.groupby(keys).agg(averages).reset_index()
 
 
 def by_contestant(table, value):
-    """Of one value: a row for each table, a column for each contestant that has been on all of them."""
+    """Of one value: a row for each table, a column for each contestant, NaN if it was not on it."""
     wide = table.pivot(index="data", columns="estimator", values=value)
-    return wide[[name for name in PACKAGES if name in wide]].dropna(axis=1)
+    return wide[[name for name in PACKAGES if name in wide]]
 
 
 def to_markdown(rows):
     """What was done, the ranks in each group of tables, and for each task the figures of each table."""
     table = of_tables(rows)
     parts = [LEGEND, MEANING]
-    for group in GROUPS:
+    for group in (*GROUPS, SAMPLES):
         of_group = table[table.group == group.name]
         for task, of_task in of_group.groupby("task"):
             parts += [_title(group, task, of_task), markdown_table(_ranks(task, of_task))]
+    whole = table[table.group != SAMPLES.name]
     for task, names in SCORES.items():
-        of_task = table[table.task == task]
+        of_task = whole[whole.task == task]
         parts += [f"**{task.capitalize()}**", *map(markdown_table, _figures(names, of_task))]
     return "\n\n".join(parts)
 
@@ -80,7 +80,12 @@ def _with_interval(ranks, n_samples=10_000):
 
 
 def _wins(loss, ours, name):
-    return "" if name == ours else f"{(loss[ours] < loss[name]).sum()} of {len(loss)}"
+    return "" if name == ours else f"{(loss[ours] < loss[name]).sum()} of {loss[name].count()}"
+
+
+def _mean(values, form):
+    """The mean, nothing if some are missing."""
+    return "" if values.isna().any() else form(values.mean())
 
 
 def _figures(names, table):
@@ -91,10 +96,10 @@ def _figures(names, table):
     summary = [
         {
             "estimator": name,
-            f"mean {score_name}": f"{score[name].mean():.4f}",
-            f"mean {loss_name}": f"{loss[name].mean():.4f}",
+            f"mean {score_name}": _mean(score[name], "{:.4f}".format),
+            f"mean {loss_name}": _mean(loss[name], "{:.4f}".format),
             f"tables on which ours has the lower {loss_name}": _wins(loss, ours, name),
-            "fit, s": significant(seconds[name].mean()),
+            "fit, s": _mean(seconds[name], significant),
         }
         for name in loss
     ]

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 import warnings
+from itertools import product
 from pathlib import Path
 
 from sklearn.metrics import accuracy_score, log_loss, r2_score, root_mean_squared_error
@@ -12,32 +13,32 @@ from tqdm import tqdm
 
 from benchmarks import contestants
 from benchmarks.benchmark_utils.data import Unavailable
-from benchmarks.benchmark_utils.tables import group_of, load, reported_on, split
+from benchmarks.benchmark_utils.tables import SAMPLES, group_of, load, reported_on, split
 from benchmarks.process import fresh
 
 SO_FAR = Path(__file__).parent / "results" / "accuracy.jsonl"
 
 
-def measure(task, data, name):
-    """The scores and seconds of a contestant on the splits of a table."""
+def measure(task, data, name, sample=False):
+    """The scores and seconds of a contestant on the splits of a table, or of a sample of its rows."""
     warnings.simplefilter("ignore")
-    try:
-        n_rows = len(load(task, data)[1])
-    except Unavailable as reason:
-        print(f"{data} is left out: {reason}", file=sys.stderr)
-        return []
-    group = group_of(n_rows)
-    rows = []
-    for seed in range(0 if name in group.left_out else group.splits):
-        X, X_test, y, y_test = split(task, data, seed)
-        model = contestants.make(name, task, X, seed)
-        start = time.process_time()
-        with threadpool_limits(1):
-            model.fit(X, y)
-        seconds = time.process_time() - start
-        row = {"task": task, "data": data, "rows": n_rows, "seed": seed, "estimator": name}
-        rows.append(row | {"seconds": seconds} | _scores(task, model, X_test, y_test, y.std()))
-    return rows
+    n_rows = len(load(task, data)[1])
+    group = SAMPLES if sample else group_of(n_rows)
+    row = {"task": task, "data": data, "rows": n_rows, "group": group.name, "estimator": name}
+    return [
+        row | {"seed": seed} | _fitted(name, task, *split(task, data, seed, group.max_rows), seed)
+        for seed in range(group.splits)
+    ]
+
+
+def _fitted(name, task, X, X_test, y, y_test, seed):
+    """The scores of a contestant, and the seconds of its fit."""
+    model = contestants.make(name, task, X, seed)
+    start = time.process_time()
+    with threadpool_limits(1):
+        model.fit(X, y)
+    seconds = time.process_time() - start
+    return {"seconds": seconds} | _scores(task, model, X_test, y_test, y.std())
 
 
 def _scores(task, model, X, y, scale):
@@ -50,6 +51,18 @@ def _scores(task, model, X, y, scale):
     return {"score": accuracy_score(y, predicted), "loss": log_loss(y, probabilities)}
 
 
+def _tables():
+    """The task, the name and both groups of each table: as it is, and as a sample."""
+    for task in contestants.KINDS:
+        for data in reported_on(task):
+            try:
+                group = group_of(len(load(task, data)[1]))
+            except Unavailable as reason:
+                print(f"{data} is left out: {reason}", file=sys.stderr)
+            else:
+                yield from ((task, data, group), (task, data, SAMPLES))
+
+
 def run():
     """Measure each contestant on each table in a fresh process; return a row for each split.
 
@@ -57,13 +70,11 @@ def run():
     """
     SO_FAR.parent.mkdir(exist_ok=True)
     rows = [json.loads(line) for line in SO_FAR.open()] if SO_FAR.exists() else []
-    done = {(row["data"], row["estimator"]) for row in rows}
+    done = {(row["data"], row["estimator"], row["group"]) for row in rows}
     jobs = [
-        {"task": task, "data": data, "name": name}
-        for name in contestants.present()
-        for task in contestants.KINDS
-        for data in reported_on(task)
-        if (data, name) not in done
+        {"task": task, "data": data, "name": name, "sample": group is SAMPLES}
+        for name, (task, data, group) in product(contestants.present(), _tables())
+        if name not in group.left_out and (data, name, group.name) not in done
     ]
     for job in tqdm(jobs, desc="tables and models", leave=False):
         measured = fresh(measure, **job)

@@ -19,6 +19,9 @@ from scipy.sparse import csr_array
 from scipy.special import huber
 from sklearn.base import clone
 from sklearn.ensemble import VotingRegressor
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge
+from sklearn.metrics.pairwise import laplacian_kernel
 from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_sample_weight
@@ -26,6 +29,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.core.machine import runtime  # noqa: F401, so that no fit here is the first
 from skdense.ensemble.ends import last_of, out_of_fold
+from skdense.tabular.landmarks import Landmarks
 from skdense.tabular.ramps import Ramps
 from skdense.tabular.sizes import folds_for, training_for
 
@@ -564,6 +568,37 @@ def test_linear_models_are_left_out_where_they_cannot_help():
     assert not has_linear(make_tabular_regressor(loss="poisson"), np.zeros(11))
 
 
+def test_kernels_are_left_out_where_they_cannot_help():
+    def has_kernel(model, y):
+        return "kernel" in dict(model[-1]._chosen(y))
+
+    assert has_kernel(make_tabular_regressor(), np.zeros((2999, 2)))
+    assert not has_kernel(make_tabular_regressor(), np.zeros(3000))
+    assert not has_kernel(make_tabular_regressor(loss="poisson"), np.zeros(11))
+    assert not has_kernel(make_tabular_classifier(), np.arange(10))
+
+
+def test_a_ridge_on_landmarks_is_a_kernel_ridge():
+    rng = np.random.default_rng(0)
+    X, new, y = rng.normal(size=(100, 3)), rng.normal(size=(20, 3)), rng.normal(size=100)
+    weight = rng.random(100)
+    landmarks = Landmarks().fit(X)
+    ridge = Ridge(alpha=0.3, fit_intercept=False)
+    ridge.fit(landmarks.transform(X), y, sample_weight=weight)
+    kernel = KernelRidge(alpha=0.3, kernel="laplacian").fit(X, y, sample_weight=weight)
+    assert_allclose(ridge.predict(landmarks.transform(new)), kernel.predict(new), rtol=1e-8)
+
+
+def test_a_kernel_is_exact_for_landmarks_also_if_one_is_there_twice():
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    X[:25] = X[25:]
+    landmarks = Landmarks(n_landmarks=40).fit(X)
+    assert landmarks.get_feature_names_out().shape == (40,)
+    columns = landmarks.transform(X)
+    expected = laplacian_kernel(X, landmarks.landmarks_)
+    assert_allclose(columns @ landmarks.transform(landmarks.landmarks_).T, expected, atol=1e-6)
+
+
 def test_a_linear_function_of_a_column_with_outliers_is_predicted():
     rng = np.random.default_rng(0)
     X = rng.standard_t(1.2, size=(400, 2)).clip(-100, 100)
@@ -645,11 +680,11 @@ def test_verbose_tells_how_each_network_ended_and_how_good_all_are(table, capsys
     for name, fold in product(("plain", "ramps"), (1, 2)):
         begin = f"Fold {fold} of 2, {name}: 2 iterations, "
         assert sum(line.startswith(begin) and "best validation loss: " in line for line in lines) == 1
-    for name, fold in product(("trees", "linear"), (1, 2)):
+    for name, fold in product(("trees", "linear", "kernel"), (1, 2)):
         assert sum(line.startswith(f"Fold {fold} of 2, {name}: R2 ") for line in lines) == 1
     for name, kind in model.named_estimators_.items():
         assert f"All 2 folds, {name}: out-of-fold R2 {last_of(kind).oof_score_:f}" in lines
-    assert len(lines) == 8 + 4 + 1
+    assert len(lines) == 10 + 5 + 1
     assert lines[-1].endswith(f"out-of-fold R2 {model.oof_score_:f}")
 
 

@@ -15,14 +15,15 @@ from sklearn.model_selection import train_test_split
 from benchmarks.benchmark_utils.data import Unavailable
 
 # Tables of at most so many rows, how many random splits of each are measured, and who is left out there
-# because one fit takes minutes.
+# because it takes minutes.
 Group = namedtuple("Group", "name max_rows splits left_out")
 _SLOW = ("8 x RealMLP_TD_S", "TabM_D")
 GROUPS = (
-    Group("at most 3,000 rows", 3_000, 2, ()),
-    Group("3,001 to 19,999 rows", 19_999, 1, _SLOW),
-    Group("20,000 rows and more", math.inf, 1, _SLOW),
+    Group("at most 3,000 rows", 3_000, 1, ("TabM_D",)),
+    Group("3,001 to 7,500 rows", 7_500, 1, _SLOW),
+    Group("more than 7,500 rows", math.inf, 1, (*_SLOW, "8 x CatBoost")),
 )
+SAMPLES = Group("samples of at most 1,000 rows", 1_000, 5, (*_SLOW, "8 x CatBoost"))
 
 
 def _r(package, item, target, drop=()):

@@ -251,6 +251,15 @@ def _standardized(graph, scaler, X):
     return graph("Div", X, scaler.scale_) if scaler.with_std else X
 
 
+def _landmarks(graph, landmarks, X):
+    """Landmarks."""
+    rows = graph("Unsqueeze", graph.cast(X, _DOUBLE), np.array([1]))
+    apart = graph("Abs", graph("Sub", rows, landmarks.landmarks_))
+    distances = graph("ReduceSum", apart, np.array([2]), keepdims=0)
+    kernels = graph("Exp", graph("Mul", distances, np.float64(-1 / landmarks.n_features_in_)))
+    return graph("MatMul", kernels, landmarks.whitening_)
+
+
 def _unclipped(graph, transformer, X):
     """A FunctionTransformer of `unclipped`."""
     if transformer.func is not unclipped:
@@ -268,6 +277,7 @@ _STEPS = {
     "StandardScaler": _standardized,
     "Ramps": _ramps,
     "FunctionTransformer": _unclipped,
+    "Landmarks": _landmarks,
 }
 """By their names, since some need packages that predictions do without."""
 

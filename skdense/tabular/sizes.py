@@ -5,6 +5,7 @@ from math import log2, sqrt
 import numpy as np
 from sklearn.base import is_classifier
 
+from skdense.base import BaseLowLevelMLP
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 
 _MOST_CLASSES, _FEWEST_ROWS_WITHOUT_TREES = 10, 100_000
@@ -22,6 +23,8 @@ _MANY_ROWS = 10_000
 """From this many rows on, four networks of each kind are about as good as eight, and there is no linear
 model, which networks can be as well.
 """
+_ROWS_WITHOUT_KERNEL = 3_000
+"""From this many rows on, there is no kernel ridge regression, which was tried on smaller tables."""
 _FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
 """Below so many rows to train on, folds stop no models, and networks train so many epochs: a fold of a
 few rows that picks the epoch is predicted much better than new rows are. The squared error over the
@@ -36,6 +39,8 @@ rows  regression: stopped by folds, and not     classification: stopped by folds
 300   .313, .399; .348, .402                    .263, .327; .287, .328
 ====  ========================================  ============================================
 """
+_ITERATIONS_OF_FEW_ROWS, _MOST_ITERATIONS = 100, 300
+"""Of trees for regression, without folds that stop them and with."""
 _ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 10, 100
 """How many rows a network sees, all epochs together, and the limits of how often it sees each of them.
 
@@ -59,8 +64,17 @@ def folds_for(n_rows):
     return 8 if n_rows < _MANY_ROWS else 4
 
 
+def boosting_for(n_rows):
+    """The parameters of trees that are trained on this many rows, by name."""
+    stops_early = n_rows >= _FEW_ROWS
+    return {
+        "early_stopping": stops_early,
+        "max_iter": _MOST_ITERATIONS if stops_early else _ITERATIONS_OF_FEW_ROWS,
+    }
+
+
 def training_for(n_rows):
-    """The parameters of models that are trained on this many rows, by name.
+    """The parameters of networks that are trained on this many rows, by name.
 
     The minibatches of large tables have more rows, which uses the processor better and allows a higher
     learning rate.
@@ -91,7 +105,8 @@ class _ByRows:
         return max(2, min(folds_for(len(y)), most))
 
     def _member(self, n_rows):
-        model, settings = super()._member(n_rows), training_for(n_rows)
+        model = super()._member(n_rows)
+        settings = (training_for if isinstance(model, BaseLowLevelMLP) else boosting_for)(n_rows)
         unset = [name for name in settings if getattr(model, name, name) is None]
         return model.set_params(**{name: settings[name] for name in unset})
 
@@ -111,8 +126,10 @@ class _BySize:
     """Of about 20 to 100 rows, this lowers the loss of new rows by 0 to 4 %."""
 
     def _chosen(self, y):
-        """All models but "trees" and "linear" where they cannot help, unless none is left."""
+        """All models but those that cannot help, unless none is left."""
         unsuited = {"linear"} if len(y) >= _MANY_ROWS else set()
+        if len(y) >= _ROWS_WITHOUT_KERNEL:
+            unsuited.add("kernel")
         many = len(np.unique(y)) > _MOST_CLASSES if is_classifier(self) else y.ndim > 1
         if many or len(y) >= _FEWEST_ROWS_WITHOUT_TREES:
             unsuited.add("trees")
@@ -125,4 +142,4 @@ class TableBlendClassifier(_BySize, BlendClassifier):
 
 
 class TableBlendRegressor(_BySize, BlendRegressor):
-    """BlendRegressor that has trees and a linear model where they help."""
+    """BlendRegressor that has trees, a linear model and a kernel where they help."""
