@@ -264,7 +264,7 @@ def run(draws=5):
 
 REPORT = """\
 Random searches of {candidates} candidates (one or two layers of 8 to 181 units, activation, rate,
-alpha, batch size), {splits} splits, {epochs} epochs, log-loss; {draws} draws of each data set.
+alpha, batch size), {splits} splits, {epochs} epochs, log-loss; draws of each data set: {draws}.
 *pruned*: `PrunedSearchCV` with the default rungs; *halving*: `HalvingRandomSearchCV` with the same
 rungs, in threads; *exhaustive*: `RandomizedSearchCV` in threads; *MLPClassifier*: its
 `RandomizedSearchCV` on {cores} processes. Seconds of a first run in a fresh process / **of a later
