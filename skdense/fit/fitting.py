@@ -90,7 +90,7 @@ def _train_stochastic(job: Job, reporter: EpochTasks | None) -> bool:
 
     interrupted = train(
         groups_of([(job.spec, network) for network in job.networks]),
-        n_threads(),
+        n_threads() if len(job.networks) > 1 else 1,  # asking takes a while
         trained=trained,
         observe=observe if printer or reporter else None,
         each_epoch=reporter is not None,
