@@ -208,9 +208,11 @@ def of_tables():
         for name, (higher, n) in won.items()
         if n == n_regression and name != RIVAL
     ]
-    boosts, mlps = (
+    boosts, mlps, tabm = (
         f"{n - higher} of {n}"
-        for higher, n in (won[f"8 x {RIVAL}"], won["8 x RealMLP_TD_S"])
+        for higher, n in (
+            won[name] for name in (f"8 x {RIVAL}", "8 x RealMLP_TD_S", "TabM_D")
+        )
     )
     means = on_tables("R²").mean()
     samples = [
@@ -222,7 +224,10 @@ def of_tables():
         "trees": f"{min(times):.0f} to {max(times):.0f} times as fast",
         "lost": f"at most {max(lost)} of {n_regression} tables",
         "means": f"{means[RIVAL]:.3f}, ours {means[OURS]:.3f}",
-        "eights": f"Eight CatBoosts had a lower RMSE than ours on {boosts}, eight RealMLPs on {mlps}.",
+        "eights": (
+            f"Eight CatBoosts had a lower RMSE than ours on {boosts}, eight RealMLPs on {mlps}, TabM on "
+            f"{tabm}."
+        ),
         "eight": f"{eight:.0f} times",
         "samples": (
             f"CatBoost, which is second, has a higher log-loss than ours on {samples[0]} tables and a "

@@ -19,7 +19,7 @@ from benchmarks.benchmark_utils.data import Unavailable
 Group = namedtuple("Group", "name max_rows splits left_out")
 _SLOW = ("8 x RealMLP_TD_S", "TabM_D")
 GROUPS = (
-    Group("at most 3,000 rows", 3_000, 1, ("TabM_D",)),
+    Group("at most 3,000 rows", 3_000, 1, ()),
     Group("3,001 to 7,500 rows", 7_500, 1, _SLOW),
     Group("more than 7,500 rows", math.inf, 1, (*_SLOW, "8 x CatBoost")),
 )
