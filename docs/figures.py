@@ -225,8 +225,8 @@ def of_tables():
         "lost": f"at most {max(lost)} of {n_regression} tables",
         "means": f"{means[RIVAL]:.3f}, ours {means[OURS]:.3f}",
         "eights": (
-            f"Eight CatBoosts had a lower RMSE than ours on {boosts}, eight RealMLPs on {mlps}, TabM on "
-            f"{tabm}."
+            f"Eight CatBoosts had a lower RMSE than ours on {boosts}, eight RealMLPs on {mlps}, TabM "
+            f"on {tabm}."
         ),
         "eight": f"{eight:.0f} times",
         "samples": (
