@@ -4,9 +4,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.metrics.pairwise import laplacian_kernel
+from sklearn.kernel_approximation import Nystroem
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -14,8 +13,6 @@ from skdense.fit.validation import MatrixLike
 
 __all__ = ["Landmarks"]
 
-_LEAST = 1e-12
-"""The least eigenvalue: that of a landmark that is there twice would be 0."""
 _BLOCK = 4096
 """Rows at a time, so that kernels of large tables take no further copy."""
 
@@ -27,6 +24,9 @@ class Landmarks(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     is exact where one of them is a landmark [1]_. A ridge regression on these columns is a kernel ridge
     regression, exactly so if all rows of the training set are landmarks.
 
+    It is scikit-learn's Nystroem, but takes tables of any number of rows: without a warning if there
+    are fewer than landmarks, and in blocks.
+
     Parameters
     ----------
     n_landmarks : int, default=200
@@ -34,11 +34,8 @@ class Landmarks(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     Attributes
     ----------
-    landmarks_ : ndarray of shape (n_components, n_features), of float64
-        The landmarks.
-
-    whitening_ : ndarray of shape (n_components, n_components)
-        What makes columns of the kernels of rows and landmarks.
+    nystroem_ : sklearn.kernel_approximation.Nystroem
+        What makes the columns; its `components_` are the landmarks.
 
     n_features_in_ : int
         Number of columns seen during fit.
@@ -76,10 +73,8 @@ class Landmarks(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             The fitted transformer.
         """
         X = validate_data(self, X, dtype=np.float64)
-        self.landmarks_ = X[np.random.RandomState(0).permutation(len(X))[: self.n_landmarks]]
-        values, vectors = eigh(laplacian_kernel(self.landmarks_))
-        self.whitening_ = vectors / np.sqrt(np.maximum(values, _LEAST))
-        self._n_features_out = len(values)
+        n_landmarks = min(self.n_landmarks, len(X))
+        self.nystroem_ = Nystroem(kernel="laplacian", n_components=n_landmarks, random_state=0).fit(X)
         return self
 
     def transform(self, X: MatrixLike) -> NDArray:
@@ -99,5 +94,10 @@ class Landmarks(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         X = validate_data(self, X, dtype=np.float64, reset=False)
         columns = np.empty((len(X), self._n_features_out))
         for rows in gen_batches(len(X), _BLOCK):
-            columns[rows] = laplacian_kernel(X[rows], self.landmarks_) @ self.whitening_
+            columns[rows] = self.nystroem_.transform(X[rows])
         return columns
+
+    @property
+    def _n_features_out(self):
+        """How many columns there are, which `get_feature_names_out` asks for."""
+        return len(self.nystroem_.components_)

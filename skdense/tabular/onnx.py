@@ -254,10 +254,11 @@ def _standardized(graph, scaler, X):
 def _landmarks(graph, landmarks, X):
     """Landmarks."""
     rows = graph("Unsqueeze", graph.cast(X, _DOUBLE), np.array([1]))
-    apart = graph("Abs", graph("Sub", rows, landmarks.landmarks_))
+    nystroem = landmarks.nystroem_
+    apart = graph("Abs", graph("Sub", rows, nystroem.components_))
     distances = graph("ReduceSum", apart, np.array([2]), keepdims=0)
     kernels = graph("Exp", graph("Mul", distances, np.float64(-1 / landmarks.n_features_in_)))
-    return graph("MatMul", kernels, landmarks.whitening_)
+    return graph("MatMul", kernels, nystroem.normalization_.T)
 
 
 def _unclipped(graph, transformer, X):
