@@ -32,10 +32,14 @@ def tables(report):
     return found
 
 
+def columns_of(report, heading):
+    """The columns with this heading in all tables of a report."""
+    return [table[heading] for table in tables(report) if heading in table]
+
+
 def column(report, heading, part=-1):
     """A column of a report: for each row the number in bold, or else a number of the cell."""
-    table = next(table for table in tables(report) if heading in table)
-    numbers = table[heading].map(
+    numbers = columns_of(report, heading)[0].map(
         lambda cell: re.findall(r"\*\*([\d.]+)", cell) or re.findall(r"[\d.]+", cell)
     )
     return {name: found[part] for name, found in numbers.items() if found}
@@ -62,7 +66,7 @@ def mean_ranks(loss):
 def wins(loss):
     """On how many tables each model has a higher loss than ours, and of how many that it was on."""
     heading = f"tables on which ours has the lower {loss}"
-    cells = next(table[heading] for table in tables("accuracy") if heading in table)
+    cells = columns_of("accuracy", heading)[0]
     return {
         name: tuple(map(int, cell.split(" of ")))
         for name, cell in cells.items()
@@ -193,14 +197,11 @@ def of_searches():
 
 def of_tables():
     """The models of tables: their means, their wins and how long they take."""
-    seconds = [table["fit, s"] for table in tables("accuracy") if "fit, s" in table][
-        -2:
-    ]
+    seconds = columns_of("accuracy", "fit, s")
     times = [
-        float(fits[OURS]) / float(fits[name]) for fits in seconds for name in TREES
+        float(fits[OURS]) / float(fits[name]) for fits in seconds[-2:] for name in TREES
     ]
-    small = next(table for table in tables("accuracy") if "fit, s" in table)["fit, s"]
-    eight = float(small["8 x RealMLP_TD_S"]) / float(small[OURS])
+    eight = float(seconds[0]["8 x RealMLP_TD_S"]) / float(seconds[0][OURS])
     won = wins("RMSE")
     n_regression = len(on_tables("RMSE"))
     lost = [
@@ -215,11 +216,8 @@ def of_tables():
         )
     )
     means = on_tables("R²").mean()
-    samples = [
-        table["tables on which ours has the lower loss"][RIVAL]
-        for table in tables("accuracy")
-        if "tables on which ours has the lower loss" in table
-    ][-2:]
+    heading = "tables on which ours has the lower loss"
+    samples = [cells[RIVAL] for cells in columns_of("accuracy", heading)[-2:]]
     return {
         "trees": f"{min(times):.0f} to {max(times):.0f} times as fast",
         "lost": f"at most {max(lost)} of {n_regression} tables",
