@@ -77,7 +77,7 @@ def one_program():
 def program_parts(early_stopping):
     """The operations and kernels of a program; medians of the seconds of several."""
     from skdense.core.machine import compiling
-    from skdense.core.machine.runtime import tf
+    from skdense.core.machine.tensorflow import tf
 
     warnings.simplefilter("ignore", ConvergenceWarning)
     rng, made = np.random.default_rng(0), []

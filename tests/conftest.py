@@ -1,7 +1,9 @@
 """Settings of the whole suite: hypothesis draws the same examples in every run, and Ctrl-C works."""
 
 import itertools
+import os
 import signal
+import tempfile
 import threading
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from helpers import TIME_LIMIT, press_ctrl_c
 from skdense.core.machine import costs, threads
+from skdense.core.machine.tensorflow import tf
 
 settings.register_profile(
     "skdense",
@@ -19,6 +22,17 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("skdense")
+
+
+def pytest_configure(config):
+    """Let all processes of a run share what they compile, in a folder of its own.
+
+    Who has set SKDENSE_CACHE_DIR keeps it for the next run.
+    """
+    if "SKDENSE_CACHE_DIR" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="skdense-tests-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["SKDENSE_CACHE_DIR"] = folder.name
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -57,6 +71,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_fit_is_the_first():
+    """Import TensorFlow, so that no test depends on whether another one has."""
+    assert tf.executing_eagerly()
 
 
 @pytest.fixture(scope="session", autouse=True)

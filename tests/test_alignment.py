@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from skdense import LowLevelMLPClassifier
 from skdense.core.host import tables
-from skdense.core.machine import costs, runtime
+from skdense.core.machine import costs, memory
 from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy, aligned_zeros
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.tensorflow import tf
 
 
 def at_offset(X, offset):
@@ -63,7 +63,7 @@ def test_a_fit_does_not_depend_on_where_x_lies(solver):
 @pytest.fixture
 def x_is_large(monkeypatch):
     monkeypatch.setattr(costs, "LARGE_BYTES", 2**14)
-    for module in (tables, runtime):
+    for module in (tables, memory):
         monkeypatch.setattr(module, "COPIED_BYTES", 2**13)
 
 
@@ -78,13 +78,13 @@ def test_a_large_x_of_tensorflow_2_21_is_used_where_numpy_puts_it():
     losses = set()
     for offset in (0, 16, 32, 48):
         its_X = at_offset(X, offset)
-        assert np.shares_memory(np.asarray(runtime.share(its_X)), its_X)
+        assert np.shares_memory(np.asarray(memory.share(its_X)), its_X)
         losses.add(model.fit(its_X, y).loss_)
     assert len(losses) == 1
 
 
 @pytest.mark.usefixtures("x_is_large")
 def test_a_large_x_is_copied_where_programs_may_assume_more(monkeypatch):
-    monkeypatch.setattr(runtime, "_LARGE_ALIGNMENT", ALIGNMENT)
+    monkeypatch.setattr(memory, "_ALIGNMENT_OF_GATHERS", ALIGNMENT)
     X = at_offset(np.ones((1024, 8)), 16)
-    assert not np.shares_memory(np.asarray(runtime.share(X)), X)
+    assert not np.shares_memory(np.asarray(memory.share(X)), X)

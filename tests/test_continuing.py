@@ -14,7 +14,6 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from helpers import CLASSIFIERS, PROBLEMS, assert_same_classifier, make_problem, one_ulp_away
 from skdense import LowLevelMLPClassifier
-from skdense.core.machine import runtime  # noqa: F401, so that no fit here is the first
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 

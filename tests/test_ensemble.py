@@ -34,7 +34,6 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from helpers import blas_threads
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
-from skdense.core.machine import runtime  # noqa: F401, so that no fit here is the first
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 
 SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03}

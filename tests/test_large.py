@@ -14,7 +14,7 @@ from skdense import LowLevelMLPClassifier
 from skdense.core.host import tables
 from skdense.core.machine import costs
 from skdense.core.machine.compiling import n_compiled
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Data
 from skdense.core.program import minibatches
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from skdense.core.formulas.initializers import initial_parameters
 from skdense.core.formulas.layers import hidden_and_output, parameters_of_each
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.tensorflow import tf
 from skdense.core.program.layout import Layout
 
 FILL = -1e4

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from helpers import TIME_LIMIT, running_python
-from skdense.core.machine import lazy_tensorflow
-from skdense.core.machine.runtime import tf
+from skdense.core.machine import lazy_import
+from skdense.core.machine.tensorflow import tf
 
 FIT = """
 import json, os, sys, threading
@@ -150,12 +150,12 @@ print(json.dumps({"fit": fitted, "errors": errors, "total": len(list(tf.data.Dat
 UNKNOWN = (
     FIT
     + """
-from skdense.core.machine import lazy_tensorflow
+from skdense.core.machine import lazy_import
 
-lazy_tensorflow.TESTED = "1."
-of_another_version = lazy_tensorflow.import_tensorflow()
-lazy_tensorflow._Names.__init__ = lambda self, root: open(root / "names.py")
-of_another_layout = lazy_tensorflow.import_tensorflow()
+lazy_import.TESTED = "1."
+of_another_version = lazy_import.import_tensorflow()
+lazy_import._Names.__init__ = lambda self, root: open(root / "names.py")
+of_another_layout = lazy_import.import_tensorflow()
 seen = {"fit": fit(), "executed": executed()}
 
 import tensorflow
@@ -189,7 +189,7 @@ def uses():
 
 def test_the_installed_tensorflow_is_one_of_which_a_fit_executes_little():
     """If this fails, let `TESTED` name the installed version, and look which of these tests pass."""
-    assert tf.__version__.startswith(lazy_tensorflow.TESTED)
+    assert tf.__version__.startswith(lazy_import.TESTED)
 
 
 def test_a_fit_is_equal_bit_for_bit_however_tensorflow_was_imported(before, uses):
@@ -256,10 +256,10 @@ def test_what_is_not_known_is_imported_as_usual(before):
 
 def test_plugins_are_loaded_before_tensorflow_starts(monkeypatch, tmp_path):
     monkeypatch.delenv("TF_PLUGGABLE_DEVICE_LIBRARY_PATH", raising=False)
-    assert not lazy_tensorflow._has_plugins()
+    assert not lazy_import._has_plugins()
     monkeypatch.syspath_prepend(tmp_path)
     Path(tmp_path, "tensorflow-plugins").mkdir()
-    assert lazy_tensorflow._has_plugins()
+    assert lazy_import._has_plugins()
     os.rmdir(tmp_path / "tensorflow-plugins")
     monkeypatch.setenv("TF_PLUGGABLE_DEVICE_LIBRARY_PATH", str(tmp_path))
-    assert lazy_tensorflow._has_plugins()
+    assert lazy_import._has_plugins()

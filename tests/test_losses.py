@@ -17,7 +17,7 @@ from sklearn.neural_network._base import poisson_loss
 
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
 from skdense.core.formulas.losses import LOSSES
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.tensorflow import tf
 from skdense.core.program.objective import BatchSums
 
 
@@ -63,7 +63,7 @@ def value_and_gradient(loss, targets, logits, upstream=1.0, smoothing=None):
     with tf.GradientTape() as tape:
         tape.watch(logits)
         hyper = (tf.constant(number, logits.dtype) for number in hyper)
-        losses = function(tf, tf.constant(targets, logits.dtype), logits, *hyper)
+        losses = function(tf.constant(targets, logits.dtype), logits, *hyper)
         total = tf.reduce_sum(upstream * losses)
     return losses.numpy(), tape.gradient(total, logits).numpy()
 
@@ -270,7 +270,7 @@ def test_a_confidently_right_network_reports_the_clipped_loss(loss, targets, dty
 def test_a_logistic_prediction_is_correct_if_each_probability_is_on_its_targets_side(example):
     targets, logits = example
 
-    correct = record("multilabel log_loss").correct(tf, tf.constant(targets), tf.constant(logits))
+    correct = record("multilabel log_loss").correct(tf.constant(targets), tf.constant(logits))
 
     np.testing.assert_array_equal(correct, ((logits > 0) == targets).all(axis=-1))
 
@@ -279,7 +279,7 @@ def test_a_logistic_prediction_is_correct_if_each_probability_is_on_its_targets_
 def test_a_softmax_prediction_is_correct_if_the_targets_class_is_the_most_probable(example):
     targets, logits = example
 
-    correct = record("multiclass log_loss").correct(tf, tf.constant(targets), tf.constant(logits))
+    correct = record("multiclass log_loss").correct(tf.constant(targets), tf.constant(logits))
 
     np.testing.assert_array_equal(correct, logits.argmax(axis=-1) == targets.argmax(axis=-1))
 
@@ -288,7 +288,7 @@ def test_a_softmax_prediction_is_correct_if_the_targets_class_is_the_most_probab
 def test_a_squared_error_prediction_is_correct_if_each_output_is_on_its_targets_side(example):
     targets, logits = example
 
-    correct = record("multilabel squared_error").correct(tf, tf.constant(targets), tf.constant(logits))
+    correct = record("multilabel squared_error").correct(tf.constant(targets), tf.constant(logits))
 
     np.testing.assert_array_equal(correct, ((logits > 0.5) == targets).all(axis=-1))
 
@@ -297,7 +297,7 @@ def test_a_squared_error_prediction_is_correct_if_each_output_is_on_its_targets_
 def test_a_multiclass_squared_error_prediction_is_the_largest_positive_output(example):
     targets, logits = example
 
-    correct = record("multiclass squared_error").correct(tf, tf.constant(targets), tf.constant(logits))
+    correct = record("multiclass squared_error").correct(tf.constant(targets), tf.constant(logits))
 
     predicted = np.maximum(logits, np.finfo(float).eps).argmax(axis=-1)
     np.testing.assert_array_equal(correct, predicted == targets.argmax(axis=-1))
@@ -306,18 +306,18 @@ def test_a_multiclass_squared_error_prediction_is_the_largest_positive_output(ex
 def test_an_undecided_output_counts_as_negative_as_in_predict():
     for loss, threshold in [("multilabel log_loss", 0.0), ("multilabel squared_error", 0.5)]:
         logits = tf.constant([[[threshold]]], tf.float64)
-        assert record(loss).correct(tf, tf.constant([[[0.0]]], tf.float64), logits).numpy().all()
-        assert not record(loss).correct(tf, tf.constant([[[1.0]]], tf.float64), logits).numpy().any()
+        assert record(loss).correct(tf.constant([[[0.0]]], tf.float64), logits).numpy().all()
+        assert not record(loss).correct(tf.constant([[[1.0]]], tf.float64), logits).numpy().any()
 
 
 def score_of(loss, targets, logits, weights):
     """The score as a program makes it."""
     score = record(loss).score
     targets, logits = tf.constant(targets), tf.constant(logits)
-    terms = score.terms(tf, targets, logits, targets[0])
+    terms = score.terms(targets, logits, targets[0])
     assert len(terms) == score.n_terms(targets.shape[-1])
     sums = [tf.reduce_sum(weights * term) for term in terms]
-    return score.finish(tf, BatchSums(None, tf.stack(sums), weights.sum())).numpy()
+    return score.finish(BatchSums(None, tf.stack(sums), weights.sum())).numpy()
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,6 @@ from helpers import (
     pairwise_cover,
 )
 from skdense import LowLevelMLPClassifier
-from skdense.core.machine import runtime  # noqa: F401, so that no fit here is the first
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from skdense.core.machine.postponed import import_postponed, import_submodule, is_postponed
+from skdense.core.machine.lazy_import import import_postponed, import_submodule, is_postponed
 
 TIME_LIMIT = 60
 NAME = "postponed_package"

@@ -58,6 +58,7 @@ OF_TREES = {"_baseline_prediction", "_predictors"}
 OF_TENSORFLOW = {
     "tensorflow._api.v2",
     "tensorflow.python.compat.v2_compat",
+    "tensorflow.python.eager.context",
     "tensorflow.python.pywrap_tensorflow",
     "tensorflow.python.tf2",
 }

@@ -19,7 +19,7 @@ from skdense.core.formulas.optimizers import clipped
 from skdense.core.formulas.schedules import SCHEDULES, pace
 from skdense.core.host.orders import Orders
 from skdense.core.machine.compiling import n_compiled
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Hyper
 from skdense.fit.jobs import prepare
 from skdense.fit.validation import FitInput
@@ -336,7 +336,7 @@ def paces(schedule, warmup, n_epochs, steps):
         "schedule_epochs": n_epochs,
     }
     hyper = Hyper(**{name: tf.constant(number, tf.float64) for name, number in numbers.items()})
-    return [float(pace(tf, tf.constant(step, tf.float64), hyper)) for step in steps]
+    return [float(pace(tf.constant(step, tf.float64), hyper)) for step in steps]
 
 
 def test_the_warm_up_is_linear_and_the_cosine_falls_to_zero_over_the_rest():

@@ -27,7 +27,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skdense import make_tabular_classifier, make_tabular_regressor
-from skdense.core.machine import runtime  # noqa: F401, so that no fit here is the first
 from skdense.ensemble.ends import last_of, out_of_fold
 from skdense.tabular.landmarks import Landmarks
 from skdense.tabular.ramps import Ramps

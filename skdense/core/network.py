@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 
 Tensor = Any
 """A tensor of TensorFlow, or an array in functions that take both."""
-TensorFlow = Any
-"""The module `tensorflow`, an argument of functions whose modules must not import it.
-
-Functions that take arrays, too, are given None for these.
-"""
 
 _handing_back = Lock()
 

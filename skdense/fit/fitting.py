@@ -67,7 +67,7 @@ def _train_stochastic(job: Job, reporter: EpochTasks | None) -> bool:
     from skdense.core.host.planning import groups_of
     from skdense.core.host.run import ProgramRun
     from skdense.core.host.training import train
-    from skdense.core.machine.runtime import n_threads
+    from skdense.core.machine.tensorflow import n_threads
 
     estimator = job.estimator
     printer = trained = None

@@ -1,11 +1,11 @@
 """Observers of a training: the lines that `verbose` prints, and scikit-learn's callbacks."""
 
-import sys
 from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
 from skdense.core.formulas.schedules import SCHEDULES
+from skdense.core.machine.tensorflow import is_imported
 from skdense.core.network import Curves, Network
 from skdense.fit.jobs import Job
 from skdense.fit.results import Attributes
@@ -17,8 +17,11 @@ _announced = Lock()
 
 def announce_first_fit() -> None:
     """Print what takes the first seconds, once in a process and only before its first fit."""
-    if "skdense.core.machine.runtime" not in sys.modules and _announced.acquire(blocking=False):
-        print("The first fit of a process imports TensorFlow and compiles, which takes seconds.")
+    if not is_imported() and _announced.acquire(blocking=False):
+        print(
+            "The first fit of a process imports TensorFlow, and compiles what this machine has not "
+            "compiled before, which takes seconds."
+        )
 
 
 class EpochPrinter:

@@ -81,7 +81,7 @@ def _train_here(
 ) -> bool:
     from skdense.core.host.planning import groups_of
     from skdense.core.host.training import train
-    from skdense.core.machine.runtime import n_threads
+    from skdense.core.machine.tensorflow import n_threads
 
     return train(groups_of(networks), n_threads(), trained=trained)
 

@@ -28,7 +28,7 @@ class Training:
 
     def __init__(self, jobs: Sequence[Job], share_trained: float, n_jobs: int | None):
         from skdense.core.host.planning import groups_of
-        from skdense.core.machine.runtime import n_threads
+        from skdense.core.machine.tensorflow import n_threads
 
         own_streams(jobs)
         networks = [(job.spec, network) for job in jobs for network in job.networks]

@@ -1,7 +1,5 @@
 """The mathematics: each choice of a user, such as "relu" or "adam", is one record of pure functions.
 
 The functions take arrays or tensors. They know nothing of programs, or of the vector that parameters
-are packed into; a layer only says which value a padded unit needs. Modules that estimators import take
-TensorFlow as an argument, `tf`. Those that only programs use, the optimizers, the stopping rule and
-dropout, import it.
+are packed into; a layer only says which value a padded unit needs.
 """

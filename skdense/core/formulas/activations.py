@@ -1,7 +1,4 @@
-"""Activation functions by scikit-learn's names: all that is known of each, in one record.
-
-Importing this module does not import TensorFlow.
-"""
+"""Activation functions by scikit-learn's names: all that is known of each, in one record."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
-from skdense.core.network import TensorFlow
+from skdense.core.machine.tensorflow import tf
+from skdense.core.network import Tensor
 
 
 class Activation(NamedTuple):
@@ -21,7 +19,7 @@ class Activation(NamedTuple):
     array : callable
         The function on NumPy arrays. It may overwrite its argument, which a layer has just made.
     tensor : callable
-        `tensor(tf)` is the function on tensors, given TensorFlow.
+        The function on tensors.
     padded_bias : float
         A bias for which the function is exactly 0. With it, and zeros in the kernels, a padded unit has
         the output 0 and no gradient.
@@ -34,9 +32,9 @@ class Activation(NamedTuple):
     padded_bias: float = 0.0
     glorot_factor: int = 6
 
-    def on(self, tf: TensorFlow) -> Callable:
-        """The function on tensors, given TensorFlow, or on arrays, given None."""
-        return self.array if tf is None else self.tensor(tf)
+    def __call__(self, values: Tensor) -> Tensor:
+        """The function of an array, which it may overwrite, or of a tensor."""
+        return self.array(values) if isinstance(values, np.ndarray) else self.tensor(values)
 
 
 def _identity(values: NDArray) -> NDArray:
@@ -70,19 +68,19 @@ def _selu(values: NDArray) -> NDArray:
 
 
 ACTIVATIONS = {
-    "identity": Activation(_identity, lambda tf: _identity),
-    "logistic": Activation(_logistic, lambda tf: tf.sigmoid, padded_bias=-1e4, glorot_factor=2),
-    "tanh": Activation(lambda z: np.tanh(z, out=z), lambda tf: tf.tanh),
-    "relu": Activation(lambda z: np.maximum(z, 0, out=z), lambda tf: tf.nn.relu),
+    "identity": Activation(_identity, _identity),
+    "logistic": Activation(_logistic, lambda z: tf.sigmoid(z), padded_bias=-1e4, glorot_factor=2),
+    "tanh": Activation(lambda z: np.tanh(z, out=z), lambda z: tf.tanh(z)),
+    "relu": Activation(lambda z: np.maximum(z, 0, out=z), lambda z: tf.nn.relu(z)),
     "leaky_relu": Activation(
-        lambda z: np.maximum(z, LEAK * z, out=z), lambda tf: lambda z: tf.where(z > 0, z, LEAK * z)
+        lambda z: np.maximum(z, LEAK * z, out=z), lambda z: tf.where(z > 0, z, LEAK * z)
     ),
-    "elu": Activation(_elu, lambda tf: tf.nn.elu),
-    "selu": Activation(_selu, lambda tf: tf.nn.selu),
-    "gelu": Activation(lambda z: z * ndtr(z), lambda tf: lambda z: z * tf.math.erfc(-z / 2**0.5) / 2),
-    "silu": Activation(lambda z: z * expit(z), lambda tf: tf.nn.silu),
+    "elu": Activation(_elu, lambda z: tf.nn.elu(z)),
+    "selu": Activation(_selu, lambda z: tf.nn.selu(z)),
+    "gelu": Activation(lambda z: z * ndtr(z), lambda z: z * tf.math.erfc(-z / 2**0.5) / 2),
+    "silu": Activation(lambda z: z * expit(z), lambda z: tf.nn.silu(z)),
     "mish": Activation(
-        lambda z: z * np.tanh(np.logaddexp(z, 0)), lambda tf: lambda z: z * tf.tanh(tf.nn.softplus(z))
+        lambda z: z * np.tanh(np.logaddexp(z, 0)), lambda z: z * tf.tanh(tf.nn.softplus(z))
     ),
 }
 """The activations of hidden layers."""

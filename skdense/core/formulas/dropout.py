@@ -8,7 +8,7 @@ generator's numbers would depend on the shape of the array to fill.
 import numpy as np
 
 from skdense.core.formulas.layers import Drop
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Tensor
 
 

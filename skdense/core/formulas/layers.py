@@ -3,8 +3,7 @@
 A network is a tuple of layers. Its parameters are a list with a tuple of arrays for each layer that has
 any. All of the core that works on parameters, such as packing, the penalty, the optimizers and the
 forward pass, reads these descriptions, so a new kind of layer is a record here. The estimators have
-only `Dense` and `Dropout`. Nothing here imports TensorFlow: functions take it as `tf`, or None for
-arrays.
+only `Dense` and `Dropout`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from math import prod
 from typing import Any, NamedTuple, Protocol
 
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.network import Tensor, TensorFlow
+from skdense.core.network import Tensor
 
 Drop = Callable[[int, Any], Any]
 """`drop(index, values)` is what the dropout of this index makes of values in training."""
@@ -50,9 +49,7 @@ class Layer(Protocol):
         """The layer with `size(width)` units, if it has a width of its own."""
         ...
 
-    def __call__(
-        self, inputs: Tensor, parameters: Sequence, tf: TensorFlow = None, drop: Drop | None = None
-    ) -> Tensor:
+    def __call__(self, inputs: Tensor, parameters: Sequence, drop: Drop | None = None) -> Tensor:
         """The outputs `(batch, n_outputs)`.
 
         A parameter of one axis comes from a program repeated for each sample, `(batch, size)`.
@@ -77,13 +74,11 @@ class Dense:
     def resized(self, size: Callable[[int], int]) -> "Dense":
         return replace(self, width=size(self.width))
 
-    def __call__(
-        self, inputs: Tensor, parameters: Sequence, tf: TensorFlow = None, drop: Drop | None = None
-    ) -> Tensor:
+    def __call__(self, inputs: Tensor, parameters: Sequence, drop: Drop | None = None) -> Tensor:
         kernel, bias = parameters
         outputs = inputs @ kernel
         outputs += bias
-        return ACTIVATIONS[self.activation].on(tf)(outputs)
+        return ACTIVATIONS[self.activation](outputs)
 
 
 @dataclass(frozen=True)
@@ -101,9 +96,7 @@ class Dropout:
     def resized(self, size: Callable[[int], int]) -> "Dropout":
         return self
 
-    def __call__(
-        self, inputs: Tensor, parameters: Sequence, tf: TensorFlow = None, drop: Drop | None = None
-    ) -> Tensor:
+    def __call__(self, inputs: Tensor, parameters: Sequence, drop: Drop | None = None) -> Tensor:
         return inputs if drop is None else drop(self.index, inputs)
 
 
@@ -132,14 +125,13 @@ def outputs_of_each(
     layers: Sequence[Layer],
     parameters: Sequence,
     inputs: Tensor,
-    tf: TensorFlow = None,
     drop: Drop | None = None,
 ) -> Iterator[tuple[Layer, Any]]:
     """Each layer and its outputs, one after the other."""
     left = iter(parameters)
     for layer in layers:
         arrays = next(left) if layer.parameters(inputs.shape[-1]) else ()
-        inputs = layer(inputs, arrays, tf, drop)
+        inputs = layer(inputs, arrays, drop)
         yield layer, inputs
 
 
@@ -147,14 +139,13 @@ def forward(
     layers: Sequence[Layer],
     parameters: Sequence,
     inputs: Tensor,
-    tf: TensorFlow = None,
     drop: Drop | None = None,
 ) -> Tensor:
     """The outputs of the last layer: the logits of a network.
 
     `drop(index, values)`, if given, is what dropout does to values; without it, it does nothing.
     """
-    for _, outputs in outputs_of_each(layers, parameters, inputs, tf, drop):
+    for _, outputs in outputs_of_each(layers, parameters, inputs, drop):
         inputs = outputs
     return inputs
 

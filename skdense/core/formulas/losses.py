@@ -2,9 +2,6 @@
 
 Targets and logits are `(batch, n_outputs)`, losses `(batch,)`, so that a sample weight is one
 multiplication. The loss of a sample is the sum over its outputs, but for the squared error of numbers.
-
-Importing this module does not import TensorFlow: functions on tensors take it as `tf`, their first
-argument.
 """
 
 from collections.abc import Callable
@@ -15,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import entr, huber, rel_entr
 
-from skdense.core.network import Tensor, TensorFlow
+from skdense.core.machine.tensorflow import tf
+from skdense.core.network import Tensor
 
 
 class Score(NamedTuple):
@@ -26,11 +24,11 @@ class Score(NamedTuple):
     n_terms : callable
         `n_terms(n_outputs)` is the number of sums.
     terms : callable
-        `terms(tf, targets, logits, origin)` is a list of what to sum up, times the samples' weights,
+        `terms(targets, logits, origin)` is a list of what to sum up, times the samples' weights,
         n_terms tensors `(batch,)`. `origin` has the targets `(n_outputs,)` of the first row. R2
         computes the variance from distances to it: a sum of squares far from zero would lose digits.
     finish : callable
-        `finish(tf, sums)` is the score, from the `BatchSums` of all validation rows.
+        `finish(sums)` is the score, from the `BatchSums` of all validation rows.
     """
 
     n_terms: Callable
@@ -44,7 +42,7 @@ class Loss(NamedTuple):
     Attributes
     ----------
     per_example : callable
-        `per_example(tf, targets, logits)` are the losses. Their gradient may differ from that of the
+        `per_example(targets, logits)` are the losses. Their gradient may differ from that of the
         values.
     constant_loss : callable
         `constant_loss(targets, weights)` is the lowest weighted mean loss of a network that gives every
@@ -54,10 +52,10 @@ class Loss(NamedTuple):
     score : Score
         How a network is judged on validation data.
     correct : callable or None
-        `correct(tf, targets, logits)`, whether each prediction is right, for losses of labels. The
+        `correct(targets, logits)`, whether each prediction is right, for losses of labels. The
         accuracy of the minibatches is then recorded.
     smoothed : callable or None
-        `smoothed(tf, targets, logits, label_smoothing)` are the losses with smoothed labels, if the
+        `smoothed(targets, logits, label_smoothing)` are the losses with smoothed labels, if the
         loss has such a form.
     parameter : str or None
         The name of the estimator's parameter, a number, that `per_example` and `constant_loss` take as
@@ -84,7 +82,7 @@ def _eps(tensor: Tensor) -> float:
     return float(np.finfo(tensor.dtype.as_numpy_dtype).eps)
 
 
-def _negative_log(tf: TensorFlow, probabilities: Tensor) -> Tensor:
+def _negative_log(probabilities: Tensor) -> Tensor:
     eps = _eps(probabilities)
     return -tf.math.log(tf.clip_by_value(probabilities, eps, 1 - eps))
 
@@ -92,10 +90,10 @@ def _negative_log(tf: TensorFlow, probabilities: Tensor) -> Tensor:
 def _with_gradient(formula: Callable) -> Callable:
     """A loss from a formula that returns its values and its gradient with respect to the logits."""
 
-    def per_example(tf: TensorFlow, targets: Tensor, logits: Tensor, *smoothing: Tensor) -> Tensor:
+    def per_example(targets: Tensor, logits: Tensor, *smoothing: Tensor) -> Tensor:
         @tf.custom_gradient
         def losses(logits: Tensor) -> tuple[Tensor, Callable]:
-            values, gradient = formula(tf, targets, logits, *smoothing)
+            values, gradient = formula(targets, logits, *smoothing)
             return values, lambda upstream: upstream[..., None] * gradient
 
         return losses(logits)
@@ -108,23 +106,23 @@ def _with_gradient(formula: Callable) -> Callable:
 
 
 @_with_gradient
-def _logistic_log_loss(tf: TensorFlow, targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+def _logistic_log_loss(targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     probabilities = tf.sigmoid(logits)
     likelihoods = tf.where(targets > 0.5, probabilities, 1 - probabilities)
-    return tf.reduce_sum(_negative_log(tf, likelihoods), axis=-1), probabilities - targets
+    return tf.reduce_sum(_negative_log(likelihoods), axis=-1), probabilities - targets
 
 
-def _softmax(tf: TensorFlow, logits: Tensor) -> Tensor:
+def _softmax(logits: Tensor) -> Tensor:
     """`tf.nn.softmax` in fewer kernels: XLA repeats a product where it is used, but not a quotient."""
     exponentials = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))
     return exponentials * (1 / tf.reduce_sum(exponentials, axis=-1, keepdims=True))
 
 
 @_with_gradient
-def _softmax_log_loss(tf: TensorFlow, targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    probabilities = _softmax(tf, logits)
+def _softmax_log_loss(targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+    probabilities = _softmax(logits)
     likelihoods = tf.reduce_sum(targets * probabilities, axis=-1)
-    return _negative_log(tf, likelihoods), probabilities - targets
+    return _negative_log(likelihoods), probabilities - targets
 
 
 # Smoothed targets (Szegedy et al., 2016) give a part of a label's probability to all classes alike.
@@ -132,43 +130,43 @@ def _softmax_log_loss(tf: TensorFlow, targets: Tensor, logits: Tensor) -> tuple[
 
 @_with_gradient
 def _smoothed_logistic_log_loss(
-    tf: TensorFlow, targets: Tensor, logits: Tensor, smoothing: Tensor
+    targets: Tensor, logits: Tensor, smoothing: Tensor
 ) -> tuple[Tensor, Tensor]:
     probabilities = tf.sigmoid(logits)
     targets = (1 - smoothing) * targets + smoothing / 2
-    losses = targets * _negative_log(tf, probabilities)
-    losses += (1 - targets) * _negative_log(tf, 1 - probabilities)
+    losses = targets * _negative_log(probabilities)
+    losses += (1 - targets) * _negative_log(1 - probabilities)
     return tf.reduce_sum(losses, axis=-1), probabilities - targets
 
 
 @_with_gradient
 def _smoothed_softmax_log_loss(
-    tf: TensorFlow, targets: Tensor, logits: Tensor, smoothing: Tensor
+    targets: Tensor, logits: Tensor, smoothing: Tensor
 ) -> tuple[Tensor, Tensor]:
-    probabilities = _softmax(tf, logits)
+    probabilities = _softmax(logits)
     targets = (1 - smoothing) * targets + smoothing / targets.shape[-1]
-    return tf.reduce_sum(targets * _negative_log(tf, probabilities), axis=-1), probabilities - targets
+    return tf.reduce_sum(targets * _negative_log(probabilities), axis=-1), probabilities - targets
 
 
-def _squared_error(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
+def _squared_error(targets: Tensor, logits: Tensor) -> Tensor:
     return tf.reduce_sum((logits - targets) ** 2, axis=-1)
 
 
 def _all_above(threshold: float) -> Callable:
-    def correct(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
+    def correct(targets: Tensor, logits: Tensor) -> Tensor:
         return tf.reduce_all((logits > threshold) == (targets > 0.5), axis=-1)
 
     return correct
 
 
-def _largest(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
+def _largest(targets: Tensor, logits: Tensor) -> Tensor:
     # The targets are one-hot, so a weighted sum of class numbers replaces an argmax, which costs more.
     number = tf.range(logits.shape[-1], dtype=logits.dtype)
     return tf.cast(tf.argmax(logits, axis=-1), logits.dtype) == tf.reduce_sum(number * targets, axis=-1)
 
 
-def _largest_positive(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
-    return _largest(tf, targets, tf.maximum(logits, _eps(logits)))
+def _largest_positive(targets: Tensor, logits: Tensor) -> Tensor:
+    return _largest(targets, tf.maximum(logits, _eps(logits)))
 
 
 def _of_frequencies(loss: Callable) -> Callable:
@@ -190,8 +188,8 @@ def _classification(
     """The record of a loss of labels, whose score is the accuracy."""
     accuracy = Score(
         n_terms=lambda n_outputs: 1,
-        terms=lambda tf, targets, logits, origin: [tf.cast(correct(tf, targets, logits), logits.dtype)],
-        finish=lambda tf, sums: sums.terms[0] / sums.weight,
+        terms=lambda targets, logits, origin: [tf.cast(correct(targets, logits), logits.dtype)],
+        finish=lambda sums: sums.terms[0] / sums.weight,
     )
     return Loss(per_example, constant_loss, output, accuracy, correct, smoothed)
 
@@ -217,30 +215,30 @@ def _of_each_output(logit_threshold: float = 0, value_threshold: float = 0.5) ->
 
 
 @_with_gradient
-def _half_squared_error(tf: TensorFlow, targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+def _half_squared_error(targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
     """The mean over outputs, but the gradient of the sum over outputs: MLPRegressor's choice."""
     return tf.reduce_mean((logits - targets) ** 2, axis=-1) / 2, logits - targets
 
 
-def _half_poisson_deviance(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
+def _half_poisson_deviance(targets: Tensor, logits: Tensor) -> Tensor:
     """`y log(y / p) - y + p` of the prediction `p = exp(logit)`, without dividing by a p of 0."""
     log_targets = tf.math.log(tf.where(targets > 0, targets, 1))
     losses = targets * (log_targets - logits) - targets + tf.exp(logits)
     return tf.reduce_sum(losses, axis=-1)
 
 
-def _absolute_error(tf: TensorFlow, targets: Tensor, logits: Tensor) -> Tensor:
+def _absolute_error(targets: Tensor, logits: Tensor) -> Tensor:
     return tf.reduce_sum(tf.abs(logits - targets), axis=-1)
 
 
-def _pinball(tf: TensorFlow, targets: Tensor, logits: Tensor, quantile: Tensor) -> Tensor:
+def _pinball(targets: Tensor, logits: Tensor, quantile: Tensor) -> Tensor:
     """`quantile` times the error where the target is higher, `1 - quantile` times where it is lower."""
     errors = targets - logits
     slopes = tf.where(errors > 0, quantile, tf.where(errors < 0, quantile - 1, 0))
     return tf.reduce_sum(slopes * errors, axis=-1)
 
 
-def _huber(tf: TensorFlow, targets: Tensor, logits: Tensor, delta: Tensor) -> Tensor:
+def _huber(targets: Tensor, logits: Tensor, delta: Tensor) -> Tensor:
     """Half the squared error up to `delta` (Huber, 1964), from there on its tangent."""
     errors = tf.abs(logits - targets)
     quadratic = tf.minimum(errors, delta)
@@ -285,8 +283,8 @@ def _huber_mean(targets: NDArray, weights: NDArray | None, delta: float) -> NDAr
 def _r2(predictions: Callable) -> Score:
     """The score R2. Its terms are each output's squared residual, squared target and target."""
 
-    def terms(tf: TensorFlow, targets: Tensor, logits: Tensor, origin: Tensor) -> list[Tensor]:
-        predicted = predictions(tf, logits)
+    def terms(targets: Tensor, logits: Tensor, origin: Tensor) -> list[Tensor]:
+        predicted = predictions(logits)
         squares = (targets - predicted) ** 2
         # As in MLPRegressor, R2 is NaN if a prediction is not finite.
         squares = tf.where(tf.math.is_finite(predicted), squares, float("nan"))
@@ -296,7 +294,7 @@ def _r2(predictions: Callable) -> Score:
     return Score(lambda n_outputs: 3 * n_outputs, terms, _finish_r2)
 
 
-def _finish_r2(tf: TensorFlow, sums: Any) -> Tensor:
+def _finish_r2(sums: Any) -> Tensor:
     """The mean over outputs of r2_score. A constant target scores 1 if predicted exactly, else 0."""
     residual, square, total = tf.split(tf.stack(sums.terms), 3)
     variation = square - total**2 / sums.weight
@@ -307,8 +305,8 @@ def _finish_r2(tf: TensorFlow, sums: Any) -> Tensor:
 
 LOWEST_LOSS = Score(
     n_terms=lambda n_outputs: 0,
-    terms=lambda tf, targets, logits, origin: [],
-    finish=lambda tf, sums: -sums.loss / sums.weight,
+    terms=lambda targets, logits, origin: [],
+    finish=lambda sums: -sums.loss / sums.weight,
 )
 """The negative loss."""
 
@@ -330,13 +328,13 @@ LOSSES = {
             _half_squared_error,
             _of_constant(_mean, lambda y, best: (y - best) ** 2 / (2 * len(best))),
             "identity",
-            _r2(lambda tf, logits: logits),
+            _r2(lambda logits: logits),
         ),
         "poisson": Loss(
             _half_poisson_deviance,
             _of_constant(_mean, rel_entr),  # the deviance's other terms are 0 on average
             "exp",
-            _r2(lambda tf, logits: tf.exp(logits)),
+            _r2(lambda logits: tf.exp(logits)),
             lowest_target=0,
         ),
         # These have no R2 score, which would prefer networks that predict the mean.

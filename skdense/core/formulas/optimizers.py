@@ -7,7 +7,7 @@ scalars in the gradient's dtype.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Hyper, Tensor
 
 

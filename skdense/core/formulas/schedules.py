@@ -1,4 +1,4 @@
-"""How the learning rate changes. Importing this does not import TensorFlow: formulas take it as `tf`.
+"""How the learning rate changes.
 
 Every program contains all schedules of epochs and chooses by number, so no schedule compiles a program
 of its own. Only the programs that need it contain `pace`, how the rate changes from step to step.
@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdense.core.network import Hyper, Tensor, TensorFlow
+from skdense.core.machine.tensorflow import tf
+from skdense.core.network import Hyper, Tensor
 
 SMALLEST_RATE = 1e-6
 """A schedule with `slows_down` stops at a plateau once its rate is no larger than this."""
@@ -54,7 +55,7 @@ SCHEDULES = {
 }
 
 
-def pace(tf: TensorFlow, step: Tensor, hyper: Hyper) -> Tensor:
+def pace(step: Tensor, hyper: Hyper) -> Tensor:
     """The factor on the epoch's learning rate, in the step that follows `step` others.
 
     It rises linearly over the warm-up, up to 1. With the cosine schedule it then falls to 0 over the

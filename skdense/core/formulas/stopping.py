@@ -1,7 +1,7 @@
 """The end of an epoch: MLPClassifier's stopping rule, and the learning rate of the next epoch."""
 
 from skdense.core.formulas.schedules import SCHEDULES, SLOWDOWN, SMALLEST_RATE
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Hyper, Progress, Tensor
 
 

@@ -12,8 +12,7 @@ from skdense.core.host.tables import as_tensors, make_table, table_shape
 from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import full_batch_rows
-from skdense.core.machine.memory import aligned_empty
-from skdense.core.machine.runtime import to_tensor, view
+from skdense.core.machine.memory import aligned_empty, to_tensor, view
 from skdense.core.machine.threads import apart
 from skdense.core.network import Minimum, Network, Spec
 from skdense.core.program.full_batch import FullBatchShape, full_batch_program

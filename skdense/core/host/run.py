@@ -12,8 +12,8 @@ from skdense.core.host.planning import Group
 from skdense.core.host.tables import Tables
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import CHUNK_SECONDS
-from skdense.core.machine.memory import aligned_zeros
-from skdense.core.machine.runtime import tf, to_tensor, view
+from skdense.core.machine.memory import aligned_zeros, to_tensor, view
+from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Curves, Network, Parameters, Tensor
 from skdense.core.program.layout import Layout
 from skdense.core.program.program import Batches, State, training_program

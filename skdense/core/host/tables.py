@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skdense.core.machine.costs import COPIED_BYTES, bucket, is_large, power_of_two
-from skdense.core.machine.memory import aligned_zeros
-from skdense.core.machine.runtime import share
+from skdense.core.machine.memory import aligned_zeros, share
 from skdense.core.network import Data, Network
 from skdense.core.program.minibatches import TableShape
 

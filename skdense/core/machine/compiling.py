@@ -1,87 +1,148 @@
-"""Compiled programs: one cache for the whole process, and always on the CPU.
+"""Compiled programs: one cache for the whole process, another one on disk, and always on the CPU.
 
 TensorFlow never frees a compiled program. So there should be few keys; all else is an argument.
 """
 
-from collections.abc import Callable, Hashable
-from functools import cache
+from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
 from typing import Any
 
-import numpy as np
+from skdense.core.machine import programs
+from skdense.core.machine.lazy_import import import_submodule
+from skdense.core.machine.programs import Program
+from skdense.core.machine.tensorflow import CPU, n_threads, tf
+from skdense.core.machine.threads import apart
 
-from skdense.core.machine.memory import no_collection
-from skdense.core.machine.runtime import CPU, tf
-
+_programs: dict[tuple, "_Compiled"] = {}
 _lock = Lock()
-_NAN = np.float64(np.nan)
 
 
 def compiled(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list]:
     """The program that `make(*key)` describes, made once in a process, compiled at its first call.
 
     `make` returns a function of nested tensors and the TensorSpecs of its arguments. The program is
-    called with the flat tensors, and returns a flat list of them.
+    called with the flat tensors, and returns a flat list of them. It is made in a thread of its own: a
+    device, a graph or checks of numerics that the caller's thread has chosen do not reach it, nor does
+    Ctrl-C, which TensorFlow may lose.
     """
-    _check_eager()
-    _check_numbers_are_unchecked()
-    with _lock, no_collection():
-        return _compiled(make, *key)
+    program = _programs.get((make, key))
+    return program or apart(_made, make, key).result()
 
 
 def n_compiled() -> int:
-    """How many programs this process has compiled."""
-    return _compiled.cache_info().misses
+    """How many programs this process has made."""
+    return len(_programs)
 
 
-def _check_eager() -> None:
+def _made(make: Callable[..., tuple], key: tuple) -> "_Compiled":
     if not tf.executing_eagerly():
         raise RuntimeError(
-            "Training needs TensorFlow's eager execution, which is off: "
-            "tf.compat.v1.disable_eager_execution() (or disable_v2_behavior()) was called, or fit was "
-            "called in a tf.Graph or a tf.function. Call fit outside of them, in a process that does "
-            "not switch eager execution off."
+            "Training needs TensorFlow's eager execution, which tf.compat.v1.disable_eager_execution() "
+            "or disable_v2_behavior() has switched off. Call fit in a process that does not."
         )
+    with _lock:
+        if (make, key) not in _programs:
+            _programs[make, key] = _Compiled(make, key)
+        return _programs[make, key]
 
 
-def _check_numbers_are_unchecked() -> None:
-    """Raise if TensorFlow checks the results of all operations of this thread.
+class _Compiled:
+    """A program, which is registered with TensorFlow under a name that is the same in every process.
 
-    Programs return memory that they have not written to, and XLA cannot compile the checks.
+    XLA compiles it in its first call, unless its executable was kept. If something is wrong with that,
+    TensorFlow remembers the error by the name; then the program is traced under another one.
     """
-    try:
-        tf.negative(_NAN)
-    except tf.errors.InvalidArgumentError:
-        raise RuntimeError(
-            "Training is not possible while TensorFlow looks for NaN in all results: call "
-            "tf.debugging.disable_check_numerics() before fit. A fit whose weights become NaN or "
-            "infinite raises a ValueError without it."
-        ) from None
 
+    def __init__(self, make: Callable[..., tuple], key: tuple):
+        self._make, self._key = make, key
+        version = tf.version
+        facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()
+        self._folder = programs.folder(version.VERSION)
+        name = self._folder and programs.name_of((make, *key), *facts)
+        self._kept = programs.load(self._folder, name) if self._folder and name else None
+        if name is None:
+            self._folder, name = None, f"skdense_of_process_{len(_programs)}"
+        self._program = self._kept or self._traced(name)
+        self._register()
+        self._config, self._lock, self._was_called = _config(), Lock(), False
 
-@cache
-def _compiled(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list]:
-    function, arguments = make(*key)
-    signature = tf.nest.flatten(arguments)
+    def __call__(self, *tensors: Any) -> list:
+        if self._was_called:
+            return self._call(tensors)
+        with self._lock:
+            return self._call(tensors) if self._was_called else self._first_call(tensors)
 
-    def on_tensors(*tensors: Any) -> list:
-        return tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, tensors)))
+    def _first_call(self, tensors: tuple) -> list:
+        name = self._program.function
+        try:
+            results = self._call(tensors)
+        except tf.errors.OpError:
+            has_room = programs.has_room()
+            if self._kept is None and has_room:
+                raise
+            programs.received(name)
+            if self._folder is not None:
+                programs.forget(self._folder, name)
+            # XLA would fail again if TensorFlow cannot write what it compiles. Without it the numbers
+            # are the same up to rounding.
+            self._program = self._traced(f"{name}_again", by_xla=has_room)
+            self._register()
+            results = self._call(tensors)
+            programs.received(self._program.function)
+        else:
+            entry, executable = programs.received(name)
+            if self._folder is not None and not (self._kept and self._kept.executable):
+                programs.save(self._folder, self._program._replace(entry=entry, executable=executable))
+        self._was_called = True
+        return results
 
-    with tf.device(CPU):
-        # XLA compiles a function where another function calls it.
-        inner = tf.function(on_tensors, signature, autograph=False, jit_compile=True)
-        outer = tf.function(lambda *tensors: inner(*tensors), signature, autograph=False)
-        program = outer.get_concrete_function()
-    dtypes = [output.dtype for output in program.outputs]
-    config = _config()
-
-    def run(*tensors: Any) -> list:
+    def _call(self, tensors: tuple) -> list:
         # This operation calls the function without comparing each argument with its TensorSpec in
-        # Python, which `program(*tensors)` does: lbfgs on iris takes 21 ms and not 42.
+        # Python, which a function of `tf.function` does: lbfgs on iris takes 21 ms and not 42.
+        program = self._program
         with tf.device(CPU):
-            return tf.raw_ops.PartitionedCall(args=tensors, Tout=dtypes, f=program, config_proto=config)
+            return tf.raw_ops.PartitionedCall(
+                args=tensors, Tout=program.outputs, f=program.function, config_proto=self._config
+            )
 
-    return run
+    def _traced(self, name: str, by_xla: bool = True) -> Program:
+        function, arguments = self._make(*self._key)
+        signature = tf.nest.flatten(arguments)
+
+        def on_tensors(*tensors: Any) -> list:
+            return tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, tensors)))
+
+        with tf.device(CPU):
+            # XLA compiles a function where another function calls it.
+            inner = tf.function(on_tensors, signature, autograph=False, jit_compile=by_xla)
+            outer = tf.function(lambda *tensors: inner(*tensors), signature, autograph=False)
+            program = outer.get_concrete_function()
+        graph = tf.compat.v1.GraphDef(library=program.graph.as_graph_def().library)
+        graph.library.function.append(program.function_def)
+        _rename(graph.library.function, name)
+        outputs = [output.dtype.as_datatype_enum for output in program.outputs]
+        return Program(name, outputs, graph.SerializeToString())
+
+    def _register(self) -> None:
+        context = import_submodule("tensorflow.python.eager.context").context()
+        for function in tf.compat.v1.GraphDef.FromString(self._program.functions).library.function:
+            context.add_function_def(function)
+
+
+def _rename(functions: Sequence[Any], name: str) -> None:
+    """Give functions names made of `name`, the last one this name itself, also where they are called.
+
+    TensorFlow's own names have a number that counts all functions of the process.
+    """
+    names = {function.signature.name: f"{name}_{i}" for i, function in enumerate(functions)}
+    names[functions[-1].signature.name] = name
+    for function in functions:
+        function.signature.name = names[function.signature.name]
+        for node in function.node_def:
+            for attribute in node.attr.values():
+                called = {"func": [attribute.func], "list": attribute.list.func}
+                for one in called.get(attribute.WhichOneof("value"), ()):
+                    one.name = names.get(one.name, one.name)
 
 
 def _config() -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from skdense.core.formulas.layers import Drop, forward
 from skdense.core.formulas.losses import LOSSES, LOWEST_LOSS
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Hyper, Spec, Tensor
 from skdense.core.program.layout import Layout
 from skdense.core.program.minibatches import Minibatch
@@ -49,14 +49,14 @@ class Objective:
             tape.watch(pieces)
             logits = self._logits(minibatch, pieces, drop)
             if self.smoothed is not None:
-                losses = self.smoothed(tf, minibatch.targets, logits, hyper.label_smoothing)
+                losses = self.smoothed(minibatch.targets, logits, hyper.label_smoothing)
             else:
                 losses = self._losses(minibatch.targets, logits, hyper)
             total = tf.reduce_sum(minibatch.weights * losses)
         gradients = tape.gradient(total, pieces)
         terms = []
         if self.loss.correct is not None:
-            terms = [tf.cast(self.loss.correct(tf, minibatch.targets, logits), losses.dtype)]
+            terms = [tf.cast(self.loss.correct(minibatch.targets, logits), losses.dtype)]
         return gradients, BatchSums.split(_sums(minibatch, losses, terms))
 
     def validation_sums(
@@ -68,15 +68,15 @@ class Objective:
         """
         logits = self._logits(minibatch, pieces)
         losses = self._losses(minibatch.targets, logits, hyper)
-        return _sums(minibatch, losses, self.score.terms(tf, minibatch.targets, logits, origin))
+        return _sums(minibatch, losses, self.score.terms(minibatch.targets, logits, origin))
 
     def _logits(self, minibatch: Minibatch, pieces: Sequence, drop: Drop | None = None) -> Tensor:
         parameters = self.layout.of_layers(pieces, minibatch.weights.shape[0])
-        return forward(self.layout.layers, parameters, minibatch.inputs, tf, drop)
+        return forward(self.layout.layers, parameters, minibatch.inputs, drop)
 
     def _losses(self, targets: Tensor, logits: Tensor, hyper: Hyper) -> Tensor:
         parameter = [hyper.loss_parameter] if self.loss.parameter else []
-        return self.loss.per_example(tf, targets, logits, *parameter)
+        return self.loss.per_example(targets, logits, *parameter)
 
     def penalty(self, pieces: Sequence, alpha: Tensor) -> tuple[Any, list]:
         """The sum of squared penalized parameters times alpha / 2, in float64, and its gradient."""

@@ -12,7 +12,7 @@ from skdense.core.formulas.dropout import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
 from skdense.core.formulas.schedules import pace
 from skdense.core.formulas.stopping import end_epoch
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Curves, Hyper, Progress, Spec, Tensor
 from skdense.core.program import minibatches
 from skdense.core.program.layout import Layout
@@ -202,7 +202,7 @@ class _Program:
         # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
         rate = progress.learning_rate
         if self.spec.paced:
-            rate *= pace(tf, progress.step, hyper)
+            rate *= pace(progress.step, hyper)
         numbers = self.optimizer.numbers(rate, progress.step + 1, hyper)
         numbers = [tf.cast(number, self.dtype) for number in numbers]
         penalized = self.layout.penalized([values for values, *_ in pieces])
@@ -258,4 +258,4 @@ class _Program:
             n_blocks = tf.where(is_over, tf.cast(limits.n_blocks, tf.int32), 0)
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
-        return sums.loss / sums.weight, score.finish(tf, sums)
+        return sums.loss / sums.weight, score.finish(sums)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skdense.core.machine.runtime import tf
+from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Curves, Hyper, Progress, Tensor
 
 
@@ -81,7 +81,7 @@ def split_scalars(values: Sequence) -> Scalars:
     return Scalars(*(part(*values[start:stop]) for part, (start, stop) in parts))
 
 
-def unpack_settings(vector: Tensor, dtype: Any = tf.float64) -> tuple[Limits, Hyper]:
+def unpack_settings(vector: Tensor, dtype: Any = "float64") -> tuple[Limits, Hyper]:
     """The settings in a tensor, as scalars of this dtype.
 
     Unpack them inside the body of the loop that uses them: there XLA drops those that are not used,

@@ -1,0 +1,48 @@
+"""`python -m skdense` says where compiled programs are kept; with `--clear` it removes them."""
+
+import argparse
+import os
+from importlib.metadata import PackageNotFoundError, version
+
+from skdense.core.machine import programs
+
+
+def main() -> None:
+    """Say where programs are kept, how many there are and how large they are; or remove them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m skdense",
+        description="Programs that a fit has compiled are kept for later processes of this machine.",
+    )
+    parser.add_argument("--clear", action="store_true", help="remove all programs that are kept")
+    clear = parser.parse_args().clear
+    try:
+        folder = programs.folder(version("tensorflow"))
+    except PackageNotFoundError:
+        folder = programs.folder("")
+    if folder is None:
+        reason = "SKDENSE_CACHE_DIR is empty"
+        if "SKDENSE_CACHE_DIR" not in os.environ:
+            reason = "it was not tested here; set SKDENSE_CACHE_DIR to the path of a folder to do so"
+        print(f"Programs are not kept: {reason}.")
+        return
+    try:
+        programs.check_trust(folder)
+        found = programs.files(folder)
+    except FileNotFoundError:
+        found = []
+    except OSError as error:
+        print(f"Programs are not kept: {error}.")
+        return
+    megabytes = sum(size for _, size, _ in found) / 2**20
+    if clear:
+        for _, _, path in found:
+            os.unlink(path)
+    print(
+        f"{'Removed from' if clear else 'Kept in'} {folder}: {len(found)} programs, {megabytes:.1f} MB "
+        f"(at most {programs.MOST_FILES}, {programs.MOST_BYTES >> 20} MB). The environment variable "
+        "SKDENSE_CACHE_DIR names another folder; if it is empty, no programs are kept."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,300 @@
+"""Programs on disk: what this machine has traced and compiled before, for the processes to come.
+
+A file has the functions of one program and the executable that XLA made of them. TensorFlow can write
+executables to a folder and read them there, but it does not verify them, and an error in doing so makes
+the call fail. So it is given a folder of this process alone, in which an executable lies only while it
+is handed over, and what it reads there was verified before. Whatever goes wrong with the files, the
+program is traced and compiled as if there were none. No TensorFlow.
+"""
+
+import atexit
+import hashlib
+import json
+import logging
+import os
+import platform
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from types import FunctionType
+from typing import NamedTuple
+
+import numpy as np
+
+from skdense.core.machine.lazy_import import TESTED
+
+MOST_BYTES, MOST_FILES = 256 * 2**20, 2000
+"""How large the folder may be. Beyond that, the programs go that were used the longest ago."""
+
+_log = logging.getLogger("skdense")
+_CORE = Path(__file__).parents[1]
+_PREFIX, _SUFFIX = "skdense_", ".program"
+_FLAG = "--tf_xla_persistent_cache_directory="
+_VARIABLES = "XLA_", "TF_", "ONEDNN_", "DNNL_"
+"""How the environment variables begin that may change what TensorFlow compiles."""
+_LEFT_OVER_SECONDS = 3600
+"""A temporary file of this age belongs to a process that was killed while it wrote."""
+_exchanged: Path | None = None
+"""The folder in which TensorFlow and this module hand executables over."""
+
+
+class Program(NamedTuple):
+    """What is kept of a program.
+
+    `functions` is a serialized GraphDef with the functions, `function` the name of the one to call, and
+    `outputs` has the numbers of its outputs' dtypes. `executable` is what XLA made of it, empty if that
+    is not known, and `entry` the name of the file in which TensorFlow looks for it.
+    """
+
+    function: str
+    outputs: list[int]
+    functions: bytes
+    entry: str = ""
+    executable: bytes = b""
+
+
+def folder(version: str) -> Path | None:
+    """Where programs are kept, given TensorFlow's version; None if they are not.
+
+    By default they are kept where that was tested. SKDENSE_CACHE_DIR names another folder, or none.
+    """
+    given = os.environ.get("SKDENSE_CACHE_DIR")
+    if given is not None:
+        return Path(given).absolute() if given else None
+    if sys.platform != "linux" or not version.startswith(TESTED):
+        return None
+    home = Path(os.environ.get("HOME") or ".")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or ".")  # only absolute paths are valid
+    if not base.is_absolute() and home.is_absolute() and home != Path("/"):
+        base = home / ".cache"
+    return base / "skdense" if base.is_absolute() else None
+
+
+@contextmanager
+def exchange(version: str) -> Iterator[None]:
+    """Let TensorFlow, whose devices start in the block, hand over executables by a folder of ours."""
+    global _exchanged
+    before = os.environ.get("TF_XLA_FLAGS")
+    if folder(version) is None or _FLAG in (before or ""):
+        yield
+        return
+    try:
+        _exchanged = Path(tempfile.mkdtemp(prefix="skdense-", dir=_place()))
+    except OSError as error:
+        _log.debug("executables are not kept: %s", error)
+        yield
+        return
+    atexit.register(_remove, _exchanged, os.getpid())
+    flags = f"{_FLAG}{_exchanged} --tf_xla_persistent_cache_device_types=CPU"
+    os.environ["TF_XLA_FLAGS"] = f"{before or ''} {flags}".strip()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TF_XLA_FLAGS"]
+        else:
+            os.environ["TF_XLA_FLAGS"] = before
+
+
+def _place() -> str | None:
+    """Where temporary folders are made: in memory, where there is room if a disk is full."""
+    memory = "/dev/shm"
+    return memory if os.access(memory, os.W_OK) else None
+
+
+def _remove(exchanged: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(exchanged, ignore_errors=True)
+
+
+def name_of(key: tuple, *facts: object) -> str | None:
+    """The name of a program, the same in every process in which its code would be the same.
+
+    `facts` are TensorFlow's version and number of threads. None if code outside of this package decides
+    what the program does, which may change unnoticed, or where this package's code cannot be read.
+    """
+    try:
+        text = repr((_machine(), facts, _described(key)))
+    except (OSError, TypeError) as error:
+        _log.debug("a program is not kept: %s", error)
+        return None
+    return f"{_PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:40]}"
+
+
+def _described(part: object) -> object:
+    """A part of a key as names, numbers and tuples of them; a TypeError if it is not of the core."""
+    if part is None or isinstance(part, bool | int | float | str):
+        return part
+    named = part if isinstance(part, FunctionType) else type(part)
+    if type(part) is not tuple and not named.__module__.startswith("skdense.core."):
+        raise TypeError(f"{part!r} is not part of skdense")
+    fields = part if isinstance(part, tuple) else getattr(part, "__dict__", {}).items()
+    return named.__module__, named.__qualname__, *map(_described, fields)
+
+
+@cache
+def _machine() -> tuple:
+    """What decides besides its key what a program does: the code, the processor and the settings."""
+    sources = sorted(_CORE.rglob("*.py"))
+    if not sources:
+        raise FileNotFoundError(f"no sources in {_CORE}")
+    code = hashlib.sha256()
+    for path in sources:
+        code.update(path.relative_to(_CORE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    processor = [platform.machine(), np.show_config("dicts")["SIMD Extensions"]]
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text("utf-8").partition("\n\n")[0].splitlines()
+        models = "model name", "flags", "CPU implementer", "CPU part", "Features"
+        processor += [line for line in lines if line.startswith(models)]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    variables = sorted(
+        (name, value)
+        for name, value in os.environ.items()
+        if name.startswith(_VARIABLES) and not name.startswith("TF_CPP_")  # these are about its log
+    )
+    return code.hexdigest(), np.__version__, sys.version_info[:2], processor, cores, variables
+
+
+def load(kept: Path, name: str) -> Program | None:
+    """The program of this name in a folder, None if it is not there or not sound.
+
+    Its executable lies where TensorFlow looks for it, until it is `received`.
+    """
+    path = kept / f"{name}{_SUFFIX}"
+    try:
+        check_trust(kept)
+        data = path.read_bytes()
+        program = _decoded(data)
+        if program is None or program.function != name:
+            _log.debug("%s is damaged", path)
+            path.unlink()
+            return None
+        if _exchanged is not None and program.executable:
+            (_exchanged / program.entry).write_bytes(program.executable)
+    except OSError as error:
+        _log.debug("%s is not there: %s", path, error)
+        return None
+    with suppress(OSError):
+        os.utime(path)  # says when it was last used
+    _log.debug("%s is taken from disk", path)
+    return program
+
+
+def save(kept: Path, program: Program) -> None:
+    """Keep a program for other processes, unless that is not possible."""
+    try:
+        _make(kept)
+        check_trust(kept)
+        with tempfile.NamedTemporaryFile(dir=kept, prefix=".new-", delete=False) as file:
+            try:
+                file.write(_encoded(program))
+                file.close()
+                os.replace(file.name, kept / f"{program.function}{_SUFFIX}")
+            except BaseException:
+                os.unlink(file.name)
+                raise
+        _log.debug("%s is kept in %s", program.function, kept)
+        _shrink(kept)
+    except OSError as error:
+        _log.debug("%s is not kept: %s", program.function, error)
+
+
+def forget(kept: Path, name: str) -> None:
+    """Remove a program that TensorFlow could not use."""
+    _log.debug("TensorFlow cannot use %s", name)
+    with suppress(OSError):
+        (kept / f"{name}{_SUFFIX}").unlink()
+
+
+def received(function: str) -> tuple[str, bytes]:
+    """The name and the content of the file that TensorFlow has read or written in a function's call.
+
+    It is removed, and so is what functions that are not ours have left. Without one, both are empty.
+    """
+    found = "", b""
+    if _exchanged is not None:
+        with suppress(OSError):
+            for path in _exchanged.iterdir():
+                executable = path.read_bytes()
+                is_of_function = function.encode() in executable
+                if is_of_function or _PREFIX.encode() not in executable:
+                    path.unlink()
+                if is_of_function:
+                    found = path.name, executable
+    return found
+
+
+def has_room() -> bool:
+    """Whether TensorFlow can write an executable where it has to."""
+    if _exchanged is None:
+        return True
+    try:
+        with tempfile.TemporaryFile(dir=_exchanged) as file:
+            file.write(bytes(2**22))
+    except OSError as error:
+        _log.debug("TensorFlow cannot write to %s: %s", _exchanged, error)
+        return False
+    return True
+
+
+def _encoded(program: Program) -> bytes:
+    head = program._replace(functions=b"", executable=b"")._asdict()
+    head |= {"functions": len(program.functions), "executable": len(program.executable)}
+    body = json.dumps(head).encode() + b"\n" + program.functions + program.executable
+    return hashlib.sha256(body).digest() + body
+
+
+def _decoded(data: bytes) -> Program | None:
+    """The program from the bytes of its file, None if they are not what was written."""
+    body = data[32:]
+    if hashlib.sha256(body).digest() != data[:32]:
+        return None
+    head, _, rest = body.partition(b"\n")
+    fields = json.loads(head)
+    cut = fields["functions"]
+    return Program(**fields | {"functions": rest[:cut], "executable": rest[cut:]})
+
+
+def _make(kept: Path) -> None:
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.mkdir(mode=0o700, exist_ok=True)
+        (kept / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
+
+
+def check_trust(kept: Path) -> None:
+    """Raise an OSError unless a folder is one in which nobody else can have put native code."""
+    status = kept.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(f"{kept} is not a folder")
+    if hasattr(os, "geteuid") and (
+        status.st_uid not in (os.geteuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    ):
+        raise PermissionError(f"others may write to {kept}, or it belongs to somebody else")
+
+
+def files(kept: Path) -> list[tuple[float, int, str]]:
+    """When each program of a folder was last used, its bytes and its path; the oldest first."""
+    programs = (entry for entry in os.scandir(kept) if entry.name.endswith(_SUFFIX))
+    states = ((entry.stat(follow_symlinks=False), entry.path) for entry in programs)
+    return sorted((status.st_mtime, status.st_size, path) for status, path in states)
+
+
+def _shrink(kept: Path) -> None:
+    """Remove what was used the longest ago until a folder is as small as it should be."""
+    found = files(kept)
+    n_bytes, n_files = sum(size for _, size, _ in found), len(found)
+    for _, size, path in found:
+        if n_bytes <= MOST_BYTES and n_files <= MOST_FILES:
+            break
+        os.unlink(path)
+        n_bytes, n_files = n_bytes - size, n_files - 1
+    for path in kept.glob(".new-*"):
+        if time.time() - path.lstat().st_mtime > _LEFT_OVER_SECONDS:
+            path.unlink()

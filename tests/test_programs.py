@@ -1,0 +1,436 @@
+"""Programs on disk: equal models with and without them, whatever is wrong with the files."""
+
+import json
+import os
+import stat
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import PACKAGE, TIME_LIMIT, run_python, running_python
+from skdense.core.formulas.layers import Dense, hidden_and_output
+from skdense.core.machine import programs
+from skdense.core.machine.programs import Program
+from skdense.core.network import Spec
+from skdense.core.program.layout import Layout
+from skdense.core.program.program import training_program
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+
+FITS = """
+import json, logging, sys, warnings
+import numpy as np
+
+class Log(logging.Handler):
+    def emit(self, record):
+        messages.append(record.msg % record.args)
+
+messages = []
+logging.getLogger("skdense").addHandler(Log())
+logging.getLogger("skdense").setLevel("DEBUG")
+warnings.simplefilter("ignore")
+
+def fit_all(kinds):
+    from scipy.sparse import csr_matrix
+    from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 5))
+    y = X[:, 0] + X[:, 1] ** 2 + rng.normal(size=120)
+    settings = {"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0}
+    fits = {
+        "adam": (LowLevelMLPClassifier(**settings, early_stopping=True, dropout=0.1), X, y > 1),
+        "sgd": (LowLevelMLPRegressor(**settings, solver="sgd", dtype="float32"), csr_matrix(X), y),
+        "lbfgs": (LowLevelMLPRegressor(**settings, solver="lbfgs"), X, y),
+    }
+    models = {kind: model.fit(X, y) for kind, (model, X, y) in fits.items() if kind in kinds}
+    return {kind: [a.tolist() for a in m.coefs_ + m.intercepts_] for kind, m in models.items()}
+
+def counted():
+    words = "is taken from disk", "is kept in", "is damaged", "cannot use", "is not kept"
+    return {word: sum(word in message for message in messages) for word in words}
+
+def show(kinds=("adam", "sgd", "lbfgs"), **more):
+    models = fit_all(kinds)
+    print(json.dumps({"models": models, "counts": counted()} | more))
+
+"""
+N_PROGRAMS = 3
+
+
+def fits(folder, program="show()", **environment):
+    """What a process prints that fits all models, which writes nothing to stderr."""
+    return json.loads(run_python(FITS + program, SKDENSE_CACHE_DIR=str(folder), **environment))
+
+
+@pytest.fixture(scope="module")
+def compiled_without():
+    """The models of a process that keeps no programs."""
+    seen = fits("")
+    assert set(seen["counts"].values()) == {0}
+    return seen["models"]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory, compiled_without):
+    """A folder that the first process has filled."""
+    folder = tmp_path_factory.mktemp("kept") / "programs"
+    seen = fits(folder)
+    assert seen["models"] == compiled_without
+    assert seen["counts"]["is kept in"] == N_PROGRAMS
+    assert seen["counts"]["is taken from disk"] == 0
+    return folder
+
+
+@pytest.fixture
+def copied(filled, tmp_path):
+    """A copy of this folder, to be spoiled."""
+    folder = tmp_path / "copy"
+    folder.mkdir(mode=0o700)
+    for path in filled.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def paths(folder):
+    return sorted(folder.glob("*.program"))
+
+
+# --- between processes -------------------------------------------------------------------------------
+
+
+def test_a_later_process_neither_traces_nor_compiles(filled, compiled_without):
+    before = {path: path.stat().st_ino for path in paths(filled)}
+    program = """
+models = fit_all(["adam", "sgd", "lbfgs"])
+modules = [name for name in sys.modules if name.startswith("tensorflow")]
+print(json.dumps({"models": models, "counts": counted(), "modules": modules}))
+"""
+    seen = fits(filled, program)
+    assert seen["models"] == compiled_without
+    assert seen["counts"]["is taken from disk"] == N_PROGRAMS
+    assert sum(seen["counts"].values()) == N_PROGRAMS
+    tracing = "backprop", "def_function", "polymorphic_function", "while_v2", "control_flow_ops"
+    assert not [name for name in seen["modules"] if name.endswith(tracing)]
+    assert {path: path.stat().st_ino for path in paths(filled)} == before
+
+
+def test_hash_seed_working_folder_and_place_of_the_package_do_not_matter(
+    filled, tmp_path, compiled_without
+):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "skdense").symlink_to(PACKAGE)
+    program = f"""
+import os
+os.chdir({str(tmp_path)!r})
+sys.path[:] = [{str(elsewhere)!r}, *(path for path in sys.path if path)]
+show()
+"""
+    seen = fits(filled, program, PYTHONHASHSEED="7")
+    assert seen["models"] == compiled_without
+    assert seen["counts"]["is taken from disk"] == N_PROGRAMS
+
+
+@pytest.mark.parametrize(
+    "environment", [{"XLA_FLAGS": "--xla_cpu_enable_fast_math=false"}, {"OMP_NUM_THREADS": "1"}]
+)
+def test_with_other_flags_or_threads_it_compiles(copied, environment):
+    counts = fits(copied, "show(['lbfgs'])", **environment)["counts"]
+    assert (counts["is taken from disk"], counts["is kept in"]) == (0, 1)
+
+
+def test_if_the_user_has_imported_tensorflow_functions_are_kept(tmp_path, compiled_without):
+    program = "import tensorflow\nshow(['lbfgs'])"
+    for expected in (0, 1):
+        with running_python(FITS + program, SKDENSE_CACHE_DIR=str(tmp_path / "a")) as process:
+            output, errors = process.communicate(timeout=TIME_LIMIT)
+        seen = json.loads(output.splitlines()[-1])
+        assert seen["models"]["lbfgs"] == compiled_without["lbfgs"], errors
+        assert seen["counts"]["is taken from disk"] == expected
+    [kept] = paths(tmp_path / "a")
+    size = kept.stat().st_size
+    completed = fits(tmp_path / "a", "show(['lbfgs'])")  # which can add the executable
+    assert completed["models"]["lbfgs"] == compiled_without["lbfgs"]
+    assert kept.stat().st_size > size
+
+
+def test_a_directory_that_the_user_has_set_wins(tmp_path, compiled_without):
+    theirs = tmp_path / "theirs"
+    flags = f"--tf_xla_persistent_cache_directory={theirs}"
+    program = "import os; show(['lbfgs'], flags=os.environ['TF_XLA_FLAGS'])"
+    seen = fits(tmp_path / "ours", program, TF_XLA_FLAGS=flags)
+    assert seen["models"]["lbfgs"] == compiled_without["lbfgs"]
+    assert seen["flags"] == flags
+    assert len(list(theirs.iterdir())) == 1
+
+
+def test_functions_of_the_user_never_reach_the_folder_and_do_not_pile_up(tmp_path):
+    program = """
+from skdense.core.machine import programs
+from skdense.core.machine.tensorflow import tf
+
+fit_all(['lbfgs'])
+for factor in range(3):
+    tf.function(lambda x: factor * x, jit_compile=True)(tf.constant(1.0))
+left = [len(list(programs._exchanged.iterdir()))]
+from skdense import LowLevelMLPClassifier
+LowLevelMLPClassifier((3, 2), max_iter=1).fit([[0.0], [1.0]], [0, 1])
+left.append(len(list(programs._exchanged.iterdir())))
+print(json.dumps({"left": left, "place": str(programs._exchanged)}))
+"""
+    seen = fits(tmp_path / "a", program)
+    assert seen["left"] == [3, 0]
+    assert len(paths(tmp_path / "a")) == 2
+    assert not Path(seen["place"]).exists()
+
+
+def test_a_disk_that_is_full_does_not_make_a_fit_fail(tmp_path, compiled_without):
+    """Files of this process may have 1,000 bytes."""
+    program = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+show()
+"""
+    seen = fits(tmp_path / "a", program)
+    assert seen["counts"]["is kept in"] == 0
+    for kind, usual in compiled_without.items():
+        for array, expected in zip(seen["models"][kind], usual, strict=True):
+            np.testing.assert_allclose(array, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_eight_processes_at_once(tmp_path, compiled_without):
+    with ThreadPoolExecutor(8) as threads:
+        seen = list(threads.map(lambda _: fits(tmp_path / "a", "show(['lbfgs'])"), range(8)))
+    assert all(one["models"]["lbfgs"] == compiled_without["lbfgs"] for one in seen)
+    assert len(paths(tmp_path / "a")) == 1
+    assert not list((tmp_path / "a").glob(".new-*"))
+
+
+# --- what is wrong with files ------------------------------------------------------------------------
+
+
+def test_damaged_files_are_removed_and_compiled_again(copied, compiled_without):
+    """One is cut short, one has a flipped bit, and one is another program."""
+    cut, flipped, other = paths(copied)
+    other.write_bytes(cut.read_bytes())
+    cut.write_bytes(cut.read_bytes()[:-100])
+    data = bytearray(flipped.read_bytes())
+    data[len(data) // 2] ^= 1
+    flipped.write_bytes(data)
+    seen = fits(copied)
+    assert seen["models"] == compiled_without
+    assert seen["counts"]["is damaged"] == seen["counts"]["is kept in"] == N_PROGRAMS
+
+
+def test_an_executable_that_tensorflow_refuses_is_compiled_again(copied, compiled_without):
+    """Such as one that a process with the right digest has written, but of another program."""
+    for path in paths(copied):
+        program = programs._decoded(path.read_bytes())
+        half = program.executable[: len(program.executable) // 2]
+        path.write_bytes(programs._encoded(program._replace(executable=half)))
+    seen = fits(copied)
+    assert seen["models"] == compiled_without
+    assert seen["counts"]["cannot use"] == N_PROGRAMS
+    assert not paths(copied)
+
+
+PROGRAM = Program("skdense_name", [1, 2], b"functions", "entry", b"executable")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "programs"
+
+
+@pytest.fixture(autouse=True)
+def _no_exchange(monkeypatch):
+    monkeypatch.setattr(programs, "_exchanged", None)
+
+
+def test_what_is_saved_is_loaded(folder):
+    programs.save(folder, PROGRAM)
+    assert programs.load(folder, "skdense_name") == PROGRAM
+    assert programs.load(folder, "skdense_other") is None
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert (folder / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc")
+
+
+def test_no_byte_of_a_file_may_change(folder):
+    programs.save(folder, PROGRAM)
+    [path] = paths(folder)
+    data = path.read_bytes()
+    for position in range(len(data)):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+        assert programs.load(folder, "skdense_name") is None
+        assert not path.exists()
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        assert programs.load(folder, "skdense_name") is None
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_folder_that_others_may_write_to_is_not_used(folder, mode):
+    programs.save(folder, PROGRAM)
+    folder.chmod(mode)
+    assert programs.load(folder, "skdense_name") is None
+    programs.save(folder, PROGRAM._replace(function="skdense_other"))
+    assert len(paths(folder)) == 1
+
+
+def test_a_link_or_a_file_in_the_place_of_the_folder_is_not_used(folder, tmp_path):
+    programs.save(folder, PROGRAM)
+    link, file = tmp_path / "link", tmp_path / "file"
+    link.symlink_to(folder)
+    file.write_bytes(b"")
+    for place in (link, file, file / "below"):
+        assert programs.load(place, "skdense_name") is None
+        programs.save(place, PROGRAM._replace(function="skdense_other"))
+    assert len(paths(folder)) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_read(folder, monkeypatch):
+    programs.save(folder, PROGRAM)
+
+    def refuse(*_, **__):
+        raise PermissionError
+
+    for function in ("utime", "replace", "unlink"):
+        monkeypatch.setattr(os, function, refuse)
+    assert programs.load(folder, "skdense_name") == PROGRAM
+    programs.save(folder, PROGRAM._replace(function="skdense_other"))
+    assert len(paths(folder)) == 1
+
+
+def test_the_folder_is_bounded_and_what_was_used_lately_stays(folder, monkeypatch):
+    monkeypatch.setattr(programs, "MOST_FILES", 3)
+    for number in range(3):
+        programs.save(folder, PROGRAM._replace(function=f"skdense_{number}"))
+        os.utime(folder / f"skdense_{number}.program", (number, number))
+    left_over = folder / ".new-of-a-killed-process"
+    left_over.write_bytes(b"half")
+    os.utime(left_over, (0, 0))
+    assert programs.load(folder, "skdense_0") is not None
+    programs.save(folder, PROGRAM)
+    assert [path.stem for path in paths(folder)] == ["skdense_0", "skdense_2", "skdense_name"]
+    assert not left_over.exists()
+    monkeypatch.setattr(programs, "MOST_BYTES", (folder / "skdense_name.program").stat().st_size)
+    programs.save(folder, PROGRAM)
+    assert [path.stem for path in paths(folder)] == ["skdense_name"]
+    assert time.time() - paths(folder)[0].stat().st_mtime < TIME_LIMIT
+
+
+# --- where and under which name ----------------------------------------------------------------------
+
+VERSION = programs.TESTED + "0"
+
+
+def test_the_folder_is_where_the_user_or_xdg_says(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("SKDENSE_CACHE_DIR", raising=False)
+    assert programs.folder(VERSION) == tmp_path / ".cache/skdense"
+    assert programs.folder("1.0") is None
+    for home in ("", "/", "relative"):
+        monkeypatch.setenv("HOME", home)
+        assert programs.folder(VERSION) is None
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert programs.folder(VERSION) is None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert programs.folder(VERSION) == tmp_path / "xdg/skdense"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert programs.folder(VERSION) is None
+    monkeypatch.setenv("SKDENSE_CACHE_DIR", str(tmp_path / "given"))
+    assert programs.folder("1.0") == tmp_path / "given"
+    monkeypatch.setenv("SKDENSE_CACHE_DIR", "")
+    assert programs.folder(VERSION) is None
+
+
+LAYOUT = Layout(hidden_and_output([8], "relu", 1), 8)
+KEY = training_program, Spec("binary", "log_loss", "adam", "float64"), LAYOUT
+
+
+def test_each_part_of_a_key_gives_another_name(monkeypatch):
+    keys = {
+        KEY,
+        (KEY[0], KEY[1]._replace(optimizer="sgd"), LAYOUT),
+        (KEY[0], KEY[1]._replace(smooths=True), LAYOUT),
+        (*KEY[:2], LAYOUT._replace(n_features=16)),
+        (*KEY[:2], Layout((Dense(8, "tanh"), Dense(1)), 8)),
+        (*KEY, None),
+    }
+    names = {programs.name_of(key, "2.21.0", 2) for key in keys}
+    names |= {programs.name_of(KEY, "2.21.1", 2), programs.name_of(KEY, "2.21.0", 1)}
+    for variable in ("XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS"):
+        programs._machine.cache_clear()
+        monkeypatch.setenv(variable, "1")
+        names.add(programs.name_of(KEY, "2.21.0", 2))
+    assert len(names) == len(keys) + 2 + 3
+    programs._machine.cache_clear()
+
+
+def test_a_change_of_the_sources_or_the_processor_gives_another_name(monkeypatch, tmp_path):
+    def names():
+        programs._machine.cache_clear()
+        return programs.name_of(KEY)
+
+    before = names()
+    (tmp_path / "formula.py").write_text("a")
+    monkeypatch.setattr(programs, "_CORE", tmp_path)
+    changed = [names()]
+    (tmp_path / "formula.py").write_text("b")
+    changed.append(names())
+    (tmp_path / "formula.py").rename(tmp_path / "other.py")
+    changed.append(names())
+    monkeypatch.setattr(programs.platform, "machine", lambda: "another")
+    changed.append(names())
+    assert len({before, *changed}) == 5
+    (tmp_path / "other.py").unlink()
+    assert names() is None
+    programs._machine.cache_clear()
+
+
+def test_programs_of_code_outside_of_the_package_are_not_kept():
+    class Layer(Dense):
+        pass
+
+    def make():
+        pass
+
+    assert programs.name_of(KEY) is not None
+    assert programs.name_of((make, *KEY[1:])) is None
+    assert programs.name_of((*KEY[:2], Layout((Layer(8), Dense(1)), 8))) is None
+
+
+# --- controls ----------------------------------------------------------------------------------------
+
+
+def test_a_command_shows_and_clears_the_folder(folder):
+    def run(option=""):
+        program = (
+            f"import sys; sys.argv[1:] = {option.split()}\nfrom skdense.__main__ import main; main()"
+        )
+        return run_python(program, SKDENSE_CACHE_DIR=str(folder))
+
+    assert "0 programs" in run()
+    programs.save(folder, PROGRAM)
+    assert f"Kept in {folder}: 1 programs" in run()
+    assert "Removed" in run("--clear")
+    assert not paths(folder)
+    folder.chmod(0o777)
+    assert "others may write to" in run()
+
+
+def test_an_import_writes_nothing_and_a_prediction_neither(folder):
+    program = """
+from skdense import LowLevelMLPClassifier
+import pickle, sys
+print("tensorflow" in sys.modules)
+"""
+    assert run_python(program, SKDENSE_CACHE_DIR=str(folder)) == "False\n"
+    assert not folder.exists()
