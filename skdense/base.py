@@ -14,14 +14,14 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.initializers import INITIALIZERS
-from skdense.core.formulas.layers import forward, hidden_and_output
+from skdense.core.formulas.layers import HIDDEN_LAYERS, forward, from_attributes
+from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blocks import for_each_block
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import fit_estimator
-from skdense.fit.validation import FitInput, MatrixLike, validated
+from skdense.fit.inputs import FitInput, MatrixLike, validated
 from skdense.version import __version__
 
 if TYPE_CHECKING:
@@ -71,9 +71,8 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        # Not from OPTIMIZERS, which imports TensorFlow.
-        "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw"})],
+        "activation": [StrOptions(set(HIDDEN_LAYERS))],
+        "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [_Schedules(set(SCHEDULES))],
@@ -206,9 +205,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
 
     def _layers_and_parameters(self):
         """The layers, and the kernel and the bias of each."""
-        *widths, n_outputs = map(len, self.intercepts_)
-        layers = hidden_and_output(widths, self.activation, n_outputs)
-        return layers, list(zip(self.coefs_, self.intercepts_, strict=True))
+        return from_attributes(self.coefs_, self.intercepts_, self.activation)
 
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""

@@ -10,11 +10,11 @@ from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP
 from skdense.fit.fitting import fit_estimator, trains_alone, unchanged_on_error
-from skdense.fit.jobs import prepare
+from skdense.fit.inputs import FitInput, MatrixLike
 from skdense.fit.observers import FitPrinter, announce_first_fit
+from skdense.fit.prepare import prepare
 from skdense.fit.results import finish
 from skdense.fit.training import train_jobs
-from skdense.fit.validation import FitInput, MatrixLike
 
 
 def fit_many(

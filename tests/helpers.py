@@ -18,6 +18,8 @@ from threadpoolctl import ThreadpoolController
 
 import skdense
 from skdense import LowLevelMLPClassifier
+from skdense.core.formulas.initializers import initial_parameters
+from skdense.core.formulas.layers import hidden_and_output
 
 # --- data --------------------------------------------------------------------------------------------
 
@@ -69,6 +71,13 @@ def pairwise_cover(factors, program_of, programs):
         row = max(candidates, key=lambda row: len(candidates[row] & missing))
         missing -= candidates[row]
         yield dict(zip(factors, row))
+
+
+def drawn_parameters(layer_sizes, activation, random_state, dtype, init="glorot_uniform"):
+    """The initial parameters of a network of dense layers."""
+    n_features, *widths, n_outputs = layer_sizes
+    layers = hidden_and_output(widths, activation, n_outputs)
+    return initial_parameters(layers, n_features, init, activation, random_state, dtype)
 
 
 def train_alone(spec, network, **arguments):

@@ -22,8 +22,8 @@ from skdense.core.formulas.losses import LOSSES
 from skdense.datasets import make_two_clouds
 from skdense.exceptions import CollapseWarning
 from skdense.fit.collapse import likely_cause, warn_if_collapsed
-from skdense.fit.jobs import prepare
-from skdense.fit.validation import FitInput
+from skdense.fit.inputs import FitInput
+from skdense.fit.prepare import prepare
 from skdense.inspection import dead_units, study_seeds
 
 X, y = make_two_clouds(100, random_state=0)

@@ -14,8 +14,8 @@ from skdense.core.host.planning import lone_group
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.tensorflow import tf
 from skdense.core.program.program import training_program
-from skdense.fit.jobs import prepare
-from skdense.fit.validation import FitInput
+from skdense.fit.inputs import FitInput
+from skdense.fit.prepare import prepare
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -10,7 +10,7 @@ import pytest
 import skdense
 
 FLOORS = [
-    ["skdense"],
+    ["skdense", "skdense.__main__"],
     ["skdense.tabular"],
     ["skdense.ensemble"],
     ["skdense.search"],

@@ -32,7 +32,7 @@ from helpers import (
 )
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.core.host import lbfgs, training
-from skdense.fit.validation import FitInput
+from skdense.fit.inputs import FitInput
 from skdense.many import fit_inputs
 
 pytestmark = [

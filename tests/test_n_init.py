@@ -11,9 +11,9 @@ from helpers import assert_identical, assert_same_stream, make_problem, train_al
 from skdense import LowLevelMLPClassifier
 from skdense.core.host import lbfgs, run
 from skdense.core.network import Curves
-from skdense.fit.jobs import prepare
+from skdense.fit.inputs import FitInput
+from skdense.fit.prepare import prepare
 from skdense.fit.results import finish
-from skdense.fit.validation import FitInput
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),

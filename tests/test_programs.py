@@ -6,6 +6,7 @@ import stat
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -360,7 +361,7 @@ def test_each_part_of_a_key_gives_another_name(monkeypatch):
         KEY,
         (KEY[0], KEY[1]._replace(optimizer="sgd"), LAYOUT),
         (KEY[0], KEY[1]._replace(smooths=True), LAYOUT),
-        (*KEY[:2], LAYOUT._replace(n_features=16)),
+        (*KEY[:2], replace(LAYOUT, n_features=16)),
         (*KEY[:2], Layout((Dense(8, "tanh"), Dense(1)), 8)),
         (*KEY, None),
     }

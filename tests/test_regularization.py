@@ -11,18 +11,17 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.metrics import log_loss, mean_squared_error
 
-from helpers import SETTINGS, assert_identical, make_problem, numbers_of
+from helpers import SETTINGS, assert_identical, drawn_parameters, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.core.formulas.dropout import dropper
-from skdense.core.formulas.initializers import initial_parameters
 from skdense.core.formulas.optimizers import clipped
 from skdense.core.formulas.schedules import SCHEDULES, pace
 from skdense.core.host.orders import Orders
 from skdense.core.machine.compiling import n_compiled
 from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Hyper
-from skdense.fit.jobs import prepare
-from skdense.fit.validation import FitInput
+from skdense.fit.inputs import FitInput
+from skdense.fit.prepare import prepare
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -61,7 +60,7 @@ def numpy_fit(model, X, targets, norms):
     sizes = (X.shape[1], *p["hidden_layer_sizes"], targets.shape[1])
     parameters = [
         array
-        for layer in initial_parameters(sizes, p["init"], "tanh", random_state, float)
+        for layer in drawn_parameters(sizes, "tanh", random_state, float, p["init"])
         for array in layer
     ]
     rates = np.broadcast_to(p["dropout"], len(sizes) - 2)

@@ -18,9 +18,8 @@ from scipy.sparse import csr_array
 from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
 
-from helpers import assert_close, assert_same_stream, one_ulp_away, train_alone
+from helpers import assert_close, assert_same_stream, drawn_parameters, one_ulp_away, train_alone
 from skdense import LowLevelMLPClassifier
-from skdense.core.formulas.initializers import initial_parameters
 from skdense.core.formulas.layers import hidden_and_output
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host import run
@@ -81,7 +80,7 @@ def make_network(
     """
     random_state = np.random.RandomState(seed)
     layer_sizes, activation = (data.X.shape[1], *widths, 1), ACTIVATION[spec.optimizer]
-    parameters = initial_parameters(layer_sizes, "glorot_uniform", activation, random_state, spec.dtype)
+    parameters = drawn_parameters(layer_sizes, activation, random_state, spec.dtype)
     if validation_rows is not None:
         numbers = {"early_stopping": 1.0, "n_validation": len(validation_rows)} | numbers
     hyper = HYPER._replace(n_samples=len(data.X) if rows is None else len(rows))._replace(**numbers)

@@ -21,9 +21,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
-from helpers import PROBLEMS, SETTINGS, make_problem
+from helpers import PROBLEMS, SETTINGS, drawn_parameters, make_problem
 from skdense import LowLevelMLPClassifier
-from skdense.core.formulas.initializers import initial_parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -212,7 +211,7 @@ def test_it_replaces_the_split_of_mlp_classifier(problem):
     theirs = MLPClassifier(**parameters, shuffle=False, validation_fraction=0.3).fit(X, y)
     stream = np.random.RandomState(0)
     n_outputs = 1 if problem == "binary" else 3
-    initial_parameters((4, 7, 4, n_outputs), "glorot_uniform", "relu", stream, np.dtype(np.float64))
+    drawn_parameters((4, 7, 4, n_outputs), "relu", stream, np.float64)
     X_train, X_val, y_train, y_val = train_test_split(
         X, y, test_size=0.3, random_state=stream, stratify=y if problem == "binary" else None
     )

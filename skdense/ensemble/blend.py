@@ -21,7 +21,7 @@ from skdense.ensemble.ends import fit_parameters, last_of
 from skdense.ensemble.folds import at_once, check_table
 from skdense.ensemble.progress import FitTask
 from skdense.fit.fitting import unchanged_on_error
-from skdense.fit.validation import MatrixLike
+from skdense.fit.inputs import MatrixLike
 
 
 class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):

@@ -21,7 +21,7 @@ from skdense.ensemble.ends import last_of
 from skdense.ensemble.folds import mean_by_row, n_counted
 from skdense.ensemble.temperature import as_logs, learn_temperature, log_likelihoods, probabilities_at
 from skdense.ensemble.weights import best_weights
-from skdense.fit.validation import MatrixLike
+from skdense.fit.inputs import MatrixLike
 
 __all__ = ["BlendClassifier", "CrossFitClassifier"]
 

@@ -29,7 +29,7 @@ from skdense.ensemble.conversion import voting
 from skdense.ensemble.folds import check_table, fit_folds, score_name
 from skdense.ensemble.progress import FitTask
 from skdense.fit.fitting import unchanged_on_error
-from skdense.fit.validation import MatrixLike, float_dtypes, one_column, validated
+from skdense.fit.inputs import MatrixLike, float_dtypes, one_column, validated
 
 _BLOCK = 2**15
 """How many rows of a held-out fold are copied at a time."""

@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.ends import fit_parameters
+from skdense.fit.inputs import FitInput, one_column
 from skdense.fit.observers import announce_first_fit, outcome
-from skdense.fit.validation import FitInput, one_column
 from skdense.many import fit_inputs
 
 

@@ -19,8 +19,8 @@ from skdense.ensemble.folds import mean_by_row, n_counted
 from skdense.ensemble.intervals import learn_errors, predict_quantiles
 from skdense.ensemble.scaling import give_scale, scale_of
 from skdense.ensemble.weights import best_weights, common_loss
-from skdense.fit.continuous import as_numbers
-from skdense.fit.validation import MatrixLike
+from skdense.fit.inputs import MatrixLike
+from skdense.fit.targets import as_numbers
 
 __all__ = ["BlendRegressor", "CrossFitRegressor"]
 

@@ -12,13 +12,13 @@ from scipy.sparse import issparse
 
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.initializers import INITIALIZERS
-from skdense.core.formulas.layers import Layer, hidden_values
+from skdense.core.formulas.layers import Layer, Parameter, hidden_values
 from skdense.core.machine.blocks import BLOCK_ROWS
 from skdense.core.network import Network, Parameters
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.jobs import Job
-from skdense.fit.validation import Estimator
+from skdense.fit.inputs import Estimator
+from skdense.fit.prepare import Job
 
 _SAME, _NEARLY_SAME = 1e-6, 0.05
 """A unit is (nearly) constant if its outputs differ by no more, relative to the largest or to 1."""
@@ -64,8 +64,8 @@ def warn_if_collapsed(job: Job, network: Network, loss: float, ended_by_itself: 
         return False
     layer = shares.index(largest)
     n_same, width = constant[layer].sum(), len(constant[layer])
-    activation = ACTIVATIONS[job.estimator.activation].array
-    saturated = "" if abs(activation(np.array([1e4]))) > 1 else ", being saturated,"
+    activation = ACTIVATIONS.get(job.estimator.activation)
+    saturated = ", being saturated," if activation and abs(activation(np.array([1e4]))) <= 1 else ""
     warn_at_caller(
         f"The network has collapsed: {n_same} of the {width} units of hidden layer "
         f"{layer + 1}{saturated} give the same output for every sample, {finding}. "
@@ -160,8 +160,9 @@ def _largest(array: Any) -> float:
 
 def _draws_one_sign(estimator: Estimator) -> bool:
     """Whether all weights of an initial kernel have the same sign."""
-    initializer = INITIALIZERS[estimator.init]
-    kernel, _ = initializer(8, 8, estimator.activation, np.random.RandomState(0))
+    kernel = INITIALIZERS[estimator.init](
+        Parameter((8, 8), penalized=True), 8, 8, 6, np.random.RandomState(0)
+    )
     return bool((kernel >= 0).all() or (kernel <= 0).all())
 
 

@@ -9,10 +9,10 @@ from functools import partial
 
 from skdense.core.network import Curves, Minimum
 from skdense.fit.callers import warn_at_caller, warn_in_a_worker
-from skdense.fit.jobs import Job, prepare
+from skdense.fit.inputs import Estimator, FitInput
 from skdense.fit.observers import EpochPrinter, EpochTasks, announce_first_fit, print_draw
+from skdense.fit.prepare import Job, prepare
 from skdense.fit.results import Attributes, finish, lbfgs_attributes, stochastic_attributes
-from skdense.fit.validation import Estimator, FitInput
 
 
 def fit_estimator(

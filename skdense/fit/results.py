@@ -5,12 +5,12 @@ from typing import Any, NoReturn
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skdense.core.formulas.layers import to_attributes
 from skdense.core.network import Minimum, Network, Parameters, Progress
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.collapse import likely_cause, warn_if_collapsed
-from skdense.fit.jobs import Job
-from skdense.fit.optimizer_state import criterion, optimizer_state
-from skdense.fit.validation import Estimator
+from skdense.fit.inputs import Estimator
+from skdense.fit.prepare import Job, criterion, optimizer_state
 
 Attributes = dict[str, Any]
 """Fitted attributes by name."""
@@ -106,11 +106,12 @@ def lbfgs_attributes(job: Job, network: Network, minimum: Minimum) -> Attributes
 
 
 def _parameter_attributes(job: Job, parameters: Parameters) -> Attributes:
+    coefs, intercepts = to_attributes(job.networks[0].layers, parameters)
     return {
-        "coefs_": [kernel for kernel, _ in parameters],
-        "intercepts_": [bias for _, bias in parameters],
+        "coefs_": coefs,
+        "intercepts_": intercepts,
         "n_layers_": len(parameters) + 1,
-        "n_outputs_": len(parameters[-1][1]),
+        "n_outputs_": len(intercepts[-1]),
         "out_activation_": job.encoder.loss.output,
     } | job.encoder.attributes
 

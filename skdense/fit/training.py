@@ -10,7 +10,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
 from skdense.core.network import Network, Spec, state_of
-from skdense.fit.jobs import Job
+from skdense.fit.prepare import Job
 
 
 def train_jobs(

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.fit.validation import MatrixLike
+from skdense.fit.inputs import MatrixLike
 from skdense.inspection.units import are_dead, last_step, unit_outputs
 from skdense.many import check_estimators
 

@@ -13,7 +13,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from skdense.fit.validation import MatrixLike
+from skdense.fit.inputs import MatrixLike
 from skdense.inspection.displays import axes_for
 
 _ROWS = 2**15

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
-from skdense.fit.validation import FitInput, MatrixLike, hidden_sizes
+from skdense.fit.inputs import FitInput, MatrixLike, hidden_sizes
 from skdense.inspection.displays import LossCurveDisplay
 from skdense.inspection.units import dead_units, last_step
 from skdense.many import check_estimators, fit_inputs

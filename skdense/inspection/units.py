@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.layers import hidden_values
 from skdense.fit.collapse import are_dead
-from skdense.fit.validation import MatrixLike
+from skdense.fit.inputs import MatrixLike
 from skdense.many import check_estimators
 
 

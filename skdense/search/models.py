@@ -7,7 +7,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from skdense.base import BaseLowLevelMLP
-from skdense.fit.validation import FitInput
+from skdense.fit.inputs import FitInput
 
 
 def network_of(model):

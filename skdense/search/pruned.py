@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import unchanged_on_error
-from skdense.fit.validation import MatrixLike
+from skdense.fit.inputs import MatrixLike
 from skdense.search.models import network_of
 from skdense.search.race import Race
 from skdense.search.results import cv_results

@@ -7,7 +7,7 @@ from threading import Lock
 from joblib import effective_n_jobs
 
 from skdense.core.network import Network
-from skdense.fit.jobs import Job
+from skdense.fit.prepare import Job
 from skdense.fit.training import own_streams
 
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.validation import MatrixLike
+from skdense.fit.inputs import MatrixLike
 
 try:
     import pandas as pd

@@ -1,53 +1,63 @@
 """Initial parameters, drawn with NumPy in MLPClassifier's order: for each layer kernel, then bias.
 
-An initializer returns a layer's kernel `(fan_in, fan_out)` and bias `(fan_out,)`, in float64. As in
-MLPClassifier it is given the activation of the hidden layers, by name, for the output layer, too.
+An initializer draws one array of a layer in float64, given its description, the layer's numbers of
+inputs and outputs, and Glorot's factor.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.formulas.layers import Layer, Parameter
 from skdense.core.network import Parameters
 
-Draw = tuple[NDArray, NDArray]
-"""A layer's kernel and bias."""
 
-
-def glorot_uniform(fan_in: int, fan_out: int, activation: str, random_state: RandomState) -> Draw:
-    """Kernel and bias from U(-b, b), `b = sqrt(factor / (fan_in + fan_out))`, factor 6 for most.
+def glorot_uniform(
+    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
+) -> NDArray:
+    """From U(-b, b), `b = sqrt(factor / (fan_in + fan_out))`, factor 6 for most activations.
 
     The bound is Glorot and Bengio's (2010); the activation's factor, and drawing the bias from the same
     distribution, are MLPClassifier's.
     """
-    bound = np.sqrt(ACTIVATIONS[activation].glorot_factor / (fan_in + fan_out))
-    kernel = random_state.uniform(-bound, bound, (fan_in, fan_out))
-    return kernel, random_state.uniform(-bound, bound, fan_out)
+    bound = np.sqrt(factor / (fan_in + fan_out))
+    return random_state.uniform(-bound, bound, parameter.shape)
 
 
-def he_uniform(fan_in: int, fan_out: int, activation: str, random_state: RandomState) -> Draw:
+def he_uniform(
+    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
+) -> NDArray:
     """Kernel from U(-b, b), `b = sqrt(6 / fan_in)` (He et al., 2015), zero bias."""
     bound = np.sqrt(6 / fan_in)
-    return random_state.uniform(-bound, bound, (fan_in, fan_out)), np.zeros(fan_out)
+    return _kernel(parameter, lambda shape: random_state.uniform(-bound, bound, shape))
 
 
-def he_normal(fan_in: int, fan_out: int, activation: str, random_state: RandomState) -> Draw:
+def he_normal(
+    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
+) -> NDArray:
     """Kernel from N(0, 2 / fan_in) (He et al., 2015), zero bias."""
-    return random_state.normal(0, np.sqrt(2 / fan_in), (fan_in, fan_out)), np.zeros(fan_out)
+    return _kernel(parameter, lambda shape: random_state.normal(0, np.sqrt(2 / fan_in), shape))
 
 
-def lecun_normal(fan_in: int, fan_out: int, activation: str, random_state: RandomState) -> Draw:
+def lecun_normal(
+    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
+) -> NDArray:
     """Kernel from N(0, 1 / fan_in) (LeCun et al., 1998), zero bias."""
-    return random_state.normal(0, np.sqrt(1 / fan_in), (fan_in, fan_out)), np.zeros(fan_out)
+    return _kernel(parameter, lambda shape: random_state.normal(0, np.sqrt(1 / fan_in), shape))
 
 
-def uniform(fan_in: int, fan_out: int, activation: str, random_state: RandomState) -> Draw:
+def uniform(
+    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
+) -> NDArray:
     """Kernel from U[0, 1), zero bias."""
-    return random_state.uniform(0, 1, (fan_in, fan_out)), np.zeros(fan_out)
+    return _kernel(parameter, lambda shape: random_state.uniform(0, 1, shape))
+
+
+def _kernel(parameter: Parameter, draw: Callable) -> NDArray:
+    return draw(parameter.shape) if parameter.penalized else np.zeros(parameter.shape)
 
 
 INITIALIZERS = {
@@ -60,11 +70,23 @@ INITIALIZERS = {
 
 
 def initial_parameters(
-    layer_sizes: Sequence[int], init: str, activation: str, random_state: RandomState, dtype: DTypeLike
+    layers: Sequence[Layer],
+    n_features: int,
+    init: str,
+    activation: str,
+    random_state: RandomState,
+    dtype: DTypeLike,
 ) -> Parameters:
-    """The `(kernel, bias)` pairs of a new network, drawn in float64 and then cast to `dtype`."""
-    draws = (
-        INITIALIZERS[init](fan_in, fan_out, activation, random_state)
-        for fan_in, fan_out in pairwise(layer_sizes)
-    )
-    return [(kernel.astype(dtype), bias.astype(dtype)) for kernel, bias in draws]
+    """The parameters of a new network, drawn in float64 and then cast to `dtype`.
+
+    As in MLPClassifier the activation of the hidden layers, by name, decides for all layers.
+    """
+    factor = ACTIVATIONS[activation].glorot_factor if activation in ACTIVATIONS else 6
+    parameters, fan_in = [], n_features
+    for layer in layers:
+        described, fan_out = layer.parameters(fan_in), layer.n_outputs(fan_in)
+        if described:
+            draws = (INITIALIZERS[init](p, fan_in, fan_out, factor, random_state) for p in described)
+            parameters.append(tuple(draw.astype(dtype) for draw in draws))
+        fan_in = fan_out
+    return parameters
