@@ -22,9 +22,10 @@ FLOORS = [
     ["skdense.fit"],
     ["skdense.core.host"],
     ["skdense.core.program"],
+    ["skdense.core.network"],
     ["skdense.core.formulas"],
     ["skdense.core.machine"],
-    ["skdense.core.network"],
+    ["skdense.core.numbers"],
     ["skdense.core", "skdense.datasets", "skdense.exceptions", "skdense.version"],
 ]
 """The rooms, from the roof to the ground: folders and single modules."""

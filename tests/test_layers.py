@@ -27,7 +27,8 @@ from skdense.core.formulas.layers import (
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host import lbfgs
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Data, Hyper, Network, Progress, Spec
+from skdense.core.network import Data, Network
+from skdense.core.numbers import Hyper, Progress, Spec
 from skdense.inspection import dead_units
 
 # The formulas, written out once more.

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from helpers import assert_identical, assert_same_stream, make_problem, train_alone
 from skdense import LowLevelMLPClassifier
 from skdense.core.host import lbfgs, run
-from skdense.core.network import Curves
+from skdense.core.numbers import Curves
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
 from skdense.fit.results import finish

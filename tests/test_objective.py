@@ -14,7 +14,8 @@ from sklearn.neural_network import MLPRegressor
 from helpers import drawn_parameters, train_alone
 from skdense.core.formulas.layers import forward, hidden_and_output
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.core.network import Data, Hyper, Network, Progress, Spec
+from skdense.core.network import Data, Network
+from skdense.core.numbers import Hyper, Progress, Spec
 
 WIDTHS = (6, 4)
 SPEC = Spec("regression", "squared_error", "adam", "float64")

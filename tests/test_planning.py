@@ -10,7 +10,8 @@ from skdense.core.formulas.layers import hidden_and_output
 from skdense.core.host.planning import groups_of, lone_group, sizes_of
 from skdense.core.host.tables import Tables
 from skdense.core.machine import costs
-from skdense.core.network import Data, Hyper, Network, Progress, Spec
+from skdense.core.network import Data, Network
+from skdense.core.numbers import Hyper, Progress, Spec
 
 SPEC = Spec("binary", "log_loss", "adam", "float32")
 

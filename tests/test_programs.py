@@ -16,7 +16,7 @@ from helpers import PACKAGE, TIME_LIMIT, run_python, running_python
 from skdense.core.formulas.layers import Dense, hidden_and_output
 from skdense.core.machine import programs
 from skdense.core.machine.programs import Program
-from skdense.core.network import Spec
+from skdense.core.numbers import Spec
 from skdense.core.program.layout import Layout
 from skdense.core.program.program import training_program
 

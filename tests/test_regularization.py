@@ -19,7 +19,7 @@ from skdense.core.formulas.schedules import SCHEDULES, pace
 from skdense.core.host.orders import Orders
 from skdense.core.machine.compiling import n_compiled
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper
+from skdense.core.numbers import Hyper
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
 

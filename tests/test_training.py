@@ -28,7 +28,8 @@ from skdense.core.host.planning import groups_of, lone_group
 from skdense.core.host.training import train
 from skdense.core.machine import costs, threads
 from skdense.core.machine.compiling import n_compiled
-from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec, state_of
+from skdense.core.network import Data, Network, state_of
+from skdense.core.numbers import Curves, Hyper, Progress, Spec
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),

@@ -14,7 +14,8 @@ from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.initializers import INITIALIZERS
 from skdense.core.formulas.layers import Layer, Parameter, hidden_values
 from skdense.core.machine.blocks import BLOCK_ROWS
-from skdense.core.network import Network, Parameters
+from skdense.core.network import Network
+from skdense.core.numbers import Parameters
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import Estimator

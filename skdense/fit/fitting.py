@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from skdense.core.network import Curves, Minimum
+from skdense.core.numbers import Curves, Minimum
 from skdense.fit.callers import warn_at_caller, warn_in_a_worker
 from skdense.fit.inputs import Estimator, FitInput
 from skdense.fit.observers import EpochPrinter, EpochTasks, announce_first_fit, print_draw

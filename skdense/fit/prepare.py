@@ -16,7 +16,8 @@ from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH
 from skdense.core.machine.forks import check_not_forked
-from skdense.core.network import Data, Hyper, Minimum, Network, Parameters, Progress, Spec
+from skdense.core.network import Data, Network
+from skdense.core.numbers import Hyper, Minimum, Parameters, Progress, Spec
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import (
     Estimator,
@@ -93,7 +94,8 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     epsilon = max(settings["epsilon"], float(np.finfo(dtype).tiny))
     schedule = SCHEDULES[settings["schedule"]]
     # A limit that the dtype cannot represent is no limit.
-    clips = estimator.max_grad_norm is not None and estimator.max_grad_norm <= np.finfo(dtype).max
+    limit = estimator.max_grad_norm
+    clips = limit is not None and limit <= float(np.finfo(dtype).max)
     smoothing = estimator.label_smoothing if encoder.loss.smoothed else 0.0
     n_samples = data.n_samples
     batch_size, batch_capacity = _batch_size(estimator, n_samples, inputs.incremental)
@@ -107,7 +109,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         n_samples=n_samples,
         batch_size=batch_size,
         n_validation=validation.n_samples if validation else 0,
-        max_grad_norm=estimator.max_grad_norm if clips else 0.0,
+        max_grad_norm=float(limit or 0) if clips else 0.0,
         schedule_epochs=estimator.max_iter,
         loss_parameter=getattr(estimator, encoder.loss.parameter) if encoder.loss.parameter else 0.0,
         label_smoothing=smoothing,
@@ -115,7 +117,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     spec = Spec(encoder.target_type, encoder.loss_name, solver, dtype.name, smooths=smoothing > 0)
     if solver != "lbfgs":
         spec = spec._replace(
-            clips=bool(clips),
+            clips=clips,
             paced=settings["warmup"] > 0 or schedule.within_epochs,
             scores_loss=validation is not None and estimator.validation_metric == "loss",
         )

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skdense.core.formulas.layers import to_attributes
-from skdense.core.network import Minimum, Network, Parameters, Progress
+from skdense.core.network import Network
+from skdense.core.numbers import Minimum, Parameters, Progress
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.collapse import likely_cause, warn_if_collapsed
 from skdense.fit.inputs import Estimator

@@ -9,7 +9,8 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
-from skdense.core.network import Network, Spec, state_of
+from skdense.core.network import Network, state_of
+from skdense.core.numbers import Spec
 from skdense.fit.prepare import Job
 
 

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import Layer, Parameter
-from skdense.core.network import Parameters
+from skdense.core.numbers import Parameters
 
 
 def glorot_uniform(

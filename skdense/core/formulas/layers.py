@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.network import Tensor
+from skdense.core.numbers import Tensor
 
 Drop = Callable[[int, Any], Any]
 """`drop(index, values)` is what the dropout of this index makes of values in training."""

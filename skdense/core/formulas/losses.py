@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import entr, huber, rel_entr
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Tensor
+from skdense.core.numbers import Tensor
 
 
 class Score(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper, Tensor
+from skdense.core.numbers import Hyper, Tensor
 
 
 class Optimizer(NamedTuple):

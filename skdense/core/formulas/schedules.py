@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper, Tensor
+from skdense.core.numbers import Hyper, Tensor
 
 SMALLEST_RATE = 1e-6
 """A schedule with `slows_down` stops at a plateau once its rate is no larger than this."""

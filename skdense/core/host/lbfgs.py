@@ -14,7 +14,8 @@ from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import full_batch_rows
 from skdense.core.machine.memory import aligned_empty, to_tensor, view
 from skdense.core.machine.threads import apart
-from skdense.core.network import Minimum, Network, Spec
+from skdense.core.network import Network
+from skdense.core.numbers import Minimum, Spec
 from skdense.core.program.full_batch import FullBatchShape, full_batch_program
 from skdense.core.program.layout import Layout
 

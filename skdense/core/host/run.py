@@ -14,7 +14,8 @@ from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import CHUNK_SECONDS
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Curves, Network, Parameters, Tensor
+from skdense.core.network import Network
+from skdense.core.numbers import Curves, Parameters, Tensor
 from skdense.core.program.layout import Layout
 from skdense.core.program.program import Batches, State, training_program
 from skdense.core.program.scalars import (

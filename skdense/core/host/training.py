@@ -15,7 +15,8 @@ from skdense.core.host.planning import Group
 from skdense.core.host.run import ProgramRun
 from skdense.core.host.tables import Tables
 from skdense.core.machine.threads import apart, call_all
-from skdense.core.network import Curves, Network
+from skdense.core.network import Network
+from skdense.core.numbers import Curves
 
 Observe = Callable[[Curves, ProgramRun], bool]
 """`observe(curves, run)` is called between chunks with the curves of new epochs. The method

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from skdense.core.machine.costs import DENSE_FROM
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Tensor
+from skdense.core.numbers import Tensor
 
 
 class TableShape(NamedTuple):

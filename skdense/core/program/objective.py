@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from skdense.core.formulas.layers import Drop, forward
 from skdense.core.formulas.losses import LOSSES, LOWEST_LOSS
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper, Spec, Tensor
+from skdense.core.numbers import Hyper, Spec, Tensor
 from skdense.core.program.layout import Layout
 from skdense.core.program.minibatches import Minibatch
 

@@ -13,7 +13,7 @@ from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
 from skdense.core.formulas.schedules import pace
 from skdense.core.formulas.stopping import end_epoch
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Curves, Hyper, Progress, Spec, Tensor
+from skdense.core.numbers import Curves, Hyper, Progress, Spec, Tensor
 from skdense.core.program import minibatches
 from skdense.core.program.layout import Layout
 from skdense.core.program.minibatches import TableShape

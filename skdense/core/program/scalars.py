@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Curves, Hyper, Progress, Tensor
+from skdense.core.numbers import Curves, Hyper, Progress, Tensor
 
 
 class Limits(NamedTuple):
