@@ -13,7 +13,7 @@ from skdense.core.host import lbfgs, run
 from skdense.core.host.planning import lone_group
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.tensorflow import tf
-from skdense.core.program.program import training_program
+from skdense.core.program.epochs import training_program
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
 

@@ -17,8 +17,8 @@ from skdense.core.formulas.layers import Dense, hidden_and_output
 from skdense.core.machine import programs
 from skdense.core.machine.programs import Program
 from skdense.core.numbers import Spec
+from skdense.core.program.epochs import training_program
 from skdense.core.program.layout import Layout
-from skdense.core.program.program import training_program
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
 

@@ -22,8 +22,8 @@ from skdense.core.machine.costs import (
 )
 from skdense.core.network import Network
 from skdense.core.numbers import Spec
+from skdense.core.program.epochs import Shape
 from skdense.core.program.layout import Layout
-from skdense.core.program.program import Shape
 
 
 @dataclass(eq=False)

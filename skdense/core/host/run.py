@@ -16,17 +16,19 @@ from skdense.core.machine.memory import aligned_zeros, to_tensor, view
 from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Network
 from skdense.core.numbers import Curves, Parameters, Tensor
-from skdense.core.program.layout import Layout
-from skdense.core.program.program import Batches, State, training_program
-from skdense.core.program.scalars import (
+from skdense.core.program.epochs import (
+    Batches,
     Counters,
     Epoch,
     Limits,
     Scalars,
+    State,
     pack_scalars,
     pack_settings,
     split_scalars,
+    training_program,
 )
+from skdense.core.program.layout import Layout
 
 
 class Reached(NamedTuple):
