@@ -13,11 +13,13 @@ sys.path.append(str(DOCS))
 import cards
 import curves
 import figures
+import modules
 
 import skdense
 
 cards.draw(DOCS / "generated" / "cards")
 curves.draw(DOCS / "generated" / "curves")
+modules.write(DOCS / "generated" / "modules.txt")
 
 project = "skdense"
 copyright = "The skdense developers"
