@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH
-from skdense.core.machine.forks import check_not_forked
+from skdense.core.machine.threads import check_not_forked
 from skdense.core.network import Hyper, Minimum, Network, Spec
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.class_weight import times_class_weights
