@@ -1,6 +1,7 @@
 """Fits among processes, threads and signals: what repeats, what is left untouched, and what stops."""
 
 import ast
+import gc
 import json
 import multiprocessing
 import os
@@ -18,6 +19,8 @@ from unittest.mock import MagicMock
 import joblib
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.strategies import booleans
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
@@ -229,6 +232,17 @@ for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
                 assert process.stdout.readline() == "UserWarning: Training interrupted by user.\n"
                 assert process.stdout.readline() == "usable\n"
             assert process.communicate(timeout=TIME_LIMIT) == ("", "")
+
+    @pytest.fixture(autouse=True, scope="class")
+    def _many_collections_after_tests_of_hypothesis(self):
+        """Have tests of hypothesis leave the callback that made Ctrl-C get lost, and often call it."""
+        given(booleans())(bool)()
+        before = gc.get_threshold()
+        gc.freeze()
+        gc.set_threshold(10, 10, 10)
+        yield
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
     @pytest.fixture
     def alarm(self):
@@ -644,7 +658,7 @@ class TestSource:
             for path in self.files
             if any(name.split(".")[0] == "tensorflow" for name in imported_modules(path))
         }
-        looks_for_it = "core/machine/forks.py"
+        looks_for_it = "core/machine/threads.py"
         door = {"core/machine/lazy_tensorflow.py", "core/machine/runtime.py"}
         assert importers - {looks_for_it} == door
 
