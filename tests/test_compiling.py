@@ -80,19 +80,21 @@ def test_a_fit_is_that_of_functions_called_as_usual(solver, monkeypatch):
         np.testing.assert_array_equal(kernel, usual)
 
 
-def test_while_results_are_searched_for_nan_a_fit_says_how_to_end_that():
-    """TensorFlow does it in one thread only, here in this one."""
-    model = LowLevelMLPClassifier((12,), batch_size=50, max_iter=5, random_state=0)
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_fit_is_not_disturbed_by_what_a_user_sets_for_the_thread(solver):
+    """Here the search for NaN in all results, and a device that is not there."""
+    model = LowLevelMLPClassifier((13,), batch_size=50, max_iter=5, solver=solver, random_state=0)
     X, y = load_iris(return_X_y=True)
     tf.debugging.enable_check_numerics()
+    tf.config.set_soft_device_placement(False)
     try:
-        with pytest.raises(
-            RuntimeError, match=r"call tf\.debugging\.disable_check_numerics\(\) before"
-        ):
-            model.fit(X, y)
+        with tf.device("/GPU:0"):
+            coefs = model.fit(X, y).coefs_
     finally:
+        tf.config.set_soft_device_placement(True)
         tf.debugging.disable_check_numerics()
-    model.fit(X, y)
+    for kernel, same in zip(coefs, model.fit(X, y).coefs_, strict=True):
+        np.testing.assert_array_equal(kernel, same)
 
 
 OTHER_SETTINGS = """

@@ -562,19 +562,17 @@ def test_bad_input_is_told(models, arguments, error, message):
     assert not any(hasattr(model, "coefs_") for model in models)
 
 
-LONG = {"max_iter": 500, "tol": 0, "n_iter_no_change": 500}
-
-
-def test_ctrl_c_soon_ends_all_fits_and_leaves_every_estimator_as_it_was(ctrl_c):
-    fitted = net(solver="lbfgs").fit(X, Y).set_params(solver="adam", **LONG)
-    models = [fitted, *(net((w,), **LONG) for w in range(3, 7)), net(solver="lbfgs")]
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_ends_all_fits_and_leaves_every_estimator_as_it_was():
+    endless = {"max_iter": 10**9, "tol": 0, "n_iter_no_change": np.inf}
+    fitted = net(solver="lbfgs").fit(X, Y).set_params(solver="adam", **endless)
+    models = [fitted, *(net((w,), **endless) for w in range(3, 7)), net(solver="lbfgs")]
     before = [dict(vars(model)) for model in models]
 
     with pytest.raises(KeyboardInterrupt):
         fit_many(models, X, Y)
 
     assert [vars(model) for model in models] == before
-    assert len(ctrl_c) < 20  # of 250
 
 
 @pytest.fixture

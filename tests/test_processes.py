@@ -234,9 +234,13 @@ for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
             assert process.communicate(timeout=TIME_LIMIT) == ("", "")
 
     @pytest.fixture(autouse=True, scope="class")
-    def _many_collections_after_tests_of_hypothesis(self):
-        """Have tests of hypothesis leave the callback that made Ctrl-C get lost, and often call it."""
-        given(booleans())(bool)()
+    @classmethod
+    def _many_collections_after_a_test_of_hypothesis(cls):
+        """Let many collections call what hypothesis leaves in `gc.callbacks`. Ctrl-C gets lost there.
+
+        `conftest.py` empties this list for each test.
+        """
+        given(booleans())(lambda _: None)()
         before = gc.get_threshold()
         gc.freeze()
         gc.set_threshold(10, 10, 10)

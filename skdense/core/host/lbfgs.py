@@ -9,7 +9,7 @@ from scipy.optimize import OptimizeResult, minimize
 from skdense.core.host.planning import lone_layout, sizes_of
 from skdense.core.host.tables import as_tensors, make_table, table_shape
 from skdense.core.machine.blas import one_blas_thread
-from skdense.core.machine.compiling import compiled
+from skdense.core.machine.compiling import check_eager, compiled
 from skdense.core.machine.costs import full_batch_rows
 from skdense.core.machine.memory import aligned_empty
 from skdense.core.machine.runtime import to_tensor, view
@@ -35,6 +35,7 @@ def minimize_loss(
     parameters of that iteration, and ends the training if it returns True. Ctrl-C ends it too, and
     keeps the last iteration's.
     """
+    check_eager()
     # TensorFlow's code runs in threads of its own, where no signal interrupts it.
     objective = apart(FullBatchObjective, spec._replace(dtype="float64"), network).result()
     minimization = _Minimization(objective, observe)

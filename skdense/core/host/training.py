@@ -14,6 +14,7 @@ from skdense.core.host.orders import Orders
 from skdense.core.host.planning import Group
 from skdense.core.host.run import ProgramRun
 from skdense.core.host.tables import Tables
+from skdense.core.machine.compiling import check_eager
 from skdense.core.machine.threads import apart, call_all
 from skdense.core.network import Curves, Network
 
@@ -58,6 +59,7 @@ def train(
         Whether Ctrl-C ended the training. Networks keep what they have reached; chunks that are running
         end by themselves, and their results are dropped.
     """
+    check_eager()
     stop = Event()
     queue: SimpleQueue = SimpleQueue()
     tables = Tables(network for group in groups for network in group.networks)

@@ -23,7 +23,7 @@ def compiled(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list]:
     `make` returns a function of nested tensors and the TensorSpecs of its arguments. The program is
     called with the flat tensors, and returns a flat list of them.
     """
-    _check_eager()
+    check_eager()
     _check_numbers_are_unchecked()
     with _lock, no_collection():
         return _compiled(make, *key)
@@ -34,7 +34,8 @@ def n_compiled() -> int:
     return _compiled.cache_info().misses
 
 
-def _check_eager() -> None:
+def check_eager() -> None:
+    """Raise if TensorFlow does not execute eagerly in the calling thread."""
     if not tf.executing_eagerly():
         raise RuntimeError(
             "Training needs TensorFlow's eager execution, which is off: "
