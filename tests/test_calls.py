@@ -18,6 +18,16 @@ def test_a_call_has_its_result_or_raises_its_error_in_another_thread():
         apart(divmod, 1, 0).result()
 
 
+def test_waiting_for_a_call_ends_with_it_or_as_soon_as_it_is_told_to():
+    stop, go_on = threading.Event(), threading.Event()
+    call = apart(go_on.wait, TIME_LIMIT)
+    threading.Timer(0.01, stop.set).start()
+    assert not call.wait(stop)
+    go_on.set()
+    assert call.wait(threading.Event())
+    assert call.result()
+
+
 def test_one_thread_makes_calls_that_follow_each_other():
     apart(threading.get_ident).result()
     assert len({apart(threading.get_ident).result() for _ in range(20)}) == 1

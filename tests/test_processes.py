@@ -1,6 +1,7 @@
 """Fits among processes, threads and signals: what repeats, what is left untouched, and what stops."""
 
 import ast
+import gc
 import json
 import multiprocessing
 import os
@@ -18,6 +19,8 @@ from unittest.mock import MagicMock
 import joblib
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.strategies import booleans
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
@@ -229,6 +232,21 @@ for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
                 assert process.stdout.readline() == "UserWarning: Training interrupted by user.\n"
                 assert process.stdout.readline() == "usable\n"
             assert process.communicate(timeout=TIME_LIMIT) == ("", "")
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _many_collections_after_a_test_of_hypothesis(cls):
+        """Let many collections call what hypothesis leaves in `gc.callbacks`. Ctrl-C gets lost there.
+
+        `conftest.py` empties this list for each test.
+        """
+        given(booleans())(lambda _: None)()
+        before = gc.get_threshold()
+        gc.freeze()
+        gc.set_threshold(10, 10, 10)
+        yield
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
     @pytest.fixture
     def alarm(self):
@@ -644,7 +662,7 @@ class TestSource:
             for path in self.files
             if any(name.split(".")[0] == "tensorflow" for name in imported_modules(path))
         }
-        looks_for_it = {"core/machine/forks.py", "core/machine/tensorflow.py"}
+        looks_for_it = {"core/machine/threads.py", "core/machine/tensorflow.py"}
         by_name = {"core/machine/compiling.py"}  # a private module, by `import_submodule`
         assert importers - looks_for_it == by_name | {"core/machine/lazy_import.py"}
 

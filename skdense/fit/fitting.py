@@ -51,15 +51,21 @@ def fit_estimator(
 
 
 @contextmanager
-def unchanged_on_error(estimator: Estimator, before: Attributes | None = None) -> Iterator[None]:
-    """Leave the estimator as it was, or with the attributes `before`, if the block raises."""
-    before = before or dict(vars(estimator))
+def unchanged_on_error(*estimators: Estimator) -> Iterator[list[Attributes]]:
+    """Leave the estimators as they were if the block raises; yield the attributes of each."""
+    before = [dict(vars(estimator)) for estimator in estimators]
     try:
-        yield
+        yield before
     except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
+        for estimator, attributes in zip(estimators, before, strict=True):
+            set_attributes(estimator, attributes)
         raise
+
+
+def set_attributes(estimator: Estimator, attributes: Attributes) -> None:
+    """Let an estimator have these attributes and no others."""
+    vars(estimator).clear()
+    vars(estimator).update(attributes)
 
 
 def _train_stochastic(job: Job, reporter: EpochTasks | None) -> bool:

@@ -15,7 +15,7 @@ from skdense.core.formulas.layers import Layer, from_attributes, hidden_and_outp
 from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH
-from skdense.core.machine.forks import check_not_forked
+from skdense.core.machine.threads import check_not_forked
 from skdense.core.network import Data, Network
 from skdense.core.numbers import Hyper, Minimum, Parameters, Progress, Spec
 from skdense.fit.callers import warn_at_caller

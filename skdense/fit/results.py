@@ -21,10 +21,14 @@ _STOCHASTIC_ATTRIBUTES = (
 )  # fmt: skip
 
 
+class NotFinite(ValueError):
+    """No network of a job has finite weights."""
+
+
 def reached(job: Job) -> tuple[Network, Attributes]:
     """The best network of a job, after its training or so far, and the fitted attributes that it gives.
 
-    Raises if no network is finite.
+    Raises `NotFinite` if none is finite.
     """
     if job.minima is None:
         ranks = losses = [network.last_loss for network in job.networks]
@@ -50,7 +54,7 @@ def reached(job: Job) -> tuple[Network, Attributes]:
 def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     """Set the fitted attributes of the best network on the estimator; return them.
 
-    Raises if no network is finite, and warns of other failures: of `max_iter` reached only with
+    Raises `NotFinite` if none is finite, and warns of other failures: of `max_iter` reached only with
     warn_max_iter.
     """
     network, attributes = reached(job)
@@ -147,7 +151,7 @@ def _raise_not_finite(job: Job, network: Network) -> NoReturn:
     if network.curves is not None and not np.isfinite(network.curves.loss).all():
         first = np.flatnonzero(~np.isfinite(network.curves.loss))[0] + 1
         epoch = f" The loss was not finite from epoch {first} on."
-    raise ValueError(
+    raise NotFinite(
         "Solver produced non-finite parameter weights. The input data may contain large values and "
         f"need to be preprocessed.{epoch} {likely_cause(job, network)}"
     )

@@ -32,35 +32,42 @@ from skdense.core.program.layout import Layout
 
 
 class Reached(NamedTuple):
-    """How far a training is: all that a chunk changes, with the curves of each chunk so far."""
+    """How far a training is: all that a chunk changes, with the curves of each chunk so far.
 
-    state: State
+    There is no state in the program before the first chunk.
+    """
+
+    state: State | None
     scalars: Scalars
     curves: tuple[Curves, ...]
 
 
 class ProgramRun:
-    """A network that goes through a program.
+    """A network that goes through a program, which is made with the first chunk.
 
     Attributes
     ----------
     reached : Reached
-        It is replaced as a whole, so that whatever interrupts the training finds it complete.
+        Snapshot after the last finished chunk. It is replaced as a whole, so that whatever interrupts
+        the training finds it complete.
     affordable_steps : int
         How many steps a chunk may have.
     """
 
     def __init__(self, group: Group, network: Network, tables: Tables):
-        self.network, self.spec, self.shape = network, group.spec, group.shape
-        self.program = compiled(training_program, group.spec, group.shape)
+        self.network, self.spec, self.shape, self.tables = network, group.spec, group.shape, tables
+        curves = () if network.curves is None else (network.curves,)
+        self.reached = Reached(None, Scalars(Counters(), network.progress, Epoch()), curves)
+        self.affordable_steps, self.n_chunks = group.first_steps, 0
+
+    def _enter(self) -> State:
+        """Make what all chunks share; return the state before the first."""
+        network, tables = self.network, self.tables
+        self.program = compiled(training_program, self.spec, self.shape)
         self.table = tables.table(network.data, self.shape.table, self.spec.dtype)
         self.validation = self._validation(tables)
         self.dropout = to_tensor(np.array(network.dropout)) if network.dropout else ()
-        curves = () if network.curves is None else (network.curves,)
-        self.reached = Reached(
-            self._packed_state(), Scalars(Counters(), network.progress, Epoch()), curves
-        )
-        self.affordable_steps, self.n_chunks = group.first_steps, 0
+        return self._packed_state()
 
     def _validation(self, tables: Tables) -> Batches:
         network, shape = self.network, self.shape
@@ -94,6 +101,7 @@ class ProgramRun:
     def advance(self, chunk: Chunk) -> None:
         """Run a `Chunk`; only at its end, `reached` is replaced."""
         start, before = perf_counter(), self.reached
+        state = self._enter() if before.state is None else before.state
         hyper = self.network.hyper
         n_blocks = -(-int(hyper.n_validation) // self.shape.block) if self.shape.block else 0
         counters = before.scalars.counters._replace(steps=0.0, epochs=0.0)
@@ -104,7 +112,7 @@ class ProgramRun:
             to_tensor(pack_settings(limits, hyper)),
             to_tensor(pack_scalars(before.scalars._replace(counters=counters))),
             self.dropout,
-            before.state,
+            state,
         )
         curves, scalars, parameters, *slots, best = self.program(*tf.nest.flatten(arguments))
         scalars = split_scalars(np.asarray(scalars).tolist())
@@ -125,6 +133,8 @@ class ProgramRun:
         """
         network, reached = self.network, self.reached
         state, scalars, curves = reached
+        if state is None:
+            return reached
         own_layout = Layout(network.layers, network.n_features)
 
         def unpacked(vector: Tensor) -> Parameters:

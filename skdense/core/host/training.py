@@ -1,8 +1,8 @@
 """Training networks: the host's side of the training program.
 
-While the program runs a chunk in a thread of its own, the caller's thread draws the orders of the next
-one. Between chunks it calls observers. It never runs TensorFlow's code, so Ctrl-C and the handlers of
-other signals raise there as in any Python code.
+A network's program is made and runs, chunk by chunk, in another thread, where no signal interrupts
+TensorFlow's code. Meanwhile, the caller's thread draws the orders of the next chunk. Between chunks it
+calls observers.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,7 +56,8 @@ def train(
     Returns
     -------
     interrupted : bool
-        Whether Ctrl-C ended the training. Networks keep what they have reached.
+        Whether Ctrl-C ended the training. Networks keep what they have reached; chunks that are running
+        end by themselves, and their results are dropped.
     """
     stop = Event()
     queue: SimpleQueue = SimpleQueue()
@@ -75,7 +76,7 @@ def train(
                 return
             _train_one(group, network, tables, until, observe, each_epoch, stop)
             tables.release(network)
-            if trained is not None:
+            if trained is not None and not stop.is_set():
                 trained(network)
 
     n_threads = min(n_threads, queue.qsize())
@@ -101,7 +102,7 @@ def _train_one(
     n_epochs = int(min(until, network.hyper.max_epochs) - network.progress.epochs)
     if not network.progress.active or n_epochs <= 0:
         return
-    shape, n_before = group.shape, network.progress.epochs
+    n_before, shape = network.progress.epochs, group.shape
     run = ProgramRun(group, network, tables)
     orders = Orders(network, shape.steps, shape.batch, n_epochs, each_epoch)
     try:
@@ -109,6 +110,8 @@ def _train_one(
         while chunk is not None and not stop.is_set():
             running = apart(run.advance, chunk)
             chunk = orders.take(run.affordable_steps)
+            if not running.wait(stop):
+                break
             running.result()
             if observe is not None and observe(run.reached.curves[-1], run):
                 stop.set()

@@ -1,17 +1,17 @@
-"""Work in other threads, while the thread that waits for it answers signals. No TensorFlow.
+"""Work in other threads, while the thread that waits for it answers signals; and forks. No TensorFlow.
 
-What the handler of a signal raises comes between any two steps of Python code in the main thread. So
-that it neither gets lost nor leaves a lock taken, the caller's thread runs no more of Python's code for
-threads than it must: it hands work over and waits for it by functions written in C. No executor: it
-could not start threads once the main thread has ended.
+The handler of a signal may raise between any two bytecodes of the main thread. If that is inside
+threading's Python code, a lock stays locked. So the caller's thread hands work over and waits for it by
+functions that are written in C. No executor: it could not start threads once the main thread has ended.
 """
 
 import atexit
 import os
+import sys
 from _thread import start_new_thread
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from threading import Lock, current_thread
+from threading import Event, Lock, current_thread
 from typing import Any
 
 _SIGNAL_SECONDS = 0.05
@@ -48,13 +48,16 @@ class Call:
         self._running.release()
         _under_way.discard(self)
 
-    def wait(self) -> None:
-        """Wait for the end of the call."""
+    def wait(self, stop: Event | None = None) -> bool:
+        """Wait until the call has ended, or `stop` is set; return whether it has ended."""
         # A signal that comes just before the lock blocks does not wake it, hence the timeout. What a
         # handler raises may leave the lock taken, hence `_has_ended`.
         while not self._has_ended:
+            if stop is not None and stop.is_set():
+                return False
             if self._running.acquire(timeout=_SIGNAL_SECONDS):
                 self._running.release()
+        return True
 
     def result(self) -> Any:
         """Wait for the result, and return it or raise the function's error."""
@@ -108,8 +111,32 @@ def wait_for_all() -> None:
 
 
 atexit.register(wait_for_all)
+
+_forked_from_tensorflow = False
+
+
+def check_not_forked() -> None:
+    """Raise in a process that was forked after TensorFlow was imported.
+
+    TensorFlow's threads do not exist there, so training would hang or abort.
+    """
+    if _forked_from_tensorflow:
+        raise RuntimeError(
+            "TensorFlow cannot train in a process that was forked after TensorFlow was imported. "
+            "Start worker processes with joblib's default backend, 'loky', or with the "
+            "multiprocessing start method 'spawn'."
+        )
+
+
+def _after_fork() -> None:
+    global _forked_from_tensorflow
+    _forked_from_tensorflow |= "tensorflow" in sys.modules
+    _idle.clear()
+    _under_way.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: (_idle.clear(), _under_way.clear()))
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def call_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
