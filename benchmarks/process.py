@@ -52,7 +52,7 @@ def script(started, estimator, data, seed=0, max_iter=None, later_fits=0):
     parameters = {"random_state": seed} | ({} if max_iter is None else {"max_iter": max_iter})
     make(estimator, **parameters)
     if estimator.startswith("LowLevel"):
-        import_module("skdense.core.host.training")
+        import_module("skdense.core.host.train")
     imported_bytes = peak_bytes()
 
     from sklearn.exceptions import ConvergenceWarning

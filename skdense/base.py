@@ -1,6 +1,6 @@
 """What both estimators share: the constraints of parameters, `fit`, the forward pass, saved state.
 
-How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone and does not import TensorFlow.
+How a fit goes is in `skdense.fit.train`. Prediction uses NumPy alone and does not import TensorFlow.
 """
 
 from numbers import Integral, Real
@@ -20,8 +20,8 @@ from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blocks import for_each_block
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike, validated
+from skdense.fit.train import fit_estimator
 from skdense.version import __version__
 
 if TYPE_CHECKING:

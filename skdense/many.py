@@ -8,12 +8,17 @@ from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP
-from skdense.fit.fitting import fit_estimator, set_attributes, trains_alone, unchanged_on_error
 from skdense.fit.inputs import FitInput, MatrixLike
 from skdense.fit.observers import FitPrinter, announce_first_fit
 from skdense.fit.prepare import prepare
 from skdense.fit.results import NotFinite, finish
-from skdense.fit.training import train_jobs
+from skdense.fit.train import (
+    fit_estimator,
+    set_attributes,
+    train_jobs,
+    trains_alone,
+    unchanged_on_error,
+)
 
 
 def fit_many(

@@ -202,7 +202,7 @@ def limit_calls(monkeypatch):
 @pytest.fixture
 def ctrl_c(monkeypatch, limit_calls):
     """Press Ctrl-C when the first call of the program has ended; the list of the calls made."""
-    from skdense.core.host.run import ProgramRun  # imports TensorFlow
+    from skdense.core.host.train import ProgramRun  # imports TensorFlow
 
     advance, calls = ProgramRun.advance, []
 

@@ -82,7 +82,7 @@ def drawn_parameters(layer_sizes, activation, random_state, dtype, init="glorot_
 def train_alone(spec, network, **arguments):
     """Train a network in its own program; return whether Ctrl-C ended it."""
     from skdense.core.host.planning import lone_group  # imports TensorFlow
-    from skdense.core.host.training import train
+    from skdense.core.host.train import train
 
     return train([lone_group(spec, network)], **arguments)
 

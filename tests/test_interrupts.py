@@ -11,9 +11,9 @@ from sklearn.base import clone
 
 from helpers import assert_identical, make_problem
 from skdense import LowLevelMLPClassifier, fit_many
-from skdense.core.host import lbfgs, run, training
+from skdense.core.host import lbfgs, train
 from skdense.core.machine import threads
-from skdense.fit import jobs
+from skdense.fit import prepare
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -37,7 +37,7 @@ def raise_at(n, error):
 
     Steps are the beginnings and ends of calls. Return a function that tells whether it was raised.
     """
-    files = {module.__file__ for module in (lbfgs, run, threading, threads, training)}
+    files = {module.__file__ for module in (lbfgs, train, threading, threads)}
     left = itertools.count(n - 1, -1)
     raised = []
 
@@ -90,7 +90,7 @@ def own_handler():
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize(("solver", "module"), [("adam", run), ("lbfgs", lbfgs)])
+@pytest.mark.parametrize(("solver", "module"), [("adam", train), ("lbfgs", lbfgs)])
 def test_what_a_users_own_handler_raises_ends_a_fit_at_once_and_leaves_the_estimator_as_it_was(
     solver, module, own_handler, ctrl_c_during_call
 ):
@@ -111,7 +111,7 @@ def test_ctrl_c_does_not_wait_for_calls_of_several_networks(several, ctrl_c_duri
     """A call that compiles may last seconds. Its result is dropped."""
     models = [net(max_iter=50, tol=0, random_state=i) for i in range(3)]
     alone = clone(models[1]).fit(X, Y)
-    go_on = ctrl_c_during_call(2 if several == "estimators" else 5, run)
+    go_on = ctrl_c_during_call(2 if several == "estimators" else 5, train)
 
     if several == "estimators":
         before = [dict(vars(model)) for model in models]
@@ -132,14 +132,14 @@ def test_ctrl_c_does_not_wait_for_calls_of_several_networks(several, ctrl_c_duri
 def test_what_a_handler_raises_while_estimators_are_prepared_is_no_error_of_a_fit(n, monkeypatch):
     """An exception like any other that comes in code of scikit-learn's."""
     models = [net(random_state=i) for i in range(9)]
-    check, n_checks = jobs.check_inputs, itertools.count(1)
+    check, n_checks = prepare.check_inputs, itertools.count(1)
 
     def interrupted(*arguments):
         if next(n_checks) == n:
             raise Enough
         return check(*arguments)
 
-    monkeypatch.setattr(jobs, "check_inputs", interrupted)
+    monkeypatch.setattr(prepare, "check_inputs", interrupted)
     with pytest.raises(Enough):
         fit_many(models, X, Y)
 

@@ -33,7 +33,8 @@ from helpers import (
     one_ulp_away,
 )
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
-from skdense.core.host import lbfgs, training
+from skdense.core.host import lbfgs
+from skdense.fit import train
 from skdense.fit.inputs import FitInput
 from skdense.many import fit_inputs
 
@@ -71,13 +72,13 @@ def assert_same_fit(model, alone, nearby=None):
 @pytest.fixture
 def trainings(monkeypatch):
     """The list of the lists of networks that share a program."""
-    train, seen = training.train, []
+    real, seen = train.train, []
 
     def noted(groups, *arguments, **named):
         seen.extend(group.networks for group in groups)
-        return train(groups, *arguments, **named)
+        return real(groups, *arguments, **named)
 
-    monkeypatch.setattr(training, "train", noted)
+    monkeypatch.setattr(train, "train", noted)
     return seen
 
 
@@ -496,7 +497,7 @@ def test_an_error_of_the_training_leaves_every_estimator_as_it_was(monkeypatch):
     fitted = net().fit(X, Y)
     models = [fitted, net(), net(solver="lbfgs")]
     before = [dict(vars(model)) for model in models]
-    monkeypatch.setattr(training, "train", out_of_memory)
+    monkeypatch.setattr(train, "train", out_of_memory)
 
     with pytest.raises(MemoryError):
         fit_many(models, X, np.where(Y == "yes", "other", Y))

@@ -26,7 +26,7 @@ from sklearn.neural_network import MLPClassifier
 
 from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, run_python, running_python
 from skdense import LowLevelMLPClassifier
-from skdense.core.host.run import ProgramRun
+from skdense.core.host.train import ProgramRun
 from skdense.core.machine.tensorflow import configure_threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -360,7 +360,7 @@ from joblib import parallel_config
 from sklearn.model_selection import cross_val_score
 from skdense.core.machine import compiling, tensorflow
 from skdense.core.host import lbfgs
-from skdense.core.host import run
+from skdense.core.host import train
 
 devices = set()
 
@@ -374,7 +374,7 @@ def compiled(*key):
 
     return run
 
-lbfgs.compiled = run.compiled = compiled
+lbfgs.compiled = train.compiled = compiled
 with tf.device("/CPU:1"):
     default = tf.ones(2).device
     model = net().fit(X, y)

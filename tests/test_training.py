@@ -20,15 +20,15 @@ from sklearn.neural_network import MLPClassifier
 
 from helpers import assert_close, assert_same_stream, drawn_parameters, one_ulp_away, train_alone
 from skdense import LowLevelMLPClassifier
+from skdense.core import host
 from skdense.core.formulas.layers import hidden_and_output
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.core.host import run
-from skdense.core.host.orders import Orders
+from skdense.core.host.orders import Orders, state_of
 from skdense.core.host.planning import groups_of, lone_group
-from skdense.core.host.training import train
+from skdense.core.host.train import load, result_of, train
 from skdense.core.machine import costs, threads
 from skdense.core.machine.compiling import n_compiled
-from skdense.core.network import Data, Network, state_of
+from skdense.core.network import Data, Network
 from skdense.core.numbers import Curves, Hyper, Progress, Spec
 
 pytestmark = [
@@ -394,7 +394,7 @@ def test_a_training_that_pauses_goes_on_as_if_it_had_not(kind, fields, pauses, n
             part = pickle.loads(pickle.dumps(paused)) if elsewhere else paused
             train_alone(kind["spec"], part, until=until)
             if elsewhere:
-                paused.take(part.result(), state_of(paused.random_state))
+                load(paused, result_of(part), state_of(paused.random_state))
             assert paused.progress.epochs == min(until, whole.progress.epochs)
 
     assert_identical(paused, whole)
@@ -407,7 +407,7 @@ def test_the_result_of_another_process_sets_back_no_generator_that_somebody_has_
     for its in (network, reference):
         its.random_state.uniform()
 
-    network.take(part.result(), before)
+    load(network, result_of(part), before)
 
     assert_same_stream(network.random_state, reference.random_state)
 
@@ -498,7 +498,7 @@ def test_ctrl_c_inside_an_epoch_leaves_the_stream_after_the_draw_of_the_epoch_be
 @pytest.mark.parametrize("n", [2, 4])
 def test_ctrl_c_is_answered_before_a_call_of_the_program_ends(n, ctrl_c_during_call):
     """Nor does the rest of that call change anything."""
-    go_on = ctrl_c_during_call(n, run)
+    go_on = ctrl_c_during_call(n, host.train)
     network = make_network()
 
     assert train_alone(ADAM, network, each_epoch=True)

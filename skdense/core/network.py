@@ -1,9 +1,7 @@
 """A network and the rows it trains on: what `skdense.fit` hands over, and gets back trained."""
 
 import math
-import pickle
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,8 +10,6 @@ from numpy.typing import NDArray
 
 from skdense.core.formulas.layers import Layer
 from skdense.core.numbers import Curves, Hyper, Parameters, Progress
-
-_handing_back = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,15 +42,6 @@ class Data:
         """The same samples without the other rows of the arrays."""
         weights = None if self.weights is None else self.of_rows(self.weights)
         return Data(self.of_rows(self.X), self.of_rows(self.targets), weights)
-
-
-def state_of(random_state: RandomState) -> dict:
-    """A copy of the state of a random state."""
-    return random_state.get_state(legacy=False)
-
-
-_TRAINED = ("parameters", "slots", "progress", "best_parameters", "curves", "order")
-"""The fields of a `Network` that training changes, besides the state of its random state."""
 
 
 @dataclass(eq=False)
@@ -109,27 +96,6 @@ class Network:
     batch_capacity: int = 1
     best_parameters: Parameters | None = None
     curves: Curves | None = None
-
-    def hand_back(self, state: dict, before: dict) -> None:
-        """Bring the random state from the state `before` to another one, as drawing would.
-
-        If somebody else has drawn from it meanwhile, as may happen to NumPy's global state, it stays as
-        they left it.
-        """
-        with _handing_back:
-            # Pickles compare the arrays and numbers of two states at once.
-            if pickle.dumps(state_of(self.random_state)) == pickle.dumps(before):
-                self.random_state.set_state(state)
-
-    def result(self) -> tuple:
-        """All that a training has changed, to be passed to `take` in another process."""
-        return state_of(self.random_state), {name: getattr(self, name) for name in _TRAINED}
-
-    def take(self, result: tuple, before: dict) -> None:
-        """Take over the result of a copy; `before` was the random state's state when it was copied."""
-        state, trained = result
-        vars(self).update(trained)
-        self.hand_back(state, before)
 
     @property
     def n_features(self) -> int:

@@ -20,8 +20,8 @@ from skdense.ensemble.crossfit import summary
 from skdense.ensemble.ends import fit_parameters, last_of
 from skdense.ensemble.folds import at_once, check_table
 from skdense.ensemble.progress import FitTask
-from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.inputs import MatrixLike
+from skdense.fit.train import unchanged_on_error
 
 
 class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):

@@ -28,8 +28,8 @@ from skdense.ensemble.blocks import predicted
 from skdense.ensemble.conversion import voting
 from skdense.ensemble.folds import check_table, fit_folds, score_name
 from skdense.ensemble.progress import FitTask
-from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.inputs import MatrixLike, float_dtypes, one_column, validated
+from skdense.fit.train import unchanged_on_error
 
 _BLOCK = 2**15
 """How many rows of a held-out fold are copied at a time."""

@@ -16,8 +16,8 @@ from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.inputs import MatrixLike
+from skdense.fit.train import unchanged_on_error
 from skdense.search.models import network_of
 from skdense.search.race import Race
 from skdense.search.results import cv_results

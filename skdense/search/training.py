@@ -8,7 +8,7 @@ from joblib import effective_n_jobs
 
 from skdense.core.network import Network
 from skdense.fit.prepare import Job
-from skdense.fit.training import own_streams
+from skdense.fit.train import own_streams
 
 
 class Training:
@@ -40,7 +40,7 @@ class Training:
 
         `trained` is called with each job that was trained, in one of the threads, while others train.
         """
-        from skdense.core.host.training import train
+        from skdense.core.host.train import train
 
         owners = {n: job for job in jobs for n in job.networks if n.progress.active}
         to_train, lock = Counter(owners.values()), Lock()

@@ -1,7 +1,9 @@
 """The order of the rows in every minibatch step, drawn on the host from the network's random stream."""
 
+import pickle
 from copy import deepcopy
 from itertools import cycle
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +11,26 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from skdense.core.machine.memory import aligned_empty
-from skdense.core.network import Network, state_of
+from skdense.core.network import Network
+
+_restoring = Lock()
+
+
+def state_of(random_state: RandomState) -> dict:
+    """A copy of the state of a random state."""
+    return random_state.get_state(legacy=False)
+
+
+def restore(random_state: RandomState, state: dict, before: dict) -> None:
+    """Bring a random state from the state `before` to another one, as drawing would.
+
+    If somebody else has drawn from it meanwhile, as may happen to NumPy's global state, it stays as
+    they left it.
+    """
+    with _restoring:
+        # Pickles compare the arrays and numbers of two states at once.
+        if pickle.dumps(state_of(random_state)) == pickle.dumps(before):
+            random_state.set_state(state)
 
 
 class Chunk(NamedTuple):
@@ -62,7 +83,7 @@ class Stream:
             self.random_state.set_state(state)
             for _ in range(n_epochs - n_drawn):
                 _shuffled(self.random_state, self.n_samples)
-        self.network.hand_back(state_of(self.random_state), self.before)
+        restore(self.network.random_state, state_of(self.random_state), self.before)
 
 
 def _shuffled(random_state: RandomState, n: int) -> NDArray:
