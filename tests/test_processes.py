@@ -233,6 +233,26 @@ for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
                 assert process.stdout.readline() == "usable\n"
             assert process.communicate(timeout=TIME_LIMIT) == ("", "")
 
+    ENDLESS = """
+import signal, sys, threading
+from skdense import LowLevelMLPClassifier
+def fit(**parameters):
+    model = LowLevelMLPClassifier((4,), max_iter=10**9, tol=0, n_iter_no_change=10**9, **parameters)
+    model.fit([[0.0], [1.0]] * 50, [0, 1] * 50)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+threading.Thread(target=fit, daemon=True).start()
+fit(verbose=True)
+"""
+
+    @needs_posix_signals
+    def test_a_process_ends_by_sigterm_during_fits_of_its_main_and_a_daemon_thread(self):
+        with running_python(self.ENDLESS) as process:
+            while not process.stdout.readline().startswith("Iteration 9,"):
+                assert process.poll() is None, process.stderr.read()
+            process.terminate()
+            assert process.communicate(timeout=TIME_LIMIT)[1] == ""
+            assert process.returncode == 7
+
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
     def _many_collections_after_a_test_of_hypothesis(cls):
