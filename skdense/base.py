@@ -14,8 +14,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.core.formulas.initializers import INITIALIZERS
-from skdense.core.formulas.layers import HIDDEN_LAYERS, forward, from_attributes
+from skdense.core.formulas.layers import HIDDEN_LAYERS, INITIALIZERS, forward, from_attributes
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blocks import for_each_block

@@ -17,8 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 import skdense
 from skdense import LowLevelMLPClassifier
-from skdense.core.formulas.initializers import initial_parameters
-from skdense.core.formulas.layers import hidden_and_output
+from skdense.core.formulas.layers import hidden_and_output, initial_parameters
 
 # --- data --------------------------------------------------------------------------------------------
 

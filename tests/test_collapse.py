@@ -21,9 +21,9 @@ from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.core.formulas.losses import LOSSES
 from skdense.datasets import make_two_clouds
 from skdense.exceptions import CollapseWarning
-from skdense.fit.collapse import likely_cause, warn_if_collapsed
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
+from skdense.fit.results import find_collapse, likely_cause
 from skdense.inspection import dead_units, study_seeds
 
 X, y = make_two_clouds(100, random_state=0)
@@ -56,7 +56,8 @@ def with_dead_layer(estimator, layer=0):
 def look(estimator, X, y, loss=np.inf):
     """The texts of the collapses found if the training of `fit` has ended at once, with this loss."""
     job = prepare(estimator, FitInput(X, y))
-    return collapses_of(lambda: warn_if_collapsed(job, job.networks[0], loss))
+    finding = find_collapse(job, job.networks[0], loss)
+    return [] if finding is None else [finding]
 
 
 @pytest.mark.parametrize("shuffle", [False, True])

@@ -5,8 +5,7 @@ import pytest
 import scipy.stats
 from sklearn.neural_network import MLPClassifier
 
-from skdense.core.formulas.initializers import INITIALIZERS, initial_parameters
-from skdense.core.formulas.layers import Dense, hidden_and_output
+from skdense.core.formulas.layers import INITIALIZERS, Dense, hidden_and_output, initial_parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
-from skdense.core.formulas.initializers import initial_parameters
-from skdense.core.formulas.layers import Layer, from_attributes, hidden_and_output
+from skdense.core.formulas.layers import Layer, from_attributes, hidden_and_output, initial_parameters
 from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH

@@ -6,8 +6,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.layers import hidden_values
-from skdense.fit.collapse import are_dead
 from skdense.fit.inputs import MatrixLike
+from skdense.fit.results import are_dead
 from skdense.many import check_estimators
 
 

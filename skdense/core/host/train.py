@@ -272,7 +272,7 @@ def result_of(network: Network) -> tuple:
 
 
 def load(network: Network, result: tuple, before: dict) -> None:
-    """Give a network the result of its copy; `before` is the random state's state when it was copied."""
+    """Give a network the result of its copy, which was made in the random state's state `before`."""
     state, trained = result
     vars(network).update(trained)
     restore(network.random_state, state, before)
