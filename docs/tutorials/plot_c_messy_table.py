@@ -71,7 +71,7 @@ def repairs(n_orders, first_day, seed):
 
 
 def clean(table):
-    """Make numbers of prices and dates of days, and leave the number of the order out."""
+    """Convert prices to numbers and days to dates; leave out the number of the order."""
     return table.drop(columns="order").assign(
         parts=pd.to_numeric(table["parts"].astype(str).str.removesuffix(" EUR")),
         received=pd.to_datetime(table["received"], format="%d.%m.%Y"),
@@ -82,9 +82,9 @@ raw, minutes = repairs(1200, "2024-01-01", seed=0)
 raw.head()
 
 # %%
-# Only a person can know what to do about two things: the unit, and the number of the order, which
-# tells rows apart and says nothing. Left as it is, a column of numbers and texts is taken for
-# categories or text. All else is the model's affair: dates, categories, texts and missing values.
+# Two things are left to you. The unit has to go, since a column of numbers and strings is taken for
+# categories or text. So has the number of the order, which identifies rows but carries no signal. The
+# model handles dates, categories, texts and missing values.
 
 X, y = clean(raw), minutes
 print(X.dtypes)
@@ -104,8 +104,8 @@ print(f"mean error {mean_absolute_error(y_test, model.predict(X_test)):.1f} minu
 model[-1].members_.round(2)
 
 # %%
-# Out-of-fold scores compare rows with others of the same weeks. Newer rows, of an autumn that the
-# model has not seen, are harder to predict. :doc:`/new_rows` shows folds that do not flatter.
+# Random folds hold out rows of weeks that the model has seen. The newer rows are of an autumn that it
+# has not seen, and are harder to predict. :doc:`/new_rows` shows folds that do not flatter.
 #
 # What matters
 # ------------
@@ -120,9 +120,9 @@ plt.show()
 # -----------------
 # Why does this repair take longer than most? :class:`~skdense.inspection.ContributionsDisplay`
 # shows how much each column moved this prediction from the mean prediction. The contributions sum
-# to the difference exactly. They are Shapley values, as those of the package shap, but need no
-# conversion of columns. Error bars are two standard errors of the sample of rows and orders that
-# was drawn.
+# to the difference, up to rounding. They are Shapley values, as in the package shap, and no column
+# has to be converted. The error bars are two standard errors in each direction, since rows and
+# orders of the columns are drawn.
 
 predicted = model.predict(X_test)
 longest = X_test.iloc[[np.argmax(predicted)]]
