@@ -1,7 +1,7 @@
 """After the training of a job: the best network is chosen, diagnosed, and becomes fitted attributes.
 
 The diagnosis finds networks that give every sample the same output, and says what probably made a
-training fail. A healthy training pays only for comparing its loss with that of the best constant output.
+training fail. A healthy training pays only for comparing its loss with that of the best constant.
 """
 
 from collections.abc import Sequence

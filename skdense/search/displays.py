@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.inspection.displays import axes_for
+from skdense.inspection.networks import axes_for
 
 
 class PrunedSearchDisplay:
