@@ -318,9 +318,8 @@ fit(verbose=True)
             assert np.isfinite(model.predict_proba(X)).all()
 
     @needs_posix_signals
-    def test_what_was_reached_before_ctrl_c_is_what_a_shorter_fit_reaches(self, alarm):
-        small().fit(X, y)  # compiles, so that training begins before the alarm
-        alarm(1)
+    @pytest.mark.usefixtures("ctrl_c")
+    def test_what_was_reached_before_ctrl_c_is_what_a_shorter_fit_reaches(self):
         with pytest.warns(UserWarning, match="Training interrupted by user"):
             stopped = endless().fit(X, y)
         shorter = small(max_iter=stopped.n_iter_, tol=0, n_iter_no_change=np.inf).fit(X, y)
