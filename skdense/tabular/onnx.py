@@ -11,7 +11,7 @@ from skdense.base import BaseLowLevelMLP
 from skdense.core.formulas.activations import LEAK, SELU_ALPHA, SELU_SCALE
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
-from skdense.tabular.linear import CLIP, LEAST, unclipped
+from skdense.tabular.make import LEAST, unclipped
 
 __all__ = ["to_onnx"]
 
@@ -266,7 +266,7 @@ def _unclipped(graph, transformer, X):
     if transformer.func is not unclipped:
         raise ValueError(f"a function cannot be converted to ONNX: {transformer!r}")
     X = graph.cast(X, _DOUBLE)
-    share = graph("Div", X, np.float64(CLIP))
+    share = graph("Div", X, np.float64(3))
     rest = graph("Sub", np.float64(1), graph("Mul", share, share))
     return graph("Div", X, graph("Sqrt", graph("Max", rest, np.float64(LEAST))))
 
