@@ -724,8 +724,8 @@ def test_short_names_set_the_parameters_of_all_networks(table):
     assert_array_equal(short.fit(X, y > 1).predict_proba(X), given.fit(X, y > 1).predict_proba(X))
     names = [name for name in given.get_params() if name.endswith("__dropout")]
     assert [clone(short).get_params()[name] for name in names] == [0.2, 0.2]
-    with pytest.raises(ValueError, match="takes no dropuot.*did you mean 'dropout'"):
+    with pytest.raises(ValueError, match=r"takes no dropuot.*did you mean 'dropout'"):
         short.set_params(dropuot=0.1)
     short.set_params(ensemble__plain="drop", ensemble__ramps="drop")
-    with pytest.raises(ValueError, match="TablePipeline takes no dropout.*: it takes cv"):
+    with pytest.raises(ValueError, match=r"TablePipeline takes no dropout.*: it takes cv"):
         short.set_params(dropout=0.1)
