@@ -727,5 +727,5 @@ def test_short_names_set_the_parameters_of_all_networks(table):
     with pytest.raises(ValueError, match=r"takes no dropuot.*did you mean 'dropout'"):
         short.set_params(dropuot=0.1)
     short.set_params(ensemble__plain="drop", ensemble__ramps="drop")
-    with pytest.raises(ValueError, match=r"TablePipeline takes no dropout.*: it takes cv"):
+    with pytest.raises(ValueError, match=r"TablePipeline takes no dropout.*: it takes class_weight"):
         short.set_params(dropout=0.1)

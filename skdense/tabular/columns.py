@@ -30,7 +30,7 @@ except ImportError:
         "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
     ) from None
 
-__all__ = ["SquashingScaler", "TableEncoder"]
+__all__ = ["TableEncoder"]
 
 _NAMES = {
     "numbers": ("floating", "integer", "mixed-integer-float", "boolean", "decimal", "complex"),
@@ -161,21 +161,18 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.numbers_ = [name for name, its in self._columns.items() if its.is_number]
         read = {name: its.read(series[name], []) for name, its in self._columns.items()}
         self._shifts = [_median(read[name]) for name in self.numbers_]
-        self.vectorizer_ = None
-        if len(self.numbers_) < len(series):
-            self.vectorizer_ = clone(self.vectorizer)
+        self.vectorizer_ = clone(self.vectorizer) if len(self.numbers_) < len(series) else None
         outputs = self._outputs(read, lambda others: self.vectorizer_.fit_transform(others, y))
 
         # The columns that are written for a date are missing together, so the first one is enough.
-        firsts = {output.source: i for i, output in reversed([*enumerate(outputs)])}
-        self._nullable = sorted(i for i in firsts.values() if np.isnan(outputs[i].values).any())
+        sources = [output.source for output in outputs]
+        firsts = [i for i, source in enumerate(sources) if source not in sources[:i]]
+        self._nullable = [i for i in firsts if np.isnan(outputs[i].values).any()]
         outputs += self._missing(outputs)
-
-        low, high = (
-            [extreme.reduce(output.values) for output in outputs] for extreme in (np.fmin, np.fmax)
-        )
-        self._kept = np.flatnonzero(np.less(low, high))
+        values = [output.values for output in outputs]
+        self._kept = [i for i, x in enumerate(values) if np.fmin.reduce(x) < np.fmax.reduce(x)]
         self._names_out = np.array(_distinct(output.name for output in outputs), object)[self._kept]
+
         kinds = {} if self.vectorizer_ is None else self.vectorizer_.kind_to_columns_
         for name in kinds.get("low_cardinality", ()):
             self._columns[name].learn_categories(read[name])
@@ -183,7 +180,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             used={outputs[i].source for i in self._kept},
             ids=[name for name in kinds.get("high_cardinality", ()) if _are_ids(read[name])],
         )
-        return self._stacked(outputs)
+        return np.column_stack([values[i] for i in self._kept])
 
     def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
@@ -210,7 +207,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             If X is sparse or a LazyFrame.
         """
         outputs = self._outputs(self._read(X), lambda others: self.vectorizer_.transform(others))
-        return self._stacked(outputs + self._missing(outputs))
+        outputs += self._missing(outputs)
+        return np.column_stack([outputs[i].values for i in self._kept])
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns of what `transform` returns.
@@ -252,24 +250,22 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         ]
         if self.vectorizer_ is not None:
             others = {name: read[name] for name, its in self._columns.items() if not its.is_number}
-            written = vectorize(pd.DataFrame(others))
-            names, sources = list(written.columns), self.vectorizer_.output_to_input_
-            values = np.asarray(written, dtype=np.float32).T
+            with config_context(transform_output="default"):
+                written = vectorize(pd.DataFrame(others))
+            sources, values = self.vectorizer_.output_to_input_, np.asarray(written, dtype=np.float32).T
             outputs += [
                 # skrub makes names distinct by random letters.
                 _Output(re.sub("__skrub_[0-9a-f]+__$", "", name), sources[name], column)
-                for name, column in zip(names, values, strict=True)
+                for name, column in zip(written.columns, values, strict=True)
             ]
         return outputs
 
     def _missing(self, outputs):
         """The columns that mark missing values."""
-        sources = [outputs[i].source for i in self._nullable]
-        missing = [np.isnan(outputs[i].values).astype(np.float32) for i in self._nullable]
-        return [_Output(f"{s}__missing", s, values) for s, values in zip(sources, missing)]
-
-    def _stacked(self, outputs):
-        return np.column_stack([outputs[i].values for i in self._kept])
+        return [
+            _Output(f"{source}__missing", source, np.isnan(values).astype(np.float32))
+            for _, source, values in (outputs[i] for i in self._nullable)
+        ]
 
     def _warn(self, used, ids):
         """Warn of columns that are not used, or not as numbers, and of those that number the rows."""
@@ -446,7 +442,7 @@ class _Column:
 
 
 class SquashingScaler(skrub.SquashingScaler):
-    """skrub's, which by itself fails where scikit-learn is configured to return DataFrames."""
+    """skrub's, which by itself fails where scikit-learn is set to return DataFrames."""
 
     def fit_transform(self, X: MatrixLike, y: Any = None) -> NDArray:
         """Fit to X and scale it, as skrub's does."""

@@ -141,11 +141,10 @@ class TablePipeline(Pipeline):
         short = {n: v for n, v in params.items() if n in _OWNERS or n.partition("__")[0] not in its}
         explicit = {name: value for name, value in params.items() if name not in short}
         super().set_params(**explicit)
+        owners = self._owners()
+        check_short_names(short, owners, type(self).__name__, ValueError)
         for name, value in short.items():
-            owners = self._owners(name)
-            known = [name] if owners else self._short_names()
-            check_short_names({name: value}, known, type(self).__name__, ValueError)
-            for owner in owners:
+            for owner in owners[name]:
                 owner.set_params(**{name: for_all(value) if name == "cv" else value})
         if "verbose" in short:
             self.verbose = bool(short["verbose"])
@@ -156,21 +155,19 @@ class TablePipeline(Pipeline):
             unclip.kw_args = {"clip": getattr(its.get("scaled"), "max_absolute_value", None)}
         return self
 
-    def _owners(self, name):
-        """The estimators of this Pipeline that have a parameter with a short name."""
-        kind = _OWNERS.get(name, BaseLowLevelMLP)
-        every = [each for each in self.get_params().values() if isinstance(each, kind)]
-        return [each for each in every if name in each.get_params(deep=False)]
+    def _owners(self):
+        """The estimators of this Pipeline that have a parameter, by the short names of parameters."""
+        owners = {}
+        for each in self.get_params().values():
+            for name in each.get_params(deep=False) if isinstance(each, BaseEstimator) else ():
+                if isinstance(each, _OWNERS.get(name, BaseLowLevelMLP)):
+                    owners.setdefault(name, []).append(each)
+        return owners
 
-    def _short_names(self):
-        networks = [each for each in self.get_params().values() if isinstance(each, BaseLowLevelMLP)]
-        names = [*_OWNERS, *(name for each in networks for name in each.get_params())]
-        return [name for name in dict.fromkeys(names) if self._owners(name)]
-
-    def __getattr__(self, name):
-        """Say why there is no `partial_fit`."""
-        more = f": {_FIT_AGAIN}" if name == "partial_fit" else ""
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{more}")
+    @property
+    def partial_fit(self):
+        """Not there, as an AttributeError says with what to do instead."""
+        raise AttributeError(f"{type(self).__name__} has no partial_fit: {_FIT_AGAIN}")
 
     def to_sklearn(self) -> BaseEstimator:
         """Convert the last step to a VotingClassifier or VotingRegressor of scikit-learn's models.
