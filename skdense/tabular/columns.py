@@ -407,18 +407,18 @@ class _Column:
         return dates
 
     def _compare(self, strings, unlike):
-        """Whether there are more new categories than by chance."""
+        """Tell of new categories, if there are more than by chance."""
         if self.known is None:
             return
         known, chance = self.known
         new = set(strings) - known.keys()
         if not new:
             return
-        found, n = [each for each in strings if each in new], strings.count()
-        if bdtrc(len(found) - 1, n, chance) < _SURPRISING:
+        counts, n = Counter(each for each in strings if each in new), strings.count()
+        if bdtrc(counts.total() - 1, n, chance) < _SURPRISING:
             unlike.append(
-                f"column {self.name!r}: {len(found)} of {n} values are categories that were not there "
-                f"in fit, such as {found[0]!r}"
+                f"column {self.name!r}: {counts.total()} of {n} values are categories that were not "
+                f"there in fit, such as {counts.most_common(1)[0][0]!r}"
             )
 
     def _strings(self, series):

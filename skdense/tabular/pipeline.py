@@ -144,8 +144,9 @@ class TablePipeline(Pipeline):
         owners = self._owners()
         check_short_names(short, owners, type(self).__name__, ValueError)
         for name, value in short.items():
+            value = for_all(value) if name == "cv" else value
             for owner in owners[name]:
-                owner.set_params(**{name: for_all(value) if name == "cv" else value})
+                owner.set_params(**{name: value})
         if "verbose" in short:
             self.verbose = bool(short["verbose"])
         super().set_params(**explicit)  # what is set by its whole name wins
