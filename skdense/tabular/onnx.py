@@ -425,7 +425,8 @@ def _raw(graph, model, X):
         return graph("Expand", np.asarray(constant, np.float64).reshape(1, -1), shape), "identity"
     if isinstance(model, BaseLowLevelMLP):
         output = model.out_activation_
-        if n_classes and (output == "identity" or (output == "logistic" and n_classes != 2)):
+        shapes = {"logistic": (2, 1), "softmax": (n_classes, n_classes)}  # classes and outputs
+        if n_classes and shapes.get(output) != (n_classes, model.n_outputs_):
             raise ValueError(
                 "only classifiers with loss='log_loss', one label for each sample and at least two "
                 f"classes can be converted to ONNX, got {n_classes} class(es) or labels and "
