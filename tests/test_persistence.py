@@ -272,11 +272,6 @@ def test_a_table_of_version_0_3_0_says_that_it_has_to_be_fitted_again():
         TableEncoder.__new__(TableEncoder).__setstate__(state)
 
 
-def test_a_table_of_version_0_1_0_says_that_it_has_to_be_fitted_again():
-    with pytest.raises(ValueError, match=r"0\.1\.0 saved this model of a table"):
-        pickle.loads(b"cskdense.tabular\nsoft_clip\n.")
-
-
 def test_a_setting_that_a_saved_optimizer_lacks_is_that_of_the_estimator():
     model = small(beta_1=0.8).fit(X, y)
     loaded = pickle.loads(pickle.dumps(model))

@@ -149,7 +149,10 @@ class _Graph:
     def __init__(self, helper, names):
         self.helper = helper
         self.nodes, self.constants, self.inputs, self.outputs = [], [], [], []
-        self.names, self.doubles = set(names), set()
+        self.doubles = set()
+        self.n_names, self.prefix = 0, "result"
+        while any(name.startswith(self.prefix) for name in names):
+            self.prefix += "_"
 
     def __call__(self, operation, *inputs, domain="", **attributes):
         """Add an operation on results, which are named by strings, and on constants."""
@@ -163,11 +166,8 @@ class _Graph:
 
     def name(self):
         """A name that no other result has."""
-        number = len(self.names)
-        while f"result {number}" in self.names:
-            number += 1
-        self.names.add(f"result {number}")
-        return f"result {number}"
+        self.n_names += 1
+        return f"{self.prefix} {self.n_names}"
 
     def constant(self, array):
         """Add a constant."""
