@@ -70,11 +70,11 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(HIDDEN_LAYERS))],
-        "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
+        "activation": [StrOptions(HIDDEN_LAYERS.keys())],
+        "solver": [StrOptions(["lbfgs", *OPTIMIZERS])],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [_Schedules(set(SCHEDULES))],
+        "learning_rate": [_Schedules(SCHEDULES.keys())],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -96,7 +96,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "dtype": [_FloatDtype(), None],
-        "init": [StrOptions(set(INITIALIZERS))],
+        "init": [StrOptions(INITIALIZERS.keys())],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -108,7 +108,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     def fit(
         self,
         X: MatrixLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         *,
         X_val: MatrixLike | None = None,

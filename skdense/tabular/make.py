@@ -1,6 +1,6 @@
 """make_tabular_classifier and make_tabular_regressor: Pipelines with a default for tables."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import Parameter, signature
 from typing import Any, Literal
@@ -17,8 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.landmarks import Landmarks
-from skdense.tabular.linear import unclipped
-from skdense.tabular.pipeline import TablePipeline
+from skdense.tabular.pipeline import TablePipeline, check_short_names, for_all
 from skdense.tabular.ramps import Ramps
 from skdense.tabular.sizes import (
     TableBlendClassifier,
@@ -75,10 +74,12 @@ mean       .6464             .6482               .6490
 A learning rate of 0.05 with up to 600 iterations and nothing else brought .0000, categories as such in
 the place of one-hot columns .0010, all of it on ames.
 """
-_LOSSES_OF_TREES = ("squared_error", "absolute_error", "poisson", "quantile")
-"""The losses that scikit-learn's boosted trees minimize as well as networks."""
 _RARE = 5
 """The fewest samples of a category that has a column of its own."""
+CLIP = 3
+"""What SquashingScaler's soft clip keeps all values below."""
+LEAST = 1e-4
+"""Of 1 minus the squared share of the clip, which float32 knows to 0.1 %: values stay below 300."""
 
 
 def _with_parameters_of(network: type) -> Callable[[Callable], Callable]:
@@ -181,7 +182,9 @@ def make_tabular_classifier(
     >>> model.predict([[30, "green"]]).shape
     (1,)
     """
-    given = {"cv": _for_all(cv), "random_state": random_state, "verbose": verbose}
+    known = signature(make_tabular_classifier).parameters
+    check_short_names(network, known, "make_tabular_classifier")
+    given = {"cv": for_all(cv), "random_state": random_state, "verbose": verbose}
     member = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
     networks = TableCrossFitClassifier(member, **given)
     trees = TableCrossFitClassifier(HistGradientBoostingClassifier(early_stopping=None), **given)
@@ -250,36 +253,41 @@ def make_tabular_regressor(
     >>> model.predict([[30, "green"]]).shape
     (1,)
     """
-    given = {"cv": _for_all(cv), "random_state": random_state, "verbose": verbose}
+    known = signature(make_tabular_regressor).parameters
+    check_short_names(network, known, "make_tabular_regressor")
+    given = {"cv": for_all(cv), "random_state": random_state, "verbose": verbose}
     member = LowLevelMLPRegressor(**{**_NETWORK, **network})
     networks = TableCrossFitRegressor(member, **given, scale_y=True)
-    trees = linear = kernel = "drop"
-    if member.loss in _LOSSES_OF_TREES:
-        quantile = member.quantile if member.loss == "quantile" else None
-        trees = HistGradientBoostingRegressor(member.loss, quantile=quantile, **_REGRESSION_TREES)
-        trees = TableCrossFitRegressor(trees, **given, scale_y=True)
-    if member.loss == "squared_error":
-        linear = _linear(TableCrossFitRegressor(RidgeCV(np.geomspace(0.1, 1000, 13)), **given))
-        ridge = TableCrossFitRegressor(RidgeCV(np.geomspace(0.01, 10, 7)), **given)
-        kernel = Pipeline([("landmarks", Landmarks()), ("ensemble", ridge)])
+    # The blend leaves out the kinds of models that cannot minimize the loss.
+    trees = HistGradientBoostingRegressor(member.loss, quantile=member.quantile, **_REGRESSION_TREES)
+    trees = TableCrossFitRegressor(trees, **given, scale_y=True)
+    linear = _linear(TableCrossFitRegressor(RidgeCV(np.geomspace(0.1, 1000, 13)), **given))
+    ridge = TableCrossFitRegressor(RidgeCV(np.geomspace(0.01, 10, 7)), **given)
+    kernel = Pipeline([("landmarks", Landmarks()), ("ensemble", ridge)])
     return _pipeline(TableBlendRegressor, networks, trees, linear, ("kernel", kernel))
 
 
-def _for_all(cv):
-    """The folds for models of all kinds: an iterator of folds would be empty after the first."""
-    return list(cv) if isinstance(cv, Iterator) else cv
+def unclipped(X, clip):
+    """Columns as they were before SquashingScaler clipped them, in ranges of their middle halves.
+
+    A linear function of a column with outliers is no linear function of the clipped column. A clip of
+    None says that there was none.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    return X if clip is None else X / np.sqrt(np.maximum(1 - (X / clip) ** 2, LEAST))
 
 
 def _linear(ensemble):
     """Linear models on columns that are scaled and not clipped."""
-    unclip = FunctionTransformer(unclipped, feature_names_out="one-to-one")
+    unclip = FunctionTransformer(unclipped, feature_names_out="one-to-one", kw_args={"clip": CLIP})
     return Pipeline([("unclipped", unclip), ("scaled", StandardScaler()), ("ensemble", ensemble)])
 
 
 def _pipeline(blend, networks, trees, linear, *others):
-    from skdense.tabular.columns import TableEncoder  # first, as its error says what is missing
+    # First, as its error says what is missing.
+    from skdense.tabular.columns import SquashingScaler, TableEncoder
 
-    from skrub import DatetimeEncoder, SquashingScaler, StringEncoder, TableVectorizer  # isort: skip
+    from skrub import DatetimeEncoder, StringEncoder, TableVectorizer  # isort: skip
 
     with_ramps = Pipeline([("ramps", Ramps()), ("ensemble", clone(networks))])
     models = [("plain", networks), ("ramps", with_ramps), ("trees", trees), ("linear", linear), *others]
@@ -297,8 +305,9 @@ def _pipeline(blend, networks, trees, linear, *others):
     return TablePipeline(
         [
             ("columns", TableEncoder(vectorizer)),
-            ("scaled", SquashingScaler()),
+            ("scaled", SquashingScaler(max_absolute_value=CLIP)),
             ("filled", SimpleImputer(strategy="constant", fill_value=0)),
             ("ensemble", blend(models, verbose=networks.verbose)),
-        ]
+        ],
+        verbose=bool(networks.verbose),
     )

@@ -25,6 +25,8 @@ model, which networks can be as well.
 """
 _ROWS_WITHOUT_KERNEL = 3_000
 """From this many rows on, there is no kernel ridge regression, which was tried on smaller tables."""
+_LOSSES_OF_TREES = ("squared_error", "absolute_error", "poisson", "quantile")
+"""The losses that scikit-learn's boosted trees minimize as well as networks."""
 _FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
 """Below so many rows to train on, folds stop no models, and networks train so many epochs: a fold of a
 few rows that picks the epoch is predicted much better than new rows are. The squared error over the
@@ -130,6 +132,12 @@ class _BySize:
         unsuited = {"linear"} if len(y) >= _MANY_ROWS else set()
         if len(y) >= _ROWS_WITHOUT_KERNEL:
             unsuited.add("kernel")
+        if not is_classifier(self):
+            losses = [each.loss for each in self.get_params().values() if hasattr(each, "loss")]
+            if losses and losses[0] != "squared_error":
+                unsuited |= {"linear", "kernel"}
+            if losses and losses[0] not in _LOSSES_OF_TREES:
+                unsuited.add("trees")
         many = len(np.unique(y)) > _MOST_CLASSES if is_classifier(self) else y.ndim > 1
         if many or len(y) >= _FEWEST_ROWS_WITHOUT_TREES:
             unsuited.add("trees")
