@@ -15,6 +15,7 @@ FLOORS = [
     ["skdense.ensemble"],
     ["skdense.search"],
     ["skdense.inspection"],
+    ["skdense.final_step"],
     ["skdense.many", "skdense.backend"],
     ["skdense.classifier", "skdense.regressor"],
     ["skdense.base"],

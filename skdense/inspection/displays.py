@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skdense.final_step import final_step
 from skdense.fit.validation import MatrixLike
-from skdense.inspection.units import are_dead, last_step, unit_outputs
+from skdense.inspection.units import are_dead, unit_outputs
 from skdense.many import check_estimators
 
 _CURVES = {
@@ -164,7 +165,7 @@ class LossCurveDisplay:
 def _networks(estimator):
     """The fitted network of an estimator, or all those of a study that did not diverge."""
     is_study = hasattr(estimator, "dead")  # a SeedStudy, whose module imports this one
-    networks = list(map(last_step, estimator.estimators if is_study else [estimator]))
+    networks = list(map(final_step, estimator.estimators if is_study else [estimator]))
     check_estimators(networks)
     if not is_study:
         check_is_fitted(networks[0])

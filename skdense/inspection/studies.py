@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
-from sklearn.pipeline import Pipeline
 
-from skdense.fit.validation import FitInput, MatrixLike, hidden_sizes
+from skdense.final_step import final_step, fit_all_but_network
+from skdense.fit.validation import MatrixLike, hidden_sizes
 from skdense.inspection.displays import LossCurveDisplay
-from skdense.inspection.units import dead_units, last_step
+from skdense.inspection.units import dead_units
 from skdense.many import check_estimators, fit_inputs
 
 
@@ -37,7 +37,7 @@ class SeedStudy(NamedTuple):
         scores = self.score[~np.isnan(self.score)]
         n_diverged = len(self.score) - len(scores)
         diverged = f", {n_diverged} diverged" if n_diverged else ""
-        name = type(last_step(self.estimators[0])).__name__
+        name = type(final_step(self.estimators[0])).__name__
         return (
             f"<SeedStudy of {len(self.score)} {name}s: scores from {scores.min():.4g} to "
             f"{scores.max():.4g}, median {np.median(scores):.4g}{diverged}>"
@@ -56,7 +56,7 @@ class SeedStudy(NamedTuple):
             import pandas as pd
         except ImportError as error:
             raise ImportError("SeedStudy.to_frame needs pandas: pip install pandas") from error
-        networks = list(map(last_step, self.estimators))
+        networks = list(map(final_step, self.estimators))
         seeds = [network.random_state for network in networks]
         columns = {
             "score": self.score,
@@ -129,14 +129,19 @@ def study_seeds(
     >>> study.score.shape, study.dead.shape
     ((3,), (3, 1))
     """
-    check_estimators([last_step(estimator)])
+    check_estimators([final_step(estimator)])
     values = range(seeds) if isinstance(seeds, Integral) else seeds
     values = list(values) if np.iterable(values) else []
     if not values:
         raise ValueError(f"seeds must be a positive int or a list of ints, got {seeds!r}")
-    estimators = [clone(estimator) for _ in values]
-    networks = [last_step(copy).set_params(random_state=seed) for copy, seed in zip(estimators, values)]
-    inputs = [FitInput(_fit_earlier_steps(copy, X, y), y) for copy in estimators]
+    estimators, inputs = [], []
+    for seed in values:
+        model = clone(estimator)
+        network = final_step(model).set_params(random_state=seed)
+        fitted, one_input = fit_all_but_network(model, network, X, y, {})
+        estimators.append(fitted)
+        inputs.append(one_input)
+    networks = list(map(final_step, estimators))
     errors = fit_inputs(networks, inputs, n_jobs)
     if all(errors):
         raise errors[0]
@@ -150,14 +155,3 @@ def study_seeds(
             study.score[i] = fitted.score(X, y)
             study.dead[i] = [layer.mean() for layer in dead_units(fitted, X)]
     return study
-
-
-def _fit_earlier_steps(estimator, X, y):
-    """Fit the earlier steps of a Pipeline; return X as the last step gets it."""
-    if not isinstance(estimator, Pipeline):
-        return X
-    if len(estimator) > 1:
-        earlier = estimator[:-1]
-        X = earlier.fit_transform(X, y)
-        estimator.steps[:-1] = earlier.steps
-    return _fit_earlier_steps(estimator.steps[-1][1], X, y)

@@ -6,6 +6,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.layers import hidden_values
+from skdense.final_step import chain, final_step
 from skdense.fit.collapse import are_dead
 from skdense.fit.validation import MatrixLike
 from skdense.many import check_estimators
@@ -45,14 +46,10 @@ def dead_units(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
 def unit_outputs(estimator, X):
     """The outputs `(n_samples, width)` of each hidden layer, one after the other."""
     check_is_fitted(estimator)
-    if isinstance(estimator, Pipeline):
-        *_, (_, last) = estimator.steps
-        return unit_outputs(last, estimator[:-1].transform(X) if len(estimator) > 1 else X)
-    check_estimators([estimator])
-    X = validate_data(estimator, X, accept_sparse="csr", reset=False)
-    return hidden_values(*estimator._layers_and_parameters(), X)
-
-
-def last_step(estimator):
-    """The last step of a Pipeline, or the estimator itself."""
-    return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
+    for _, part in chain(estimator):
+        if isinstance(part, Pipeline) and len(part) > 1:
+            X = part[:-1].transform(X)
+    network = final_step(estimator)
+    check_estimators([network])
+    X = validate_data(network, X, accept_sparse="csr", reset=False)
+    return hidden_values(*network._layers_and_parameters(), X)

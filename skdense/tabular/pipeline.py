@@ -4,12 +4,10 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 from sklearn import get_config
-from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
-from skdense.ensemble.conversion import converted
 from skdense.ensemble.crossfit import BaseCrossFit
 
 __all__ = ["TablePipeline"]
@@ -98,22 +96,3 @@ class TablePipeline(Pipeline):
             for owner in owners or [super()]:  # without any, the Pipeline raises
                 owner.set_params(**{name: value})
         return self
-
-    def to_sklearn(self) -> BaseEstimator:
-        """Convert the last step to a VotingClassifier or VotingRegressor of scikit-learn's models.
-
-        The networks must have an activation and a schedule that scikit-learn has, as those of
-        ``make_tabular_classifier(activation="relu", learning_rate="constant")``. The other steps are
-        copied: those of this package still need it, but not TensorFlow.
-
-        Returns
-        -------
-        model : Pipeline
-            The fitted Pipeline, which shares nothing with this one.
-
-        Raises
-        ------
-        ValueError
-            If the last step cannot be converted.
-        """
-        return Pipeline(converted(self).steps)
