@@ -14,6 +14,7 @@ FLOORS = [
     ["skdense.ensemble"],
     ["skdense.search"],
     ["skdense.inspection"],
+    ["skdense.final_step"],
     ["skdense.many"],
     ["skdense.classifier", "skdense.regressor"],
     ["skdense.base"],

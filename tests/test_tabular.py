@@ -7,7 +7,6 @@ import warnings
 from datetime import timedelta, timezone
 from decimal import Decimal
 from functools import cache
-from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -20,21 +19,22 @@ from scipy.sparse import csr_array
 from scipy.special import huber
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.ensemble import VotingRegressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import laplacian_kernel
 from sklearn.model_selection import KFold
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from skrub import SquashingScaler
 
 from skdense import make_tabular_classifier, make_tabular_regressor
-from skdense.ensemble.ends import last_of, out_of_fold
-from skdense.tabular.landmarks import Landmarks
+from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
+from skdense.ensemble.sizes import training_for
+from skdense.tabular.make import Landmarks
 from skdense.tabular.ramps import Ramps
-from skdense.tabular.sizes import folds_for, training_for
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
@@ -656,24 +656,32 @@ def test_trees_are_left_out_where_they_cannot_help():
     assert has_trees(make_tabular_classifier().set_params(**others), np.arange(11))
 
 
-def test_linear_models_are_left_out_where_they_cannot_help():
-    def has_linear(model, y):
-        return "linear" in dict(model[-1]._chosen(y))
+def test_kinds_are_left_out_where_they_cannot_help():
+    limits = make_tabular_regressor().get_params()
+    assert limits["ensemble__linear__ensemble__max_rows"] == 9_999
+    assert limits["ensemble__kernel__ensemble__max_rows"] == 2_999
+    assert limits["ensemble__trees__max_rows"] == 99_999
+    assert limits["ensemble__trees__max_outputs"] == 1
+    assert make_tabular_classifier().get_params()["ensemble__trees__max_outputs"] == 10
+    poisson = make_tabular_regressor(loss="poisson").get_params()
+    assert poisson["ensemble__linear"] == poisson["ensemble__kernel"] == "drop"
+    assert make_tabular_regressor(loss="huber").get_params()["ensemble__trees"] == "drop"
 
-    assert has_linear(make_tabular_classifier(), np.arange(9999))
-    assert has_linear(make_tabular_regressor(), np.zeros((9999, 2)))
-    assert not has_linear(make_tabular_regressor(), np.zeros(10_000))
-    assert not has_linear(make_tabular_regressor(loss="poisson"), np.zeros(11))
 
-
-def test_kernels_are_left_out_where_they_cannot_help():
-    def has_kernel(model, y):
-        return "kernel" in dict(model[-1]._chosen(y))
-
-    assert has_kernel(make_tabular_regressor(), np.zeros((2999, 2)))
-    assert not has_kernel(make_tabular_regressor(), np.zeros(3000))
-    assert not has_kernel(make_tabular_regressor(loss="poisson"), np.zeros(11))
-    assert not has_kernel(make_tabular_classifier(), np.arange(10))
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_models_of_the_users_stay_whatever_their_names_and_the_size_of_the_table(make):
+    X = np.arange(10_000.0)[:, None]
+    y = X[:, 0] >= 5_000
+    if make is make_tabular_classifier:
+        mine, other = (
+            CrossFitClassifier(GaussianNB(), cv=2),
+            CrossFitClassifier(DummyClassifier(), cv=2),
+        )
+    else:
+        mine, other = CrossFitRegressor(Ridge(), cv=2), CrossFitRegressor(DummyRegressor(), cv=2)
+    model = make(random_state=0)[-1].set_params(plain="drop", ramps="drop", trees=other)
+    assert list(clone(model).fit(X, y).named_estimators_) == ["trees"]
+    assert list(model.set_params(linear=mine).fit(X, y).named_estimators_) == ["trees", "linear"]
 
 
 def test_a_ridge_on_landmarks_is_a_kernel_ridge():
@@ -690,9 +698,9 @@ def test_a_ridge_on_landmarks_is_a_kernel_ridge():
 def test_a_kernel_is_exact_for_landmarks_also_if_one_is_there_twice():
     X = np.random.default_rng(0).normal(size=(50, 3))
     X[:25] = X[25:]
-    landmarks = Landmarks(n_landmarks=40).fit(X)
+    landmarks = Landmarks(n_components=40).fit(X)
     assert landmarks.get_feature_names_out().shape == (40,)
-    columns, rows = landmarks.transform(X), landmarks.nystroem_.components_
+    columns, rows = landmarks.transform(X), landmarks.components_
     expected = laplacian_kernel(X, rows)
     assert_allclose(columns @ landmarks.transform(rows).T, expected, atol=1e-6)
 
@@ -738,7 +746,7 @@ def test_scikit_learn_may_be_configured_to_return_data_frames(table, library):
 
 def test_a_class_may_have_one_sample(table):
     X, _ = table
-    with pytest.warns(UserWarning, match="least populated class"):
+    with pytest.warns(UserWarning, match="fewer samples than the 2 folds"):
         model = classifier().fit(X, np.arange(N) == 7)
     assert_allclose(model.predict_proba(X).sum(axis=1), 1)
 
@@ -757,7 +765,6 @@ def test_networks_see_as_many_rows_unless_epochs_would_be_too_few_or_too_many():
     epochs = np.array([training_for(n)["max_iter"] for n in n_rows])
     assert_array_equal(n_rows[1:4] * epochs[1:4], 800_000)
     assert_array_equal(epochs[[0, -1]], [100, 10])
-    assert [folds_for(n) for n in (100, 1_000_000)] == [8, 4]
 
 
 LOSSES = {
@@ -790,7 +797,8 @@ def test_the_weights_of_the_views_minimize_hubers_loss(table):
     model = make_tabular_regressor(random_state=0, cv=2, loss="huber", delta=0.2, **LINEAR)
     model = model.fit(X, y)[-1]
     assert list(model.named_estimators_) == ["plain", "ramps"]
-    a, b = (out_of_fold(view) for view in model.estimators_)
+    plain, ramps = model.estimators_
+    a, b = plain.oof_prediction_, ramps[-1].oof_prediction_
 
     def loss(predicted):
         return np.mean(huber(0.2, (y - predicted) / y.std()))
@@ -804,17 +812,18 @@ def test_verbose_tells_how_each_network_ended_and_how_good_all_are(table, capsys
     settings = {"max_iter": 2, "early_stopping": True, **LINEAR}
     model = make_tabular_regressor(random_state=0, cv=2, verbose=True, **settings)
     model = model.fit(X, score)[-1]
-    lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("[Pipeline]") and "total=" in line for line in lines) == 4
-    lines = [line for line in lines if not line.startswith("[Pipeline]")]
-    for name, fold in product(("plain", "ramps"), (1, 2)):
-        begin = f"Fold {fold} of 2, {name}: 2 iterations, "
-        assert sum(line.startswith(begin) and "best validation loss: " in line for line in lines) == 1
-    for name, fold in product(("trees", "linear", "kernel"), (1, 2)):
-        assert sum(line.startswith(f"Fold {fold} of 2, {name}: R2 ") for line in lines) == 1
+    times, lines = zip(*(line[1:].split("] ") for line in capsys.readouterr().out.splitlines()))
+    seconds = [float(time.partition(" s")[0]) for time in times]
+    assert seconds == sorted(seconds)
+    expected = []
     for name, kind in model.named_estimators_.items():
-        assert f"All 2 folds, {name}: out-of-fold R2 {last_of(kind).oof_score_:f}" in lines
-    assert len(lines) == 10 + 5 + 1
+        begin = "2 iterations, loss = " if name in ("plain", "ramps") else "R2 "
+        expected += [f"{name}, fold {fold} of 2: {begin}" for fold in (1, 2)]
+        score = (kind[-1] if isinstance(kind, Pipeline) else kind).oof_score_
+        expected.append(f"{name}, all 2 folds: out-of-fold R2 {score:f}")
+    for line, begin in zip(lines, [*expected, "blend of "], strict=True):
+        assert line.startswith(begin)
+        assert not begin.endswith("loss = ") or ", best validation loss: " in line
     assert lines[-1].endswith(f"out-of-fold R2 {model.oof_score_:f}")
 
 
@@ -827,21 +836,6 @@ def test_weights_and_groups_are_those_of_the_last_step(table):
     named = clone(model).fit(X, labels, **{f"ensemble__{name}": value for name, value in given.items()})
     assert_array_equal(ours.predict_proba(X), named.predict_proba(X))
     assert not np.array_equal(ours.predict_proba(X), clone(model).fit(X, labels).predict_proba(X))
-
-
-def test_a_table_becomes_one_of_scikit_learns_ensembles(table):
-    X, y = table
-    model = make_tabular_regressor(
-        random_state=0, cv=2, **SMALL, activation="relu", learning_rate="constant"
-    ).fit(X, y)
-    theirs = model.to_sklearn()
-    assert type(theirs) is Pipeline
-    assert type(theirs[-1]) is VotingRegressor
-    assert_allclose(theirs.predict(X), model.predict(X), rtol=1e-5)
-    other = regressor().fit(X, y)
-    other[-1].weights_[:] = 1 / len(other[-1].weights_)
-    with pytest.raises(ValueError, match="activation='relu' and learning_rate='constant'"):
-        other.to_sklearn()
 
 
 @pytest.mark.parametrize(
@@ -861,8 +855,7 @@ def test_short_names_of_set_params_mean_what_the_factory_means(given):
     assert str(put.get_params()) == str(made.get_params())
     back = make_tabular_regressor().set_params(**made.get_params())
     assert str(back.get_params()) == str(made.get_params())
-    y = np.arange(11)
-    assert [name for name, _ in put[-1]._chosen(y)] == [name for name, _ in made[-1]._chosen(y)]
+    assert [name for name, _ in put[-1]._suited(11, 1)] == [name for name, _ in made[-1]._suited(11, 1)]
 
 
 def test_names_that_are_set_in_full_win_over_short_ones():

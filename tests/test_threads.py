@@ -275,7 +275,7 @@ def threads_of_folds():
             together.wait(0.2)
         seen.add(threading.get_ident())
 
-    at_once(wait, [()] * 5)
+    list(at_once(wait, [()] * 5))
     return len(seen)
 
 
@@ -292,7 +292,7 @@ def test_an_ensemble_takes_a_thread_for_each_core_but_one_within_a_task_of_jobli
 
 def test_folds_of_an_ensemble_share_what_its_blend_leaves():
     with parallel_config("threading", n_jobs=4):
-        assert at_once(threads_of_folds, [()] * 2) == [2, 2]
+        assert list(at_once(threads_of_folds, [()] * 2)) == [2, 2]
 
 
 def test_models_of_an_ensemble_see_the_configuration_of_scikit_learn():

@@ -15,7 +15,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.layers import hidden_values
-from skdense.fit.inputs import FitInput, MatrixLike, hidden_sizes
+from skdense.final_step import chain, final_step, fit_all_but_network
+from skdense.fit.inputs import MatrixLike, hidden_sizes
 from skdense.fit.results import are_dead
 from skdense.many import check_estimators, fit_inputs
 
@@ -319,7 +320,7 @@ class SeedStudy(NamedTuple):
         scores = self.score[~np.isnan(self.score)]
         n_diverged = len(self.score) - len(scores)
         diverged = f", {n_diverged} diverged" if n_diverged else ""
-        name = type(_last_step(self.estimators[0])).__name__
+        name = type(final_step(self.estimators[0])).__name__
         return (
             f"<SeedStudy of {len(self.score)} {name}s: scores from {scores.min():.4g} to "
             f"{scores.max():.4g}, median {np.median(scores):.4g}{diverged}>"
@@ -338,7 +339,7 @@ class SeedStudy(NamedTuple):
             import pandas as pd
         except ImportError as error:
             raise ImportError("SeedStudy.to_frame needs pandas: pip install pandas") from error
-        networks = list(map(_last_step, self.estimators))
+        networks = list(map(final_step, self.estimators))
         seeds = [network.random_state for network in networks]
         columns = {
             "score": self.score,
@@ -411,16 +412,19 @@ def study_seeds(
     >>> study.score.shape, study.dead.shape
     ((3,), (3, 1))
     """
-    check_estimators([_last_step(estimator)])
+    check_estimators([final_step(estimator)])
     values = range(seeds) if isinstance(seeds, Integral) else seeds
     values = list(values) if np.iterable(values) else []
     if not values:
         raise ValueError(f"seeds must be a positive int or a list of ints, got {seeds!r}")
-    estimators = [clone(estimator) for _ in values]
-    networks = [
-        _last_step(copy).set_params(random_state=seed) for copy, seed in zip(estimators, values)
-    ]
-    inputs = [FitInput(_fit_earlier_steps(copy, X, y), y) for copy in estimators]
+    estimators, inputs = [], []
+    for seed in values:
+        model = clone(estimator)
+        network = final_step(model).set_params(random_state=seed)
+        fitted, one_input = fit_all_but_network(model, network, X, y, {})
+        estimators.append(fitted)
+        inputs.append(one_input)
+    networks = list(map(final_step, estimators))
     errors = fit_inputs(networks, inputs, n_jobs)
     if all(errors):
         raise errors[0]
@@ -436,27 +440,11 @@ def study_seeds(
     return study
 
 
-def _fit_earlier_steps(estimator, X, y):
-    """Fit the earlier steps of a Pipeline; return X as the last step gets it."""
-    if not isinstance(estimator, Pipeline):
-        return X
-    if len(estimator) > 1:
-        earlier = estimator[:-1]
-        X = earlier.fit_transform(X, y)
-        estimator.steps[:-1] = earlier.steps
-    return _fit_earlier_steps(estimator.steps[-1][1], X, y)
-
-
-def _last_step(estimator):
-    """The last step of a Pipeline, or the estimator itself."""
-    return _last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
-
-
 def _fitted_networks(estimator):
     """The fitted network of an estimator, or all those of a study that did not diverge."""
     if isinstance(estimator, SeedStudy):
-        return [n for n in map(_last_step, estimator.estimators) if hasattr(n, "coefs_")]
-    network = _last_step(estimator)
+        return [n for n in map(final_step, estimator.estimators) if hasattr(n, "coefs_")]
+    network = final_step(estimator)
     check_estimators([network])
     check_is_fitted(network)
     return [network]
@@ -465,12 +453,13 @@ def _fitted_networks(estimator):
 def _unit_outputs(estimator, X):
     """The outputs `(n_samples, width)` of each hidden layer, one after the other."""
     check_is_fitted(estimator)
-    if isinstance(estimator, Pipeline):
-        *_, (_, last) = estimator.steps
-        return _unit_outputs(last, estimator[:-1].transform(X) if len(estimator) > 1 else X)
-    check_estimators([estimator])
-    X = validate_data(estimator, X, accept_sparse="csr", reset=False)
-    return hidden_values(*estimator._layers_and_parameters(), X)
+    for _, part in chain(estimator):
+        if isinstance(part, Pipeline) and len(part) > 1:
+            X = part[:-1].transform(X)
+    network = final_step(estimator)
+    check_estimators([network])
+    X = validate_data(network, X, accept_sparse="csr", reset=False)
+    return hidden_values(*network._layers_and_parameters(), X)
 
 
 def axes_for(ax, caller, **figure):

@@ -15,10 +15,10 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler, RandomizedS
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skdense.final_step import network_of
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import MatrixLike
 from skdense.fit.train import unchanged_on_error
-from skdense.search.models import network_of
 from skdense.search.race import Race
 from skdense.search.results import cv_results
 from skdense.search.rungs import best_first, n_that_go_on, rungs_of

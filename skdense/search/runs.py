@@ -12,10 +12,10 @@ import numpy as np
 from sklearn.base import _fit_context, clone
 from sklearn.utils import _safe_indexing
 
+from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
 from skdense.fit.results import finish, reached
-from skdense.search.models import beyond_steps, fit_all_but_network, network_of, with_network
 
 _prepare = _fit_context(prefer_skip_nested_validation=True)(prepare)
 """Prepare a network with a `FitInput`, once its parameters are validated."""

@@ -330,11 +330,10 @@ def _standardized(graph, scaler, X):
 def _landmarks(graph, landmarks, X):
     """Landmarks."""
     rows = graph("Unsqueeze", graph.cast(X, _DOUBLE), np.array([1]))
-    nystroem = landmarks.nystroem_
-    apart = graph("Abs", graph("Sub", rows, nystroem.components_))
+    apart = graph("Abs", graph("Sub", rows, landmarks.components_))
     distances = graph("ReduceSum", apart, np.array([2]), keepdims=0)
     kernels = graph("Exp", graph("Mul", distances, np.float64(-1 / landmarks.n_features_in_)))
-    return graph("MatMul", kernels, nystroem.normalization_.T)
+    return graph("MatMul", kernels, landmarks.normalization_.T)
 
 
 def _unclipped(graph, transformer, X):

@@ -13,7 +13,6 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
-from skdense.ensemble.conversion import converted
 from skdense.ensemble.crossfit import BaseCrossFit
 
 __all__ = ["TablePipeline"]
@@ -169,22 +168,3 @@ class TablePipeline(Pipeline):
     def partial_fit(self):
         """Not there, as an AttributeError says with what to do instead."""
         raise AttributeError(f"{type(self).__name__} has no partial_fit: {_FIT_AGAIN}")
-
-    def to_sklearn(self) -> BaseEstimator:
-        """Convert the last step to a VotingClassifier or VotingRegressor of scikit-learn's models.
-
-        The networks must have an activation and a schedule that scikit-learn has, as those of
-        ``make_tabular_classifier(activation="relu", learning_rate="constant")``. The other steps are
-        copied: those of this package still need it, but not TensorFlow.
-
-        Returns
-        -------
-        model : Pipeline
-            The fitted Pipeline, which shares nothing with this one.
-
-        Raises
-        ------
-        ValueError
-            If the last step cannot be converted.
-        """
-        return Pipeline(converted(self).steps)

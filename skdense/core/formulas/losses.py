@@ -62,6 +62,11 @@ class Loss(NamedTuple):
         one more argument.
     lowest_target : float
         The lowest target that the loss is defined for.
+    metric : callable or None
+        `metric(targets, predictions, *parameter)` are the losses of single numbers, as arrays, by which
+        a blend of regressors chooses its weights. Constant factors do not matter.
+    of_trees : str or None
+        What scikit-learn's HistGradientBoostingRegressor calls the loss, if it has it.
     """
 
     per_example: Callable
@@ -72,6 +77,8 @@ class Loss(NamedTuple):
     smoothed: Callable | None = None
     parameter: str | None = None
     lowest_target: float = -np.inf
+    metric: Callable | None = None
+    of_trees: str | None = None
 
 
 # --- labels ------------------------------------------------------------------------------------------
@@ -329,6 +336,8 @@ LOSSES = {
             _of_constant(_mean, lambda y, best: (y - best) ** 2 / (2 * len(best))),
             "identity",
             _r2(lambda logits: logits),
+            metric=lambda y, predicted: (y - predicted) ** 2,
+            of_trees="squared_error",
         ),
         "poisson": Loss(
             _half_poisson_deviance,
@@ -336,20 +345,25 @@ LOSSES = {
             "exp",
             _r2(lambda logits: tf.exp(logits)),
             lowest_target=0,
+            metric=lambda y, predicted: rel_entr(y, predicted) - y + predicted,
+            of_trees="poisson",
         ),
         # These have no R2 score, which would prefer networks that predict the mean.
         "absolute_error": Loss(
             _absolute_error, _of_constant(_quantile, lambda y, best: np.abs(y - best)),
             "identity", LOWEST_LOSS,
+            metric=lambda y, predicted: np.abs(y - predicted), of_trees="absolute_error",
         ),
         "quantile": Loss(
             _pinball,
             _of_constant(_quantile, _pinballs),
             "identity", LOWEST_LOSS, parameter="quantile",
+            metric=_pinballs, of_trees="quantile",
         ),
         "huber": Loss(
             _huber, _of_constant(_huber_mean, lambda y, best, delta: huber(delta, y - best)),
             "identity", LOWEST_LOSS, parameter="delta",
+            metric=lambda y, predicted, delta: huber(delta, y - predicted),
         ),
     },
 }  # fmt: skip
