@@ -71,7 +71,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(HIDDEN_LAYERS.keys())],
-        "solver": [StrOptions(["lbfgs", *OPTIMIZERS])],
+        "solver": [StrOptions({"lbfgs": None, **OPTIMIZERS}.keys())],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [_Schedules(SCHEDULES.keys())],
