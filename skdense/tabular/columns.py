@@ -46,7 +46,7 @@ _READ_AS = {
     "durations": ("durations",),
 }
 """What may be read as a kind: a date is no number of nanoseconds. Anything may be a string."""
-MISSING = frozenset(
+_MISSING = set(
     "null|#NA|nan|#N/A N/A|<NA>|n/a|NULL|NA|N/A|#N/A|NaN|-nan|-NaN|1.#QNAN|-1.#QNAN|1.#IND|-1.#IND|"
     "?|...|none|None|".split("|")
 )
@@ -317,7 +317,7 @@ class _Column:
         if not self.from_strings:
             return
         more = getattr(vectorizer, "null_strings", None) or ()
-        self.missing = MISSING.union([more] if isinstance(more, str) else more)
+        self.missing = _MISSING.union([more] if isinstance(more, str) else more)
         strings = self._strings(series).dropna()
         if strings.empty:
             return
@@ -345,7 +345,7 @@ class _Column:
         counts = Counter(values[~pd.isna(values)])
         # Good and Turing: a new row is of a new category as often as a known row is alone in its own.
         n_alone = sum(count == 1 for count in counts.values())
-        self.known = dict.fromkeys([*counts, None]), (n_alone + 1) / (counts.total() + 1)
+        self.known = list(counts), (n_alone + 1) / (counts.total() + 1)
 
     def read(self, series, unlike):
         """The values as float64, datetimes, strings or categories.
@@ -411,7 +411,7 @@ class _Column:
         if self.known is None:
             return
         known, chance = self.known
-        new = set(strings) - known.keys()
+        new = set(strings).difference(known, [None])
         if not new:
             return
         counts, n = Counter(each for each in strings if each in new), strings.count()
@@ -461,12 +461,13 @@ def _kind_of(series):
 
 
 def _check_type(X):
-    if isinstance(X, dict):
-        raise TypeError("X must be a DataFrame or a dense array, got a dict; use pandas.DataFrame(X)")
-    if issparse(X):
-        raise TypeError("X must be a DataFrame or a dense array, got a sparse X; use X.toarray()")
-    if hasattr(type(X), "collect"):
-        raise TypeError("X must be a DataFrame or a dense array, got a LazyFrame; use X.collect()")
+    for refused, what, cure in (
+        (isinstance(X, dict), "a dict", "pandas.DataFrame(X)"),
+        (issparse(X), "a sparse X", "X.toarray()"),
+        (hasattr(type(X), "collect"), "a LazyFrame", "X.collect()"),
+    ):
+        if refused:
+            raise TypeError(f"X must be a DataFrame or a dense array, got {what}; use {cure}")
     if not hasattr(X, "columns") and np.ndim(X) != 2:
         raise ValueError(
             f"X must have two dimensions, rows and columns, got {np.ndim(X)}. Reshape your data: one "
