@@ -642,30 +642,23 @@ def test_what_is_set_wins_over_the_number_of_rows(table):
     assert sizes_of(model.fit(X, score)) == ({(64, 4), (64, 3)}, 5)
 
 
-def test_trees_are_left_out_where_they_cannot_help():
-    def has_trees(model, y):
-        return "trees" in dict(model[-1]._chosen(y))
-
-    assert has_trees(make_tabular_classifier(), np.arange(10))
-    assert not has_trees(make_tabular_classifier(), np.arange(11))
-    assert has_trees(make_tabular_regressor(), np.arange(11))
-    assert not has_trees(make_tabular_regressor(), np.zeros((11, 2)))
-    assert not has_trees(make_tabular_regressor(), np.zeros(100_000))
-    assert not has_trees(make_tabular_regressor(loss="huber"), np.arange(11))
-    others = dict.fromkeys(("ensemble__plain", "ensemble__ramps", "ensemble__linear"), "drop")
-    assert has_trees(make_tabular_classifier().set_params(**others), np.arange(11))
-
-
 def test_kinds_are_left_out_where_they_cannot_help():
-    limits = make_tabular_regressor().get_params()
-    assert limits["ensemble__linear__ensemble__max_rows"] == 9_999
-    assert limits["ensemble__kernel__ensemble__max_rows"] == 2_999
-    assert limits["ensemble__trees__max_rows"] == 99_999
-    assert limits["ensemble__trees__max_outputs"] == 1
-    assert make_tabular_classifier().get_params()["ensemble__trees__max_outputs"] == 10
-    poisson = make_tabular_regressor(loss="poisson").get_params()
-    assert poisson["ensemble__linear"] == poisson["ensemble__kernel"] == "drop"
-    assert make_tabular_regressor(loss="huber").get_params()["ensemble__trees"] == "drop"
+    def kinds(model, n_rows=100, n_outputs=1):
+        return [name for name, _ in model[-1]._suited(n_rows, n_outputs)]
+
+    regressor, classifier = make_tabular_regressor(), make_tabular_classifier()
+    both, few = ["plain", "ramps"], ["plain", "ramps", "trees", "linear", "kernel"]
+    assert kinds(regressor, 2_999) == few
+    assert kinds(regressor, 9_999) == few[:-1]
+    assert kinds(regressor, 99_999) == few[:-2]
+    assert kinds(regressor, 100_000) == both
+    assert kinds(regressor, n_outputs=2) == [*both, "linear", "kernel"]
+    assert kinds(classifier, n_outputs=10) == few[:-1]
+    assert kinds(classifier, n_outputs=11) == [*both, "linear"]
+    assert kinds(make_tabular_regressor(loss="poisson")) == few[:-2]
+    assert kinds(make_tabular_regressor(loss="huber")) == both
+    alone = dict.fromkeys(("ensemble__plain", "ensemble__ramps", "ensemble__linear"), "drop")
+    assert kinds(classifier.set_params(**alone), n_outputs=11) == ["trees"]
 
 
 @pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])

@@ -146,8 +146,6 @@ class TablePipeline(Pipeline):
             value = for_all(value) if name == "cv" else value
             for owner in owners[name]:
                 owner.set_params(**{name: value})
-        if "verbose" in short:
-            self.verbose = bool(short["verbose"])
         super().set_params(**explicit)  # what is set by its whole name wins
         its = self.get_params()
         unclip = its.get("ensemble__linear__unclipped")
