@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone, is_classifier
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score
@@ -107,9 +107,9 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 sample_weight = self._balanced(y, sample_weight)
             given = {"sample_weight": sample_weight, "groups": groups}
             given = {name: value for name, value in given.items() if value is not None}
-            n_outputs = len(self.classes_) if is_classifier(self) else y[:1].size
+            n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
             names, models = zip(*self._suited(len(y), n_outputs))
-            if not is_classifier(self):
+            if isinstance(self, NumbersMixin):
                 common_loss(models)  # an error comes before the fits
             with progress.of(len(models), self, X, y, sample_weight):
                 models = [clone(model) for model in models]

@@ -61,21 +61,18 @@ def learn_temperature(log_probabilities, labels, sample_weight, model_weights=No
     arrays; `labels` has the column of each sample's class.
     """
     n_samples = n_counted(sample_weight)
-
-    def log_likelihoods(temperature, log_probabilities):
-        found = np.empty(len(labels))
-        for rows in gen_batches(len(labels), _BLOCK):
-            logits = np.divide(log_probabilities[rows], temperature, dtype=np.float64)
-            found[rows] = log_softmax(logits, axis=1)[np.arange(len(logits)), labels[rows]]
-        return found
+    models = [log_probabilities] if model_weights is None else log_probabilities
 
     def log_loss(temperature):
+        each = np.empty((len(models), len(labels)))
+        for model, likelihoods in zip(models, each, strict=True):
+            for rows in gen_batches(len(labels), _BLOCK):
+                logits = np.divide(model[rows], temperature, dtype=np.float64)
+                likelihoods[rows] = log_softmax(logits, axis=1)[np.arange(len(logits)), labels[rows]]
         if model_weights is None:
-            found = log_likelihoods(temperature, log_probabilities)
-        else:
-            both = zip(model_weights, log_probabilities, strict=True)
-            found = as_logs(sum(w * np.exp(log_likelihoods(temperature, p)) for w, p in both))
-        return -np.average(found, weights=sample_weight)
+            return -np.average(each[0], weights=sample_weight)
+        mean = sum(weight * np.exp(found) for weight, found in zip(model_weights, each, strict=True))
+        return -np.average(as_logs(mean), weights=sample_weight)
 
     best = minimize_scalar(
         lambda u: log_loss(np.exp(u)) + (u / _PRIOR) ** 2 / (2 * n_samples),

@@ -136,7 +136,7 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             If the data, the folds or the parameters of `estimator` are invalid, or training diverged.
             An earlier fit is left as it was.
         """
-        if is_classifier(self):
+        if isinstance(self, ClassifierMixin):
             if not (is_classifier(self.estimator) and hasattr(self.estimator, "predict_proba")):
                 raise TypeError(
                     f"estimator must be a classifier that has predict_proba, got {self.estimator!r}"
@@ -175,9 +175,9 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             cv = self._splitters[groups is not None](
                 cv, shuffle=True, random_state=random_state.randint(2**31)
             )
-            if is_classifier(self):
+            if isinstance(self, ClassifierMixin):
                 labels = _without_rare_classes(y, cv.n_splits, progress)
-        cv = check_cv(cv, y, classifier=is_classifier(self))
+        cv = check_cv(cv, y, classifier=isinstance(self, ClassifierMixin))
         rows = np.arange(len(y), dtype=np.int32)
         folds = [
             Fold(np.sort(rows[train]), rows[held_out])
@@ -198,9 +198,10 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def _n_folds(self, y, groups, progress):
         """As many folds as suit the number of rows, and its largest class and the groups allow."""
         n_folds = folds_for(len(y))
-        most = np.unique(y, return_counts=True)[1].max() if is_classifier(self) else len(y)
+        what, most = "y", len(y)
+        if isinstance(self, ClassifierMixin):
+            what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
         if most < n_folds:
-            what = "the largest class of y" if is_classifier(self) else "y"
             progress.warn(
                 f"{what} has {most} sample(s), too few for {n_folds} folds: there are {max(most, 2)} "
                 "instead, and out-of-fold scores and intervals mean little"
@@ -650,7 +651,7 @@ def _without_rare_classes(y, n_folds, progress):
 
 def summary(ensemble):
     """The results of an ensemble or a blend on out-of-fold predictions, as text to print."""
-    score = "accuracy" if is_classifier(ensemble) else "R2"
+    score = "accuracy" if isinstance(ensemble, ClassifierMixin) else "R2"
     words = f"out-of-fold {score} {ensemble.oof_score_:f}"
     if hasattr(ensemble, "temperature_"):
         words += f", temperature {ensemble.temperature_:.3g}"

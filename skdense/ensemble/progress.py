@@ -85,17 +85,17 @@ class Progress:
         part = _part.get()
         _part.set(None)  # its members are no models of the blend
         self.is_outermost = part is None
-        self.log, self._place, self.called, self._tasks = Log(), (), "", []
+        self._tasks, self._tasks_above = [], []
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
         self._context = context if hasattr(ensemble, "_skl_callbacks") else None
-        if part is not None:
+        if part is None:
+            self.log, self._place, self.called = Log(), (), ""
+        else:
             above = part.progress
             self.log, self._place = above.log, (*above._place, part.number)
             self.called = f"{above.called}{part.name}, "
             self.has_lines |= above.has_lines
             self._tasks_above, self._task = above._tasks, (part.name, part.number)
-        else:
-            self._tasks_above = []
 
     @contextmanager
     def of(self, n_members, estimator, X, y, sample_weight):
