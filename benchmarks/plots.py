@@ -8,6 +8,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.transforms import Bbox
 
+from benchmarks.report import significant
+
 # Okabe and Ito's colours, told apart by readers who are colour-blind; a marker for each as well.
 OURS, THEIRS = "#0072B2", "#D55E00"
 STYLE = {
@@ -90,6 +92,34 @@ def growth(points, path):
     axes[0].set_ylabel("µs a sample and epoch (log)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     _save(figure, path)
+
+
+def first_fits(rows, path):
+    """A panel for each job: the seconds of a script's first run, of the next ones, and of more fits."""
+    from benchmarks.first_fits import medians
+
+    bars = {
+        "empty folder, s": ("the first run of all", OURS, 1),
+        "full folder, s": ("every run after it", OURS, 0.7),
+        "later, s": ("again in the same process", OURS, 0.4),
+        "MLPClassifier, s": ("with MLPClassifier", THEIRS, 0.7),
+    }
+    jobs = medians(rows)
+    with plt.rc_context({"font.size": 13}):  # legible where the picture is 500 pixels wide
+        figure, axes = plt.subplots(len(jobs), figsize=(8.5, 1.9 * len(jobs)), layout="constrained")
+        for axis, (title, seconds) in zip(axes, jobs.iterrows()):
+            shown = {name: bar for name, bar in bars.items() if pd.notna(seconds[name])}
+            for place, (name, (_, colour, alpha)) in enumerate(shown.items()):
+                bar = axis.barh(place, seconds[name], color=colour, alpha=alpha)
+                axis.bar_label(bar, [f"{significant(seconds[name])} s"], padding=4)
+            axis.set_yticks(range(len(shown)), [label for label, *_ in shown.values()])
+            axis.set_title(title, fontsize=13, loc="left")
+            axis.set_xticks([])
+            axis.margins(x=0.12)
+            axis.invert_yaxis()
+            axis.tick_params(length=0)
+            axis.spines[:].set_visible(False)
+        _save(figure, path)
 
 
 def tabular(rows, path):
