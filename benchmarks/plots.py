@@ -133,7 +133,7 @@ def tabular(rows, path):
 
     table = of_tables(rows)
     table = table[table.group != SAMPLES.name]
-    with plt.rc_context({"font.size": 13}):  # legible where the picture is 500 pixels wide
+    with plt.rc_context({"font.size": 15}):  # legible where the picture is 400 pixels wide
         figure, axes = plt.subplots(2, figsize=(8.5, 8), sharex=True, layout="constrained")
         for axis, (task, (title, _)) in zip(axes, SCORES.items()):
             of_task = table[table.task == task]
@@ -156,14 +156,14 @@ def _named_points(axis, x, y, errors):
     colours = dict.fromkeys(x.index, THEIRS) | {x.index[0]: OURS}
     for name, colour in colours.items():
         axis.errorbar(x[name], y[name], errors[name], color=colour, fmt="o", capsize=4, alpha=0.8)
-    margin = (x.max() / x.min()) ** 0.3
+    margin = (x.max() / x.min()) ** 0.4
     axis.set_xlim(x.min() / margin, x.max() * margin)
     low, high = axis.get_ylim()
     axis.figure.draw_without_rendering()  # so that all extents are known
     bars, names = {}, []
     for name in x.index:
         ends = [(x[name], y[name] - errors[name]), (x[name], y[name] + errors[name])]
-        bars[name] = Bbox(axis.transData.transform(ends)).padded(12)
+        bars[name] = Bbox(axis.transData.transform(ends)).padded(20)
     shifts = sorted(range(-9, 10), key=abs)
     places = [(shift * 0.02, side) for shift in shifts for side in ("left", "right")]
     for name in x.index:
