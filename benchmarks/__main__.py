@@ -2,9 +2,12 @@
 
 import argparse
 import json
+import os
 import warnings
 from functools import partial
+from inspect import signature
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -12,6 +15,7 @@ from benchmarks import (
     accuracy,
     costs,
     environment,
+    first_fits,
     intervals,
     plots,
     pruned,
@@ -38,6 +42,10 @@ SUITES = {
     "speed": (
         speed.run, speed.to_markdown, plots.speed,
         "MLPClassifier's seconds over ours, by job and dtype",
+    ),
+    "first_fits": (
+        first_fits.run, first_fits.to_markdown, plots.first_fits,
+        "whole processes: the first run of a script, the second one, and the same work later",
     ),
     "costs": (costs.run, costs.to_markdown, None, "imports, first fit, compiled programs, memory"),
     "growth": (
@@ -71,19 +79,28 @@ def main():
         parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=description)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the reports")
     parser.add_argument(
-        "--draws", type=int, default=5, help="draws of candidates for each data set of --pruned"
+        "--rounds", type=int, help="how often a suite measures, by default as its report needs it"
     )
     parser.add_argument(
         "--readme", action="store_true", help="put a short table of --quick into README.md"
     )
     arguments = vars(parser.parse_args())
     warnings.simplefilter("ignore", ConvergenceWarning)  # with stopping off, every fit ends with one
-    for name in [name for name in SUITES if arguments[name]] or ["quick"]:
+    with TemporaryDirectory() as programs:  # of this process; others have folders of their own
+        os.environ["SKDENSE_CACHE_DIR"] = programs
+        run([name for name in SUITES if arguments[name]] or ["quick"], arguments)
+
+
+def run(suites, arguments):
+    """Run suites, given the arguments of the command line."""
+    for name in suites:
         measure, to_markdown, draw, _ = SUITES[name]
         folder = arguments["output"] / name
         folder.mkdir(parents=True, exist_ok=True)
         load = environment.load_average()
-        figures = measure(arguments["draws"]) if name == "pruned" else measure()
+        if arguments["rounds"] is not None and "rounds" in signature(measure).parameters:
+            measure = partial(measure, rounds=arguments["rounds"])
+        figures = measure()
         settings = environment.describe(load)
         report = f"{to_markdown(figures)}\n\n{settings}\n"
         kept = {"settings": settings, "figures": figures}

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from benchmarks import speed
 from benchmarks.benchmark_utils.data import clouds, generated
-from benchmarks.process import fresh, import_seconds, peak_bytes, script
+from benchmarks.process import fresh, import_seconds, peak_bytes, script, start_tensorflow
 from benchmarks.report import markdown_table, significant
 from skdense import LowLevelMLPClassifier, fit_many
 
@@ -21,98 +21,112 @@ PROCESSES = 5
 N_SHAPES = 200
 
 
-def run():
-    """Measure all; return `{figure: what was measured}`."""
+def run(rounds=PROCESSES):
+    """Measure all; return the number of processes and `{figure: what was measured}`."""
     found = {}
     measures = [importing, first_fit, one_program, compiling, memory, cores]
     for measure in tqdm(measures, desc="costs", leave=False):
-        found |= measure()
-    return found
+        found |= measure(rounds)
+    return {"rounds": rounds, "measured": found}
 
 
 def to_markdown(figures):
     """The figures as a table."""
-    rows = [{"figure": figure, "measured": measured} for figure, measured in figures.items()]
-    return f"Seconds are medians of {PROCESSES} fresh processes.\n\n{markdown_table(rows)}"
+    rows = [{"figure": figure, "measured": found} for figure, found in figures["measured"].items()]
+    return (
+        f"Medians of {figures['rounds']} fresh processes; memory and programs are those of one. The "
+        "folder of compiled programs is empty, or full: all that the process needs are in it.\n\n"
+        f"{markdown_table(rows)}"
+    )
 
 
-def importing():
+def importing(rounds):
     modules = ["sklearn", "skdense", "tensorflow"]
-    turns = [[fresh(import_seconds, module=name) for name in modules] for _ in range(PROCESSES)]
-    sklearn, skdense, tensorflow = np.median(turns, axis=0)
+    turns = [
+        [*(fresh(import_seconds, module=name) for name in modules), fresh(start_tensorflow)]
+        for _ in range(rounds)
+    ]
+    sklearn, skdense, tensorflow, needed = np.median(turns, axis=0)
     return {
         "`import skdense` over `import sklearn`": f"{skdense - sklearn:.2f} s",
-        "`import tensorflow`, of which the first fit does a part": f"{tensorflow:.1f} s",
+        "`import tensorflow`": f"{tensorflow:.1f} s",
+        "the part of it that the first fit imports": f"{needed:.1f} s",
     }
 
 
-def first_fit():
-    def surplus(data, environment=()):
-        fits = {"estimator": OURS, "data": data, "max_iter": 20, "later_fits": 3}
-        job = fresh(script, environment, started=time.time(), **fits)
-        return job["first_fit_seconds"] - np.median(job["later_fit_seconds"])
-
+def first_fit(rounds):
     found = {}
     for data in ("two_clouds", "digits"):
         figure = f"first fit of a process over a later one, {data}, TensorFlow imported"
-        with TemporaryDirectory() as folder:
-            kept = {"TF_XLA_FLAGS": f"--tf_xla_persistent_cache_directory={folder}"}
-            surplus(data, kept)
-            turns = [[surplus(data), surplus(data, kept)] for _ in range(PROCESSES)]
+        turns = [first_and_later(data) for _ in range(rounds)]
         compiled, read = np.median(turns, axis=0)
-        found |= {figure: f"{compiled:.2f} s", f"{figure}, its program on disk": f"{read:.2f} s"}
+        found |= {
+            f"{figure}, empty folder": f"{compiled:.2f} s",
+            f"{figure}, full folder": f"{read:.2f} s",
+        }
     return found
 
 
-def one_program():
+def first_and_later(data):
+    """How much longer the first fit takes than a later one, with an empty and with a full folder."""
+    arguments = {"again": True, "estimator": OURS, "data": data, "max_iter": 20}
+    with TemporaryDirectory() as kept:
+        jobs = [fresh(script, kept, started=time.time(), **arguments) for _ in range(2)]
+    return [job["first_fit"] - job["later"] for job in jobs]
+
+
+def one_program(rounds):
     """What a program consists of, and the seconds that its parts take to make."""
     found = {}
     for name, early_stopping in (("", False), (", with early stopping", True)):
-        parts = fresh(program_parts, early_stopping=early_stopping)
+        with TemporaryDirectory() as kept:
+            made, read = (fresh(program_parts, kept, early_stopping=early_stopping) for _ in range(2))
+        parts = {
+            "operations": made["operations"],
+            "kernels": made["kernels"],
+            "tracing, wall and processor": "{:.2f} s, {:.2f} s".format(*made["__init__"]),
+            "XLA, wall and processor": "{:.2f} s, {:.2f} s".format(*made["_first_call"]),
+            "from disk instead, wall and processor": "{:.2f} s, {:.2f} s".format(
+                *np.add(read["__init__"], read["_first_call"])
+            ),
+        }
         figure = f"a program of (64, 32) units, float64{name}"
         found |= {f"{figure}: {part}": measured for part, measured in parts.items()}
     return found
 
 
 def program_parts(early_stopping):
-    """The operations and kernels of a program; medians of the seconds of several."""
+    """The operations and kernels of a program; medians of the seconds of several.
+
+    A program is traced or read when it is made, and compiled or handed over when it is called.
+    """
     from skdense.core.machine import compiling
     from skdense.core.machine.tensorflow import tf
 
     warnings.simplefilter("ignore", ConvergenceWarning)
-    rng, made = np.random.default_rng(0), []
+    rng, seconds, programs = np.random.default_rng(0), {}, []
     X, y = rng.normal(size=(1000, 64)), rng.integers(0, 10, 1000)
-    compile_once = compiling._compiled
 
-    def timed(make, *key):
-        made.append({"key": (make, *key)})
-        program = seconds_of("tracing", compile_once.__wrapped__, make, *key)
+    def timed(name):
+        method = getattr(compiling._Compiled, name)
 
-        def run(*tensors):
-            # The first call compiles.
-            return seconds_of("XLA", program, *tensors) if "XLA" not in made[-1] else program(*tensors)
+        def run(self, *arguments):
+            wall, processor = time.perf_counter(), time.process_time()
+            result = method(self, *arguments)
+            taken = time.perf_counter() - wall, time.process_time() - processor
+            seconds.setdefault(name, []).append(taken)
+            programs.append(self)
+            return result
 
-        return run
+        setattr(compiling._Compiled, name, run)
 
-    def seconds_of(part, function, *arguments):
-        wall, processor = time.perf_counter(), time.process_time()
-        result = function(*arguments)
-        made[-1][part] = time.perf_counter() - wall, time.process_time() - processor
-        return result
-
-    compiling._compiled = timed
+    timed("__init__")
+    timed("_first_call")
     for width in (8, 64, 56, 48, 40, 32):  # the first one starts TensorFlow
         LowLevelMLPClassifier(
             (width, 32), batch_size=64, max_iter=1, early_stopping=early_stopping, random_state=0
         ).fit(X, y)
-    parts = {
-        f"{part}, wall and processor": "{:.2f} s, {:.2f} s".format(
-            *np.median([program[part] for program in made[1:]], axis=0)
-        )
-        for part in ("tracing", "XLA")
-    }
-    make, *key = made[1]["key"]
-    function, arguments = make(*key)
+    function, arguments = programs[-1]._make(*programs[-1]._key)
     signature = tf.nest.flatten(arguments)
 
     def flat(*tensors):
@@ -122,21 +136,25 @@ def program_parts(early_stopping):
     graph = program.get_concrete_function().graph.as_graph_def()
     n_operations = len(graph.node) + sum(len(f.node_def) for f in graph.library.function)
     text = program.experimental_get_compiler_ir(*signature)(stage="optimized_hlo")
+    parts = {name: np.median(taken[1:], axis=0).tolist() for name, taken in seconds.items()}
     return {"operations": n_operations, "kernels": text.count(" fusion(")} | parts
 
 
-def compiling():
-    cross_validation, ten_widths, shapes, n_bytes = fresh(programs)
+def compiling(rounds):
+    with TemporaryDirectory() as kept:
+        made, read = (fresh(programs, kept) for _ in range(2))
+    cross_validation, ten_widths, shapes, n_bytes = made
     return {
-        "programs that cross_val_score(cv=5) compiles": cross_validation,
-        "programs that GridSearchCV over ten small widths compiles": ten_widths,
+        "programs that cross_val_score(cv=5) needs": cross_validation,
+        "programs that GridSearchCV over ten small widths needs": ten_widths,
         f"programs of {N_SHAPES} shapes, to 1000 x 40 and 64 units": shapes,
         "memory of these programs": f"{n_bytes / 1e6:.0f} MB",
+        "memory of these programs, read from disk": f"{read[-1] / 1e6:.0f} MB",
     }
 
 
 def programs():
-    """Count what a cross-validation, a search and fits of many shapes compile; bytes of the last."""
+    """Count the programs of a cross-validation, a search and fits of many shapes; bytes of the last."""
     from skdense.core.machine.compiling import n_compiled
 
     warnings.simplefilter("ignore", ConvergenceWarning)
@@ -163,23 +181,30 @@ def programs():
     return [*np.diff(counts, prepend=0).tolist(), peak_bytes() - start]
 
 
-def memory():
+def memory(rounds):
     small, large = {}, {}
     for name in (OURS, THEIRS):
-        job = fresh(script, started=time.time(), estimator=name, data="digits")
-        small[f"peak memory of a process that fits the digits, and of its imports: {name}"] = (
-            f"{job['peak_bytes'] / 1e6:.0f} MB, {job['imported_bytes'] / 1e6:.0f} MB"
-        )
-        job = fresh(script, started=time.time(), estimator=name, data="1000000x100", max_iter=1)
+        figure = "peak memory of a process that fits the digits, and of its imports"
+        folders = (", empty folder", ", full folder") if name == OURS else ("",)
+        with TemporaryDirectory() as kept:
+            for folder in folders:
+                job = fresh(
+                    script, kept, started=time.time(), again=False, estimator=name, data="digits"
+                )
+                small[f"{figure}: {name}{folder}"] = (
+                    f"{job['peak_bytes'] / 1e6:.0f} MB, {job['imported_bytes'] / 1e6:.0f} MB"
+                )
+        arguments = {"again": False, "estimator": name, "data": "1000000x100", "max_iter": 1}
+        job = fresh(script, started=time.time(), **arguments)
         times = (job["peak_bytes"] - job["imported_bytes"]) / job["data_bytes"]
         large[f"peak memory of fit, 1000000x100 float32, over imports: {name}"] = f"{times:.1f} times X"
     return small | large
 
 
-def cores():
+def cores(rounds):
     return {
         f"cores that networks of {hidden} in one process can fill at most, float32": (
-            f"{np.median([fresh(processor_over_drawing, hidden=hidden) for _ in range(PROCESSES)]):.0f}"
+            f"{np.median([fresh(processor_over_drawing, hidden=hidden) for _ in range(rounds)]):.0f}"
         )
         for hidden in ((2, 2), (32,), (100,))
     }
@@ -213,7 +238,7 @@ def processor_over_drawing(hidden):
     return (time.process_time() - start) / sum(drawing)
 
 
-def growth():
+def growth(rounds=3):
     """Microseconds a sample and epoch against rows, features and width: one dict for each point."""
     rows, features, width = (10**3, 10**4, 10**5, 10**6), (10, 100, 1000), (16, 64, 256, 1024)
     points = [
@@ -225,7 +250,7 @@ def growth():
     for axis, value, n_samples, n_features, hidden, epochs in tqdm(points, desc="growth", leave=False):
         data = partial(generated, n_samples, n_features)
         job = speed.fit(axis, data, epochs, hidden, columns=(speed.FLOAT32,))
-        [row] = speed.measure(job, rounds=3)
+        [row] = speed.measure(job, rounds)
         seconds = {
             OURS: row["ours"]["cores"],
             f"{THEIRS}, BLAS on 1 thread": row["theirs"]["1"],

@@ -8,6 +8,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.transforms import Bbox
 
+from benchmarks.report import significant
+
 # Okabe and Ito's colours, told apart by readers who are colour-blind; a marker for each as well.
 OURS, THEIRS = "#0072B2", "#D55E00"
 STYLE = {
@@ -92,6 +94,34 @@ def growth(points, path):
     _save(figure, path)
 
 
+def first_fits(rows, path):
+    """A panel for each job: the seconds of a script's first run, of the next ones, and of more fits."""
+    from benchmarks.first_fits import medians
+
+    bars = {
+        "empty folder, s": ("the first run of all", OURS, 1),
+        "full folder, s": ("every run after it", OURS, 0.7),
+        "later, s": ("again in the same process", OURS, 0.4),
+        "MLPClassifier, s": ("with MLPClassifier", THEIRS, 0.7),
+    }
+    jobs = medians(rows)
+    with plt.rc_context({"font.size": 13}):  # legible where the picture is 500 pixels wide
+        figure, axes = plt.subplots(len(jobs), figsize=(8.5, 1.9 * len(jobs)), layout="constrained")
+        for axis, (title, seconds) in zip(axes, jobs.iterrows()):
+            shown = {name: bar for name, bar in bars.items() if pd.notna(seconds[name])}
+            for place, (name, (_, colour, alpha)) in enumerate(shown.items()):
+                bar = axis.barh(place, seconds[name], color=colour, alpha=alpha)
+                axis.bar_label(bar, [f"{significant(seconds[name])} s"], padding=4)
+            axis.set_yticks(range(len(shown)), [label for label, *_ in shown.values()])
+            axis.set_title(title, fontsize=13, loc="left")
+            axis.set_xticks([])
+            axis.margins(x=0.12)
+            axis.invert_yaxis()
+            axis.tick_params(length=0)
+            axis.spines[:].set_visible(False)
+        _save(figure, path)
+
+
 def tabular(rows, path):
     """For each task, the mean score over the tables against the seconds of a fit.
 
@@ -103,7 +133,7 @@ def tabular(rows, path):
 
     table = of_tables(rows)
     table = table[table.group != SAMPLES.name]
-    with plt.rc_context({"font.size": 13}):  # legible where the picture is 500 pixels wide
+    with plt.rc_context({"font.size": 15}):  # legible where the picture is 400 pixels wide
         figure, axes = plt.subplots(2, figsize=(8.5, 8), sharex=True, layout="constrained")
         for axis, (task, (title, _)) in zip(axes, SCORES.items()):
             of_task = table[table.task == task]
@@ -126,14 +156,14 @@ def _named_points(axis, x, y, errors):
     colours = dict.fromkeys(x.index, THEIRS) | {x.index[0]: OURS}
     for name, colour in colours.items():
         axis.errorbar(x[name], y[name], errors[name], color=colour, fmt="o", capsize=4, alpha=0.8)
-    margin = (x.max() / x.min()) ** 0.3
+    margin = (x.max() / x.min()) ** 0.4
     axis.set_xlim(x.min() / margin, x.max() * margin)
     low, high = axis.get_ylim()
     axis.figure.draw_without_rendering()  # so that all extents are known
     bars, names = {}, []
     for name in x.index:
         ends = [(x[name], y[name] - errors[name]), (x[name], y[name] + errors[name])]
-        bars[name] = Bbox(axis.transData.transform(ends)).padded(12)
+        bars[name] = Bbox(axis.transData.transform(ends)).padded(20)
     shifts = sorted(range(-9, 10), key=abs)
     places = [(shift * 0.02, side) for shift in shifts for side in ("left", "right")]
     for name in x.index:

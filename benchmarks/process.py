@@ -12,23 +12,48 @@ import time
 import warnings
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+FOLDERS = """\
+*empty folder*: seconds of a whole fresh process, from its start to its result, as when a script runs
+for the first time; it imports TensorFlow and compiles. *full folder*: a second process, which finds all
+compiled programs on disk, as from the second run on. *later*: the same code again in this process."""
 
 
-def fresh(function, environment=(), **arguments):
-    """Call a function in a fresh process, with further environment variables.
+def fresh(function, kept=None, **arguments):
+    """Call a function in a fresh process; its arguments and its result travel as JSON.
 
-    Arguments and result travel as JSON.
+    Compiled programs are kept in the folder `kept`. By default, that is an empty one which nobody else
+    uses, so that no figure depends on what this machine has compiled before.
     """
     command = [sys.executable, "-m", __name__, function.__module__, function.__name__]
-    output = subprocess.run(
-        [*command, json.dumps(arguments)],
-        cwd=Path(__file__).parent.parent,
-        env=os.environ | dict(environment),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
+    with TemporaryDirectory() as empty:
+        output = subprocess.run(
+            [*command, json.dumps(arguments)],
+            cwd=Path(__file__).parent.parent,
+            env=os.environ | {"SKDENSE_CACHE_DIR": kept or empty},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
     return json.loads(output.splitlines()[-1])
+
+
+def run_twice(function, compiles=True, **arguments):
+    """Run a function in two processes: the second has the programs that the first has compiled.
+
+    The function is told when its process was `started` and whether to do the same `again` in it, and
+    returns the seconds of the `process`. They are `empty` and `full` in the result, which is otherwise
+    that of the second process. What never `compiles` has one process, which is `full`.
+    """
+    with TemporaryDirectory() as kept:
+        runs = [
+            fresh(function, kept, started=time.time(), again=again, **arguments)
+            for again in ([False, True] if compiles else [True])
+        ]
+    return runs[-1] | {"empty": runs[0]["process"], "full": runs[-1]["process"]}
 
 
 def import_seconds(module):
@@ -38,21 +63,28 @@ def import_seconds(module):
     return time.perf_counter() - start
 
 
-def script(started, estimator, data, seed=0, max_iter=None, later_fits=0):
+def start_tensorflow():
+    """Import TensorFlow as the first fit does; return how long that takes."""
+    from skdense.core.machine.tensorflow import tf
+
+    start = time.perf_counter()
+    tf.executing_eagerly()
+    return time.perf_counter() - start
+
+
+def script(started, again, estimator, data, seed=0, max_iter=None):
     """Fit and predict once as a script would, then look at later fits.
 
     `data` is the name of a data set, whose split with that seed is taken, or NxP to generate it.
 
-    The import of TensorFlow, which the first fit of `skdense` does, is taken out of it here.
-    `process_seconds` is what one waits for: from `started`, when the process was asked for, to the
-    first predictions.
+    The import of TensorFlow, which the first fit of `skdense` does, is not a part of `first_fit` here.
     """
     from benchmarks.benchmark_utils.estimators import make
 
     parameters = {"random_state": seed} | ({} if max_iter is None else {"max_iter": max_iter})
     make(estimator, **parameters)
     if estimator.startswith("LowLevel"):
-        import_module("skdense.core.host.train")
+        start_tensorflow()
     imported_bytes = peak_bytes()
 
     from sklearn.exceptions import ConvergenceWarning
@@ -73,15 +105,15 @@ def script(started, estimator, data, seed=0, max_iter=None, later_fits=0):
         network.fit(X, y)
         return network, time.perf_counter() - start
 
-    fitted, first_fit_seconds = fit()
+    fitted, first_fit = fit()
     fitted.predict(X_test)
     return {
-        "process_seconds": time.time() - started,
+        "process": time.time() - started,
         "peak_bytes": peak_bytes(),
         "imported_bytes": imported_bytes,
         "data_bytes": X.nbytes,
-        "first_fit_seconds": first_fit_seconds,
-        "later_fit_seconds": [fit()[1] for _ in range(later_fits)],
+        "first_fit": first_fit,
+        "later": np.median([fit()[1] for _ in range(3)]) if again else None,
     }
 
 

@@ -1,8 +1,8 @@
 """Pruned searches against searches of all candidates and scikit-learn's halving: seconds and winners.
 
-Every search runs in a process of its own, where it is repeated once: the first run imports, compiles or
-starts worker processes. All draw the same candidates. The scores of all candidates at many epochs, from
-one more search, tell what each rule of pruning would have kept.
+Every search runs in processes of its own, the last of which repeats it. All draw the same candidates.
+The scores of all candidates at many epochs, from one more search, tell what each rule of pruning would
+have kept.
 """
 
 import time
@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tqdm import tqdm
 
-from benchmarks.process import fresh
+from benchmarks.process import FOLDERS, fresh, run_twice
 from benchmarks.report import markdown_table, significant
 from skdense import LowLevelMLPClassifier
 from skdense.search import PrunedSearchCV
@@ -127,16 +127,18 @@ def named(model, distributions):
     return {f"{model.steps[-1][0]}__{name}": values for name, values in distributions.items()}
 
 
-def run_search(search, X, y, name):
-    """Fit in threads or, for MLPClassifier, in processes; return the seconds."""
-    start = time.perf_counter()
+def run_search(search, X, y, name, started, again):
+    """Fit in threads, MLPClassifier in processes; return the seconds of the process and later ones."""
     with parallel_config("loky" if name == "MLPClassifier" else "threading", n_jobs=CORES):
         search.fit(X, y)
-    return time.perf_counter() - start
+        process, start = time.time() - started, time.time()
+        if again:
+            search.fit(X, y)
+    return {"process": process, "later": time.time() - start}
 
 
-def measure(name, data, seed):
-    """Seconds of a first and a later run of a search, the epochs it trained, and which one won."""
+def measure(started, again, name, data, seed):
+    """Seconds of a search and of a later one, the epochs it trained, and which one won."""
     warnings.simplefilter("ignore")
     load, model_with = DATA[data]
     X, y = load()
@@ -145,7 +147,7 @@ def measure(name, data, seed):
     distributions = named(model, DISTRIBUTIONS)
     settings = {"scoring": "neg_log_loss", "refit": name == "halving"}
     search = searcher(name, model, distributions, seed, N_SPLITS, MAX_ITER, **settings)
-    seconds = [run_search(search, X, y, name) for _ in range(2)]
+    seconds = run_search(search, X, y, name, started, again)
     candidates = list(ParameterSampler(distributions, N_CANDIDATES, random_state=seed))
     if name == "halving":
         epochs = np.dot(search.n_candidates_, search.n_resources_)
@@ -158,11 +160,9 @@ def measure(name, data, seed):
         "search": name,
         "data": data,
         "seed": seed,
-        "first": seconds[0],
-        "later": seconds[1],
         "epochs": epochs / (N_CANDIDATES * MAX_ITER),
         "best": candidates.index(best),
-    }
+    } | seconds
 
 
 def scores(data, seed):
@@ -215,6 +215,7 @@ FIRST_GRID = {
     "learning_rate_init": loguniform(1e-4, 1e-2),
     "batch_size": [32, 64, 128, 200],
 }
+FIRST_SEARCHES = ("pruned", "exhaustive", "MLPClassifier")
 FIRST_DATA = {
     "digits": partial(load_digits, return_X_y=True),
     "breast_cancer": partial(load_breast_cancer, return_X_y=True),
@@ -222,8 +223,8 @@ FIRST_DATA = {
 }
 
 
-def first_search(name, data, started):
-    """Seconds from the start of a process to the result of one search of 30 candidates."""
+def first_search(started, again, name, data):
+    """Seconds of a process with one search of 30 candidates, and of a later one."""
     warnings.simplefilter("ignore")
     X, y = FIRST_DATA[data]()
     network = MLPClassifier if name == "MLPClassifier" else LowLevelMLPClassifier
@@ -233,11 +234,10 @@ def first_search(name, data, started):
         search = PrunedSearchCV(model, distributions, n_candidates=30, **settings)
     else:
         search = RandomizedSearchCV(model, distributions, n_iter=30, **settings)
-    run_search(search, X, y, name)
-    return {"search": name, "data": data, "seconds": time.time() - started}
+    return {"search": name, "data": data} | run_search(search, X, y, name, started, again)
 
 
-def run(draws=5):
+def run(rounds=5):
     """Measure so many draws of candidates of each data set, and the rungs on `RULE_DRAWS` at least."""
 
     def each(draws):
@@ -246,45 +246,45 @@ def run(draws=5):
     bar = partial(tqdm, leave=False, unit="search")
     return {
         "searches": [
-            fresh(measure, name=name, data=data, seed=seed)
-            for data, seed in bar(each(draws), desc="pruned searches")
+            run_twice(measure, compiles=name != "MLPClassifier", name=name, data=data, seed=seed)
+            for data, seed in bar(each(rounds), desc="pruned searches")
             for name in SEARCHES
         ],
         "scores": [
             fresh(scores, data=data, seed=seed)
-            for data, seed in bar(each(max(draws, RULE_DRAWS)), desc="scores")
+            for data, seed in bar(each(max(rounds, RULE_DRAWS)), desc="scores")
         ],
         "processes": [
-            fresh(first_search, name=name, data=data, started=time.time())
+            run_twice(first_search, compiles=name != "MLPClassifier", name=name, data=data)
             for data in bar(FIRST_DATA, desc="whole processes")
-            for name in ("pruned", "exhaustive", "MLPClassifier")
+            for name in FIRST_SEARCHES
         ],
     }
 
 
-REPORT = """\
-Random searches of {candidates} candidates (one or two layers of 8 to 181 units, activation, rate,
-alpha, batch size), {splits} splits, {epochs} epochs, log-loss; draws of each data set: {draws}.
+REPORT = f"""\
+Random searches of {{candidates}} candidates (one or two layers of 8 to 181 units, activation, rate,
+alpha, batch size), {{splits}} splits, {{epochs}} epochs, log-loss; draws of each data set: {{draws}}.
 *pruned*: `PrunedSearchCV` with the default rungs; *halving*: `HalvingRandomSearchCV` with the same
 rungs, in threads; *exhaustive*: `RandomizedSearchCV` in threads; *MLPClassifier*: its
-`RandomizedSearchCV` on {cores} processes. Seconds of a first run in a fresh process / **of a later
-one**, medians.
+`RandomizedSearchCV` on {{cores}} processes. Each cell of ours has empty folder / full folder /
+**later**, a cell of MLPClassifier process / **later**. {FOLDERS} Medians.
 
-{seconds}
+{{seconds}}
 
 Ratios of later runs, and what was found: *excess* is how much larger the log-loss of the winner is than
 the least of all candidates, mean / largest.
 
-{ratios}
+{{ratios}}
 
-What other rungs would have kept, in {n_scores} searches, {rule_draws} draws of each data set:
+What other rungs would have kept, in {{n_scores}} searches, {{rule_draws}} draws of each data set:
 
-{rules}
+{{rules}}
 
-A whole process with one search of 30 candidates, 5 splits, early stopping: seconds from its start to
-the result, imports and compiling included.
+A search of 30 candidates, 5 splits, early stopping, in the same columns. The ratios are those of whole
+processes with an empty and with a full folder.
 
-{processes}"""
+{{processes}}"""
 
 
 def to_markdown(figures):
@@ -294,9 +294,8 @@ def to_markdown(figures):
     seconds, ratios = [], []
     for data, part in table.groupby("data", sort=False):
         by_search = part.groupby("search")
-        first, later = by_search["first"].median(), by_search["later"].median()
-        cells = {name: f"{first[name]:.1f} / **{later[name]:.1f}**" for name in SEARCHES}
-        seconds.append({"data": data} | cells)
+        medians = by_search[["empty", "full", "later"]].median()
+        seconds.append({"data": data} | {name: _seconds(medians.loc[name]) for name in SEARCHES})
         runs = part.pivot(index="seed", columns="search", values="later")
         pruned = part[part["search"] == "pruned"].set_index("seed")
         halving = part[part["search"] == "halving"].set_index("seed")
@@ -325,13 +324,16 @@ def to_markdown(figures):
                 "excess": _mean_and_largest(values),
             }
         )
-    processes = pd.DataFrame(figures["processes"]).pivot(index="data", columns="search")["seconds"]
-    whole = [
-        {"data": data}
-        | {name: f"{row[name]:.1f}" for name in ("pruned", "exhaustive", "MLPClassifier")}
-        | {"pruned / MLPClassifier": significant(row["pruned"] / row["MLPClassifier"])}
-        for data, row in processes.iterrows()
-    ]
+    processes = {(row["data"], row["search"]): pd.Series(row) for row in figures["processes"]}
+    whole = []
+    for data in FIRST_DATA:
+        rows = {name: processes[data, name].rename(name) for name in FIRST_SEARCHES}
+        ratios_of = [
+            significant(rows["pruned"][folder] / rows["MLPClassifier"]["full"])
+            for folder in ("empty", "full")
+        ]
+        cells = {name: _seconds(row) for name, row in rows.items()}
+        whole.append({"data": data} | cells | {"pruned / MLPClassifier": " / ".join(ratios_of)})
     return REPORT.format(
         candidates=N_CANDIDATES,
         splits=N_SPLITS,
@@ -345,6 +347,12 @@ def to_markdown(figures):
         rules=markdown_table(rules),
         processes=markdown_table(whole),
     )
+
+
+def _seconds(row):
+    """The seconds of a search's processes and of a later run; MLPClassifier has one process."""
+    folders = ["full"] if row.name == "MLPClassifier" else ["empty", "full"]
+    return " / ".join([*(f"{row[folder]:.1f}" for folder in folders), f"**{row['later']:.1f}**"])
 
 
 def _mean_and_largest(values):

@@ -1,8 +1,8 @@
 """Many fits at once: scikit-learn's tools over ours and over MLPClassifier, first and later runs.
 
-Each run has a fresh process, timed from its start to the first result, and then does the same again.
-Ours runs in two threads of joblib and in two of its worker processes, MLPClassifier in two processes.
-The ways take turns.
+Each run has fresh processes, timed from their start to the result, and then does the same again. Ours
+runs in two threads of joblib and in two of its worker processes, MLPClassifier in two processes. The
+ways take turns.
 """
 
 import time
@@ -28,7 +28,7 @@ from tqdm import tqdm
 from benchmarks import workers
 from benchmarks.benchmark_utils.data import clouds
 from benchmarks.benchmark_utils.estimators import make
-from benchmarks.process import fresh
+from benchmarks.process import FOLDERS, fresh, run_twice
 from benchmarks.report import markdown_table, significant
 
 ROUNDS = 3
@@ -111,30 +111,31 @@ JOBS = {
 }
 
 
-def run():
+def run(rounds=ROUNDS):
     """Measure every job in every way, round by round; then workers and restarts."""
     turns = tqdm(
-        [(title, way) for title in JOBS for _ in range(ROUNDS) for way in WAYS],
+        [(title, way) for title in JOBS for _ in range(rounds) for way in WAYS],
         desc="many fits",
         leave=False,
     )
     jobs = {title: {way: [] for way in WAYS} for title in JOBS}
     for title, way in turns:
-        jobs[title][way].append(fresh(measure, started=time.time(), title=title, way=way))
+        seconds = run_twice(measure, compiles=way != "theirs", title=title, way=way)
+        jobs[title][way].append(seconds)
     return {"jobs": jobs, "workers": workers.run(), "restarts": fresh(restarts)}
 
 
-def measure(started, title, way):
-    """Seconds from the start of the process to the first result, those of the same again, scores."""
+def measure(started, again, title, way):
+    """Seconds from the start of the process to the result, those of the same again, scores."""
     warnings.simplefilter("ignore")
     load, network_of, job = JOBS[title]
     name, backend, parameters = WAYS[way]
     with joblib.parallel_config(backend, n_jobs=2):
         scores = job(network_of(name, **parameters), *load())
-        first = time.time() - started
-        start = time.time()
-        job(network_of(name, **parameters), *load())
-    return {"first": first, "later": time.time() - start, "scores": scores.tolist()}
+        process, start = time.time() - started, time.time()
+        if again:
+            job(network_of(name, **parameters), *load())
+    return {"process": process, "later": time.time() - start, "scores": scores.tolist()}
 
 
 def restarts():
@@ -151,27 +152,27 @@ def restarts():
     return {n_init: values[1:] for n_init, values in seconds.items()}
 
 
-REPORT = """\
+REPORT = f"""\
 The same code everywhere: ours in two threads, `joblib.parallel_config("threading", n_jobs=2)`, in
 float64 and float32, and in two worker processes of `"loky"`; MLPClassifier in two worker processes.
-Each cell has **first / later**: *first* is a whole fresh process from its start to its result, imports
-and compiling included, *later* the same code again in that process. Seconds are medians over rounds
-({rounds} here), in which the ways take turns. *times as fast* is MLPClassifier's seconds over ours in
-threads, the median over the rounds; below 1, ours is slower.
+Each cell of ours has **empty folder / full folder / later**, one of MLPClassifier **process / later**.
+{FOLDERS} Seconds are medians
+over rounds ({{rounds}} here), in which the ways take turns. *times as fast* is MLPClassifier's seconds
+over ours in threads, the median over the rounds; below 1, ours is slower.
 
-{table}
+{{table}}
 
-{equality}. n_init=20 on the clouds, (2, 2), 200 epochs, takes {times} times as long as n_init=1.
+{{equality}}. n_init=20 on the clouds, (2, 2), 200 epochs, takes {{times}} times as long as n_init=1.
 
-{workers}"""
+{{workers}}"""
 
 
 def to_markdown(figures):
-    """First and later seconds by job and way, and their ratios; whether the scores are equal."""
+    """Seconds by job, way and folder of programs, and their ratios; whether the scores are equal."""
     rows, unequal = [], []
     for title, ways in figures["jobs"].items():
         seconds = {
-            way: np.array([[turn["first"], turn["later"]] for turn in turns])
+            way: np.array([[turn[name] for name in ("empty", "full", "later")] for turn in turns])
             for way, turns in ways.items()
         }
         scores = {way: np.array(turns[0]["scores"]) for way, turns in ways.items()}
@@ -182,12 +183,12 @@ def to_markdown(figures):
         rows.append(
             {
                 "job": title,
-                "times as fast": _pair(seconds["theirs"] / seconds["threads"]),
-                "float32, times as fast": _pair(seconds["theirs"] / seconds["float32"]),
-                "threads, s": _pair(seconds["threads"]),
-                "threads, float32, s": _pair(seconds["float32"]),
-                "loky, s": _pair(seconds["loky"]),
-                "MLPClassifier, s": _pair(seconds["theirs"]),
+                "times as fast": _medians(seconds["theirs"] / seconds["threads"]),
+                "float32, times as fast": _medians(seconds["theirs"] / seconds["float32"]),
+                "threads, s": _medians(seconds["threads"]),
+                "threads, float32, s": _medians(seconds["float32"]),
+                "loky, s": _medians(seconds["loky"]),
+                "MLPClassifier, s": _medians(seconds["theirs"][:, 1:]),
             }
         )
     equality = "Scores differ: " + "; ".join(unequal)
@@ -195,7 +196,7 @@ def to_markdown(figures):
         equality = "In float64 all scores agree to 1e-9, and those in threads and processes are equal"
     one, twenty = map(np.array, figures["restarts"].values())
     return REPORT.format(
-        rounds=ROUNDS,
+        rounds=len(seconds["theirs"]),
         table=markdown_table(rows),
         equality=equality,
         times=significant(np.median(twenty / one)),
@@ -203,6 +204,6 @@ def to_markdown(figures):
     )
 
 
-def _pair(rounds):
-    """The medians of the first and the later runs."""
+def _medians(rounds):
+    """The medians of each column of the rounds."""
     return " / ".join(map(significant, np.median(rounds, axis=0)))

@@ -13,10 +13,12 @@ sys.path.append(str(DOCS))
 import cards
 import curves
 import figures
+import korean
 import modules
 
 import skdense
 
+korean.write_readme(DOCS / "generated" / "readme_ko.md")
 cards.draw(DOCS / "generated" / "cards")
 curves.draw(DOCS / "generated" / "curves")
 modules.write(DOCS / "generated" / "modules.txt")
@@ -82,7 +84,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "write_computation_times": False,
-    "reset_modules": ("matplotlib",),
+    "reset_modules": ("matplotlib", "korean.translate"),
 }
 
 html_title = "skdense"
@@ -114,5 +116,5 @@ def setup(app):
 
 def set_language(app, pagename, templatename, context, doctree):
     """Give a page's template the language of its text."""
-    if pagename.startswith("generated/ko/"):
+    if pagename.startswith(("generated/ko/", "generated/readme_ko")):
         context["language"] = "ko"

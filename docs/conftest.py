@@ -7,6 +7,8 @@ collect_ignore = [
     "descriptions.py",
     "figures.py",
     "gallery.py",
+    "korean.py",
+    "mathml.py",
+    "pictures.py",
 ]
-collect_ignore += ["mathml.py"]
 collect_ignore += ["tutorials", "ko", "auto_examples", "generated", "_build"]

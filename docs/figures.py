@@ -1,16 +1,20 @@
 """Figures of the benchmarks' reports, and the texts of the pages that quote them.
 
-The pages have these texts by substitution, and a test compares the README's sentences with them.
-After a new measurement, the test says how the README has to change.
+The pages have these texts by substitution, the READMEs between marks, which a test compares.
+After a new measurement, `python docs/figures.py` writes those of both READMEs anew.
 """
 
 import re
+import textwrap
+import tomllib
 from pathlib import Path
 
 import pandas as pd
 
-README = Path(__file__).parent.parent / "README.md"
-REPORTS = Path(__file__).parent / "benchmarks"
+DOCS = Path(__file__).parent
+README = DOCS.parent / "README.md"
+READMES = {"en": README, "ko": README.with_suffix(".ko.md")}
+REPORTS = DOCS / "benchmarks"
 OURS, RIVAL = "make_tabular", "CatBoost"
 TREES = ["LightGBM", "XGBoost", "HistGradientBoosting"]
 
@@ -43,6 +47,15 @@ def column(report, heading, part=-1):
         lambda cell: re.findall(r"\*\*([\d.]+)", cell) or re.findall(r"[\d.]+", cell)
     )
     return {name: found[part] for name, found in numbers.items() if found}
+
+
+def turns(cell):
+    """Seconds with an empty and with a full folder of programs, and of a later run, from a cell.
+
+    MLPClassifier has one process, whose seconds stand for both of its own.
+    """
+    numbers = re.findall(r"[\d.]+", cell)
+    return numbers[0], numbers[-2:][0], numbers[-1]
 
 
 def on_tables(loss):
@@ -87,48 +100,133 @@ def in_both_precisions(job):
     return f"{speed(job)}; in float32 {speed(job, 'float32')}"
 
 
-def sentences():
-    """Those that the README has, too, each by a name."""
-    won, won_by_regressor = wins("log-loss"), wins("RMSE")
-    n_tables, n_regression = len(on_tables("log-loss")), len(on_tables("RMSE"))
-    fewest = min(n for n, n_all in won.values() if n_all == n_tables)
-    mlps, boosts = (
-        "{} of {}".format(*won[f"8 x {name}"]) for name in ("RealMLP_TD_S", RIVAL)
-    )
-    ranks = mean_ranks("log-loss")
-    small, middle, wide = (
-        {dtype: speed(job, dtype) for dtype in ("float64", "float32")}
-        for job in (
-            "fit, 2000x2, plain sgd, batch 100, (2, 2), 600 epochs",
-            "fit, 1797x64 digits, (100,), 100 epochs",
-            "fit, 10000x784, 10 classes, batch 256, (512, 512), 3 epochs",
-        )
-    )
-    seconds = column("table_sizes", "seconds of a fit")
+SENTENCES = tomllib.loads((DOCS / "sentences.toml").read_text(encoding="utf-8"))
+"""Those that pages and both READMEs have, by a name and a language; `values` fills in the figures."""
+
+
+def values(name):
+    """The figures of a sentence."""
+    match name:
+        case "classifier" | "regressor":
+            return of_rivals("log-loss" if name == "classifier" else "RMSE")
+        case "speed":
+            jobs = {
+                "small": "fit, 2000x2, plain sgd, batch 100, (2, 2), 600 epochs",
+                "middle": "fit, 1797x64 digits, (100,), 100 epochs",
+                "wide": "fit, 10000x784, 10 classes, batch 256, (512, 512), 3 epochs",
+            }
+            found = {name: speed(job) for name, job in jobs.items()}
+            wide = found["wide"]
+            found["wide_float32"] = speed(jobs["wide"], "float32")
+            near = 0.9 <= float(wide) < 1
+            return found | {
+                "wide_in_words": "slightly slower" if near else f"{wide} times as fast"
+            }
+        case "first_minute":
+            folders = {
+                "empty": "empty folder",
+                "full": "full folder",
+                "theirs": "MLPClassifier",
+            }
+            jobs = {
+                "fit": "one fit, breast_cancer",
+                "search": "random search, breast_cancer, 30 x 5 folds",
+            }
+            table = tables("first_fits")[0]
+            return {
+                f"{name}_{turn}": table.loc[job, f"{heading}, s"]
+                for name, job in jobs.items()
+                for turn, heading in folders.items()
+            }
+        case "large_table":
+            seconds = column("table_sizes", "process, s")
+            return {"large": seconds["100,000"], "less": seconds["99,999"]}
+        case "memory":
+            peak, _, their_peak = turns(of_digits("peak, MB"))
+            return {"peak": peak, "their_peak": their_peak}
+        case "small_calls":
+            lbfgs = speed("lbfgs")
+            row = speed("partial_fit, digits, (100,), 1 rows")
+            return {
+                "one_row": row,
+                "lbfgs": lbfgs,
+                "lbfgs_ko": lbfgs.replace(" to ", "~"),
+            }
+
+
+def sentence(name, language="en"):
+    """A sentence with its figures."""
+    return " ".join(SENTENCES[name][language].split()).format(**values(name))
+
+
+def of_rivals(loss):
+    """On how many tables ours or its rivals are better: single models, and eight CatBoosts."""
+    n_tables, won = len(on_tables(loss)), wins(loss)
+    eights_won, n_eights = won[f"8 x {RIVAL}"]
+    whole = {name: n for name, (n, n_all) in won.items() if n_all == n_tables}
+    lost = n_tables - whole[RIVAL]
+    if loss == "RMSE":
+        del whole[RIVAL]  # the sentence is about the others
+    first, last = rows_of_tables(loss)
     return {
-        "classifier": (
-            f"The classifier came first: on at least {fewest} of {n_tables} tables it had a lower "
-            f"log-loss than each of them, and its mean rank was {ranks[OURS]:.1f}; the next was "
-            f"{ranks.index[1]} with {ranks.iloc[1]:.1f}. Eight RealMLPs had a higher "
-            f"log-loss on {mlps} tables, eight CatBoosts on {boosts}."
-        ),
-        "regressor": (
-            f"The regressor came second: {RIVAL} had a lower RMSE on "
-            f"{n_regression - won_by_regressor[RIVAL][0]} of {n_regression} tables."
-        ),
-        "speed": (
-            f"they are {small['float64']} times as fast for two layers of 2 units, {middle['float64']} "
-            f"times for 100 units and {wide['float64']} times for two layers of 512 units, which in "
-            f"float32 are {wide['float32']} times as fast."
-        ),
-        "large_table": f"A table of 100,000 rows takes {seconds['100,000']} s.",
+        "n_tables": n_tables,
+        "fewest": min(whole.values()),
+        "lost": lost,
+        "won": eights_won,
+        "lost_to_eights": n_eights - eights_won,
+        "n_eights": n_eights,
+        "better": more_accurate(f"8 x {RIVAL}"),
+        "sizes": f"{first} to {last}",
+        "sizes_ko": f"{first}~{last}",
     }
+
+
+def of_digits(heading):
+    """The cell of the README's table for the digits."""
+    return columns_of("README", heading)[0]["digits (1347 x 64)"]
+
+
+def rows_of_tables(loss):
+    """The numbers of rows of the smallest and of the largest table of a task."""
+    lists = [table["rows"] for table in tables("accuracy") if "rows" in table]
+    rows = lists[0 if loss in ("accuracy", "log-loss") else 1]
+    return rows.iloc[0], rows.iloc[-1]
+
+
+def more_accurate(rival):
+    """On how many tables a rival has a higher accuracy than ours."""
+    table = next(table for table in tables("accuracy") if "rows" in table)
+    cells = table.loc[table[rival] != "", [OURS, rival]]
+    ours, theirs = (cells[name].str.partition(" / ")[0].astype(float) for name in cells)
+    return (theirs > ours).sum()
+
+
+MARKED = re.compile(r"<!--(\w+)-->\n( *)(.*?)<!--end-->", re.DOTALL)
+
+
+def filled(text, language):
+    """The text of a README with the sentences of this version between their marks."""
+
+    def written(found):
+        name, indent, _ = found.groups()
+        width = 118 if language == "en" else 70
+        lines = textwrap.fill(
+            sentence(name, language),
+            width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        return f"<!--{name}-->\n{lines}<!--end-->"
+
+    return MARKED.sub(written, text)
 
 
 def quoted():
     """All texts of the pages, each by a name: the sentences, and what only the pages quote."""
     return (
-        sentences()
+        {name: sentence(name) for name in SENTENCES}
         | of_speed()
         | of_costs()
         | of_searches()
@@ -155,20 +253,19 @@ def of_speed():
 
 def of_costs():
     """Seconds and memory of Python processes, ours and MLPClassifier's."""
-    (process, their_process), (peak, their_peak) = (
-        [column("README", heading, part)["digits (1347 x 64)"] for part in (0, -1)]
-        for heading in ("whole process, s", "peak, MB")
-    )
+    process, full_process, their_process = turns(of_digits("whole process, s"))
+    peak, _, their_peak = turns(of_digits("peak, MB"))
     costs = column("costs", "measured", 0)
     name = "cores that networks of {} in one process can fill at most, float32"
     cores = [costs[name.format(sizes)] for sizes in ("(2, 2)", "(32,)", "(100,)")]
     return {
         "process": process,
+        "full_process": full_process,
         "their_process": their_process,
         "peak": peak,
         "their_peak": their_peak,
         "more_memory": f"{int(peak) - int(their_peak)} MB",
-        "import": costs["`import tensorflow`, of which the first fit does a part"],
+        "needed": costs["the part of it that the first fit imports"],
         "programs": costs["programs of 200 shapes, to 1000 x 40 and 64 units"],
         "memory_of_programs": costs["memory of these programs"] + " MB",
         "cores": "{} with networks of (2, 2), {} with (32,) and {} with (100,)".format(
@@ -180,18 +277,19 @@ def of_costs():
 def of_searches():
     """The seconds of a search over 20 settings."""
     job = "GridSearchCV, clouds, 4 widths x 5 rates x 5 folds"
-    first, later, their_first, their_later = (
-        column("search", way, part)[job]
-        for way in ("threads, s", "MLPClassifier, s")
-        for part in (0, -1)
-    )
+    row = tables("search")[0].loc[job]
+    first, full, later = turns(row["threads, s"])
+    theirs, _, their_later = turns(row["MLPClassifier, s"])
     return {
         "search": (
             "a grid search over 20 settings of small networks, with five folds of 2,000 rows, takes "
-            f"{first} s as a whole fresh Python process (*first*), import and compiling included, "
-            f"and {later} s if the process repeats it (*later*). With MLPClassifier in two worker "
-            f"processes, it takes {their_first} s and {their_later} s."
-        )
+            f"{first} s as a whole Python process when it runs for the first time, {full} s every time "
+            f"after it, and {later} s if the same process repeats it. With MLPClassifier in two worker "
+            f"processes, it takes {theirs} s and, repeated, {their_later} s."
+        ),
+        "search_short": (
+            f"{first} s in its first run, {full} s in every next one (MLPClassifier {theirs} s)"
+        ),
     }
 
 
@@ -203,28 +301,18 @@ def of_tables():
     ]
     eight = float(seconds[0]["8 x RealMLP_TD_S"]) / float(seconds[0][OURS])
     won = wins("RMSE")
-    n_regression = len(on_tables("RMSE"))
-    lost = [
-        n - higher
-        for name, (higher, n) in won.items()
-        if n == n_regression and name != RIVAL
-    ]
-    boosts, mlps, tabm = (
+    mlps, tabm = (
         f"{n - higher} of {n}"
-        for higher, n in (
-            won[name] for name in (f"8 x {RIVAL}", "8 x RealMLP_TD_S", "TabM_D")
-        )
+        for higher, n in (won[name] for name in ("8 x RealMLP_TD_S", "TabM_D"))
     )
     means = on_tables("R²").mean()
     heading = "tables on which ours has the lower loss"
     samples = [cells[RIVAL] for cells in columns_of("accuracy", heading)[-2:]]
     return {
         "trees": f"{min(times):.0f} to {max(times):.0f} times as fast",
-        "lost": f"at most {max(lost)} of {n_regression} tables",
         "means": f"{means[RIVAL]:.3f}, ours {means[OURS]:.3f}",
         "eights": (
-            f"Eight CatBoosts had a lower RMSE than ours on {boosts}, eight RealMLPs on {mlps}, TabM "
-            f"on {tabm}."
+            f"Eight RealMLPs had a lower RMSE than ours on {mlps}, TabM on {tabm}."
         ),
         "eight": f"{eight:.0f} times",
         "samples": (
@@ -251,15 +339,25 @@ def of_pruned():
         )
 
     seconds = ", ".join(
-        f"{row['pruned']} s instead of {row['MLPClassifier']} s on {data}"
+        "{} s on {} (then {} s; MLPClassifier {} s)".format(
+            turns(row["pruned"])[0],
+            data,
+            turns(row["pruned"])[1],
+            turns(row["MLPClassifier"])[0],
+        )
         for data, row in whole.iterrows()
     )
     return {
         "pruned": (
-            "a whole fresh Python process with one search over 30 networks of 12 structures, five "
-            f"folds and early stopping takes {seconds}; the second number is that of scikit-learn's "
-            "RandomizedSearchCV over MLPClassifier, in two worker processes"
+            "one search over 30 networks of many structures, five folds and early stopping takes, as a "
+            f"whole Python process that runs for the first time, {seconds}: *then* is every run after "
+            "it, and MLPClassifier's search is RandomizedSearchCV in two worker processes"
         ),
         "default_rungs": f"the default rungs train {found('the default')}",
         "factor_two": f"``factor=2`` trains {found('factor=2`')}",
     }
+
+
+if __name__ == "__main__":
+    for language, path in READMES.items():
+        path.write_text(filled(path.read_text(encoding="utf-8"), language), "utf-8")

@@ -42,7 +42,7 @@ class CollapseWarning(ConvergenceWarning):
 class WorkerWarning(UserWarning):
     """Networks are fitted in worker processes of joblib, as with ``n_jobs=-1``.
 
-    Each worker imports TensorFlow and compiles programs of its own. Within
+    Each worker imports TensorFlow, and compiles what this machine has not compiled before. Within
     ``joblib.parallel_config("threading", n_jobs=-1)`` the same fits run in threads of one process. The
     first fit in each worker warns.
 

@@ -18,16 +18,12 @@ def figures():
     sys.path.remove(str(ROOT / "docs"))
 
 
-def test_the_readme_quotes_the_reports(figures):
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    wrong = [sentence for sentence in figures.sentences().values() if sentence not in text]
-    assert not wrong
-
-
-def test_the_korean_readme_has_the_same_figures(figures):
-    text = (ROOT / "README.ko.md").read_text(encoding="utf-8")
-    quoted = re.findall(r"\d[\d.,]*\d|\d", " ".join(figures.sentences().values()))
-    assert not [number for number in quoted if not re.search(rf"(?<![\d.]){number}(?![\d.])", text)]
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_readmes_have_the_figures_of_the_reports(figures, language):
+    """If not, `python docs/figures.py` writes them; a sentence without marks is nobody's."""
+    text = figures.READMES[language].read_text(encoding="utf-8")
+    assert set(re.findall(r"<!--(\w+)-->\n", text)) == set(figures.SENTENCES)
+    assert figures.filled(text, language) == text
 
 
 def test_the_classifier_for_tables_ranks_first_and_the_regressor_second(figures):
@@ -58,9 +54,13 @@ def test_the_seconds_of_models_of_tables_are_as_the_picture_is_described(figures
         assert 20 * seconds["LightGBM"] < seconds[[figures.OURS, figures.RIVAL]].min()
 
 
-def test_later_searches_are_faster_than_with_mlpclassifier(figures):
+def test_searches_are_faster_than_with_mlpclassifier(figures):
+    """Most of them from the second run of a script on, and all of them later in its process."""
     for heading in ("times as fast", "float32, times as fast"):
-        assert min(map(float, figures.column("search", heading).values())) > 1
+        ratios = [figures.turns(cell) for cell in figures.columns_of("search", heading)[0]]
+        _, full, later = zip(*(map(float, ratio) for ratio in ratios))
+        assert sum(ratio > 1 for ratio in full) > len(full) / 2
+        assert min(later) > 1
 
 
 def test_ranks_of_equal_losses_are_their_mean(figures, monkeypatch):

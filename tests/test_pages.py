@@ -46,6 +46,19 @@ def test_the_korean_readme_has_the_code_of_the_english_one():
     assert korean == english
 
 
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_readme_links_to_files_that_read_well_as_they_are(name):
+    """Sources of pages have figures by substitution, which is done where the site is built."""
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / name).read_text(encoding="utf-8"))
+    files = [ROOT / link for link in links if not link.startswith("https:")]
+    assert files
+    for path in files:
+        assert path.exists()
+        if path.suffix in (".rst", ".md"):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"\{\{|^```\{|(?<!\S)\|\w+\|(?!\S)", text, re.MULTILINE), path
+
+
 def code_without_texts(cell):
     """The syntax of a tutorial's cell, which has no comments, without its docstrings."""
     tree = ast.parse(cell)
@@ -69,7 +82,7 @@ def test_the_korean_tutorial_has_the_cells_of_the_english_one():
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.rst")), ids=lambda page: page.name)
 def test_a_page_of_restructuredtext_shows_python_in_doctests_only(page):
     text = page.read_text(encoding="utf-8")
-    assert set(re.findall(r"\.\. code-block:: *(.*)", text)) <= {"bash"}
+    assert set(re.findall(r"\.\. code-block:: *(.*)", text)) <= {"bash", "yaml"}
     assert not re.search(r"^(?!\s*\.\. ).*::$", text, re.MULTILINE), "a literal block is not run"
 
 
@@ -84,6 +97,9 @@ def test_the_citation_and_the_changelog_name_the_version_of_the_package():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     (version,) = re.findall(r"^version: (.*)$", citation, re.MULTILINE)
     (date,) = re.findall(r'^date-released: "(.*)"$', citation, re.MULTILINE)
-    latest = re.search(r"^## .*$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    latest = next(
+        line for line in re.findall(r"^## .*$", changes, re.MULTILINE) if "unreleased" not in line
+    )
     assert version == __version__
-    assert latest[0] == f"## {version} ({date})"
+    assert latest == f"## {version} ({date})"

@@ -19,7 +19,7 @@ descent), 가우스 분포(Gaussian distribution)에서 뽑은 데이터 무리 
 .. code-block:: python
 
    tf.random.set_seed(0)  # 한 번만
-   limit = (6 / (n_in + n_out)) ** 0.5  # 글로럿의 균등 분포
+   limit = (6 / (n_in + n_out)) ** 0.5  # 글로럿 균등 분포
    kernel = tf.Variable(tf.random.uniform((n_in, n_out), -limit, limit))
 
 ``tf.keras.initializers.GlorotUniform``\ 도 같은 분포에서 뽑습니다. 다만 Keras 3에서는
@@ -29,7 +29,8 @@ descent), 가우스 분포(Gaussian distribution)에서 뽑은 데이터 무리 
 아래에서는 같은 실험을 :class:`~skdense.LowLevelMLPClassifier`\ 로 다시 해 보고, 두 질문의 답을 직접
 측정하여 확인합니다.
 
-영어 원문은 :doc:`/auto_examples/plot_two_clouds` 페이지에 있습니다. 코드와 출력은 두 언어에서 같습니다.
+영어 원문은 :doc:`/auto_examples/plot_two_clouds` 페이지에 있습니다. 코드와 출력은 두 언어에서 같고,
+그림의 글자만 우리말로 옮겼습니다. 코드를 직접 실행하면 그림의 글자는 영어로 나옵니다.
 """
 
 # %%
@@ -115,8 +116,7 @@ print(f"accuracy after 600 epochs: {network.score(X, y):.4f}")
 # %%
 # 이런 샘플에서는 어떤 분류기도 평균 정확도 99.87%를 넘을 수 없으므로 더 나아질 여지가 없습니다.
 # 신경망이 배운 것은 두 데이터 무리를 잇는 선을 가로지르는 완만한 계단 하나입니다. 아래 그림에서 왼쪽은
-# 600 에포크 뒤(after 600 epochs)의 예측 확률, 가운데는 손실(loss), 오른쪽은 훈련 정확도(training
-# accuracy)입니다.
+# 600 에포크 뒤의 예측 확률, 가운데는 손실(loss), 오른쪽은 훈련 정확도(training accuracy)입니다.
 
 
 def plot_clouds(network, axes):
@@ -163,7 +163,7 @@ for seed, accuracy in enumerate(study.score):
 # %%
 # 훈련 과정에는 무작위성이 없습니다. 미니배치는 순서대로 들어오고, 경사 하강법은 난수를 쓰지 않습니다.
 # 무작위로 뽑는 것은 초기 가중치뿐입니다. ``random_state=None``\ 이면 NumPy의 전역 난수 상태에서 뽑는데,
-# 이 상태가 실행할 때마다 다르므로 매번 다른 가중치에서 출발합니다. 정수를 주면 비트 하나까지 똑같은
+# 이 상태가 실행할 때마다 다르므로 매번 다른 가중치에서 출발합니다. 정수를 주면 비트 단위까지 똑같은
 # 결과가 나옵니다.
 
 once, again = (make_network(random_state=2).fit(X, y) for _ in range(2))
@@ -227,8 +227,7 @@ print(f"output bias, shuffled       {shuffled.intercepts_[-1][0]:.3f}")
 # %%
 # 아래의 정확도 곡선이 0.5가 아니라 0.7에서 끝나는 까닭도 여기에 있습니다. ``accuracy_curve_``\ 는 각
 # 미니배치의 정확도를 스텝 직전에 셉니다. 방금 본 클래스를 따라가는 편향은 미니배치 10개 가운데 7개쯤을
-# 맞힙니다. 반면 ``score``\ 는 훈련이 끝난 신경망 하나를 전체 샘플로 평가하므로 0.5가 됩니다. 그림에서
-# sound는 정상인 신경망, collapsed는 붕괴한 신경망입니다.
+# 맞힙니다. 반면 ``score``\ 는 훈련이 끝난 신경망 하나를 전체 샘플로 평가하므로 0.5가 됩니다.
 
 figure, (clouds, accuracies) = plt.subplots(
     1, 2, figsize=(9, 3.8), layout="constrained"
@@ -316,8 +315,8 @@ for width, fractions in dead.items():
 
 # %%
 # 두 번째 층이 넓으면 단 한 스텝 만에 유닛이 거의 다 죽습니다. 층이 좁으면 타깃이 모두 0인 처음 열 스텝
-# 동안은 일부가 살아남지만, 클래스가 바뀔 때 죽습니다. 왼쪽 그림은 너비(width)에 따른 첫 예측값의 평균,
-# 오른쪽 그림은 스텝(steps)에 따른 두 번째 층의 죽은 유닛(dead units) 비율입니다.
+# 동안은 일부가 살아남지만, 클래스가 바뀔 때 죽습니다. 왼쪽 그림은 너비에 따른 첫 예측값의 평균, 오른쪽
+# 그림은 스텝에 따른 두 번째 층의 죽은 유닛 비율입니다.
 
 figure, (predictions, deaths) = plt.subplots(
     1, 2, figsize=(9, 3.8), layout="constrained"

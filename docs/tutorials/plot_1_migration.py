@@ -59,8 +59,9 @@ plt.show()
 # %%
 # Repeated fits are faster
 # ------------------------
-# The first fit after Python has started imports TensorFlow and compiles a program. Every later fit of
-# such a shape reuses it, whatever the seed, the learning rate or the number of epochs.
+# The first fit after Python has started imports TensorFlow, and compiles a program if this machine has
+# not compiled it before. Every later fit of such a shape reuses it, whatever the seed, the learning
+# rate or the number of epochs.
 
 
 def seconds(Estimator, seed):

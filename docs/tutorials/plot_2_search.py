@@ -34,9 +34,7 @@ search = GridSearchCV(network, grid, cv=5)
 start = perf_counter()
 with joblib.parallel_config("threading", n_jobs=-1):
     search.fit(X, y)
-print(
-    f"The first search imports TensorFlow and compiles: {perf_counter() - start:.1f} s"
-)
+print(f"The first search of this process, with imports: {perf_counter() - start:.1f} s")
 print(search.best_params_, f"{search.best_score_:.4f}")
 
 # %%

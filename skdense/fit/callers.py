@@ -49,8 +49,8 @@ def warn_in_a_worker() -> None:
         return
     _has_warned = True
     warn_at_caller(
-        "Networks are fitted in worker processes. Each of these imports TensorFlow, compiles programs "
-        "of its own and takes about 800 MB. Put "
+        "Networks are fitted in worker processes. Each of these imports TensorFlow, takes about 800 MB "
+        "and compiles what this machine has not compiled before. Put "
         '`with joblib.parallel_config("threading", n_jobs=-1):` around the call: then the same fits '
         "run in threads of one process, usually faster. To keep the worker processes, silence this "
         "warning with "
