@@ -52,7 +52,7 @@ def test_every_candidate_has_a_line_over_the_rungs_it_reached(search, pyplot):
     assert list(display.best_line_.get_xdata()) == search.n_resources_
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2", "5"]
     counts = [text.get_text() for text in ax.texts]
-    assert counts == ["20 candidates", "7 candidates", "3 candidates"]
+    assert counts == ["20 candidates", "10 candidates", "5 candidates"]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,19 @@ def test_values_that_are_no_numbers_have_their_names_on_the_axis(search):
     display = PrunedSearchDisplay.from_estimator(search, parameter="hidden_layer_sizes")
     labels = [label.get_text() for label in display.ax_.get_xticklabels()]
     assert labels == ["(3,)", "(7, 4)"]
+
+
+def test_values_of_any_types_are_in_an_order(search):
+    values = [(10, None), [3], "b", (4,), (2, "a"), None, (10, 4), 5]
+    params = [{"a": value} for value in values]
+    column = np.ma.MaskedArray(np.empty(len(values), object), mask=False)
+    for i, value in enumerate(values):
+        column[i] = value
+    table = {"params": params, "param_a": column, "n_resources": np.ones(8, int)}
+    table["mean_test_score"] = np.arange(8.0)
+    display = PrunedSearchDisplay(table, 0, parameter="a").plot()
+    labels = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert labels == ["5", "None", "b", "[3]", "(4,)", "(2, 'a')", "(10, 4)", "(10, None)"]
 
 
 def test_an_unknown_parameter_and_a_search_that_is_not_fitted_are_refused(search):

@@ -3,7 +3,9 @@
 The first plot imports matplotlib.
 """
 
+import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -182,5 +184,8 @@ def _is_even_in_logs(values):
 
 
 def _order(value):
-    """A key: sequences by their lengths and entries, all else as text."""
-    return (1, len(value), value) if isinstance(value, tuple | list) else (0, 0, str(value))
+    """A key: sequences by their lengths and numbers, all else as text."""
+    if not isinstance(value, tuple | list):
+        return 0, [], str(value)
+    numbers = [entry if isinstance(entry, Real) else math.inf for entry in value]
+    return len(value) + 1, numbers, str(value)

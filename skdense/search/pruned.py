@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
+from scipy.stats import rankdata
 from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
@@ -19,10 +20,8 @@ from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.validation import MatrixLike
 from skdense.search.models import network_of
-from skdense.search.race import Race
-from skdense.search.results import cv_results
-from skdense.search.rungs import best_first, n_that_go_on, rungs_of
-from skdense.search.runs import Split, candidate_of
+from skdense.search.race import Race, Samples, candidate_of
+from skdense.search.rungs import best_first, epochs_at_rungs, rungs_of
 
 _N_CANDIDATES = 64
 """How many candidates are drawn by default."""
@@ -53,7 +52,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         How many candidates to draw; from lists alone they are drawn without replacement. None takes the
         whole grid if there are lists alone, and 64 draws otherwise.
 
-    factor : float, default=3
+    factor : float, default=2
         After a rung, one of `factor` candidates goes on, rounded up.
 
     rungs : sequence of int, default=None
@@ -198,7 +197,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         param_distributions: Mapping | list,
         *,
         n_candidates: int | None = None,
-        factor: float = 3,
+        factor: float = 2,
         rungs: Sequence[int] | None = None,
         scoring: Any = None,
         refit: bool = True,
@@ -250,15 +249,11 @@ class PrunedSearchCV(RandomizedSearchCV):
         network_of(self.estimator)
         scorer = check_scoring(self.estimator, self.scoring)
         candidates = [candidate_of(self.estimator, params) for params in self._draw_candidates()]
-        rungs = rungs_of(self.rungs, self.factor, _largest_max_iter(candidates))
+        rungs = rungs_of(self.rungs, _largest_max_iter(candidates))
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        by_name = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
-        splits = [
-            Split(X, y, train, test, routed.estimator.fit, routed.scorer.score, scorer, by_name)
-            for train, test in cv.split(X, y, **routed.splitter.split)
-        ]
+        splits = [*cv.split(X, y, **routed.splitter.split)]
         if not splits:
             raise ValueError("cv must give at least one split, got none")
         context = self._init_callback_context(max_subtasks=len(rungs) + self.refit)
@@ -268,7 +263,18 @@ class PrunedSearchCV(RandomizedSearchCV):
         context.call_on_fit_task_begin(**task)
         with unchanged_on_error(self):
             vars(self).pop("best_estimator_", None)
-            rows = self._search(candidates, splits, rungs, context)
+            to_fit, to_score = Samples(X, y, routed.estimator.fit), Samples(X, y, routed.scorer.score)
+            race = Race(
+                candidates,
+                [(to_fit.part(train), to_score.part(test)) for train, test in splits],
+                rungs,
+                self.factor,
+                scorer,
+                skips_steps=not callable(self.scoring) and not get_config()["enable_metadata_routing"],
+                error_score=self.error_score,
+                n_jobs=self.n_jobs,
+            )
+            rows = self._search(race, context)
             self._set_results(rows, len(splits), scorer)
             if self.refit:
                 self._refit(X, y, routed.estimator.fit, context, task)
@@ -290,18 +296,16 @@ class PrunedSearchCV(RandomizedSearchCV):
             raise ValueError("param_distributions must have a candidate, got an empty list")
         return candidates
 
-    def _search(self, candidates, splits, rungs, context):
+    def _search(self, race, context):
         """Train and score candidates rung by rung; return the rows of all rungs that are over."""
-        clock = _Clock(rungs, len(candidates), self.factor)
-        race = Race(candidates, splits, rungs, self.factor, self.error_score, self.n_jobs)
-        rows = []
+        rows, start = [], time.perf_counter()
         try:
-            for iteration, epochs in enumerate(rungs):
+            for iteration in range(len(race.rungs)):
                 rung = context.subcontext(task_name="rung").call_on_fit_task_begin(estimator=self)
-                new = race.run(iteration, epochs, is_over=epochs == rungs[-1])
+                new = race.run(iteration)
                 rows += new
                 if self.verbose:
-                    print(f"{_summary(new, len(rungs), len(race.going))}; {clock.after(iteration)}")
+                    print(_summary(new, race, time.perf_counter() - start))
                 if rung.call_on_fit_task_end(estimator=self):
                     break
         except KeyboardInterrupt:
@@ -311,7 +315,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         return rows
 
     def _set_results(self, rows, n_splits, scorer):
-        self.cv_results_ = cv_results(rows)
+        self.cv_results_ = _table(rows)
         iterations = self.cv_results_["iter"]
         self.n_iterations_ = rows[-1].iteration + 1
         self.n_candidates_ = np.bincount(iterations).tolist()
@@ -342,35 +346,65 @@ class PrunedSearchCV(RandomizedSearchCV):
 
 def _largest_max_iter(candidates):
     """The largest `max_iter` of all candidates; those with an invalid one fail when they are fitted."""
-    all_max_iter = [network_of(candidate.model)[0].max_iter for candidate in candidates]
-    return max([max_iter for max_iter in all_max_iter if isinstance(max_iter, Integral)], default=1)
+    networks = [network_of(candidate.model)[0] for candidate in candidates]
+    valid = [network.max_iter for network in networks if isinstance(network.max_iter, Integral)]
+    if not valid:
+        networks[0]._validate_params()  # says what is wrong with its `max_iter`
+    return max(valid)
 
 
-def _summary(rows, n_rungs, n_going):
-    """What happened at a rung, as text."""
+def _summary(rows, race, seconds):
+    """What happened at a rung, as text, with the time left if an epoch takes as long as before."""
     iteration, epochs, *_ = rows[0]
     best = np.nanmax([np.mean(row.scores) for row in rows], initial=-np.inf)
     words = (
-        f"Rung {iteration + 1} of {n_rungs}, {epochs} epochs: {len(rows)} candidates on "
+        f"Rung {iteration + 1} of {len(race.rungs)}, {epochs} epochs: {len(rows)} candidates on "
         f"{len(rows[0].scores)} splits, best score {best:.4f}"
     )
-    return f"{words}, {n_going} go on" if n_going else words
+    if not race.going:
+        return f"{words}; {seconds:.1f} s"
+    over, left = np.split(epochs_at_rungs(race.n_candidates, race.rungs, race.factor), [iteration + 1])
+    left = seconds * left.sum() / over.sum()
+    return (
+        f"{words}, {len(race.going)} go on by their forecasts; {seconds:.1f} s, at most about "
+        f"{left:.1f} s left"
+    )
 
 
-class _Clock:
-    """Tells how long a search may still take."""
+def _table(rows):
+    """The rows as the dict of columns that scikit-learn's searches have."""
+    results = {
+        "iter": np.array([row.iteration for row in rows]),
+        "n_resources": np.array([row.n_resources for row in rows]),
+    }
+    for name in ("fit_time", "score_time"):
+        seconds = np.array([getattr(row, name) for row in rows])
+        results |= {f"mean_{name}": seconds.mean(axis=1), f"std_{name}": seconds.std(axis=1)}
+    params = [row.params for row in rows]
+    for name in dict.fromkeys(name for candidate in params for name in candidate):
+        values = {i: candidate[name] for i, candidate in enumerate(params) if name in candidate}
+        column = np.ma.MaskedArray(np.empty(len(params), _dtype(list(values.values()))), mask=True)
+        for i, value in values.items():
+            column[i] = value
+        results[f"param_{name}"] = column  # what a candidate does not set is masked
+    results["params"] = params
+    scores = np.array([row.scores for row in rows], dtype=float)
+    results |= {f"split{i}_test_score": column for i, column in enumerate(scores.T)}
+    means = scores.mean(axis=1)
+    worst = np.nanmin(means, initial=0) - 1
+    ranks = rankdata(-np.where(np.isnan(means), worst, means), method="min").astype(np.int32)
+    return results | {
+        "mean_test_score": means,
+        "std_test_score": scores.std(axis=1),
+        "rank_test_score": ranks,
+        "forecast_test_score": np.array([row.forecast for row in rows], dtype=float),
+    }
 
-    def __init__(self, rungs, n_candidates, factor):
-        self.epochs = []
-        for before, rung in zip([0, *rungs[:-1]], rungs, strict=True):
-            self.epochs.append(n_candidates * (rung - before))
-            n_candidates = n_that_go_on(n_candidates, factor)
-        self.start = self.last = time.perf_counter()
 
-    def after(self, iteration):
-        """The time up to this rung and the time left as text, if an epoch takes as long as in it."""
-        now = time.perf_counter()
-        an_epoch, self.last = (now - self.last) / self.epochs[iteration], now
-        words = f"{now - self.start:.1f} s"
-        left = sum(self.epochs[iteration + 1 :])
-        return f"{words}, at most about {left * an_epoch:.1f} s left" if left else words
+def _dtype(values):
+    """A dtype that holds each value as it is: numbers keep theirs, all else are objects."""
+    try:
+        array = np.array(values)
+    except ValueError:  # sequences of different lengths
+        return object
+    return array.dtype if array.ndim == 1 and array.dtype.kind in "biufc" else object
