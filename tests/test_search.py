@@ -1,7 +1,9 @@
 """The pruned search: survivors are what GridSearchCV finds, the worst leave, errors come at once."""
 
 import pickle
+import signal
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,8 +12,9 @@ import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import parallel_config
+from scipy.sparse import csr_array, issparse
 from scipy.stats import loguniform, uniform
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
@@ -28,7 +31,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from helpers import SETTINGS, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.search import PrunedSearchCV
-from skdense.search.rungs import best_first, rungs_of, share_trained
+from skdense.search.rungs import best_first, forecasts, rungs_of, share_trained
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -56,7 +59,8 @@ class Recorder:
         if isinstance(network.random_state, np.random.RandomState):
             numbers["stream"] = network.random_state.get_state()[1].copy()
         settings = {k: v for k, v in model.get_params().items() if not k.endswith("random_state")}
-        self.seen[repr(settings), np.asarray(X).tobytes()] = numbers
+        rows = X.toarray() if issparse(X) else np.asarray(X)
+        self.seen[repr(settings), rows.tobytes()] = numbers
         return model.score(X, y, **parameters)
 
 
@@ -139,18 +143,65 @@ def test_a_rung_has_the_scores_of_a_fit_that_ends_there(early_stopping):
 
 
 @pytest.mark.parametrize("factor", [1.5, 2, 3, 7.5])
-def test_the_best_share_of_a_rung_goes_on(factor):
+def test_the_candidates_with_the_best_forecasts_go_on(factor):
     search, _ = search_with(NETWORK, RATES, factor=factor, rungs=(1, 2, 4))
     assert search.n_candidates_[0] == 8
     for iteration, n_candidates in enumerate(search.n_candidates_[1:]):
         assert n_candidates == np.ceil(search.n_candidates_[iteration] / factor)
         before, after = rows_of(search, iteration), rows_of(search, iteration + 1)
-        best = before["mean_test_score"].sort_values(ascending=False)[:n_candidates]
-        assert sorted(before.loc[best.index, "mean_test_score"]) == sorted(
-            before.loc[[params in list(after["params"]) for params in before["params"]]][
-                "mean_test_score"
-            ]
-        )
+        went_on = before["forecast_test_score"][[p in list(after["params"]) for p in before["params"]]]
+        best = before["forecast_test_score"].sort_values(ascending=False)[:n_candidates]
+        assert sorted(went_on) == sorted(best)
+    np.testing.assert_array_equal(after["forecast_test_score"], after["mean_test_score"])
+
+
+LOSSES = {1e-5: lambda epochs: 0.5 * epochs**-0.1, 0.3: lambda epochs: 2 / epochs}
+
+
+@pytest.mark.parametrize("score", [lambda loss: -loss, lambda loss: 1 - loss])
+def test_a_slow_starter_that_will_win_goes_on(score):
+    def scoring(model, X, y):
+        return score(LOSSES[model.alpha](model.n_iter_ or 1))
+
+    settings = {"cv": 2, "rungs": (3,), "refit": False, "scoring": scoring}
+    search = PrunedSearchCV(NETWORK, {"alpha": list(LOSSES)}, **settings).fit(X, y)
+    first, second = rows_of(search, 0)["mean_test_score"]
+    assert first > second
+    assert search.best_params_ == {"alpha": 0.3}
+
+
+LOSS = st.floats(1e-3, 1e3)
+
+
+@given(losses=st.lists(st.tuples(LOSS, LOSS), min_size=1, max_size=5), scale=LOSS)
+def test_a_forecast_goes_on_with_a_loss_wherever_it_is_going(losses, scale):
+    scores, ends = -np.array(losses), np.full(len(losses), 60)
+    ahead = forecasts([6, 10], scores, ends)
+    np.testing.assert_array_equal(np.sign(ahead - scores[:, 1]), np.sign(scores[:, 1] - scores[:, 0]))
+    assert (ahead <= 0).all()
+    np.testing.assert_allclose(forecasts([6, 10], scale * scores, ends), scale * ahead)
+    if scores.min() > -1:  # as scores that are 1 minus a loss
+        np.testing.assert_allclose(1 - forecasts([6, 10], 1 + scores, ends), -ahead)
+    np.testing.assert_array_equal(forecasts([6, 10], scores, ends // 6), scores[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("epochs", "scores"),
+    [([10], [-0.5]), ([6, 10], [3.0, 4.0]), ([6, 10], [0.5, 1.0]), ([6, 10], [-1.0, np.nan])],
+    ids=["one score", "no loss", "perfect", "failed"],
+)
+def test_what_cannot_be_forecast_stays(epochs, scores):
+    ahead = forecasts(epochs, np.array([scores, scores]), np.array([60, 60]))
+    np.testing.assert_array_equal(ahead, np.full(2, scores[-1]))
+
+
+def test_a_candidate_that_has_ended_is_forecast_to_stay():
+    grid = [{"max_iter": [3]}, {"max_iter": [9]}]
+    search, _ = search_with(NETWORK, grid, rungs=(3, 6), factor=EVERYONE)
+    for iteration in range(2):
+        table = rows_of(search, iteration)
+        stays = np.isclose(table["forecast_test_score"], table["mean_test_score"])
+        assert stays.tolist() == [True, False]
 
 
 def test_nothing_is_trained_twice():
@@ -263,6 +314,40 @@ def test_the_steps_before_the_network_are_fitted_once_for_each_split_and_setting
     search, seen = search_with(model, grid, factor=EVERYONE)
     assert Noted.fits == 3 * 2
     assert_as_grid_search(search, seen)
+
+
+class Columns(BaseEstimator):
+    """Keeps the first n columns, or if n is a float a share of them."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X[:, : self.n if isinstance(self.n, int) else round(self.n * X.shape[1])]
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 1.0], [np.float32(1), 1, True], [2, 0.5, 2]], ids=["int", "NumPy", "equal"]
+)
+def test_equal_values_of_other_types_are_other_settings(values):
+    model = Pipeline([("columns", Columns(1)), ("net", NETWORK)])
+    search, seen = search_with(model, {"columns__n": values}, rungs=())
+    assert_as_grid_search(search, seen)
+
+
+def test_candidates_share_arrays_only_if_these_are_equal():
+    grid = {
+        "class_weight": [None, "balanced", {0: 3.0}],
+        "dtype": [None, "float32"],
+        "random_state": [0, 1],
+    }
+    network = clone(NETWORK).set_params(early_stopping=True, max_iter=3)
+    for data in (X, csr_array(X)):
+        search, seen = search_with(network, grid, X=data, rungs=())
+        assert_as_grid_search(search, seen, X=data)
 
 
 @pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
@@ -490,6 +575,54 @@ def test_ctrl_c_keeps_the_rungs_that_are_over():
     with pytest.raises(KeyboardInterrupt):
         first.fit(X, y)
     assert not hasattr(first, "cv_results_")
+
+
+class TimeUp(Exception):
+    """What a limit of time raises."""
+
+
+class Limit:
+    """Handlers of a signal that raise."""
+
+    def __call__(self, *_):
+        raise TimeUp
+
+    def method(self, *_):
+        raise TimeUp
+
+
+def raise_time_up(error, *_):
+    raise error
+
+
+class Late(StandardScaler):
+    """A scaler during whose fit the limit of time is reached."""
+
+    def fit(self, X, y=None):
+        signal.raise_signal(signal.SIGTERM)
+        return super().fit(X, y)
+
+
+def late_scorer(model, X, y):
+    if model.n_iter_:
+        signal.raise_signal(signal.SIGTERM)
+    return model.score(X, y)
+
+
+@pytest.mark.parametrize(
+    "handler", [Limit(), Limit().method, partial(raise_time_up, TimeUp()), lambda *_: Limit()()]
+)
+@pytest.mark.parametrize(
+    "settings", [{"estimator": make_pipeline(Late(), NETWORK)}, {"scoring": late_scorer}]
+)
+def test_what_a_signal_handler_raises_is_no_failed_fit(handler, settings):
+    search = PrunedSearchCV(NETWORK, {}, cv=2, rungs=(), n_jobs=1).set_params(**settings)
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with pytest.raises(TimeUp):
+            search.fit(X, y)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_an_error_leaves_an_earlier_search_as_it_was():

@@ -77,6 +77,11 @@ class Run:
         """How many epochs its networks have trained in all."""
         return sum(network.progress.epochs for network in self.job.networks) if self.job else 0
 
+    def end(self, now):
+        """After how many epochs its training ends: now if none of its networks trains on."""
+        going = self.job.networks if self.job else []
+        return max((int(n.hyper.max_epochs) for n in going if n.progress.active), default=now)
+
 
 @dataclass(eq=False)
 class Candidate:
@@ -216,7 +221,8 @@ class Race:
                 candidate.means.append(np.mean(self._scores(candidate)))
         is_over = iteration == len(self.rungs) - 1
         means = np.array([candidate.means for candidate in self.going], dtype=float)
-        expected = forecasts(self.epochs, means, self.rungs[-1])
+        ends = np.array([max(run.end(epochs) for run in candidate.runs) for candidate in self.going])
+        expected = forecasts(self.epochs, means, ends)
         rows = []
         for candidate, forecast in zip(self.going, expected, strict=True):
             fit_time, score_time = (

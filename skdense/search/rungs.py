@@ -55,32 +55,28 @@ def epochs_at_rungs(n_candidates, rungs, factor):
     return np.array(n_epochs)
 
 
-def forecasts(epochs, scores, max_iter):
-    """What scores will be after `max_iter` epochs.
+def forecasts(epochs, scores, ends):
+    """What the scores of candidates will be when their training ends.
 
     A loss falls by about the same factor whenever the epochs double. So the logarithm of a loss is
     taken to go on along a straight line over the logarithm of the epochs, with a share of its slope.
-    Scores that are all negative are minus a loss; others that do not exceed 1 are 1 minus a loss, such
-    as R2, or an error rate, such as accuracy. Scores of another kind are taken to stay.
 
     Parameters
     ----------
     epochs : list of int
-        When the candidates were scored.
-    scores : ndarray of shape (n_candidates, n_epochs)
-    max_iter : int
-
-    Returns
-    -------
-    forecasts : ndarray of shape (n_candidates,)
+        After how many epochs the candidates were scored, of which the last is now.
+    scores : ndarray of shape (n_candidates, n_scores)
+        If all are negative they are minus a loss. If none exceeds 1 they are 1 minus a loss, such as R2
+        and accuracy. Forecasts of other scores are the scores of now.
+    ends : ndarray of shape (n_candidates,)
+        The epochs after which training ends, for candidates that have already ended those of now.
     """
-    now = scores[:, -1]
-    best = 0 if np.nanmax(scores, initial=-np.inf) < 0 else 1
-    if len(epochs) < 2 or epochs[-1] == max_iter or np.nanmax(scores, initial=-np.inf) >= best:
+    now, best = scores[:, -1], 0 if np.nanmax(scores, initial=-np.inf) < 0 else 1
+    losses = best - scores
+    if len(epochs) < 2 or epochs[-1] == max(ends) or np.nanmin(losses, initial=np.inf) <= 0:
         return now
-    losses = np.log(best - scores)
-    slopes = (losses[:, -1] - losses[:, -2]) / math.log(epochs[-1] / epochs[-2])
-    return best - np.exp(losses[:, -1] + _SLOPE * slopes * math.log(max_iter / epochs[-1]))
+    slopes = np.log(losses[:, -1] / losses[:, -2]) / np.log(epochs[-1] / epochs[-2])
+    return best - losses[:, -1] * (ends / epochs[-1]) ** (_SLOPE * slopes)
 
 
 def best_first(scores):
