@@ -31,7 +31,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from helpers import SETTINGS, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.search import PrunedSearchCV
-from skdense.search.rungs import best_first, forecasts, rungs_of, share_trained
+from skdense.search.rungs import best_first, forecasts, looks_of, rungs_of, share_trained
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -163,7 +163,7 @@ def test_a_slow_starter_that_will_win_goes_on(score):
     def scoring(model, X, y):
         return score(LOSSES[model.alpha](model.n_iter_ or 1))
 
-    settings = {"cv": 2, "rungs": (3,), "refit": False, "scoring": scoring}
+    settings = {"cv": 2, "rungs": (3,), "factor": 2, "refit": False, "scoring": scoring}
     search = PrunedSearchCV(NETWORK, {"alpha": list(LOSSES)}, **settings).fit(X, y)
     first, second = rows_of(search, 0)["mean_test_score"]
     assert first > second
@@ -213,8 +213,8 @@ def test_nothing_is_trained_twice():
             return super().__call__(model, X, y)
 
     PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2, 4), scoring=Counting(), refit=False).fit(X, y)
-    # The first epoch is looked at before the first rung. Before the second, the first is known.
-    assert sorted(trained) == [0] * 2 + [1] * 16 + [2] * 16 + [4] * 8 + [9] * 4
+    # Epoch 3 is looked at for the slope at epoch 4.
+    assert sorted(trained) == [0] * 2 + [2] * 16 + [3] * 12 + [4] * 12 + [9] * 10
 
 
 @given(st.lists(st.sampled_from([0.5, 0.25, 0.75, np.nan]), min_size=1))
@@ -228,9 +228,10 @@ def test_ties_keep_their_order_and_nan_is_the_worst(scores):
 @pytest.mark.parametrize(
     ("rungs", "max_iter", "expected"),
     [
-        (None, 81, [14, 27, 54, 81]),
-        (None, 200, [33, 67, 133, 200]),
-        (None, 2, [1, 2]),
+        (None, 200, [20, 40, 60, 80, 100, 120, 140, 160, 180, 200]),
+        (None, 9, [3, 4, 5, 6, 7, 8, 9]),
+        (None, 4, [3, 4]),
+        (None, 3, [3]),
         (None, 1, [1]),
         ((), 81, [81]),
         ((5, 15), 81, [5, 15, 81]),
@@ -246,6 +247,12 @@ def test_the_share_of_epochs_is_that_of_a_race_in_which_all_end_by_themselves():
     assert share_trained(30, [200], 3) == pytest.approx(0.3)
     assert share_trained(30, [22, 67, 200], 3) == pytest.approx((30 * 22 + 10 * 38) / (30 * 200))
     assert share_trained(5, [10, 20, 200], 2) == pytest.approx((5 * 10 + 3 * 10 + 2 * 40) / (5 * 200))
+
+
+def test_a_slope_is_known_at_each_rung():
+    assert looks_of([20, 40, 60, 80, 100, 200]) == [[15, 20], [30, 40], [60], [80], [100], [200]]
+    assert looks_of([1, 2, 9]) == [[1], [2], [9]]
+    assert looks_of([200]) == [[200]]
 
 
 @pytest.mark.parametrize("rungs", [(4, 2), (2, 2), (0, 3), (10,), (2.5,), (True, 3), ("2",)])
@@ -287,7 +294,7 @@ def test_searches_in_threads_of_joblib_find_what_one_search_finds():
 def test_by_default_64_candidates_are_drawn():
     rates = {"learning_rate_init": loguniform(1e-4, 1e-1)}
     search, _ = search_with(NETWORK, rates, cv=2, rungs=(1,), random_state=0)
-    assert search.n_candidates_ == [64, 32]
+    assert search.n_candidates_ == [64, 46]
 
 
 # --- Pipelines ---------------------------------------------------------------------------------------
@@ -563,7 +570,7 @@ class Interrupting(Recorder):
 
 
 def test_ctrl_c_keeps_the_rungs_that_are_over():
-    n_before = 2 + 2 * 8 * 2  # the untrained networks, a look at the first epoch, and the first rung
+    n_before = 2 + 8 * 2  # the untrained networks, and the first rung
     search = PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2, 4), scoring=Interrupting(n_before + 2))
     with pytest.warns(UserWarning, match="Search interrupted by user"):
         search.fit(X, y)
@@ -638,7 +645,7 @@ def test_verbose_prints_a_line_for_each_rung(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["Rung 1 of 3", "Rung 2 of 3", "Rung 3 of 3"]
     assert "2 epochs: 8 candidates on 2 splits" in lines[0]
-    assert "4 go on" in lines[0]
+    assert "6 go on" in lines[0]
     assert "left" in lines[0]
     assert "left" not in lines[2]
 

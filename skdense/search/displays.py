@@ -36,8 +36,11 @@ class PrunedSearchDisplay:
     figure_ : matplotlib.figure.Figure
         The figure of the axes.
     lines_ : list of matplotlib.lines.Line2D
-        Over epochs, the scores of each candidate, that of the best one last. Against a parameter, the
+        Over epochs, the scores of each candidate, those of the best one last. Against a parameter, the
         candidates whose last rung is the same, for each rung.
+    forecast_lines_ : list of matplotlib.lines.Line2D
+        Over epochs, for each candidate that was left out, from its last score to the forecast of its
+        score at the end, dotted.
     best_line_ : matplotlib.lines.Line2D
         The best candidate.
 
@@ -75,8 +78,9 @@ class PrunedSearchDisplay:
         search : PrunedSearchCV
             The fitted search.
         parameter : str, default=None
-            None draws the scores of each candidate over the epochs, from rung to rung. The name of a
-            parameter, as in `param_distributions`, draws the last score of each candidate against it.
+            None draws the scores of each candidate over the epochs, from rung to rung, with forecasts
+            of those that were left out. The name of a parameter, as in `param_distributions`, draws the
+            last score of each candidate against it.
             The axis of positive numbers is logarithmic if they are spread more evenly so.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; None makes a figure.
@@ -106,7 +110,7 @@ class PrunedSearchDisplay:
             The display itself.
         """
         self.ax_ = axes_for(ax, type(self).__name__)
-        self.figure_, self.lines_ = self.ax_.figure, []
+        self.figure_, self.lines_, self.forecast_lines_ = self.ax_.figure, [], []
         rows = {}  # of each candidate, from rung to rung
         for row, params in enumerate(self.cv_results["params"]):
             rows.setdefault(id(params), []).append(row)
@@ -119,9 +123,17 @@ class PrunedSearchDisplay:
 
     def _draw_epochs(self, others, best):
         epochs, scores = self.cv_results["n_resources"], self.cv_results["mean_test_score"]
+        forecasts, end = self.cv_results["forecast_test_score"], epochs.max()
         for candidate in others:
             style = {"color": "0.6", "marker": ".", "linewidth": 1}
             self.lines_ += self.ax_.plot(epochs[candidate], scores[candidate], **style)
+            last = candidate[-1]
+            if epochs[last] < end:
+                points = [epochs[last], end], [scores[last], forecasts[last]]
+                style = {"color": "0.75", "linestyle": ":", "linewidth": 1, "zorder": 1}
+                self.forecast_lines_ += self.ax_.plot(*points, **style)
+        if self.forecast_lines_:
+            self.forecast_lines_[0].set_label("forecasts")
         label = f"best: {scores[self.best_index]:.4g}"
         style = {"color": "C1", "marker": "o", "linewidth": 2.5, "label": label}
         self.lines_ += self.ax_.plot(epochs[best], scores[best], **style)

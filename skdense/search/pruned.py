@@ -52,7 +52,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         How many candidates to draw; from lists alone they are drawn without replacement. None takes the
         whole grid if there are lists alone, and 64 draws otherwise.
 
-    factor : float, default=2
+    factor : float, default=1.4
         After a rung, one of `factor` candidates goes on, rounded up.
 
     rungs : sequence of int, default=None
@@ -197,7 +197,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         param_distributions: Mapping | list,
         *,
         n_candidates: int | None = None,
-        factor: float = 2,
+        factor: float = 1.4,
         rungs: Sequence[int] | None = None,
         scoring: Any = None,
         refit: bool = True,

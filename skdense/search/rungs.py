@@ -7,19 +7,31 @@ import numpy as np
 
 from skdense.core.machine.costs import SHARE_TRAINED
 
-_RUNGS = 1 / 6, 1 / 3, 2 / 3
-"""The default rungs, as shares of `max_iter`."""
-_LOOK = 0.6
-"""Candidates are scored at this share of a rung's epochs, too, so that a slope is known there."""
-_SLOPE = 0.75
-"""The share of the slope that a forecast takes to go on."""
+_N_RUNGS, _FIRST = 10, 3
+"""By default candidates are compared after every tenth of `max_iter`, if these are 3 epochs or more."""
+_SLOPE, _BACK = 0.6, 0.75
+"""A forecast takes this share of the slope since this share of the epochs to go on.
+
+Chosen, like the default rungs and factor, on 384 searches: parts of the candidates of 24 searches on 12
+data sets. Below, 168 others, of 7 searches on 7 data sets: the share of epochs, how much larger the
+least loss is than that of all candidates, on average, and how often it is that one.
+
+    tenths, 1 of 1.4 by forecast                0.43    0.03 %    98 %
+    tenths, 1 of 1.4 by score                   0.42    0.29 %    89 %
+    1/6, 1/3, 2/3, half by forecast             0.44    0.17 %    87 %
+    1/6, 1/3, 2/3, half by score                0.41    0.99 %    74 %
+    1/9, 1/3, a third by score                  0.30    2.11 %    71 %
+
+Worse was to keep those whose forecast reaches the best score of now, in the place of a fixed share: one
+that is far ahead early ends the others. So was to forecast the log-loss where the scorer is accuracy.
+"""
 
 
 def rungs_of(rungs, max_iter):
     """The epochs of all rungs, of which the last is `max_iter`."""
     if rungs is None:
-        rungs = [round(share * max_iter) for share in _RUNGS]
-        rungs = [rung for rung in dict.fromkeys(rungs) if 1 <= rung < max_iter]
+        rungs = [round(i * max_iter / _N_RUNGS) for i in range(1, _N_RUNGS)]
+        rungs = [rung for rung in dict.fromkeys(rungs) if _FIRST <= rung < max_iter]
     given, rungs = rungs, list(rungs)
     if not all(isinstance(rung, Integral) and not isinstance(rung, bool) for rung in rungs):
         raise ValueError(f"rungs must be ints, the epochs after which to compare, got {given!r}")
@@ -33,11 +45,16 @@ def rungs_of(rungs, max_iter):
 
 
 def looks_of(rungs):
-    """For each rung, after how many epochs candidates are scored on the way to it and at it."""
-    looks = []
-    for before, rung in zip([0, *rungs], rungs):
-        look = round(_LOOK * rung)
-        looks.append([look, rung] if before < look < rung < rungs[-1] else [rung])
+    """For each rung, after how many epochs candidates are scored on the way to it and at it.
+
+    They are scored in between if they have not been scored at about the epochs that its slope needs.
+    """
+    looks, scored = [], [0]
+    for rung in rungs:
+        look = round(_BACK * rung)
+        is_new = scored[-1] < look < rung < rungs[-1] and scored[-1] < 0.6 * rung
+        looks.append([look, rung] if is_new else [rung])
+        scored += looks[-1]
     return looks
 
 
@@ -75,7 +92,9 @@ def forecasts(epochs, scores, ends):
     losses = best - scores
     if len(epochs) < 2 or epochs[-1] == max(ends) or np.nanmin(losses, initial=np.inf) <= 0:
         return now
-    slopes = np.log(losses[:, -1] / losses[:, -2]) / np.log(epochs[-1] / epochs[-2])
+    ratios = np.array(epochs[:-1]) / epochs[-1]
+    before = np.argmin(np.abs(np.log(ratios / _BACK)))
+    slopes = np.log(losses[:, before] / losses[:, -1]) / np.log(ratios[before])
     return best - losses[:, -1] * (ends / epochs[-1]) ** (_SLOPE * slopes)
 
 
