@@ -71,7 +71,10 @@ def main():
         parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=description)
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the reports")
     parser.add_argument(
-        "--draws", type=int, default=5, help="draws of candidates for each data set of --pruned"
+        "--draws",
+        type=int,
+        default=5,
+        help="draws of candidates for each data set of --pruned; 0 is one draw of small searches",
     )
     parser.add_argument(
         "--readme", action="store_true", help="put a short table of --quick into README.md"

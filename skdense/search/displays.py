@@ -117,8 +117,8 @@ class PrunedSearchDisplay:
         (best,) = [candidate for candidate in rows.values() if self.best_index in candidate]
         draw = self._draw_epochs if self.parameter is None else self._draw_parameter
         draw([candidate for candidate in rows.values() if candidate is not best], best)
-        self.ax_.set(ylabel="mean score", ylim=self._limits(rows.values()))
-        self.ax_.legend()
+        self.ax_.set(ylabel="mean score", ylim=self._limits([*rows.values()]))
+        self.ax_.legend(fontsize="small")
         return self
 
     def _draw_epochs(self, others, best):
@@ -142,22 +142,24 @@ class PrunedSearchDisplay:
         for rung, n in zip(rungs, counts, strict=True):
             self.ax_.axvline(rung, color="0.8", linewidth=0.8, zorder=0)
             above = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "bottom"}
-            self.ax_.annotate(f"{n} candidates", (rung, 1.01), **above)
-        self.ax_.set_xscale("log")
+            self.ax_.annotate(f"{n}", (rung, 1.01), **above)
+        self.ax_.set_title("candidates", fontsize="medium", pad=18)
         self.ax_.set_xticks(rungs, rungs)
-        self.ax_.minorticks_off()
         self.ax_.set_xlabel("epochs")
 
     def _draw_parameter(self, others, best):
+        from matplotlib.cm import viridis
+
         epochs, scores = self.cv_results["n_resources"], self.cv_results["mean_test_score"]
         column = self.cv_results[f"param_{self.parameter}"]
         last = np.array([candidate[-1] for candidate in [*others, best]])
         last = last[~np.ma.getmaskarray(column)[last]]
         places = dict(zip(last, self._places(column.data[last]), strict=True))
-        for i, rung in enumerate(np.unique(epochs)):
+        rungs = np.unique(epochs)
+        for rung, color in zip(rungs, viridis(np.linspace(0, 0.9, len(rungs))), strict=True):
             there = [row for row in last if epochs[row] == rung]
             xs = [places[row] for row in there]
-            style = {"color": f"C{i}", "alpha": 0.7, "label": f"{rung} epochs"}
+            style = {"color": color, "alpha": 0.7, "label": f"{rung} epochs"}
             self.lines_ += self.ax_.plot(xs, scores[there], ".", markersize=9, **style)
         xs = [places[self.best_index]] if self.best_index in places else []
         style = {"color": "k", "markersize": 13, "fillstyle": "none", "label": "best"}
@@ -181,11 +183,11 @@ class PrunedSearchDisplay:
         if not len(shown):
             return None
         low = np.quantile(shown, 0.1)
-        if self.parameter is None:  # the scores of those that went on from the first rung
-            went_on = [scores[rows].min() for rows in candidates if len(rows) > 1]
-            low = np.nanmin(went_on, initial=shown.max()) if went_on else low
+        if self.parameter is None:  # of those that reached the last rung
+            length = max(map(len, candidates))
+            low = np.nanmin([scores[rows] for rows in candidates if len(rows) == length], initial=low)
         room = (shown.max() - low) or 1.0
-        return max(shown.min() - 0.1 * room, low - room), shown.max() + 0.1 * room
+        return max(shown.min() - 0.1 * room, low - 0.5 * room), shown.max() + 0.1 * room
 
 
 def _is_even_in_logs(values):

@@ -31,10 +31,12 @@ class PrunedSearchCV(RandomizedSearchCV):
     """Search over parameters of a network, with cross-validation, that leaves bad candidates out early.
 
     All candidates begin to train on all splits. After the epochs of the first rung they are scored, and
-    the best share of them goes on, from where it is, to the next rung, and so on to `max_iter`. A
-    candidate that reaches the end has the scores, parameters and loss curves that GridSearchCV would
-    have found, since it trains as if it had never paused. With the default rungs, 64 candidates train
-    for about a quarter of the epochs that they would all take.
+    of each a forecast is made, from how its score has been moving, of its score at the end. Those with
+    the best forecasts go on, from where they are, to the next rung, and so on to `max_iter`. With the
+    default rungs, 64 candidates train for about two fifths of the epochs that they would all take.
+
+    A candidate that reaches the end has trained as if it had never paused, so its scores are those of
+    GridSearchCV up to rounding. Rounding grows where training is chaotic, see the notes.
 
     The networks train at the same time, in threads of this process.
 
@@ -58,9 +60,8 @@ class PrunedSearchCV(RandomizedSearchCV):
     rungs : sequence of int, default=None
         After how many epochs candidates are compared. They rise to at most the `max_iter` of the
         estimator, which is always the last one; if candidates differ in `max_iter`, the largest counts.
-        None stands for ``max_iter / factor**k``, rounded, from a tenth of `max_iter` on, or from 7
-        epochs on if that is earlier; with a factor of 3 and 200 epochs, 7, 22 and 67. An empty sequence
-        trains all candidates to the end.
+        None stands for every tenth of `max_iter`, from 3 epochs on. An empty sequence trains all
+        candidates to the end.
 
     scoring : str or callable, default=None
         The scorer, as for GridSearchCV; one metric. None takes the method `score` of the estimator.
@@ -88,8 +89,9 @@ class PrunedSearchCV(RandomizedSearchCV):
     ----------
     cv_results_ : dict of ndarray
         The table of scikit-learn's halving searches: a row for each candidate at each rung that it has
-        reached, with `iter`, the number of the rung, and `n_resources`, its epochs. `mean_fit_time` is
-        what a candidate took up to this rung: as networks train at the same time, the time of a rung is
+        reached, with `iter`, the number of the rung, and `n_resources`, its epochs.
+        `forecast_test_score` is the forecast of `mean_test_score` at the end. `mean_fit_time` is what a
+        candidate took up to this rung: as networks train at the same time, the time of a rung is
         divided by epochs among those that train.
 
     best_estimator_ : estimator
@@ -145,6 +147,17 @@ class PrunedSearchCV(RandomizedSearchCV):
     A rung's score is that of the network after the last epoch, or with ``early_stopping=True`` after
     the best one so far. A network that has converged waits, and is judged by its score.
 
+    The forecast takes a loss to fall by the same factor whenever the epochs double, and 0.6 of this
+    slope to go on. The loss is minus the score if all scores are negative, as those of
+    'neg_log_loss', and otherwise 1 minus the score, as for accuracy, ROC AUC and R2. Of scores above 1
+    no forecast is made: candidates are compared by their scores. For the slope candidates are scored up
+    to three times between rungs, too.
+
+    Candidates may share programs in which their networks are padded. Padding changes the order in which
+    numbers are added, and so the last bits of them. In float64, 144 fits with early stopping ended with
+    scores within 1e-9 of GridSearchCV's. In float32 and with rates up to 0.03, on 800 samples, some
+    log-losses differed by up to 0.2.
+
     Before anything trains, the scorer is called once for each split with a network that is not yet
     trained, so that a scorer that fails does so at once.
 
@@ -155,12 +168,15 @@ class PrunedSearchCV(RandomizedSearchCV):
     A `verbose` or `warm_start` of the network has no effect until the last fit, to all samples.
 
     Ctrl-C ends the search with a warning. It keeps the rungs that are over, and the best candidate is
-    refitted.
+    refitted. What the handler of another signal raises, for instance at a limit of time, is raised.
 
     References
     ----------
     K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
     Optimization", AISTATS 2016. https://arxiv.org/abs/1502.07943
+
+    T. Domhan, J. T. Springenberg and F. Hutter, "Speeding up Automatic Hyperparameter Optimization of
+    Deep Neural Networks by Extrapolation of Learning Curves", IJCAI 2015.
 
     Examples
     --------
@@ -172,8 +188,8 @@ class PrunedSearchCV(RandomizedSearchCV):
     >>> network = LowLevelMLPClassifier((8,), max_iter=27, tol=0, random_state=0)
     >>> rates = {"learning_rate_init": loguniform(1e-5, 1e-1)}
     >>> search = PrunedSearchCV(network, rates, n_candidates=9, cv=3, random_state=0).fit(X, y)
-    >>> search.n_resources_, search.n_candidates_
-    ([3, 9, 27], [9, 3, 1])
+    >>> search.n_resources_[:4], search.n_candidates_[:4]
+    ([3, 5, 8, 11], [9, 7, 5, 4])
     """
 
     _parameter_constraints = {
@@ -298,14 +314,14 @@ class PrunedSearchCV(RandomizedSearchCV):
 
     def _search(self, race, context):
         """Train and score candidates rung by rung; return the rows of all rungs that are over."""
-        rows, start = [], time.perf_counter()
+        rows, marks = [], [time.perf_counter()]
         try:
             for iteration in range(len(race.rungs)):
                 rung = context.subcontext(task_name="rung").call_on_fit_task_begin(estimator=self)
                 new = race.run(iteration)
-                rows += new
+                rows, marks = rows + new, [*marks, time.perf_counter()]
                 if self.verbose:
-                    print(_summary(new, race, time.perf_counter() - start))
+                    print(_summary(new, race, marks))
                 if rung.call_on_fit_task_end(estimator=self):
                     break
         except KeyboardInterrupt:
@@ -353,22 +369,23 @@ def _largest_max_iter(candidates):
     return max(valid)
 
 
-def _summary(rows, race, seconds):
-    """What happened at a rung, as text, with the time left if an epoch takes as long as before."""
+def _summary(rows, race, marks):
+    """What happened at a rung, as text, with the time left if an epoch takes as long as in it.
+
+    `marks` are the times of the start and of the end of all rungs so far.
+    """
     iteration, epochs, *_ = rows[0]
     best = np.nanmax([np.mean(row.scores) for row in rows], initial=-np.inf)
     words = (
         f"Rung {iteration + 1} of {len(race.rungs)}, {epochs} epochs: {len(rows)} candidates on "
         f"{len(rows[0].scores)} splits, best score {best:.4f}"
     )
-    if not race.going:
-        return f"{words}; {seconds:.1f} s"
-    over, left = np.split(epochs_at_rungs(race.n_candidates, race.rungs, race.factor), [iteration + 1])
-    left = seconds * left.sum() / over.sum()
-    return (
-        f"{words}, {len(race.going)} go on by their forecasts; {seconds:.1f} s, at most about "
-        f"{left:.1f} s left"
-    )
+    if race.going:
+        words += f", {len(race.going)} go on by their forecasts"
+    words += f"; {marks[-1] - marks[0]:.1f} s"
+    n_epochs = epochs_at_rungs(race.n_candidates, race.rungs, race.factor)
+    left = (marks[-1] - marks[-2]) * n_epochs[iteration + 1 :].sum() / n_epochs[iteration]
+    return f"{words}, at most about {left:.1f} s left" if race.going else words
 
 
 def _table(rows):
