@@ -12,7 +12,7 @@ _N_RUNGS, _FIRST = 10, 3
 _SLOPE, _BACK = 0.6, 0.75
 """A forecast takes this share of the slope since this share of the epochs to go on.
 
-Chosen, like the default rungs and factor, on 384 searches: parts of the candidates of 24 searches on 12
+Chosen, like the default rungs and factor, on 384 searches: parts of the candidates of 24 searches on 10
 data sets. Below, 168 others, of 7 searches on 7 data sets: the share of epochs, how much larger the
 least loss is than that of all candidates, on average, and how often it is that one.
 
