@@ -195,8 +195,8 @@ def limit_calls(monkeypatch):
     """Let a call of the program have 8 steps at most."""
     from skdense.core.host.orders import Orders
 
-    take = Orders.take
-    monkeypatch.setattr(Orders, "take", lambda self, n: take(self, min(n, 8)))
+    take = Orders.next_chunk
+    monkeypatch.setattr(Orders, "next_chunk", lambda self, n: take(self, min(n, 8)))
 
 
 @pytest.fixture

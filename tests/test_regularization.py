@@ -15,7 +15,7 @@ from helpers import SETTINGS, assert_identical, drawn_parameters, make_problem, 
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.core.formulas.dropout import dropper
 from skdense.core.formulas.optimizers import clipped
-from skdense.core.formulas.schedules import SCHEDULES, pace
+from skdense.core.formulas.schedules import SCHEDULES, lr_factor
 from skdense.core.host.orders import Orders
 from skdense.core.machine.compiling import n_compiled
 from skdense.core.machine.tensorflow import tf
@@ -242,8 +242,8 @@ def test_a_network_is_the_same_alone_and_among_others():
 
 
 def test_a_training_in_many_calls_is_the_same(monkeypatch):
-    whole, take = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y), Orders.take
-    monkeypatch.setattr(Orders, "take", lambda self, n_steps: take(self, min(n_steps, 3)))
+    whole, take = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y), Orders.next_chunk
+    monkeypatch.setattr(Orders, "next_chunk", lambda self, n_steps: take(self, min(n_steps, 3)))
 
     in_pieces = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
 
@@ -335,7 +335,7 @@ def paces(schedule, warmup, n_epochs, steps):
         "schedule_epochs": n_epochs,
     }
     hyper = Hyper(**{name: tf.constant(number, tf.float64) for name, number in numbers.items()})
-    return [float(pace(tf.constant(step, tf.float64), hyper)) for step in steps]
+    return [float(lr_factor(tf.constant(step, tf.float64), hyper)) for step in steps]
 
 
 def test_the_warm_up_is_linear_and_the_cosine_falls_to_zero_over_the_rest():

@@ -38,7 +38,7 @@ pytestmark = [
 
 ADAM = Spec("binary", "log_loss", "adam", "float32")
 SGD = Spec("binary", "log_loss", "sgd", "float64")
-ADAMW = Spec("binary", "log_loss", "adamw", "float64", paced=True)
+ADAMW = Spec("binary", "log_loss", "adamw", "float64", lr_by_step=True)
 ACTIVATION = {"adam": "relu", "sgd": "logistic", "adamw": "tanh"}
 
 HYPER = Hyper(
@@ -236,12 +236,12 @@ def test_an_error_in_one_thread_ends_the_others_before_their_queue_is_empty(k):
 
 
 def test_ctrl_c_while_threads_are_started_ends_them(monkeypatch):
-    def started_and_interrupted(*arguments, call=threads.Call):
+    def started_and_interrupted(*arguments, call=threads.Future):
         call(*arguments)
         raise KeyboardInterrupt
 
     networks = many_networks()
-    monkeypatch.setattr(threads, "Call", started_and_interrupted)
+    monkeypatch.setattr(threads, "Future", started_and_interrupted)
 
     assert train([*map(lone_group, [ADAM] * 60, networks)], 2)
 
@@ -293,7 +293,7 @@ def early_stopped():
 
 def limit_steps(patch, n_steps):
     """Limit the chunks to come to n steps; return the list of their numbers of steps."""
-    take, numbers = Orders.take, []
+    take, numbers = Orders.next_chunk, []
 
     def take_few(self, n):
         chunk = take(self, min(n, n_steps))
@@ -302,7 +302,7 @@ def limit_steps(patch, n_steps):
             numbers.append(chunk.n_steps)
         return chunk
 
-    patch.setattr(Orders, "take", take_few)
+    patch.setattr(Orders, "next_chunk", take_few)
     return numbers
 
 

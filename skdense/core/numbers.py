@@ -28,7 +28,7 @@ class Spec(NamedTuple):
     dtype: str
     smooths: bool = False
     clips: bool = False
-    paced: bool = False
+    lr_by_step: bool = False
     scores_loss: bool = False
 
 

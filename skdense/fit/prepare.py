@@ -117,7 +117,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     if solver != "lbfgs":
         spec = spec._replace(
             clips=clips,
-            paced=settings["warmup"] > 0 or schedule.within_epochs,
+            lr_by_step=settings["warmup"] > 0 or schedule.within_epochs,
             scores_loss=validation is not None and estimator.validation_metric == "loss",
         )
     network = Network(

@@ -185,9 +185,9 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     with np.errstate(all="ignore"):
         minimized = job.encoder.loss
         parameter = [network.hyper.loss_parameter] if minimized.parameter else []
-        constant_loss = minimized.constant_loss(targets, weights, *parameter)
+        baseline_loss = minimized.baseline_loss(targets, weights, *parameter)
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
-    if loss < constant_loss / 2 or constant_loss <= 0 or (targets == targets[0]).all():
+    if loss < baseline_loss / 2 or baseline_loss <= 0 or (targets == targets[0]).all():
         return None
     with np.errstate(all="ignore"):
         spreads = _spreads(network.layers, network.final_parameters, data.X, data.own_rows)
@@ -196,9 +196,9 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     largest = max(shares, default=0)
     if largest == 1:
         finding = "and so does the network"
-    elif largest > 0.5 and loss >= constant_loss:
+    elif largest > 0.5 and loss >= baseline_loss:
         finding = "and the loss is no better than that of the best constant output"
-    elif ended_by_itself and loss > _NO_BETTER * constant_loss:
+    elif ended_by_itself and loss > _NO_BETTER * baseline_loss:
         return _find_nearly_constant(job, data.X, spreads)
     else:
         return None

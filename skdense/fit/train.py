@@ -95,7 +95,7 @@ def _train_stochastic(job: Job, reporter: EpochTasks | None) -> bool:
         if printer:
             printer.print_epochs(new_curves)
         if reporter and len(new_curves.loss):
-            is_active = bool(run.reached.scalars.progress.active)
+            is_active = bool(run.snapshot.scalars.progress.active)
             return reporter.advance(is_active, lambda: attributes_now(run))
         return False
 

@@ -1,7 +1,7 @@
 """How the learning rate changes.
 
 Every program contains all schedules of epochs and chooses by number, so no schedule compiles a program
-of its own. Only the programs that need it contain `pace`, how the rate changes from step to step.
+of its own. Only the programs that need it contain `lr_factor`, how the rate changes from step to step.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Schedule(NamedTuple):
     slows_down : bool
         Whether at a plateau, where other schedules stop, it lowers the rate and goes on.
     within_epochs : bool
-        Whether it changes the rate from step to step, by `pace`.
+        Whether it changes the rate from step to step, by `lr_factor`.
     ignored_by : tuple of str
         The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
     """
@@ -55,7 +55,7 @@ SCHEDULES = {
 }
 
 
-def pace(step: Tensor, hyper: Hyper) -> Tensor:
+def lr_factor(step: Tensor, hyper: Hyper) -> Tensor:
     """The factor on the epoch's learning rate, in the step that follows `step` others.
 
     It rises linearly over the warm-up, up to 1. With the cosine schedule it then falls to 0 over the

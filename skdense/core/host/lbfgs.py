@@ -12,7 +12,7 @@ from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import full_batch_rows
 from skdense.core.machine.memory import aligned_empty, to_tensor, view
-from skdense.core.machine.threads import apart
+from skdense.core.machine.threads import submit
 from skdense.core.network import Network
 from skdense.core.numbers import Minimum, Spec
 from skdense.core.program.full_batch import FullBatchShape, full_batch_program
@@ -36,30 +36,30 @@ def minimize_loss(
     keeps the last iteration's.
     """
     # TensorFlow's code runs in threads of its own, where no signal interrupts it.
-    objective = apart(FullBatchObjective, spec._replace(dtype="float64"), network).result()
+    objective = submit(FullBatchObjective, spec._replace(dtype="float64"), network).result()
     minimization = _Minimization(objective, observe)
     options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
     interrupted = False
     try:
         if observe is None:
-            apart(minimization.run, objective, options).result()
+            submit(minimization.run, objective, options).result()
         else:  # an observer needs the caller's thread, where scipy then runs, too
-            minimization.run(lambda parameters: apart(objective, parameters).result(), options)
+            minimization.run(lambda parameters: submit(objective, parameters).result(), options)
     except KeyboardInterrupt:
         interrupted = True
     finally:
         minimization.stops = True
-    minimum, parameters = minimization.reached
+    minimum, parameters = minimization.snapshot
     objective.keep(parameters)
     return minimum._replace(interrupted=interrupted)
 
 
 class _Minimization:
-    """A minimization by scipy, and how far it is: `reached` is replaced as a whole."""
+    """A minimization by scipy, and how far it is: `snapshot` is replaced as a whole."""
 
     def __init__(self, objective: "FullBatchObjective", observe: Observe | None):
         self.objective, self.observe, self.stops = objective, observe, False
-        self.reached = Minimum(np.nan, 0), objective.vector[objective.own]
+        self.snapshot = Minimum(np.nan, 0), objective.vector[objective.own]
 
     def run(self, evaluate: Callable, options: dict) -> None:
         """Minimize the loss that `evaluate` returns with its gradient."""
@@ -67,7 +67,7 @@ class _Minimization:
         with one_blas_thread():
             result = minimize(
                 evaluate,
-                self.reached[1],
+                self.snapshot[1],
                 jac=True,
                 method="L-BFGS-B",
                 options=options,
@@ -75,12 +75,12 @@ class _Minimization:
             )
         if not self.stops:
             minimum = Minimum(float(result.fun), result.nit, result.success, result.message)
-            self.reached = minimum, result.x
+            self.snapshot = minimum, result.x
 
     def _iteration(self, intermediate_result: OptimizeResult) -> None:
         parameters = intermediate_result["x"].copy()
-        minimum = Minimum(float(intermediate_result["fun"]), self.reached[0].n_iter + 1)
-        self.reached = minimum, parameters
+        minimum = Minimum(float(intermediate_result["fun"]), self.snapshot[0].n_iter + 1)
+        self.snapshot = minimum, parameters
         if self.observe is not None:
             self.objective.keep(parameters)
             self.stops = self.observe(minimum)

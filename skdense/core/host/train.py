@@ -23,7 +23,7 @@ from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import CHUNK_SECONDS
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
 from skdense.core.machine.tensorflow import tf
-from skdense.core.machine.threads import apart, call_all
+from skdense.core.machine.threads import run_all, submit
 from skdense.core.network import Network
 from skdense.core.numbers import Curves, Parameters, Tensor
 from skdense.core.program.epochs import (
@@ -106,7 +106,7 @@ def train(
         if n_threads == 1:
             work()
         else:
-            call_all([work] * n_threads, stop.set)
+            run_all([work] * n_threads, stop.set)
     except KeyboardInterrupt:
         return True
     return False
@@ -128,23 +128,23 @@ def _train_one(
     run = ProgramRun(group, network, tables)
     orders = Orders(network, shape.steps, shape.batch, n_epochs, each_epoch)
     try:
-        chunk = orders.take(run.affordable_steps)
+        chunk = orders.next_chunk(run.affordable_steps)
         while chunk is not None and not stop.is_set():
-            running = apart(run.advance, chunk)
-            chunk = orders.take(run.affordable_steps)
+            running = submit(run.advance, chunk)
+            chunk = orders.next_chunk(run.affordable_steps)
             if not running.wait(stop):
                 break
             running.result()
-            if observe is not None and observe(run.reached.curves[-1], run):
+            if observe is not None and observe(run.snapshot.curves[-1], run):
                 stop.set()
-            if not run.reached.scalars.progress.active:
+            if not run.snapshot.scalars.progress.active:
                 break
     finally:
         counters, progress, _ = run.write_back().scalars
         orders.end(int(progress.epochs - n_before) + (counters.position > 0))
 
 
-class Reached(NamedTuple):
+class Snapshot(NamedTuple):
     """How far a training is: all that a chunk changes, with the curves of each chunk so far.
 
     There is no state in the program before the first chunk.
@@ -160,7 +160,7 @@ class ProgramRun:
 
     Attributes
     ----------
-    reached : Reached
+    snapshot : Snapshot
         Snapshot after the last finished chunk. It is replaced as a whole, so that whatever interrupts
         the training finds it complete.
     affordable_steps : int
@@ -170,12 +170,12 @@ class ProgramRun:
     def __init__(self, group: Group, network: Network, tables: Tables):
         self.network, self.spec, self.shape, self.tables = network, group.spec, group.shape, tables
         curves = () if network.curves is None else (network.curves,)
-        self.reached = Reached(None, Scalars(Counters(), network.progress, Epoch()), curves)
+        self.snapshot = Snapshot(None, Scalars(Counters(), network.progress, Epoch()), curves)
         self.affordable_steps = group.first_steps
 
     def advance(self, chunk: Chunk) -> None:
-        """Run a `Chunk`; only at its end, `reached` is replaced."""
-        before, network, shape = self.reached, self.network, self.shape
+        """Run a `Chunk`; only at its end, `snapshot` is replaced."""
+        before, network, shape = self.snapshot, self.network, self.shape
         is_first = before.state is None
         state = self._enter() if is_first else before.state
         n_blocks = -(-int(network.hyper.n_validation) // shape.block) if shape.block else 0
@@ -196,7 +196,7 @@ class ProgramRun:
             self.affordable_steps = max(1, min(shape.steps, int(CHUNK_SECONDS / seconds)))
         scalars = split_scalars(np.asarray(scalars).tolist())
         new = _curves_of(np.asarray(curves)[: int(scalars.counters.epochs)])
-        self.reached = Reached(State(parameters, tuple(slots), best), scalars, (*before.curves, new))
+        self.snapshot = Snapshot(State(parameters, tuple(slots), best), scalars, (*before.curves, new))
 
     def _enter(self) -> State:
         """Make what all chunks share; return the state before the first."""
@@ -226,15 +226,15 @@ class ProgramRun:
         best = network.final_parameters if shape.n_blocks else None
         return State(packed(network.parameters), tuple(map(packed, slots)), packed(best))
 
-    def write_back(self) -> Reached:
+    def write_back(self) -> Snapshot:
         """Update the network to what it has become in the program; return how far that is.
 
         A chunk that is still running changes nothing of it.
         """
-        network, reached = self.network, self.reached
-        state, scalars, curves = reached
+        network, snapshot = self.network, self.snapshot
+        state, scalars, curves = snapshot
         if state is None:
-            return reached
+            return snapshot
         own_layout = Layout(network.layers, network.n_features)
 
         def unpacked(vector: Tensor) -> Parameters:
@@ -249,7 +249,7 @@ class ProgramRun:
             progress=scalars.progress,
             curves=Curves(*map(np.concatenate, zip(*curves))) if curves else None,
         )
-        return reached
+        return snapshot
 
 
 def _curves_of(values: NDArray) -> Curves:

@@ -8,7 +8,7 @@ from threading import Lock, Thread
 
 from threadpoolctl import ThreadpoolController
 
-from skdense.core.machine.threads import Call, apart
+from skdense.core.machine.threads import Future, submit
 
 _lock = Lock()
 _n_users = 0
@@ -29,11 +29,11 @@ def one_blas_thread() -> Iterator[int]:
     has set meanwhile is kept. If that code sets one thread again at its end, because it had found one,
     the next block gives back the number from before.
     """
-    begin = apart(_begin)  # where no signal can come between counting a user and setting the limit
+    begin = submit(_begin)  # where no signal can come between counting a user and setting the limit
     try:
         yield begin.result()
     finally:
-        apart(_end, begin).result()
+        submit(_end, begin).result()
 
 
 def _begin() -> int:
@@ -51,7 +51,7 @@ def _begin() -> int:
         return min(had.values(), default=1) if all(library.num_threads == 1 for library in had) else 1
 
 
-def _end(begin: Call) -> None:
+def _end(begin: Future) -> None:
     global _n_users
     begin.wait()  # which a signal may have ended early in the caller's thread
     with _lock:

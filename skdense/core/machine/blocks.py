@@ -5,7 +5,7 @@ from contextvars import copy_context
 from functools import partial
 
 from skdense.core.machine.blas import one_blas_thread
-from skdense.core.machine.threads import call_all
+from skdense.core.machine.threads import run_all
 
 BLOCK_ROWS = 2048
 """The rows of a block: so few that a layer's values stay in the cache, 1 MB of 64 units in float64."""
@@ -41,4 +41,4 @@ def for_each_block(
             return
         # A copy of the context has the caller's numpy.errstate.
         workers = [partial(copy_context().run, work) for _ in blocks[:n_threads]]
-        call_all(workers, stop=lambda: list(left))  # after an error no further block is begun
+        run_all(workers, stop=lambda: list(left))  # after an error no further block is begun

@@ -18,11 +18,11 @@ _SIGNAL_SECONDS = 0.05
 """How long the answer to a signal may take."""
 
 _idle: "list[_Worker]" = []
-_under_way: "set[Call]" = set()
+_under_way: "set[Future]" = set()
 """The calls that the end of the process waits for: all but those of daemon threads."""
 
 
-class Call:
+class Future:
     """A call of a function in another thread."""
 
     def __init__(self, function: Callable, *arguments: Any):
@@ -70,12 +70,12 @@ class Call:
 class _Worker:
     """A thread that makes calls, and waits between them: TensorFlow takes time to know a new thread."""
 
-    def __init__(self, call: Call):
-        self._call: Call | None = call
+    def __init__(self, call: Future):
+        self._call: Future | None = call
         self._called = Lock()
         self._called.acquire()
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: Future) -> None:
         """Let a thread that waits make a call."""
         self._call = call
         self._called.release()
@@ -92,9 +92,9 @@ class _Worker:
             self._called.acquire()
 
 
-def apart(function: Callable, *arguments: Any) -> Call:
+def submit(function: Callable, *arguments: Any) -> Future:
     """Begin a call in another thread, where no handler of a signal can interrupt it."""
-    call = Call(function, *arguments)
+    call = Future(function, *arguments)
     try:
         worker = _idle.pop()
     except IndexError:
@@ -139,7 +139,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def call_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
+def run_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
     """Call functions, each in a thread, and wait for all of them; raise the first error.
 
     `stop` is called as soon as there is one, or a signal's handler raises. It asks the others to end,
@@ -153,10 +153,10 @@ def call_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
             stop()
             raise
 
-    calls: list[Call] = []
+    calls: list[Future] = []
     try:
         for function in functions:
-            calls.append(apart(or_stop, function))
+            calls.append(submit(or_stop, function))
         for call in calls:
             call.result()
     except BaseException:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from skdense.core.formulas.dropout import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
-from skdense.core.formulas.schedules import pace
+from skdense.core.formulas.schedules import lr_factor
 from skdense.core.formulas.stopping import end_epoch
 from skdense.core.machine.tensorflow import tf
 from skdense.core.numbers import Curves, Hyper, Progress, Spec, Tensor
@@ -154,8 +154,8 @@ class _Program:
         (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
         order = tf.gather(training.orders, tf.cast(counters.steps, tf.int32))
-        n_real = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
-        minibatch = minibatches.gather(training.table, self.shape.table, order, n_real)
+        n_valid = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
+        minibatch = minibatches.gather(training.table, self.shape.table, order, n_valid)
         parameters = [values for values, *_ in pieces]
         drop = dropper(dropout, progress.step) if self.shape.n_dropouts else None
         gradients, batch = self.objective.gradients(minibatch, parameters, typed, drop)
@@ -170,8 +170,8 @@ class _Program:
         new = Counters(
             steps=1.0,
             position=1.0,
-            loss=(batch.loss + penalty) / divisor * n_real,
-            rows=n_real,
+            loss=(batch.loss + penalty) / divisor * n_valid,
+            rows=n_valid,
             correct=batch.terms[0] if batch.terms else 0.0,
             weight=batch.weight,
         )
@@ -189,18 +189,18 @@ class _Program:
 
         Multiplying the change by zero would not do: an infinite gradient would become NaN.
         """
-        # XLA copies each array once in a step, as several kernels read what one of them overwrites.
+        # XLA copies each array once in a step, as several penalized_part read what one of them overwrites.
         # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
         rate = progress.learning_rate
-        if self.spec.paced:
-            rate *= pace(progress.step, hyper)
+        if self.spec.lr_by_step:
+            rate *= lr_factor(progress.step, hyper)
         numbers = self.optimizer.numbers(rate, progress.step + 1, hyper)
         numbers = [tf.cast(number, self.dtype) for number in numbers]
         penalized = self.layout.penalized([values for values, *_ in pieces])
         updated = []
-        for old, gradient, kernels in zip(pieces, gradients, penalized, strict=True):
+        for old, gradient, penalized_part in zip(pieces, gradients, penalized, strict=True):
             values, *slots = old
-            change, slots = self.optimizer.update(gradient, slots, kernels, *numbers)
+            change, slots = self.optimizer.update(gradient, slots, penalized_part, *numbers)
             new = values + change, *slots
             updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
         return tuple(updated)
@@ -232,13 +232,13 @@ class _Program:
         (table, orders), shape, score = validation, self.shape, self.objective.score
         table_shape = shape.validation
         assert table_shape is not None  # only programs with validation call this
-        origin = tf.gather(table[-1], orders[0, 0])[:-1]  # the last column has the weights
+        shift = tf.gather(table[-1], orders[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
             (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
-            n_real = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
-            minibatch = minibatches.gather(table, table_shape, tf.gather(orders, b), n_real)
-            return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, origin)
+            n_valid = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
+            minibatch = minibatches.gather(table, table_shape, tf.gather(orders, b), n_valid)
+            return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
 
         n_sums = score.n_terms(table_shape.n_outputs) + 2
         sums = tf.zeros([n_sums], tf.float64)
