@@ -117,7 +117,7 @@ def test_a_random_state_ends_at_any_epoch_of_the_last_two_chunks(epochs_per_chun
     its = network()
     stream, n_drawn = Stream(its), [0]
     for n_epochs in epochs_per_chunk:
-        stream.mark()
+        stream.checkpoint()
         for _ in range(n_epochs):
             stream.next_order()
         n_drawn.append(n_drawn[-1] + n_epochs)

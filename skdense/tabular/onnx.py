@@ -9,7 +9,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
-from skdense.core.formulas.activations import LEAK, SELU_ALPHA, SELU_SCALE
+from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.formulas.layers import Dense
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.tabular.make import LEAST, unclipped
@@ -451,45 +452,14 @@ def _raw(graph, model, X):
 def _logits(graph, network, X):
     kind = _FLOAT if network.coefs_[0].dtype == np.float32 else _DOUBLE
     values = graph.cast(X, kind)
-    *hidden, last = zip(network.coefs_, network.intercepts_, strict=True)
-    for kernel, bias in hidden:
+    layers, parameters = network._layers_and_parameters()
+    for layer, arrays in zip(layers, parameters, strict=True):
+        if not isinstance(layer, Dense):
+            raise ValueError(f"layers of activation={network.activation!r} cannot be converted to ONNX")
+        kernel, bias = arrays
         values = graph("Add", graph("MatMul", values, kernel), bias)
-        values = _ACTIVATIONS[network.activation](graph, values, kernel.dtype.type)
-    return graph("Add", graph("MatMul", values, last[0]), last[1])
-
-
-def _elu(graph, z, number, alpha=1.0):
-    below = graph("Sub", graph("Exp", graph("Min", z, number(0))), number(1))
-    return graph("Add", graph("Relu", z), graph("Mul", below, number(alpha)))
-
-
-def _gelu(graph, z, number):
-    # onnxruntime has the error function in float32 only.
-    erf = graph("Erf", graph.cast(graph("Mul", z, number(0.5**0.5)), _FLOAT))
-    erf = graph.cast(erf, _FLOAT if number is np.float32 else _DOUBLE)
-    return graph("Mul", graph("Mul", z, number(0.5)), graph("Add", erf, number(1)))
-
-
-def _mish(graph, z, number):
-    log1p = graph("Log", graph("Add", graph("Exp", graph("Neg", graph("Abs", z))), number(1)))
-    return graph("Mul", z, graph("Tanh", graph("Add", graph("Relu", z), log1p)))
-
-
-_ACTIVATIONS = {
-    "identity": lambda graph, z, number: z,
-    "logistic": lambda graph, z, number: graph("Sigmoid", z),
-    "tanh": lambda graph, z, number: graph("Tanh", z),
-    "relu": lambda graph, z, number: graph("Relu", z),
-    "leaky_relu": lambda graph, z, number: graph("Max", z, graph("Mul", z, number(LEAK))),
-    "elu": _elu,
-    "selu": lambda graph, z, number: graph(
-        "Mul", _elu(graph, z, number, SELU_ALPHA), number(SELU_SCALE)
-    ),
-    "gelu": _gelu,
-    "silu": lambda graph, z, number: graph("Mul", z, graph("Sigmoid", z)),
-    "mish": _mish,
-}
-"""By operations that onnxruntime has in float64 as well."""
+        values = ACTIVATIONS[layer.activation].onnx(graph, values, kernel.dtype.type)
+    return values
 
 
 def _leaves(graph, trees, X):

@@ -189,7 +189,7 @@ class _Program:
 
         Multiplying the change by zero would not do: an infinite gradient would become NaN.
         """
-        # XLA copies each array once in a step, as several penalized_part read what one of them overwrites.
+        # XLA copies each array once in a step, as several kernels read what one of them overwrites.
         # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
         rate = progress.learning_rate
         if self.spec.lr_by_step:
@@ -198,9 +198,9 @@ class _Program:
         numbers = [tf.cast(number, self.dtype) for number in numbers]
         penalized = self.layout.penalized([values for values, *_ in pieces])
         updated = []
-        for old, gradient, penalized_part in zip(pieces, gradients, penalized, strict=True):
+        for old, gradient, kernels in zip(pieces, gradients, penalized, strict=True):
             values, *slots = old
-            change, slots = self.optimizer.update(gradient, slots, penalized_part, *numbers)
+            change, slots = self.optimizer.update(gradient, slots, kernels, *numbers)
             new = values + change, *slots
             updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
         return tuple(updated)
