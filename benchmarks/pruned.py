@@ -49,15 +49,16 @@ N_CANDIDATES, N_SPLITS, MAX_ITER = 64, 3, 81
 SMALL = 16, 20
 """The candidates and epochs of the quick mode."""
 CORES = 2
-TENTHS = tuple(rungs_of(None, MAX_ITER)[:-1])
-RULES = {  # rungs, factor, and whether forecasts decide
+FIRST = 3
+TENTHS = tuple(i / 10 for i in range(1, 10))
+RULES = {  # rungs as shares of the epochs, factor, and whether forecasts decide
     "tenths, 1 of 1.4 by forecast, the default": (TENTHS, 1.4, True),
     "tenths, 1 of 1.4 by score": (TENTHS, 1.4, False),
     "tenths, 1 of 1.6 by forecast": (TENTHS, 1.6, True),
-    "14, 27, 54, a half by forecast": ((14, 27, 54), 2, True),
-    "14, 27, 54, a half by score": ((14, 27, 54), 2, False),
-    "27, 54, a third by forecast": ((27, 54), 3, True),
-    "9, 27, a third by score, as in 0.3.0": ((9, 27), 3, False),
+    "1/6, 1/3, 2/3, a half by forecast": ((1 / 6, 1 / 3, 2 / 3), 2, True),
+    "1/6, 1/3, 2/3, a half by score": ((1 / 6, 1 / 3, 2 / 3), 2, False),
+    "1/3, 2/3, a third by forecast": ((1 / 3, 2 / 3), 3, True),
+    "1/9, 1/3, a third by score, as in 0.3.0": ((1 / 9, 1 / 3), 3, False),
 }
 
 
@@ -204,10 +205,14 @@ def found(data, seed, size):
     n_candidates, max_iter = size
     (X, y), (X_new, y_new), model, distributions, scoring = problem(data, max_iter)
     candidates = list(ParameterSampler(distributions, n_candidates, random_state=seed))
-    rungs = {rung for rungs, *_ in RULES.values() for rung in rungs} | {max_iter}
-    rungs |= {look for rungs, *_ in RULES.values() for looks in looks_of(rungs) for look in looks}
+    scored = {
+        epochs
+        for shares, *_ in RULES.values()
+        for looks in looks_of(rungs_at(shares, max_iter))
+        for epochs in looks
+    }
     given = {
-        "exhaustive": {"rungs": sorted(rung for rung in rungs if rung <= max_iter), "factor": 1 + 1e-9},
+        "exhaustive": {"rungs": sorted(scored), "factor": 1 + 1e-9},
         "pruned": {},
         "halving": {},
     }
@@ -232,11 +237,20 @@ def found(data, seed, size):
     return row
 
 
-def winner_of_rule(scores, rungs, factor, by_forecast):
-    """Who wins with these rungs, and the share of all epochs that it takes; `scores` by epochs."""
+def rungs_at(shares, max_iter):
+    """The rungs at these shares of the epochs, as the search has them."""
+    rungs = [round(share * max_iter) for share in shares]
+    return rungs_of([rung for rung in dict.fromkeys(rungs) if rung >= FIRST], max_iter)
+
+
+def winner_of_rule(scores, shares, factor, by_forecast):
+    """Who wins with rungs at these shares, and the share of all epochs that it takes.
+
+    `scores` are those of all candidates by epochs.
+    """
     scores = {int(epochs): np.array(column) for epochs, column in scores.items()}
     end = max(scores)
-    rungs = [*(rung for rung in rungs if rung < end), end]
+    rungs = rungs_at(shares, end)
     going = np.arange(len(scores[end]))
     scored, n_epochs, before = [], 0, 0
     for rung, looks in zip(rungs, looks_of(rungs), strict=True):
@@ -320,10 +334,10 @@ alpha, batch size), {splits} splits, {epochs} epochs, early stopping by the best
 each data set. *pruned*: `PrunedSearchCV` with the default rungs; *halving*: `HalvingRandomSearchCV`
 with a third going on after a ninth and a third of the epochs; *exhaustive*: all candidates to the end.
 
-What was found in {n_found} searches, {found_draws} draws of each data set. *Excess in CV* is
-how much larger the log-loss, or the squared error of diabetes and friedman1, of the winner is than the
-least of all candidates; *on new rows*, how much larger that of the refitted winner is than that of the
-exhaustive search's on the last third. Mean / largest.
+What was found in {n_found} searches, draws of each data set: {found_draws}. *Excess in CV* is how much
+larger the log-loss, or the squared error of diabetes and friedman1, of the winner is than the least of
+all candidates; *on new rows*, how much larger it is on the last third for the refitted winner than for
+the one of the exhaustive search. Mean / largest.
 
 {found}
 
@@ -331,8 +345,8 @@ What other rungs would have found in these searches:
 
 {rules}
 
-Seconds of a first run in a fresh process / **of a later one**, medians of {draws} draws; *exhaustive*:
-`RandomizedSearchCV` in threads; *MLPClassifier*: its `RandomizedSearchCV` on {cores} processes.
+Seconds of a first run in a fresh process / **of a later one**, medians; draws of each data set:
+{draws}. *exhaustive*: `RandomizedSearchCV` in threads; *MLPClassifier*: its own on {cores} processes.
 
 {seconds}
 

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
-from scipy.sparse import issparse
+from joblib import hash as hash_of
 from sklearn import config_context, get_config
 from sklearn.base import _fit_context, clone
 from sklearn.exceptions import FitFailedWarning
@@ -169,7 +169,13 @@ class Race:
 
     def _prepare(self, splits, skips_steps):
         """Prepare all networks; the steps before are fitted once for candidates that share them."""
-        fitted, arrays = {}, defaultdict(list)
+        fitted, arrays = {}, {}
+
+        def shared(data):
+            """The data with arrays that all networks hold and use whose arrays are equal."""
+            own = data.X, data.targets, data.weights
+            return Data(*(arrays.setdefault(hash_of(array), array) for array in own), data.rows)
+
         for candidate in self.going:
             network, prefix = network_of(candidate.model)
             before = {k: v for k, v in candidate.params.items() if not k.startswith(prefix)}
@@ -187,9 +193,8 @@ class Race:
                     run.model, inputs, run.held_out = fitted[key]
                     run.job = _prepare(clone(network), inputs)
                     for one in run.job.networks:
-                        one.data = _with_shared_arrays(one.data, arrays[key])
-                        if one.validation is not None:
-                            one.validation = _with_shared_arrays(one.validation, arrays[key])
+                        one.data = shared(one.data)
+                        one.validation = one.validation and shared(one.validation)
                 except Exception as error:
                     self._raise_if_of_a_handler(error)
                     run.error = error
@@ -223,16 +228,18 @@ class Race:
         means = np.array([candidate.means for candidate in self.going], dtype=float)
         ends = np.array([max(run.end(epochs) for run in candidate.runs) for candidate in self.going])
         expected = forecasts(self.epochs, means, ends)
-        rows = []
-        for candidate, forecast in zip(self.going, expected, strict=True):
-            fit_time, score_time = (
-                [getattr(run, name) for run in candidate.runs]
-                for name in ("fit_seconds", "score_seconds")
+        rows = [
+            Row(
+                iteration,
+                epochs,
+                candidate.params,
+                [run.fit_seconds for run in candidate.runs],
+                [run.score_seconds for run in candidate.runs],
+                self._scores(candidate),
+                forecast,
             )
-            scores = self._scores(candidate)
-            rows.append(
-                Row(iteration, epochs, candidate.params, fit_time, score_time, scores, forecast)
-            )
+            for candidate, forecast in zip(self.going, expected, strict=True)
+        ]
         if is_over:
             for run in sound:
                 if run.job is not None:  # warn as a fit that is over does, for instance at max_iter
@@ -354,31 +361,6 @@ def _key_of(params):
         return value, repr(value)
 
     return frozenset((name, identity(value)) for name, value in params.items())
-
-
-def _with_shared_arrays(data, known):
-    arrays = (_shared(array, known) for array in (data.X, data.targets, data.weights))
-    return Data(*arrays, data.rows)
-
-
-def _shared(array, known):
-    """The array, or the known one that is equal to it, so that many networks hold and use one array."""
-    if array is None:
-        return None
-    for other in known:
-        if array is other or (
-            array.dtype == other.dtype
-            and array.shape == other.shape
-            and all(map(np.array_equal, _dense(array), _dense(other)))
-        ):
-            return other
-    known.append(array)
-    return array
-
-
-def _dense(array):
-    """The dense arrays of an array or a sparse matrix."""
-    return (array.data, array.indices, array.indptr) if issparse(array) else (array,)
 
 
 def _code_of(handler):
