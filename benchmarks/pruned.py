@@ -1,8 +1,8 @@
 """Pruned searches against searches of all candidates and scikit-learn's halving: seconds and winners.
 
-Every search runs in processes of its own, the last of which repeats it. All draw the same candidates.
-The scores of all candidates at many epochs, from one more search, tell what each rule of pruning would
-have kept.
+Every search runs in a process of its own. For the seconds it is repeated once there: the first run
+imports, compiles or starts worker processes. All draw the same candidates. A third of each data set is
+new to the searches: there the winners are compared, each fitted to all other rows.
 """
 
 import time
@@ -13,34 +13,52 @@ import numpy as np
 import pandas as pd
 from joblib import parallel_config
 from scipy.stats import loguniform
+from sklearn.base import clone
 from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.datasets import load_breast_cancer, load_digits, make_classification
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_wine,
+    make_circles,
+    make_classification,
+    make_friedman1,
+    make_gaussian_quantiles,
+)
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import HalvingRandomSearchCV, ParameterSampler, RandomizedSearchCV
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import (
+    HalvingRandomSearchCV,
+    ParameterSampler,
+    RandomizedSearchCV,
+    train_test_split,
+)
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tqdm import tqdm
 
-from benchmarks.process import FOLDERS, fresh, run_twice
+from benchmarks.process import fresh
 from benchmarks.report import markdown_table, significant
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.search import PrunedSearchCV
-from skdense.search.rungs import best_first, n_that_go_on, rungs_of
+from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on, rungs_of
 
 N_CANDIDATES, N_SPLITS, MAX_ITER = 64, 3, 81
+SMALL = 16, 20
+"""The candidates and epochs of the quick mode."""
 CORES = 2
-RULE_DRAWS = 3
-RULES = [  # rungs and factor
-    ((3, 9, 27), 3),
-    ((5, 15, 45), 3),
-    ((9, 27), 3),
-    ((27,), 3),
-    ((10, 20, 40), 3),
-    ((10, 20, 40), 2),
-]
-DEFAULT = (9, 27), 3
+TENTHS = tuple(rungs_of(None, MAX_ITER)[:-1])
+RULES = {  # rungs, factor, and whether forecasts decide
+    "tenths, 1 of 1.4 by forecast, the default": (TENTHS, 1.4, True),
+    "tenths, 1 of 1.4 by score": (TENTHS, 1.4, False),
+    "tenths, 1 of 1.6 by forecast": (TENTHS, 1.6, True),
+    "14, 27, 54, a half by forecast": ((14, 27, 54), 2, True),
+    "14, 27, 54, a half by score": ((14, 27, 54), 2, False),
+    "27, 54, a third by forecast": ((27, 54), 3, True),
+    "9, 27, a third by score, as in 0.3.0": ((9, 27), 3, False),
+}
 
 
 class Layers:
@@ -92,7 +110,11 @@ def encoded(network):
     return make_pipeline(columns, network)
 
 
-# Name: the data, and the model that has the network.
+def standardized(X, y):
+    return X, (y - y.mean()) / y.std()
+
+
+# Name: the data, and the model that has the network. The seconds are of the first four.
 DATA = {
     "digits": (partial(load_digits, return_X_y=True), scaled),
     "breast_cancer": (partial(load_breast_cancer, return_X_y=True), scaled),
@@ -101,25 +123,35 @@ DATA = {
         scaled,
     ),
     "table": (table, encoded),
+    "wine": (partial(load_wine, return_X_y=True), scaled),
+    "circles": (partial(make_circles, 800, noise=0.2, factor=0.5, random_state=0), scaled),
+    "quantiles": (
+        partial(make_gaussian_quantiles, n_samples=3000, n_features=6, n_classes=4, random_state=0),
+        scaled,
+    ),
+    "diabetes": (lambda: standardized(*load_diabetes(return_X_y=True)), scaled),
+    "friedman1": (lambda: standardized(*make_friedman1(1500, noise=1, random_state=0)), scaled),
 }
+TIMED = list(DATA)[:4]
+OF_REGRESSION = "diabetes", "friedman1"
 SEARCHES = ("pruned", "halving", "exhaustive", "MLPClassifier")
 
 
-def searcher(name, model, distributions, seed, cv, max_iter, **settings):
-    """The search of this name."""
-    settings |= {"cv": cv, "random_state": seed}
+def searcher(name, model, distributions, seed, size, **settings):
+    """The search of this name; `size` is the number of candidates and of epochs."""
+    n_candidates, max_iter = size
+    settings |= {"cv": N_SPLITS, "random_state": seed}
     if name == "pruned":
-        return PrunedSearchCV(model, distributions, n_candidates=N_CANDIDATES, **settings)
+        return PrunedSearchCV(model, distributions, n_candidates=n_candidates, **settings)
     if name == "halving":
-        first = rungs_of(None, 3, max_iter)[0]
         resources = {
             "resource": f"{model.steps[-1][0]}__max_iter",
-            "min_resources": first,
+            "min_resources": max_iter // 9,
             "max_resources": max_iter,
         }
-        settings |= resources | {"n_candidates": N_CANDIDATES, "return_train_score": False}
+        settings |= resources | {"n_candidates": n_candidates, "return_train_score": False}
         return HalvingRandomSearchCV(model, distributions, **settings)
-    return RandomizedSearchCV(model, distributions, n_iter=N_CANDIDATES, **settings)
+    return RandomizedSearchCV(model, distributions, n_iter=n_candidates, **settings)
 
 
 def named(model, distributions):
@@ -127,82 +159,101 @@ def named(model, distributions):
     return {f"{model.steps[-1][0]}__{name}": values for name, values in distributions.items()}
 
 
-def run_search(search, X, y, name, started, again):
-    """Fit in threads, MLPClassifier in processes; return the seconds of the process and later ones."""
+def run_search(search, X, y, name):
+    """Fit in threads or, for MLPClassifier, in processes; return the seconds."""
+    start = time.perf_counter()
     with parallel_config("loky" if name == "MLPClassifier" else "threading", n_jobs=CORES):
         search.fit(X, y)
-        process, start = time.time() - started, time.time()
-        if again:
-            search.fit(X, y)
-    return {"process": process, "later": time.time() - start}
+    return time.perf_counter() - start
 
 
-def measure(started, again, name, data, seed):
-    """Seconds of a search and of a later one, the epochs it trained, and which one won."""
-    warnings.simplefilter("ignore")
+def problem(data, max_iter, network=LowLevelMLPClassifier):
+    """The rows to search on, new rows, the model, its distributions, and the scorer's name."""
     load, model_with = DATA[data]
+    scoring, stratify = "neg_log_loss", True
+    if data in OF_REGRESSION:
+        network, scoring, stratify = LowLevelMLPRegressor, "neg_mean_squared_error", False
+    model = model_with(network(**SETTINGS | {"max_iter": max_iter, "n_iter_no_change": max_iter}))
     X, y = load()
-    network = (MLPClassifier if name == "MLPClassifier" else LowLevelMLPClassifier)(**SETTINGS)
-    model = model_with(network)
-    distributions = named(model, DISTRIBUTIONS)
-    settings = {"scoring": "neg_log_loss", "refit": name == "halving"}
-    search = searcher(name, model, distributions, seed, N_SPLITS, MAX_ITER, **settings)
-    seconds = run_search(search, X, y, name, started, again)
-    candidates = list(ParameterSampler(distributions, N_CANDIDATES, random_state=seed))
-    if name == "halving":
-        epochs = np.dot(search.n_candidates_, search.n_resources_)
-    elif name == "pruned":
-        epochs = np.dot(search.n_candidates_, np.diff([0, *search.n_resources_]))
-    else:
-        epochs = N_CANDIDATES * MAX_ITER
-    best = {key: value for key, value in search.best_params_.items() if not key.endswith("max_iter")}
-    return {
-        "search": name,
-        "data": data,
-        "seed": seed,
-        "epochs": epochs / (N_CANDIDATES * MAX_ITER),
-        "best": candidates.index(best),
-    } | seconds
-
-
-def scores(data, seed):
-    """The mean scores of all candidates after the epochs of all rules: a row for each rung."""
-    warnings.simplefilter("ignore")
-    load, model_with = DATA[data]
-    X, y = load()
-    model = model_with(LowLevelMLPClassifier(**SETTINGS))
-    rungs = sorted({rung for rungs, _ in RULES for rung in rungs})
-    search = searcher(
-        "pruned",
-        model,
-        named(model, DISTRIBUTIONS),
-        seed,
-        N_SPLITS,
-        MAX_ITER,
-        rungs=rungs,
-        factor=1 + 1e-9,
-        scoring="neg_log_loss",
-        refit=False,
+    X, X_new, y, y_new = train_test_split(
+        X, y, test_size=1 / 3, random_state=0, stratify=y if stratify else None
     )
-    search.fit(X, y)
-    means = search.cv_results_["mean_test_score"].reshape(-1, N_CANDIDATES)
-    table = dict(zip(search.n_resources_, means.tolist(), strict=True))
-    return {"data": data, "seed": seed, "scores": table}
+    return (X, y), (X_new, y_new), model, named(model, DISTRIBUTIONS), scoring
 
 
-def winner(scores, rungs, factor):
+def winner(search, candidates):
+    """Which of the candidates has won."""
+    best = {key: value for key, value in search.best_params_.items() if not key.endswith("max_iter")}
+    return candidates.index(best)
+
+
+def measure(name, data, seed, size):
+    """Seconds of a first and a later run of a search."""
+    warnings.simplefilter("ignore")
+    network = MLPClassifier if name == "MLPClassifier" else LowLevelMLPClassifier
+    (X, y), _, model, distributions, scoring = problem(data, size[1], network)
+    settings = {"scoring": scoring, "refit": name == "halving"}
+    search = searcher(name, model, distributions, seed, size, **settings)
+    first, later = (run_search(search, X, y, name) for _ in range(2))
+    return {"search": name, "data": data, "seed": seed, "first": first, "later": later}
+
+
+def found(data, seed, size):
+    """What the searches find: winners, their losses on new rows, and the scores of all candidates."""
+    warnings.simplefilter("ignore")
+    n_candidates, max_iter = size
+    (X, y), (X_new, y_new), model, distributions, scoring = problem(data, max_iter)
+    candidates = list(ParameterSampler(distributions, n_candidates, random_state=seed))
+    rungs = {rung for rungs, *_ in RULES.values() for rung in rungs} | {max_iter}
+    rungs |= {look for rungs, *_ in RULES.values() for looks in looks_of(rungs) for look in looks}
+    given = {
+        "exhaustive": {"rungs": sorted(rung for rung in rungs if rung <= max_iter), "factor": 1 + 1e-9},
+        "pruned": {},
+        "halving": {},
+    }
+    row = {"data": data, "seed": seed, "best": {}, "new": {}, "epochs": {}}
+    for name, settings in given.items():
+        kind = "halving" if name == "halving" else "pruned"
+        settings = settings | {"scoring": scoring, "refit": kind == "halving"}
+        search = searcher(kind, model, distributions, seed, size, **settings)
+        run_search(search, X, y, name)
+        row["best"][name] = winner(search, candidates)
+        again = kind == "halving"  # each survivor trains from the start
+        n_epochs = search.n_resources_ if again else np.diff(search.n_resources_, prepend=0)
+        row["epochs"][name] = np.dot(search.n_candidates_, n_epochs) / (n_candidates * max_iter)
+        if name == "exhaustive":
+            means = search.cv_results_["mean_test_score"].reshape(-1, n_candidates)
+            row["scores"] = dict(zip(search.n_resources_, means.tolist(), strict=True))
+    losses = {}
+    for best in set(row["best"].values()):
+        fitted = clone(model).set_params(**candidates[best]).fit(X, y)
+        losses[best] = -get_scorer(scoring)(fitted, X_new, y_new)
+    row["new"] = {name: losses[best] for name, best in row["best"].items()}
+    return row
+
+
+def winner_of_rule(scores, rungs, factor, by_forecast):
     """Who wins with these rungs, and the share of all epochs that it takes; `scores` by epochs."""
-    going, epochs, before = np.arange(N_CANDIDATES), 0, 0
-    for rung in (*rungs, MAX_ITER):
-        epochs, before = epochs + len(going) * (rung - before), rung
-        order = going[best_first(np.array(scores[str(rung)])[going])]
+    scores = {int(epochs): np.array(column) for epochs, column in scores.items()}
+    end = max(scores)
+    rungs = [*(rung for rung in rungs if rung < end), end]
+    going = np.arange(len(scores[end]))
+    scored, n_epochs, before = [], 0, 0
+    for rung, looks in zip(rungs, looks_of(rungs), strict=True):
+        n_epochs, before = n_epochs + len(going) * (rung - before), rung
+        scored += looks
+        now = scores[rung][going]
+        if by_forecast:
+            seen = np.stack([scores[epochs][going] for epochs in scored], axis=1)
+            now = forecasts(scored, seen, np.full(len(going), end))
+        order = going[best_first(now)]
         going = np.sort(order[: n_that_go_on(len(going), factor)])
-    return int(order[0]), epochs / (N_CANDIDATES * MAX_ITER)
+    return int(order[0]), n_epochs / (len(scores[end]) * end)
 
 
 def excess(scores, best):
-    """How much larger the log-loss of a candidate is than the least, as a share of that."""
-    losses = -np.array(scores[str(MAX_ITER)])
+    """How much larger the loss of a candidate is than the least, as a share of that."""
+    losses = -np.array(scores[max(scores, key=int)])
     return losses[best] / np.nanmin(losses) - 1
 
 
@@ -215,7 +266,6 @@ FIRST_GRID = {
     "learning_rate_init": loguniform(1e-4, 1e-2),
     "batch_size": [32, 64, 128, 200],
 }
-FIRST_SEARCHES = ("pruned", "exhaustive", "MLPClassifier")
 FIRST_DATA = {
     "digits": partial(load_digits, return_X_y=True),
     "breast_cancer": partial(load_breast_cancer, return_X_y=True),
@@ -223,8 +273,8 @@ FIRST_DATA = {
 }
 
 
-def first_search(started, again, name, data):
-    """Seconds of a process with one search of 30 candidates, and of a later one."""
+def first_search(name, data, started):
+    """Seconds from the start of a process to the result of one search of 30 candidates."""
     warnings.simplefilter("ignore")
     X, y = FIRST_DATA[data]()
     network = MLPClassifier if name == "MLPClassifier" else LowLevelMLPClassifier
@@ -234,125 +284,129 @@ def first_search(started, again, name, data):
         search = PrunedSearchCV(model, distributions, n_candidates=30, **settings)
     else:
         search = RandomizedSearchCV(model, distributions, n_iter=30, **settings)
-    return {"search": name, "data": data} | run_search(search, X, y, name, started, again)
+    run_search(search, X, y, name)
+    return {"search": name, "data": data, "seconds": time.time() - started}
 
 
-def run(rounds=5):
-    """Measure so many draws of candidates of each data set, and the rungs on `RULE_DRAWS` at least."""
-
-    def each(draws):
-        return [(data, seed) for data in DATA for seed in range(draws)]
-
+def run(draws=5):
+    """Measure so many draws of candidates of each data set; with 0, one draw of small searches."""
+    size = (N_CANDIDATES, MAX_ITER) if draws else SMALL
+    timed, seeds = (TIMED, range(draws)) if draws else (["breast_cancer"], range(1))
     bar = partial(tqdm, leave=False, unit="search")
     return {
+        "size": size,
         "searches": [
-            run_twice(measure, compiles=name != "MLPClassifier", name=name, data=data, seed=seed)
-            for data, seed in bar(each(rounds), desc="pruned searches")
+            fresh(measure, name=name, data=data, seed=seed, size=size)
+            for data in bar(timed, desc="pruned searches")
+            for seed in seeds
             for name in SEARCHES
         ],
-        "scores": [
-            fresh(scores, data=data, seed=seed)
-            for data, seed in bar(each(max(rounds, RULE_DRAWS)), desc="scores")
+        "found": [
+            fresh(found, data=data, seed=seed, size=size)
+            for data in bar(DATA, desc="what they find")
+            for seed in range(max(3, draws) if draws else 1)
         ],
         "processes": [
-            run_twice(first_search, compiles=name != "MLPClassifier", name=name, data=data)
-            for data in bar(FIRST_DATA, desc="whole processes")
-            for name in FIRST_SEARCHES
+            fresh(first_search, name=name, data=data, started=time.time())
+            for data in bar(FIRST_DATA if draws else ["breast_cancer"], desc="whole processes")
+            for name in ("pruned", "exhaustive", "MLPClassifier")
         ],
     }
 
 
-REPORT = f"""\
-Random searches of {{candidates}} candidates (one or two layers of 8 to 181 units, activation, rate,
-alpha, batch size), {{splits}} splits, {{epochs}} epochs, log-loss; draws of each data set: {{draws}}.
-*pruned*: `PrunedSearchCV` with the default rungs; *halving*: `HalvingRandomSearchCV` with the same
-rungs, in threads; *exhaustive*: `RandomizedSearchCV` in threads; *MLPClassifier*: its
-`RandomizedSearchCV` on {{cores}} processes. Each cell of ours has empty folder / full folder /
-**later**, a cell of MLPClassifier process / **later**. {FOLDERS} Medians.
+REPORT = """\
+Random searches of {candidates} candidates (one or two layers of 8 to 181 units, activation, rate,
+alpha, batch size), {splits} splits, {epochs} epochs, early stopping by the best epoch, on two thirds of
+each data set. *pruned*: `PrunedSearchCV` with the default rungs; *halving*: `HalvingRandomSearchCV`
+with a third going on after a ninth and a third of the epochs; *exhaustive*: all candidates to the end.
 
-{{seconds}}
+What was found in {n_found} searches, {found_draws} draws of each data set. *Excess in CV* is
+how much larger the log-loss, or the squared error of diabetes and friedman1, of the winner is than the
+least of all candidates; *on new rows*, how much larger that of the refitted winner is than that of the
+exhaustive search's on the last third. Mean / largest.
 
-Ratios of later runs, and what was found: *excess* is how much larger the log-loss of the winner is than
-the least of all candidates, mean / largest.
+{found}
 
-{{ratios}}
+What other rungs would have found in these searches:
 
-What other rungs would have kept, in {{n_scores}} searches, {{rule_draws}} draws of each data set:
+{rules}
 
-{{rules}}
+Seconds of a first run in a fresh process / **of a later one**, medians of {draws} draws; *exhaustive*:
+`RandomizedSearchCV` in threads; *MLPClassifier*: its `RandomizedSearchCV` on {cores} processes.
 
-A search of 30 candidates, 5 splits, early stopping, in the same columns. The ratios are those of whole
-processes with an empty and with a full folder.
+{seconds}
 
-{{processes}}"""
+A whole process with one search of 30 candidates, 5 splits, early stopping: seconds from its start to
+the result, imports and compiling included.
+
+{processes}"""
 
 
 def to_markdown(figures):
-    """The seconds and winners by data set, what each rule keeps, and whole processes."""
-    table = pd.DataFrame(figures["searches"])
-    all_scores = {(row["data"], row["seed"]): row["scores"] for row in figures["scores"]}
-    seconds, ratios = [], []
-    for data, part in table.groupby("data", sort=False):
-        by_search = part.groupby("search")
-        medians = by_search[["empty", "full", "later"]].median()
-        seconds.append({"data": data} | {name: _seconds(medians.loc[name]) for name in SEARCHES})
-        runs = part.pivot(index="seed", columns="search", values="later")
-        pruned = part[part["search"] == "pruned"].set_index("seed")
-        halving = part[part["search"] == "halving"].set_index("seed")
-        of = {seed: all_scores[data, seed] for seed in pruned.index}
-        worse = {
-            name: [excess(of[seed], best) for seed, best in rows["best"].items()]
-            for name, rows in (("pruned", pruned), ("halving", halving))
-        }
-        row = {"data": data}
-        for name in SEARCHES[1:]:
-            row[f"time of {name}"] = significant((runs["pruned"] / runs[name]).median())
-        row["epochs"] = f"{pruned['epochs'].mean():.2f}"
-        row["same winner"] = f"{sum(value == 0 for value in worse['pruned'])} of {len(pruned)}"
-        row |= {f"excess, {name}": _mean_and_largest(values) for name, values in worse.items()}
-        ratios.append(row)
+    """What was found by data set and by rule, the seconds, and whole processes."""
+    rows = figures["found"]
+    by_data = {name: [row for row in rows if row["data"] == name] for name in DATA}
+    what = [_found(name, part) for name, part in by_data.items() if part] + [_found("all", rows)]
     rules = []
-    for rungs, factor in RULES:
-        found = [winner(scores, rungs, factor) for scores in all_scores.values()]
-        values = [excess(scores, best) for scores, (best, _) in zip(all_scores.values(), found)]
-        name = f"`rungs={rungs}, factor={factor}`"
+    for name, rule in RULES.items():
+        best, epochs = zip(*(winner_of_rule(row["scores"], *rule) for row in rows), strict=True)
+        values = [excess(row["scores"], one) for row, one in zip(rows, best, strict=True)]
         rules.append(
             {
-                "rule": f"{name}, the default" if (rungs, factor) == DEFAULT else name,
-                "epochs": f"{found[0][1]:.2f}",
-                "same winner": f"{sum(value == 0 for value in values)} of {len(values)}",
-                "excess": _mean_and_largest(values),
+                "rule": name,
+                "epochs": f"{np.mean(epochs):.2f}",
+                "same winner": _n_zero(values),
+                "excess in CV": _mean_and_largest(values),
             }
         )
-    processes = {(row["data"], row["search"]): pd.Series(row) for row in figures["processes"]}
-    whole = []
-    for data in FIRST_DATA:
-        rows = {name: processes[data, name].rename(name) for name in FIRST_SEARCHES}
-        ratios_of = [
-            significant(rows["pruned"][folder] / rows["MLPClassifier"]["full"])
-            for folder in ("empty", "full")
-        ]
-        cells = {name: _seconds(row) for name, row in rows.items()}
-        whole.append({"data": data} | cells | {"pruned / MLPClassifier": " / ".join(ratios_of)})
+    table = pd.DataFrame(figures["searches"])
+    seconds = []
+    for data, part in table.groupby("data", sort=False):
+        first, later = (part.groupby("search")[name].median() for name in ("first", "later"))
+        cells = {name: f"{first[name]:.1f} / **{later[name]:.1f}**" for name in SEARCHES}
+        ratio = (later["pruned"] / later).drop("pruned")
+        ratios = {f"pruned / {name}": significant(ratio[name]) for name in SEARCHES[1:]}
+        seconds.append({"data": data} | cells | ratios)
+    processes = pd.DataFrame(figures["processes"]).pivot(index="data", columns="search")["seconds"]
+    whole = [
+        {"data": data}
+        | {name: f"{row[name]:.1f}" for name in ("pruned", "exhaustive", "MLPClassifier")}
+        | {"pruned / MLPClassifier": significant(row["pruned"] / row["MLPClassifier"])}
+        for data, row in processes.iterrows()
+    ]
+    n_candidates, max_iter = figures["size"]
     return REPORT.format(
-        candidates=N_CANDIDATES,
+        candidates=n_candidates,
         splits=N_SPLITS,
-        epochs=MAX_ITER,
+        epochs=max_iter,
         draws=table["seed"].nunique(),
-        n_scores=len(figures["scores"]),
-        rule_draws=len(figures["scores"]) // len(DATA),
+        n_found=len(rows),
+        found_draws=len({row["seed"] for row in rows}),
         cores=CORES,
-        seconds=markdown_table(seconds),
-        ratios=markdown_table(ratios),
+        found=markdown_table(what),
         rules=markdown_table(rules),
+        seconds=markdown_table(seconds),
         processes=markdown_table(whole),
     )
 
 
-def _seconds(row):
-    """The seconds of a search's processes and of a later run; MLPClassifier has one process."""
-    folders = ["full"] if row.name == "MLPClassifier" else ["empty", "full"]
-    return " / ".join([*(f"{row[folder]:.1f}" for folder in folders), f"**{row['later']:.1f}**"])
+def _found(name, rows):
+    """A row of the table of what the searches of a data set, or of all, have found."""
+    cells = {"data": name}
+    for search in ("pruned", "halving"):
+        worse = [excess(row["scores"], row["best"][search]) for row in rows]
+        new = [row["new"][search] / row["new"]["exhaustive"] - 1 for row in rows]
+        cells |= {
+            f"epochs, {search}": f"{np.mean([row['epochs'][search] for row in rows]):.2f}",
+            f"same winner, {search}": _n_zero(worse),
+            f"excess in CV, {search}": _mean_and_largest(worse),
+            f"on new rows, {search}": _mean_and_largest(new),
+        }
+    return cells
+
+
+def _n_zero(values):
+    return f"{sum(value == 0 for value in values)} of {len(values)}"
 
 
 def _mean_and_largest(values):

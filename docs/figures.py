@@ -323,21 +323,10 @@ def of_tables():
 
 
 def of_pruned():
-    """A whole process with one pruned search, and what the default rungs find."""
+    """A whole process with one pruned search."""
     whole = next(
         table for table in tables("pruned") if "pruned / MLPClassifier" in table
     )
-    rules = next(table for table in tables("pruned") if table.index.name == "rule")
-
-    def found(end):
-        row = rules.loc[next(rule for rule in rules.index if rule.endswith(end))]
-        mean, largest = row["excess"].split(" / ")
-        return (
-            f"{float(row['epochs']):.0%} of the epochs and found the best candidate in "
-            f"{row['same winner']} searches; the log-loss of what they found is {mean} larger than the "
-            f"least on average, and {largest} at most"
-        )
-
     seconds = ", ".join(
         "{} s on {} (then {} s; MLPClassifier {} s)".format(
             turns(row["pruned"])[0],
@@ -353,8 +342,6 @@ def of_pruned():
             f"whole Python process that runs for the first time, {seconds}: *then* is every run after "
             "it, and MLPClassifier's search is RandomizedSearchCV in two worker processes"
         ),
-        "default_rungs": f"the default rungs train {found('the default')}",
-        "factor_two": f"``factor=2`` trains {found('factor=2`')}",
     }
 
 

@@ -2,9 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from joblib import register_parallel_backend
-
-from skdense.backend import DeprecatedBackend
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.many import fit_many
 from skdense.regressor import LowLevelMLPRegressor
@@ -20,8 +17,6 @@ __all__ = [
     "make_tabular_classifier",
     "make_tabular_regressor",
 ]
-
-register_parallel_backend("skdense", DeprecatedBackend)
 
 
 def __getattr__(name):

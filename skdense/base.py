@@ -1,6 +1,6 @@
 """What both estimators share: the constraints of parameters, `fit`, the forward pass, saved state.
 
-How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone and does not import TensorFlow.
+How a fit goes is in `skdense.fit.train`. Prediction uses NumPy alone and does not import TensorFlow.
 """
 
 from numbers import Integral, Real
@@ -14,14 +14,13 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.formulas.initializers import INITIALIZERS
-from skdense.core.formulas.layers import forward, hidden_and_output
+from skdense.core.formulas.layers import HIDDEN_LAYERS, INITIALIZERS, forward, from_attributes
+from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blocks import for_each_block
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.fitting import fit_estimator
-from skdense.fit.validation import FitInput, MatrixLike, validated
+from skdense.fit.inputs import FitInput, MatrixLike, validated
+from skdense.fit.train import fit_estimator
 from skdense.version import __version__
 
 if TYPE_CHECKING:
@@ -71,12 +70,11 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        # Not from OPTIMIZERS, which imports TensorFlow.
-        "solver": [StrOptions({"lbfgs", "sgd", "adam", "adamw"})],
+        "activation": [StrOptions(HIDDEN_LAYERS.keys())],
+        "solver": [StrOptions({"lbfgs": None, **OPTIMIZERS}.keys())],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [_Schedules(set(SCHEDULES))],
+        "learning_rate": [_Schedules(SCHEDULES.keys())],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -98,7 +96,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         ],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "dtype": [_FloatDtype(), None],
-        "init": [StrOptions(set(INITIALIZERS))],
+        "init": [StrOptions(INITIALIZERS.keys())],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -110,7 +108,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     def fit(
         self,
         X: MatrixLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         *,
         X_val: MatrixLike | None = None,
@@ -206,9 +204,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
 
     def _layers_and_parameters(self):
         """The layers, and the kernel and the bias of each."""
-        *widths, n_outputs = map(len, self.intercepts_)
-        layers = hidden_and_output(widths, self.activation, n_outputs)
-        return layers, list(zip(self.coefs_, self.intercepts_, strict=True))
+        return from_attributes(self.coefs_, self.intercepts_, self.activation)
 
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.core.formulas.losses import LOSSES
-from skdense.fit.optimizer_state import criterion, optimizer_settings, optimizer_state
+from skdense.fit.prepare import criterion, optimizer_settings, optimizer_state
 
 _SHARED_ATTRIBUTES = (
     "classes_", "loss_", "best_loss_", "loss_curve_", "validation_scores_", "best_validation_score_",

@@ -1,7 +1,6 @@
 """Fitting many estimators at once: networks that can share a program train side by side."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, contextmanager
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,12 +8,17 @@ from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP
-from skdense.fit.fitting import fit_estimator, trains_alone, unchanged_on_error
-from skdense.fit.jobs import prepare
+from skdense.fit.inputs import FitInput, MatrixLike
 from skdense.fit.observers import FitPrinter, announce_first_fit
-from skdense.fit.results import finish
-from skdense.fit.training import train_jobs
-from skdense.fit.validation import FitInput, MatrixLike
+from skdense.fit.prepare import prepare
+from skdense.fit.results import NotFinite, finish
+from skdense.fit.train import (
+    fit_estimator,
+    set_attributes,
+    train_jobs,
+    trains_alone,
+    unchanged_on_error,
+)
 
 
 def fit_many(
@@ -66,12 +70,13 @@ def fit_many(
     Raises
     ------
     ValueError
-        If there are no estimators, the lengths of the lists differ, or a subset is empty.
+        If there are no estimators, the lengths of the lists differ, or a subset is empty. Also if a
+        training diverges; then the other estimators are fitted, and this one is as it was.
     TypeError
         If `estimators` is no list, or an estimator is of another kind.
     Exception
-        What the first fit that failed raised, once all others are fitted; an estimator whose fit
-        failed is as it was. If the training of all fails, or Ctrl-C ends it, all are as they were.
+        What else a fit raises, for instance because of a parameter, is raised at once, and all
+        estimators are as they were. The same goes for Ctrl-C and what the handler of a signal raises.
 
     Examples
     --------
@@ -168,44 +173,41 @@ def fit_inputs(
     n_jobs: int | None = None,
     trained: Callable | None = None,
     warn_max_iter: bool = True,
-) -> list[Exception | None]:
-    """Fit each estimator to its `FitInput`; return for each the error of its fit, or None.
+) -> list[NotFinite | None]:
+    """Fit each estimator to its `FitInput`; return for each its error if it diverged, or None.
+
+    An estimator that diverged is as it was. All other errors are raised at once, and leave all
+    estimators as they were: what the handler of a signal raises cannot be told from them.
 
     `trained(estimator, job)` is called as soon as an estimator's networks are trained; job is None for
     an estimator that trains alone. The calls may come from any thread, but never two at a time. With
     warn_max_iter, an estimator warns that it reached `max_iter`.
     """
-    before = [dict(vars(estimator)) for estimator in estimators]
-    errors = [None] * len(estimators)
-    jobs, alone = {}, []
-
-    @contextmanager
-    def noting_errors(i):
-        try:
-            with unchanged_on_error(estimators[i], before[i]):
-                yield
-        except Exception as error:
-            errors[i] = error
-
-    with ExitStack() as all_unchanged:
-        for estimator, attributes in zip(estimators, before, strict=True):
-            all_unchanged.enter_context(unchanged_on_error(estimator, attributes))
-        for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
-            if trains_alone(estimator):
-                alone.append(i)
-                continue
-            with noting_errors(i):
-                jobs[i] = _prepare(estimator, one_input)
+    errors: list[NotFinite | None] = [None] * len(estimators)
+    with unchanged_on_error(*estimators) as before:
+        jobs = {
+            i: _prepare(estimator, one_input)
+            for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True))
+            if not trains_alone(estimator)
+        }
         note = trained and (lambda job: trained(job.estimator, job))
         if jobs and train_jobs(list(jobs.values()), n_jobs, note):
             raise KeyboardInterrupt
         for i, job in jobs.items():
-            with noting_errors(i):
+            try:
                 finish(job, warn_max_iter)
-        for i in alone:
-            with noting_errors(i):
+            except NotFinite as error:
+                set_attributes(job.estimator, before[i])
+                errors[i] = error
+        for i in range(len(estimators)):
+            if i in jobs:
+                continue
+            try:
                 # Ctrl-C ends all fits here; a single fit would keep what it had reached.
                 _fit_alone(estimators[i], inputs[i], True, warn_max_iter)
+            except NotFinite as error:
+                errors[i] = error
+            else:
                 if trained is not None:
                     trained(estimators[i], None)
     return errors

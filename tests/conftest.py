@@ -1,5 +1,7 @@
 """Settings of the whole suite: hypothesis draws the same examples in every run, and Ctrl-C works."""
 
+import faulthandler
+import gc
 import itertools
 import os
 import signal
@@ -9,7 +11,7 @@ import threading
 import pytest
 from hypothesis import HealthCheck, settings
 
-from helpers import TIME_LIMIT, press_ctrl_c
+from helpers import ANSWER_SECONDS, TIME_LIMIT, press_ctrl_c
 from skdense.core.machine import costs, threads
 from skdense.core.machine.tensorflow import tf
 
@@ -88,6 +90,29 @@ def _ctrl_c_interrupts():
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, previous)
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_answered():
+    """Let no signal get lost in a callback of the garbage collector, nor a test wait for ever for one.
+
+    hypothesis and Dask register such callbacks. If a signal comes while one runs, CPython discards what
+    the signal's handler raises.
+    """
+    callbacks, gc.callbacks[:] = gc.callbacks[:], []
+    if not hasattr(signal, "setitimer"):
+        yield
+    else:
+        previous = signal.signal(signal.SIGALRM, _fail_unanswered)
+        yield
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    gc.callbacks[:0] = callbacks
+
+
+def _fail_unanswered(*_):
+    faulthandler.dump_traceback(2)
+    pytest.fail(f"no answer to Ctrl-C in {ANSWER_SECONDS} seconds; stacks are on stderr")
 
 
 @pytest.fixture
@@ -170,14 +195,14 @@ def limit_calls(monkeypatch):
     """Let a call of the program have 8 steps at most."""
     from skdense.core.host.orders import Orders
 
-    take = Orders.take
-    monkeypatch.setattr(Orders, "take", lambda self, n: take(self, min(n, 8)))
+    take = Orders.next_chunk
+    monkeypatch.setattr(Orders, "next_chunk", lambda self, n: take(self, min(n, 8)))
 
 
 @pytest.fixture
 def ctrl_c(monkeypatch, limit_calls):
     """Press Ctrl-C when the first call of the program has ended; the list of the calls made."""
-    from skdense.core.host.run import ProgramRun  # imports TensorFlow
+    from skdense.core.host.train import ProgramRun  # imports TensorFlow
 
     advance, calls = ProgramRun.advance, []
 

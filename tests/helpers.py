@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import warnings
 from contextlib import contextmanager
 from copy import deepcopy
 from itertools import combinations, product
@@ -18,6 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 import skdense
 from skdense import LowLevelMLPClassifier
+from skdense.core.formulas.layers import hidden_and_output, initial_parameters
 
 # --- data --------------------------------------------------------------------------------------------
 
@@ -71,10 +71,17 @@ def pairwise_cover(factors, program_of, programs):
         yield dict(zip(factors, row))
 
 
+def drawn_parameters(layer_sizes, activation, random_state, dtype, init="glorot_uniform"):
+    """The initial parameters of a network of dense layers."""
+    n_features, *widths, n_outputs = layer_sizes
+    layers = hidden_and_output(widths, activation, n_outputs)
+    return initial_parameters(layers, n_features, init, activation, random_state, dtype)
+
+
 def train_alone(spec, network, **arguments):
     """Train a network in its own program; return whether Ctrl-C ended it."""
     from skdense.core.host.planning import lone_group  # imports TensorFlow
-    from skdense.core.host.training import train
+    from skdense.core.host.train import train
 
     return train([lone_group(spec, network)], **arguments)
 
@@ -181,22 +188,19 @@ def blas_threads():
     return [library["num_threads"] for library in ThreadpoolController().select(user_api="blas").info()]
 
 
-def assert_filters_stay(work):
-    """Four threads that work at once leave the filters of warnings as they were."""
-    before = list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(TIME_LIMIT)
-    assert (list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl) == before
-
-
 # --- Ctrl-C ------------------------------------------------------------------------------------------
 
 
+ANSWER_SECONDS = 120
+"""How long a test may go on after Ctrl-C; none takes nearly as long."""
+
+
 def press_ctrl_c(*_):
-    """Send SIGINT to the main thread; if that is the caller, KeyboardInterrupt is raised here."""
+    """Send SIGINT to the main thread; if that is the caller, KeyboardInterrupt is raised here.
+
+    The test fails if it is not over after `ANSWER_SECONDS`.
+    """
+    signal.setitimer(signal.ITIMER_REAL, ANSWER_SECONDS)
     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 

@@ -14,6 +14,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skdense import LowLevelMLPClassifier, fit_many
+from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.datasets import make_two_clouds
 from skdense.ensemble import CrossFitClassifier
 
@@ -223,6 +224,16 @@ def test_a_number_for_the_schedule_is_told_where_numbers_belong(rate):
         return sorted(re.findall(r"[\w.']+", message.replace(hint, "").replace("LowLevel", "")))
 
     assert words(str(ours.value)) == sorted([*words(str(theirs.value)), "'cosine'"])
+
+
+def test_a_name_that_is_unknown_is_answered_with_all_names_in_their_order():
+    with pytest.raises(InvalidParameterError, match=re.escape(str([*ACTIVATIONS])[1:-1])):
+        small(activation="ReLU").fit(X, y)
+
+
+def test_fit_without_y_names_the_users_class():
+    with pytest.raises(ValueError, match="LowLevelMLPClassifier estimator requires y to be passed"):
+        small().fit(X)
 
 
 BAD_DATA = {

@@ -1,6 +1,8 @@
 """Limits of BLAS that overlap: each holds to its end, and afterwards all is as before the first."""
 
-from contextlib import ExitStack
+import os
+import signal
+from contextlib import ExitStack, nullcontext
 from itertools import permutations
 from threading import Thread
 
@@ -8,24 +10,26 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from helpers import blas_threads
+from skdense.core.machine import blas
 from skdense.core.machine.blas import one_blas_thread
 
 
 @pytest.fixture(autouse=True)
 def two_threads():
     """Two threads for BLAS, where it takes as many; nobody's limit is active."""
-    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-    before = [library.num_threads for library in libraries]
-
-    def set_threads(numbers):
-        for library, n in zip(libraries, numbers, strict=True):
-            library.set_num_threads(n)
-
-    in_a_thread(set_threads, [2] * len(libraries))
+    before = max(blas_threads())
+    in_a_thread(set_threads, 2)
     if set(blas_threads()) != {2}:
         pytest.skip("BLAS takes no second thread")
+    with one_blas_thread():  # which forgets the numbers that earlier tests have left
+        pass
     yield
     in_a_thread(set_threads, before)
+
+
+def set_threads(n):
+    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+        library.set_num_threads(n)
 
 
 def in_a_thread(function, *arguments):
@@ -63,6 +67,30 @@ def test_a_users_limit_that_begins_in_the_block_and_goes_on_is_not_lifted():
     users.close()
 
 
+def test_a_users_limit_that_restores_ours_after_the_block_lasts_until_the_next_block():
+    block, users = ExitStack(), ExitStack()
+    block.enter_context(one_blas_thread())
+    users.enter_context(threadpool_limits(2, user_api="blas"))
+    block.close()
+    assert set(blas_threads()) == {2}
+    users.close()
+    assert set(blas_threads()) == {1}  # what the user's limit had found
+
+    for _ in range(2):
+        with one_blas_thread():
+            assert set(blas_threads()) == {1}
+        assert set(blas_threads()) == {2}
+
+
+def test_a_number_that_a_user_has_set_in_the_block_stays_also_after_the_next():
+    with one_blas_thread():
+        in_a_thread(set_threads, 3)
+    of_user = blas_threads()
+    with one_blas_thread():
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == of_user
+
+
 @pytest.mark.parametrize("n_blocks", [1, 2])
 def test_a_users_limit_that_ends_in_the_block_does_not_come_back(n_blocks):
     users = ExitStack()
@@ -98,3 +126,24 @@ def test_any_thread_can_limit_blas_before_and_afterwards():
     limit()
     assert {n for numbers in seen for n in numbers} == {1}
     assert len(seen) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("state", ["limited", "locked", "in the block"])
+def test_a_forked_child_has_all_threads_and_can_limit_them(state):
+    """Whatever other threads of its parent were about to do, and if it was forked in a block itself."""
+    with ExitStack() as blocks:
+        in_a_thread(blocks.enter_context, one_blas_thread())
+        own = one_blas_thread() if state == "in the block" else nullcontext()
+        with own, blas._lock if state == "locked" else nullcontext():
+            child = os.fork()
+            if child == 0:
+                signal.alarm(60)  # ends a child that hangs
+                numbers = [*blas_threads()]
+                own.__exit__(None, None, None)
+                with one_blas_thread() as n_threads:
+                    numbers += [n_threads, *(n + 1 for n in blas_threads())]
+                os._exit({*numbers, *blas_threads()} != {2})
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert set(blas_threads()) == {1}

@@ -1,5 +1,6 @@
 """Tests of blends of out-of-fold ensembles."""
 
+import pickle
 import re
 import sys
 from functools import partial
@@ -19,6 +20,7 @@ from sklearn.metrics import (
     accuracy_score,
     log_loss,
     mean_absolute_error,
+    mean_gamma_deviance,
     mean_pinball_loss,
     mean_poisson_deviance,
     mean_squared_error,
@@ -34,8 +36,8 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.ends import out_of_fold
 
 SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03}
 NETWORKS = CrossFitClassifier(LowLevelMLPClassifier((8,), **SETTINGS), cv=3, random_state=0)
@@ -147,9 +149,10 @@ def test_the_weights_of_regressors_are_those_of_least_squares():
         ({"loss": "quantile", "quantile": 0.9}, partial(mean_pinball_loss, alpha=0.9)),
         ({"loss": "absolute_error"}, mean_absolute_error),
         ({"loss": "poisson"}, mean_poisson_deviance),
-        ({"loss": "gamma"}, mean_squared_error),
+        ({"loss": "gamma"}, mean_gamma_deviance),
+        ({}, mean_squared_error),
     ],
-    ids=["quantile", "absolute_error", "poisson", "another"],
+    ids=lambda value: value.get("loss") if isinstance(value, dict) else None,
 )
 def test_the_weights_minimize_the_loss_of_the_members(settings, loss):
     X, y = load_diabetes(return_X_y=True)
@@ -253,7 +256,8 @@ def test_parameters_and_models_are_set_by_their_names():
     assert other.get_params()["linear"] is BAYES
     assert blend.get_params()["networks__estimator__max_iter"] == 60
     other.set_params(estimators=[("bayes", BAYES)], bayes__cv=2)
-    assert set(other.get_params(deep=False)) == {"estimators", "class_weight", "verbose"}
+    own = {"estimators", "class_weight", "verbose", "prior_weight"}
+    assert set(other.get_params(deep=False)) == own
     assert other.get_params()["bayes__cv"] == 2
 
 
@@ -331,15 +335,14 @@ def test_a_fit_that_fails_leaves_the_last_one(cancer):
 def test_a_line_is_printed_for_each_model_and_one_for_the_blend(capsys):
     X, y = (scale(part) for part in load_diabetes(return_X_y=True))
     blend = BlendRegressor([("linear", RIDGE), ("near", NEIGHBOURS)], verbose=True).fit(X, y)
-    *models, last = capsys.readouterr().out.splitlines()
-    scores = [model.oof_score_ for model in blend.estimators_]
-    names = ["linear", "near"]
-    expected = [f"{name}: out-of-fold R2 {s:f}" for name, s in zip(names, scores, strict=True)]
-    assert sorted(models) == expected
+    lines = [line.partition("] ")[2] for line in capsys.readouterr().out.splitlines()]
+    one, two = (model.oof_score_ for model in blend.estimators_)
     linear, near = blend.weights_
-    assert last == (
-        f"Blend of {linear:.3g} linear, {near:.3g} near: out-of-fold R2 {blend.oof_score_:f}"
-    )
+    assert lines == [
+        f"linear, all 4 folds: out-of-fold R2 {one:f}",
+        f"near, all 3 folds: out-of-fold R2 {two:f}",
+        f"blend of {linear:.3g} linear, {near:.3g} near: out-of-fold R2 {blend.oof_score_:f}",
+    ]
 
 
 def test_the_members_are_a_table_of_weights_and_scores(blend, monkeypatch):
@@ -414,5 +417,100 @@ def test_a_transformed_target_may_be_positive_where_the_target_is_not():
         ("inside", CrossFitRegressor(TransformedTargetRegressor(trees, **shift), cv=3)),
     ]
     blend = BlendRegressor(models).fit(X, y)
-    best = max(r2_score(y, out_of_fold(model)) for model in blend.estimators_)
-    assert blend.oof_score_ >= best
+    outside, inside = blend.estimators_
+    each = [outside.regressor_.oof_prediction_ - 9, inside.oof_prediction_]
+    assert blend.oof_score_ >= max(r2_score(y, oof) for oof in each)
+    assert blend.predict(X, quantiles=0.01).min() < 0  # only of the shifted y they were positive
+
+
+class NewLoss(DummyRegressor):
+    """A regressor that minimizes, as it says, a loss that nobody else knows."""
+
+    def __init__(self, loss="log_cosh"):
+        super().__init__()
+        self.loss = loss
+
+
+def test_a_loss_without_a_metric_is_an_error_before_anything_is_fitted(monkeypatch):
+    X, y = load_diabetes(return_X_y=True)
+    new = CrossFitRegressor(NewLoss(), cv=3)
+    message = r"no metric for loss='log_cosh' of NewLoss: .* losses \['absolute_error', .*'gamma'\]"
+    blend = BlendRegressor([("one", new), ("two", BlendRegressor([("three", new)]))])
+    with pytest.raises(ValueError, match=message):
+        blend.fit(X, y)
+    loss = LOSSES["regression"]["squared_error"]
+    monkeypatch.setitem(LOSSES["regression"], "log_cosh", loss)
+    assert blend.fit(X, y).oof_score_ < 0.01
+    monkeypatch.setitem(LOSSES["regression"], "log_cosh", loss._replace(metric=None))
+    with pytest.raises(ValueError, match=message):
+        blend.fit(X, y)
+
+
+def test_every_loss_of_regressors_has_a_metric_that_its_best_constant_minimizes():
+    y = np.random.default_rng(0).lognormal(size=501)
+    constants = np.linspace(y.min(), y.max(), 1001)
+    parameters = {"quantile": [0.8], "huber": [0.5]}
+    best = {"absolute_error": np.median(y), "quantile": np.quantile(y, 0.8), "poisson": y.mean()}
+    best["squared_error"] = y.mean()
+    for name, loss in LOSSES["regression"].items():
+        parameter = parameters.get(name, [])
+        losses = [loss.metric(y, constant, *parameter).mean() for constant in constants]
+        found = constants[np.argmin(losses)]
+        if name == "huber":
+            slopes = np.clip(y - found, -0.5, 0.5)
+            assert abs(slopes.mean()) < 0.01
+        else:
+            assert abs(found - best[name]) < constants[1] - constants[0]
+        assert loss.of_trees in (None, name)
+        if loss.of_trees:
+            HistGradientBoostingRegressor(loss.of_trees, quantile=0.5, max_iter=1).fit(y[:, None], y)
+
+
+def test_a_model_of_less_than_a_thousandth_is_left_out():
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.normal(size=400), rng.normal(size=400)]
+    y = X[:, 0] + 0.0005 * X[:, 1] / X[:, 1].std()
+    columns = [FunctionTransformer(lambda X, c=c: X[:, [c]]) for c in (0, 1)]
+    folds = KFold(4)
+    models = [
+        (name, make_pipeline(column, CrossFitRegressor(Ridge(1e-9, fit_intercept=False), cv=folds)))
+        for name, column in zip("ab", columns)
+    ]
+    blend = BlendRegressor(models).fit(X, y)
+    a, b = (model[-1].oof_prediction_ for model in blend.estimators_)
+    best = np.average((y - a) * (b - a)) / np.average((b - a) ** 2)
+    assert abs(best) < 0.001
+    assert_array_equal(blend.weights_, [1, 0])
+
+
+def test_a_prior_shrinks_the_weights_towards_equal_ones():
+    X, y = (scale(part) for part in load_diabetes(return_X_y=True))
+    models = [("linear", RIDGE), ("constant", CrossFitRegressor(DummyRegressor(), cv=4))]
+    weights = [BlendRegressor(models, prior_weight=n).fit(X, y).weights_[0] for n in (0, 30, 3000, 1e9)]
+    assert_array_equal(np.sort(weights)[::-1], weights)
+    assert weights[0] > 0.9
+    assert weights[-1] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_model_is_left_out_by_its_own_limits_and_never_by_its_name():
+    X, y = load_diabetes(return_X_y=True)
+    small, large = (clone(RIDGE).set_params(max_rows=n) for n in (len(y) - 1, len(y)))
+    models = [("trees", RIDGE), ("linear", RIDGE), ("kernel", large), ("small", small)]
+    blend = BlendRegressor(models).fit(X, y)
+    assert list(blend.named_estimators_) == ["trees", "linear", "kernel"]
+    narrow = clone(RIDGE).set_params(max_outputs=1)
+    blend = BlendRegressor([("one", narrow), ("any", RIDGE)])
+    assert list(blend.fit(X, np.c_[y, y]).named_estimators_) == ["any"]
+    assert list(blend.fit(X, y).named_estimators_) == ["one", "any"]
+    assert list(BlendRegressor([("small", small)]).fit(X, y).named_estimators_) == ["small"]
+
+
+def test_ensembles_that_versions_before_0_4_saved_are_found_where_they_were():
+    for file, saved in (("classifiers", BlendClassifier), ("regressors", CrossFitRegressor)):
+        assert pickle.loads(f"cskdense.ensemble.{file}\n{saved.__name__}\n.".encode()) is saved
+    state = vars(clone(LINEAR)).copy()
+    for name in ("by_size", "max_rows", "max_outputs"):
+        del state[name]
+    loaded = CrossFitClassifier.__new__(CrossFitClassifier)
+    loaded.__setstate__(state)
+    assert (loaded.cv, loaded.by_size, loaded.max_rows) == (4, False, None)

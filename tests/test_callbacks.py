@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers import SETTINGS, assert_same_stream, make_problem, press_ctrl_c
 from skdense import LowLevelMLPClassifier
-from skdense.core.host import lbfgs, run
+from skdense.core.host import lbfgs, train
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -268,7 +268,7 @@ def test_ctrl_c_in_a_callback_ends_every_task_and_keeps_its_epoch(solver):
     )
 
 
-@pytest.mark.parametrize(("solver", "module"), [("adam", run), ("lbfgs", lbfgs)])
+@pytest.mark.parametrize(("solver", "module"), [("adam", train), ("lbfgs", lbfgs)])
 def test_ctrl_c_within_an_epoch_ends_every_task(solver, module, ctrl_c_at_call):
     recorder = Recorder()
     ctrl_c_at_call(4, module)

@@ -8,19 +8,29 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from helpers import TIME_LIMIT, run_python
-from skdense.core.machine.threads import apart, call_all, wait_for_all
+from skdense.core.machine.threads import run_all, submit, wait_for_all
 
 
 def test_a_call_has_its_result_or_raises_its_error_in_another_thread():
-    assert apart(divmod, 7, 2).result() == (3, 1)
-    assert apart(threading.get_ident).result() != threading.get_ident()
+    assert submit(divmod, 7, 2).result() == (3, 1)
+    assert submit(threading.get_ident).result() != threading.get_ident()
     with pytest.raises(ZeroDivisionError):
-        apart(divmod, 1, 0).result()
+        submit(divmod, 1, 0).result()
+
+
+def test_waiting_for_a_call_ends_with_it_or_as_soon_as_it_is_told_to():
+    stop, go_on = threading.Event(), threading.Event()
+    call = submit(go_on.wait, TIME_LIMIT)
+    threading.Timer(0.01, stop.set).start()
+    assert not call.wait(stop)
+    go_on.set()
+    assert call.wait(threading.Event())
+    assert call.result()
 
 
 def test_one_thread_makes_calls_that_follow_each_other():
-    apart(threading.get_ident).result()
-    assert len({apart(threading.get_ident).result() for _ in range(20)}) == 1
+    submit(threading.get_ident).result()
+    assert len({submit(threading.get_ident).result() for _ in range(20)}) == 1
 
 
 def test_calls_at_the_same_time_and_within_calls_have_threads_of_their_own():
@@ -28,9 +38,9 @@ def test_calls_at_the_same_time_and_within_calls_have_threads_of_their_own():
 
     def meet():
         together.wait()
-        return threading.get_ident(), apart(threading.get_ident).result()
+        return threading.get_ident(), submit(threading.get_ident).result()
 
-    calls = [apart(meet) for _ in range(3)]
+    calls = [submit(meet) for _ in range(3)]
     assert len({call.result()[0] for call in calls}) == 3
     assert all(outer != inner for outer, inner in (call.result() for call in calls))
 
@@ -38,15 +48,15 @@ def test_calls_at_the_same_time_and_within_calls_have_threads_of_their_own():
 def test_a_call_leaves_no_context_variable_to_the_next():
     variable = contextvars.ContextVar("variable", default=0)
     variable.set(1)
-    assert apart(variable.get).result() == 0
-    apart(variable.set, 2).result()
-    assert apart(variable.get).result() == 0
+    assert submit(variable.get).result() == 0
+    submit(variable.set, 2).result()
+    assert submit(variable.get).result() == 0
 
 
 def test_many_threads_call_at_once():
     with ThreadPoolExecutor(4) as threads:
         results = threads.map(
-            lambda i: apart(lambda: [apart(pow, i, 2).result(), i]).result(), range(400)
+            lambda i: submit(lambda: [submit(pow, i, 2).result(), i]).result(), range(400)
         )
         assert list(results) == [[i * i, i] for i in range(400)]
 
@@ -58,14 +68,14 @@ def test_the_first_error_of_many_asks_the_others_to_end_and_is_raised():
         raise OverflowError
 
     with pytest.raises(OverflowError):
-        call_all([lambda: stop.wait(TIME_LIMIT), fail], stop.set)
+        run_all([lambda: stop.wait(TIME_LIMIT), fail], stop.set)
     assert stop.is_set()
 
 
 def test_all_calls_can_be_waited_for():
     go_on, done = threading.Event(), []
     for i in range(3):
-        apart(lambda i=i: (go_on.wait(TIME_LIMIT), done.append(i)))
+        submit(lambda i=i: (go_on.wait(TIME_LIMIT), done.append(i)))
     while len(done) < 3:
         go_on.set()
         wait_for_all()
@@ -75,23 +85,23 @@ def test_all_calls_can_be_waited_for():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_has_threads_of_its_own():
-    apart(int).result()
+    submit(int).result()
     child = os.fork()
     if child == 0:
-        os._exit(apart(int, "7").result())
+        os._exit(submit(int, "7").result())
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 END_OF_PROCESS = """
 import sys, threading
-from skdense.core.machine.threads import apart
+from skdense.core.machine.threads import submit
 begun = threading.Event()
 def call():
     begun.set()
     for _ in range(10**6):
         pass
     print("ended", flush=True)
-caller = threading.Thread(target=lambda: apart(call), daemon={daemon})
+caller = threading.Thread(target=lambda: submit(call), daemon={daemon})
 caller.start()
 begun.wait()
 """

@@ -21,9 +21,9 @@ from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.core.formulas.losses import LOSSES
 from skdense.datasets import make_two_clouds
 from skdense.exceptions import CollapseWarning
-from skdense.fit.collapse import likely_cause, warn_if_collapsed
-from skdense.fit.jobs import prepare
-from skdense.fit.validation import FitInput
+from skdense.fit.inputs import FitInput
+from skdense.fit.prepare import prepare
+from skdense.fit.results import find_collapse, likely_cause
 from skdense.inspection import dead_units, study_seeds
 
 X, y = make_two_clouds(100, random_state=0)
@@ -56,7 +56,8 @@ def with_dead_layer(estimator, layer=0):
 def look(estimator, X, y, loss=np.inf):
     """The texts of the collapses found if the training of `fit` has ended at once, with this loss."""
     job = prepare(estimator, FitInput(X, y))
-    return collapses_of(lambda: warn_if_collapsed(job, job.networks[0], loss))
+    finding = find_collapse(job, job.networks[0], loss)
+    return [] if finding is None else [finding]
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
@@ -255,8 +256,8 @@ def test_the_log_loss_of_a_constant_is_that_of_the_class_frequencies(labels, wei
     targets = clf._learn_encoder(FitInput(X, labels), continues=False)
     dummy = DummyClassifier(strategy="prior").fit(X, labels, weights)
     expected = log_loss(labels, dummy.predict_proba(X), sample_weight=weights)
-    constant_loss = targets.loss.constant_loss(targets.encode(labels), weights)
-    assert constant_loss == pytest.approx(expected)
+    baseline_loss = targets.loss.baseline_loss(targets.encode(labels), weights)
+    assert baseline_loss == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
@@ -273,8 +274,8 @@ def test_the_loss_of_a_constant_is_that_of_a_dummy_regressor(loss, weights):
     }[loss]()
     expected = np.average(losses.sum(axis=1), weights=weights)
     parameter = [0.8] if loss == "quantile" else []
-    constant_loss = LOSSES["regression"][loss].constant_loss(COUNTS, weights, *parameter)
-    assert constant_loss == pytest.approx(expected)
+    baseline_loss = LOSSES["regression"][loss].baseline_loss(COUNTS, weights, *parameter)
+    assert baseline_loss == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
@@ -287,5 +288,5 @@ def test_the_huber_loss_of_a_constant_is_the_lowest_that_scipy_finds(delta, weig
         minimize_scalar(loss_of, args=(column,), bounds=(0, 10), options={"xatol": 1e-10}).fun
         for column in COUNTS.T
     ]
-    constant_loss = LOSSES["regression"]["huber"].constant_loss(COUNTS, weights, delta)
-    assert constant_loss == pytest.approx(sum(minima), rel=1e-9)
+    baseline_loss = LOSSES["regression"]["huber"].baseline_loss(COUNTS, weights, delta)
+    assert baseline_loss == pytest.approx(sum(minima), rel=1e-9)

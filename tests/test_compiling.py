@@ -9,13 +9,13 @@ from sklearn.datasets import load_iris
 
 from helpers import TIME_LIMIT, running_python
 from skdense import LowLevelMLPClassifier
-from skdense.core.host import lbfgs, run
+from skdense.core.host import lbfgs, train
 from skdense.core.host.planning import lone_group
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.tensorflow import tf
-from skdense.core.program.program import training_program
-from skdense.fit.jobs import prepare
-from skdense.fit.validation import FitInput
+from skdense.core.program.epochs import training_program
+from skdense.fit.inputs import FitInput
+from skdense.fit.prepare import prepare
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -74,7 +74,7 @@ def test_a_fit_is_that_of_functions_called_as_usual(solver, monkeypatch):
         *load_iris(return_X_y=True),
     )
     ours = [array.copy() for array in fit().coefs_]
-    for module in (run, lbfgs):
+    for module in (train, lbfgs):
         monkeypatch.setattr(module, "compiled", called_as_usual)
 
     for kernel, usual in zip(ours, fit().coefs_, strict=True):

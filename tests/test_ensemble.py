@@ -7,12 +7,14 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris, make_friedman1
+from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss, r2_score
@@ -33,8 +35,13 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from helpers import blas_threads
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
-from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
+from skdense import (
+    LowLevelMLPClassifier,
+    LowLevelMLPRegressor,
+    make_tabular_classifier,
+    make_tabular_regressor,
+)
+from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 
 SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03}
 CLASSIFIER = LowLevelMLPClassifier((8,), **SETTINGS)
@@ -373,35 +380,45 @@ def test_a_fit_that_fails_leaves_the_last_one(iris, ensemble):
     assert_array_equal(ensemble.predict_proba(X), before)
 
 
+def without_times(out):
+    """The printed lines without what stands in brackets before each."""
+    return [line.partition("] ")[2] for line in out.splitlines()]
+
+
 def test_a_line_is_printed_for_each_member_and_one_for_the_ensemble(iris, capsys):
     CrossFitClassifier(CLASSIFIER, folds(iris[0]), random_state=0, verbose=True).fit(*iris)
-    *members, last = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     outcome = r"\d+ iterations, loss = [\d.]+, best validation accuracy: [\d.]+"
-    for i in (1, 2, 3):
-        assert any(re.fullmatch(f"Fold {i} of 3: {outcome}", line) for line in members)
-    assert len(members) == 3
-    assert re.fullmatch(r"All 3 folds: out-of-fold accuracy [\d.]+, temperature [\d.]+", last)
+    times = [r"[\d.]+ s, about [\d.]+ s left", r"[\d.]+ s, about [\d.]+ s left", r"[\d.]+ s"]
+    for i, line in enumerate(lines[:-1]):
+        assert re.fullmatch(rf"\[({times[0]}|{times[2]})\] fold {i + 1} of 3: {outcome}", line)
+    assert len(lines) == 4
+    last = r"all 3 folds: out-of-fold accuracy [\d.]+, temperature [\d.]+"
+    assert re.fullmatch(rf"\[{times[2]}\] {last}", lines[-1])
 
 
 def test_the_line_of_a_member_that_is_no_network_has_the_score_on_its_fold(iris, capsys):
     X, _ = iris
-    ensemble = CrossFitRegressor(Ridge(), folds(X), verbose=True).fit(X, X[:, 0])
-    *members, last = capsys.readouterr().out.splitlines()
+    with parallel_config("sequential"):
+        ensemble = CrossFitRegressor(Ridge(), folds(X), verbose=True).fit(X, X[:, 0])
+    out = capsys.readouterr().out
+    assert ["left" in line for line in out.splitlines()] == [True, True, False, False]
+    *members, last = without_times(out)
     scores = [
         model.score(X[held_out], X[held_out, 0])
         for model, (_, held_out) in zip(ensemble.estimators_, folds(X), strict=True)
     ]
-    assert sorted(members) == [f"Fold {i} of 3: R2 {score:f}" for i, score in enumerate(scores, 1)]
-    assert last == f"All 3 folds: out-of-fold R2 {ensemble.oof_score_:f}"
+    assert members == [f"fold {i} of 3: R2 {score:f}" for i, score in enumerate(scores, 1)]
+    assert last == f"all 3 folds: out-of-fold R2 {ensemble.oof_score_:f}"
 
 
 def test_the_line_of_lbfgs_has_its_iterations(iris, capsys):
     network = clone(CLASSIFIER).set_params(early_stopping=False, solver="lbfgs", max_iter=300)
     ensemble = CrossFitClassifier(network, folds(iris[0]), random_state=0, verbose=True).fit(*iris)
-    lines = capsys.readouterr().out.splitlines()
+    lines = without_times(capsys.readouterr().out)
     for i, member in enumerate(ensemble.estimators_):
         outcome = f"{member.n_iter_} iterations, loss = {member.loss_:.8f}"
-        assert lines[i] == f"Fold {i + 1} of 3: {outcome}"
+        assert lines[i] == f"fold {i + 1} of 3: {outcome}"
 
 
 def test_a_notebooks_picture_tells_how_many_members_there_are_and_how_good_they_are(ensemble):
@@ -409,3 +426,76 @@ def test_a_notebooks_picture_tells_how_many_members_there_are_and_how_good_they_
     assert re.search(r"n_estimators_ +int +3 ", picture)
     assert re.search(rf"oof_score_ +float +{ensemble.oof_score_:.4g} ", picture)
     assert re.search(rf"temperature_ +float +{ensemble.temperature_:.4g} ", picture)
+
+
+def test_trees_are_not_stopped_by_classes_that_they_do_not_know(iris):
+    X, y = iris
+    trees = HistGradientBoostingClassifier(max_iter=5, early_stopping=True, random_state=0)
+    lacking = np.flatnonzero((y != "setosa") & (np.arange(150) % 5 > 0))
+    cv = [(lacking, np.setdiff1d(np.arange(150), lacking))]
+    (member,) = CrossFitClassifier(trees, cv).fit(X, y).estimators_
+    known = np.setdiff1d(np.flatnonzero(y != "setosa"), lacking)
+    alone = clone(member).fit(X[lacking], y[lacking], X_val=X[known], y_val=y[known])
+    assert_array_equal(member.predict_proba(X), alone.predict_proba(X))
+    unknown = [(np.flatnonzero(y != "setosa"), np.flatnonzero(y == "setosa"))]
+    assert_array_equal(
+        CrossFitClassifier(trees, unknown).fit(X, y).estimators_[0].classes_, list(np.unique(y)[1:])
+    )
+
+
+def test_a_rare_class_has_one_warning_and_folds_as_before_for_the_others(iris):
+    X, y = iris
+    X, y = X[:102], np.append(y[:100], ["rare", "rare"])
+    models = [
+        (name, CrossFitClassifier(GaussianNB(), cv=3, random_state=i)) for i, name in enumerate("abc")
+    ]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        blend = BlendClassifier(models).fit(X, y)
+    (warning,) = caught
+    message = "y has fewer samples than the 3 folds of the classes ['rare']: "
+    assert str(warning.message).startswith(message)
+    assert warning.filename == __file__
+    assert_allclose(blend.predict_proba(X).sum(axis=1), 1)
+    with pytest.raises(ValueError, match="n_splits=3 cannot be greater than the number of members"):
+        CrossFitClassifier(GaussianNB(), cv=3).fit(X[98:], y[98:])
+
+
+@pytest.mark.parametrize(("n", "n_folds"), [(3, 3), (7, 7), (8, 8), (10_000, 4)])
+def test_the_number_of_rows_decides_how_many_folds_there_are(n, n_folds):
+    X = np.arange(n)[:, None] / n
+    by_size = CrossFitRegressor(DummyRegressor(), cv=None, by_size=True)
+    blend = BlendRegressor([("a", by_size), ("b", clone(by_size))])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert blend.fit(X, X[:, 0]).n_estimators_ == 2 * n_folds
+    expected = [f"y has {n} sample(s), too few for 8 folds"] if n < 8 else []
+    assert [str(warning.message).partition(":")[0] for warning in caught] == expected
+    groups = np.arange(n) % 2
+    assert by_size.fit(X, X[:, 0], groups=groups).n_estimators_ == 2
+
+
+def test_the_number_of_rows_decides_what_stops_trees():
+    X, y = make_friedman1(600, random_state=0)
+    trees = HistGradientBoostingRegressor(max_iter=120)
+    by_size = CrossFitRegressor(trees, KFold(3), by_size=True)
+    assert {model.early_stopping for model in by_size.fit(X, y).estimators_} == {True}
+    few = by_size.fit(X[:300], y[:300]).estimators_
+    assert {(model.early_stopping, model.n_iter_) for model in few} == {(False, 100)}
+    own = clone(by_size).set_params(estimator__early_stopping=False).fit(X[:300], y[:300])
+    assert {model.n_iter_ for model in own.estimators_} == {120}
+
+
+def test_a_fold_without_weight_is_named():
+    X = np.random.default_rng(0).normal(size=(80, 2))
+    weight = (np.arange(80) >= 30) * 1.0
+    for model in (clone(CLASSIFIER), LogisticRegression()):
+        ensemble = CrossFitClassifier(model, cv=TimeSeriesSplit(3))
+        with pytest.raises(ValueError, match="among the 20 samples to train on in fold 0, but all are"):
+            ensemble.fit(X, X[:, 0] > 0, sample_weight=weight)
+
+
+def test_messages_name_the_class_that_the_user_knows():
+    for make in (make_tabular_classifier, make_tabular_regressor):
+        with pytest.raises(ValueError, match="'cv' parameter of CrossFit"):
+            make(cv=1).fit([[1.0], [2.0]] * 9, [0, 1] * 9)

@@ -1,4 +1,7 @@
-"""What the columns of a table are worth: the numbers are those of scikit-learn."""
+"""What columns are worth: importances are those of scikit-learn, contributions obey Shapley's laws."""
+
+from itertools import combinations
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -6,14 +9,17 @@ import polars
 import pytest
 from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import make_column_transformer
+from sklearn.exceptions import NotFittedError
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import make_scorer, median_absolute_error
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.svm import LinearSVC
 
-from skdense.inspection import ColumnImportanceDisplay
+from skdense.inspection import ColumnImportanceDisplay, ContributionsDisplay, contributions
 
 N = 50_000
 """So many rows that the importances of two shuffles hardly differ."""
@@ -55,7 +61,7 @@ def test_the_importances_are_those_of_scikit_learn(table, scoring):
     X, y = table
     model = encoded(LogisticRegression()).fit(X, y > 1)
     display = ColumnImportanceDisplay.from_estimator(
-        model, X, y > 1, scoring=scoring, n_repeats=2, random_state=0
+        model, X, y > 1, scoring=scoring, n_repeats=2, max_samples=N, random_state=0
     )
     theirs = permutation_importance(model, X, y > 1, scoring=scoring, n_repeats=1, random_state=1)
     assert display.importances.shape == (3, 2)
@@ -66,39 +72,51 @@ def test_the_importances_are_those_of_scikit_learn(table, scoring):
 def test_a_regressor_is_judged_by_r2_or_any_scorer(table):
     X, y = table
     model = encoded(LinearRegression()).fit(X, y)
-    display = ColumnImportanceDisplay.from_estimator(model, X, y, n_repeats=1, random_state=0)
+    settings = {"max_samples": N, "random_state": 0}
+    display = ColumnImportanceDisplay.from_estimator(model, X, y, n_repeats=1, **settings)
     # A shuffled column adds twice its variance to the squared error.
     worth = [0, 2 * np.var(X.number) / np.var(y), 2 * np.var(2.0 * (X.town == "Cork")) / np.var(y)]
     assert_allclose(display.importances.ravel(), worth, atol=0.02)
-    scorer = make_scorer(median_absolute_error, greater_is_better=False)
-    assert (
-        ColumnImportanceDisplay.from_estimator(model, X, y, scoring=scorer).importances[1].min() > 0.1
-    )
+    for scorer in (make_scorer(median_absolute_error, greater_is_better=False), Model.score):
+        display = ColumnImportanceDisplay.from_estimator(model, X, y, scoring=scorer)
+        assert display.importances[1].min() > 0.1
 
 
-@pytest.mark.parametrize(
-    "to",
-    [
-        lambda X: polars.DataFrame(X.to_dict("list")),
-        pd.DataFrame.to_numpy,
-        lambda X: X.to_numpy().tolist(),
-    ],
-)
-def test_tables_of_all_kinds_have_the_same_importances(table, to):
+KINDS = {
+    "polars": lambda X: polars.DataFrame(X.to_dict("list")),
+    "array": pd.DataFrame.to_numpy,
+    "lists": lambda X: X.to_numpy().tolist(),
+}
+
+
+class Model(LinearRegression):
+    """Reads columns of any kind by their positions."""
+
+    def predict(self, X):
+        columns = np.array(X, dtype=object)
+        return columns[:, 1].astype(float) + 2 * (columns[:, 2] == "Cork")
+
+
+@pytest.mark.parametrize("to", KINDS.values(), ids=KINDS)
+def test_tables_of_all_kinds_have_the_same_importances_and_contributions(table, to):
     X, y = table[0][:200], table[1][:200]
-
-    class Model(LinearRegression):
-        """Reads columns of any kind by their positions."""
-
-        def predict(self, X):
-            columns = np.array(X, dtype=object)
-            return columns[:, 1].astype(float) + 2 * (columns[:, 2] == "Cork")
-
     model = Model().fit(np.zeros((2, 3)), [0, 0])
     expected = ColumnImportanceDisplay.from_estimator(model, X, y, random_state=0).importances
     display = ColumnImportanceDisplay.from_estimator(model, to(X), y, random_state=0)
     assert_allclose(display.importances, expected)
     assert display.names in (list(X.columns), ["x0", "x1", "x2"])
+    explained = contributions(model, to(X), to(X[:2]), random_state=0)
+    assert_allclose(explained.values, contributions(model, X, X[:2], random_state=0).values)
+    drawn = ContributionsDisplay.from_estimator(model, to(X), to(X[:1]), random_state=0)
+    assert sum(name.endswith((" = Cork", " = Arles")) for name in drawn.names) == 1
+
+
+def test_of_many_rows_a_sample_has_the_same_importances(table):
+    X, y = table
+    model = encoded(LinearRegression()).fit(X, y)
+    sample = ColumnImportanceDisplay.from_estimator(model, X, y, n_repeats=20, random_state=0)
+    rows = ColumnImportanceDisplay.from_estimator(model, X, y, max_samples=N, random_state=0)
+    assert_allclose(sample.importances.mean(axis=1), rows.importances.mean(axis=1), atol=0.05)
 
 
 def test_the_picture_shows_means_in_order_with_their_deviations():
@@ -115,12 +133,186 @@ def test_the_picture_shows_means_in_order_with_their_deviations():
     assert ColumnImportanceDisplay(importances, names).plot(display.ax_).ax_ is display.ax_
 
 
-def test_what_is_no_table_is_refused(table):
-    X, y = table
-    model = LinearRegression().fit(X[["number"]], y)
-    with pytest.raises(ValueError, match="n_repeats must be a positive int, got 0"):
-        ColumnImportanceDisplay.from_estimator(model, X[["number"]], y, n_repeats=0)
+def test_what_is_no_table_or_no_score_is_refused(table):
+    X, y = table[0][["number"]], table[1]
+    model = LinearRegression().fit(X, y)
+    draw = ColumnImportanceDisplay.from_estimator
+    with pytest.raises(ValueError, match="n_repeats == 0, must be >= 1"):
+        draw(model, X, y, n_repeats=0)
+    with pytest.raises(ValueError, match=r"scoring must be the name of one score .*\['r2'\]"):
+        draw(model, X, y, scoring=["r2"])
+    with pytest.raises(ValueError, match="X must have at least one row"):
+        draw(model, X[:0], y[:0])
     with pytest.raises(TypeError, match="Sparse data"):
-        ColumnImportanceDisplay.from_estimator(model, csr_array(np.ones((2, 1))), [0, 1])
+        draw(model, csr_array(np.ones((2, 1))), [0, 1])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        ColumnImportanceDisplay.from_estimator(model, X[["number"]], y[:-1])
+        draw(model, X, y[:-1])
+
+
+# --- contributions, against Shapley's values by enumeration ------------------------------------------
+
+NUMBERS = np.random.default_rng(0).normal(size=(30, 5)) * [1, 1, 1, 1, 0] + 1
+"""Five columns, of which the last is constant."""
+
+
+class Formula(RegressorMixin, BaseEstimator):
+    """Predicts a function of the columns."""
+
+    def __init__(self, formula):
+        self.formula = formula
+
+    def fit(self, X, y):
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def predict(self, X):
+        return self.formula(*np.asarray(X, dtype=float).T)
+
+
+def shapley_values(model, X, row):
+    """The mean change of the mean prediction by each column, over all subsets of the others."""
+    n = X.shape[1]
+    mean = {
+        taken: model.predict(np.where(np.isin(np.arange(n), taken), row, X)).mean()
+        for size in range(n + 1)
+        for taken in combinations(range(n), size)
+    }
+    values = np.zeros(n)
+    for taken in mean:
+        for column in set(range(n)) - set(taken):
+            more = tuple(sorted({*taken, column}))
+            values[column] += (mean[more] - mean[taken]) / (n * comb(n - 1, len(taken)))
+    return values
+
+
+PAIRS = Formula(lambda a, b, c, d, e: np.exp(a) + a * b - np.sin(b * c) + (d > 1) * c + e)
+TRIPLES = Formula(lambda a, b, c, d, e: a * b * c + np.sin(b * c * d) * e)
+
+
+def test_the_values_of_a_model_of_pairs_are_exact():
+    explained = contributions(PAIRS, NUMBERS, NUMBERS[:3], n_samples=len(NUMBERS), random_state=0)
+    for row, values in zip(NUMBERS, explained.values):
+        assert_allclose(values, shapley_values(PAIRS, NUMBERS, row), atol=1e-12)
+    assert explained.base == pytest.approx(PAIRS.predict(NUMBERS).mean())
+
+
+def test_the_values_of_any_model_are_within_their_standard_errors():
+    exact = shapley_values(TRIPLES, NUMBERS, NUMBERS[0])
+    runs = [contributions(TRIPLES, NUMBERS, NUMBERS[:1], random_state=seed) for seed in range(20)]
+    for run in runs:
+        assert (abs(run.values[0] - exact) <= 4 * run.standard_errors[0] + 1e-12).all()
+    assert_allclose(np.mean([run.values[0] for run in runs], axis=0), exact, atol=0.1)
+
+
+def test_standard_errors_are_the_spread_over_samples():
+    X = np.random.default_rng(1).normal(size=(5000, 5))
+    settings = {"n_samples": 50}
+    runs = [contributions(TRIPLES, X, X[:1], random_state=s, **settings) for s in range(100)]
+    spread = np.std([run.values[0] for run in runs], axis=0)
+    assert_allclose(
+        np.sqrt(np.mean([r.standard_errors[0] ** 2 for r in runs], axis=0)), spread, rtol=0.3
+    )
+
+
+@pytest.mark.parametrize("n_samples", [7, 30, 45, 4000])
+def test_contributions_and_base_sum_to_the_prediction(n_samples):
+    explained = contributions(TRIPLES, NUMBERS, NUMBERS[:2], n_samples=n_samples)
+    assert_allclose(explained.base + explained.values.sum(axis=1), explained.predictions)
+    assert_allclose(explained.predictions, TRIPLES.predict(NUMBERS[:2]))
+
+
+def test_equal_columns_share_and_a_constant_one_or_one_that_is_not_used_has_nothing():
+    X = NUMBERS.copy()
+    X[:, 1] = X[:, 0]
+    model = Formula(lambda a, b, c, d, e: (a + b) ** 2 * np.exp(e) + np.abs(d))
+    (values,), (errors,), *_ = contributions(model, X, X[:1], n_samples=30, random_state=0)
+    assert values[0] == pytest.approx(values[1])
+    assert values[0] != 0
+    assert_allclose([values[[2, 4]], errors[[2, 4]]], 0, atol=1e-12)
+
+
+def test_a_linear_model_has_its_coefficients_times_the_distance_from_the_mean():
+    X = pd.DataFrame(NUMBERS, columns=list("abcde"))
+    y = NUMBERS @ np.arange(10).reshape(5, 2)
+    model = LinearRegression().fit(X, y)
+    for target in (0, 1):
+        explained = contributions(model, X, X[:4], target=target, n_samples=len(X))
+        expected = model.coef_[target] * (X[:4] - X.mean())
+        assert_allclose(explained.values, expected, atol=1e-12)
+    (value,) = contributions(LinearRegression().fit(X[["a"]], y[:, 0]), X[["a"]], X[["a"]][:1]).values
+    assert value.shape == (1,)
+
+
+def test_the_contributions_to_all_classes_cancel():
+    X = NUMBERS[:, :4]
+    names = np.array(["high", "low", "middle"])
+    y = names[np.digitize(X.sum(axis=1), [3, 5])]
+    model = LogisticRegression().fit(X, y)
+    by_class = [contributions(model, X, X[:2], target=t, random_state=0) for t in model.classes_]
+    assert_allclose(sum(explained.values for explained in by_class), 0, atol=1e-12)
+    assert_allclose(sum(explained.base for explained in by_class), 1)
+    assert_allclose(by_class[1].predictions, model.predict_proba(X[:2])[:, 1])
+    binary = LogisticRegression().fit(X, y == "low")
+    second = contributions(binary, X, X[:2], target=True, random_state=0)
+    assert_allclose(contributions(binary, X, X[:2], random_state=0).values, second.values)
+    with pytest.raises(ValueError, match=r"target must be one of \['high', 'low', 'middle'\]"):
+        contributions(model, X, X[:1])
+
+
+def test_a_model_is_given_tables_with_the_columns_types_and_no_new_values(table):
+    days = pd.date_range("2024-01-01", periods=40).to_series(index=range(40))
+    X = table[0][:40].reset_index(drop=True).assign(day=days.where(days.index > 5), text="a b")
+    X["town"] = X["town"].where(X.index != 3)
+
+    class Strict(Formula):
+        def predict(self, mixed):
+            pd.testing.assert_series_equal(mixed.dtypes, X.dtypes)
+            for name in X:
+                assert mixed[name].isin(X[name]).all()
+            return mixed["number"] + mixed["day"].dt.day.fillna(0) + (mixed["town"] == "Cork")
+
+    explained = contributions(Strict(None), X, X[:2], random_state=0)
+    assert_allclose(explained.base + explained.values.sum(axis=1), explained.predictions)
+    assert_allclose(explained.values[:, [0, 4]], 0, atol=1e-12)
+
+
+def test_bad_rows_and_models_are_refused(table):
+    X, y = table[0][:50], table[1][:50]
+    model = encoded(LinearRegression()).fit(X, y)
+    for rows in (X[:1].astype({"town": str}), X[["town", "noise", "number"]][:1], X[:1].to_numpy()):
+        with pytest.raises(ValueError, match="rows must be a DataFrame with the columns and types"):
+            contributions(model, X, rows)
+    with pytest.raises(ValueError, match="rows must have at least one row"):
+        contributions(model, X, X[:0])
+    with pytest.raises(ValueError, match="row must be a table with one row, such as X"):
+        ContributionsDisplay.from_estimator(model, X, X[:2])
+    with pytest.raises(ValueError, match="n_samples == 1, must be >= 2"):
+        contributions(model, X, X[:1], n_samples=1)
+    with pytest.raises(ValueError, match=r"target must be one of \[0\], got 'yes'"):
+        contributions(model, X, X[:1], target="yes")
+    words = encoded(LinearSVC()).fit(X, np.where(y > 0, "yes", "no"))
+    with pytest.raises(ValueError, match="estimator must predict numbers, or probabilities"):
+        contributions(words, X, X[:1])
+    with pytest.raises(NotFittedError):
+        contributions(LinearRegression(), X, X[:1])
+
+
+def test_the_waterfall_goes_from_the_mean_to_the_prediction():
+    X = NUMBERS[:, [0, 1, 2, 3] * 4]
+    model = LinearRegression().fit(X, X @ np.arange(16))
+    display = ContributionsDisplay.from_estimator(model, X, X[:1], random_state=0)
+    values, errors, base, (prediction,) = display.contributions
+    left = np.array([bar.get_x() for bar in display.bars_])
+    width = np.array([bar.get_width() for bar in display.bars_])
+    assert len(display.bars_) == 13
+    assert display.ax_.get_yticklabels()[-1].get_text() == "4 other columns"
+    assert_allclose([left[-1], left[0] + width[0]], [base, prediction])
+    assert_allclose(left[:-1], (left + width)[1:])
+    assert_allclose(width[0], values[0][np.argmax(abs(values[0]))])
+    (segments,) = [lines.get_segments() for lines in display.bars_.errorbar.lines[2]]
+    assert_allclose(np.ptp(segments[0][:, 0]), 4 * errors[0][np.argmax(abs(values[0]))])
+    assert display.ax_.get_yticklabels()[0].get_text() == display.names[np.argmax(abs(values[0]))]
+    assert "prediction: mean" in display.ax_.get_xlabel()
+    assert ContributionsDisplay(display.contributions, display.names).plot(display.ax_)

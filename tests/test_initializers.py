@@ -5,9 +5,18 @@ import pytest
 import scipy.stats
 from sklearn.neural_network import MLPClassifier
 
-from skdense.core.formulas.initializers import INITIALIZERS, initial_parameters
+from skdense.core.formulas.layers import INITIALIZERS, Dense, hidden_and_output, initial_parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+
+
+def drawn(init, fan_in, fan_out, activation):
+    """The kernel and bias of a dense layer."""
+    random_state = np.random.RandomState(0)
+    [parameters] = initial_parameters(
+        [Dense(fan_out, activation)], fan_in, init, activation, random_state, float
+    )
+    return parameters
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -21,9 +30,8 @@ def test_glorot_uniform_draws_what_mlp_classifier_draws(activation, hidden, n_cl
         hidden, activation, max_iter=1, learning_rate_init=1e-300, solver="sgd", random_state=7
     ).fit(X, np.arange(12) % n_classes)
 
-    ours = initial_parameters(
-        (6, *hidden, theirs.n_outputs_), "glorot_uniform", activation, np.random.RandomState(7), dtype
-    )
+    layers = hidden_and_output(hidden, activation, theirs.n_outputs_)
+    ours = initial_parameters(layers, 6, "glorot_uniform", activation, np.random.RandomState(7), dtype)
 
     for (kernel, bias), coef, intercept in zip(ours, theirs.coefs_, theirs.intercepts_, strict=True):
         assert kernel.dtype == bias.dtype == dtype
@@ -33,7 +41,7 @@ def test_glorot_uniform_draws_what_mlp_classifier_draws(activation, hidden, n_cl
 
 @pytest.mark.parametrize(("init", "gain"), [("lecun_normal", 1), ("he_normal", 2)])
 def test_a_normal_initializer_keeps_the_variance_of_what_a_layer_is_given(init, gain):
-    kernel, bias = INITIALIZERS[init](300, 200, "selu", np.random.RandomState(0))
+    kernel, bias = drawn(init, 300, 200, "selu")
 
     np.testing.assert_array_equal(bias, 0)
     normal = scipy.stats.norm(scale=np.sqrt(gain / 300))
@@ -51,7 +59,7 @@ def test_each_initializer_keeps_its_bounds(init, activation):
         "uniform": (0, 1),
     }[init]
 
-    kernel, bias = INITIALIZERS[init](fan_in, fan_out, activation, np.random.RandomState(0))
+    kernel, bias = drawn(init, fan_in, fan_out, activation)
 
     assert kernel.shape == (fan_in, fan_out)
     assert bias.shape == (fan_out,)
@@ -65,10 +73,10 @@ def test_each_initializer_keeps_its_bounds(init, activation):
 
 @pytest.mark.parametrize("init", INITIALIZERS)
 def test_parameters_are_drawn_in_float64_and_then_cast(init):
-    sizes = (4, 3, 2)
+    layers = hidden_and_output((3,), "relu", 2)
 
-    double = initial_parameters(sizes, init, "relu", np.random.RandomState(0), np.float64)
-    single = initial_parameters(sizes, init, "relu", np.random.RandomState(0), np.float32)
+    double = initial_parameters(layers, 4, init, "relu", np.random.RandomState(0), np.float64)
+    single = initial_parameters(layers, 4, init, "relu", np.random.RandomState(0), np.float32)
 
     for of_double, of_single in zip(double, single, strict=True):
         for array, cast in zip(of_double, of_single):
@@ -80,11 +88,14 @@ def test_parameters_are_drawn_in_float64_and_then_cast(init):
 def test_kernel_and_bias_are_drawn_layer_by_layer_from_one_stream(init):
     random_state, again = np.random.RandomState(3), np.random.RandomState(3)
 
-    whole = initial_parameters((4, 3, 2), init, "tanh", random_state, np.float64)
+    layers = hidden_and_output((3,), "tanh", 2)
+    whole = initial_parameters(layers, 4, init, "tanh", random_state, np.float64)
 
-    first = INITIALIZERS[init](4, 3, "tanh", again)
-    second = INITIALIZERS[init](3, 2, "tanh", again)
-    for ours, layer in zip(whole, (first, second), strict=True):
+    one_by_one = [
+        initial_parameters([layer], n, init, "tanh", again, np.float64)
+        for layer, n in zip(layers, (4, 3))
+    ]
+    for ours, [layer] in zip(whole, one_by_one, strict=True):
         for array, expected in zip(ours, layer, strict=True):
             np.testing.assert_array_equal(array, expected)
     assert random_state.uniform() == again.uniform()

@@ -7,11 +7,13 @@ import threading
 import warnings
 
 import pytest
+from sklearn.base import clone
 
 from helpers import assert_identical, make_problem
-from skdense import LowLevelMLPClassifier
-from skdense.core.host import lbfgs, run, training
+from skdense import LowLevelMLPClassifier, fit_many
+from skdense.core.host import lbfgs, train
 from skdense.core.machine import threads
+from skdense.fit import prepare
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -35,7 +37,7 @@ def raise_at(n, error):
 
     Steps are the beginnings and ends of calls. Return a function that tells whether it was raised.
     """
-    files = {module.__file__ for module in (lbfgs, run, threading, threads, training)}
+    files = {module.__file__ for module in (lbfgs, train, threading, threads)}
     left = itertools.count(n - 1, -1)
     raised = []
 
@@ -88,7 +90,7 @@ def own_handler():
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize(("solver", "module"), [("adam", run), ("lbfgs", lbfgs)])
+@pytest.mark.parametrize(("solver", "module"), [("adam", train), ("lbfgs", lbfgs)])
 def test_what_a_users_own_handler_raises_ends_a_fit_at_once_and_leaves_the_estimator_as_it_was(
     solver, module, own_handler, ctrl_c_during_call
 ):
@@ -101,5 +103,45 @@ def test_what_a_users_own_handler_raises_ends_a_fit_at_once_and_leaves_the_estim
 
     assert signal.getsignal(signal.SIGINT) is own_handler
     go_on()
-    threads.wait_for_all()
     assert dict(vars(model.set_params(max_iter=4, n_iter_no_change=10, tol=1e-4))) == before
+
+
+@pytest.mark.parametrize("several", ["draws", "estimators"])
+def test_ctrl_c_does_not_wait_for_calls_of_several_networks(several, ctrl_c_during_call):
+    """A call that compiles may last seconds. Its result is dropped."""
+    models = [net(max_iter=50, tol=0, random_state=i) for i in range(3)]
+    alone = clone(models[1]).fit(X, Y)
+    go_on = ctrl_c_during_call(2 if several == "estimators" else 5, train)
+
+    if several == "estimators":
+        before = [dict(vars(model)) for model in models]
+        with pytest.raises(KeyboardInterrupt):
+            fit_many(models, X, Y)
+    else:
+        models[0].set_params(n_init=3, max_iter=10**6)
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            models[0].fit(X, Y)
+        before = [dict(vars(model)) for model in models]
+    go_on()
+
+    assert [dict(vars(model)) for model in models] == before
+    assert_identical(models[1].fit(X, Y), alone)
+
+
+@pytest.mark.parametrize("n", [1, 5, 9])
+def test_what_a_handler_raises_while_estimators_are_prepared_is_no_error_of_a_fit(n, monkeypatch):
+    """An exception like any other that comes in code of scikit-learn's."""
+    models = [net(random_state=i) for i in range(9)]
+    check, n_checks = prepare.check_inputs, itertools.count(1)
+
+    def interrupted(*arguments):
+        if next(n_checks) == n:
+            raise Enough
+        return check(*arguments)
+
+    monkeypatch.setattr(prepare, "check_inputs", interrupted)
+    with pytest.raises(Enough):
+        fit_many(models, X, Y)
+
+    assert next(n_checks) == n + 1
+    assert not any(hasattr(model, "n_features_in_") for model in models)

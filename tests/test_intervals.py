@@ -8,7 +8,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.linear_model import LinearRegression, PoissonRegressor, Ridge, TweedieRegressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
@@ -207,3 +207,27 @@ def test_the_highest_and_lowest_prediction_may_have_no_weight():
     weights[[predictions.argmin(), predictions.argmax()]] = 0
     model = clone(LINEAR).fit(X, y, sample_weight=weights)
     assert np.isfinite(model.predict(X, quantiles=NINETY)).all()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        PoissonRegressor(),
+        HistGradientBoostingRegressor("poisson", max_iter=20),
+        TweedieRegressor(power=1.5),
+    ],
+)
+def test_quantiles_of_counts_are_no_less_than_0(model):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    y = rng.poisson(np.exp(X[:, 0] - 0.5))
+    counts = CrossFitRegressor(model, cv=4, random_state=0).fit(X, y)
+    low = counts.predict(X, quantiles=0.05)
+    assert low.min() == 0
+    blend = BlendRegressor([("counts", CrossFitRegressor(model, cv=4)), ("again", counts)]).fit(X, y)
+    assert blend.predict(X, quantiles=[0.05])[:, 0].min() == 0
+    low, high = counts.predict(X, quantiles=[0.05, 0.95]).T
+    assert 0.85 < np.mean((low <= y) & (y <= high))
+    any_sign = BlendRegressor([("counts", counts), ("linear", LINEAR)]).fit(X, y)
+    if (any_sign.weights_ > 0).all():
+        assert any_sign.predict(X, quantiles=0.01).min() < 0

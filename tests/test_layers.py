@@ -1,6 +1,7 @@
 """Layers and activations: the same function serves arrays and tensors, and a new layer is a record."""
 
-from dataclasses import dataclass
+import pickle
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import exp
 
@@ -9,10 +10,13 @@ import pytest
 from scipy.optimize import approx_fprime
 from scipy.special import expit, softmax
 from scipy.stats import norm
+from sklearn.utils._param_validation import StrOptions
 
-from helpers import train_alone
+from helpers import make_problem, train_alone
+from skdense import LowLevelMLPClassifier
 from skdense.core.formulas.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skdense.core.formulas.layers import (
+    HIDDEN_LAYERS,
     Dense,
     Parameter,
     forward,
@@ -23,7 +27,9 @@ from skdense.core.formulas.layers import (
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host import lbfgs
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Data, Hyper, Network, Progress, Spec
+from skdense.core.network import Data, Network
+from skdense.core.numbers import Hyper, Progress, Spec
+from skdense.inspection import dead_units
 
 # The formulas, written out once more.
 FORMULAS = {
@@ -208,3 +214,71 @@ def test_a_network_with_a_new_layer_is_trained_and_validated_as_any_other():
     assert [[array.shape for array in layer] for layer in network.slots[1]] == [
         [parameter.shape for parameter in layer] for layer in parameters_of_each(network.layers, 3)
     ]
+
+
+# --- a layer with two kernels, in the estimators -----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Gated:
+    """`sigmoid(inputs @ gate) * (inputs @ kernel + bias)`: a gated linear unit."""
+
+    width: int
+
+    def parameters(self, n_inputs):
+        kernel = Parameter((n_inputs, self.width), penalized=True)
+        return kernel, kernel, Parameter((self.width,))
+
+    def n_outputs(self, n_inputs):
+        return self.width
+
+    def resized(self, size):
+        return replace(self, width=size(self.width))
+
+    def __call__(self, inputs, parameters, drop=None):
+        gate, kernel, bias = parameters
+        return ACTIVATIONS["logistic"](inputs @ gate) * (inputs @ kernel + bias)
+
+
+@pytest.fixture
+def gated(monkeypatch):
+    """The parameters of a classifier with two hidden layers of gated units."""
+    monkeypatch.setitem(HIDDEN_LAYERS, "gated", Gated)
+    constraint = [StrOptions(set(HIDDEN_LAYERS))]
+    monkeypatch.setitem(LowLevelMLPClassifier._parameter_constraints, "activation", constraint)
+    return {"hidden_layer_sizes": (5, 3), "activation": "gated", "max_iter": 40, "random_state": 0}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_estimator_trains_and_predicts_with_any_layer_of_the_table(gated):
+    X, y = make_problem("three classes")
+    model = LowLevelMLPClassifier(**gated, learning_rate_init=0.02).fit(X, y)
+
+    assert [kernel.shape for kernel in model.coefs_] == [(4, 5)] * 2 + [(5, 3)] * 2 + [(3, 3)]
+    assert [bias.shape for bias in model.intercepts_] == [(5,), (3,), (3,)]
+    assert model.n_layers_ == 4
+    hidden = X
+    for gate, kernel, bias in zip(model.coefs_[:4:2], model.coefs_[1:4:2], model.intercepts_):
+        hidden = expit(hidden @ gate) * (hidden @ kernel + bias)
+    logits = hidden @ model.coefs_[-1] + model.intercepts_[-1]
+    np.testing.assert_allclose(model.predict_proba(X), softmax(logits, axis=1), rtol=1e-12)
+    assert model.score(X, y) > 0.8
+    assert [len(units) for units in dead_units(model, X)] == [5, 3]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_model_of_such_layers_is_continued_pickled_and_not_converted(gated):
+    X, y = make_problem()
+    model = LowLevelMLPClassifier(**gated | {"max_iter": 3}, warm_start=True, tol=0).fit(X, y)
+    restored = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(restored.predict_proba(X), model.predict_proba(X))
+    losses = model.loss_curve_[:]
+    model.fit(X, y)
+    restored.partial_fit(X, y)
+    assert model.loss_curve_[:3] == losses
+    assert model.loss_ < losses[-1]
+    assert restored.loss_ < losses[-1]
+    with pytest.raises(ValueError, match=r"MLPClassifier cannot represent this model.*activation"):
+        model.to_sklearn()
+    with pytest.raises(ValueError, match="hidden_layer_sizes gives layers of sizes"):
+        model.set_params(hidden_layer_sizes=(5, 4)).fit(X, y)

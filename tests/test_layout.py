@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdense.core.formulas.initializers import initial_parameters
+from helpers import drawn_parameters
 from skdense.core.formulas.layers import hidden_and_output, parameters_of_each
 from skdense.core.machine.tensorflow import tf
 from skdense.core.program.layout import Layout
@@ -28,9 +28,13 @@ def padded_networks(draw):
     return tuple(layer_sizes), tuple(size + more for size, more in zip(layer_sizes, extra))
 
 
+def n_penalized(layout):
+    return sum(place.size for place in layout.in_order if place.parameter.penalized)
+
+
 def drawn(layer_sizes, seed=0):
     random_state = np.random.RandomState(seed)
-    return initial_parameters(layer_sizes, "glorot_uniform", "logistic", random_state, "float64")
+    return drawn_parameters(layer_sizes, "logistic", random_state, "float64")
 
 
 def packed(layout, parameters, dtype=np.float64):
@@ -63,7 +67,7 @@ def test_around_a_packed_network_are_zero_kernels_and_the_fills_of_biases(exampl
     vector = packed(layout, ones, np.float32)
 
     assert vector.dtype == np.float32
-    kernels, biases = np.split(vector, [layout.n_penalized])
+    kernels, biases = np.split(vector, [n_penalized(layout)])
     assert kernels.sum() == sum(kernel.size for kernel, _ in ones)
     assert set(kernels) <= {0, 1}
     n_hidden = sum(padded_sizes[1:-1])
@@ -105,7 +109,7 @@ def test_pieces_of_a_vector_are_the_parameters_of_each_layer():
     for own, (kernel, bias) in zip(parameters, layout.of_layers(pieces, batch=3), strict=True):
         np.testing.assert_array_equal(kernel, own[0])
         np.testing.assert_array_equal(bias, [own[1]] * 3)
-    kernels_only = vector * (np.arange(len(vector)) < layout.n_penalized)
+    kernels_only = vector * (np.arange(len(vector)) < n_penalized(layout))
     np.testing.assert_array_equal(tf.concat([*layout.penalized(pieces)], axis=0), kernels_only)
 
 

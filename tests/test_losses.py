@@ -57,7 +57,7 @@ def targets_of(loss, shape, rng):
 def value_and_gradient(loss, targets, logits, upstream=1.0, smoothing=None):
     """The losses `(..., batch)`, and the gradient of their sum, weighted by `upstream`."""
     logits, of_loss = tf.constant(logits), record(loss)
-    function, hyper = of_loss.per_example, HYPER.get(loss, [])
+    function, hyper = of_loss.per_sample, HYPER.get(loss, [])
     if smoothing is not None:
         function, hyper = of_loss.smoothed, [smoothing]
     with tf.GradientTape() as tape:

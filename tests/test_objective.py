@@ -11,11 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.neural_network import MLPRegressor
 
-from helpers import train_alone
-from skdense.core.formulas.initializers import initial_parameters
+from helpers import drawn_parameters, train_alone
 from skdense.core.formulas.layers import forward, hidden_and_output
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.core.network import Data, Hyper, Network, Progress, Spec
+from skdense.core.network import Data, Network
+from skdense.core.numbers import Hyper, Progress, Spec
 
 WIDTHS = (6, 4)
 SPEC = Spec("regression", "squared_error", "adam", "float64")
@@ -49,7 +49,7 @@ def make_network(data, validation, seed=0, max_epochs=5):
     }
     return Network(
         layers=hidden_and_output(WIDTHS, "tanh", data.targets.shape[1]),
-        parameters=initial_parameters(layer_sizes, "glorot_uniform", "tanh", random_state, "float64"),
+        parameters=drawn_parameters(layer_sizes, "tanh", random_state, "float64"),
         hyper=Hyper(**numbers),
         progress=Progress(numbers["learning_rate_init"]),
         data=data,

@@ -1,14 +1,19 @@
 """Whole tables in ONNX predict what they predict here, also where values are missing or unknown."""
 
 import sys
+import warnings
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.naive_bayes import GaussianNB
@@ -23,53 +28,58 @@ from skdense import (
 )
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
-from skdense.tabular import to_onnx
+from skdense.tabular import onnx_inputs, to_onnx
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 SETTINGS = {"random_state": 0, "cv": 2, "hidden_layer_sizes": (8,), "max_iter": 5}
+LINEAR = dict.fromkeys(("ensemble__plain", "ensemble__ramps", "ensemble__trees"), "drop")
 
 
 def table(n, seed, new=()):
-    """Columns of all kinds that can be converted, and a number that depends on them."""
+    """Columns of all kinds that can be converted, some with odd names, and what depends on them."""
     rng = np.random.default_rng(seed)
+
+    def choice(*values):
+        return rng.choice(np.array(values, dtype=object), n)
+
     X = pd.DataFrame(
         {
-            "price": rng.lognormal(5, 1, n),
-            "size": np.where(rng.random(n) < 0.2, np.nan, rng.normal(1e6, 1, n)),
-            "is_new": rng.random(n) < 0.5,
-            "day": rng.integers(0, 7, n).astype(str),
-            "town": rng.choice(["Arles", "Bergen"] * 20 + ["rare", *new], n),
-            "kind": pd.Categorical(rng.choice(["u", "v"], n)),
-            "name": rng.choice(np.array(["ann", "bob", None], dtype=object), n),
+            "label": rng.lognormal(5, 1, n),
+            "": np.where(rng.random(n) < 0.2, np.nan, rng.normal(1e6, 1, n)),
+            "result 1": rng.random(n) < 0.5,
+            "label_": rng.integers(0, 7, n).astype(str),
+            "town": choice(*["Arles", "Bergen"] * 20, "rare", "?", " \t", "N/A", "", None, *new),
+            "code": choice("1", "2.0", "-3", "2", "x.0", None),
+            "kind": pd.Categorical(choice("u", "?", "")),
+            "level": pd.Categorical(rng.choice([1.0, 2.0, 2.5], n)),
+            "mixed": choice(1, 2.0, "a", True, None),
+            "time": (1_700_000_000 + rng.integers(0, 1000, n)).astype(str),
+            "fee": choice("1.5", "2.5", "?", "NA", "7", None),
+            "since": pd.to_timedelta(rng.exponential(5, n), unit="h"),
+            "empty": None,
+            "none": "N/A",
+            "constant": "k",
         }
     )
-    score = np.log(X.price) + 2 * (X.town == "Arles") + X.is_new * (X["size"].fillna(1e6) - 1e6)
-    return X, score
+    score = np.log(X["label"]) + 2 * (X.town == "Arles") + X["result 1"] * (X[""].fillna(1e6) - 1e6)
+    return X, score + X.level.astype(float)
 
 
 @pytest.fixture(scope="module")
 def new_rows():
     X, _ = table(1000, seed=1, new=["Cork"])
     X.loc[:9, "town"] = None
-    X.loc[5:15, "price"] = np.nan
-    X.loc[20, "price"] = np.inf
+    X.loc[5:15, "label"] = np.nan
+    X.loc[20, "label"] = np.inf
     return X
 
 
 def run(model, X):
     """The outputs of the converted model, in their order."""
     session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
-    if isinstance(X, np.ndarray):
-        return session.run(None, {"X": X.astype(np.float32)})
-
-    def column(values, kind):
-        if kind == "tensor(double)":
-            return values.to_numpy(float)
-        return values.astype(object).where(values.notna(), "").to_numpy()
-
-    return session.run(None, {i.name: column(X[[i.name]], i.type) for i in session.get_inputs()})
+    return session.run(None, onnx_inputs(model, X))
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
@@ -79,24 +89,52 @@ def test_a_table_with_labels_is_the_same_in_onnx(n_classes, new_rows):
     model = make_tabular_classifier(**SETTINGS).fit(X, y)
     model[-1].weights_[:] = 1 / len(model[-1].weights_)
     labels, probabilities = run(model, new_rows)
-    assert_allclose(probabilities, model.predict_proba(new_rows), atol=1e-5)
+    assert_allclose(probabilities, model.predict_proba(new_rows), atol=1e-6)
     assert_array_equal(labels, model.predict(new_rows))
+    names = ["label__", "_", "result 1", "label_", *X.columns[4:]]
+    assert [each.name for each in to_onnx(model).graph.input] == names
+    assert_array_equal(run(model, new_rows[X.columns[::-1]])[1], probabilities)
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
-def test_a_table_with_numbers_is_the_same_in_onnx(loss, new_rows):
+@pytest.mark.parametrize("given", [{}, {"loss": "poisson"}, {"scaled": StandardScaler()}], ids=str)
+def test_a_table_with_numbers_is_the_same_in_onnx(given, new_rows):
     X, score = table(400, seed=0)
-    model = make_tabular_regressor(**SETTINGS, loss=loss).fit(X, 100 * score.clip(0))
+    new_rows = new_rows.drop(20) if "scaled" in given else new_rows
+    model = make_tabular_regressor(**SETTINGS).set_params(**given).fit(X, 100 * score.clip(0))
     model[-1].weights_[:] = 1 / len(model[-1].weights_)
     (predicted,) = run(model, new_rows)
     assert_allclose(predicted[:, 0], model.predict(new_rows), rtol=1e-5)
 
 
+@cache
+def model_of_strings():
+    """A linear model of a column of strings and one of categories, and its session."""
+    rng = np.random.default_rng(0)
+    strings = rng.choice(["1", "-2", "7.0", "a", "b c", "?", "none"], (200, 2))
+    X = pd.DataFrame({"strings": strings[:, 0], "categories": pd.Categorical(strings[:, 1])})
+    model = make_tabular_classifier(**SETTINGS).set_params(**LINEAR)
+    model.fit(X, (X.strings == "1") | (X.categories == "a") & (rng.random(200) < 0.8))
+    return model, onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
+
+
+SPACES = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1))))
+STRINGS = st.sampled_from(["1", "1.0", "-2.0", "7", "7.00", "?", "NaN", "none", "a", "b c", ""])
+
+
+@given(st.lists(STRINGS | st.text(SPACES + "a.0", max_size=4), min_size=1, max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_strings_are_read_in_onnx_as_they_are_here(strings):
+    model, session = model_of_strings()
+    X = pd.DataFrame({name: pd.Series(strings, dtype=object) for name in ("strings", "categories")})
+    columns = {name: X[[name]].to_numpy() for name in X}
+    with warnings.catch_warnings(action="ignore"):
+        expected = model.predict_proba(X)
+    assert_allclose(session.run(["probabilities"], columns)[0], expected, atol=1e-6)
+
+
 def test_dates_and_texts_are_refused_by_name():
     X, score = table(200, seed=0)
-    model = make_tabular_regressor(**SETTINGS).set_params(
-        ensemble__trees="drop", ensemble__ramps="drop"
-    )
+    model = make_tabular_regressor(**SETTINGS).set_params(**LINEAR)
     for name, values, what in (
         ("when", pd.date_range("2020", periods=200), "dates"),
         ("text", [f"some words {i * i}" for i in range(200)], "texts"),
@@ -131,6 +169,7 @@ def test_members_are_the_same_in_onnx():
     for model in (
         trees.fit(X, y),
         CrossFitClassifier(trees, cv=one_class_left_out).fit(X, y),
+        CrossFitClassifier(DummyClassifier(), cv=3).fit(X, y),
     ):
         labels, probabilities = run(model, X)
         assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
@@ -153,7 +192,11 @@ def test_members_are_the_same_in_onnx():
 def test_what_cannot_be_converted_is_named(monkeypatch):
     X, y = load_iris(return_X_y=True)
     network = LowLevelMLPClassifier((4,), max_iter=1, loss="squared_error")
+    for labels in (y == 3, np.c_[y == 0, y == 1], np.c_[y == 0, y == 1, y == 2]):
+        with pytest.raises(ValueError, match="one label for each sample and at least two classes"):
+            to_onnx(LowLevelMLPClassifier((4,), max_iter=1).fit(X, labels))
     for model, message in (
+        (network, "loss='log_loss'"),
         (CrossFitClassifier(GaussianNB(), cv=2), "GaussianNB"),
         (make_pipeline(PCA(2), CrossFitClassifier(network, cv=2)), "step 'pca'"),
         (CrossFitClassifier(network, cv=2), "loss='log_loss'"),

@@ -9,7 +9,7 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOpti
 from skdense import LowLevelMLPClassifier
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper
+from skdense.core.numbers import Hyper
 
 NEUTRAL = dict.fromkeys(Hyper._fields, 0.0)
 

@@ -8,7 +8,8 @@ from sklearn.utils import shuffle
 
 from helpers import assert_same_stream
 from skdense.core.host.orders import Orders, Stream
-from skdense.core.network import Data, Hyper, Network, Progress
+from skdense.core.network import Data, Network
+from skdense.core.numbers import Hyper, Progress
 
 N_SAMPLES = 23
 
@@ -40,7 +41,7 @@ def orders_of(network, steps=16, batch=8, n_epochs=None, each_epoch=False):
 def drawn_rows(orders, n_steps=16):
     """All steps of all chunks, `(steps, batch)`."""
     chunks = []
-    while chunk := orders.take(n_steps):
+    while chunk := orders.next_chunk(n_steps):
         assert chunk.n_steps <= n_steps
         chunks.append(chunk.orders[: chunk.n_steps].copy())
     return np.concatenate(chunks)
@@ -85,24 +86,24 @@ def test_what_a_minibatch_leaves_free_names_its_own_first_row(batch_size, n_samp
     rows = drawn_rows(orders_of(its))
 
     for step, minibatch in enumerate(rows):
-        n_real = min(batch_size, n_samples - step % its.steps_per_epoch * batch_size)
+        n_valid = min(batch_size, n_samples - step % its.steps_per_epoch * batch_size)
         assert set(minibatch) <= set(own)
-        np.testing.assert_array_equal(minibatch[n_real:], minibatch[0])
+        np.testing.assert_array_equal(minibatch[n_valid:], minibatch[0])
 
 
 def test_each_chunk_ends_with_the_epoch_where_that_is_asked_for():
     orders = orders_of(network(), each_epoch=True)
 
-    assert [orders.take(16).n_steps for _ in range(6)] == [5] * 6
-    assert orders.take(16) is None
+    assert [orders.next_chunk(16).n_steps for _ in range(6)] == [5] * 6
+    assert orders.next_chunk(16) is None
 
 
 def test_what_is_drawn_stays_while_the_next_steps_are_drawn():
     orders = orders_of(network())
 
-    chunk = orders.take(16)
+    chunk = orders.next_chunk(16)
     before = chunk.orders.copy()
-    orders.take(16)
+    orders.next_chunk(16)
 
     np.testing.assert_array_equal(chunk.orders, before)
 
@@ -116,7 +117,7 @@ def test_a_random_state_ends_at_any_epoch_of_the_last_two_chunks(epochs_per_chun
     its = network()
     stream, n_drawn = Stream(its), [0]
     for n_epochs in epochs_per_chunk:
-        stream.mark()
+        stream.checkpoint()
         for _ in range(n_epochs):
             stream.next_order()
         n_drawn.append(n_drawn[-1] + n_epochs)

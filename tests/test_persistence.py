@@ -262,19 +262,14 @@ def test_an_ensemble_of_version_0_2_0_predicts_the_same():
         np.testing.assert_allclose(loaded.predict(X), model.predict(X))
 
 
-def test_a_table_of_version_0_2_0_says_that_it_has_to_be_fitted_again():
+def test_a_table_of_version_0_3_0_says_that_it_has_to_be_fitted_again():
     pytest.importorskip("skrub")
     from skdense.tabular.columns import TableEncoder
 
     state = vars(TableEncoder(None).fit([[1.0], [2.0]]))
-    del state["_kinds"]
+    del state["_columns"]
     with pytest.raises(ValueError, match="fit it again"):
         TableEncoder.__new__(TableEncoder).__setstate__(state)
-
-
-def test_a_table_of_version_0_1_0_says_that_it_has_to_be_fitted_again():
-    with pytest.raises(ValueError, match=r"0\.1\.0 saved this model of a table"):
-        pickle.loads(b"cskdense.tabular\nsoft_clip\n.")
 
 
 def test_a_setting_that_a_saved_optimizer_lacks_is_that_of_the_estimator():

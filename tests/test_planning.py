@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skdense.core.formulas.initializers import initial_parameters
+from helpers import drawn_parameters
 from skdense.core.formulas.layers import hidden_and_output
 from skdense.core.host.planning import groups_of, lone_group, sizes_of
 from skdense.core.host.tables import Tables
 from skdense.core.machine import costs
-from skdense.core.network import Data, Hyper, Network, Progress, Spec
+from skdense.core.network import Data, Network
+from skdense.core.numbers import Hyper, Progress, Spec
 
 SPEC = Spec("binary", "log_loss", "adam", "float32")
 
@@ -24,7 +25,7 @@ def network(
     random_state = np.random.RandomState(seed)
     return Network(
         layers=hidden_and_output(layer_sizes[1:-1], "relu", layer_sizes[-1], bool(dropout)),
-        parameters=initial_parameters(layer_sizes, "glorot_uniform", "relu", random_state, "float32"),
+        parameters=drawn_parameters(layer_sizes, "relu", random_state, "float32"),
         hyper=Hyper(**hyper),
         progress=Progress(0.1),
         data=rows or data(n_features=layer_sizes[0]),

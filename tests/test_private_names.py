@@ -41,7 +41,7 @@ IMPORTED = {
     "sklearn.utils._safe_indexing",
     "sklearn.utils.validation._check_sample_weight",
 }
-UNDOCUMENTED = {"joblib.parallel.ThreadingBackend", "joblib.parallel.get_active_backend"}
+UNDOCUMENTED = {"joblib.parallel.get_active_backend"}
 OF_ESTIMATORS = {
     "_get_routed_params_for_fit",
     "_init_callback_context",

@@ -6,6 +6,7 @@ import stat
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ from helpers import PACKAGE, TIME_LIMIT, run_python, running_python
 from skdense.core.formulas.layers import Dense, hidden_and_output
 from skdense.core.machine import programs
 from skdense.core.machine.programs import Program
-from skdense.core.network import Spec
+from skdense.core.numbers import Spec
+from skdense.core.program.epochs import training_program
 from skdense.core.program.layout import Layout
-from skdense.core.program.program import training_program
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
 
@@ -360,7 +361,7 @@ def test_each_part_of_a_key_gives_another_name(monkeypatch):
         KEY,
         (KEY[0], KEY[1]._replace(optimizer="sgd"), LAYOUT),
         (KEY[0], KEY[1]._replace(smooths=True), LAYOUT),
-        (*KEY[:2], LAYOUT._replace(n_features=16)),
+        (*KEY[:2], replace(LAYOUT, n_features=16)),
         (*KEY[:2], Layout((Dense(8, "tanh"), Dense(1)), 8)),
         (*KEY, None),
     }

@@ -11,18 +11,17 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.metrics import log_loss, mean_squared_error
 
-from helpers import SETTINGS, assert_identical, make_problem, numbers_of
+from helpers import SETTINGS, assert_identical, drawn_parameters, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.core.formulas.dropout import dropper
-from skdense.core.formulas.initializers import initial_parameters
 from skdense.core.formulas.optimizers import clipped
-from skdense.core.formulas.schedules import SCHEDULES, pace
+from skdense.core.formulas.schedules import SCHEDULES, lr_factor
 from skdense.core.host.orders import Orders
 from skdense.core.machine.compiling import n_compiled
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper
-from skdense.fit.jobs import prepare
-from skdense.fit.validation import FitInput
+from skdense.core.numbers import Hyper
+from skdense.fit.inputs import FitInput
+from skdense.fit.prepare import prepare
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -61,7 +60,7 @@ def numpy_fit(model, X, targets, norms):
     sizes = (X.shape[1], *p["hidden_layer_sizes"], targets.shape[1])
     parameters = [
         array
-        for layer in initial_parameters(sizes, p["init"], "tanh", random_state, float)
+        for layer in drawn_parameters(sizes, "tanh", random_state, float, p["init"])
         for array in layer
     ]
     rates = np.broadcast_to(p["dropout"], len(sizes) - 2)
@@ -243,8 +242,8 @@ def test_a_network_is_the_same_alone_and_among_others():
 
 
 def test_a_training_in_many_calls_is_the_same(monkeypatch):
-    whole, take = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y), Orders.take
-    monkeypatch.setattr(Orders, "take", lambda self, n_steps: take(self, min(n_steps, 3)))
+    whole, take = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y), Orders.next_chunk
+    monkeypatch.setattr(Orders, "next_chunk", lambda self, n_steps: take(self, min(n_steps, 3)))
 
     in_pieces = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
 
@@ -336,7 +335,7 @@ def paces(schedule, warmup, n_epochs, steps):
         "schedule_epochs": n_epochs,
     }
     hyper = Hyper(**{name: tf.constant(number, tf.float64) for name, number in numbers.items()})
-    return [float(pace(tf.constant(step, tf.float64), hyper)) for step in steps]
+    return [float(lr_factor(tf.constant(step, tf.float64), hyper)) for step in steps]
 
 
 def test_the_warm_up_is_linear_and_the_cosine_falls_to_zero_over_the_rest():

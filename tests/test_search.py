@@ -1,7 +1,9 @@
 """The pruned search: survivors are what GridSearchCV finds, the worst leave, errors come at once."""
 
 import pickle
+import signal
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,8 +12,9 @@ import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import parallel_config
+from scipy.sparse import csr_array, issparse
 from scipy.stats import loguniform, uniform
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
@@ -28,7 +31,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from helpers import SETTINGS, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.search import PrunedSearchCV
-from skdense.search.rungs import best_first, rungs_of, share_trained
+from skdense.search.rungs import best_first, forecasts, looks_of, rungs_of, share_trained
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -56,7 +59,8 @@ class Recorder:
         if isinstance(network.random_state, np.random.RandomState):
             numbers["stream"] = network.random_state.get_state()[1].copy()
         settings = {k: v for k, v in model.get_params().items() if not k.endswith("random_state")}
-        self.seen[repr(settings), np.asarray(X).tobytes()] = numbers
+        rows = X.toarray() if issparse(X) else np.asarray(X)
+        self.seen[repr(settings), rows.tobytes()] = numbers
         return model.score(X, y, **parameters)
 
 
@@ -139,21 +143,68 @@ def test_a_rung_has_the_scores_of_a_fit_that_ends_there(early_stopping):
 
 
 @pytest.mark.parametrize("factor", [1.5, 2, 3, 7.5])
-def test_the_best_share_of_a_rung_goes_on(factor):
+def test_the_candidates_with_the_best_forecasts_go_on(factor):
     search, _ = search_with(NETWORK, RATES, factor=factor, rungs=(1, 2, 4))
     assert search.n_candidates_[0] == 8
     for iteration, n_candidates in enumerate(search.n_candidates_[1:]):
         assert n_candidates == np.ceil(search.n_candidates_[iteration] / factor)
         before, after = rows_of(search, iteration), rows_of(search, iteration + 1)
-        best = before["mean_test_score"].sort_values(ascending=False)[:n_candidates]
-        assert sorted(before.loc[best.index, "mean_test_score"]) == sorted(
-            before.loc[[params in list(after["params"]) for params in before["params"]]][
-                "mean_test_score"
-            ]
-        )
+        went_on = before["forecast_test_score"][[p in list(after["params"]) for p in before["params"]]]
+        best = before["forecast_test_score"].sort_values(ascending=False)[:n_candidates]
+        assert sorted(went_on) == sorted(best)
+    np.testing.assert_array_equal(after["forecast_test_score"], after["mean_test_score"])
 
 
-def test_nothing_is_trained_twice(monkeypatch):
+LOSSES = {1e-5: lambda epochs: 0.5 * epochs**-0.1, 0.3: lambda epochs: 2 / epochs}
+
+
+@pytest.mark.parametrize("score", [lambda loss: -loss, lambda loss: 1 - loss])
+def test_a_slow_starter_that_will_win_goes_on(score):
+    def scoring(model, X, y):
+        return score(LOSSES[model.alpha](model.n_iter_ or 1))
+
+    settings = {"cv": 2, "rungs": (3,), "factor": 2, "refit": False, "scoring": scoring}
+    search = PrunedSearchCV(NETWORK, {"alpha": list(LOSSES)}, **settings).fit(X, y)
+    first, second = rows_of(search, 0)["mean_test_score"]
+    assert first > second
+    assert search.best_params_ == {"alpha": 0.3}
+
+
+LOSS = st.floats(1e-3, 1e3)
+
+
+@given(losses=st.lists(st.tuples(LOSS, LOSS), min_size=1, max_size=5), scale=LOSS)
+def test_a_forecast_goes_on_with_a_loss_wherever_it_is_going(losses, scale):
+    scores, ends = -np.array(losses), np.full(len(losses), 60)
+    ahead = forecasts([6, 10], scores, ends)
+    np.testing.assert_array_equal(np.sign(ahead - scores[:, 1]), np.sign(scores[:, 1] - scores[:, 0]))
+    assert (ahead <= 0).all()
+    np.testing.assert_allclose(forecasts([6, 10], scale * scores, ends), scale * ahead)
+    if scores.min() > -1:  # as scores that are 1 minus a loss
+        np.testing.assert_allclose(1 - forecasts([6, 10], 1 + scores, ends), -ahead)
+    np.testing.assert_array_equal(forecasts([6, 10], scores, ends // 6), scores[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("epochs", "scores"),
+    [([10], [-0.5]), ([6, 10], [3.0, 4.0]), ([6, 10], [0.5, 1.0]), ([6, 10], [-1.0, np.nan])],
+    ids=["one score", "no loss", "perfect", "failed"],
+)
+def test_what_cannot_be_forecast_stays(epochs, scores):
+    ahead = forecasts(epochs, np.array([scores, scores]), np.array([60, 60]))
+    np.testing.assert_array_equal(ahead, np.full(2, scores[-1]))
+
+
+def test_a_candidate_that_has_ended_is_forecast_to_stay():
+    grid = [{"max_iter": [3]}, {"max_iter": [9]}]
+    search, _ = search_with(NETWORK, grid, rungs=(3, 6), factor=EVERYONE)
+    for iteration in range(2):
+        table = rows_of(search, iteration)
+        stays = np.isclose(table["forecast_test_score"], table["mean_test_score"])
+        assert stays.tolist() == [True, False]
+
+
+def test_nothing_is_trained_twice():
     trained = []
 
     class Counting(Recorder):
@@ -162,7 +213,8 @@ def test_nothing_is_trained_twice(monkeypatch):
             return super().__call__(model, X, y)
 
     PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2, 4), scoring=Counting(), refit=False).fit(X, y)
-    assert sorted(trained) == [0] * 2 + [2] * 16 + [4] * 6 + [9] * 2
+    # Epoch 3 is looked at for the slope at epoch 4.
+    assert sorted(trained) == [0] * 2 + [2] * 16 + [3] * 12 + [4] * 12 + [9] * 10
 
 
 @given(st.lists(st.sampled_from([0.5, 0.25, 0.75, np.nan]), min_size=1))
@@ -174,22 +226,20 @@ def test_ties_keep_their_order_and_nan_is_the_worst(scores):
 
 
 @pytest.mark.parametrize(
-    ("rungs", "factor", "max_iter", "expected"),
+    ("rungs", "max_iter", "expected"),
     [
-        (None, 3, 81, [9, 27, 81]),
-        (None, 3, 200, [7, 22, 67, 200]),
-        (None, 2, 200, [12, 25, 50, 100, 200]),
-        (None, 2, 80, [10, 20, 40, 80]),
-        (None, 20, 100, [5, 100]),
-        (None, 3, 2, [1, 2]),
-        (None, 3, 1, [1]),
-        ((), 3, 81, [81]),
-        ((5, 15), 3, 81, [5, 15, 81]),
-        (np.array([5, 81]), 3, 81, [5, 81]),
+        (None, 200, [20, 40, 60, 80, 100, 120, 140, 160, 180, 200]),
+        (None, 9, [3, 4, 5, 6, 7, 8, 9]),
+        (None, 4, [3, 4]),
+        (None, 3, [3]),
+        (None, 1, [1]),
+        ((), 81, [81]),
+        ((5, 15), 81, [5, 15, 81]),
+        (np.array([5, 81]), 81, [5, 81]),
     ],
 )
-def test_rungs_end_with_max_iter(rungs, factor, max_iter, expected):
-    assert rungs_of(rungs, factor, max_iter) == expected
+def test_rungs_end_with_max_iter(rungs, max_iter, expected):
+    assert rungs_of(rungs, max_iter) == expected
 
 
 def test_the_share_of_epochs_is_that_of_a_race_in_which_all_end_by_themselves():
@@ -199,10 +249,16 @@ def test_the_share_of_epochs_is_that_of_a_race_in_which_all_end_by_themselves():
     assert share_trained(5, [10, 20, 200], 2) == pytest.approx((5 * 10 + 3 * 10 + 2 * 40) / (5 * 200))
 
 
+def test_a_slope_is_known_at_each_rung():
+    assert looks_of([20, 40, 60, 80, 100, 200]) == [[15, 20], [30, 40], [60], [80], [100], [200]]
+    assert looks_of([1, 2, 9]) == [[1], [2], [9]]
+    assert looks_of([200]) == [[200]]
+
+
 @pytest.mark.parametrize("rungs", [(4, 2), (2, 2), (0, 3), (10,), (2.5,), (True, 3), ("2",)])
 def test_wrong_rungs_are_refused(rungs):
     with pytest.raises(ValueError, match="rungs must"):
-        rungs_of(rungs, 3, 9)
+        rungs_of(rungs, 9)
 
 
 # --- candidates --------------------------------------------------------------------------------------
@@ -220,7 +276,7 @@ def test_lists_are_a_grid_and_distributions_are_drawn_as_by_scikit_learn():
     assert_as_grid_search(search, seen)
     theirs = GridSearchCV(NETWORK, grids, cv=3, refit=False).fit(X, y).cv_results_
     ours = search.cv_results_
-    assert list(ours)[2:] == list(theirs)
+    assert list(ours)[2:-1] == list(theirs)
     for name in theirs:
         if name.startswith("param_"):
             assert ours[name].dtype == theirs[name].dtype
@@ -238,7 +294,7 @@ def test_searches_in_threads_of_joblib_find_what_one_search_finds():
 def test_by_default_64_candidates_are_drawn():
     rates = {"learning_rate_init": loguniform(1e-4, 1e-1)}
     search, _ = search_with(NETWORK, rates, cv=2, rungs=(1,), random_state=0)
-    assert search.n_candidates_ == [64, 22]
+    assert search.n_candidates_ == [64, 46]
 
 
 # --- Pipelines ---------------------------------------------------------------------------------------
@@ -265,6 +321,40 @@ def test_the_steps_before_the_network_are_fitted_once_for_each_split_and_setting
     search, seen = search_with(model, grid, factor=EVERYONE)
     assert Noted.fits == 3 * 2
     assert_as_grid_search(search, seen)
+
+
+class Columns(BaseEstimator):
+    """Keeps the first n columns, or if n is a float a share of them."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X[:, : self.n if isinstance(self.n, int) else round(self.n * X.shape[1])]
+
+
+@pytest.mark.parametrize(
+    "values", [[1, 1.0], [np.float32(1), 1, True], [2, 0.5, 2]], ids=["int", "NumPy", "equal"]
+)
+def test_equal_values_of_other_types_are_other_settings(values):
+    model = Pipeline([("columns", Columns(1)), ("net", NETWORK)])
+    search, seen = search_with(model, {"columns__n": values}, rungs=())
+    assert_as_grid_search(search, seen)
+
+
+def test_candidates_share_arrays_only_if_these_are_equal():
+    grid = {
+        "class_weight": [None, "balanced", {0: 3.0}],
+        "dtype": [None, "float32"],
+        "random_state": [0, 1],
+    }
+    network = clone(NETWORK).set_params(early_stopping=True, max_iter=3)
+    for data in (X, csr_array(X)):
+        search, seen = search_with(network, grid, X=data, rungs=())
+        assert_as_grid_search(search, seen, X=data)
 
 
 @pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
@@ -419,7 +509,7 @@ def _no_training(monkeypatch):
     def go_on(*_):
         raise AssertionError("something was trained")
 
-    monkeypatch.setattr("skdense.search.training.Training.go_on", go_on)
+    monkeypatch.setattr("skdense.search.race.Race._train", go_on)
 
 
 def broken(model, X, y):
@@ -494,6 +584,54 @@ def test_ctrl_c_keeps_the_rungs_that_are_over():
     assert not hasattr(first, "cv_results_")
 
 
+class TimeUp(Exception):
+    """What a limit of time raises."""
+
+
+class Limit:
+    """Handlers of a signal that raise."""
+
+    def __call__(self, *_):
+        raise TimeUp
+
+    def method(self, *_):
+        raise TimeUp
+
+
+def raise_time_up(error, *_):
+    raise error
+
+
+class Late(StandardScaler):
+    """A scaler during whose fit the limit of time is reached."""
+
+    def fit(self, X, y=None):
+        signal.raise_signal(signal.SIGTERM)
+        return super().fit(X, y)
+
+
+def late_scorer(model, X, y):
+    if model.n_iter_:
+        signal.raise_signal(signal.SIGTERM)
+    return model.score(X, y)
+
+
+@pytest.mark.parametrize(
+    "handler", [Limit(), Limit().method, partial(raise_time_up, TimeUp()), lambda *_: Limit()()]
+)
+@pytest.mark.parametrize(
+    "settings", [{"estimator": make_pipeline(Late(), NETWORK)}, {"scoring": late_scorer}]
+)
+def test_what_a_signal_handler_raises_is_no_failed_fit(handler, settings):
+    search = PrunedSearchCV(NETWORK, {}, cv=2, rungs=(), n_jobs=1).set_params(**settings)
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with pytest.raises(TimeUp):
+            search.fit(X, y)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_an_error_leaves_an_earlier_search_as_it_was():
     search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 1.0]}, cv=2, rungs=(2,)).fit(X, y)
     before = dict(vars(search))
@@ -507,7 +645,7 @@ def test_verbose_prints_a_line_for_each_rung(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["Rung 1 of 3", "Rung 2 of 3", "Rung 3 of 3"]
     assert "2 epochs: 8 candidates on 2 splits" in lines[0]
-    assert "3 go on" in lines[0]
+    assert "6 go on" in lines[0]
     assert "left" in lines[0]
     assert "left" not in lines[2]
 

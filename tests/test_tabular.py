@@ -4,9 +4,9 @@ import pickle
 import subprocess
 import sys
 import warnings
+from datetime import timedelta, timezone
 from decimal import Decimal
 from functools import cache
-from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -17,20 +17,24 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from scipy.special import huber
+from sklearn import config_context
 from sklearn.base import clone
-from sklearn.ensemble import VotingRegressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import laplacian_kernel
 from sklearn.model_selection import KFold
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
+from skrub import SquashingScaler
 
 from skdense import make_tabular_classifier, make_tabular_regressor
-from skdense.ensemble.ends import last_of, out_of_fold
-from skdense.tabular.landmarks import Landmarks
+from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
+from skdense.ensemble.sizes import training_for
+from skdense.tabular.make import Landmarks
 from skdense.tabular.ramps import Ramps
-from skdense.tabular.sizes import folds_for, training_for
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
@@ -228,8 +232,19 @@ def test_dates_may_come_as_strings_and_strings_of_dates_as_dates():
     for known, other in ((X, strings), (strings, X)):
         columns = encoder().fit(known)
         assert_array_equal(columns.transform(other), columns.transform(known))
+    written = columns.transform(X)
+    for form in ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.000", "%Y-%m-%d %H:%M"):
+        assert_array_equal(columns.transform(pd.DataFrame({"c": DATES.dt.strftime(form)})), written)
     with pytest.raises(ValueError, match="column 'c' had dates in fit"):
         encoder().fit(X).transform(X.assign(c="soon"))
+
+
+def test_dates_may_have_different_offsets_from_utc():
+    zones = [timezone(timedelta(hours=1 + i % 2)) for i in range(60)]
+    dates = [date.replace(tzinfo=zone) for date, zone in zip(DATES.dt.to_pydatetime(), zones)]
+    X = pd.DataFrame({"c": pd.Series(dates, dtype=object)})
+    strings = pd.DataFrame({"c": [date.isoformat() for date in dates]})
+    assert_array_equal(encoder().fit_transform(X), encoder().fit_transform(strings))
 
 
 @pytest.mark.parametrize("value", [pd.NaT, pd.Timestamp("2024-01-01"), pd.Timedelta("1D")])
@@ -318,11 +333,85 @@ def test_a_column_of_ids_is_named_and_used(to):
     assert any(name.startswith("customer") for name in names)
 
 
+@given(st.lists(st.floats(-1e15, 1e15) | st.integers(-(2**53), 2**53), min_size=3, unique=True))
+@settings(max_examples=30)
+def test_numbers_stored_as_strings_are_those_numbers(numbers):
+    numbers = [None, *(number + 2**40 for number in numbers)]
+    X = pd.DataFrame({"c": numbers, "d": [*numbers[1:], 0]})
+    strings = X.astype(object).map(str, na_action="ignore")
+    written = encoder().fit_transform(X)
+    assert_array_equal(encoder().fit_transform(strings), written)
+    assert_array_equal(encoder().fit(strings).transform(X), written)
+
+
+READABLE = {
+    "numbers": ([str(i / 4) for i in range(100)], "12.30 EUR"),
+    "dates": ([f"2024-01-{1 + i % 28:02d}" for i in range(100)], "2021-13-01"),
+}
+
+
+@pytest.mark.parametrize("kind", READABLE)
+def test_strings_that_cannot_be_read_as_in_fit_are_missing_and_told(kind):
+    values, bad = READABLE[kind]
+    columns = encoder().fit(pd.DataFrame({"c": [None, "?", *values]}))
+    new = pd.DataFrame({"c": [bad] * 40 + values[:60]})
+    message = f"column 'c': 40 of 100 values could not be read as {kind}, such as '{bad}', and are ta"
+    with pytest.warns(UserWarning, match=message) as caught:
+        written = columns.transform(new)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="1 of 1 values"):
+        columns.transform(new[:1])
+    with warnings.catch_warnings(action="error"):
+        assert_array_equal(columns.transform(new.replace(bad, None)), written)
+        assert_array_equal(columns.transform(new.replace(bad, "N/A")), written)
+    with pytest.raises(ValueError, match=f"column 'c' had {kind} in fit, .* 40 of 40 .* '{bad}'"):
+        columns.transform(new[:40])
+
+
+def test_new_categories_are_told_if_there_are_more_than_by_chance():
+    rng = np.random.default_rng(0)
+    towns = np.array([f"town {i}" for i in np.minimum(rng.zipf(2, 30 * 600), 38)]).reshape(30, 600)
+    with warnings.catch_warnings(action="error"):
+        for column in towns:
+            X = pd.DataFrame({"town": column})
+            columns = encoder().fit(X[:300])
+            columns.transform(X[300:])
+    X.loc[580:, "town"] = "Oslo"
+    with pytest.warns(UserWarning, match=r"'town': 2\d of 300 values are categories .* as 'Oslo'"):
+        columns.transform(X[300:])
+
+
+def test_a_column_of_which_most_values_are_numbers_is_named():
+    prices = [str(i / 4) for i in range(90)] + ["12.30 EUR"] * 10
+    X = pd.DataFrame({"price": prices, "children": ["0", "1", "2", "3+"] * 25})
+    with pytest.warns(UserWarning, match="most of their values are numbers") as caught:
+        encoder().fit(X)
+    (message,) = [str(w.message) for w in caught if "most of" in str(w.message)]
+    assert "column 'price', where 10 of 100 values are none, such as '12.30 EUR'" in message
+    assert "pandas.to_numeric" in message
+    assert "children" not in message
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["p", "q"], [2020, 2021], [("a", "mean"), ("b", "mean")], pd.to_datetime(["2020", "2021"])],
+)
+def test_columns_are_taken_by_their_names(names):
+    names = pd.MultiIndex.from_tuples(names) if isinstance(names[0], tuple) else names
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 2)) * [1, 100], columns=names)
+    columns = encoder().fit(X)
+    others = X.iloc[:, ::-1].copy()
+    others[("more", "x") if isinstance(names, pd.MultiIndex) else "more"] = "x"
+    assert_array_equal(columns.transform(others), columns.transform(X))
+    with pytest.raises(ValueError, match="X lacks columns that it had in fit"):
+        columns.transform(X.set_axis(["r", "s"], axis=1))
+
+
 @pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
 def test_errors_name_the_column(to):
     X = {"age": [1.0, 2.0, 3.5] * 5, "town": ["a", "b", "a"] * 5}
     columns = encoder().fit(to(X))
-    with pytest.raises(ValueError, match="missing:\n- town"):
+    with pytest.raises(ValueError, match=r"X lacks columns .*: \['town'\]; it has \['age'\]"):
         columns.transform(to({"age": X["age"]}))
     with pytest.raises(ValueError, match="column 'age' had numbers in fit"):
         columns.transform(to(X | {"age": X["town"]}))
@@ -369,8 +458,10 @@ def test_a_category_is_the_same_as_an_int_a_float_and_a_string(in_fit, to):
     X = pd.DataFrame({"c": pd.Categorical(in_fit * 9)})
     columns = encoder().fit(X)
     expected = columns.transform(X[:2])
-    for values in ([1, 2], [1.0, 2.0], ["1", "2"]):
+    for values in ([1, 2], [1.0, 2.0], ["1", "2"], [Decimal("1.0"), Decimal(2)]):
         assert_array_equal(columns.transform(to({"c": values})), expected)
+    mixed = pd.DataFrame({"c": pd.Series([np.float32(1), "2.0"], dtype=object)})
+    assert_array_equal(columns.transform(mixed), expected)
     one_missing = columns.transform(to({"c": [1.0, None]}))  # so the column is one of floats
     assert_array_equal(one_missing[0], expected[0])
     as_category = pd.DataFrame({"c": pd.Categorical([1.0, np.nan])})
@@ -386,6 +477,13 @@ def test_categories_with_fractions_are_known_where_none_of_them_has_one(in_fit, 
     for values in ([1, 3], [1.0, 3.0], ["1.0", "3.0"]):
         assert_array_equal(columns.transform(to({"c": values})), expected)
     assert_array_equal(columns.transform(pd.DataFrame({"c": pd.Categorical([1.0, 3.0])})), expected)
+
+
+def test_lists_of_polars_are_arrays_in_pandas():
+    X = pd.DataFrame({"c": pd.Series([np.array([i % 3, 1]) for i in range(60)], dtype=object)})
+    other = polars.DataFrame({"c": [[i % 3, 1] for i in range(60)]})
+    columns = encoder().fit(X)
+    assert_array_equal(columns.transform(other), columns.transform(X))
 
 
 def test_floats_of_pyarrow_may_be_categories():
@@ -418,6 +516,7 @@ def test_duplicate_names_of_what_is_written_are_told_apart():
     names = encoder().fit(X).get_feature_names_out()
     assert len(set(names)) == len(names) == 5
     assert {"s_x", "s__missing"} < set(names)
+    assert_array_equal(encoder().fit(X).get_feature_names_out(), names)
 
 
 def test_the_seconds_of_a_timestamp_are_kept():
@@ -543,38 +642,39 @@ def test_what_is_set_wins_over_the_number_of_rows(table):
     assert sizes_of(model.fit(X, score)) == ({(64, 4), (64, 3)}, 5)
 
 
-def test_trees_are_left_out_where_they_cannot_help():
-    def has_trees(model, y):
-        return "trees" in dict(model[-1]._chosen(y))
+def test_kinds_are_left_out_where_they_cannot_help():
+    def kinds(model, n_rows=100, n_outputs=1):
+        return [name for name, _ in model[-1]._suited(n_rows, n_outputs)]
 
-    assert has_trees(make_tabular_classifier(), np.arange(10))
-    assert not has_trees(make_tabular_classifier(), np.arange(11))
-    assert has_trees(make_tabular_regressor(), np.arange(11))
-    assert not has_trees(make_tabular_regressor(), np.zeros((11, 2)))
-    assert not has_trees(make_tabular_regressor(), np.zeros(100_000))
-    assert not has_trees(make_tabular_regressor(loss="huber"), np.arange(11))
-    others = dict.fromkeys(("ensemble__plain", "ensemble__ramps", "ensemble__linear"), "drop")
-    assert has_trees(make_tabular_classifier().set_params(**others), np.arange(11))
-
-
-def test_linear_models_are_left_out_where_they_cannot_help():
-    def has_linear(model, y):
-        return "linear" in dict(model[-1]._chosen(y))
-
-    assert has_linear(make_tabular_classifier(), np.arange(9999))
-    assert has_linear(make_tabular_regressor(), np.zeros((9999, 2)))
-    assert not has_linear(make_tabular_regressor(), np.zeros(10_000))
-    assert not has_linear(make_tabular_regressor(loss="poisson"), np.zeros(11))
+    regressor, classifier = make_tabular_regressor(), make_tabular_classifier()
+    both, few = ["plain", "ramps"], ["plain", "ramps", "trees", "linear", "kernel"]
+    assert kinds(regressor, 2_999) == few
+    assert kinds(regressor, 9_999) == few[:-1]
+    assert kinds(regressor, 99_999) == few[:-2]
+    assert kinds(regressor, 100_000) == both
+    assert kinds(regressor, n_outputs=2) == [*both, "linear", "kernel"]
+    assert kinds(classifier, n_outputs=10) == few[:-1]
+    assert kinds(classifier, n_outputs=11) == [*both, "linear"]
+    assert kinds(make_tabular_regressor(loss="poisson")) == few[:-2]
+    assert kinds(make_tabular_regressor(loss="huber")) == both
+    alone = dict.fromkeys(("ensemble__plain", "ensemble__ramps", "ensemble__linear"), "drop")
+    assert kinds(classifier.set_params(**alone), n_outputs=11) == ["trees"]
 
 
-def test_kernels_are_left_out_where_they_cannot_help():
-    def has_kernel(model, y):
-        return "kernel" in dict(model[-1]._chosen(y))
-
-    assert has_kernel(make_tabular_regressor(), np.zeros((2999, 2)))
-    assert not has_kernel(make_tabular_regressor(), np.zeros(3000))
-    assert not has_kernel(make_tabular_regressor(loss="poisson"), np.zeros(11))
-    assert not has_kernel(make_tabular_classifier(), np.arange(10))
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_models_of_the_users_stay_whatever_their_names_and_the_size_of_the_table(make):
+    X = np.arange(10_000.0)[:, None]
+    y = X[:, 0] >= 5_000
+    if make is make_tabular_classifier:
+        mine, other = (
+            CrossFitClassifier(GaussianNB(), cv=2),
+            CrossFitClassifier(DummyClassifier(), cv=2),
+        )
+    else:
+        mine, other = CrossFitRegressor(Ridge(), cv=2), CrossFitRegressor(DummyRegressor(), cv=2)
+    model = make(random_state=0)[-1].set_params(plain="drop", ramps="drop", trees=other)
+    assert list(clone(model).fit(X, y).named_estimators_) == ["trees"]
+    assert list(model.set_params(linear=mine).fit(X, y).named_estimators_) == ["trees", "linear"]
 
 
 def test_a_ridge_on_landmarks_is_a_kernel_ridge():
@@ -591,9 +691,9 @@ def test_a_ridge_on_landmarks_is_a_kernel_ridge():
 def test_a_kernel_is_exact_for_landmarks_also_if_one_is_there_twice():
     X = np.random.default_rng(0).normal(size=(50, 3))
     X[:25] = X[25:]
-    landmarks = Landmarks(n_landmarks=40).fit(X)
+    landmarks = Landmarks(n_components=40).fit(X)
     assert landmarks.get_feature_names_out().shape == (40,)
-    columns, rows = landmarks.transform(X), landmarks.nystroem_.components_
+    columns, rows = landmarks.transform(X), landmarks.components_
     expected = laplacian_kernel(X, rows)
     assert_allclose(columns @ landmarks.transform(rows).T, expected, atol=1e-6)
 
@@ -609,18 +709,48 @@ def test_a_linear_function_of_a_column_with_outliers_is_predicted():
     assert clipped.fit(X[:200], y[:200]).score(X[200:], y[200:]) < 0.9
 
 
+@pytest.mark.parametrize(
+    "scaled",
+    [
+        {"scaled": StandardScaler()},
+        {"scaled": "passthrough"},
+        {"scaled__max_absolute_value": 10},
+        {"scaled": SquashingScaler(max_absolute_value=1)},
+    ],
+)
+def test_linear_models_are_right_whatever_scales_the_columns(scaled):
+    X = np.random.default_rng(0).normal(size=(600, 3))
+    y = X @ [1, 2, 0]
+    others = dict.fromkeys(("ensemble__plain", "ensemble__ramps", "ensemble__kernel"), "drop")
+    model = make_tabular_regressor(random_state=0, cv=2).set_params(**others, ensemble__trees="drop")
+    assert model.set_params(**scaled).fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.999
+    assert clone(model).fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.999
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_scikit_learn_may_be_configured_to_return_data_frames(table, library):
+    X, score = table
+    model = make_tabular_regressor(random_state=0, cv=2, max_iter=2, **LINEAR)
+    expected = model.fit(X, score).predict(X)
+    with config_context(transform_output=library):
+        assert_allclose(model.predict(X), expected, rtol=1e-4)
+        assert_allclose(clone(model).fit(X, score).predict(X), expected, rtol=1e-4)
+
+
 def test_a_class_may_have_one_sample(table):
     X, _ = table
-    with pytest.warns(UserWarning, match="least populated class"):
+    with pytest.warns(UserWarning, match="fewer samples than the 2 folds"):
         model = classifier().fit(X, np.arange(N) == 7)
     assert_allclose(model.predict_proba(X).sum(axis=1), 1)
 
 
 def test_folds_may_be_given_as_an_iterator(table):
     X, score = table
-    model = make_tabular_regressor(random_state=0, cv=KFold(2).split(X), **SMALL).fit(X, score)
-    expected = make_tabular_regressor(random_state=0, cv=KFold(2), **SMALL).fit(X, score)
-    assert_array_equal(model.predict(X), expected.predict(X))
+    given = make_tabular_regressor(random_state=0, cv=KFold(2).split(X), **SMALL)
+    put = make_tabular_regressor(random_state=0, **SMALL).set_params(cv=KFold(2).split(X))
+    expected = make_tabular_regressor(random_state=0, cv=KFold(2), **SMALL).fit(X, score).predict(X)
+    for model in (given, put):
+        assert_allclose(model.fit(X, score).predict(X), expected, rtol=1e-6)
 
 
 def test_networks_see_as_many_rows_unless_epochs_would_be_too_few_or_too_many():
@@ -628,7 +758,6 @@ def test_networks_see_as_many_rows_unless_epochs_would_be_too_few_or_too_many():
     epochs = np.array([training_for(n)["max_iter"] for n in n_rows])
     assert_array_equal(n_rows[1:4] * epochs[1:4], 800_000)
     assert_array_equal(epochs[[0, -1]], [100, 10])
-    assert [folds_for(n) for n in (100, 1_000_000)] == [8, 4]
 
 
 LOSSES = {
@@ -661,7 +790,8 @@ def test_the_weights_of_the_views_minimize_hubers_loss(table):
     model = make_tabular_regressor(random_state=0, cv=2, loss="huber", delta=0.2, **LINEAR)
     model = model.fit(X, y)[-1]
     assert list(model.named_estimators_) == ["plain", "ramps"]
-    a, b = (out_of_fold(view) for view in model.estimators_)
+    plain, ramps = model.estimators_
+    a, b = plain.oof_prediction_, ramps[-1].oof_prediction_
 
     def loss(predicted):
         return np.mean(huber(0.2, (y - predicted) / y.std()))
@@ -675,15 +805,18 @@ def test_verbose_tells_how_each_network_ended_and_how_good_all_are(table, capsys
     settings = {"max_iter": 2, "early_stopping": True, **LINEAR}
     model = make_tabular_regressor(random_state=0, cv=2, verbose=True, **settings)
     model = model.fit(X, score)[-1]
-    lines = capsys.readouterr().out.splitlines()
-    for name, fold in product(("plain", "ramps"), (1, 2)):
-        begin = f"Fold {fold} of 2, {name}: 2 iterations, "
-        assert sum(line.startswith(begin) and "best validation loss: " in line for line in lines) == 1
-    for name, fold in product(("trees", "linear", "kernel"), (1, 2)):
-        assert sum(line.startswith(f"Fold {fold} of 2, {name}: R2 ") for line in lines) == 1
+    times, lines = zip(*(line[1:].split("] ") for line in capsys.readouterr().out.splitlines()))
+    seconds = [float(time.partition(" s")[0]) for time in times]
+    assert seconds == sorted(seconds)
+    expected = []
     for name, kind in model.named_estimators_.items():
-        assert f"All 2 folds, {name}: out-of-fold R2 {last_of(kind).oof_score_:f}" in lines
-    assert len(lines) == 10 + 5 + 1
+        begin = "2 iterations, loss = " if name in ("plain", "ramps") else "R2 "
+        expected += [f"{name}, fold {fold} of 2: {begin}" for fold in (1, 2)]
+        score = (kind[-1] if isinstance(kind, Pipeline) else kind).oof_score_
+        expected.append(f"{name}, all 2 folds: out-of-fold R2 {score:f}")
+    for line, begin in zip(lines, [*expected, "blend of "], strict=True):
+        assert line.startswith(begin)
+        assert not begin.endswith("loss = ") or ", best validation loss: " in line
     assert lines[-1].endswith(f"out-of-fold R2 {model.oof_score_:f}")
 
 
@@ -698,19 +831,51 @@ def test_weights_and_groups_are_those_of_the_last_step(table):
     assert not np.array_equal(ours.predict_proba(X), clone(model).fit(X, labels).predict_proba(X))
 
 
-def test_a_table_becomes_one_of_scikit_learns_ensembles(table):
-    X, y = table
-    model = make_tabular_regressor(
-        random_state=0, cv=2, **SMALL, activation="relu", learning_rate="constant"
-    ).fit(X, y)
-    theirs = model.to_sklearn()
-    assert type(theirs) is Pipeline
-    assert type(theirs[-1]) is VotingRegressor
-    assert_allclose(theirs.predict(X), model.predict(X), rtol=1e-5)
-    other = regressor().fit(X, y)
-    other[-1].weights_[:] = 1 / len(other[-1].weights_)
-    with pytest.raises(ValueError, match="activation='relu' and learning_rate='constant'"):
-        other.to_sklearn()
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"loss": "absolute_error"},
+        {"loss": "quantile", "quantile": 0.9},
+        {"loss": "huber", "delta": 0.5},
+        {"verbose": True},
+        {"cv": 3, "random_state": 5, "dropout": 0.2},
+    ],
+    ids=str,
+)
+def test_short_names_of_set_params_mean_what_the_factory_means(given):
+    made = make_tabular_regressor(**given)
+    put = make_tabular_regressor().set_params(**given)
+    assert str(put.get_params()) == str(made.get_params())
+    back = make_tabular_regressor().set_params(**made.get_params())
+    assert str(back.get_params()) == str(made.get_params())
+    assert [name for name, _ in put[-1]._suited(11, 1)] == [name for name, _ in made[-1]._suited(11, 1)]
+
+
+def test_names_that_are_set_in_full_win_over_short_ones():
+    model = make_tabular_regressor().set_params(cv=3, ensemble__trees__cv=5)
+    assert (model[-1].estimators[0][1].cv, model.get_params()["ensemble__trees__cv"]) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"n_jobs": -1}, "joblib.parallel_config"),
+        ({"n_estimators": 8}, "cv is the number of members"),
+        ({"warm_start": True}, "fit it again to all rows"),
+        ({"drpout": 0.1}, "did you mean 'dropout'"),
+        ({"anything": 1}, "it takes .*hidden_layer_sizes"),
+    ],
+    ids=str,
+)
+def test_settings_without_effect_are_answered_with_what_to_do(given, message):
+    with pytest.raises(
+        TypeError, match=f"make_tabular_regressor takes no {next(iter(given))}=.*{message}"
+    ):
+        make_tabular_regressor(**given)
+    with pytest.raises(ValueError, match=message):
+        make_tabular_regressor().set_params(**given)
+    with pytest.raises(AttributeError, match=r"no partial_fit: .* fit it again to all rows"):
+        make_tabular_regressor().partial_fit([[1]], [1])
 
 
 def test_short_names_set_the_parameters_of_all_networks(table):
@@ -721,8 +886,8 @@ def test_short_names_set_the_parameters_of_all_networks(table):
     assert_array_equal(short.fit(X, y > 1).predict_proba(X), given.fit(X, y > 1).predict_proba(X))
     names = [name for name in given.get_params() if name.endswith("__dropout")]
     assert [clone(short).get_params()[name] for name in names] == [0.2, 0.2]
-    with pytest.raises(ValueError, match="Invalid parameter 'dropuot' for estimator LowLevelMLP"):
+    with pytest.raises(ValueError, match=r"takes no dropuot.*did you mean 'dropout'"):
         short.set_params(dropuot=0.1)
     short.set_params(ensemble__plain="drop", ensemble__ramps="drop")
-    with pytest.raises(ValueError, match="Invalid parameter 'dropout' for estimator TablePipeline"):
+    with pytest.raises(ValueError, match=r"TablePipeline takes no dropout.*: it takes class_weight"):
         short.set_params(dropout=0.1)

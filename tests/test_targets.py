@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from skdense.fit.labels import Binary, Multiclass, Multilabel, OneClass, fitted_labels, learn_labels
-from skdense.fit.validation import FitInput
+from skdense.fit.inputs import FitInput
+from skdense.fit.targets import Binary, Multiclass, Multilabel, OneClass, fitted_labels, learn_labels
 
 INDICATORS = np.arange(36).reshape(12, 3) % 2
 CASES = {

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import Parallel, cpu_count, delayed, parallel_config
-from joblib.parallel import BACKENDS
 from numpy.testing import assert_array_equal, assert_equal
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -35,7 +34,6 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-import skdense
 from helpers import make_problem, press_ctrl_c
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, CrossFitClassifier
@@ -277,7 +275,7 @@ def threads_of_folds():
             together.wait(0.2)
         seen.add(threading.get_ident())
 
-    at_once(wait, [()] * 5)
+    list(at_once(wait, [()] * 5))
     return len(seen)
 
 
@@ -294,7 +292,7 @@ def test_an_ensemble_takes_a_thread_for_each_core_but_one_within_a_task_of_jobli
 
 def test_folds_of_an_ensemble_share_what_its_blend_leaves():
     with parallel_config("threading", n_jobs=4):
-        assert at_once(threads_of_folds, [()] * 2) == [2, 2]
+        assert list(at_once(threads_of_folds, [()] * 2)) == [2, 2]
 
 
 def test_models_of_an_ensemble_see_the_configuration_of_scikit_learn():
@@ -303,20 +301,3 @@ def test_models_of_an_ensemble_see_the_configuration_of_scikit_learn():
     blend = BlendClassifier([("linear", CrossFitClassifier(model, cv=3))])
     with config_context(transform_output="pandas"):
         assert blend.fit(pd.DataFrame(X, columns=list("abcd")), Y).n_estimators_ == 3
-
-
-# --- the name that will go ---------------------------------------------------------------------------
-
-
-def test_the_old_name_of_the_backend_is_that_of_threads_on_all_cores():
-    with pytest.warns(FutureWarning, match=r'joblib.parallel_config\("threading", n_jobs=-1\)'):
-        old = parallel_config("skdense")
-    with old:
-        assert Parallel().n_jobs == -1
-        (thread,) = Parallel()([delayed(threading.get_ident)()])
-    assert (thread == threading.get_ident()) == (cpu_count() == 1)
-
-
-def test_the_next_version_no_longer_knows_the_old_name():
-    version = tuple(map(int, skdense.__version__.split(".")[:2]))
-    assert ("skdense" in BACKENDS) == (version < (0, 4))

@@ -18,18 +18,18 @@ from scipy.sparse import csr_array
 from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
 
-from helpers import assert_close, assert_same_stream, one_ulp_away, train_alone
+from helpers import assert_close, assert_same_stream, drawn_parameters, one_ulp_away, train_alone
 from skdense import LowLevelMLPClassifier
-from skdense.core.formulas.initializers import initial_parameters
+from skdense.core import host
 from skdense.core.formulas.layers import hidden_and_output
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.core.host import run
-from skdense.core.host.orders import Orders
+from skdense.core.host.orders import Orders, state_of
 from skdense.core.host.planning import groups_of, lone_group
-from skdense.core.host.training import train
+from skdense.core.host.train import load, result_of, train
 from skdense.core.machine import costs, threads
 from skdense.core.machine.compiling import n_compiled
-from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec, state_of
+from skdense.core.network import Data, Network
+from skdense.core.numbers import Curves, Hyper, Progress, Spec
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
@@ -38,7 +38,7 @@ pytestmark = [
 
 ADAM = Spec("binary", "log_loss", "adam", "float32")
 SGD = Spec("binary", "log_loss", "sgd", "float64")
-ADAMW = Spec("binary", "log_loss", "adamw", "float64", paced=True)
+ADAMW = Spec("binary", "log_loss", "adamw", "float64", lr_by_step=True)
 ACTIVATION = {"adam": "relu", "sgd": "logistic", "adamw": "tanh"}
 
 HYPER = Hyper(
@@ -81,7 +81,7 @@ def make_network(
     """
     random_state = np.random.RandomState(seed)
     layer_sizes, activation = (data.X.shape[1], *widths, 1), ACTIVATION[spec.optimizer]
-    parameters = initial_parameters(layer_sizes, "glorot_uniform", activation, random_state, spec.dtype)
+    parameters = drawn_parameters(layer_sizes, activation, random_state, spec.dtype)
     if validation_rows is not None:
         numbers = {"early_stopping": 1.0, "n_validation": len(validation_rows)} | numbers
     hyper = HYPER._replace(n_samples=len(data.X) if rows is None else len(rows))._replace(**numbers)
@@ -236,12 +236,12 @@ def test_an_error_in_one_thread_ends_the_others_before_their_queue_is_empty(k):
 
 
 def test_ctrl_c_while_threads_are_started_ends_them(monkeypatch):
-    def started_and_interrupted(*arguments, call=threads.Call):
+    def started_and_interrupted(*arguments, call=threads.Future):
         call(*arguments)
         raise KeyboardInterrupt
 
     networks = many_networks()
-    monkeypatch.setattr(threads, "Call", started_and_interrupted)
+    monkeypatch.setattr(threads, "Future", started_and_interrupted)
 
     assert train([*map(lone_group, [ADAM] * 60, networks)], 2)
 
@@ -293,7 +293,7 @@ def early_stopped():
 
 def limit_steps(patch, n_steps):
     """Limit the chunks to come to n steps; return the list of their numbers of steps."""
-    take, numbers = Orders.take, []
+    take, numbers = Orders.next_chunk, []
 
     def take_few(self, n):
         chunk = take(self, min(n, n_steps))
@@ -302,7 +302,7 @@ def limit_steps(patch, n_steps):
             numbers.append(chunk.n_steps)
         return chunk
 
-    patch.setattr(Orders, "take", take_few)
+    patch.setattr(Orders, "next_chunk", take_few)
     return numbers
 
 
@@ -394,7 +394,7 @@ def test_a_training_that_pauses_goes_on_as_if_it_had_not(kind, fields, pauses, n
             part = pickle.loads(pickle.dumps(paused)) if elsewhere else paused
             train_alone(kind["spec"], part, until=until)
             if elsewhere:
-                paused.take(part.result(), state_of(paused.random_state))
+                load(paused, result_of(part), state_of(paused.random_state))
             assert paused.progress.epochs == min(until, whole.progress.epochs)
 
     assert_identical(paused, whole)
@@ -407,7 +407,7 @@ def test_the_result_of_another_process_sets_back_no_generator_that_somebody_has_
     for its in (network, reference):
         its.random_state.uniform()
 
-    network.take(part.result(), before)
+    load(network, result_of(part), before)
 
     assert_same_stream(network.random_state, reference.random_state)
 
@@ -498,7 +498,7 @@ def test_ctrl_c_inside_an_epoch_leaves_the_stream_after_the_draw_of_the_epoch_be
 @pytest.mark.parametrize("n", [2, 4])
 def test_ctrl_c_is_answered_before_a_call_of_the_program_ends(n, ctrl_c_during_call):
     """Nor does the rest of that call change anything."""
-    go_on = ctrl_c_during_call(n, run)
+    go_on = ctrl_c_during_call(n, host.train)
     network = make_network()
 
     assert train_alone(ADAM, network, each_epoch=True)

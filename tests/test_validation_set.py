@@ -21,9 +21,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
-from helpers import PROBLEMS, SETTINGS, make_problem
+from helpers import PROBLEMS, SETTINGS, drawn_parameters, make_problem
 from skdense import LowLevelMLPClassifier
-from skdense.core.formulas.initializers import initial_parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -93,9 +92,10 @@ def test_squared_error_is_recorded_where_it_is_the_loss():
     np.testing.assert_allclose(model.validation_loss_curve_[-1], measured, rtol=1e-9)
 
 
-@pytest.mark.parametrize("n_val", [1, 24, 25, 26, 32, 70, 96, 100])
+@pytest.mark.parametrize("n_val", [1, 24, 25, 26, 32, 70, 96, 100, 2100])
 def test_all_validation_rows_count_whatever_their_number(n_val):
-    X, y, X_val, y_val = split_problem("three classes", n_val=100)
+    """Not more than 2,048 are read at a time."""
+    X, y, X_val, y_val = split_problem("three classes", n_val=max(n_val, 100))
     X_val, y_val = X_val[:n_val], y_val[:n_val]
     weights_val = np.random.default_rng(1).uniform(0.1, 3, n_val)
 
@@ -212,7 +212,7 @@ def test_it_replaces_the_split_of_mlp_classifier(problem):
     theirs = MLPClassifier(**parameters, shuffle=False, validation_fraction=0.3).fit(X, y)
     stream = np.random.RandomState(0)
     n_outputs = 1 if problem == "binary" else 3
-    initial_parameters((4, 7, 4, n_outputs), "glorot_uniform", "relu", stream, np.dtype(np.float64))
+    drawn_parameters((4, 7, 4, n_outputs), "relu", stream, np.float64)
     X_train, X_val, y_train, y_val = train_test_split(
         X, y, test_size=0.3, random_state=stream, stratify=y if problem == "binary" else None
     )
@@ -256,6 +256,17 @@ def test_its_weights_decide_which_epoch_is_best():
     assert_recorded_as_measured(model, X, y, X_val, y_val, weights_val)
     weighted_score = accuracy_score(y_val, model.predict(X_val), sample_weight=weights_val)
     np.testing.assert_allclose(model.best_validation_score_, weighted_score, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("tol", "n_iter"), [(0.0, 20), (1e-4, 4)])
+def test_a_score_equal_to_the_best_counts_as_no_improvement_only_with_tol(tol, n_iter):
+    _, y = make_problem()
+    X = np.where(y == "yes", 9.0, -9.0)[:, None]
+    parameters = {"early_stopping": True, "n_iter_no_change": 2, "max_iter": 20, "tol": tol}
+    for Model in (MLPClassifier, LowLevelMLPClassifier):
+        model = Model(**SETTINGS | parameters).fit(X, y)
+        assert set(model.validation_scores_) == {1.0}
+        assert model.n_iter_ == n_iter
 
 
 # --- what may be passed ------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 Understanding a model of a table
 ================================
 
-Which columns matter, how predictions depend on them, how sure the model is, and where it errs:
-feature importance, partial dependence, calibration, residuals and intervals of the default for tables.
+Which columns matter, why one row has its prediction, how predictions depend on columns, how sure the
+model is, and where it errs: feature importance, Shapley values, partial dependence, calibration,
+residuals and intervals of the default for tables.
 """
 
 # %%
@@ -23,7 +24,11 @@ from sklearn.metrics import PredictionErrorDisplay, log_loss
 from sklearn.model_selection import train_test_split
 
 from skdense import make_tabular_classifier, make_tabular_regressor
-from skdense.inspection import ColumnImportanceDisplay
+from skdense.inspection import (
+    ColumnImportanceDisplay,
+    ContributionsDisplay,
+    contributions,
+)
 
 data = load_diabetes(as_frame=True, scaled=False)
 names = "age sex bmi pressure cholesterol ldl hdl cholesterol/hdl triglycerides glucose"
@@ -60,29 +65,39 @@ ColumnImportanceDisplay.from_estimator(
 plt.show()
 
 # %%
-# Columns that tell the same share their importance: if one of them is shuffled, the model still has
-# the others. Here the total cholesterol, its LDL and the ratio of cholesterol to HDL are such
-# columns. Importance is also about this model: a column without importance may matter to another
-# one.
+# Correlated columns share importance: if one of them is shuffled, the model still has the others.
+# Here the total cholesterol, its LDL and the ratio of cholesterol to HDL are such columns. Importance
+# is also about this model: a column without importance may matter to another one.
 #
-# **SHAP** explains single predictions: how much each column adds to the prediction of one row. The
-# package `shap <https://shap.readthedocs.io>`_ needs nothing but a function that predicts, and rows
-# of numbers, so give each category a number and take it back::
+# .. index:: ! Shapley values
 #
-#     import pandas as pd
-#     import shap
-#
-#     def predict(rows):
-#         rows = pd.DataFrame(rows, columns=X.columns)
-#         return model.predict(rows.assign(sex=rows["sex"].map({0: "a", 1: "b"})))
-#
-#     rows = X.assign(sex=1.0 * (X["sex"] == "b")).to_numpy()
-#     explainer = shap.PermutationExplainer(predict, rows[:50])
-#     shap.plots.waterfall(explainer(rows[:1])[0])
-#
-# For each row that is explained, this predicts about 500 times the 50 rows that it is compared
-# with.
-#
+# One row explained
+# -----------------
+# Why does the model expect so much for this patient? Each bar shows how much a column moved this
+# prediction from the mean prediction. The contributions sum to the difference, up to rounding. They are
+# Shapley values, which the package shap also computes, for columns of any type: nothing has to be
+# converted. They are sampled, and the error bars are two standard errors in each direction.
+
+predicted = model.predict(X_test)
+patient = X_test.iloc[[np.argmax(predicted)]]
+display = ContributionsDisplay.from_estimator(model, X, patient, random_state=0)
+plt.show()
+
+values, errors, base, prediction = display.contributions
+print(f"{base:.2f} + {values.sum():.2f} = {prediction[0]:.2f}")
+
+# %%
+# :func:`~skdense.inspection.contributions` returns an array for many rows. Their mean sizes are another
+# kind of importance, in the unit of the predictions. For a classifier, contributions are to the
+# probability of one class.
+
+sizes = abs(contributions(model, X, X_test[:20], n_samples=50, random_state=0).values)
+for name, size in sorted(zip(X.columns, sizes.mean(axis=0)), key=lambda pair: -pair[1])[
+    :3
+]:
+    print(f"{name:14} {size:5.1f}")
+
+# %%
 # How predictions depend on a column
 # ----------------------------------
 # Partial dependence is the mean prediction if a column has the same value in all rows. Each thin
@@ -124,7 +139,7 @@ low, high = model.predict(X_test, quantiles=[0.05, 0.95]).T
 inside = (low <= y_test) & (y_test <= high)
 print(f"{inside.mean():.0%} of the new rows are in their interval of 90 %")
 
-order = np.argsort(model.predict(X_test))
+order = np.argsort(predicted)
 figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
 axes.fill_between(np.arange(len(order)), low[order], high[order], alpha=0.3)
 axes.plot(y_test.to_numpy()[order], ".")

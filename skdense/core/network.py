@@ -1,117 +1,15 @@
-"""A network, the rows it trains on, and the numbers that control and describe its training.
-
-A number is a float here, and a scalar tensor in a program. No TensorFlow.
-"""
+"""A network and the rows it trains on: what `skdense.fit` hands over, and gets back trained."""
 
 import math
-import pickle
 from dataclasses import dataclass, field
-from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from skdense.core.formulas.layers import Layer
-
-
-Tensor = Any
-"""A tensor of TensorFlow, or an array in functions that take both."""
-
-_handing_back = Lock()
-
-
-class Spec(NamedTuple):
-    """What chooses a network's program besides its layers; with a shape, the program's key.
-
-    `target_type` is the type of the targets, and `loss` the name of a loss for it. The flags say
-    whether labels are smoothed, gradients are clipped, the learning rate changes within epochs, and the
-    validation score is the negative loss.
-    """
-
-    target_type: str
-    loss: str
-    optimizer: str
-    dtype: str
-    smooths: bool = False
-    clips: bool = False
-    paced: bool = False
-    scores_loss: bool = False
-
-
-class Hyper(NamedTuple):
-    """The numbers that control a network's training: parameters of an estimator, and sizes.
-
-    `patience` is its `n_iter_no_change`, `max_epochs` its `max_iter`, or 1 for `partial_fit`.
-    `schedule` is the number of a `Schedule`, and `loss_parameter` that of the loss, such as its
-    quantile, if it has one. `warmup` and `schedule_epochs` count epochs.
-    """
-
-    alpha: float
-    learning_rate_init: float
-    schedule: float
-    power_t: float
-    momentum: float
-    nesterov: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    tol: float
-    patience: float
-    max_epochs: float
-    early_stopping: float
-    n_samples: float
-    batch_size: float
-    n_validation: float
-    loss_parameter: float = 0.0
-    label_smoothing: float = 0.0
-    weight_decay: float = 0.0
-    max_grad_norm: float = 0.0
-    warmup: float = 0.0
-    schedule_epochs: float = 1.0
-
-
-class Progress(NamedTuple):
-    """What changes as a network trains, besides its parameters and slots.
-
-    `best` is the lowest loss, or with early stopping the highest validation score. `epochs` counts this
-    training alone; `step`, the optimizer's steps, and `samples_seen` go on from an earlier one.
-    `active` is 1 while there are epochs to train, and `converged` is 1 if the stopping rule ended them.
-    """
-
-    learning_rate: float
-    step: float = 0.0
-    best: float = np.inf
-    no_improvement: float = 0.0
-    samples_seen: float = 0.0
-    epochs: float = 0.0
-    active: float = 1.0
-    converged: float = 0.0
-
-
-class Curves(NamedTuple):
-    """One value an epoch. The loss includes the penalty, the validation loss does not.
-
-    The learning rate is the one with which the epoch leaves the network, the next epoch's.
-    """
-
-    loss: NDArray
-    accuracy: NDArray
-    learning_rate: NDArray
-    validation_loss: NDArray
-    validation_score: NDArray
-
-
-class Minimum(NamedTuple):
-    """How far a minimization is, or how it ended: the penalized loss, the iterations, the verdict."""
-
-    loss: float
-    n_iter: int
-    success: bool = True
-    message: str = ""
-    interrupted: bool = False
+from skdense.core.formulas.layers import Layer
+from skdense.core.numbers import Curves, Hyper, Parameters, Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,19 +42,6 @@ class Data:
         """The same samples without the other rows of the arrays."""
         weights = None if self.weights is None else self.of_rows(self.weights)
         return Data(self.of_rows(self.X), self.of_rows(self.targets), weights)
-
-
-Parameters = list[tuple[NDArray, ...]]
-"""The arrays of each layer that has any: `(kernel, bias)`, shaped `(fan_in, fan_out)`, `(fan_out,)`."""
-
-
-def state_of(random_state: RandomState) -> dict:
-    """A copy of the state of a random state."""
-    return random_state.get_state(legacy=False)
-
-
-_TRAINED = ("parameters", "slots", "progress", "best_parameters", "curves", "order")
-"""The fields of a `Network` that training changes, besides the state of its random state."""
 
 
 @dataclass(eq=False)
@@ -196,7 +81,7 @@ class Network:
         Of the epochs so far; None before the first.
     """
 
-    layers: "tuple[Layer, ...]"
+    layers: tuple[Layer, ...]
     parameters: Parameters
     hyper: Hyper
     progress: Progress
@@ -211,27 +96,6 @@ class Network:
     batch_capacity: int = 1
     best_parameters: Parameters | None = None
     curves: Curves | None = None
-
-    def hand_back(self, state: dict, before: dict) -> None:
-        """Bring the random state from the state `before` to another one, as drawing would.
-
-        If somebody else has drawn from it meanwhile, as may happen to NumPy's global state, it stays as
-        they left it.
-        """
-        with _handing_back:
-            # Pickles compare the arrays and numbers of two states at once.
-            if pickle.dumps(state_of(self.random_state)) == pickle.dumps(before):
-                self.random_state.set_state(state)
-
-    def result(self) -> tuple:
-        """All that a training has changed, to be passed to `take` in another process."""
-        return state_of(self.random_state), {name: getattr(self, name) for name in _TRAINED}
-
-    def take(self, result: tuple, before: dict) -> None:
-        """Take over the result of a copy; `before` was the random state's state when it was copied."""
-        state, trained = result
-        vars(self).update(trained)
-        self.hand_back(state, before)
 
     @property
     def n_features(self) -> int:

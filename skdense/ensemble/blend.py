@@ -1,27 +1,42 @@
 """Blends: weighted means of models, with weights learned from their out-of-fold predictions."""
 
-from typing import Any, Self
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import (
-    BaseEstimator,
-    MetaEstimatorMixin,
-    _fit_context,
-    clone,
-)
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.ensemble import VotingClassifier
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Bunch, get_tags
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skdense.ensemble.conversion import converted, voting
-from skdense.ensemble.crossfit import summary
-from skdense.ensemble.ends import fit_parameters, last_of
+from skdense.ensemble.calibration import (
+    as_logs,
+    best_weights,
+    common_loss,
+    learn_temperature,
+    loss_of_members,
+    n_counted,
+)
+from skdense.ensemble.crossfit import (
+    CrossFitClassifier,
+    CrossFitRegressor,
+    LabelsMixin,
+    NumbersMixin,
+    summary,
+)
 from skdense.ensemble.folds import at_once, check_table
-from skdense.ensemble.progress import FitTask
-from skdense.fit.fitting import unchanged_on_error
-from skdense.fit.validation import MatrixLike
+from skdense.ensemble.progress import Progress, fit_part
+from skdense.final_step import final_step, fit_parameters, in_units_of_y, transforms_y
+from skdense.fit.inputs import MatrixLike
+from skdense.fit.train import unchanged_on_error
+
+__all__ = ["BlendClassifier", "BlendRegressor"]
 
 
 class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
@@ -31,14 +46,20 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     models end with.
     """
 
-    _parameter_constraints = {"estimators": [list], "verbose": ["verbose"]}
+    _parameter_constraints = {
+        "estimators": [list],
+        "verbose": ["verbose"],
+        "prior_weight": [Interval(Real, 0, None, closed="left")],
+    }
 
-    _rows_of_prior = 0
-    """How many samples a prior counts as that draws the weights towards equal ones."""
-
-    def __init__(self, estimators: list, *, verbose: bool | int = False):
+    def __init__(self, estimators: list, *, verbose: bool | int = False, prior_weight: float = 0):
         self.estimators = estimators
         self.verbose = verbose
+        self.prior_weight = prior_weight
+
+    def __setstate__(self, state):
+        """Restore a saved state. A blend of an earlier version lacks newer parameters."""
+        super().__setstate__(type(self)([]).get_params(deep=False) | state)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -76,8 +97,36 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         self._check_estimators()
         context = self._init_callback_context(sequential_subtasks=False)
+        progress = Progress(self, context)
         with unchanged_on_error(self):
-            self._fit(X, y, sample_weight, groups, context)
+            X, y = check_table(self, X, y, reset=True)
+            y = self._check_y(y)
+            if sample_weight is not None:
+                sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            if getattr(self, "class_weight", None) is not None:
+                sample_weight = self._balanced(y, sample_weight)
+            given = {"sample_weight": sample_weight, "groups": groups}
+            given = {name: value for name, value in given.items() if value is not None}
+            n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
+            names, models = zip(*self._suited(len(y), n_outputs))
+            if isinstance(self, NumbersMixin):
+                common_loss(models)  # an error comes before the fits
+            with progress.of(len(models), self, X, y, sample_weight):
+                models = [clone(model) for model in models]
+                self.estimators_ = list(
+                    at_once(
+                        fit_part,
+                        [
+                            (progress, *named, model, X, y, fit_parameters(model, **given))
+                            for named, model in zip(enumerate(names), models, strict=True)
+                        ],
+                    )
+                )
+                self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
+                self.n_estimators_ = sum(final_step(m).n_estimators_ for m in self.estimators_)
+                self._learn_out_of_fold(y, sample_weight)
+            weights = ", ".join(f"{w:.3g} {name}" for w, name in zip(self.weights_, names))
+            progress.end(f"blend of {weights}", summary(self))
         return self
 
     def _check_estimators(self):
@@ -91,45 +140,22 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 f"{names}"
             )
         for name, model in self._kept():
-            if not isinstance(last_of(model), (self._cross_fit, type(self))):
+            if not isinstance(final_step(model), (self._cross_fit, type(self))):
                 raise TypeError(
                     f"the model {name!r} must be, or end with, a {self._cross_fit.__name__} or a "
                     f"{type(self).__name__}, which have out-of-fold predictions, got {model!r}"
                 )
 
-    def _fit(self, X, y, sample_weight, groups, context):
-        X, y = check_table(self, X, y, reset=True)
-        y = self._check_y(y)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        sample_weight = self._weigh(y, sample_weight)
-        given = {"sample_weight": sample_weight, "groups": groups}
-        given = {name: value for name, value in given.items() if value is not None}
-        chosen = self._chosen(y)
-        task = FitTask(self, context, X, y, sample_weight)
-        with task.of(len(chosen)):
-            self.estimators_ = at_once(
-                _fitted,
-                (
-                    (clone(model), X, y, given, self.verbose, task, name, number)
-                    for number, (name, model) in enumerate(chosen)
-                ),
-            )
-            names = [name for name, _ in chosen]
-            self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
-            self.n_estimators_ = sum(last_of(model).n_estimators_ for model in self.estimators_)
-            self._learn_out_of_fold(y, sample_weight)
-        if self.verbose:
-            weights = ", ".join(f"{w:.3g} {name}" for w, name in zip(self.weights_, names))
-            print(f"Blend of {weights}: {summary(self)}")
-
-    def _weigh(self, y, sample_weight):
-        """The weights of the samples, None if all are one."""
-        return sample_weight
-
-    def _chosen(self, y):
-        """The names and models to fit. A subclass may let the data decide."""
-        return self._kept()
+    def _suited(self, n_rows, n_outputs):
+        """The names and models to fit: all but those that are not for so large a table, or else all."""
+        suited = []
+        for name, model in self._kept():
+            last = final_step(model)
+            limits = getattr(last, "max_rows", None), getattr(last, "max_outputs", None)
+            sizes = zip((n_rows, n_outputs), limits, strict=True)
+            if all(limit is None or size <= limit for size, limit in sizes):
+                suited.append((name, model))
+        return suited or self._kept()
 
     def _seen(self, outputs):
         """The rows that all models hold out, given their out-of-fold outputs, NaN where they do not."""
@@ -161,39 +187,13 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             import pandas as pd
         except ImportError as error:  # `dir` and notebooks look at every attribute, and expect this one
             raise AttributeError("members_ needs pandas: pip install pandas") from error
-        ensembles = [*map(last_of, self.estimators_), self]
+        ensembles = [*map(final_step, self.estimators_), self]
         columns = {
             "weight": [*self.weights_, self.weights_.sum()],
             "oof_score": [ensemble.oof_score_ for ensemble in ensembles],
             "n_estimators": [ensemble.n_estimators_ for ensemble in ensembles],
         }
         return pd.DataFrame(columns, index=[*self.named_estimators_, "all"])
-
-    def to_sklearn(self) -> BaseEstimator:
-        """Convert to the VotingClassifier or VotingRegressor that is the same ensemble.
-
-        Each model that has a weight becomes a voting estimator of scikit-learn's networks and of copies
-        of other members, with the steps of a Pipeline that stand before it. A classifier's
-        temperatures, and the scale of y, become part of output layers, leaves and coefficients. The
-        predictions are the same up to rounding, and need neither this package nor TensorFlow, unless
-        those steps do.
-
-        Returns
-        -------
-        model : VotingClassifier or VotingRegressor
-            The fitted model, which shares nothing with this one.
-
-        Raises
-        ------
-        ValueError
-            If scikit-learn's networks cannot represent one of the members, if a regressor predicts
-            several numbers for each sample, or if members can take neither temperature nor scale:
-            networks, scikit-learn's HistGradientBoosting and a LogisticRegression can.
-        """
-        check_is_fitted(self)
-        weighted = zip(self.named_estimators_.items(), self.weights_, strict=True)
-        models = {name: converted(model) for (name, model), weight in weighted if weight > 0}
-        return voting(self, models, self.weights_[self.weights_ > 0])
 
     def _check_X(self, X):
         check_is_fitted(self)
@@ -264,12 +264,277 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _fitted(model, X, y, given, verbose, task, name, number):
-    """Fit a model; unless its ensemble prints its result, print it."""
-    ensemble = last_of(model)
-    ensemble._called = f", {name}"
-    with task.repeating(model, name, number):
-        model.fit(X, y, **fit_parameters(model, **given))
-    if verbose and not ensemble.verbose:
-        print(f"{name}: {summary(last_of(model))}")
-    return model
+class BlendClassifier(LabelsMixin, BaseBlend):
+    """Classifiers that vote with weights, chosen by their out-of-fold probabilities.
+
+    The models are fitted at the same time. The weights, of which none is negative, are those of the
+    lowest log-loss of the mean of the out-of-fold probabilities [1]_. Then the logits of all members
+    are divided by one temperature. The probabilities are the weighted mean of the models'.
+
+    Parameters
+    ----------
+    estimators : list of (str, model)
+        The models and their names. Each is a :class:`CrossFitClassifier` or another blend, or a
+        Pipeline that ends in one. Their folds may differ.
+        "drop" instead of a model leaves it out.
+
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the weight of each class's samples, as if it were part of `sample_weight`: for the
+        models, their temperatures and scores, and the weights of the models. "balanced" gives all
+        classes the same sum of weights. A `class_weight` of the models themselves would only change
+        how they are trained.
+
+    verbose : bool or int, default=False
+        Whether to print the out-of-fold accuracy of each model as it is fitted, and the weights and the
+        out-of-fold accuracy of the blend.
+
+    prior_weight : float, default=0
+        How many samples a prior counts as that shrinks the weights of the models towards equal ones.
+
+    Attributes
+    ----------
+    estimators_ : list of models
+        The fitted models, without those that are "drop".
+
+    named_estimators_ : :class:`~sklearn.utils.Bunch`
+        The same, by their names.
+
+    n_estimators_ : int
+        The number of the members of all models.
+
+    weights_ : ndarray of shape (n_models,)
+        The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
+
+    members_ : pandas.DataFrame
+        A table of the models, with their weights and out-of-fold scores, and of the blend.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+
+    temperature_ : float
+        The number by which the logits of all members are divided, besides the models' own temperatures.
+        The models' `temperature_` and `oof_probabilities_` are those after this division.
+
+    oof_probabilities_ : ndarray of shape (n_samples, n_classes)
+        The probabilities of each sample by members that were not trained on it; NaN for a sample that
+        a model with a weight has never held out.
+
+    oof_score_ : float
+        The accuracy of the out-of-fold predictions.
+
+    n_features_in_ : int
+        Number of features seen during fit, where X tells it.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    CrossFitClassifier : Models of one kind.
+    sklearn.ensemble.StackingClassifier : A model of the models' predictions.
+
+    References
+    ----------
+    .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes (2004), "Ensemble Selection from Libraries of
+       Models", ICML. The weights here are those of the convex problem that its greedy search solves.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from skdense import LowLevelMLPClassifier
+    >>> from skdense.datasets import make_two_clouds
+    >>> from skdense.ensemble import BlendClassifier, CrossFitClassifier
+    >>> X, y = make_two_clouds(100, random_state=0)
+    >>> network = LowLevelMLPClassifier((8,), learning_rate_init=0.01, max_iter=30, early_stopping=True)
+    >>> trees = HistGradientBoostingClassifier(max_iter=20)
+    >>> blend = BlendClassifier([
+    ...     ("networks", CrossFitClassifier(network, cv=4, random_state=0)),
+    ...     ("trees", CrossFitClassifier(trees, cv=4, random_state=0)),
+    ... ]).fit(X, y)
+    >>> blend.weights_.shape, blend.predict_proba([[0, 3]]).shape
+    ((2,), (1, 2))
+    """
+
+    _cross_fit = CrossFitClassifier
+    _parameter_constraints = BaseBlend._parameter_constraints | {
+        "class_weight": [dict, StrOptions({"balanced"}), None]
+    }
+
+    def __init__(
+        self,
+        estimators: list,
+        *,
+        class_weight: Mapping | Literal["balanced"] | None = None,
+        verbose: bool | int = False,
+        prior_weight: float = 0,
+    ):
+        super().__init__(estimators, verbose=verbose, prior_weight=prior_weight)
+        self.class_weight = class_weight
+
+    def _predict_proba(self, X):
+        return self._mean(model.predict_proba(X) for model in self._models())
+
+    def _balanced(self, y, sample_weight):
+        """The weights of the samples, times those of their classes."""
+        weights = np.ones(len(y)) if sample_weight is None else sample_weight.astype(float)
+        counted = weights > 0  # a class whose samples have no weight cannot be balanced
+        classes, label = np.unique(y[counted], return_inverse=True)
+        factors = compute_class_weight(
+            self.class_weight, classes=classes, y=y[counted], sample_weight=weights[counted]
+        )
+        weights[counted] *= factors[label]
+        return weights
+
+    def _learn_out_of_fold(self, y, sample_weight):
+        outputs = np.array([final_step(model).oof_probabilities_ for model in self.estimators_])
+        seen = self._seen(outputs)
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        weight = weight[seen]
+        labels = np.searchsorted(self.classes_, y[seen])
+        likelihoods = outputs[:, seen][:, np.arange(len(labels)), labels]
+        self.weights_ = best_weights(
+            lambda w: -np.average(as_logs(w @ likelihoods), weights=weight),
+            len(outputs),
+            self.prior_weight / n_counted(weight),
+        )
+        kept = self.weights_ > 0
+        logs = [as_logs(probabilities[seen]) for probabilities in outputs[kept]]
+        self.temperature_ = 1.0
+        self._divide_logits(learn_temperature(logs, labels, weight, self.weights_[kept]))
+        predicted = self.oof_probabilities_[seen].argmax(axis=1)
+        self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
+
+    def _divide_logits(self, temperature):
+        """Divide the logits of all members by a temperature."""
+        self.temperature_ *= temperature
+        for model in self.estimators_:
+            final_step(model)._divide_logits(temperature)
+        self.oof_probabilities_ = self._mean(final_step(m).oof_probabilities_ for m in self._models())
+
+
+class BlendRegressor(NumbersMixin, BaseBlend):
+    """Regressors that are averaged with weights, chosen by their out-of-fold predictions.
+
+    The models are fitted at the same time. The weights, of which none is negative, are those of the
+    lowest loss of the mean of the out-of-fold predictions. The loss is the one that all members
+    minimize, or the squared error if they minimize several. The prediction is the weighted mean of the
+    models'.
+
+    Parameters
+    ----------
+    estimators : list of (str, model)
+        The models and their names. Each is a :class:`CrossFitRegressor` or another blend, or a Pipeline
+        or a :class:`~sklearn.compose.TransformedTargetRegressor` that ends in one. Their folds may
+        differ.
+        "drop" instead of a model leaves it out.
+
+    verbose : bool or int, default=False
+        Whether to print the out-of-fold R2 of each model as it is fitted, and the weights and the
+        out-of-fold R2 of the blend.
+
+    prior_weight : float, default=0
+        How many samples a prior counts as that shrinks the weights of the models towards equal ones.
+
+    same_loss : bool, default=False
+        Whether to leave out the models that do not minimize the loss of the first one.
+
+    Attributes
+    ----------
+    estimators_ : list of models
+        The fitted models, without those that are "drop".
+
+    named_estimators_ : :class:`~sklearn.utils.Bunch`
+        The same, by their names.
+
+    n_estimators_ : int
+        The number of the members of all models.
+
+    weights_ : ndarray of shape (n_models,)
+        The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
+
+    members_ : pandas.DataFrame
+        A table of the models, with their weights and out-of-fold scores, and of the blend.
+
+    oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        The prediction of each sample by members that were not trained on it; NaN for a sample that a
+        model with a weight has never held out.
+
+    oof_score_ : float
+        The R2 of the out-of-fold predictions.
+
+    n_features_in_ : int
+        Number of features seen during fit, where X tells it.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    CrossFitRegressor : Models of one kind.
+    sklearn.ensemble.StackingRegressor : A model of the models' predictions.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from sklearn.linear_model import RidgeCV
+    >>> from skdense import LowLevelMLPRegressor
+    >>> from skdense.ensemble import BlendRegressor, CrossFitRegressor
+    >>> X, y = make_friedman1(200, random_state=0)
+    >>> network = LowLevelMLPRegressor(max_iter=30, learning_rate_init=0.01, early_stopping=True)
+    >>> blend = BlendRegressor([
+    ...     ("networks", CrossFitRegressor(network, cv=4, random_state=0)),
+    ...     ("linear", CrossFitRegressor(RidgeCV(), cv=4, random_state=0)),
+    ... ]).fit(X, y)
+    >>> blend.weights_.shape, blend.predict(X[:3]).shape
+    ((2,), (3,))
+    """
+
+    _cross_fit = CrossFitRegressor
+    _parameter_constraints = BaseBlend._parameter_constraints | {"same_loss": ["boolean"]}
+
+    def __init__(
+        self,
+        estimators: list,
+        *,
+        verbose: bool | int = False,
+        prior_weight: float = 0,
+        same_loss: bool = False,
+    ):
+        super().__init__(estimators, verbose=verbose, prior_weight=prior_weight)
+        self.same_loss = same_loss
+
+    def _suited(self, n_rows, n_outputs):
+        suited = super()._suited(n_rows, n_outputs)
+        if self.same_loss:
+            loss = loss_of_members(suited[0][1])
+            suited = [(name, model) for name, model in suited if loss_of_members(model) == loss]
+        return suited
+
+    def _predict(self, X):
+        return self._mean(model.predict(X) for model in self._models())
+
+    def _learn_out_of_fold(self, y, sample_weight):
+        models = self.estimators_
+        outputs = np.array([in_units_of_y(m, final_step(m).oof_prediction_) for m in models])
+        seen = self._seen(outputs)
+        weight = None if sample_weight is None else sample_weight[seen]
+        y = y[seen]
+        loss, is_of_positive = common_loss(models)
+        # All losses but those depend on differences only, which are precise around zero.
+        center = 0 if is_of_positive else y.mean(axis=0)
+        columns = (y - center).reshape(len(y), -1).T
+        predicted = (outputs[:, seen] - center).reshape(len(outputs), len(y), -1).transpose(2, 0, 1)
+
+        def losses(weights):
+            both = zip(columns, predicted, strict=True)
+            return np.array([loss(column, weights @ each, weight) for column, each in both])
+
+        equal = losses(np.full(len(outputs), 1 / len(outputs)))
+        scale = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter
+        n_rows = len(y) if weight is None else n_counted(weight)
+        self.weights_ = best_weights(
+            lambda w: np.mean(losses(w) / scale), len(outputs), self.prior_weight / n_rows
+        )
+        self.oof_prediction_ = self._mean(outputs[self.weights_ > 0])
+        are_positive = (final_step(m)._lowest == 0 and not transforms_y(m) for m in self._models())
+        self._judge(y, self.oof_prediction_[seen], weight, all(are_positive))

@@ -4,42 +4,69 @@ BaggingClassifier and CalibratedClassifierCV cannot pass the samples that they h
 early stopping.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
+    ClassifierMixin,
     MetaEstimatorMixin,
+    RegressorMixin,
     _fit_context,
     clone,
     is_classifier,
+    is_regressor,
 )
 from sklearn.callback import CallbackSupportMixin
-from sklearn.model_selection import check_cv
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    check_cv,
+)
 from sklearn.utils import _safe_indexing, check_random_state, gen_batches, get_tags
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
-from skdense.ensemble.blocks import predicted
-from skdense.ensemble.conversion import voting
-from skdense.ensemble.folds import check_table, fit_folds, score_name
-from skdense.ensemble.progress import FitTask
-from skdense.fit.fitting import unchanged_on_error
-from skdense.fit.validation import MatrixLike, float_dtypes, one_column, validated
+from skdense.ensemble.calibration import (
+    as_logs,
+    is_positive,
+    learn_errors,
+    learn_temperature,
+    predict_quantiles,
+    probabilities_at,
+    scale_of,
+)
+from skdense.ensemble.folds import Fold, check_table, fit_folds, predicted
+from skdense.ensemble.progress import Progress
+from skdense.ensemble.sizes import folds_for, sized
+from skdense.final_step import final_step, transforms_y
+from skdense.fit.inputs import MatrixLike, float_dtypes, one_column, validated
+from skdense.fit.targets import as_numbers
+from skdense.fit.train import unchanged_on_error
+
+__all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 
 _BLOCK = 2**15
 """How many rows of a held-out fold are copied at a time."""
+_LARGEST = 1e30
+"""The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
 
 
 class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What both ensembles share: folds, and models that are fitted together.
 
     A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
-    `_check_estimator`, `_check_y`, `_converted` and `_learn_out_of_fold`.
+    `_check_y` and `_learn_out_of_fold`.
     """
 
     _parameter_constraints = {
@@ -47,10 +74,10 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         "cv": ["cv_object"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "by_size": ["boolean"],
+        "max_rows": [Interval(Integral, 1, None, closed="left"), None],
+        "max_outputs": [Interval(Integral, 1, None, closed="left"), None],
     }
-
-    _called = ""
-    """What printed lines end with in a blend: a comma and the name of the model, such as ", plain"."""
 
     def __init__(
         self,
@@ -59,11 +86,21 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         *,
         random_state: int | RandomState | None = None,
         verbose: bool | int = False,
+        by_size: bool = False,
+        max_rows: int | None = None,
+        max_outputs: int | None = None,
     ):
         self.estimator = estimator
         self.cv = cv
         self.random_state = random_state
         self.verbose = verbose
+        self.by_size = by_size
+        self.max_rows = max_rows
+        self.max_outputs = max_outputs
+
+    def __setstate__(self, state):
+        """Restore a saved state. A model of an earlier version lacks newer parameters."""
+        super().__setstate__(type(self)(None).get_params(deep=False) | state)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -99,85 +136,95 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             If the data, the folds or the parameters of `estimator` are invalid, or training diverged.
             An earlier fit is left as it was.
         """
-        self._check_estimator()
+        if isinstance(self, ClassifierMixin):
+            if not (is_classifier(self.estimator) and hasattr(self.estimator, "predict_proba")):
+                raise TypeError(
+                    f"estimator must be a classifier that has predict_proba, got {self.estimator!r}"
+                )
+        elif not is_regressor(self.estimator):
+            raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
         context = self._init_callback_context(sequential_subtasks=False)
+        progress = Progress(self, context)
         with unchanged_on_error(self):
-            self._fit(X, y, sample_weight, groups, context)
+            if isinstance(self.estimator, BaseLowLevelMLP):
+                X, y = validated(self, X, y, **_checks(self.estimator), multi_output=True)
+                y = one_column(y)
+            else:
+                X, y = check_table(self, X, y, reset=True)
+            y = self._check_y(y)
+            if sample_weight is not None:
+                sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            random_state = check_random_state(self.random_state)
+            folds = self._folds(X, y, sample_weight, groups, random_state, progress)
+            fewest_rows = min(len(fold.rows) for fold in folds)
+            models = [self._member(fewest_rows, random_state) for _ in folds]
+            with progress.of(len(folds), self, X, y, sample_weight):
+                target = self._scaled(y, sample_weight)
+                self.estimators_ = fit_folds(models, folds, X, target, sample_weight, progress)
+                self.n_estimators_ = len(models)
+                self._learn_out_of_fold(X, y, sample_weight, [fold.held_out for fold in folds])
+            progress.end(f"all {len(folds)} folds", summary(self))
         return self
 
-    def _fit(self, X, y, sample_weight, groups, context):
-        X, y = self._check_data(X, y)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        random_state = check_random_state(self.random_state)
-        folds = self._folds(X, y, groups, random_state)
-        fewest_rows = min(len(rows) for rows, _ in folds)
-        models = [self._seeded(fewest_rows, random_state) for _ in folds]
-        names = [f"Fold {i} of {len(folds)}{self._called}" for i in range(1, len(folds) + 1)]
-        task = FitTask(self, context, X, y, sample_weight)
-        with task.of(len(folds)):
-            report = task.report if task.has_callbacks else None
-            self.estimators_ = fit_folds(
-                models,
-                X,
-                self._y_of_members(y, sample_weight),
-                sample_weight,
-                folds,
-                names if self.verbose else None,
-                report,
+    def _folds(self, X, y, sample_weight, groups, random_state, progress):
+        """A `Fold` for each member."""
+        cv, labels = self.cv, y
+        if self.by_size and cv is None:
+            cv = self._n_folds(y, groups, progress)
+        if isinstance(cv, Integral):
+            cv = self._splitters[groups is not None](
+                cv, shuffle=True, random_state=random_state.randint(2**31)
             )
-            self.n_estimators_ = len(models)
-            self._learn_out_of_fold(X, y, sample_weight, [held_out for _, held_out in folds])
-        if self.verbose:
-            print(f"All {len(models)} folds{self._called}: {summary(self)}")
-
-    def _y_of_members(self, y, sample_weight):
-        """What members are fitted to."""
-        return y
-
-    def _check_data(self, X, y):
-        if isinstance(self.estimator, BaseLowLevelMLP):
-            X, y = validated(self, X, y, **_checks(self.estimator), multi_output=True)
-            y = one_column(y)
-        else:
-            X, y = check_table(self, X, y, reset=True)
-        return X, self._check_y(y)
-
-    def _cv(self, y, groups):
-        """What gives the folds. A subclass may let the data decide."""
-        return self.cv
-
-    def _folds(self, X, y, groups, random_state):
-        """The rows to train on and those held out, for each fold."""
-        splitter = self._cv(y, groups)
-        if isinstance(splitter, Integral):
-            splitter = self._splitters[groups is not None](
-                splitter, shuffle=True, random_state=random_state.randint(2**31)
-            )
-        splitter = check_cv(splitter, y, classifier=is_classifier(self))
+            if isinstance(self, ClassifierMixin):
+                labels = _without_rare_classes(y, cv.n_splits, progress)
+        cv = check_cv(cv, y, classifier=isinstance(self, ClassifierMixin))
         rows = np.arange(len(y), dtype=np.int32)
         folds = [
-            (np.sort(rows[train]), rows[held_out]) for train, held_out in splitter.split(X, y, groups)
+            Fold(np.sort(rows[train]), rows[held_out])
+            for train, held_out in cv.split(X, labels, groups)
         ]
         for i, fold in enumerate(folds):
             for name, part in zip(("to train on", "that are held out"), fold, strict=True):
                 if not len(part):
                     raise ValueError(f"cv must give every fold samples {name}, got none in fold {i}")
+            if sample_weight is not None and not sample_weight[fold.rows].any():
+                raise ValueError(
+                    f"sample_weight must have a positive weight among the {len(fold.rows)} samples to "
+                    f"train on in fold {i}, but all are zero: choose other folds, or leave out samples "
+                    "without weight"
+                )
         return folds
 
-    def _member(self, n_rows):
-        """A model to fit to this many rows or more. A subclass may let them decide its parameters."""
-        return clone(self.estimator)
+    def _n_folds(self, y, groups, progress):
+        """As many folds as suit the number of rows, and its largest class and the groups allow."""
+        n_folds = folds_for(len(y))
+        what, most = "y", len(y)
+        if isinstance(self, ClassifierMixin):
+            what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
+        if most < n_folds:
+            progress.warn(
+                f"{what} has {most} sample(s), too few for {n_folds} folds: there are {max(most, 2)} "
+                "instead, and out-of-fold scores and intervals mean little"
+            )
+        if groups is not None:
+            most = min(most, len(np.unique(groups)))
+        return max(2, min(n_folds, int(most)))
 
-    def _seeded(self, n_rows, random_state):
-        """The same with a seed wherever it takes one."""
-        model = self._member(n_rows)
+    def _member(self, n_rows, random_state):
+        """A model to fit to this many rows or more, with a seed wherever it takes one."""
+        model = clone(self.estimator)
+        if self.by_size:
+            model = sized(model, n_rows)
         seeds = {
             name: random_state.randint(2**31)
             for name in sorted(model.get_params())
             if name == "random_state" or name.endswith("__random_state")
         }
         return model.set_params(**seeds)
+
+    def _scaled(self, y, sample_weight):
+        """What members are fitted to."""
+        return y
 
     def _check_X(self, X):
         """The checked samples to predict, in the `dtype` of the networks if it is set."""
@@ -189,33 +236,11 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def _held_out(self, output, X, held_out):
         """The rows that are held out, fold by fold, and the output of each fold's model for them."""
         outputs = [
-            predicted(partial(output, model), _safe_indexing(X, rows[part]), [model])
+            predicted(partial(output, model), _safe_indexing(X, rows[part]), model)
             for model, rows in zip(self.estimators_, held_out, strict=True)
             for part in gen_batches(len(rows), _BLOCK)
         ]
         return np.concatenate(held_out), np.concatenate(outputs)
-
-    def to_sklearn(self) -> BaseEstimator:
-        """Convert to the VotingClassifier or VotingRegressor that is the same ensemble.
-
-        Networks become scikit-learn's; other members are copied. A classifier's temperature, and the
-        scale of y, become part of output layers, leaves and coefficients. The predictions are the same
-        up to rounding, and need neither this package nor TensorFlow.
-
-        Returns
-        -------
-        model : VotingClassifier or VotingRegressor
-            The fitted model, which shares nothing with this one.
-
-        Raises
-        ------
-        ValueError
-            If scikit-learn's networks cannot represent one of the members, if a regressor predicts
-            several numbers for each sample, or if members can take neither temperature nor scale:
-            networks, scikit-learn's HistGradientBoosting and a LogisticRegression can.
-        """
-        check_is_fitted(self)
-        return voting(self, {f"fold {i}": self._converted(m) for i, m in enumerate(self.estimators_)})
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -223,9 +248,411 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
+class LabelsMixin(ClassifierMixin):
+    """What both classifiers share: labels from probabilities.
+
+    A subclass has the method `_predict_proba(X)`, which predicts probabilities of checked samples.
+    """
+
+    def predict(self, X: MatrixLike) -> NDArray:
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            The labels of the highest probability.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X: MatrixLike) -> NDArray:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns ordered as `classes_`.
+        """
+        return self._predict_proba(self._check_X(X))
+
+    def predict_log_proba(self, X: MatrixLike) -> NDArray:
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            The logarithms of what `predict_proba` returns. None is -inf: a probability below 2.2e-16
+            counts as 2.2e-16.
+        """
+        return as_logs(self.predict_proba(X))
+
+    def _check_y(self, y):
+        check_classification_targets(y)
+        if y.ndim > 1:
+            raise ValueError(f"y must have one label for each sample, got shape {y.shape}")
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y must have at least two classes, got one class: {self.classes_.tolist()}"
+            )
+        return y
+
+
+class CrossFitClassifier(LabelsMixin, BaseCrossFit):
+    r"""Classifiers of the same settings, each fitted to all folds but one, and averaged.
+
+    The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
+    network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
+    sample is lost to validation; so do other classifiers whose `fit` takes `X_val`. All networks are
+    trained at the same time, as by :func:`skdense.fit_many`, on one copy of the data.
+
+    The probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over the members.
+    The temperature :math:`T` minimizes the log-loss of all samples [1]_, for each by the member that
+    was not fitted to it. With few samples, a prior draws :math:`T` towards 1.
+
+    Parameters
+    ----------
+    estimator : classifier with `predict_proba`
+        A :class:`skdense.LowLevelMLPClassifier` or any other, of which clones are fitted, with other
+        seeds.
+
+    cv : int, cross-validation generator or iterable, default=8
+        The folds. An int is a number of stratified, shuffled folds. A generator may leave samples out:
+        a member is fitted to the training set of its split only.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the folds, if `cv` is an int, and the seeds of each member.
+
+    verbose : bool or int, default=False
+        Whether to print a line for each member as it is fitted, and the out-of-fold accuracy.
+
+    by_size : bool, default=False
+        Whether the number of samples decides what is left open, as in the default for tables. With
+        ``cv=None`` there are 8 folds, or 4 of at least 10,000 samples, and fewer if the samples or
+        groups are fewer. Parameters of a network that are None are set: `batch_size`,
+        `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted trees of
+        scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer than 400
+        samples to train on they have at most 100 iterations instead.
+
+    max_rows, max_outputs : int, default=None
+        A blend leaves the ensemble out if there are more samples, or more classes.
+
+    Attributes
+    ----------
+    estimators_ : list of classifiers
+        The members, in the order of the folds.
+
+    n_estimators_ : int
+        The number of members.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted.
+
+    temperature_ : float
+        The number by which the logits are divided, between 0.22 and 4.5.
+
+    oof_probabilities_ : ndarray of shape (n_samples, n_classes)
+        The probabilities of each sample by the member that held it out, at the temperature; their mean
+        if several did, NaN if none did. A member uses its held-out fold only for early stopping.
+
+    oof_score_ : float
+        The accuracy of the out-of-fold predictions.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    CrossFitRegressor : The same for numbers to predict.
+    BlendClassifier : Ensembles of several kinds, with weights.
+    skdense.make_tabular_classifier : The ensemble for tables of numbers and categories.
+
+    References
+    ----------
+    .. [1] Guo, Pleiss, Sun and Weinberger (2017), "On Calibration of Modern Neural Networks", ICML.
+
+    Examples
+    --------
+    >>> from skdense import LowLevelMLPClassifier
+    >>> from skdense.datasets import make_two_clouds
+    >>> from skdense.ensemble import CrossFitClassifier
+    >>> X, y = make_two_clouds(100, random_state=0)
+    >>> network = LowLevelMLPClassifier((8,), learning_rate_init=0.01, max_iter=30, early_stopping=True)
+    >>> ensemble = CrossFitClassifier(network, cv=4, random_state=0).fit(X, y)
+    >>> len(ensemble.estimators_), ensemble.predict_proba([[0, 3]]).shape
+    (4, (1, 2))
+    """
+
+    _splitters = StratifiedKFold, StratifiedGroupKFold
+
+    def _predict_proba(self, X):
+        return predicted(self._mean_probabilities, X, self.estimators_[0])
+
+    def _mean_probabilities(self, X):
+        outputs = (self._log_probabilities(model, X) for model in self.estimators_)
+        total = sum(probabilities_at(self.temperature_, output) for output in outputs)
+        return total / len(self.estimators_)
+
+    def _log_probabilities(self, model, X):
+        """A model's log-probabilities of all classes; its fold may have lacked some of them."""
+        if isinstance(model, BaseLowLevelMLP):
+            return model.predict_log_proba(X)  # from the logits, so that none is -inf
+        # Boosted trees return two columns even if they were fitted to one class.
+        known = model.predict_proba(X)[:, : len(model.classes_)]
+        probabilities = np.zeros((len(known), len(self.classes_)))
+        probabilities[:, np.searchsorted(self.classes_, model.classes_)] = known
+        return as_logs(probabilities)
+
+    def _learn_out_of_fold(self, X, y, sample_weight, held_out):
+        rows, outputs = self._held_out(self._log_probabilities, X, held_out)
+        weight = np.ones(len(y)) if sample_weight is None else sample_weight
+        labels, weights = np.searchsorted(self.classes_, y[rows]), weight[rows]
+
+        self.temperature_ = learn_temperature(outputs, labels, weights)
+        outputs = probabilities_at(self.temperature_, outputs)
+        self.oof_probabilities_, seen = _mean_by_row(rows, outputs, len(y))
+        predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
+        self.oof_score_ = accuracy_score(y[seen], predicted, sample_weight=weight[seen])
+
+    def _divide_logits(self, temperature):
+        """Divide the logits of all members by a further temperature."""
+        self.temperature_ *= temperature
+        self.oof_probabilities_ = probabilities_at(temperature, as_logs(self.oof_probabilities_))
+
+
+class NumbersMixin(RegressorMixin):
+    """What both regressors share: quantiles from out-of-fold errors.
+
+    A subclass has the method `_predict(X)`, which predicts numbers for checked samples.
+    """
+
+    _lowest = -np.inf
+    """No quantile is lower; 0 if the loss allows positive predictions only."""
+
+    def predict(self, X: MatrixLike, quantiles: float | Sequence[float] | None = None) -> NDArray:
+        """Predict numbers, or quantiles of them.
+
+        Quantiles are found from the errors of the out-of-fold predictions, without any further fits.
+        Where errors grow or shrink with what is predicted, so do the distances between the quantiles.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+        quantiles : float or list of float, default=None
+            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
+            values. None predicts numbers.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
+            ``(n_samples, n_outputs, n_quantiles)``.
+        """
+        predictions = self._predict(self._check_X(X))
+        if quantiles is None:
+            return predictions
+        return predict_quantiles(self._errors, predictions, quantiles, self._lowest)
+
+    def _check_y(self, y):
+        y = as_numbers(y)
+        if np.abs(y).max() > _LARGEST:
+            raise ValueError(
+                f"y must be between -{_LARGEST:g} and {_LARGEST:g}, got values from {y.min():.3g} to "
+                f"{y.max():.3g}; divide y by a constant"
+            )
+        return y
+
+    def _judge(self, y, predictions, weight, are_positive):
+        """Learn the score and the errors of out-of-fold predictions."""
+        self._lowest = 0.0 if are_positive else -np.inf
+        self.oof_score_ = r2_score(y, predictions, sample_weight=weight)
+        self._errors = learn_errors(y, predictions, weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+class CrossFitRegressor(NumbersMixin, BaseCrossFit):
+    """Regressors of the same settings, each fitted to all folds but one, and averaged.
+
+    The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
+    network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
+    sample is lost to validation; so do other regressors whose `fit` takes `X_val`. The prediction is
+    the mean of the members'. All networks are trained at the same time, as by
+    :func:`skdense.fit_many`, on one copy of the data.
+
+    Parameters
+    ----------
+    estimator : regressor
+        A :class:`skdense.LowLevelMLPRegressor` or any other, of which clones are fitted, with other
+        seeds.
+
+    cv : int, cross-validation generator or iterable, default=8
+        The folds. An int is a number of shuffled folds. A generator may leave samples out: a member is
+        fitted to the training set of its split only.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the folds, if `cv` is an int, and the seeds of each member.
+
+    verbose : bool or int, default=False
+        Whether to print a line for each member as it is fitted, and the out-of-fold R2.
+
+    scale_y : bool, default=False
+        Whether the members are trained on a scaled y, so that results do not depend on its unit. y gets
+        mean 0 and variance 1, or mean 1 with ``loss="poisson"`` or ``loss="gamma"``, which cannot be
+        shifted. The members predict the scaled y, and the ensemble predicts y.
+
+    by_size : bool, default=False
+        Whether the number of samples decides what is left open, as in the default for tables. With
+        ``cv=None`` there are 8 folds, or 4 of at least 10,000 samples, and fewer if the samples or
+        groups are fewer. Parameters of a network that are None are set: `batch_size`,
+        `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted trees of
+        scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer than 400
+        samples to train on they have at most 100 iterations instead.
+
+    max_rows, max_outputs : int, default=None
+        A blend leaves the ensemble out if there are more samples, or more columns of y.
+
+    Attributes
+    ----------
+    estimators_ : list of regressors
+        The members, in the order of the folds.
+
+    n_estimators_ : int
+        The number of members.
+
+    center_, scale_ : float, or ndarrays of shape (n_outputs,)
+        With `scale_y`, members are trained on ``(y - center_) / scale_``; otherwise they are 0 and 1.
+
+    oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        The prediction of each sample by the member that held it out; their mean if several did, NaN if
+        none did. A member uses its held-out fold only for early stopping.
+
+    oof_score_ : float
+        The R2 of the out-of-fold predictions.
+
+    n_features_in_ : int
+        Number of features seen during fit.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, where X has names that are all strings.
+
+    See Also
+    --------
+    CrossFitClassifier : The same for class labels.
+    BlendRegressor : Ensembles of several kinds, with weights.
+    skdense.make_tabular_regressor : The ensemble for tables of numbers and categories.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from skdense import LowLevelMLPRegressor
+    >>> from skdense.ensemble import CrossFitRegressor
+    >>> X, y = make_friedman1(200, random_state=0)
+    >>> network = LowLevelMLPRegressor(max_iter=30, learning_rate_init=0.01, early_stopping=True)
+    >>> ensemble = CrossFitRegressor(network, cv=4, random_state=0).fit(X, y)
+    >>> len(ensemble.estimators_), ensemble.predict(X[:3]).shape
+    (4, (3,))
+    """
+
+    _splitters = KFold, GroupKFold
+    _parameter_constraints = BaseCrossFit._parameter_constraints | {"scale_y": ["boolean"]}
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        cv: Any = 8,
+        *,
+        random_state: int | RandomState | None = None,
+        verbose: bool | int = False,
+        scale_y: bool = False,
+        by_size: bool = False,
+        max_rows: int | None = None,
+        max_outputs: int | None = None,
+    ):
+        super().__init__(
+            estimator,
+            cv,
+            random_state=random_state,
+            verbose=verbose,
+            by_size=by_size,
+            max_rows=max_rows,
+            max_outputs=max_outputs,
+        )
+        self.scale_y = scale_y
+
+    def __setstate__(self, state):
+        """Restore a saved state. Members of versions before 0.3 always predict y itself."""
+        if "estimators_" in state:
+            state = {"center_": 0.0, "scale_": 1.0} | state
+        super().__setstate__(state)
+
+    def _predict(self, X):
+        def mean(X):
+            return np.mean([model.predict(X) for model in self.estimators_], axis=0)
+
+        return self._unscaled(predicted(mean, X, self.estimators_[0]))
+
+    def _unscaled(self, predictions):
+        """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
+        if not self.scale_y:
+            return predictions
+        return predictions * np.float64(self.scale_) + self.center_
+
+    def _scaled(self, y, sample_weight):
+        self.center_, self.scale_ = 0.0, 1.0
+        if self.scale_y:
+            self.center_, self.scale_ = scale_of(self.estimator, y, sample_weight)
+            y = (y - self.center_) / self.scale_
+        return y
+
+    def _learn_out_of_fold(self, X, y, sample_weight, held_out):
+        rows, outputs = self._held_out(lambda model, X: model.predict(X), X, held_out)
+        self.oof_prediction_, seen = _mean_by_row(rows, self._unscaled(outputs), len(y))
+        weight = None if sample_weight is None else sample_weight[seen]
+        are_positive = is_positive(final_step(self.estimator)) and not transforms_y(self.estimator)
+        self._judge(y[seen], self.oof_prediction_[seen], weight, are_positive)
+
+
+def _without_rare_classes(y, n_folds, progress):
+    """The labels to stratify by: classes with fewer samples than folds become the largest one's."""
+    classes, label, counts = np.unique(y, return_inverse=True, return_counts=True)
+    rare = counts < n_folds
+    if not rare.any() or rare.all():  # then no stratified folds are possible, as scikit-learn says
+        return y
+    progress.warn(
+        f"y has fewer samples than the {n_folds} folds of the classes {classes[rare].tolist()[:9]}: "
+        "some models are trained without them"
+    )
+    label[rare[label]] = counts.argmax()
+    return label
+
+
 def summary(ensemble):
     """The results of an ensemble or a blend on out-of-fold predictions, as text to print."""
-    words = f"out-of-fold {score_name(ensemble)} {ensemble.oof_score_:f}"
+    score = "accuracy" if isinstance(ensemble, ClassifierMixin) else "R2"
+    words = f"out-of-fold {score} {ensemble.oof_score_:f}"
     if hasattr(ensemble, "temperature_"):
         words += f", temperature {ensemble.temperature_:.3g}"
     return words
@@ -234,3 +661,16 @@ def summary(ensemble):
 def _checks(network):
     """The arguments of `validated` for networks."""
     return {"dtype": float_dtypes(network), "order": "C"}
+
+
+def _mean_by_row(rows, outputs, n_rows):
+    """The mean of the outputs of each row, of which it may have several, and whether it has any.
+
+    The mean of none is NaN.
+    """
+    counts = np.bincount(rows, minlength=n_rows).astype(float)
+    seen = counts > 0
+    sums = np.zeros((n_rows, *outputs.shape[1:]))
+    np.add.at(sums, rows, outputs)
+    counts[~seen] = np.nan
+    return np.divide(sums.T, counts, out=sums.T).T, seen

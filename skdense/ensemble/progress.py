@@ -1,79 +1,166 @@
-"""Members as tasks of scikit-learn's callbacks, such as a progress bar."""
+"""What the fit of an ensemble says while it runs: lines, warnings, and tasks of callbacks.
+
+A model of a blend says it through the blend, however many Pipelines are around it: the blend names the
+model in a context variable of the thread that fits it.
+"""
 
 from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from threading import Lock
+from time import perf_counter
+from typing import Any, NamedTuple
 
-from skdense.ensemble.ends import last_of
+from skdense.fit.callers import warn_at_caller
 
 
-class FitTask:
-    """The fit of an ensemble as a task of its callbacks, with a task for each member or model within.
+class Log:
+    """The lines of a fit and of all fits within it, in order and with times, and their warnings.
 
-    Nothing is reported if the ensemble has no callbacks.
+    A line has a place, a tuple of numbers: those of the models that it is about, from the outermost
+    blend on, and of the member. It is printed as soon as all lines before it are. Other processes have
+    logs of their own.
     """
 
-    def __init__(self, ensemble, context, X, y, sample_weight):
-        self.has_callbacks = hasattr(ensemble, "_skl_callbacks")
-        if self.has_callbacks:
-            self._context = context
-            metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-            self._given = {"estimator": ensemble, "X": X, "y": y, "metadata": metadata}
+    def __init__(self):
+        self._begin, self._lock = perf_counter(), Lock()
+        self._expected, self._lines = set(), {}
+        self._fits = {}  # by its place: when a fit began, how many members it has fitted, and has
+        self.warnings = {}
+
+    def __reduce__(self):
+        return Log, ()
+
+    def begin(self, place, n_members):
+        """A fit begins: its members and then itself have lines."""
+        with self._lock:
+            self._fits[place] = perf_counter(), 0, n_members
+            self._expected.discard(place)
+            self._expected |= {(*place, number) for number in range(n_members + 1)}
+
+    def add(self, place, text):
+        """What has been fitted at a place has this line, or none if it is empty."""
+        with self._lock:
+            fit = place[:-1]
+            begin, n_fitted, n_members = self._fits[fit]
+            self._fits[fit] = begin, n_fitted + (place[-1] < n_members), n_members
+            self._lines[place] = text
+            while self._expected and (first := min(self._expected)) in self._lines:
+                self._expected.remove(first)
+                if line := self._lines.pop(first):
+                    print(f"[{self._times()}] {line}")
+
+    def _times(self):
+        """How long all has taken, and will take if members take as long as those before them."""
+        now = perf_counter()
+        left = [
+            (now - begin) / n_fitted * (n_members - n_fitted)
+            for begin, n_fitted, n_members in self._fits.values()
+            if n_fitted  # a blend has none itself
+        ]
+        elapsed = _duration(now - self._begin)
+        return f"{elapsed}, about {_duration(max(left))} left" if any(left) else elapsed
+
+
+def _duration(seconds):
+    number, unit = (seconds, "s") if seconds < 100 else (seconds / 60, "min")
+    return f"{number:.{0 if number >= 10 else 1}f} {unit}"
+
+
+class Progress:
+    """What one ensemble or blend says of its fit. It is made at the begin of the fit.
+
+    Attributes
+    ----------
+    log : Log
+        Where its lines and warnings go.
+    is_outermost : bool
+        Whether it is no model of a blend.
+    called : str
+        What its lines begin with: the names that it has in blends, each with a comma.
+    has_lines : bool
+        Whether its result is printed, and `has_lines_of_members` those of its members.
+    """
+
+    def __init__(self, ensemble, context):
+        part = _part.get()
+        _part.set(None)  # its members are no models of the blend
+        self.is_outermost = part is None
+        self._tasks, self._tasks_above = [], []
+        self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
+        self._context = context if hasattr(ensemble, "_skl_callbacks") else None
+        if part is None:
+            self.log, self._place, self.called = Log(), (), ""
+        else:
+            above = part.progress
+            self.log, self._place = above.log, (*above._place, part.number)
+            self.called = f"{above.called}{part.name}, "
+            self.has_lines |= above.has_lines
+            self._tasks_above, self._task = above._tasks, (part.name, part.number)
 
     @contextmanager
-    def of(self, n_subtasks):
-        """Begin the task of so many members or models; end it with the block."""
-        if not self.has_callbacks:
-            yield
-            return
-        self._context.max_subtasks = n_subtasks
-        self._context.call_on_fit_task_begin(**self._given)
+    def of(self, n_members, estimator, X, y, sample_weight):
+        """Begin the fit of so many members or models; end it, and its tasks, with the block."""
+        self._n_members = n_members
+        self.log.begin(self._place, n_members)
+        if self._context is not None:
+            self._context.max_subtasks = n_members
+            metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+            given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+            self._tasks.append((self._context, given))
+        for above, given in self._tasks_above:
+            task = above.subcontext(*self._task, n_members, sequential_subtasks=False)
+            self._tasks.append((task, given))
         attributes = None
         try:
+            for task, given in self._tasks:
+                task.call_on_fit_task_begin(**given)
             yield
-            attributes = dict(vars(self._given["estimator"]))
+            attributes = dict(vars(estimator))
         finally:
-            self._context.call_on_fit_task_end(**self._given, reconstruction_attributes=attributes)
+            for task, given in self._tasks:
+                own = {"reconstruction_attributes": attributes} if task is self._context else {}
+                task.call_on_fit_task_end(**given, **own)
 
-    def report(self, member):
-        """Report that the member of this number, from 0, is fitted."""
-        task = self._context.subcontext(task_name="member", task_id=member)
-        task.call_on_fit_task_begin(**self._given)
-        task.call_on_fit_task_end(**self._given)
+    def member(self, number, outcome):
+        """Say that the member of this number, from 0, is fitted, and with what outcome."""
+        name = f"fold {number + 1} of {self._n_members}"
+        text = f"{self.called}{name}: {outcome}" if self.has_lines_of_members else ""
+        self.log.add((*self._place, number), text)
+        for above, given in self._tasks:
+            task = above.subcontext("member", number)
+            task.call_on_fit_task_begin(**given)
+            task.call_on_fit_task_end(**given)
 
-    @contextmanager
-    def repeating(self, model, name, number):
-        """Within the block, repeat the tasks of a model of a blend as tasks of the blend."""
-        if not self.has_callbacks:
-            yield
-            return
-        ensemble = last_of(model)
-        callbacks = getattr(ensemble, "_skl_callbacks", [])
-        ensemble.set_callbacks(*callbacks, _Repeater(self._context, self._given, name, number))
-        yield
-        for fitted in (ensemble, last_of(model)):  # a TransformedTargetRegressor fits a clone
-            fitted.set_callbacks(*callbacks)
+    def end(self, what, result):
+        """Say with what result the fit has ended; the outermost also warns."""
+        text = f"{self.called}{what}: {result}" if self.has_lines else ""
+        self.log.add((*self._place, self._n_members), text)
+        if self.is_outermost:
+            for message in self.log.warnings:
+                warn_at_caller(message)
+
+    def warn(self, message):
+        """Let the outermost fit warn, once if several fits have the same to say."""
+        self.log.warnings[message] = None
 
 
-class _Repeater:
-    """A callback that repeats the tasks of an ensemble as tasks of the blend that it is a model of."""
+class _Part(NamedTuple):
+    """A model of a blend: the blend's progress, and the name and the number of the model."""
 
-    def __init__(self, context, given, name, number):
-        self.context, self.given, self.name, self.number = context, given, name, number
-        self.tasks = {}
+    progress: Progress
+    name: str
+    number: int
 
-    def setup(self, estimator, context):
-        """Do nothing."""
 
-    teardown = setup
+_part: ContextVar[Any] = ContextVar("part", default=None)
+"""The `_Part` that the fit of the next ensemble in this thread is, or None."""
 
-    def on_fit_task_begin(self, estimator, context):
-        """Begin the task of the blend: for the fit of the model, or within a task that has begun."""
-        above, name, number = self.context, self.name, self.number
-        if id(context.parent) in self.tasks:
-            above, name, number = self.tasks[id(context.parent)], context.task_name, context.task_id
-        task = above.subcontext(name, number, context.max_subtasks, sequential_subtasks=False)
-        self.tasks[id(context)] = task
-        task.call_on_fit_task_begin(**self.given)
 
-    def on_fit_task_end(self, estimator, context):
-        """End the task of the blend."""
-        self.tasks.pop(id(context)).call_on_fit_task_end(**self.given)
+def fit_part(progress, number, name, model, X, y, parameters):
+    """Fit a model of a blend."""
+
+    def fit():
+        _part.set(_Part(progress, name, number))
+        return model.fit(X, y, **parameters)
+
+    return copy_context().run(fit)

@@ -6,10 +6,11 @@ from typing import Any
 
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.tensorflow import is_imported
-from skdense.core.network import Curves, Network
-from skdense.fit.jobs import Job
+from skdense.core.network import Network
+from skdense.core.numbers import Curves
+from skdense.fit.inputs import Estimator, FitInput
+from skdense.fit.prepare import Job
 from skdense.fit.results import Attributes
-from skdense.fit.validation import Estimator, FitInput
 
 _announced = Lock()
 """Held from the moment when the first fit of this process is announced."""

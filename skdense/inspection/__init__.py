@@ -1,15 +1,27 @@
 """Inspecting models: dead units, one setting under many seeds, what columns are worth, and plots."""
 
-from skdense.inspection.displays import LossCurveDisplay, UnitActivityDisplay
-from skdense.inspection.importance import ColumnImportanceDisplay
-from skdense.inspection.studies import SeedStudy, study_seeds
-from skdense.inspection.units import dead_units
+from skdense.inspection.importance import (
+    ColumnImportanceDisplay,
+    Contributions,
+    ContributionsDisplay,
+    contributions,
+)
+from skdense.inspection.networks import (
+    LossCurveDisplay,
+    SeedStudy,
+    UnitActivityDisplay,
+    dead_units,
+    study_seeds,
+)
 
 __all__ = [
     "ColumnImportanceDisplay",
+    "Contributions",
+    "ContributionsDisplay",
     "LossCurveDisplay",
     "SeedStudy",
     "UnitActivityDisplay",
+    "contributions",
     "dead_units",
     "study_seeds",
 ]

@@ -1,35 +1,38 @@
-"""What the columns of a table are worth: how much a score falls if one of them is shuffled."""
+"""What the columns of a table are worth: for the score of a model, and for the prediction of a row.
+
+Both need only the predictions of a fitted model on tables in which values come from other rows. So it
+may be any estimator, and columns may have any type.
+"""
 
 from collections.abc import Sequence
-from functools import wraps
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.metrics import check_scoring
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils import check_array, check_random_state, check_scalar, gen_batches, resample
+from sklearn.utils.validation import check_is_fitted
 
-from skdense.fit.validation import MatrixLike
-from skdense.inspection.displays import axes_for
+from skdense.fit.inputs import MatrixLike
+from skdense.inspection.networks import axes_for
 
-_ROWS = 2**15
-"""About how many rows are predicted at a time: small tables are predicted many times at once."""
-_MOST_DRAWN = 30
+_BLOCK = 2**14
+"""The most rows of a table that is predicted at once."""
+_MOST_IMPORTANCES, _MOST_CONTRIBUTIONS = 30, 12
 """The most columns in a picture."""
-_RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+_LONGEST = 24
+"""The most characters of a value in a picture."""
 
 
 class ColumnImportanceDisplay:
-    """How much the score of a model falls if the values of one column are shuffled.
+    """How much the score of a model falls when the values of one column are shuffled.
 
-    This is scikit-learn's :func:`~sklearn.inspection.permutation_importance`, which tells how much the
-    model makes use of each column of the table as it was given to `fit`, before categories and dates
-    become numbers. It is faster, since it predicts many shuffled copies of a small table at once. Make
-    it with :meth:`from_estimator`.
+    This is permutation importance, as in :func:`sklearn.inspection.permutation_importance`, also for
+    tables of polars. It tells how much the model makes use of each column of the table as it was given
+    to `fit`, before categories and dates become numbers. Make it with :meth:`from_estimator`.
 
     Parameters
     ----------
@@ -52,6 +55,7 @@ class ColumnImportanceDisplay:
 
     See Also
     --------
+    ContributionsDisplay : How much each column moved the prediction of one row.
     sklearn.inspection.PartialDependenceDisplay : How predictions depend on a column.
 
     Examples
@@ -81,6 +85,7 @@ class ColumnImportanceDisplay:
         *,
         scoring: Any = None,
         n_repeats: int = 5,
+        max_samples: int = 1000,
         random_state: int | RandomState | None = None,
         ax: Any = None,
     ) -> Self:
@@ -91,7 +96,7 @@ class ColumnImportanceDisplay:
         estimator : estimator
             A fitted classifier or regressor, such as that of :func:`skdense.make_tabular_classifier`.
         X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_columns)
-            Samples that the model was not fitted to. The time grows with their number.
+            Samples that the model was not fitted to.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             What is to be predicted for them.
         scoring : str or scorer, default=None
@@ -100,8 +105,10 @@ class ColumnImportanceDisplay:
             the R2 of a regressor.
         n_repeats : int, default=5
             How many times each column is shuffled.
+        max_samples : int, default=1000
+            How many samples of X are used. If X has more, so many are drawn.
         random_state : int, RandomState instance or None, default=None
-            Shuffles the columns.
+            Draws the samples and shuffles the columns.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; None makes a figure.
 
@@ -111,30 +118,25 @@ class ColumnImportanceDisplay:
             The display, which has been plotted.
         """
         check_is_fitted(estimator)
-        if not (isinstance(n_repeats, Integral) and n_repeats > 0):
-            raise ValueError(f"n_repeats must be a positive int, got {n_repeats!r}")
-        if not hasattr(X, "columns"):
-            X = X if hasattr(X, "shape") else np.array(X, dtype=object)
-            X = check_array(X, dtype=None, ensure_all_finite=False)
-        check_consistent_length(X, y)
+        check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
+        check_scalar(max_samples, "max_samples", Integral, min_val=1)
         if scoring is None:
             scoring = "accuracy" if is_classifier(estimator) else "r2"
-        n_rows, n_columns = X.shape
+        elif not (isinstance(scoring, str) or callable(scoring)):
+            raise ValueError(f"scoring must be the name of one score or a scorer, got {scoring!r}")
         random_state = check_random_state(random_state)
-        orders = [
-            (column, random_state.permutation(n_rows))
-            for column in range(n_columns)
-            for _ in range(n_repeats)
-        ]
-        at_once = max(_ROWS // n_rows, 1)
-        scores = []
-        for start in range(0, len(orders), at_once):
-            tables = [_shuffled(X, *order) for order in orders[start : start + at_once]]
-            scores += _scores(estimator, tables, y, scoring)
-        (score,) = _scores(estimator, [X], y, scoring)
-        importances = score - np.reshape(scores, (n_columns, n_repeats))
-        names = [str(name) for name in getattr(X, "columns", map("x{}".format, range(n_columns)))]
-        return cls(importances, names, label=_label(scoring)).plot(ax)
+        X = _as_table("X", X)
+        n_samples = min(max_samples, len(X))
+        X, y = resample(X, y, replace=False, n_samples=n_samples, random_state=random_state)
+        scorer = check_scoring(estimator, scoring)
+        score = scorer(estimator, X, y)
+        importances = np.empty((X.shape[1], n_repeats))
+        rows = np.tile(np.arange(n_samples)[:, None], X.shape[1])
+        for column, repeat in np.ndindex(importances.shape):
+            shuffled = rows.copy()
+            random_state.shuffle(shuffled[:, column])
+            importances[column, repeat] = score - scorer(estimator, _mixed(X, shuffled), y)
+        return cls(importances, _names(X), label=_label(scoring)).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw a bar for each column.
@@ -150,69 +152,345 @@ class ColumnImportanceDisplay:
             The display itself.
         """
         means = self.importances.mean(axis=1)
-        drawn = np.argsort(-means, kind="stable")[:_MOST_DRAWN]
-        size = {"figsize": (6.4, 1.2 + 0.28 * len(drawn)), "layout": "constrained"}
-        self.ax_ = axes_for(ax, type(self).__name__, **size)
-        self.figure_ = self.ax_.figure
+        drawn = np.argsort(-means, kind="stable")[:_MOST_IMPORTANCES]
+        self.ax_ = _axes_of_bars(self, ax, [self.names[column] for column in drawn])
         spread = self.importances[drawn].std(axis=1)
-        positions = np.arange(len(drawn))
-        self.bars_ = self.ax_.barh(positions, means[drawn], xerr=spread)
-        self.ax_.set_yticks(positions, [self.names[column] for column in drawn])
-        self.ax_.set_ylim(len(drawn) - 0.4, -0.6)
+        self.bars_ = self.ax_.barh(np.arange(len(drawn)), means[drawn], xerr=spread, ecolor="gray")
         self.ax_.set_xlabel(self.label)
+        self.figure_ = self.ax_.figure
         return self
 
 
-class _Predicted:
-    """An estimator for scorers: it takes row numbers, and has predicted all rows of a table at once."""
+class Contributions(NamedTuple):
+    """How much each column moved the predictions of rows.
 
-    def __init__(self, estimator, X):
-        self._estimator, self._X, self._outputs = estimator, X, {}
+    Attributes
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        The contribution of each column to the prediction of each row, in the unit of the prediction.
+        ``base + values.sum(axis=1)`` are the predictions, up to rounding.
+    standard_errors : ndarray of shape (n_rows, n_columns)
+        The standard errors of the contributions, as those of means over independent samples.
+    base : float
+        The mean prediction of the samples that the rows are compared with.
+    predictions : ndarray of shape (n_rows,)
+        The predictions of the rows.
+    """
 
-    def __getattr__(self, name):
-        value = getattr(self._estimator, name)
-        if name not in _RESPONSES:
-            return value
-        if name not in self._outputs:
-            self._outputs[name] = value(self._X)
-        return wraps(value)(lambda rows: self._outputs[name][rows])  # scorers look at its name
+    values: NDArray
+    standard_errors: NDArray
+    base: float
+    predictions: NDArray
 
 
-def _scores(estimator, tables, y, scoring):
-    """The score on each of several tables of the same rows."""
-    predicted = _Predicted(estimator, _concatenated(tables))
-    scorer = check_scoring(estimator, scoring)
-    rows = np.arange(len(tables) * len(y)).reshape(len(tables), -1)
-    return [scorer(predicted, part, y) for part in rows]
+def contributions(
+    estimator: BaseEstimator,
+    X: MatrixLike,
+    rows: MatrixLike,
+    *,
+    target: Any = None,
+    n_samples: int = 200,
+    random_state: int | RandomState | None = None,
+) -> Contributions:
+    """Compute how much each column moved the predictions of rows from the mean prediction.
+
+    These are sampled Shapley values [1]_, as the package shap has them, for tables with columns of any
+    type. A sample of X becomes the row to explain, column by column, in a random order. The change of
+    the prediction when a column takes the row's value is the contribution of this column. Each sample
+    is used twice, in an order and its reverse [2]_; contributions are means over all samples.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted model. If it has `predict_proba`, the probability of a class is explained, otherwise
+        what `predict` returns, which must be numbers.
+    X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_columns)
+        The table from which samples are drawn, for instance the training data.
+    rows : DataFrame of pandas or polars, or array-like, of shape (n_rows, n_columns)
+        The rows to explain, with the columns and types of X, such as ``X_test[:1]``.
+    target : label or int, default=None
+        The class whose probability is explained, or the index of one of several outputs. None takes the
+        second of two classes, or the only output.
+    n_samples : int, default=200
+        How many samples of X each row is compared with. Each row needs ``2 * n_columns - 2`` times as
+        many predictions.
+    random_state : int, RandomState instance or None, default=None
+        Draws the samples and the orders.
+
+    Returns
+    -------
+    contributions : Contributions
+        The contributions, their standard errors, the mean prediction and the predictions of the rows.
+
+    See Also
+    --------
+    ContributionsDisplay : Draws the contributions to the prediction of one row.
+
+    References
+    ----------
+    .. [1] Strumbelj and Kononenko (2014), "Explaining prediction models and individual predictions with
+       feature contributions", Knowledge and Information Systems 41.
+    .. [2] Mitchell, Cooper, Frank and Holmes (2022), "Sampling Permutations for Shapley Value
+       Estimation", JMLR 23.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skdense.inspection import contributions
+    >>> X = pd.DataFrame({"size": [1.0, 2.0, 3.0], "age": [5.0, 2.0, 2.0]})
+    >>> model = LinearRegression().fit(X, 10 * X["size"] - X["age"])
+    >>> explained = contributions(model, X, X[2:], n_samples=3)
+    >>> explained.values.round(6), round(explained.base, 6)
+    (array([[10.,  1.]]), 17.0)
+    """
+    check_is_fitted(estimator)
+    check_scalar(n_samples, "n_samples", Integral, min_val=2)
+    X, rows = _as_table("X", X), _as_table("rows", rows)
+    table = _below(X, rows)
+    predict, _ = _response(estimator, target, rows)
+    random_state = check_random_state(random_state)
+    samples = np.resize(random_state.permutation(len(X)), n_samples)
+    n_columns = X.shape[1]
+    order = np.argsort(random_state.uniform(size=(n_samples, n_columns)))
+    # How many columns a sample takes from the row before this one, in an order and in its reverse.
+    before = np.stack([order, n_columns - 1 - order])
+    base, predictions = predict(_mixed(X, np.tile(samples[:, None], n_columns))), predict(rows)
+    values, standard_errors = np.empty((2, len(rows), n_columns))
+    for row, prediction in enumerate(predictions):
+        path = np.empty((2, n_samples, n_columns + 1))  # predictions while a sample becomes the row
+        path[..., 0], path[..., -1] = base, prediction
+        for part in gen_batches(n_samples, max(_BLOCK // (2 * n_columns), 1)):
+            if n_columns > 1:
+                taken = before[:, part, None] < np.arange(1, n_columns)[:, None]
+                sources = np.where(taken, len(X) + row, samples[part, None, None])
+                between = predict(_mixed(table, sources.reshape(-1, n_columns)))
+                path[:, part, 1:-1] = between.reshape(taken.shape[:-1])
+        changes = np.take_along_axis(np.diff(path), before, axis=-1).mean(axis=0)
+        values[row] = changes.mean(axis=0)
+        standard_errors[row] = changes.std(axis=0, ddof=1) / np.sqrt(n_samples)
+    return Contributions(values, standard_errors, float(base.mean()), predictions)
 
 
-def _shuffled(X, column, order):
-    """The table with one column in another order."""
-    if hasattr(X, "with_columns"):
-        return X.with_columns(X.to_series(column).gather(order))
-    if not hasattr(X, "iloc"):
-        X = X.copy()
-        X[:, column] = X[order, column]
-        return X
-    X = X.copy(deep=False)
-    X.isetitem(column, X.iloc[order, column].set_axis(X.index))
+class ContributionsDisplay:
+    """How much each column moved the prediction of one row from the mean prediction: a waterfall.
+
+    The numbers are those of :func:`contributions`. Make it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    contributions : Contributions
+        The contributions to the prediction of one row.
+    names : list of str
+        The names of the columns, with the values of the row.
+    label : str, default=None
+        What is predicted, for the axis.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        What was drawn on.
+    figure_ : matplotlib.figure.Figure
+        The figure of the axes.
+    bars_ : matplotlib.container.BarContainer
+        The bars, from the mean prediction at the bottom to the prediction of the row on top, with two
+        standard errors in each direction as error bars. The column that moved the prediction most is on
+        top. Of more than 12 columns, the sum of those that moved it least is one bar at the bottom.
+
+    See Also
+    --------
+    contributions : The contributions to the predictions of many rows, as an array.
+    ColumnImportanceDisplay : How much the score of a model depends on each column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skdense.inspection import ContributionsDisplay
+    >>> X = pd.DataFrame({"age": np.arange(50.0), "noise": np.arange(50.0) % 7})
+    >>> model = LinearRegression().fit(X, X.age)
+    >>> display = ContributionsDisplay.from_estimator(model, X, X[:1], random_state=0)
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['age = 0', 'noise = 0']
+    """
+
+    def __init__(self, contributions: Contributions, names: Sequence[str], *, label: str | None = None):
+        self.contributions = contributions
+        self.names = names
+        self.label = label
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: MatrixLike,
+        row: MatrixLike,
+        *,
+        target: Any = None,
+        n_samples: int = 200,
+        random_state: int | RandomState | None = None,
+        ax: Any = None,
+    ) -> Self:
+        """Draw the contributions of the columns to the prediction of one row.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted model with `predict_proba` or `predict`, as for :func:`contributions`.
+        X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_columns)
+            The table from which samples are drawn, for instance the training data.
+        row : DataFrame of pandas or polars, or array-like, of shape (1, n_columns)
+            The row to explain, with the columns and types of X, such as ``X_test[:1]``.
+        target : label or int, default=None
+            The class whose probability is explained, or the index of one of several outputs. None takes
+            the second of two classes, or the only output.
+        n_samples : int, default=200
+            How many samples of X the row is compared with.
+        random_state : int, RandomState instance or None, default=None
+            Draws the samples and the orders of the columns.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : ContributionsDisplay
+            The display, which has been plotted.
+        """
+        row = _as_table("row", row)
+        if len(row) != 1:
+            raise ValueError(f"row must be a table with one row, such as X[:1], got {len(row)} rows")
+        explained = contributions(
+            estimator, X, row, target=target, n_samples=n_samples, random_state=random_state
+        )
+        names = [
+            f"{name} = {_as_text(value)}"
+            for name, value in zip(_names(row), np.array(row, dtype=object)[0], strict=True)
+        ]
+        return cls(explained, names, label=_response(estimator, target, row)[1]).plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the waterfall.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : ContributionsDisplay
+            The display itself.
+        """
+        (values,), (errors,), base, (prediction,) = self.contributions
+        drawn = np.argsort(-abs(values), kind="stable")
+        names, values, errors = [self.names[column] for column in drawn], values[drawn], errors[drawn]
+        kept, n_other = _MOST_CONTRIBUTIONS, len(values) - _MOST_CONTRIBUTIONS
+        if n_other > 0:
+            names = [*names[:kept], f"{n_other} other columns"]
+            values = np.append(values[:kept], values[kept:].sum())
+            errors = np.append(errors[:kept], np.nan)
+        starts = prediction - np.cumsum(values)
+        self.ax_ = _axes_of_bars(self, ax, names)
+        self.bars_ = self.ax_.barh(
+            np.arange(len(values)), values, left=starts, xerr=2 * errors, ecolor="gray",
+            color=np.where(values > 0, "tab:orange", "tab:blue"),
+        )  # fmt: skip
+        self.ax_.bar_label(self.bars_, [f"{value:+.3g}" for value in values], padding=3)
+        for x in (base, prediction):
+            self.ax_.axvline(x, color="gray", linestyle=":", zorder=0)
+        self.ax_.set_xlabel(f"{self.label}: mean {base:.4g}, this row {prediction:.4g}")
+        self.ax_.use_sticky_edges = False
+        self.ax_.margins(x=0.2)
+        self.figure_ = self.ax_.figure
+        return self
+
+
+def _as_table(name, X):
+    """X as a DataFrame or a two-dimensional array, with at least one row."""
+    if not hasattr(X, "columns"):
+        X = X if hasattr(X, "shape") else np.array(X, dtype=object)
+        return check_array(X, dtype=None, ensure_all_finite=False, input_name=name)
+    if not len(X):
+        raise ValueError(f"{name} must have at least one row")
     return X
 
 
-def _concatenated(tables):
-    """Tables of the same columns, one below the other."""
-    if hasattr(tables[0], "with_columns"):
-        from polars import concat
-    elif hasattr(tables[0], "iloc"):
-        from pandas import concat
-    else:
-        from numpy import concatenate as concat
-    return concat(tables)
+def _names(X):
+    return [str(name) for name in getattr(X, "columns", map("x{}".format, range(X.shape[1])))]
+
+
+def _below(X, rows):
+    """A table of X with the rows below."""
+    if not (hasattr(X, "columns") or hasattr(rows, "columns")):
+        return np.concatenate([X, rows])
+    types, types_of_rows = ([*zip(_names(table), getattr(table, "dtypes", ()))] for table in (X, rows))
+    if type(X) is not type(rows) or types != types_of_rows:
+        differing = sorted({name for name, _ in {*types}.symmetric_difference(types_of_rows)})
+        raise ValueError(
+            f"rows must be a {type(X).__name__} with the columns and types of X, got others in "
+            f"{differing}; rows[X.columns].astype(X.dtypes) of pandas converts them"
+        )
+    if hasattr(X, "vstack"):
+        return X.vstack(rows)
+    from pandas import concat
+
+    return concat([X, rows])
+
+
+def _mixed(table, sources):
+    """A table whose column j has in row i the value of this table's row sources[i, j]."""
+    if hasattr(table, "get_columns"):
+        columns = zip(table.get_columns(), sources.T, strict=True)
+        return type(table)([column.gather(rows) for column, rows in columns])
+    if hasattr(table, "iloc"):
+        columns = {j: table.iloc[:, j].array.take(rows) for j, rows in enumerate(sources.T)}
+        return type(table)(columns).set_axis(table.columns, axis=1)
+    return np.take_along_axis(table, sources, axis=0)
+
+
+def _response(estimator, target, rows):
+    """A function that predicts the numbers to explain, and what they are, in words."""
+    is_probability = hasattr(estimator, "predict_proba")
+    outputs_of = estimator.predict_proba if is_probability else estimator.predict
+    outputs = outputs_of(rows)
+    if isinstance(outputs, list) or np.asarray(outputs).dtype.kind not in "biuf":
+        raise ValueError(
+            "estimator must predict numbers, or probabilities of classes of a single output by "
+            f"predict_proba, got {outputs[:1]!r}"
+        )
+    targets = [*range(np.size(outputs[0]))]
+    if is_probability:
+        targets = np.asarray(estimator.classes_).tolist()
+    if target is None and len(targets) <= 1 + is_probability:
+        target = targets[-1]
+    if target not in targets:
+        raise ValueError(f"target must be one of {targets}, got {target!r}")
+    column = targets.index(target)
+
+    def predict(table):
+        return np.asarray(outputs_of(table), dtype=float).reshape(len(table), -1)[:, column]
+
+    return predict, f"probability of {target}" if is_probability else "prediction"
 
 
 def _label(scoring):
     """What the importances are, in words."""
     name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
     name = {"r2": "R2"}.get(name, name.replace("_", " "))
-    what = f"rise of the {name[4:]}" if name.startswith("neg ") else f"fall of the {name}"
-    return f"{what} if the column is shuffled"
+    what = f"rise in {name[4:]}" if name.startswith("neg ") else f"drop in {name}"
+    return f"{what} when the column is shuffled"
+
+
+def _as_text(value):
+    text = f"{value:.4g}" if isinstance(value, float) else str(value).removesuffix(" 00:00:00")
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _axes_of_bars(display, ax, names):
+    """Axes with room for horizontal bars of these names, from top to bottom."""
+    size = {"figsize": (6.4, 1.2 + 0.28 * len(names)), "layout": "constrained"}
+    ax = axes_for(ax, type(display).__name__, **size)
+    ax.set_yticks(np.arange(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    return ax

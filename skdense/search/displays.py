@@ -3,14 +3,16 @@
 The first plot imports matplotlib.
 """
 
+import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.inspection.displays import axes_for
+from skdense.inspection.networks import axes_for
 
 
 class PrunedSearchDisplay:
@@ -34,8 +36,11 @@ class PrunedSearchDisplay:
     figure_ : matplotlib.figure.Figure
         The figure of the axes.
     lines_ : list of matplotlib.lines.Line2D
-        Over epochs, the scores of each candidate, that of the best one last. Against a parameter, the
+        Over epochs, the scores of each candidate, those of the best one last. Against a parameter, the
         candidates whose last rung is the same, for each rung.
+    forecast_lines_ : list of matplotlib.lines.Line2D
+        Over epochs, for each candidate that was left out, from its last score to the forecast of its
+        score at the end, dotted.
     best_line_ : matplotlib.lines.Line2D
         The best candidate.
 
@@ -73,8 +78,9 @@ class PrunedSearchDisplay:
         search : PrunedSearchCV
             The fitted search.
         parameter : str, default=None
-            None draws the scores of each candidate over the epochs, from rung to rung. The name of a
-            parameter, as in `param_distributions`, draws the last score of each candidate against it.
+            None draws the scores of each candidate over the epochs, from rung to rung, with forecasts
+            of those that were left out. The name of a parameter, as in `param_distributions`, draws the
+            last score of each candidate against it.
             The axis of positive numbers is logarithmic if they are spread more evenly so.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; None makes a figure.
@@ -104,22 +110,30 @@ class PrunedSearchDisplay:
             The display itself.
         """
         self.ax_ = axes_for(ax, type(self).__name__)
-        self.figure_, self.lines_ = self.ax_.figure, []
+        self.figure_, self.lines_, self.forecast_lines_ = self.ax_.figure, [], []
         rows = {}  # of each candidate, from rung to rung
         for row, params in enumerate(self.cv_results["params"]):
             rows.setdefault(id(params), []).append(row)
         (best,) = [candidate for candidate in rows.values() if self.best_index in candidate]
         draw = self._draw_epochs if self.parameter is None else self._draw_parameter
         draw([candidate for candidate in rows.values() if candidate is not best], best)
-        self.ax_.set(ylabel="mean score", ylim=self._limits(rows.values()))
-        self.ax_.legend()
+        self.ax_.set(ylabel="mean score", ylim=self._limits([*rows.values()]))
+        self.ax_.legend(fontsize="small")
         return self
 
     def _draw_epochs(self, others, best):
         epochs, scores = self.cv_results["n_resources"], self.cv_results["mean_test_score"]
+        forecasts, end = self.cv_results["forecast_test_score"], epochs.max()
         for candidate in others:
             style = {"color": "0.6", "marker": ".", "linewidth": 1}
             self.lines_ += self.ax_.plot(epochs[candidate], scores[candidate], **style)
+            last = candidate[-1]
+            if epochs[last] < end:
+                points = [epochs[last], end], [scores[last], forecasts[last]]
+                style = {"color": "0.75", "linestyle": ":", "linewidth": 1, "zorder": 1}
+                self.forecast_lines_ += self.ax_.plot(*points, **style)
+        if self.forecast_lines_:
+            self.forecast_lines_[0].set_label("forecasts")
         label = f"best: {scores[self.best_index]:.4g}"
         style = {"color": "C1", "marker": "o", "linewidth": 2.5, "label": label}
         self.lines_ += self.ax_.plot(epochs[best], scores[best], **style)
@@ -128,22 +142,24 @@ class PrunedSearchDisplay:
         for rung, n in zip(rungs, counts, strict=True):
             self.ax_.axvline(rung, color="0.8", linewidth=0.8, zorder=0)
             above = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "bottom"}
-            self.ax_.annotate(f"{n} candidates", (rung, 1.01), **above)
-        self.ax_.set_xscale("log")
+            self.ax_.annotate(f"{n}", (rung, 1.01), **above)
+        self.ax_.set_title("candidates", fontsize="medium", pad=18)
         self.ax_.set_xticks(rungs, rungs)
-        self.ax_.minorticks_off()
         self.ax_.set_xlabel("epochs")
 
     def _draw_parameter(self, others, best):
+        from matplotlib.cm import viridis
+
         epochs, scores = self.cv_results["n_resources"], self.cv_results["mean_test_score"]
         column = self.cv_results[f"param_{self.parameter}"]
         last = np.array([candidate[-1] for candidate in [*others, best]])
         last = last[~np.ma.getmaskarray(column)[last]]
         places = dict(zip(last, self._places(column.data[last]), strict=True))
-        for i, rung in enumerate(np.unique(epochs)):
+        rungs = np.unique(epochs)
+        for rung, color in zip(rungs, viridis(np.linspace(0, 0.9, len(rungs))), strict=True):
             there = [row for row in last if epochs[row] == rung]
             xs = [places[row] for row in there]
-            style = {"color": f"C{i}", "alpha": 0.7, "label": f"{rung} epochs"}
+            style = {"color": color, "alpha": 0.7, "label": f"{rung} epochs"}
             self.lines_ += self.ax_.plot(xs, scores[there], ".", markersize=9, **style)
         xs = [places[self.best_index]] if self.best_index in places else []
         style = {"color": "k", "markersize": 13, "fillstyle": "none", "label": "best"}
@@ -167,11 +183,11 @@ class PrunedSearchDisplay:
         if not len(shown):
             return None
         low = np.quantile(shown, 0.1)
-        if self.parameter is None:  # the scores of those that went on from the first rung
-            went_on = [scores[rows].min() for rows in candidates if len(rows) > 1]
-            low = np.nanmin(went_on, initial=shown.max()) if went_on else low
+        if self.parameter is None:  # of those that reached the last rung
+            length = max(map(len, candidates))
+            low = np.nanmin([scores[rows] for rows in candidates if len(rows) == length], initial=low)
         room = (shown.max() - low) or 1.0
-        return max(shown.min() - 0.1 * room, low - room), shown.max() + 0.1 * room
+        return max(shown.min() - 0.1 * room, low - 0.5 * room), shown.max() + 0.1 * room
 
 
 def _is_even_in_logs(values):
@@ -182,5 +198,8 @@ def _is_even_in_logs(values):
 
 
 def _order(value):
-    """A key: sequences by their lengths and entries, all else as text."""
-    return (1, len(value), value) if isinstance(value, tuple | list) else (0, 0, str(value))
+    """A key: sequences by their lengths and numbers, all else as text."""
+    if not isinstance(value, tuple | list):
+        return 0, [], str(value)
+    numbers = [entry if isinstance(entry, Real) else math.inf for entry in value]
+    return len(value) + 1, numbers, str(value)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
+from scipy.stats import rankdata
 from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
@@ -15,14 +16,12 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler, RandomizedS
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skdense.final_step import network_of
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.fitting import unchanged_on_error
-from skdense.fit.validation import MatrixLike
-from skdense.search.models import network_of
-from skdense.search.race import Race
-from skdense.search.results import cv_results
-from skdense.search.rungs import best_first, n_that_go_on, rungs_of
-from skdense.search.runs import Split, candidate_of
+from skdense.fit.inputs import MatrixLike
+from skdense.fit.train import unchanged_on_error
+from skdense.search.race import Race, Samples, candidate_of
+from skdense.search.rungs import best_first, epochs_at_rungs, rungs_of
 
 _N_CANDIDATES = 64
 """How many candidates are drawn by default."""
@@ -32,10 +31,12 @@ class PrunedSearchCV(RandomizedSearchCV):
     """Search over parameters of a network, with cross-validation, that leaves bad candidates out early.
 
     All candidates begin to train on all splits. After the epochs of the first rung they are scored, and
-    the best share of them goes on, from where it is, to the next rung, and so on to `max_iter`. A
-    candidate that reaches the end has the scores, parameters and loss curves that GridSearchCV would
-    have found, since it trains as if it had never paused. With the default rungs, 64 candidates train
-    for about a quarter of the epochs that they would all take.
+    of each a forecast is made, from how its score has been moving, of its score at the end. Those with
+    the best forecasts go on, from where they are, to the next rung, and so on to `max_iter`. With the
+    default rungs, 64 candidates train for about two fifths of the epochs that they would all take.
+
+    A candidate that reaches the end has trained as if it had never paused, so its scores are those of
+    GridSearchCV up to rounding. Rounding grows where training is chaotic, see the notes.
 
     The networks train at the same time, in threads of this process.
 
@@ -53,15 +54,14 @@ class PrunedSearchCV(RandomizedSearchCV):
         How many candidates to draw; from lists alone they are drawn without replacement. None takes the
         whole grid if there are lists alone, and 64 draws otherwise.
 
-    factor : float, default=3
+    factor : float, default=1.4
         After a rung, one of `factor` candidates goes on, rounded up.
 
     rungs : sequence of int, default=None
         After how many epochs candidates are compared. They rise to at most the `max_iter` of the
         estimator, which is always the last one; if candidates differ in `max_iter`, the largest counts.
-        None stands for ``max_iter / factor**k``, rounded, from a tenth of `max_iter` on, or from 7
-        epochs on if that is earlier; with a factor of 3 and 200 epochs, 7, 22 and 67. An empty sequence
-        trains all candidates to the end.
+        None stands for every tenth of `max_iter`, from 3 epochs on. An empty sequence trains all
+        candidates to the end.
 
     scoring : str or callable, default=None
         The scorer, as for GridSearchCV; one metric. None takes the method `score` of the estimator.
@@ -89,8 +89,9 @@ class PrunedSearchCV(RandomizedSearchCV):
     ----------
     cv_results_ : dict of ndarray
         The table of scikit-learn's halving searches: a row for each candidate at each rung that it has
-        reached, with `iter`, the number of the rung, and `n_resources`, its epochs. `mean_fit_time` is
-        what a candidate took up to this rung: as networks train at the same time, the time of a rung is
+        reached, with `iter`, the number of the rung, and `n_resources`, its epochs.
+        `forecast_test_score` is the forecast of `mean_test_score` at the end. `mean_fit_time` is what a
+        candidate took up to this rung: as networks train at the same time, the time of a rung is
         divided by epochs among those that train.
 
     best_estimator_ : estimator
@@ -146,6 +147,17 @@ class PrunedSearchCV(RandomizedSearchCV):
     A rung's score is that of the network after the last epoch, or with ``early_stopping=True`` after
     the best one so far. A network that has converged waits, and is judged by its score.
 
+    The forecast takes a loss to fall by the same factor whenever the epochs double, and 0.6 of this
+    slope to go on. The loss is minus the score if all scores are negative, as those of
+    'neg_log_loss', and otherwise 1 minus the score, as for accuracy, ROC AUC and R2. Of scores above 1
+    no forecast is made: candidates are compared by their scores. For the slope candidates are scored up
+    to three times between rungs, too.
+
+    Candidates may share programs in which their networks are padded. Padding changes the order in which
+    numbers are added, and so the last bits of them. In float64, 144 fits with early stopping ended with
+    scores within 1e-9 of GridSearchCV's. In float32 and with rates up to 0.03, on 800 samples, some
+    log-losses differed by up to 0.2.
+
     Before anything trains, the scorer is called once for each split with a network that is not yet
     trained, so that a scorer that fails does so at once.
 
@@ -156,12 +168,15 @@ class PrunedSearchCV(RandomizedSearchCV):
     A `verbose` or `warm_start` of the network has no effect until the last fit, to all samples.
 
     Ctrl-C ends the search with a warning. It keeps the rungs that are over, and the best candidate is
-    refitted.
+    refitted. What the handler of another signal raises, for instance at a limit of time, is raised.
 
     References
     ----------
     K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
     Optimization", AISTATS 2016. https://arxiv.org/abs/1502.07943
+
+    T. Domhan, J. T. Springenberg and F. Hutter, "Speeding up Automatic Hyperparameter Optimization of
+    Deep Neural Networks by Extrapolation of Learning Curves", IJCAI 2015.
 
     Examples
     --------
@@ -173,8 +188,8 @@ class PrunedSearchCV(RandomizedSearchCV):
     >>> network = LowLevelMLPClassifier((8,), max_iter=27, tol=0, random_state=0)
     >>> rates = {"learning_rate_init": loguniform(1e-5, 1e-1)}
     >>> search = PrunedSearchCV(network, rates, n_candidates=9, cv=3, random_state=0).fit(X, y)
-    >>> search.n_resources_, search.n_candidates_
-    ([3, 9, 27], [9, 3, 1])
+    >>> search.n_resources_[:4], search.n_candidates_[:4]
+    ([3, 5, 8, 11], [9, 7, 5, 4])
     """
 
     _parameter_constraints = {
@@ -198,7 +213,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         param_distributions: Mapping | list,
         *,
         n_candidates: int | None = None,
-        factor: float = 3,
+        factor: float = 1.4,
         rungs: Sequence[int] | None = None,
         scoring: Any = None,
         refit: bool = True,
@@ -250,15 +265,11 @@ class PrunedSearchCV(RandomizedSearchCV):
         network_of(self.estimator)
         scorer = check_scoring(self.estimator, self.scoring)
         candidates = [candidate_of(self.estimator, params) for params in self._draw_candidates()]
-        rungs = rungs_of(self.rungs, self.factor, _largest_max_iter(candidates))
+        rungs = rungs_of(self.rungs, _largest_max_iter(candidates))
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        by_name = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
-        splits = [
-            Split(X, y, train, test, routed.estimator.fit, routed.scorer.score, scorer, by_name)
-            for train, test in cv.split(X, y, **routed.splitter.split)
-        ]
+        splits = [*cv.split(X, y, **routed.splitter.split)]
         if not splits:
             raise ValueError("cv must give at least one split, got none")
         context = self._init_callback_context(max_subtasks=len(rungs) + self.refit)
@@ -268,7 +279,18 @@ class PrunedSearchCV(RandomizedSearchCV):
         context.call_on_fit_task_begin(**task)
         with unchanged_on_error(self):
             vars(self).pop("best_estimator_", None)
-            rows = self._search(candidates, splits, rungs, context)
+            to_fit, to_score = Samples(X, y, routed.estimator.fit), Samples(X, y, routed.scorer.score)
+            race = Race(
+                candidates,
+                [(to_fit.part(train), to_score.part(test)) for train, test in splits],
+                rungs,
+                self.factor,
+                scorer,
+                skips_steps=not callable(self.scoring) and not get_config()["enable_metadata_routing"],
+                error_score=self.error_score,
+                n_jobs=self.n_jobs,
+            )
+            rows = self._search(race, context)
             self._set_results(rows, len(splits), scorer)
             if self.refit:
                 self._refit(X, y, routed.estimator.fit, context, task)
@@ -290,18 +312,16 @@ class PrunedSearchCV(RandomizedSearchCV):
             raise ValueError("param_distributions must have a candidate, got an empty list")
         return candidates
 
-    def _search(self, candidates, splits, rungs, context):
+    def _search(self, race, context):
         """Train and score candidates rung by rung; return the rows of all rungs that are over."""
-        clock = _Clock(rungs, len(candidates), self.factor)
-        race = Race(candidates, splits, rungs, self.factor, self.error_score, self.n_jobs)
-        rows = []
+        rows, marks = [], [time.perf_counter()]
         try:
-            for iteration, epochs in enumerate(rungs):
+            for iteration in range(len(race.rungs)):
                 rung = context.subcontext(task_name="rung").call_on_fit_task_begin(estimator=self)
-                new = race.run(iteration, epochs, is_over=epochs == rungs[-1])
-                rows += new
+                new = race.run(iteration)
+                rows, marks = rows + new, [*marks, time.perf_counter()]
                 if self.verbose:
-                    print(f"{_summary(new, len(rungs), len(race.going))}; {clock.after(iteration)}")
+                    print(_summary(new, race, marks))
                 if rung.call_on_fit_task_end(estimator=self):
                     break
         except KeyboardInterrupt:
@@ -311,7 +331,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         return rows
 
     def _set_results(self, rows, n_splits, scorer):
-        self.cv_results_ = cv_results(rows)
+        self.cv_results_ = _table(rows)
         iterations = self.cv_results_["iter"]
         self.n_iterations_ = rows[-1].iteration + 1
         self.n_candidates_ = np.bincount(iterations).tolist()
@@ -342,35 +362,66 @@ class PrunedSearchCV(RandomizedSearchCV):
 
 def _largest_max_iter(candidates):
     """The largest `max_iter` of all candidates; those with an invalid one fail when they are fitted."""
-    all_max_iter = [network_of(candidate.model)[0].max_iter for candidate in candidates]
-    return max([max_iter for max_iter in all_max_iter if isinstance(max_iter, Integral)], default=1)
+    networks = [network_of(candidate.model)[0] for candidate in candidates]
+    valid = [network.max_iter for network in networks if isinstance(network.max_iter, Integral)]
+    if not valid:
+        networks[0]._validate_params()  # says what is wrong with its `max_iter`
+    return max(valid)
 
 
-def _summary(rows, n_rungs, n_going):
-    """What happened at a rung, as text."""
+def _summary(rows, race, marks):
+    """What happened at a rung, as text, with the time left if an epoch takes as long as in it.
+
+    `marks` are the times of the start and of the end of all rungs so far.
+    """
     iteration, epochs, *_ = rows[0]
     best = np.nanmax([np.mean(row.scores) for row in rows], initial=-np.inf)
     words = (
-        f"Rung {iteration + 1} of {n_rungs}, {epochs} epochs: {len(rows)} candidates on "
+        f"Rung {iteration + 1} of {len(race.rungs)}, {epochs} epochs: {len(rows)} candidates on "
         f"{len(rows[0].scores)} splits, best score {best:.4f}"
     )
-    return f"{words}, {n_going} go on" if n_going else words
+    if race.going:
+        words += f", {len(race.going)} go on by their forecasts"
+    words += f"; {marks[-1] - marks[0]:.1f} s"
+    n_epochs = epochs_at_rungs(race.n_candidates, race.rungs, race.factor)
+    left = (marks[-1] - marks[-2]) * n_epochs[iteration + 1 :].sum() / n_epochs[iteration]
+    return f"{words}, at most about {left:.1f} s left" if race.going else words
 
 
-class _Clock:
-    """Tells how long a search may still take."""
+def _table(rows):
+    """The rows as the dict of columns that scikit-learn's searches have."""
+    results = {
+        "iter": np.array([row.iteration for row in rows]),
+        "n_resources": np.array([row.n_resources for row in rows]),
+    }
+    for name in ("fit_time", "score_time"):
+        seconds = np.array([getattr(row, name) for row in rows])
+        results |= {f"mean_{name}": seconds.mean(axis=1), f"std_{name}": seconds.std(axis=1)}
+    params = [row.params for row in rows]
+    for name in dict.fromkeys(name for candidate in params for name in candidate):
+        values = {i: candidate[name] for i, candidate in enumerate(params) if name in candidate}
+        column = np.ma.MaskedArray(np.empty(len(params), _dtype(list(values.values()))), mask=True)
+        for i, value in values.items():
+            column[i] = value
+        results[f"param_{name}"] = column  # what a candidate does not set is masked
+    results["params"] = params
+    scores = np.array([row.scores for row in rows], dtype=float)
+    results |= {f"split{i}_test_score": column for i, column in enumerate(scores.T)}
+    means = scores.mean(axis=1)
+    worst = np.nanmin(means, initial=0) - 1
+    ranks = rankdata(-np.where(np.isnan(means), worst, means), method="min").astype(np.int32)
+    return results | {
+        "mean_test_score": means,
+        "std_test_score": scores.std(axis=1),
+        "rank_test_score": ranks,
+        "forecast_test_score": np.array([row.forecast for row in rows], dtype=float),
+    }
 
-    def __init__(self, rungs, n_candidates, factor):
-        self.epochs = []
-        for before, rung in zip([0, *rungs[:-1]], rungs, strict=True):
-            self.epochs.append(n_candidates * (rung - before))
-            n_candidates = n_that_go_on(n_candidates, factor)
-        self.start = self.last = time.perf_counter()
 
-    def after(self, iteration):
-        """The time up to this rung and the time left as text, if an epoch takes as long as in it."""
-        now = time.perf_counter()
-        an_epoch, self.last = (now - self.last) / self.epochs[iteration], now
-        words = f"{now - self.start:.1f} s"
-        left = sum(self.epochs[iteration + 1 :])
-        return f"{words}, at most about {left * an_epoch:.1f} s left" if left else words
+def _dtype(values):
+    """A dtype that holds each value as it is: numbers keep theirs, all else are objects."""
+    try:
+        array = np.array(values)
+    except ValueError:  # sequences of different lengths
+        return object
+    return array.dtype if array.ndim == 1 and array.dtype.kind in "biufc" else object

@@ -1,107 +1,318 @@
-"""A race: the candidates that still go on, and what happens to them at a rung."""
+"""A race: candidates are prepared, trained from rung to rung and scored, and the worst are left out."""
 
+import signal
 import time
+from collections import Counter, defaultdict
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass, field
+from numbers import Number
+from threading import Lock
+from traceback import format_exception, walk_tb
+from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import effective_n_jobs
+from scipy.sparse import issparse
 from sklearn import config_context, get_config
+from sklearn.base import _fit_context, clone
 from sklearn.exceptions import FitFailedWarning
+from sklearn.utils import _safe_indexing
 
+from skdense.core.network import Data
+from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
 from skdense.fit.callers import warn_at_caller
-from skdense.search.results import Row
-from skdense.search.rungs import best_first, n_that_go_on, share_trained
-from skdense.search.runs import Run, describe
-from skdense.search.training import Training
+from skdense.fit.prepare import Job, prepare
+from skdense.fit.results import finish, reached
+from skdense.fit.train import own_streams
+from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on, share_trained
+
+_prepare = _fit_context(prefer_skip_nested_validation=True)(prepare)
+"""Prepare a network with a `FitInput`, once its parameters are validated."""
+
+
+class Samples(NamedTuple):
+    """Some samples, and the parameters of the method that gets them."""
+
+    X: Any
+    y: Any
+    params: dict
+
+    def part(self, rows):
+        """The samples of these rows. Parameters with a value for each sample are cut, too."""
+
+        def has_rows(value):
+            shape = getattr(value, "shape", None)
+            if shape is None:
+                return isinstance(value, list | tuple) and len(value) == len(self.y)
+            return len(shape) > 0 and shape[0] == len(self.y)
+
+        params = {
+            name: _safe_indexing(value, rows) if has_rows(value) else value
+            for name, value in self.params.items()
+        }
+        return Samples(_safe_indexing(self.X, rows), _safe_indexing(self.y, rows), params)
+
+
+@dataclass(eq=False)
+class Run:
+    """A candidate on a split: its network, which trains from rung to rung, and its score now.
+
+    `model` is what is scored on the samples that are held out, with the network. It is the candidate's
+    model, or its end if the steps before have already transformed these samples. `job` is None once the
+    fit has failed, `score` is None if the fit or the last scoring has.
+    """
+
+    held_out: Samples
+    model: Any = None
+    job: Job | None = None
+    score: Any = None
+    error: Exception | None = None
+    score_error: Exception | None = None
+    fit_seconds: float = 0.0
+    score_seconds: float = 0.0
+
+    @property
+    def epochs(self):
+        """How many epochs its networks have trained in all."""
+        return sum(network.progress.epochs for network in self.job.networks) if self.job else 0
+
+    def end(self, now):
+        """After how many epochs its training ends: now if none of its networks trains on."""
+        going = self.job.networks if self.job else []
+        return max((int(n.hyper.max_epochs) for n in going if n.progress.active), default=now)
+
+
+@dataclass(eq=False)
+class Candidate:
+    """Parameters and the model that has them, its runs on all splits, and its mean scores so far."""
+
+    params: dict
+    model: Any
+    runs: list[Run] = field(default_factory=list)
+    means: list[float] = field(default_factory=list)
+
+
+class Row(NamedTuple):
+    """A candidate at a rung: the seconds and the score of each split, and the forecast of the mean."""
+
+    iteration: int
+    n_resources: int
+    params: dict
+    fit_time: list[float]
+    score_time: list[float]
+    scores: list[float]
+    forecast: float
+
+
+def candidate_of(estimator, params):
+    """The candidate that has these parameters; an error says why the search cannot have it."""
+    model = clone(estimator).set_params(**clone(params, safe=False))
+    network, _ = network_of(model)
+    if network.solver == "lbfgs":
+        raise ValueError(
+            "solver='lbfgs' has no epochs, so it cannot be pruned between them; use 'adam', 'adamw' or "
+            "'sgd', or scikit-learn's RandomizedSearchCV"
+        )
+    if hasattr(network, "_skl_callbacks"):
+        raise ValueError(
+            "estimator must have no callbacks, since many networks train at the same time; set them on "
+            "the search itself"
+        )
+    return Candidate(params, model)
 
 
 class Race:
-    """The runs of all candidates, prepared, of which those that go on are trained and scored.
+    """The candidates that still go on.
 
     Parameters
     ----------
     candidates : list of Candidate
-    splits : list of Split
+    splits : list of (Samples, Samples)
+        The samples to fit to and those to score.
     rungs : list of int
-        The epochs of all rungs.
     factor : float
         Of `factor` candidates, one goes on from a rung.
+    scorer : callable
+    skips_steps : bool
+        Whether the samples that are held out go through the steps of a Pipeline once, before training.
+        This is not to be noticed by scorers that only ask for predictions.
     error_score : 'raise' or float
-        What a fit that has failed scores.
+        The score of a fit that has failed.
     n_jobs : int or None
-        The number of threads.
-
-    Attributes
-    ----------
-    going : list of (dict, list of Run)
-        The parameters and the runs of the candidates that still go on.
+        The number of threads; None is one for each core.
     """
 
-    def __init__(self, candidates, splits, rungs, factor, error_score, n_jobs):
-        self.factor, self.error_score = factor, error_score
-        self.going = [
-            (candidate.params, [Run(split, candidate) for split in splits]) for candidate in candidates
-        ]
-        for split in splits:
-            split.forget()
+    def __init__(self, candidates, splits, rungs, factor, scorer, skips_steps, error_score, n_jobs):
+        from skdense.core.host.planning import groups_of
+        from skdense.core.machine.tensorflow import n_threads
+
+        self.going, self.n_candidates = candidates, len(candidates)
+        self.rungs, self.factor = rungs, factor
+        self.scorer, self.error_score = scorer, error_score
+        self.handlers = {signal.getsignal(number) for number in signal.valid_signals()}
+        self.epochs = []  # at which the candidates were scored
+        self._prepare(splits, skips_steps)
         self._report_errors(self._runs)
-        self._try_scorer(len(splits))
+        self._try_scorer()
         jobs = [run.job for run in self._runs if run.job is not None]
-        self.training = Training(jobs, share_trained(len(candidates), rungs, factor), n_jobs)
+        own_streams(jobs)
+        # All networks together decide which of them share a program. They stay in it, so that those
+        # which go on train as if they had never paused.
+        networks = [(job.spec, network) for job in jobs for network in job.networks]
+        self.groups = groups_of(networks, share_trained(len(candidates), rungs, factor))
+        self.n_threads = n_threads() if n_jobs is None else effective_n_jobs(n_jobs)
 
     @property
     def _runs(self):
-        return [run for _, runs in self.going for run in runs]
+        return [run for candidate in self.going for run in candidate.runs]
 
-    def _try_scorer(self, n_splits):
+    def _prepare(self, splits, skips_steps):
+        """Prepare all networks; the steps before are fitted once for candidates that share them."""
+        fitted, arrays = {}, defaultdict(list)
+        for candidate in self.going:
+            network, prefix = network_of(candidate.model)
+            before = {k: v for k, v in candidate.params.items() if not k.startswith(prefix)}
+            for i, (train, test) in enumerate(splits):
+                run, key, start = Run(test), (i, _key_of(before)), time.perf_counter()
+                candidate.runs.append(run)
+                try:
+                    if key not in fitted:
+                        model = clone(candidate.model)
+                        model, inputs = fit_all_but_network(model, network_of(model)[0], *train)
+                        X_test = test.X
+                        if skips_steps:
+                            model, X_test = beyond_steps(model, X_test)
+                        fitted[key] = model, inputs, test._replace(X=X_test)
+                    run.model, inputs, run.held_out = fitted[key]
+                    run.job = _prepare(clone(network), inputs)
+                    for one in run.job.networks:
+                        one.data = _with_shared_arrays(one.data, arrays[key])
+                        if one.validation is not None:
+                            one.validation = _with_shared_arrays(one.validation, arrays[key])
+                except Exception as error:
+                    self._raise_if_of_a_handler(error)
+                    run.error = error
+                run.fit_seconds = time.perf_counter() - start
+
+    def _try_scorer(self):
         """Score an untrained network on each split: what fails then would fail for all candidates."""
-        for i in range(n_splits):
-            runs = (runs[i] for _, runs in self.going)
+        for i in range(len(self.going[0].runs)):
+            runs = (candidate.runs[i] for candidate in self.going)
             run = next((run for run in runs if run.job is not None), None)
             if run is not None:
-                run.judge()
+                self._judge(run)
                 if run.score_error is not None:
                     note = f"This is how scoring failed on split {i}, before anything was trained."
                     run.score_error.add_note(note)
                     raise run.score_error
 
-    def run(self, iteration, epochs, is_over):
+    def run(self, iteration):
         """Train to a rung and score; return the rows of the rung, and leave out those who do not go on.
 
         At the last rung the race is over.
         """
-        sound = [run for run in self._runs if run.job is not None]
-        self._train([run for run in sound if run.is_active], epochs)
-        self._report_errors(sound)
-        rows = [self._row(iteration, epochs, *candidate) for candidate in self.going]
+        for epochs in looks_of(self.rungs)[iteration]:
+            sound = [run for run in self._runs if run.job is not None]
+            self._train(epochs)
+            self._report_errors(sound)
+            self.epochs.append(epochs)
+            for candidate in self.going:
+                candidate.means.append(np.mean(self._scores(candidate)))
+        is_over = iteration == len(self.rungs) - 1
+        means = np.array([candidate.means for candidate in self.going], dtype=float)
+        ends = np.array([max(run.end(epochs) for run in candidate.runs) for candidate in self.going])
+        expected = forecasts(self.epochs, means, ends)
+        rows = []
+        for candidate, forecast in zip(self.going, expected, strict=True):
+            fit_time, score_time = (
+                [getattr(run, name) for run in candidate.runs]
+                for name in ("fit_seconds", "score_seconds")
+            )
+            scores = self._scores(candidate)
+            rows.append(
+                Row(iteration, epochs, candidate.params, fit_time, score_time, scores, forecast)
+            )
         if is_over:
-            for run in self._runs:
-                run.warn()
-        order = best_first([np.mean(row.scores) for row in rows])
-        n_kept = 0 if is_over else n_that_go_on(len(rows), self.factor)
-        self.going = [self.going[i] for i in sorted(order[:n_kept])]
+            for run in sound:
+                if run.job is not None:  # warn as a fit that is over does, for instance at max_iter
+                    finish(run.job)
+        n_going = 0 if is_over else n_that_go_on(len(rows), self.factor)
+        self.going = [self.going[i] for i in sorted(best_first(expected)[:n_going])]
         return rows
 
-    def _train(self, runs, epochs):
-        """Train these runs, and score each as soon as it is trained, while others train."""
-        run_of, config = {run.job: run for run in runs}, get_config()
+    def _train(self, epochs):
+        """Train to so many epochs in all, and score each run in the thread that has trained it."""
+        from skdense.core.host.train import train
+
+        owners = {
+            network: run
+            for run in self._runs
+            if run.job is not None
+            for network in run.job.networks
+            if network.progress.active
+        }
+        runs, to_train = list(dict.fromkeys(owners.values())), Counter(owners.values())
         before, start = [run.epochs for run in runs], time.perf_counter()
+        lock, config = Lock(), get_config()
 
-        def judge(job):
-            with config_context(**config):  # scikit-learn's configuration belongs to a thread
-                run_of[job].judge()
+        def note(network):
+            run = owners[network]
+            with lock:
+                to_train[run] -= 1
+                is_last = not to_train[run]
+            if is_last:
+                with config_context(**config):  # scikit-learn's configuration belongs to a thread
+                    self._judge(run)
 
-        if self.training.go_on(list(run_of), epochs, judge):
+        self.groups = [part for group in self.groups if (part := group.part(owners)).networks]
+        if owners and train(self.groups, self.n_threads, until=epochs, trained=note):
             raise KeyboardInterrupt
         seconds = time.perf_counter() - start
         gained = np.array([run.epochs for run in runs]) - before
         for run, share in zip(runs, gained / max(1, gained.sum()), strict=True):
             run.fit_seconds += seconds * share
 
-    def _row(self, iteration, epochs, params, runs):
-        scores = [self.error_score if run.score is None else run.score for run in runs]
-        fit_time, score_time = (
-            [getattr(run, name) for run in runs] for name in ("fit_seconds", "score_seconds")
-        )
-        return Row(iteration, epochs, params, fit_time, score_time, scores)
+    def _judge(self, run):
+        """Score the networks of a run as they are now."""
+        start, run.score, run.score_error = time.perf_counter(), None, None
+        try:
+            network = copy(run.job.estimator)
+            vars(network).update(reached(run.job)[1])
+        except ValueError as error:
+            self._raise_if_of_a_handler(error)
+            run.error, run.job = error, None
+            return
+        try:
+            X, y, params = run.held_out
+            score = self.scorer(with_network(run.model, network), X, y, **params)
+            with suppress(AttributeError, ValueError):  # not an array, or of several numbers
+                score = score.item()
+            if not isinstance(score, Number):
+                raise ValueError(
+                    f"scoring must return a number, got {score!r} of {type(score).__name__}; several "
+                    "metrics at once are not supported"
+                )
+            run.score = score
+        except Exception as error:
+            self._raise_if_of_a_handler(error)
+            run.score_error = error
+        run.score_seconds = time.perf_counter() - start
+
+    def _scores(self, candidate):
+        return [self.error_score if run.score is None else run.score for run in candidate.runs]
+
+    def _raise_if_of_a_handler(self, error):
+        """Raise an error that a signal's handler has raised, for instance at a limit of time.
+
+        It is no failure of the code that it has interrupted.
+        """
+        codes = {_code_of(handler) for handler in self.handlers} - {None}
+        cause = error
+        while cause is not None:
+            if any(frame.f_code in codes for frame, _ in walk_tb(cause.__traceback__)):
+                raise error
+            cause = cause.__cause__ or cause.__context__
 
     def _report_errors(self, runs):
         """Warn of what has failed in these runs, which had not failed before, or raise it."""
@@ -113,17 +324,70 @@ class Race:
         if errors and all(run.error is not None for run in self._runs):
             raise ValueError(
                 f"All the {n_fits} fits failed. It is very likely that your model is misconfigured. "
-                f"With error_score='raise' the first error is raised.\n{describe(errors)}"
+                f"With error_score='raise' the first error is raised.\n{_described(errors)}"
             )
         if errors:
             warn_at_caller(
                 f"{len(errors)} fits failed out of a total of {n_fits}. The score on these train-test "
                 f"partitions for these parameters will be set to {self.error_score}. With "
-                f"error_score='raise' the first error is raised.\n{describe(errors)}",
+                f"error_score='raise' the first error is raised.\n{_described(errors)}",
                 FitFailedWarning,
             )
         if score_errors:
             warn_at_caller(
                 f"Scoring failed {len(score_errors)} times. The score on these train-test partitions "
-                f"for these parameters will be set to {self.error_score}.\n{describe(score_errors)}"
+                f"for these parameters will be set to {self.error_score}.\n{_described(score_errors)}"
             )
+
+
+def _key_of(params):
+    """A key that is the same for parameters of equal values which are also written alike.
+
+    ``max_features=1`` is not ``max_features=1.0``. A value that has no hash is equal to itself only.
+    """
+
+    def identity(value):
+        try:
+            hash(value)
+        except TypeError:
+            return id(value)
+        return value, repr(value)
+
+    return frozenset((name, identity(value)) for name, value in params.items())
+
+
+def _with_shared_arrays(data, known):
+    arrays = (_shared(array, known) for array in (data.X, data.targets, data.weights))
+    return Data(*arrays, data.rows)
+
+
+def _shared(array, known):
+    """The array, or the known one that is equal to it, so that many networks hold and use one array."""
+    if array is None:
+        return None
+    for other in known:
+        if array is other or (
+            array.dtype == other.dtype
+            and array.shape == other.shape
+            and all(map(np.array_equal, _dense(array), _dense(other)))
+        ):
+            return other
+    known.append(array)
+    return array
+
+
+def _dense(array):
+    """The dense arrays of an array or a sparse matrix."""
+    return (array.data, array.indices, array.indptr) if issparse(array) else (array,)
+
+
+def _code_of(handler):
+    """The code that a signal's handler runs, None if it is not written in Python."""
+    handler = getattr(handler, "func", handler)  # of functools.partial
+    return getattr(handler, "__code__", getattr(type(handler).__call__, "__code__", None))
+
+
+def _described(errors):
+    """The tracebacks of errors as text, equal ones once."""
+    counts = Counter("".join(format_exception(error)) for error in errors)
+    return "\n".join(f"{n} failed with this error:\n{text}" for text, n in counts.items())

@@ -1,49 +1,80 @@
-"""Tables with columns of any type as arrays of numbers."""
+"""Tables with columns of any type as arrays of numbers.
+
+Each value is read by the kind that its column had in `fit`, whatever the other rows are: as a number, a
+date, a category or a string. skrub then writes all that are no numbers.
+"""
 
 import re
 from collections import Counter
-from typing import Any, Self
+from decimal import Decimal
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
+from scipy.special import bdtrc
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.validation import MatrixLike
+from skdense.fit.inputs import MatrixLike
 
 try:
     import pandas as pd
-    import skrub  # noqa: F401  # the steps of a fitted encoder are of its classes
+    import skrub
+    from pandas.api.types import infer_dtype
+    from skrub.core import RejectColumn
 except ImportError:
     raise ImportError(
         "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
     ) from None
 
-from skdense.tabular.kinds import kind_of, of_polars, written_as
-
 __all__ = ["TableEncoder"]
+
+_NAMES = {
+    "numbers": ("floating", "integer", "mixed-integer-float", "boolean", "decimal", "complex"),
+    "dates": ("datetime64", "datetime", "date"),
+    "durations": ("timedelta64", "timedelta"),
+    "categories": ("categorical",),
+}
+"""The kinds of columns, and pandas' names of them; the values of all other columns are strings."""
+_KINDS = {name: kind for kind, names in _NAMES.items() for name in names}
+_READ_AS = {
+    "numbers": ("numbers", "categories", "strings"),
+    "dates": ("dates", "categories", "strings", "numbers"),
+    "durations": ("durations",),
+}
+"""What may be read as a kind: a date is no number of nanoseconds. Anything may be a string."""
+_MISSING = set(
+    "null|#NA|nan|#N/A N/A|<NA>|n/a|NULL|NA|N/A|#N/A|NaN|-nan|-NaN|1.#QNAN|-1.#QNAN|1.#IND|-1.#IND|"
+    "?|...|none|None|".split("|")
+)
+"""The strings that pandas.read_csv or skrub takes for missing values, and the empty one."""
+_SURPRISING = 0.001
+"""A prediction tells of new categories if as many were less probable than this by chance."""
+_FEW_NUMBERS = 10
+"""A column with fewer distinct numbers beside its strings may well have categories."""
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Write a table as an array of float32.
 
-    Columns of numbers and bools are only shifted by their medians, so that float32 is precise enough;
-    `vectorizer` writes all others. Missing values become NaN. A column that has any in `fit` gets
-    another column, `<name>__missing`, which is 1 where they are. Constant columns are left out, and a
-    warning names those columns of the table of which nothing is left. Another names columns of strings
-    that look like IDs.
+    Columns of numbers, bools, durations, and numbers that are stored as strings are shifted by their
+    medians, so that float32 is precise enough; `vectorizer` writes all others. Missing values become
+    NaN. A column that has any in `fit` gets another column, `<name>__missing`, which is 1 where they
+    are. Constant columns are left out, and a warning names those columns of the table of which nothing
+    is left. Others name columns of strings that look like IDs, and those of which most are numbers.
 
     Parameters
     ----------
     vectorizer : skrub.TableVectorizer
-        Writes dates, durations, strings, categories, and numbers that are stored as strings.
+        Writes dates, strings and categories.
 
     Attributes
     ----------
     numbers_ : list of str
-        The columns that are numbers or bools.
+        The columns that are read as numbers.
 
     vectorizer_ : skrub.TableVectorizer or None
         The one that was fitted to the other columns, if there are any.
@@ -69,10 +100,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def __setstate__(self, state):
         """Restore a saved state, but not one of a version that wrote columns in another way."""
-        if "numbers_" in state and "_kinds" not in state:
+        if "numbers_" in state and "_columns" not in state:
             raise ValueError(
-                "skdense 0.2.0 saved this model of a table, and later versions write its columns in "
-                "another way: fit it again, or load it with version 0.2.0"
+                "skdense 0.3.0 or an earlier version saved this model of a table, and later versions "
+                "write its columns in another way: fit it again, or load it with that version"
             )
         super().__setstate__(state)
 
@@ -119,49 +150,49 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """
         _check_type(X)
         validate_data(self, X, skip_check_array=True)
-        self._names = _names_of(X)
-        columns = _columns_of(X, self._names)
-        if len(X) < 2 or not columns:
+        self._has_names = hasattr(X, "columns")
+        series = _series_of(X)
+        if len(X) < 2 or not series:
             raise ValueError(
                 "X must have at least two rows and one column to learn from, got "
-                f"{len(X)} sample(s) and {len(columns)} feature(s)"
+                f"{len(X)} sample(s) and {len(series)} feature(s)"
             )
-        self._kinds = {name: kind_of(column) for name, column in columns.items()}
-        self.numbers_ = [name for name, kind in self._kinds.items() if kind == "numbers"]
-        self._shifts = [_median(self._written(columns, name)) for name in self.numbers_]
-        parts, names, sources = [self._shifted(columns)], list(self.numbers_), list(self.numbers_)
-        self.vectorizer_ = None
-        if len(self.numbers_) < len(columns):
-            self.vectorizer_ = clone(self.vectorizer)
-            parts.append(self.vectorizer_.fit_transform(self._others(columns), y))
-            names += self.vectorizer_.all_outputs_
-            sources += map(self.vectorizer_.output_to_input_.get, self.vectorizer_.all_outputs_)
-            for name in self.vectorizer_.kind_to_columns_["datetime"]:
-                if self._kinds[name] == "strings":
-                    self._kinds[name] = "strings of dates"
-            _warn_of_ids(columns, self.vectorizer_.kind_to_columns_["high_cardinality"])
-        written = _side_by_side(parts)
+        self._columns = {name: _Column(name, each, self.vectorizer) for name, each in series.items()}
+        self.numbers_ = [name for name, its in self._columns.items() if its.is_number]
+        read = {name: its.read(series[name], []) for name, its in self._columns.items()}
+        self._shifts = [_median(read[name]) for name in self.numbers_]
+        self.vectorizer_ = clone(self.vectorizer) if len(self.numbers_) < len(series) else None
+        outputs = self._outputs(read, lambda others: self.vectorizer_.fit_transform(others, y))
 
         # The columns that are written for a date are missing together, so the first one is enough.
-        firsts = sorted(np.unique(sources, return_index=True)[1])
-        self._nullable = [column for column in firsts if np.isnan(written[:, column]).any()]
-        names += [f"{sources[column]}__missing" for column in self._nullable]
-        sources += [sources[column] for column in self._nullable]
-        written = self._with_missing(written)
+        sources = [output.source for output in outputs]
+        firsts = [i for i, source in enumerate(sources) if source not in sources[:i]]
+        self._nullable = [i for i in firsts if np.isnan(outputs[i].values).any()]
+        outputs += self._missing(outputs)
+        values = [output.values for output in outputs]
+        self._kept = [i for i, x in enumerate(values) if np.fmin.reduce(x) < np.fmax.reduce(x)]
+        self._names_out = np.array(_distinct(output.name for output in outputs), object)[self._kept]
 
-        varies = np.fmax.reduce(written, axis=0) > np.fmin.reduce(written, axis=0)
-        self._kept = np.flatnonzero(varies)
-        self._names_out = np.array(_distinct(names), dtype=object)[varies]
-        _warn_if_unused(self._names, {sources[column] for column in self._kept})
-        return self._without_constants(written)
+        kinds = {} if self.vectorizer_ is None else self.vectorizer_.kind_to_columns_
+        for name in kinds.get("low_cardinality", ()):
+            self._columns[name].learn_categories(read[name])
+        self._warn(
+            used={outputs[i].source for i in self._kept},
+            ids=[name for name in kinds.get("high_cardinality", ()) if _are_ids(read[name])],
+        )
+        return np.column_stack([values[i] for i in self._kept])
 
     def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
 
+        A warning names the columns with strings that cannot be read as those in `fit`, and those with
+        more new categories than chance explains.
+
         Parameters
         ----------
         X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
-            The table, with the columns that it had in `fit`.
+            The table. The columns of a DataFrame are taken by the names that they had in `fit`,
+            whatever their order is, and others are not used.
 
         Returns
         -------
@@ -171,21 +202,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a column is missing or out of order, or has values of a type that cannot be written as
-            those in `fit`.
+            If a column is missing, or has values of a type that cannot be written as those in `fit`.
         TypeError
             If X is sparse or a LazyFrame.
         """
-        check_is_fitted(self)
-        _check_type(X)
-        validate_data(self, X, skip_check_array=True, reset=False)
-        columns = _columns_of(X, self._names)
-        if len(X) < 1:
-            raise ValueError("X must have at least one row to predict, got 0 samples")
-        parts = [self._shifted(columns)]
-        if self.vectorizer_ is not None:
-            parts.append(self.vectorizer_.transform(self._others(columns)))
-        return self._without_constants(self._with_missing(_side_by_side(parts)))
+        outputs = self._outputs(self._read(X), lambda others: self.vectorizer_.transform(others))
+        outputs += self._missing(outputs)
+        return np.column_stack([outputs[i].values for i in self._kept])
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns of what `transform` returns.
@@ -203,37 +226,67 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self._names_out
 
-    def _written(self, columns, name):
-        """The values of a column as those in `fit` were written."""
-        kind = self._kinds[name]
-        try:
-            return written_as(kind, columns[name])
-        except Exception as error:  # pandas has types of its own
-            raise ValueError(
-                f"column {name!r} had {kind} in fit, but not all of its values can be read as {kind}: "
-                f"{error}"
-            ) from error
+    def _read(self, X):
+        """The values of each column of a table to predict, by its name in `fit`."""
+        check_is_fitted(self)
+        _check_type(X)
+        by_name = self._has_names and hasattr(X, "columns")
+        if not by_name:
+            validate_data(self, X, skip_check_array=True, reset=False)
+        series = _series_of(X, self._columns, by_name)
+        if len(X) < 1:
+            raise ValueError("X must have at least one row to predict, got 0 samples")
+        unlike = []
+        read = {name: its.read(series[name], unlike) for name, its in self._columns.items()}
+        if unlike:
+            warn_at_caller(f"the data are unlike those in fit: {'; '.join(unlike)}")
+        return read
 
-    def _shifted(self, columns):
-        """The columns of numbers, minus their medians in `fit`."""
-        n_rows = len(next(iter(columns.values())))
-        written = np.empty((n_rows, len(self.numbers_)), np.float32)
-        for column, (name, shift) in enumerate(zip(self.numbers_, self._shifts)):
-            written[:, column] = self._written(columns, name) - shift
-        return written
+    def _outputs(self, read, vectorize):
+        """The columns that are written for what was read: first those of numbers."""
+        outputs = [
+            _Output(name, name, (read[name] - shift).astype(np.float32))
+            for name, shift in zip(self.numbers_, self._shifts)
+        ]
+        if self.vectorizer_ is not None:
+            others = {name: read[name] for name, its in self._columns.items() if not its.is_number}
+            with config_context(transform_output="default"):
+                written = vectorize(pd.DataFrame(others))
+            sources, values = self.vectorizer_.output_to_input_, np.asarray(written, dtype=np.float32).T
+            outputs += [
+                # skrub makes names distinct by random letters.
+                _Output(re.sub("__skrub_[0-9a-f]+__$", "", name), sources[name], column)
+                for name, column in zip(written.columns, values, strict=True)
+            ]
+        return outputs
 
-    def _others(self, columns):
-        """The columns that are no numbers, as the vectorizer gets them."""
-        others = [name for name, kind in self._kinds.items() if kind != "numbers"]
-        return pd.DataFrame({name: self._written(columns, name) for name in others})
+    def _missing(self, outputs):
+        """The columns that mark missing values."""
+        return [
+            _Output(f"{source}__missing", source, np.isnan(values).astype(np.float32))
+            for _, source, values in (outputs[i] for i in self._nullable)
+        ]
 
-    def _with_missing(self, written):
-        if not self._nullable:
-            return written
-        return _side_by_side([written, np.isnan(written[:, self._nullable])])
-
-    def _without_constants(self, written):
-        return written if len(self._kept) == written.shape[1] else written[:, self._kept]
+    def _warn(self, used, ids):
+        """Warn of columns that are not used, or not as numbers, and of those that number the rows."""
+        unused = [name for name in self._columns if name not in used]
+        why = "as all their values are equal, missing or rare"
+        if not used:
+            raise ValueError(f"no column of X can be used, {why}: {unused}")
+        if unused:
+            warn_at_caller(f"columns are not used, {why}: {unused}")
+        mostly = [its.mostly_numbers for its in self._columns.values() if its.mostly_numbers]
+        if mostly:
+            warn_at_caller(
+                f"columns are taken as strings, though most of their values are numbers: "
+                f"{'; '.join(mostly)}. To use the numbers, correct the others before, or make them "
+                "missing by pandas.to_numeric(column, errors='coerce')"
+            )
+        if ids:
+            warn_at_caller(
+                f"columns look like IDs, as nearly all their strings are distinct: {ids}. They are "
+                "used; leave out those that only number the rows."
+            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -241,13 +294,180 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return tags
 
 
+class _Output(NamedTuple):
+    """A column of numbers that is written for a column of the table, its source."""
+
+    name: str
+    source: str
+    values: NDArray
+
+
+class _Column:
+    """How the values of one column are read; a string may be a number or a date, if all others are."""
+
+    mostly_numbers = ""
+    """A word for the user about a column of strings of which most are numbers."""
+    known = None
+    """The categories in `fit` and the probability that a row has a new one, if each has a column."""
+
+    def __init__(self, name, series, vectorizer):
+        self.name, self.kind, self.format = name, _kind_of(series), None
+        self.from_strings = self.kind == "strings"
+        self.missing = {""}
+        if not self.from_strings:
+            return
+        more = getattr(vectorizer, "null_strings", None) or ()
+        self.missing = _MISSING.union([more] if isinstance(more, str) else more)
+        strings = self._strings(series).dropna()
+        if strings.empty:
+            return
+        try:
+            to_datetime = skrub.ToDatetime(format=getattr(vectorizer, "datetime_format", None))
+            to_datetime.fit(strings)
+            self.kind, self.format = "dates", to_datetime.format_
+        except RejectColumn:
+            numbers = pd.to_numeric(strings, errors="coerce").astype(np.float64)
+            others = strings[numbers.isna()]
+            if others.empty:
+                self.kind = "numbers"
+            elif len(others) < len(strings) / 2 and numbers.nunique() >= _FEW_NUMBERS:
+                self.mostly_numbers = (
+                    f"column {name!r}, where {len(others)} of {len(strings)} values are none, such as "
+                    f"{others.iloc[0]!r}"
+                )
+
+    @property
+    def is_number(self):
+        return self.kind in ("numbers", "durations")
+
+    def learn_categories(self, values):
+        """Learn which categories there are, and how often rows to predict may have others."""
+        counts = Counter(values[~pd.isna(values)])
+        # Good and Turing: a new row is of a new category as often as a known row is alone in its own.
+        n_alone = sum(count == 1 for count in counts.values())
+        self.known = list(counts), (n_alone + 1) / (counts.total() + 1)
+
+    def read(self, series, unlike):
+        """The values as float64, datetimes, strings or categories.
+
+        Strings that could not be read, and more new categories than there are by chance, are added to
+        the list `unlike`, in words.
+        """
+        try:
+            return self._as_kind(series, unlike)
+        except Exception as error:  # pandas has types of its own
+            raise ValueError(
+                f"column {self.name!r} had {self.kind} in fit, but not all of its values can be read "
+                f"as {self.kind}: {error}"
+            ) from error
+
+    def _as_kind(self, series, unlike):
+        now = _kind_of(series)
+        # Only for numbers NaT is an error, too: it is the missing value of dates and durations.
+        readable = now in _READ_AS.get(self.kind, now)
+        if not readable and (self.kind == "numbers" or series.notna().any()):
+            raise ValueError(f"they are {now}, of type {series.dtype}")
+        if isinstance(series.dtype, pd.ArrowDtype) and now in ("dates", "durations"):
+            series = series.astype(object)  # skrub does not know the types of pyarrow
+        if self.kind == "durations":
+            return pd.to_timedelta(series).dt.total_seconds().to_numpy(np.float64)
+        if self.kind == now == "numbers":
+            if infer_dtype(series) == "complex":
+                raise ValueError("Complex data not supported")
+            return series.to_numpy(np.float64, na_value=np.nan)
+        if self.kind == now == "dates":
+            try:
+                return pd.to_datetime(series).array
+            except ValueError:  # of different UTC offsets
+                return pd.to_datetime(series, utc=True).array
+        strings = self._strings(series)
+        if self.kind in ("strings", "categories"):
+            self._compare(strings, unlike)
+            return pd.Categorical(strings) if self.kind == "categories" else strings.array
+        values = self._parsed(strings)
+        unread = strings[values.isna() & strings.notna()]
+        if len(unread):
+            share = f"{len(unread)} of {strings.count()} values"
+            if not self.from_strings or len(unread) == strings.count() > 1:
+                raise ValueError(f"{share} cannot, such as {unread.iloc[0]!r}")
+            unlike.append(
+                f"column {self.name!r}: {share} could not be read as {self.kind}, such as "
+                f"{unread.iloc[0]!r}, and are taken as missing"
+            )
+        return values.array if self.kind == "dates" else values.to_numpy(np.float64)
+
+    def _parsed(self, strings):
+        """Strings as numbers or as dates; those that are none become NaN or NaT."""
+        if self.kind == "numbers":
+            return pd.to_numeric(strings, errors="coerce")
+        dates = pd.to_datetime(strings, format=self.format or "ISO8601", errors="coerce", utc=True)
+        rest = dates.isna() & strings.notna()
+        if rest.any():  # such as "2024-01-05T10:00" where there were seconds in fit
+            dates[rest] = pd.to_datetime(strings[rest], format="ISO8601", errors="coerce", utc=True)
+        return dates
+
+    def _compare(self, strings, unlike):
+        """Tell of new categories, if there are more than by chance."""
+        if self.known is None:
+            return
+        known, chance = self.known
+        new = set(strings).difference(known, [None])
+        if not new:
+            return
+        counts, n = Counter(each for each in strings if each in new), strings.count()
+        if bdtrc(counts.total() - 1, n, chance) < _SURPRISING:
+            unlike.append(
+                f"column {self.name!r}: {counts.total()} of {n} values are categories that were not "
+                f"there in fit, such as {counts.most_common(1)[0][0]!r}"
+            )
+
+    def _strings(self, series):
+        """The values as strings, with None for missing ones."""
+        strings = series.map(self._string, na_action="ignore").astype(object)
+        return strings.where(strings.notna(), None).reset_index(drop=True)
+
+    def _string(self, x):
+        """A value as a string; 1, 1.0 and "1.0" are the same: a missing value makes floats of ints."""
+        if isinstance(x, str):
+            x = x[:-2] if x.endswith(".0") and x[:-2].lstrip("-").isdecimal() else x
+            return None if x in self.missing or x.isspace() else x
+        if isinstance(x, np.ndarray):
+            x = x.tolist()  # as the lists that polars has
+        elif isinstance(x, (float, np.floating, Decimal)):
+            if float(x) % 1 == 0 and abs(x) < 2**53:  # floats above may be rounded
+                x = int(x)
+            elif isinstance(x, Decimal):
+                x = float(x)
+        return str(x)
+
+
+class SquashingScaler(skrub.SquashingScaler):
+    """skrub's, which by itself fails where scikit-learn is set to return DataFrames."""
+
+    def fit_transform(self, X: MatrixLike, y: Any = None) -> NDArray:
+        """Fit to X and scale it, as skrub's does."""
+        with config_context(transform_output="default"):
+            return super().fit_transform(X, y)
+
+    def transform(self, X: MatrixLike) -> NDArray:
+        """Scale X, as skrub's does."""
+        with config_context(transform_output="default"):
+            return super().transform(X)
+
+
+def _kind_of(series):
+    """The kind of a column; that of objects is the one of their values."""
+    return _KINDS.get(infer_dtype(series, skipna=True), "strings")
+
+
 def _check_type(X):
-    if isinstance(X, dict):
-        raise TypeError("X must be a DataFrame or a dense array, got a dict; use pandas.DataFrame(X)")
-    if issparse(X):
-        raise TypeError("X must be a DataFrame or a dense array, got a sparse X; use X.toarray()")
-    if hasattr(type(X), "collect"):
-        raise TypeError("X must be a DataFrame or a dense array, got a LazyFrame; use X.collect()")
+    for refused, what, cure in (
+        (isinstance(X, dict), "a dict", "pandas.DataFrame(X)"),
+        (issparse(X), "a sparse X", "X.toarray()"),
+        (hasattr(type(X), "collect"), "a LazyFrame", "X.collect()"),
+    ):
+        if refused:
+            raise TypeError(f"X must be a DataFrame or a dense array, got {what}; use {cure}")
     if not hasattr(X, "columns") and np.ndim(X) != 2:
         raise ValueError(
             f"X must have two dimensions, rows and columns, got {np.ndim(X)}. Reshape your data: one "
@@ -255,26 +475,37 @@ def _check_type(X):
         )
 
 
-def _names_of(X):
-    """The names of the columns as strings; those of an array are x0, x1 and so on."""
-    if not hasattr(X, "columns"):
-        return [f"x{i}" for i in range(np.shape(X)[1])]
-    names = list(map(str, X.columns))
-    repeated = [name for name, count in Counter(names).items() if count > 1]
+def _series_of(X, names=None, by_name=False):
+    """The columns as Series of pandas, by names: X's own, or those given, in X's order or by name."""
+    if hasattr(X, "columns"):
+        own = list(map(str, X.columns))
+    else:
+        X = pd.DataFrame(X)
+        own = [f"x{i}" for i in range(X.shape[1])]
+    repeated = [name for name, count in Counter(own).items() if count > 1]
     if repeated:
         raise ValueError(f"columns of X must have distinct names, got {repeated} more than once")
-    return names
+    places = dict(zip(own if names is None or by_name else names, range(len(own))))
+    absent = [name for name in names or () if name not in places]
+    if absent:
+        raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {own}")
+    in_pandas = isinstance(X, pd.DataFrame)
+    return {
+        name: X.iloc[:, places[name]] if in_pandas else _of_polars(X.to_series(places[name]))
+        for name in names or own
+    }
 
 
-def _columns_of(X, names):
-    """The columns as Series of pandas, by their names."""
-    if not hasattr(X, "columns"):
-        X = pd.DataFrame(X)
-    if isinstance(X, pd.DataFrame):
-        columns = [column for _, column in X.items()]
-    else:
-        columns = map(of_polars, X.get_columns())
-    return dict(zip(names, columns, strict=True))
+def _of_polars(column):
+    """A Series of polars as one of pandas."""
+    from polars import Categorical, Enum, Float64
+
+    dtype = column.dtype
+    if dtype.is_numeric():
+        return pd.Series(column.cast(Float64).to_numpy())
+    if dtype.is_temporal() and getattr(dtype, "time_zone", None) is None:
+        return pd.Series(column.to_numpy())
+    return pd.Series(column.to_list(), dtype="category" if dtype in (Categorical, Enum) else object)
 
 
 def _distinct(names):
@@ -292,36 +523,8 @@ def _median(column):
     return np.median(finite) if len(finite) else 0.0
 
 
-def _side_by_side(parts):
-    """Arrays and DataFrames as one array of float32; all but the first may have no columns."""
-    first, *others = [np.asarray(part, dtype=np.float32) for part in parts]
-    others = [part for part in others if part.shape[1]]
-    return np.hstack([first, *others]) if others else first
-
-
-def _warn_of_ids(columns, names):
-    """Warn of columns that may only number the rows."""
-    ids = [name for name in names if _are_ids([x for x in columns[name] if isinstance(x, str)])]
-    if ids:
-        warn_at_caller(
-            f"columns look like IDs, as nearly all their strings are distinct: {ids}. They are used; "
-            "leave out those that only number the rows.",
-        )
-
-
-def _are_ids(strings):
-    """Whether nearly all are distinct, and each has a digit and no space."""
+def _are_ids(values):
+    """Whether nearly all strings are distinct, and each has a digit and no space."""
+    strings = [x for x in values if isinstance(x, str)]
     distinct = len(set(strings)) > 0.95 * len(strings)
     return distinct and all(re.fullmatch(r"\S*\d\S*", x) for x in strings)
-
-
-def _warn_if_unused(names, used):
-    unused = [name for name in names if name not in used]
-    if len(unused) == len(names):
-        raise ValueError(
-            f"no column of X can be used, as all their values are equal, missing or rare: {unused}"
-        )
-    if unused:
-        warn_at_caller(
-            f"columns are not used, as all their values are equal, missing or rare: {unused}",
-        )

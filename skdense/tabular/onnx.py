@@ -2,33 +2,41 @@
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
-from skdense.core.formulas.activations import LEAK, SELU_ALPHA, SELU_SCALE
+from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.formulas.layers import Dense
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
-from skdense.tabular.linear import CLIP, LEAST, unclipped
+from skdense.tabular.make import LEAST, unclipped
 
-__all__ = ["to_onnx"]
+__all__ = ["onnx_inputs", "to_onnx"]
 
-_OPSETS = {"": 18, "ai.onnx.ml": 3}
+_OPSETS = {"": 20, "ai.onnx.ml": 3}
 _FLOAT, _STRING, _DOUBLE = 1, 8, 11
 """ONNX's numbers of types."""
 _TREES = HistGradientBoostingClassifier, HistGradientBoostingRegressor
 _LINEAR = LogisticRegression, LinearRegression, Ridge, RidgeCV
+_CONSTANT = DummyClassifier, DummyRegressor
+_SPACE = r"[\s\v\x{1c}-\x{1f}\x{85}\p{Z}]*"
+"""Strings that are empty or only of white space, as Python understands it."""
 
 
 def to_onnx(model):
     """Convert a fitted model of a table, an ensemble or a network to ONNX.
 
     A model of :func:`skdense.make_tabular_classifier` or :func:`skdense.make_tabular_regressor` gets an
-    input for each column, of shape ``(n_samples, 1)`` and with the column's name: float64 for numbers,
-    with NaN for missing ones, strings for categories, with "" for missing ones. Bools are 0 and 1, and
-    durations are seconds. Other models have one input, `X`, of float32.
+    input for each column, in the order of the columns, of shape ``(n_samples, 1)``: float64 for numbers
+    and for strings of numbers, with NaN for missing ones, strings for all others. Its name is that of
+    the column; an underscore is added to the empty one, and where an output has the name. Bools are 0
+    and 1, and durations are seconds. Strings are read as in Python: "", white space, "NA", "?" and the
+    like are missing, and "1.0" is "1". :func:`onnx_inputs` makes all of it from a table. Other models
+    have one input, `X`, of float32.
 
     The outputs of a classifier are `label` and `probabilities`, that of a regressor is `variable`, of
     shape ``(n_samples, n_outputs)``.
@@ -57,13 +65,12 @@ def to_onnx(model):
     >>> import numpy as np
     >>> import onnxruntime
     >>> from skdense import make_tabular_classifier
-    >>> from skdense.tabular import to_onnx
+    >>> from skdense.tabular import onnx_inputs, to_onnx
     >>> X = np.array([[20, "red"], [25, "blue"], [None, "red"], [60, None]] * 10, dtype=object)
     >>> model = make_tabular_classifier(random_state=0, cv=2, max_iter=20)
     >>> model = model.fit(X, ["a", "a", "b", "b"] * 10)
     >>> session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
-    >>> columns = {"x0": np.array([[20.0], [60.0]]), "x1": np.array([["red"], [""]], dtype=object)}
-    >>> session.run(["probabilities"], columns)[0].shape
+    >>> session.run(["probabilities"], onnx_inputs(model, X[:2]))[0].shape
     (2, 2)
     """
     check_is_fitted(model)
@@ -71,55 +78,115 @@ def to_onnx(model):
         from onnx import helper
     except ImportError as error:
         raise ImportError("to_onnx needs the package onnx: pip install onnx") from error
-    graph = _Graph(helper)
-    takes_columns = isinstance(model, Pipeline) and type(model[0]).__name__ == "TableEncoder"
-    X = None if takes_columns else graph.input("X", _FLOAT, model.n_features_in_)
+    outputs, columns = _names_of(model)
+    graph = _Graph(helper, [*outputs, *columns.values()])
+    if columns:
+        kinds = {name: _DOUBLE if its.is_number else _STRING for name, its in model[0]._columns.items()}
+        X = {name: graph.input(columns[name], kind, 1) for name, kind in kinds.items()}
+    else:
+        X = graph.input("X", _FLOAT, model.n_features_in_)
     predicted = _predicted(graph, model, X)
     if is_classifier(model):
         best = graph("ArgMax", predicted, axis=1, keepdims=0)
         graph.give("label", graph("Gather", model.classes_, best))
-        graph.give("probabilities", predicted)
-    else:
-        graph.give("variable", predicted)
+    graph.give(outputs[-1], predicted)
     return graph.model()
+
+
+def onnx_inputs(model, X):
+    """The inputs of a converted model for a table.
+
+    Parameters
+    ----------
+    model : estimator
+        The model that :func:`to_onnx` converted.
+    X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
+        The table, as `predict` of the model takes it.
+
+    Returns
+    -------
+    inputs : dict of str to ndarray of shape (n_samples, 1) or (n_samples, n_features)
+        What `run` of an onnxruntime.InferenceSession takes, by the names of the inputs.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skdense import make_tabular_regressor
+    >>> from skdense.tabular import onnx_inputs
+    >>> X = pd.DataFrame({"age": ["20", "25", None, "60"] * 10, "town": ["Cork", "Oslo"] * 20})
+    >>> model = make_tabular_regressor(random_state=0, cv=2, max_iter=20).fit(X, range(40))
+    >>> onnx_inputs(model, X[1:3])
+    {'age': array([[25.], [nan]]), 'town': array([['Oslo'], ['Cork']], dtype=object)}
+    """
+    check_is_fitted(model)
+    _, columns = _names_of(model)
+    if not columns:
+        return {"X": np.asarray(X, dtype=np.float32)}
+    inputs = {}
+    for name, values in model[0]._read(X).items():
+        if not model[0]._columns[name].is_number:
+            values = np.array(["" if x is None or x != x else x for x in values], dtype=object)
+        inputs[columns[name]] = values.reshape(-1, 1)
+    return inputs
+
+
+def _names_of(model):
+    """The names of the outputs, and those of the inputs by the columns of a table."""
+    outputs = ["label", "probabilities"] if is_classifier(model) else ["variable"]
+    inputs = {}
+    if isinstance(model, Pipeline) and type(model[0]).__name__ == "TableEncoder":
+        columns = model[0]._columns
+        for name in columns:
+            own = name
+            while own in ("", *outputs, *inputs.values()) or (own != name and own in columns):
+                own += "_"
+            inputs[name] = own
+    return outputs, inputs
 
 
 class _Graph:
     """An ONNX graph that grows: a call adds an operation and returns the name of its result."""
 
-    def __init__(self, helper):
+    def __init__(self, helper, names):
         self.helper = helper
         self.nodes, self.constants, self.inputs, self.outputs = [], [], [], []
-        self.n_names = 0
+        self.doubles = set()
+        self.n_names, self.prefix = 0, "result"
+        while any(name.startswith(self.prefix) for name in names):
+            self.prefix += "_"
 
     def __call__(self, operation, *inputs, domain="", **attributes):
         """Add an operation on results, which are named by strings, and on constants."""
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         result = self.name()
-        self.nodes.append(
-            self.helper.make_node(operation, names, [result], domain=domain, **attributes)
-        )
+        node = self.helper.make_node(operation, names, [result], domain=domain, **attributes)
+        self.nodes.append(node)
+        if self.doubles.intersection(names):
+            self.doubles.add(result)
         return result
 
     def name(self):
         """A name that no other result has."""
         self.n_names += 1
-        return f"result {self.n_names}"
+        return f"{self.prefix} {self.n_names}"
 
     def constant(self, array):
         """Add a constant."""
-        array = np.asarray(array)
+        array, name = np.asarray(array), self.name()
         if array.dtype.kind in "biuf":
             kind, values = self.helper.np_dtype_to_tensor_dtype(array.dtype), array.ravel()
         else:
             kind, values = _STRING, [str(each).encode() for each in array.ravel()]
-        name = self.name()
         self.constants.append(self.helper.make_tensor(name, kind, array.shape, values))
+        if kind == _DOUBLE:
+            self.doubles.add(name)
         return name
 
     def input(self, name, kind, width):
         """Add an input of so many columns."""
         self.inputs.append(self.helper.make_tensor_value_info(name, kind, [None, width]))
+        if kind == _DOUBLE:
+            self.doubles.add(name)
         return name
 
     def give(self, name, result):
@@ -136,12 +203,18 @@ class _Graph:
 
     def cast(self, result, kind):
         """A result in another type."""
-        return self("Cast", result, to=kind)
+        cast = self("Cast", result, to=kind)
+        (self.doubles.add if kind == _DOUBLE else self.doubles.discard)(cast)
+        return cast
 
-    def rounded(self, operation, result, array):
-        """An operation in float64, rounded to float32."""
-        array = np.asarray(array, np.float64)
-        return self.cast(self(operation, self.cast(result, _DOUBLE), array), _FLOAT)
+    def number(self, result):
+        """The type of a result's numbers."""
+        return np.float64 if result in self.doubles else np.float32
+
+    def exactly(self, operation, result, array):
+        """An operation in float64, rounded to the type that the result has, as NumPy's in place."""
+        exact = self(operation, self.cast(result, _DOUBLE), np.asarray(array, np.float64))
+        return exact if result in self.doubles else self.cast(exact, _FLOAT)
 
     def columns(self, result, numbers):
         """Some columns of a result."""
@@ -155,16 +228,16 @@ class _Graph:
 # --- the steps of the default for tables -------------------------------------------------------------
 
 
-def _table(graph, encoder, _):
+def _table(graph, encoder, inputs):
     """A TableEncoder: an input for each column."""
     vectorizer, parts = encoder.vectorizer_, []
     if encoder.numbers_:
-        numbers = [graph.input(name, _DOUBLE, 1) for name in encoder.numbers_]
-        parts.append(graph.rounded("Sub", graph.side_by_side(numbers), encoder._shifts))
+        numbers = graph.side_by_side([inputs[name] for name in encoder.numbers_])
+        parts.append(graph.cast(graph("Sub", numbers, np.asarray(encoder._shifts)), _FLOAT))
     if vectorizer is not None:
-        outputs = vectorizer.all_outputs_
-        for name in dict.fromkeys(map(vectorizer.output_to_input_.get, outputs)):
-            parts.append(_vectorized(graph, name, vectorizer))
+        sources = map(vectorizer.output_to_input_.get, vectorizer.all_outputs_)
+        for name in dict.fromkeys(sources):
+            parts.append(_categories(graph, encoder._columns[name], vectorizer, inputs[name]))
     written = graph.side_by_side(parts)
     if encoder._nullable:
         missing = graph("IsNaN", graph.columns(written, encoder._nullable))
@@ -172,39 +245,42 @@ def _table(graph, encoder, _):
     return graph.columns(written, encoder._kept)
 
 
-def _vectorized(graph, name, vectorizer):
-    """What skrub writes for a column: a number, or a column for each category."""
-    kind = vectorizer.column_to_kind_[name]
-    if kind == "numeric":
-        return graph.cast(graph.input(name, _DOUBLE, 1), _FLOAT)
+def _categories(graph, column, vectorizer, strings):
+    """A column of skrub's for each category."""
+    kind = vectorizer.column_to_kind_[column.name]
     if kind != "low_cardinality":
         what = {"datetime": "dates", "high_cardinality": "texts, or many categories"}.get(kind, kind)
         raise ValueError(
-            f"ONNX models of tables take numbers and categories, but column {name!r} has {what}: leave "
-            "it out, or write it as numbers before"
+            f"ONNX models of tables take numbers and categories, but column {column.name!r} has "
+            f"{what}: leave it out, or write it as numbers before"
         )
     from pandas import DataFrame, Series
 
-    encoder = vectorizer.transformers_[name]
+    encoder = vectorizer.transformers_[column.name]
     known = [each for each in encoder.categories_[0] if isinstance(each, str)]
     missing = [each for each in encoder.categories_[0] if not isinstance(each, str)]
     unknown = "".join(known) + "?"
     values = [*known, *(missing or [unknown]), unknown]
-    rows = np.asarray(encoder.transform(DataFrame({name: Series(values, dtype=object)})))
+    rows = encoder.transform(DataFrame({column.name: Series(values, dtype=object)}))
+    places = {category: place for place, category in enumerate(known)}
+    places |= {f"{each}.0": i for each, i in places.items() if each.lstrip("-").isdecimal()}
+    places |= dict.fromkeys(column.missing, len(known))
+    strings = graph("Where", graph("RegexFullMatch", strings, pattern=_SPACE), np.array(""), strings)
     row = graph(
         "LabelEncoder",
-        graph.input(name, _STRING, 1),
+        strings,
         domain="ai.onnx.ml",
-        keys_strings=[*known, ""],
-        values_int64s=range(len(rows) - 1),
-        default_int64=len(rows) - 1,
+        keys_strings=list(places),
+        values_int64s=list(places.values()),
+        default_int64=len(values) - 1,
     )
-    return graph("Gather", rows.astype(np.float32), graph("Squeeze", row, np.array([1])), axis=0)
+    rows = np.asarray(rows, dtype=np.float32)
+    return graph("Gather", rows, graph("Squeeze", row, np.array([1])), axis=0)
 
 
 def _squashed(graph, scaler, X):
     """A SquashingScaler of skrub."""
-    n = scaler.n_features_in_
+    n, number = scaler.n_features_in_, graph.number(X)
     center, divisor, factor = np.zeros(n), np.ones(n), np.ones(n)
     if scaler.robust_cols_.any():
         center[scaler.robust_cols_] = scaler.robust_scaler_.center_
@@ -214,19 +290,19 @@ def _squashed(graph, scaler, X):
         factor[scaler.minmax_cols_] = scaler.minmax_scaler_.scale_
     scaled = X
     for operation, array in (("Sub", center), ("Div", divisor), ("Mul", factor)):
-        scaled = graph.rounded(operation, scaled, array)
+        scaled = graph.exactly(operation, scaled, array)
     zero = graph("And", scaler.zero_cols_[None], graph("Not", graph("IsNaN", X)))
-    scaled = graph("Where", zero, np.float32(0), scaled)
-    most = np.float32(scaler.max_absolute_value)
+    scaled = graph("Where", zero, number(0), scaled)
+    most = number(scaler.max_absolute_value)
     share = graph("Div", scaled, most)
-    root = graph("Sqrt", graph("Add", graph("Mul", share, share), np.float32(1)))
+    root = graph("Sqrt", graph("Add", graph("Mul", share, share), number(1)))
     infinite = graph("Mul", graph("Sign", X), most)
     return graph("Where", graph("IsInf", X), infinite, graph("Div", scaled, root))
 
 
 def _filled(graph, imputer, X):
     """A SimpleImputer that neither adds nor leaves out columns."""
-    values = np.asarray(imputer.statistics_, np.float32)
+    values = np.asarray(imputer.statistics_, graph.number(X))
     if imputer.indicator_ is not None or np.isnan(values).any():
         raise ValueError(f"an imputer that adds or leaves out columns cannot be converted: {imputer!r}")
     return graph("Where", graph("IsNaN", X), values, X)
@@ -235,6 +311,7 @@ def _filled(graph, imputer, X):
 def _ramps(graph, ramps, X):
     """The columns and their Ramps."""
     counts = [len(knots) - 1 for knots in ramps.knots_]
+    X = graph.cast(X, _FLOAT)
     if not sum(counts):
         return X
     low = np.concatenate([knots[:-1] for knots in ramps.knots_])
@@ -246,27 +323,28 @@ def _ramps(graph, ramps, X):
 
 def _standardized(graph, scaler, X):
     """A StandardScaler."""
-    X = graph.cast(X, _DOUBLE)
-    X = graph("Sub", X, scaler.mean_) if scaler.with_mean else X
-    return graph("Div", X, scaler.scale_) if scaler.with_std else X
+    number = graph.number(X)
+    X = graph("Sub", X, scaler.mean_.astype(number)) if scaler.with_mean else X
+    return graph("Div", X, scaler.scale_.astype(number)) if scaler.with_std else X
 
 
 def _landmarks(graph, landmarks, X):
     """Landmarks."""
     rows = graph("Unsqueeze", graph.cast(X, _DOUBLE), np.array([1]))
-    nystroem = landmarks.nystroem_
-    apart = graph("Abs", graph("Sub", rows, nystroem.components_))
+    apart = graph("Abs", graph("Sub", rows, landmarks.components_))
     distances = graph("ReduceSum", apart, np.array([2]), keepdims=0)
     kernels = graph("Exp", graph("Mul", distances, np.float64(-1 / landmarks.n_features_in_)))
-    return graph("MatMul", kernels, nystroem.normalization_.T)
+    return graph("MatMul", kernels, landmarks.normalization_.T)
 
 
 def _unclipped(graph, transformer, X):
     """A FunctionTransformer of `unclipped`."""
     if transformer.func is not unclipped:
         raise ValueError(f"a function cannot be converted to ONNX: {transformer!r}")
-    X = graph.cast(X, _DOUBLE)
-    share = graph("Div", X, np.float64(CLIP))
+    X, clip = graph.cast(X, _DOUBLE), transformer.kw_args["clip"]
+    if clip is None:
+        return X
+    share = graph("Div", X, np.float64(clip))
     rest = graph("Sub", np.float64(1), graph("Mul", share, share))
     return graph("Div", X, graph("Sqrt", graph("Max", rest, np.float64(LEAST))))
 
@@ -279,15 +357,19 @@ _STEPS = {
     "Ramps": _ramps,
     "FunctionTransformer": _unclipped,
     "Landmarks": _landmarks,
+    "str": lambda graph, step, X: X,  # "passthrough"
 }
-"""By their names, since some need packages that predictions do without."""
+"""By the names of their classes, since some need packages that predictions do without."""
 
 
 # --- models ------------------------------------------------------------------------------------------
 
 
-def _predicted(graph, model, X):
-    """The probabilities of a classifier, or the numbers of a regressor, in float64."""
+def _predicted(graph, model, X, temperature=1.0):
+    """The probabilities of a classifier, or the numbers of a regressor, in float64.
+
+    The logits are divided by the temperature; only those of networks ask for another than 1.
+    """
     if isinstance(model, Pipeline):
         *steps, (_, last) = model.steps
         for name, step in steps:
@@ -297,68 +379,72 @@ def _predicted(graph, model, X):
         return _predicted(graph, last, X)
     if isinstance(model, BaseBlend):
         parts = zip(model.weights_, model.estimators_, strict=True)
-        return _sum(graph, [graph("Mul", _predicted(graph, m, X), w) for w, m in parts if w > 0])
+        weighted = [graph("Mul", _predicted(graph, m, X), np.float64(w)) for w, m in parts if w > 0]
+        return graph("Sum", *weighted)
     if isinstance(model, BaseCrossFit):
-        if is_classifier(model):
-            members = [_probabilities(graph, model, each, X) for each in model.estimators_]
-        else:
-            members = [_predicted(graph, each, X) for each in model.estimators_]
-        mean = graph("Mul", _sum(graph, members), 1 / len(members))
+        member = (
+            _member if is_classifier(model) else lambda graph, _, each, X: _predicted(graph, each, X)
+        )
+        members = [member(graph, model, each, X) for each in model.estimators_]
+        mean = graph("Div", graph("Sum", *members), np.float64(len(members)))
         if is_classifier(model):
             return mean
-        scaled = graph("Mul", mean, np.float64(model.scale_))
-        return graph("Add", scaled, np.float64(model.center_))
-    if not isinstance(model, (BaseLowLevelMLP, *_TREES, *_LINEAR)):
-        raise ValueError(
-            "only networks, scikit-learn's HistGradientBoosting, LogisticRegression and Ridge, and "
-            f"ensembles and blends of them can be converted to ONNX, got {model!r}"
-        )
+        return graph("Add", graph("Mul", mean, np.float64(model.scale_)), np.float64(model.center_))
     raw, output = _raw(graph, model, X)
-    if output in ("identity", "exp"):
-        return raw if output == "identity" else graph("Exp", raw)
-    return _as_probabilities(graph, raw, output)
+    if output == "exp":
+        return graph("Exp", raw)
+    if output in ("logistic", "softmax"):
+        raw = graph("Div", raw, np.float64(temperature))
+    if output == "logistic":
+        return graph("Sigmoid", graph.side_by_side([graph("Neg", raw), raw]))
+    return graph("Softmax", raw, axis=1) if output == "softmax" else raw
 
 
-def _sum(graph, results):
-    return results[0] if len(results) == 1 else graph("Sum", *results)
-
-
-def _as_probabilities(graph, logits, output):
-    if output == "softmax":
-        return graph("Softmax", logits, axis=1)
-    return graph("Sigmoid", graph.side_by_side([graph("Neg", logits), logits]))
-
-
-def _probabilities(graph, ensemble, model, X):
-    """The probabilities of a member of a CrossFitClassifier at its temperature."""
-    temperature = np.float64(ensemble.temperature_)
+def _member(graph, ensemble, model, X):
+    """What a member of an ensemble predicts, a classifier at the temperature of the ensemble."""
+    if not is_classifier(model):
+        return _predicted(graph, model, X)
     if isinstance(model, BaseLowLevelMLP):
-        raw, output = _raw(graph, model, X)
-        if output == "identity":
-            raise ValueError(f"classifiers need loss='log_loss', got loss={model.loss!r}")
-        return _as_probabilities(graph, graph("Div", raw, temperature), output)
+        return _predicted(graph, model, X, ensemble.temperature_)
     # Of a class that its fold lacked, a member knows nothing.
     known = np.searchsorted(ensemble.classes_, model.classes_)
     place = np.eye(len(ensemble.classes_))[known]
     of_known = graph.columns(_predicted(graph, model, X), np.arange(len(known)))
     probabilities = graph("Max", graph("MatMul", of_known, place), np.finfo(float).eps)
-    logs = graph("Log", probabilities)
-    return graph("Softmax", graph("Div", logs, temperature), axis=1)
+    logs = graph("Div", graph("Log", probabilities), np.float64(ensemble.temperature_))
+    return graph("Softmax", logs, axis=1)
 
 
 def _raw(graph, model, X):
     """The outputs of a model before its output activation, in float64, and that activation."""
+    n_classes = len(model.classes_) if is_classifier(model) else 0
+    if isinstance(model, _CONSTANT):
+        constant = model.class_prior_ if n_classes else model.constant_
+        n_rows = graph("Shape", X, start=0, end=1)
+        shape = graph("Concat", n_rows, np.array([np.size(constant)]), axis=0)
+        return graph("Expand", np.asarray(constant, np.float64).reshape(1, -1), shape), "identity"
     if isinstance(model, BaseLowLevelMLP):
-        return graph.cast(_logits(graph, model, X), _DOUBLE), model.out_activation_
+        output = model.out_activation_
+        shapes = {"logistic": (2, 1), "softmax": (n_classes, n_classes)}  # classes and outputs
+        if n_classes and shapes.get(output) != (n_classes, model.n_outputs_):
+            raise ValueError(
+                "only classifiers with loss='log_loss', one label for each sample and at least two "
+                f"classes can be converted to ONNX, got {n_classes} class(es) or labels and "
+                f"loss={model.loss!r}"
+            )
+        return graph.cast(_logits(graph, model, X), _DOUBLE), output
     if isinstance(model, _LINEAR):
         kernel = np.asarray(model.coef_, np.float64).reshape(-1, model.n_features_in_).T
         product = graph("MatMul", graph.cast(X, _DOUBLE), kernel)
         raw = graph("Add", product, np.asarray(model.intercept_, np.float64))
-        if not is_classifier(model):
-            return raw, "identity"
-        return raw, "logistic" if len(model.classes_) == 2 else "softmax"
+        return raw, ("identity" if not n_classes else "logistic" if n_classes == 2 else "softmax")
+    if not isinstance(model, _TREES):
+        raise ValueError(
+            "only networks, scikit-learn's HistGradientBoosting, LogisticRegression and Ridge, and "
+            f"ensembles and blends of them can be converted to ONNX, got {model!r}"
+        )
     raw = graph("Add", graph.cast(_leaves(graph, model, X), _DOUBLE), model._baseline_prediction)
-    if not is_classifier(model):
+    if not n_classes:
         return raw, "exp" if model.loss in ("poisson", "gamma") else "identity"
     return raw, "logistic" if model.n_trees_per_iteration_ == 1 else "softmax"
 
@@ -366,32 +452,14 @@ def _raw(graph, model, X):
 def _logits(graph, network, X):
     kind = _FLOAT if network.coefs_[0].dtype == np.float32 else _DOUBLE
     values = graph.cast(X, kind)
-    *hidden, last = zip(network.coefs_, network.intercepts_, strict=True)
-    for kernel, bias in hidden:
+    layers, parameters = network._layers_and_parameters()
+    for layer, arrays in zip(layers, parameters, strict=True):
+        if not isinstance(layer, Dense):
+            raise ValueError(f"layers of activation={network.activation!r} cannot be converted to ONNX")
+        kernel, bias = arrays
         values = graph("Add", graph("MatMul", values, kernel), bias)
-        values = _ACTIVATIONS[network.activation](graph, values, kernel.dtype.type)
-    return graph("Add", graph("MatMul", values, last[0]), last[1])
-
-
-def _gelu(graph, z, number):
-    # onnxruntime has the error function in float32 only.
-    erf = graph("Erf", graph.cast(graph("Mul", z, number(0.5**0.5)), _FLOAT))
-    erf = graph.cast(erf, _FLOAT if number is np.float32 else _DOUBLE)
-    return graph("Mul", graph("Mul", z, number(0.5)), graph("Add", erf, number(1)))
-
-
-_ACTIVATIONS = {
-    "identity": lambda graph, z, _: z,
-    "logistic": lambda graph, z, _: graph("Sigmoid", z),
-    "tanh": lambda graph, z, _: graph("Tanh", z),
-    "relu": lambda graph, z, _: graph("Relu", z),
-    "leaky_relu": lambda graph, z, _: graph("LeakyRelu", z, alpha=LEAK),
-    "elu": lambda graph, z, _: graph("Elu", z),
-    "selu": lambda graph, z, _: graph("Selu", z, alpha=SELU_ALPHA, gamma=SELU_SCALE),
-    "gelu": _gelu,
-    "silu": lambda graph, z, _: graph("Mul", z, graph("Sigmoid", z)),
-    "mish": lambda graph, z, _: graph("Mul", z, graph("Tanh", graph("Softplus", z))),
-}
+        values = ACTIVATIONS[layer.activation].onnx(graph, values, kernel.dtype.type)
+    return values
 
 
 def _leaves(graph, trees, X):

@@ -1,21 +1,61 @@
 """The Pipeline of the default for tables, with short names for what its last step takes."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import BaseEstimator
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
-from skdense.ensemble.conversion import converted
 from skdense.ensemble.crossfit import BaseCrossFit
 
 __all__ = ["TablePipeline"]
 
-_OWNERS = {"cv": BaseCrossFit, "random_state": BaseCrossFit, "class_weight": BaseBlend}
-"""What has the parameters with short names that are not those of networks."""
+_OWNERS = {
+    "cv": BaseCrossFit,
+    "random_state": BaseCrossFit,
+    "class_weight": BaseBlend,
+    "verbose": (BaseCrossFit, BaseBlend),
+    "loss": (BaseLowLevelMLP, HistGradientBoostingRegressor),
+    "quantile": (BaseLowLevelMLP, HistGradientBoostingRegressor),
+}
+"""What has the parameters with short names that are not those of networks only."""
+_FIT_AGAIN = "its members are trained from the start, so fit it again to all rows, old and new"
+_INSTEAD = {
+    "n_jobs": "members are fitted in threads, one on each core; "
+    "`with joblib.parallel_config(n_jobs=2):` around `fit` changes that",
+    "n_estimators": "cv is the number of members of each kind",
+    "warm_start": _FIT_AGAIN,
+}
+"""What to do in the place of parameters that other ensembles have."""
+
+
+def check_short_names(
+    given: Mapping[str, Any],
+    known: Iterable[str],
+    what: str,
+    error: type[Exception] = TypeError,
+) -> None:
+    """Raise an error about a parameter that is not known, or has no effect, that says what does."""
+    for name, value in given.items():
+        if name in known and not (name == "warm_start" and value):
+            continue
+        instead = _INSTEAD.get(name)
+        if instead is None:
+            close = get_close_matches(name, known, n=1)
+            instead = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(known)}"
+        raise error(f"{what} takes no {name}={value!r}: {instead}")
+
+
+def for_all(cv: Any) -> Any:
+    """The folds for models of all kinds: an iterator of folds would be empty after the first."""
+    return list(cv) if isinstance(cv, Iterator) else cv
 
 
 class TablePipeline(Pipeline):
@@ -35,7 +75,8 @@ class TablePipeline(Pipeline):
         As in a Pipeline.
 
     verbose : bool, default=False
-        As in a Pipeline.
+        As in a Pipeline: whether to print the time of each step. `set_params` sets it for the members
+        of the ensemble as well.
 
     Examples
     --------
@@ -81,39 +122,47 @@ class TablePipeline(Pipeline):
         ----------
         **params : dict of str to object
             Values by the names that `get_params` has, or by those that
-            :func:`skdense.make_tabular_classifier` takes: `cv` and `random_state` are set for all
-            members, parameters of networks such as `dropout` for all networks.
+            :func:`skdense.make_tabular_classifier` takes, and with the same meaning: `cv`,
+            `random_state` and `verbose` are set for all members, `loss` and `quantile` for networks
+            and trees, other parameters of networks such as `dropout` for all networks.
 
         Returns
         -------
         self : object
             The Pipeline.
-        """
-        known = self.get_params()
-        short = {name: params.pop(name) for name in [*params] if name.partition("__")[0] not in known}
-        super().set_params(**params)
-        for name, value in short.items():
-            kind = _OWNERS.get(name, BaseLowLevelMLP)
-            owners = [each for each in self.get_params().values() if isinstance(each, kind)]
-            for owner in owners or [super()]:  # without any, the Pipeline raises
-                owner.set_params(**{name: value})
-        return self
-
-    def to_sklearn(self) -> BaseEstimator:
-        """Convert the last step to a VotingClassifier or VotingRegressor of scikit-learn's models.
-
-        The networks must have an activation and a schedule that scikit-learn has, as those of
-        ``make_tabular_classifier(activation="relu", learning_rate="constant")``. The other steps are
-        copied: those of this package still need it, but not TensorFlow.
-
-        Returns
-        -------
-        model : Pipeline
-            The fitted Pipeline, which shares nothing with this one.
 
         Raises
         ------
         ValueError
-            If the last step cannot be converted.
+            If no part of the Pipeline has a parameter with a short name.
         """
-        return Pipeline(converted(self).steps)
+        its = self.get_params()
+        short = {n: v for n, v in params.items() if n in _OWNERS or n.partition("__")[0] not in its}
+        explicit = {name: value for name, value in params.items() if name not in short}
+        super().set_params(**explicit)
+        owners = self._owners()
+        check_short_names(short, owners, type(self).__name__, ValueError)
+        for name, value in short.items():
+            value = for_all(value) if name == "cv" else value
+            for owner in owners[name]:
+                owner.set_params(**{name: value})
+        super().set_params(**explicit)  # what is set by its whole name wins
+        its = self.get_params()
+        unclip = its.get("ensemble__linear__unclipped")
+        if isinstance(unclip, FunctionTransformer):
+            unclip.kw_args = {"clip": getattr(its.get("scaled"), "max_absolute_value", None)}
+        return self
+
+    def _owners(self):
+        """The estimators of this Pipeline that have a parameter, by the short names of parameters."""
+        owners = {}
+        for each in self.get_params().values():
+            for name in each.get_params(deep=False) if isinstance(each, BaseEstimator) else ():
+                if isinstance(each, _OWNERS.get(name, BaseLowLevelMLP)):
+                    owners.setdefault(name, []).append(each)
+        return owners
+
+    @property
+    def partial_fit(self):
+        """Not there, as an AttributeError says with what to do instead."""
+        raise AttributeError(f"{type(self).__name__} has no partial_fit: {_FIT_AGAIN}")

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdense.fit.validation import MatrixLike
+from skdense.fit.inputs import MatrixLike
 
 __all__ = ["Ramps"]
 

@@ -1,14 +1,14 @@
 """Activation functions by scikit-learn's names: all that is known of each, in one record."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Tensor
+from skdense.core.numbers import Tensor
 
 
 class Activation(NamedTuple):
@@ -20,6 +20,9 @@ class Activation(NamedTuple):
         The function on NumPy arrays. It may overwrite its argument, which a layer has just made.
     tensor : callable
         The function on tensors.
+    onnx : callable
+        `onnx(graph, z, number)` is the function in an ONNX graph, by operations that onnxruntime has in
+        float64 as well: `graph(operation, *inputs)` adds one, and `number` is the type of z.
     padded_bias : float
         A bias for which the function is exactly 0. With it, and zeros in the kernels, a padded unit has
         the output 0 and no gradient.
@@ -29,6 +32,7 @@ class Activation(NamedTuple):
 
     array: Callable
     tensor: Callable
+    onnx: Callable
     padded_bias: float = 0.0
     glorot_factor: int = 6
 
@@ -67,20 +71,63 @@ def _selu(values: NDArray) -> NDArray:
     return SELU_SCALE * np.where(values > 0, values, SELU_ALPHA * np.expm1(np.minimum(values, 0)))
 
 
+def _onnx_elu(graph: Callable, z: Any, number: Callable, alpha: float = 1.0) -> Any:
+    below = graph("Sub", graph("Exp", graph("Min", z, number(0))), number(1))
+    return graph("Add", graph("Relu", z), graph("Mul", below, number(alpha)))
+
+
+def _onnx_selu(graph: Callable, z: Any, number: Callable) -> Any:
+    return graph("Mul", _onnx_elu(graph, z, number, SELU_ALPHA), number(SELU_SCALE))
+
+
+def _onnx_gelu(graph: Callable, z: Any, number: Callable) -> Any:
+    # onnxruntime has the error function in float32 only: ONNX's type 1, while 11 is float64.
+    erf = graph("Erf", graph("Cast", graph("Mul", z, number(0.5**0.5)), to=1))
+    erf = graph("Cast", erf, to=1 if number is np.float32 else 11)
+    return graph("Mul", graph("Mul", z, number(0.5)), graph("Add", erf, number(1)))
+
+
+def _onnx_mish(graph: Callable, z: Any, number: Callable) -> Any:
+    log1p = graph("Log", graph("Add", graph("Exp", graph("Neg", graph("Abs", z))), number(1)))
+    return graph("Mul", z, graph("Tanh", graph("Add", graph("Relu", z), log1p)))
+
+
 ACTIVATIONS = {
-    "identity": Activation(_identity, _identity),
-    "logistic": Activation(_logistic, lambda z: tf.sigmoid(z), padded_bias=-1e4, glorot_factor=2),
-    "tanh": Activation(lambda z: np.tanh(z, out=z), lambda z: tf.tanh(z)),
-    "relu": Activation(lambda z: np.maximum(z, 0, out=z), lambda z: tf.nn.relu(z)),
-    "leaky_relu": Activation(
-        lambda z: np.maximum(z, LEAK * z, out=z), lambda z: tf.where(z > 0, z, LEAK * z)
+    "identity": Activation(_identity, _identity, lambda graph, z, number: z),
+    "logistic": Activation(
+        _logistic,
+        lambda z: tf.sigmoid(z),
+        lambda graph, z, number: graph("Sigmoid", z),
+        padded_bias=-1e4,
+        glorot_factor=2,
     ),
-    "elu": Activation(_elu, lambda z: tf.nn.elu(z)),
-    "selu": Activation(_selu, lambda z: tf.nn.selu(z)),
-    "gelu": Activation(lambda z: z * ndtr(z), lambda z: z * tf.math.erfc(-z / 2**0.5) / 2),
-    "silu": Activation(lambda z: z * expit(z), lambda z: tf.nn.silu(z)),
+    "tanh": Activation(
+        lambda z: np.tanh(z, out=z),
+        lambda z: tf.tanh(z),
+        lambda graph, z, number: graph("Tanh", z),
+    ),
+    "relu": Activation(
+        lambda z: np.maximum(z, 0, out=z),
+        lambda z: tf.nn.relu(z),
+        lambda graph, z, number: graph("Relu", z),
+    ),
+    "leaky_relu": Activation(
+        lambda z: np.maximum(z, LEAK * z, out=z),
+        lambda z: tf.where(z > 0, z, LEAK * z),
+        lambda graph, z, number: graph("Max", z, graph("Mul", z, number(LEAK))),
+    ),
+    "elu": Activation(_elu, lambda z: tf.nn.elu(z), _onnx_elu),
+    "selu": Activation(_selu, lambda z: tf.nn.selu(z), _onnx_selu),
+    "gelu": Activation(lambda z: z * ndtr(z), lambda z: z * tf.math.erfc(-z / 2**0.5) / 2, _onnx_gelu),
+    "silu": Activation(
+        lambda z: z * expit(z),
+        lambda z: tf.nn.silu(z),
+        lambda graph, z, number: graph("Mul", z, graph("Sigmoid", z)),
+    ),
     "mish": Activation(
-        lambda z: z * np.tanh(np.logaddexp(z, 0)), lambda z: z * tf.tanh(tf.nn.softplus(z))
+        lambda z: z * np.tanh(np.logaddexp(z, 0)),
+        lambda z: z * tf.tanh(tf.nn.softplus(z)),
+        _onnx_mish,
     ),
 }
 """The activations of hidden layers."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from skdense.core.formulas.layers import Drop
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Tensor
+from skdense.core.numbers import Tensor
 
 
 def dropper(numbers: Tensor, step: Tensor) -> Drop:

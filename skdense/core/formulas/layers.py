@@ -2,17 +2,21 @@
 
 A network is a tuple of layers. Its parameters are a list with a tuple of arrays for each layer that has
 any. All of the core that works on parameters, such as packing, the penalty, the optimizers and the
-forward pass, reads these descriptions, so a new kind of layer is a record here. The estimators have
-only `Dense` and `Dropout`.
+forward pass, reads these descriptions, so a new kind of layer is a record here. The estimators
+have those of `HIDDEN_LAYERS`, with `Dropout` in between.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import DTypeLike, NDArray
+
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.network import Tensor
+from skdense.core.numbers import Parameters, Tensor
 
 Drop = Callable[[int, Any], Any]
 """`drop(index, values)` is what the dropout of this index makes of values in training."""
@@ -28,10 +32,6 @@ class Parameter(NamedTuple):
     shape: tuple[int, ...]
     penalized: bool = False
     fill: float = 0.0
-
-    @property
-    def size(self) -> int:
-        return prod(self.shape)
 
 
 class Layer(Protocol):
@@ -100,16 +100,50 @@ class Dropout:
         return inputs if drop is None else drop(self.index, inputs)
 
 
+HIDDEN_LAYERS: dict[str, Callable[[int], Layer]] = {
+    name: partial(Dense, activation=name) for name in ACTIVATIONS
+}
+"""The hidden layers of the estimators by the parameter `activation`: functions of the number of units.
+
+These units are the last axis of each parameter of such a layer.
+"""
+
+
 def hidden_and_output(
     widths: Sequence[int], activation: str, n_outputs: int, dropout: bool = False
 ) -> tuple[Layer, ...]:
     """The layers of a multi-layer perceptron; with dropout there is one after each hidden layer."""
     layers = []
     for index, width in enumerate(widths):
-        layers.append(Dense(width, activation))
+        layers.append(HIDDEN_LAYERS[activation](width))
         if dropout:
             layers.append(Dropout(index))
     return *layers, Dense(n_outputs)
+
+
+def to_attributes(layers: Sequence[Layer], parameters: Sequence) -> tuple[list, list]:
+    """The `coefs_` and `intercepts_` of an estimator: what the penalty takes, and all else."""
+    described = parameters_of_each(layers, 1)  # which ones are penalized does not depend on the inputs
+    coefs, intercepts = [], []
+    for arrays, descriptions in zip(parameters, described, strict=True):
+        for array, parameter in zip(arrays, descriptions, strict=True):
+            (coefs if parameter.penalized else intercepts).append(array)
+    return coefs, intercepts
+
+
+def from_attributes(
+    coefs: Sequence, intercepts: Sequence, activation: str
+) -> tuple[tuple[Layer, ...], list[tuple]]:
+    """The layers and parameters of an estimator with such `coefs_` and `intercepts_`."""
+    coefs_left, intercepts_left = list(coefs), list(intercepts)
+    described = HIDDEN_LAYERS[activation](1).parameters(1)
+    widths, parameters = [], []
+    while len(coefs_left) > 1:
+        arrays = tuple((coefs_left if p.penalized else intercepts_left).pop(0) for p in described)
+        widths.append(arrays[0].shape[-1])
+        parameters.append(arrays)
+    [kernel], [bias] = coefs_left, intercepts_left
+    return hidden_and_output(widths, activation, len(bias)), [*parameters, (kernel, bias)]
 
 
 def parameters_of_each(layers: Sequence[Layer], n_features: int) -> list[tuple[Parameter, ...]]:
@@ -156,3 +190,86 @@ def hidden_values(layers: Sequence[Layer], parameters: Sequence, inputs: Any) ->
     for layer, values in outputs_of_each(hidden, parameters, inputs):
         if layer.parameters(1):  # whether there are any does not depend on the number of inputs
             yield values
+
+
+# --- initial parameters ------------------------------------------------------------------------------
+
+# An initializer draws one array of a layer in float64, given its description, the layer's numbers of
+# inputs and outputs, and Glorot's factor.
+
+
+def glorot_uniform(
+    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
+) -> NDArray:
+    """From U(-b, b), `b = sqrt(factor / (fan_in + fan_out))`, factor 6 for most activations.
+
+    The bound is Glorot and Bengio's (2010); the activation's factor, and drawing the bias from the same
+    distribution, are MLPClassifier's.
+    """
+    bound = np.sqrt(factor / (fan_in + fan_out))
+    return random_state.uniform(-bound, bound, parameter.shape)
+
+
+def he_uniform(
+    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
+) -> NDArray:
+    """Kernel from U(-b, b), `b = sqrt(6 / fan_in)` (He et al., 2015), zero bias."""
+    bound = np.sqrt(6 / fan_in)
+    return _kernel(parameter, lambda shape: random_state.uniform(-bound, bound, shape))
+
+
+def he_normal(
+    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
+) -> NDArray:
+    """Kernel from N(0, 2 / fan_in) (He et al., 2015), zero bias."""
+    return _kernel(parameter, lambda shape: random_state.normal(0, np.sqrt(2 / fan_in), shape))
+
+
+def lecun_normal(
+    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
+) -> NDArray:
+    """Kernel from N(0, 1 / fan_in) (LeCun et al., 1998), zero bias."""
+    return _kernel(parameter, lambda shape: random_state.normal(0, np.sqrt(1 / fan_in), shape))
+
+
+def uniform(
+    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
+) -> NDArray:
+    """Kernel from U[0, 1), zero bias."""
+    return _kernel(parameter, lambda shape: random_state.uniform(0, 1, shape))
+
+
+def _kernel(parameter: Parameter, draw: Callable) -> NDArray:
+    return draw(parameter.shape) if parameter.penalized else np.zeros(parameter.shape)
+
+
+INITIALIZERS = {
+    "glorot_uniform": glorot_uniform,
+    "he_uniform": he_uniform,
+    "he_normal": he_normal,
+    "lecun_normal": lecun_normal,
+    "uniform": uniform,
+}
+
+
+def initial_parameters(
+    layers: Sequence[Layer],
+    n_features: int,
+    init: str,
+    activation: str,
+    random_state: RandomState,
+    dtype: DTypeLike,
+) -> Parameters:
+    """The parameters of a new network, drawn in float64 and then cast to `dtype`.
+
+    As in MLPClassifier the activation of the hidden layers, by name, decides for all layers.
+    """
+    factor = ACTIVATIONS[activation].glorot_factor if activation in ACTIVATIONS else 6
+    parameters, fan_in = [], n_features
+    for layer in layers:
+        described, fan_out = layer.parameters(fan_in), layer.n_outputs(fan_in)
+        if described:
+            draws = (INITIALIZERS[init](p, fan_in, fan_out, factor, random_state) for p in described)
+            parameters.append(tuple(draw.astype(dtype) for draw in draws))
+        fan_in = fan_out
+    return parameters

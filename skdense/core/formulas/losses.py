@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import entr, huber, rel_entr
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Tensor
+from skdense.core.numbers import Tensor
 
 
 class Score(NamedTuple):
@@ -24,8 +24,8 @@ class Score(NamedTuple):
     n_terms : callable
         `n_terms(n_outputs)` is the number of sums.
     terms : callable
-        `terms(targets, logits, origin)` is a list of what to sum up, times the samples' weights,
-        n_terms tensors `(batch,)`. `origin` has the targets `(n_outputs,)` of the first row. R2
+        `terms(targets, logits, shift)` is a list of what to sum up, times the samples' weights,
+        n_terms tensors `(batch,)`. `shift` has the targets `(n_outputs,)` of the first row. R2
         computes the variance from distances to it: a sum of squares far from zero would lose digits.
     finish : callable
         `finish(sums)` is the score, from the `BatchSums` of all validation rows.
@@ -41,11 +41,11 @@ class Loss(NamedTuple):
 
     Attributes
     ----------
-    per_example : callable
-        `per_example(targets, logits)` are the losses. Their gradient may differ from that of the
+    per_sample : callable
+        `per_sample(targets, logits)` are the losses. Their gradient may differ from that of the
         values.
-    constant_loss : callable
-        `constant_loss(targets, weights)` is the lowest weighted mean loss of a network that gives every
+    baseline_loss : callable
+        `baseline_loss(targets, weights)` is the lowest weighted mean loss of a network that gives every
         sample the same output, from arrays `(n_samples, n_outputs)` and `(n_samples,)` or None.
     output : str
         The activation of the output layer, a key of `OUTPUT_ACTIVATIONS`.
@@ -58,20 +58,27 @@ class Loss(NamedTuple):
         `smoothed(targets, logits, label_smoothing)` are the losses with smoothed labels, if the
         loss has such a form.
     parameter : str or None
-        The name of the estimator's parameter, a number, that `per_example` and `constant_loss` take as
+        The name of the estimator's parameter, a number, that `per_sample` and `baseline_loss` take as
         one more argument.
     lowest_target : float
         The lowest target that the loss is defined for.
+    metric : callable or None
+        `metric(targets, predictions, *parameter)` are the losses of single numbers, as arrays, by which
+        a blend of regressors chooses its weights. Constant factors do not matter.
+    of_trees : str or None
+        What scikit-learn's HistGradientBoostingRegressor calls the loss, if it has it.
     """
 
-    per_example: Callable
-    constant_loss: Callable
+    per_sample: Callable
+    baseline_loss: Callable
     output: str
     score: Score
     correct: Callable | None = None
     smoothed: Callable | None = None
     parameter: str | None = None
     lowest_target: float = -np.inf
+    metric: Callable | None = None
+    of_trees: str | None = None
 
 
 # --- labels ------------------------------------------------------------------------------------------
@@ -90,7 +97,7 @@ def _negative_log(probabilities: Tensor) -> Tensor:
 def _with_gradient(formula: Callable) -> Callable:
     """A loss from a formula that returns its values and its gradient with respect to the logits."""
 
-    def per_example(targets: Tensor, logits: Tensor, *smoothing: Tensor) -> Tensor:
+    def per_sample(targets: Tensor, logits: Tensor, *smoothing: Tensor) -> Tensor:
         @tf.custom_gradient
         def losses(logits: Tensor) -> tuple[Tensor, Callable]:
             values, gradient = formula(targets, logits, *smoothing)
@@ -98,7 +105,7 @@ def _with_gradient(formula: Callable) -> Callable:
 
         return losses(logits)
 
-    return per_example
+    return per_sample
 
 
 # The values of a log-loss use clipped probabilities, so they stay finite. Its gradient does not, so a
@@ -172,15 +179,15 @@ def _largest_positive(targets: Tensor, logits: Tensor) -> Tensor:
 def _of_frequencies(loss: Callable) -> Callable:
     """The loss of a constant output, which is a function of the frequencies of the labels."""
 
-    def constant_loss(targets: NDArray, weights: NDArray | None) -> float:
+    def baseline_loss(targets: NDArray, weights: NDArray | None) -> float:
         return loss(np.average(targets, axis=0, weights=weights)).sum()
 
-    return constant_loss
+    return baseline_loss
 
 
 def _classification(
-    per_example: Callable,
-    constant_loss: Callable,
+    per_sample: Callable,
+    baseline_loss: Callable,
     output: str,
     correct: Callable,
     smoothed: Callable | None = None,
@@ -188,10 +195,10 @@ def _classification(
     """The record of a loss of labels, whose score is the accuracy."""
     accuracy = Score(
         n_terms=lambda n_outputs: 1,
-        terms=lambda targets, logits, origin: [tf.cast(correct(targets, logits), logits.dtype)],
+        terms=lambda targets, logits, shift: [tf.cast(correct(targets, logits), logits.dtype)],
         finish=lambda sums: sums.terms[0] / sums.weight,
     )
-    return Loss(per_example, constant_loss, output, accuracy, correct, smoothed)
+    return Loss(per_sample, baseline_loss, output, accuracy, correct, smoothed)
 
 
 def _of_each_output(logit_threshold: float = 0, value_threshold: float = 0.5) -> dict[str, Loss]:
@@ -252,11 +259,11 @@ def _of_constant(best: Callable, losses: Callable) -> Callable:
     targets. Both take the loss's parameter, too, if it has one.
     """
 
-    def constant_loss(targets: NDArray, weights: NDArray | None, *parameter: float) -> float:
+    def baseline_loss(targets: NDArray, weights: NDArray | None, *parameter: float) -> float:
         constant = best(targets, weights, *parameter)
         return np.average(losses(targets, constant, *parameter).sum(axis=1), weights=weights)
 
-    return constant_loss
+    return baseline_loss
 
 
 def _mean(targets: NDArray, weights: NDArray | None) -> NDArray:
@@ -283,12 +290,12 @@ def _huber_mean(targets: NDArray, weights: NDArray | None, delta: float) -> NDAr
 def _r2(predictions: Callable) -> Score:
     """The score R2. Its terms are each output's squared residual, squared target and target."""
 
-    def terms(targets: Tensor, logits: Tensor, origin: Tensor) -> list[Tensor]:
+    def terms(targets: Tensor, logits: Tensor, shift: Tensor) -> list[Tensor]:
         predicted = predictions(logits)
         squares = (targets - predicted) ** 2
         # As in MLPRegressor, R2 is NaN if a prediction is not finite.
         squares = tf.where(tf.math.is_finite(predicted), squares, float("nan"))
-        shifted = targets - origin
+        shifted = targets - shift
         return tf.unstack(tf.concat([squares, shifted**2, shifted], axis=-1), axis=-1)
 
     return Score(lambda n_outputs: 3 * n_outputs, terms, _finish_r2)
@@ -305,7 +312,7 @@ def _finish_r2(sums: Any) -> Tensor:
 
 LOWEST_LOSS = Score(
     n_terms=lambda n_outputs: 0,
-    terms=lambda targets, logits, origin: [],
+    terms=lambda targets, logits, shift: [],
     finish=lambda sums: -sums.loss / sums.weight,
 )
 """The negative loss."""
@@ -329,6 +336,8 @@ LOSSES = {
             _of_constant(_mean, lambda y, best: (y - best) ** 2 / (2 * len(best))),
             "identity",
             _r2(lambda logits: logits),
+            metric=lambda y, predicted: (y - predicted) ** 2,
+            of_trees="squared_error",
         ),
         "poisson": Loss(
             _half_poisson_deviance,
@@ -336,20 +345,25 @@ LOSSES = {
             "exp",
             _r2(lambda logits: tf.exp(logits)),
             lowest_target=0,
+            metric=lambda y, predicted: rel_entr(y, predicted) - y + predicted,
+            of_trees="poisson",
         ),
         # These have no R2 score, which would prefer networks that predict the mean.
         "absolute_error": Loss(
             _absolute_error, _of_constant(_quantile, lambda y, best: np.abs(y - best)),
             "identity", LOWEST_LOSS,
+            metric=lambda y, predicted: np.abs(y - predicted), of_trees="absolute_error",
         ),
         "quantile": Loss(
             _pinball,
             _of_constant(_quantile, _pinballs),
             "identity", LOWEST_LOSS, parameter="quantile",
+            metric=_pinballs, of_trees="quantile",
         ),
         "huber": Loss(
             _huber, _of_constant(_huber_mean, lambda y, best, delta: huber(delta, y - best)),
             "identity", LOWEST_LOSS, parameter="delta",
+            metric=lambda y, predicted, delta: huber(delta, y - predicted),
         ),
     },
 }  # fmt: skip

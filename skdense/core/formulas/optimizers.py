@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper, Tensor
+from skdense.core.numbers import Hyper, Tensor
 
 
 class Optimizer(NamedTuple):
@@ -24,8 +24,8 @@ class Optimizer(NamedTuple):
         counts the network's steps from 1. They are computed in float64 and then rounded to the
         gradient's dtype.
     update : callable
-        `update(gradient, slots, kernels, *numbers)` returns the change of the parameters and the new
-        slots. `kernels` are the parameters before the step with zeros in
+        `update(gradient, slots, penalized, *numbers)` returns the change of the parameters and the new
+        slots. `penalized` are the parameters before the step with zeros in
         the place of those that the penalty does not take, the biases.
     """
 
@@ -38,7 +38,7 @@ def _sgd_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
     return learning_rate, hyper.momentum, hyper.nesterov
 
 
-def _sgd(gradient: Tensor, slots: Sequence[Tensor], kernels: Tensor, *numbers: Tensor) -> tuple:
+def _sgd(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *numbers: Tensor) -> tuple:
     """`v <- momentum v - rate g`; the change is v, or with Nesterov `momentum v - rate g` again."""
     (velocity,), (rate, momentum, nesterov) = slots, numbers
     velocity = momentum * velocity - rate * gradient
@@ -51,7 +51,7 @@ def _adam_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
     return step_size, hyper.beta_1, 1 - hyper.beta_1, hyper.beta_2, 1 - hyper.beta_2, hyper.epsilon
 
 
-def _adam(gradient: Tensor, slots: Sequence[Tensor], kernels: Tensor, *numbers: Tensor) -> tuple:
+def _adam(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *numbers: Tensor) -> tuple:
     """Algorithm 1 of Kingma and Ba (2014), with both bias corrections moved into the step size."""
     mean, square = slots
     step_size, beta_1, gain_1, beta_2, gain_2, epsilon = numbers
@@ -64,11 +64,11 @@ def _adamw_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
     return learning_rate * hyper.weight_decay, *_adam_numbers(learning_rate, step, hyper)
 
 
-def _adamw(gradient: Tensor, slots: Sequence[Tensor], kernels: Tensor, *numbers: Tensor) -> tuple:
+def _adamw(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *numbers: Tensor) -> tuple:
     """Algorithm 2 of Loshchilov and Hutter (2019): kernels shrink apart from Adam's step."""
     decay, *adam_numbers = numbers
-    change, slots = _adam(gradient, slots, kernels, *adam_numbers)
-    return change - decay * kernels, slots
+    change, slots = _adam(gradient, slots, penalized, *adam_numbers)
+    return change - decay * penalized, slots
 
 
 OPTIMIZERS = {

@@ -1,7 +1,7 @@
 """How the learning rate changes.
 
 Every program contains all schedules of epochs and chooses by number, so no schedule compiles a program
-of its own. Only the programs that need it contain `pace`, how the rate changes from step to step.
+of its own. Only the programs that need it contain `lr_factor`, how the rate changes from step to step.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper, Tensor
+from skdense.core.numbers import Hyper, Tensor
 
 SMALLEST_RATE = 1e-6
 """A schedule with `slows_down` stops at a plateau once its rate is no larger than this."""
@@ -31,7 +31,7 @@ class Schedule(NamedTuple):
     slows_down : bool
         Whether at a plateau, where other schedules stop, it lowers the rate and goes on.
     within_epochs : bool
-        Whether it changes the rate from step to step, by `pace`.
+        Whether it changes the rate from step to step, by `lr_factor`.
     ignored_by : tuple of str
         The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
     """
@@ -55,7 +55,7 @@ SCHEDULES = {
 }
 
 
-def pace(step: Tensor, hyper: Hyper) -> Tensor:
+def lr_factor(step: Tensor, hyper: Hyper) -> Tensor:
     """The factor on the epoch's learning rate, in the step that follows `step` others.
 
     It rises linearly over the warm-up, up to 1. With the cosine schedule it then falls to 0 over the

@@ -2,7 +2,7 @@
 
 from skdense.core.formulas.schedules import SCHEDULES, SLOWDOWN, SMALLEST_RATE
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper, Progress, Tensor
+from skdense.core.numbers import Hyper, Progress, Tensor
 
 
 def end_epoch(

@@ -1,7 +1,6 @@
 """Full-batch training: scipy's L-BFGS-B on the loss and gradient of a compiled program, in float64."""
 
 from collections.abc import Callable
-from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +12,13 @@ from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import full_batch_rows
 from skdense.core.machine.memory import aligned_empty, to_tensor, view
-from skdense.core.machine.threads import apart
-from skdense.core.network import Minimum, Network, Spec
+from skdense.core.machine.threads import submit
+from skdense.core.network import Network
+from skdense.core.numbers import Minimum, Spec
 from skdense.core.program.full_batch import FullBatchShape, full_batch_program
 from skdense.core.program.layout import Layout
 
-
-class _Stopped(Exception):
-    """Ends scipy's minimization: an observer asked for it, or Ctrl-C came."""
+Observe = Callable[[Minimum], bool]
 
 
 def minimize_loss(
@@ -29,7 +27,7 @@ def minimize_loss(
     max_iter: int,
     max_fun: int,
     tol: float,
-    observe: Callable[[Minimum], bool] | None = None,
+    observe: Observe | None = None,
 ) -> Minimum:
     """Train one network on all rows at once, and give it its parameters.
 
@@ -37,54 +35,57 @@ def minimize_loss(
     parameters of that iteration, and ends the training if it returns True. Ctrl-C ends it too, and
     keeps the last iteration's.
     """
-    objective = FullBatchObjective(spec._replace(dtype="float64"), network)
-    start = objective.vector[objective.own]
-    reached = Minimum(np.nan, 0), start
-    stop = Event()
-
-    def iteration(intermediate_result: OptimizeResult) -> None:
-        nonlocal reached
-        minimum = Minimum(float(intermediate_result["fun"]), reached[0].n_iter + 1)
-        reached = minimum, intermediate_result["x"].copy()
-        if observe is not None:
-            objective.keep(reached[1])
-            if observe(minimum):
-                stop.set()
-        if stop.is_set():
-            raise _Stopped
-
-    def work(evaluate: Callable) -> OptimizeResult:
-        # Threads that BLAS has for scipy's vectors spin between calls, on the cores of the program.
-        with one_blas_thread():
-            return minimize(
-                evaluate,
-                start,
-                jac=True,
-                method="L-BFGS-B",
-                options={"maxfun": max_fun, "maxiter": max_iter, "gtol": tol},
-                callback=iteration,
-            )
-
-    # TensorFlow's code runs in a thread of its own, so that signals are answered here. An observer
-    # needs the caller's thread, where scipy then runs, too.
+    # TensorFlow's code runs in threads of its own, where no signal interrupts it.
+    objective = submit(FullBatchObjective, spec._replace(dtype="float64"), network).result()
+    minimization = _Minimization(objective, observe)
+    options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
     interrupted = False
     try:
         if observe is None:
-            result = apart(work, objective).result()
-        else:
-            result = work(lambda parameters: apart(objective, parameters).result())
-    except _Stopped:
-        pass
+            submit(minimization.run, objective, options).result()
+        else:  # an observer needs the caller's thread, where scipy then runs, too
+            minimization.run(lambda parameters: submit(objective, parameters).result(), options)
     except KeyboardInterrupt:
         interrupted = True
-    else:
-        objective.keep(result.x)
-        return Minimum(float(result.fun), result.nit, result.success, result.message)
     finally:
-        stop.set()
-    minimum, parameters = reached
+        minimization.stops = True
+    minimum, parameters = minimization.snapshot
     objective.keep(parameters)
     return minimum._replace(interrupted=interrupted)
+
+
+class _Minimization:
+    """A minimization by scipy, and how far it is: `snapshot` is replaced as a whole."""
+
+    def __init__(self, objective: "FullBatchObjective", observe: Observe | None):
+        self.objective, self.observe, self.stops = objective, observe, False
+        self.snapshot = Minimum(np.nan, 0), objective.vector[objective.own]
+
+    def run(self, evaluate: Callable, options: dict) -> None:
+        """Minimize the loss that `evaluate` returns with its gradient."""
+        # Threads that BLAS has for scipy's vectors spin between calls, on the cores of the program.
+        with one_blas_thread():
+            result = minimize(
+                evaluate,
+                self.snapshot[1],
+                jac=True,
+                method="L-BFGS-B",
+                options=options,
+                callback=self._iteration,
+            )
+        if not self.stops:
+            minimum = Minimum(float(result.fun), result.nit, result.success, result.message)
+            self.snapshot = minimum, result.x
+
+    def _iteration(self, intermediate_result: OptimizeResult) -> None:
+        parameters = intermediate_result["x"].copy()
+        minimum = Minimum(float(intermediate_result["fun"]), self.snapshot[0].n_iter + 1)
+        self.snapshot = minimum, parameters
+        if self.observe is not None:
+            self.objective.keep(parameters)
+            self.stops = self.observe(minimum)
+        if self.stops:
+            raise StopIteration  # ends scipy's minimization
 
 
 class FullBatchObjective:

@@ -1,7 +1,9 @@
 """The order of the rows in every minibatch step, drawn on the host from the network's random stream."""
 
+import pickle
 from copy import deepcopy
 from itertools import cycle
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +11,26 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from skdense.core.machine.memory import aligned_empty
-from skdense.core.network import Network, state_of
+from skdense.core.network import Network
+
+_restoring = Lock()
+
+
+def state_of(random_state: RandomState) -> dict:
+    """A copy of the state of a random state."""
+    return random_state.get_state(legacy=False)
+
+
+def restore(random_state: RandomState, state: dict, before: dict) -> None:
+    """Bring a random state from the state `before` to another one, as drawing would.
+
+    If somebody else has drawn from it meanwhile, as may happen to NumPy's global state, it stays as
+    they left it.
+    """
+    with _restoring:
+        # Pickles compare the arrays and numbers of two states at once.
+        if pickle.dumps(state_of(random_state)) == pickle.dumps(before):
+            random_state.set_state(state)
 
 
 class Chunk(NamedTuple):
@@ -37,12 +58,12 @@ class Stream:
         self.n_drawn = 0
         # The last two states and how many epochs were drawn by then: a network that stops is at most
         # one chunk behind what is drawn.
-        self.marks: list[tuple[int, dict]] = []
+        self.checkpoints: list[tuple[int, dict]] = []
 
-    def mark(self) -> None:
+    def checkpoint(self) -> None:
         """Remember the state before a chunk is drawn, for `end`."""
         if not self.network.owns_stream:
-            self.marks = [*self.marks[-1:], (self.n_drawn, state_of(self.random_state))]
+            self.checkpoints = [*self.checkpoints[-1:], (self.n_drawn, state_of(self.random_state))]
 
     def next_order(self) -> NDArray:
         """The order of the rows in the next epoch."""
@@ -58,11 +79,13 @@ class Stream:
         if self.network.owns_stream:
             return
         if self.n_drawn > n_epochs:
-            n_drawn, state = [mark for mark in self.marks if mark[0] <= n_epochs][-1]
+            n_drawn, state = [
+                checkpoint for checkpoint in self.checkpoints if checkpoint[0] <= n_epochs
+            ][-1]
             self.random_state.set_state(state)
             for _ in range(n_epochs - n_drawn):
                 _shuffled(self.random_state, self.n_samples)
-        self.network.hand_back(state_of(self.random_state), self.before)
+        restore(self.network.random_state, state_of(self.random_state), self.before)
 
 
 def _shuffled(random_state: RandomState, n: int) -> NDArray:
@@ -99,13 +122,13 @@ class Orders:
         if self.stream is None:
             self._lay_out(self.rows)
 
-    def take(self, n_steps: int) -> Chunk | None:
+    def next_chunk(self, n_steps: int) -> Chunk | None:
         """Draw the next `Chunk`, or None if all is drawn: n_steps at most, whole epochs if one fits."""
         n_steps = self._limit(n_steps)
         if n_steps == 0:
             return None
         if self.stream is not None:
-            self.stream.mark()
+            self.stream.checkpoint()
         chunk = Chunk(n_steps, next(self.buffers))
         done = 0
         while done < n_steps:

@@ -20,9 +20,10 @@ from skdense.core.machine.costs import (
     Machine,
     bucket,
 )
-from skdense.core.network import Network, Spec
+from skdense.core.network import Network
+from skdense.core.numbers import Spec
+from skdense.core.program.epochs import Shape
 from skdense.core.program.layout import Layout
-from skdense.core.program.program import Shape
 
 
 @dataclass(eq=False)

@@ -1,5 +1,6 @@
 """How many threads BLAS uses, which is a setting of the whole process. No TensorFlow."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -7,12 +8,16 @@ from threading import Lock, Thread
 
 from threadpoolctl import ThreadpoolController
 
-from skdense.core.machine.threads import Call, apart
+from skdense.core.machine.threads import Future, submit
 
 _lock = Lock()
 _n_users = 0
 _before = {}
-"""The number of threads that each library had before it was limited; empty if none is limited."""
+"""The number of threads that each library had before it was limited.
+
+Between blocks it has only libraries whose limit other code had replaced when the last block ended: a
+limit of that code which began in a block ends by setting the library to one thread again.
+"""
 
 
 @contextmanager
@@ -21,13 +26,14 @@ def one_blas_thread() -> Iterator[int]:
 
     These are as many as BLAS had; if a limit is active, or other code does not let BLAS be limited,
     yield 1. Where blocks overlap, the limit ends with the last one. A number of threads that other code
-    has set meanwhile is kept.
+    has set meanwhile is kept. If that code sets one thread again at its end, because it had found one,
+    the next block gives back the number from before.
     """
-    begin = apart(_begin)  # where no signal can come between counting a user and setting the limit
+    begin = submit(_begin)  # where no signal can come between counting a user and setting the limit
     try:
         yield begin.result()
     finally:
-        apart(_end, begin).result()
+        submit(_end, begin).result()
 
 
 def _begin() -> int:
@@ -35,21 +41,42 @@ def _begin() -> int:
     with _lock:
         _n_users += 1
         had = {library: library.num_threads for library in _libraries()}
-        # Other code may have set a number since the first block began. Most code lowers it, so the
-        # larger of the two is what the user had before.
-        _before.update({library: max(n, _before.get(library, 1)) for library, n in had.items()})
+        for library, n in had.items():
+            # Other code may have set a number since the first block began. Most code lowers it, so the
+            # larger of the two is what the user had before.
+            if n == 1 or _n_users > 1:
+                n = max(n, _before.get(library, 1))
+            _before[library] = n
         _set_threads(dict.fromkeys(had, 1))
         return min(had.values(), default=1) if all(library.num_threads == 1 for library in had) else 1
 
 
-def _end(begin: Call) -> None:
+def _end(begin: Future) -> None:
     global _n_users
     begin.wait()  # which a signal may have ended early in the caller's thread
     with _lock:
-        _n_users -= 1
+        _n_users = max(0, _n_users - 1)  # a block that began before a fork may end in the child
         if _n_users == 0:
-            _set_threads({library: n for library, n in _before.items() if library.num_threads == 1})
-            _before.clear()
+            _restore()
+
+
+def _restore() -> None:
+    """Let each library use as many threads as before, unless other code has set another number."""
+    if limited := {library: n for library, n in _before.items() if library.num_threads == 1}:
+        _set_threads(limited)
+    for library in limited:
+        del _before[library]
+
+
+def _after_fork() -> None:
+    """Lift the limit in the child, which has none of the threads whose blocks would end there."""
+    global _lock, _n_users
+    _lock, _n_users = Lock(), 0
+    _restore()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _set_threads(numbers: dict) -> None:

@@ -11,7 +11,6 @@ from skdense.core.machine import programs
 from skdense.core.machine.lazy_import import import_submodule
 from skdense.core.machine.programs import Program
 from skdense.core.machine.tensorflow import CPU, n_threads, tf
-from skdense.core.machine.threads import apart
 
 _programs: dict[tuple, "_Compiled"] = {}
 _lock = Lock()
@@ -21,29 +20,18 @@ def compiled(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list]:
     """The program that `make(*key)` describes, made once in a process, compiled at its first call.
 
     `make` returns a function of nested tensors and the TensorSpecs of its arguments. The program is
-    called with the flat tensors, and returns a flat list of them. It is made in a thread of its own: a
-    device, a graph or checks of numerics that the caller's thread has chosen do not reach it, nor does
-    Ctrl-C, which TensorFlow may lose.
+    called with the flat tensors, and returns a flat list of them. Make and call it in a thread of ours:
+    there neither Ctrl-C nor a device, a graph or checks of numerics of the user's thread reach it.
     """
-    program = _programs.get((make, key))
-    return program or apart(_made, make, key).result()
+    with _lock:
+        if (make, key) not in _programs:
+            _programs[make, key] = _Compiled(make, key)
+        return _programs[make, key]
 
 
 def n_compiled() -> int:
     """How many programs this process has made."""
     return len(_programs)
-
-
-def _made(make: Callable[..., tuple], key: tuple) -> "_Compiled":
-    if not tf.executing_eagerly():
-        raise RuntimeError(
-            "Training needs TensorFlow's eager execution, which tf.compat.v1.disable_eager_execution() "
-            "or disable_v2_behavior() has switched off. Call fit in a process that does not."
-        )
-    with _lock:
-        if (make, key) not in _programs:
-            _programs[make, key] = _Compiled(make, key)
-        return _programs[make, key]
 
 
 class _Compiled:
@@ -54,6 +42,12 @@ class _Compiled:
     """
 
     def __init__(self, make: Callable[..., tuple], key: tuple):
+        if not tf.executing_eagerly():
+            raise RuntimeError(
+                "Training needs TensorFlow's eager execution, which disable_eager_execution() or "
+                "disable_v2_behavior() of tf.compat.v1 has switched off. Call fit in a process that "
+                "does not."
+            )
         self._make, self._key = make, key
         version = tf.version
         facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()

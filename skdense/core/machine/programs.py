@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import FunctionType
@@ -134,8 +135,10 @@ def _described(part: object) -> object:
     named = part if isinstance(part, FunctionType) else type(part)
     if type(part) is not tuple and not named.__module__.startswith("skdense.core."):
         raise TypeError(f"{part!r} is not part of skdense")
-    fields = part if isinstance(part, tuple) else getattr(part, "__dict__", {}).items()
-    return named.__module__, named.__qualname__, *map(_described, fields)
+    parts = part if isinstance(part, tuple) else ()
+    if is_dataclass(part):
+        parts = [getattr(part, field.name) for field in fields(part)]
+    return named.__module__, named.__qualname__, *map(_described, parts)
 
 
 @cache
@@ -256,9 +259,9 @@ def _decoded(data: bytes) -> Program | None:
     if hashlib.sha256(body).digest() != data[:32]:
         return None
     head, _, rest = body.partition(b"\n")
-    fields = json.loads(head)
-    cut = fields["functions"]
-    return Program(**fields | {"functions": rest[:cut], "executable": rest[cut:]})
+    known = json.loads(head)
+    cut = known["functions"]
+    return Program(**known | {"functions": rest[:cut], "executable": rest[cut:]})
 
 
 def _make(kept: Path) -> None:

@@ -14,7 +14,7 @@ from joblib import cpu_count
 from skdense.core.machine.lazy_import import import_tensorflow
 from skdense.core.machine.programs import exchange
 from skdense.core.machine.quiet import quiet
-from skdense.core.machine.threads import Call, apart
+from skdense.core.machine.threads import Future, submit
 
 CPU = "/CPU:0"
 """Where all tensors are and all programs run. A GPU was never measured, and would round float32
@@ -38,10 +38,10 @@ class _TensorFlow:
         setattr(self, name, value)
         return value
 
-    def _imported(self) -> Call:
+    def _imported(self) -> Future:
         with self._lock:
             if self._importing is None:
-                self._importing = apart(_start)
+                self._importing = submit(_start)
             return self._importing
 
 

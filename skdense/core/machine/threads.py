@@ -1,28 +1,28 @@
-"""Work in other threads, while the thread that waits for it answers signals. No TensorFlow.
+"""Work in other threads, while the thread that waits for it answers signals; and forks. No TensorFlow.
 
-What the handler of a signal raises comes between any two steps of Python code in the main thread. So
-that it neither gets lost nor leaves a lock taken, the caller's thread runs no more of Python's code for
-threads than it must: it hands work over and waits for it by functions written in C. No executor: it
-could not start threads once the main thread has ended.
+The handler of a signal may raise between any two bytecodes of the main thread. If that is inside
+threading's Python code, a lock stays locked. So the caller's thread hands work over and waits for it by
+functions that are written in C. No executor: it could not start threads once the main thread has ended.
 """
 
 import atexit
 import os
+import sys
 from _thread import start_new_thread
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from threading import Lock, current_thread
+from threading import Event, Lock, current_thread
 from typing import Any
 
 _SIGNAL_SECONDS = 0.05
 """How long the answer to a signal may take."""
 
 _idle: "list[_Worker]" = []
-_under_way: "set[Call]" = set()
+_under_way: "set[Future]" = set()
 """The calls that the end of the process waits for: all but those of daemon threads."""
 
 
-class Call:
+class Future:
     """A call of a function in another thread."""
 
     def __init__(self, function: Callable, *arguments: Any):
@@ -48,13 +48,16 @@ class Call:
         self._running.release()
         _under_way.discard(self)
 
-    def wait(self) -> None:
-        """Wait for the end of the call."""
+    def wait(self, stop: Event | None = None) -> bool:
+        """Wait until the call has ended, or `stop` is set; return whether it has ended."""
         # A signal that comes just before the lock blocks does not wake it, hence the timeout. What a
         # handler raises may leave the lock taken, hence `_has_ended`.
         while not self._has_ended:
+            if stop is not None and stop.is_set():
+                return False
             if self._running.acquire(timeout=_SIGNAL_SECONDS):
                 self._running.release()
+        return True
 
     def result(self) -> Any:
         """Wait for the result, and return it or raise the function's error."""
@@ -67,12 +70,12 @@ class Call:
 class _Worker:
     """A thread that makes calls, and waits between them: TensorFlow takes time to know a new thread."""
 
-    def __init__(self, call: Call):
-        self._call: Call | None = call
+    def __init__(self, call: Future):
+        self._call: Future | None = call
         self._called = Lock()
         self._called.acquire()
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: Future) -> None:
         """Let a thread that waits make a call."""
         self._call = call
         self._called.release()
@@ -89,9 +92,9 @@ class _Worker:
             self._called.acquire()
 
 
-def apart(function: Callable, *arguments: Any) -> Call:
+def submit(function: Callable, *arguments: Any) -> Future:
     """Begin a call in another thread, where no handler of a signal can interrupt it."""
-    call = Call(function, *arguments)
+    call = Future(function, *arguments)
     try:
         worker = _idle.pop()
     except IndexError:
@@ -108,11 +111,35 @@ def wait_for_all() -> None:
 
 
 atexit.register(wait_for_all)
+
+_forked_from_tensorflow = False
+
+
+def check_not_forked() -> None:
+    """Raise in a process that was forked after TensorFlow was imported.
+
+    TensorFlow's threads do not exist there, so training would hang or abort.
+    """
+    if _forked_from_tensorflow:
+        raise RuntimeError(
+            "TensorFlow cannot train in a process that was forked after TensorFlow was imported. "
+            "Start worker processes with joblib's default backend, 'loky', or with the "
+            "multiprocessing start method 'spawn'."
+        )
+
+
+def _after_fork() -> None:
+    global _forked_from_tensorflow
+    _forked_from_tensorflow |= "tensorflow" in sys.modules
+    _idle.clear()
+    _under_way.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: (_idle.clear(), _under_way.clear()))
+    os.register_at_fork(after_in_child=_after_fork)
 
 
-def call_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
+def run_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
     """Call functions, each in a thread, and wait for all of them; raise the first error.
 
     `stop` is called as soon as there is one, or a signal's handler raises. It asks the others to end,
@@ -126,10 +153,10 @@ def call_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
             stop()
             raise
 
-    calls: list[Call] = []
+    calls: list[Future] = []
     try:
         for function in functions:
-            calls.append(apart(or_stop, function))
+            calls.append(submit(or_stop, function))
         for call in calls:
             call.result()
     except BaseException:

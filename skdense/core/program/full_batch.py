@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper, Spec, Tensor
+from skdense.core.numbers import Hyper, Spec, Tensor
 from skdense.core.program import minibatches
 from skdense.core.program.layout import Layout
 from skdense.core.program.minibatches import TableShape

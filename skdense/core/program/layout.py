@@ -5,7 +5,9 @@ into pieces, which it updates one by one.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -14,37 +16,41 @@ from numpy.typing import NDArray
 from skdense.core.formulas.layers import Layer, Parameter, parameters_of_each
 from skdense.core.machine.costs import LARGE_KERNEL, LARGE_SUM
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Parameters, Tensor
+from skdense.core.numbers import Parameters, Tensor
 
 
-class Layout(NamedTuple):
+@dataclass(frozen=True)
+class Layout:
     """Where the parameters of these layers are in a flat vector."""
 
     layers: tuple[Layer, ...]
     n_features: int
 
-    @property
-    def parameters(self) -> list[tuple[Parameter, ...]]:
-        """The descriptions of the parameters, by layer."""
-        return parameters_of_each(self.layers, self.n_features)
-
-    @property
+    @cached_property
     def places(self) -> list[tuple["Place", ...]]:
         """The place of each parameter, by layer."""
-        return _places(self)
+        described = parameters_of_each(self.layers, self.n_features)
+        starts = {}
+        offset = 0
+        for penalized in (True, False):
+            for i, layer in enumerate(described):
+                for j, parameter in enumerate(layer):
+                    if parameter.penalized == penalized:
+                        starts[i, j] = offset
+                        offset += prod(parameter.shape)
+        return [
+            tuple(Place(starts[i, j], p, prod(p.shape)) for j, p in enumerate(layer))
+            for i, layer in enumerate(described)
+        ]
 
-    @property
+    @cached_property
     def in_order(self) -> list["Place"]:
         """The places of all parameters as they follow one another in a vector."""
         return sorted(place for layer in self.places for place in layer)
 
-    @property
-    def n_penalized(self) -> int:
-        return sum(parameter.size for _, parameter in self.in_order if parameter.penalized)
-
-    @property
+    @cached_property
     def n_parameters(self) -> int:
-        return sum(parameter.size for _, parameter in self.in_order)
+        return sum(place.size for place in self.in_order)
 
     @property
     def pieces(self) -> list[list[int]]:
@@ -53,37 +59,35 @@ class Layout(NamedTuple):
         A large array is a piece of its own. All that lies between two large ones is one piece.
         """
         pieces: list[list[int]] = [[]]
-        for _, parameter in self.in_order:
-            if parameter.size < LARGE_KERNEL:
-                pieces[-1].append(parameter.size)
+        for place in self.in_order:
+            if place.size < LARGE_KERNEL:
+                pieces[-1].append(place.size)
             else:
-                pieces += [parameter.size], []
+                pieces += [place.size], []
         return [piece for piece in pieces if piece]
 
     def pack_into(self, vector: NDArray, parameters: Parameters) -> None:
-        """Make `vector` that of a smaller network's parameters, padded with zeros and their fills."""
+        """Write parameters into the corners of the padded arrays in `vector`; fill the rest."""
         for arrays, places in zip(parameters, self.places, strict=True):
             for array, place in zip(arrays, places, strict=True):
-                place.of(vector)[...] = place.parameter.fill
-                place.corner(vector, array.shape)[...] = array
+                padded = place.of(vector)
+                padded[...] = place.parameter.fill
+                padded[tuple(map(slice, array.shape))] = array
 
     def unpack(self, vector: NDArray, smaller: "Layout") -> Parameters:
         """The parameters of the network of a smaller layout that was packed into `vector`."""
         return [
             tuple(
-                place.corner(vector, parameter.shape).copy()
-                for place, parameter in zip(places, parameters, strict=True)
+                place.of(vector)[tuple(map(slice, own.parameter.shape))].copy()
+                for place, own in zip(places, of_layer, strict=True)
             )
-            for places, parameters in zip(self.places, smaller.parameters, strict=True)
+            for places, of_layer in zip(self.places, smaller.places, strict=True)
         ]
 
     def offsets(self, smaller: "Layout") -> NDArray:
-        """The indices in a vector at which a packed network of a smaller layout has its parameters."""
-        taken = np.zeros(self.n_parameters, bool)
-        for places, parameters in zip(self.places, smaller.parameters, strict=True):
-            for place, parameter in zip(places, parameters, strict=True):
-                place.corner(taken, parameter.shape)[...] = True
-        return np.flatnonzero(taken)
+        """The positions in a vector that the parameters of a network of a smaller layout take."""
+        positions = self.unpack(np.arange(self.n_parameters), smaller)
+        return np.sort(np.concatenate([array.ravel() for layer in positions for array in layer]))
 
     def cut(self, vector: Tensor) -> list:
         """The pieces of a flat tensor."""
@@ -102,7 +106,7 @@ class Layout(NamedTuple):
 
     def penalized(self, pieces: Sequence) -> Iterator:
         """The pieces with zeros for the parameters that the penalty does not take, which come last."""
-        left = self.n_penalized
+        left = sum(place.size for place in self.in_order if place.parameter.penalized)
         for piece in pieces:
             size = piece.shape[0]
             yield piece if left >= size else tf.where(tf.range(size) < left, piece, 0)
@@ -114,31 +118,11 @@ class Place(NamedTuple):
 
     start: int
     parameter: Parameter
+    size: int
 
     def of(self, vector: NDArray) -> NDArray:
         """The parameter as a view of the vector."""
-        values = vector[self.start : self.start + self.parameter.size]
-        return values.reshape(self.parameter.shape)
-
-    def corner(self, vector: NDArray, shape: tuple[int, ...]) -> NDArray:
-        """The part of this view that a parameter of a smaller shape takes; the rest is padding."""
-        return self.of(vector)[tuple(map(slice, shape))]
-
-
-@cache
-def _places(layout: Layout) -> list[tuple[Place, ...]]:
-    starts = {}
-    offset = 0
-    for penalized in (True, False):
-        for i, layer in enumerate(layout.parameters):
-            for j, parameter in enumerate(layer):
-                if parameter.penalized == penalized:
-                    starts[i, j] = offset
-                    offset += parameter.size
-    return [
-        tuple(Place(starts[i, j], parameter) for j, parameter in enumerate(layer))
-        for i, layer in enumerate(layout.parameters)
-    ]
+        return vector[self.start : self.start + self.size].reshape(self.parameter.shape)
 
 
 def _shaped(values: Tensor, shape: tuple[int, ...], batch: int) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from skdense.core.machine.costs import DENSE_FROM
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Tensor
+from skdense.core.numbers import Tensor
 
 
 class TableShape(NamedTuple):
@@ -54,15 +54,15 @@ def signature(shape: TableShape, dtype: str) -> tuple:
     )
 
 
-def gather(table: Sequence[Tensor], shape: TableShape, rows: Tensor, n_real: Tensor) -> Minibatch:
+def gather(table: Sequence[Tensor], shape: TableShape, rows: Tensor, n_valid: Tensor) -> Minibatch:
     """The `Minibatch` of the rows `(batch,)` of a table of this `TableShape`.
 
-    Rows from the n_real-th on, a float64, are padding, of weight zero.
+    Rows from the n_valid-th on, a float64, are padding, of weight zero.
     """
     *features, targets = table
     inputs = _sparse_rows(features, rows, shape) if shape.row_entries else _take(features, rows)
     outputs, weights = tf.split(tf.gather(targets, rows), [shape.n_outputs, 1], axis=1)
-    real = tf.range(rows.shape[0]) < tf.cast(n_real, tf.int32)
+    real = tf.range(rows.shape[0]) < tf.cast(n_valid, tf.int32)
     return Minibatch(inputs, outputs, tf.where(real, tf.squeeze(weights, axis=1), 0))
 
 

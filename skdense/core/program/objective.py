@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from skdense.core.formulas.layers import Drop, forward
 from skdense.core.formulas.losses import LOSSES, LOWEST_LOSS
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper, Spec, Tensor
+from skdense.core.numbers import Hyper, Spec, Tensor
 from skdense.core.program.layout import Layout
 from skdense.core.program.minibatches import Minibatch
 
@@ -60,7 +60,7 @@ class Objective:
         return gradients, BatchSums.split(_sums(minibatch, losses, terms))
 
     def validation_sums(
-        self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, origin: Tensor
+        self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, shift: Tensor
     ) -> Tensor:
         """`BatchSums` with the score's terms, as one vector that can be added up.
 
@@ -68,7 +68,7 @@ class Objective:
         """
         logits = self._logits(minibatch, pieces)
         losses = self._losses(minibatch.targets, logits, hyper)
-        return _sums(minibatch, losses, self.score.terms(minibatch.targets, logits, origin))
+        return _sums(minibatch, losses, self.score.terms(minibatch.targets, logits, shift))
 
     def _logits(self, minibatch: Minibatch, pieces: Sequence, drop: Drop | None = None) -> Tensor:
         parameters = self.layout.of_layers(pieces, minibatch.weights.shape[0])
@@ -76,7 +76,7 @@ class Objective:
 
     def _losses(self, targets: Tensor, logits: Tensor, hyper: Hyper) -> Tensor:
         parameter = [hyper.loss_parameter] if self.loss.parameter else []
-        return self.loss.per_example(targets, logits, *parameter)
+        return self.loss.per_sample(targets, logits, *parameter)
 
     def penalty(self, pieces: Sequence, alpha: Tensor) -> tuple[Any, list]:
         """The sum of squared penalized parameters times alpha / 2, in float64, and its gradient."""

@@ -4,31 +4,22 @@ There is one program for each `Spec` and `Shape`. Everything else is an argument
 """
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skdense.core.formulas.dropout import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
-from skdense.core.formulas.schedules import pace
+from skdense.core.formulas.schedules import lr_factor
 from skdense.core.formulas.stopping import end_epoch
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Curves, Hyper, Progress, Spec, Tensor
+from skdense.core.numbers import Curves, Hyper, Progress, Spec, Tensor
 from skdense.core.program import minibatches
 from skdense.core.program.layout import Layout
 from skdense.core.program.minibatches import TableShape
 from skdense.core.program.objective import BatchSums, Objective
-from skdense.core.program.scalars import (
-    N_SCALARS,
-    N_SETTINGS,
-    Counters,
-    Epoch,
-    after_step,
-    curves_of,
-    packed,
-    unpack_scalars,
-    unpack_settings,
-)
 
 
 class Shape(NamedTuple):
@@ -163,8 +154,8 @@ class _Program:
         (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
         order = tf.gather(training.orders, tf.cast(counters.steps, tf.int32))
-        n_real = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
-        minibatch = minibatches.gather(training.table, self.shape.table, order, n_real)
+        n_valid = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
+        minibatch = minibatches.gather(training.table, self.shape.table, order, n_valid)
         parameters = [values for values, *_ in pieces]
         drop = dropper(dropout, progress.step) if self.shape.n_dropouts else None
         gradients, batch = self.objective.gradients(minibatch, parameters, typed, drop)
@@ -179,8 +170,8 @@ class _Program:
         new = Counters(
             steps=1.0,
             position=1.0,
-            loss=(batch.loss + penalty) / divisor * n_real,
-            rows=n_real,
+            loss=(batch.loss + penalty) / divisor * n_valid,
+            rows=n_valid,
             correct=batch.terms[0] if batch.terms else 0.0,
             weight=batch.weight,
         )
@@ -201,8 +192,8 @@ class _Program:
         # XLA copies each array once in a step, as several kernels read what one of them overwrites.
         # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
         rate = progress.learning_rate
-        if self.spec.paced:
-            rate *= pace(progress.step, hyper)
+        if self.spec.lr_by_step:
+            rate *= lr_factor(progress.step, hyper)
         numbers = self.optimizer.numbers(rate, progress.step + 1, hyper)
         numbers = [tf.cast(number, self.dtype) for number in numbers]
         penalized = self.layout.penalized([values for values, *_ in pieces])
@@ -241,13 +232,13 @@ class _Program:
         (table, orders), shape, score = validation, self.shape, self.objective.score
         table_shape = shape.validation
         assert table_shape is not None  # only programs with validation call this
-        origin = tf.gather(table[-1], orders[0, 0])[:-1]  # the last column has the weights
+        shift = tf.gather(table[-1], orders[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
             (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
-            n_real = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
-            minibatch = minibatches.gather(table, table_shape, tf.gather(orders, b), n_real)
-            return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, origin)
+            n_valid = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
+            minibatch = minibatches.gather(table, table_shape, tf.gather(orders, b), n_valid)
+            return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
 
         n_sums = score.n_terms(table_shape.n_outputs) + 2
         sums = tf.zeros([n_sums], tf.float64)
@@ -259,3 +250,127 @@ class _Program:
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
         return sums.loss / sums.weight, score.finish(sums)
+
+
+# --- the scalars of a training, packed into vectors --------------------------------------------------
+
+# `settings` stay as they are in a call: its `Limits` and `Hyper`. `Scalars` change, and a program
+# returns them. Packed, they are changed by one kernel, and a kernel takes about 10 ms to compile; and
+# each argument of a program takes as long as some steps of a small network.
+
+
+class Limits(NamedTuple):
+    """Where loops end: the number of steps in this call and in an epoch, and of validation blocks."""
+
+    n_steps: Any
+    steps_per_epoch: Any
+    n_blocks: Any
+
+
+class Counters(NamedTuple):
+    """The steps and the epochs done in this call, the steps done in this epoch, and sums over them.
+
+    `loss` is the sum of each minibatch's mean loss times its rows.
+    """
+
+    steps: Any = 0.0
+    epochs: Any = 0.0
+    position: Any = 0.0
+    loss: Any = 0.0
+    rows: Any = 0.0
+    correct: Any = 0.0
+    weight: Any = 0.0
+
+
+class Epoch(NamedTuple):
+    """The last epoch's point of each curve, and whether it has the best validation score so far.
+
+    The first fields are those of `Curves` in their order, and `is_best` is the last scalar of all:
+    `curves_of` and `end_epoch` rely on it.
+    """
+
+    loss: Any = 0.0
+    accuracy: Any = 0.0
+    learning_rate: Any = 0.0
+    validation_loss: Any = 0.0
+    validation_score: Any = 0.0
+    is_best: Any = 0.0
+
+
+class Scalars(NamedTuple):
+    """All that changes, in the order of the vector."""
+
+    counters: Counters
+    progress: Progress
+    epoch: Epoch
+
+
+N_SETTINGS = len(Limits._fields) + len(Hyper._fields)
+_PARTS: tuple[Any, ...] = (Counters, Progress, Epoch)
+_ENDS = [0, *accumulate(len(part._fields) for part in _PARTS)]
+N_SCALARS = _ENDS[-1]
+_CURVES = slice(_ENDS[2], _ENDS[2] + len(Curves._fields))
+
+
+def pack_settings(limits: Limits, hyper: Hyper) -> NDArray:
+    """The vector of settings."""
+    return np.array([*limits, *hyper], np.float64)
+
+
+def pack_scalars(scalars: Scalars) -> NDArray:
+    """The vector of scalars."""
+    return np.array([number for part in scalars for number in part], np.float64)
+
+
+def split_scalars(values: Sequence) -> Scalars:
+    """The scalars from a sequence of them."""
+    parts = zip(_PARTS, pairwise(_ENDS))
+    return Scalars(*(part(*values[start:stop]) for part, (start, stop) in parts))
+
+
+def unpack_settings(vector: Tensor, dtype: Any = "float64") -> tuple[Limits, Hyper]:
+    """The settings in a tensor, as scalars of this dtype.
+
+    Unpack them inside the body of the loop that uses them: there XLA drops those that are not used,
+    while each that is unpacked before a loop is a variable of it.
+    """
+    values = tf.unstack(tf.cast(vector, dtype))
+    return Limits(*values[: len(Limits._fields)]), Hyper(*values[len(Limits._fields) :])
+
+
+def unpack_scalars(vector: Tensor) -> Scalars:
+    """The scalars in a tensor."""
+    return split_scalars(tf.unstack(vector))
+
+
+def packed(*parts: tuple) -> Tensor:
+    """The tensor of scalars from its parts, of scalar tensors and floats.
+
+    XLA makes one kernel of this chain of selections. Of `tf.stack` it makes a kernel for each scalar
+    besides.
+    """
+    values = [value for part in parts for value in part]
+    constants = [value if isinstance(value, float) else 0.0 for value in values]
+    vector = tf.constant(constants, tf.float64)
+    for place, value in enumerate(values):
+        if not isinstance(value, float):
+            vector = tf.where(np.arange(len(values)) == place, value, vector)
+    return vector
+
+
+def curves_of(vector: Tensor, n_curves: int) -> Tensor:
+    """The first curves' points of the last epoch, from a tensor of scalars."""
+    return vector[_CURVES.start : _CURVES.start + n_curves]
+
+
+_UNCHANGED = Progress(*[0.0] * len(Progress._fields))
+
+
+def after_step(vector: Tensor, new: Counters, effective: Tensor) -> Tensor:
+    """The scalars after a step, given what it adds to the counters.
+
+    A step that is not effective, as its minibatch has no weight, only takes its place in the epoch.
+    """
+    added = packed(new, _UNCHANGED._replace(step=1.0), Epoch())
+    only_place = packed(Counters(steps=1.0, position=1.0), _UNCHANGED, Epoch())
+    return vector + tf.where(effective, added, only_place)

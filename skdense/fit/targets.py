@@ -1,16 +1,82 @@
-"""Encoders of class labels, which are what classifiers predict. Nothing here imports TensorFlow."""
+"""What y is: how it becomes targets of the network, and how the network's logits become predictions.
+
+Each type of target, in scikit-learn's sense, has an encoder. No other module asks which type y has.
+"""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
-from skdense.fit.encoder import Encoder, loss_with_output
-from skdense.fit.validation import Estimator, FitInput
+from skdense.core.formulas.losses import LOSSES
+from skdense.fit.inputs import Estimator, FitInput
+
+
+class Encoder:
+    """What the encoders of all types of targets have in common.
+
+    Parameters
+    ----------
+    loss_name : str
+        The loss that is minimized, by its name among the losses of this type.
+
+    Attributes
+    ----------
+    target_type : str
+        The name of the type in the core's table of losses.
+    loss : Loss
+        All that is known of the loss.
+    classes : ndarray of shape (n_classes,) or None
+        The classes of labels; None for numbers.
+    curves : dict of str to str
+        The attributes with a value for each epoch, and their fields of `Curves`.
+    is_stratified : bool
+        Whether the validation split keeps the proportions of the classes.
+    attributes : dict
+        What a fitted estimator keeps of y.
+    """
+
+    target_type: str
+    classes: NDArray | None = None
+    curves = {
+        "loss_curve_": "loss",
+        "validation_loss_curve_": "validation_loss",
+        "validation_scores_": "validation_score",
+    }
+    is_stratified = False
+
+    def __init__(self, loss_name: str):
+        self.loss_name, self.loss = loss_name, LOSSES[self.target_type][loss_name]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        return {}
+
+    def check(self, y: Any, name: str) -> None:
+        """Raise unless y is of this type; the error calls it by this name."""
+        raise NotImplementedError
+
+    def encode(self, y: Any) -> NDArray:
+        """The targets `(n_samples, n_outputs)`."""
+        raise NotImplementedError
+
+    def decode(self, logits: NDArray) -> Any:
+        """The predictions. Like every method that takes logits, it may overwrite them."""
+        raise NotImplementedError
+
+
+def loss_with_output(encoder: type[Encoder], out_activation: str) -> str:
+    """The name of a loss of this class of encoders with this output activation."""
+    losses = LOSSES[encoder.target_type].items()
+    return next(name for name, loss in losses if loss.output == out_activation)
+
+
+# --- labels ------------------------------------------------------------------------------------------
 
 
 class Labels(Encoder):
@@ -216,3 +282,64 @@ def _check_discrete(y: Any) -> None:
         check_classification_targets(y)
     except ValueError as error:
         raise ValueError(f"{error} To predict numbers use LowLevelMLPRegressor.") from None
+
+
+# --- numbers -----------------------------------------------------------------------------------------
+
+
+class Continuous(Encoder):
+    """Numbers to predict, in one column or several."""
+
+    target_type = "regression"
+
+    def check(self, y: Any, name: str) -> None:
+        y = as_numbers(y, name)
+        lowest = self.loss.lowest_target
+        if (y < lowest).any():
+            raise ValueError(
+                f"Some value(s) of {name} are out of the valid range of loss={self.loss_name!r}: must "
+                f"be at least {lowest}, got {y.min()}"
+            )
+
+    def encode(self, y: Any) -> NDArray:
+        return as_numbers(y).reshape(len(y), -1)
+
+    def decode(self, logits: NDArray) -> NDArray:
+        predictions = OUTPUT_ACTIVATIONS[self.loss.output](logits)
+        return predictions.ravel() if predictions.shape[1] == 1 else predictions
+
+
+def as_numbers(y: Any, name: str = "y") -> NDArray:
+    """The numbers in y, which may be objects; an error calls it by `name`."""
+    if issparse(y):
+        raise TypeError(f"{name} must be dense, got a sparse matrix; use {name}.toarray()")
+    if y.dtype.kind not in "biufO":
+        raise ValueError(
+            f"{name} must contain numbers, got dtype {y.dtype}; convert it, or use a classifier to "
+            "predict classes"
+        )
+    try:
+        return y.astype(np.float64) if y.dtype.kind == "O" else y
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ValueError(f"{name} must contain numbers: {error}") from error
+
+
+def fitted_continuous(estimator: Estimator) -> Continuous:
+    """The encoder of a fitted estimator.
+
+    Predictions depend on the loss only by its output activation, so any loss that has this one serves.
+    """
+    return Continuous(loss_with_output(Continuous, estimator.out_activation_))
+
+
+def learn_continuous(estimator: Estimator, inputs: FitInput, continues: bool) -> Continuous:
+    """The encoder of y, which must have as many columns as before if training continues."""
+    y, encoder = inputs.y, Continuous(estimator.loss)
+    encoder.check(y, "y")
+    n_outputs = 1 if y.ndim == 1 else y.shape[1]
+    if continues and n_outputs != estimator.n_outputs_:
+        raise ValueError(
+            f"y has {n_outputs} outputs, but training continues from a network with "
+            f"{estimator.n_outputs_}: give y the same columns, or set warm_start=False and call fit"
+        )
+    return encoder

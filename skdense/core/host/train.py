@@ -1,0 +1,278 @@
+"""Training networks: each goes through a program chunk by chunk, several of them at the same time.
+
+A network's program is made and runs in another thread, where no signal interrupts TensorFlow's code.
+Meanwhile, the caller's thread draws the order of the rows of the next chunk. Between chunks it calls
+observers.
+"""
+
+from collections.abc import Callable, Sequence
+from math import inf
+from queue import Empty, SimpleQueue
+from threading import Event
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skdense.core.formulas.optimizers import OPTIMIZERS
+from skdense.core.host.orders import Chunk, Orders, restore, state_of
+from skdense.core.host.planning import Group
+from skdense.core.host.tables import Tables
+from skdense.core.machine.compiling import compiled
+from skdense.core.machine.costs import CHUNK_SECONDS
+from skdense.core.machine.memory import aligned_zeros, to_tensor, view
+from skdense.core.machine.tensorflow import tf
+from skdense.core.machine.threads import run_all, submit
+from skdense.core.network import Network
+from skdense.core.numbers import Curves, Parameters, Tensor
+from skdense.core.program.epochs import (
+    Batches,
+    Counters,
+    Epoch,
+    Limits,
+    Scalars,
+    State,
+    pack_scalars,
+    pack_settings,
+    split_scalars,
+    training_program,
+)
+from skdense.core.program.layout import Layout
+
+Observe = Callable[[Curves, "ProgramRun"], bool]
+"""`observe(curves, run)` is called between chunks with the curves of new epochs. The method
+`run.write_back` gives the network what it has become so far. Training ends if it returns True."""
+
+
+def train(
+    groups: Sequence[Group],
+    n_threads: int = 1,
+    *,
+    until: float = inf,
+    trained: Callable[[Network], None] | None = None,
+    observe: Observe | None = None,
+    each_epoch: bool = False,
+) -> bool:
+    """Train networks, each with the result of training it alone, up to rounding.
+
+    They are given their trained parameters, slots, progress and curves. A network that is not at its
+    end goes on when it is trained again, bit for bit as if it had not paused.
+
+    Parameters
+    ----------
+    groups : list of Group
+        The networks. One of each group is begun first, and then the others in this order.
+    n_threads : int
+        How many networks to train at the same time. The only network, or with one thread all of them,
+        are trained in the caller's thread.
+    until : float
+        Every network pauses once it has trained this many epochs in all.
+    trained : callable, default=None
+        Called with each network once it has stopped or paused, in the thread that trains it.
+    observe : callable, default=None
+        Watches the training of a single network, in the caller's thread.
+    each_epoch : bool, default=False
+        Whether every chunk ends with the epoch.
+
+    Returns
+    -------
+    interrupted : bool
+        Whether Ctrl-C ended the training. Networks keep what they have reached; chunks that are running
+        end by themselves, and their results are dropped.
+    """
+    stop = Event()
+    queue: SimpleQueue = SimpleQueue()
+    tables = Tables(network for group in groups for network in group.networks)
+    # First one of each group, so that threads compile different programs at the same time.
+    for position in slice(1), slice(1, None):
+        for group in groups:
+            for network in group.networks[position]:
+                queue.put((group, network))
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                group, network = queue.get_nowait()
+            except Empty:
+                return
+            _train_one(group, network, tables, until, observe, each_epoch, stop)
+            tables.release(network)
+            if trained is not None and not stop.is_set():
+                trained(network)
+
+    n_threads = min(n_threads, queue.qsize())
+    try:
+        if n_threads == 1:
+            work()
+        else:
+            run_all([work] * n_threads, stop.set)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _train_one(
+    group: Group,
+    network: Network,
+    tables: Tables,
+    until: float,
+    observe: Observe | None,
+    each_epoch: bool,
+    stop: Event,
+) -> None:
+    n_epochs = int(min(until, network.hyper.max_epochs) - network.progress.epochs)
+    if not network.progress.active or n_epochs <= 0:
+        return
+    n_before, shape = network.progress.epochs, group.shape
+    run = ProgramRun(group, network, tables)
+    orders = Orders(network, shape.steps, shape.batch, n_epochs, each_epoch)
+    try:
+        chunk = orders.next_chunk(run.affordable_steps)
+        while chunk is not None and not stop.is_set():
+            running = submit(run.advance, chunk)
+            chunk = orders.next_chunk(run.affordable_steps)
+            if not running.wait(stop):
+                break
+            running.result()
+            if observe is not None and observe(run.snapshot.curves[-1], run):
+                stop.set()
+            if not run.snapshot.scalars.progress.active:
+                break
+    finally:
+        counters, progress, _ = run.write_back().scalars
+        orders.end(int(progress.epochs - n_before) + (counters.position > 0))
+
+
+class Snapshot(NamedTuple):
+    """How far a training is: all that a chunk changes, with the curves of each chunk so far.
+
+    There is no state in the program before the first chunk.
+    """
+
+    state: State | None
+    scalars: Scalars
+    curves: tuple[Curves, ...]
+
+
+class ProgramRun:
+    """A network that goes through a program, which is made with the first chunk.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+        Snapshot after the last finished chunk. It is replaced as a whole, so that whatever interrupts
+        the training finds it complete.
+    affordable_steps : int
+        How many steps a chunk may have.
+    """
+
+    def __init__(self, group: Group, network: Network, tables: Tables):
+        self.network, self.spec, self.shape, self.tables = network, group.spec, group.shape, tables
+        curves = () if network.curves is None else (network.curves,)
+        self.snapshot = Snapshot(None, Scalars(Counters(), network.progress, Epoch()), curves)
+        self.affordable_steps = group.first_steps
+
+    def advance(self, chunk: Chunk) -> None:
+        """Run a `Chunk`; only at its end, `snapshot` is replaced."""
+        before, network, shape = self.snapshot, self.network, self.shape
+        is_first = before.state is None
+        state = self._enter() if is_first else before.state
+        n_blocks = -(-int(network.hyper.n_validation) // shape.block) if shape.block else 0
+        counters = before.scalars.counters._replace(steps=0.0, epochs=0.0)
+        limits = Limits(chunk.n_steps, network.steps_per_epoch, n_blocks)
+        arguments = (
+            Batches(self.table, view(chunk.orders)),
+            self.validation,
+            to_tensor(pack_settings(limits, network.hyper)),
+            to_tensor(pack_scalars(before.scalars._replace(counters=counters))),
+            self.dropout,
+            state,
+        )
+        start = perf_counter()
+        curves, scalars, parameters, *slots, best = self.program(*tf.nest.flatten(arguments))
+        seconds = (perf_counter() - start) / chunk.n_steps
+        if not is_first:  # the first may compile
+            self.affordable_steps = max(1, min(shape.steps, int(CHUNK_SECONDS / seconds)))
+        scalars = split_scalars(np.asarray(scalars).tolist())
+        new = _curves_of(np.asarray(curves)[: int(scalars.counters.epochs)])
+        self.snapshot = Snapshot(State(parameters, tuple(slots), best), scalars, (*before.curves, new))
+
+    def _enter(self) -> State:
+        """Make what all chunks share; return the state before the first."""
+        network, shape, dtype = self.network, self.shape, self.spec.dtype
+        self.program = compiled(training_program, self.spec, shape)
+        self.table = self.tables.table(network.data, shape.table, dtype)
+        self.dropout = to_tensor(np.array(network.dropout)) if network.dropout else ()
+        orders = aligned_zeros((shape.n_blocks, shape.block), np.int32)
+        table = ()
+        if network.validation is not None and shape.validation is not None:
+            rows = network.validation.own_rows
+            # Padded with the first row: another one may be infinite, and infinity times zero is NaN.
+            orders[...] = rows[0] if len(rows) else 0
+            orders.reshape(-1)[: len(rows)] = rows
+            table = self.tables.table(network.validation, shape.validation, dtype)
+        self.validation = Batches(table, view(orders))
+
+        def packed(parameters: Parameters | None) -> Tensor:
+            """The tensor of parameters; of zeros for [], and without entries for None."""
+            n_parameters = 0 if parameters is None else shape.layout.n_parameters
+            vector = aligned_zeros([n_parameters], dtype)
+            if parameters:
+                shape.layout.pack_into(vector, parameters)
+            return view(vector)
+
+        slots = network.slots or [[]] * OPTIMIZERS[self.spec.optimizer].n_slots
+        best = network.final_parameters if shape.n_blocks else None
+        return State(packed(network.parameters), tuple(map(packed, slots)), packed(best))
+
+    def write_back(self) -> Snapshot:
+        """Update the network to what it has become in the program; return how far that is.
+
+        A chunk that is still running changes nothing of it.
+        """
+        network, snapshot = self.network, self.snapshot
+        state, scalars, curves = snapshot
+        if state is None:
+            return snapshot
+        own_layout = Layout(network.layers, network.n_features)
+
+        def unpacked(vector: Tensor) -> Parameters:
+            return self.shape.layout.unpack(np.asarray(vector), own_layout)
+
+        best = unpacked(state.best) if network.hyper.early_stopping else None
+        # One call, which Ctrl-C cannot interrupt.
+        vars(network).update(
+            parameters=unpacked(state.parameters),
+            slots=[*map(unpacked, state.slots)],
+            best_parameters=best,
+            progress=scalars.progress,
+            curves=Curves(*map(np.concatenate, zip(*curves))) if curves else None,
+        )
+        return snapshot
+
+
+def _curves_of(values: NDArray) -> Curves:
+    """`Curves` from the rows of a program's curves; those that it does not compute are NaN.
+
+    They are copies: a view would keep the curves of a whole chunk in memory.
+    """
+    columns = np.full((len(Curves._fields), len(values)), np.nan)
+    columns[: values.shape[1]] = values.T
+    return Curves(*columns)
+
+
+_TRAINED = ("parameters", "slots", "progress", "best_parameters", "curves", "order")
+"""The fields of a `Network` that training changes, besides the state of its random state."""
+
+
+def result_of(network: Network) -> tuple:
+    """All that a training has changed, for `load` in another process."""
+    return state_of(network.random_state), {name: getattr(network, name) for name in _TRAINED}
+
+
+def load(network: Network, result: tuple, before: dict) -> None:
+    """Give a network the result of its copy, which was made in the random state's state `before`."""
+    state, trained = result
+    vars(network).update(trained)
+    restore(network.random_state, state, before)

@@ -1,0 +1,105 @@
+"""The numbers that control and describe a training, and the types of what it computes with.
+
+A number is a float here, and a scalar tensor in a program.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tensor = Any
+"""A tensor of TensorFlow, or an array in functions that take both."""
+Parameters = list[tuple[NDArray, ...]]
+"""The arrays of each layer that has any: `(kernel, bias)`, shaped `(fan_in, fan_out)`, `(fan_out,)`."""
+
+
+class Spec(NamedTuple):
+    """What chooses a network's program besides its layers; with a shape, the program's key.
+
+    `target_type` is the type of the targets, and `loss` the name of a loss for it. The flags say
+    whether labels are smoothed, gradients are clipped, the learning rate changes within epochs, and the
+    validation score is the negative loss.
+    """
+
+    target_type: str
+    loss: str
+    optimizer: str
+    dtype: str
+    smooths: bool = False
+    clips: bool = False
+    lr_by_step: bool = False
+    scores_loss: bool = False
+
+
+class Hyper(NamedTuple):
+    """The numbers that control a network's training: parameters of an estimator, and sizes.
+
+    `patience` is its `n_iter_no_change`, `max_epochs` its `max_iter`, or 1 for `partial_fit`.
+    `schedule` is the number of a `Schedule`, and `loss_parameter` that of the loss, such as its
+    quantile, if it has one. `warmup` and `schedule_epochs` count epochs.
+    """
+
+    alpha: float
+    learning_rate_init: float
+    schedule: float
+    power_t: float
+    momentum: float
+    nesterov: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    tol: float
+    patience: float
+    max_epochs: float
+    early_stopping: float
+    n_samples: float
+    batch_size: float
+    n_validation: float
+    loss_parameter: float = 0.0
+    label_smoothing: float = 0.0
+    weight_decay: float = 0.0
+    max_grad_norm: float = 0.0
+    warmup: float = 0.0
+    schedule_epochs: float = 1.0
+
+
+class Progress(NamedTuple):
+    """What changes as a network trains, besides its parameters and slots.
+
+    `best` is the lowest loss, or with early stopping the highest validation score. `epochs` counts this
+    training alone; `step`, the optimizer's steps, and `samples_seen` go on from an earlier one.
+    `active` is 1 while there are epochs to train, and `converged` is 1 if the stopping rule ended them.
+    """
+
+    learning_rate: float
+    step: float = 0.0
+    best: float = np.inf
+    no_improvement: float = 0.0
+    samples_seen: float = 0.0
+    epochs: float = 0.0
+    active: float = 1.0
+    converged: float = 0.0
+
+
+class Curves(NamedTuple):
+    """One value an epoch. The loss includes the penalty, the validation loss does not.
+
+    The learning rate is the one with which the epoch leaves the network, the next epoch's.
+    """
+
+    loss: NDArray
+    accuracy: NDArray
+    learning_rate: NDArray
+    validation_loss: NDArray
+    validation_score: NDArray
+
+
+class Minimum(NamedTuple):
+    """How far a minimization is, or how it ended: the penalized loss, the iterations, the verdict."""
+
+    loss: float
+    n_iter: int
+    success: bool = True
+    message: str = ""
+    interrupted: bool = False

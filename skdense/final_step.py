@@ -1,0 +1,137 @@
+"""What a model ends with: the estimator behind its Pipelines and TransformedTargetRegressors.
+
+Ensembles, searches and studies take such models: only the final step is theirs, and all before it is
+scikit-learn's.
+"""
+
+from copy import copy
+from typing import Any
+
+from numpy.typing import NDArray
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
+
+from skdense.base import BaseLowLevelMLP
+from skdense.fit.inputs import FitInput
+
+
+def chain(model: Any) -> list[tuple[str, Any]]:
+    """The model, the estimator at its end, the one at the end of that, and so on to the final step.
+
+    Before each stands the prefix that its parameters have in the model. Of a fitted
+    TransformedTargetRegressor it is the fitted regressor.
+    """
+    prefix, found = "", [("", model)]
+    while True:
+        if isinstance(model, Pipeline) and model.steps:
+            name, model = model.steps[-1]
+        elif isinstance(model, TransformedTargetRegressor):
+            name, model = "regressor", getattr(model, "regressor_", model.regressor)
+        else:
+            return found
+        prefix += f"{name}__"
+        found.append((prefix, model))
+
+
+def final_step(model: Any) -> Any:
+    """The estimator that is fitted last; a model that is neither of both is its own final step."""
+    return chain(model)[-1][1]
+
+
+def network_of(model: Any) -> tuple[BaseLowLevelMLP, str]:
+    """The network that is the final step, and the prefix of its parameters; TypeError if it is none."""
+    prefix, last = chain(model)[-1]
+    if not isinstance(last, BaseLowLevelMLP):
+        raise TypeError(
+            "estimator must be a LowLevelMLPClassifier or LowLevelMLPRegressor, or a Pipeline or "
+            f"TransformedTargetRegressor that ends with one, got {model!r}; for other estimators "
+            "use scikit-learn's HalvingRandomSearchCV or RandomizedSearchCV"
+        )
+    return last, prefix
+
+
+def with_network(model: Any, network: Any) -> Any:
+    """A copy of a model that has another final step and shares all else with it."""
+    if isinstance(model, Pipeline):
+        model = copy(model)
+        name, last = model.steps[-1]
+        model.steps = [*model.steps[:-1], (name, with_network(last, network))]
+        return model
+    if isinstance(model, TransformedTargetRegressor):
+        model = copy(model)
+        model.regressor = with_network(model.regressor, network)
+        if hasattr(model, "regressor_"):
+            model.regressor_ = with_network(model.regressor_, network)
+        return model
+    return network
+
+
+def fit_parameters(model: Any, **parameters: Any) -> dict[str, Any]:
+    """Parameters for the `fit` of the final step, by the names that the model's `fit` takes.
+
+    Where metadata routing is on, the steps of a Pipeline have to request them.
+    """
+    if get_config()["enable_metadata_routing"]:
+        return parameters
+    prefix = "".join(f"{part.steps[-1][0]}__" for _, part in chain(model) if isinstance(part, Pipeline))
+    return {f"{prefix}{name}": value for name, value in parameters.items()}
+
+
+def transforms_y(model: Any) -> bool:
+    """Whether the final step is fitted to a transformed y."""
+    return any(isinstance(part, TransformedTargetRegressor) for _, part in chain(model))
+
+
+def in_units_of_y(model: Any, predictions: NDArray) -> NDArray:
+    """Predictions of a fitted model's final step as the model itself makes them."""
+    for _, part in reversed(chain(model)):
+        if isinstance(part, TransformedTargetRegressor):
+            columns = predictions.reshape(len(predictions), -1)
+            predictions = part.transformer_.inverse_transform(columns).reshape(predictions.shape)
+    return predictions
+
+
+def beyond_steps(model: Any, X: Any) -> tuple[Any, Any]:
+    """What stands at the end of a fitted Pipeline, and X as the steps before transform it."""
+    while isinstance(model, Pipeline):
+        *before, (_, last) = model.steps
+        X, model = model[:-1].transform(X) if before else X, last
+    return model, X
+
+
+class _Recorder(BaseEstimator):
+    """Takes the place of a network, and keeps what the network would be fitted to.
+
+    It is given what its network requests. `calls` is a list, so that copies of the recorder share it.
+    """
+
+    def __init__(self, network, calls):
+        self.network = network
+        self.calls = calls
+
+    def __sklearn_clone__(self):  # TransformedTargetRegressor fits a clone
+        return self
+
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+        self.calls.append(FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val))
+        return self
+
+    def predict(self, X):  # TransformedTargetRegressor asks for this method, but does not call it
+        raise NotImplementedError
+
+    def get_metadata_routing(self):
+        return self.network.get_metadata_routing()
+
+
+def fit_all_but_network(
+    model: Any, network: BaseLowLevelMLP, X: Any, y: Any, parameters: dict[str, Any]
+) -> tuple[Any, FitInput]:
+    """Fit all of a model that stands before its network.
+
+    Return a copy that is fitted but for this network, and what the network is to be fitted to.
+    """
+    calls = []
+    fitted = with_network(model, _Recorder(network, calls)).fit(X, y, **parameters)
+    return with_network(fitted, network), calls[-1]

@@ -1,0 +1,298 @@
+"""From an estimator and its data to the networks to train: all that precedes the first epoch."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from sklearn.utils import check_random_state
+
+from skdense.core.formulas.layers import Layer, from_attributes, hidden_and_output, initial_parameters
+from skdense.core.formulas.losses import Loss
+from skdense.core.formulas.schedules import SCHEDULES
+from skdense.core.machine.costs import SMALL_BATCH
+from skdense.core.machine.threads import check_not_forked
+from skdense.core.network import Data, Network
+from skdense.core.numbers import Hyper, Minimum, Parameters, Progress, Spec
+from skdense.fit.callers import warn_at_caller
+from skdense.fit.inputs import (
+    Estimator,
+    FitInput,
+    check_inputs,
+    check_parameters,
+    dropout_rates,
+    hidden_sizes,
+    times_class_weights,
+)
+from skdense.fit.targets import Encoder
+
+_AUTO_BATCH = 200
+"""What batch_size="auto" stands for, as in MLPClassifier, with as many samples or more."""
+
+OptimizerSettings = dict[str, Any]
+"""The settings of an optimizer by name: fields of `Hyper`, and the name of the schedule."""
+
+
+@dataclass(eq=False)
+class Job:
+    """One fit of an estimator that has been prepared, with a network for each initial draw.
+
+    `settings` are those of the optimizer. `earlier_curves` are those of the fit that training goes on
+    from. `minima` are the results of lbfgs, one for each network that it was run on, and None for other
+    solvers.
+    """
+
+    estimator: Estimator
+    encoder: Encoder
+    spec: Spec
+    settings: OptimizerSettings
+    networks: list[Network]
+    earlier_curves: dict[str, list | None]
+    incremental: bool
+    minima: list[Minimum] | None = field(default=None, init=False)
+
+
+def prepare(estimator: Estimator, inputs: FitInput) -> Job:
+    """Check what the user gave, learn what y is, draw what is random, and describe the networks."""
+    check_not_forked()
+    check_parameters(estimator, inputs)
+    continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
+    inputs = check_inputs(estimator, inputs, continues)
+    encoder = estimator._learn_encoder(inputs, continues)
+    if inputs.y_val is not None:
+        encoder.check(inputs.y_val, "y_val")
+    if getattr(estimator, "class_weight", None) is not None:
+        inputs = times_class_weights(inputs, estimator.class_weight, encoder.classes)
+    data = Data(inputs.X, encoder.encode(inputs.y), inputs.sample_weight, inputs.rows)
+    dtype, rates = data.X.dtype, dropout_rates(estimator)
+    n_outputs = data.targets.shape[1]
+    layers = hidden_and_output(hidden_sizes(estimator), estimator.activation, n_outputs, any(rates))
+
+    # The draws, in MLPClassifier's order: parameters, the split, and then a seed that it does not have.
+    random_state = check_random_state(estimator.random_state)
+    if continues:
+        parameters = _earlier_parameters(estimator, layers, data.X.shape[1])
+    else:
+        parameters = _new_parameters(estimator, layers, data, random_state)
+    validation = None
+    if estimator.solver == "lbfgs":
+        data = data.copied()  # the program of L-BFGS cannot select rows
+    elif inputs.X_val is not None:
+        validation = Data(inputs.X_val, encoder.encode(inputs.y_val), inputs.sample_weight_val)
+    elif inputs.validation_rows is not None:
+        validation = replace(data, rows=inputs.validation_rows)
+    elif estimator.early_stopping:
+        data, validation = _split(estimator, encoder, data, random_state)
+    dropout = (random_state.randint(2**31), *rates) if any(rates) else ()
+
+    solver, settings, slots, progress = _start(estimator, encoder.loss, continues, inputs.incremental)
+    # XLA rounds subnormal numbers to 0. With such an epsilon a unit without gradient divides 0 by 0.
+    epsilon = max(settings["epsilon"], float(np.finfo(dtype).tiny))
+    schedule = SCHEDULES[settings["schedule"]]
+    # A limit that the dtype cannot represent is no limit.
+    limit = estimator.max_grad_norm
+    clips = limit is not None and limit <= float(np.finfo(dtype).max)
+    smoothing = estimator.label_smoothing if encoder.loss.smoothed else 0.0
+    n_samples = data.n_samples
+    batch_size, batch_capacity = _batch_size(estimator, n_samples, inputs.incremental)
+    hyper = Hyper(
+        alpha=estimator.alpha,
+        **settings | {"epsilon": epsilon, "schedule": schedule.number},
+        tol=estimator.tol,
+        patience=estimator.n_iter_no_change,
+        max_epochs=1 if inputs.incremental else estimator.max_iter,
+        early_stopping=estimator.early_stopping,
+        n_samples=n_samples,
+        batch_size=batch_size,
+        n_validation=validation.n_samples if validation else 0,
+        max_grad_norm=float(limit or 0) if clips else 0.0,
+        schedule_epochs=estimator.max_iter,
+        loss_parameter=getattr(estimator, encoder.loss.parameter) if encoder.loss.parameter else 0.0,
+        label_smoothing=smoothing,
+    )
+    spec = Spec(encoder.target_type, encoder.loss_name, solver, dtype.name, smooths=smoothing > 0)
+    if solver != "lbfgs":
+        spec = spec._replace(
+            clips=clips,
+            lr_by_step=settings["warmup"] > 0 or schedule.within_epochs,
+            scores_loss=validation is not None and estimator.validation_metric == "loss",
+        )
+    network = Network(
+        layers=layers,
+        parameters=parameters,
+        hyper=hyper,
+        progress=progress,
+        data=data,
+        random_state=random_state,
+        validation=validation,
+        owns_stream=isinstance(estimator.random_state, Integral),
+        shuffle=estimator.shuffle,
+        slots=slots,
+        dropout=dropout,
+        batch_capacity=batch_capacity,
+    )
+    networks = [network]
+    if estimator.n_init > 1 and not continues:
+        # All further draws come from one copy of the random state, so all networks shuffle alike.
+        stream = deepcopy(random_state)
+        for _ in range(estimator.n_init - 1):
+            another = replace(
+                network,
+                parameters=_new_parameters(estimator, layers, data, stream),
+                dropout=(stream.randint(2**31), *rates) if any(rates) else (),
+                random_state=deepcopy(random_state),
+                owns_stream=True,
+            )
+            networks.append(another)
+    earlier_curves = {name: getattr(estimator, name, None) for name in encoder.curves if continues}
+    return Job(estimator, encoder, spec, settings, networks, earlier_curves, inputs.incremental)
+
+
+def _new_parameters(
+    estimator: Estimator, layers: Sequence[Layer], data: Data, random_state: RandomState
+) -> Parameters:
+    init, activation, X = estimator.init, estimator.activation, data.X
+    return initial_parameters(layers, X.shape[1], init, activation, random_state, X.dtype)
+
+
+def _earlier_parameters(estimator: Estimator, layers: Sequence[Layer], n_features: int) -> Parameters:
+    earlier_layers, parameters = from_attributes(
+        estimator.coefs_, estimator.intercepts_, estimator.activation
+    )
+    sizes, earlier_sizes = (
+        (n, *(layer.n_outputs(0) for layer in each if layer.parameters(1)))
+        for n, each in ((n_features, layers), (len(estimator.coefs_[0]), earlier_layers))
+    )
+    if earlier_sizes != sizes:
+        raise ValueError(
+            f"hidden_layer_sizes gives layers of sizes {sizes}, but training continues from a "
+            f"network of sizes {earlier_sizes}: set warm_start=False and call fit, or keep the sizes"
+        )
+    return parameters
+
+
+def _split(
+    estimator: Estimator, encoder: Encoder, data: Data, random_state: RandomState
+) -> tuple[Data, Data]:
+    """The samples to train on, and those that early stopping sets aside."""
+    from sklearn.model_selection import train_test_split  # it imports much that no other fit needs
+
+    n_samples = len(data.targets)
+    try:
+        rows, validation_rows = train_test_split(
+            np.arange(n_samples),
+            test_size=estimator.validation_fraction,
+            random_state=random_state,
+            stratify=data.targets if encoder.is_stratified else None,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping cannot set aside validation_fraction={estimator.validation_fraction} of "
+            f"{n_samples} samples: {error}"
+        ) from error
+    if len(validation_rows) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your "
+            "dataset."
+        )
+    for name, part in (("validation", validation_rows), ("training", rows)):
+        if data.weights is not None and not data.weights[part].any():
+            raise ValueError(
+                f"The {name} set of early_stopping's split has no weight: all its sample weights are "
+                "zero. Change validation_fraction, or pass X_val, y_val and sample_weight_val."
+            )
+    return replace(data, rows=rows), replace(data, rows=validation_rows)
+
+
+def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tuple[int, int]:
+    """The batch size, and one to make room for, so that fits to a few more rows share a program."""
+    if estimator.batch_size == "auto":
+        room = SMALL_BATCH if incremental and n_samples <= SMALL_BATCH else _AUTO_BATCH
+        return min(_AUTO_BATCH, n_samples), room
+    if estimator.batch_size > n_samples and estimator.solver != "lbfgs":
+        warn_at_caller(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
+        )
+    return min(estimator.batch_size, n_samples), 1
+
+
+# --- the optimizer between calls ---------------------------------------------------------------------
+
+
+def optimizer_settings(estimator: Estimator) -> OptimizerSettings:
+    """The settings with which an optimizer is made."""
+    schedule = estimator.learning_rate
+    if estimator.solver in SCHEDULES[schedule].ignored_by:
+        schedule = "constant"
+    settings = {
+        "learning_rate_init": estimator.learning_rate_init,
+        "power_t": estimator.power_t,
+        "warmup": estimator.warmup,
+        "momentum": estimator.momentum,
+        "nesterov": estimator.nesterovs_momentum,
+        "beta_1": estimator.beta_1,
+        "beta_2": estimator.beta_2,
+        "epsilon": estimator.epsilon,
+        "weight_decay": estimator.weight_decay,
+    }
+    return {name: float(value) for name, value in settings.items()} | {"schedule": schedule}
+
+
+def _start(
+    estimator: Estimator, loss: Loss, continues: bool, incremental: bool
+) -> tuple[str, OptimizerSettings, list[Parameters], Progress]:
+    """The solver, its settings, its slots and the progress with which training starts.
+
+    As in MLPClassifier, `partial_fit` keeps the optimizer and its settings, even if the estimator's
+    parameters have changed. A warm start makes a new optimizer, and counts epochs without improvement
+    from 0 if they ended the last fit. If loss, metric or smoothing have changed, old and new losses are
+    not comparable, so both start with a new best.
+    """
+    early_stopping = estimator.early_stopping
+    settings = optimizer_settings(estimator)
+    progress = Progress(settings["learning_rate_init"], best=-np.inf if early_stopping else np.inf)
+    if not continues or not hasattr(estimator, "_optimizer_state"):
+        return estimator.solver, settings, [], progress
+    progress = progress._replace(samples_seen=estimator.t_)
+    if getattr(estimator, "_criterion", None) == criterion(estimator, loss):
+        best = estimator.best_validation_score_ if early_stopping else estimator.best_loss_
+        no_improvement = estimator._no_improvement_count
+        if not incremental and no_improvement > estimator.n_iter_no_change:
+            no_improvement = 0
+        progress = progress._replace(best=best, no_improvement=no_improvement)
+    if not incremental:
+        return estimator.solver, settings, [], progress
+    state = estimator._optimizer_state
+    progress = progress._replace(learning_rate=state["learning_rate"], step=state["step"])
+    return state["solver"], settings | state["settings"], state["slots"], progress
+
+
+def optimizer_state(
+    solver: str, settings: OptimizerSettings, learning_rate: float, step: float, slots: list[Parameters]
+) -> dict[str, Any]:
+    """What an estimator keeps of its optimizer: plain Python values and arrays, by name.
+
+    So a saved model contains no class of ours but the estimator's, and later versions can add settings.
+    """
+    return {
+        "solver": solver,
+        "settings": settings,
+        "learning_rate": learning_rate,
+        "step": step,
+        "slots": slots,
+    }
+
+
+def criterion(estimator: Estimator, loss: Loss) -> dict[str, Any]:
+    """What epochs are judged by. Losses or scores are comparable only if it is the same."""
+    judged_by = {"loss": estimator.loss}
+    if loss.parameter is not None:
+        judged_by[loss.parameter] = float(getattr(estimator, loss.parameter))
+    if estimator.early_stopping:
+        return judged_by | {"metric": estimator.validation_metric}
+    if loss.smoothed is not None:
+        judged_by["label_smoothing"] = float(estimator.label_smoothing)
+    return judged_by | {"metric": "training loss"}
