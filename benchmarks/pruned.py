@@ -1,8 +1,8 @@
 """Pruned searches against searches of all candidates and scikit-learn's halving: seconds and winners.
 
-Every search runs in a process of its own. For the seconds it is repeated once there: the first run
-imports, compiles or starts worker processes. All draw the same candidates. A third of each data set is
-new to the searches: there the winners are compared, each fitted to all other rows.
+Every search runs in processes of its own, the last of which repeats it for the seconds. All draw the
+same candidates. A third of each data set is new to the searches: there the winners are compared, each
+fitted to all other rows.
 """
 
 import time
@@ -39,7 +39,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tqdm import tqdm
 
-from benchmarks.process import fresh
+from benchmarks.process import FOLDERS, fresh, run_twice
 from benchmarks.report import markdown_table, significant
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.search import PrunedSearchCV
@@ -160,12 +160,14 @@ def named(model, distributions):
     return {f"{model.steps[-1][0]}__{name}": values for name, values in distributions.items()}
 
 
-def run_search(search, X, y, name):
-    """Fit in threads or, for MLPClassifier, in processes; return the seconds."""
-    start = time.perf_counter()
+def run_search(search, X, y, name, started=0, again=False):
+    """Fit in threads, MLPClassifier in processes; return the seconds of the process and later ones."""
     with parallel_config("loky" if name == "MLPClassifier" else "threading", n_jobs=CORES):
         search.fit(X, y)
-    return time.perf_counter() - start
+        process, start = time.time() - started, time.time()
+        if again:
+            search.fit(X, y)
+    return {"process": process, "later": time.time() - start}
 
 
 def problem(data, max_iter, network=LowLevelMLPClassifier):
@@ -188,15 +190,15 @@ def winner(search, candidates):
     return candidates.index(best)
 
 
-def measure(name, data, seed, size):
-    """Seconds of a first and a later run of a search."""
+def measure(started, again, name, data, seed, size):
+    """Seconds of a process with one search, and of a later one."""
     warnings.simplefilter("ignore")
     network = MLPClassifier if name == "MLPClassifier" else LowLevelMLPClassifier
     (X, y), _, model, distributions, scoring = problem(data, size[1], network)
     settings = {"scoring": scoring, "refit": name == "halving"}
     search = searcher(name, model, distributions, seed, size, **settings)
-    first, later = (run_search(search, X, y, name) for _ in range(2))
-    return {"search": name, "data": data, "seed": seed, "first": first, "later": later}
+    seconds = run_search(search, X, y, name, started, again)
+    return {"search": name, "data": data, "seed": seed} | seconds
 
 
 def found(data, seed, size):
@@ -280,6 +282,7 @@ FIRST_GRID = {
     "learning_rate_init": loguniform(1e-4, 1e-2),
     "batch_size": [32, 64, 128, 200],
 }
+FIRST_SEARCHES = "pruned", "exhaustive", "MLPClassifier"
 FIRST_DATA = {
     "digits": partial(load_digits, return_X_y=True),
     "breast_cancer": partial(load_breast_cancer, return_X_y=True),
@@ -287,8 +290,8 @@ FIRST_DATA = {
 }
 
 
-def first_search(name, data, started):
-    """Seconds from the start of a process to the result of one search of 30 candidates."""
+def first_search(started, again, name, data):
+    """Seconds of a process with one search of 30 candidates, and of a later one."""
     warnings.simplefilter("ignore")
     X, y = FIRST_DATA[data]()
     network = MLPClassifier if name == "MLPClassifier" else LowLevelMLPClassifier
@@ -298,19 +301,22 @@ def first_search(name, data, started):
         search = PrunedSearchCV(model, distributions, n_candidates=30, **settings)
     else:
         search = RandomizedSearchCV(model, distributions, n_iter=30, **settings)
-    run_search(search, X, y, name)
-    return {"search": name, "data": data, "seconds": time.time() - started}
+    return {"search": name, "data": data} | run_search(search, X, y, name, started, again)
 
 
-def run(draws=5):
+def run(rounds=5):
     """Measure so many draws of candidates of each data set; with 0, one draw of small searches."""
-    size = (N_CANDIDATES, MAX_ITER) if draws else SMALL
-    timed, seeds = (TIMED, range(draws)) if draws else (["breast_cancer"], range(1))
+    size = (N_CANDIDATES, MAX_ITER) if rounds else SMALL
+    timed, seeds = (TIMED, range(rounds)) if rounds else (["breast_cancer"], range(1))
+
+    def timed_twice(function, name, **arguments):
+        return run_twice(function, compiles=name != "MLPClassifier", name=name, **arguments)
+
     bar = partial(tqdm, leave=False, unit="search")
     return {
         "size": size,
         "searches": [
-            fresh(measure, name=name, data=data, seed=seed, size=size)
+            timed_twice(measure, name, data=data, seed=seed, size=size)
             for data in bar(timed, desc="pruned searches")
             for seed in seeds
             for name in SEARCHES
@@ -318,12 +324,12 @@ def run(draws=5):
         "found": [
             fresh(found, data=data, seed=seed, size=size)
             for data in bar(DATA, desc="what they find")
-            for seed in range(max(3, draws) if draws else 1)
+            for seed in range(max(3, rounds) if rounds else 1)
         ],
         "processes": [
-            fresh(first_search, name=name, data=data, started=time.time())
-            for data in bar(FIRST_DATA if draws else ["breast_cancer"], desc="whole processes")
-            for name in ("pruned", "exhaustive", "MLPClassifier")
+            timed_twice(first_search, name, data=data)
+            for data in bar(FIRST_DATA if rounds else ["breast_cancer"], desc="whole processes")
+            for name in FIRST_SEARCHES
         ],
     }
 
@@ -345,13 +351,15 @@ What other rungs would have found in these searches:
 
 {rules}
 
-Seconds of a first run in a fresh process / **of a later one**, medians; draws of each data set:
-{draws}. *exhaustive*: `RandomizedSearchCV` in threads; *MLPClassifier*: its own on {cores} processes.
+Seconds: ours in an empty folder / in a full folder / **later**, MLPClassifier's of a process /
+**later**, medians; the ratios are of later ones. Draws of each data set: {draws}. *exhaustive*:
+`RandomizedSearchCV` in threads; *MLPClassifier*: its `RandomizedSearchCV` on {cores} processes.
+{folders}
 
 {seconds}
 
-A whole process with one search of 30 candidates, 5 splits, early stopping: seconds from its start to
-the result, imports and compiling included.
+A search of 30 candidates, 5 splits, early stopping, in the same columns; the ratios are of whole
+processes, with an empty and with a full folder.
 
 {processes}"""
 
@@ -376,18 +384,19 @@ def to_markdown(figures):
     table = pd.DataFrame(figures["searches"])
     seconds = []
     for data, part in table.groupby("data", sort=False):
-        first, later = (part.groupby("search")[name].median() for name in ("first", "later"))
-        cells = {name: f"{first[name]:.1f} / **{later[name]:.1f}**" for name in SEARCHES}
-        ratio = (later["pruned"] / later).drop("pruned")
+        medians = part.groupby("search")[["empty", "full", "later"]].median()
+        cells = {name: _seconds(medians.loc[name]) for name in SEARCHES}
+        ratio = (medians["later"]["pruned"] / medians["later"]).drop("pruned")
         ratios = {f"pruned / {name}": significant(ratio[name]) for name in SEARCHES[1:]}
         seconds.append({"data": data} | cells | ratios)
-    processes = pd.DataFrame(figures["processes"]).pivot(index="data", columns="search")["seconds"]
-    whole = [
-        {"data": data}
-        | {name: f"{row[name]:.1f}" for name in ("pruned", "exhaustive", "MLPClassifier")}
-        | {"pruned / MLPClassifier": significant(row["pruned"] / row["MLPClassifier"])}
-        for data, row in processes.iterrows()
-    ]
+    whole = []
+    for data, part in pd.DataFrame(figures["processes"]).groupby("data", sort=False):
+        part = part.set_index("search")
+        ratios = part.loc["pruned", ["empty", "full"]] / part.loc["MLPClassifier", "full"]
+        cells = {name: _seconds(part.loc[name]) for name in FIRST_SEARCHES}
+        whole.append(
+            {"data": data} | cells | {"pruned / MLPClassifier": " / ".join(map(significant, ratios))}
+        )
     n_candidates, max_iter = figures["size"]
     return REPORT.format(
         candidates=n_candidates,
@@ -397,11 +406,18 @@ def to_markdown(figures):
         n_found=len(rows),
         found_draws=len({row["seed"] for row in rows}),
         cores=CORES,
+        folders=FOLDERS,
         found=markdown_table(what),
         rules=markdown_table(rules),
         seconds=markdown_table(seconds),
         processes=markdown_table(whole),
     )
+
+
+def _seconds(row):
+    """The seconds of a search's processes and of a later run; MLPClassifier has one process."""
+    folders = ["full"] if row.name == "MLPClassifier" else ["empty", "full"]
+    return " / ".join([*(f"{row[folder]:.1f}" for folder in folders), f"**{row['later']:.1f}**"])
 
 
 def _found(name, rows):

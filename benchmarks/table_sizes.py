@@ -27,7 +27,8 @@ and a date. Curves, steps and products of what they were made of give the probab
 *process*: seconds of a whole fresh process with one fit, with an empty folder of compiled programs /
 **with a full one**. The other figures are of the second process: *fit*, the seconds with the import of
 TensorFlow; *processor*, the sum over all cores; *memory*, how much higher the peak is than before the
-fit. The log-losses are those of {N_NEW:,} new rows. HistGradientBoosting gets the date as a number."""
+fit, TensorFlow included. The log-losses are those of {N_NEW:,} new rows. HistGradientBoosting gets the
+date as a number."""
 FITTED, PREDICTED, ROUNDS = 10_000, (1, 1_000, 100_000), 5
 LEGEND_PREDICTIONS = f"""\
 Predictions of probabilities by models that were fitted to {FITTED:,} such rows: medians of several

@@ -50,6 +50,6 @@ def write_readme(path):
     text = re.sub(r"\]\(docs/(benchmarks/[^)]*\.png)\)", r"](/\1)", text)
     text = re.sub(r"\]\(docs/(\w+\.rst)\)", r"](/\1)", text)
     text = re.sub(r"\[([^]]*)\]\((?!https?:|/)[^)]*\)", r"\1", text)
-    text = re.sub(r"<!--.*?-->", "", text)
+    text = re.sub(r"<!--.*?-->", "", text).replace("\nEnglish\n", "")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"---\norphan: true\n---\n\n{text}", encoding="utf-8")

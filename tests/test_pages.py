@@ -82,7 +82,7 @@ def test_the_korean_tutorial_has_the_cells_of_the_english_one():
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.rst")), ids=lambda page: page.name)
 def test_a_page_of_restructuredtext_shows_python_in_doctests_only(page):
     text = page.read_text(encoding="utf-8")
-    assert set(re.findall(r"\.\. code-block:: *(.*)", text)) <= {"bash", "yaml"}
+    assert set(re.findall(r"\.\. code-block:: *(.*)", text)) <= {"bash", "text", "yaml"}
     assert not re.search(r"^(?!\s*\.\. ).*::$", text, re.MULTILINE), "a literal block is not run"
 
 
