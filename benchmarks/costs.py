@@ -216,7 +216,7 @@ def processor_over_drawing(hidden):
 
     warnings.simplefilter("ignore", ConvergenceWarning)
     X, y = generated(1500, 20)
-    drawing, take = [], Orders.take
+    drawing, take = [], Orders.next_chunk
 
     def timed(self, n_steps):
         start = time.thread_time()
@@ -224,7 +224,7 @@ def processor_over_drawing(hidden):
         drawing.append(time.thread_time() - start)
         return chunk
 
-    Orders.take = timed
+    Orders.next_chunk = timed
     networks = [
         LowLevelMLPClassifier(
             hidden, dtype="float32", max_iter=100, tol=0, n_iter_no_change=100, random_state=k
