@@ -139,7 +139,10 @@ def values(name):
                 for turn, heading in folders.items()
             }
         case "large_table":
-            seconds = column("table_sizes", "process, s")
+            table = tables("table_sizes")[
+                0
+            ]  # whose second such column is of another model
+            seconds = table.iloc[:, [*table.columns].index("processor, s")]
             return {"large": seconds["100,000"], "less": seconds["99,999"]}
         case "memory":
             peak, _, their_peak = turns(of_digits("peak, MB"))
