@@ -87,6 +87,8 @@ class _Compiled:
             entry, executable = programs.received(name)
             if self._folder is not None and not (self._kept and self._kept.executable):
                 programs.save(self._folder, self._program._replace(entry=entry, executable=executable))
+        # What was on disk is in TensorFlow's memory now.
+        self._kept, self._program = None, self._program._replace(functions=b"", executable=b"")
         self._was_called = True
         return results
 
