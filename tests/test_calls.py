@@ -101,15 +101,16 @@ def call():
     for _ in range(10**6):
         pass
     print("ended", flush=True)
-caller = threading.Thread(target=lambda: submit(call), daemon={daemon})
+caller = threading.Thread(target={caller}, daemon={daemon})
 caller.start()
 begun.wait()
 """
 
 
 @pytest.mark.parametrize("daemon", [False, True])
-def test_the_end_of_a_process_waits_for_calls_but_not_for_those_of_daemon_threads(daemon):
-    program = END_OF_PROCESS.format(daemon=daemon)
+@pytest.mark.parametrize("caller", ["lambda: submit(call)", "lambda: submit(submit, call)"])
+def test_the_end_of_a_process_waits_for_calls_but_not_for_those_of_daemon_threads(caller, daemon):
+    program = END_OF_PROCESS.format(caller=caller, daemon=daemon)
     if daemon:  # a call that would never end
         program = program.replace("range(10**6)", "iter(int, 1)")
     assert run_python(program) == ("" if daemon else "ended\n")

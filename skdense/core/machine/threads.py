@@ -11,7 +11,7 @@ import sys
 from _thread import start_new_thread
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from threading import Event, Lock, current_thread
+from threading import Event, Lock, current_thread, local
 from typing import Any
 
 _SIGNAL_SECONDS = 0.05
@@ -20,6 +20,8 @@ _SIGNAL_SECONDS = 0.05
 _idle: "list[_Worker]" = []
 _under_way: "set[Future]" = set()
 """The calls that the end of the process waits for: all but those of daemon threads."""
+_here = local()
+"""Whether this thread, if it is a worker, makes a call of a daemon thread."""
 
 
 class Future:
@@ -29,12 +31,15 @@ class Future:
         self._function, self._arguments = function, arguments
         self._value: Any = None
         self._error: BaseException | None = None
-        self._of_daemon = current_thread().daemon
+        self._of_daemon = getattr(_here, "of_daemon", None)
+        if self._of_daemon is None:
+            self._of_daemon = current_thread().daemon
         self._has_ended, self._running = False, Lock()
         self._running.acquire()
 
     def make(self) -> None:
         """Make the call."""
+        _here.of_daemon = self._of_daemon
         if not self._of_daemon:
             _under_way.add(self)
         try:
