@@ -24,7 +24,7 @@ from hypothesis.strategies import booleans
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
-from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, run_python, running_python
+from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, running_python
 from skdense import LowLevelMLPClassifier
 from skdense.core.host.train import ProgramRun
 from skdense.core.machine.tensorflow import configure_threads
@@ -187,19 +187,21 @@ class TestRepetition:
 
 class TestInterruption:
     PROGRAM = """
-import warnings
+import signal, sys, threading, warnings
 import numpy as np
 from skdense import LowLevelMLPClassifier
+
+def endless(widths, X, y, **parameters):
+    model = LowLevelMLPClassifier(widths, max_iter=10**9, tol=0, n_iter_no_change=np.inf, random_state=0)
+    return model.set_params(**parameters).fit(X, y)
+
 for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
     random_state = np.random.RandomState(0)
     X = random_state.rand(n_samples, n_features)
     y = random_state.randint(2, size=len(X))
-    model = LowLevelMLPClassifier(
-        widths, verbose=True, max_iter=10**9, tol=0, n_iter_no_change=np.inf, random_state=0
-    )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit(X, y)
+        model = endless(widths, X, y, verbose=True)
     print("returned")
     for warning in caught:
         print(f"{warning.category.__name__}: {warning.message}")
@@ -207,15 +209,25 @@ for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
     assert len(model.loss_curve_) == model.n_iter_ > 0
     assert model.t_ == model.n_iter_ * len(X)
     model.set_params(verbose=False).partial_fit(X, y)
-    print("usable")
+    print("usable", flush=True)
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+X, y = X[:200, :2], y[:200]
+threading.Thread(target=endless, args=((2, 2), X, y), daemon=True).start()
+endless((2, 2), X, y, verbose=True)
 """
 
     @needs_posix_signals
-    def test_ctrl_c_is_answered_within_half_a_second_and_keeps_the_model(self):
+    def test_a_process_answers_ctrl_c_in_half_a_second_keeps_its_models_and_ends_by_sigterm(self):
+        """The last comes during fits of its main thread and of a daemon thread."""
+
+        def wait_for_iteration(number):
+            while not process.stdout.readline().startswith(f"Iteration {number},"):
+                assert process.poll() is None, process.stderr.read()
+
         with running_python(self.PROGRAM) as process:
             for _ in ("a small network", "a large one"):
-                while not process.stdout.readline().startswith("Iteration 3,"):
-                    assert process.poll() is None, process.stderr.read()
+                wait_for_iteration(3)
                 process.send_signal(signal.SIGINT)
                 start = time.monotonic()
                 # The interrupted print may not have ended its line.
@@ -224,24 +236,7 @@ for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
                 assert time.monotonic() - start < 0.5
                 assert process.stdout.readline() == "UserWarning: Training interrupted by user.\n"
                 assert process.stdout.readline() == "usable\n"
-            assert process.communicate(timeout=TIME_LIMIT) == ("", "")
-
-    ENDLESS = """
-import signal, sys, threading
-from skdense import LowLevelMLPClassifier
-def fit(**parameters):
-    model = LowLevelMLPClassifier((4,), max_iter=10**9, tol=0, n_iter_no_change=10**9, **parameters)
-    model.fit([[0.0], [1.0]] * 50, [0, 1] * 50)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-threading.Thread(target=fit, daemon=True).start()
-fit(verbose=True)
-"""
-
-    @needs_posix_signals
-    def test_a_process_ends_by_sigterm_during_fits_of_its_main_and_a_daemon_thread(self):
-        with running_python(self.ENDLESS) as process:
-            while not process.stdout.readline().startswith("Iteration 9,"):
-                assert process.poll() is None, process.stderr.read()
+            wait_for_iteration(9)
             process.terminate()
             assert process.communicate(timeout=TIME_LIMIT)[1] == ""
             assert process.returncode == 7
@@ -475,33 +470,45 @@ class TestForked:
         assert forks["n_threads"] == 3
 
 
-class TestSpawned:
-    def test_spawned_processes_fit_as_this_one_does(self, tmp_path):
-        script = tmp_path / "spawn.py"
-        script.write_text("""
+WORKERS = """
 import json
 import multiprocessing
+import warnings
+from joblib import Parallel, delayed
 from sklearn.datasets import load_iris
 from skdense import LowLevelMLPClassifier
 
-def fit(model):
-    return model.fit(*load_iris(return_X_y=True)).loss_curve_
+def fit_twice():
+    models = [LowLevelMLPClassifier((12,), batch_size=50, max_iter=10, random_state=0) for _ in range(2)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        losses = [model.fit(*load_iris(return_X_y=True)).loss_curve_ for model in models]
+    return losses, [str(w.message) for w in caught if w.category.__name__ == "WorkerWarning"]
 
 if __name__ == "__main__":
-    model = LowLevelMLPClassifier((12,), batch_size=50, max_iter=10, random_state=0)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        print(json.dumps(pool.apply(fit, (model,))))
-""")
-        finished = subprocess.run(
-            [sys.executable, "-W", "ignore", str(script)],
-            env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONWARNINGS": "ignore"},
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT,
-            check=False,
-        )
-        assert finished.stderr == ""
-        assert json.loads(finished.stdout) == small().fit(X, y).loss_curve_
+        spawned = pool.apply(fit_twice)
+    print(json.dumps([spawned, *Parallel(n_jobs=2)([delayed(fit_twice)()])]))
+"""
+
+
+def test_spawned_processes_and_workers_of_joblib_fit_as_this_one_and_the_latter_warn_once(tmp_path):
+    script = tmp_path / "workers.py"
+    script.write_text(WORKERS)
+    finished = subprocess.run(
+        [sys.executable, "-W", "ignore", str(script)],
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+    assert finished.stderr == ""
+    (spawned, none), (of_joblib, messages) = json.loads(finished.stdout)
+    assert spawned == of_joblib == [small().fit(X, y).loss_curve_] * 2
+    assert none == []
+    (message,) = messages
+    assert 'parallel_config("threading", n_jobs=-1):' in message
 
 
 class TestThreads:
@@ -589,21 +596,6 @@ class TestLeavingNoTrace:
         assert [last, of_system] == ["after", "below"]
         assert len(lines) > 20
 
-    def test_without_eager_execution_a_fit_says_what_it_needs(self):
-        program = """
-import tensorflow as tf
-from skdense import LowLevelMLPClassifier
-
-tf.compat.v1.disable_eager_execution()
-try:
-    LowLevelMLPClassifier().fit([[0], [1]], [0, 1])
-except RuntimeError as error:
-    print(error)
-"""
-        with running_python(program) as process:
-            output, errors = process.communicate(timeout=TIME_LIMIT)
-        assert "disable_eager_execution() " in output, errors
-
     def test_global_seeds_are_untouched(self):
         import tensorflow as tf
 
@@ -650,29 +642,6 @@ def imported_modules(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
-
-
-IN_A_WORKER = """
-import warnings
-from joblib import Parallel, delayed
-from sklearn.datasets import load_iris
-from skdense import LowLevelMLPClassifier
-
-def warnings_of_two_fits(name):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for _ in range(2):
-            LowLevelMLPClassifier((12,), max_iter=1).fit(*load_iris(return_X_y=True))
-    return [str(w.message) for w in caught if w.category.__name__ == name]
-
-here = warnings_of_two_fits("WorkerWarning")
-[in_worker] = Parallel(n_jobs=2)([delayed(warnings_of_two_fits)("WorkerWarning")])
-print(len(here), len(in_worker), 'parallel_config("threading", n_jobs=-1):' in in_worker[0])
-"""
-
-
-def test_the_first_fit_in_a_worker_process_of_joblib_warns_once():
-    assert run_python(IN_A_WORKER).split() == ["0", "1", "True"]
 
 
 class TestSource:
