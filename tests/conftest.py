@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 import threading
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -116,18 +117,53 @@ def _fail_unanswered(*_):
 
 
 @pytest.fixture
-def ctrl_c_at_call(monkeypatch):
-    """Let Ctrl-C come instead of the n-th call of the programs that a module compiles.
+def replace_programs(monkeypatch):
+    """A function: let `make(program)` take the place of each program that a training calls."""
+    from skdense.core.host import lbfgs, train  # imports TensorFlow
+
+    def replace(make):
+        for module in (train, lbfgs):
+            compiled = module.compiled
+            monkeypatch.setattr(
+                module, "compiled", lambda *key, compiled=compiled: make(compiled(*key))
+            )
+
+    return replace
+
+
+@pytest.fixture
+def replace_minimize(monkeypatch):
+    """A function: call `function(minimize, ...)` in the place of scipy's `minimize(...)` in a fit."""
+    from skdense.core.host import lbfgs
+
+    return lambda function: monkeypatch.setattr(lbfgs, "minimize", partial(function, lbfgs.minimize))
+
+
+@pytest.fixture
+def compiles():
+    """A function that counts the programs compiled since it was last called."""
+    from skdense.core.machine.compiling import n_compiled
+
+    counts = [n_compiled()]
+
+    def count():
+        counts.append(n_compiled())
+        return counts[-1] - counts[-2]
+
+    return count
+
+
+@pytest.fixture
+def ctrl_c_at_call(replace_programs):
+    """Let Ctrl-C come instead of the n-th call of a program of a training.
 
     The function returns the list of the calls' results.
     """
 
-    def at_call(n, module):
-        compiled, results = module.compiled, []
+    def at_call(n):
+        results = []
 
-        def interrupted(*key):
-            program = compiled(*key)
-
+        def interrupted(program):
             def run(*arguments):
                 if len(results) == n - 1:
                     raise KeyboardInterrupt
@@ -136,26 +172,24 @@ def ctrl_c_at_call(monkeypatch):
 
             return run
 
-        monkeypatch.setattr(module, "compiled", interrupted)
+        replace_programs(interrupted)
         return results
 
     return at_call
 
 
 @pytest.fixture
-def ctrl_c_during_call(monkeypatch):
-    """Press Ctrl-C in the n-th call of the programs that a module compiles, which does not go on.
+def ctrl_c_during_call(replace_programs):
+    """Press Ctrl-C in the n-th call of a program of a training, which does not go on.
 
     The function returns one that lets the call go on, and waits for its end.
     """
     over = threading.Event()
 
-    def during_call(n, module):
-        compiled, n_calls = module.compiled, itertools.count(1)
+    def during_call(n):
+        n_calls = itertools.count(1)
 
-        def waiting(*key):
-            program = compiled(*key)
-
+        def waiting(program):
             def run(*arguments):
                 if next(n_calls) == n:
                     press_ctrl_c()
@@ -164,7 +198,7 @@ def ctrl_c_during_call(monkeypatch):
 
             return run
 
-        monkeypatch.setattr(module, "compiled", waiting)
+        replace_programs(waiting)
         return go_on
 
     def go_on():

@@ -14,7 +14,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skdense import LowLevelMLPClassifier, fit_many
-from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.datasets import make_two_clouds
 from skdense.ensemble import CrossFitClassifier
 
@@ -227,7 +226,8 @@ def test_a_number_for_the_schedule_is_told_where_numbers_belong(rate):
 
 
 def test_a_name_that_is_unknown_is_answered_with_all_names_in_their_order():
-    with pytest.raises(InvalidParameterError, match=re.escape(str([*ACTIVATIONS])[1:-1])):
+    names = "identity logistic tanh relu leaky_relu elu selu gelu silu mish"
+    with pytest.raises(InvalidParameterError, match=", ".join(map(repr, names.split()))):
         small(activation="ReLU").fit(X, y)
 
 

@@ -26,7 +26,6 @@ from skdense import (
     make_tabular_classifier,
     make_tabular_regressor,
 )
-from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.tabular import onnx_inputs, to_onnx
 
@@ -149,7 +148,8 @@ def test_every_activation_is_the_same_in_onnx(dtype):
     X = X.astype(np.float32)
     network = LowLevelMLPRegressor(hidden_layer_sizes=(8, 8), solver="lbfgs", max_iter=3, dtype=dtype)
     network.fit(X, y)
-    for activation in ACTIVATIONS:
+    (activations,) = LowLevelMLPRegressor._parameter_constraints["activation"]
+    for activation in activations.options:
         network.activation = activation
         assert_allclose(run(network, X)[0][:, 0], network.predict(X), rtol=1e-4, err_msg=activation)
 
