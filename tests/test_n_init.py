@@ -85,6 +85,15 @@ def test_every_draw_differs_and_the_first_is_that_of_a_single_one():
     assert len({kernel.tobytes() for kernel in kernels}) == 8
 
 
+def test_each_draw_drops_other_units_and_the_first_those_of_a_single_one():
+    single, several = (job_of(net(n_init=n, dropout=0.4)).networks for n in (1, 3))
+
+    assert several[0].dropout == single[0].dropout
+    seeds, rates = zip(*(network.dropout for network in several))
+    assert len(set(seeds)) == 3
+    assert rates == (0.4,) * 3
+
+
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_the_random_state_ends_where_a_single_draw_leaves_it(early_stopping, limit_calls):
     options = {"max_iter": 40, "tol": 0.01, "n_iter_no_change": 2, "early_stopping": early_stopping}
