@@ -303,28 +303,6 @@ def test_early_stopping_is_without_effect_as_there():
     assert with_it.loss_ == without.loss_
 
 
-def test_class_weight_is_the_sample_weight_it_stands_for():
-    X, y = make_problem("binary")
-    settings = {**SETTINGS, "random_state": 0}
-
-    by_class = LowLevelMLPClassifier(**settings, class_weight={"yes": 3, "no": 0.5}).fit(X, y)
-    by_sample = LowLevelMLPClassifier(**settings).fit(X, y, np.where(y == "yes", 3, 0.5))
-
-    assert by_class.loss_ == by_sample.loss_
-
-
-def test_a_sample_of_weight_zero_is_as_good_as_absent():
-    X, y = make_problem("three classes")
-    weights = np.random.default_rng(1).permutation(np.repeat([0, 1, 2], 40))
-    settings = {**SETTINGS, "random_state": 0, "max_iter": 5}
-
-    weighted = LowLevelMLPClassifier(**settings).fit(X, y, weights)
-    repeated = LowLevelMLPClassifier(**settings).fit(X.repeat(weights, axis=0), y.repeat(weights))
-
-    np.testing.assert_allclose(weighted.loss_, repeated.loss_, rtol=1e-9)
-    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-7)
-
-
 def test_squared_error_is_minimized_too():
     X, y = make_problem("binary")
 

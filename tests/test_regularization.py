@@ -205,15 +205,6 @@ def test_a_network_is_the_same_alone_and_among_others():
             np.testing.assert_allclose(number, expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def test_a_training_in_many_calls_is_the_same(request):
-    whole = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
-    request.getfixturevalue("limit_calls")
-
-    in_pieces = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
-
-    assert_identical(in_pieces, whole)
-
-
 def test_the_numbers_compile_nothing(compiles):
     model = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
     compiles()
