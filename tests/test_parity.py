@@ -158,7 +158,7 @@ settings_of_both = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.sampled_from(GRID), settings_of_both, st.booleans())
 def test_the_same_model_whatever_the_settings(row, drawn, weighted):
     X, y, weights, parameters = problem_and_parameters(row | {"weighted": weighted})
