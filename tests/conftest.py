@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 import threading
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -57,12 +58,12 @@ SLOW = (
     *LONG, "docs/", "tests/test_blend.py", "tests/test_churn_table.py", "tests/test_compiling.py",
     "tests/test_conformance.py", "tests/test_continuing.py", "tests/test_conversion.py",
     "tests/test_ecosystem.py", "tests/test_ensemble", "tests/test_importance.py",
-    "tests/test_intervals.py", "tests/test_lbfgs.py", "tests/test_losses.py", "tests/test_many.py",
+    "tests/test_intervals.py", "tests/test_lbfgs.py", "tests/test_many.py",
     "tests/test_notebook.py", "tests/test_onnx.py", "tests/test_pages.py", "tests/test_parity.py",
     "tests/test_persistence.py", "tests/test_probabilities.py", "tests/test_processes.py",
-    "tests/test_regressor.py", "tests/test_regularization.py", "tests/test_search",
-    "tests/test_sklearn_suite.py", "tests/test_sparse.py", "tests/test_tabular.py",
-    "tests/test_threads.py", "tests/test_training.py", "tests/test_validation_set.py",
+    "tests/test_programs.py", "tests/test_regressor.py", "tests/test_regularization.py",
+    "tests/test_search", "tests/test_sparse.py", "tests/test_tabular.py", "tests/test_threads.py",
+    "tests/test_training.py", "tests/test_validation_set.py",
 )  # fmt: skip
 """Files that compile many programs, start processes or fit ensembles: together most of the time."""
 
@@ -116,18 +117,53 @@ def _fail_unanswered(*_):
 
 
 @pytest.fixture
-def ctrl_c_at_call(monkeypatch):
-    """Let Ctrl-C come instead of the n-th call of the programs that a module compiles.
+def replace_programs(monkeypatch):
+    """A function: let `make(program)` take the place of each program that a training calls."""
+    from skdense.core.host import lbfgs, train  # imports TensorFlow
+
+    def replace(make):
+        for module in (train, lbfgs):
+            compiled = module.compiled
+            monkeypatch.setattr(
+                module, "compiled", lambda *key, compiled=compiled: make(compiled(*key))
+            )
+
+    return replace
+
+
+@pytest.fixture
+def replace_minimize(monkeypatch):
+    """A function: call `function(minimize, ...)` in the place of scipy's `minimize(...)` in a fit."""
+    from skdense.core.host import lbfgs
+
+    return lambda function: monkeypatch.setattr(lbfgs, "minimize", partial(function, lbfgs.minimize))
+
+
+@pytest.fixture
+def compiles():
+    """A function that counts the programs compiled since it was last called."""
+    from skdense.core.machine.compiling import n_compiled
+
+    counts = [n_compiled()]
+
+    def count():
+        counts.append(n_compiled())
+        return counts[-1] - counts[-2]
+
+    return count
+
+
+@pytest.fixture
+def ctrl_c_at_call(replace_programs):
+    """Let Ctrl-C come instead of the n-th call of a program of a training.
 
     The function returns the list of the calls' results.
     """
 
-    def at_call(n, module):
-        compiled, results = module.compiled, []
+    def at_call(n):
+        results = []
 
-        def interrupted(*key):
-            program = compiled(*key)
-
+        def interrupted(program):
             def run(*arguments):
                 if len(results) == n - 1:
                     raise KeyboardInterrupt
@@ -136,26 +172,24 @@ def ctrl_c_at_call(monkeypatch):
 
             return run
 
-        monkeypatch.setattr(module, "compiled", interrupted)
+        replace_programs(interrupted)
         return results
 
     return at_call
 
 
 @pytest.fixture
-def ctrl_c_during_call(monkeypatch):
-    """Press Ctrl-C in the n-th call of the programs that a module compiles, which does not go on.
+def ctrl_c_during_call(replace_programs):
+    """Press Ctrl-C in the n-th call of a program of a training, which does not go on.
 
     The function returns one that lets the call go on, and waits for its end.
     """
     over = threading.Event()
 
-    def during_call(n, module):
-        compiled, n_calls = module.compiled, itertools.count(1)
+    def during_call(n):
+        n_calls = itertools.count(1)
 
-        def waiting(*key):
-            program = compiled(*key)
-
+        def waiting(program):
             def run(*arguments):
                 if next(n_calls) == n:
                     press_ctrl_c()
@@ -164,7 +198,7 @@ def ctrl_c_during_call(monkeypatch):
 
             return run
 
-        monkeypatch.setattr(module, "compiled", waiting)
+        replace_programs(waiting)
         return go_on
 
     def go_on():

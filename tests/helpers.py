@@ -78,6 +78,20 @@ def drawn_parameters(layer_sizes, activation, random_state, dtype, init="glorot_
     return initial_parameters(layers, n_features, init, activation, random_state, dtype)
 
 
+def hashed(key, counter):
+    """The 32 bits that dropout makes of a key and a number, in NumPy."""
+    bits = (np.asarray(key, np.uint64) + np.asarray(counter, np.uint64) + 0x9E3779B9) % 2**32
+    bits = (bits ^ bits >> 16) * 0x7FEB352D % 2**32
+    bits = (bits ^ bits >> 15) * 0x846CA68B % 2**32
+    return bits ^ bits >> 16
+
+
+def is_kept(seed, step, layer, row, unit, rate):
+    """Whether dropout keeps a unit, by NumPy."""
+    key = hashed(hashed(hashed(seed, 0), step), layer)
+    return hashed(hashed(key, row), unit) >= rate * 2**32
+
+
 def train_alone(spec, network, **arguments):
     """Train a network in its own program; return whether Ctrl-C ended it."""
     from skdense.core.host.planning import lone_group  # imports TensorFlow

@@ -14,7 +14,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skdense import LowLevelMLPClassifier, fit_many
-from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.datasets import make_two_clouds
 from skdense.ensemble import CrossFitClassifier
 
@@ -126,6 +125,10 @@ def test_a_bad_parameter_is_named_with_what_it_got_and_what_would_do(fitted, nam
     assert pickle.dumps(vars(fitted)) == before
     fitted.set_params(**{name: good})
     np.testing.assert_array_equal(fitted.predict_proba(X), probabilities)
+    theirs = MLPClassifier(max_iter=1)
+    if name in theirs.get_params():
+        with pytest.raises((ValueError, TypeError)):
+            theirs.set_params(**{name: value}).fit(X, y)
 
 
 @pytest.mark.parametrize(("name", "value", "remedy"), BAD_PARAMETERS)
@@ -137,18 +140,6 @@ def test_the_first_partial_fit_refuses_bad_parameters_too(name, value, remedy):
         model.partial_fit(X, y, classes=[0, 1])
     assert remedy in str(caught.value)
     assert vars(model) == before
-
-
-SHARED_PARAMETERS = MLPClassifier().get_params()
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [(name, value) for name, value, _ in BAD_PARAMETERS if name in SHARED_PARAMETERS],
-)
-def test_mlpclassifier_refuses_the_same_values(name, value):
-    with pytest.raises((ValueError, TypeError)):
-        MLPClassifier(max_iter=1).set_params(**{name: value}).fit(X, y)
 
 
 def test_a_bool_is_no_width(fitted):
@@ -227,7 +218,8 @@ def test_a_number_for_the_schedule_is_told_where_numbers_belong(rate):
 
 
 def test_a_name_that_is_unknown_is_answered_with_all_names_in_their_order():
-    with pytest.raises(InvalidParameterError, match=re.escape(str([*ACTIVATIONS])[1:-1])):
+    names = "identity logistic tanh relu leaky_relu elu selu gelu silu mish"
+    with pytest.raises(InvalidParameterError, match=", ".join(map(repr, names.split()))):
         small(activation="ReLU").fit(X, y)
 
 
@@ -255,13 +247,9 @@ BAD_DATA = {
 
 
 @pytest.mark.parametrize(("bad_X", "bad_y", "match"), BAD_DATA.values(), ids=BAD_DATA)
-def test_bad_data_is_refused_and_an_earlier_fit_stays(bad_X, bad_y, match):
-    model = small(dtype="float32").fit(X, y)
-    assert_refused(model, lambda: model.fit(bad_X, bad_y), match=match)
-
-
-@pytest.mark.parametrize(("bad_X", "bad_y", "match"), BAD_DATA.values(), ids=BAD_DATA)
-def test_a_first_fit_that_fails_leaves_no_trace(bad_X, bad_y, match):
+def test_bad_data_is_refused_and_an_earlier_fit_stays_or_a_first_one_leaves_no_trace(
+    bad_X, bad_y, match
+):
     model = small(dtype="float32")
     before = dict(vars(model))
     with pytest.raises(ValueError, match=match):
@@ -269,6 +257,8 @@ def test_a_first_fit_that_fails_leaves_no_trace(bad_X, bad_y, match):
     assert vars(model) == before
     with pytest.raises(NotFittedError):
         model.predict(X)
+    model.fit(X, y)
+    assert_refused(model, lambda: model.fit(bad_X, bad_y), match=match)
 
 
 @pytest.mark.parametrize("method", ["fit", "predict"])

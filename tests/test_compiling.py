@@ -2,7 +2,9 @@
 
 from contextlib import ExitStack
 from functools import partial
+from unittest.mock import MagicMock
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
@@ -12,7 +14,7 @@ from skdense import LowLevelMLPClassifier
 from skdense.core.host import lbfgs, train
 from skdense.core.host.planning import lone_group
 from skdense.core.machine.compiling import compiled
-from skdense.core.machine.tensorflow import tf
+from skdense.core.machine.tensorflow import configure_threads, tf
 from skdense.core.program.epochs import training_program
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
@@ -143,3 +145,30 @@ def test_a_program_has_few_operations_and_kernels(early_stopping, most_operation
     kernels = program.experimental_get_compiler_ir(*signature)(stage="optimized_hlo").count(" fusion(")
     assert n_operations <= most_operations
     assert kernels <= most_kernels
+
+
+@pytest.mark.parametrize(
+    ("environment", "threads"),
+    [
+        ({}, {"intra_op": joblib.cpu_count()}),
+        ({"LOKY_MAX_CPU_COUNT": "1"}, {"intra_op": 1}),
+        ({"OMP_NUM_THREADS": "3"}, {"intra_op": 3, "inter_op": 1}),
+        ({"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "2"}, {}),
+    ],
+)
+def test_training_takes_the_cores_that_joblib_counts_unless_told_otherwise(
+    environment, threads, monkeypatch
+):
+    for name in ("LOKY_MAX_CPU_COUNT", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    taken = {}
+    tensorflow = MagicMock()
+    for name in ("intra_op", "inter_op"):
+        setter = getattr(tensorflow.config.threading, f"set_{name}_parallelism_threads")
+        setter.side_effect = partial(taken.__setitem__, name)
+
+    configure_threads(tensorflow)
+
+    assert taken == threads

@@ -14,7 +14,6 @@ from numpydoc.validate import validate
 from sklearn.utils._param_validation import StrOptions
 
 import skdense
-from skdense.core.formulas.optimizers import OPTIMIZERS
 
 SKIPPED = {
     "GL01": "a summary stands beside its opening quotes here, which only older numpydoc minds",
@@ -140,4 +139,3 @@ def test_the_names_that_a_parameter_may_have_are_those_of_its_constraint(network
     for name, (first, *others) in constraints.items():
         if isinstance(first, StrOptions) and not others:
             assert listed[name] == first.options, name
-    assert constraints["solver"][0].options == {"lbfgs", *OPTIMIZERS}

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 from scipy.special import expit, softmax
-from scipy.stats import norm
+from scipy.stats import kstest, norm
+from sklearn.neural_network import MLPClassifier
 from sklearn.utils._param_validation import StrOptions
 
 from helpers import make_problem, train_alone
@@ -17,11 +18,13 @@ from skdense import LowLevelMLPClassifier
 from skdense.core.formulas.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skdense.core.formulas.layers import (
     HIDDEN_LAYERS,
+    INITIALIZERS,
     Dense,
     Parameter,
     forward,
     hidden_and_output,
     hidden_values,
+    initial_parameters,
     parameters_of_each,
 )
 from skdense.core.formulas.schedules import SCHEDULES
@@ -30,6 +33,8 @@ from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Data, Network
 from skdense.core.numbers import Hyper, Progress, Spec
 from skdense.inspection import dead_units
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 # The formulas, written out once more.
 FORMULAS = {
@@ -129,6 +134,100 @@ def test_the_forward_pass_is_a_chain_of_layers_that_ends_in_logits(name, widths)
     assert [values.shape for values in hidden] == [(6, width) for width in widths]
     if hidden:
         np.testing.assert_allclose(hidden[-1] @ kernel + bias, expected, rtol=1e-13)
+
+
+# --- initial parameters ------------------------------------------------------------------------------
+
+
+def drawn(init, fan_in, fan_out, activation):
+    """The kernel and bias of a dense layer."""
+    random_state = np.random.RandomState(0)
+    [parameters] = initial_parameters(
+        [Dense(fan_out, activation)], fan_in, init, activation, random_state, float
+    )
+    return parameters
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("hidden", [(), (5,), (4, 3)])
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+def test_glorot_uniform_draws_what_mlp_classifier_draws(activation, hidden, n_classes, dtype):
+    X = np.random.default_rng(0).normal(size=(12, 6)).astype(dtype)
+    # A learning rate this small changes no bit of what was drawn.
+    theirs = MLPClassifier(
+        hidden, activation, max_iter=1, learning_rate_init=1e-300, solver="sgd", random_state=7
+    ).fit(X, np.arange(12) % n_classes)
+
+    layers = hidden_and_output(hidden, activation, theirs.n_outputs_)
+    ours = initial_parameters(layers, 6, "glorot_uniform", activation, np.random.RandomState(7), dtype)
+
+    for (kernel, bias), coef, intercept in zip(ours, theirs.coefs_, theirs.intercepts_, strict=True):
+        assert kernel.dtype == bias.dtype == dtype
+        np.testing.assert_array_equal(kernel, coef)
+        np.testing.assert_array_equal(bias, intercept)
+
+
+@pytest.mark.parametrize(("init", "gain"), [("lecun_normal", 1), ("he_normal", 2)])
+def test_a_normal_initializer_keeps_the_variance_of_what_a_layer_is_given(init, gain):
+    kernel, bias = drawn(init, 300, 200, "selu")
+
+    np.testing.assert_array_equal(bias, 0)
+    normal = norm(scale=np.sqrt(gain / 300))
+    assert kstest(kernel.ravel(), normal.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("init", ["glorot_uniform", "he_uniform", "uniform"])
+@pytest.mark.parametrize("activation", ["logistic", "relu"])
+def test_each_initializer_keeps_its_bounds(init, activation):
+    fan_in, fan_out = 30, 50
+    glorot = np.sqrt((2 if activation == "logistic" else 6) / (fan_in + fan_out))
+    low, high = {
+        "glorot_uniform": (-glorot, glorot),
+        "he_uniform": (-np.sqrt(6 / fan_in), np.sqrt(6 / fan_in)),
+        "uniform": (0, 1),
+    }[init]
+
+    kernel, bias = drawn(init, fan_in, fan_out, activation)
+
+    assert kernel.shape == (fan_in, fan_out)
+    assert bias.shape == (fan_out,)
+    assert low <= kernel.min() < low + 0.01 * (high - low)
+    assert high - 0.01 * (high - low) < kernel.max() <= high
+    if init == "glorot_uniform":
+        assert low <= bias.min() < 0 < bias.max() <= high
+    else:
+        np.testing.assert_array_equal(bias, 0)
+
+
+@pytest.mark.parametrize("init", INITIALIZERS)
+def test_parameters_are_drawn_in_float64_and_then_cast(init):
+    layers = hidden_and_output((3,), "relu", 2)
+
+    double = initial_parameters(layers, 4, init, "relu", np.random.RandomState(0), np.float64)
+    single = initial_parameters(layers, 4, init, "relu", np.random.RandomState(0), np.float32)
+
+    for of_double, of_single in zip(double, single, strict=True):
+        for array, cast in zip(of_double, of_single):
+            assert cast.dtype == np.float32
+            np.testing.assert_array_equal(array.astype(np.float32), cast)
+
+
+@pytest.mark.parametrize("init", INITIALIZERS)
+def test_kernel_and_bias_are_drawn_layer_by_layer_from_one_stream(init):
+    random_state, again = np.random.RandomState(3), np.random.RandomState(3)
+
+    layers = hidden_and_output((3,), "tanh", 2)
+    whole = initial_parameters(layers, 4, init, "tanh", random_state, np.float64)
+
+    one_by_one = [
+        initial_parameters([layer], n, init, "tanh", again, np.float64)
+        for layer, n in zip(layers, (4, 3))
+    ]
+    for ours, [layer] in zip(whole, one_by_one, strict=True):
+        for array, expected in zip(ours, layer, strict=True):
+            np.testing.assert_array_equal(array, expected)
+    assert random_state.uniform() == again.uniform()
 
 
 # --- a layer that this package does not have ---------------------------------------------------------
@@ -249,7 +348,6 @@ def gated(monkeypatch):
     return {"hidden_layer_sizes": (5, 3), "activation": "gated", "max_iter": 40, "random_state": 0}
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_an_estimator_trains_and_predicts_with_any_layer_of_the_table(gated):
     X, y = make_problem("three classes")
     model = LowLevelMLPClassifier(**gated, learning_rate_init=0.02).fit(X, y)
@@ -266,7 +364,6 @@ def test_an_estimator_trains_and_predicts_with_any_layer_of_the_table(gated):
     assert [len(units) for units in dead_units(model, X)] == [5, 3]
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_model_of_such_layers_is_continued_pickled_and_not_converted(gated):
     X, y = make_problem()
     model = LowLevelMLPClassifier(**gated | {"max_iter": 3}, warm_start=True, tol=0).fit(X, y)

@@ -9,7 +9,6 @@ from sklearn.base import clone
 
 from helpers import assert_identical, assert_same_stream, make_problem, train_alone
 from skdense import LowLevelMLPClassifier
-from skdense.core.host import lbfgs, train
 from skdense.core.numbers import Curves
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
@@ -86,6 +85,15 @@ def test_every_draw_differs_and_the_first_is_that_of_a_single_one():
     assert len({kernel.tobytes() for kernel in kernels}) == 8
 
 
+def test_each_draw_drops_other_units_and_the_first_those_of_a_single_one():
+    single, several = (job_of(net(n_init=n, dropout=0.4)).networks for n in (1, 3))
+
+    assert several[0].dropout == single[0].dropout
+    seeds, rates = zip(*(network.dropout for network in several))
+    assert len(set(seeds)) == 3
+    assert rates == (0.4,) * 3
+
+
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_the_random_state_ends_where_a_single_draw_leaves_it(early_stopping, limit_calls):
     options = {"max_iter": 40, "tol": 0.01, "n_iter_no_change": 2, "early_stopping": early_stopping}
@@ -148,7 +156,7 @@ def test_the_number_of_draws_is_a_positive_int(n_init):
 @pytest.mark.parametrize("n_init", [1, 3])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_ctrl_c_before_the_first_epoch_leaves_nothing_to_keep(n_init, solver, ctrl_c_at_call):
-    ctrl_c_at_call(1, lbfgs if solver == "lbfgs" else train)
+    ctrl_c_at_call(1)
     model = net(n_init=n_init, solver=solver)
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Gradient descent rules: three steps by hand, and many against scikit-learn's."""
+"""Formulas of a step by hand and against scikit-learn: rules of descent, schedules, clipping, masks."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
+from helpers import is_kept
 from skdense import LowLevelMLPClassifier
-from skdense.core.formulas.optimizers import OPTIMIZERS
+from skdense.core.formulas.dropout import dropper
+from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
+from skdense.core.formulas.schedules import SCHEDULES, lr_factor
 from skdense.core.machine.tensorflow import tf
 from skdense.core.numbers import Hyper
 
@@ -131,3 +134,62 @@ def test_the_solvers_of_an_estimator_are_these_rules_and_lbfgs():
     """The estimator repeats their names, since this table cannot be read without TensorFlow."""
     (solvers,) = LowLevelMLPClassifier._parameter_constraints["solver"]
     assert solvers.options == {"lbfgs", *OPTIMIZERS}
+
+
+# --- schedules of steps, clipping, dropout -----------------------------------------------------------
+
+
+def paces(schedule, warmup, n_epochs, steps):
+    numbers = dict.fromkeys(Hyper._fields, 1) | {
+        "n_samples": 100,
+        "batch_size": 30,  # 4 steps an epoch
+        "schedule": SCHEDULES[schedule].number,
+        "warmup": warmup,
+        "schedule_epochs": n_epochs,
+    }
+    hyper = Hyper(**{name: tf.constant(number, tf.float64) for name, number in numbers.items()})
+    return [float(lr_factor(tf.constant(step, tf.float64), hyper)) for step in steps]
+
+
+def test_the_warm_up_is_linear_and_the_cosine_falls_to_zero_over_the_rest():
+    np.testing.assert_allclose(paces("constant", 0.5, 9, range(4)), [0.5, 1, 1, 1])
+    np.testing.assert_allclose(paces("cosine", 1, 4, [0, 1, 3, 4, 8, 10]), [0.25, 0.5, 1, 1, 0.75, 0.5])
+    assert 0 < paces("cosine", 1, 4, [15])[0] < 0.02
+
+
+def test_a_cosine_that_is_over_starts_again_without_a_warm_up():
+    again = paces("cosine", 1, 4, range(16, 28))
+
+    np.testing.assert_allclose(again, paces("cosine", 1, 4, range(4, 16)))
+
+
+def test_a_warm_up_may_be_longer_than_the_training():
+    np.testing.assert_allclose(paces("cosine", 5, 2, [0, 9]), [0.05, 0.5])
+
+
+def test_clipping_keeps_the_direction_and_shortens_only_what_is_too_long():
+    """The norm is that of all pieces together."""
+    rng = np.random.default_rng(0)
+    pieces = [rng.normal(size=n) for n in (5, 2)]
+    norm = np.linalg.norm(np.hstack(pieces))
+
+    for limit in (norm, 10 * norm):
+        for piece, same in zip(pieces, clipped([*map(tf.constant, pieces)], limit), strict=True):
+            np.testing.assert_array_equal(same, piece)
+    for piece, short in zip(pieces, clipped([*map(tf.constant, pieces)], 0.25), strict=True):
+        np.testing.assert_allclose(short, piece / norm / 4, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("seed", "step", "rates"), [(3, 0, [0.5, 0]), (2**31 - 1, 700_000, [0.9, 0.25])]
+)
+def test_the_masks_are_those_of_numpy_and_what_is_kept_is_scaled(seed, step, rates):
+    values = np.random.default_rng(0).normal(size=(40, 30))
+
+    drop = dropper(tf.constant([seed, *rates], tf.float64), tf.constant(step, tf.float64))
+
+    row, unit = np.indices(values.shape)
+    for layer, rate in enumerate(rates):
+        kept = is_kept(seed, step, layer, row, unit, rate=rate)
+        expected = np.where(kept, values / (1 - rate), 0)
+        np.testing.assert_allclose(drop(layer, tf.constant(values)), expected, rtol=1e-15)

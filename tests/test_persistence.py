@@ -85,10 +85,19 @@ def assert_equal_attributes(one, other, but=()):
 
 
 @pytest.mark.parametrize("copied", COPIES, ids=lambda function: function.__name__)
-def test_a_copy_predicts_as_the_model_does(copied, tmp_path):
+def test_a_copy_predicts_as_the_model_does_and_is_loaded_without_a_warning(copied, tmp_path):
+    def silently(model):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            loaded = copied(model, tmp_path)
+            clone(loaded)
+            copy.copy(loaded)
+        return loaded
+
+    assert vars(silently(small())).keys() == vars(small()).keys()
     for labels in (y, y > 0, Y_MULTILABEL, np.array(["a", "b", "c"])[y]):
         model = small().fit(X, labels)
-        loaded = copied(model, tmp_path)
+        loaded = silently(model)
         for method in ("predict", "predict_proba", "predict_log_proba"):
             np.testing.assert_array_equal(getattr(loaded, method)(X), getattr(model, method)(X))
         assert loaded.score(X, labels) == model.score(X, labels)
@@ -104,13 +113,6 @@ def test_training_goes_on_from_a_copy_exactly_as_without_it(copied, tmp_path):
         estimator.fit(X, y)
         estimator.partial_fit(X, y)
     assert_equal_attributes(loaded, model)
-
-
-@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
-def test_a_warm_start_goes_on_after_unpickling(setting):
-    model = small(warm_start=True, **setting).fit(X, y)
-    loaded = pickle.loads(pickle.dumps(model))
-    assert_equal_attributes(loaded.fit(X, y), model.fit(X, y))
 
 
 def test_a_copy_shares_nothing_with_the_model():
@@ -161,8 +163,11 @@ def assert_holds_arrays_and_builtins_only(model):
 
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
-def test_a_saved_model_holds_arrays_and_builtins_only(setting):
-    assert_holds_arrays_and_builtins_only(small(**setting).fit(X, y))
+def test_a_saved_model_holds_arrays_and_builtins_only_and_a_warm_start_goes_on_from_it(setting):
+    model = small(warm_start=True, **setting).fit(X, y)
+    assert_holds_arrays_and_builtins_only(model)
+    loaded = pickle.loads(pickle.dumps(model))
+    assert_equal_attributes(loaded.fit(X, y), model.fit(X, y))
 
 
 @pytest.mark.parametrize("labels", [y > 0, Y_MULTILABEL], ids=["binary", "multilabel"])
@@ -194,17 +199,6 @@ def test_the_size_of_a_saved_model_is_that_of_its_weights():
     model = small(hidden_layer_sizes=(100, 100)).fit(X, y)
     weights = sum(array.nbytes for array in model.coefs_ + model.intercepts_)
     assert len(pickle.dumps(model)) < 3 * weights + 10_000
-
-
-@pytest.mark.parametrize("copied", COPIES, ids=lambda function: function.__name__)
-def test_a_model_of_this_version_is_loaded_without_a_warning(copied, tmp_path):
-    for model in (small(), small().fit(X, y)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            loaded = copied(model, tmp_path)
-            clone(loaded)
-            copy.copy(loaded)
-        assert vars(loaded).keys() == vars(model).keys()
 
 
 @pytest.mark.parametrize("name", ["pickle", "joblib"])

@@ -13,10 +13,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from unittest.mock import MagicMock
 
-import joblib
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,10 +21,8 @@ from hypothesis.strategies import booleans
 from sklearn.datasets import load_iris
 from sklearn.neural_network import MLPClassifier
 
-from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, run_python, running_python
+from helpers import PACKAGE, TIME_LIMIT, press_ctrl_c, running_python
 from skdense import LowLevelMLPClassifier
-from skdense.core.host.train import ProgramRun
-from skdense.core.machine.tensorflow import configure_threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 needs_fork = pytest.mark.skipif(
@@ -187,19 +182,21 @@ class TestRepetition:
 
 class TestInterruption:
     PROGRAM = """
-import warnings
+import signal, sys, threading, warnings
 import numpy as np
 from skdense import LowLevelMLPClassifier
+
+def endless(widths, X, y, **parameters):
+    forever = {"max_iter": 10**9, "tol": 0, "n_iter_no_change": np.inf}
+    return LowLevelMLPClassifier(widths, **forever, random_state=0, **parameters).fit(X, y)
+
 for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
     random_state = np.random.RandomState(0)
     X = random_state.rand(n_samples, n_features)
     y = random_state.randint(2, size=len(X))
-    model = LowLevelMLPClassifier(
-        widths, verbose=True, max_iter=10**9, tol=0, n_iter_no_change=np.inf, random_state=0
-    )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.fit(X, y)
+        model = endless(widths, X, y, verbose=True)
     print("returned")
     for warning in caught:
         print(f"{warning.category.__name__}: {warning.message}")
@@ -207,15 +204,25 @@ for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
     assert len(model.loss_curve_) == model.n_iter_ > 0
     assert model.t_ == model.n_iter_ * len(X)
     model.set_params(verbose=False).partial_fit(X, y)
-    print("usable")
+    print("usable", flush=True)
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+X, y = X[:200, :2], y[:200]
+threading.Thread(target=endless, args=((2, 2), X, y), daemon=True).start()
+endless((2, 2), X, y, verbose=True)
 """
 
     @needs_posix_signals
-    def test_ctrl_c_is_answered_within_half_a_second_and_keeps_the_model(self):
+    def test_a_process_answers_ctrl_c_in_half_a_second_keeps_its_models_and_ends_by_sigterm(self):
+        """The last comes during fits of its main thread and of a daemon thread."""
+
+        def wait_for_iteration(number):
+            while not process.stdout.readline().startswith(f"Iteration {number},"):
+                assert process.poll() is None, process.stderr.read()
+
         with running_python(self.PROGRAM) as process:
             for _ in ("a small network", "a large one"):
-                while not process.stdout.readline().startswith("Iteration 3,"):
-                    assert process.poll() is None, process.stderr.read()
+                wait_for_iteration(3)
                 process.send_signal(signal.SIGINT)
                 start = time.monotonic()
                 # The interrupted print may not have ended its line.
@@ -224,24 +231,7 @@ for n_samples, n_features, widths in [(200, 2, (2, 2)), (20_000, 20, (64, 64))]:
                 assert time.monotonic() - start < 0.5
                 assert process.stdout.readline() == "UserWarning: Training interrupted by user.\n"
                 assert process.stdout.readline() == "usable\n"
-            assert process.communicate(timeout=TIME_LIMIT) == ("", "")
-
-    ENDLESS = """
-import signal, sys, threading
-from skdense import LowLevelMLPClassifier
-def fit(**parameters):
-    model = LowLevelMLPClassifier((4,), max_iter=10**9, tol=0, n_iter_no_change=10**9, **parameters)
-    model.fit([[0.0], [1.0]] * 50, [0, 1] * 50)
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
-threading.Thread(target=fit, daemon=True).start()
-fit(verbose=True)
-"""
-
-    @needs_posix_signals
-    def test_a_process_ends_by_sigterm_during_fits_of_its_main_and_a_daemon_thread(self):
-        with running_python(self.ENDLESS) as process:
-            while not process.stdout.readline().startswith("Iteration 9,"):
-                assert process.poll() is None, process.stderr.read()
+            wait_for_iteration(9)
             process.terminate()
             assert process.communicate(timeout=TIME_LIMIT)[1] == ""
             assert process.returncode == 7
@@ -370,27 +360,9 @@ seen["fit after the user's import"] = in_child(lambda: net().fit(X, y).loss_)
 
 from joblib import parallel_config
 from sklearn.model_selection import cross_val_score
-from skdense.core.machine import compiling, tensorflow
-from skdense.core.host import lbfgs
-from skdense.core.host import train
 
-devices = set()
-
-def compiled(*key):
-    program = compiling.compiled(*key)
-
-    def run(*arguments):
-        results = program(*arguments)
-        devices.update(tensor.device for tensor in tf.nest.flatten((arguments, results)))
-        return results
-
-    return run
-
-lbfgs.compiled = train.compiled = compiled
 with tf.device("/CPU:1"):
-    default = tf.ones(2).device
     model = net().fit(X, y)
-    net(solver="lbfgs").fit(X, y)
 
 def names_of_threads():
     for path in Path("/proc/self/task").glob("*/comm"):
@@ -398,9 +370,6 @@ def names_of_threads():
 
 seen |= {
     "threads": [*names_of_threads()],
-    "n_threads": tensorflow.n_threads(),
-    "default": default,
-    "devices": sorted(devices),
     "fit here": model.loss_,
     "fit": in_child(lambda: net().fit(X, y).loss_),
     "prediction here": model.predict_proba(X).tolist(),
@@ -460,11 +429,6 @@ class TestForked:
     def test_joblibs_forking_backend_passes_the_error_on(self, forks):
         assert_says_why_no_child_can_fit(forks["fit by joblib"])
 
-    def test_a_fit_computes_on_the_cpu_whatever_device_is_the_default(self, forks):
-        assert forks["default"].endswith("device:CPU:1")
-        (device,) = forks["devices"]
-        assert device.endswith("device:CPU:0")
-
     def test_after_the_end_of_the_main_thread_another_one_can_fit_and_predict(self, forks):
         assert forks["fits after the end"] == forks["fits"]
         assert forks["predictions after the end"] == [8, 2]
@@ -472,36 +436,48 @@ class TestForked:
     @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the names of threads")
     def test_threads_that_the_environment_sets_are_those_of_tensorflow(self, forks):
         assert forks["threads"].count("tf_XLAEigen") == 3
-        assert forks["n_threads"] == 3
 
 
-class TestSpawned:
-    def test_spawned_processes_fit_as_this_one_does(self, tmp_path):
-        script = tmp_path / "spawn.py"
-        script.write_text("""
+WORKERS = """
 import json
 import multiprocessing
+import warnings
+from joblib import Parallel, delayed
 from sklearn.datasets import load_iris
 from skdense import LowLevelMLPClassifier
 
-def fit(model):
-    return model.fit(*load_iris(return_X_y=True)).loss_curve_
+def fit_twice():
+    settings = {"batch_size": 50, "max_iter": 10, "random_state": 0}
+    models = [LowLevelMLPClassifier((12,), **settings) for _ in range(2)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        losses = [model.fit(*load_iris(return_X_y=True)).loss_curve_ for model in models]
+    return losses, [str(w.message) for w in caught if w.category.__name__ == "WorkerWarning"]
 
 if __name__ == "__main__":
-    model = LowLevelMLPClassifier((12,), batch_size=50, max_iter=10, random_state=0)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        print(json.dumps(pool.apply(fit, (model,))))
-""")
-        finished = subprocess.run(
-            [sys.executable, "-W", "ignore", str(script)],
-            env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONWARNINGS": "ignore"},
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT,
-            check=False,
-        )
-        assert finished.stderr == ""
-        assert json.loads(finished.stdout) == small().fit(X, y).loss_curve_
+        spawned = pool.apply(fit_twice)
+    print(json.dumps([spawned, *Parallel(n_jobs=2)([delayed(fit_twice)()])]))
+"""
+
+
+def test_spawned_processes_and_workers_of_joblib_fit_as_this_one_and_the_latter_warn_once(tmp_path):
+    script = tmp_path / "workers.py"
+    script.write_text(WORKERS)
+    finished = subprocess.run(
+        [sys.executable, "-W", "ignore", str(script)],
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent), "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+    assert finished.stderr == ""
+    (spawned, none), (of_joblib, messages) = json.loads(finished.stdout)
+    assert spawned == of_joblib == [small().fit(X, y).loss_curve_] * 2
+    assert none == []
+    (message,) = messages
+    assert 'parallel_config("threading", n_jobs=-1):' in message
 
 
 class TestThreads:
@@ -515,47 +491,28 @@ class TestThreads:
             at_once = list(threads.map(self.fit, settings))
         assert at_once == [self.fit(setting) for setting in settings]
 
-    def test_a_fit_leaves_numpys_global_state_where_another_thread_leaves_it(self, monkeypatch):
-        advance, left = ProgramRun.advance, []
+    def test_a_fit_leaves_numpys_global_state_where_another_thread_leaves_it(self):
+        left = []
 
-        def draw_and_run(run, chunk):
-            np.random.random()  # noqa: NPY002
-            left.append(np.random.get_state())  # noqa: NPY002
-            return advance(run, chunk)
+        class Draws:
+            """A callback; that it draws in the fit's own thread makes no difference."""
 
-        monkeypatch.setattr(ProgramRun, "advance", draw_and_run)
-        small(random_state=None).fit(X, y)
+            def setup(self, estimator, context):
+                pass
+
+            teardown = on_fit_task_begin = setup
+
+            def on_fit_task_end(self, estimator, context):
+                if context.task_name == "epoch":
+                    np.random.random()  # noqa: NPY002
+                    left.append(np.random.get_state())  # noqa: NPY002
+
+        small(random_state=None).set_callbacks(Draws()).fit(X, y)
         np.testing.assert_equal(np.random.get_state(), left[-1])  # noqa: NPY002
 
     def test_the_first_fits_of_a_process_may_be_in_threads(self, a_first_fit):
         fits = a_first_fit["in threads"]  # the first two equal those of this process
         assert fits[2:] == fits[:2]
-
-    @pytest.mark.parametrize(
-        ("environment", "threads"),
-        [
-            ({}, {"intra_op": joblib.cpu_count()}),
-            ({"LOKY_MAX_CPU_COUNT": "1"}, {"intra_op": 1}),
-            ({"OMP_NUM_THREADS": "3"}, {"intra_op": 3, "inter_op": 1}),
-            ({"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "2"}, {}),
-        ],
-    )
-    def test_training_takes_the_cores_that_joblib_counts_unless_told_otherwise(
-        self, environment, threads, monkeypatch
-    ):
-        for name in ("LOKY_MAX_CPU_COUNT", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        taken = {}
-        tensorflow = MagicMock()
-        for name in ("intra_op", "inter_op"):
-            setter = getattr(tensorflow.config.threading, f"set_{name}_parallelism_threads")
-            setter.side_effect = partial(taken.__setitem__, name)
-
-        configure_threads(tensorflow)
-
-        assert taken == threads
 
     def test_predictions_in_threads_do_not_disturb_each_other(self):
         model = small().fit(X, y)
@@ -588,21 +545,6 @@ class TestLeavingNoTrace:
         assert sorted(lines) == sorted(expected)
         assert [last, of_system] == ["after", "below"]
         assert len(lines) > 20
-
-    def test_without_eager_execution_a_fit_says_what_it_needs(self):
-        program = """
-import tensorflow as tf
-from skdense import LowLevelMLPClassifier
-
-tf.compat.v1.disable_eager_execution()
-try:
-    LowLevelMLPClassifier().fit([[0], [1]], [0, 1])
-except RuntimeError as error:
-    print(error)
-"""
-        with running_python(program) as process:
-            output, errors = process.communicate(timeout=TIME_LIMIT)
-        assert "disable_eager_execution() " in output, errors
 
     def test_global_seeds_are_untouched(self):
         import tensorflow as tf
@@ -650,29 +592,6 @@ def imported_modules(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
-
-
-IN_A_WORKER = """
-import warnings
-from joblib import Parallel, delayed
-from sklearn.datasets import load_iris
-from skdense import LowLevelMLPClassifier
-
-def warnings_of_two_fits(name):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for _ in range(2):
-            LowLevelMLPClassifier((12,), max_iter=1).fit(*load_iris(return_X_y=True))
-    return [str(w.message) for w in caught if w.category.__name__ == name]
-
-here = warnings_of_two_fits("WorkerWarning")
-[in_worker] = Parallel(n_jobs=2)([delayed(warnings_of_two_fits)("WorkerWarning")])
-print(len(here), len(in_worker), 'parallel_config("threading", n_jobs=-1):' in in_worker[0])
-"""
-
-
-def test_the_first_fit_in_a_worker_process_of_joblib_warns_once():
-    assert run_python(IN_A_WORKER).split() == ["0", "1", "True"]
 
 
 class TestSource:

@@ -28,7 +28,6 @@ from sklearn.neural_network._base import poisson_loss
 
 from helpers import Parity, assert_close, numbers_of, pairwise_cover
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
-from skdense.core.machine.compiling import n_compiled
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
@@ -168,7 +167,7 @@ settings_of_both = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.sampled_from(GRID), settings_of_both, st.booleans())
 def test_the_same_model_whatever_the_settings(row, drawn, weighted):
     X, y, weights, parameters = problem_and_parameters(row | {"weighted": weighted})
@@ -290,8 +289,13 @@ def test_the_loss_is_that_of_the_predictions_plus_the_penalty(loss):
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_validation_curves_are_those_of_the_predictions(loss, early_stopping):
-    """The score is R2 where a mean is predicted; the best R2 would not be the best median."""
+    """The score is R2 where a mean is predicted; the best R2 would not be the best median.
+
+    Sums of squares of numbers so far from zero would lose digits.
+    """
     X, y = make_problem(2, loss)
+    if loss == "squared_error":
+        y = 1e4 + y
     reg = LowLevelMLPRegressor(
         loss, activation="tanh", solver="sgd" if loss == "squared_error" else "adam", **SHAPE,
         max_iter=8, n_iter_no_change=8, quantile=0.3, delta=0.6, early_stopping=early_stopping,
@@ -370,15 +374,15 @@ def test_a_huge_delta_is_the_squared_error():
     np.testing.assert_allclose(models[0].loss_curve_, models[1].loss_curve_, rtol=1e-9)
 
 
-def test_quantiles_share_one_program():
+def test_quantiles_share_one_program(compiles):
     def fitted(quantile):
         return LowLevelMLPRegressor("quantile", **SHAPE, max_iter=200, quantile=quantile).fit(X, Y)
 
     shares = [(Y <= fitted(0.2).predict(X)).mean()]
-    before = n_compiled()
+    compiles()
     shares += [(Y <= fitted(quantile).predict(X)).mean() for quantile in (0.5, 0.9)]
 
-    assert n_compiled() == before
+    assert compiles() == 0
     np.testing.assert_allclose(shares, [0.2, 0.5, 0.9], atol=0.1)
 
 

@@ -11,17 +11,8 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.metrics import log_loss, mean_squared_error
 
-from helpers import SETTINGS, assert_identical, drawn_parameters, make_problem, numbers_of
+from helpers import SETTINGS, assert_identical, drawn_parameters, is_kept, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
-from skdense.core.formulas.dropout import dropper
-from skdense.core.formulas.optimizers import clipped
-from skdense.core.formulas.schedules import SCHEDULES, lr_factor
-from skdense.core.host.orders import Orders
-from skdense.core.machine.compiling import n_compiled
-from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Hyper
-from skdense.fit.inputs import FitInput
-from skdense.fit.prepare import prepare
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -36,18 +27,6 @@ EVERYTHING = {
 
 
 # --- the oracle --------------------------------------------------------------------------------------
-
-
-def hashed(key, counter):
-    bits = (np.asarray(key, np.uint64) + np.asarray(counter, np.uint64) + 0x9E3779B9) % 2**32
-    bits = (bits ^ bits >> 16) * 0x7FEB352D % 2**32
-    bits = (bits ^ bits >> 15) * 0x846CA68B % 2**32
-    return bits ^ bits >> 16
-
-
-def is_kept(seed, step, layer, row, unit, rate):
-    key = hashed(hashed(hashed(seed, 0), step), layer)
-    return hashed(hashed(key, row), unit) >= rate * 2**32
 
 
 def numpy_fit(model, X, targets, norms):
@@ -170,21 +149,6 @@ def test_adamw_takes_the_schedules_of_sgd():
 # --- dropout -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("seed", "step", "rates"), [(3, 0, [0.5, 0]), (2**31 - 1, 700_000, [0.9, 0.25])]
-)
-def test_the_masks_are_those_of_numpy_and_what_is_kept_is_scaled(seed, step, rates):
-    values = np.random.default_rng(0).normal(size=(40, 30))
-
-    drop = dropper(tf.constant([seed, *rates], tf.float64), tf.constant(step, tf.float64))
-
-    row, unit = np.indices(values.shape)
-    for layer, rate in enumerate(rates):
-        kept = is_kept(seed, step, layer, row, unit, rate=rate)
-        expected = np.where(kept, values / (1 - rate), 0)
-        np.testing.assert_allclose(drop(layer, tf.constant(values)), expected, rtol=1e-15)
-
-
 def test_units_are_dropped_independently_at_the_rate():
     """Of each other, of the next sample, step, layer and seed: no correlation beyond 5 deviations."""
     axes = np.indices((4, 6, 3, 50, 40))
@@ -241,18 +205,9 @@ def test_a_network_is_the_same_alone_and_among_others():
             np.testing.assert_allclose(number, expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def test_a_training_in_many_calls_is_the_same(monkeypatch):
-    whole, take = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y), Orders.next_chunk
-    monkeypatch.setattr(Orders, "next_chunk", lambda self, n_steps: take(self, min(n_steps, 3)))
-
-    in_pieces = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
-
-    assert_identical(in_pieces, whole)
-
-
-def test_the_numbers_compile_nothing():
+def test_the_numbers_compile_nothing(compiles):
     model = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
-    before = n_compiled()
+    compiles()
 
     for changes in (
         {"dropout": 0.1},
@@ -267,18 +222,7 @@ def test_the_numbers_compile_nothing():
     ):
         clone(model).set_params(**changes).fit(X, Y)
 
-    assert n_compiled() == before
-
-
-def test_each_draw_of_n_init_drops_other_units_and_the_first_those_of_a_single_one():
-    single, several = (
-        prepare(LowLevelMLPClassifier(**EVERYTHING, n_init=n), FitInput(X, Y)).networks for n in (1, 3)
-    )
-
-    assert several[0].dropout == single[0].dropout
-    seeds, *rates = zip(*(network.dropout for network in several))
-    assert len(set(seeds)) == 3
-    assert rates == [(0.4,) * 3, (0.2,) * 3]
+    assert compiles() == 0
 
 
 def test_without_dropout_the_draws_are_those_of_mlp_classifier():
@@ -321,50 +265,6 @@ def test_a_warm_start_begins_the_schedule_anew():
 
     changes = [np.abs(new - old).max() for new, old in zip(model.coefs_, first, strict=True)]
     assert min(changes) > 0.01
-
-
-# --- the formulas ------------------------------------------------------------------------------------
-
-
-def paces(schedule, warmup, n_epochs, steps):
-    numbers = dict.fromkeys(Hyper._fields, 1) | {
-        "n_samples": 100,
-        "batch_size": 30,  # 4 steps an epoch
-        "schedule": SCHEDULES[schedule].number,
-        "warmup": warmup,
-        "schedule_epochs": n_epochs,
-    }
-    hyper = Hyper(**{name: tf.constant(number, tf.float64) for name, number in numbers.items()})
-    return [float(lr_factor(tf.constant(step, tf.float64), hyper)) for step in steps]
-
-
-def test_the_warm_up_is_linear_and_the_cosine_falls_to_zero_over_the_rest():
-    np.testing.assert_allclose(paces("constant", 0.5, 9, range(4)), [0.5, 1, 1, 1])
-    np.testing.assert_allclose(paces("cosine", 1, 4, [0, 1, 3, 4, 8, 10]), [0.25, 0.5, 1, 1, 0.75, 0.5])
-    assert 0 < paces("cosine", 1, 4, [15])[0] < 0.02
-
-
-def test_a_cosine_that_is_over_starts_again_without_a_warm_up():
-    again = paces("cosine", 1, 4, range(16, 28))
-
-    np.testing.assert_allclose(again, paces("cosine", 1, 4, range(4, 16)))
-
-
-def test_a_warm_up_may_be_longer_than_the_training():
-    np.testing.assert_allclose(paces("cosine", 5, 2, [0, 9]), [0.05, 0.5])
-
-
-def test_clipping_keeps_the_direction_and_shortens_only_what_is_too_long():
-    """The norm is that of all pieces together."""
-    rng = np.random.default_rng(0)
-    pieces = [rng.normal(size=n) for n in (5, 2)]
-    norm = np.linalg.norm(np.hstack(pieces))
-
-    for limit in (norm, 10 * norm):
-        for piece, same in zip(pieces, clipped([*map(tf.constant, pieces)], limit), strict=True):
-            np.testing.assert_array_equal(same, piece)
-    for piece, short in zip(pieces, clipped([*map(tf.constant, pieces)], 0.25), strict=True):
-        np.testing.assert_allclose(short, piece / norm / 4, rtol=1e-14)
 
 
 @pytest.mark.parametrize("limit", [np.inf, 1e300])

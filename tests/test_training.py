@@ -8,7 +8,6 @@ import pickle
 from dataclasses import replace
 from itertools import product
 from threading import Event
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -20,14 +19,12 @@ from sklearn.neural_network import MLPClassifier
 
 from helpers import assert_close, assert_same_stream, drawn_parameters, one_ulp_away, train_alone
 from skdense import LowLevelMLPClassifier
-from skdense.core import host
 from skdense.core.formulas.layers import hidden_and_output
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.orders import Orders, state_of
 from skdense.core.host.planning import groups_of, lone_group
 from skdense.core.host.train import load, result_of, train
 from skdense.core.machine import costs, threads
-from skdense.core.machine.compiling import n_compiled
 from skdense.core.network import Data, Network
 from skdense.core.numbers import Curves, Hyper, Progress, Spec
 
@@ -498,7 +495,7 @@ def test_ctrl_c_inside_an_epoch_leaves_the_stream_after_the_draw_of_the_epoch_be
 @pytest.mark.parametrize("n", [2, 4])
 def test_ctrl_c_is_answered_before_a_call_of_the_program_ends(n, ctrl_c_during_call):
     """Nor does the rest of that call change anything."""
-    go_on = ctrl_c_during_call(n, host.train)
+    go_on = ctrl_c_during_call(n)
     network = make_network()
 
     assert train_alone(ADAM, network, each_epoch=True)
@@ -523,21 +520,6 @@ def test_ctrl_c_before_the_first_step_keeps_the_network_as_it_was(monkeypatch):
 
 
 # --- what compiles ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def compiles():
-    """A function that counts the programs compiled since it was last called."""
-
-    class Count(NamedTuple):
-        seen: list
-
-        def __call__(self):
-            new = n_compiled() - self.seen[0]
-            self.seen[0] += new
-            return new
-
-    return Count([n_compiled()])
 
 
 def fit(n_samples=120, n_features=3, hidden=(6, 4), data_seed=0, **parameters):
