@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdense.core.formulas.layers import HIDDEN_LAYERS, INITIALIZERS, forward, from_attributes
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.core.machine.blocks import for_each_block
+from skdense.core.machine.blas import for_each_block
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import FitInput, MatrixLike, validated
 from skdense.fit.train import fit_estimator

@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss, mean_squared_error
 
 from helpers import SETTINGS, assert_identical, drawn_parameters, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
-from skdense.core.formulas.dropout import dropper
+from skdense.core.formulas.layers import dropper
 from skdense.core.formulas.optimizers import clipped
 from skdense.core.formulas.schedules import SCHEDULES, lr_factor
 from skdense.core.host.orders import Orders

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import INITIALIZERS, Layer, Parameter, hidden_values, to_attributes
-from skdense.core.machine.blocks import BLOCK_ROWS
+from skdense.core.machine.blas import BLOCK_ROWS
 from skdense.core.network import Network
 from skdense.core.numbers import Minimum, Parameters
 from skdense.exceptions import CollapseWarning

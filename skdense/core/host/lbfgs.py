@@ -15,8 +15,8 @@ from skdense.core.machine.memory import aligned_empty, to_tensor, view
 from skdense.core.machine.threads import submit
 from skdense.core.network import Network
 from skdense.core.numbers import Minimum, Spec
-from skdense.core.program.full_batch import FullBatchShape, full_batch_program
 from skdense.core.program.layout import Layout
+from skdense.core.program.objective import FullBatchShape, full_batch_program
 
 Observe = Callable[[Minimum], bool]
 

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skdense.core.formulas.dropout import dropper
+from skdense.core.formulas.layers import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
-from skdense.core.formulas.schedules import lr_factor
-from skdense.core.formulas.stopping import end_epoch
+from skdense.core.formulas.schedules import end_epoch, lr_factor
 from skdense.core.machine.tensorflow import tf
 from skdense.core.numbers import Curves, Hyper, Progress, Spec, Tensor
 from skdense.core.program import minibatches
