@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from skdense.core.host.planning import lone_layout, sizes_of
-from skdense.core.host.tables import as_tensors, make_table, table_shape
+from skdense.core.host.tables import Tables, table_shape
 from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import full_batch_rows
@@ -101,7 +101,7 @@ class FullBatchObjective:
         shape = table_shape([network.data], self.layout.n_features)
         rows = full_batch_rows(network.data.X, sizes_of(self.layout))
         self.program = compiled(full_batch_program, spec, FullBatchShape(self.layout, shape, rows))
-        self.table = as_tensors(make_table(network.data, shape, spec.dtype))
+        self.table = Tables([network]).table(network.data, shape, spec.dtype)
         self.hyper = to_tensor(np.array(network.hyper, spec.dtype))
         self.vector = aligned_empty([self.layout.n_parameters], spec.dtype)
         self.layout.pack_into(self.vector, network.parameters)
