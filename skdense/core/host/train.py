@@ -33,8 +33,6 @@ from skdense.core.program.epochs import (
     Limits,
     Scalars,
     State,
-    pack_scalars,
-    pack_settings,
     split_scalars,
     training_program,
 )
@@ -179,13 +177,14 @@ class ProgramRun:
         is_first = before.state is None
         state = self._enter() if is_first else before.state
         n_blocks = -(-int(network.hyper.n_validation) // shape.block) if shape.block else 0
-        counters = before.scalars.counters._replace(steps=0.0, epochs=0.0)
         limits = Limits(chunk.n_steps, network.steps_per_epoch, n_blocks)
+        counters, progress, epoch = before.scalars
+        counters = counters._replace(steps=0.0, epochs=0.0)
         arguments = (
             Batches(self.table, view(chunk.orders)),
             self.validation,
-            to_tensor(pack_settings(limits, network.hyper)),
-            to_tensor(pack_scalars(before.scalars._replace(counters=counters))),
+            to_tensor(np.array([*limits, *network.hyper], np.float64)),
+            to_tensor(np.array([*counters, *progress, *epoch], np.float64)),
             self.dropout,
             state,
         )

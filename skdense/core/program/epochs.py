@@ -8,7 +8,6 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skdense.core.formulas.layers import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
@@ -132,7 +131,8 @@ class _Program:
             scalars = self.end_epoch(validation, settings, scalars, parameters)
             is_best = unpack_scalars(scalars).epoch.is_best > 0
             best = tuple(tf.where(is_best, new, old) for new, old in zip(parameters, best))
-            return scalars, pieces, best, curves.write(place, curves_of(scalars, n_curves))
+            point = scalars[_ENDS[2] : _ENDS[2] + n_curves]
+            return scalars, pieces, best, curves.write(place, point)
 
         curves = tf.TensorArray(tf.float64, self.shape.steps, element_shape=[n_curves])
         vectors = state.parameters, *state.slots
@@ -285,7 +285,7 @@ class Epoch(NamedTuple):
     """The last epoch's point of each curve, and whether it has the best validation score so far.
 
     The first fields are those of `Curves` in their order, and `is_best` is the last scalar of all:
-    `curves_of` and `end_epoch` rely on it.
+    the methods `run` and `end_epoch` rely on it.
     """
 
     loss: Any = 0.0
@@ -308,17 +308,6 @@ N_SETTINGS = len(Limits._fields) + len(Hyper._fields)
 _PARTS: tuple[Any, ...] = (Counters, Progress, Epoch)
 _ENDS = [0, *accumulate(len(part._fields) for part in _PARTS)]
 N_SCALARS = _ENDS[-1]
-_CURVES = slice(_ENDS[2], _ENDS[2] + len(Curves._fields))
-
-
-def pack_settings(limits: Limits, hyper: Hyper) -> NDArray:
-    """The vector of settings."""
-    return np.array([*limits, *hyper], np.float64)
-
-
-def pack_scalars(scalars: Scalars) -> NDArray:
-    """The vector of scalars."""
-    return np.array([number for part in scalars for number in part], np.float64)
 
 
 def split_scalars(values: Sequence) -> Scalars:
@@ -355,11 +344,6 @@ def packed(*parts: tuple) -> Tensor:
         if not isinstance(value, float):
             vector = tf.where(np.arange(len(values)) == place, value, vector)
     return vector
-
-
-def curves_of(vector: Tensor, n_curves: int) -> Tensor:
-    """The first curves' points of the last epoch, from a tensor of scalars."""
-    return vector[_CURVES.start : _CURVES.start + n_curves]
 
 
 _UNCHANGED = Progress(*[0.0] * len(Progress._fields))
