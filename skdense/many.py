@@ -140,8 +140,17 @@ def _inputs(n_estimators, X, y, sample_weight, subsets):
                 f"got {len(values)}"
             )
     for i, rows in enumerate(lists["subsets"]):
-        if rows is not None:
-            _check_subset(rows, f"subsets[{i}]")
+        if rows is None:
+            continue
+        rows = np.asarray(rows)
+        if not rows.size or (rows.dtype.kind == "b" and not rows.any()):
+            raise ValueError(
+                f"subsets[{i}] has no samples to fit an estimator to; None stands for all samples"
+            )
+        if rows.dtype.kind not in "iub":
+            raise ValueError(
+                f"subsets[{i}] must contain ints or bools, got an array of dtype {rows.dtype}"
+            )
     parts = {}
 
     def part(values, rows):
@@ -156,15 +165,6 @@ def _inputs(n_estimators, X, y, sample_weight, subsets):
         FitInput(part(X, rows), part(y, rows), part(weight, rows))
         for X, y, weight, rows in zip(*lists.values(), strict=True)
     ]
-
-
-def _check_subset(rows, name):
-    """Raise unless `rows` are row indices, or a boolean mask, that select at least one sample."""
-    rows = np.asarray(rows)
-    if not rows.size or (rows.dtype.kind == "b" and not rows.any()):
-        raise ValueError(f"{name} has no samples to fit an estimator to; None stands for all samples")
-    if rows.dtype.kind not in "iub":
-        raise ValueError(f"{name} must contain ints or bools, got an array of dtype {rows.dtype}")
 
 
 def fit_inputs(

@@ -263,8 +263,8 @@ def likely_cause(job: Job, network: Network) -> str:
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("scaling y, for instance with TransformedTargetRegressor")
     starts_anew = not job.earlier_curves  # not from the parameters of an earlier fit
-    initializer = INITIALIZERS[estimator.init]
-    kernel = initializer(Parameter((8, 8), penalized=True), 8, 8, 6, np.random.RandomState(0))
+    initializer, square = INITIALIZERS[estimator.init], Parameter((8, 8), penalized=True)
+    kernel = initializer.array(square, (8, 8), 6, np.random.RandomState(0))
     if starts_anew and ((kernel >= 0).all() or (kernel <= 0).all()):
         causes.append(
             f"init={estimator.init!r} draws weights of one sign, so the changes of all units add up"

@@ -13,7 +13,6 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.host.orders import Chunk, Orders, restore, state_of
@@ -194,7 +193,12 @@ class ProgramRun:
         if not is_first:  # the first may compile
             self.affordable_steps = max(1, min(shape.steps, int(CHUNK_SECONDS / seconds)))
         scalars = split_scalars(np.asarray(scalars).tolist())
-        new = _curves_of(np.asarray(curves)[: int(scalars.counters.epochs)])
+        # Curves that the program does not compute are NaN. A view of the others would keep those of a
+        # whole chunk in memory.
+        computed = np.asarray(curves)[: int(scalars.counters.epochs)].T
+        values = np.full((len(Curves._fields), computed.shape[1]), np.nan)
+        values[: len(computed)] = computed
+        new = Curves(*values)
         self.snapshot = Snapshot(State(parameters, tuple(slots), best), scalars, (*before.curves, new))
 
     def _enter(self) -> State:
@@ -249,16 +253,6 @@ class ProgramRun:
             curves=Curves(*map(np.concatenate, zip(*curves))) if curves else None,
         )
         return snapshot
-
-
-def _curves_of(values: NDArray) -> Curves:
-    """`Curves` from the rows of a program's curves; those that it does not compute are NaN.
-
-    They are copies: a view would keep the curves of a whole chunk in memory.
-    """
-    columns = np.full((len(Curves._fields), len(values)), np.nan)
-    columns[: values.shape[1]] = values.T
-    return Curves(*columns)
 
 
 _TRAINED = ("parameters", "slots", "progress", "best_parameters", "curves", "order")

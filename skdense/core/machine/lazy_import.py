@@ -22,8 +22,6 @@ from typing import Any
 TESTED = "2.21."
 """The versions of which tests show that each module imports all that it needs."""
 
-"""The versions of which tests show that each module imports all that it needs."""
-
 _IMPORTS = re.compile(r"^from (\S+) import (\w+)(?: as (\w+))?", re.MULTILINE)
 
 

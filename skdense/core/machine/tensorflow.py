@@ -144,30 +144,22 @@ def quiet() -> Iterator[None]:
         yield
         return
     os.environ[_LEVEL] = "3"
+    reader = stderr = None
     try:
-        with _filtered_stderr():
-            yield
+        reader = _start_filter()
+        if reader is not None and reader.stdin is not None:
+            stderr = os.dup(2)
+            os.dup2(reader.stdin.fileno(), 2)
+            reader.stdin.close()
+        yield
     finally:
         os.environ.pop(_LEVEL, None)
-
-
-@contextmanager
-def _filtered_stderr() -> Iterator[None]:
-    reader = _start_filter()
-    if reader is None or reader.stdin is None:
-        yield
-        return
-    stderr = os.dup(2)
-    os.dup2(reader.stdin.fileno(), 2)
-    reader.stdin.close()
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        ends = Thread(target=reader.wait, daemon=True)
-        ends.start()
-        ends.join(1)  # it lasts longer if another process can still write to it
+        if reader is not None and stderr is not None:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            ends = Thread(target=reader.wait, daemon=True)
+            ends.start()
+            ends.join(1)  # it lasts longer if another process can still write to it
 
 
 def _start_filter() -> subprocess.Popen | None:
