@@ -221,18 +221,12 @@ def optimizer_settings(estimator: Estimator) -> OptimizerSettings:
     schedule = estimator.learning_rate
     if estimator.solver in SCHEDULES[schedule].ignored_by:
         schedule = "constant"
-    settings = {
-        "learning_rate_init": estimator.learning_rate_init,
-        "power_t": estimator.power_t,
-        "warmup": estimator.warmup,
-        "momentum": estimator.momentum,
-        "nesterov": estimator.nesterovs_momentum,
-        "beta_1": estimator.beta_1,
-        "beta_2": estimator.beta_2,
-        "epsilon": estimator.epsilon,
-        "weight_decay": estimator.weight_decay,
-    }
-    return {name: float(value) for name, value in settings.items()} | {"schedule": schedule}
+    names = (
+        "learning_rate_init", "power_t", "warmup", "momentum", "beta_1", "beta_2", "epsilon",
+        "weight_decay",
+    )  # fmt: skip
+    settings = {name: float(getattr(estimator, name)) for name in names}
+    return settings | {"nesterov": float(estimator.nesterovs_momentum), "schedule": schedule}
 
 
 def _start(

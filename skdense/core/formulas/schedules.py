@@ -74,7 +74,7 @@ def lr_factor(step: Tensor, hyper: Hyper) -> Tensor:
 # --- the end of an epoch ------------------------------------------------------------------------------
 
 
-def end_epoch(
+def progress_after_epoch(
     now: Progress, hyper: Hyper, optimizer: str, loss: Tensor, score: Tensor | None
 ) -> tuple[Progress, Tensor]:
     """The progress after an epoch, and whether its validation score is the best so far.

@@ -36,66 +36,32 @@ def minimize_loss(
     keeps the last iteration's.
     """
     # TensorFlow's code runs in threads of its own, where no signal interrupts it.
-    objective = submit(FullBatchObjective, spec._replace(dtype="float64"), network).result()
-    minimization = _Minimization(objective, observe)
+    minimization = submit(_Minimization, spec._replace(dtype="float64"), network, observe).result()
     options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
     interrupted = False
     try:
         if observe is None:
-            submit(minimization.run, objective, options).result()
+            submit(minimization.run, minimization.objective, options).result()
         else:  # an observer needs the caller's thread, where scipy then runs, too
-            minimization.run(lambda parameters: submit(objective, parameters).result(), options)
+            minimization.run(lambda own: submit(minimization.objective, own).result(), options)
     except KeyboardInterrupt:
         interrupted = True
     finally:
         minimization.stops = True
-    minimum, parameters = minimization.snapshot
-    objective.keep(parameters)
+    minimum, own = minimization.snapshot
+    minimization.keep(own)
     return minimum._replace(interrupted=interrupted)
 
 
 class _Minimization:
-    """A minimization by scipy, and how far it is: `snapshot` is replaced as a whole."""
+    """A minimization by scipy, over the network's own parameters as a vector.
 
-    def __init__(self, objective: "FullBatchObjective", observe: Observe | None):
-        self.objective, self.observe, self.stops = objective, observe, False
-        self.snapshot = Minimum(np.nan, 0), objective.vector[objective.own]
-
-    def run(self, evaluate: Callable, options: dict) -> None:
-        """Minimize the loss that `evaluate` returns with its gradient."""
-        # Threads that BLAS has for scipy's vectors spin between calls, on the cores of the program.
-        with one_blas_thread():
-            result = minimize(
-                evaluate,
-                self.snapshot[1],
-                jac=True,
-                method="L-BFGS-B",
-                options=options,
-                callback=self._iteration,
-            )
-        if not self.stops:
-            minimum = Minimum(float(result.fun), result.nit, result.success, result.message)
-            self.snapshot = minimum, result.x
-
-    def _iteration(self, intermediate_result: OptimizeResult) -> None:
-        parameters = intermediate_result["x"].copy()
-        minimum = Minimum(float(intermediate_result["fun"]), self.snapshot[0].n_iter + 1)
-        self.snapshot = minimum, parameters
-        if self.observe is not None:
-            self.objective.keep(parameters)
-            self.stops = self.observe(minimum)
-        if self.stops:
-            raise StopIteration  # ends scipy's minimization
-
-
-class FullBatchObjective:
-    """The objective as a function of the network's own parameters, a vector.
-
-    The padding around them has a gradient of zero, so scipy does not see it.
+    The padding around them has a gradient of zero, so scipy does not see it. `snapshot` says how far
+    the minimization is, and has the parameters then. It is replaced as a whole.
     """
 
-    def __init__(self, spec: Spec, network: Network):
-        self.network = network
+    def __init__(self, spec: Spec, network: Network, observe: Observe | None):
+        self.network, self.observe, self.stops = network, observe, False
         self.layout = lone_layout(network)
         self.own_layout = Layout(network.layers, network.n_features)
         shape = table_shape([network.data], self.layout.n_features)
@@ -107,16 +73,43 @@ class FullBatchObjective:
         self.layout.pack_into(self.vector, network.parameters)
         self.parameters = view(self.vector)
         self.own = self.layout.offsets(self.own_layout)
+        self.snapshot = Minimum(np.nan, 0), self.vector[self.own]
 
-    def __call__(self, parameters: NDArray) -> tuple[float, NDArray]:
-        """The loss and the gradient."""
-        self.vector[self.own] = parameters
+    def objective(self, own: NDArray) -> tuple[float, NDArray]:
+        """The loss and its gradient at the network's own parameters."""
+        self.vector[self.own] = own
         [values] = self.program(*self.table, self.parameters, self.hyper)
         values = np.asarray(values)
         return values[0], values[1:][self.own]
 
-    def keep(self, parameters: NDArray) -> None:
+    def run(self, objective: Callable, options: dict) -> None:
+        """Minimize the objective, which may be evaluated in another thread."""
+        # Threads that BLAS has for scipy's vectors spin between calls, on the cores of the program.
+        with one_blas_thread():
+            result = minimize(
+                objective,
+                self.snapshot[1],
+                jac=True,
+                method="L-BFGS-B",
+                options=options,
+                callback=self._iteration,
+            )
+        if not self.stops:
+            minimum = Minimum(float(result.fun), result.nit, result.success, result.message)
+            self.snapshot = minimum, result.x
+
+    def _iteration(self, intermediate_result: OptimizeResult) -> None:
+        own = intermediate_result["x"].copy()
+        minimum = Minimum(float(intermediate_result["fun"]), self.snapshot[0].n_iter + 1)
+        self.snapshot = minimum, own
+        if self.observe is not None:
+            self.keep(own)
+            self.stops = self.observe(minimum)
+        if self.stops:
+            raise StopIteration  # ends scipy's minimization
+
+    def keep(self, own: NDArray) -> None:
         """Give the network these parameters."""
         vector = self.vector.copy()
-        vector[self.own] = parameters
+        vector[self.own] = own
         self.network.parameters = self.layout.unpack(vector, self.own_layout)

@@ -11,7 +11,7 @@ import numpy as np
 
 from skdense.core.formulas.layers import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
-from skdense.core.formulas.schedules import end_epoch, lr_factor
+from skdense.core.formulas.schedules import lr_factor, progress_after_epoch
 from skdense.core.machine.tensorflow import tf
 from skdense.core.numbers import Curves, Hyper, Progress, Spec, Tensor
 from skdense.core.program import minibatches
@@ -60,7 +60,7 @@ class Batches(NamedTuple):
 def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
-    It is called with the `Batches` of training and of validation, the settings, the scalars, the seed
+    It is called with the `Batches` of training and of validation, the constants, the scalars, the seed
     and the rates of dropout if there is any, and a `State`. It returns the curves `(steps, n_curves)`,
     the new scalars and the new state. The curves are the fields of `Curves`, the last two of them only
     with validation.
@@ -75,7 +75,7 @@ def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
             minibatches.signature(shape.validation, spec.dtype) if shape.validation else (),
             tf.TensorSpec([shape.n_blocks, shape.block], tf.int32),
         ),
-        tf.TensorSpec([N_SETTINGS], tf.float64),
+        tf.TensorSpec([N_CONSTANTS], tf.float64),
         tf.TensorSpec([N_SCALARS], tf.float64),
         tf.TensorSpec([1 + shape.n_dropouts], tf.float64) if shape.n_dropouts else (),
         State(
@@ -104,7 +104,7 @@ class _Program:
         self,
         training: Batches,
         validation: Batches,
-        settings: Tensor,
+        constants: Tensor,
         scalars: Tensor,
         dropout: Any,
         state: State,
@@ -113,22 +113,22 @@ class _Program:
         n_curves = len(Curves._fields) if self.shape.n_blocks else len(Curves._fields) - 2
 
         def step_follows(scalars: Tensor, *_: Any) -> Tensor:
-            (limits, _), counters = unpack_settings(settings), unpack_scalars(scalars).counters
+            (limits, _), counters = unpack_constants(constants), unpack_scalars(scalars).counters
             in_epoch = counters.position < limits.steps_per_epoch
             return (counters.steps < limits.n_steps) & in_epoch
 
         def step(scalars: Tensor, pieces: tuple) -> tuple:
-            return self.step(training, settings, scalars, dropout, pieces)
+            return self.step(training, constants, scalars, dropout, pieces)
 
         def epoch_follows(scalars: Tensor, *_: Any) -> Tensor:
-            (limits, _), (counters, progress, _) = unpack_settings(settings), unpack_scalars(scalars)
+            (limits, _), (counters, progress, _) = unpack_constants(constants), unpack_scalars(scalars)
             return (counters.steps < limits.n_steps) & (progress.active > 0)
 
         def epoch(scalars: Tensor, pieces: tuple, best: tuple, curves: Tensor) -> tuple:
             place = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
             scalars, pieces = tf.while_loop(step_follows, step, (scalars, pieces))
             parameters = [values for values, *_ in pieces]
-            scalars = self.end_epoch(validation, settings, scalars, parameters)
+            scalars = self.end_epoch(validation, constants, scalars, parameters)
             is_best = unpack_scalars(scalars).epoch.is_best > 0
             best = tuple(tf.where(is_best, new, old) for new, old in zip(parameters, best))
             point = scalars[_ENDS[2] : _ENDS[2] + n_curves]
@@ -146,11 +146,12 @@ class _Program:
         return curves.stack(), scalars, State(parameters, tuple(slots), best)
 
     def step(
-        self, training: Batches, settings: Tensor, scalars: Tensor, dropout: Any, pieces: tuple
+        self, training: Batches, constants: Tensor, scalars: Tensor, dropout: Any, pieces: tuple
     ) -> tuple:
         """A gradient step on the next minibatch: the scalars and the pieces after it."""
         # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
-        (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
+        _, hyper = unpack_constants(constants)
+        _, typed = unpack_constants(constants, self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
         order = tf.gather(training.orders, tf.cast(counters.steps, tf.int32))
         n_valid = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
@@ -205,16 +206,16 @@ class _Program:
         return tuple(updated)
 
     def end_epoch(
-        self, validation: Batches, settings: Tensor, scalars: Tensor, parameters: Sequence[Tensor]
+        self, validation: Batches, constants: Tensor, scalars: Tensor, parameters: Sequence[Tensor]
     ) -> Tensor:
         """The scalars after the epoch, or as they were: a chunk may have run only a part of it."""
-        (limits, hyper), (counters, progress, _) = unpack_settings(settings), unpack_scalars(scalars)
+        (limits, hyper), (counters, progress, _) = unpack_constants(constants), unpack_scalars(scalars)
         is_over = counters.position == limits.steps_per_epoch
         loss, accuracy = counters.loss / counters.rows, counters.correct / counters.weight
         validation_loss = score = None
         if self.shape.n_blocks:
-            validation_loss, score = self.validate(validation, settings, is_over, parameters)
-        progress, is_best = end_epoch(progress, hyper, self.spec.optimizer, loss, score)
+            validation_loss, score = self.validate(validation, constants, is_over, parameters)
+        progress, is_best = progress_after_epoch(progress, hyper, self.spec.optimizer, loss, score)
         point = Epoch(loss, accuracy, progress.learning_rate)
         if self.shape.n_blocks:
             validated = {"validation_loss": validation_loss, "validation_score": score}
@@ -225,7 +226,7 @@ class _Program:
         return tf.where(is_over, packed(counters, progress, point), not_best)
 
     def validate(
-        self, validation: Batches, settings: Tensor, is_over: Tensor, parameters: Sequence[Tensor]
+        self, validation: Batches, constants: Tensor, is_over: Tensor, parameters: Sequence[Tensor]
     ) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
         (table, orders), shape, score = validation, self.shape, self.objective.score
@@ -234,7 +235,8 @@ class _Program:
         shift = tf.gather(table[-1], orders[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
-            (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
+            _, hyper = unpack_constants(constants)
+            _, typed = unpack_constants(constants, self.dtype)
             n_valid = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
             minibatch = minibatches.gather(table, table_shape, tf.gather(orders, b), n_valid)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
@@ -244,16 +246,16 @@ class _Program:
         if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
             _, sums = block(0, sums)
         else:
-            limits, _ = unpack_settings(settings)
+            limits, _ = unpack_constants(constants)
             n_blocks = tf.where(is_over, tf.cast(limits.n_blocks, tf.int32), 0)
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
-        return sums.loss / sums.weight, score.finish(sums)
+        return sums.loss / sums.weight, score.value(sums)
 
 
 # --- the scalars of a training, packed into vectors --------------------------------------------------
 
-# `settings` stay as they are in a call: its `Limits` and `Hyper`. `Scalars` change, and a program
+# `constants` stay as they are in a call: its `Limits` and `Hyper`. `Scalars` change, and a program
 # returns them. Packed, they are changed by one kernel, and a kernel takes about 10 ms to compile; and
 # each argument of a program takes as long as some steps of a small network.
 
@@ -304,7 +306,7 @@ class Scalars(NamedTuple):
     epoch: Epoch
 
 
-N_SETTINGS = len(Limits._fields) + len(Hyper._fields)
+N_CONSTANTS = len(Limits._fields) + len(Hyper._fields)
 _PARTS: tuple[Any, ...] = (Counters, Progress, Epoch)
 _ENDS = [0, *accumulate(len(part._fields) for part in _PARTS)]
 N_SCALARS = _ENDS[-1]
@@ -316,8 +318,8 @@ def split_scalars(values: Sequence) -> Scalars:
     return Scalars(*(part(*values[start:stop]) for part, (start, stop) in parts))
 
 
-def unpack_settings(vector: Tensor, dtype: Any = "float64") -> tuple[Limits, Hyper]:
-    """The settings in a tensor, as scalars of this dtype.
+def unpack_constants(vector: Tensor, dtype: Any = "float64") -> tuple[Limits, Hyper]:
+    """The constants in a tensor, as scalars of this dtype.
 
     Unpack them inside the body of the loop that uses them: there XLA drops those that are not used,
     while each that is unpacked before a loop is a variable of it.
@@ -338,8 +340,8 @@ def packed(*parts: tuple) -> Tensor:
     besides.
     """
     values = [value for part in parts for value in part]
-    constants = [value if isinstance(value, float) else 0.0 for value in values]
-    vector = tf.constant(constants, tf.float64)
+    floats = [value if isinstance(value, float) else 0.0 for value in values]
+    vector = tf.constant(floats, tf.float64)
     for place, value in enumerate(values):
         if not isinstance(value, float):
             vector = tf.where(np.arange(len(values)) == place, value, vector)
