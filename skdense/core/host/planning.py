@@ -76,7 +76,7 @@ class Group:
 
 def lone_group(spec: Spec, network: Network, share_trained: float = costs.SHARE_TRAINED) -> Group:
     """The group of a network by itself."""
-    batch = bucket(network.padded_batch)
+    batch = bucket(max(network.batch_capacity, int(network.hyper.batch_size)))
     return Group(spec, lone_layout(network), batch, [network], share_trained)
 
 

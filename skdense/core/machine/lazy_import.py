@@ -27,11 +27,13 @@ _IMPORTS = re.compile(r"^from (\S+) import (\w+)(?: as (\w+))?", re.MULTILINE)
 
 def import_tensorflow() -> Any:
     """What `tf` is: an object with its public names, or the package if that is not enough."""
-    package = (import_module if _has_plugins() else import_postponed)("tensorflow")
+    package: Any = (import_module if _has_plugins() else import_postponed)("tensorflow")
     if is_postponed(package):
         try:
             tf = _only_names(Path(package.__path__[0]))
-            add_name(package, "is_tensor", tf.is_tensor)  # matplotlib asks it about each list
+            # matplotlib asks this function about each list. It does not execute the package.
+            package.__loader__.known.add("is_tensor")
+            package.is_tensor = tf.is_tensor
             return tf
         except Exception:  # another version or layout
             pass
@@ -99,12 +101,6 @@ def import_postponed(name: str) -> ModuleType:
 def is_postponed(package: Any) -> bool:
     """Whether a package is imported, but not executed."""
     return type(package) is _Postponed
-
-
-def add_name(package: Any, name: str, value: Any) -> None:
-    """Give a postponed package a name that can be looked up without executing the package."""
-    package.__loader__.known.add(name)
-    setattr(package, name, value)
 
 
 def import_submodule(name: str) -> ModuleType:

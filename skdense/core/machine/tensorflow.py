@@ -15,7 +15,7 @@ from joblib import cpu_count
 
 from skdense.core.machine.lazy_import import import_tensorflow
 from skdense.core.machine.programs import exchange
-from skdense.core.machine.threads import Future, submit
+from skdense.core.machine.threads import submit
 
 CPU = "/CPU:0"
 """Where all tensors are and all programs run. A GPU was never measured, and would round float32
@@ -30,20 +30,18 @@ class _TensorFlow:
     """
 
     def __init__(self) -> None:
-        self._lock, self._importing = Lock(), None
+        self._lock, self._importing = Lock(), None  # a Future, once it is asked for
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__version__":  # inspection asks for such names
             raise AttributeError(name)
-        value = getattr(self._imported().result(), name)
-        setattr(self, name, value)
-        return value
-
-    def _imported(self) -> Future:
         with self._lock:
             if self._importing is None:
                 self._importing = submit(_start)
-            return self._importing
+            importing = self._importing
+        value = getattr(importing.result(), name)
+        setattr(self, name, value)
+        return value
 
 
 tf: Any = _TensorFlow()
