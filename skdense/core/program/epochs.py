@@ -148,7 +148,10 @@ class _Program:
     def step(
         self, training: Batches, constants: Tensor, scalars: Tensor, dropout: Any, pieces: tuple
     ) -> tuple:
-        """A gradient step on the next minibatch: the scalars and the pieces after it."""
+        """A gradient step on the next minibatch: the scalars and the pieces after it.
+
+        If the minibatch has no weight, the step is not effective and only takes its place in the epoch.
+        """
         # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
         _, hyper = unpack_constants(constants)
         _, typed = unpack_constants(constants, self.dtype)
@@ -166,8 +169,22 @@ class _Program:
         gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
         if self.spec.clips:
             gradients = clipped(gradients, typed.max_grad_norm)
-        pieces = self.updated(pieces, gradients, hyper, progress, effective)
-        new = Counters(
+        rate = progress.learning_rate
+        if self.spec.lr_by_step:
+            rate *= lr_factor(progress.step, hyper)
+        numbers = self.optimizer.numbers(rate, progress.step + 1, hyper)
+        numbers = [tf.cast(number, self.dtype) for number in numbers]
+        # XLA copies each array once in a step, as several kernels read what one of them overwrites.
+        # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
+        updated = []
+        penalized = self.layout.penalized(parameters)
+        for old, gradient, kernels in zip(pieces, gradients, penalized, strict=True):
+            values, *slots = old
+            change, slots = self.optimizer.update(gradient, slots, kernels, *numbers)
+            new = values + change, *slots
+            # Multiplying the change by zero would not do: an infinite gradient would become NaN.
+            updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
+        counted = Counters(
             steps=1.0,
             position=1.0,
             loss=(batch.loss + penalty) / divisor * n_valid,
@@ -175,35 +192,9 @@ class _Program:
             correct=batch.terms[0] if batch.terms else 0.0,
             weight=batch.weight,
         )
-        return after_step(scalars, new, effective), pieces
-
-    def updated(
-        self,
-        pieces: tuple,
-        gradients: Sequence[Tensor],
-        hyper: Hyper,
-        progress: Progress,
-        effective: Tensor,
-    ) -> tuple:
-        """The pieces after the optimizer's step, or as they were if the minibatch has no weight.
-
-        Multiplying the change by zero would not do: an infinite gradient would become NaN.
-        """
-        # XLA copies each array once in a step, as several kernels read what one of them overwrites.
-        # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
-        rate = progress.learning_rate
-        if self.spec.lr_by_step:
-            rate *= lr_factor(progress.step, hyper)
-        numbers = self.optimizer.numbers(rate, progress.step + 1, hyper)
-        numbers = [tf.cast(number, self.dtype) for number in numbers]
-        penalized = self.layout.penalized([values for values, *_ in pieces])
-        updated = []
-        for old, gradient, kernels in zip(pieces, gradients, penalized, strict=True):
-            values, *slots = old
-            change, slots = self.optimizer.update(gradient, slots, kernels, *numbers)
-            new = values + change, *slots
-            updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
-        return tuple(updated)
+        added = packed(counted, _UNCHANGED._replace(step=1.0), Epoch())
+        only_place = packed(Counters(steps=1.0, position=1.0), _UNCHANGED, Epoch())
+        return scalars + tf.where(effective, added, only_place), tuple(updated)
 
     def end_epoch(
         self, validation: Batches, constants: Tensor, scalars: Tensor, parameters: Sequence[Tensor]
@@ -349,13 +340,3 @@ def packed(*parts: tuple) -> Tensor:
 
 
 _UNCHANGED = Progress(*[0.0] * len(Progress._fields))
-
-
-def after_step(vector: Tensor, new: Counters, effective: Tensor) -> Tensor:
-    """The scalars after a step, given what it adds to the counters.
-
-    A step that is not effective, as its minibatch has no weight, only takes its place in the epoch.
-    """
-    added = packed(new, _UNCHANGED._replace(step=1.0), Epoch())
-    only_place = packed(Counters(steps=1.0, position=1.0), _UNCHANGED, Epoch())
-    return vector + tf.where(effective, added, only_place)
