@@ -30,11 +30,15 @@ def import_tensorflow() -> Any:
     package: Any = (import_module if _has_plugins() else import_postponed)("tensorflow")
     if is_postponed(package):
         try:
-            tf = _only_names(Path(package.__path__[0]))
-            # matplotlib asks this function about each list. It does not execute the package.
-            package.__loader__.known.add("is_tensor")
-            package.is_tensor = tf.is_tensor
-            return tf
+            import_submodule("tensorflow.python.pywrap_tensorflow")  # loads the library
+            import_submodule("tensorflow.python.tf2").enable()  # modules ask for it when imported
+            tf = _Names(Path(package.__path__[0]))
+            if tf.__version__.startswith(TESTED):
+                import_submodule("tensorflow.python.compat.v2_compat").enable_v2_behavior()
+                # matplotlib asks this function about each list. It does not execute the package.
+                package.__loader__.known.add("is_tensor")
+                package.is_tensor = tf.is_tensor
+                return tf
         except Exception:  # another version or layout
             pass
     return package
@@ -45,16 +49,6 @@ def _has_plugins() -> bool:
     return bool(os.environ.get("TF_PLUGGABLE_DEVICE_LIBRARY_PATH")) or any(
         Path(folder, "tensorflow-plugins").exists() for folder in sys.path
     )
-
-
-def _only_names(root: Path) -> Any:
-    import_submodule("tensorflow.python.pywrap_tensorflow")  # loads the library
-    import_submodule("tensorflow.python.tf2").enable()  # modules ask for it when they are imported
-    tf = _Names(root)
-    if not tf.__version__.startswith(TESTED):
-        raise ImportError(tf.__version__)
-    import_submodule("tensorflow.python.compat.v2_compat").enable_v2_behavior()
-    return tf
 
 
 class _Names:
