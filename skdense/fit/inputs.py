@@ -12,6 +12,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.fit.callers import warn_at_caller
 
 Estimator = Any
@@ -80,13 +81,11 @@ def check_parameters(
     rates = _dropout_rates(estimator.dropout, len(widths))
     if estimator.solver == "lbfgs" and any(rates):
         raise ValueError(
-            f"solver='lbfgs' does not support dropout, got dropout={estimator.dropout}; use 'adam', "
-            "'adamw' or 'sgd', or dropout=0"
+            f"solver='lbfgs' does not support dropout, got dropout={estimator.dropout}; use "
+            f"{ANY_OPTIMIZER}, or dropout=0"
         )
     if estimator.solver == "lbfgs" and inputs.X_val is not None:
-        raise ValueError(
-            "solver='lbfgs' does not support X_val; use 'adam', 'adamw' or 'sgd', or X_val=None"
-        )
+        raise ValueError(f"solver='lbfgs' does not support X_val; use {ANY_OPTIMIZER}, or X_val=None")
     if inputs.incremental and estimator.n_init > 1:
         raise ValueError(f"partial_fit supports only n_init=1, got n_init={estimator.n_init}; use fit")
     if inputs.incremental and estimator.early_stopping:
