@@ -266,9 +266,9 @@ def _class_factors(inputs: FitInput, class_weight: ClassWeight) -> tuple[NDArray
         if isinstance(class_weight, str):
             counted = None if inputs.sample_weight is None else inputs.sample_weight[rows]
             counts = np.bincount(label_of[rows], counted, minlength=len(labels))
-            # They give all labels that are counted equal weight, and 0 to others.
-            equal, by_label = np.count_nonzero(counts) * counts, np.zeros(len(counts))
-            np.divide(counts.sum(), equal, out=by_label, where=counts > 0)
+            # All labels that occur get the same weight in sum. A label with a count of 0 gets 0.
+            divisors, by_label = np.count_nonzero(counts) * counts, np.zeros(len(counts))
+            np.divide(counts.sum(), divisors, out=by_label, where=counts > 0)
         else:
             by_label = np.array([class_weight.get(label, 1.0) for label in labels])
         factors *= by_label[label_of]

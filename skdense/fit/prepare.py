@@ -66,8 +66,8 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     if getattr(estimator, "class_weight", None) is not None:
         inputs = times_class_weights(inputs, estimator.class_weight, encoder.classes)
     data = Data(inputs.X, encoder.encode(inputs.y), inputs.sample_weight, inputs.rows)
-    (n_features, dtype), n_outputs = (data.X.shape[1], data.X.dtype), data.targets.shape[1]
-    layers = hidden_and_output(widths, estimator.activation, n_outputs, any(rates))
+    n_features, dtype = data.X.shape[1], data.X.dtype
+    layers = hidden_and_output(widths, estimator.activation, data.targets.shape[1], any(rates))
     draw = partial(
         initial_parameters, layers, n_features, estimator.init, estimator.activation, dtype=dtype
     )

@@ -32,7 +32,8 @@ class Group:
     @cached_property
     def shape(self) -> Shape:
         """The sizes of the program."""
-        n_features, validation, block, n_blocks = self.layout.n_features, None, 0, 0
+        n_features = self.layout.n_features
+        validation, block, n_blocks = None, 0, 0
         if datas := [network.validation for network in self.networks if network.validation]:
             validation = table_shape(datas, n_features)
             most = max(network.hyper.n_validation for network in self.networks)
