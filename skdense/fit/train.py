@@ -60,7 +60,7 @@ def fit_estimator(
             attributes = finish(job, warn_max_iter)
         finally:
             if tasks:
-                tasks.finish(attributes)
+                tasks.end(attributes)
     return estimator
 
 

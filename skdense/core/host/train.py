@@ -28,8 +28,8 @@ from skdense.core.numbers import Curves, Parameters, Tensor
 from skdense.core.program.epochs import (
     Batches,
     Counters,
-    Epoch,
     Limits,
+    Point,
     Scalars,
     State,
     split_scalars,
@@ -167,7 +167,7 @@ class ProgramRun:
     def __init__(self, group: Group, network: Network, tables: Tables):
         self.network, self.spec, self.shape, self.tables = network, group.spec, group.shape, tables
         curves = () if network.curves is None else (network.curves,)
-        self.snapshot = Snapshot(None, Scalars(Counters(), network.progress, Epoch()), curves)
+        self.snapshot = Snapshot(None, Scalars(Counters(), network.progress, Point()), curves)
         self.affordable_steps = group.first_steps
 
     def advance(self, chunk: Chunk) -> None:
@@ -177,13 +177,13 @@ class ProgramRun:
         state = self._enter() if is_first else before.state
         n_blocks = -(-int(network.hyper.n_validation) // shape.block) if shape.block else 0
         limits = Limits(chunk.n_steps, network.steps_per_epoch, n_blocks)
-        counters, progress, epoch = before.scalars
+        counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
         arguments = (
             Batches(self.table, view(chunk.orders)),
             self.validation,
             to_tensor(np.array([*limits, *network.hyper], np.float64)),
-            to_tensor(np.array([*counters, *progress, *epoch], np.float64)),
+            to_tensor(np.array([*counters, *progress, *point], np.float64)),
             self.dropout,
             state,
         )

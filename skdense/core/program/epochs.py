@@ -129,7 +129,7 @@ class _Program:
             scalars, pieces = tf.while_loop(step_follows, step, (scalars, pieces))
             parameters = [values for values, *_ in pieces]
             scalars = self.end_epoch(validation, constants, scalars, parameters)
-            is_best = unpack_scalars(scalars).epoch.is_best > 0
+            is_best = unpack_scalars(scalars).point.is_best > 0
             best = tuple(tf.where(is_best, new, old) for new, old in zip(parameters, best))
             point = scalars[_ENDS[2] : _ENDS[2] + n_curves]
             return scalars, pieces, best, curves.write(place, point)
@@ -192,8 +192,8 @@ class _Program:
             correct=batch.terms[0] if batch.terms else 0.0,
             weight=batch.weight,
         )
-        added = packed(counted, _UNCHANGED._replace(step=1.0), Epoch())
-        only_place = packed(Counters(steps=1.0, position=1.0), _UNCHANGED, Epoch())
+        added = packed(counted, _UNCHANGED._replace(step=1.0), Point())
+        only_place = packed(Counters(steps=1.0, position=1.0), _UNCHANGED, Point())
         return scalars + tf.where(effective, added, only_place), tuple(updated)
 
     def end_epoch(
@@ -207,7 +207,7 @@ class _Program:
         if self.shape.n_blocks:
             validation_loss, score = self.validate(validation, constants, is_over, parameters)
         progress, is_best = progress_after_epoch(progress, hyper, self.spec.optimizer, loss, score)
-        point = Epoch(loss, accuracy, progress.learning_rate)
+        point = Point(loss, accuracy, progress.learning_rate)
         if self.shape.n_blocks:
             validated = {"validation_loss": validation_loss, "validation_score": score}
             point = point._replace(**validated, is_best=tf.cast(is_best, tf.float64))
@@ -274,7 +274,7 @@ class Counters(NamedTuple):
     weight: Any = 0.0
 
 
-class Epoch(NamedTuple):
+class Point(NamedTuple):
     """The last epoch's point of each curve, and whether it has the best validation score so far.
 
     The first fields are those of `Curves` in their order, and `is_best` is the last scalar of all:
@@ -294,11 +294,11 @@ class Scalars(NamedTuple):
 
     counters: Counters
     progress: Progress
-    epoch: Epoch
+    point: Point
 
 
 N_CONSTANTS = len(Limits._fields) + len(Hyper._fields)
-_PARTS: tuple[Any, ...] = (Counters, Progress, Epoch)
+_PARTS: tuple[Any, ...] = (Counters, Progress, Point)
 _ENDS = [0, *accumulate(len(part._fields) for part in _PARTS)]
 N_SCALARS = _ENDS[-1]
 
