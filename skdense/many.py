@@ -126,12 +126,11 @@ def check_estimators(estimators: list) -> None:
 
 def _inputs(n_estimators, X, y, sample_weight, subsets):
     """A FitInput for each estimator; estimators with the same data and subset share the arrays."""
-    lists = {"X": X, "y": y, "sample_weight": sample_weight}
     several = isinstance(X, list) and len(X) > 0 and all(hasattr(part, "shape") for part in X)
-    if not several:
-        lists = {name: [value] * n_estimators for name, value in lists.items()}
-    elif sample_weight is None:
-        lists["sample_weight"] = [None] * n_estimators
+    lists = {
+        name: values if several and values is not None else [values] * n_estimators
+        for name, values in {"X": X, "y": y, "sample_weight": sample_weight}.items()
+    }
     lists["subsets"] = [None] * n_estimators if subsets is None else list(subsets)
     for name, values in lists.items():
         if len(values) != n_estimators:

@@ -36,7 +36,7 @@ def minimize_loss(
     keeps the last iteration's.
     """
     # TensorFlow's code runs in threads of its own, where no signal interrupts it.
-    minimization = submit(_Minimization, spec._replace(dtype="float64"), network, observe).result()
+    minimization = submit(Minimization, spec._replace(dtype="float64"), network, observe).result()
     options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
     interrupted = False
     try:
@@ -53,7 +53,7 @@ def minimize_loss(
     return minimum._replace(interrupted=interrupted)
 
 
-class _Minimization:
+class Minimization:
     """A minimization by scipy, over the network's own parameters as a vector.
 
     The padding around them has a gradient of zero, so scipy does not see it. `snapshot` says how far
