@@ -15,9 +15,9 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.core.formulas.layers import HIDDEN_LAYERS, INITIALIZERS, forward, from_attributes
-from skdense.core.formulas.optimizers import OPTIMIZERS
+from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.core.machine.blocks import for_each_block
+from skdense.core.machine.blas import for_each_block
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import FitInput, MatrixLike, validated
 from skdense.fit.train import fit_estimator
@@ -55,7 +55,7 @@ def has_optimizer(estimator: BaseEstimator) -> bool:
     if estimator.solver == "lbfgs":
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. solver='lbfgs' is not "
-            "stochastic; use 'sgd', 'adam' or 'adamw'."
+            f"stochastic; use {ANY_OPTIMIZER}."
         )
     return True
 

@@ -430,11 +430,7 @@ default='glorot_uniform'
         logits = self._logits(X)
         return self._fitted_encoder().log_probabilities(logits)
 
-    def _learn_encoder(self, inputs, continues):
-        return learn_labels(self, inputs, continues)
-
-    def _fitted_encoder(self):
-        return fitted_labels(self)
+    _learn_encoder, _fitted_encoder = learn_labels, fitted_labels
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -47,17 +47,6 @@ def to_sklearn(estimator):
     model = MLPClassifier() if is_classifier(estimator) else MLPRegressor()
     parameters = deepcopy(estimator.get_params(deep=False))
     model.set_params(**{name: parameters[name] for name in model.get_params()})
-    _check_representable(estimator, model)
-    _copy_attributes(estimator, model)
-    model._random_state = check_random_state(model.random_state)
-    model._best_coefs = [kernel.copy() for kernel in model.coefs_]
-    model._best_intercepts = [bias.copy() for bias in model.intercepts_]
-    if _has_sklearn_optimizer(estimator):
-        model._optimizer = _sklearn_optimizer(estimator, model.coefs_ + model.intercepts_)
-    return model
-
-
-def _check_representable(estimator, model):
     name = type(model).__name__
     try:
         model._validate_params()
@@ -74,6 +63,14 @@ def _check_representable(estimator, model):
             f"{estimator.out_activation_!r}, where {name} has loss={model.loss!r} and outputs among "
             f"{sorted(outputs)}"
         )
+    _copy_attributes(estimator, model)
+    model._random_state = check_random_state(model.random_state)
+    model._best_coefs = [kernel.copy() for kernel in model.coefs_]
+    model._best_intercepts = [bias.copy() for bias in model.intercepts_]
+    state = getattr(estimator, "_optimizer_state", None)  # none after lbfgs
+    if state and state["solver"] in _OPTIMIZERS and state["settings"]["schedule"] != "cosine":
+        model._optimizer = _sklearn_optimizer(estimator, model.coefs_ + model.intercepts_)
+    return model
 
 
 def _copy_attributes(source, target):
@@ -87,14 +84,6 @@ def _copied(value):
     if isinstance(value, np.generic):
         return value.item()
     return [_copied(item) for item in value] if isinstance(value, list) else deepcopy(value)
-
-
-def _has_sklearn_optimizer(estimator):
-    """Whether an optimizer has trained the model, and scikit-learn has it and its schedule."""
-    if not hasattr(estimator, "_optimizer_state"):
-        return False
-    state = estimator._optimizer_state
-    return state["solver"] in _OPTIMIZERS and state["settings"]["schedule"] != "cosine"
 
 
 def _sklearn_optimizer(estimator, parameters):

@@ -126,12 +126,11 @@ def check_estimators(estimators: list) -> None:
 
 def _inputs(n_estimators, X, y, sample_weight, subsets):
     """A FitInput for each estimator; estimators with the same data and subset share the arrays."""
-    lists = {"X": X, "y": y, "sample_weight": sample_weight}
     several = isinstance(X, list) and len(X) > 0 and all(hasattr(part, "shape") for part in X)
-    if not several:
-        lists = {name: [value] * n_estimators for name, value in lists.items()}
-    elif sample_weight is None:
-        lists["sample_weight"] = [None] * n_estimators
+    lists = {
+        name: values if several and values is not None else [values] * n_estimators
+        for name, values in {"X": X, "y": y, "sample_weight": sample_weight}.items()
+    }
     lists["subsets"] = [None] * n_estimators if subsets is None else list(subsets)
     for name, values in lists.items():
         if len(values) != n_estimators:
@@ -140,8 +139,17 @@ def _inputs(n_estimators, X, y, sample_weight, subsets):
                 f"got {len(values)}"
             )
     for i, rows in enumerate(lists["subsets"]):
-        if rows is not None:
-            _check_subset(rows, f"subsets[{i}]")
+        if rows is None:
+            continue
+        rows = np.asarray(rows)
+        if not rows.size or (rows.dtype.kind == "b" and not rows.any()):
+            raise ValueError(
+                f"subsets[{i}] has no samples to fit an estimator to; None stands for all samples"
+            )
+        if rows.dtype.kind not in "iub":
+            raise ValueError(
+                f"subsets[{i}] must contain ints or bools, got an array of dtype {rows.dtype}"
+            )
     parts = {}
 
     def part(values, rows):
@@ -156,15 +164,6 @@ def _inputs(n_estimators, X, y, sample_weight, subsets):
         FitInput(part(X, rows), part(y, rows), part(weight, rows))
         for X, y, weight, rows in zip(*lists.values(), strict=True)
     ]
-
-
-def _check_subset(rows, name):
-    """Raise unless `rows` are row indices, or a boolean mask, that select at least one sample."""
-    rows = np.asarray(rows)
-    if not rows.size or (rows.dtype.kind == "b" and not rows.any()):
-        raise ValueError(f"{name} has no samples to fit an estimator to; None stands for all samples")
-    if rows.dtype.kind not in "iub":
-        raise ValueError(f"{name} must contain ints or bools, got an array of dtype {rows.dtype}")
 
 
 def fit_inputs(

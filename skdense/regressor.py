@@ -386,11 +386,7 @@ default='glorot_uniform'
         logits = self._logits(X)
         return self._fitted_encoder().decode(logits)
 
-    def _learn_encoder(self, inputs, continues):
-        return learn_continuous(self, inputs, continues)
-
-    def _fitted_encoder(self):
-        return fitted_continuous(self)
+    _learn_encoder, _fitted_encoder = learn_continuous, fitted_continuous
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

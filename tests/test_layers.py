@@ -282,16 +282,16 @@ def loss_of(network):
 
 def test_the_gradient_of_a_new_layer_is_the_slope_of_the_loss():
     network = scaled_network()
-    objective = lbfgs.FullBatchObjective(SPEC, network)
-    start = objective.vector[objective.own]
+    minimization = lbfgs.Minimization(SPEC, network, None)
+    start = minimization.vector[minimization.own]
 
     def penalized_loss(parameters):
-        objective.keep(parameters)
+        minimization.keep(parameters)
         (outer,), (kernel, _), (inner,), (last, _) = network.parameters
         squares = sum((array**2).sum() for array in (outer, kernel, inner, last))
         return loss_of(network) + 0.3 / 2 * squares / 50
 
-    loss, gradient = objective(start)
+    loss, gradient = minimization.objective(start)
 
     assert len(start) == 3 + 6 * 3 + 6 + 6 + 6 + 1
     np.testing.assert_allclose(loss, penalized_loss(start), rtol=1e-13)

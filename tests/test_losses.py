@@ -281,7 +281,7 @@ def score_of(loss, targets, logits, weights):
     terms = score.terms(targets, logits, targets[0])
     assert len(terms) == score.n_terms(targets.shape[-1])
     sums = [tf.reduce_sum(weights * term) for term in terms]
-    return score.finish(BatchSums(None, tf.stack(sums), weights.sum())).numpy()
+    return score.value(BatchSums(None, tf.stack(sums), weights.sum())).numpy()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOpti
 
 from helpers import is_kept
 from skdense import LowLevelMLPClassifier
-from skdense.core.formulas.dropout import dropper
+from skdense.core.formulas.layers import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
 from skdense.core.formulas.schedules import SCHEDULES, lr_factor
 from skdense.core.machine.tensorflow import tf

@@ -22,7 +22,7 @@ for path in ("skdense", "skdense/core", "skdense/core/machine"):  # they would i
     module.__path__ = [path]
     sys.modules[module.__name__] = module
 
-from skdense.core.machine.quiet import quiet
+from skdense.core.machine.tensorflow import quiet
 
 def tensorflow():
     os.write(2, {TENSORFLOWS.encode()!r})

@@ -112,10 +112,6 @@ class Network:
         return np.nan if self.curves is None or not len(self.curves.loss) else self.curves.loss[-1]
 
     @property
-    def padded_batch(self) -> int:
-        return max(self.batch_capacity, int(self.hyper.batch_size))
-
-    @property
     def steps_per_epoch(self) -> int:
         return math.ceil(self.hyper.n_samples / self.hyper.batch_size)
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import has_fit_parameter, validate_data
 from threadpoolctl import ThreadpoolController
 
 from skdense.base import BaseLowLevelMLP
-from skdense.core.machine.blocks import for_each_block
+from skdense.core.machine.blas import for_each_block
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, fit_parameters
 from skdense.fit.inputs import FitInput, one_column

@@ -3,7 +3,6 @@
 import sys
 import warnings
 from multiprocessing import current_process
-from types import FrameType
 
 from skdense.exceptions import WorkerWarning
 
@@ -18,25 +17,22 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
 
     A thread of joblib has none. There it is the line that calls a method of this package.
     """
-    frame = _users_frame()
+    outside, frame = None, sys._getframe(1)
+    ours = frame
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        package = module.partition(".")[0]
+        if package not in _PASSED_OVER:
+            break
+        if outside is None and package != "skdense" and module != "sklearn.base":  # it wraps `fit`
+            outside = frame
+        frame = frame.f_back
+    frame = frame or outside or ours
     registry = frame.f_globals.setdefault("__warningregistry__", {})
     module = frame.f_globals.get("__name__")
     warnings.warn_explicit(
         message, category, frame.f_code.co_filename, frame.f_lineno, module, registry
     )
-
-
-def _users_frame() -> FrameType:
-    outside, frame = None, sys._getframe(2)
-    while frame is not None:
-        module = str(frame.f_globals.get("__name__"))
-        package = module.partition(".")[0]
-        if package not in _PASSED_OVER:
-            return frame
-        if outside is None and package != "skdense" and module != "sklearn.base":  # it wraps `fit`
-            outside = frame
-        frame = frame.f_back
-    return outside or sys._getframe(2)
 
 
 _has_warned = False

@@ -12,6 +12,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.fit.callers import warn_at_caller
 
 Estimator = Any
@@ -69,20 +70,24 @@ def validated(estimator: Estimator, X: Any, y: Any = "no_validation", **checks: 
         raise type(error)(message) from None
 
 
-def check_parameters(estimator: Estimator, inputs: FitInput) -> None:
-    """Raise if parameters that are valid by themselves do not go together."""
-    rates = dropout_rates(estimator)
+def check_parameters(
+    estimator: Estimator, inputs: FitInput
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The widths and dropout rates of the hidden layers.
+
+    Raises if parameters that are valid by themselves do not go together.
+    """
+    widths = hidden_sizes(estimator)
+    rates = _dropout_rates(estimator.dropout, len(widths))
     if estimator.solver == "lbfgs" and any(rates):
         raise ValueError(
-            f"solver='lbfgs' does not support dropout, got dropout={estimator.dropout}; use 'adam', "
-            "'adamw' or 'sgd', or dropout=0"
+            f"solver='lbfgs' does not support dropout, got dropout={estimator.dropout}; use "
+            f"{ANY_OPTIMIZER}, or dropout=0"
         )
+    if estimator.solver == "lbfgs" and inputs.X_val is not None:
+        raise ValueError(f"solver='lbfgs' does not support X_val; use {ANY_OPTIMIZER}, or X_val=None")
     if inputs.incremental and estimator.n_init > 1:
         raise ValueError(f"partial_fit supports only n_init=1, got n_init={estimator.n_init}; use fit")
-    if estimator.solver == "lbfgs" and inputs.X_val is not None:
-        raise ValueError(
-            "solver='lbfgs' does not support X_val; use 'adam', 'adamw' or 'sgd', or X_val=None"
-        )
     if inputs.incremental and estimator.early_stopping:
         raise ValueError(
             "partial_fit does not support early_stopping=True; use fit, or early_stopping=False"
@@ -93,6 +98,7 @@ def check_parameters(estimator: Estimator, inputs: FitInput) -> None:
             f"label_smoothing needs loss='log_loss', got label_smoothing={smoothing} with "
             f"loss={estimator.loss!r}; use label_smoothing=0"
         )
+    return widths, rates
 
 
 def hidden_sizes(estimator: Estimator) -> tuple[int, ...]:
@@ -108,9 +114,8 @@ def hidden_sizes(estimator: Estimator) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
-def dropout_rates(estimator: Estimator) -> tuple[float, ...]:
-    """The rates of the hidden layers as a tuple of floats."""
-    n_hidden, rates = len(hidden_sizes(estimator)), estimator.dropout
+def _dropout_rates(rates: Any, n_hidden: int) -> tuple[float, ...]:
+    """The dropout rates of the hidden layers as a tuple of floats."""
     if isinstance(rates, Real):
         return (float(rates),) * n_hidden
     rates = list(rates)
@@ -130,13 +135,34 @@ def check_inputs(estimator: Estimator, inputs: FitInput, continues: bool) -> Fit
     The number and the names of the features are set on the estimator, or, where training goes on,
     compared with the estimator's.
     """
-    checks = {"multi_output": True, "order": "C", "dtype": float_dtypes(estimator)}
-    X, y = validated(estimator, inputs.X, inputs.y, **checks, reset=not continues)
+    checks: dict[str, Any] = {"multi_output": True, "order": "C"}
+    checks |= {"dtype": float_dtypes(estimator), "reset": not continues}
+    X, y = validated(estimator, inputs.X, inputs.y, **checks)
     if continues and estimator.dtype is None:
         X = X.astype(estimator.coefs_[0].dtype, copy=False)
     y = one_column(y)
     weights = _check_weights(inputs.sample_weight, X, "sample_weight", inputs.rows)
-    return _check_validation_set(estimator, inputs._replace(X=X, y=y, sample_weight=weights))
+    inputs = inputs._replace(X=X, y=y, sample_weight=weights)
+    X_val, y_val = inputs.X_val, inputs.y_val
+    if X_val is None and y_val is None:
+        if inputs.sample_weight_val is not None:
+            raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
+        return inputs
+    if y_val is None:
+        raise ValueError("X_val is provided, but y_val was not provided.")
+    if X_val is None:
+        raise ValueError("y_val is provided, but X_val was not provided.")
+    checks |= {"dtype": X.dtype, "reset": False}
+    try:
+        X_val, y_val = validated(estimator, X_val, y_val, **checks)
+    except ValueError as error:
+        raise ValueError(f"X_val and y_val cannot be used: {error}") from error
+    y_val = one_column(y_val, "y_val")
+    if y_val.shape[1:] != y.shape[1:]:
+        raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
+    _warn_if_not_transformed(X, X_val)
+    weights = _check_weights(inputs.sample_weight_val, X_val, "sample_weight_val")
+    return inputs._replace(X_val=X_val, y_val=y_val, sample_weight_val=weights)
 
 
 def float_dtypes(estimator: Estimator) -> DTypeLike | tuple[DTypeLike, ...]:
@@ -154,30 +180,6 @@ def one_column(y: Any, name: str = "y") -> Any:
         DataConversionWarning,
     )
     return column_or_1d(y)
-
-
-def _check_validation_set(estimator: Estimator, inputs: FitInput) -> FitInput:
-    X, y, X_val, y_val = inputs.X, inputs.y, inputs.X_val, inputs.y_val
-    if X_val is None and y_val is None:
-        if inputs.sample_weight_val is not None:
-            raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
-        return inputs
-    if y_val is None:
-        raise ValueError("X_val is provided, but y_val was not provided.")
-    if X_val is None:
-        raise ValueError("y_val is provided, but X_val was not provided.")
-    try:
-        X_val, y_val = validated(
-            estimator, X_val, y_val, multi_output=True, order="C", dtype=X.dtype, reset=False
-        )
-    except ValueError as error:
-        raise ValueError(f"X_val and y_val cannot be used: {error}") from error
-    y_val = one_column(y_val, "y_val")
-    if y_val.shape[1:] != y.shape[1:]:
-        raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
-    _warn_if_not_transformed(X, X_val)
-    weights = _check_weights(inputs.sample_weight_val, X_val, "sample_weight_val")
-    return inputs._replace(X_val=X_val, y_val=y_val, sample_weight_val=weights)
 
 
 def _warn_if_not_transformed(X: Any, X_val: Any) -> None:
@@ -263,14 +265,11 @@ def _class_factors(inputs: FitInput, class_weight: ClassWeight) -> tuple[NDArray
         labels, label_of = np.unique(column, return_inverse=True)
         if isinstance(class_weight, str):
             counted = None if inputs.sample_weight is None else inputs.sample_weight[rows]
-            by_label = _balance(np.bincount(label_of[rows], counted, minlength=len(labels)))
+            counts = np.bincount(label_of[rows], counted, minlength=len(labels))
+            # All labels that occur get the same weight in sum. A label with a count of 0 gets 0.
+            divisors, by_label = np.count_nonzero(counts) * counts, np.zeros(len(counts))
+            np.divide(counts.sum(), divisors, out=by_label, where=counts > 0)
         else:
             by_label = np.array([class_weight.get(label, 1.0) for label in labels])
         factors *= by_label[label_of]
     return factors[:n_samples], None if y_val is None else factors[n_samples:]
-
-
-def _balance(counts: NDArray) -> NDArray:
-    """The factors that give classes of these weighted counts equal weight; 0 for a count of 0."""
-    balanced = np.zeros(len(counts))
-    return np.divide(counts.sum(), np.count_nonzero(counts) * counts, out=balanced, where=counts > 0)

@@ -117,7 +117,7 @@ class EpochTasks:
             self._begin_epoch()
         return stop
 
-    def finish(self, attributes: Attributes | None) -> None:
+    def end(self, attributes: Attributes | None) -> None:
         """End the fit, and an epoch that has begun but is not over."""
         if self.epoch is not None:
             self._end_epoch(None)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -23,8 +24,6 @@ from skdense.fit.inputs import (
     FitInput,
     check_inputs,
     check_parameters,
-    dropout_rates,
-    hidden_sizes,
     times_class_weights,
 )
 from skdense.fit.targets import Encoder
@@ -58,7 +57,7 @@ class Job:
 def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     """Check what the user gave, learn what y is, draw what is random, and describe the networks."""
     check_not_forked()
-    check_parameters(estimator, inputs)
+    widths, rates = check_parameters(estimator, inputs)
     continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
     inputs = check_inputs(estimator, inputs, continues)
     encoder = estimator._learn_encoder(inputs, continues)
@@ -67,16 +66,18 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     if getattr(estimator, "class_weight", None) is not None:
         inputs = times_class_weights(inputs, estimator.class_weight, encoder.classes)
     data = Data(inputs.X, encoder.encode(inputs.y), inputs.sample_weight, inputs.rows)
-    dtype, rates = data.X.dtype, dropout_rates(estimator)
-    n_outputs = data.targets.shape[1]
-    layers = hidden_and_output(hidden_sizes(estimator), estimator.activation, n_outputs, any(rates))
+    n_features, dtype = data.X.shape[1], data.X.dtype
+    layers = hidden_and_output(widths, estimator.activation, data.targets.shape[1], any(rates))
+    draw = partial(
+        initial_parameters, layers, n_features, estimator.init, estimator.activation, dtype=dtype
+    )
 
     # The draws, in MLPClassifier's order: parameters, the split, and then a seed that it does not have.
     random_state = check_random_state(estimator.random_state)
     if continues:
-        parameters = _earlier_parameters(estimator, layers, data.X.shape[1])
+        parameters = _earlier_parameters(estimator, layers, n_features)
     else:
-        parameters = _new_parameters(estimator, layers, data, random_state)
+        parameters = draw(random_state)
     validation = None
     if estimator.solver == "lbfgs":
         data = data.copied()  # the program of L-BFGS cannot select rows
@@ -141,7 +142,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         for _ in range(estimator.n_init - 1):
             another = replace(
                 network,
-                parameters=_new_parameters(estimator, layers, data, stream),
+                parameters=draw(stream),
                 dropout=(stream.randint(2**31), *rates) if any(rates) else (),
                 random_state=deepcopy(random_state),
                 owns_stream=True,
@@ -149,13 +150,6 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
             networks.append(another)
     earlier_curves = {name: getattr(estimator, name, None) for name in encoder.curves if continues}
     return Job(estimator, encoder, spec, settings, networks, earlier_curves, inputs.incremental)
-
-
-def _new_parameters(
-    estimator: Estimator, layers: Sequence[Layer], data: Data, random_state: RandomState
-) -> Parameters:
-    init, activation, X = estimator.init, estimator.activation, data.X
-    return initial_parameters(layers, X.shape[1], init, activation, random_state, X.dtype)
 
 
 def _earlier_parameters(estimator: Estimator, layers: Sequence[Layer], n_features: int) -> Parameters:
@@ -227,18 +221,12 @@ def optimizer_settings(estimator: Estimator) -> OptimizerSettings:
     schedule = estimator.learning_rate
     if estimator.solver in SCHEDULES[schedule].ignored_by:
         schedule = "constant"
-    settings = {
-        "learning_rate_init": estimator.learning_rate_init,
-        "power_t": estimator.power_t,
-        "warmup": estimator.warmup,
-        "momentum": estimator.momentum,
-        "nesterov": estimator.nesterovs_momentum,
-        "beta_1": estimator.beta_1,
-        "beta_2": estimator.beta_2,
-        "epsilon": estimator.epsilon,
-        "weight_decay": estimator.weight_decay,
-    }
-    return {name: float(value) for name, value in settings.items()} | {"schedule": schedule}
+    names = (
+        "learning_rate_init", "power_t", "warmup", "momentum", "beta_1", "beta_2", "epsilon",
+        "weight_decay",
+    )  # fmt: skip
+    settings = {name: float(getattr(estimator, name)) for name in names}
+    return settings | {"nesterov": float(estimator.nesterovs_momentum), "schedule": schedule}
 
 
 def _start(

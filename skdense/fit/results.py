@@ -5,7 +5,7 @@ training fail. A healthy training pays only for comparing its loss with that of 
 """
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import INITIALIZERS, Layer, Parameter, hidden_values, to_attributes
-from skdense.core.machine.blocks import BLOCK_ROWS
+from skdense.core.machine.blas import BLOCK_ROWS
 from skdense.core.network import Network
 from skdense.core.numbers import Minimum, Parameters
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.inputs import Estimator
 from skdense.fit.prepare import Job, criterion, optimizer_state
 
 Attributes = dict[str, Any]
@@ -47,12 +46,22 @@ def reached(job: Job) -> tuple[Network, Attributes]:
         ranks = losses = [minimum.loss for minimum in job.minima]
     init_losses = np.full(len(job.networks), np.nan)
     init_losses[: len(losses)] = losses  # Ctrl-C may have ended lbfgs before the last network
-    finite = [*map(_is_finite, job.networks)]
+    finite = [
+        all(np.isfinite(array).all() for layer in network.final_parameters for array in layer)
+        for network in job.networks
+    ]
     # The best has the lowest rank of the finite networks, or of all if none is finite.
     best = min(range(len(ranks)), key=lambda i: (not finite[i], np.isnan(ranks[i]), ranks[i]))
     network = job.networks[best]
     if not finite[best]:
-        _raise_not_finite(job, network)
+        epoch = ""
+        if network.curves is not None and not np.isfinite(network.curves.loss).all():
+            first = np.flatnonzero(~np.isfinite(network.curves.loss))[0] + 1
+            epoch = f" The loss was not finite from epoch {first} on."
+        raise NotFinite(
+            "Solver produced non-finite parameter weights. The input data may contain large values and "
+            f"need to be preprocessed.{epoch} {likely_cause(job, network)}"
+        )
     if job.minima is None:
         attributes = stochastic_attributes(job, network)
     else:
@@ -144,22 +153,6 @@ def _parameter_attributes(job: Job, parameters: Parameters) -> Attributes:
     } | job.encoder.attributes
 
 
-def _is_finite(network: Network) -> bool:
-    parameters = network.final_parameters
-    return all(np.isfinite(array).all() for layer in parameters for array in layer)
-
-
-def _raise_not_finite(job: Job, network: Network) -> NoReturn:
-    epoch = ""
-    if network.curves is not None and not np.isfinite(network.curves.loss).all():
-        first = np.flatnonzero(~np.isfinite(network.curves.loss))[0] + 1
-        epoch = f" The loss was not finite from epoch {first} on."
-    raise NotFinite(
-        "Solver produced non-finite parameter weights. The input data may contain large values and "
-        f"need to be preprocessed.{epoch} {likely_cause(job, network)}"
-    )
-
-
 # --- the diagnosis -----------------------------------------------------------------------------------
 
 _SAME, _NEARLY_SAME = 1e-6, 0.05
@@ -179,7 +172,7 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     or most are, and the loss is no better than that of the best constant output. If training
     ended_by_itself with such a loss, and not after `max_iter`, nearly constant units are enough.
     """
-    data = network.data
+    data, estimator = network.data, job.estimator
     targets = data.of_rows(data.targets)
     weights = None if data.weights is None else data.of_rows(data.weights)
     with np.errstate(all="ignore"):
@@ -194,42 +187,36 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     constant = [spread <= _SAME for spread in spreads]
     shares = [units.mean() for units in constant]
     largest = max(shares, default=0)
+    nearly_constant = [i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all()]
+    finding = ""
     if largest == 1:
         finding = "and so does the network"
     elif largest > 0.5 and loss >= baseline_loss:
         finding = "and the loss is no better than that of the best constant output"
-    elif ended_by_itself and loss > _NO_BETTER * baseline_loss:
-        return _find_nearly_constant(job, data.X, spreads)
-    else:
+    elif not (ended_by_itself and loss > _NO_BETTER * baseline_loss and nearly_constant):
         return None
-    if not _varies(data.X):
-        return None
+    low, high = data.X.min(axis=0), data.X.max(axis=0)
+    if not (low.toarray() != high.toarray() if issparse(data.X) else low != high).any():
+        return None  # the samples do not differ
+    if not finding:
+        cures = ["activation='relu'"] if estimator.activation == "logistic" else []
+        if estimator.solver != "lbfgs":
+            cures.append(f"a learning_rate_init above {estimator.learning_rate_init:g}")
+        cures.append("scaling X, for instance with StandardScaler")
+        return (
+            f"The network is nearly constant: all units of hidden layer {nearly_constant[-1]} give "
+            "nearly the same output for every sample, and the loss is hardly better than that of the "
+            "best constant output. If there is something to learn, training stopped too early. Try "
+            f"{', or '.join(cures)}, or a tol below {estimator.tol:g}."
+        )
     layer = shares.index(largest)
     n_same, width = constant[layer].sum(), len(constant[layer])
-    activation = ACTIVATIONS.get(job.estimator.activation)
+    activation = ACTIVATIONS.get(estimator.activation)
     saturated = ", being saturated," if activation and abs(activation(np.array([1e4]))) <= 1 else ""
     return (
         f"The network has collapsed: {n_same} of the {width} units of hidden layer "
         f"{layer + 1}{saturated} give the same output for every sample, {finding}. "
         f"{likely_cause(job, network)}"
-    )
-
-
-def _find_nearly_constant(job: Job, X: Any, spreads: list[NDArray]) -> str | None:
-    """Say which hidden layer has units that are all nearly constant, and what to try."""
-    layers = [i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all()]
-    if not (layers and _varies(X)):
-        return None
-    estimator = job.estimator
-    cures = ["activation='relu'"] if estimator.activation == "logistic" else []
-    if estimator.solver != "lbfgs":
-        cures.append(f"a learning_rate_init above {estimator.learning_rate_init:g}")
-    cures.append("scaling X, for instance with StandardScaler")
-    return (
-        f"The network is nearly constant: all units of hidden layer {layers[-1]} give nearly the same "
-        "output for every sample, and the loss is hardly better than that of the best constant output. "
-        f"If there is something to learn, training stopped too early. Try {', or '.join(cures)}, or a "
-        f"tol below {estimator.tol:g}."
     )
 
 
@@ -276,7 +263,9 @@ def likely_cause(job: Job, network: Network) -> str:
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("scaling y, for instance with TransformedTargetRegressor")
     starts_anew = not job.earlier_curves  # not from the parameters of an earlier fit
-    if starts_anew and _draws_one_sign(estimator):
+    initializer, square = INITIALIZERS[estimator.init], Parameter((8, 8), penalized=True)
+    kernel = initializer.array(square, (8, 8), 6, np.random.RandomState(0))
+    if starts_anew and ((kernel >= 0).all() or (kernel <= 0).all()):
         causes.append(
             f"init={estimator.init!r} draws weights of one sign, so the changes of all units add up"
         )
@@ -294,17 +283,3 @@ def likely_cause(job: Job, network: Network) -> str:
 
 def _largest(array: Any) -> float:
     return max(abs(float(array.min())), abs(float(array.max())))
-
-
-def _draws_one_sign(estimator: Estimator) -> bool:
-    """Whether all weights of an initial kernel have the same sign."""
-    kernel = INITIALIZERS[estimator.init](
-        Parameter((8, 8), penalized=True), 8, 8, 6, np.random.RandomState(0)
-    )
-    return bool((kernel >= 0).all() or (kernel <= 0).all())
-
-
-def _varies(X: Any) -> bool:
-    """Whether a feature differs between samples."""
-    low, high = X.min(axis=0), X.max(axis=0)
-    return bool((low.toarray() != high.toarray() if issparse(X) else low != high).any())

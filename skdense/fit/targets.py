@@ -237,13 +237,21 @@ def learn_labels(estimator: Estimator, inputs: FitInput, continues: bool) -> Lab
     try:
         binarizer, classes = _learn_classes(estimator, inputs, continues)
         if (continues or inputs.incremental) and estimator.warm_start:
-            _check_all(classes, inputs.y)
-        labels = _type_of(binarizer, classes)(binarizer, classes, estimator.loss)
-        labels.check(inputs.y, "y")
+            labels = unique_labels(inputs.y)
+            if set(labels) != set(classes):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the previous "
+                    f"call to fit. Previously got {classes}, `y` has {labels}"
+                )
+        encoder = _type_of(binarizer, classes)(binarizer, classes, estimator.loss)
+        encoder.check(inputs.y, "y")
     except ValueError:
-        _check_discrete(inputs.y)
+        try:
+            check_classification_targets(inputs.y)
+        except ValueError as error:
+            raise ValueError(f"{error} To predict numbers use LowLevelMLPRegressor.") from None
         raise
-    return labels
+    return encoder
 
 
 def _learn_classes(
@@ -266,22 +274,6 @@ def _learn_classes(
         raise ValueError("classes must be passed on the first call to partial_fit.")
     multilabel = type_of_target(y).startswith("multilabel")
     return LabelBinarizer().fit(y if multilabel else inputs.classes), unique_labels(inputs.classes)
-
-
-def _check_all(classes: NDArray, y: Any) -> None:
-    labels = unique_labels(y)
-    if set(labels) != set(classes):
-        raise ValueError(
-            "warm_start can only be used where `y` has the same classes as in the previous call to "
-            f"fit. Previously got {classes}, `y` has {labels}"
-        )
-
-
-def _check_discrete(y: Any) -> None:
-    try:
-        check_classification_targets(y)
-    except ValueError as error:
-        raise ValueError(f"{error} To predict numbers use LowLevelMLPRegressor.") from None
 
 
 # --- numbers -----------------------------------------------------------------------------------------

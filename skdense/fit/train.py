@@ -33,8 +33,8 @@ def fit_estimator(
 ) -> Estimator:
     """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator.
 
-    Ctrl-C ends the training and keeps what was reached, or raises if interrupts_raise is true. With
-    warn_max_iter there is a warning if `max_iter` is reached.
+    Ctrl-C ends the training and keeps what was reached, or raises if that is nothing, or if
+    interrupts_raise is true. With warn_max_iter there is a warning if `max_iter` is reached.
     """
     warn_in_a_worker()
     lbfgs = estimator.solver == "lbfgs"
@@ -52,11 +52,15 @@ def fit_estimator(
         try:
             train_job = _train_lbfgs if lbfgs else _train_stochastic
             if train_job(job, tasks if one_draw else None):
-                _end_interrupted(job, interrupts_raise)
+                n_iters = [network.progress.epochs for network in job.networks]
+                n_iters += [minimum.n_iter for minimum in job.minima or ()]
+                if interrupts_raise or not any(n_iters):
+                    raise KeyboardInterrupt
+                warn_at_caller("Training interrupted by user.")
             attributes = finish(job, warn_max_iter)
         finally:
             if tasks:
-                tasks.finish(attributes)
+                tasks.end(attributes)
     return estimator
 
 
@@ -139,15 +143,6 @@ def _train_lbfgs(job: Job, reporter: EpochTasks | None) -> bool:
         if minimum.interrupted:
             return True
     return False
-
-
-def _end_interrupted(job: Job, interrupts_raise: bool) -> None:
-    """After Ctrl-C, warn and keep what was reached; raise if that is nothing, or interrupts_raise."""
-    n_iters = [network.progress.epochs for network in job.networks]
-    n_iters += [minimum.n_iter for minimum in job.minima or ()]
-    if interrupts_raise or not any(n_iters):
-        raise KeyboardInterrupt
-    warn_at_caller("Training interrupted by user.")
 
 
 # --- many jobs ---------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from numpy.random import RandomState
 from numpy.typing import DTypeLike, NDArray
 
 from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.machine.tensorflow import tf
 from skdense.core.numbers import Parameters, Tensor
 
 Drop = Callable[[int, Any], Any]
@@ -192,63 +193,101 @@ def hidden_values(layers: Sequence[Layer], parameters: Sequence, inputs: Any) ->
             yield values
 
 
+# --- dropout -----------------------------------------------------------------------------------------
+
+# A hash of the network's seed, the step, the layer, the sample's position in the minibatch and the unit
+# decides which values are set to 0. So the result is the same with any padding and however training is
+# cut into chunks. A random generator's numbers would depend on the shape of the array to fill.
+
+
+def dropper(numbers: Tensor, step: Tensor) -> Drop:
+    """A function `drop(index, values)` of the hidden values `(batch, width)` before a `Dropout` layer.
+
+    It sets some to 0 and divides the others by the fraction that is kept (Srivastava et al., 2014).
+    numbers `(1 + n_dropouts,)` are the seed, then the rate of each dropout, in float64; step counts the
+    steps before this one.
+    """
+    seed, *rates = tf.unstack(numbers)
+    key = _hash(_hash(_to_uint(seed), 0), _to_uint(step))
+
+    def drop(index: int, values: Tensor) -> Tensor:
+        batch, width = values.shape
+        rate = rates[index]
+        row_key = _hash(_hash(key, index), _counts(batch))
+        is_kept = _hash(row_key[:, None], _counts(width)) >= _to_uint(rate * 2.0**32)
+        return tf.where(is_kept, values / tf.cast(1 - rate, values.dtype), 0)
+
+    return drop
+
+
+def _hash(key: Tensor, counter: Tensor) -> Tensor:
+    """A pseudorandom 32-bit number from another one, the key, and a counter.
+
+    It is Wellons's "lowbias32": flipping one bit of the sum flips about half of the result's bits.
+    """
+    bits = key + counter + np.uint32(0x9E3779B9)  # without the constant, zeros would hash to zero
+    bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 16)) * np.uint32(0x7FEB352D)
+    bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 15)) * np.uint32(0x846CA68B)
+    return tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, 16))
+
+
+def _to_uint(number: Tensor) -> Tensor:
+    return tf.cast(tf.cast(number, tf.int64), tf.uint32)
+
+
+def _counts(n: int) -> Tensor:
+    return tf.cast(tf.range(n), tf.uint32)
+
+
 # --- initial parameters ------------------------------------------------------------------------------
 
-# An initializer draws one array of a layer in float64, given its description, the layer's numbers of
-# inputs and outputs, and Glorot's factor.
 
+class Initializer(NamedTuple):
+    """How the parameters of a new network are drawn.
 
-def glorot_uniform(
-    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
-) -> NDArray:
-    """From U(-b, b), `b = sqrt(factor / (fan_in + fan_out))`, factor 6 for most activations.
-
-    The bound is Glorot and Bengio's (2010); the activation's factor, and drawing the bias from the same
-    distribution, are MLPClassifier's.
+    Attributes
+    ----------
+    draw : callable
+        `draw(random_state, scale, shape)` is an array of this scale.
+    scale : callable
+        `scale(fan_in, fan_out, glorot_factor)`, of a layer's numbers of inputs and outputs and the
+        factor of the activation of hidden layers.
+    of_biases : bool
+        Whether it draws biases, too, which otherwise are 0.
     """
-    bound = np.sqrt(factor / (fan_in + fan_out))
-    return random_state.uniform(-bound, bound, parameter.shape)
+
+    draw: Callable
+    scale: Callable
+    of_biases: bool = False
+
+    def array(self, parameter: Parameter, fans: tuple, factor: float, random: RandomState) -> NDArray:
+        """One array of a layer, in float64."""
+        if not (parameter.penalized or self.of_biases):
+            return np.zeros(parameter.shape)
+        return self.draw(random, self.scale(*fans, factor), parameter.shape)
 
 
-def he_uniform(
-    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
-) -> NDArray:
-    """Kernel from U(-b, b), `b = sqrt(6 / fan_in)` (He et al., 2015), zero bias."""
-    bound = np.sqrt(6 / fan_in)
-    return _kernel(parameter, lambda shape: random_state.uniform(-bound, bound, shape))
+def _uniform(random_state: RandomState, bound: float, shape: tuple[int, ...]) -> NDArray:
+    return random_state.uniform(-bound, bound, shape)
 
 
-def he_normal(
-    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
-) -> NDArray:
-    """Kernel from N(0, 2 / fan_in) (He et al., 2015), zero bias."""
-    return _kernel(parameter, lambda shape: random_state.normal(0, np.sqrt(2 / fan_in), shape))
-
-
-def lecun_normal(
-    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
-) -> NDArray:
-    """Kernel from N(0, 1 / fan_in) (LeCun et al., 1998), zero bias."""
-    return _kernel(parameter, lambda shape: random_state.normal(0, np.sqrt(1 / fan_in), shape))
-
-
-def uniform(
-    parameter: Parameter, fan_in: int, fan_out: int, factor: float, random_state: RandomState
-) -> NDArray:
-    """Kernel from U[0, 1), zero bias."""
-    return _kernel(parameter, lambda shape: random_state.uniform(0, 1, shape))
-
-
-def _kernel(parameter: Parameter, draw: Callable) -> NDArray:
-    return draw(parameter.shape) if parameter.penalized else np.zeros(parameter.shape)
+def _normal(random_state: RandomState, deviation: float, shape: tuple[int, ...]) -> NDArray:
+    return random_state.normal(0, deviation, shape)
 
 
 INITIALIZERS = {
-    "glorot_uniform": glorot_uniform,
-    "he_uniform": he_uniform,
-    "he_normal": he_normal,
-    "lecun_normal": lecun_normal,
-    "uniform": uniform,
+    # The bound is Glorot and Bengio's (2010), with the factor 6 for most activations. The activation's
+    # factor, and drawing the biases from the same distribution, are MLPClassifier's.
+    "glorot_uniform": Initializer(
+        _uniform, lambda fan_in, fan_out, factor: np.sqrt(factor / (fan_in + fan_out)), of_biases=True
+    ),
+    # He et al. (2015)
+    "he_uniform": Initializer(_uniform, lambda fan_in, *_: np.sqrt(6 / fan_in)),
+    "he_normal": Initializer(_normal, lambda fan_in, *_: np.sqrt(2 / fan_in)),
+    # LeCun et al. (1998)
+    "lecun_normal": Initializer(_normal, lambda fan_in, *_: np.sqrt(1 / fan_in)),
+    # From 0 to 1
+    "uniform": Initializer(lambda random, scale, shape: random.uniform(0, scale, shape), lambda *_: 1),
 }
 
 
@@ -269,7 +308,8 @@ def initial_parameters(
     for layer in layers:
         described, fan_out = layer.parameters(fan_in), layer.n_outputs(fan_in)
         if described:
-            draws = (INITIALIZERS[init](p, fan_in, fan_out, factor, random_state) for p in described)
-            parameters.append(tuple(draw.astype(dtype) for draw in draws))
+            fans, initializer = (fan_in, fan_out), INITIALIZERS[init]
+            arrays = (initializer.array(p, fans, factor, random_state) for p in described)
+            parameters.append(tuple(array.astype(dtype) for array in arrays))
         fan_in = fan_out
     return parameters

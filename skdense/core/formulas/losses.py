@@ -27,13 +27,13 @@ class Score(NamedTuple):
         `terms(targets, logits, shift)` is a list of what to sum up, times the samples' weights,
         n_terms tensors `(batch,)`. `shift` has the targets `(n_outputs,)` of the first row. R2
         computes the variance from distances to it: a sum of squares far from zero would lose digits.
-    finish : callable
-        `finish(sums)` is the score, from the `BatchSums` of all validation rows.
+    value : callable
+        `value(sums)` is the score, from the `BatchSums` of all validation rows.
     """
 
     n_terms: Callable
     terms: Callable
-    finish: Callable
+    value: Callable
 
 
 class Loss(NamedTuple):
@@ -196,7 +196,7 @@ def _classification(
     accuracy = Score(
         n_terms=lambda n_outputs: 1,
         terms=lambda targets, logits, shift: [tf.cast(correct(targets, logits), logits.dtype)],
-        finish=lambda sums: sums.terms[0] / sums.weight,
+        value=lambda sums: sums.terms[0] / sums.weight,
     )
     return Loss(per_sample, baseline_loss, output, accuracy, correct, smoothed)
 
@@ -298,10 +298,10 @@ def _r2(predictions: Callable) -> Score:
         shifted = targets - shift
         return tf.unstack(tf.concat([squares, shifted**2, shifted], axis=-1), axis=-1)
 
-    return Score(lambda n_outputs: 3 * n_outputs, terms, _finish_r2)
+    return Score(lambda n_outputs: 3 * n_outputs, terms, _value_of_r2)
 
 
-def _finish_r2(sums: Any) -> Tensor:
+def _value_of_r2(sums: Any) -> Tensor:
     """The mean over outputs of r2_score. A constant target scores 1 if predicted exactly, else 0."""
     residual, square, total = tf.split(tf.stack(sums.terms), 3)
     variation = square - total**2 / sums.weight
@@ -313,7 +313,7 @@ def _finish_r2(sums: Any) -> Tensor:
 LOWEST_LOSS = Score(
     n_terms=lambda n_outputs: 0,
     terms=lambda targets, logits, shift: [],
-    finish=lambda sums: -sums.loss / sums.weight,
+    value=lambda sums: -sums.loss / sums.weight,
 )
 """The negative loss."""
 

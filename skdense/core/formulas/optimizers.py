@@ -76,6 +76,9 @@ OPTIMIZERS = {
     "adam": Optimizer(2, _adam_numbers, _adam),
     "adamw": Optimizer(2, _adamw_numbers, _adamw),
 }
+*_names, _last = map(repr, sorted(OPTIMIZERS))
+ANY_OPTIMIZER = f"{', '.join(_names)} or {_last}"
+"""The names for error messages: "use 'adam', 'adamw' or 'sgd'"."""
 
 
 def clipped(gradients: Sequence[Tensor], max_norm: Tensor) -> list[Tensor]:

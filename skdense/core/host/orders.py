@@ -79,9 +79,7 @@ class Stream:
         if self.network.owns_stream:
             return
         if self.n_drawn > n_epochs:
-            n_drawn, state = [
-                checkpoint for checkpoint in self.checkpoints if checkpoint[0] <= n_epochs
-            ][-1]
+            n_drawn, state = [known for known in self.checkpoints if known[0] <= n_epochs][-1]
             self.random_state.set_state(state)
             for _ in range(n_epochs - n_drawn):
                 _shuffled(self.random_state, self.n_samples)
@@ -124,7 +122,12 @@ class Orders:
 
     def next_chunk(self, n_steps: int) -> Chunk | None:
         """Draw the next `Chunk`, or None if all is drawn: n_steps at most, whole epochs if one fits."""
-        n_steps = self._limit(n_steps)
+        if self.position:
+            n_steps = min(n_steps, self.steps_per_epoch - self.position)
+        else:
+            epochs_left = min(self.epochs_left, 1) if self.each_epoch else self.epochs_left
+            whole_epochs = n_steps // self.steps_per_epoch * self.steps_per_epoch
+            n_steps = min(whole_epochs or n_steps, epochs_left * self.steps_per_epoch)
         if n_steps == 0:
             return None
         if self.stream is not None:
@@ -133,7 +136,9 @@ class Orders:
         done = 0
         while done < n_steps:
             if self.position == 0:
-                self._next_epoch()
+                if self.stream is not None:
+                    self._lay_out(self.rows[self.stream.next_order()])
+                self.epochs_left -= 1
             new = self.epoch[self.position :][: n_steps - done]
             chunk.orders[done : done + len(new)] = new
             done += len(new)
@@ -144,18 +149,6 @@ class Orders:
         """Leave the network's stream as it is after so many epochs, the one that has begun included."""
         if self.stream is not None:
             self.stream.end(n_epochs)
-
-    def _limit(self, n_steps: int) -> int:
-        if self.position:
-            return min(n_steps, self.steps_per_epoch - self.position)
-        epochs_left = min(self.epochs_left, 1) if self.each_epoch else self.epochs_left
-        whole_epochs = n_steps // self.steps_per_epoch * self.steps_per_epoch
-        return min(whole_epochs or n_steps, epochs_left * self.steps_per_epoch)
-
-    def _next_epoch(self) -> None:
-        if self.stream is not None:
-            self._lay_out(self.rows[self.stream.next_order()])
-        self.epochs_left -= 1
 
     def _lay_out(self, rows: NDArray) -> None:
         size, (full, rest) = self.batch_size, divmod(len(rows), self.batch_size)

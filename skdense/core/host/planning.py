@@ -11,15 +11,7 @@ from scipy.sparse import issparse
 from skdense.core.formulas.layers import Layer
 from skdense.core.host.tables import table_shape
 from skdense.core.machine import costs
-from skdense.core.machine.costs import (
-    FAST,
-    PROGRAM_SECONDS,
-    SHARE_TRAINED,
-    SLOW,
-    TYPICAL,
-    Machine,
-    bucket,
-)
+from skdense.core.machine.costs import bucket
 from skdense.core.network import Network
 from skdense.core.numbers import Spec
 from skdense.core.program.epochs import Shape
@@ -34,13 +26,33 @@ class Group:
     layout: Layout
     batch: int
     networks: list[Network]
-    share_trained: float = SHARE_TRAINED
+    share_trained: float = costs.SHARE_TRAINED
     """The share of their epochs that the networks will train, on average."""
 
     @cached_property
     def shape(self) -> Shape:
         """The sizes of the program."""
-        return _shape(self.layout, self.batch, self.networks)
+        n_features = self.layout.n_features
+        validation, block, n_blocks = None, 0, 0
+        if datas := [network.validation for network in self.networks if network.validation]:
+            validation = table_shape(datas, n_features)
+            most = max(network.hyper.n_validation for network in self.networks)
+            block = min(costs.power_of_two(most), costs.VALIDATION_ROWS)
+            n_blocks = costs.power_of_two(math.ceil(most / block))
+        shape = Shape(
+            steps=1,
+            batch=self.batch,
+            layout=self.layout,
+            table=table_shape([network.data for network in self.networks], n_features),
+            validation=validation,
+            block=block,
+            n_blocks=n_blocks,
+            n_dropouts=max(0, len(self.networks[0].dropout) - 1),
+        )
+        # As many steps, a power of two, as a fast machine runs in a chunk's time and memory allows.
+        steps_in_memory = costs.MAX_ORDERS_BYTES / (4 * self.batch)
+        most = min(_steps_in_a_chunk(shape, costs.FAST), steps_in_memory, costs.MAX_STEPS)
+        return shape._replace(steps=2 ** max(2, math.floor(math.log2(most))))
 
     def part(self, networks: Container[Network]) -> "Group":
         """Those of the group that are among these networks, in the program of the whole group."""
@@ -52,34 +64,21 @@ class Group:
     @property
     def first_steps(self) -> int:
         """How many steps the first chunk may have, before their time is known."""
-        return min(self.shape.steps, _steps_in_a_chunk(self.shape, SLOW))
+        return min(self.shape.steps, _steps_in_a_chunk(self.shape, costs.SLOW))
 
     @cached_property
     def seconds(self) -> float:
         """About how much processor time the networks take to train."""
         n_steps = self.share_trained * sum(network.n_steps for network in self.networks)
-        return n_steps * _step_seconds(self.spec.dtype, self.batch, self.layout)
-
-    def ordered(self) -> "Group":
-        """The same group with the slowest networks first, so that cores end at about the same time."""
-
-        def seconds(network: Network) -> float:
-            layout = lone_layout(network)
-            return network.n_steps * _step_seconds(self.spec.dtype, network.padded_batch, layout)
-
-        networks = sorted(self.networks, key=seconds, reverse=True)
-        return replace(self, networks=networks)
-
-    def joined(self, other: "Group") -> "Group":
-        """The group of the networks of both, with the smallest sizes that fit all."""
-        layout = _common(self.layout, other.layout)
-        batch = max(self.batch, other.batch)
-        return replace(self, layout=layout, batch=batch, networks=self.networks + other.networks)
+        multiply_adds = costs.step_multiply_adds(self.batch, sizes_of(self.layout))
+        multiply_adds += costs.UPDATE * self.layout.n_parameters
+        return n_steps * costs.TYPICAL[self.spec.dtype].seconds(multiply_adds)
 
 
-def lone_group(spec: Spec, network: Network) -> Group:
+def lone_group(spec: Spec, network: Network, share_trained: float = costs.SHARE_TRAINED) -> Group:
     """The group of a network by itself."""
-    return Group(spec, lone_layout(network), bucket(network.padded_batch), [network])
+    batch = bucket(max(network.batch_capacity, int(network.hyper.batch_size)))
+    return Group(spec, lone_layout(network), batch, [network], share_trained)
 
 
 def lone_layout(network: Network) -> Layout:
@@ -92,20 +91,19 @@ def lone_layout(network: Network) -> Layout:
 
 
 def groups_of(
-    networks: Sequence[tuple[Spec, Network]], share_trained: float = SHARE_TRAINED
+    networks: Sequence[tuple[Spec, Network]], share_trained: float = costs.SHARE_TRAINED
 ) -> list[Group]:
     """Groups of networks that share a program, the slowest first.
 
     A network's group depends on the networks and on the share of their epochs that they will train, not
     on what the process has compiled before.
     """
-    alike: dict[tuple, list[Network]] = {}
+    alike: dict[tuple, list[Group]] = {}
     for spec, network in networks:
-        alike.setdefault(_kind(spec, network), []).append(network)
-    groups = [
-        group for (spec, *_), kind in alike.items() for group in _merged(spec, kind, share_trained)
-    ]
-    return sorted((group.ordered() for group in groups), key=lambda group: -group.seconds)
+        alone = lone_group(spec, network, share_trained)
+        alike.setdefault(_kind(spec, network), []).append(alone)
+    groups = [group for kind in alike.values() for group in _merged(kind)]
+    return sorted(groups, key=lambda group: -group.seconds)
 
 
 def _kind(spec: Spec, network: Network) -> tuple:
@@ -123,41 +121,42 @@ def _kind(spec: Spec, network: Network) -> tuple:
     )
 
 
-def _merged(spec: Spec, networks: list[Network], share_trained: float) -> list[Group]:
+def _merged(alone: list[Group]) -> list[Group]:
     """Groups of similar sizes: networks share one where padding costs less time than a program."""
+    seconds = {group.networks[0]: group.seconds for group in alone}
     alike: dict[tuple, Group] = {}
-    for network in networks:
-        group = replace(lone_group(spec, network), share_trained=share_trained)
+    for group in alone:
         same = alike.setdefault((group.layout, group.batch), replace(group, networks=[]))
-        same.networks.append(network)
+        same.networks += group.networks
     groups = list(alike.values())
     # Of all pairs of groups, join the one that costs the least padding, until all cost too much.
-    joined = {pair: pair[0].joined(pair[1]) for pair in combinations(groups, 2)}
+    joined = {pair: _joined(*pair) for pair in combinations(groups, 2)}
     while joined:
-        pair = min(joined, key=lambda pair: _padding_seconds(pair, joined[pair]))
-        union = joined[pair]
-        if _padding_seconds(pair, union) > PROGRAM_SECONDS:
+        pair = min(joined, key=lambda pair: joined[pair][0])
+        padding_seconds, union = joined[pair]
+        if padding_seconds > costs.PROGRAM_SECONDS:
             break
         groups = [group for group in groups if group not in pair]
         joined = {two: both for two, both in joined.items() if not {*two} & {*pair}}
-        joined |= {(group, union): group.joined(union) for group in groups}
+        joined |= {(group, union): _joined(group, union) for group in groups}
         groups.append(union)
+    for group in groups:  # the slowest networks first, so that cores end at about the same time
+        group.networks.sort(key=lambda network: -seconds[network])
     return groups
 
 
-def _padding_seconds(pair: tuple[Group, Group], union: Group) -> float:
-    return union.seconds - pair[0].seconds - pair[1].seconds
-
-
-def _common(layout: Layout, other: Layout) -> Layout:
-    """The smallest layout that both fit in."""
+def _joined(group: Group, other: Group) -> tuple[float, Group]:
+    """What padding costs if two groups become one, in seconds, and this one, as small as it can be."""
 
     def wider(layer: Layer, beside: Layer) -> Layer:
         # A layer without a width of its own, as `Dropout`, is not resized.
         return layer.resized(lambda width: max(width, beside.n_outputs(0)))
 
-    layers = tuple(map(wider, layout.layers, other.layers))
-    return Layout(layers, max(layout.n_features, other.n_features))
+    layers = tuple(map(wider, group.layout.layers, other.layout.layers))
+    layout = Layout(layers, max(group.layout.n_features, other.layout.n_features))
+    networks, batch = group.networks + other.networks, max(group.batch, other.batch)
+    union = replace(group, layout=layout, batch=batch, networks=networks)
+    return union.seconds - group.seconds - other.seconds, union
 
 
 def sizes_of(layout: Layout) -> list[int]:
@@ -169,39 +168,7 @@ def sizes_of(layout: Layout) -> list[int]:
     return sizes
 
 
-def _step_seconds(dtype: str, batch: int, layout: Layout) -> float:
-    multiply_adds = costs.step_multiply_adds(batch, sizes_of(layout))
-    return TYPICAL[dtype].seconds(multiply_adds + costs.UPDATE * layout.n_parameters)
-
-
-def _shape(layout: Layout, batch: int, networks: list[Network]) -> Shape:
-    validation, block, n_blocks = None, 0, 0
-    if datas := [network.validation for network in networks if network.validation]:
-        validation = table_shape(datas, layout.n_features)
-        most = max(network.hyper.n_validation for network in networks)
-        block = min(costs.power_of_two(most), costs.VALIDATION_ROWS)
-        n_blocks = costs.power_of_two(math.ceil(most / block))
-    shape = Shape(
-        steps=1,
-        batch=batch,
-        layout=layout,
-        table=table_shape([network.data for network in networks], layout.n_features),
-        validation=validation,
-        block=block,
-        n_blocks=n_blocks,
-        n_dropouts=max(0, len(networks[0].dropout) - 1),
-    )
-    return shape._replace(steps=_room_for_steps(shape))
-
-
-def _room_for_steps(shape: Shape) -> int:
-    """As many steps, a power of two, as a fast machine runs in a chunk's time and memory allows."""
-    most_bytes = costs.MAX_ORDERS_BYTES / (4 * shape.batch)
-    most = min(_steps_in_a_chunk(shape, FAST), most_bytes, costs.MAX_STEPS)
-    return 2 ** max(2, math.floor(math.log2(most)))
-
-
-def _steps_in_a_chunk(shape: Shape, machine: Machine) -> int:
+def _steps_in_a_chunk(shape: Shape, machine: costs.Machine) -> int:
     """How many steps this machine runs in a chunk's time; at least one."""
     n_features, *others = sizes_of(shape.layout)
     sizes = (shape.table.row_entries or n_features, *others)

@@ -8,8 +8,7 @@ nearby numbers of rows share a program.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from threading import Lock
 from typing import Any
@@ -63,53 +62,41 @@ class Tables:
     """
 
     def __init__(self, networks: Iterable[Network]):
-        self._n_users = Counter(key for network in networks for key in _arrays_of(network))
+        self._n_users = Counter(key for network in networks for key in _keys_of(network))
         self._made: dict[tuple, Any] = {}
         self._lock = Lock()
 
     def table(self, data: Data, shape: TableShape, dtype: str) -> tuple:
-        """The tensors of a table for compiled programs."""
+        """The tensors of a table, for compiled programs; the arrays of `data` must not change."""
+        tensors = []
         with self._lock:
-            return (
-                *self._get(id(data.X), shape, dtype, partial(make_features, data.X)),
-                *self._get(_key_of_targets(data), shape, dtype, partial(make_targets, data)),
-            )
-
-    def _get(self, arrays: Hashable, shape: TableShape, dtype: str, make: Callable) -> tuple:
-        key = arrays, shape, dtype
-        if key not in self._made:
-            self._made[key] = as_tensors(make(shape, dtype))
-        return self._made[key]
+            for arrays, make in zip(_keys(data), (_features, _targets), strict=True):
+                key = arrays, shape, dtype
+                if key not in self._made:
+                    self._made[key] = [*map(share, make(data, shape, dtype))]
+                tensors += self._made[key]
+        return tuple(tensors)
 
     def release(self, network: Network) -> None:
         """Let go of what no other network uses any more."""
         with self._lock:
-            for array in _arrays_of(network):
-                self._n_users[array] -= 1
-                if not self._n_users[array]:
-                    self._made = {key: table for key, table in self._made.items() if key[0] != array}
+            for arrays in _keys_of(network):
+                self._n_users[arrays] -= 1
+                if not self._n_users[arrays]:
+                    self._made = {key: made for key, made in self._made.items() if key[0] != arrays}
 
 
-def _arrays_of(network: Network) -> set:
+def _keys_of(network: Network) -> set:
     datas = [data for data in (network.data, network.validation) if data is not None]
-    return {id(data.X) for data in datas} | {_key_of_targets(data) for data in datas}
+    return {key for data in datas for key in _keys(data)}
 
 
-def _key_of_targets(data: Data) -> tuple[int, int]:
-    return id(data.targets), id(data.weights)
+def _keys(data: Data) -> tuple:
+    """What tells the features and the targets of data from others while the arrays live."""
+    return id(data.X), (id(data.targets), id(data.weights))
 
 
-def as_tensors(table: Iterable[NDArray]) -> tuple:
-    """The tensors of a table, for compiled programs; its arrays must not change while they are used."""
-    return tuple(map(share, table))
-
-
-def make_table(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:
-    """The arrays of `data`, padded with zeros to a `TableShape`."""
-    return *make_features(data.X, shape, dtype), *make_targets(data, shape, dtype)
-
-
-def make_targets(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray]:
+def _targets(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray]:
     """The padded targets, with the weights as their last column."""
     targets = aligned_zeros((shape.n_targets, shape.n_outputs + 1), dtype)
     targets[: len(data.targets), :-1] = data.targets
@@ -117,8 +104,9 @@ def make_targets(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray]:
     return (targets,)
 
 
-def make_features(X: Any, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:
+def _features(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:
     """The padded arrays of X."""
+    X = data.X
     if not issparse(X):
         return _cut(X.astype(dtype, copy=False), shape.lengths, (shape.n_features,))
     starts = np.full(shape.n_starts, X.nnz, shape.index_dtype)

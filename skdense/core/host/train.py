@@ -13,7 +13,6 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.host.orders import Chunk, Orders, restore, state_of
@@ -29,12 +28,10 @@ from skdense.core.numbers import Curves, Parameters, Tensor
 from skdense.core.program.epochs import (
     Batches,
     Counters,
-    Epoch,
     Limits,
+    Point,
     Scalars,
     State,
-    pack_scalars,
-    pack_settings,
     split_scalars,
     training_program,
 )
@@ -170,7 +167,7 @@ class ProgramRun:
     def __init__(self, group: Group, network: Network, tables: Tables):
         self.network, self.spec, self.shape, self.tables = network, group.spec, group.shape, tables
         curves = () if network.curves is None else (network.curves,)
-        self.snapshot = Snapshot(None, Scalars(Counters(), network.progress, Epoch()), curves)
+        self.snapshot = Snapshot(None, Scalars(Counters(), network.progress, Point()), curves)
         self.affordable_steps = group.first_steps
 
     def advance(self, chunk: Chunk) -> None:
@@ -179,13 +176,14 @@ class ProgramRun:
         is_first = before.state is None
         state = self._enter() if is_first else before.state
         n_blocks = -(-int(network.hyper.n_validation) // shape.block) if shape.block else 0
-        counters = before.scalars.counters._replace(steps=0.0, epochs=0.0)
         limits = Limits(chunk.n_steps, network.steps_per_epoch, n_blocks)
+        counters, progress, point = before.scalars
+        counters = counters._replace(steps=0.0, epochs=0.0)
         arguments = (
             Batches(self.table, view(chunk.orders)),
             self.validation,
-            to_tensor(pack_settings(limits, network.hyper)),
-            to_tensor(pack_scalars(before.scalars._replace(counters=counters))),
+            to_tensor(np.array([*limits, *network.hyper], np.float64)),
+            to_tensor(np.array([*counters, *progress, *point], np.float64)),
             self.dropout,
             state,
         )
@@ -195,7 +193,12 @@ class ProgramRun:
         if not is_first:  # the first may compile
             self.affordable_steps = max(1, min(shape.steps, int(CHUNK_SECONDS / seconds)))
         scalars = split_scalars(np.asarray(scalars).tolist())
-        new = _curves_of(np.asarray(curves)[: int(scalars.counters.epochs)])
+        # Curves that the program does not compute are NaN. A view of the others would keep those of a
+        # whole chunk in memory.
+        computed = np.asarray(curves)[: int(scalars.counters.epochs)].T
+        values = np.full((len(Curves._fields), computed.shape[1]), np.nan)
+        values[: len(computed)] = computed
+        new = Curves(*values)
         self.snapshot = Snapshot(State(parameters, tuple(slots), best), scalars, (*before.curves, new))
 
     def _enter(self) -> State:
@@ -250,16 +253,6 @@ class ProgramRun:
             curves=Curves(*map(np.concatenate, zip(*curves))) if curves else None,
         )
         return snapshot
-
-
-def _curves_of(values: NDArray) -> Curves:
-    """`Curves` from the rows of a program's curves; those that it does not compute are NaN.
-
-    They are copies: a view would keep the curves of a whole chunk in memory.
-    """
-    columns = np.full((len(Curves._fields), len(values)), np.nan)
-    columns[: values.shape[1]] = values.T
-    return Curves(*columns)
 
 
 _TRAINED = ("parameters", "slots", "progress", "best_parameters", "curves", "order")

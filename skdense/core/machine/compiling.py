@@ -58,7 +58,10 @@ class _Compiled:
             self._folder, name = None, f"skdense_of_process_{len(_programs)}"
         self._program = self._kept or self._traced(name)
         self._register()
-        self._config, self._lock, self._was_called = _config(), Lock(), False
+        config = tf.compat.v1.ConfigProto()
+        # XLA optimizes. TensorFlow's own optimization takes half as long as compiling.
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+        self._config, self._lock, self._was_called = config.SerializeToString(), Lock(), False
 
     def __call__(self, *tensors: Any) -> list:
         if self._was_called:
@@ -139,10 +142,3 @@ def _rename(functions: Sequence[Any], name: str) -> None:
                 called = {"func": [attribute.func], "list": attribute.list.func}
                 for one in called.get(attribute.WhichOneof("value"), ()):
                     one.name = names.get(one.name, one.name)
-
-
-def _config() -> bytes:
-    """Options that leave optimization to XLA: TensorFlow's own takes half as long as compiling."""
-    config = tf.compat.v1.ConfigProto()
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
-    return config.SerializeToString()

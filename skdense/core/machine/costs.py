@@ -129,14 +129,9 @@ def power_of_two(size: float) -> int:
     return 2 ** math.ceil(math.log2(max(size, 1)))
 
 
-def n_bytes(X: Any) -> int:
-    """The bytes of the values of an array or a sparse matrix."""
-    return X.data.nbytes if issparse(X) else X.nbytes
-
-
 def is_large(X: Any) -> bool:
     """Whether X is used where it lies, since padding would copy many bytes."""
-    return n_bytes(X) > LARGE_BYTES
+    return (X.data.nbytes if issparse(X) else X.nbytes) > LARGE_BYTES
 
 
 def step_multiply_adds(batch: int, layer_sizes: Sequence[int]) -> int:

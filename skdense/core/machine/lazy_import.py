@@ -22,19 +22,23 @@ from typing import Any
 TESTED = "2.21."
 """The versions of which tests show that each module imports all that it needs."""
 
-"""The versions of which tests show that each module imports all that it needs."""
-
 _IMPORTS = re.compile(r"^from (\S+) import (\w+)(?: as (\w+))?", re.MULTILINE)
 
 
 def import_tensorflow() -> Any:
     """What `tf` is: an object with its public names, or the package if that is not enough."""
-    package = (import_module if _has_plugins() else import_postponed)("tensorflow")
+    package: Any = (import_module if _has_plugins() else import_postponed)("tensorflow")
     if is_postponed(package):
         try:
-            tf = _only_names(Path(package.__path__[0]))
-            add_name(package, "is_tensor", tf.is_tensor)  # matplotlib asks it about each list
-            return tf
+            import_submodule("tensorflow.python.pywrap_tensorflow")  # loads the library
+            import_submodule("tensorflow.python.tf2").enable()  # modules ask for it when imported
+            tf = _Names(Path(package.__path__[0]))
+            if tf.__version__.startswith(TESTED):
+                import_submodule("tensorflow.python.compat.v2_compat").enable_v2_behavior()
+                # matplotlib asks this function about each list. It does not execute the package.
+                package.__loader__.known.add("is_tensor")
+                package.is_tensor = tf.is_tensor
+                return tf
         except Exception:  # another version or layout
             pass
     return package
@@ -45,16 +49,6 @@ def _has_plugins() -> bool:
     return bool(os.environ.get("TF_PLUGGABLE_DEVICE_LIBRARY_PATH")) or any(
         Path(folder, "tensorflow-plugins").exists() for folder in sys.path
     )
-
-
-def _only_names(root: Path) -> Any:
-    import_submodule("tensorflow.python.pywrap_tensorflow")  # loads the library
-    import_submodule("tensorflow.python.tf2").enable()  # modules ask for it when they are imported
-    tf = _Names(root)
-    if not tf.__version__.startswith(TESTED):
-        raise ImportError(tf.__version__)
-    import_submodule("tensorflow.python.compat.v2_compat").enable_v2_behavior()
-    return tf
 
 
 class _Names:
@@ -101,12 +95,6 @@ def import_postponed(name: str) -> ModuleType:
 def is_postponed(package: Any) -> bool:
     """Whether a package is imported, but not executed."""
     return type(package) is _Postponed
-
-
-def add_name(package: Any, name: str, value: Any) -> None:
-    """Give a postponed package a name that can be looked up without executing the package."""
-    package.__loader__.known.add(name)
-    setattr(package, name, value)
 
 
 def import_submodule(name: str) -> ModuleType:

@@ -23,12 +23,18 @@ Other versions were not tried.
 
 def aligned_zeros(shape: Sequence[int], dtype: DTypeLike) -> NDArray:
     """An array of zeros that programs can use."""
-    return _made(np.zeros, shape, np.dtype(dtype))
+    return aligned_empty(shape, dtype, np.zeros)
 
 
-def aligned_empty(shape: Sequence[int], dtype: DTypeLike) -> NDArray:
-    """An uninitialized array that programs can use."""
-    return _made(np.empty, shape, np.dtype(dtype))
+def aligned_empty(
+    shape: Sequence[int], dtype: DTypeLike, make: Callable[..., NDArray] = np.empty
+) -> NDArray:
+    """An uninitialized array that programs can use, in memory that NumPy's `make` allocates."""
+    dtype = np.dtype(dtype)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    buffer = make(n_bytes + ALIGNMENT, np.uint8)
+    start = -_address(buffer) % ALIGNMENT
+    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 def aligned_copy(array: NDArray) -> NDArray:
@@ -36,14 +42,6 @@ def aligned_copy(array: NDArray) -> NDArray:
     copy = aligned_empty(array.shape, array.dtype)
     copy[...] = array
     return copy
-
-
-def _made(make: Callable[..., NDArray], shape: Sequence[int], dtype: np.dtype) -> NDArray:
-    """An array in memory that NumPy's function `make` allocates, aligned for programs."""
-    n_bytes = math.prod(shape) * dtype.itemsize
-    buffer = make(n_bytes + ALIGNMENT, np.uint8)
-    start = -_address(buffer) % ALIGNMENT
-    return buffer[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 def _address(array: NDArray) -> int:

@@ -85,8 +85,10 @@ def exchange(version: str) -> Iterator[None]:
     if folder(version) is None or _FLAG in (before or ""):
         yield
         return
+    memory = "/dev/shm"  # where there is room if a disk is full
+    place = memory if os.access(memory, os.W_OK) else None
     try:
-        _exchanged = Path(tempfile.mkdtemp(prefix="skdense-", dir=_place()))
+        _exchanged = Path(tempfile.mkdtemp(prefix="skdense-", dir=place))
     except OSError as error:
         _log.debug("executables are not kept: %s", error)
         yield
@@ -101,12 +103,6 @@ def exchange(version: str) -> Iterator[None]:
             del os.environ["TF_XLA_FLAGS"]
         else:
             os.environ["TF_XLA_FLAGS"] = before
-
-
-def _place() -> str | None:
-    """Where temporary folders are made: in memory, where there is room if a disk is full."""
-    memory = "/dev/shm"
-    return memory if os.access(memory, os.W_OK) else None
 
 
 def _remove(exchanged: Path, owner: int) -> None:
@@ -192,7 +188,10 @@ def load(kept: Path, name: str) -> Program | None:
 def save(kept: Path, program: Program) -> None:
     """Keep a program for other processes, unless that is not possible."""
     try:
-        _make(kept)
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.mkdir(mode=0o700, exist_ok=True)
+            (kept / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
         check_trust(kept)
         with tempfile.NamedTemporaryFile(dir=kept, prefix=".new-", delete=False) as file:
             try:
@@ -262,13 +261,6 @@ def _decoded(data: bytes) -> Program | None:
     known = json.loads(head)
     cut = known["functions"]
     return Program(**known | {"functions": rest[:cut], "executable": rest[cut:]})
-
-
-def _make(kept: Path) -> None:
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.mkdir(mode=0o700, exist_ok=True)
-        (kept / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
 
 
 def check_trust(kept: Path) -> None:

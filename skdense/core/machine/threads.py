@@ -76,25 +76,18 @@ class _Worker:
     """A thread that makes calls, and waits between them: TensorFlow takes time to know a new thread."""
 
     def __init__(self, call: Future):
-        self._call: Future | None = call
-        self._called = Lock()
-        self._called.acquire()
-
-    def begin(self, call: Future) -> None:
-        """Let a thread that waits make a call."""
-        self._call = call
-        self._called.release()
+        self.next_calls, self.called = [call], Lock()
+        self.called.acquire()
 
     def run(self) -> None:
         """Make calls for ever."""
         while True:
-            call, self._call = self._call, None
-            assert call is not None
+            call = self.next_calls.pop()
             Context().run(call.make)
             _idle.append(self)  # first, as the next call may come at once
             call.end()
             del call
-            self._called.acquire()
+            self.called.acquire()
 
 
 def submit(function: Callable, *arguments: Any) -> Future:
@@ -105,17 +98,17 @@ def submit(function: Callable, *arguments: Any) -> Future:
     except IndexError:
         start_new_thread(_Worker(call).run, ())
     else:
-        worker.begin(call)
+        worker.next_calls.append(call)
+        worker.called.release()
     return call
 
 
+@atexit.register
 def wait_for_all() -> None:
     """Wait for the calls that nobody may be waiting for any more."""
     for call in [*_under_way]:
         call.wait()
 
-
-atexit.register(wait_for_all)
 
 _forked_from_tensorflow = False
 

@@ -8,12 +8,10 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from skdense.core.formulas.dropout import dropper
+from skdense.core.formulas.layers import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
-from skdense.core.formulas.schedules import lr_factor
-from skdense.core.formulas.stopping import end_epoch
+from skdense.core.formulas.schedules import lr_factor, progress_after_epoch
 from skdense.core.machine.tensorflow import tf
 from skdense.core.numbers import Curves, Hyper, Progress, Spec, Tensor
 from skdense.core.program import minibatches
@@ -62,7 +60,7 @@ class Batches(NamedTuple):
 def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
-    It is called with the `Batches` of training and of validation, the settings, the scalars, the seed
+    It is called with the `Batches` of training and of validation, the constants, the scalars, the seed
     and the rates of dropout if there is any, and a `State`. It returns the curves `(steps, n_curves)`,
     the new scalars and the new state. The curves are the fields of `Curves`, the last two of them only
     with validation.
@@ -77,7 +75,7 @@ def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
             minibatches.signature(shape.validation, spec.dtype) if shape.validation else (),
             tf.TensorSpec([shape.n_blocks, shape.block], tf.int32),
         ),
-        tf.TensorSpec([N_SETTINGS], tf.float64),
+        tf.TensorSpec([N_CONSTANTS], tf.float64),
         tf.TensorSpec([N_SCALARS], tf.float64),
         tf.TensorSpec([1 + shape.n_dropouts], tf.float64) if shape.n_dropouts else (),
         State(
@@ -106,7 +104,7 @@ class _Program:
         self,
         training: Batches,
         validation: Batches,
-        settings: Tensor,
+        constants: Tensor,
         scalars: Tensor,
         dropout: Any,
         state: State,
@@ -115,25 +113,26 @@ class _Program:
         n_curves = len(Curves._fields) if self.shape.n_blocks else len(Curves._fields) - 2
 
         def step_follows(scalars: Tensor, *_: Any) -> Tensor:
-            (limits, _), counters = unpack_settings(settings), unpack_scalars(scalars).counters
+            (limits, _), counters = unpack_constants(constants), unpack_scalars(scalars).counters
             in_epoch = counters.position < limits.steps_per_epoch
             return (counters.steps < limits.n_steps) & in_epoch
 
         def step(scalars: Tensor, pieces: tuple) -> tuple:
-            return self.step(training, settings, scalars, dropout, pieces)
+            return self.step(training, constants, scalars, dropout, pieces)
 
         def epoch_follows(scalars: Tensor, *_: Any) -> Tensor:
-            (limits, _), (counters, progress, _) = unpack_settings(settings), unpack_scalars(scalars)
+            (limits, _), (counters, progress, _) = unpack_constants(constants), unpack_scalars(scalars)
             return (counters.steps < limits.n_steps) & (progress.active > 0)
 
         def epoch(scalars: Tensor, pieces: tuple, best: tuple, curves: Tensor) -> tuple:
             place = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
             scalars, pieces = tf.while_loop(step_follows, step, (scalars, pieces))
             parameters = [values for values, *_ in pieces]
-            scalars = self.end_epoch(validation, settings, scalars, parameters)
-            is_best = unpack_scalars(scalars).epoch.is_best > 0
+            scalars = self.end_epoch(validation, constants, scalars, parameters)
+            is_best = unpack_scalars(scalars).point.is_best > 0
             best = tuple(tf.where(is_best, new, old) for new, old in zip(parameters, best))
-            return scalars, pieces, best, curves.write(place, curves_of(scalars, n_curves))
+            point = scalars[_ENDS[2] : _ENDS[2] + n_curves]
+            return scalars, pieces, best, curves.write(place, point)
 
         curves = tf.TensorArray(tf.float64, self.shape.steps, element_shape=[n_curves])
         vectors = state.parameters, *state.slots
@@ -147,11 +146,15 @@ class _Program:
         return curves.stack(), scalars, State(parameters, tuple(slots), best)
 
     def step(
-        self, training: Batches, settings: Tensor, scalars: Tensor, dropout: Any, pieces: tuple
+        self, training: Batches, constants: Tensor, scalars: Tensor, dropout: Any, pieces: tuple
     ) -> tuple:
-        """A gradient step on the next minibatch: the scalars and the pieces after it."""
+        """A gradient step on the next minibatch: the scalars and the pieces after it.
+
+        If the minibatch has no weight, the step is not effective and only takes its place in the epoch.
+        """
         # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
-        (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
+        _, hyper = unpack_constants(constants)
+        _, typed = unpack_constants(constants, self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
         order = tf.gather(training.orders, tf.cast(counters.steps, tf.int32))
         n_valid = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
@@ -166,8 +169,22 @@ class _Program:
         gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
         if self.spec.clips:
             gradients = clipped(gradients, typed.max_grad_norm)
-        pieces = self.updated(pieces, gradients, hyper, progress, effective)
-        new = Counters(
+        rate = progress.learning_rate
+        if self.spec.lr_by_step:
+            rate *= lr_factor(progress.step, hyper)
+        numbers = self.optimizer.numbers(rate, progress.step + 1, hyper)
+        numbers = [tf.cast(number, self.dtype) for number in numbers]
+        # XLA copies each array once in a step, as several kernels read what one of them overwrites.
+        # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
+        updated = []
+        penalized = self.layout.penalized(parameters)
+        for old, gradient, kernels in zip(pieces, gradients, penalized, strict=True):
+            values, *slots = old
+            change, slots = self.optimizer.update(gradient, slots, kernels, *numbers)
+            new = values + change, *slots
+            # Multiplying the change by zero would not do: an infinite gradient would become NaN.
+            updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
+        counted = Counters(
             steps=1.0,
             position=1.0,
             loss=(batch.loss + penalty) / divisor * n_valid,
@@ -175,48 +192,22 @@ class _Program:
             correct=batch.terms[0] if batch.terms else 0.0,
             weight=batch.weight,
         )
-        return after_step(scalars, new, effective), pieces
-
-    def updated(
-        self,
-        pieces: tuple,
-        gradients: Sequence[Tensor],
-        hyper: Hyper,
-        progress: Progress,
-        effective: Tensor,
-    ) -> tuple:
-        """The pieces after the optimizer's step, or as they were if the minibatch has no weight.
-
-        Multiplying the change by zero would not do: an infinite gradient would become NaN.
-        """
-        # XLA copies each array once in a step, as several kernels read what one of them overwrites.
-        # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
-        rate = progress.learning_rate
-        if self.spec.lr_by_step:
-            rate *= lr_factor(progress.step, hyper)
-        numbers = self.optimizer.numbers(rate, progress.step + 1, hyper)
-        numbers = [tf.cast(number, self.dtype) for number in numbers]
-        penalized = self.layout.penalized([values for values, *_ in pieces])
-        updated = []
-        for old, gradient, kernels in zip(pieces, gradients, penalized, strict=True):
-            values, *slots = old
-            change, slots = self.optimizer.update(gradient, slots, kernels, *numbers)
-            new = values + change, *slots
-            updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
-        return tuple(updated)
+        added = packed(counted, _UNCHANGED._replace(step=1.0), Point())
+        only_place = packed(Counters(steps=1.0, position=1.0), _UNCHANGED, Point())
+        return scalars + tf.where(effective, added, only_place), tuple(updated)
 
     def end_epoch(
-        self, validation: Batches, settings: Tensor, scalars: Tensor, parameters: Sequence[Tensor]
+        self, validation: Batches, constants: Tensor, scalars: Tensor, parameters: Sequence[Tensor]
     ) -> Tensor:
         """The scalars after the epoch, or as they were: a chunk may have run only a part of it."""
-        (limits, hyper), (counters, progress, _) = unpack_settings(settings), unpack_scalars(scalars)
+        (limits, hyper), (counters, progress, _) = unpack_constants(constants), unpack_scalars(scalars)
         is_over = counters.position == limits.steps_per_epoch
         loss, accuracy = counters.loss / counters.rows, counters.correct / counters.weight
         validation_loss = score = None
         if self.shape.n_blocks:
-            validation_loss, score = self.validate(validation, settings, is_over, parameters)
-        progress, is_best = end_epoch(progress, hyper, self.spec.optimizer, loss, score)
-        point = Epoch(loss, accuracy, progress.learning_rate)
+            validation_loss, score = self.validate(validation, constants, is_over, parameters)
+        progress, is_best = progress_after_epoch(progress, hyper, self.spec.optimizer, loss, score)
+        point = Point(loss, accuracy, progress.learning_rate)
         if self.shape.n_blocks:
             validated = {"validation_loss": validation_loss, "validation_score": score}
             point = point._replace(**validated, is_best=tf.cast(is_best, tf.float64))
@@ -226,7 +217,7 @@ class _Program:
         return tf.where(is_over, packed(counters, progress, point), not_best)
 
     def validate(
-        self, validation: Batches, settings: Tensor, is_over: Tensor, parameters: Sequence[Tensor]
+        self, validation: Batches, constants: Tensor, is_over: Tensor, parameters: Sequence[Tensor]
     ) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
         (table, orders), shape, score = validation, self.shape, self.objective.score
@@ -235,7 +226,8 @@ class _Program:
         shift = tf.gather(table[-1], orders[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
-            (_, hyper), (_, typed) = unpack_settings(settings), unpack_settings(settings, self.dtype)
+            _, hyper = unpack_constants(constants)
+            _, typed = unpack_constants(constants, self.dtype)
             n_valid = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
             minibatch = minibatches.gather(table, table_shape, tf.gather(orders, b), n_valid)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
@@ -245,16 +237,16 @@ class _Program:
         if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
             _, sums = block(0, sums)
         else:
-            limits, _ = unpack_settings(settings)
+            limits, _ = unpack_constants(constants)
             n_blocks = tf.where(is_over, tf.cast(limits.n_blocks, tf.int32), 0)
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
-        return sums.loss / sums.weight, score.finish(sums)
+        return sums.loss / sums.weight, score.value(sums)
 
 
 # --- the scalars of a training, packed into vectors --------------------------------------------------
 
-# `settings` stay as they are in a call: its `Limits` and `Hyper`. `Scalars` change, and a program
+# `constants` stay as they are in a call: its `Limits` and `Hyper`. `Scalars` change, and a program
 # returns them. Packed, they are changed by one kernel, and a kernel takes about 10 ms to compile; and
 # each argument of a program takes as long as some steps of a small network.
 
@@ -282,11 +274,11 @@ class Counters(NamedTuple):
     weight: Any = 0.0
 
 
-class Epoch(NamedTuple):
+class Point(NamedTuple):
     """The last epoch's point of each curve, and whether it has the best validation score so far.
 
     The first fields are those of `Curves` in their order, and `is_best` is the last scalar of all:
-    `curves_of` and `end_epoch` rely on it.
+    the methods `run` and `end_epoch` rely on it.
     """
 
     loss: Any = 0.0
@@ -302,24 +294,13 @@ class Scalars(NamedTuple):
 
     counters: Counters
     progress: Progress
-    epoch: Epoch
+    point: Point
 
 
-N_SETTINGS = len(Limits._fields) + len(Hyper._fields)
-_PARTS: tuple[Any, ...] = (Counters, Progress, Epoch)
+N_CONSTANTS = len(Limits._fields) + len(Hyper._fields)
+_PARTS: tuple[Any, ...] = (Counters, Progress, Point)
 _ENDS = [0, *accumulate(len(part._fields) for part in _PARTS)]
 N_SCALARS = _ENDS[-1]
-_CURVES = slice(_ENDS[2], _ENDS[2] + len(Curves._fields))
-
-
-def pack_settings(limits: Limits, hyper: Hyper) -> NDArray:
-    """The vector of settings."""
-    return np.array([*limits, *hyper], np.float64)
-
-
-def pack_scalars(scalars: Scalars) -> NDArray:
-    """The vector of scalars."""
-    return np.array([number for part in scalars for number in part], np.float64)
 
 
 def split_scalars(values: Sequence) -> Scalars:
@@ -328,8 +309,8 @@ def split_scalars(values: Sequence) -> Scalars:
     return Scalars(*(part(*values[start:stop]) for part, (start, stop) in parts))
 
 
-def unpack_settings(vector: Tensor, dtype: Any = "float64") -> tuple[Limits, Hyper]:
-    """The settings in a tensor, as scalars of this dtype.
+def unpack_constants(vector: Tensor, dtype: Any = "float64") -> tuple[Limits, Hyper]:
+    """The constants in a tensor, as scalars of this dtype.
 
     Unpack them inside the body of the loop that uses them: there XLA drops those that are not used,
     while each that is unpacked before a loop is a variable of it.
@@ -350,27 +331,12 @@ def packed(*parts: tuple) -> Tensor:
     besides.
     """
     values = [value for part in parts for value in part]
-    constants = [value if isinstance(value, float) else 0.0 for value in values]
-    vector = tf.constant(constants, tf.float64)
+    floats = [value if isinstance(value, float) else 0.0 for value in values]
+    vector = tf.constant(floats, tf.float64)
     for place, value in enumerate(values):
         if not isinstance(value, float):
             vector = tf.where(np.arange(len(values)) == place, value, vector)
     return vector
 
 
-def curves_of(vector: Tensor, n_curves: int) -> Tensor:
-    """The first curves' points of the last epoch, from a tensor of scalars."""
-    return vector[_CURVES.start : _CURVES.start + n_curves]
-
-
 _UNCHANGED = Progress(*[0.0] * len(Progress._fields))
-
-
-def after_step(vector: Tensor, new: Counters, effective: Tensor) -> Tensor:
-    """The scalars after a step, given what it adds to the counters.
-
-    A step that is not effective, as its minibatch has no weight, only takes its place in the epoch.
-    """
-    added = packed(new, _UNCHANGED._replace(step=1.0), Epoch())
-    only_place = packed(Counters(steps=1.0, position=1.0), _UNCHANGED, Epoch())
-    return vector + tf.where(effective, added, only_place)

@@ -30,14 +30,11 @@ class Layout:
     def places(self) -> list[tuple["Place", ...]]:
         """The place of each parameter, by layer."""
         described = parameters_of_each(self.layers, self.n_features)
-        starts = {}
-        offset = 0
-        for penalized in (True, False):
-            for i, layer in enumerate(described):
-                for j, parameter in enumerate(layer):
-                    if parameter.penalized == penalized:
-                        starts[i, j] = offset
-                        offset += prod(parameter.shape)
+        indices = [(i, j) for i, layer in enumerate(described) for j in range(len(layer))]
+        starts, offset = {}, 0
+        for i, j in sorted(indices, key=lambda index: not described[index[0]][index[1]].penalized):
+            starts[i, j] = offset
+            offset += prod(described[i][j].shape)
         return [
             tuple(Place(starts[i, j], p, prod(p.shape)) for j, p in enumerate(layer))
             for i, layer in enumerate(described)

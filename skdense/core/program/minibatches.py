@@ -110,17 +110,12 @@ def _take(arrays: Sequence[Tensor], indices: Tensor) -> Tensor:
 def _sparse_rows(features: Sequence[Tensor], rows: Tensor, shape: TableShape) -> SparseRows:
     *arrays, starts = features
     n = len(shape.lengths)
-    entries, present = _entries(starts, rows, shape)
+    entries = tf.gather(starts, rows)[..., None] + tf.range(shape.row_entries, dtype=starts.dtype)
+    present = entries < tf.gather(starts, rows + 1)[..., None]
+    # Indices after the row's end may be after the table's end, too. Their values are not used.
+    entries = tf.minimum(entries, sum(shape.lengths) - 1)
     return SparseRows(
         tf.where(present, _take(arrays[:n], entries), 0),
         tf.where(present, _take(arrays[n:], entries), 0),
         shape.n_features,
     )
-
-
-def _entries(starts: Tensor, rows: Tensor, shape: TableShape) -> tuple[Tensor, Tensor]:
-    """The indices of the rows' entries, `(batch, row_entries)`, and which of these are the row's."""
-    entries = tf.gather(starts, rows)[..., None] + tf.range(shape.row_entries, dtype=starts.dtype)
-    present = entries < tf.gather(starts, rows + 1)[..., None]
-    # Indices after the row's end may be after the table's end, too. Their values are not used.
-    return tf.minimum(entries, sum(shape.lengths) - 1), present
