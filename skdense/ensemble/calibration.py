@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegressor
 from sklearn.metrics import mean_pinball_loss
@@ -54,31 +55,24 @@ def probabilities_at(temperature, log_probabilities):
     return found
 
 
-def learn_temperature(log_probabilities, labels, sample_weight, model_weights=None):
-    """The most probable temperature of a model, by its log-loss, or of the weighted mean of several.
+def learn_temperature(log_probabilities, labels, sample_weight, model_weights=(1.0,)):
+    """The most probable temperature of the weighted mean of models, by its log-loss.
 
-    `log_probabilities` has the shape `(n_samples, n_classes)`, with model_weights it is a list of such
-    arrays; `labels` has the column of each sample's class.
+    `log_probabilities` has an array of shape `(n_samples, n_classes)` for each model, `labels` the
+    column of each sample's class.
     """
-    n_samples = n_counted(sample_weight)
-    models = [log_probabilities] if model_weights is None else log_probabilities
+    penalty = 1 / (2 * _PRIOR**2 * n_counted(sample_weight))
 
-    def log_loss(temperature):
-        each = np.empty((len(models), len(labels)))
-        for model, likelihoods in zip(models, each, strict=True):
+    def penalized(logarithm):
+        each = np.empty((len(model_weights), len(labels)))
+        for model, likelihoods in zip(log_probabilities, each, strict=True):
             for rows in gen_batches(len(labels), _BLOCK):
-                logits = np.divide(model[rows], temperature, dtype=np.float64)
+                logits = np.divide(model[rows], np.exp(logarithm), dtype=np.float64)
                 likelihoods[rows] = log_softmax(logits, axis=1)[np.arange(len(logits)), labels[rows]]
-        if model_weights is None:
-            return -np.average(each[0], weights=sample_weight)
-        mean = sum(weight * np.exp(found) for weight, found in zip(model_weights, each, strict=True))
-        return -np.average(as_logs(mean), weights=sample_weight)
+        of_mean = logsumexp(each.T, axis=1, b=model_weights)
+        return penalty * logarithm**2 - np.average(of_mean, weights=sample_weight)
 
-    best = minimize_scalar(
-        lambda u: log_loss(np.exp(u)) + (u / _PRIOR) ** 2 / (2 * n_samples),
-        bounds=_LOG_TEMPERATURES,
-        method="bounded",
-    )
+    best = minimize_scalar(penalized, bounds=_LOG_TEMPERATURES, method="bounded")
     return float(np.exp(best.x))
 
 
@@ -86,31 +80,53 @@ def learn_temperature(log_probabilities, labels, sample_weight, model_weights=No
 
 _LEAST_WEIGHT = 0.001
 """A model of less weight than this is left out."""
+_DOUBTFUL, _SURE = 1, 2
+"""How many standard errors the loss of constant models is higher where they have all of the weight, and
+where they have none."""
 
 
-def best_weights(loss, n_models, pull=0.0):
-    """The weights that minimize a convex loss, none of them negative and their sum 1.
+def best_weights(losses, ensembles, sample_weight, prior_weight):
+    """The weights of ensembles with the lowest mean loss, none of them negative and their sum 1.
 
-    The loss of weights grows by `pull` times their squared distance to equal ones.
+    `losses` gives the loss of each sample for given weights. The mean loss grows by the squared
+    distance to equal weights, times the share that `prior_weight` samples have. Constant models get
+    the weight that the others have not earned: all of it where the mean loss of these is lower by at
+    most one standard error, nothing from two on.
     """
-    equal = np.full(n_models, 1 / n_models)
-    best = minimize(
-        lambda weights: loss(weights) + pull * np.sum((weights - equal) ** 2),
+    n_samples = n_counted(sample_weight)
+    dummies = DummyClassifier, DummyRegressor
+    constant = np.array([isinstance(getattr(e, "estimator", None), dummies) for e in ensembles], float)
+    others = 1 - constant if 0 < constant.sum() < len(constant) else np.ones(len(constant))
+    equal = others / others.sum()
+
+    def penalized(weights):
+        distance = np.sum((weights - equal) ** 2)
+        return np.average(losses(weights), weights=sample_weight) + prior_weight / n_samples * distance
+
+    weights = minimize(
+        penalized,
         equal,
         method="SLSQP",
-        bounds=[(0, 1)] * n_models,
+        bounds=[(0, most) for most in others],
         constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
         options={"ftol": 1e-9},
     ).x
-    best[best < _LEAST_WEIGHT] = 0
-    return best / best.sum()
+    if not others.all():
+        prior = constant / constant.sum()
+        gains = losses(prior) - losses(weights)
+        gain = np.average(gains, weights=sample_weight)
+        error = np.sqrt(np.average((gains - gain) ** 2, weights=sample_weight) / n_samples)
+        share = np.interp(gain, [_DOUBTFUL * error, _SURE * error], [0, 1])
+        weights = share * weights + (1 - share) * prior
+    weights[weights < _LEAST_WEIGHT] = 0
+    return weights / weights.sum()
 
 
 def common_loss(models) -> tuple[Callable, bool]:
     """The loss that the members of all models minimize, and whether it needs positive predictions.
 
     If they minimize several, it is the squared error. It takes y, predictions and weights of samples,
-    of one output.
+    of one output, and returns the loss of each sample.
     """
     named = {loss for model in models for loss in _losses_of(model)}
     name, parameter, is_scaled = named.pop() if len(named) == 1 else ("squared_error", (), False)
@@ -121,7 +137,7 @@ def common_loss(models) -> tuple[Callable, bool]:
         if is_scaled:  # as y is while the networks are trained
             variance = np.average((y - np.average(y, weights=weights)) ** 2, weights=weights)
             scale = np.sqrt(variance) if variance > 0 else 1.0
-        return np.average(metric(y / scale, predicted / scale, *parameter), weights=weights)
+        return metric(y / scale, predicted / scale, *parameter)
 
     return loss, name in ("gamma", "poisson")
 
@@ -233,7 +249,6 @@ def learn_errors(y, predictions, weights):
     absolute error, plus the mean absolute error of samples with similar predictions, fitted as a rising
     or falling function of the prediction, to other samples.
     """
-    weights = np.ones(len(y)) if weights is None else weights
     counted = weights > 0
     y, predictions, weights = y[counted], predictions[counted], weights[counted]
     columns = y.reshape(len(y), -1).T, predictions.reshape(len(y), -1).T

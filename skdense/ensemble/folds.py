@@ -86,8 +86,9 @@ def _fit_outside(model, fold, X, y, sample_weight, scores):
     rows, held_out = fold
     if is_classifier(model) and (y[rows] == y[rows[0]]).all():
         model = DummyClassifier()  # many classifiers cannot be fitted to one class
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
-    parameters = fit_parameters(model, **weights)
+    parameters = {}
+    if sample_weight is not None:
+        parameters = fit_parameters(model, sample_weight=sample_weight[rows])
     if getattr(model, "early_stopping", False) and has_fit_parameter(model, "X_val"):
         # A classifier cannot be validated on classes that its rows lack.
         known = held_out[np.isin(y[held_out], y[rows])] if is_classifier(model) else held_out
@@ -160,12 +161,15 @@ def check_table(estimator, X, y=None, *, reset):
     The models check the values. With reset also y, of one dimension if it has one column.
     """
     checks = {"accept_sparse": "csr", "dtype": None, "ensure_all_finite": False}
+    of_y = {"ensure_2d": False, "dtype": None}
     if hasattr(X, "columns"):
         checks = {"skip_check_array": True}
     if not reset:
         return validate_data(estimator, X, **checks, reset=False)
-    validate_data(estimator, X, y, skip_check_array=True)
-    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-    X = validate_data(estimator, X, **checks)
+    if hasattr(X, "columns"):
+        validate_data(estimator, X, y, **checks)
+        y = check_array(y, input_name="y", **of_y)
+    else:
+        X, y = validate_data(estimator, X, y, validate_separately=(checks, of_y))
     check_consistent_length(X, y)
     return X, one_column(y)

@@ -5,10 +5,10 @@ model in a context variable of the thread that fits it.
 """
 
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from threading import Lock
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from skdense.fit.callers import warn_at_caller
 
@@ -81,7 +81,8 @@ class Progress:
         Whether its result is printed, and `has_lines_of_members` those of its members.
     """
 
-    def __init__(self, ensemble, context):
+    def __init__(self, ensemble):
+        context = ensemble._init_callback_context(sequential_subtasks=False)
         part = _part.get()
         _part.set(None)  # its members are no models of the blend
         self.is_outermost = part is None
@@ -91,11 +92,11 @@ class Progress:
         if part is None:
             self.log, self._place, self.called = Log(), (), ""
         else:
-            above = part.progress
-            self.log, self._place = above.log, (*above._place, part.number)
-            self.called = f"{above.called}{part.name}, "
+            above, number, name = part
+            self.log, self._place = above.log, (*above._place, number)
+            self.called = f"{above.called}{name}, "
             self.has_lines |= above.has_lines
-            self._tasks_above, self._task = above._tasks, (part.name, part.number)
+            self._tasks_above, self._task = above._tasks, (name, number)
 
     @contextmanager
     def of(self, n_members, estimator, X, y, sample_weight):
@@ -144,23 +145,14 @@ class Progress:
         self.log.warnings[message] = None
 
 
-class _Part(NamedTuple):
-    """A model of a blend: the blend's progress, and the name and the number of the model."""
-
-    progress: Progress
-    name: str
-    number: int
-
-
 _part: ContextVar[Any] = ContextVar("part", default=None)
-"""The `_Part` that the fit of the next ensemble in this thread is, or None."""
+"""The model of a blend that this thread fits next, or None: the blend's Progress, a number, a name."""
 
 
 def fit_part(progress, number, name, model, X, y, parameters):
     """Fit a model of a blend."""
-
-    def fit():
-        _part.set(_Part(progress, name, number))
+    token = _part.set((progress, number, name))
+    try:
         return model.fit(X, y, **parameters)
-
-    return copy_context().run(fit)
+    finally:
+        _part.reset(token)

@@ -8,7 +8,7 @@ from skdense.base import BaseLowLevelMLP
 
 TREES = HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-_MANY_ROWS = 10_000
+MANY_ROWS = 10_000
 """From this many rows on, four networks of each kind are about as good as eight."""
 _FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
 """Below so many rows to train on, folds stop no models, and networks train so many epochs: a fold of a
@@ -42,11 +42,6 @@ Log-loss of new rows, and seconds of processor time; the last two tables are gen
                 200,000    5         .326        30
                            8         .323        32
 """
-
-
-def folds_for(n_rows):
-    """The number of folds."""
-    return 8 if n_rows < _MANY_ROWS else 4
 
 
 def sized(model, n_rows):
