@@ -74,7 +74,8 @@ class BaseBlend(BaseOutOfFold):
             self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
             ensembles = [final_step(model) for model in self.estimators_]
             self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
-            self._learn_out_of_fold(ensembles, y, sample_weight)
+            weight = np.ones(len(y)) if sample_weight is None else sample_weight
+            self._learn_out_of_fold(ensembles, y, weight)
         weights = ", ".join(f"{w:.3g} {name}" for w, name in zip(self.weights_, names))
         progress.end(f"blend of {weights}", summary(self))
 
@@ -217,8 +218,10 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     """Classifiers that vote with weights, chosen by their out-of-fold probabilities.
 
     The models are fitted at the same time. The weights, of which none is negative, are those of the
-    lowest log-loss of the mean of the out-of-fold probabilities [1]_. Then the logits of all members
-    are divided by one temperature. The probabilities are the weighted mean of the models'.
+    lowest log-loss of the mean of the out-of-fold probabilities [1]_. Then the logits of all
+    members are divided by one temperature. The probabilities are the weighted mean of the models'.
+    Ensembles of a :class:`~sklearn.dummy.DummyClassifier` have no weight where the others are
+    clearly better, that is where their log-loss is lower by three standard errors.
 
     Parameters
     ----------
@@ -334,10 +337,9 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         weights[counted] *= factors[label]
         return weights
 
-    def _learn_out_of_fold(self, ensembles, y, sample_weight):
+    def _learn_out_of_fold(self, ensembles, y, weight):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
         seen = self._seen(outputs)
-        weight = np.ones(len(y)) if sample_weight is None else sample_weight
         weight = weight[seen]
         labels = np.searchsorted(self.classes_, y[seen])
         likelihoods = outputs[:, seen][:, np.arange(len(labels)), labels]
@@ -367,7 +369,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     The models are fitted at the same time. The weights, of which none is negative, are those of the
     lowest loss of the mean of the out-of-fold predictions. The loss is the one that all members
     minimize, or the squared error if they minimize several. The prediction is the weighted mean of the
-    models'.
+    models'. Ensembles of a :class:`~sklearn.dummy.DummyRegressor` have no weight where the others are
+    clearly better, that is where their loss is lower by three standard errors.
 
     Parameters
     ----------
@@ -462,11 +465,10 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _predict(self, X):
         return self._mean(model.predict(X) for model in self._models())
 
-    def _learn_out_of_fold(self, ensembles, y, sample_weight):
+    def _learn_out_of_fold(self, ensembles, y, weight):
         both = zip(self.estimators_, ensembles, strict=True)
         outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in both])
         seen = self._seen(outputs)
-        weight = np.ones(len(y)) if sample_weight is None else sample_weight
         y, weight = y[seen], weight[seen]
         loss, is_of_positive = common_loss(self.estimators_)
         # All losses but those depend on differences only, which are precise around zero.

@@ -80,46 +80,60 @@ def learn_temperature(log_probabilities, labels, sample_weight, model_weights=(1
 
 _LEAST_WEIGHT = 0.001
 """A model of less weight than this is left out."""
-_DOUBTFUL, _SURE = 1, 2
-"""How many standard errors the loss of constant models is higher where they have all of the weight, and
-where they have none."""
+_SURE = 3
+"""By how many standard errors others must be better than constant models, which have no weight then.
+
+Loss of new rows, means; five tables of noise with 10 columns, over the loss of the mean or the classes'
+shares, and real tables with 100 or 300 rows, over the loss without constant models:
+
+    constant models              noise, 100 rows    600 rows       regression    classification
+                                 (regression, classification)      (11 tables)   (5 tables)
+    none                         1.011, 1.019       1.017, 1.009   1             1
+    as one kind among others     1.007, 1.010       1.012, 1.008   1.000         .996
+    with half of the prior       1.006, 1.006       1.011, 1.007   1.000         .998
+    with all of the prior        1.004, 1.002       1.009, 1.005   1.000         1.007
+    all weight below 1 error,
+    none above 2                 1.000, 1.000       1.006, 1.007   1.000         1.058
+"""
 
 
 def best_weights(losses, ensembles, sample_weight, prior_weight):
     """The weights of ensembles with the lowest mean loss, none of them negative and their sum 1.
 
     `losses` gives the loss of each sample for given weights. The mean loss grows by the squared
-    distance to equal weights, times the share that `prior_weight` samples have. Constant models get
-    the weight that the others have not earned: all of it where the mean loss of these is lower by at
-    most one standard error, nothing from two on.
+    distance to a prior, times the share that `prior_weight` samples have. By the prior weights are
+    equal, but constant models, if they are in, have half of them.
     """
     n_samples = n_counted(sample_weight)
     dummies = DummyClassifier, DummyRegressor
-    constant = np.array([isinstance(getattr(e, "estimator", None), dummies) for e in ensembles], float)
-    others = 1 - constant if 0 < constant.sum() < len(constant) else np.ones(len(constant))
-    equal = others / others.sum()
+    is_constant = np.array([isinstance(getattr(e, "estimator", None), dummies) for e in ensembles])
 
-    def penalized(weights):
-        distance = np.sum((weights - equal) ** 2)
-        return np.average(losses(weights), weights=sample_weight) + prior_weight / n_samples * distance
+    def shares(chosen):
+        return chosen / chosen.sum()
 
-    weights = minimize(
-        penalized,
-        equal,
-        method="SLSQP",
-        bounds=[(0, most) for most in others],
-        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
-        options={"ftol": 1e-9},
-    ).x
-    if not others.all():
-        prior = constant / constant.sum()
-        gains = losses(prior) - losses(weights)
-        gain = np.average(gains, weights=sample_weight)
-        error = np.sqrt(np.average((gains - gain) ** 2, weights=sample_weight) / n_samples)
-        share = np.interp(gain, [_DOUBTFUL * error, _SURE * error], [0, 1])
-        weights = share * weights + (1 - share) * prior
-    weights[weights < _LEAST_WEIGHT] = 0
-    return weights / weights.sum()
+    def best_near(prior):
+        def penalized(weights):
+            penalty = prior_weight / n_samples * np.sum((weights - prior) ** 2)
+            return np.average(losses(weights), weights=sample_weight) + penalty
+
+        best = minimize(
+            penalized,
+            prior,
+            method="SLSQP",
+            bounds=[(0, float(share > 0)) for share in prior],
+            constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+            options={"ftol": 1e-9},
+        ).x
+        return shares(np.where(best < _LEAST_WEIGHT, 0, best))
+
+    if is_constant.all() or not is_constant.any():
+        return best_near(shares(np.ones(len(ensembles))))
+    constant, others = shares(is_constant), shares(~is_constant)
+    weights = best_near(others)
+    gains = losses(constant) - losses(weights)
+    gain = np.average(gains, weights=sample_weight)
+    error = np.sqrt(np.average((gains - gain) ** 2, weights=sample_weight) / n_samples)
+    return weights if gain > _SURE * error else best_near((constant + others) / 2)
 
 
 def common_loss(models) -> tuple[Callable, bool]:

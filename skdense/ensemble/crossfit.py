@@ -178,7 +178,8 @@ class BaseCrossFit(BaseOutOfFold):
             target = self._scaled(y, sample_weight)
             self.estimators_ = fit_folds(models, folds, X, target, sample_weight, progress)
             self.n_estimators_ = len(models)
-            self._learn_out_of_fold(X, y, sample_weight, [fold.held_out for fold in folds])
+            weight = np.ones(len(y)) if sample_weight is None else sample_weight
+            self._learn_out_of_fold(X, y, weight, [fold.held_out for fold in folds])
         progress.end(f"all {len(folds)} folds", summary(self))
 
     def _folds(self, X, y, sample_weight, groups, random_state, progress):
@@ -371,7 +372,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         groups are fewer. Parameters of a network that are None are set: `batch_size`,
         `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted trees of
         scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer than 400
-        samples to train on they have at most 100 iterations instead.
+        samples to train on they have at most 100 iterations, with a learning rate of at least 0.1.
 
     max_rows, max_outputs : int, default=None
         A blend leaves the ensemble out if there are more samples, or more classes.
@@ -445,9 +446,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = known
         return as_logs(probabilities)
 
-    def _learn_out_of_fold(self, X, y, sample_weight, held_out):
+    def _learn_out_of_fold(self, X, y, weight, held_out):
         rows, outputs = self._held_out(self._log_probabilities, X, held_out)
-        weight = np.ones(len(y)) if sample_weight is None else sample_weight
         labels, weights = np.searchsorted(self.classes_, y[rows]), weight[rows]
 
         self.temperature_ = learn_temperature([outputs], labels, weights)
@@ -553,7 +553,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         groups are fewer. Parameters of a network that are None are set: `batch_size`,
         `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted trees of
         scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer than 400
-        samples to train on they have at most 100 iterations instead.
+        samples to train on they have at most 100 iterations, with a learning rate of at least 0.1.
 
     max_rows, max_outputs : int, default=None
         A blend leaves the ensemble out if there are more samples, or more columns of y.
@@ -651,10 +651,9 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
             y = (y - self.center_) / self.scale_
         return y
 
-    def _learn_out_of_fold(self, X, y, sample_weight, held_out):
+    def _learn_out_of_fold(self, X, y, weight, held_out):
         rows, outputs = self._held_out(lambda model, X: model.predict(X), X, held_out)
         self.oof_prediction_, seen = _mean_by_row(rows, self._unscaled(outputs), len(y))
-        weight = np.ones(len(y)) if sample_weight is None else sample_weight
         are_positive = is_positive(final_step(self.estimator)) and not transforms_y(self.estimator)
         self._judge(y[seen], self.oof_prediction_[seen], weight[seen], are_positive)
 
@@ -673,9 +672,7 @@ def _mean_by_row(rows, outputs, n_rows):
 
     The mean of none is NaN.
     """
-    counts = np.bincount(rows, minlength=n_rows).astype(float)
-    seen = counts > 0
-    sums = np.zeros((n_rows, *outputs.shape[1:]))
+    counts, sums = np.bincount(rows, minlength=n_rows), np.zeros((n_rows, *outputs.shape[1:]))
     np.add.at(sums, rows, outputs)
-    counts[~seen] = np.nan
-    return np.divide(sums.T, counts, out=sums.T).T, seen
+    with np.errstate(invalid="ignore"):
+        return np.divide(sums.T, counts, out=sums.T).T, counts > 0

@@ -136,18 +136,19 @@ def make_tabular_classifier(
       values. Constant and empty columns are left out, with a warning that names them;
     - `scaled`: each is centred, scaled and softly clipped (:class:`skrub.SquashingScaler`);
     - `filled`: missing numbers become the median;
-    - `ensemble`: a :class:`skdense.ensemble.BlendClassifier` of two kinds of networks, of boosted trees
-      and of linear models. The networks of `plain` see the columns, those of `ramps` also see
-      piecewise-linear functions of them [1]_; each has two hidden layers with dropout. `trees` are a
-      :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, `linear` is a
-      :class:`~sklearn.linear_model.LogisticRegression` on columns that are not clipped. Networks and
-      trees are stopped by the log-loss of their own folds.
+    - `ensemble`: a :class:`skdense.ensemble.BlendClassifier` of two kinds of networks, of boosted
+      trees, and of linear and constant models. The networks of `plain` see the columns, those of
+      `ramps` also see piecewise-linear functions of them [1]_; each has two hidden layers with
+      dropout. `trees` are a :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, `linear` is
+      a :class:`~sklearn.linear_model.LogisticRegression` on columns that are not clipped.
+      `constant` has no weight where the others are clearly better. Networks and trees are stopped
+      by the log-loss of their own folds.
 
-    How long a network trains, in what minibatches, and the number of folds follow from the number of
-    rows. With fewer than 400 rows to train on, folds stop nothing, since they are too small to choose
-    by, and the weights of the models are drawn towards equal ones. Trees are left out with more than 10
-    classes or at least 100,000 rows, linear models with at least 10,000 rows. All of it can be changed
-    by `set_params`.
+    How long a network trains, in what minibatches, and the number of folds follow from the number
+    of rows. With fewer than 400 rows to train on, folds stop nothing, since they are too small to
+    choose by, and the weights of the models are drawn towards equal ones. Trees are left out with
+    more than 10 classes or at least 100,000 rows, linear and constant models with at least 10,000
+    rows. All of it can be changed by `set_params`.
 
     Parameters
     ----------
@@ -210,7 +211,7 @@ def make_tabular_classifier(
     linear = CrossFitClassifier(logistic, **given, max_rows=_ROWS_OF_LINEAR)
     constant = CrossFitClassifier(DummyClassifier(), **given, max_rows=_ROWS_OF_LINEAR)
     blend = partial(BlendClassifier, class_weight=class_weight)
-    return _pipeline(blend, networks, trees, linear, ("constant", constant))
+    return _pipeline(blend, networks, trees, linear, constant)
 
 
 @_with_parameters_of(LowLevelMLPRegressor)
@@ -223,11 +224,11 @@ def make_tabular_regressor(
 ) -> TablePipeline:
     """Make a regressor for tables with columns of any type, with or without missing values.
 
-    Its steps are those of :func:`make_tabular_classifier`, with networks, trees and linear models for
-    regression, and a fifth kind: `kernel` are kernel ridge regressions, by Nyström's method. Networks
-    and trees are trained on a target that is scaled as the loss allows, so that its unit does not
-    matter. Trees are left out with ``loss="huber"``, with several columns of y, and with at least
-    100,000 rows; linear and kernel models with any loss but the squared error, linear ones with at
+    Its steps are those of :func:`make_tabular_classifier`, with the same kinds of models for regression
+    and one more: `kernel` are kernel ridge regressions, by Nyström's method. Networks and trees are
+    trained on a target that is scaled as the loss allows, so that its unit does not matter. Trees are
+    left out with ``loss="huber"``, with several columns of y, and with at least 100,000 rows; linear,
+    constant and kernel models with any loss but the squared error, linear and constant ones with at
     least 10,000 rows and kernel ones with at least 3,000 rows.
 
     Parameters
@@ -288,7 +289,7 @@ def make_tabular_regressor(
     kernel = Pipeline([("landmarks", Landmarks()), ("ensemble", ensemble)])
     constant = CrossFitRegressor(DummyRegressor(), **given, max_rows=_ROWS_OF_LINEAR)
     blend = partial(BlendRegressor, same_loss=True)
-    return _pipeline(blend, networks, trees, linear, ("kernel", kernel), ("constant", constant))
+    return _pipeline(blend, networks, trees, linear, constant, ("kernel", kernel))
 
 
 class Landmarks(Nystroem):
@@ -299,11 +300,11 @@ class Landmarks(Nystroem):
 
     Parameters
     ----------
-    n_components : int, default=200
+    n_components : int, default=600
         How many rows of the training set, drawn at random, are landmarks; all if there are fewer.
     """
 
-    def __init__(self, n_components: int = 200):
+    def __init__(self, n_components: int = 600):
         super().__init__("laplacian", n_components=n_components, random_state=0)
 
     def fit(self, X: MatrixLike, y: Any = None) -> Self:
@@ -353,7 +354,7 @@ def unclipped(X, clip):
     return X if clip is None else X / np.sqrt(np.maximum(1 - (X / clip) ** 2, LEAST))
 
 
-def _pipeline(blend, networks, trees, linear, *others):
+def _pipeline(blend, networks, trees, linear, constant, *others):
     # First, as its error says what is missing.
     from skdense.tabular.columns import SquashingScaler, TableEncoder
 
@@ -362,7 +363,14 @@ def _pipeline(blend, networks, trees, linear, *others):
     ramps = Pipeline([("ramps", Ramps()), ("ensemble", clone(networks))])
     unclip = FunctionTransformer(unclipped, feature_names_out="one-to-one", kw_args={"clip": CLIP})
     linear = Pipeline([("unclipped", unclip), ("scaled", StandardScaler()), ("ensemble", linear)])
-    models = [("plain", networks), ("ramps", ramps), ("trees", trees), ("linear", linear), *others]
+    models = [
+        ("plain", networks),
+        ("ramps", ramps),
+        ("trees", trees),
+        ("linear", linear),
+        ("constant", constant),
+        *others,
+    ]
     vectorizer = TableVectorizer(
         low_cardinality=OneHotEncoder(
             min_frequency=_RARE,
