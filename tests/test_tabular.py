@@ -656,10 +656,11 @@ def test_kinds_are_left_out_where_they_cannot_help():
     assert kinds(regressor, 100_000) == both
     assert kinds(regressor, n_outputs=2) == [*both, *simple, "kernel"]
     assert kinds(classifier, n_outputs=10) == [*both, "trees", *simple]
-    assert kinds(classifier, n_outputs=11) == [*both, *simple]
+    assert kinds(classifier, 999, n_outputs=11) == [*both, *simple, "forest"]
+    assert kinds(classifier, 1_000, n_outputs=11) == [*both, *simple]
     assert kinds(make_tabular_regressor(loss="poisson")) == [*both, "trees"]
     assert kinds(make_tabular_regressor(loss="huber")) == both
-    alone = dict.fromkeys((f"ensemble__{name}" for name in [*both, *simple]), "drop")
+    alone = dict.fromkeys((f"ensemble__{name}" for name in [*both, *simple, "forest"]), "drop")
     assert kinds(classifier.set_params(**alone), n_outputs=11) == ["trees"]
 
 

@@ -100,10 +100,9 @@ class BaseBlend(BaseOutOfFold):
         """The names and models to fit: all but those that are not for so large a table, or else all."""
         suited = []
         for name, model in self._kept():
-            last = final_step(model)
-            limits = getattr(last, "max_rows", None), getattr(last, "max_outputs", None)
-            sizes = zip((n_rows, n_outputs), limits, strict=True)
-            if all(limit is None or size <= limit for size, limit in sizes):
+            its = vars(final_step(model))  # a blend in it has no limits
+            sizes = its.get("min_outputs") or 0, its.get("max_outputs") or np.inf
+            if n_rows <= (its.get("max_rows") or np.inf) and sizes[0] <= n_outputs <= sizes[1]:
                 suited.append((name, model))
         return suited or self._kept()
 
