@@ -28,7 +28,7 @@ from skdense.ensemble.crossfit import (
     NumbersMixin,
     summary,
 )
-from skdense.ensemble.folds import at_once, check_table
+from skdense.ensemble.folds import at_once
 from skdense.ensemble.progress import fit_part
 from skdense.final_step import final_step, fit_parameters, in_units_of_y, transforms_y
 
@@ -61,16 +61,11 @@ class BaseBlend(BaseOutOfFold):
         if isinstance(self, NumbersMixin):
             common_loss(models)  # an error comes before the fits
         with progress.of(len(models), self, X, y, sample_weight):
-            models = [clone(model) for model in models]
-            self.estimators_ = list(
-                at_once(
-                    fit_part,
-                    [
-                        (progress, *named, model, X, y, fit_parameters(model, **given))
-                        for named, model in zip(enumerate(names), models, strict=True)
-                    ],
-                )
-            )
+            fits = [
+                (progress, number, name, clone(model), X, y, fit_parameters(model, **given))
+                for number, (name, model) in enumerate(zip(names, models, strict=True))
+            ]
+            self.estimators_ = list(at_once(fit_part, fits))
             self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
             ensembles = [final_step(model) for model in self.estimators_]
             self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
@@ -143,10 +138,6 @@ class BaseBlend(BaseOutOfFold):
             "n_estimators": [ensemble.n_estimators_ for ensemble in ensembles],
         }
         return pd.DataFrame(columns, index=[*self.named_estimators_, "all"])
-
-    def _check_X(self, X):
-        check_is_fitted(self)
-        return check_table(self, X, reset=False)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters, with `deep` also the models by their names and their parameters.

@@ -46,7 +46,7 @@ from skdense.ensemble.calibration import (
     probabilities_at,
     scale_of,
 )
-from skdense.ensemble.folds import Fold, check_table, fit_folds, predicted
+from skdense.ensemble.folds import check_table, fit_folds, predicted
 from skdense.ensemble.progress import Progress
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
@@ -125,6 +125,14 @@ class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             self._fit_models(X, y, sample_weight, groups, progress)
         return self
 
+    def _check_X(self, X):
+        """The checked samples to predict, in the `dtype` of the networks if it is set."""
+        check_is_fitted(self)
+        if isinstance(self.estimators_[0], BaseLowLevelMLP):
+            dtype = float_dtypes(self.estimators_[0])
+            return validated(self, X, dtype=dtype, order="C", reset=False)
+        return check_table(self, X, reset=False)
+
 
 class BaseCrossFit(BaseOutOfFold):
     """What both ensembles share: folds, and models that are fitted together.
@@ -175,18 +183,18 @@ class BaseCrossFit(BaseOutOfFold):
     def _fit_models(self, X, y, sample_weight, groups, progress):
         random_state = check_random_state(self.random_state)
         folds = self._folds(X, y, sample_weight, groups, random_state, progress)
-        fewest_rows = min(len(fold.rows) for fold in folds)
+        fewest_rows = min(len(rows) for rows, _ in folds)
         models = [self._member(fewest_rows, random_state) for _ in folds]
         with progress.of(len(folds), self, X, y, sample_weight):
             target = self._scaled(y, sample_weight)
             self.estimators_ = fit_folds(models, folds, X, target, sample_weight, progress)
             self.n_estimators_ = len(models)
             weight = np.ones(len(y)) if sample_weight is None else sample_weight
-            self._learn_out_of_fold(X, y, weight, [fold.held_out for fold in folds])
+            self._learn_out_of_fold(X, y, weight, [held_out for _, held_out in folds])
         progress.end(f"all {len(folds)} folds", summary(self))
 
     def _folds(self, X, y, sample_weight, groups, random_state, progress):
-        """A `Fold` for each member."""
+        """For each member the rows to train on, sorted, and those that judge it, as arrays of ints."""
         cv, labels = self.cv, y
         if self.by_size and cv is None:
             cv = self._n_folds(y, groups, progress)
@@ -206,17 +214,15 @@ class BaseCrossFit(BaseOutOfFold):
                     labels = label
         cv = check_cv(cv, y, classifier=isinstance(self, ClassifierMixin))
         rows = np.arange(len(y), dtype=np.int32)
-        folds = [
-            Fold(np.sort(rows[train]), rows[held_out])
-            for train, held_out in cv.split(X, labels, groups)
-        ]
+        splits = cv.split(X, labels, groups)
+        folds = [(np.sort(rows[train]), rows[held_out]) for train, held_out in splits]
         for i, fold in enumerate(folds):
             for name, part in zip(("to train on", "that are held out"), fold, strict=True):
                 if not len(part):
                     raise ValueError(f"cv must give every fold samples {name}, got none in fold {i}")
-            if sample_weight is not None and not sample_weight[fold.rows].any():
+            if sample_weight is not None and not sample_weight[fold[0]].any():
                 raise ValueError(
-                    f"sample_weight must have a positive weight among the {len(fold.rows)} samples to "
+                    f"sample_weight must have a positive weight among the {len(fold[0])} samples to "
                     f"train on in fold {i}, but all are zero: choose other folds, or leave out samples "
                     "without weight"
                 )
@@ -252,14 +258,6 @@ class BaseCrossFit(BaseOutOfFold):
     def _scaled(self, y, sample_weight):
         """What members are fitted to."""
         return y
-
-    def _check_X(self, X):
-        """The checked samples to predict, in the `dtype` of the networks if it is set."""
-        check_is_fitted(self)
-        if isinstance(self.estimators_[0], BaseLowLevelMLP):
-            dtype = float_dtypes(self.estimators_[0])
-            return validated(self, X, dtype=dtype, order="C", reset=False)
-        return check_table(self, X, reset=False)
 
     def _held_out(self, output, X, held_out):
         """The rows that are held out, fold by fold, and the output of each fold's model for them."""
@@ -638,10 +636,9 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         super().__setstate__(state)
 
     def _predict(self, X):
-        def mean(X):
-            return np.mean([model.predict(X) for model in self.estimators_], axis=0)
-
-        return self._unscaled(predicted(mean, X, self.estimators_[0]))
+        models = self.estimators_
+        mean = predicted(lambda X: np.mean([m.predict(X) for m in models], axis=0), X, models[0])
+        return self._unscaled(mean)
 
     def _unscaled(self, predictions):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""

@@ -1,12 +1,10 @@
 """Models outside of folds: networks train on rows of one table, other models on copies of the rows."""
 
 from contextlib import nullcontext
-from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
-from numpy.typing import NDArray
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
@@ -26,26 +24,17 @@ _BLOCK = 4096
 """Rows at a time: smaller blocks take more processor time, larger ones more memory."""
 
 
-class Fold(NamedTuple):
-    """The rows that a model is trained on, as sorted ints, and those that it is judged by."""
-
-    rows: NDArray
-    held_out: NDArray
-
-
 def fit_folds(models, folds, X, y, sample_weight, progress):
     """Fit each model to the rows of its fold, all at the same time; return them.
 
-    Early stopping validates a model on the rows that its fold holds out.
+    A fold is the rows to train on, and those held out, by which early stopping validates the model.
     """
     if isinstance(models[0], BaseLowLevelMLP):
         _fit_networks(models, folds, X, y, sample_weight, progress)
         return models
-    data, scores = (X, y, sample_weight), progress.has_lines_of_members
-    fitted = []
-    for model, score in at_once(
-        _fit_outside, [(model, fold, *data, scores) for model, fold in zip(models, folds, strict=True)]
-    ):
+    data, fitted = (X, y, sample_weight, progress.has_lines_of_members), []
+    fits = [(model, fold, *data) for model, fold in zip(models, folds, strict=True)]
+    for model, score in at_once(_fit_outside, fits):
         progress.member(len(fitted), f"{'accuracy' if is_classifier(model) else 'R2'} {score:f}")
         fitted.append(model)
     return fitted
@@ -54,16 +43,10 @@ def fit_folds(models, folds, X, y, sample_weight, progress):
 def _fit_networks(networks, folds, X, y, sample_weight, progress):
     first = networks[0]
     numbers = {id(network): number for number, network in enumerate(networks)}
-    inputs = [
-        FitInput(
-            X,
-            y,
-            sample_weight,
-            rows=fold.rows,
-            validation_rows=fold.held_out if first.early_stopping else None,
-        )
-        for fold in folds
-    ]
+    inputs = []
+    for rows, held_out in folds:
+        judges = held_out if first.early_stopping else None
+        inputs.append(FitInput(X, y, sample_weight, rows=rows, validation_rows=judges))
 
     def trained(model, job):
         if job is None:  # it was trained by L-BFGS
