@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes
-from sklearn.dummy import DummyRegressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -127,6 +127,42 @@ def test_a_useless_model_has_no_weight_and_is_not_asked():
     assert_array_equal(blend.weights_, [0, 1])
     del blend.estimators_[0].steps[-1][1].estimators_
     assert_allclose(blend.predict(X), blend.named_estimators_.linear.predict(X))
+
+
+def test_a_constant_model_has_weight_only_where_others_are_not_clearly_better():
+    rng = np.random.default_rng(0)
+    X, noise, found = rng.normal(size=(200, 3)), rng.normal(size=200), set()
+    trees = CrossFitRegressor(DecisionTreeRegressor(max_depth=6, random_state=0), cv=4, random_state=0)
+    constant = CrossFitRegressor(DummyRegressor(), cv=3, random_state=0)
+    for slope in (0, 0.5, 1, 1.5, 2, 3):
+        y = slope * X[:, 0] + noise
+        blend = BlendRegressor([("trees", trees), ("constant", constant)]).fit(X, y)
+        a, b = (model.oof_prediction_ for model in blend.estimators_)
+        gains = (y - b) ** 2 - (y - a) ** 2
+        is_clear = bool(gains.mean() > 3 * gains.std() / np.sqrt(len(y)))
+        best = np.clip(np.mean((y - a) * (b - a)) / np.mean((b - a) ** 2), 0, 1)
+        assert_allclose(blend.weights_[1], 0 if is_clear else best, atol=1e-3)
+        found.add((is_clear, bool(best > 0.01)))
+    assert {(False, True), (True, True)} <= found  # the least loss is not all that decides
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_on_noise_a_constant_model_takes_more_than_half_of_the_excess_loss(task):
+    if task == "regression":
+        models = CrossFitRegressor(Ridge(), cv=4), CrossFitRegressor(DummyRegressor(), cv=4)
+        blend, predict, loss, least = BlendRegressor, "predict", mean_squared_error, 1.0
+    else:
+        models = LINEAR, CrossFitClassifier(DummyClassifier(), cv=4)
+        blend, predict, loss, least = BlendClassifier, "predict_proba", log_loss, np.log(2)
+    excess = {1: [], 2: []}
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(1100, 10)), rng.normal(size=1100)
+        y = y if task == "regression" else y > 0
+        for n_models, losses in excess.items():
+            model = blend(list(zip("ab", models[:n_models])), prior_weight=3).fit(X[:100], y[:100])
+            losses.append(loss(y[100:], getattr(model, predict)(X[100:])) - least)
+    assert 0 < np.mean(excess[2]) < np.mean(excess[1]) / 2
 
 
 def test_the_weights_of_regressors_are_those_of_least_squares():
@@ -485,7 +521,7 @@ def test_a_model_of_less_than_a_thousandth_is_left_out():
 
 def test_a_prior_shrinks_the_weights_towards_equal_ones():
     X, y = (scale(part) for part in load_diabetes(return_X_y=True))
-    models = [("linear", RIDGE), ("constant", CrossFitRegressor(DummyRegressor(), cv=4))]
+    models = [("linear", RIDGE), ("near", clone(NEIGHBOURS).set_params(estimator__n_neighbors=100))]
     weights = [BlendRegressor(models, prior_weight=n).fit(X, y).weights_[0] for n in (0, 30, 3000, 1e9)]
     assert_array_equal(np.sort(weights)[::-1], weights)
     assert weights[0] > 0.9

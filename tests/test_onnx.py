@@ -14,7 +14,11 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -181,6 +185,7 @@ def test_members_are_the_same_in_onnx():
         trees.fit(X, y),
         CrossFitClassifier(trees, cv=one_class_left_out).fit(X, y),
         CrossFitClassifier(DummyClassifier(), cv=3).fit(X, y),
+        CrossFitClassifier(ExtraTreesClassifier(9), cv=one_class_left_out, random_state=0).fit(X, y),
     ):
         labels, probabilities = run(model, X)
         assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)

@@ -126,4 +126,4 @@ def test_a_progress_bar_shows_the_members_of_a_table(capsys):
     out = capsys.readouterr().out
     for name in ("TablePipeline - fit", "BlendClassifier - fit", "plain #0", "trees #2"):
         assert name in out
-    assert out.count("100%") == 6
+    assert out.count("100%") == 7

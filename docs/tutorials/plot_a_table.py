@@ -89,12 +89,12 @@ for name, model in models.items():
 # What the ensemble knows by itself
 # ---------------------------------
 # There are eight networks that see the columns, eight that also see ramps between their quantiles,
-# eight models of boosted trees and eight linear ones. Every sample was held out from one model of each
-# kind. Their predictions give the weights of the kinds, a score that needs no test set, and the
-# temperature.
+# eight models of boosted trees, eight linear ones, and eight that are constant and have no weight here.
+# Every sample was held out from one model of each kind. Their predictions give the weights of the
+# kinds, a score that needs no test set, and the temperature.
 
 ensemble = models["make_tabular_classifier"].named_steps["ensemble"]
-for (name, _), weight in zip(ensemble.estimators, ensemble.weights_, strict=True):
+for name, weight in zip(ensemble.named_estimators_, ensemble.weights_, strict=True):
     print(f"weight of {name!r}: {weight:.2f}")
 print(f"out-of-fold accuracy {ensemble.oof_score_:.3f}")
 print(f"temperature {ensemble.temperature_:.2f}")

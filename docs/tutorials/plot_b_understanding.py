@@ -42,9 +42,9 @@ X.head()
 # Its members
 # -----------
 # The model blends networks that see the columns, networks that also see ramps, boosted trees, linear
-# models and kernel ridge regressions. Each row was held out from one member of each kind. The
-# predictions of these members, which are called out-of-fold, tell how good each kind is, and how much
-# weight it gets.
+# and constant models, and kernel ridge regressions. Each row was held out from one member of each kind.
+# The predictions of these members, which are called out-of-fold, tell how good each kind is, and how
+# much weight it gets.
 
 model = make_tabular_regressor(random_state=0).fit(X, y)
 model[-1].members_.round(3)

@@ -5,15 +5,13 @@ from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
-from sklearn.callback import CallbackSupportMixin
+from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skdense.ensemble.calibration import (
     as_logs,
@@ -21,34 +19,30 @@ from skdense.ensemble.calibration import (
     common_loss,
     learn_temperature,
     loss_of_members,
-    n_counted,
 )
 from skdense.ensemble.crossfit import (
+    BaseOutOfFold,
     CrossFitClassifier,
     CrossFitRegressor,
     LabelsMixin,
     NumbersMixin,
     summary,
 )
-from skdense.ensemble.folds import at_once, check_table
-from skdense.ensemble.progress import Progress, fit_part
+from skdense.ensemble.folds import at_once
+from skdense.ensemble.progress import fit_part
 from skdense.final_step import final_step, fit_parameters, in_units_of_y, transforms_y
-from skdense.fit.inputs import MatrixLike
-from skdense.fit.train import unchanged_on_error
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
 
-class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class BaseBlend(BaseOutOfFold):
     """What both blends share: named models, which are fitted together, and their weights.
 
-    A subclass has the methods `_check_y` and `_learn_out_of_fold`, and the class `_cross_fit` that its
-    models end with.
+    A subclass has the class `_cross_fit` that its models end with.
     """
 
-    _parameter_constraints = {
+    _parameter_constraints = BaseOutOfFold._parameter_constraints | {
         "estimators": [list],
-        "verbose": ["verbose"],
         "prior_weight": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -57,79 +51,30 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self.verbose = verbose
         self.prior_weight = prior_weight
 
-    def __setstate__(self, state):
-        """Restore a saved state. A blend of an earlier version lacks newer parameters."""
-        super().__setstate__(type(self)([]).get_params(deep=False) | state)
+    def _fit_models(self, X, y, sample_weight, groups, progress):
+        if getattr(self, "class_weight", None) is not None:
+            sample_weight = self._balanced(y, sample_weight)
+        given = {"sample_weight": sample_weight, "groups": groups}
+        given = {name: value for name, value in given.items() if value is not None}
+        n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
+        names, models = zip(*self._suited(len(y), n_outputs))
+        if isinstance(self, NumbersMixin):
+            common_loss(models)  # an error comes before the fits
+        with progress.of(len(models), self, X, y, sample_weight):
+            fits = [
+                (progress, number, name, clone(model), X, y, fit_parameters(model, **given))
+                for number, (name, model) in enumerate(zip(names, models, strict=True))
+            ]
+            self.estimators_ = list(at_once(fit_part, fits))
+            self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
+            ensembles = [final_step(model) for model in self.estimators_]
+            self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
+            weight = np.ones(len(y)) if sample_weight is None else sample_weight
+            self._learn_out_of_fold(ensembles, y, weight)
+        weights = ", ".join(f"{w:.3g} {name}" for w, name in zip(self.weights_, names))
+        progress.end(f"blend of {weights}", summary(self))
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self,
-        X: MatrixLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-    ) -> Self:
-        """Fit all models at the same time, and find their weights.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples, as the models take them.
-        y : array-like of shape (n_samples,)
-            What to predict; for the regressor also of shape (n_samples, n_outputs).
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, for the models and for the loss that the weights minimize.
-        groups : array-like of shape (n_samples,), default=None
-            The group of each sample, for the folds of the models.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        TypeError
-            If a model has no out-of-fold predictions.
-        ValueError
-            If names are invalid, no sample is held out by all models, or a model cannot be fitted. An
-            earlier fit is left as it was.
-        """
-        self._check_estimators()
-        context = self._init_callback_context(sequential_subtasks=False)
-        progress = Progress(self, context)
-        with unchanged_on_error(self):
-            X, y = check_table(self, X, y, reset=True)
-            y = self._check_y(y)
-            if sample_weight is not None:
-                sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            if getattr(self, "class_weight", None) is not None:
-                sample_weight = self._balanced(y, sample_weight)
-            given = {"sample_weight": sample_weight, "groups": groups}
-            given = {name: value for name, value in given.items() if value is not None}
-            n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
-            names, models = zip(*self._suited(len(y), n_outputs))
-            if isinstance(self, NumbersMixin):
-                common_loss(models)  # an error comes before the fits
-            with progress.of(len(models), self, X, y, sample_weight):
-                models = [clone(model) for model in models]
-                self.estimators_ = list(
-                    at_once(
-                        fit_part,
-                        [
-                            (progress, *named, model, X, y, fit_parameters(model, **given))
-                            for named, model in zip(enumerate(names), models, strict=True)
-                        ],
-                    )
-                )
-                self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
-                self.n_estimators_ = sum(final_step(m).n_estimators_ for m in self.estimators_)
-                self._learn_out_of_fold(y, sample_weight)
-            weights = ", ".join(f"{w:.3g} {name}" for w, name in zip(self.weights_, names))
-            progress.end(f"blend of {weights}", summary(self))
-        return self
-
-    def _check_estimators(self):
+    def _check_models(self):
         taken = self.get_params(deep=False)
         names = [p[0] if isinstance(p, tuple | list) and p else p for p in self.estimators]
         valid = all(isinstance(name, str) and "__" not in name and name not in taken for name in names)
@@ -150,10 +95,9 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """The names and models to fit: all but those that are not for so large a table, or else all."""
         suited = []
         for name, model in self._kept():
-            last = final_step(model)
-            limits = getattr(last, "max_rows", None), getattr(last, "max_outputs", None)
-            sizes = zip((n_rows, n_outputs), limits, strict=True)
-            if all(limit is None or size <= limit for size, limit in sizes):
+            its = vars(final_step(model))  # a blend in it has no limits
+            sizes = its.get("min_outputs") or 0, its.get("max_outputs") or np.inf
+            if n_rows <= (its.get("max_rows") or np.inf) and sizes[0] <= n_outputs <= sizes[1]:
                 suited.append((name, model))
         return suited or self._kept()
 
@@ -194,10 +138,6 @@ class BaseBlend(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             "n_estimators": [ensemble.n_estimators_ for ensemble in ensembles],
         }
         return pd.DataFrame(columns, index=[*self.named_estimators_, "all"])
-
-    def _check_X(self, X):
-        check_is_fitted(self)
-        return check_table(self, X, reset=False)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters, with `deep` also the models by their names and their parameters.
@@ -268,8 +208,10 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     """Classifiers that vote with weights, chosen by their out-of-fold probabilities.
 
     The models are fitted at the same time. The weights, of which none is negative, are those of the
-    lowest log-loss of the mean of the out-of-fold probabilities [1]_. Then the logits of all members
-    are divided by one temperature. The probabilities are the weighted mean of the models'.
+    lowest log-loss of the mean of the out-of-fold probabilities [1]_. Then the logits of all
+    members are divided by one temperature. The probabilities are the weighted mean of the models'.
+    Ensembles of a :class:`~sklearn.dummy.DummyClassifier` have no weight where the others are
+    clearly better, that is where their log-loss is lower by three standard errors.
 
     Parameters
     ----------
@@ -385,17 +327,14 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         weights[counted] *= factors[label]
         return weights
 
-    def _learn_out_of_fold(self, y, sample_weight):
-        outputs = np.array([final_step(model).oof_probabilities_ for model in self.estimators_])
+    def _learn_out_of_fold(self, ensembles, y, weight):
+        outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
         seen = self._seen(outputs)
-        weight = np.ones(len(y)) if sample_weight is None else sample_weight
         weight = weight[seen]
         labels = np.searchsorted(self.classes_, y[seen])
         likelihoods = outputs[:, seen][:, np.arange(len(labels)), labels]
         self.weights_ = best_weights(
-            lambda w: -np.average(as_logs(w @ likelihoods), weights=weight),
-            len(outputs),
-            self.prior_weight / n_counted(weight),
+            lambda w: -as_logs(w @ likelihoods), ensembles, weight, self.prior_weight
         )
         kept = self.weights_ > 0
         logs = [as_logs(probabilities[seen]) for probabilities in outputs[kept]]
@@ -407,9 +346,11 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a temperature."""
         self.temperature_ *= temperature
-        for model in self.estimators_:
-            final_step(model)._divide_logits(temperature)
-        self.oof_probabilities_ = self._mean(final_step(m).oof_probabilities_ for m in self._models())
+        ensembles = [final_step(model) for model in self.estimators_]
+        for ensemble in ensembles:
+            ensemble._divide_logits(temperature)
+        used = (e.oof_probabilities_ for w, e in zip(self.weights_, ensembles, strict=True) if w > 0)
+        self.oof_probabilities_ = self._mean(used)
 
 
 class BlendRegressor(NumbersMixin, BaseBlend):
@@ -418,7 +359,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     The models are fitted at the same time. The weights, of which none is negative, are those of the
     lowest loss of the mean of the out-of-fold predictions. The loss is the one that all members
     minimize, or the squared error if they minimize several. The prediction is the weighted mean of the
-    models'.
+    models'. Ensembles of a :class:`~sklearn.dummy.DummyRegressor` have no weight where the others are
+    clearly better, that is where their loss is lower by three standard errors.
 
     Parameters
     ----------
@@ -513,13 +455,12 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _predict(self, X):
         return self._mean(model.predict(X) for model in self._models())
 
-    def _learn_out_of_fold(self, y, sample_weight):
-        models = self.estimators_
-        outputs = np.array([in_units_of_y(m, final_step(m).oof_prediction_) for m in models])
+    def _learn_out_of_fold(self, ensembles, y, weight):
+        both = zip(self.estimators_, ensembles, strict=True)
+        outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in both])
         seen = self._seen(outputs)
-        weight = None if sample_weight is None else sample_weight[seen]
-        y = y[seen]
-        loss, is_of_positive = common_loss(models)
+        y, weight = y[seen], weight[seen]
+        loss, is_of_positive = common_loss(self.estimators_)
         # All losses but those depend on differences only, which are precise around zero.
         center = 0 if is_of_positive else y.mean(axis=0)
         columns = (y - center).reshape(len(y), -1).T
@@ -529,11 +470,10 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             both = zip(columns, predicted, strict=True)
             return np.array([loss(column, weights @ each, weight) for column, each in both])
 
-        equal = losses(np.full(len(outputs), 1 / len(outputs)))
+        equal = np.average(losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=weight)
         scale = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter
-        n_rows = len(y) if weight is None else n_counted(weight)
         self.weights_ = best_weights(
-            lambda w: np.mean(losses(w) / scale), len(outputs), self.prior_weight / n_rows
+            lambda w: np.mean(losses(w).T / scale, axis=1), ensembles, weight, self.prior_weight
         )
         self.oof_prediction_ = self._mean(outputs[self.weights_ > 0])
         are_positive = (final_step(m)._lowest == 0 and not transforms_y(m) for m in self._models())

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegressor
 from sklearn.metrics import mean_pinball_loss
@@ -54,31 +55,24 @@ def probabilities_at(temperature, log_probabilities):
     return found
 
 
-def learn_temperature(log_probabilities, labels, sample_weight, model_weights=None):
-    """The most probable temperature of a model, by its log-loss, or of the weighted mean of several.
+def learn_temperature(log_probabilities, labels, sample_weight, model_weights=(1.0,)):
+    """The most probable temperature of the weighted mean of models, by its log-loss.
 
-    `log_probabilities` has the shape `(n_samples, n_classes)`, with model_weights it is a list of such
-    arrays; `labels` has the column of each sample's class.
+    `log_probabilities` has an array of shape `(n_samples, n_classes)` for each model, `labels` the
+    column of each sample's class.
     """
-    n_samples = n_counted(sample_weight)
-    models = [log_probabilities] if model_weights is None else log_probabilities
+    penalty = 1 / (2 * _PRIOR**2 * n_counted(sample_weight))
 
-    def log_loss(temperature):
-        each = np.empty((len(models), len(labels)))
-        for model, likelihoods in zip(models, each, strict=True):
+    def penalized(logarithm):
+        each = np.empty((len(model_weights), len(labels)))
+        for model, likelihoods in zip(log_probabilities, each, strict=True):
             for rows in gen_batches(len(labels), _BLOCK):
-                logits = np.divide(model[rows], temperature, dtype=np.float64)
+                logits = np.divide(model[rows], np.exp(logarithm), dtype=np.float64)
                 likelihoods[rows] = log_softmax(logits, axis=1)[np.arange(len(logits)), labels[rows]]
-        if model_weights is None:
-            return -np.average(each[0], weights=sample_weight)
-        mean = sum(weight * np.exp(found) for weight, found in zip(model_weights, each, strict=True))
-        return -np.average(as_logs(mean), weights=sample_weight)
+        of_mean = logsumexp(each.T, axis=1, b=model_weights)
+        return penalty * logarithm**2 - np.average(of_mean, weights=sample_weight)
 
-    best = minimize_scalar(
-        lambda u: log_loss(np.exp(u)) + (u / _PRIOR) ** 2 / (2 * n_samples),
-        bounds=_LOG_TEMPERATURES,
-        method="bounded",
-    )
+    best = minimize_scalar(penalized, bounds=_LOG_TEMPERATURES, method="bounded")
     return float(np.exp(best.x))
 
 
@@ -86,31 +80,67 @@ def learn_temperature(log_probabilities, labels, sample_weight, model_weights=No
 
 _LEAST_WEIGHT = 0.001
 """A model of less weight than this is left out."""
+_SURE = 3
+"""By how many standard errors others must be better than constant models, which have no weight then.
+
+Loss of new rows, means; five tables of noise with 10 columns, over the loss of the mean or the classes'
+shares, and real tables with 100 or 300 rows, over the loss without constant models:
+
+    constant models              noise, 100 rows    600 rows       regression    classification
+                                 (regression, classification)      (11 tables)   (5 tables)
+    none                         1.011, 1.019       1.017, 1.009   1             1
+    as one kind among others     1.007, 1.010       1.012, 1.008   1.000         .996
+    with half of the prior       1.006, 1.006       1.011, 1.007   1.000         .998
+    with all of the prior        1.004, 1.002       1.009, 1.005   1.000         1.007
+    all weight below 1 error,
+    none above 2                 1.000, 1.000       1.006, 1.007   1.000         1.058
+"""
 
 
-def best_weights(loss, n_models, pull=0.0):
-    """The weights that minimize a convex loss, none of them negative and their sum 1.
+def best_weights(losses, ensembles, sample_weight, prior_weight):
+    """The weights of ensembles with the lowest mean loss, none of them negative and their sum 1.
 
-    The loss of weights grows by `pull` times their squared distance to equal ones.
+    `losses` gives the loss of each sample for given weights. The mean loss grows by the squared
+    distance to a prior, times the share that `prior_weight` samples have. By the prior weights are
+    equal, but constant models, if they are in, have half of them.
     """
-    equal = np.full(n_models, 1 / n_models)
-    best = minimize(
-        lambda weights: loss(weights) + pull * np.sum((weights - equal) ** 2),
-        equal,
-        method="SLSQP",
-        bounds=[(0, 1)] * n_models,
-        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
-        options={"ftol": 1e-9},
-    ).x
-    best[best < _LEAST_WEIGHT] = 0
-    return best / best.sum()
+    n_samples = n_counted(sample_weight)
+    dummies = DummyClassifier, DummyRegressor
+    is_constant = np.array([isinstance(getattr(e, "estimator", None), dummies) for e in ensembles])
+
+    def shares(chosen):
+        return chosen / chosen.sum()
+
+    def best_near(prior):
+        def penalized(weights):
+            penalty = prior_weight / n_samples * np.sum((weights - prior) ** 2)
+            return np.average(losses(weights), weights=sample_weight) + penalty
+
+        best = minimize(
+            penalized,
+            prior,
+            method="SLSQP",
+            bounds=[(0, float(share > 0)) for share in prior],
+            constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+            options={"ftol": 1e-9},
+        ).x
+        return shares(np.where(best < _LEAST_WEIGHT, 0, best))
+
+    if is_constant.all() or not is_constant.any():
+        return best_near(shares(np.ones(len(ensembles))))
+    constant, others = shares(is_constant), shares(~is_constant)
+    weights = best_near(others)
+    gains = losses(constant) - losses(weights)
+    gain = np.average(gains, weights=sample_weight)
+    error = np.sqrt(np.average((gains - gain) ** 2, weights=sample_weight) / n_samples)
+    return weights if gain > _SURE * error else best_near((constant + others) / 2)
 
 
 def common_loss(models) -> tuple[Callable, bool]:
     """The loss that the members of all models minimize, and whether it needs positive predictions.
 
     If they minimize several, it is the squared error. It takes y, predictions and weights of samples,
-    of one output.
+    of one output, and returns the loss of each sample.
     """
     named = {loss for model in models for loss in _losses_of(model)}
     name, parameter, is_scaled = named.pop() if len(named) == 1 else ("squared_error", (), False)
@@ -121,7 +151,7 @@ def common_loss(models) -> tuple[Callable, bool]:
         if is_scaled:  # as y is while the networks are trained
             variance = np.average((y - np.average(y, weights=weights)) ** 2, weights=weights)
             scale = np.sqrt(variance) if variance > 0 else 1.0
-        return np.average(metric(y / scale, predicted / scale, *parameter), weights=weights)
+        return metric(y / scale, predicted / scale, *parameter)
 
     return loss, name in ("gamma", "poisson")
 
@@ -233,7 +263,6 @@ def learn_errors(y, predictions, weights):
     absolute error, plus the mean absolute error of samples with similar predictions, fitted as a rising
     or falling function of the prediction, to other samples.
     """
-    weights = np.ones(len(y)) if weights is None else weights
     counted = weights > 0
     y, predictions, weights = y[counted], predictions[counted], weights[counted]
     columns = y.reshape(len(y), -1).T, predictions.reshape(len(y), -1).T

@@ -46,9 +46,9 @@ from skdense.ensemble.calibration import (
     probabilities_at,
     scale_of,
 )
-from skdense.ensemble.folds import Fold, check_table, fit_folds, predicted
+from skdense.ensemble.folds import check_table, fit_folds, predicted
 from skdense.ensemble.progress import Progress
-from skdense.ensemble.sizes import folds_for, sized
+from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.inputs import MatrixLike, float_dtypes, one_column, validated
 from skdense.fit.targets import as_numbers
@@ -62,41 +62,13 @@ _LARGEST = 1e30
 """The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
 
 
-class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
-    """What both ensembles share: folds, and models that are fitted together.
+class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+    """What ensembles and blends share: how they are fitted, and loaded from files.
 
-    A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
-    `_check_y` and `_learn_out_of_fold`.
+    A subclass has the methods `_check_models`, `_check_y`, `_fit_models` and `_learn_out_of_fold`.
     """
 
-    _parameter_constraints = {
-        "estimator": [BaseEstimator],
-        "cv": ["cv_object"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-        "by_size": ["boolean"],
-        "max_rows": [Interval(Integral, 1, None, closed="left"), None],
-        "max_outputs": [Interval(Integral, 1, None, closed="left"), None],
-    }
-
-    def __init__(
-        self,
-        estimator: BaseEstimator,
-        cv: Any = 8,
-        *,
-        random_state: int | RandomState | None = None,
-        verbose: bool | int = False,
-        by_size: bool = False,
-        max_rows: int | None = None,
-        max_outputs: int | None = None,
-    ):
-        self.estimator = estimator
-        self.cv = cv
-        self.random_state = random_state
-        self.verbose = verbose
-        self.by_size = by_size
-        self.max_rows = max_rows
-        self.max_outputs = max_outputs
+    _parameter_constraints = {"verbose": ["verbose"]}
 
     def __setstate__(self, state):
         """Restore a saved state. A model of an earlier version lacks newer parameters."""
@@ -110,18 +82,19 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Fit a model outside of each fold, all at the same time.
+        """Fit all models at the same time, and learn from their out-of-fold predictions.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples; also a DataFrame that `estimator` can be fitted to.
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples, as the models take them.
         y : array-like of shape (n_samples,)
-            What to predict; for the regressor also of shape (n_samples, n_outputs).
+            What to predict; for the regressors also of shape (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, in training, in choosing epochs and in the out-of-fold score.
+            Weights of the samples, in training, in choosing epochs and in all that is learned from
+            out-of-fold predictions.
         groups : array-like of shape (n_samples,), default=None
-            The group of each sample, for `cv`. If that is an int, no group is in two folds.
+            The group of each sample, for the folds. If `cv` is an int, no group is in two folds.
 
         Returns
         -------
@@ -131,11 +104,74 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If `estimator` is of another kind.
+            If a model is of another kind than this ensemble takes.
         ValueError
-            If the data, the folds or the parameters of `estimator` are invalid, or training diverged.
-            An earlier fit is left as it was.
+            If the data, the folds, names or parameters of models are invalid, or training diverged. An
+            earlier fit is left as it was.
         """
+        self._check_models()
+        progress = Progress(self)
+        with unchanged_on_error(self):
+            network = getattr(self, "estimator", None)
+            if isinstance(network, BaseLowLevelMLP):
+                dtype = float_dtypes(network)
+                X, y = validated(self, X, y, dtype=dtype, order="C", multi_output=True)
+                y = one_column(y)
+            else:
+                X, y = check_table(self, X, y, reset=True)
+            y = self._check_y(y)
+            if sample_weight is not None:
+                sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            self._fit_models(X, y, sample_weight, groups, progress)
+        return self
+
+    def _check_X(self, X):
+        """The checked samples to predict, in the `dtype` of the networks if it is set."""
+        check_is_fitted(self)
+        if isinstance(self.estimators_[0], BaseLowLevelMLP):
+            dtype = float_dtypes(self.estimators_[0])
+            return validated(self, X, dtype=dtype, order="C", reset=False)
+        return check_table(self, X, reset=False)
+
+
+class BaseCrossFit(BaseOutOfFold):
+    """What both ensembles share: folds, and models that are fitted together.
+
+    A subclass has the classes of its splitter without and with groups, `_splitters`.
+    """
+
+    _parameter_constraints = BaseOutOfFold._parameter_constraints | {
+        "estimator": [BaseEstimator],
+        "cv": ["cv_object"],
+        "random_state": ["random_state"],
+        "by_size": ["boolean"],
+        "max_rows": [Interval(Integral, 1, None, closed="left"), None],
+        "min_outputs": [Interval(Integral, 1, None, closed="left"), None],
+        "max_outputs": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        cv: Any = 8,
+        *,
+        random_state: int | RandomState | None = None,
+        verbose: bool | int = False,
+        by_size: bool = False,
+        max_rows: int | None = None,
+        min_outputs: int | None = None,
+        max_outputs: int | None = None,
+    ):
+        self.estimator = estimator
+        self.cv = cv
+        self.random_state = random_state
+        self.verbose = verbose
+        self.by_size = by_size
+        self.max_rows = max_rows
+        self.min_outputs = min_outputs
+        self.max_outputs = max_outputs
+
+    def _check_models(self):
         if isinstance(self, ClassifierMixin):
             if not (is_classifier(self.estimator) and hasattr(self.estimator, "predict_proba")):
                 raise TypeError(
@@ -143,31 +179,22 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 )
         elif not is_regressor(self.estimator):
             raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
-        context = self._init_callback_context(sequential_subtasks=False)
-        progress = Progress(self, context)
-        with unchanged_on_error(self):
-            if isinstance(self.estimator, BaseLowLevelMLP):
-                X, y = validated(self, X, y, **_checks(self.estimator), multi_output=True)
-                y = one_column(y)
-            else:
-                X, y = check_table(self, X, y, reset=True)
-            y = self._check_y(y)
-            if sample_weight is not None:
-                sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            random_state = check_random_state(self.random_state)
-            folds = self._folds(X, y, sample_weight, groups, random_state, progress)
-            fewest_rows = min(len(fold.rows) for fold in folds)
-            models = [self._member(fewest_rows, random_state) for _ in folds]
-            with progress.of(len(folds), self, X, y, sample_weight):
-                target = self._scaled(y, sample_weight)
-                self.estimators_ = fit_folds(models, folds, X, target, sample_weight, progress)
-                self.n_estimators_ = len(models)
-                self._learn_out_of_fold(X, y, sample_weight, [fold.held_out for fold in folds])
-            progress.end(f"all {len(folds)} folds", summary(self))
-        return self
+
+    def _fit_models(self, X, y, sample_weight, groups, progress):
+        random_state = check_random_state(self.random_state)
+        folds = self._folds(X, y, sample_weight, groups, random_state, progress)
+        fewest_rows = min(len(rows) for rows, _ in folds)
+        models = [self._member(fewest_rows, random_state) for _ in folds]
+        with progress.of(len(folds), self, X, y, sample_weight):
+            target = self._scaled(y, sample_weight)
+            self.estimators_ = fit_folds(models, folds, X, target, sample_weight, progress)
+            self.n_estimators_ = len(models)
+            weight = np.ones(len(y)) if sample_weight is None else sample_weight
+            self._learn_out_of_fold(X, y, weight, [held_out for _, held_out in folds])
+        progress.end(f"all {len(folds)} folds", summary(self))
 
     def _folds(self, X, y, sample_weight, groups, random_state, progress):
-        """A `Fold` for each member."""
+        """For each member the rows to train on, sorted, and those that judge it, as arrays of ints."""
         cv, labels = self.cv, y
         if self.by_size and cv is None:
             cv = self._n_folds(y, groups, progress)
@@ -176,20 +203,26 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 cv, shuffle=True, random_state=random_state.randint(2**31)
             )
             if isinstance(self, ClassifierMixin):
-                labels = _without_rare_classes(y, cv.n_splits, progress)
+                classes, label, counts = np.unique(y, return_inverse=True, return_counts=True)
+                rare = counts < cv.n_splits
+                if rare.any() and not rare.all():  # if all are, no stratified folds are possible
+                    progress.warn(
+                        f"y has fewer samples than the {cv.n_splits} folds of the classes "
+                        f"{classes[rare].tolist()[:9]}: some models are trained without them"
+                    )
+                    label[rare[label]] = counts.argmax()  # they may be in any fold
+                    labels = label
         cv = check_cv(cv, y, classifier=isinstance(self, ClassifierMixin))
         rows = np.arange(len(y), dtype=np.int32)
-        folds = [
-            Fold(np.sort(rows[train]), rows[held_out])
-            for train, held_out in cv.split(X, labels, groups)
-        ]
+        splits = cv.split(X, labels, groups)
+        folds = [(np.sort(rows[train]), rows[held_out]) for train, held_out in splits]
         for i, fold in enumerate(folds):
             for name, part in zip(("to train on", "that are held out"), fold, strict=True):
                 if not len(part):
                     raise ValueError(f"cv must give every fold samples {name}, got none in fold {i}")
-            if sample_weight is not None and not sample_weight[fold.rows].any():
+            if sample_weight is not None and not sample_weight[fold[0]].any():
                 raise ValueError(
-                    f"sample_weight must have a positive weight among the {len(fold.rows)} samples to "
+                    f"sample_weight must have a positive weight among the {len(fold[0])} samples to "
                     f"train on in fold {i}, but all are zero: choose other folds, or leave out samples "
                     "without weight"
                 )
@@ -197,7 +230,7 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _n_folds(self, y, groups, progress):
         """As many folds as suit the number of rows, and its largest class and the groups allow."""
-        n_folds = folds_for(len(y))
+        n_folds = 8 if len(y) < MANY_ROWS else 4
         what, most = "y", len(y)
         if isinstance(self, ClassifierMixin):
             what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
@@ -225,13 +258,6 @@ class BaseCrossFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def _scaled(self, y, sample_weight):
         """What members are fitted to."""
         return y
-
-    def _check_X(self, X):
-        """The checked samples to predict, in the `dtype` of the networks if it is set."""
-        check_is_fitted(self)
-        if isinstance(self.estimators_[0], BaseLowLevelMLP):
-            return validated(self, X, **_checks(self.estimators_[0]), reset=False)
-        return check_table(self, X, reset=False)
 
     def _held_out(self, output, X, held_out):
         """The rows that are held out, fold by fold, and the output of each fold's model for them."""
@@ -347,10 +373,10 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         groups are fewer. Parameters of a network that are None are set: `batch_size`,
         `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted trees of
         scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer than 400
-        samples to train on they have at most 100 iterations instead.
+        samples to train on they have at most 100 iterations, with a learning rate of at least 0.1.
 
-    max_rows, max_outputs : int, default=None
-        A blend leaves the ensemble out if there are more samples, or more classes.
+    max_rows, min_outputs, max_outputs : int, default=None
+        A blend leaves the ensemble out if there are more samples, or fewer or more classes.
 
     Attributes
     ----------
@@ -421,12 +447,11 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = known
         return as_logs(probabilities)
 
-    def _learn_out_of_fold(self, X, y, sample_weight, held_out):
+    def _learn_out_of_fold(self, X, y, weight, held_out):
         rows, outputs = self._held_out(self._log_probabilities, X, held_out)
-        weight = np.ones(len(y)) if sample_weight is None else sample_weight
         labels, weights = np.searchsorted(self.classes_, y[rows]), weight[rows]
 
-        self.temperature_ = learn_temperature(outputs, labels, weights)
+        self.temperature_ = learn_temperature([outputs], labels, weights)
         outputs = probabilities_at(self.temperature_, outputs)
         self.oof_probabilities_, seen = _mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
@@ -529,10 +554,10 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         groups are fewer. Parameters of a network that are None are set: `batch_size`,
         `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted trees of
         scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer than 400
-        samples to train on they have at most 100 iterations instead.
+        samples to train on they have at most 100 iterations, with a learning rate of at least 0.1.
 
-    max_rows, max_outputs : int, default=None
-        A blend leaves the ensemble out if there are more samples, or more columns of y.
+    max_rows, min_outputs, max_outputs : int, default=None
+        A blend leaves the ensemble out if there are more samples, or fewer or more columns of y.
 
     Attributes
     ----------
@@ -589,6 +614,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         scale_y: bool = False,
         by_size: bool = False,
         max_rows: int | None = None,
+        min_outputs: int | None = None,
         max_outputs: int | None = None,
     ):
         super().__init__(
@@ -598,6 +624,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
             verbose=verbose,
             by_size=by_size,
             max_rows=max_rows,
+            min_outputs=min_outputs,
             max_outputs=max_outputs,
         )
         self.scale_y = scale_y
@@ -609,10 +636,9 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         super().__setstate__(state)
 
     def _predict(self, X):
-        def mean(X):
-            return np.mean([model.predict(X) for model in self.estimators_], axis=0)
-
-        return self._unscaled(predicted(mean, X, self.estimators_[0]))
+        models = self.estimators_
+        mean = predicted(lambda X: np.mean([m.predict(X) for m in models], axis=0), X, models[0])
+        return self._unscaled(mean)
 
     def _unscaled(self, predictions):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
@@ -627,26 +653,11 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
             y = (y - self.center_) / self.scale_
         return y
 
-    def _learn_out_of_fold(self, X, y, sample_weight, held_out):
+    def _learn_out_of_fold(self, X, y, weight, held_out):
         rows, outputs = self._held_out(lambda model, X: model.predict(X), X, held_out)
         self.oof_prediction_, seen = _mean_by_row(rows, self._unscaled(outputs), len(y))
-        weight = None if sample_weight is None else sample_weight[seen]
         are_positive = is_positive(final_step(self.estimator)) and not transforms_y(self.estimator)
-        self._judge(y[seen], self.oof_prediction_[seen], weight, are_positive)
-
-
-def _without_rare_classes(y, n_folds, progress):
-    """The labels to stratify by: classes with fewer samples than folds become the largest one's."""
-    classes, label, counts = np.unique(y, return_inverse=True, return_counts=True)
-    rare = counts < n_folds
-    if not rare.any() or rare.all():  # then no stratified folds are possible, as scikit-learn says
-        return y
-    progress.warn(
-        f"y has fewer samples than the {n_folds} folds of the classes {classes[rare].tolist()[:9]}: "
-        "some models are trained without them"
-    )
-    label[rare[label]] = counts.argmax()
-    return label
+        self._judge(y[seen], self.oof_prediction_[seen], weight[seen], are_positive)
 
 
 def summary(ensemble):
@@ -658,19 +669,12 @@ def summary(ensemble):
     return words
 
 
-def _checks(network):
-    """The arguments of `validated` for networks."""
-    return {"dtype": float_dtypes(network), "order": "C"}
-
-
 def _mean_by_row(rows, outputs, n_rows):
     """The mean of the outputs of each row, of which it may have several, and whether it has any.
 
     The mean of none is NaN.
     """
-    counts = np.bincount(rows, minlength=n_rows).astype(float)
-    seen = counts > 0
-    sums = np.zeros((n_rows, *outputs.shape[1:]))
+    counts, sums = np.bincount(rows, minlength=n_rows), np.zeros((n_rows, *outputs.shape[1:]))
     np.add.at(sums, rows, outputs)
-    counts[~seen] = np.nan
-    return np.divide(sums.T, counts, out=sums.T).T, seen
+    with np.errstate(invalid="ignore"):
+        return np.divide(sums.T, counts, out=sums.T).T, counts > 0

@@ -1,12 +1,10 @@
 """Models outside of folds: networks train on rows of one table, other models on copies of the rows."""
 
 from contextlib import nullcontext
-from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
-from numpy.typing import NDArray
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
@@ -26,26 +24,17 @@ _BLOCK = 4096
 """Rows at a time: smaller blocks take more processor time, larger ones more memory."""
 
 
-class Fold(NamedTuple):
-    """The rows that a model is trained on, as sorted ints, and those that it is judged by."""
-
-    rows: NDArray
-    held_out: NDArray
-
-
 def fit_folds(models, folds, X, y, sample_weight, progress):
     """Fit each model to the rows of its fold, all at the same time; return them.
 
-    Early stopping validates a model on the rows that its fold holds out.
+    A fold is the rows to train on, and those held out, by which early stopping validates the model.
     """
     if isinstance(models[0], BaseLowLevelMLP):
         _fit_networks(models, folds, X, y, sample_weight, progress)
         return models
-    data, scores = (X, y, sample_weight), progress.has_lines_of_members
-    fitted = []
-    for model, score in at_once(
-        _fit_outside, [(model, fold, *data, scores) for model, fold in zip(models, folds, strict=True)]
-    ):
+    data, fitted = (X, y, sample_weight, progress.has_lines_of_members), []
+    fits = [(model, fold, *data) for model, fold in zip(models, folds, strict=True)]
+    for model, score in at_once(_fit_outside, fits):
         progress.member(len(fitted), f"{'accuracy' if is_classifier(model) else 'R2'} {score:f}")
         fitted.append(model)
     return fitted
@@ -54,16 +43,10 @@ def fit_folds(models, folds, X, y, sample_weight, progress):
 def _fit_networks(networks, folds, X, y, sample_weight, progress):
     first = networks[0]
     numbers = {id(network): number for number, network in enumerate(networks)}
-    inputs = [
-        FitInput(
-            X,
-            y,
-            sample_weight,
-            rows=fold.rows,
-            validation_rows=fold.held_out if first.early_stopping else None,
-        )
-        for fold in folds
-    ]
+    inputs = []
+    for rows, held_out in folds:
+        judges = held_out if first.early_stopping else None
+        inputs.append(FitInput(X, y, sample_weight, rows=rows, validation_rows=judges))
 
     def trained(model, job):
         if job is None:  # it was trained by L-BFGS
@@ -86,8 +69,9 @@ def _fit_outside(model, fold, X, y, sample_weight, scores):
     rows, held_out = fold
     if is_classifier(model) and (y[rows] == y[rows[0]]).all():
         model = DummyClassifier()  # many classifiers cannot be fitted to one class
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
-    parameters = fit_parameters(model, **weights)
+    parameters = {}
+    if sample_weight is not None:
+        parameters = fit_parameters(model, sample_weight=sample_weight[rows])
     if getattr(model, "early_stopping", False) and has_fit_parameter(model, "X_val"):
         # A classifier cannot be validated on classes that its rows lack.
         known = held_out[np.isin(y[held_out], y[rows])] if is_classifier(model) else held_out
@@ -160,12 +144,15 @@ def check_table(estimator, X, y=None, *, reset):
     The models check the values. With reset also y, of one dimension if it has one column.
     """
     checks = {"accept_sparse": "csr", "dtype": None, "ensure_all_finite": False}
+    of_y = {"ensure_2d": False, "dtype": None}
     if hasattr(X, "columns"):
         checks = {"skip_check_array": True}
     if not reset:
         return validate_data(estimator, X, **checks, reset=False)
-    validate_data(estimator, X, y, skip_check_array=True)
-    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
-    X = validate_data(estimator, X, **checks)
+    if hasattr(X, "columns"):
+        validate_data(estimator, X, y, **checks)
+        y = check_array(y, input_name="y", **of_y)
+    else:
+        X, y = validate_data(estimator, X, y, validate_separately=(checks, of_y))
     check_consistent_length(X, y)
     return X, one_column(y)

@@ -5,10 +5,10 @@ model in a context variable of the thread that fits it.
 """
 
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from threading import Lock
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from skdense.fit.callers import warn_at_caller
 
@@ -22,30 +22,23 @@ class Log:
     """
 
     def __init__(self):
-        self._begin, self._lock = perf_counter(), Lock()
-        self._expected, self._lines = set(), {}
-        self._fits = {}  # by its place: when a fit began, how many members it has fitted, and has
+        self._begin, self.lock = perf_counter(), Lock()
+        self.expected, self._lines = set(), {}
+        self.fits = {}  # by its place: when a fit began, how many members it has fitted, and has
         self.warnings = {}
 
     def __reduce__(self):
         return Log, ()
 
-    def begin(self, place, n_members):
-        """A fit begins: its members and then itself have lines."""
-        with self._lock:
-            self._fits[place] = perf_counter(), 0, n_members
-            self._expected.discard(place)
-            self._expected |= {(*place, number) for number in range(n_members + 1)}
-
     def add(self, place, text):
         """What has been fitted at a place has this line, or none if it is empty."""
-        with self._lock:
+        with self.lock:
             fit = place[:-1]
-            begin, n_fitted, n_members = self._fits[fit]
-            self._fits[fit] = begin, n_fitted + (place[-1] < n_members), n_members
+            begin, n_fitted, n_members = self.fits[fit]
+            self.fits[fit] = begin, n_fitted + (place[-1] < n_members), n_members
             self._lines[place] = text
-            while self._expected and (first := min(self._expected)) in self._lines:
-                self._expected.remove(first)
+            while self.expected and (first := min(self.expected)) in self._lines:
+                self.expected.remove(first)
                 if line := self._lines.pop(first):
                     print(f"[{self._times()}] {line}")
 
@@ -54,7 +47,7 @@ class Log:
         now = perf_counter()
         left = [
             (now - begin) / n_fitted * (n_members - n_fitted)
-            for begin, n_fitted, n_members in self._fits.values()
+            for begin, n_fitted, n_members in self.fits.values()
             if n_fitted  # a blend has none itself
         ]
         elapsed = _duration(now - self._begin)
@@ -73,35 +66,36 @@ class Progress:
     ----------
     log : Log
         Where its lines and warnings go.
-    is_outermost : bool
-        Whether it is no model of a blend.
     called : str
         What its lines begin with: the names that it has in blends, each with a comma.
     has_lines : bool
         Whether its result is printed, and `has_lines_of_members` those of its members.
     """
 
-    def __init__(self, ensemble, context):
+    def __init__(self, ensemble):
+        context = ensemble._init_callback_context(sequential_subtasks=False)
         part = _part.get()
         _part.set(None)  # its members are no models of the blend
-        self.is_outermost = part is None
         self._tasks, self._tasks_above = [], []
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
         self._context = context if hasattr(ensemble, "_skl_callbacks") else None
         if part is None:
             self.log, self._place, self.called = Log(), (), ""
         else:
-            above = part.progress
-            self.log, self._place = above.log, (*above._place, part.number)
-            self.called = f"{above.called}{part.name}, "
+            above, number, name = part
+            self.log, self._place = above.log, (*above._place, number)
+            self.called = f"{above.called}{name}, "
             self.has_lines |= above.has_lines
-            self._tasks_above, self._task = above._tasks, (part.name, part.number)
+            self._tasks_above, self._task = above._tasks, (name, number)
 
     @contextmanager
     def of(self, n_members, estimator, X, y, sample_weight):
         """Begin the fit of so many members or models; end it, and its tasks, with the block."""
         self._n_members = n_members
-        self.log.begin(self._place, n_members)
+        with self.log.lock:
+            self.log.fits[self._place] = perf_counter(), 0, n_members
+            self.log.expected.discard(self._place)
+            self.log.expected |= {(*self._place, number) for number in range(n_members + 1)}
         if self._context is not None:
             self._context.max_subtasks = n_members
             metadata = None if sample_weight is None else {"sample_weight": sample_weight}
@@ -123,9 +117,8 @@ class Progress:
 
     def member(self, number, outcome):
         """Say that the member of this number, from 0, is fitted, and with what outcome."""
-        name = f"fold {number + 1} of {self._n_members}"
-        text = f"{self.called}{name}: {outcome}" if self.has_lines_of_members else ""
-        self.log.add((*self._place, number), text)
+        text = f"{self.called}fold {number + 1} of {self._n_members}: {outcome}"
+        self.log.add((*self._place, number), text if self.has_lines_of_members else "")
         for above, given in self._tasks:
             task = above.subcontext("member", number)
             task.call_on_fit_task_begin(**given)
@@ -135,7 +128,7 @@ class Progress:
         """Say with what result the fit has ended; the outermost also warns."""
         text = f"{self.called}{what}: {result}" if self.has_lines else ""
         self.log.add((*self._place, self._n_members), text)
-        if self.is_outermost:
+        if not self._place:
             for message in self.log.warnings:
                 warn_at_caller(message)
 
@@ -144,23 +137,14 @@ class Progress:
         self.log.warnings[message] = None
 
 
-class _Part(NamedTuple):
-    """A model of a blend: the blend's progress, and the name and the number of the model."""
-
-    progress: Progress
-    name: str
-    number: int
-
-
 _part: ContextVar[Any] = ContextVar("part", default=None)
-"""The `_Part` that the fit of the next ensemble in this thread is, or None."""
+"""The model of a blend that this thread fits next, or None: the blend's Progress, a number, a name."""
 
 
 def fit_part(progress, number, name, model, X, y, parameters):
     """Fit a model of a blend."""
-
-    def fit():
-        _part.set(_Part(progress, name, number))
+    token = _part.set((progress, number, name))
+    try:
         return model.fit(X, y, **parameters)
-
-    return copy_context().run(fit)
+    finally:
+        _part.reset(token)

@@ -8,7 +8,7 @@ from skdense.base import BaseLowLevelMLP
 
 TREES = HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-_MANY_ROWS = 10_000
+MANY_ROWS = 10_000
 """From this many rows on, four networks of each kind are about as good as eight."""
 _FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
 """Below so many rows to train on, folds stop no models, and networks train so many epochs: a fold of a
@@ -24,8 +24,8 @@ rows  regression: stopped by folds, and not     classification: stopped by folds
 300   .313, .399; .348, .402                    .263, .327; .287, .328
 ====  ========================================  ============================================
 """
-_ITERATIONS_OF_FEW_ROWS = 100
-"""The most iterations of trees that no fold stops."""
+_ITERATIONS_OF_FEW_ROWS, _RATE_OF_FEW_ROWS = 100, 0.1
+"""The most iterations of trees that no fold stops, and the lowest learning rate."""
 _ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 10, 100
 """How many rows a network sees, all epochs together, and the limits of how often it sees each of them.
 
@@ -44,11 +44,6 @@ Log-loss of new rows, and seconds of processor time; the last two tables are gen
 """
 
 
-def folds_for(n_rows):
-    """The number of folds."""
-    return 8 if n_rows < _MANY_ROWS else 4
-
-
 def sized(model, n_rows):
     """Set what a model leaves to the number of rows that it is trained on, and return it.
 
@@ -60,8 +55,10 @@ def sized(model, n_rows):
         settings = training_for(n_rows).items()
         model.set_params(**{name: value for name, value in settings if getattr(model, name) is None})
     elif isinstance(model, TREES) and model.early_stopping == "auto":
-        max_iter = model.max_iter if stops_early else min(model.max_iter, _ITERATIONS_OF_FEW_ROWS)
-        model.set_params(early_stopping=stops_early, max_iter=max_iter)
+        model.set_params(early_stopping=stops_early)
+        if not stops_early:
+            model.max_iter = min(model.max_iter, _ITERATIONS_OF_FEW_ROWS)
+            model.learning_rate = max(model.learning_rate, _RATE_OF_FEW_ROWS)
     return model
 
 

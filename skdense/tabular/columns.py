@@ -160,7 +160,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self._columns = {name: _Column(name, each, self.vectorizer) for name, each in series.items()}
         self.numbers_ = [name for name, its in self._columns.items() if its.is_number]
         read = {name: its.read(series[name], []) for name, its in self._columns.items()}
-        self._shifts = [_median(read[name]) for name in self.numbers_]
+        finite = (read[name][np.isfinite(read[name])] for name in self.numbers_)
+        self._shifts = [np.median(values) if len(values) else 0.0 for values in finite]
         self.vectorizer_ = clone(self.vectorizer) if len(self.numbers_) < len(series) else None
         outputs = self._outputs(read, lambda others: self.vectorizer_.fit_transform(others, y))
 
@@ -516,11 +517,6 @@ def _distinct(names):
             name += "_"
         distinct[name] = None
     return list(distinct)
-
-
-def _median(column):
-    finite = column[np.isfinite(column)]
-    return np.median(finite) if len(finite) else 0.0
 
 
 def _are_ids(values):

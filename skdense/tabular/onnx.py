@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -13,6 +13,7 @@ from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import Dense
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
+from skdense.ensemble.sizes import TREES
 from skdense.tabular.make import LEAST, unclipped
 
 __all__ = ["onnx_inputs", "to_onnx"]
@@ -20,7 +21,6 @@ __all__ = ["onnx_inputs", "to_onnx"]
 _OPSETS = {"": 20, "ai.onnx.ml": 3}
 _FLOAT, _STRING, _DOUBLE = 1, 8, 11
 """ONNX's numbers of types."""
-_TREES = HistGradientBoostingClassifier, HistGradientBoostingRegressor
 _LINEAR = LogisticRegression, LinearRegression, Ridge, RidgeCV
 _CONSTANT = DummyClassifier, DummyRegressor
 _SPACE = r"[\s\v\x{1c}-\x{1f}\x{85}\p{Z}]*"
@@ -46,7 +46,8 @@ def to_onnx(model):
     model : estimator
         A fitted Pipeline of :func:`skdense.make_tabular_classifier` or
         :func:`skdense.make_tabular_regressor`, an ensemble or a blend of networks and scikit-learn's
-        HistGradientBoosting, LogisticRegression and Ridge, or one of these members.
+        HistGradientBoosting, ExtraTreesClassifier, LogisticRegression and Ridge, or one of these
+        members.
 
     Returns
     -------
@@ -382,10 +383,7 @@ def _predicted(graph, model, X, temperature=1.0):
         weighted = [graph("Mul", _predicted(graph, m, X), np.float64(w)) for w, m in parts if w > 0]
         return graph("Sum", *weighted)
     if isinstance(model, BaseCrossFit):
-        member = (
-            _member if is_classifier(model) else lambda graph, _, each, X: _predicted(graph, each, X)
-        )
-        members = [member(graph, model, each, X) for each in model.estimators_]
+        members = [_member(graph, model, each, X) for each in model.estimators_]
         mean = graph("Div", graph("Sum", *members), np.float64(len(members)))
         if is_classifier(model):
             return mean
@@ -438,12 +436,16 @@ def _raw(graph, model, X):
         product = graph("MatMul", graph.cast(X, _DOUBLE), kernel)
         raw = graph("Add", product, np.asarray(model.intercept_, np.float64))
         return raw, ("identity" if not n_classes else "logistic" if n_classes == 2 else "softmax")
-    if not isinstance(model, _TREES):
+    if isinstance(model, ExtraTreesClassifier):
+        return _leaves(graph, _of_forest(model), n_classes, X), "identity"
+    if not isinstance(model, TREES):
         raise ValueError(
-            "only networks, scikit-learn's HistGradientBoosting, LogisticRegression and Ridge, and "
-            f"ensembles and blends of them can be converted to ONNX, got {model!r}"
+            "only networks, scikit-learn's HistGradientBoosting, ExtraTreesClassifier, "
+            "LogisticRegression and Ridge, and ensembles and blends of them can be converted to ONNX, "
+            f"got {model!r}"
         )
-    raw = graph("Add", graph.cast(_leaves(graph, model, X), _DOUBLE), model._baseline_prediction)
+    sums = _leaves(graph, _of_boosted(model), model.n_trees_per_iteration_, X)
+    raw = graph("Add", sums, model._baseline_prediction)
     if not n_classes:
         return raw, "exp" if model.loss in ("poisson", "gamma") else "identity"
     return raw, "logistic" if model.n_trees_per_iteration_ == 1 else "softmax"
@@ -462,34 +464,53 @@ def _logits(graph, network, X):
     return values
 
 
-def _leaves(graph, trees, X):
-    """The sums of the leaves of boosted trees, which scikit-learn keeps in private attributes."""
-    every = [each for iteration in trees._predictors for each in enumerate(iteration)]
-    parts = [_tree(number, tree.nodes, target) for number, (target, tree) in enumerate(every)]
+def _leaves(graph, trees, n_targets, X):
+    """The sums of the leaves of trees, in float64."""
+    parts = [_tree(number, *each) for number, each in enumerate(trees)]
     joined = {name: np.concatenate([part[name] for part in parts]).tolist() for name in parts[0]}
-    n_targets = trees.n_trees_per_iteration_
     X = graph.cast(X, _FLOAT)
-    return graph("TreeEnsembleRegressor", X, domain="ai.onnx.ml", n_targets=n_targets, **joined)
+    sums = graph("TreeEnsembleRegressor", X, domain="ai.onnx.ml", n_targets=n_targets, **joined)
+    return graph.cast(sums, _DOUBLE)
 
 
-def _tree(number, nodes, target):
+def _of_boosted(model):
+    """The arguments of `_tree` for boosted trees, which scikit-learn keeps in private attributes."""
+    for target, tree in (each for iteration in model._predictors for each in enumerate(iteration)):
+        nodes = tree.nodes
+        leaves, is_inside = np.flatnonzero(nodes["is_leaf"]), nodes["is_leaf"] == 0
+        if nodes["is_categorical"][is_inside].any():
+            raise ValueError("trees with categorical features cannot be converted to ONNX")
+        fields = "feature_idx", "num_threshold", "left", "right", "missing_go_to_left"
+        inside = [nodes[field] * is_inside for field in fields]
+        yield is_inside, *inside, leaves, np.full(len(leaves), target), nodes["value"][leaves]
+
+
+def _of_forest(model):
+    """The arguments of `_tree` for a forest, whose leaves have shares of classes."""
+    for tree in (each.tree_ for each in model.estimators_):
+        is_inside = tree.children_left >= 0
+        nodes = tree.feature, tree.threshold, tree.children_left, tree.children_right
+        inside = [values * is_inside for values in (*nodes, tree.missing_go_to_left)]
+        leaves, classes = np.nonzero(tree.value[:, 0] * ~is_inside[:, None])
+        shares = tree.value[leaves, 0, classes]
+        yield is_inside, *inside, leaves, classes, shares / len(model.estimators_)
+
+
+def _tree(number, is_inside, features, thresholds, left, right, missing_left, leaves, targets, weights):
     """The attributes of the nodes and leaves of one tree, as arrays."""
-    is_leaf, ids = nodes["is_leaf"] == 1, np.arange(len(nodes))
-    if (nodes["is_categorical"][~is_leaf] == 1).any():
-        raise ValueError("trees with categorical features cannot be converted to ONNX")
     return {
-        "nodes_treeids": np.full(len(nodes), number),
-        "nodes_nodeids": ids,
-        "nodes_featureids": nodes["feature_idx"],
-        "nodes_values": np.where(is_leaf, 0, _rounded_down(nodes["num_threshold"])),
-        "nodes_modes": np.where(is_leaf, "LEAF", "BRANCH_LEQ"),
-        "nodes_truenodeids": nodes["left"],
-        "nodes_falsenodeids": nodes["right"],
-        "nodes_missing_value_tracks_true": nodes["missing_go_to_left"],
-        "target_treeids": np.full(is_leaf.sum(), number),
-        "target_nodeids": ids[is_leaf],
-        "target_ids": np.full(is_leaf.sum(), target),
-        "target_weights": nodes["value"][is_leaf],
+        "nodes_treeids": np.full(len(is_inside), number),
+        "nodes_nodeids": np.arange(len(is_inside)),
+        "nodes_featureids": features,
+        "nodes_values": _rounded_down(thresholds),
+        "nodes_modes": np.where(is_inside, "BRANCH_LEQ", "LEAF"),
+        "nodes_truenodeids": left,
+        "nodes_falsenodeids": right,
+        "nodes_missing_value_tracks_true": missing_left,
+        "target_treeids": np.full(len(leaves), number),
+        "target_nodeids": leaves,
+        "target_ids": targets,
+        "target_weights": weights,
     }
 
 

@@ -140,7 +140,11 @@ class TablePipeline(Pipeline):
         short = {n: v for n, v in params.items() if n in _OWNERS or n.partition("__")[0] not in its}
         explicit = {name: value for name, value in params.items() if name not in short}
         super().set_params(**explicit)
-        owners = self._owners()
+        owners = {}  # the estimators that have a parameter, by the short names of parameters
+        for each in self.get_params().values():
+            for name in each.get_params(deep=False) if isinstance(each, BaseEstimator) else ():
+                if isinstance(each, _OWNERS.get(name, BaseLowLevelMLP)):
+                    owners.setdefault(name, []).append(each)
         check_short_names(short, owners, type(self).__name__, ValueError)
         for name, value in short.items():
             value = for_all(value) if name == "cv" else value
@@ -152,15 +156,6 @@ class TablePipeline(Pipeline):
         if isinstance(unclip, FunctionTransformer):
             unclip.kw_args = {"clip": getattr(its.get("scaled"), "max_absolute_value", None)}
         return self
-
-    def _owners(self):
-        """The estimators of this Pipeline that have a parameter, by the short names of parameters."""
-        owners = {}
-        for each in self.get_params().values():
-            for name in each.get_params(deep=False) if isinstance(each, BaseEstimator) else ():
-                if isinstance(each, _OWNERS.get(name, BaseLowLevelMLP)):
-                    owners.setdefault(name, []).append(each)
-        return owners
 
     @property
     def partial_fit(self):
