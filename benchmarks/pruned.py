@@ -50,11 +50,11 @@ SMALL = 16, 20
 """The candidates and epochs of the quick mode."""
 CORES = 2
 FIRST = 3
-TENTHS = tuple(i / 10 for i in range(1, 10))
+DEFAULT, TENTHS = (0.15, 0.25, 0.375, 0.5, 0.75), tuple(i / 10 for i in range(1, 10))
 RULES = {  # rungs as shares of the epochs, factor, and whether forecasts decide
-    "tenths, 1 of 1.4 by forecast, the default": (TENTHS, 1.4, True),
-    "tenths, 1 of 1.4 by score": (TENTHS, 1.4, False),
-    "tenths, 1 of 1.6 by forecast": (TENTHS, 1.6, True),
+    "0.15, 0.25, 0.375, 0.5, 0.75, 1 of 1.6 by forecast, the default": (DEFAULT, 1.6, True),
+    "the same by score": (DEFAULT, 1.6, False),
+    "tenths, 1 of 1.4 by forecast": (TENTHS, 1.4, True),
     "1/6, 1/3, 2/3, a half by forecast": ((1 / 6, 1 / 3, 2 / 3), 2, True),
     "1/6, 1/3, 2/3, a half by score": ((1 / 6, 1 / 3, 2 / 3), 2, False),
     "1/3, 2/3, a third by forecast": ((1 / 3, 2 / 3), 3, True),

@@ -294,7 +294,7 @@ def test_searches_in_threads_of_joblib_find_what_one_search_finds():
 def test_by_default_64_candidates_are_drawn():
     rates = {"learning_rate_init": loguniform(1e-4, 1e-1)}
     search, _ = search_with(NETWORK, rates, cv=2, rungs=(1,), random_state=0)
-    assert search.n_candidates_ == [64, 46]
+    assert search.n_candidates_ == [64, 40]
 
 
 # --- Pipelines ---------------------------------------------------------------------------------------

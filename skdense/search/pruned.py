@@ -54,13 +54,13 @@ class PrunedSearchCV(RandomizedSearchCV):
         How many candidates to draw; from lists alone they are drawn without replacement. None takes the
         whole grid if there are lists alone, and 64 draws otherwise.
 
-    factor : float, default=1.4
+    factor : float, default=1.6
         After a rung, one of `factor` candidates goes on, rounded up.
 
     rungs : sequence of int, default=None
         After how many epochs candidates are compared. They rise to at most the `max_iter` of the
         estimator, which is always the last one; if candidates differ in `max_iter`, the largest counts.
-        None stands for every tenth of `max_iter`, from 3 epochs on. An empty sequence trains all
+        None stands for 0.15, 0.25, 0.375, 0.5 and 0.75 of `max_iter`, from 3 epochs on. An empty sequence trains all
         candidates to the end.
 
     scoring : str or callable, default=None
@@ -189,7 +189,7 @@ class PrunedSearchCV(RandomizedSearchCV):
     >>> rates = {"learning_rate_init": loguniform(1e-5, 1e-1)}
     >>> search = PrunedSearchCV(network, rates, n_candidates=9, cv=3, random_state=0).fit(X, y)
     >>> search.n_resources_[:4], search.n_candidates_[:4]
-    ([3, 5, 8, 11], [9, 7, 5, 4])
+    ([4, 7, 10, 14], [9, 6, 4, 3])
     """
 
     _parameter_constraints = {
@@ -213,7 +213,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         param_distributions: Mapping | list,
         *,
         n_candidates: int | None = None,
-        factor: float = 1.4,
+        factor: float = 1.6,
         rungs: Sequence[int] | None = None,
         scoring: Any = None,
         refit: bool = True,
