@@ -497,9 +497,24 @@ def test_every_loss_of_regressors_has_a_metric_that_its_best_constant_minimizes(
             assert abs(slopes.mean()) < 0.01
         else:
             assert abs(found - best[name]) < constants[1] - constants[0]
-        assert loss.of_trees in (None, name)
-        if loss.of_trees:
-            HistGradientBoostingRegressor(loss.of_trees, quantile=0.5, max_iter=1).fit(y[:, None], y)
+        if loss.in_trees:
+            HistGradientBoostingRegressor(name, quantile=0.5, max_iter=1).fit(y[:, None], y)
+
+
+def test_models_with_the_loss_of_the_first_are_those_of_the_same_parameter_also_in_a_blend():
+    def trees(**settings):
+        return CrossFitRegressor(HistGradientBoostingRegressor(max_iter=2, **settings), cv=2)
+
+    low, high = (trees(loss="quantile", quantile=q) for q in (0.1, 0.9))
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = np.exp(X[:, 0])
+    for first, others, same in (
+        (low, {"high": high, "again": low}, ["again"]),
+        (trees(loss="gamma"), {"squares": RIDGE, "again": trees(loss="gamma")}, ["again"]),
+        (RIDGE, {"both": BlendRegressor([("a", RIDGE), ("b", trees())]), "low": low}, ["both"]),
+    ):
+        blend = BlendRegressor([("first", first), *others.items()], same_loss=True)
+        assert [*blend.fit(X, y).named_estimators_] == ["first", *same]
 
 
 def test_a_model_of_less_than_a_thousandth_is_left_out():

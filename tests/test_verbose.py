@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers import SETTINGS, make_problem
-from skdense import LowLevelMLPClassifier, fit_many
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.ensemble import BlendClassifier, CrossFitClassifier
 from skdense.fit import observers
 
@@ -58,6 +58,13 @@ def test_each_of_several_draws_has_a_line(capsys):
         assert start == f"Initialization {i} of 3: 5 iterations, loss = {loss:.8f}"
         scores.append(float(score))
     assert max(scores) == pytest.approx(model.best_validation_score_, abs=1e-6)
+
+
+def test_a_negative_loss_that_is_the_score_is_printed_as_a_loss(capsys):
+    model = LowLevelMLPRegressor("absolute_error", (2,), max_iter=3, random_state=0)
+    model.set_params(verbose=True, n_init=2, early_stopping=True).fit(X, X[:, 0])
+    scores = re.findall(r", best validation loss: ([\d.]+)$", capsys.readouterr().out, re.MULTILINE)
+    assert -min(map(float, scores)) == pytest.approx(model.best_validation_score_, abs=1e-6)
 
 
 def test_your_own_validation_set_is_scored_in_each_epoch_without_early_stopping(capsys):

@@ -38,7 +38,7 @@ class Data:
         """The network's rows of an array: a copy, or the array itself if they are all."""
         return array if self.rows is None else array[self.rows]
 
-    def copied(self) -> "Data":
+    def alone(self) -> "Data":
         """The same samples without the other rows of the arrays."""
         weights = None if self.weights is None else self.of_rows(self.weights)
         return Data(self.of_rows(self.X), self.of_rows(self.targets), weights)

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 Tensor = Any
 """A tensor of TensorFlow, or an array in functions that take both."""
 Parameters = list[tuple[NDArray, ...]]
-"""The arrays of each layer that has any: `(kernel, bias)`, shaped `(fan_in, fan_out)`, `(fan_out,)`."""
+"""The arrays of each layer that has any; of a dense one `(kernel, bias)`, of shapes
+`(fan_in, fan_out)` and `(fan_out,)`.
+"""
 
 
 class Spec(NamedTuple):

@@ -18,7 +18,7 @@ from skdense.ensemble.calibration import (
     best_weights,
     common_loss,
     learn_temperature,
-    loss_of_members,
+    losses_of,
 )
 from skdense.ensemble.crossfit import (
     BaseOutOfFold,
@@ -448,8 +448,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _suited(self, n_rows, n_outputs):
         suited = super()._suited(n_rows, n_outputs)
         if self.same_loss:
-            loss = loss_of_members(suited[0][1])
-            suited = [(name, model) for name, model in suited if loss_of_members(model) == loss]
+            losses = losses_of(suited[0][1])
+            suited = [(name, model) for name, model in suited if losses_of(model) == losses]
         return suited
 
     def _predict(self, X):

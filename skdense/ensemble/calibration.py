@@ -142,7 +142,7 @@ def common_loss(models) -> tuple[Callable, bool]:
     If they minimize several, it is the squared error. It takes y, predictions and weights of samples,
     of one output, and returns the loss of each sample.
     """
-    named = {loss for model in models for loss in _losses_of(model)}
+    named = {loss for model in models for loss in losses_of(model)}
     name, parameter, is_scaled = named.pop() if len(named) == 1 else ("squared_error", (), False)
     metric = _gamma_deviance if name == "gamma" else LOSSES["regression"][name].metric
 
@@ -156,32 +156,23 @@ def common_loss(models) -> tuple[Callable, bool]:
     return loss, name in ("gamma", "poisson")
 
 
-def loss_of_members(model) -> str | None:
-    """The name of the loss that the members of a model minimize, None if they do not have it."""
-    estimator = final_step(final_step(model).estimator)
-    name = getattr(estimator, "loss", "squared_error")
-    if isinstance(estimator, TREES) and LOSSES["regression"][name].of_trees != name:
-        return None
-    return name
-
-
 def _gamma_deviance(y, predicted):
     return np.log(predicted / y) + y / predicted - 1
 
 
-def _losses_of(model):
-    """The losses of the ensembles in a blend, or of the ensemble at a model's end.
+def losses_of(model):
+    """The set of losses of the ensembles in a blend, or of the ensemble at a model's end.
 
     A loss is its name, its parameter in a tuple, and whether errors are divided by the deviation of y.
     """
     last = final_step(model)
     if hasattr(last, "estimators"):
-        losses = [loss for name, one in last.estimators if one != "drop" for loss in _losses_of(one)]
+        losses = {loss for name, one in last.estimators if one != "drop" for loss in losses_of(one)}
     else:
-        losses = [_loss_of(last)]
+        losses = {_loss_of(last)}
     # y itself may be negative where a transformed one is not.
     positive = ("gamma", "poisson") if transforms_y(model) else ()
-    return [("squared_error", (), False) if loss[0] in positive else loss for loss in losses]
+    return {("squared_error", (), False) if loss[0] in positive else loss for loss in losses}
 
 
 def _loss_of(ensemble):
@@ -189,6 +180,8 @@ def _loss_of(ensemble):
     given = estimator.get_params(deep=False)
     name = given.get("loss") or "squared_error"
     known = LOSSES["regression"].get(name)
+    if isinstance(estimator, TREES) and known and not known.in_trees:
+        return "squared_error", (), False  # whatever it is, it is not this one
     if name == "huber" and "delta" not in given:
         # GradientBoostingRegressor finds its delta anew in each iteration.
         return "squared_error", (), False

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+from skdense.core.formulas.losses import LOWEST_LOSS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.tensorflow import is_imported
 from skdense.core.network import Network
@@ -59,17 +60,18 @@ class EpochPrinter:
 def print_draw(job: Job, network: Network) -> None:
     """Print how the training from one of a job's initial draws ended; they end in any order."""
     number = f"{job.networks.index(network) + 1} of {len(job.networks)}"
-    print(f"Initialization {number}: {outcome(network, job.estimator.validation_metric)}")
+    print(f"Initialization {number}: {outcome(network, job)}")
 
 
-def outcome(network: Network, metric: str) -> str:
-    """How a training ended, in words; `metric` is what its validation score is."""
+def outcome(network: Network, job: Job) -> str:
+    """How the training of one of a job's networks ended, in words."""
     progress = network.progress
     words = f"{progress.epochs:.0f} iterations, loss = {network.last_loss:.8f}"
     if not network.hyper.early_stopping:
         return words
-    best = -progress.best if metric == "loss" else progress.best
-    return f"{words}, best validation {metric}: {best:f}"
+    if job.spec.scores_loss or job.encoder.loss.score is LOWEST_LOSS:
+        return f"{words}, best validation loss: {-progress.best:f}"
+    return f"{words}, best validation {job.estimator.validation_metric}: {progress.best:f}"
 
 
 class FitPrinter:

@@ -80,7 +80,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         parameters = draw(random_state)
     validation = None
     if estimator.solver == "lbfgs":
-        data = data.copied()  # the program of L-BFGS cannot select rows
+        data = data.alone()  # the program of L-BFGS cannot select rows
     elif inputs.X_val is not None:
         validation = Data(inputs.X_val, encoder.encode(inputs.y_val), inputs.sample_weight_val)
     elif inputs.validation_rows is not None:

@@ -1,6 +1,7 @@
 """What y is: how it becomes targets of the network, and how the network's logits become predictions.
 
-Each type of target, in scikit-learn's sense, has an encoder. No other module asks which type y has.
+Each type of target, in scikit-learn's sense, has an encoder, which is asked for all that
+depends on it.
 """
 
 from typing import Any

@@ -19,6 +19,7 @@ from sklearn.base import _fit_context, clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import _safe_indexing
 
+from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.network import Data
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
 from skdense.fit.callers import warn_at_caller
@@ -111,8 +112,8 @@ def candidate_of(estimator, params):
     network, _ = network_of(model)
     if network.solver == "lbfgs":
         raise ValueError(
-            "solver='lbfgs' has no epochs, so it cannot be pruned between them; use 'adam', 'adamw' or "
-            "'sgd', or scikit-learn's RandomizedSearchCV"
+            f"solver='lbfgs' has no epochs, so it cannot be pruned between them; use {ANY_OPTIMIZER}, "
+            "or scikit-learn's RandomizedSearchCV"
         )
     if hasattr(network, "_skl_callbacks"):
         raise ValueError(

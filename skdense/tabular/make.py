@@ -164,7 +164,8 @@ def make_tabular_classifier(
       dropout. `trees` are a :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, `linear` is
       a :class:`~sklearn.linear_model.LogisticRegression` on columns that are not clipped.
       `constant` has no weight where the others are clearly better. Networks and trees are stopped
-      by the log-loss of their own folds.
+      by the log-loss of their own folds. With more than 10 classes and fewer than 1,000 rows,
+      `forest`, an :class:`~sklearn.ensemble.ExtraTreesClassifier`, takes the place of `trees`.
 
     How long a network trains, in what minibatches, and the number of folds follow from the number
     of rows. With fewer than 400 rows to train on, folds stop nothing, since they are too small to

@@ -46,8 +46,8 @@ def to_onnx(model):
     model : estimator
         A fitted Pipeline of :func:`skdense.make_tabular_classifier` or
         :func:`skdense.make_tabular_regressor`, an ensemble or a blend of networks and scikit-learn's
-        HistGradientBoosting, ExtraTreesClassifier, LogisticRegression and Ridge, or one of these
-        members.
+        HistGradientBoosting, ExtraTreesClassifier, LogisticRegression, LinearRegression, Ridge,
+        RidgeCV, DummyClassifier and DummyRegressor, or one of these members.
 
     Returns
     -------
@@ -440,8 +440,8 @@ def _raw(graph, model, X):
         return _leaves(graph, _of_forest(model), n_classes, X), "identity"
     if not isinstance(model, TREES):
         raise ValueError(
-            "only networks, scikit-learn's HistGradientBoosting, ExtraTreesClassifier, "
-            "LogisticRegression and Ridge, and ensembles and blends of them can be converted to ONNX, "
+            "only networks, scikit-learn's HistGradientBoosting, ExtraTreesClassifier, linear and "
+            "constant models, and ensembles and blends of them can be converted to ONNX, "
             f"got {model!r}"
         )
     sums = _leaves(graph, _of_boosted(model), model.n_trees_per_iteration_, X)

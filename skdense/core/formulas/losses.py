@@ -65,8 +65,8 @@ class Loss(NamedTuple):
     metric : callable or None
         `metric(targets, predictions, *parameter)` are the losses of single numbers, as arrays, by which
         a blend of regressors chooses its weights. Constant factors do not matter.
-    of_trees : str or None
-        What scikit-learn's HistGradientBoostingRegressor calls the loss, if it has it.
+    in_trees : bool
+        Whether scikit-learn's HistGradientBoostingRegressor has the loss, under the same name.
     """
 
     per_sample: Callable
@@ -78,7 +78,7 @@ class Loss(NamedTuple):
     parameter: str | None = None
     lowest_target: float = -np.inf
     metric: Callable | None = None
-    of_trees: str | None = None
+    in_trees: bool = False
 
 
 # --- labels ------------------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ LOSSES = {
             "identity",
             _r2(lambda logits: logits),
             metric=lambda y, predicted: (y - predicted) ** 2,
-            of_trees="squared_error",
+            in_trees=True,
         ),
         "poisson": Loss(
             _half_poisson_deviance,
@@ -346,19 +346,19 @@ LOSSES = {
             _r2(lambda logits: tf.exp(logits)),
             lowest_target=0,
             metric=lambda y, predicted: rel_entr(y, predicted) - y + predicted,
-            of_trees="poisson",
+            in_trees=True,
         ),
         # These have no R2 score, which would prefer networks that predict the mean.
         "absolute_error": Loss(
             _absolute_error, _of_constant(_quantile, lambda y, best: np.abs(y - best)),
             "identity", LOWEST_LOSS,
-            metric=lambda y, predicted: np.abs(y - predicted), of_trees="absolute_error",
+            metric=lambda y, predicted: np.abs(y - predicted), in_trees=True,
         ),
         "quantile": Loss(
             _pinball,
             _of_constant(_quantile, _pinballs),
             "identity", LOWEST_LOSS, parameter="quantile",
-            metric=_pinballs, of_trees="quantile",
+            metric=_pinballs, in_trees=True,
         ),
         "huber": Loss(
             _huber, _of_constant(_huber_mean, lambda y, best, delta: huber(delta, y - best)),

@@ -67,7 +67,7 @@ steps, and to wake them takes longer than they save. Milliseconds of an evaluati
     blocks of         256 rows    2048 rows
     2,000 x 20        0.40        0.52
 """
-PROGRAM_SECONDS = 0.5
+PROGRAM_SECONDS = 0.2
 """The processor time that a program is taken to cost. Networks share one where padding costs less.
 
 A program takes about 0.9 s to compile and 0.15 s to read from disk. Seconds of a pruned search
