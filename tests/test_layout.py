@@ -81,9 +81,9 @@ def test_pieces_are_the_vector_cut_around_large_kernels(layer_sizes):
     layout = layout_of(layer_sizes)
 
     kernels = [a * b for a, b in pairwise(layer_sizes)]
-    assert [size for piece in layout.pieces for size in piece] == kernels + layer_sizes[1:]
-    large = [max(piece) >= 2**14 for piece in layout.pieces]
-    assert all(len(piece) == 1 for piece, is_large in zip(layout.pieces, large) if is_large)
+    assert [size for piece in layout.piece_sizes for size in piece] == kernels + layer_sizes[1:]
+    large = [max(piece) >= 2**14 for piece in layout.piece_sizes]
+    assert all(len(piece) == 1 for piece, is_large in zip(layout.piece_sizes, large) if is_large)
     assert all(one or other for one, other in pairwise(large))
 
 

@@ -47,7 +47,7 @@ from skdense.ensemble.calibration import (
     scale_of,
 )
 from skdense.ensemble.folds import check_table, fit_folds, predicted
-from skdense.ensemble.progress import Progress
+from skdense.ensemble.progress import FitReport
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.inputs import MatrixLike, float_dtypes, one_column, validated
@@ -110,7 +110,7 @@ class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             earlier fit is left as it was.
         """
         self._check_models()
-        progress = Progress(self)
+        progress = FitReport(self)
         with unchanged_on_error(self):
             network = getattr(self, "estimator", None)
             if isinstance(network, BaseLowLevelMLP):

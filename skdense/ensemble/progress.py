@@ -59,7 +59,7 @@ def _duration(seconds):
     return f"{number:.{0 if number >= 10 else 1}f} {unit}"
 
 
-class Progress:
+class FitReport:
     """What one ensemble or blend says of its fit. It is made at the begin of the fit.
 
     Attributes
@@ -138,7 +138,7 @@ class Progress:
 
 
 _part: ContextVar[Any] = ContextVar("part", default=None)
-"""The model of a blend that this thread fits next, or None: the blend's Progress, a number, a name."""
+"""The model of a blend that this thread fits next, or None: the blend's FitReport, a number, a name."""
 
 
 def fit_part(progress, number, name, model, X, y, parameters):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from skdense.core.formulas.losses import LOWEST_LOSS
+from skdense.core.formulas.losses import NEGATIVE_LOSS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.tensorflow import is_imported
 from skdense.core.network import Network
@@ -69,7 +69,7 @@ def outcome(network: Network, job: Job) -> str:
     words = f"{progress.epochs:.0f} iterations, loss = {network.last_loss:.8f}"
     if not network.hyper.early_stopping:
         return words
-    if job.spec.scores_loss or job.encoder.loss.score is LOWEST_LOSS:
+    if job.spec.scores_loss or job.encoder.loss.score is NEGATIVE_LOSS:
         return f"{words}, best validation loss: {-progress.best:f}"
     return f"{words}, best validation {job.estimator.validation_metric}: {progress.best:f}"
 

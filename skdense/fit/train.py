@@ -186,19 +186,19 @@ def train_jobs(
         return train(groups_of(networks), n_threads(), trained=note)
     # Not every backend, such as those of Ray and Spark, hands results over one by one.
     return_as = "generator" if backend.supports_return_generator else "list"
-    tasks = _tasks(networks, n_workers)
+    parts = _parts(networks, n_workers)
     states = {network: state_of(network.random_state) for _, network in networks}
     results: Any = Parallel(n_jobs=n_workers, return_as=return_as)(
-        delayed(_results)(task) for task in tasks
+        delayed(_results)(part) for part in parts
     )
-    for task, task_results in zip(tasks, results, strict=True):
-        for (_, network), result in zip(task, task_results, strict=True):
+    for part, part_results in zip(parts, results, strict=True):
+        for (_, network), result in zip(part, part_results, strict=True):
             load(network, result, states[network])
             note(network)
     return False
 
 
-def _tasks(networks: list[tuple[Spec, Network]], n_jobs: int) -> list[list[tuple[Spec, Network]]]:
+def _parts(networks: list[tuple[Spec, Network]], n_jobs: int) -> list[list[tuple[Spec, Network]]]:
     """The networks in parts for worker processes: few of these compile the same program."""
     groups = groups_of(networks)
     return [

@@ -310,7 +310,7 @@ def _value_of_r2(sums: Any) -> Tensor:
     return tf.reduce_mean(tf.where(residual != 0, scores, 1))
 
 
-LOWEST_LOSS = Score(
+NEGATIVE_LOSS = Score(
     n_terms=lambda n_outputs: 0,
     terms=lambda targets, logits, shift: [],
     value=lambda sums: -sums.loss / sums.weight,
@@ -351,18 +351,18 @@ LOSSES = {
         # These have no R2 score, which would prefer networks that predict the mean.
         "absolute_error": Loss(
             _absolute_error, _of_constant(_quantile, lambda y, best: np.abs(y - best)),
-            "identity", LOWEST_LOSS,
+            "identity", NEGATIVE_LOSS,
             metric=lambda y, predicted: np.abs(y - predicted), in_trees=True,
         ),
         "quantile": Loss(
             _pinball,
             _of_constant(_quantile, _pinballs),
-            "identity", LOWEST_LOSS, parameter="quantile",
+            "identity", NEGATIVE_LOSS, parameter="quantile",
             metric=_pinballs, in_trees=True,
         ),
         "huber": Loss(
             _huber, _of_constant(_huber_mean, lambda y, best, delta: huber(delta, y - best)),
-            "identity", LOWEST_LOSS, parameter="delta",
+            "identity", NEGATIVE_LOSS, parameter="delta",
             metric=lambda y, predicted, delta: huber(delta, y - predicted),
         ),
     },

@@ -9,7 +9,7 @@ from typing import Any
 
 from skdense.core.machine import programs
 from skdense.core.machine.lazy_import import import_submodule
-from skdense.core.machine.programs import Program
+from skdense.core.machine.programs import KeptProgram
 from skdense.core.machine.tensorflow import CPU, n_threads, tf
 
 _programs: dict[tuple, "_Compiled"] = {}
@@ -104,7 +104,7 @@ class _Compiled:
                 args=tensors, Tout=program.outputs, f=program.function, config_proto=self._config
             )
 
-    def _traced(self, name: str, by_xla: bool = True) -> Program:
+    def _traced(self, name: str, by_xla: bool = True) -> KeptProgram:
         function, arguments = self._make(*self._key)
         signature = tf.nest.flatten(arguments)
 
@@ -120,7 +120,7 @@ class _Compiled:
         graph.library.function.append(program.function_def)
         _rename(graph.library.function, name)
         outputs = [output.dtype.as_datatype_enum for output in program.outputs]
-        return Program(name, outputs, graph.SerializeToString())
+        return KeptProgram(name, outputs, graph.SerializeToString())
 
     def _register(self) -> None:
         context = import_submodule("tensorflow.python.eager.context").context()

@@ -161,10 +161,10 @@ class _Program:
         minibatch = minibatches.gather(training.table, self.shape.table, order, n_valid)
         parameters = [values for values, *_ in pieces]
         drop = dropper(dropout, progress.step) if self.shape.n_dropouts else None
-        gradients, batch = self.objective.gradients(minibatch, parameters, typed, drop)
+        gradients, sums = self.objective.gradients(minibatch, parameters, typed, drop)
         penalty, decays = self.objective.penalty(parameters, typed.alpha)
-        effective = batch.weight > 0
-        divisor = tf.where(effective, batch.weight, 1)
+        effective = sums.weight > 0
+        divisor = tf.where(effective, sums.weight, 1)
         mean_over = tf.cast(divisor, self.dtype)
         gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
         if self.spec.clips:
@@ -187,10 +187,10 @@ class _Program:
         counted = Counters(
             steps=1.0,
             position=1.0,
-            loss=(batch.loss + penalty) / divisor * n_valid,
+            loss=(sums.loss + penalty) / divisor * n_valid,
             rows=n_valid,
-            correct=batch.terms[0] if batch.terms else 0.0,
-            weight=batch.weight,
+            correct=sums.terms[0] if sums.terms else 0.0,
+            weight=sums.weight,
         )
         added = packed(counted, _UNCHANGED._replace(step=1.0), Point())
         only_place = packed(Counters(steps=1.0, position=1.0), _UNCHANGED, Point())

@@ -50,7 +50,7 @@ class Layout:
         return sum(place.size for place in self.in_order)
 
     @property
-    def pieces(self) -> list[list[int]]:
+    def piece_sizes(self) -> list[list[int]]:
         """For each piece, the lengths of the arrays in it, in the vector's order.
 
         A large array is a piece of its own. All that lies between two large ones is one piece.
@@ -88,12 +88,14 @@ class Layout:
 
     def cut(self, vector: Tensor) -> list:
         """The pieces of a flat tensor."""
-        return tf.split(vector, [sum(sizes) for sizes in self.pieces])
+        return tf.split(vector, [sum(sizes) for sizes in self.piece_sizes])
 
     def of_layers(self, pieces: Sequence, batch: int) -> list[tuple]:
         """The parameters of each layer from the pieces; those of one axis repeated for a minibatch."""
         flat = [
-            values for piece, sizes in zip(pieces, self.pieces) for values in tf.split(piece, sizes)
+            values
+            for piece, sizes in zip(pieces, self.piece_sizes)
+            for values in tf.split(piece, sizes)
         ]
         tensors = {
             place: _shaped(values, place.parameter.shape, batch)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from skdense.core.formulas.layers import Drop, forward
-from skdense.core.formulas.losses import LOSSES, LOWEST_LOSS
+from skdense.core.formulas.losses import LOSSES, NEGATIVE_LOSS
 from skdense.core.machine.tensorflow import tf
 from skdense.core.numbers import Hyper, Spec, Tensor
 from skdense.core.program import minibatches
@@ -36,7 +36,7 @@ class Objective:
         self.layout = layout
         self.loss = LOSSES[spec.target_type][spec.loss]
         self.smoothed = self.loss.smoothed if spec.smooths else None
-        self.score = LOWEST_LOSS if spec.scores_loss else self.loss.score
+        self.score = NEGATIVE_LOSS if spec.scores_loss else self.loss.score
 
     def gradients(
         self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, drop: Drop | None = None
