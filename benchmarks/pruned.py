@@ -135,7 +135,8 @@ DATA = {
 }
 TIMED = list(DATA)[:4]
 OF_REGRESSION = "diabetes", "friedman1"
-SEARCHES = ("pruned", "halving", "exhaustive", "MLPClassifier")
+SEARCHES = "pruned", "exhaustive", "MLPClassifier"
+"""Those of which the seconds are measured."""
 
 
 def searcher(name, model, distributions, seed, size, **settings):
@@ -195,8 +196,7 @@ def measure(started, again, name, data, seed, size):
     warnings.simplefilter("ignore")
     network = MLPClassifier if name == "MLPClassifier" else LowLevelMLPClassifier
     (X, y), _, model, distributions, scoring = problem(data, size[1], network)
-    settings = {"scoring": scoring, "refit": name == "halving"}
-    search = searcher(name, model, distributions, seed, size, **settings)
+    search = searcher(name, model, distributions, seed, size, scoring=scoring, refit=False)
     seconds = run_search(search, X, y, name, started, again)
     return {"search": name, "data": data, "seed": seed} | seconds
 
@@ -282,7 +282,6 @@ FIRST_GRID = {
     "learning_rate_init": loguniform(1e-4, 1e-2),
     "batch_size": [32, 64, 128, 200],
 }
-FIRST_SEARCHES = "pruned", "exhaustive", "MLPClassifier"
 FIRST_DATA = {
     "digits": partial(load_digits, return_X_y=True),
     "breast_cancer": partial(load_breast_cancer, return_X_y=True),
@@ -324,12 +323,12 @@ def run(rounds=5):
         "found": [
             fresh(found, data=data, seed=seed, size=size)
             for data in bar(DATA, desc="what they find")
-            for seed in range(max(3, rounds) if rounds else 1)
+            for seed in range(rounds or 1)
         ],
         "processes": [
             timed_twice(first_search, name, data=data)
             for data in bar(FIRST_DATA if rounds else ["breast_cancer"], desc="whole processes")
-            for name in FIRST_SEARCHES
+            for name in SEARCHES
         ],
     }
 
@@ -393,7 +392,7 @@ def to_markdown(figures):
     for data, part in pd.DataFrame(figures["processes"]).groupby("data", sort=False):
         part = part.set_index("search")
         ratios = part.loc["pruned", ["empty", "full"]] / part.loc["MLPClassifier", "full"]
-        cells = {name: _seconds(part.loc[name]) for name in FIRST_SEARCHES}
+        cells = {name: _seconds(part.loc[name]) for name in SEARCHES}
         whole.append(
             {"data": data} | cells | {"pruned / MLPClassifier": " / ".join(map(significant, ratios))}
         )
