@@ -156,7 +156,7 @@ def _named_points(axis, x, y, errors):
     colours = dict.fromkeys(x.index, THEIRS) | {x.index[0]: OURS}
     for name, colour in colours.items():
         axis.errorbar(x[name], y[name], errors[name], color=colour, fmt="o", capsize=4, alpha=0.8)
-    margin = (x.max() / x.min()) ** 0.4
+    margin = (x.max() / x.min()) ** 0.45
     axis.set_xlim(x.min() / margin, x.max() * margin)
     low, high = axis.get_ylim()
     axis.figure.draw_without_rendering()  # so that all extents are known
@@ -164,14 +164,17 @@ def _named_points(axis, x, y, errors):
     for name in x.index:
         ends = [(x[name], y[name] - errors[name]), (x[name], y[name] + errors[name])]
         bars[name] = Bbox(axis.transData.transform(ends)).padded(20)
-    shifts = sorted(range(-9, 10), key=abs)
+    inside = axis.get_window_extent()
+    shifts = sorted(range(-20, 21), key=abs)
     places = [(shift * 0.02, side) for shift in shifts for side in ("left", "right")]
     for name in x.index:
         text = axis.text(x[name], y[name], f"  {name}  ", color=colours[name], va="center")
         covered = names + [bar for other, bar in bars.items() if other != name]
         for shift, side in places:
             text.set(y=y[name] + shift * (high - low), ha=side)
-            if not text.get_window_extent().count_overlaps(covered):
+            extent = text.get_window_extent()
+            is_inside = inside.contains(*extent.min) and inside.contains(*extent.max)
+            if is_inside and not extent.count_overlaps(covered):
                 break
         if shift:  # a line leads to a name that is not beside its point
             axis.plot([x[name]] * 2, [y[name], text.get_position()[1]], color=colours[name], lw=0.8)
