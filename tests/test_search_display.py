@@ -60,7 +60,7 @@ def test_every_candidate_has_a_line_over_the_rungs_it_reached(search, pyplot):
     assert list(display.best_line_.get_xdata()) == search.n_resources_
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2", "5"]
     counts = [text.get_text() for text in ax.texts]
-    assert counts == ["20", "15", "11"]
+    assert counts == ["20", "13", "9"]
 
 
 @pytest.mark.parametrize(

@@ -70,14 +70,15 @@ steps, and to wake them takes longer than they save. Milliseconds of an evaluati
 PROGRAM_SECONDS = 0.2
 """The processor time that a program is taken to cost. Networks share one where padding costs less.
 
-A program takes about 0.9 s to compile and 0.15 s to read from disk. Seconds of a pruned search
-of 30 candidates, of a process with an empty and with a full folder of programs, and of a later search
-(two Intel cores):
+A program takes about 0.9 s to compile and 0.15 s to read from disk. Seconds of processor time of a
+pruned search of 64 candidates of many widths, of a process with an empty and with a full folder of
+programs, and of a later search, and how many programs it has (two Intel cores):
 
-    PROGRAM_SECONDS    breast_cancer       digits
-    1.0                14.5, 7.0, 4.5      27.0, 14.9, 13.3
-    0.5                9.7, 4.5, 2.5       22.5, 14.2, 11.5
-    0.3                17.6, 4.6, 2.2      24.9, 13.8, 10.6
+    PROGRAM_SECONDS    breast_cancer              digits
+    0.5                34.9, 17.2, 14.3 (11)      75, 36.6, 34.2 (17)
+    0.2                36.6, 13.2, 10.6 (13)
+    0.1                34.1, 12.2, 9.7 (15)       93, 37.1, 33.1 (31)
+    0.05               38.0, 11.7, 8.4 (21)       107, 40.2, 32.9 (39)
 """
 SHARE_TRAINED = 0.3
 """The share of `max_iter` that networks mostly train; early stopping or `tol` ends the rest."""
