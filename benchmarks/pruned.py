@@ -43,17 +43,24 @@ from benchmarks.process import FOLDERS, fresh, run_twice
 from benchmarks.report import markdown_table, significant
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.search import PrunedSearchCV
-from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on, rungs_of
+from skdense.search.rungs import (
+    SHARES,
+    best_first,
+    forecasts,
+    looks_of,
+    n_that_go_on,
+    rungs_at,
+    rungs_of,
+)
 
 N_CANDIDATES, N_SPLITS, MAX_ITER = 64, 3, 81
 SMALL = 16, 20
 """The candidates and epochs of the quick mode."""
 CORES = 2
-FIRST = 3
-DEFAULT, TENTHS = (0.15, 0.25, 0.375, 0.5, 0.75), tuple(i / 10 for i in range(1, 10))
+TENTHS = tuple(i / 10 for i in range(1, 10))
 RULES = {  # rungs as shares of the epochs, factor, and whether forecasts decide
-    "0.15, 0.25, 0.375, 0.5, 0.75, 1 of 1.6 by forecast, the default": (DEFAULT, 1.6, True),
-    "the same by score": (DEFAULT, 1.6, False),
+    "0.15, 0.25, 0.375, 0.5, 0.75, 1 of 1.6 by forecast, the default": (SHARES, 1.6, True),
+    "the same by score": (SHARES, 1.6, False),
     "tenths, 1 of 1.4 by forecast": (TENTHS, 1.4, True),
     "1/6, 1/3, 2/3, a half by forecast": ((1 / 6, 1 / 3, 2 / 3), 2, True),
     "1/6, 1/3, 2/3, a half by score": ((1 / 6, 1 / 3, 2 / 3), 2, False),
@@ -210,7 +217,7 @@ def found(data, seed, size):
     scored = {
         epochs
         for shares, *_ in RULES.values()
-        for looks in looks_of(rungs_at(shares, max_iter))
+        for looks in looks_of(rungs_of(rungs_at(shares, max_iter), max_iter))
         for epochs in looks
     }
     given = {
@@ -239,12 +246,6 @@ def found(data, seed, size):
     return row
 
 
-def rungs_at(shares, max_iter):
-    """The rungs at these shares of the epochs, as the search has them."""
-    rungs = [round(share * max_iter) for share in shares]
-    return rungs_of([rung for rung in dict.fromkeys(rungs) if rung >= FIRST], max_iter)
-
-
 def winner_of_rule(scores, shares, factor, by_forecast):
     """Who wins with rungs at these shares, and the share of all epochs that it takes.
 
@@ -252,7 +253,7 @@ def winner_of_rule(scores, shares, factor, by_forecast):
     """
     scores = {int(epochs): np.array(column) for epochs, column in scores.items()}
     end = max(scores)
-    rungs = rungs_at(shares, end)
+    rungs = rungs_of(rungs_at(shares, end), end)
     going = np.arange(len(scores[end]))
     scored, n_epochs, before = [], 0, 0
     for rung, looks in zip(rungs, looks_of(rungs), strict=True):

@@ -7,7 +7,7 @@ import numpy as np
 
 from skdense.core.machine.costs import SHARE_TRAINED
 
-_SHARES, _FIRST = (0.15, 0.25, 0.375, 0.5, 0.75), 3
+SHARES, _FIRST = (0.15, 0.25, 0.375, 0.5, 0.75), 3
 """Candidates are compared after these shares of `max_iter` by default, from 3 epochs on."""
 _SLOPE, _BACK = 0.6, 0.75
 """A forecast takes this share of the slope since this share of the epochs to go on.
@@ -26,11 +26,16 @@ that is far ahead early ends the others. So was to forecast the log-loss where t
 """
 
 
+def rungs_at(shares, max_iter):
+    """The epochs before the end that are these shares of `max_iter`, but not the first ones."""
+    rungs = [round(share * max_iter) for share in shares]
+    return [rung for rung in dict.fromkeys(rungs) if _FIRST <= rung < max_iter]
+
+
 def rungs_of(rungs, max_iter):
     """The epochs of all rungs, of which the last is `max_iter`."""
     if rungs is None:
-        rungs = [round(share * max_iter) for share in _SHARES]
-        rungs = [rung for rung in dict.fromkeys(rungs) if _FIRST <= rung < max_iter]
+        rungs = rungs_at(SHARES, max_iter)
     given, rungs = rungs, list(rungs)
     if not all(isinstance(rung, Integral) and not isinstance(rung, bool) for rung in rungs):
         raise ValueError(f"rungs must be ints, the epochs after which to compare, got {given!r}")
