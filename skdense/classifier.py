@@ -266,7 +266,7 @@ default='glorot_uniform'
         hidden_layer_sizes: int | Sequence[int] = (100,),
         activation: str = "relu",
         *,
-        solver: Literal["lbfgs", "sgd", "adam", "adamw"] = "adam",
+        solver: str = "adam",
         alpha: float = 0.0001,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: str = "constant",

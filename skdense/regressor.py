@@ -271,7 +271,7 @@ default='glorot_uniform'
         hidden_layer_sizes: int | Sequence[int] = (100,),
         activation: str = "relu",
         *,
-        solver: Literal["lbfgs", "sgd", "adam", "adamw"] = "adam",
+        solver: str = "adam",
         alpha: float = 0.0001,
         batch_size: int | Literal["auto"] = "auto",
         learning_rate: str = "constant",
@@ -391,5 +391,6 @@ default='glorot_uniform'
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.target_tags.positive_only = self.loss == "poisson"
+        positive = [name for name, loss in LOSSES["regression"].items() if loss.lowest_target >= 0]
+        tags.target_tags.positive_only = self.loss in positive
         return tags

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from helpers import drawn_parameters
 from skdense.core.formulas.layers import hidden_and_output
-from skdense.core.host.planning import groups_of, lone_group, sizes_of
+from skdense.core.host.planning import groups_of, lone_group
 from skdense.core.host.tables import Tables
 from skdense.core.machine import costs
 from skdense.core.network import Data, Network
@@ -115,7 +115,8 @@ def test_networks_that_make_room_for_the_same_batch_share_a_shape():
 
 
 def test_outputs_are_not_padded():
-    assert [sizes_of(shape_of(network((3, 4, n))).layout)[-1] for n in range(1, 6)] == [*range(1, 6)]
+    for n in range(1, 6):
+        assert shape_of(network((3, 4, n))).layout.layers[-1].width == n
 
 
 def test_a_large_x_keeps_its_features_so_it_need_not_be_copied():
@@ -149,7 +150,8 @@ def test_a_program_has_room_for_the_largest_of_its_networks():
     (group,) = groups_of([(SPEC, network) for network in networks])
 
     shape = group.shape
-    assert all(a >= b for a, b in zip(sizes_of(shape.layout), (9, 17, 9, 1), strict=True))
+    widths = [layer.width for layer in shape.layout.layers]
+    assert all(a >= b for a, b in zip([shape.layout.n_features, *widths], (9, 17, 9, 1), strict=True))
     assert shape.batch >= 24
     assert shape.table.lengths == (2048,)
     assert shape.validation.lengths[0] >= 200

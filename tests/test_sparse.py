@@ -178,7 +178,8 @@ def test_only_minibatches_of_long_rows_are_made_dense(density, made_dense, monke
         return real_dense(rows)
 
     monkeypatch.setattr(minibatches.SparseRows, "_dense", dense)
-    # Widths that no fit before has had, so that the program is made here.
+    # Widths that no fit before has had, and no folder, so that the program is made here.
+    monkeypatch.setenv("SKDENSE_CACHE_DIR", "")
     width = {"hidden_layer_sizes": (30,)} if made_dense else {"hidden_layer_sizes": ()}
     X, y = make_sparse_problem(density=density)
 

@@ -18,6 +18,9 @@ from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, transforms_y
 
+_POSITIVE = {"gamma", *(name for name, loss in LOSSES["regression"].items() if loss.output == "exp")}
+"""The losses of positive predictions. Networks have none of gamma, trees do."""
+
 
 def n_counted(weights):
     """The number of samples that the weights stand for.
@@ -153,7 +156,7 @@ def common_loss(models) -> tuple[Callable, bool]:
             scale = np.sqrt(variance) if variance > 0 else 1.0
         return metric(y / scale, predicted / scale, *parameter)
 
-    return loss, name in ("gamma", "poisson")
+    return loss, name in _POSITIVE
 
 
 def _gamma_deviance(y, predicted):
@@ -171,7 +174,7 @@ def losses_of(model):
     else:
         losses = {_loss_of(last)}
     # y itself may be negative where a transformed one is not.
-    positive = ("gamma", "poisson") if transforms_y(model) else ()
+    positive = _POSITIVE if transforms_y(model) else ()
     return {("squared_error", (), False) if loss[0] in positive else loss for loss in losses}
 
 
@@ -208,7 +211,7 @@ def is_positive(estimator):
     loss = estimator.get_params(deep=False).get("loss")
     if isinstance(estimator, TweedieRegressor):
         return estimator.power >= 1
-    return loss in ("gamma", "poisson") or isinstance(estimator, PoissonRegressor | GammaRegressor)
+    return loss in _POSITIVE or isinstance(estimator, PoissonRegressor | GammaRegressor)
 
 
 def scale_of(model, y, sample_weight):

@@ -118,7 +118,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     if solver != "lbfgs":
         spec = spec._replace(
             clips=clips,
-            lr_by_step=settings["warmup"] > 0 or schedule.within_epochs,
+            lr_by_step=settings["warmup"] > 0 or schedule.within_epochs is not None,
             scores_loss=validation is not None and estimator.validation_metric == "loss",
         )
     network = Network(

@@ -12,6 +12,7 @@ from skdense.base import BaseLowLevelMLP
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import Dense
 from skdense.ensemble.blend import BaseBlend
+from skdense.ensemble.calibration import is_positive
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.sizes import TREES
 from skdense.tabular.make import LEAST, unclipped
@@ -447,7 +448,7 @@ def _raw(graph, model, X):
     sums = _leaves(graph, _of_boosted(model), model.n_trees_per_iteration_, X)
     raw = graph("Add", sums, model._baseline_prediction)
     if not n_classes:
-        return raw, "exp" if model.loss in ("poisson", "gamma") else "identity"
+        return raw, "exp" if is_positive(model) else "identity"
     return raw, "logistic" if model.n_trees_per_iteration_ == 1 else "softmax"
 
 

@@ -30,8 +30,9 @@ class Schedule(NamedTuple):
         seen in all epochs. None leaves the rate as it is.
     slows_down : bool
         Whether at a plateau, where other schedules stop, it lowers the rate and goes on.
-    within_epochs : bool
-        Whether it changes the rate from step to step, by `lr_factor`.
+    within_epochs : callable or None
+        `within_epochs(done)` is the factor on the rate in each step, from the share of the epochs after
+        the warm-up that is done. None is a factor of 1.
     ignored_by : tuple of str
         The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
     """
@@ -39,7 +40,7 @@ class Schedule(NamedTuple):
     number: int
     after_epoch: Callable | None = None
     slows_down: bool = False
-    within_epochs: bool = False
+    within_epochs: Callable | None = None
     ignored_by: tuple = ()
 
 
@@ -47,27 +48,34 @@ def _inverse_scaling(samples_seen: Tensor, hyper: Hyper) -> Tensor:
     return hyper.learning_rate_init / (samples_seen + 1) ** hyper.power_t
 
 
+def _half_a_cosine(done: Tensor) -> Tensor:
+    """From 1 down to 0, as in SGDR (Loshchilov and Hutter, 2017)."""
+    return (1 + tf.cos(np.pi * done)) / 2
+
+
 SCHEDULES = {
     "constant": Schedule(0),
     "invscaling": Schedule(1, _inverse_scaling, ignored_by=("adam",)),
     "adaptive": Schedule(2, slows_down=True, ignored_by=("adam",)),
-    "cosine": Schedule(3, within_epochs=True),
+    "cosine": Schedule(3, within_epochs=_half_a_cosine),
 }
 
 
 def lr_factor(step: Tensor, hyper: Hyper) -> Tensor:
     """The factor on the epoch's learning rate, in the step that follows `step` others.
 
-    It rises linearly over the warm-up, up to 1. With the cosine schedule it then falls to 0 over the
-    rest of `schedule_epochs` epochs, as in SGDR (Loshchilov and Hutter, 2017), and if training goes on
-    after them it starts again at 1.
+    It rises linearly over the warm-up, up to 1. Then the schedule may change it over the rest of
+    `schedule_epochs` epochs, and if training goes on after them it starts again.
     """
     steps_per_epoch = tf.math.ceil(hyper.n_samples / hyper.batch_size)
     warmup = hyper.warmup * steps_per_epoch
     rest = tf.maximum(hyper.schedule_epochs * steps_per_epoch - warmup, 1)
-    angle = np.pi * tf.math.floormod((step - warmup) / rest, 1)
-    is_cosine = hyper.schedule == SCHEDULES["cosine"].number
-    after_warmup = tf.where(is_cosine, (1 + tf.cos(angle)) / 2, 1)
+    done = tf.math.floormod((step - warmup) / rest, 1)
+    after_warmup = tf.ones_like(done)
+    for schedule in SCHEDULES.values():
+        if schedule.within_epochs is not None:
+            chosen = hyper.schedule == schedule.number
+            after_warmup = tf.where(chosen, schedule.within_epochs(done), after_warmup)
     return tf.where(step < warmup, tf.minimum((step + 1) / warmup, 1), after_warmup)
 
 

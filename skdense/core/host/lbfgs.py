@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
-from skdense.core.host.planning import lone_layout, sizes_of
+from skdense.core.host.planning import lone_layout
 from skdense.core.host.tables import Tables, table_shape
 from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import compiled
@@ -65,7 +65,7 @@ class Minimization:
         self.layout = lone_layout(network)
         self.own_layout = Layout(network.layers, network.n_features)
         shape = table_shape([network.data], self.layout.n_features)
-        rows = full_batch_rows(network.data.X, sizes_of(self.layout))
+        rows = full_batch_rows(network.data.X, self.layout.n_penalized)
         self.program = compiled(full_batch_program, spec, FullBatchShape(self.layout, shape, rows))
         self.table = Tables([network]).table(network.data, shape, spec.dtype)
         self.hyper = to_tensor(np.array(network.hyper, spec.dtype))

@@ -70,7 +70,7 @@ class Group:
     def seconds(self) -> float:
         """About how much processor time the networks take to train."""
         n_steps = self.share_trained * sum(network.n_steps for network in self.networks)
-        multiply_adds = costs.step_multiply_adds(self.batch, sizes_of(self.layout))
+        multiply_adds = costs.step_multiply_adds(self.batch, self.layout.n_penalized)
         multiply_adds += costs.UPDATE * self.layout.n_parameters
         return n_steps * costs.TYPICAL[self.spec.dtype].seconds(multiply_adds)
 
@@ -159,18 +159,9 @@ def _joined(group: Group, other: Group) -> tuple[float, Group]:
     return union.seconds - group.seconds - other.seconds, union
 
 
-def sizes_of(layout: Layout) -> list[int]:
-    """The number of features, and of the outputs of each layer with parameters."""
-    sizes = [layout.n_features]
-    for layer in layout.layers:
-        if layer.parameters(sizes[-1]):
-            sizes.append(layer.n_outputs(sizes[-1]))
-    return sizes
-
-
 def _steps_in_a_chunk(shape: Shape, machine: costs.Machine) -> int:
     """How many steps this machine runs in a chunk's time; at least one."""
-    n_features, *others = sizes_of(shape.layout)
-    sizes = (shape.table.row_entries or n_features, *others)
-    seconds = machine.seconds(costs.step_multiply_adds(shape.batch, sizes))
+    entries_in_row = shape.table.row_entries or shape.layout.n_features
+    layout = replace(shape.layout, n_features=entries_in_row)
+    seconds = machine.seconds(costs.step_multiply_adds(shape.batch, layout.n_penalized))
     return max(1, int(costs.CHUNK_SECONDS / seconds))

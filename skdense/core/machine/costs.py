@@ -5,8 +5,6 @@ ones share a program. No TensorFlow.
 """
 
 import math
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from scipy.sparse import issparse
@@ -135,16 +133,16 @@ def is_large(X: Any) -> bool:
     return (X.data.nbytes if issparse(X) else X.nbytes) > LARGE_BYTES
 
 
-def step_multiply_adds(batch: int, layer_sizes: Sequence[int]) -> int:
+def step_multiply_adds(batch: int, kernel_entries: int) -> int:
     """About how many multiply-adds a step takes: forward, and twice as many backward."""
-    return 3 * batch * sum(a * b for a, b in pairwise(layer_sizes))
+    return 3 * batch * kernel_entries
 
 
-def full_batch_rows(X: Any, layer_sizes: Sequence[int]) -> int:
+def full_batch_rows(X: Any, kernel_entries: int) -> int:
     """How many rows a step on all rows of X takes at a time.
 
     A sparse X takes few: each of its entries gathers a row of the kernel, which needs memory.
     """
     n_samples = X.shape[0]
-    is_light = step_multiply_adds(n_samples, layer_sizes) <= LIGHT_MULTIPLY_ADDS
+    is_light = step_multiply_adds(n_samples, kernel_entries) <= LIGHT_MULTIPLY_ADDS
     return min(LIGHT_ROWS if is_light or issparse(X) else FULL_BATCH_ROWS, bucket(n_samples))

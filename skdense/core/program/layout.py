@@ -49,6 +49,11 @@ class Layout:
     def n_parameters(self) -> int:
         return sum(place.size for place in self.in_order)
 
+    @cached_property
+    def n_penalized(self) -> int:
+        """How many of the parameters the penalty takes: the entries of all kernels."""
+        return sum(place.size for place in self.in_order if place.parameter.penalized)
+
     @property
     def piece_sizes(self) -> list[list[int]]:
         """For each piece, the lengths of the arrays in it, in the vector's order.
@@ -105,7 +110,7 @@ class Layout:
 
     def penalized(self, pieces: Sequence) -> Iterator:
         """The pieces with zeros for the parameters that the penalty does not take, which come last."""
-        left = sum(place.size for place in self.in_order if place.parameter.penalized)
+        left = self.n_penalized
         for piece in pieces:
             size = piece.shape[0]
             yield piece if left >= size else tf.where(tf.range(size) < left, piece, 0)
