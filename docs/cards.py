@@ -32,7 +32,10 @@ def draw(folder):
     }
     ratios = {name: speed[job] for name, job in jobs.items()}
     bars(
-        folder / "speed.svg", "times as fast as MLPClassifier", ratios, ours=len(ratios)
+        folder / "speed.svg",
+        "later fits: times as fast as MLPClassifier",
+        ratios,
+        ours=len(ratios),
     )
     jobs = {
         "digits, random search": "random search, digits, 30 candidates x 5 folds",

@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
 from skdense import LowLevelMLPClassifier
-from skdense.core.host import tables
+from skdense.core.host import stores
 from skdense.core.machine import costs, memory
 from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy, aligned_zeros
 from skdense.core.machine.tensorflow import tf
@@ -66,7 +66,7 @@ def test_all_of_a_large_x_is_in_place_but_for_a_bounded_number_of_bytes(n_featur
 
     def lengths_of(n_rows):
         data = Data(zeros(n_rows, n_features), zeros(n_rows, 1))
-        return tables.table_shape([data], n_features).lengths
+        return stores.store_shape([data], n_features).lengths
 
     in_place, n_last = lengths_of(n_rows)
     assert in_place <= n_rows < in_place + n_last
@@ -80,7 +80,7 @@ def test_all_of_a_large_x_is_in_place_but_for_a_bounded_number_of_bytes(n_featur
 @pytest.fixture
 def everything_is_large(monkeypatch):
     monkeypatch.setattr(costs, "LARGE_BYTES", 2**9)
-    monkeypatch.setattr(tables, "COPIED_BYTES", 2**7)
+    monkeypatch.setattr(stores, "COPIED_BYTES", 2**7)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_large_sparse_x_is_minimized_as_by_mlp_classifier(problem):
 def test_two_arrays_give_what_one_array_gives(n, n_first, sizes, seed):
     rng = np.random.default_rng(seed)
     array, indices = rng.normal(size=(n, *sizes)), rng.integers(n, size=5, dtype=np.int32)
-    cut = tables._cut(array, (min(n_first, n), 20), sizes)
+    cut = stores._cut(array, (min(n_first, n), 20), sizes)
 
     taken = minibatches._take(tuple(map(tf.constant, cut)), indices)
 
@@ -140,7 +140,7 @@ def test_entries_near_the_limit_of_int32_are_counted(left, row_entries, seed):
     n_entries = 2**31 - left
     lengths = np.random.default_rng(seed).integers(row_entries + 1, size=6)
     starts = n_entries - np.cumsum([0, *lengths])[::-1]
-    shape = minibatches.TableShape((n_entries,), 8, 8, 1, n_starts=7, row_entries=row_entries)
+    shape = minibatches.StoreShape((n_entries,), 8, 8, 1, n_starts=7, row_entries=row_entries)
 
     taken = []
     with pytest.MonkeyPatch.context() as patch:  # no array has so many values
@@ -207,7 +207,7 @@ def test_a_fit_does_not_depend_on_where_x_lies(solver):
 @pytest.fixture
 def x_is_large(monkeypatch):
     monkeypatch.setattr(costs, "LARGE_BYTES", 2**14)
-    for module in (tables, memory):
+    for module in (stores, memory):
         monkeypatch.setattr(module, "COPIED_BYTES", 2**13)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from helpers import drawn_parameters
 from skdense.core.formulas.layers import hidden_and_output
 from skdense.core.host.planning import groups_of, lone_group
-from skdense.core.host.tables import Tables
+from skdense.core.host.stores import Stores
 from skdense.core.machine import costs
 from skdense.core.network import Data, Network
 from skdense.core.numbers import Hyper, Progress, Spec
@@ -124,7 +124,7 @@ def test_a_large_x_keeps_its_features_so_it_need_not_be_copied():
 
     shape = shape_of(network((5, 4, 1), rows=data(n_samples, 5)))
 
-    assert shape.layout.n_features == shape.table.n_features == 5
+    assert shape.layout.n_features == shape.store.n_features == 5
 
 
 @given(st.integers(1, 4096), st.integers(1, 2048))
@@ -153,7 +153,7 @@ def test_a_program_has_room_for_the_largest_of_its_networks():
     widths = [layer.width for layer in shape.layout.layers]
     assert all(a >= b for a, b in zip([shape.layout.n_features, *widths], (9, 17, 9, 1), strict=True))
     assert shape.batch >= 24
-    assert shape.table.lengths == (2048,)
+    assert shape.store.lengths == (2048,)
     assert shape.validation.lengths[0] >= 200
     assert shape.n_blocks * shape.block >= 70
 
@@ -219,34 +219,34 @@ def test_the_slowest_networks_begin_first():
     assert begun == [networks[i] for i in (2, 1, 3, 0)]
 
 
-# --- tables -----------------------------------------------------------------------------------------
+# --- stores -----------------------------------------------------------------------------------------
 
 
-def test_a_table_is_let_go_with_the_last_network_that_uses_it():
+def test_a_store_is_let_go_with_the_last_network_that_uses_it():
     rows = data()
     first, second, other = networks = [network(rows=rows), network(rows=rows), network()]
-    tables = Tables(networks)
+    stores = Stores(networks)
 
     def features(network):
-        return tables.table(network.data, shape_of(network).table, "float32")[0]
+        return stores.of(network.data, shape_of(network).store, "float32")[0]
 
     shared, own = features(first), features(other)
 
-    tables.release(first)
+    stores.release(first)
     assert features(second) is shared
 
-    tables.release(second)
+    stores.release(second)
     assert features(second) is not shared
     assert features(other) is own
 
 
-def test_networks_on_one_x_share_its_table_whatever_their_targets():
+def test_networks_on_one_x_share_its_store_whatever_their_targets():
     first = network()
     second = network(rows=Data(first.data.X, np.ones((100, 1))))
-    tables = Tables([first, second])
+    stores = Stores([first, second])
 
-    X, targets = tables.table(first.data, shape_of(first).table, "float32")
-    same_X, others = tables.table(second.data, shape_of(second).table, "float32")
+    X, targets = stores.of(first.data, shape_of(first).store, "float32")
+    same_X, others = stores.of(second.data, shape_of(second).store, "float32")
 
     assert same_X is X
     assert others is not targets

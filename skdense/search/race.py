@@ -56,7 +56,7 @@ class Samples(NamedTuple):
 
 
 @dataclass(eq=False)
-class Run:
+class CandidateFit:
     """A candidate on a split: its network, which trains from rung to rung, and its score now.
 
     `model` is what is scored on the samples that are held out, with the network. It is the candidate's
@@ -86,11 +86,11 @@ class Run:
 
 @dataclass(eq=False)
 class Candidate:
-    """Parameters and the model that has them, its runs on all splits, and its mean scores so far."""
+    """Parameters and the model that has them, its fits on all splits, and its mean scores so far."""
 
     params: dict
     model: Any
-    runs: list[Run] = field(default_factory=list)
+    fits: list[CandidateFit] = field(default_factory=list)
     means: list[float] = field(default_factory=list)
 
 
@@ -154,9 +154,9 @@ class Race:
         self.handlers = {signal.getsignal(number) for number in signal.valid_signals()}
         self.epochs = []  # at which the candidates were scored
         self._prepare(splits, skips_steps)
-        self._report_errors(self._runs)
+        self._report_errors(self._fits)
         self._try_scorer()
-        jobs = [run.job for run in self._runs if run.job is not None]
+        jobs = [fit.job for fit in self._fits if fit.job is not None]
         own_streams(jobs)
         # All networks together decide which of them share a program. They stay in it, so that those
         # which go on train as if they had never paused.
@@ -165,8 +165,8 @@ class Race:
         self.n_threads = n_threads() if n_jobs is None else effective_n_jobs(n_jobs)
 
     @property
-    def _runs(self):
-        return [run for candidate in self.going for run in candidate.runs]
+    def _fits(self):
+        return [fit for candidate in self.going for fit in candidate.fits]
 
     def _prepare(self, splits, skips_steps):
         """Prepare all networks; the steps before are fitted once for candidates that share them."""
@@ -181,8 +181,8 @@ class Race:
             network, prefix = network_of(candidate.model)
             before = {k: v for k, v in candidate.params.items() if not k.startswith(prefix)}
             for i, (train, test) in enumerate(splits):
-                run, key, start = Run(test), (i, _key_of(before)), time.perf_counter()
-                candidate.runs.append(run)
+                fit, key, start = CandidateFit(test), (i, _key_of(before)), time.perf_counter()
+                candidate.fits.append(fit)
                 try:
                     if key not in fitted:
                         model = clone(candidate.model)
@@ -191,27 +191,27 @@ class Race:
                         if skips_steps:
                             model, X_test = beyond_steps(model, X_test)
                         fitted[key] = model, inputs, test._replace(X=X_test)
-                    run.model, inputs, run.held_out = fitted[key]
-                    run.job = _prepare(clone(network), inputs)
-                    for one in run.job.networks:
+                    fit.model, inputs, fit.held_out = fitted[key]
+                    fit.job = _prepare(clone(network), inputs)
+                    for one in fit.job.networks:
                         one.data = shared(one.data)
                         one.validation = one.validation and shared(one.validation)
                 except Exception as error:
                     self._raise_if_of_a_handler(error)
-                    run.error = error
-                run.fit_seconds = time.perf_counter() - start
+                    fit.error = error
+                fit.fit_seconds = time.perf_counter() - start
 
     def _try_scorer(self):
         """Score an untrained network on each split: what fails then would fail for all candidates."""
-        for i in range(len(self.going[0].runs)):
-            runs = (candidate.runs[i] for candidate in self.going)
-            run = next((run for run in runs if run.job is not None), None)
-            if run is not None:
-                self._judge(run)
-                if run.score_error is not None:
+        for i in range(len(self.going[0].fits)):
+            fits = (candidate.fits[i] for candidate in self.going)
+            fit = next((fit for fit in fits if fit.job is not None), None)
+            if fit is not None:
+                self._judge(fit)
+                if fit.score_error is not None:
                     note = f"This is how scoring failed on split {i}, before anything was trained."
-                    run.score_error.add_note(note)
-                    raise run.score_error
+                    fit.score_error.add_note(note)
+                    raise fit.score_error
 
     def run(self, iteration):
         """Train to a rung and score; return the rows of the rung, and leave out those who do not go on.
@@ -219,7 +219,7 @@ class Race:
         At the last rung the race is over.
         """
         for epochs in looks_of(self.rungs)[iteration]:
-            sound = [run for run in self._runs if run.job is not None]
+            sound = [fit for fit in self._fits if fit.job is not None]
             self._train(epochs)
             self._report_errors(sound)
             self.epochs.append(epochs)
@@ -227,73 +227,73 @@ class Race:
                 candidate.means.append(np.mean(self._scores(candidate)))
         is_over = iteration == len(self.rungs) - 1
         means = np.array([candidate.means for candidate in self.going], dtype=float)
-        ends = np.array([max(run.end(epochs) for run in candidate.runs) for candidate in self.going])
+        ends = np.array([max(fit.end(epochs) for fit in candidate.fits) for candidate in self.going])
         expected = forecasts(self.epochs, means, ends)
         rows = [
             Row(
                 iteration,
                 epochs,
                 candidate.params,
-                [run.fit_seconds for run in candidate.runs],
-                [run.score_seconds for run in candidate.runs],
+                [fit.fit_seconds for fit in candidate.fits],
+                [fit.score_seconds for fit in candidate.fits],
                 self._scores(candidate),
                 forecast,
             )
             for candidate, forecast in zip(self.going, expected, strict=True)
         ]
         if is_over:
-            for run in sound:
-                if run.job is not None:  # warn as a fit that is over does, for instance at max_iter
-                    finish(run.job)
+            for fit in sound:
+                if fit.job is not None:  # warn as a fit that is over does, for instance at max_iter
+                    finish(fit.job)
         n_going = 0 if is_over else n_that_go_on(len(rows), self.factor)
         self.going = [self.going[i] for i in sorted(best_first(expected)[:n_going])]
         return rows
 
     def _train(self, epochs):
-        """Train to so many epochs in all, and score each run in the thread that has trained it."""
+        """Train to so many epochs in all, and score each fit in the thread that has trained it."""
         from skdense.core.host.train import train
 
         owners = {
-            network: run
-            for run in self._runs
-            if run.job is not None
-            for network in run.job.networks
+            network: fit
+            for fit in self._fits
+            if fit.job is not None
+            for network in fit.job.networks
             if network.progress.active
         }
-        runs, to_train = list(dict.fromkeys(owners.values())), Counter(owners.values())
-        before, start = [run.epochs for run in runs], time.perf_counter()
+        fits, to_train = list(dict.fromkeys(owners.values())), Counter(owners.values())
+        before, start = [fit.epochs for fit in fits], time.perf_counter()
         lock, config = Lock(), get_config()
 
         def note(network):
-            run = owners[network]
+            fit = owners[network]
             with lock:
-                to_train[run] -= 1
-                is_last = not to_train[run]
+                to_train[fit] -= 1
+                is_last = not to_train[fit]
             if is_last:
                 with config_context(**config):  # scikit-learn's configuration belongs to a thread
-                    self._judge(run)
+                    self._judge(fit)
 
         self.groups = [part for group in self.groups if (part := group.part(owners)).networks]
         if owners and train(self.groups, self.n_threads, until=epochs, trained=note):
             raise KeyboardInterrupt
         seconds = time.perf_counter() - start
-        gained = np.array([run.epochs for run in runs]) - before
-        for run, share in zip(runs, gained / max(1, gained.sum()), strict=True):
-            run.fit_seconds += seconds * share
+        gained = np.array([fit.epochs for fit in fits]) - before
+        for fit, share in zip(fits, gained / max(1, gained.sum()), strict=True):
+            fit.fit_seconds += seconds * share
 
-    def _judge(self, run):
-        """Score the networks of a run as they are now."""
-        start, run.score, run.score_error = time.perf_counter(), None, None
+    def _judge(self, fit):
+        """Score the networks of a fit as they are now."""
+        start, fit.score, fit.score_error = time.perf_counter(), None, None
         try:
-            network = copy(run.job.estimator)
-            vars(network).update(reached(run.job)[1])
+            network = copy(fit.job.estimator)
+            vars(network).update(reached(fit.job)[1])
         except ValueError as error:
             self._raise_if_of_a_handler(error)
-            run.error, run.job = error, None
+            fit.error, fit.job = error, None
             return
         try:
-            X, y, params = run.held_out
-            score = self.scorer(with_network(run.model, network), X, y, **params)
+            X, y, params = fit.held_out
+            score = self.scorer(with_network(fit.model, network), X, y, **params)
             with suppress(AttributeError, ValueError):  # not an array, or of several numbers
                 score = score.item()
             if not isinstance(score, Number):
@@ -301,14 +301,14 @@ class Race:
                     f"scoring must return a number, got {score!r} of {type(score).__name__}; several "
                     "metrics at once are not supported"
                 )
-            run.score = score
+            fit.score = score
         except Exception as error:
             self._raise_if_of_a_handler(error)
-            run.score_error = error
-        run.score_seconds = time.perf_counter() - start
+            fit.score_error = error
+        fit.score_seconds = time.perf_counter() - start
 
     def _scores(self, candidate):
-        return [self.error_score if run.score is None else run.score for run in candidate.runs]
+        return [self.error_score if fit.score is None else fit.score for fit in candidate.fits]
 
     def _raise_if_of_a_handler(self, error):
         """Raise an error that a signal's handler has raised, for instance at a limit of time.
@@ -322,14 +322,14 @@ class Race:
                 raise error
             cause = cause.__cause__ or cause.__context__
 
-    def _report_errors(self, runs):
-        """Warn of what has failed in these runs, which had not failed before, or raise it."""
-        errors = [run.error for run in runs if run.error is not None]
-        score_errors = [run.score_error for run in runs if run.score_error is not None]
+    def _report_errors(self, fits):
+        """Warn of what has failed in these fits, which had not failed before, or raise it."""
+        errors = [fit.error for fit in fits if fit.error is not None]
+        score_errors = [fit.score_error for fit in fits if fit.score_error is not None]
         if self.error_score == "raise" and errors + score_errors:
             raise [*errors, *score_errors][0]
-        n_fits = len(self._runs)
-        if errors and all(run.error is not None for run in self._runs):
+        n_fits = len(self._fits)
+        if errors and all(fit.error is not None for fit in self._fits):
             raise ValueError(
                 f"All the {n_fits} fits failed. It is very likely that your model is misconfigured. "
                 f"With error_score='raise' the first error is raised.\n{_described(errors)}"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from skdense.core.host.planning import lone_layout
-from skdense.core.host.tables import Tables, table_shape
+from skdense.core.host.stores import Stores, store_shape
 from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import full_batch_rows
@@ -18,8 +18,6 @@ from skdense.core.numbers import Minimum, Spec
 from skdense.core.program.layout import Layout
 from skdense.core.program.objective import FullBatchShape, full_batch_program
 
-Observe = Callable[[Minimum], bool]
-
 
 def minimize_loss(
     spec: Spec,
@@ -27,7 +25,7 @@ def minimize_loss(
     max_iter: int,
     max_fun: int,
     tol: float,
-    observe: Observe | None = None,
+    observe: Callable[[Minimum], bool] | None = None,
 ) -> Minimum:
     """Train one network on all rows at once, and give it its parameters.
 
@@ -60,14 +58,14 @@ class Minimization:
     the minimization is, and has the parameters then. It is replaced as a whole.
     """
 
-    def __init__(self, spec: Spec, network: Network, observe: Observe | None):
+    def __init__(self, spec: Spec, network: Network, observe: Callable[[Minimum], bool] | None):
         self.network, self.observe, self.stops = network, observe, False
         self.layout = lone_layout(network)
         self.own_layout = Layout(network.layers, network.n_features)
-        shape = table_shape([network.data], self.layout.n_features)
+        shape = store_shape([network.data], self.layout.n_features)
         rows = full_batch_rows(network.data.X, self.layout.n_penalized)
         self.program = compiled(full_batch_program, spec, FullBatchShape(self.layout, shape, rows))
-        self.table = Tables([network]).table(network.data, shape, spec.dtype)
+        self.store = Stores([network]).of(network.data, shape, spec.dtype)
         self.hyper = to_tensor(np.array(network.hyper, spec.dtype))
         self.vector = aligned_empty([self.layout.n_parameters], spec.dtype)
         self.layout.pack_into(self.vector, network.parameters)
@@ -78,7 +76,7 @@ class Minimization:
     def objective(self, own: NDArray) -> tuple[float, NDArray]:
         """The loss and its gradient at the network's own parameters."""
         self.vector[self.own] = own
-        [values] = self.program(*self.table, self.parameters, self.hyper)
+        [values] = self.program(*self.store, self.parameters, self.hyper)
         values = np.asarray(values)
         return values[0], values[1:][self.own]
 

@@ -9,7 +9,7 @@ from itertools import combinations
 from scipy.sparse import issparse
 
 from skdense.core.formulas.layers import Layer
-from skdense.core.host.tables import table_shape
+from skdense.core.host.stores import store_shape
 from skdense.core.machine import costs
 from skdense.core.machine.costs import bucket
 from skdense.core.network import Network
@@ -35,7 +35,7 @@ class Group:
         n_features = self.layout.n_features
         validation, block, n_blocks = None, 0, 0
         if datas := [network.validation for network in self.networks if network.validation]:
-            validation = table_shape(datas, n_features)
+            validation = store_shape(datas, n_features)
             most = max(network.hyper.n_validation for network in self.networks)
             block = min(costs.power_of_two(most), costs.VALIDATION_ROWS)
             n_blocks = costs.power_of_two(math.ceil(most / block))
@@ -43,7 +43,7 @@ class Group:
             steps=1,
             batch=self.batch,
             layout=self.layout,
-            table=table_shape([network.data for network in self.networks], n_features),
+            store=store_shape([network.data for network in self.networks], n_features),
             validation=validation,
             block=block,
             n_blocks=n_blocks,
@@ -161,7 +161,7 @@ def _joined(group: Group, other: Group) -> tuple[float, Group]:
 
 def _steps_in_a_chunk(shape: Shape, machine: costs.Machine) -> int:
     """How many steps this machine runs in a chunk's time; at least one."""
-    entries_in_row = shape.table.row_entries or shape.layout.n_features
+    entries_in_row = shape.store.row_entries or shape.layout.n_features
     layout = replace(shape.layout, n_features=entries_in_row)
     seconds = machine.seconds(costs.step_multiply_adds(shape.batch, layout.n_penalized))
     return max(1, int(costs.CHUNK_SECONDS / seconds))

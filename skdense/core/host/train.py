@@ -17,7 +17,7 @@ import numpy as np
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.host.orders import Chunk, Orders, restore, state_of
 from skdense.core.host.planning import Group
-from skdense.core.host.tables import Tables
+from skdense.core.host.stores import Stores
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import CHUNK_SECONDS
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
@@ -80,7 +80,7 @@ def train(
     """
     stop = Event()
     queue: SimpleQueue = SimpleQueue()
-    tables = Tables(network for group in groups for network in group.networks)
+    stores = Stores(network for group in groups for network in group.networks)
     # First one of each group, so that threads compile different programs at the same time.
     for position in slice(1), slice(1, None):
         for group in groups:
@@ -93,8 +93,8 @@ def train(
                 group, network = queue.get_nowait()
             except Empty:
                 return
-            _train_one(group, network, tables, until, observe, each_epoch, stop)
-            tables.release(network)
+            _train_one(group, network, stores, until, observe, each_epoch, stop)
+            stores.release(network)
             if trained is not None and not stop.is_set():
                 trained(network)
 
@@ -112,7 +112,7 @@ def train(
 def _train_one(
     group: Group,
     network: Network,
-    tables: Tables,
+    stores: Stores,
     until: float,
     observe: Observe | None,
     each_epoch: bool,
@@ -122,7 +122,7 @@ def _train_one(
     if not network.progress.active or n_epochs <= 0:
         return
     n_before, shape = network.progress.epochs, group.shape
-    run = ProgramRun(group, network, tables)
+    run = ProgramRun(group, network, stores)
     orders = Orders(network, shape.steps, shape.batch, n_epochs, each_epoch)
     try:
         chunk = orders.next_chunk(run.affordable_steps)
@@ -164,8 +164,8 @@ class ProgramRun:
         How many steps a chunk may have.
     """
 
-    def __init__(self, group: Group, network: Network, tables: Tables):
-        self.network, self.spec, self.shape, self.tables = network, group.spec, group.shape, tables
+    def __init__(self, group: Group, network: Network, stores: Stores):
+        self.network, self.spec, self.shape, self.stores = network, group.spec, group.shape, stores
         curves = () if network.curves is None else (network.curves,)
         self.snapshot = Snapshot(None, Scalars(Counters(), network.progress, Point()), curves)
         self.affordable_steps = group.first_steps
@@ -180,7 +180,7 @@ class ProgramRun:
         counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
         arguments = (
-            Batches(self.table, view(chunk.orders)),
+            Batches(self.store, view(chunk.orders)),
             self.validation,
             to_tensor(np.array([*limits, *network.hyper], np.float64)),
             to_tensor(np.array([*counters, *progress, *point], np.float64)),
@@ -205,17 +205,17 @@ class ProgramRun:
         """Make what all chunks share; return the state before the first."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
         self.program = compiled(training_program, self.spec, shape)
-        self.table = self.tables.table(network.data, shape.table, dtype)
+        self.store = self.stores.of(network.data, shape.store, dtype)
         self.dropout = to_tensor(np.array(network.dropout)) if network.dropout else ()
         orders = aligned_zeros((shape.n_blocks, shape.block), np.int32)
-        table = ()
+        store = ()
         if network.validation is not None and shape.validation is not None:
             rows = network.validation.own_rows
             # Padded with the first row: another one may be infinite, and infinity times zero is NaN.
             orders[...] = rows[0] if len(rows) else 0
             orders.reshape(-1)[: len(rows)] = rows
-            table = self.tables.table(network.validation, shape.validation, dtype)
-        self.validation = Batches(table, view(orders))
+            store = self.stores.of(network.validation, shape.validation, dtype)
+        self.validation = Batches(store, view(orders))
 
         def packed(parameters: Parameters | None) -> Tensor:
             """The tensor of parameters; of zeros for [], and without entries for None."""

@@ -16,7 +16,7 @@ from skdense.core.machine.tensorflow import tf
 from skdense.core.numbers import Curves, Hyper, Progress, Spec, Tensor
 from skdense.core.program import minibatches
 from skdense.core.program.layout import Layout
-from skdense.core.program.minibatches import TableShape
+from skdense.core.program.minibatches import StoreShape
 from skdense.core.program.objective import BatchSums, Objective
 
 
@@ -31,8 +31,8 @@ class Shape(NamedTuple):
     steps: int
     batch: int
     layout: Layout
-    table: TableShape
-    validation: TableShape | None
+    store: StoreShape
+    validation: StoreShape | None
     block: int
     n_blocks: int
     n_dropouts: int
@@ -51,9 +51,9 @@ class State(NamedTuple):
 
 
 class Batches(NamedTuple):
-    """A table, and the rows of it to gather for each step: int32 `(steps, batch)`."""
+    """A store, and the rows of it to gather for each step: int32 `(steps, batch)`."""
 
-    table: tuple
+    store: tuple
     orders: Any
 
 
@@ -68,7 +68,7 @@ def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
     vector = tf.TensorSpec([shape.layout.n_parameters], spec.dtype)
     arguments = [
         Batches(
-            minibatches.signature(shape.table, spec.dtype),
+            minibatches.signature(shape.store, spec.dtype),
             tf.TensorSpec([shape.steps, shape.batch], tf.int32),
         ),
         Batches(
@@ -158,7 +158,7 @@ class _Program:
         counters, progress, _ = unpack_scalars(scalars)
         order = tf.gather(training.orders, tf.cast(counters.steps, tf.int32))
         n_valid = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
-        minibatch = minibatches.gather(training.table, self.shape.table, order, n_valid)
+        minibatch = minibatches.gather(training.store, self.shape.store, order, n_valid)
         parameters = [values for values, *_ in pieces]
         drop = dropper(dropout, progress.step) if self.shape.n_dropouts else None
         gradients, sums = self.objective.gradients(minibatch, parameters, typed, drop)
@@ -220,19 +220,19 @@ class _Program:
         self, validation: Batches, constants: Tensor, is_over: Tensor, parameters: Sequence[Tensor]
     ) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
-        (table, orders), shape, score = validation, self.shape, self.objective.score
-        table_shape = shape.validation
-        assert table_shape is not None  # only programs with validation call this
-        shift = tf.gather(table[-1], orders[0, 0])[:-1]  # the last column has the weights
+        (store, orders), shape, score = validation, self.shape, self.objective.score
+        store_shape = shape.validation
+        assert store_shape is not None  # only programs with validation call this
+        shift = tf.gather(store[-1], orders[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
             _, hyper = unpack_constants(constants)
             _, typed = unpack_constants(constants, self.dtype)
             n_valid = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
-            minibatch = minibatches.gather(table, table_shape, tf.gather(orders, b), n_valid)
+            minibatch = minibatches.gather(store, store_shape, tf.gather(orders, b), n_valid)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
 
-        n_sums = score.n_terms(table_shape.n_outputs) + 2
+        n_sums = score.n_terms(store_shape.n_outputs) + 2
         sums = tf.zeros([n_sums], tf.float64)
         if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
             _, sums = block(0, sums)

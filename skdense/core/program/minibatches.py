@@ -1,4 +1,4 @@
-"""What a program gathers from a table, dense or sparse, for a minibatch.
+"""What a program gathers from a store, dense or sparse, for a minibatch.
 
 Sparse rows stay sparse, except that those of a minibatch are made dense where that is cheaper.
 """
@@ -11,8 +11,8 @@ from skdense.core.machine.tensorflow import tf
 from skdense.core.numbers import Tensor
 
 
-class TableShape(NamedTuple):
-    """The sizes of a table.
+class StoreShape(NamedTuple):
+    """The sizes of a store.
 
     `lengths` has the number of rows of a dense X, or of entries of a sparse one; for a large X it has
     two: the number of those that are used where they lie, and the number of those that are copied. For
@@ -41,8 +41,8 @@ class Minibatch(NamedTuple):
     weights: Any
 
 
-def signature(shape: TableShape, dtype: str) -> tuple:
-    """The TensorSpecs of a table of this `TableShape`."""
+def signature(shape: StoreShape, dtype: str) -> tuple:
+    """The TensorSpecs of a store of this `StoreShape`."""
     targets = tf.TensorSpec([shape.n_targets, shape.n_outputs + 1], dtype)
     if not shape.row_entries:
         return *(tf.TensorSpec([n, shape.n_features], dtype) for n in shape.lengths), targets
@@ -54,12 +54,12 @@ def signature(shape: TableShape, dtype: str) -> tuple:
     )
 
 
-def gather(table: Sequence[Tensor], shape: TableShape, rows: Tensor, n_valid: Tensor) -> Minibatch:
-    """The `Minibatch` of the rows `(batch,)` of a table of this `TableShape`.
+def gather(store: Sequence[Tensor], shape: StoreShape, rows: Tensor, n_valid: Tensor) -> Minibatch:
+    """The `Minibatch` of the rows `(batch,)` of a store of this `StoreShape`.
 
     Rows from the n_valid-th on, a float64, are padding, of weight zero.
     """
-    *features, targets = table
+    *features, targets = store
     inputs = _sparse_rows(features, rows, shape) if shape.row_entries else _take(features, rows)
     outputs, weights = tf.split(tf.gather(targets, rows), [shape.n_outputs, 1], axis=1)
     real = tf.range(rows.shape[0]) < tf.cast(n_valid, tf.int32)
@@ -107,12 +107,12 @@ def _take(arrays: Sequence[Tensor], indices: Tensor) -> Tensor:
     )
 
 
-def _sparse_rows(features: Sequence[Tensor], rows: Tensor, shape: TableShape) -> SparseRows:
+def _sparse_rows(features: Sequence[Tensor], rows: Tensor, shape: StoreShape) -> SparseRows:
     *arrays, starts = features
     n = len(shape.lengths)
     entries = tf.gather(starts, rows)[..., None] + tf.range(shape.row_entries, dtype=starts.dtype)
     present = entries < tf.gather(starts, rows + 1)[..., None]
-    # Indices after the row's end may be after the table's end, too. Their values are not used.
+    # Indices after the row's end may be after the store's end, too. Their values are not used.
     entries = tf.minimum(entries, sum(shape.lengths) - 1)
     return SparseRows(
         tf.where(present, _take(arrays[:n], entries), 0),

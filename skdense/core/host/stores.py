@@ -1,6 +1,6 @@
-"""Tables: the rows that networks train on, as padded arrays from which a program gathers minibatches.
+"""Stores: the rows that networks train on, as padded arrays from which a program gathers minibatches.
 
-A table is a tuple of arrays: the rows' features, and last their targets with the weight as an extra
+A store is a tuple of arrays: the rows' features, and last their targets with the weight as an extra
 column, so that one gather serves both. Dense features are one array `(n_rows, n_features)`; sparse ones
 are the values and columns of a CSR matrix and where each row starts. A large X is used where it lies,
 but for its last rows, which are copied into an array of their own: its length is one of few, so that
@@ -20,10 +20,10 @@ from scipy.sparse import issparse
 from skdense.core.machine.costs import COPIED_BYTES, bucket, is_large, power_of_two
 from skdense.core.machine.memory import aligned_zeros, share
 from skdense.core.network import Data, Network
-from skdense.core.program.minibatches import TableShape
+from skdense.core.program.minibatches import StoreShape
 
 
-def table_shape(datas: Sequence[Data], n_features: int) -> TableShape:
+def store_shape(datas: Sequence[Data], n_features: int) -> StoreShape:
     """The bucket that each of these `Data` fits in, with as many features."""
     features = {id(data.X): data.X for data in datas}.values()
     first = datas[0].X
@@ -37,14 +37,14 @@ def table_shape(datas: Sequence[Data], n_features: int) -> TableShape:
         return n // n_last * n_last, n_last
 
     n_outputs = datas[0].targets.shape[1]
-    # Small tables are padded to one size, half a megabyte at most, so that they share a program.
+    # Small stores are padded to one size, half a megabyte at most, so that they share a program.
     least = 1024 if n_features <= 64 else 64
     n_rows = max(X.shape[0] for X in features)
     n_targets = power_of_two(max(least, n_rows))
     if not issparse(first):
         lengths = lengths_for(n_rows, least, n_features * itemsize)
-        return TableShape(lengths, n_targets, n_features, n_outputs)
-    return TableShape(
+        return StoreShape(lengths, n_targets, n_features, n_outputs)
+    return StoreShape(
         lengths=lengths_for(max(X.nnz for X in features), 1024, itemsize + 4),
         n_targets=n_targets,
         n_features=n_features,
@@ -54,8 +54,8 @@ def table_shape(datas: Sequence[Data], n_features: int) -> TableShape:
     )
 
 
-class Tables:
-    """The tables of networks that are trained one after the other or at the same time.
+class Stores:
+    """The stores of networks that are trained one after the other or at the same time.
 
     Each is made when its first network begins and let go when its last one ends. Networks on rows of
     one X share its features, even if their targets or weights differ.
@@ -66,8 +66,8 @@ class Tables:
         self._made: dict[tuple, Any] = {}
         self._lock = Lock()
 
-    def table(self, data: Data, shape: TableShape, dtype: str) -> tuple:
-        """The tensors of a table, for compiled programs; the arrays of `data` must not change."""
+    def of(self, data: Data, shape: StoreShape, dtype: str) -> tuple:
+        """The tensors of a store, for compiled programs; the arrays of `data` must not change."""
         tensors = []
         with self._lock:
             for arrays, make in zip(_keys(data), (_features, _targets), strict=True):
@@ -96,7 +96,7 @@ def _keys(data: Data) -> tuple:
     return id(data.X), (id(data.targets), id(data.weights))
 
 
-def _targets(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray]:
+def _targets(data: Data, shape: StoreShape, dtype: str) -> tuple[NDArray]:
     """The padded targets, with the weights as their last column."""
     targets = aligned_zeros((shape.n_targets, shape.n_outputs + 1), dtype)
     targets[: len(data.targets), :-1] = data.targets
@@ -104,7 +104,7 @@ def _targets(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray]:
     return (targets,)
 
 
-def _features(data: Data, shape: TableShape, dtype: str) -> tuple[NDArray, ...]:
+def _features(data: Data, shape: StoreShape, dtype: str) -> tuple[NDArray, ...]:
     """The padded arrays of X."""
     X = data.X
     if not issparse(X):
