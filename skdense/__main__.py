@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 from skdense.core.machine import programs
@@ -22,7 +23,10 @@ def main() -> None:
     if folder is None:
         reason = "SKDENSE_CACHE_DIR is empty"
         if "SKDENSE_CACHE_DIR" not in os.environ:
-            reason = "it was not tested here; set SKDENSE_CACHE_DIR to the path of a folder to do so"
+            reason = (
+                "on this system, with this version of TensorFlow or without a home directory it has to "
+                "be asked for: set SKDENSE_CACHE_DIR to the path of a folder"
+            )
         print(f"Programs are not kept: {reason}.")
         return
     try:
@@ -36,7 +40,8 @@ def main() -> None:
     megabytes = sum(size for _, size, _ in found) / 2**20
     if clear:
         for _, _, path in found:
-            os.unlink(path)
+            with suppress(FileNotFoundError):
+                os.unlink(path)
     print(
         f"{'Removed from' if clear else 'Kept in'} {folder}: {len(found)} programs, {megabytes:.1f} MB "
         f"(at most {programs.MOST_FILES}, {programs.MOST_BYTES >> 20} MB). The environment variable "

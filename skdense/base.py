@@ -3,6 +3,7 @@
 How a fit goes is in `skdense.fit.train`. Prediction uses NumPy alone and does not import TensorFlow.
 """
 
+from inspect import signature
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Self
 
@@ -58,6 +59,12 @@ def has_optimizer(estimator: BaseEstimator) -> bool:
             f"stochastic; use {ANY_OPTIMIZER}."
         )
     return True
+
+
+def defaults_of(estimator: BaseEstimator) -> dict:
+    """The parameters of an estimator that have a default."""
+    parameters = signature(type(estimator)).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not each.empty}
 
 
 class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
@@ -242,7 +249,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
                 "partial_fit will start with a new optimizer. Predictions are the same."
             )
         # A model of an earlier version lacks newer parameters, which get their defaults.
-        super().__setstate__(type(self)().get_params(deep=False) | state)
+        super().__setstate__(defaults_of(self) | state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

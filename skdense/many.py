@@ -8,7 +8,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP
-from skdense.fit.inputs import FitInput, MatrixLike
+from skdense.fit.inputs import FitInput, MatrixLike, check_parameters
 from skdense.fit.observers import FitPrinter, announce_first_fit
 from skdense.fit.prepare import prepare
 from skdense.fit.results import NotFinite, finish
@@ -184,8 +184,10 @@ def fit_inputs(
     """
     errors: list[NotFinite | None] = [None] * len(estimators)
     with unchanged_on_error(*estimators) as before:
+        for estimator, one_input in zip(estimators, inputs, strict=True):
+            _check(estimator, one_input)  # also those that are fitted after all others
         jobs = {
-            i: _prepare(estimator, one_input)
+            i: prepare(estimator, one_input)
             for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True))
             if not trains_alone(estimator)
         }
@@ -213,5 +215,4 @@ def fit_inputs(
 
 
 _as_fit_does = _fit_context(prefer_skip_nested_validation=True)
-_prepare, _fit_alone = _as_fit_does(prepare), _as_fit_does(fit_estimator)
-"""Prepare an estimator with a `FitInput`, or fit it, once its parameters are validated."""
+_check, _fit_alone = _as_fit_does(check_parameters), _as_fit_does(fit_estimator)

@@ -189,17 +189,17 @@ default='glorot_uniform'
         and `partial_fit` append to it.
 
     validation_scores_ : list of float or None
-        The validation score after each epoch with early stopping, else None: R2 or the negative loss,
+        The validation score after each epoch, or None without validation: R2 or the negative loss,
         see `validation_metric`.
 
     validation_loss_curve_ : list of float or None
-        The validation loss, without penalty, after each epoch with early stopping, else None.
+        The validation loss, without penalty, after each epoch, or None without validation.
 
     best_validation_score_ : float or None
         The highest validation score with early stopping, else None.
 
     init_losses_ : ndarray of shape (n_init,)
-        The final loss of each initial draw.
+        The final loss of each initial draw; of one network where training goes on.
 
     t_ : int
         Number of training samples seen, counting repeats.

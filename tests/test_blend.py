@@ -236,6 +236,15 @@ def test_a_class_weight_is_the_sample_weight_that_scikit_learn_makes_of_it(
     assert by_class.oof_score_ == pytest.approx(by_sample.oof_score_)
 
 
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [({"no": 1, "maybe": 3}, r"unknown classes \['maybe'\]"), ({"no": -1}, "finite weights")],
+)
+def test_a_class_weight_is_checked_as_that_of_a_network(cancer, class_weight, message):
+    with pytest.raises(ValueError, match=message):
+        BlendClassifier([("linear", LINEAR)], class_weight=class_weight).fit(*cancer)
+
+
 def test_a_class_whose_samples_have_no_weight_has_none_if_balanced(cancer):
     X, y = cancer
     third = np.where(np.arange(len(y)) % 10 == 0, "third", y)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
 from helpers import CLASSIFIERS, PROBLEMS, assert_same_classifier, make_problem, one_ulp_away
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 
@@ -271,6 +272,19 @@ def test_a_warm_start_without_an_improvement_keeps_the_best_weights():
         kept.append(all(np.array_equal(*pair) for pair in zip(best, model.coefs_)))
 
     assert kept == [True, False]
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("Model", [LowLevelMLPClassifier, LowLevelMLPRegressor])
+def test_a_warm_start_may_begin_with_weights_that_were_set_by_hand(Model, solver):
+    X, y = make_problem("binary")
+    y = y if Model is LowLevelMLPClassifier else (y == y[0]) * 1.0
+    fitted = Model(**SHAPE | {"solver": solver}, max_iter=3, warm_start=True).fit(X, y)
+    by_hand = clone(fitted)
+    by_hand.coefs_, by_hand.intercepts_ = fitted.coefs_, fitted.intercepts_
+    by_hand.fit(X, y)
+    for array, same in zip(by_hand.coefs_, fitted.fit(X, y).coefs_, strict=True):
+        np.testing.assert_allclose(array, same, rtol=1e-9)
 
 
 def test_changed_widths_on_a_warm_start_are_an_error_and_leave_the_model_as_it_was():

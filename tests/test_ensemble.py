@@ -2,11 +2,14 @@
 
 import re
 import warnings
+from contextlib import nullcontext
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
@@ -469,10 +472,12 @@ def test_the_number_of_rows_decides_how_many_folds_there_are(n, n_folds):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert blend.fit(X, X[:, 0]).n_estimators_ == 2 * n_folds
-    expected = [f"y has {n} sample(s), too few for 8 folds"] if n < 8 else []
-    assert [str(warning.message).partition(":")[0] for warning in caught] == expected
+    few = f"y has {n} sample(s), too few for 8 folds: there are "
+    expected = [few + str(n_folds)] if n < 8 else []
+    assert [str(warning.message).partition(" instead")[0] for warning in caught] == expected
     groups = np.arange(n) % 2
-    assert by_size.fit(X, X[:, 0], groups=groups).n_estimators_ == 2
+    with pytest.warns(UserWarning, match="there are 2 instead") if n < 8 else nullcontext():
+        assert by_size.fit(X, X[:, 0], groups=groups).n_estimators_ == 2
 
 
 def test_the_number_of_rows_decides_what_stops_trees():
@@ -493,6 +498,39 @@ def test_a_fold_without_weight_is_named():
         ensemble = CrossFitClassifier(model, cv=TimeSeriesSplit(3))
         with pytest.raises(ValueError, match="among the 20 samples to train on in fold 0, but all are"):
             ensemble.fit(X, X[:, 0] > 0, sample_weight=weight)
+
+
+def test_a_held_out_fold_without_weight_judges_nobody():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y, weight = X[:, 0], (np.arange(60) >= 20) * 1.0
+    folds = [(np.arange(20, 60), np.arange(20)), (np.arange(40), np.arange(40, 60))]
+    for model in (REGRESSOR, HistGradientBoostingRegressor(early_stopping=True, random_state=0)):
+        members = CrossFitRegressor(model, folds, random_state=0).fit(X, y, sample_weight=weight)
+        first = members.estimators_[0]
+        assert_allclose(first.predict(X), clone(first).fit(X[20:], y[20:]).predict(X), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "model", [LogisticRegression(C=0.3), HistGradientBoostingClassifier(l2_regularization=1.0)]
+)
+@given(share=st.floats(1e-6, 1))
+@settings(max_examples=3)
+def test_weights_that_are_shares_are_as_good_as_none(iris, model, share):
+    X, y = iris
+    ensemble = CrossFitClassifier(model, KFold(2, shuffle=True, random_state=0), random_state=0)
+    weighted = clone(ensemble).fit(X, y, sample_weight=np.full(len(y), share))
+    expected = ensemble.fit(X, y).predict_proba(X)
+    assert_allclose(weighted.predict_proba(X), expected, rtol=1e-3)
+
+
+def test_a_y_of_few_bits_is_scaled_as_its_numbers():
+    X = np.linspace(0, 1, 60)[:, None]
+    y = np.linspace(0, 1000, 60).astype(np.float16)
+    models = [CrossFitRegressor(Ridge(), cv=2, random_state=0, scale_y=True) for _ in range(2)]
+    ours, expected = (model.fit(X, each) for model, each in zip(models, (y, y.astype(float))))
+    assert_allclose(ours.predict(X), expected.predict(X))
+    unchanged = ours.predict(X)
+    assert_allclose(ours.set_params(scale_y=False).predict(X), unchanged)
 
 
 def test_messages_name_the_class_that_the_user_knows():

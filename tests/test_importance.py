@@ -1,5 +1,6 @@
 """What columns are worth: importances are those of scikit-learn, contributions obey Shapley's laws."""
 
+import warnings
 from itertools import combinations
 from math import comb
 
@@ -276,6 +277,20 @@ def test_a_model_is_given_tables_with_the_columns_types_and_no_new_values(table)
     explained = contributions(Strict(None), X, X[:2], random_state=0)
     assert_allclose(explained.base + explained.values.sum(axis=1), explained.predictions)
     assert_allclose(explained.values[:, [0, 4]], 0, atol=1e-12)
+
+
+def test_a_new_category_in_the_row_is_no_warning_and_names_are_no_formulas(table):
+    class Wary(Formula):
+        def predict(self, mixed):
+            if mixed["town"].eq("Nowhere").sum() > 1:
+                warnings.warn("the data are unlike those in fit", stacklevel=1)
+            return mixed["number"].to_numpy()
+
+    X = table[0].rename(columns={"noise": "a $x_{ $"})
+    row = X[:1].assign(town="Nowhere")
+    with warnings.catch_warnings(action="error"):
+        display = ContributionsDisplay.from_estimator(Wary(None), X, row, random_state=0)
+        display.figure_.canvas.draw()
 
 
 def test_bad_rows_and_models_are_refused(table):

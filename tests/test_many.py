@@ -549,6 +549,13 @@ def test_bad_input_is_told(models, arguments, error, message):
     assert not any(hasattr(model, "coefs_") for model in models)
 
 
+def test_parameters_are_checked_before_anything_is_trained(monkeypatch):
+    monkeypatch.setattr("skdense.many.train_jobs", lambda *_: pytest.fail("something was trained"))
+    for bad in ({"alpha": -1}, {"dropout": 0.5}):
+        with pytest.raises(ValueError, match="|".join(bad)):
+            fit_many([net(), net(solver="lbfgs", **bad)], X, Y)
+
+
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_all_fits_and_leaves_every_estimator_as_it_was():
     endless = {"max_iter": 10**9, "tol": 0, "n_iter_no_change": np.inf}

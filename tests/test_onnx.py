@@ -212,10 +212,14 @@ def test_what_cannot_be_converted_is_named(monkeypatch):
         (CrossFitClassifier(GaussianNB(), cv=2), "GaussianNB"),
         (make_pipeline(PCA(2), CrossFitClassifier(LogisticRegression(), cv=2)), "step 'pca'"),
         (CrossFitClassifier(network, cv=2), "loss='log_loss'"),
+        (DummyClassifier(strategy="uniform"), "strategy='prior'"),
         (HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]), "categorical features"),
     ):
         with pytest.raises(ValueError, match=message):
             to_onnx(model.fit(X.round(), y))
+    names = pd.DataFrame(X[:, :2], columns=["a", "b"])
+    with pytest.raises(ValueError, match="feature names"):
+        onnx_inputs(CrossFitClassifier(LogisticRegression(), cv=2).fit(names, y), names[["b", "a"]])
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match="pip install onnx"):
         to_onnx(Ridge().fit(X, y))

@@ -228,6 +228,22 @@ def test_a_model_of_another_version_warns_as_scikit_learns_estimators_do(name, m
     assert_equal_attributes(loaded.partial_fit(X, y), model.partial_fit(X, y))
 
 
+class Narrow(LowLevelMLPClassifier):
+    """A subclass whose parameter has no default."""
+
+    def __init__(self, width, max_iter=5):
+        super().__init__((width,), max_iter=max_iter, random_state=0)
+        self.width = width
+
+
+def test_a_subclass_may_have_a_parameter_without_a_default():
+    model = Narrow(3).fit(X, y)
+    vars(model).pop("max_iter")  # as if a later version had added it
+    for loaded in (copy.copy(model), pickle.loads(pickle.dumps(model))):
+        assert (loaded.width, loaded.max_iter) == (3, 5)
+        np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
 def test_a_state_without_a_version_is_loaded_with_a_warning():
     model = small().fit(X, y)
     state = dict(vars(model))

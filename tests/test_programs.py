@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.neural_network import MLPRegressor
 
 from helpers import PACKAGE, TIME_LIMIT, run_python, running_python
 from skdense.__main__ import main
@@ -134,14 +135,16 @@ def test_with_another_number_of_threads_it_compiles(copied):
 
 
 def test_if_the_user_has_imported_tensorflow_functions_are_kept(tmp_path, compiled_without):
-    program = "import tensorflow\nshow(['lbfgs'])"
+    of_user = "import tensorflow; tensorflow.config.run_functions_eagerly(True)"
     for expected in (0, 1):
+        program = f"{of_user if not expected else 'import tensorflow'}\nshow(['lbfgs'])"
         with running_python(FITS + program, SKDENSE_CACHE_DIR=str(tmp_path / "a")) as process:
             output, errors = process.communicate(timeout=TIME_LIMIT)
         seen = json.loads(output.splitlines()[-1])
         assert seen["models"]["lbfgs"] == compiled_without["lbfgs"], errors
         assert seen["counts"]["is taken from disk"] == expected
     [kept] = paths(tmp_path / "a")
+    assert b"_XlaMustCompile" in kept.read_bytes()
     size = kept.stat().st_size
     completed = fits(tmp_path / "a", "show(['lbfgs'])")  # which can add the executable
     assert completed["models"]["lbfgs"] == compiled_without["lbfgs"]
@@ -160,22 +163,34 @@ def test_a_directory_that_the_user_has_set_wins(tmp_path, compiled_without):
 
 def test_functions_of_the_user_never_reach_the_folder_and_do_not_pile_up(tmp_path):
     program = """
+import multiprocessing
 from skdense.core.machine import programs
 from skdense.core.machine.tensorflow import tf
 
+def fit_in_child(place):
+    fit_all(['lbfgs'])
+    place.put(str(programs._exchanged))
+
+fork = multiprocessing.get_context("fork")
+place = fork.SimpleQueue()
+child = fork.Process(target=fit_in_child, args=(place,))
+child.start()
+child.join()
 fit_all(['lbfgs'])
+(programs._exchanged / "unique.tmp").write_bytes(b"of another thread")
 for factor in range(3):
     tf.function(lambda x: factor * x, jit_compile=True)(tf.constant(1.0))
 left = [len(list(programs._exchanged.iterdir()))]
+left.append(programs.received("skdense_none")[0])
 from skdense import LowLevelMLPClassifier
 LowLevelMLPClassifier((3, 2), max_iter=1).fit([[0.0], [1.0]], [0, 1])
 left.append(len(list(programs._exchanged.iterdir())))
-print(json.dumps({"left": left, "place": str(programs._exchanged)}))
+print(json.dumps({"left": left, "places": [str(programs._exchanged), place.get()]}))
 """
     seen = fits(tmp_path / "a", program)
-    assert seen["left"] == [3, 0]
+    assert seen["left"] == [4, "", 1]
     assert len(paths(tmp_path / "a")) == 2
-    assert not Path(seen["place"]).exists()
+    assert not any(Path(place).exists() for place in seen["places"])
 
 
 def test_a_disk_that_is_full_does_not_make_a_fit_fail(tmp_path, compiled_without):
@@ -183,10 +198,18 @@ def test_a_disk_that_is_full_does_not_make_a_fit_fail(tmp_path, compiled_without
     program = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-show(["lbfgs"])
+from skdense import LowLevelMLPRegressor
+large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)  # used where it lies
+model = LowLevelMLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0)
+show(["lbfgs"], loss=model.fit(large, large[:, 0]).loss_)
 """
     seen = fits(tmp_path / "a", program)
     assert seen["counts"]["is kept in"] == 0
+    large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)
+    theirs = MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0).fit(
+        large, large[:, 0]
+    )
+    assert seen["loss"] == pytest.approx(theirs.loss_)
     for array, expected in zip(seen["models"]["lbfgs"], compiled_without["lbfgs"], strict=True):
         np.testing.assert_allclose(array, expected, rtol=1e-4, atol=1e-5)
 
@@ -363,6 +386,12 @@ def test_a_change_of_the_sources_or_the_processor_gives_another_name(monkeypatch
         return programs.name_of(KEY)
 
     before = names()
+    (tmp_path / "edited.py").write_text("after the import")
+    with monkeypatch.context() as edited:
+        edited.setattr(programs, "_CORE", tmp_path)
+        assert programs.name_of(KEY) is None
+    (tmp_path / "edited.py").unlink()
+    monkeypatch.setattr(programs, "_IMPORTED", np.inf)
     (tmp_path / "formula.py").write_text("a")
     monkeypatch.setattr(programs, "_CORE", tmp_path)
     changed = [names()]

@@ -30,7 +30,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from helpers import SETTINGS, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
-from skdense.search import PrunedSearchCV
+from skdense.fit.results import NotFinite
+from skdense.search import PrunedSearchCV, race
 from skdense.search.rungs import best_first, forecasts, looks_of, rungs_of, share_trained
 
 pytestmark = [
@@ -193,6 +194,14 @@ def test_a_forecast_goes_on_with_a_loss_wherever_it_is_going(losses, scale):
 def test_what_cannot_be_forecast_stays(epochs, scores):
     ahead = forecasts(epochs, np.array([scores, scores]), np.array([60, 60]))
     np.testing.assert_array_equal(ahead, np.full(2, scores[-1]))
+
+
+def test_a_perfect_candidate_stays_and_others_are_forecast():
+    perfect, other, new = forecasts(
+        [6, 10], np.array([[0.9, 1.0], [0.8, 0.9], [1.0, 0.9]]), np.full(3, 60)
+    )
+    assert (perfect, new) == (1.0, 0.9)
+    assert 0.9 < other < 1
 
 
 def test_a_candidate_that_has_ended_is_forecast_to_stay():
@@ -474,6 +483,45 @@ def test_a_candidate_that_diverges_has_the_error_score_and_is_no_longer_trained(
         np.testing.assert_array_equal(scores[1], error_score)
         assert np.isfinite(scores[[0, 2]]).all()
     assert search.best_params_["learning_rate_init"] < 1
+    assert (search.cv_results_["mean_fit_time"] > 0).all()
+
+
+@pytest.mark.parametrize("rung", [0, 1])
+def test_if_all_fail_at_a_later_rung_those_before_are_kept(rung, monkeypatch):
+    reached, n_rungs = race.reached, []
+    train = race.Race._train
+    monkeypatch.setattr(race.Race, "_train", lambda *a: (n_rungs.append(1), train(*a))[1])
+
+    def fail(job):
+        if len(n_rungs) > rung:
+            raise NotFinite("diverged")
+        return reached(job)
+
+    monkeypatch.setattr(race, "reached", fail)
+    search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 2.0]}, cv=2, rungs=(1,), factor=EVERYONE)
+    if rung == 0:
+        with pytest.raises(ValueError, match="All the 4 fits failed"):
+            search.fit(X, y)
+        return
+    with pytest.warns(FitFailedWarning, match="4 fits failed out of a total of 4"):
+        search.fit(X, y)
+    assert search.cv_results_["n_resources"].tolist() == [1, 1]
+    assert search.best_estimator_.n_iter_ == NETWORK.max_iter
+
+
+class Fails(LowLevelMLPClassifier):
+    """A network that a search can train, and nobody else."""
+
+    def fit(self, X, y):
+        raise ZeroDivisionError
+
+
+def test_if_the_best_candidate_cannot_be_fitted_the_results_are_kept():
+    search = PrunedSearchCV(Fails((4,), max_iter=3), {"alpha": [0.1, 2.0]}, cv=2, rungs=())
+    with pytest.raises(ZeroDivisionError):
+        search.fit(X, y)
+    assert len(search.cv_results_["params"]) == 2
+    assert not hasattr(search, "best_estimator_")
 
 
 def test_a_setting_that_cannot_be_fitted_fails_before_training_as_in_grid_search():

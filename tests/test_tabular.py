@@ -27,7 +27,7 @@ from sklearn.metrics.pairwise import laplacian_kernel
 from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from skrub import SquashingScaler
 
@@ -252,7 +252,7 @@ def test_dates_may_have_different_offsets_from_utc():
 @pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
 def test_dates_and_durations_are_no_numbers(to, value):
     X = pd.DataFrame({"c": [1.0, 2, np.nan] * 20})
-    with pytest.raises(ValueError, match=r"column 'c' had numbers in fit, .* they are d.* of type"):
+    with pytest.raises(ValueError, match=r"column 'c' has numbers, by .* they are d.* of type"):
         encoder().fit(X).transform(to({"c": pd.Series([value]).dt.as_unit("us").to_numpy()}))
 
 
@@ -365,7 +365,7 @@ def test_strings_that_cannot_be_read_as_in_fit_are_missing_and_told(kind):
     with warnings.catch_warnings(action="error"):
         assert_array_equal(columns.transform(new.replace(bad, None)), written)
         assert_array_equal(columns.transform(new.replace(bad, "N/A")), written)
-    with pytest.raises(ValueError, match=f"column 'c' had {kind} in fit, .* 40 of 40 .* '{bad}'"):
+    with pytest.raises(ValueError, match=f"column 'c' has {kind}, by .* 40 of 40 .* '{bad}'"):
         columns.transform(new[:40])
 
 
@@ -414,14 +414,14 @@ def test_errors_name_the_column(to):
     columns = encoder().fit(to(X))
     with pytest.raises(ValueError, match=r"X lacks columns .*: \['town'\]; it has \['age'\]"):
         columns.transform(to({"age": X["age"]}))
-    with pytest.raises(ValueError, match="column 'age' had numbers in fit"):
+    with pytest.raises(ValueError, match="column 'age' has numbers, by its values in fit"):
         columns.transform(to(X | {"age": X["town"]}))
     with pytest.raises(ValueError, match="rows and columns"):
         encoder().fit(np.arange(3))
     for n_rows, n_columns in ((0, 2), (1, 2), (9, 0)):
         with pytest.raises(ValueError, match=rf"got {n_rows} sample\(s\) and {n_columns} feature"):
             encoder().fit(np.zeros((n_rows, n_columns)))
-    with pytest.raises(ValueError, match=r"column 'x0' had numbers.*Complex data not supported"):
+    with pytest.raises(ValueError, match=r"column 'x0' has numbers.*Complex data not supported"):
         encoder().fit(np.arange(3)[:, None] * 1j)
     with pytest.raises(TypeError, match="toarray"):
         encoder().fit(csr_array(np.eye(3)))
@@ -505,6 +505,14 @@ def test_a_column_may_be_missing_in_all_rows_to_predict(name, fitted, to, missin
     written = columns.transform(to({name: [missing, missing]}))
     known = columns.transform(fitted({name: [COLUMNS[name][0][0], None]}))
     assert_array_equal(written, known[[1, 1]])
+
+
+@pytest.mark.parametrize("name", ["float", "datetime"])
+def test_words_for_missing_values_are_missing_whatever_there_was_in_fit(name):
+    columns = encoder().fit(pd.DataFrame({"c": COLUMNS[name][0] * 5}))
+    words = pd.DataFrame({"c": ["NA", "None", "?", ""]})
+    missing = pd.DataFrame({"c": [None] * 4})
+    assert_array_equal(columns.transform(words), columns.transform(missing))
 
 
 def test_a_column_may_have_the_name_of_a_method():
@@ -852,6 +860,13 @@ def test_short_names_of_set_params_mean_what_the_factory_means(given):
     back = make_tabular_regressor().set_params(**made.get_params())
     assert str(back.get_params()) == str(made.get_params())
     assert [name for name, _ in put[-1]._suited(11, 1)] == [name for name, _ in made[-1]._suited(11, 1)]
+
+
+def test_a_transformer_of_the_user_before_linear_models_stays():
+    mine = FunctionTransformer(np.tanh, kw_args={"out": None})
+    model = make_tabular_regressor().set_params(ensemble__linear__unclipped=mine)
+    assert model.set_params(max_iter=5).get_params()["ensemble__linear__unclipped"] is mine
+    assert mine.kw_args == {"out": None}
 
 
 def test_names_that_are_set_in_full_win_over_short_ones():

@@ -31,6 +31,7 @@ from skdense.ensemble.crossfit import (
 from skdense.ensemble.folds import at_once
 from skdense.ensemble.progress import fit_part
 from skdense.final_step import final_step, fit_parameters, in_units_of_y, transforms_y
+from skdense.fit.inputs import check_class_weight
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
@@ -321,9 +322,13 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         weights = np.ones(len(y)) if sample_weight is None else sample_weight.astype(float)
         counted = weights > 0  # a class whose samples have no weight cannot be balanced
         classes, label = np.unique(y[counted], return_inverse=True)
-        factors = compute_class_weight(
-            self.class_weight, classes=classes, y=y[counted], sample_weight=weights[counted]
-        )
+        if isinstance(self.class_weight, str):
+            factors = compute_class_weight(
+                self.class_weight, classes=classes, y=y[counted], sample_weight=weights[counted]
+            )
+        else:
+            check_class_weight(self.class_weight, y, np.unique(y))
+            factors = np.array([self.class_weight.get(label, 1.0) for label in classes])
         weights[counted] *= factors[label]
         return weights
 

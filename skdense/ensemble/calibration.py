@@ -31,6 +31,14 @@ def n_counted(weights):
     return max(weights.sum(), np.count_nonzero(weights))
 
 
+def as_counts(weights):
+    """The weights as counts of samples: shares are multiplied so that their mean is 1.
+
+    The penalties of trees and linear models are compared with the sum of the weights.
+    """
+    return weights * (n_counted(weights) / weights.sum()) if weights.any() else weights
+
+
 # --- the temperature: one number that divides a classifier's logits -----------------------------------
 
 _LOG_TEMPERATURES = (-1.5, 1.5)

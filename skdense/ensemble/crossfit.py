@@ -36,8 +36,9 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skdense.base import BaseLowLevelMLP
+from skdense.base import BaseLowLevelMLP, defaults_of
 from skdense.ensemble.calibration import (
+    as_counts,
     as_logs,
     is_positive,
     learn_errors,
@@ -72,7 +73,7 @@ class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def __setstate__(self, state):
         """Restore a saved state. A model of an earlier version lacks newer parameters."""
-        super().__setstate__(type(self)(None).get_params(deep=False) | state)
+        super().__setstate__(defaults_of(self) | state)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -122,6 +123,7 @@ class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             y = self._check_y(y)
             if sample_weight is not None:
                 sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+                sample_weight = as_counts(sample_weight)
             self._fit_models(X, y, sample_weight, groups, progress)
         return self
 
@@ -208,7 +210,7 @@ class BaseCrossFit(BaseOutOfFold):
                 if rare.any() and not rare.all():  # if all are, no stratified folds are possible
                     progress.warn(
                         f"y has fewer samples than the {cv.n_splits} folds of the classes "
-                        f"{classes[rare].tolist()[:9]}: some models are trained without them"
+                        f"{classes[rare].tolist()[:9]}: some models may be trained without them"
                     )
                     label[rare[label]] = counts.argmax()  # they may be in any fold
                     labels = label
@@ -234,14 +236,14 @@ class BaseCrossFit(BaseOutOfFold):
         what, most = "y", len(y)
         if isinstance(self, ClassifierMixin):
             what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
+        possible = most if groups is None else min(most, len(np.unique(groups)))
+        chosen = max(2, min(n_folds, int(possible)))
         if most < n_folds:
             progress.warn(
-                f"{what} has {most} sample(s), too few for {n_folds} folds: there are {max(most, 2)} "
+                f"{what} has {most} sample(s), too few for {n_folds} folds: there are {chosen} "
                 "instead, and out-of-fold scores and intervals mean little"
             )
-        if groups is not None:
-            most = min(most, len(np.unique(groups)))
-        return max(2, min(n_folds, int(most)))
+        return chosen
 
     def _member(self, n_rows, random_state):
         """A model to fit to this many rows or more, with a seed wherever it takes one."""
@@ -344,8 +346,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
     The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
     network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
-    sample is lost to validation; so do other classifiers whose `fit` takes `X_val`. All networks are
-    trained at the same time, as by :func:`skdense.fit_many`, on one copy of the data.
+    sample is lost to validation; other classifiers whose `fit` takes `X_val` are stopped by it. All
+    networks are trained at the same time, as by :func:`skdense.fit_many`, on one copy of the data.
 
     The probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over the members.
     The temperature :math:`T` minimizes the log-loss of all samples [1]_, for each by the member that
@@ -390,7 +392,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         The class labels, sorted.
 
     temperature_ : float
-        The number by which the logits are divided, between 0.22 and 4.5.
+        The number by which the logits are divided, from 0.22 to 4.5; within a blend, times the blend's.
 
     oof_probabilities_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by the member that held it out, at the temperature; their mean
@@ -498,7 +500,7 @@ class NumbersMixin(RegressorMixin):
         return predict_quantiles(self._errors, predictions, quantiles, self._lowest)
 
     def _check_y(self, y):
-        y = as_numbers(y)
+        y = as_numbers(y).astype(np.float64, copy=False)
         if np.abs(y).max() > _LARGEST:
             raise ValueError(
                 f"y must be between -{_LARGEST:g} and {_LARGEST:g}, got values from {y.min():.3g} to "
@@ -523,8 +525,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
     network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
-    sample is lost to validation; so do other regressors whose `fit` takes `X_val`. The prediction is
-    the mean of the members'. All networks are trained at the same time, as by
+    sample is lost to validation; other regressors whose `fit` takes `X_val` are stopped by it. The
+    prediction is the mean of the members'. All networks are trained at the same time, as by
     :func:`skdense.fit_many`, on one copy of the data.
 
     Parameters
@@ -642,8 +644,6 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     def _unscaled(self, predictions):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
-        if not self.scale_y:
-            return predictions
         return predictions * np.float64(self.scale_) + self.center_
 
     def _scaled(self, y, sample_weight):

@@ -45,7 +45,7 @@ def _fit_networks(networks, folds, X, y, sample_weight, progress):
     numbers = {id(network): number for number, network in enumerate(networks)}
     inputs = []
     for rows, held_out in folds:
-        judges = held_out if first.early_stopping else None
+        judges = held_out if first.early_stopping and _can_judge(held_out, sample_weight) else None
         inputs.append(FitInput(X, y, sample_weight, rows=rows, validation_rows=judges))
 
     def trained(model, job):
@@ -64,6 +64,11 @@ def _fit_networks(networks, folds, X, y, sample_weight, progress):
         raise error
 
 
+def _can_judge(rows, sample_weight):
+    """Whether any of the rows has a weight. If none of a fold has, its member sets its own aside."""
+    return bool(len(rows) if sample_weight is None else sample_weight[rows].any())
+
+
 def _fit_outside(model, fold, X, y, sample_weight, scores):
     """Fit a model that is no network; return it, and its score on the rows held out if asked."""
     rows, held_out = fold
@@ -75,7 +80,7 @@ def _fit_outside(model, fold, X, y, sample_weight, scores):
     if getattr(model, "early_stopping", False) and has_fit_parameter(model, "X_val"):
         # A classifier cannot be validated on classes that its rows lack.
         known = held_out[np.isin(y[held_out], y[rows])] if is_classifier(model) else held_out
-        if len(known):
+        if _can_judge(known, sample_weight):
             parameters |= {"X_val": _safe_indexing(X, known), "y_val": y[known]}
             if sample_weight is not None:
                 parameters["sample_weight_val"] = sample_weight[known]

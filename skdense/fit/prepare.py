@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from skdense.core.formulas.layers import Layer, from_attributes, hidden_and_output, initial_parameters
@@ -150,6 +151,9 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
             networks.append(another)
     earlier_curves = {name: getattr(estimator, name, None) for name in encoder.curves if continues}
     return Job(estimator, encoder, spec, settings, networks, earlier_curves, inputs.incremental)
+
+
+check_and_prepare = _fit_context(prefer_skip_nested_validation=True)(prepare)
 
 
 def _earlier_parameters(estimator: Estimator, layers: Sequence[Layer], n_features: int) -> Parameters:

@@ -138,7 +138,7 @@ def lbfgs_attributes(job: Job, network: Network, minimum: Minimum) -> Attributes
     return _parameter_attributes(job, network.parameters) | {
         "loss_": minimum.loss,
         "n_iter_": minimum.n_iter,
-        "t_": job.estimator.t_ if job.earlier_curves else 0,
+        "t_": getattr(job.estimator, "t_", 0) if job.earlier_curves else 0,
     }
 
 

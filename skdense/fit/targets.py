@@ -330,9 +330,10 @@ def learn_continuous(estimator: Estimator, inputs: FitInput, continues: bool) ->
     y, encoder = inputs.y, Continuous(estimator.loss)
     encoder.check(y, "y")
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
-    if continues and n_outputs != estimator.n_outputs_:
+    earlier = len(estimator.intercepts_[-1]) if continues else n_outputs
+    if n_outputs != earlier:
         raise ValueError(
-            f"y has {n_outputs} outputs, but training continues from a network with "
-            f"{estimator.n_outputs_}: give y the same columns, or set warm_start=False and call fit"
+            f"y has {n_outputs} outputs, but training continues from a network with {earlier}: give y "
+            "the same columns, or set warm_start=False and call fit"
         )
     return encoder

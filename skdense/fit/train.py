@@ -78,8 +78,7 @@ def unchanged_on_error(*estimators: Estimator) -> Iterator[list[Attributes]]:
 
 def set_attributes(estimator: Estimator, attributes: Attributes) -> None:
     """Let an estimator have these attributes and no others."""
-    vars(estimator).clear()
-    vars(estimator).update(attributes)
+    estimator.__dict__ = dict(attributes)
 
 
 def _train_stochastic(job: Job, reporter: EpochTasks | None) -> bool:

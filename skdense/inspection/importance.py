@@ -7,6 +7,7 @@ may be any estimator, and columns may have any type.
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, NamedTuple, Self
+from warnings import catch_warnings
 
 import numpy as np
 from numpy.random import RandomState
@@ -264,7 +265,8 @@ def contributions(
             if n_columns > 1:
                 taken = before[:, part, None] < np.arange(1, n_columns)[:, None]
                 sources = np.where(taken, len(X) + row, samples[part, None, None])
-                between = predict(_mixed(table, sources.reshape(-1, n_columns)))
+                with catch_warnings(action="ignore", category=UserWarning):  # of values of one row
+                    between = predict(_mixed(table, sources.reshape(-1, n_columns)))
                 path[:, part, 1:-1] = between.reshape(taken.shape[:-1])
         changes = np.take_along_axis(np.diff(path), before, axis=-1).mean(axis=0)
         values[row] = changes.mean(axis=0)
@@ -491,6 +493,6 @@ def _axes_of_bars(display, ax, names):
     """Axes with room for horizontal bars of these names, from top to bottom."""
     size = {"figsize": (6.4, 1.2 + 0.28 * len(names)), "layout": "constrained"}
     ax = axes_for(ax, type(display).__name__, **size)
-    ax.set_yticks(np.arange(len(names)), names)
+    ax.set_yticks(np.arange(len(names)), names, parse_math=False)
     ax.set_ylim(len(names) - 0.4, -0.6)
     return ax

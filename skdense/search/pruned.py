@@ -278,7 +278,8 @@ class PrunedSearchCV(RandomizedSearchCV):
         task["metadata"] = None if weight is None else {"sample_weight": weight}
         context.call_on_fit_task_begin(**task)
         with unchanged_on_error(self):
-            vars(self).pop("best_estimator_", None)
+            for name in ("best_estimator_", "refit_time_", "feature_names_in_"):
+                vars(self).pop(name, None)
             to_fit, to_score = Samples(X, y, routed.estimator.fit), Samples(X, y, routed.scorer.score)
             race = Race(
                 candidates,
@@ -292,8 +293,8 @@ class PrunedSearchCV(RandomizedSearchCV):
             )
             rows = self._search(race, context)
             self._set_results(rows, len(splits), scorer)
-            if self.refit:
-                self._refit(X, y, routed.estimator.fit, context, task)
+        if self.refit:  # an error here leaves what was found
+            self._refit(X, y, routed.estimator.fit, context, task)
         context.call_on_fit_task_end(**task)
         return self
 
@@ -319,6 +320,8 @@ class PrunedSearchCV(RandomizedSearchCV):
             for iteration in range(len(race.rungs)):
                 rung = context.subcontext(task_name="rung").call_on_fit_task_begin(estimator=self)
                 new = race.run(iteration)
+                if not new:
+                    break
                 rows, marks = rows + new, [*marks, time.perf_counter()]
                 if self.verbose:
                     print(_summary(new, race, marks))

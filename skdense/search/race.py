@@ -15,7 +15,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from joblib import hash as hash_of
 from sklearn import config_context, get_config
-from sklearn.base import _fit_context, clone
+from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.utils import _safe_indexing
 
@@ -23,13 +23,10 @@ from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.network import Data
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.prepare import Job, prepare
+from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import finish, reached
 from skdense.fit.train import own_streams
 from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on, share_trained
-
-_prepare = _fit_context(prefer_skip_nested_validation=True)(prepare)
-"""Prepare a network with a `FitInput`, once its parameters are validated."""
 
 
 class Samples(NamedTuple):
@@ -72,11 +69,6 @@ class CandidateFit:
     score_error: Exception | None = None
     fit_seconds: float = 0.0
     score_seconds: float = 0.0
-
-    @property
-    def epochs(self):
-        """How many epochs its networks have trained in all."""
-        return sum(network.progress.epochs for network in self.job.networks) if self.job else 0
 
     def end(self, now):
         """After how many epochs its training ends: now if none of its networks trains on."""
@@ -192,7 +184,7 @@ class Race:
                             model, X_test = beyond_steps(model, X_test)
                         fitted[key] = model, inputs, test._replace(X=X_test)
                     fit.model, inputs, fit.held_out = fitted[key]
-                    fit.job = _prepare(clone(network), inputs)
+                    fit.job = check_and_prepare(clone(network), inputs)
                     for one in fit.job.networks:
                         one.data = shared(one.data)
                         one.validation = one.validation and shared(one.validation)
@@ -216,12 +208,12 @@ class Race:
     def run(self, iteration):
         """Train to a rung and score; return the rows of the rung, and leave out those who do not go on.
 
-        At the last rung the race is over.
+        At the last rung the race is over. If all that have come so far fail, there are no rows.
         """
         for epochs in looks_of(self.rungs)[iteration]:
-            sound = [fit for fit in self._fits if fit.job is not None]
-            self._train(epochs)
-            self._report_errors(sound)
+            self._report_errors(self._train(epochs))
+            if all(fit.job is None for fit in self._fits):
+                return []
             self.epochs.append(epochs)
             for candidate in self.going:
                 candidate.means.append(np.mean(self._scores(candidate)))
@@ -242,7 +234,7 @@ class Race:
             for candidate, forecast in zip(self.going, expected, strict=True)
         ]
         if is_over:
-            for fit in sound:
+            for fit in self._fits:
                 if fit.job is not None:  # warn as a fit that is over does, for instance at max_iter
                     finish(fit.job)
         n_going = 0 if is_over else n_that_go_on(len(rows), self.factor)
@@ -250,7 +242,10 @@ class Race:
         return rows
 
     def _train(self, epochs):
-        """Train to so many epochs in all, and score each fit in the thread that has trained it."""
+        """Train to so many epochs in all, and score each fit in the thread that has trained it.
+
+        Return the fits that were trained.
+        """
         from skdense.core.host.train import train
 
         owners = {
@@ -261,7 +256,8 @@ class Race:
             if network.progress.active
         }
         fits, to_train = list(dict.fromkeys(owners.values())), Counter(owners.values())
-        before, start = [fit.epochs for fit in fits], time.perf_counter()
+        jobs = [fit.job for fit in fits]
+        before, start = _epochs(jobs), time.perf_counter()
         lock, config = Lock(), get_config()
 
         def note(network):
@@ -277,9 +273,10 @@ class Race:
         if owners and train(self.groups, self.n_threads, until=epochs, trained=note):
             raise KeyboardInterrupt
         seconds = time.perf_counter() - start
-        gained = np.array([fit.epochs for fit in fits]) - before
+        gained = _epochs(jobs) - before
         for fit, share in zip(fits, gained / max(1, gained.sum()), strict=True):
             fit.fit_seconds += seconds * share
+        return fits
 
     def _judge(self, fit):
         """Score the networks of a fit as they are now."""
@@ -329,7 +326,7 @@ class Race:
         if self.error_score == "raise" and errors + score_errors:
             raise [*errors, *score_errors][0]
         n_fits = len(self._fits)
-        if errors and all(fit.error is not None for fit in self._fits):
+        if not self.epochs and errors and all(fit.error is not None for fit in self._fits):
             raise ValueError(
                 f"All the {n_fits} fits failed. It is very likely that your model is misconfigured. "
                 f"With error_score='raise' the first error is raised.\n{_described(errors)}"
@@ -346,6 +343,11 @@ class Race:
                 f"Scoring failed {len(score_errors)} times. The score on these train-test partitions "
                 f"for these parameters will be set to {self.error_score}.\n{_described(score_errors)}"
             )
+
+
+def _epochs(jobs):
+    """How many epochs the networks of each job have trained in all."""
+    return np.array([sum(network.progress.epochs for network in job.networks) for job in jobs])
 
 
 def _key_of(params):

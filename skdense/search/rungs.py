@@ -94,12 +94,14 @@ def forecasts(epochs, scores, ends):
     """
     now, best = scores[:, -1], 0 if np.nanmax(scores, initial=-np.inf) < 0 else 1
     losses = best - scores
-    if len(epochs) < 2 or epochs[-1] == max(ends) or np.nanmin(losses, initial=np.inf) <= 0:
+    if len(epochs) < 2 or epochs[-1] == max(ends) or np.nanmin(losses, initial=np.inf) < 0:
         return now
     ratios = np.array(epochs[:-1]) / epochs[-1]
     before = np.argmin(np.abs(np.log(ratios / _BACK)))
+    known = (losses[:, [before, -1]] > 0).all(axis=1)  # a loss of 0 stays, and has no logarithm
+    losses = np.where(known[:, None], losses, 1)
     slopes = np.log(losses[:, before] / losses[:, -1]) / np.log(ratios[before])
-    return best - losses[:, -1] * (ends / epochs[-1]) ** (_SLOPE * slopes)
+    return np.where(known, best - losses[:, -1] * (ends / epochs[-1]) ** (_SLOPE * slopes), now)
 
 
 def best_first(scores):

@@ -314,11 +314,13 @@ class _Column:
     def __init__(self, name, series, vectorizer):
         self.name, self.kind, self.format = name, _kind_of(series), None
         self.from_strings = self.kind == "strings"
-        self.missing = {""}
-        if not self.from_strings:
+        if self.kind == "categories":
+            self.missing = {""}
             return
         more = getattr(vectorizer, "null_strings", None) or ()
         self.missing = _MISSING.union([more] if isinstance(more, str) else more)
+        if not self.from_strings:
+            return
         strings = self._strings(series).dropna()
         if strings.empty:
             return
@@ -358,14 +360,16 @@ class _Column:
             return self._as_kind(series, unlike)
         except Exception as error:  # pandas has types of its own
             raise ValueError(
-                f"column {self.name!r} had {self.kind} in fit, but not all of its values can be read "
-                f"as {self.kind}: {error}"
+                f"column {self.name!r} has {self.kind}, by its values in fit, but not all of them can "
+                f"be read as {self.kind}: {error}"
             ) from error
 
     def _as_kind(self, series, unlike):
         now = _kind_of(series)
         # Only for numbers NaT is an error, too: it is the missing value of dates and durations.
         readable = now in _READ_AS.get(self.kind, now)
+        if now == "numbers" and self.kind == "dates":
+            readable = self.from_strings  # such as "20240105"; of dates, ints would be years
         if not readable and (self.kind == "numbers" or series.notna().any()):
             raise ValueError(f"they are {now}, of type {series.dtype}")
         if isinstance(series.dtype, pd.ArrowDtype) and now in ("dates", "durations"):

@@ -6,7 +6,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.base import BaseLowLevelMLP
 from skdense.core.formulas.activations import ACTIVATIONS
@@ -123,6 +123,8 @@ def onnx_inputs(model, X):
     check_is_fitted(model)
     _, columns = _names_of(model)
     if not columns:
+        first = model[0] if isinstance(model, Pipeline) else model
+        validate_data(first, X, reset=False, skip_check_array=True)
         return {"X": np.asarray(X, dtype=np.float32)}
     inputs = {}
     for name, values in model[0]._read(X).items():
@@ -418,6 +420,11 @@ def _raw(graph, model, X):
     """The outputs of a model before its output activation, in float64, and that activation."""
     n_classes = len(model.classes_) if is_classifier(model) else 0
     if isinstance(model, _CONSTANT):
+        if n_classes and model.strategy != "prior":
+            raise ValueError(
+                "of DummyClassifier only strategy='prior' can be converted to ONNX, got "
+                f"{model.strategy!r}"
+            )
         constant = model.class_prior_ if n_classes else model.constant_
         n_rows = graph("Shape", X, start=0, end=1)
         shape = graph("Concat", n_rows, np.array([np.size(constant)]), axis=0)

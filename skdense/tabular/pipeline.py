@@ -9,7 +9,6 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
@@ -75,8 +74,8 @@ class TablePipeline(Pipeline):
         As in a Pipeline.
 
     verbose : bool, default=False
-        As in a Pipeline: whether to print the time of each step. `set_params` sets it for the members
-        of the ensemble as well.
+        As in a Pipeline: whether to print the time of each step. `set_params` sets it for the
+        ensemble and its members instead.
 
     Examples
     --------
@@ -153,7 +152,7 @@ class TablePipeline(Pipeline):
         super().set_params(**explicit)  # what is set by its whole name wins
         its = self.get_params()
         unclip = its.get("ensemble__linear__unclipped")
-        if isinstance(unclip, FunctionTransformer):
+        if "clip" in (getattr(unclip, "kw_args", None) or ()):
             unclip.kw_args = {"clip": getattr(its.get("scaled"), "max_absolute_value", None)}
         return self
 

@@ -108,6 +108,4 @@ class Minimization:
 
     def keep(self, own: NDArray) -> None:
         """Give the network these parameters."""
-        vector = self.vector.copy()
-        vector[self.own] = own
-        self.network.parameters = self.layout.unpack(vector, self.own_layout)
+        self.network.parameters = self.own_layout.unpack(own, self.own_layout)

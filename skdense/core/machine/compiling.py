@@ -9,6 +9,7 @@ from typing import Any
 
 from skdense.core.machine import programs
 from skdense.core.machine.lazy_import import import_submodule
+from skdense.core.machine.memory import realigned
 from skdense.core.machine.programs import KeptProgram
 from skdense.core.machine.tensorflow import CPU, n_threads, tf
 
@@ -48,7 +49,7 @@ class _Compiled:
                 "disable_v2_behavior() of tf.compat.v1 has switched off. Call fit in a process that "
                 "does not."
             )
-        self._make, self._key = make, key
+        self._make, self._key, self._by_xla = make, key, True
         version = tf.version
         facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()
         self._folder = programs.folder(version.VERSION)
@@ -82,7 +83,8 @@ class _Compiled:
                 programs.forget(self._folder, name)
             # XLA would fail again if TensorFlow cannot write what it compiles. Without it the numbers
             # are the same up to rounding.
-            self._program = self._traced(f"{name}_again", by_xla=has_room)
+            self._by_xla = has_room
+            self._program = self._traced(f"{name}_again")
             self._register()
             results = self._call(tensors)
             programs.received(self._program.function)
@@ -99,12 +101,14 @@ class _Compiled:
         # This operation calls the function without comparing each argument with its TensorSpec in
         # Python, which a function of `tf.function` does: lbfgs on iris takes 21 ms and not 42.
         program = self._program
+        if not self._by_xla:  # TensorFlow's own operations abort on memory of another alignment
+            tensors = tuple(map(realigned, tensors))
         with tf.device(CPU):
             return tf.raw_ops.PartitionedCall(
                 args=tensors, Tout=program.outputs, f=program.function, config_proto=self._config
             )
 
-    def _traced(self, name: str, by_xla: bool = True) -> KeptProgram:
+    def _traced(self, name: str) -> KeptProgram:
         function, arguments = self._make(*self._key)
         signature = tf.nest.flatten(arguments)
 
@@ -112,8 +116,10 @@ class _Compiled:
             return tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, tensors)))
 
         with tf.device(CPU):
-            # XLA compiles a function where another function calls it.
-            inner = tf.function(on_tensors, signature, autograph=False, jit_compile=by_xla)
+            # XLA compiles a function where another function calls it. A concrete one is called even
+            # where the user has told TensorFlow to run functions eagerly.
+            inner = tf.function(on_tensors, signature, autograph=False, jit_compile=self._by_xla)
+            inner = inner.get_concrete_function()
             outer = tf.function(lambda *tensors: inner(*tensors), signature, autograph=False)
             program = outer.get_concrete_function()
         graph = tf.compat.v1.GraphDef(library=program.graph.as_graph_def().library)

@@ -68,6 +68,15 @@ def share(array: NDArray) -> Any:
     alignment = ALIGNMENT
     if array.nbytes > COPIED_BYTES and tf.__version__.startswith(TESTED):
         alignment = _ALIGNMENT_OF_GATHERS
+    return _shared(array, alignment)
+
+
+def realigned(tensor: Any) -> Any:
+    """The tensor on memory that also operations outside of XLA can use."""
+    return _shared(np.asarray(tensor), ALIGNMENT)
+
+
+def _shared(array: NDArray, alignment: int) -> Any:
     return view(np.asarray(_AsIfWritable(aligned(array, alignment))))
 
 

@@ -7,7 +7,6 @@ is handed over, and what it reads there was verified before. Whatever goes wrong
 program is traced and compiled as if there were none. No TensorFlow.
 """
 
-import atexit
 import hashlib
 import json
 import logging
@@ -22,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 from types import FunctionType
 from typing import NamedTuple
@@ -41,6 +41,7 @@ _VARIABLES = "XLA_", "TF_", "ONEDNN_", "DNNL_"
 """How the environment variables begin that may change what TensorFlow compiles."""
 _LEFT_OVER_SECONDS = 3600
 """A temporary file of this age belongs to a process that was killed while it wrote."""
+_IMPORTED = time.time()
 _exchanged: Path | None = None
 """The folder in which TensorFlow and this module hand executables over."""
 
@@ -93,7 +94,8 @@ def exchange(version: str) -> Iterator[None]:
         _log.debug("executables are not kept: %s", error)
         yield
         return
-    atexit.register(_remove, _exchanged, os.getpid())
+    # Unlike what `atexit` registers, this runs in forked children, too, each of which removes its own.
+    Finalize(None, shutil.rmtree, (_exchanged, True), exitpriority=0)
     flags = f"{_FLAG}{_exchanged} --tf_xla_persistent_cache_device_types=CPU"
     os.environ["TF_XLA_FLAGS"] = f"{before or ''} {flags}".strip()
     try:
@@ -105,11 +107,6 @@ def exchange(version: str) -> Iterator[None]:
             os.environ["TF_XLA_FLAGS"] = before
 
 
-def _remove(exchanged: Path, owner: int) -> None:
-    if os.getpid() == owner:
-        shutil.rmtree(exchanged, ignore_errors=True)
-
-
 def name_of(key: tuple, *facts: object) -> str | None:
     """The name of a program, the same in every process in which its code would be the same.
 
@@ -117,6 +114,7 @@ def name_of(key: tuple, *facts: object) -> str | None:
     what the program does, which may change unnoticed, or where this package's code cannot be read.
     """
     try:
+        _sources()
         text = repr((_machine(), facts, _described(key)))
     except (OSError, TypeError) as error:
         _log.debug("a program is not kept: %s", error)
@@ -137,14 +135,19 @@ def _described(part: object) -> object:
     return named.__module__, named.__qualname__, *map(_described, parts)
 
 
+def _sources() -> list[Path]:
+    """The files of the core, or an OSError if they have changed since they were imported."""
+    sources = sorted(_CORE.rglob("*.py"))
+    if not sources or any(path.stat().st_ctime > _IMPORTED for path in sources):
+        raise FileNotFoundError(f"{_CORE} has not the sources that were imported")
+    return sources
+
+
 @cache
 def _machine() -> tuple:
     """What decides besides its key what a program does: the code, the processor and the settings."""
-    sources = sorted(_CORE.rglob("*.py"))
-    if not sources:
-        raise FileNotFoundError(f"no sources in {_CORE}")
     code = hashlib.sha256()
-    for path in sources:
+    for path in _sources():
         code.update(path.relative_to(_CORE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     processor = [platform.machine(), np.show_config("dicts")["SIMD Extensions"]]
     with suppress(OSError):
@@ -220,15 +223,16 @@ def received(function: str) -> tuple[str, bytes]:
     It is removed, and so is what functions that are not ours have left. Without one, both are empty.
     """
     found = "", b""
-    if _exchanged is not None:
+    for path in () if _exchanged is None else _exchanged.glob("*"):
+        if ".tmp" in path.name:  # another thread's, which TensorFlow will rename
+            continue
         with suppress(OSError):
-            for path in _exchanged.iterdir():
-                executable = path.read_bytes()
-                is_of_function = function.encode() in executable
-                if is_of_function or _PREFIX.encode() not in executable:
-                    path.unlink()
-                if is_of_function:
-                    found = path.name, executable
+            executable = path.read_bytes()
+            is_of_function = function.encode() in executable
+            if is_of_function or _PREFIX.encode() not in executable:
+                path.unlink()
+            if is_of_function:
+                found = path.name, executable
     return found
 
 

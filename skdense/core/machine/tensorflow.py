@@ -44,6 +44,15 @@ class _TensorFlow:
         return value
 
 
+def _after_fork() -> None:
+    """Let the child import TensorFlow, if the thread that was about to is not there any more."""
+    if "tensorflow" not in sys.modules:
+        vars(tf).update(_lock=Lock(), _importing=None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
 tf: Any = _TensorFlow()
 """TensorFlow. Modules import this name, and look nothing up in it while they are imported."""
 
