@@ -174,9 +174,11 @@ def test_the_weights_of_regressors_are_those_of_least_squares():
     best = np.average((y - b) * (a - b), weights=weight) / np.average((a - b) ** 2, weights=weight)
     assert 0 < best < 1
     assert_allclose(blend.weights_, [best, 1 - best], atol=1e-4)
-    assert blend.oof_score_ == r2_score(y, blend.oof_prediction_, sample_weight=weight)
+    expected = r2_score(y, blend.oof_prediction_, sample_weight=weight)
+    assert blend.oof_score_ == pytest.approx(expected)
     for model in blend.estimators_:  # the weights have reached the models
-        assert model.oof_score_ == r2_score(y, model.oof_prediction_, sample_weight=weight)
+        expected = r2_score(y, model.oof_prediction_, sample_weight=weight)
+        assert model.oof_score_ == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

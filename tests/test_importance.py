@@ -282,12 +282,12 @@ def test_a_model_is_given_tables_with_the_columns_types_and_no_new_values(table)
 def test_a_new_category_in_the_row_is_no_warning_and_names_are_no_formulas(table):
     class Wary(Formula):
         def predict(self, mixed):
-            if mixed["town"].eq("Nowhere").sum() > 1:
+            if mixed["note"].eq("new").sum() > 1:
                 warnings.warn("the data are unlike those in fit", stacklevel=1)
             return mixed["number"].to_numpy()
 
-    X = table[0].rename(columns={"noise": "a $x_{ $"})
-    row = X[:1].assign(town="Nowhere")
+    X = table[0].rename(columns={"noise": "a $x_{ $"}).assign(note="known")
+    row = X[:1].assign(note="new")
     with warnings.catch_warnings(action="error"):
         display = ContributionsDisplay.from_estimator(Wary(None), X, row, random_state=0)
         display.figure_.canvas.draw()

@@ -59,7 +59,8 @@ class Recorder:
         numbers = numbers_of(network) | {"n_iter_": network.n_iter_, "t_": network.t_}
         if isinstance(network.random_state, np.random.RandomState):
             numbers["stream"] = network.random_state.get_state()[1].copy()
-        settings = {k: v for k, v in model.get_params().items() if not k.endswith("random_state")}
+        params = model.get_params().items()
+        settings = {k: v for k, v in params if not isinstance(v, np.random.RandomState)}
         rows = X.toarray() if issparse(X) else np.asarray(X)
         self.seen[repr(settings), rows.tobytes()] = numbers
         return model.score(X, y, **parameters)

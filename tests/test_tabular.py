@@ -236,7 +236,7 @@ def test_dates_may_come_as_strings_and_strings_of_dates_as_dates():
     written = columns.transform(X)
     for form in ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.000", "%Y-%m-%d %H:%M"):
         assert_array_equal(columns.transform(pd.DataFrame({"c": DATES.dt.strftime(form)})), written)
-    with pytest.raises(ValueError, match="column 'c' had dates in fit"):
+    with pytest.raises(ValueError, match="column 'c' has dates, by its values in fit"):
         encoder().fit(X).transform(X.assign(c="soon"))
 
 
@@ -442,7 +442,7 @@ def test_errors_name_the_column(to):
 def test_a_duration_that_comes_as_a_number_is_named():
     X = pd.DataFrame({"since": pd.to_timedelta(np.arange(9), unit="D"), "n": range(9)})
     columns = encoder().fit(X)
-    with pytest.raises(ValueError, match=r"'since' had durations in fit, .* numbers, of type int64"):
+    with pytest.raises(ValueError, match=r"'since' has durations, by .* numbers, of type int64"):
         columns.transform(X.assign(since=range(9)))
 
 

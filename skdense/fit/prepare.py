@@ -178,13 +178,13 @@ def _split(
     """The samples to train on, and those that early stopping sets aside."""
     from sklearn.model_selection import train_test_split  # it imports much that no other fit needs
 
-    n_samples = len(data.targets)
+    n_samples = data.n_samples
     try:
         rows, validation_rows = train_test_split(
-            np.arange(n_samples),
+            data.own_rows,
             test_size=estimator.validation_fraction,
             random_state=random_state,
-            stratify=data.targets if encoder.is_stratified else None,
+            stratify=data.of_rows(data.targets) if encoder.is_stratified else None,
         )
     except ValueError as error:
         raise ValueError(
