@@ -10,7 +10,7 @@ from sklearn.utils import _safe_indexing
 from skdense.base import BaseLowLevelMLP
 from skdense.fit.inputs import FitInput, MatrixLike, check_parameters
 from skdense.fit.observers import FitPrinter, announce_first_fit
-from skdense.fit.prepare import prepare
+from skdense.fit.prepare import check_and_prepare
 from skdense.fit.results import NotFinite, finish
 from skdense.fit.train import (
     fit_estimator,
@@ -185,9 +185,10 @@ def fit_inputs(
     errors: list[NotFinite | None] = [None] * len(estimators)
     with unchanged_on_error(*estimators) as before:
         for estimator, one_input in zip(estimators, inputs, strict=True):
-            _check(estimator, one_input)  # also those that are fitted after all others
+            if trains_alone(estimator):
+                _check(estimator, one_input)  # before all others are trained
         jobs = {
-            i: prepare(estimator, one_input)
+            i: check_and_prepare(estimator, one_input)
             for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True))
             if not trains_alone(estimator)
         }

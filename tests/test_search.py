@@ -487,20 +487,21 @@ def test_a_candidate_that_diverges_has_the_error_score_and_is_no_longer_trained(
     assert (search.cv_results_["mean_fit_time"] > 0).all()
 
 
-@pytest.mark.parametrize("rung", [0, 1])
-def test_if_all_fail_at_a_later_rung_those_before_are_kept(rung, monkeypatch):
+# At rung 4 candidates are scored after 3 and after 4 epochs.
+@pytest.mark.parametrize(("rung", "n_sound", "is_over"), [(1, 0, False), (4, 1, False), (1, 1, True)])
+def test_if_all_fail_at_a_later_rung_those_before_are_kept(rung, n_sound, is_over, monkeypatch):
     reached, n_rungs = race.reached, []
     train = race.Race._train
     monkeypatch.setattr(race.Race, "_train", lambda *a: (n_rungs.append(1), train(*a))[1])
 
     def fail(job):
-        if len(n_rungs) > rung:
+        if len(n_rungs) > n_sound:
             raise NotFinite("diverged")
         return reached(job)
 
     monkeypatch.setattr(race, "reached", fail)
-    search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 2.0]}, cv=2, rungs=(1,), factor=EVERYONE)
-    if rung == 0:
+    search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 2.0]}, cv=2, rungs=(rung,), factor=EVERYONE)
+    if not is_over:
         with pytest.raises(ValueError, match="All the 4 fits failed"):
             search.fit(X, y)
         return

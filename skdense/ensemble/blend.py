@@ -10,7 +10,6 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.ensemble.calibration import (
@@ -31,7 +30,7 @@ from skdense.ensemble.crossfit import (
 from skdense.ensemble.folds import at_once
 from skdense.ensemble.progress import fit_part
 from skdense.final_step import final_step, fit_parameters, in_units_of_y, transforms_y
-from skdense.fit.inputs import check_class_weight
+from skdense.fit.inputs import FitInput, times_class_weights
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
@@ -54,7 +53,9 @@ class BaseBlend(BaseOutOfFold):
 
     def _fit_models(self, X, y, sample_weight, groups, progress):
         if getattr(self, "class_weight", None) is not None:
-            sample_weight = self._balanced(y, sample_weight)
+            inputs = FitInput(X, y, sample_weight)
+            inputs = times_class_weights(inputs, self.class_weight, self.classes_)
+            sample_weight = inputs.sample_weight
         given = {"sample_weight": sample_weight, "groups": groups}
         given = {name: value for name, value in given.items() if value is not None}
         n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
@@ -316,21 +317,6 @@ class BlendClassifier(LabelsMixin, BaseBlend):
 
     def _predict_proba(self, X):
         return self._mean(model.predict_proba(X) for model in self._models())
-
-    def _balanced(self, y, sample_weight):
-        """The weights of the samples, times those of their classes."""
-        weights = np.ones(len(y)) if sample_weight is None else sample_weight.astype(float)
-        counted = weights > 0  # a class whose samples have no weight cannot be balanced
-        classes, label = np.unique(y[counted], return_inverse=True)
-        if isinstance(self.class_weight, str):
-            factors = compute_class_weight(
-                self.class_weight, classes=classes, y=y[counted], sample_weight=weights[counted]
-            )
-        else:
-            check_class_weight(self.class_weight, y, np.unique(y))
-            factors = np.array([self.class_weight.get(label, 1.0) for label in classes])
-        weights[counted] *= factors[label]
-        return weights
 
     def _learn_out_of_fold(self, ensembles, y, weight):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])

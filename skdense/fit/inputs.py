@@ -220,7 +220,7 @@ ClassWeight = Mapping | Literal["balanced"]
 def times_class_weights(inputs: FitInput, class_weight: ClassWeight, classes: NDArray) -> FitInput:
     """The checked inputs with each sample's weight times its class's, for training and validation."""
     if not isinstance(class_weight, str):
-        check_class_weight(class_weight, inputs.y, classes)
+        _check_class_weight(class_weight, inputs.y, classes)
     weights, weights_val = inputs.sample_weight, inputs.sample_weight_val
     factors, factors_val = _class_factors(inputs, class_weight)
     weights = factors if weights is None else factors * weights
@@ -231,8 +231,7 @@ def times_class_weights(inputs: FitInput, class_weight: ClassWeight, classes: ND
     return inputs._replace(sample_weight=weights, sample_weight_val=weights_val)
 
 
-def check_class_weight(class_weight: Mapping, y: NDArray, classes: NDArray) -> None:
-    """Raise unless each key is one of the classes and each weight a finite number of at least 0."""
+def _check_class_weight(class_weight: Mapping, y: NDArray, classes: NDArray) -> None:
     if y.ndim == 2:
         raise ValueError("class_weight must be None or 'balanced' for multilabel y, got a dict")
     unknown = [label for label in class_weight if label not in classes]

@@ -330,8 +330,7 @@ def learn_continuous(estimator: Estimator, inputs: FitInput, continues: bool) ->
     y, encoder = inputs.y, Continuous(estimator.loss)
     encoder.check(y, "y")
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
-    earlier = len(estimator.intercepts_[-1]) if continues else n_outputs
-    if n_outputs != earlier:
+    if continues and n_outputs != (earlier := len(estimator.intercepts_[-1])):
         raise ValueError(
             f"y has {n_outputs} outputs, but training continues from a network with {earlier}: give y "
             "the same columns, or set warm_start=False and call fit"

@@ -320,12 +320,10 @@ class PrunedSearchCV(RandomizedSearchCV):
             for iteration in range(len(race.rungs)):
                 rung = context.subcontext(task_name="rung").call_on_fit_task_begin(estimator=self)
                 new = race.run(iteration)
-                if not new:
-                    break
                 rows, marks = rows + new, [*marks, time.perf_counter()]
-                if self.verbose:
+                if self.verbose and new:
                     print(_summary(new, race, marks))
-                if rung.call_on_fit_task_end(estimator=self):
+                if rung.call_on_fit_task_end(estimator=self) or not new:
                     break
         except KeyboardInterrupt:
             if not rows:

@@ -211,7 +211,7 @@ class Race:
         At the last rung the race is over. If all that have come so far fail, there are no rows.
         """
         for epochs in looks_of(self.rungs)[iteration]:
-            self._report_errors(self._train(epochs))
+            self._report_errors(self._train(epochs), is_first=iteration == 0)
             if all(fit.job is None for fit in self._fits):
                 return []
             self.epochs.append(epochs)
@@ -319,14 +319,17 @@ class Race:
                 raise error
             cause = cause.__cause__ or cause.__context__
 
-    def _report_errors(self, fits):
-        """Warn of what has failed in these fits, which had not failed before, or raise it."""
+    def _report_errors(self, fits, is_first=True):
+        """Warn of what has failed in these fits, which had not failed before, or raise it.
+
+        It is also an error if all fail before the first rung is over.
+        """
         errors = [fit.error for fit in fits if fit.error is not None]
         score_errors = [fit.score_error for fit in fits if fit.score_error is not None]
         if self.error_score == "raise" and errors + score_errors:
             raise [*errors, *score_errors][0]
         n_fits = len(self._fits)
-        if not self.epochs and errors and all(fit.error is not None for fit in self._fits):
+        if is_first and errors and all(fit.error is not None for fit in self._fits):
             raise ValueError(
                 f"All the {n_fits} fits failed. It is very likely that your model is misconfigured. "
                 f"With error_score='raise' the first error is raised.\n{_described(errors)}"

@@ -42,10 +42,14 @@ _NAMES = {
 _KINDS = {name: kind for kind, names in _NAMES.items() for name in names}
 _READ_AS = {
     "numbers": ("numbers", "categories", "strings"),
-    "dates": ("dates", "categories", "strings", "numbers"),
+    "dates": ("dates", "categories", "strings"),
     "durations": ("durations",),
 }
-"""What may be read as a kind: a date is no number of nanoseconds. Anything may be a string."""
+"""What may be read as a kind: a date is no number of nanoseconds, nor is a year a date.
+
+Where there were strings in `fit`, such as "20240105", numbers are read as strings. Anything may be a
+string.
+"""
 _MISSING = set(
     "null|#NA|nan|#N/A N/A|<NA>|n/a|NULL|NA|N/A|#N/A|NaN|-nan|-NaN|1.#QNAN|-1.#QNAN|1.#IND|-1.#IND|"
     "?|...|none|None|".split("|")
@@ -314,11 +318,9 @@ class _Column:
     def __init__(self, name, series, vectorizer):
         self.name, self.kind, self.format = name, _kind_of(series), None
         self.from_strings = self.kind == "strings"
-        if self.kind == "categories":
-            self.missing = {""}
-            return
         more = getattr(vectorizer, "null_strings", None) or ()
-        self.missing = _MISSING.union([more] if isinstance(more, str) else more)
+        words = _MISSING.union([more] if isinstance(more, str) else more)
+        self.missing = {""} if self.kind == "categories" else words
         if not self.from_strings:
             return
         strings = self._strings(series).dropna()
@@ -367,9 +369,7 @@ class _Column:
     def _as_kind(self, series, unlike):
         now = _kind_of(series)
         # Only for numbers NaT is an error, too: it is the missing value of dates and durations.
-        readable = now in _READ_AS.get(self.kind, now)
-        if now == "numbers" and self.kind == "dates":
-            readable = self.from_strings  # such as "20240105"; of dates, ints would be years
+        readable = now in _READ_AS.get(self.kind, now) or (now == "numbers" and self.from_strings)
         if not readable and (self.kind == "numbers" or series.notna().any()):
             raise ValueError(f"they are {now}, of type {series.dtype}")
         if isinstance(series.dtype, pd.ArrowDtype) and now in ("dates", "durations"):

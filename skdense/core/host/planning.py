@@ -161,7 +161,8 @@ def _joined(group: Group, other: Group) -> tuple[float, Group]:
 
 def _steps_in_a_chunk(shape: Shape, machine: costs.Machine) -> int:
     """How many steps this machine runs in a chunk's time; at least one."""
-    entries_in_row = shape.store.row_entries or shape.layout.n_features
-    layout = replace(shape.layout, n_features=entries_in_row)
+    layout = shape.layout
+    if shape.store.row_entries:  # of a sparse row
+        layout = replace(layout, n_features=shape.store.row_entries)
     seconds = machine.seconds(costs.step_multiply_adds(shape.batch, layout.n_penalized))
     return max(1, int(costs.CHUNK_SECONDS / seconds))
