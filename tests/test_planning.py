@@ -167,6 +167,14 @@ def test_networks_share_a_program_where_padding_costs_less_than_compiling_one():
     assert groups(long) == [{long[4]}, {long[2], long[3]}, {long[0], long[1]}]
 
 
+def test_networks_that_are_patient_share_fewer_programs_since_they_train_longer():
+    def n_groups(**numbers):
+        return len(groups([network((3, width, 1), **numbers) for width in (3, 10)]))
+
+    assert n_groups(max_epochs=200_000) == n_groups(max_epochs=20_000, patience=20_000) == 1
+    assert n_groups(max_epochs=200_000, patience=200_000) == 2
+
+
 @pytest.mark.parametrize("of_other", [{"layer_sizes": (200, 4, 1)}, {"batch_size": 90}], ids=str)
 def test_networks_on_other_features_or_in_other_batches_share_a_program_if_they_are_short(of_other):
     def two(n_epochs):
@@ -212,7 +220,9 @@ def both(networks):
 
 
 def test_the_slowest_networks_begin_first():
-    networks = [network((3, width, 1), max_epochs=n) for width, n in ((4, 1), (5, 9), (900, 9), (6, 3))]
+    networks = [
+        network((3, width, 1), max_epochs=n) for width, n in ((4, 10), (5, 90), (900, 90), (6, 30))
+    ]
 
     begun = [n for group in both(networks) for n in group.networks]
 

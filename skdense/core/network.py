@@ -114,8 +114,3 @@ class Network:
     @property
     def steps_per_epoch(self) -> int:
         return math.ceil(self.hyper.n_samples / self.hyper.batch_size)
-
-    @property
-    def n_steps(self) -> float:
-        """The most steps of its training."""
-        return self.hyper.max_epochs * self.steps_per_epoch

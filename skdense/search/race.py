@@ -137,7 +137,7 @@ class Race:
     """
 
     def __init__(self, candidates, splits, rungs, factor, scorer, skips_steps, error_score, n_jobs):
-        from skdense.core.host.planning import groups_of
+        from skdense.core.host.planning import groups_of, likely_epochs
         from skdense.core.machine.tensorflow import n_threads
 
         self.going, self.n_candidates = candidates, len(candidates)
@@ -153,7 +153,8 @@ class Race:
         # All networks together decide which of them share a program. They stay in it, so that those
         # which go on train as if they had never paused.
         networks = [(job.spec, network) for job in jobs for network in job.networks]
-        self.groups = groups_of(networks, share_trained(len(candidates), rungs, factor))
+        epochs = np.mean([likely_epochs(network) for _, network in networks])
+        self.groups = groups_of(networks, share_trained(len(candidates), rungs, factor, epochs))
         self.n_threads = n_threads() if n_jobs is None else effective_n_jobs(n_jobs)
 
     @property

@@ -5,8 +5,6 @@ from numbers import Integral
 
 import numpy as np
 
-from skdense.core.machine.costs import SHARE_TRAINED
-
 SHARES, _FIRST = (0.15, 0.25, 0.375, 0.5, 0.75), 3
 """Candidates are compared after these shares of `max_iter` by default, from 3 epochs on."""
 _SLOPE, _BACK = 0.6, 0.75
@@ -109,7 +107,7 @@ def best_first(scores):
     return np.argsort(np.where(np.isnan(scores), np.inf, -np.asarray(scores)), kind="stable")
 
 
-def share_trained(n_candidates, rungs, factor):
-    """About which share of all epochs the candidates train, if most of them end by themselves."""
-    ends = [min(rung, SHARE_TRAINED * rungs[-1]) for rung in rungs]
-    return epochs_at_rungs(n_candidates, ends, factor).sum() / (n_candidates * rungs[-1])
+def share_trained(n_candidates, rungs, factor, likely_epochs):
+    """The share of their epochs that candidates train which by themselves would end after so many."""
+    ends = [min(rung, likely_epochs) for rung in rungs]
+    return epochs_at_rungs(n_candidates, ends, factor).sum() / (n_candidates * ends[-1])

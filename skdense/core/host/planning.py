@@ -26,8 +26,8 @@ class Group:
     layout: Layout
     batch: int
     networks: list[Network]
-    share_trained: float = costs.SHARE_TRAINED
-    """The share of their epochs that the networks will train, on average."""
+    share_trained: float = 1.0
+    """The share of their likely epochs that the networks will train, on average."""
 
     @cached_property
     def shape(self) -> Shape:
@@ -69,13 +69,19 @@ class Group:
     @cached_property
     def seconds(self) -> float:
         """About how much processor time the networks take to train."""
-        n_steps = self.share_trained * sum(network.n_steps for network in self.networks)
+        n_steps = sum(likely_epochs(network) * network.steps_per_epoch for network in self.networks)
         multiply_adds = costs.step_multiply_adds(self.batch, self.layout.n_penalized)
         multiply_adds += costs.UPDATE * self.layout.n_parameters
-        return n_steps * costs.TYPICAL[self.spec.dtype].seconds(multiply_adds)
+        return self.share_trained * n_steps * costs.TYPICAL[self.spec.dtype].seconds(multiply_adds)
 
 
-def lone_group(spec: Spec, network: Network, share_trained: float = costs.SHARE_TRAINED) -> Group:
+def likely_epochs(network: Network) -> float:
+    """About how many epochs a network trains by itself: it never ends within its patience."""
+    hyper = network.hyper
+    return min(hyper.max_epochs, max(hyper.patience + 1, costs.SHARE_TRAINED * hyper.max_epochs))
+
+
+def lone_group(spec: Spec, network: Network, share_trained: float = 1.0) -> Group:
     """The group of a network by itself."""
     batch = bucket(max(network.batch_capacity, int(network.hyper.batch_size)))
     return Group(spec, lone_layout(network), batch, [network], share_trained)
@@ -90,13 +96,11 @@ def lone_layout(network: Network) -> Layout:
     return Layout((*(layer.resized(bucket) for layer in hidden), output), n_features)
 
 
-def groups_of(
-    networks: Sequence[tuple[Spec, Network]], share_trained: float = costs.SHARE_TRAINED
-) -> list[Group]:
+def groups_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 1.0) -> list[Group]:
     """Groups of networks that share a program, the slowest first.
 
-    A network's group depends on the networks and on the share of their epochs that they will train, not
-    on what the process has compiled before.
+    A network's group depends on the networks and on the share of their likely epochs that they will
+    train, not on what the process has compiled before.
     """
     alike: dict[tuple, list[Group]] = {}
     for spec, network in networks:

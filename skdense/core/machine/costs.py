@@ -79,7 +79,7 @@ programs, and of a later search, and how many programs it has (two Intel cores):
     0.05               38.0, 11.7, 8.4 (21)       107, 40.2, 32.9 (39)
 """
 SHARE_TRAINED = 0.3
-"""The share of `max_iter` that networks mostly train; early stopping or `tol` ends the rest."""
+"""The share of `max_iter` that networks mostly train, unless their patience is longer."""
 
 
 class Machine(NamedTuple):
