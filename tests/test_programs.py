@@ -66,35 +66,45 @@ N_PROGRAMS = 3
 
 
 def fits(folder, program="show()", **environment):
-    """What a process prints that fits all models, which writes nothing to stderr."""
-    return json.loads(run_python(FITS + program, SKDENSE_CACHE_DIR=str(folder), **environment))
+    """What a process prints last that fits models, and which writes nothing to stderr."""
+    output = run_python(FITS + program, SKDENSE_CACHE_DIR=str(folder), **environment)
+    return json.loads(output.splitlines()[-1])
+
+
+FIRST = """
+import os, runpy
+import skdense
+runpy.run_module("skdense", run_name="__main__")
+before = "tensorflow" in sys.modules, os.path.exists(os.environ["SKDENSE_CACHE_DIR"])
+kept, counts = fit_all(["adam", "sgd", "lbfgs"]), counted()
+
+from skdense.core.machine import compiling
+compiling._programs.clear()
+os.environ["SKDENSE_CACHE_DIR"] = ""
+messages.clear()
+show(before=before, kept=kept, counts_of_kept=counts)
+"""
 
 
 @pytest.fixture(scope="module")
-def compiled_without():
-    """The models of a process that keeps no programs."""
-    seen = fits("")
-    assert set(seen["counts"].values()) == {0}
-    return seen["models"]
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory, compiled_without):
-    """A folder that the first process has filled."""
+def first(tmp_path_factory):
+    """A folder, and what the process saw that has filled it and then fitted without it."""
     folder = tmp_path_factory.mktemp("kept") / "programs"
-    seen = fits(folder)
-    assert seen["models"] == compiled_without
-    assert seen["counts"]["is kept in"] == N_PROGRAMS
-    assert seen["counts"]["is taken from disk"] == 0
-    return folder
+    return folder, fits(folder, FIRST)
+
+
+@pytest.fixture(scope="module")
+def compiled_without(first):
+    """The models of a process that keeps no programs."""
+    return first[1]["models"]
 
 
 @pytest.fixture
-def copied(filled, tmp_path):
-    """A copy of this folder, to be spoiled."""
+def copied(first, tmp_path):
+    """A copy of the folder, to be spoiled."""
     folder = tmp_path / "copy"
     folder.mkdir(mode=0o700)
-    for path in filled.iterdir():
+    for path in first[0].iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     return folder
 
@@ -106,9 +116,21 @@ def paths(folder):
 # --- between processes -------------------------------------------------------------------------------
 
 
-def test_a_later_process_elsewhere_neither_traces_nor_compiles(filled, tmp_path, compiled_without):
+def test_neither_an_import_nor_a_command_imports_tensorflow_or_writes(first):
+    assert first[1]["before"] == [False, False]
+
+
+def test_a_process_keeps_what_it_compiles_unless_told_not_to(first):
+    folder, seen = first
+    assert seen["kept"] == seen["models"]
+    assert seen["counts_of_kept"]["is kept in"] == len(paths(folder)) == N_PROGRAMS
+    assert seen["counts_of_kept"]["is taken from disk"] == 0
+    assert set(seen["counts"].values()) == {0}
+
+
+def test_a_later_process_elsewhere_neither_traces_nor_compiles(first, tmp_path, compiled_without):
     """Its hash seed, its working folder and the place of the package do not matter."""
-    before = {path: path.stat().st_ino for path in paths(filled)}
+    before = {path: path.stat().st_ino for path in paths(first[0])}
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "skdense").symlink_to(PACKAGE)
@@ -120,49 +142,15 @@ models = fit_all(["adam", "sgd", "lbfgs"])
 modules = [name for name in sys.modules if name.startswith("tensorflow")]
 print(json.dumps({{"models": models, "counts": counted(), "modules": modules}}))
 """
-    seen = fits(filled, program, PYTHONHASHSEED="7")
+    seen = fits(first[0], program, PYTHONHASHSEED="7")
     assert seen["models"] == compiled_without
-    assert seen["counts"]["is taken from disk"] == N_PROGRAMS
-    assert sum(seen["counts"].values()) == N_PROGRAMS
+    assert seen["counts"]["is taken from disk"] == sum(seen["counts"].values()) == N_PROGRAMS
     tracing = "backprop", "def_function", "polymorphic_function", "while_v2", "control_flow_ops"
     assert not [name for name in seen["modules"] if name.endswith(tracing)]
-    assert {path: path.stat().st_ino for path in paths(filled)} == before
+    assert {path: path.stat().st_ino for path in paths(first[0])} == before
 
 
-def test_with_another_number_of_threads_it_compiles(copied):
-    counts = fits(copied, "show(['lbfgs'])", OMP_NUM_THREADS="1")["counts"]
-    assert (counts["is taken from disk"], counts["is kept in"]) == (0, 1)
-
-
-def test_if_the_user_has_imported_tensorflow_functions_are_kept(tmp_path, compiled_without):
-    of_user = "import tensorflow; tensorflow.config.run_functions_eagerly(True)"
-    for expected in (0, 1):
-        program = f"{of_user if not expected else 'import tensorflow'}\nshow(['lbfgs'])"
-        with running_python(FITS + program, SKDENSE_CACHE_DIR=str(tmp_path / "a")) as process:
-            output, errors = process.communicate(timeout=TIME_LIMIT)
-        seen = json.loads(output.splitlines()[-1])
-        assert seen["models"]["lbfgs"] == compiled_without["lbfgs"], errors
-        assert seen["counts"]["is taken from disk"] == expected
-    [kept] = paths(tmp_path / "a")
-    assert b"_XlaMustCompile" in kept.read_bytes()
-    size = kept.stat().st_size
-    completed = fits(tmp_path / "a", "show(['lbfgs'])")  # which can add the executable
-    assert completed["models"]["lbfgs"] == compiled_without["lbfgs"]
-    assert kept.stat().st_size > size
-
-
-def test_a_directory_that_the_user_has_set_wins(tmp_path, compiled_without):
-    theirs = tmp_path / "theirs"
-    flags = f"--tf_xla_persistent_cache_directory={theirs}"
-    program = "import os; show(['lbfgs'], flags=os.environ['TF_XLA_FLAGS'])"
-    seen = fits(tmp_path / "ours", program, TF_XLA_FLAGS=flags)
-    assert seen["models"]["lbfgs"] == compiled_without["lbfgs"]
-    assert seen["flags"] == flags
-    assert len(list(theirs.iterdir())) == 1
-
-
-def test_functions_of_the_user_never_reach_the_folder_and_do_not_pile_up(tmp_path):
-    program = """
+FUNCTIONS_OF_THE_USER = """
 import multiprocessing
 from skdense.core.machine import programs
 from skdense.core.machine.tensorflow import tf
@@ -176,7 +164,7 @@ place = fork.SimpleQueue()
 child = fork.Process(target=fit_in_child, args=(place,))
 child.start()
 child.join()
-fit_all(['lbfgs'])
+models = fit_all(['lbfgs'])
 (programs._exchanged / "unique.tmp").write_bytes(b"of another thread")
 for factor in range(3):
     tf.function(lambda x: factor * x, jit_compile=True)(tf.constant(1.0))
@@ -185,15 +173,50 @@ left.append(programs.received("skdense_none")[0])
 from skdense import LowLevelMLPClassifier
 LowLevelMLPClassifier((3, 2), max_iter=1).fit([[0.0], [1.0]], [0, 1])
 left.append(len(list(programs._exchanged.iterdir())))
-print(json.dumps({"left": left, "places": [str(programs._exchanged), place.get()]}))
+places = [str(programs._exchanged), place.get()]
+print(json.dumps({"models": models, "left": left, "places": places}))
 """
-    seen = fits(tmp_path / "a", program)
+
+
+def test_functions_are_kept_without_executables_which_are_added_and_those_of_the_user_are_not(
+    tmp_path, compiled_without
+):
+    """The first process has imported TensorFlow before, and so hands no executables over.
+
+    In the second, functions of the user's do not pile up where executables are handed over.
+    """
+    folder = tmp_path / "a"
+    of_user = "import tensorflow; tensorflow.config.run_functions_eagerly(True)\n"
+    program = FITS + of_user + "show(['lbfgs'])"
+    with running_python(program, SKDENSE_CACHE_DIR=str(folder)) as process:
+        output, errors = process.communicate(timeout=TIME_LIMIT)
+    assert json.loads(output.splitlines()[-1])["models"]["lbfgs"] == compiled_without["lbfgs"], errors
+    [kept] = paths(folder)
+    assert b"_XlaMustCompile" in kept.read_bytes()
+    size = kept.stat().st_size
+
+    seen = fits(folder, FUNCTIONS_OF_THE_USER)
+
+    assert seen["models"]["lbfgs"] == compiled_without["lbfgs"]
+    assert kept.stat().st_size > size
     assert seen["left"] == [4, "", 1]
-    assert len(paths(tmp_path / "a")) == 2
+    assert len(paths(folder)) == 2
     assert not any(Path(place).exists() for place in seen["places"])
 
 
-def test_a_disk_that_is_full_does_not_make_a_fit_fail(tmp_path, compiled_without):
+def test_a_directory_that_the_user_has_set_wins(monkeypatch, tmp_path):
+    flags = f"--tf_xla_persistent_cache_directory={tmp_path / 'theirs'}"
+    for given, exchanges in (("--tf_other_flag", True), (flags, False)):
+        monkeypatch.setenv("TF_XLA_FLAGS", given)
+        with programs.exchange(VERSION):
+            assert (os.environ["TF_XLA_FLAGS"] != given) == exchanges
+            assert (programs._exchanged is not None) == exchanges
+            assert os.environ["TF_XLA_FLAGS"].startswith(given)
+        assert os.environ["TF_XLA_FLAGS"] == given
+        programs._exchanged = None
+
+
+def test_with_a_full_disk_and_other_threads_a_fit_compiles_and_does_not_fail(copied, compiled_without):
     """Files of this process may have 1,000 bytes."""
     program = """
 import resource
@@ -203,8 +226,8 @@ large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)  # used where it lies
 model = LowLevelMLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0)
 show(["lbfgs"], loss=model.fit(large, large[:, 0]).loss_)
 """
-    seen = fits(tmp_path / "a", program)
-    assert seen["counts"]["is kept in"] == 0
+    seen = fits(copied, program, OMP_NUM_THREADS="1")
+    assert (seen["counts"]["is taken from disk"], seen["counts"]["is kept in"]) == (0, 0)
     large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)
     theirs = MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0).fit(
         large, large[:, 0]
@@ -212,14 +235,6 @@ show(["lbfgs"], loss=model.fit(large, large[:, 0]).loss_)
     assert seen["loss"] == pytest.approx(theirs.loss_)
     for array, expected in zip(seen["models"]["lbfgs"], compiled_without["lbfgs"], strict=True):
         np.testing.assert_allclose(array, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_several_processes_at_once(tmp_path, compiled_without):
-    with ThreadPoolExecutor(4) as threads:
-        seen = list(threads.map(lambda _: fits(tmp_path / "a", "show(['lbfgs'])"), range(4)))
-    assert all(one["models"]["lbfgs"] == compiled_without["lbfgs"] for one in seen)
-    assert len(paths(tmp_path / "a")) == 1
-    assert not list((tmp_path / "a").glob(".new-*"))
 
 
 # --- what is wrong with files ------------------------------------------------------------------------
@@ -264,6 +279,17 @@ def test_what_is_saved_is_loaded(folder):
     assert programs.load(folder, "skdense_other") is None
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert (folder / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc")
+
+
+def test_several_may_save_and_load_a_program_at_once(folder):
+    def save_and_load(_):
+        programs.save(folder, PROGRAM)
+        return programs.load(folder, "skdense_name")
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(map(repr, threads.map(save_and_load, range(200)))) == {repr(PROGRAM)}
+    assert len(paths(folder)) == 1
+    assert not list(folder.glob(".new-*"))
 
 
 def test_no_byte_of_a_file_may_change(folder):
@@ -436,14 +462,3 @@ def test_a_command_shows_and_clears_the_folder(folder, monkeypatch, capsys):
     assert not paths(folder)
     folder.chmod(0o777)
     assert "others may write to" in run()
-
-
-def test_neither_an_import_nor_a_command_imports_tensorflow_or_writes(folder):
-    program = """
-import runpy, sys
-import skdense
-runpy.run_module("skdense", run_name="__main__")
-print("tensorflow" in sys.modules)
-"""
-    assert run_python(program, SKDENSE_CACHE_DIR=str(folder)).endswith("\nFalse\n")
-    assert not folder.exists()
