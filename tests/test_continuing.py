@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier
-from sklearn.utils.class_weight import compute_sample_weight
 
-from helpers import CLASSIFIERS, PROBLEMS, assert_same_classifier, make_problem, one_ulp_away
+from helpers import CLASSIFIERS, PROBLEMS, assert_same_classifier, make_problem
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
@@ -64,19 +63,6 @@ def test_partial_fit_goes_on_from_fit_with_the_same_optimizer_state(solver):
     assert len(models[0].loss_curve_) == 8
 
 
-def test_patience_and_best_loss_go_on_over_partial_fit_as_there():
-    X, y = make_problem("binary")
-    models, Xs = CLASSIFIERS.all_three(
-        X, **SHAPE, solver="sgd", learning_rate="adaptive", tol=0.5, n_iter_no_change=2, alpha=0.1,
-        learning_rate_init=0.3,
-    )  # fmt: skip
-
-    for _ in range(12):
-        for model, its_X in zip(models, Xs):
-            model.partial_fit(its_X, y, classes=["no", "yes"])
-        assert_same_classifier(*models, X)
-
-
 OTHER_SETTINGS = {
     "solver": ("adam", "sgd"),
     "learning_rate": ("constant", "invscaling", "adaptive"),
@@ -118,7 +104,7 @@ def test_what_set_params_changes_between_partial_fits(name):
             assert_same_classifier(*models, X)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.data())
 def test_any_sequence_of_set_params_fits_and_partial_fits(data):
     X, y = make_problem("binary")
@@ -150,37 +136,17 @@ def test_the_optimizer_that_lbfgs_left_out_is_made_anew():
     np.testing.assert_array_equal(model.coefs_[0], new.coefs_[0])
 
 
-def test_verbose_prints_the_same_line_for_partial_fit(capsys):
+def test_verbose_prints_the_same_line_for_partial_fit_which_does_not_warn(capsys):
     X, y = make_problem("binary")
     printed = []
     for estimator in (LowLevelMLPClassifier, MLPClassifier):
-        model = estimator(**SHAPE, verbose=True)
-        model.partial_fit(X, y, classes=["no", "yes"]).partial_fit(X, y)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model = estimator(**SHAPE, verbose=True, max_iter=1)
+            model.partial_fit(X, y, classes=["no", "yes"]).partial_fit(X, y)
         printed.append(capsys.readouterr().out)
 
     assert printed[0] == printed[1]
-
-
-def test_no_convergence_warning_from_partial_fit():
-    X, y = make_problem("binary")
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        LowLevelMLPClassifier(**SHAPE, max_iter=1).partial_fit(X, y, classes=["no", "yes"])
-
-
-def test_class_weight_as_a_dict_counts_in_partial_fit():
-    X, y = make_problem("binary")
-    class_weight = {"no": 3.0, "yes": 0.5}
-    ours = LowLevelMLPClassifier(**SHAPE, class_weight=class_weight)
-    theirs, nearby = MLPClassifier(**SHAPE), MLPClassifier(**SHAPE)
-
-    for _ in range(3):
-        ours.partial_fit(X, y, classes=["no", "yes"])
-        for model, its_X in ((theirs, X), (nearby, one_ulp_away(X))):
-            model.partial_fit(its_X, y, compute_sample_weight(class_weight, y), ["no", "yes"])
-
-    assert_same_classifier(ours, theirs, nearby, X)
 
 
 def test_partial_fit_goes_on_after_an_early_stopped_fit():
@@ -285,14 +251,3 @@ def test_a_warm_start_may_begin_with_weights_that_were_set_by_hand(Model, solver
     by_hand.fit(X, y)
     for array, same in zip(by_hand.coefs_, fitted.fit(X, y).coefs_, strict=True):
         np.testing.assert_allclose(array, same, rtol=1e-9)
-
-
-def test_changed_widths_on_a_warm_start_are_an_error_and_leave_the_model_as_it_was():
-    X, y = make_problem("binary")
-    model = LowLevelMLPClassifier(**SHAPE, warm_start=True, max_iter=3).fit(X, y)
-    before = model.predict_proba(X)
-
-    with pytest.raises(ValueError, match="hidden_layer_sizes"):
-        model.set_params(hidden_layer_sizes=(6, 4)).fit(X, y)
-
-    np.testing.assert_array_equal(model.predict_proba(X), before)

@@ -24,7 +24,7 @@ X, Y = make_problem()
 
 
 def net(solver="adam", **parameters):
-    defaults = {"batch_size": 30, "max_iter": 4, "random_state": 0}
+    defaults = {"activation": "tanh", "batch_size": 30, "max_iter": 4, "random_state": 0}
     return LowLevelMLPClassifier((6,), solver=solver, **defaults | parameters)
 
 

@@ -34,8 +34,8 @@ def network(seed=0, n_samples=N_SAMPLES, batch_size=5, max_epochs=6, rows=None, 
     return Network((), [], Hyper(**hyper), Progress(0.1), data, **fields)
 
 
-def orders_of(network, steps=16, batch=8, n_epochs=None, each_epoch=False):
-    return Orders(network, steps, batch, n_epochs or int(network.hyper.max_epochs), each_epoch)
+def orders_of(network):
+    return Orders(network, 16, 8, int(network.hyper.max_epochs), False)
 
 
 def drawn_rows(orders, n_steps=16):
@@ -68,15 +68,6 @@ def test_orders_are_those_of_mlpclassifier_however_chunks_divide_them(n_samples,
         np.testing.assert_array_equal(ours, rows[order])
 
 
-def test_without_shuffling_the_rows_are_repeated_as_they_are():
-    rows = np.random.RandomState(0).permutation(100)[:N_SAMPLES]
-    still = network(rows=rows, shuffle=False)
-
-    for order in epochs_of(drawn_rows(orders_of(still)), still):
-        np.testing.assert_array_equal(order, rows)
-    assert_same_stream(still.random_state, np.random.RandomState(0))
-
-
 @given(st.integers(1, 8), st.integers(1, 30), st.booleans())
 def test_what_a_minibatch_leaves_free_names_its_own_first_row(batch_size, n_samples, shuffled):
     """Weight zero does not silence a row that is too large: zero times infinity is no number."""
@@ -89,13 +80,6 @@ def test_what_a_minibatch_leaves_free_names_its_own_first_row(batch_size, n_samp
         n_valid = min(batch_size, n_samples - step % its.steps_per_epoch * batch_size)
         assert set(minibatch) <= set(own)
         np.testing.assert_array_equal(minibatch[n_valid:], minibatch[0])
-
-
-def test_each_chunk_ends_with_the_epoch_where_that_is_asked_for():
-    orders = orders_of(network(), each_epoch=True)
-
-    assert [orders.next_chunk(16).n_steps for _ in range(6)] == [5] * 6
-    assert orders.next_chunk(16) is None
 
 
 def test_what_is_drawn_stays_while_the_next_steps_are_drawn():
@@ -127,20 +111,6 @@ def test_a_random_state_ends_at_any_epoch_of_the_last_two_chunks(epochs_per_chun
     stream.end(n_epochs)
 
     assert_same_stream(its.random_state, expected_orders(0, n_epochs)[1])
-
-
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.booleans())
-def test_orders_go_on_after_a_pause(epochs_per_part, owned):
-    its, seen = network(owns_stream=owned), []
-    for n_epochs in epochs_per_part:
-        orders = orders_of(its, n_epochs=n_epochs)
-        seen += epochs_of(drawn_rows(orders, 7), its)
-        orders.end(n_epochs)
-
-    expected, stream = expected_orders(0, sum(epochs_per_part))
-    for order, ours in zip(expected, seen, strict=True):
-        np.testing.assert_array_equal(ours, order)
-    assert_same_stream(its.random_state, stream)
 
 
 @pytest.mark.parametrize("bits", [np.random.MT19937, np.random.PCG64])

@@ -5,7 +5,6 @@ import importlib
 import io
 import pickle
 import warnings
-from itertools import product
 
 import joblib
 import numpy as np
@@ -36,26 +35,12 @@ SETTINGS = {
 
 
 def small(**parameters):
-    defaults = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0}
+    defaults = {"hidden_layer_sizes": (12,), "batch_size": 50, "max_iter": 5, "random_state": 0}
     return LowLevelMLPClassifier(**defaults | parameters)
 
 
 def by_pickle(model, path):
     return pickle.loads(pickle.dumps(model))
-
-
-def by_oldest_pickle(model, path):
-    return pickle.loads(pickle.dumps(model, protocol=2))
-
-
-def by_joblib(model, path):
-    joblib.dump(model, path / "model.joblib")
-    return joblib.load(path / "model.joblib")
-
-
-def by_compressed_joblib(model, path):
-    joblib.dump(model, path / "model.joblib.gz", compress=3)
-    return joblib.load(path / "model.joblib.gz")
 
 
 def by_memory_map(model, path):
@@ -72,10 +57,7 @@ def by_deepcopy(model, path):
     return copy.deepcopy(model)
 
 
-COPIES = [
-    by_pickle, by_oldest_pickle, by_joblib, by_compressed_joblib, by_memory_map, by_cloudpickle,
-    by_deepcopy,
-]  # fmt: skip
+COPIES = [by_pickle, by_memory_map, by_cloudpickle, by_deepcopy]
 
 
 def assert_equal_attributes(one, other, but=()):
@@ -115,15 +97,6 @@ def test_training_goes_on_from_a_copy_exactly_as_without_it(copied, tmp_path):
     assert_equal_attributes(loaded, model)
 
 
-def test_a_copy_shares_nothing_with_the_model():
-    model = small().fit(X, y)
-    probabilities = model.predict_proba(X)
-    copied = copy.deepcopy(model)
-    copied.partial_fit(X, y)
-    copied.coefs_[0][:] = 0
-    np.testing.assert_array_equal(model.predict_proba(X), probabilities)
-
-
 def test_a_random_state_in_use_is_saved_where_it_stands():
     model = small(random_state=np.random.RandomState(0)).fit(X, y)
     loaded = pickle.loads(pickle.dumps(model))
@@ -155,28 +128,24 @@ def classes_beside_arrays(model):
     return recorder.met - of_numpy
 
 
-def assert_holds_arrays_and_builtins_only(model):
-    assert classes_beside_arrays(model) == {
-        "skdense.classifier.LowLevelMLPClassifier",
-        "sklearn.preprocessing._label.LabelBinarizer",
-    }
+OF_A_CLASSIFIER = {
+    "skdense.classifier.LowLevelMLPClassifier",
+    "sklearn.preprocessing._label.LabelBinarizer",
+}
 
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
 def test_a_saved_model_holds_arrays_and_builtins_only_and_a_warm_start_goes_on_from_it(setting):
     model = small(warm_start=True, **setting).fit(X, y)
-    assert_holds_arrays_and_builtins_only(model)
+    assert classes_beside_arrays(model) == OF_A_CLASSIFIER
     loaded = pickle.loads(pickle.dumps(model))
     assert_equal_attributes(loaded.fit(X, y), model.fit(X, y))
 
 
-@pytest.mark.parametrize("labels", [y > 0, Y_MULTILABEL], ids=["binary", "multilabel"])
-def test_a_saved_model_of_other_labels_holds_arrays_and_builtins_only(labels):
-    assert_holds_arrays_and_builtins_only(small().fit(X, labels))
-
-
-def test_a_saved_regressor_holds_arrays_and_builtins_only():
-    model = LowLevelMLPRegressor("poisson", (8,), max_iter=5, early_stopping=True, random_state=0)
+def test_a_saved_model_of_other_labels_or_numbers_holds_arrays_and_builtins_only():
+    for labels in (y > 0, Y_MULTILABEL):
+        assert classes_beside_arrays(small().fit(X, labels)) == OF_A_CLASSIFIER
+    model = LowLevelMLPRegressor(hidden_layer_sizes=(8,), max_iter=5, random_state=0)
     assert classes_beside_arrays(model.fit(X, y)) == {"skdense.regressor.LowLevelMLPRegressor"}
 
 
@@ -195,10 +164,12 @@ def test_saved_attributes_are_not_scalars_of_numpy_or_tensors():
 
 
 def test_the_size_of_a_saved_model_is_that_of_its_weights():
-    """Adam keeps two more numbers for each."""
+    """Adam keeps two more numbers for each. And saving leaves the model as it was."""
     model = small(hidden_layer_sizes=(100, 100)).fit(X, y)
+    before = dict(vars(model))
     weights = sum(array.nbytes for array in model.coefs_ + model.intercepts_)
     assert len(pickle.dumps(model)) < 3 * weights + 10_000
+    assert vars(model) == before
 
 
 @pytest.mark.parametrize("name", ["pickle", "joblib"])
@@ -311,13 +282,6 @@ def test_a_model_of_version_0_1_0_predicts_and_goes_on_with_a_new_optimizer():
     np.testing.assert_allclose(np.abs(change), model.learning_rate_init, rtol=1e-3)
 
 
-def test_saving_leaves_the_model_as_it_was():
-    model = small().fit(X, y)
-    before = dict(vars(model))
-    pickle.dumps(model)
-    assert vars(model) == before
-
-
 WITHOUT_TENSORFLOW = """
 import pickle, sys
 sys.modules["tensorflow"] = None  # importing it raises
@@ -343,8 +307,8 @@ except ImportError as error:
 
 def test_a_loaded_model_predicts_where_tensorflow_cannot_be_imported(tmp_path):
     saved = []
-    for labels, loss in product((y, y > 0, Y_MULTILABEL), ("log_loss", "squared_error")):
-        model = small(loss=loss).fit(X, labels)
+    for labels, loss in ((y, "squared_error"), (y, None), (y > 0, None), (Y_MULTILABEL, None)):
+        model = small(loss=loss or "log_loss").fit(X, labels)
         answers = [model.predict(X), model.predict_proba(X), model.predict_log_proba(X)]
         saved.append((model, X, labels, *answers, model.score(X, labels)))
     path = tmp_path / "models.pickle"

@@ -1,4 +1,7 @@
-"""A package that is imported without being executed: who uses it has it whole."""
+"""A package that is imported without being executed: who uses it has it whole.
+
+Threads, errors and reloads are tried with TensorFlow itself, in `test_lazy_tensorflow`.
+"""
 
 import importlib
 import sys
@@ -60,18 +63,6 @@ def test_it_executes_when_its_names_are_listed(folder, names):
     assert "late" in names(import_postponed(NAME))
 
 
-def test_it_executes_once_for_many_threads_and_each_sees_all_names(folder):
-    package, all_are_here = import_postponed(NAME), threading.Barrier(8)
-
-    def use(_):
-        all_are_here.wait(TIME_LIMIT)
-        return package.late, importlib.import_module(NAME).child.number
-
-    with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(use, range(8))) == [(2, 3)] * 8
-    assert package.executed == 1
-
-
 def test_a_module_that_it_imports_may_use_it_at_the_same_time_in_another_thread(folder, monkeypatch):
     """The threads wait for each other, which the import system resolves as in any import."""
     executes, user_waits = threading.Event(), threading.Event()
@@ -114,29 +105,6 @@ def test_submodules_wait_while_another_thread_executes_it(folder, monkeypatch):
         may_end.set()
         assert late.result(TIME_LIMIT) == 2
         assert child.result(TIME_LIMIT).number == 3
-
-
-def test_what_it_raises_is_raised_at_each_use(folder, monkeypatch):
-    package = import_postponed(NAME)
-
-    def fail():
-        raise OSError("not today")
-
-    monkeypatch.setattr(sys, "postponed_package_meets", fail, raising=False)
-    for _ in range(2):
-        with pytest.raises(OSError, match="not today"):
-            package.late  # noqa: B018
-    monkeypatch.delattr(sys, "postponed_package_meets")
-    assert package.late == 2
-    assert importlib.import_module(NAME) is package
-
-
-def test_it_can_be_reloaded_before_and_after_it_is_executed(folder):
-    package = import_postponed(NAME)
-    for _ in range(2):
-        assert importlib.reload(package) is package
-        assert not is_postponed(package)
-        assert package.late == 2
 
 
 def test_a_package_of_another_loader_executes_at_once(folder):

@@ -45,14 +45,16 @@ def errors_of(program, expected=0, **environment):
     return process.stderr
 
 
-def test_only_tensorflows_log_is_missing():
+def test_only_tensorflows_log_is_missing_and_its_level_is_set_only_meanwhile():
     program = """
 with quiet():
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
     tensorflow()
     print("by Python", file=sys.stderr)
     os.write(2, b"by the system\\n")
     tensorflow()
     os.write(2, b"no end")
+assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
 print(" of line", file=sys.stderr)
 tensorflow()
 """
@@ -61,15 +63,6 @@ tensorflow()
 
 def test_the_log_is_shown_where_its_level_is_set():
     assert errors_of("with quiet(): tensorflow()", TF_CPP_MIN_LOG_LEVEL="0") == TENSORFLOWS
-
-
-def test_its_level_is_set_only_meanwhile():
-    program = """
-with quiet():
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
-assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
-"""
-    assert errors_of(program) == ""
 
 
 def test_stderr_is_as_before_after_an_error():

@@ -61,7 +61,7 @@ def test_weights_of_one_are_no_weights(solver):
     assert_identical(fit(X, Y, np.ones(100), **SOLVERS[solver]), fit(X, Y, **SOLVERS[solver]))
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(st.sampled_from(list(SOLVERS)), st.integers(-20, 20), st.integers(0, 99))
 def test_weights_and_penalty_can_be_scaled_together(solver, exponent, seed):
     """By a power of two, which rounds nothing: the loss is a mean."""
@@ -77,7 +77,7 @@ def test_weights_and_penalty_can_be_scaled_together(solver, exponent, seed):
 # --- weight zero -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(st.sampled_from(list(SOLVERS)), st.integers(0, 99))
 def test_what_a_sample_of_weight_zero_holds_does_not_matter(solver, seed):
     rng = np.random.default_rng(seed)
@@ -104,17 +104,6 @@ def test_a_batch_of_weight_zero_is_a_step_without_effect(solver, ignored):
     np.testing.assert_allclose(model.accuracy_curve_, absent.accuracy_curve_, rtol=1e-12)
     for ours, theirs in zip(model.coefs_, absent.coefs_):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
-
-
-def test_samples_of_weight_zero_can_be_absent_from_a_full_batch():
-    kept = np.arange(32) % 5 > 0
-
-    model = fit(X[:32], Y[:32], np.where(kept, WEIGHTS[:32], 0), batch_size=32)
-
-    kept = np.flatnonzero(kept)
-    absent = fit(X[kept], Y[kept], WEIGHTS[kept], batch_size=len(kept))
-    np.testing.assert_allclose(model.loss_curve_, absent.loss_curve_, rtol=1e-10)
-    np.testing.assert_allclose(model.predict_proba(X), absent.predict_proba(X), rtol=0, atol=1e-10)
 
 
 def test_partial_fit_over_a_batch_of_weight_zero_among_others_keeps_the_optimizer():
@@ -236,19 +225,6 @@ def test_partial_fit_takes_a_class_weight_in_every_call():
     assert_identical(by_class, by_sample)
 
 
-def test_balanced_classes_raise_the_share_of_a_rare_class():
-    X, y = make_problem(n_samples=120)
-    rare = np.concatenate([np.flatnonzero(y == "no"), np.flatnonzero(y == "yes")[:8]])
-    X, y = X[rare], y[rare]
-
-    shares = [
-        fit(X, y, class_weight=class_weight).predict_proba(X)[:, 1].mean()
-        for class_weight in (None, "balanced")
-    ]
-
-    assert shares[1] > 1.5 * shares[0]
-
-
 # --- what may be passed ------------------------------------------------------------------------------
 
 
@@ -258,14 +234,7 @@ def test_weights_of_any_form_are_the_same_weights():
 
     for same in (weights, weights.tolist(), pd.Series(weights), weights.astype(np.float32)):
         assert_identical(fit(X, Y, same), reference)
-
-
-def test_a_number_weights_all_samples_as_there():
-    theirs = MLPClassifier(**SETTINGS, alpha=1.0).fit(X, Y, 2.0)
-
-    ours = fit(X, Y, 2.0, alpha=1.0)
-
-    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
+    assert_identical(fit(X, Y, 2.0), fit(X, Y, np.full(100, 2.0)))
 
 
 def test_balanced_leaves_no_partial_fit_and_says_what_would_do():
