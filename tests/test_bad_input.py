@@ -24,8 +24,8 @@ pytestmark = [
 
 X, y = make_two_clouds(50, random_state=0)
 Y_MULTILABEL = np.column_stack([y, 1 - y])
-MANY, LABELS = np.tile(X, (3, 1))[:220], np.tile(y, 3)[:220]
-"""Of these all but a tenth, or the first 200, are a batch for which batch_size="auto" has room too."""
+MANY, LABELS = np.tile(X, (3, 1)), np.tile(y, 3)
+"""Of these the first 200 are a batch for which batch_size="auto" has room too."""
 
 
 def small(**parameters):
@@ -57,11 +57,9 @@ def assert_refused(model, call, error=ValueError, match=None):
 
 BAD_PARAMETERS = [
     ("hidden_layer_sizes", 0, "an int in the range [1, inf)"),
-    ("hidden_layer_sizes", -3, "an int in the range [1, inf)"),
     ("hidden_layer_sizes", 2.5, "an int in the range [1, inf)"),
     ("hidden_layer_sizes", "10", "an array-like or an int"),
     ("hidden_layer_sizes", None, "an array-like or an int"),
-    ("hidden_layer_sizes", (-1,), "positive int"),
     ("hidden_layer_sizes", (4, 0), "positive int"),
     ("hidden_layer_sizes", (2.5,), "positive int"),
     ("hidden_layer_sizes", [[4]], "positive int"),
@@ -70,7 +68,6 @@ BAD_PARAMETERS = [
     ("alpha", -1, "[0.0, inf)"),
     ("alpha", np.nan, "[0.0, inf)"),
     ("batch_size", 0, "'auto'"),
-    ("batch_size", "all", "'auto'"),
     ("batch_size", 2.5, "an int in the range [1, inf)"),
     ("learning_rate", "linear", "adaptive"),
     ("learning_rate_init", 0, "(0.0, inf)"),
@@ -90,7 +87,6 @@ BAD_PARAMETERS = [
     ("beta_2", -0.1, "[0.0, 1.0)"),
     ("epsilon", 0, "(0.0, inf)"),
     ("n_iter_no_change", 0, "[1, inf)"),
-    ("n_iter_no_change", 2.5, "[1, inf)"),
     ("max_fun", 0, "[1, inf)"),
     ("dtype", "float16", "float32"),
     ("loss", "hinge", "log_loss"),
@@ -163,24 +159,12 @@ def test_what_a_solver_or_loss_cannot_do_is_refused_and_not_ignored(fitted, sett
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("activation", "swish"), ("loss", "hinge"), ("init", "zeros"), ("dtype", "int8")],
-)
-def test_a_bad_choice_raises_the_error_scikit_learn_raises(name, value):
-    with pytest.raises(InvalidParameterError, match=f"'{name}' parameter of LowLevelMLPClassifier"):
-        LowLevelMLPClassifier(**{name: value}).fit(X, y)
-
-
-@pytest.mark.parametrize(
     ("dtype", "name"),
     [
         (np.float32, "float32"),
-        (np.dtype("float32"), "float32"),
         ("f4", "float32"),
-        ("single", "float32"),
         (np.float64, "float64"),
         (float, "float64"),
-        ("double", "float64"),
     ],
 )
 def test_dtype_takes_what_numpy_takes_for_float32_and_float64(dtype, name):
@@ -223,11 +207,6 @@ def test_a_name_that_is_unknown_is_answered_with_all_names_in_their_order():
         small(activation="ReLU").fit(X, y)
 
 
-def test_fit_without_y_names_the_users_class():
-    with pytest.raises(ValueError, match="LowLevelMLPClassifier estimator requires y to be passed"):
-        small().fit(X)
-
-
 BAD_DATA = {
     "NaN in X": (replaced(X, np.nan), y, "Input X contains NaN"),
     "infinity in X": (replaced(X, np.inf), y, "Input X contains infinity"),
@@ -238,7 +217,7 @@ BAD_DATA = {
     "3-D X": (X[None], y, "Found array with dim 3"),
     "no samples": (X[:0], y[:0], "0 sample"),
     "no features": (X[:, :0], y, "0 feature"),
-    "no y": (X, None, "requires y to be passed"),
+    "no y": (X, None, "LowLevelMLPClassifier estimator requires y to be passed"),
     "short y": (X, y[:-1], "inconsistent numbers of samples"),
     "NaN in y": (X, replaced(y, np.nan), "Input y contains NaN"),
     "continuous y": (X, X[:, 0], "Unknown label type"),
@@ -313,12 +292,6 @@ def test_numbers_written_as_text_are_taken_where_mlpclassifier_takes_them():
             method(text.astype(object))
 
 
-@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
-def test_prediction_before_a_fit_says_so(method):
-    with pytest.raises(NotFittedError, match="Call 'fit' with appropriate arguments"):
-        getattr(LowLevelMLPClassifier(), method)(X)
-
-
 BAD_WEIGHTS = {
     "negative": (-np.ones(len(y)), "Negative values"),
     "one negative": (replaced(np.ones(len(y)), -1), "Negative values"),
@@ -336,39 +309,32 @@ def test_bad_sample_weights_are_refused(fitted, weights, match, method):
     assert_refused(fitted, lambda: getattr(fitted, method)(X, y, sample_weight=weights), match=match)
 
 
-@pytest.mark.parametrize("class_weight", [{7: 1}, {0: 1, 7: 2}])
-def test_class_weights_of_an_unknown_class_are_refused(fitted, class_weight):
-    fitted.set_params(class_weight=class_weight)
-    message = assert_refused(fitted, lambda: fitted.fit(X, y), match="class_weight")
-    assert "7" in message
-
-
-@pytest.mark.parametrize("weight", [-1, np.nan, np.inf])
-def test_a_class_weight_must_be_finite_and_not_negative(fitted, weight):
-    fitted.set_params(class_weight={0: weight, 1: 1})
-    assert_refused(fitted, lambda: fitted.fit(X, y), match="class_weight")
-
-
 @pytest.mark.parametrize(
-    ("class_weight", "weights"), [({0: 0, 1: 0}, None), ({0: 0}, (y == 0).astype(float))]
+    ("class_weight", "weights", "match"),
+    [
+        ({7: 1}, None, "class_weight.*7"),
+        ({0: 1, 7: 2}, None, "class_weight.*7"),
+        ({0: -1, 1: 1}, None, "class_weight"),
+        ({0: np.nan, 1: 1}, None, "class_weight"),
+        ({0: np.inf, 1: 1}, None, "class_weight"),
+        ({0: 0, 1: 0}, None, "class_weight"),
+        ({0: 0}, (y == 0).astype(float), "class_weight"),
+    ],
+    ids=["unknown", "one unknown", "negative", "NaN", "infinite", "all zero", "none left"],
 )
-def test_class_weights_that_leave_no_weight_are_named(fitted, class_weight, weights):
+def test_bad_class_weights_are_refused(fitted, class_weight, weights, match):
     fitted.set_params(class_weight=class_weight)
-    assert_refused(fitted, lambda: fitted.fit(X, y, weights), match="class_weight")
+    assert_refused(fitted, lambda: fitted.fit(X, y, weights), match=match)
 
 
-def test_the_first_partial_fit_needs_the_classes():
-    with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
-        small().partial_fit(X, y)
-
-
-def test_the_first_partial_fit_learns_the_classes_also_where_weights_were_set_by_hand(fitted):
-    model = small()
-    model.coefs_, model.intercepts_ = fitted.coefs_, fitted.intercepts_
-    with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
-        model.partial_fit(X, y)
-    assert not hasattr(model, "classes_")
-    assert list(model.partial_fit(X, y, classes=[0, 1]).classes_) == [0, 1]
+def test_the_first_partial_fit_needs_the_classes_also_where_weights_were_set_by_hand(fitted):
+    by_hand = small()
+    by_hand.coefs_, by_hand.intercepts_ = fitted.coefs_, fitted.intercepts_
+    for model in (small(), by_hand):
+        with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
+            model.partial_fit(X, y)
+        assert not hasattr(model, "classes_")
+        assert list(model.partial_fit(X, y, classes=[0, 1]).classes_) == [0, 1]
 
 
 def test_partial_fit_refuses_labels_that_are_not_among_the_classes(fitted):
@@ -387,10 +353,6 @@ def test_partial_fit_refuses_other_classes_than_the_first_time(fitted):
         lambda: fitted.partial_fit(X, y, classes=[0, 1, 2]),
         match="not the same as on last call",
     )
-
-
-def test_partial_fit_refuses_another_number_of_features(fitted):
-    assert_refused(fitted, lambda: fitted.partial_fit(X[:, :1], y), match="expecting 2 features")
 
 
 def test_partial_fit_with_early_stopping_is_refused():
@@ -436,9 +398,10 @@ def test_a_warm_start_refuses_other_classes(fitted, labels):
     assert str(np.unique(labels)) in message
 
 
-def test_a_warm_start_refuses_another_number_of_features(fitted):
+def test_training_that_goes_on_refuses_another_number_of_features(fitted):
     fitted.set_params(warm_start=True)
-    assert_refused(fitted, lambda: fitted.fit(X[:, :1], y), match="expecting 2 features")
+    for fit in (fitted.fit, fitted.partial_fit):
+        assert_refused(fitted, lambda fit=fit: fit(X[:, :1], y), match="expecting 2 features")
 
 
 @pytest.mark.parametrize(
@@ -485,8 +448,8 @@ def test_divergence_in_partial_fit_keeps_the_model_that_was():
 
 
 def test_a_warning_points_at_the_users_line():
-    for early_stopping, n_samples in ((False, 200), (True, 220)):
-        model = small(batch_size=1000, early_stopping=early_stopping)
+    for early_stopping, n_samples in ((False, 200), (True, 215)):
+        model = small(batch_size=1000, early_stopping=early_stopping, validation_fraction=0.07)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             model.fit(MANY[:n_samples], LABELS[:n_samples])
@@ -514,7 +477,7 @@ def test_a_column_of_labels_warns_at_the_users_line_as_mlpclassifier_does(method
 
 def test_a_column_of_validation_labels_is_named():
     with pytest.warns(DataConversionWarning, match="column-vector y_val"):
-        small().fit(X, y, X_val=X, y_val=y[:, None])
+        small().fit(X, y, X_val=X[:10], y_val=y[:10, None])
 
 
 class _Wrapped(LowLevelMLPClassifier):
@@ -530,23 +493,3 @@ def test_the_callers_line_is_the_innermost_outside_of_the_package():
     (warning,) = [w for w in caught if w.category is DataConversionWarning]
     line = Path(__file__).read_text().splitlines()[warning.lineno - 1]
     assert line.strip() == "return super().fit(X, y)"
-
-
-def test_an_estimator_that_is_no_list_is_refused_by_fit_many():
-    with pytest.raises(TypeError, match="estimators must be a list, got LowLevelMLPClassifier"):
-        fit_many(small(), X, y)
-
-
-@pytest.mark.parametrize(
-    ("subset", "match"),
-    [
-        ([], "no samples"),
-        (np.zeros(len(y), bool), "no samples"),
-        ([0.0, 1.0], "ints or bools, got an array of dtype float64"),
-        (["a"], "ints or bools"),
-    ],
-    ids=["empty", "empty mask", "floats", "text"],
-)
-def test_a_subset_without_samples_or_of_no_rows_is_named(subset, match):
-    with pytest.raises(ValueError, match=rf"subsets\[1\].*{match}"):
-        fit_many([small(), small()], X, y, subsets=[None, subset])

@@ -16,6 +16,8 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 
 from helpers import PROBLEMS, SETTINGS, assert_identical, make_problem
 from skdense import LowLevelMLPClassifier
+from skdense.fit.inputs import FitInput
+from skdense.fit.prepare import prepare
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -258,14 +260,18 @@ def test_a_split_whose_samples_all_have_weight_zero_is_refused_as_there():
     y = np.arange(100) % 3  # not stratified
     parameters = {**SETTINGS, "early_stopping": True, "validation_fraction": 0.02, "max_iter": 1}
 
-    def refuses(estimator, seed):
-        weights = (np.random.default_rng(seed).random(100) < 0.3).astype(float)
+    def is_refused(fit, *arguments):
         try:
-            estimator(**parameters).fit(X, y, weights)
+            fit(*arguments)
         except ValueError as error:
             return "zero" in str(error)
         return False
 
-    refused = [refuses(LowLevelMLPClassifier, seed) for seed in range(12)]
-    assert refused == [refuses(MLPClassifier, seed) for seed in range(12)]
+    refused = []
+    for seed in range(12):
+        weights = (np.random.default_rng(seed).random(100) < 0.3).astype(float)
+        refused.append(
+            is_refused(prepare, LowLevelMLPClassifier(**parameters), FitInput(X, y, weights))
+        )
+        assert refused[-1] == is_refused(MLPClassifier(**parameters).fit, X, y, weights)
     assert any(refused)
