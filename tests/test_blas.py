@@ -104,15 +104,6 @@ def test_a_users_limit_that_ends_in_the_block_does_not_come_back(n_blocks):
     assert set(blas_threads()) == {2}
 
 
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_no_more_threads_than_a_users_limit_allows(n_threads):
-    with threadpool_limits(n_threads, user_api="blas"):
-        with one_blas_thread() as n_own:
-            assert n_own * max(blas_threads()) <= n_threads
-        assert set(blas_threads()) == {n_threads}
-    assert set(blas_threads()) == {2}
-
-
 def test_any_thread_can_limit_blas_before_and_afterwards():
     def limit():
         with one_blas_thread():

@@ -95,22 +95,23 @@ def test_a_forked_child_has_threads_of_its_own():
 END_OF_PROCESS = """
 import sys, threading
 from skdense.core.machine.threads import submit
-begun = threading.Event()
+begun = threading.Barrier(3)
 def call():
-    begun.set()
-    for _ in range(10**6):
+    begun.wait()
+    for _ in {steps}:
         pass
     print("ended", flush=True)
-caller = threading.Thread(target={caller}, daemon={daemon})
-caller.start()
+for caller in (lambda: submit(call), lambda: submit(submit, call)):
+    threading.Thread(target=caller, daemon={daemon}).start()
 begun.wait()
 """
 
 
-@pytest.mark.parametrize("daemon", [False, True])
-@pytest.mark.parametrize("caller", ["lambda: submit(call)", "lambda: submit(submit, call)"])
-def test_the_end_of_a_process_waits_for_calls_but_not_for_those_of_daemon_threads(caller, daemon):
-    program = END_OF_PROCESS.format(caller=caller, daemon=daemon)
-    if daemon:  # a call that would never end
-        program = program.replace("range(10**6)", "iter(int, 1)")
-    assert run_python(program) == ("" if daemon else "ended\n")
+@pytest.mark.parametrize(
+    ("daemon", "steps", "printed"),
+    [(False, "range(10**6)", "ended\nended\n"), (True, "iter(int, 1)", "")],  # the latter never end
+)
+def test_the_end_of_a_process_waits_for_calls_but_not_for_those_of_daemon_threads(
+    daemon, steps, printed
+):
+    assert run_python(END_OF_PROCESS.format(daemon=daemon, steps=steps)) == printed

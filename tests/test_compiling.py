@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from helpers import TIME_LIMIT, running_python
 from skdense import LowLevelMLPClassifier
 from skdense.core.host import lbfgs, train
 from skdense.core.host.planning import lone_group
@@ -33,16 +32,13 @@ def sums_and_parts():
     return function, [(matrix, matrix), (), tf.TensorSpec([], tf.float64)]
 
 
-def test_a_program_takes_and_returns_flat_tensors():
+def test_a_program_takes_and_returns_flat_tensors_and_is_compiled_once():
     a, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.eye(2)
 
     total, product = compiled(sums_and_parts)(*map(tf.constant, (a, b, np.float64(3))))
 
     np.testing.assert_array_equal(total, a + b)
     np.testing.assert_array_equal(product, 3 * a)
-
-
-def test_a_key_is_compiled_once():
     assert compiled(sums_and_parts) is compiled(sums_and_parts)
 
 
@@ -103,26 +99,6 @@ def test_what_the_callers_thread_has_chosen_does_not_reach_a_fit(within, solver)
     with within():
         losses = model.fit(X, y).loss_
     assert model.fit(X, y).loss_ == losses
-
-
-OTHER_SETTINGS = """
-import tensorflow as tf
-from sklearn.datasets import load_iris
-from skdense import LowLevelMLPClassifier
-
-tf.experimental.numpy.experimental_enable_numpy_behavior(dtype_conversion_mode="all")
-model = LowLevelMLPClassifier((12,), dropout=0.2, batch_size=50, max_iter=5, random_state=0)
-with tf.distribute.MirroredStrategy().scope():
-    print(model.fit(*load_iris(return_X_y=True)).loss_curve_)
-"""
-
-
-def test_a_fit_is_the_same_with_promotion_as_in_numpy_and_within_a_strategy():
-    usual = LowLevelMLPClassifier((12,), dropout=0.2, batch_size=50, max_iter=5, random_state=0)
-    usual.fit(*load_iris(return_X_y=True))
-    with running_python(OTHER_SETTINGS) as process:
-        output, errors = process.communicate(timeout=TIME_LIMIT)
-    assert output == f"{usual.loss_curve_}\n", errors
 
 
 @pytest.mark.parametrize(

@@ -77,28 +77,21 @@ class TestLabels:
             np.array([False, True]),
             np.array([0.0, 1.0]),
             np.array([1, 0]) - 1,
+            np.array(["setosa", "versicolor", "virginica"]),
+            np.array([-5, 10, 300]),
         ],
-        ids=["str", "object", "int8", "bool", "float", "unsorted"],
+        ids=["str", "object", "int8", "bool", "float", "unsorted", "three str", "three"],
     )
-    def test_what_two_classes_are_called_changes_nothing_but_the_names(self, labels):
-        model, reference = fitted_pair(X_CLOUDS, labels[Y_CLOUDS])
-        plain = small().fit(X_CLOUDS, np.argsort(np.argsort(labels))[Y_CLOUDS])
+    def test_what_classes_are_called_changes_nothing_but_the_names(self, labels):
+        features, codes = (X_CLOUDS, Y_CLOUDS) if len(labels) == 2 else (X, y)
+        model, reference = fitted_pair(features, labels[codes])
+        plain = small().fit(features, np.argsort(np.argsort(labels))[codes])
         assert_same_network(model, plain)
         np.testing.assert_array_equal(model.classes_, np.sort(labels))
         assert model.classes_.dtype == reference.classes_.dtype
-        predicted = model.predict(X_CLOUDS)
-        assert predicted.dtype == reference.predict(X_CLOUDS).dtype
-        np.testing.assert_array_equal(predicted, np.sort(labels)[plain.predict(X_CLOUDS)])
-
-    @pytest.mark.parametrize(
-        "labels", [["setosa", "versicolor", "virginica"], [-5, 10, 300], [1.0, 2.0, 3.0]]
-    )
-    def test_what_three_classes_are_called_changes_nothing_but_the_names(self, labels):
-        model = small().fit(X, np.array(labels)[y])
-        plain = small().fit(X, y)
-        assert_same_network(model, plain)
-        np.testing.assert_array_equal(model.predict(X), np.array(labels)[plain.predict(X)])
-        np.testing.assert_array_equal(model.classes_, labels)
+        predicted = model.predict(features)
+        assert predicted.dtype == reference.predict(features).dtype
+        np.testing.assert_array_equal(predicted, np.sort(labels)[plain.predict(features)])
 
     def test_labels_may_come_as_list_series_or_column(self):
         plain = small().fit(X, y)

@@ -187,33 +187,21 @@ def test_each_initializer_keeps_its_bounds(init, activation):
 
 
 @pytest.mark.parametrize("init", INITIALIZERS)
-def test_parameters_are_drawn_in_float64_and_then_cast(init):
-    layers = hidden_and_output((3,), "relu", 2)
+def test_kernel_and_bias_are_drawn_layer_by_layer_in_float64_and_then_cast(init):
+    layers, streams = hidden_and_output((3,), "tanh", 2), [np.random.RandomState(3) for _ in range(3)]
 
-    double = initial_parameters(layers, 4, init, "relu", np.random.RandomState(0), np.float64)
-    single = initial_parameters(layers, 4, init, "relu", np.random.RandomState(0), np.float32)
+    double, single = (
+        initial_parameters(layers, 4, init, "tanh", stream, dtype)
+        for stream, dtype in zip(streams, (np.float64, np.float32))
+    )
 
-    for of_double, of_single in zip(double, single, strict=True):
-        for array, cast in zip(of_double, of_single):
+    for i, (layer, n_inputs) in enumerate(zip(layers, (4, 3), strict=True)):
+        [alone] = initial_parameters([layer], n_inputs, init, "tanh", streams[2], np.float64)
+        for array, cast, expected in zip(double[i], single[i], alone, strict=True):
+            np.testing.assert_array_equal(array, expected)
             assert cast.dtype == np.float32
             np.testing.assert_array_equal(array.astype(np.float32), cast)
-
-
-@pytest.mark.parametrize("init", INITIALIZERS)
-def test_kernel_and_bias_are_drawn_layer_by_layer_from_one_stream(init):
-    random_state, again = np.random.RandomState(3), np.random.RandomState(3)
-
-    layers = hidden_and_output((3,), "tanh", 2)
-    whole = initial_parameters(layers, 4, init, "tanh", random_state, np.float64)
-
-    one_by_one = [
-        initial_parameters([layer], n, init, "tanh", again, np.float64)
-        for layer, n in zip(layers, (4, 3))
-    ]
-    for ours, [layer] in zip(whole, one_by_one, strict=True):
-        for array, expected in zip(ours, layer, strict=True):
-            np.testing.assert_array_equal(array, expected)
-    assert random_state.uniform() == again.uniform()
+    assert len({stream.uniform() for stream in streams}) == 1
 
 
 # --- a layer that this package does not have ---------------------------------------------------------

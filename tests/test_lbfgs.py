@@ -279,16 +279,11 @@ def test_no_curves_are_left_from_an_earlier_adam_fit():
     )
 
 
-def test_a_warm_start_goes_on_as_there():
-    X, y = make_problem("binary")
-
-    assert_parity(X, y, warm_start=True, max_iter=4, refits=({}, {}, {}))
-
-
-def test_a_warm_start_from_adam_goes_on_as_there():
-    X, y = make_problem("binary")
-
-    assert_parity(X, y, warm_start=True, max_iter=4, **STOCHASTIC, refits=({}, {"solver": "lbfgs"}))
+@pytest.mark.parametrize(
+    ("first", "refits"), [({}, ({}, {}, {})), (STOCHASTIC, ({}, {"solver": "lbfgs"}))]
+)
+def test_a_warm_start_goes_on_as_there_also_from_adam(first, refits):
+    assert_parity(*make_problem("binary"), warm_start=True, max_iter=4, **first, refits=refits)
 
 
 def test_a_warm_start_from_lbfgs_to_adam_goes_on_from_its_parameters_with_a_new_optimizer():

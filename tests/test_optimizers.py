@@ -125,18 +125,12 @@ def paces(schedule, warmup, n_epochs, steps):
 
 
 def test_the_warm_up_is_linear_and_the_cosine_falls_to_zero_over_the_rest():
+    """If it is over, the cosine starts again without a warm-up, which may be longer than training."""
     np.testing.assert_allclose(paces("constant", 0.5, 9, range(4)), [0.5, 1, 1, 1])
     np.testing.assert_allclose(paces("cosine", 1, 4, [0, 1, 3, 4, 8, 10]), [0.25, 0.5, 1, 1, 0.75, 0.5])
     assert 0 < paces("cosine", 1, 4, [15])[0] < 0.02
-
-
-def test_a_cosine_that_is_over_starts_again_without_a_warm_up():
     again = paces("cosine", 1, 4, range(16, 28))
-
     np.testing.assert_allclose(again, paces("cosine", 1, 4, range(4, 16)))
-
-
-def test_a_warm_up_may_be_longer_than_the_training():
     np.testing.assert_allclose(paces("cosine", 5, 2, [0, 9]), [0.05, 0.5])
 
 

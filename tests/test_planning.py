@@ -87,22 +87,6 @@ def test_a_power_of_two_is_the_least_that_holds_its_size(size):
 # --- the sizes of a program -------------------------------------------------------------------------
 
 
-def test_the_shape_depends_on_no_seed_rate_or_number_of_epochs():
-    shape = shape_of(network())
-
-    for field in ("learning_rate_init", "alpha", "momentum", "beta_1", "tol", "patience", "max_epochs"):
-        assert shape_of(network(**{field: 0.25})) == shape
-    assert shape_of(network(seed=5)) == shape
-
-
-def test_nearby_widths_features_rows_and_batches_share_a_shape():
-    shape = shape_of(network())
-
-    assert shape_of(network((4, 3, 1))) == shape
-    assert shape_of(network(rows=data(90), n_samples=90)) == shape
-    assert shape_of(network(batch_size=23)) == shape
-
-
 def test_networks_that_make_room_for_the_same_batch_share_a_shape():
     shapes = {shape_of(network(batch_size=size, batch_capacity=200)) for size in (1, 71, 80, 200)}
 
