@@ -20,7 +20,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 X, y = load_iris(return_X_y=True)
 X_CLOUDS, Y_CLOUDS = make_two_clouds(75, random_state=0)
-Y_MULTILABEL = np.column_stack([y == 0, y > 0, X[:, 0] > 6]).astype(int)
 
 
 def small(**parameters):

@@ -504,7 +504,7 @@ def test_classifiers_and_regressors_are_fitted_in_one_call():
 def test_bad_input_is_told(models, arguments, error, message):
     with pytest.raises(error, match=message):
         fit_many(models, **({"X": X, "y": Y} | arguments))
-    assert not any(hasattr(model, "coefs_") for model in np.atleast_1d(models))
+    assert not any(hasattr(m, "coefs_") for m in (models if isinstance(models, list) else [models]))
 
 
 def test_parameters_are_checked_before_anything_is_trained(monkeypatch):

@@ -179,28 +179,29 @@ print(json.dumps({"models": models, "left": left, "places": places}))
 
 
 def test_functions_are_kept_without_executables_which_are_added_and_those_of_the_user_are_not(
-    tmp_path, compiled_without
+    copied, compiled_without
 ):
     """The first process has imported TensorFlow before, and so hands no executables over.
 
-    In the second, functions of the user's do not pile up where executables are handed over.
+    In the second, functions of the user's do not pile up where executables are handed over. Neither
+    takes what was kept by a process with another number of threads.
     """
-    folder = tmp_path / "a"
+    before, one_thread = set(paths(copied)), {"LOKY_MAX_CPU_COUNT": "1"}
     of_user = "import tensorflow; tensorflow.config.run_functions_eagerly(True)\n"
     program = FITS + of_user + "show(['lbfgs'])"
-    with running_python(program, SKDENSE_CACHE_DIR=str(folder)) as process:
+    with running_python(program, SKDENSE_CACHE_DIR=str(copied), **one_thread) as process:
         output, errors = process.communicate(timeout=TIME_LIMIT)
     assert json.loads(output.splitlines()[-1])["models"]["lbfgs"] == compiled_without["lbfgs"], errors
-    [kept] = paths(folder)
+    [kept] = {*paths(copied)} - before
     assert b"_XlaMustCompile" in kept.read_bytes()
     size = kept.stat().st_size
 
-    seen = fits(folder, FUNCTIONS_OF_THE_USER)
+    seen = fits(copied, FUNCTIONS_OF_THE_USER, **one_thread)
 
     assert seen["models"]["lbfgs"] == compiled_without["lbfgs"]
     assert kept.stat().st_size > size
     assert seen["left"] == [4, "", 1]
-    assert len(paths(folder)) == 2
+    assert len(paths(copied)) == N_PROGRAMS + 2
     assert not any(Path(place).exists() for place in seen["places"])
 
 
@@ -216,7 +217,7 @@ def test_a_directory_that_the_user_has_set_wins(monkeypatch, tmp_path):
         programs._exchanged = None
 
 
-def test_with_a_full_disk_and_other_threads_a_fit_compiles_and_does_not_fail(copied, compiled_without):
+def test_a_disk_that_is_full_does_not_make_a_fit_fail(copied, compiled_without):
     """Files of this process may have 1,000 bytes."""
     program = """
 import resource
@@ -226,7 +227,7 @@ large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)  # used where it lies
 model = LowLevelMLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0)
 show(["lbfgs"], loss=model.fit(large, large[:, 0]).loss_)
 """
-    seen = fits(copied, program, OMP_NUM_THREADS="1")
+    seen = fits(copied, program)
     assert (seen["counts"]["is taken from disk"], seen["counts"]["is kept in"]) == (0, 0)
     large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)
     theirs = MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0).fit(

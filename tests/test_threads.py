@@ -37,7 +37,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 X, Y = make_problem("three classes")
 BINARY = (Y == 1).astype(int)
-CONTINUOUS = X @ [1, -2, 0.5, 0]
 WIDTHS = {"hidden_layer_sizes": [(3, 4), (7, 4), (8, 4)]}
 IN_PIPELINE = {"lowlevelmlpclassifier__" + name: values for name, values in WIDTHS.items()}
 
