@@ -5,13 +5,17 @@ import pandas as pd
 import pytest
 import sklearn
 from sklearn.base import is_classifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import DataConversionWarning
-from sklearn.metrics import accuracy_score
-from sklearn.model_selection import StratifiedKFold, cross_val_score, cross_validate
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score, cross_validate
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdense import LowLevelMLPClassifier
 from skdense.datasets import make_two_clouds
@@ -51,8 +55,38 @@ class TestPipelines:
         np.testing.assert_array_equal(pipeline.predict_proba(X), by_hand.predict_proba(scaled))
         assert pipeline.score(X, y) == accuracy_score(y, pipeline.predict(X)) > 0.9
 
+    def test_a_column_transformer_takes_a_frame_apart(self):
+        frame = pd.DataFrame(X, columns=["a", "b", "c", "d"]).assign(
+            long=np.where(X[:, 2] > 4, "yes", "no")
+        )
+        columns = make_column_transformer(
+            (StandardScaler(), ["a", "b", "c", "d"]), (OneHotEncoder(), ["long"])
+        )
+        pipeline = make_pipeline(columns, small()).fit(frame, y)
+        assert pipeline.score(frame, y) > 0.9
+        assert pipeline[-1].n_features_in_ == 6
+        shuffled = frame[["long", "d", "c", "b", "a"]]
+        np.testing.assert_array_equal(pipeline.predict_proba(shuffled), pipeline.predict_proba(frame))
+
+    def test_calibration_and_a_soft_vote_wrap_the_network(self):
+        short = small(max_iter=5)
+        calibrated = CalibratedClassifierCV(short, cv=StratifiedKFold(3)).fit(X, y)
+        raw = short.fit(X, y).predict_proba(X)
+        assert log_loss(y, calibrated.predict_proba(X)) < log_loss(y, raw)
+        vote = VotingClassifier([("network", short), ("linear", LogisticRegression())], voting="soft")
+        mean = np.mean([raw, LogisticRegression().fit(X, y).predict_proba(X)], axis=0)
+        np.testing.assert_allclose(vote.fit(X, y).predict_proba(X), mean)
+
 
 class TestModelSelection:
+    def test_a_grid_search_over_widths_finds_one_that_learns(self):
+        pipeline, widths = make_pipeline(StandardScaler(), small()), [(), (5,), (8,)]
+        grid = {"lowlevelmlpclassifier__hidden_layer_sizes": widths}
+        search = GridSearchCV(pipeline, grid, cv=3).fit(X, y)
+        assert list(search.cv_results_["param_lowlevelmlpclassifier__hidden_layer_sizes"]) == widths
+        assert search.best_score_ > 0.85
+        assert search.score(X, y) > 0.9
+
     @pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss", "accuracy", "f1"])
     def test_cross_validation_scores_equal_those_of_mlpclassifier(self, scoring):
         """In float64, to rounding: each fold trains the same network from the same draws."""

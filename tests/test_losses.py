@@ -188,6 +188,19 @@ def test_the_gradient_is_the_slope_of_the_value(loss):
             np.testing.assert_allclose(gradient[..., i], slope, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize(
+    "loss",
+    ["multilabel log_loss", "multiclass log_loss", "regression squared_error", "regression poisson"],
+)
+def test_the_gradient_is_prediction_minus_target(loss):
+    weights = np.random.default_rng(1).permutation(np.linspace(0, 3, 200)).reshape(2, 100)
+    for targets, logits in examples(loss):
+        _, gradient = value_and_gradient(loss, targets, logits, upstream=weights)
+
+        expected = weights[..., None] * (OUTPUT[loss](logits) - targets)
+        np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("size", [100.0, 1e5])
 @pytest.mark.parametrize(
