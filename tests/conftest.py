@@ -215,13 +215,28 @@ def coarse_buckets(monkeypatch):
 
     Other tests show, with the usual sizes, that padding changes no model.
     """
-    from skdense.core.host import planning  # imports TensorFlow
+    from skdense.core.host import planning, stores  # imports TensorFlow
 
-    bucket, sizes = costs.bucket, (64, 104, 208)
-    for module in (costs, planning):
-        monkeypatch.setattr(
-            module, "bucket", lambda size: next((s for s in sizes if s >= size), bucket(size))
-        )
+    def coarse(size):
+        return next((coarse for coarse in (104, 208) if coarse >= size), bucket(size))
+
+    bucket, power_of_two = costs.bucket, costs.power_of_two
+    for module in (costs, planning, stores):
+        monkeypatch.setattr(module, "bucket", coarse)
+    monkeypatch.setattr(stores, "power_of_two", lambda n: power_of_two(max(n, 1024)))
+    # Of a validation set, the rows of a block, or 1 for the number of blocks.
+    monkeypatch.setattr(costs, "power_of_two", lambda n: power_of_two(n if n == 1 else max(n, 256)))
+    monkeypatch.setattr(costs, "MAX_STEPS", 1024)
+
+
+@pytest.fixture
+def pyplot():
+    """matplotlib's, which draws into memory; its figures are closed after the test."""
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    yield pyplot
+    pyplot.close("all")
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from skdense.search import PrunedSearchCV
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
-NETWORKS = [LowLevelMLPClassifier(max_iter=100), LowLevelMLPRegressor(max_iter=100)]
+SMALL = {"hidden_layer_sizes": (8,), "learning_rate_init": 0.05, "max_iter": 20}
+NETWORKS = [LowLevelMLPClassifier(**SMALL), LowLevelMLPRegressor(**SMALL)]
 
 
 @parametrize_with_checks(NETWORKS)
@@ -25,12 +26,12 @@ def test_every_check_of_scikit_learn_passes(estimator, check):
 
 # --- the pruned search -------------------------------------------------------------------------------
 
-SETTINGS = {"cv": 2, "error_score": "raise", "rungs": (10, 30), "random_state": 0}
+SETTINGS = {"cv": 2, "error_score": "raise", "rungs": (4, 10), "random_state": 0}
 OF_NETWORK = PrunedSearchCV(
-    LowLevelMLPClassifier(max_iter=60, random_state=0), {"alpha": [1e-4, 1e-2]}, **SETTINGS
+    LowLevelMLPClassifier(**SMALL, random_state=0), {"alpha": [1e-4, 1e-2]}, **SETTINGS
 )
 OF_PIPELINE = PrunedSearchCV(
-    make_pipeline(StandardScaler(), LowLevelMLPRegressor(max_iter=60, random_state=0)),
+    make_pipeline(StandardScaler(), LowLevelMLPRegressor(**SMALL, random_state=0)),
     {"lowlevelmlpregressor__alpha": [1e-4, 1e-2]},
     **SETTINGS,
 )

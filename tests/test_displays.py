@@ -12,7 +12,6 @@ from helpers import SETTINGS, make_problem
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.inspection import (
     LossCurveDisplay,
-    SeedStudy,
     UnitActivityDisplay,
     dead_units,
     study_seeds,
@@ -28,15 +27,6 @@ CURVES = {
     "loss": ("loss_curve_", "validation_loss_curve_"),
     "score": ("accuracy_curve_", "validation_scores_"),
 }
-
-
-@pytest.fixture
-def pyplot():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("agg")
-    pyplot = pytest.importorskip("matplotlib.pyplot")
-    yield pyplot
-    pyplot.close("all")
 
 
 @pytest.fixture(scope="module")
@@ -114,15 +104,15 @@ def test_a_display_can_be_drawn_again(validated, pyplot):
 
 
 def test_what_cannot_be_drawn_is_an_error(validated):
-    without_curves = copy.copy(validated)
+    without_curves, linear = copy.copy(validated), copy.copy(validated)
     without_curves.loss_curve_ = without_curves.validation_loss_curve_ = None
+    linear.coefs_, linear.intercepts_ = [np.zeros((4, 1))], [np.zeros(1)]
     with pytest.raises(ValueError, match="solver='lbfgs' records neither"):
         LossCurveDisplay.from_estimator(without_curves)
     with pytest.raises(ValueError, match=r"kind must be one of .*'accuracy'"):
         LossCurveDisplay.from_estimator(validated, kind="accuracy")
-
-
-def test_other_estimators_and_unfitted_ones_are_errors():
+    with pytest.raises(ValueError, match="must have a hidden layer"):
+        UnitActivityDisplay.from_estimator(linear, X)
     with pytest.raises(TypeError, match="must be LowLevelMLPClassifier"):
         LossCurveDisplay.from_estimator(StandardScaler())
     for draw in (LossCurveDisplay.from_estimator, lambda e: UnitActivityDisplay.from_estimator(e, X)):
@@ -147,13 +137,6 @@ def test_the_activity_of_each_unit_is_drawn_and_dead_ones_are_marked(validated):
     assert cross.get_marker() == "x"
 
 
-def test_a_network_without_units_cannot_be_drawn(validated):
-    linear = copy.copy(validated)
-    linear.coefs_, linear.intercepts_ = [np.zeros((4, 1))], [np.zeros(1)]
-    with pytest.raises(ValueError, match="must have a hidden layer"):
-        UnitActivityDisplay.from_estimator(linear, X)
-
-
 def test_without_matplotlib_the_error_says_what_to_install(validated, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     for draw in (LossCurveDisplay.from_estimator, lambda e: UnitActivityDisplay.from_estimator(e, X)):
@@ -161,17 +144,13 @@ def test_without_matplotlib_the_error_says_what_to_install(validated, monkeypatc
             draw(validated)
 
 
-def test_a_study_tells_in_a_line_how_its_seeds_fared(study):
+def test_a_study_tells_in_a_line_how_its_seeds_fared_and_is_a_table_with_a_row_for_each(study):
+    pytest.importorskip("pandas")
     low, high = sorted(study.score[:2])
     assert repr(study) == (
         f"<SeedStudy of 3 LowLevelMLPClassifiers: scores from {low:.4g} to {high:.4g}, median "
         f"{(low + high) / 2:.4g}, 1 diverged>"
     )
-    assert isinstance(study, SeedStudy)
-
-
-def test_a_study_is_a_table_with_a_row_for_each_seed(study):
-    pytest.importorskip("pandas")
     frame = study.to_frame()
     assert frame.index.tolist() == [3, 1, 4]
     assert frame.columns.tolist() == ["score", "loss", "n_iter", "dead_1", "dead_2"]

@@ -26,13 +26,7 @@ N = 50_000
 """So many rows that the importances of two shuffles hardly differ."""
 
 
-@pytest.fixture(autouse=True)
-def pyplot():
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("agg")
-    pyplot = pytest.importorskip("matplotlib.pyplot")
-    yield pyplot
-    pyplot.close("all")
+pytestmark = pytest.mark.usefixtures("pyplot")
 
 
 @pytest.fixture(scope="module")
