@@ -34,10 +34,7 @@ from skdense.fit.results import NotFinite
 from skdense.search import PrunedSearchCV, race
 from skdense.search.rungs import best_first, forecasts, looks_of, rungs_of, share_trained
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    pytest.mark.usefixtures("coarse_buckets"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, y = make_problem("three classes")
 NETWORK = LowLevelMLPClassifier(**SETTINGS | {"max_iter": 9})
@@ -110,7 +107,7 @@ NUMBERS = st.fixed_dictionaries(
         "learning_rate": st.sampled_from(["constant", "invscaling", "adaptive"]),
         "n_init": st.sampled_from([1, 3]),
         "class_weight": st.sampled_from([None, "balanced"]),
-        "batch_size": st.sampled_from([25, 17]),
+        "batch_size": st.sampled_from([25, 30]),
         "shuffle": st.booleans(),
         "warm_start": st.booleans(),
         "tol": st.sampled_from([0, 0.1]),
@@ -120,7 +117,7 @@ NUMBERS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=10)
+@settings(max_examples=8)
 @given(
     program=st.sampled_from(PROGRAMS),
     numbers=NUMBERS,
@@ -129,7 +126,8 @@ NUMBERS = st.fixed_dictionaries(
 )
 def test_a_survivor_is_what_grid_search_finds(program, numbers, rungs, factor):
     estimator = clone(NETWORK).set_params(**numbers | program)
-    search, seen = search_with(estimator, RATES, rungs=rungs, factor=factor)
+    rates = {"learning_rate_init": [1e-3, 0.05, 0.3], "alpha": [1e-5, 0.3]}
+    search, seen = search_with(estimator, rates, cv=2, rungs=rungs, factor=factor)
     assert_as_grid_search(search, seen)
 
 
@@ -195,12 +193,8 @@ def test_a_forecast_goes_on_with_a_loss_wherever_it_is_going(losses, scale):
 def test_what_cannot_be_forecast_stays(epochs, scores):
     ahead = forecasts(epochs, np.array([scores, scores]), np.array([60, 60]))
     np.testing.assert_array_equal(ahead, np.full(2, scores[-1]))
-
-
-def test_a_perfect_candidate_stays_and_others_are_forecast():
-    perfect, other, new = forecasts(
-        [6, 10], np.array([[0.9, 1.0], [0.8, 0.9], [1.0, 0.9]]), np.full(3, 60)
-    )
+    others = np.array([[0.9, 1.0], [0.8, 0.9], [1.0, 0.9]])
+    perfect, other, new = forecasts([6, 10], others, np.full(3, 60))
     assert (perfect, new) == (1.0, 0.9)
     assert 0.9 < other < 1
 
@@ -281,7 +275,7 @@ def test_lists_are_a_grid_and_distributions_are_drawn_as_by_scikit_learn():
     assert search.cv_results_["params"] == list(ParameterSampler(drawn, 4, random_state=7))
     search, _ = search_with(NETWORK, RATES, n_candidates=3, random_state=7, rungs=())
     assert search.cv_results_["params"] == list(ParameterSampler(RATES, 3, random_state=7))
-    grids = [{"alpha": [0.1, 0.2]}, {"max_iter": [1, 3], "hidden_layer_sizes": [(7, 4), (3,)]}]
+    grids = [{"alpha": [0.1, 0.2]}, {"max_iter": [1, 3], "hidden_layer_sizes": [(7, 4), (5, 3)]}]
     search, seen = search_with(NETWORK, grids, rungs=(2,), factor=EVERYONE)
     assert search.n_resources_ == [2, 9]
     assert_as_grid_search(search, seen)
@@ -520,7 +514,7 @@ class Fails(LowLevelMLPClassifier):
 
 
 def test_if_the_best_candidate_cannot_be_fitted_the_results_are_kept():
-    search = PrunedSearchCV(Fails((4,), max_iter=3), {"alpha": [0.1, 2.0]}, cv=2, rungs=())
+    search = PrunedSearchCV(Fails(**SETTINGS), {"alpha": [0.1, 2.0]}, cv=2, rungs=())
     with pytest.raises(ZeroDivisionError):
         search.fit(X, y)
     assert len(search.cv_results_["params"]) == 2
