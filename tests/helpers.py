@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import ThreadpoolController
 
@@ -69,6 +70,29 @@ def pairwise_cover(factors, program_of, programs):
         row = max(candidates, key=lambda row: len(candidates[row] & missing))
         missing -= candidates[row]
         yield dict(zip(factors, row))
+
+
+def parameters_of_both(largest_rate, **others):
+    """A strategy that draws parameters of ours and of scikit-learn's class, few of which compile."""
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "hidden_layer_sizes": st.tuples(st.integers(5, 8), st.integers(3, 4)),
+            "learning_rate_init": st.floats(1e-4, largest_rate),
+            "alpha": st.floats(0, 2),
+            "momentum": st.floats(0, 1),
+            "nesterovs_momentum": st.booleans(),
+            "learning_rate": st.sampled_from(["constant", "invscaling", "adaptive"]),
+            "tol": st.sampled_from([0.0, 1e-6, 1e-3, 0.1]),
+            "n_iter_no_change": st.one_of(st.integers(1, 12), st.just(np.inf)),
+            "max_iter": st.integers(1, 40),
+            "batch_size": st.integers(25, 32),
+            "validation_fraction": st.floats(0.05, 0.25),
+            "shuffle": st.booleans(),
+            "random_state": st.integers(0, 2**32 - 1),
+            **others,
+        },
+    )
 
 
 def drawn_parameters(layer_sizes, activation, random_state, dtype, init="glorot_uniform"):

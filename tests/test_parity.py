@@ -9,7 +9,6 @@ the grid, so that little is compiled.
 import io
 import warnings
 from contextlib import redirect_stdout
-from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -27,6 +26,7 @@ from helpers import (
     make_problem,
     one_ulp_away,
     pairwise_cover,
+    parameters_of_both,
 )
 from skdense import LowLevelMLPClassifier
 
@@ -92,73 +92,39 @@ def structure(problem, solver="adam", early_stopping=False):
     return {"activation": activation, "solver": solver, "early_stopping": early_stopping}
 
 
-def name_of(row):
-    return "-".join(
-        f"{name}={level}" if isinstance(level, bool) else level for name, level in row.items()
-    )
-
-
 def problem_and_parameters(row):
     """X, y, sample weights or None, and parameters for both estimators."""
     X, y = make_problem(row["problem"])
     weights = np.random.default_rng(1).uniform(0.2, 3, len(X)) if row["weighted"] else None
     n_train = 108 if row["early_stopping"] else 120
     parameters = {
-        "hidden_layer_sizes": (7, 4),
-        "activation": row["activation"],
-        "learning_rate": row["learning_rate"],
-        "learning_rate_init": 0.02 if row["optimizer"] == "adam" else 0.1,
-        "power_t": 0.3,
-        "shuffle": row["shuffle"],
-        "early_stopping": row["early_stopping"],
+        "hidden_layer_sizes": (7, 4), "alpha": 0.01, "tol": 5e-3, "n_iter_no_change": 3, "max_iter": 50,
+        "power_t": 0.3, "learning_rate_init": 0.02 if row["optimizer"] == "adam" else 0.1,
         "batch_size": 25 if row["short_last_batch"] else n_train // 4,
-        "alpha": 0.01,
-        "tol": 5e-3,
-        "n_iter_no_change": 3,
-        "max_iter": 50,
-        **OPTIMIZERS[row["optimizer"]],
-    }
+    }  # fmt: skip
+    parameters |= OPTIMIZERS[row["optimizer"]]
+    for name in ("activation", "learning_rate", "shuffle", "early_stopping"):
+        parameters[name] = row[name]
     return X, y, weights, parameters
 
 
-def test_the_grid_covers_every_pair():
-    assert len(GRID) < 30
-    for (name, levels), (other, other_levels) in combinations(FACTORS.items(), 2):
-        assert {(row[name], row[other]) for row in GRID} == set(product(levels, other_levels))
-
-
-@pytest.mark.parametrize("row", GRID, ids=name_of)
+@pytest.mark.parametrize("row", GRID, ids=lambda row: "-".join(map(str, row.values())))
 def test_the_same_model_as_mlp_classifier(row):
     X, y, weights, parameters = problem_and_parameters(row)
 
     assert_parity(X, y, weights, **parameters)
 
 
-settings_of_both = st.fixed_dictionaries(
-    {},
-    optional={
-        "hidden_layer_sizes": st.tuples(st.integers(5, 8), st.integers(3, 4)),
-        "learning_rate_init": st.floats(1e-4, 0.2),
-        "alpha": st.floats(0, 2),
-        "beta_1": st.floats(0, 0.99),
-        "beta_2": st.floats(0, 0.9999),
-        "epsilon": st.floats(1e-10, 0.1),
-        "power_t": st.floats(0, 2),
-        "momentum": st.floats(0, 1),
-        "nesterovs_momentum": st.booleans(),
-        "learning_rate": st.sampled_from(FACTORS["learning_rate"]),
-        "tol": st.sampled_from([0.0, 1e-6, 1e-3, 0.1]),
-        "n_iter_no_change": st.one_of(st.integers(1, 12), st.just(np.inf)),
-        "max_iter": st.integers(1, 40),
-        "batch_size": st.integers(25, 32),
-        "validation_fraction": st.floats(0.05, 0.25),
-        "shuffle": st.booleans(),
-        "random_state": st.integers(0, 2**32 - 1),
-    },
+settings_of_both = parameters_of_both(
+    0.2,
+    beta_1=st.floats(0, 0.99),
+    beta_2=st.floats(0, 0.9999),
+    epsilon=st.floats(1e-10, 0.1),
+    power_t=st.floats(0, 2),
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.sampled_from(GRID), settings_of_both, st.booleans())
 def test_the_same_model_whatever_the_settings(row, drawn, weighted):
     X, y, weights, parameters = problem_and_parameters(row | {"weighted": weighted})
@@ -171,24 +137,23 @@ def test_the_same_model_whatever_the_settings(row, drawn, weighted):
     assert_parity(X, y, weights, fitted=fitted, **parameters)
 
 
-def test_the_same_linear_model():
-    X, y = make_problem("three classes")
-
-    assert_parity(X, y, hidden_layer_sizes=(), max_iter=30, batch_size=25)
+WIDE = {"hidden_layer_sizes": (128, 8, 256, 64), "batch_size": 40, "max_iter": 4}
+"""Kernels that are updated by themselves, and in between and after them some that are not."""
 
 
-def test_the_same_wide_model():
-    X, y = make_problem("three classes")
-    # Kernels that are updated by themselves, and in between and after them some that are not.
-    wide = {"hidden_layer_sizes": (128, 8, 256, 64), "batch_size": 40, "max_iter": 4}
+@pytest.mark.parametrize(
+    ("problem", "n_copies", "parameters"),
+    [
+        ("three classes", 1, {"hidden_layer_sizes": (), "max_iter": 30, "batch_size": 25}),
+        ("three classes", 32, WIDE | {"early_stopping": True}),
+        ("binary", 1, {}),
+    ],
+    ids=["linear", "wide", "default"],
+)
+def test_the_same_model_of_other_sizes(problem, n_copies, parameters):
+    X, y = make_problem(problem)
 
-    assert_parity(np.repeat(X, 32, axis=1), y, early_stopping=True, **wide)
-
-
-def test_the_same_model_by_default():
-    X, y = make_problem("binary")
-
-    assert_parity(X, y)
+    assert_parity(np.repeat(X, n_copies, axis=1), y, **parameters)
 
 
 def test_the_same_losses_where_probabilities_saturate():
@@ -218,13 +183,7 @@ def test_a_single_class_and_a_single_sample_fit_as_there():
 def test_float32_x_gives_the_same_first_epochs(solver):
     X, y = make_problem("binary")
     X = X.astype(np.float32)
-    parameters = {
-        "hidden_layer_sizes": (7, 4),
-        "solver": solver,
-        "batch_size": 25,
-        "max_iter": 5,
-        "random_state": 0,
-    }
+    parameters = SHAPE | {"solver": solver, "max_iter": 5}
 
     ours = LowLevelMLPClassifier(**parameters).fit(X, y)
     theirs = MLPClassifier(**parameters).fit(X, y)
@@ -250,7 +209,7 @@ def test_the_global_random_state_seeds_as_there():
     assert next_draws[0] == next_draws[1]
 
 
-@pytest.mark.parametrize("epsilon", [5e-324, 1e-320, 1e-300])
+@pytest.mark.parametrize("epsilon", [5e-324, 1e-300])
 def test_an_epsilon_near_zero_is_no_zero(epsilon):
     """The first kernel's first row has no gradient, so that only epsilon is below its fraction."""
     X, y = make_problem("binary")
@@ -295,15 +254,6 @@ def test_verbose_prints_the_same_lines(parameters, capsys):
     assert printed[0].out == printed[1].out
     assert printed[0].err == printed[1].err == ""
     assert len(printed[0].out.splitlines()) >= 5
-
-
-def test_not_verbose_prints_nothing(capfd):
-    X, y = make_problem("binary")
-
-    LowLevelMLPClassifier(**SHAPE, max_iter=3).fit(X, y)
-
-    captured = capfd.readouterr()
-    assert (captured.out, captured.err) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -352,20 +302,6 @@ def test_ctrl_c_warns_and_keeps_the_epochs_done():
 
 
 # --- weights ----------------------------------------------------------------------------------------
-
-
-def test_an_integer_weight_is_a_repeated_sample_in_a_full_batch():
-    X, y = make_problem("binary", n_samples=26)
-    repeats = np.where(np.arange(26) % 5 == 0, 2, 1)
-    parameters = {"hidden_layer_sizes": (7, 4), "max_iter": 10, "shuffle": False, "random_state": 0}
-
-    weighted = LowLevelMLPClassifier(**parameters, batch_size=26).fit(X, y, repeats)
-    repeated = LowLevelMLPClassifier(**parameters, batch_size=32).fit(
-        np.repeat(X, repeats, axis=0), np.repeat(y, repeats)
-    )
-
-    np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-12)
-    np.testing.assert_allclose(weighted.coefs_[0], repeated.coefs_[0], rtol=0, atol=1e-12)
 
 
 def test_a_validation_split_without_weight_is_an_error():
