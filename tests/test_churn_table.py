@@ -58,27 +58,18 @@ def fitted():
     X_new, y_new, probability = churn(N_NEW, seed=1)
     X_new.loc[:5, ["plan", "joined", "calls"]] = ["platinum", None, None]
     model = make_tabular_classifier(
-        random_state=0,
-        cv=2,
-        hidden_layer_sizes=(16,),
-        batch_size=128,
-        learning_rate_init=0.01,
+        random_state=0, cv=2, hidden_layer_sizes=(16,), batch_size=128, learning_rate_init=0.01,
         max_iter=15,
-    )
+    )  # fmt: skip
     with pytest.warns(UserWarning, match="country"):
         model.fit(in_polars(X), y)
     return model, X_new, y_new, probability
 
 
-def test_it_predicts_about_as_well_as_the_truth(fitted):
+def test_it_predicts_about_as_well_as_the_truth_and_its_probabilities_mean_what_they_say(fitted):
     model, X, y, probability = fitted
     found = model.predict_proba(X)[:, 0]
     assert roc_auc_score(y == "leaves", found) > roc_auc_score(y == "leaves", probability) - 0.05
-
-
-def test_its_probabilities_mean_what_they_say(fitted):
-    model, X, _, probability = fitted
-    found = model.predict_proba(X)[:, 0]
     for part in np.array_split(np.argsort(found), 5):
         assert abs(found[part].mean() - probability[part].mean()) < 0.08
 

@@ -15,6 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from skdense import LowLevelMLPClassifier, make_tabular_classifier
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 
+pytestmark = pytest.mark.usefixtures("coarse_buckets")
+
 X, y = load_iris(return_X_y=True)
 NETWORKS = CrossFitClassifier(
     LowLevelMLPClassifier((4,), max_iter=3, early_stopping=True), cv=3, random_state=0
