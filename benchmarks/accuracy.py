@@ -12,14 +12,13 @@ from tqdm import tqdm
 
 from benchmarks.benchmark_utils.estimators import BASELINE, CONTESTANTS, THREADS
 from benchmarks.process import run_twice, script
-from benchmarks.report import markdown_table, significant
+from benchmarks.report import SCORES, markdown_table, significant
 
 QUICK_ESTIMATORS = "LowLevelMLPClassifier,MLPClassifier,LogisticRegression"
 QUICK_DATA = "two_clouds,breast_cancer,wine,digits"
 FRESH = ["first_fit", "empty", "full", "peak_bytes"]
 PROCESSES = 3  # of each estimator on each data set
 NETWORKS = "LowLevelMLPClassifier", "LowLevelMLPRegressor", "skorch", "Keras"  # that have a speed-up
-SCORES = {"classification": ("accuracy", "log-loss"), "regression": ("R²", "RMSE")}
 LEGEND = """\
 Mean ± standard deviation over five splits, the same for all; every parameter at its default, but
 LogisticRegression's `max_iter=1000`. *fit*: median seconds of a later fit of the process, with BLAS and

@@ -87,7 +87,9 @@ def make(name, task, X, seed):
             return getattr(package, f"HistGradientBoosting{kind}")(random_state=seed)
         case "MLP":
             model = _after_columns(getattr(package, f"MLP{kind}")(random_state=seed))
-            return model if kind == "Classifier" else _scaled_target(model)
+            if kind == "Regressor":
+                model = TransformedTargetRegressor(model, transformer=StandardScaler())
+            return model
         case "linear model":
             return _after_columns(
                 LogisticRegression(max_iter=1000) if kind == "Classifier" else Ridge()
@@ -152,7 +154,3 @@ def _after_columns(last):
     numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     categories = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=5)
     return make_pipeline(make_column_transformer((numbers, NUMBERS), (categories, CATEGORIES)), last)
-
-
-def _scaled_target(regressor):
-    return TransformedTargetRegressor(regressor, transformer=StandardScaler())

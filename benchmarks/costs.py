@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from benchmarks import speed
 from benchmarks.benchmark_utils.data import clouds, generated
+from benchmarks.benchmark_utils.estimators import OURS, THEIRS
 from benchmarks.process import fresh, import_seconds, peak_bytes, script, start_tensorflow
 from benchmarks.report import markdown_table, significant
 from skdense import LowLevelMLPClassifier, fit_many
 
-OURS, THEIRS = "LowLevelMLPClassifier", "MLPClassifier"
 PROCESSES = 5
 N_SHAPES = 200
 

@@ -1,6 +1,5 @@
 """The first minute: whole processes, as a script runs for the first time, again, and goes on."""
 
-import time
 import warnings
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from benchmarks import process, search
-from benchmarks.process import FOLDERS, run_twice
+from benchmarks.process import FOLDERS, run_twice, time_process
 from benchmarks.report import markdown_table, significant
 from benchmarks.table_sizes import table
 
@@ -25,11 +24,7 @@ def fit_table(started, again):
     from skdense import make_tabular_classifier
 
     X, y = table(1000)
-    make_tabular_classifier(random_state=0).fit(X, y)
-    taken, start = time.time() - started, time.time()
-    if again:
-        make_tabular_classifier(random_state=0).fit(X, y)
-    return {"process": taken, "later": time.time() - start}
+    return time_process(lambda: make_tabular_classifier(random_state=0).fit(X, y), started, again)[1]
 
 
 # Job: what is measured, and its arguments for ours and for MLPClassifier, where this can do it.

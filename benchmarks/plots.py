@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.transforms import Bbox
 
-from benchmarks.report import significant
+from benchmarks.report import SCORES, significant
 
 # Okabe and Ito's colours, told apart by readers who are colour-blind; a marker for each as well.
 OURS, THEIRS = "#0072B2", "#D55E00"
@@ -129,7 +129,7 @@ def tabular(rows, path):
     mean over the models is subtracted first, because some tables are harder than others for all models.
     """
     from benchmarks.benchmark_utils.tables import SAMPLES
-    from benchmarks.standings import SCORES, by_contestant, of_tables
+    from benchmarks.standings import by_contestant, of_tables
 
     table = of_tables(rows)
     table = table[table.group != SAMPLES.name]

@@ -56,6 +56,15 @@ def run_twice(function, compiles=True, **arguments):
     return runs[-1] | {"empty": runs[0]["process"], "full": runs[-1]["process"]}
 
 
+def time_process(call, started, again):
+    """The result of a call, the seconds of the `process` until then, and of doing the same `later`."""
+    result = call()
+    process, start = time.time() - started, time.time()
+    if again:
+        call()
+    return result, {"process": process, "later": time.time() - start}
+
+
 def import_seconds(module):
     """How long an import takes."""
     start = time.perf_counter()

@@ -5,7 +5,6 @@ same candidates. A third of each data set is new to the searches: there the winn
 fitted to all other rows.
 """
 
-import time
 import warnings
 from functools import partial
 
@@ -39,7 +38,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from tqdm import tqdm
 
-from benchmarks.process import FOLDERS, fresh, run_twice
+from benchmarks.process import FOLDERS, fresh, run_twice, time_process
 from benchmarks.report import markdown_table, significant
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.search import PrunedSearchCV
@@ -149,7 +148,7 @@ SEARCHES = "pruned", "exhaustive", "MLPClassifier"
 def searcher(name, model, distributions, seed, size, **settings):
     """The search of this name; `size` is the number of candidates and of epochs."""
     n_candidates, max_iter = size
-    settings |= {"cv": N_SPLITS, "random_state": seed}
+    settings = {"cv": N_SPLITS, "random_state": seed} | settings
     if name == "pruned":
         return PrunedSearchCV(model, distributions, n_candidates=n_candidates, **settings)
     if name == "halving":
@@ -171,11 +170,7 @@ def named(model, distributions):
 def run_search(search, X, y, name, started=0, again=False):
     """Fit in threads, MLPClassifier in processes; return the seconds of the process and later ones."""
     with parallel_config("loky" if name == "MLPClassifier" else "threading", n_jobs=CORES):
-        search.fit(X, y)
-        process, start = time.time() - started, time.time()
-        if again:
-            search.fit(X, y)
-    return {"process": process, "later": time.time() - start}
+        return time_process(partial(search.fit, X, y), started, again)[1]
 
 
 def problem(data, max_iter, network=LowLevelMLPClassifier):
@@ -225,7 +220,7 @@ def found(data, seed, size):
         "pruned": {},
         "halving": {},
     }
-    row = {"data": data, "seed": seed, "best": {}, "new": {}, "epochs": {}}
+    row = {"data": data, "seed": seed, "best": {}, "epochs": {}}
     for name, settings in given.items():
         kind = "halving" if name == "halving" else "pruned"
         settings = settings | {"scoring": scoring, "refit": kind == "halving"}
@@ -296,11 +291,7 @@ def first_search(started, again, name, data):
     X, y = FIRST_DATA[data]()
     network = MLPClassifier if name == "MLPClassifier" else LowLevelMLPClassifier
     model = scaled(network(early_stopping=True, random_state=0))
-    distributions, settings = named(model, FIRST_GRID), {"cv": 5, "random_state": 0}
-    if name == "pruned":
-        search = PrunedSearchCV(model, distributions, n_candidates=30, **settings)
-    else:
-        search = RandomizedSearchCV(model, distributions, n_iter=30, **settings)
+    search = searcher(name, model, named(model, FIRST_GRID), seed=0, size=(30, None), cv=5)
     return {"search": name, "data": data} | run_search(search, X, y, name, started, again)
 
 

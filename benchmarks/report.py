@@ -2,6 +2,9 @@
 
 import math
 
+SCORES = {"classification": ("accuracy", "log-loss"), "regression": ("R²", "RMSE")}
+"""The score and the loss of each task."""
+
 
 def significant(value, digits=2):
     """Write a number with so many significant digits, without an exponent: 0.0012, 3.4, 120."""

@@ -27,12 +27,11 @@ from tqdm import tqdm
 
 from benchmarks import workers
 from benchmarks.benchmark_utils.data import clouds
-from benchmarks.benchmark_utils.estimators import make
-from benchmarks.process import FOLDERS, fresh, run_twice
+from benchmarks.benchmark_utils.estimators import OURS, THEIRS, make
+from benchmarks.process import FOLDERS, fresh, run_twice, time_process
 from benchmarks.report import markdown_table, significant
 
 ROUNDS = 3
-OURS, THEIRS = "LowLevelMLPClassifier", "MLPClassifier"
 # Way: the network's class, joblib's backend and parameters of the network.
 WAYS = {
     "threads": (OURS, "threading", {}),
@@ -130,12 +129,13 @@ def measure(started, again, title, way):
     warnings.simplefilter("ignore")
     load, network_of, job = JOBS[title]
     name, backend, parameters = WAYS[way]
+
+    def call():
+        return job(network_of(name, **parameters), *load())
+
     with joblib.parallel_config(backend, n_jobs=2):
-        scores = job(network_of(name, **parameters), *load())
-        process, start = time.time() - started, time.time()
-        if again:
-            job(network_of(name, **parameters), *load())
-    return {"process": process, "later": time.time() - start, "scores": scores.tolist()}
+        scores, seconds = time_process(call, started, again)
+    return seconds | {"scores": scores.tolist()}
 
 
 def restarts():

@@ -5,6 +5,7 @@ machine would fall on one side only. Both sides do the same epochs from the same
 off (tol=0, n_iter_no_change=inf), and so end with the same loss; the report shows how far they differ.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -15,12 +16,12 @@ from scipy import sparse
 from sklearn.datasets import load_digits, load_iris
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from benchmarks.benchmark_utils.data import clouds, generated
 from benchmarks.benchmark_utils.estimators import THREADS
 from benchmarks.report import markdown_table, significant
-from benchmarks.timing import in_turn
 from skdense import LowLevelMLPClassifier
 
 NO_STOPPING = {"tol": 0, "n_iter_no_change": np.inf, "random_state": 0}
@@ -176,6 +177,23 @@ def measure(job, rounds):
             row |= {"gflops": rate / 1e9, "share_of_gemm": rate / gemm_rate(own_dtype or dtype)}
         rows.append(row | {"ratio": min(row["ratios"].values())})
     return rows
+
+
+def in_turn(contestants, rounds):
+    """Time zero-argument callables in turn; return `{name: array of seconds}` of shape (rounds,).
+
+    A name is a tuple that ends with a setting of BLAS and OpenMP: on one thread ('1'), or as the
+    environment has them ('cores'); TensorFlow has threads of its own, which this does not touch. A
+    round before the others is not counted: it compiles programs, and touches everything once.
+    """
+    seconds = {name: [] for name in contestants}
+    for _ in range(1 + rounds):
+        for name, run in contestants.items():
+            with threadpool_limits(1 if name[-1] == "1" else None):
+                start = time.perf_counter()
+                run()
+                seconds[name].append(time.perf_counter() - start)
+    return {name: np.array(values[1:]) for name, values in seconds.items()}
 
 
 def _medians(values):

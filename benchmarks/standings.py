@@ -5,9 +5,8 @@ import pandas as pd
 
 from benchmarks.benchmark_utils.tables import GROUPS, SAMPLES
 from benchmarks.contestants import LEGEND, PACKAGES
-from benchmarks.report import markdown_table, significant
+from benchmarks.report import SCORES, markdown_table, significant
 
-SCORES = {"classification": ("accuracy", "log-loss"), "regression": ("R²", "RMSE")}
 MEANING = """\
 A quarter of the rows is held out in each split, the same for all: one split of each table, and five of
 each sample. *Ranks* are of the means over a table's splits; 1 is the best on a table. In brackets: the

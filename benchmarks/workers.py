@@ -2,9 +2,9 @@
 
 import os
 import sys
-import time
 import warnings
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
@@ -12,11 +12,10 @@ from sklearn.model_selection import GridSearchCV
 from tqdm import tqdm
 
 from benchmarks.benchmark_utils.data import generated
-from benchmarks.benchmark_utils.estimators import make
-from benchmarks.process import peak_bytes, run_twice
+from benchmarks.benchmark_utils.estimators import OURS, THEIRS, make
+from benchmarks.process import peak_bytes, run_twice, time_process
 from benchmarks.report import markdown_table, significant
 
-OURS, THEIRS = "LowLevelMLPClassifier", "MLPClassifier"
 WORKERS = (1, 2, 4)
 # Size of X in float64: samples, features and epochs.
 SIZES = {"48 MB": (120_000, 50, 3), "1 GB": (1_250_000, 100, 1)}
@@ -61,19 +60,14 @@ def measure(started, again, size, way, n_workers):
     X, y = generated(n_samples, n_features, dtype="float64")
     search = GridSearchCV(make(name, random_state=0, max_iter=max_iter), WIDTHS, cv=3, refit=False)
     with configured(n_workers):
-        search.fit(X, y)
-        process, start = time.time() - started, time.time()
-        if again:
-            search.fit(X, y)
-        later = time.time() - start
+        _, seconds = time_process(partial(search.fit, X, y), started, again)
         seen = Parallel()(delayed(_process)() for _ in range(20 * n_workers))
     workers = {pid: taken for pid, *taken in [*seen, _process()]}
     return {
         "size": size,
         "way": way,
         "workers": n_workers,
-        "process": process,
-        "later": later,
+        **seconds,
         "programs": [n for n, _ in workers.values() if n],
         "peak_bytes": sum(n_bytes for _, n_bytes in workers.values()),
         "scores": search.cv_results_["mean_test_score"].tolist(),

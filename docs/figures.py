@@ -60,14 +60,19 @@ def turns(cell):
     return numbers[0], numbers[-2:][0], numbers[-1]
 
 
+def list_of_tables(loss):
+    """The rows and the cells of all tables of the task that has this loss or score."""
+    lists = [table for table in tables("accuracy") if "rows" in table]
+    return lists[0 if loss in ("accuracy", "log-loss") else 1]
+
+
 def on_tables(loss):
     """The scores or the losses of all models on the tables of one task: a row for each table.
 
     Only models that were on all of these tables have a column.
     """
     part = 1 if loss in ("log-loss", "RMSE") else 0
-    lists = [table for table in tables("accuracy") if "rows" in table]
-    of_task = lists[0 if loss in ("accuracy", "log-loss") else 1].drop(columns="rows")
+    of_task = list_of_tables(loss).drop(columns="rows")
     complete = of_task.loc[:, (of_task != "").all()]
     return complete.map(lambda cell: float(cell.split(" / ")[part]))
 
@@ -180,7 +185,8 @@ def of_rivals(loss):
     lost = n_tables - whole[RIVAL]
     if loss == "RMSE":
         del whole[RIVAL]  # the sentence is about the others
-    first, last = rows_of_tables(loss)
+    rows = list_of_tables(loss)["rows"]
+    first, last = rows.iloc[0], rows.iloc[-1]
     return {
         "n_tables": n_tables,
         "fewest": min(whole.values()),
@@ -199,16 +205,9 @@ def of_digits(heading):
     return columns_of("README", heading)[0]["digits (1347 x 64)"]
 
 
-def rows_of_tables(loss):
-    """The numbers of rows of the smallest and of the largest table of a task."""
-    lists = [table["rows"] for table in tables("accuracy") if "rows" in table]
-    rows = lists[0 if loss in ("accuracy", "log-loss") else 1]
-    return rows.iloc[0], rows.iloc[-1]
-
-
 def more_accurate(rival):
     """On how many tables a rival has a higher accuracy than ours."""
-    table = next(table for table in tables("accuracy") if "rows" in table)
+    table = list_of_tables("accuracy")
     cells = table.loc[table[rival] != "", [OURS, rival]]
     ours, theirs = (cells[name].str.partition(" / ")[0].astype(float) for name in cells)
     return (theirs > ours).sum()

@@ -44,11 +44,15 @@ class _FloatDtype(Options):
         return "'float32', 'float64', a NumPy dtype that equals one of them"
 
 
-class _Schedules(StrOptions):
-    """A constraint: one of the names of learning rate schedules."""
+class Names(StrOptions):
+    """A constraint: one of some names, with a hint for whoever passes something else."""
+
+    def __init__(self, names, hint):
+        super().__init__(names)
+        self.hint = hint
 
     def __str__(self):
-        return f"{super().__str__()} (the rate itself is learning_rate_init)"
+        return f"{super().__str__()} ({self.hint})"
 
 
 def has_optimizer(estimator: BaseEstimator) -> bool:
@@ -81,7 +85,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         "solver": [StrOptions({"lbfgs": None, **OPTIMIZERS}.keys())],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [_Schedules(SCHEDULES.keys())],
+        "learning_rate": [Names(SCHEDULES.keys(), "the rate itself is learning_rate_init")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -97,10 +101,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "dtype": [_FloatDtype(), None],
         "init": [StrOptions(INITIALIZERS.keys())],

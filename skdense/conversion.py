@@ -4,7 +4,6 @@ Nowhere else are private names of scikit-learn's networks used.
 """
 
 from copy import deepcopy
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -23,22 +22,8 @@ _SHARED_ATTRIBUTES = (
 )  # fmt: skip
 
 
-class _Optimizer(NamedTuple):
-    """One of scikit-learn's optimizers: its class, which of our settings it takes, its slots' names."""
-
-    cls: type
-    settings: tuple
-    slots: tuple
-
-
-_OPTIMIZERS = {
-    "sgd": _Optimizer(
-        SGDOptimizer, ("learning_rate_init", "momentum", "nesterov", "power_t"), ("velocities",)
-    ),
-    "adam": _Optimizer(
-        AdamOptimizer, ("learning_rate_init", "beta_1", "beta_2", "epsilon"), ("ms", "vs")
-    ),
-}
+_SLOTS = {"sgd": ("velocities",), "adam": ("ms", "vs")}
+"""The attributes of scikit-learn's optimizers that correspond to the slots of ours."""
 
 
 def to_sklearn(estimator):
@@ -68,7 +53,7 @@ def to_sklearn(estimator):
     model._best_coefs = [kernel.copy() for kernel in model.coefs_]
     model._best_intercepts = [bias.copy() for bias in model.intercepts_]
     state = getattr(estimator, "_optimizer_state", None)  # none after lbfgs
-    if state and state["solver"] in _OPTIMIZERS and state["settings"]["schedule"] != "cosine":
+    if state and state["solver"] in _SLOTS and state["settings"]["schedule"] != "cosine":
         model._optimizer = _sklearn_optimizer(estimator, model.coefs_ + model.intercepts_)
     return model
 
@@ -89,19 +74,17 @@ def _copied(value):
 def _sklearn_optimizer(estimator, parameters):
     state = estimator._optimizer_state
     settings = optimizer_settings(estimator) | state["settings"]
-    kind = _OPTIMIZERS[state["solver"]]
-    arguments = {name: settings[name] for name in kind.settings}
-    if state["solver"] == "sgd":
-        arguments["lr_schedule"] = settings["schedule"]
-        arguments["nesterov"] = bool(settings["nesterov"])
-    optimizer = kind.cls(parameters, **arguments)
+    optimizer = (SGDOptimizer if state["solver"] == "sgd" else AdamOptimizer)(parameters)
+    vars(optimizer).update({name: settings[name] for name in vars(optimizer) if name in settings})
     optimizer.learning_rate = state["learning_rate"]
-    if state["solver"] == "adam":
+    if state["solver"] == "sgd":
+        optimizer.lr_schedule, optimizer.nesterov = settings["schedule"], bool(settings["nesterov"])
+    else:
         optimizer.t = t = int(state["step"])
         if t:  # the attribute is the size of the last step
             corrections = np.sqrt(1 - settings["beta_2"] ** t) / (1 - settings["beta_1"] ** t)
             optimizer.learning_rate *= corrections
-    for name, slot in zip(kind.slots, state["slots"], strict=True):
+    for name, slot in zip(_SLOTS[state["solver"]], state["slots"], strict=True):
         kernels, biases = zip(*slot, strict=True)
         setattr(optimizer, name, [array.copy() for array in kernels + biases])
     return optimizer
@@ -128,19 +111,16 @@ def _set_stochastic_state(estimator, optimizer):
         estimator.accuracy_curve_ = unknown
     scores = estimator.validation_scores_
     estimator.validation_loss_curve_ = None if scores is None else [np.nan] * len(scores)
-    solver = next(s for s, kind in _OPTIMIZERS.items() if isinstance(optimizer, kind.cls))
-    kind = _OPTIMIZERS[solver]
     settings = optimizer_settings(estimator)
-    settings |= {name: float(getattr(optimizer, name)) for name in kind.settings}
-    if solver == "sgd":
+    settings |= {name: float(value) for name, value in vars(optimizer).items() if name in settings}
+    if isinstance(optimizer, SGDOptimizer):
         settings["schedule"] = optimizer.lr_schedule
-        learning_rate, step = optimizer.learning_rate, 0.0  # sgd does not count its steps
+        solver, learning_rate, step = "sgd", optimizer.learning_rate, 0.0  # it does not count steps
     else:
-        learning_rate, step = optimizer.learning_rate_init, float(optimizer.t)
+        solver, learning_rate, step = "adam", optimizer.learning_rate_init, float(optimizer.t)
     estimator._criterion = criterion(estimator, estimator._fitted_encoder().loss)
-    depth = len(estimator.coefs_)
-    slots = [
-        [(kernel.copy(), bias.copy()) for kernel, bias in zip(slot[:depth], slot[depth:], strict=True)]
-        for slot in (getattr(optimizer, name) for name in kind.slots)
-    ]
+    depth, slots = len(estimator.coefs_), []
+    for name in _SLOTS[solver]:
+        arrays = deepcopy(getattr(optimizer, name))
+        slots.append(list(zip(arrays[:depth], arrays[depth:], strict=True)))
     estimator._optimizer_state = optimizer_state(solver, settings, float(learning_rate), step, slots)

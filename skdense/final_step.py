@@ -125,13 +125,11 @@ class _Recorder(BaseEstimator):
         return self.network.get_metadata_routing()
 
 
-def fit_all_but_network(
-    model: Any, network: BaseLowLevelMLP, X: Any, y: Any, parameters: dict[str, Any]
-) -> tuple[Any, FitInput]:
+def fit_all_but_network(model: Any, X: Any, y: Any, parameters: dict[str, Any]) -> tuple[Any, FitInput]:
     """Fit all of a model that stands before its network.
 
-    Return a copy that is fitted but for this network, and what the network is to be fitted to.
+    Return a copy that is fitted but for its network, and what the network is to be fitted to.
     """
-    calls = []
+    network, calls = final_step(model), []
     fitted = with_network(model, _Recorder(network, calls)).fit(X, y, **parameters)
     return with_network(fitted, network), calls[-1]

@@ -184,34 +184,27 @@ def fit_inputs(
     """
     errors: list[NotFinite | None] = [None] * len(estimators)
     with unchanged_on_error(*estimators) as before:
-        for estimator, one_input in zip(estimators, inputs, strict=True):
+        jobs = {}
+        for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
             if trains_alone(estimator):
                 _check(estimator, one_input)  # before all others are trained
-        jobs = {
-            i: check_and_prepare(estimator, one_input)
-            for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True))
-            if not trains_alone(estimator)
-        }
+            else:
+                jobs[i] = check_and_prepare(estimator, one_input)
         note = trained and (lambda job: trained(job.estimator, job))
         if jobs and train_jobs(list(jobs.values()), n_jobs, note):
             raise KeyboardInterrupt
-        for i, job in jobs.items():
+        for i, estimator in enumerate(estimators):
             try:
-                finish(job, warn_max_iter)
-            except NotFinite as error:
-                set_attributes(job.estimator, before[i])
-                errors[i] = error
-        for i in range(len(estimators)):
-            if i in jobs:
-                continue
-            try:
+                if i in jobs:
+                    finish(jobs[i], warn_max_iter)
+                    continue
                 # Ctrl-C ends all fits here; a single fit would keep what it had reached.
-                _fit_alone(estimators[i], inputs[i], True, warn_max_iter)
-            except NotFinite as error:
-                errors[i] = error
-            else:
+                _fit_alone(estimator, inputs[i], True, warn_max_iter)
                 if trained is not None:
-                    trained(estimators[i], None)
+                    trained(estimator, None)
+            except NotFinite as error:
+                set_attributes(estimator, before[i])
+                errors[i] = error
     return errors
 
 

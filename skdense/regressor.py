@@ -10,19 +10,13 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from skdense.base import BaseLowLevelMLP, has_optimizer
+from skdense.base import BaseLowLevelMLP, Names, has_optimizer
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.inputs import FitInput, MatrixLike
 from skdense.fit.targets import fitted_continuous, learn_continuous
 from skdense.fit.train import fit_estimator
 
-
-class _Losses(StrOptions):
-    """A constraint: one of the names of losses."""
-
-    def __str__(self):
-        order = "loss comes first, as in MLPRegressor; pass hidden_layer_sizes by keyword"
-        return f"{super().__str__()} ({order})"
+_ORDER = "loss comes first, as in MLPRegressor; pass hidden_layer_sizes by keyword"
 
 
 class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
@@ -259,7 +253,7 @@ default='glorot_uniform'
 
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
-        "loss": [_Losses(set(LOSSES["regression"]))],
+        "loss": [Names(set(LOSSES["regression"]), _ORDER)],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "delta": [Interval(Real, 0, None, closed="neither")],
         "validation_metric": [StrOptions({"r2", "loss"})],

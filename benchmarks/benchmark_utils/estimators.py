@@ -35,6 +35,7 @@ CONTESTANTS = {
     "Ridge": Contestant("sklearn.linear_model", "regression"),
     "HistGradientBoostingRegressor": Contestant("sklearn.ensemble", "regression"),
 }
+OURS, THEIRS = "LowLevelMLPClassifier", "MLPClassifier"
 # Whose seconds the others' are compared with.
 BASELINE = {"classification": "MLPClassifier", "regression": "MLPRegressor"}
 

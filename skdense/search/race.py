@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Number
 from threading import Lock
 from traceback import format_exception, walk_tb
@@ -17,9 +17,11 @@ from joblib import hash as hash_of
 from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
-from sklearn.utils import _safe_indexing
 
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
+from skdense.core.host.planning import groups_of, likely_epochs
+from skdense.core.host.train import train
+from skdense.core.machine.tensorflow import n_threads
 from skdense.core.network import Data
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
 from skdense.fit.callers import warn_at_caller
@@ -29,46 +31,29 @@ from skdense.fit.train import own_streams
 from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on, share_trained
 
 
-class Samples(NamedTuple):
-    """Some samples, and the parameters of the method that gets them."""
-
-    X: Any
-    y: Any
-    params: dict
-
-    def part(self, rows):
-        """The samples of these rows. Parameters with a value for each sample are cut, too."""
-
-        def has_rows(value):
-            shape = getattr(value, "shape", None)
-            if shape is None:
-                return isinstance(value, list | tuple) and len(value) == len(self.y)
-            return len(shape) > 0 and shape[0] == len(self.y)
-
-        params = {
-            name: _safe_indexing(value, rows) if has_rows(value) else value
-            for name, value in self.params.items()
-        }
-        return Samples(_safe_indexing(self.X, rows), _safe_indexing(self.y, rows), params)
-
-
 @dataclass(eq=False)
 class CandidateFit:
     """A candidate on a split: its network, which trains from rung to rung, and its score now.
 
     `model` is what is scored on the samples that are held out, with the network. It is the candidate's
-    model, or its end if the steps before have already transformed these samples. `job` is None once the
-    fit has failed, `score` is None if the fit or the last scoring has.
+    model, or its end if the steps before have already transformed these samples. `held_out` is X, y and
+    the parameters of the scorer. `job` is None once the fit has failed, `score` is the `error_score` if
+    the fit or the last scoring has.
     """
 
-    held_out: Samples
+    score: Any
     model: Any = None
+    held_out: tuple = ()
     job: Job | None = None
-    score: Any = None
     error: Exception | None = None
     score_error: Exception | None = None
     fit_seconds: float = 0.0
     score_seconds: float = 0.0
+
+    def result(self):
+        """The score and the seconds, by scikit-learn's names."""
+        seconds = {"fit_time": self.fit_seconds, "score_time": self.score_seconds}
+        return {"test_score": self.score, **seconds}
 
     def end(self, now):
         """After how many epochs its training ends: now if none of its networks trains on."""
@@ -76,43 +61,36 @@ class CandidateFit:
         return max((int(n.hyper.max_epochs) for n in going if n.progress.active), default=now)
 
 
-@dataclass(eq=False)
 class Candidate:
-    """Parameters and the model that has them, its fits on all splits, and its mean scores so far."""
+    """Parameters and the model that has them, its fits on all splits, and its mean scores so far.
 
-    params: dict
-    model: Any
-    fits: list[CandidateFit] = field(default_factory=list)
-    means: list[float] = field(default_factory=list)
+    An error says why the search cannot have a candidate.
+    """
+
+    def __init__(self, estimator, params):
+        self.params, self.fits, self.means = params, [], []
+        self.model = clone(estimator).set_params(**clone(params, safe=False))
+        self.network, self.prefix = network_of(self.model)
+        if self.network.solver == "lbfgs":
+            raise ValueError(
+                "solver='lbfgs' has no epochs, so it cannot be pruned between them; use "
+                f"{ANY_OPTIMIZER}, or scikit-learn's RandomizedSearchCV"
+            )
+        if hasattr(self.network, "_skl_callbacks"):
+            raise ValueError(
+                "estimator must have no callbacks, since many networks train at the same time; set "
+                "them on the search itself"
+            )
 
 
 class Row(NamedTuple):
-    """A candidate at a rung: the seconds and the score of each split, and the forecast of the mean."""
+    """A candidate at a rung: the result of each split, and the forecast of the mean score."""
 
     iteration: int
-    n_resources: int
+    epochs: int
     params: dict
-    fit_time: list[float]
-    score_time: list[float]
-    scores: list[float]
+    results: list[dict]
     forecast: float
-
-
-def candidate_of(estimator, params):
-    """The candidate that has these parameters; an error says why the search cannot have it."""
-    model = clone(estimator).set_params(**clone(params, safe=False))
-    network, _ = network_of(model)
-    if network.solver == "lbfgs":
-        raise ValueError(
-            f"solver='lbfgs' has no epochs, so it cannot be pruned between them; use {ANY_OPTIMIZER}, "
-            "or scikit-learn's RandomizedSearchCV"
-        )
-    if hasattr(network, "_skl_callbacks"):
-        raise ValueError(
-            "estimator must have no callbacks, since many networks train at the same time; set them on "
-            "the search itself"
-        )
-    return Candidate(params, model)
 
 
 class Race:
@@ -121,8 +99,8 @@ class Race:
     Parameters
     ----------
     candidates : list of Candidate
-    splits : list of (Samples, Samples)
-        The samples to fit to and those to score.
+    splits : list of (tuple, tuple)
+        The samples to fit to and those to score: X, y, and the parameters of `fit` and of the scorer.
     rungs : list of int
     factor : float
         Of `factor` candidates, one goes on from a rung.
@@ -137,18 +115,16 @@ class Race:
     """
 
     def __init__(self, candidates, splits, rungs, factor, scorer, skips_steps, error_score, n_jobs):
-        from skdense.core.host.planning import groups_of, likely_epochs
-        from skdense.core.machine.tensorflow import n_threads
-
         self.going, self.n_candidates = candidates, len(candidates)
         self.rungs, self.factor = rungs, factor
         self.scorer, self.error_score = scorer, error_score
-        self.handlers = {signal.getsignal(number) for number in signal.valid_signals()}
+        handlers = {signal.getsignal(number) for number in signal.valid_signals()}
+        self.handler_codes = {_code_of(handler) for handler in handlers} - {None}
         self.epochs = []  # at which the candidates were scored
         self._prepare(splits, skips_steps)
         self._report_errors(self._fits)
         self._try_scorer()
-        jobs = [fit.job for fit in self._fits if fit.job is not None]
+        jobs = [fit.job for fit in self._sound]
         own_streams(jobs)
         # All networks together decide which of them share a program. They stay in it, so that those
         # which go on train as if they had never paused.
@@ -161,6 +137,10 @@ class Race:
     def _fits(self):
         return [fit for candidate in self.going for fit in candidate.fits]
 
+    @property
+    def _sound(self):
+        return [fit for fit in self._fits if fit.job is not None]
+
     def _prepare(self, splits, skips_steps):
         """Prepare all networks; the steps before are fitted once for candidates that share them."""
         fitted, arrays = {}, {}
@@ -171,21 +151,19 @@ class Race:
             return Data(*(arrays.setdefault(hash_of(array), array) for array in own), data.rows)
 
         for candidate in self.going:
-            network, prefix = network_of(candidate.model)
-            before = {k: v for k, v in candidate.params.items() if not k.startswith(prefix)}
-            for i, (train, test) in enumerate(splits):
-                fit, key, start = CandidateFit(test), (i, _key_of(before)), time.perf_counter()
+            steps = _key_of_steps(candidate)
+            for i, (to_fit, to_score) in enumerate(splits):
+                fit, key, start = CandidateFit(self.error_score), (i, steps), time.perf_counter()
                 candidate.fits.append(fit)
                 try:
                     if key not in fitted:
-                        model = clone(candidate.model)
-                        model, inputs = fit_all_but_network(model, network_of(model)[0], *train)
-                        X_test = test.X
+                        model, inputs = fit_all_but_network(clone(candidate.model), *to_fit)
+                        X, *others = to_score
                         if skips_steps:
-                            model, X_test = beyond_steps(model, X_test)
-                        fitted[key] = model, inputs, test._replace(X=X_test)
+                            model, X = beyond_steps(model, X)
+                        fitted[key] = model, inputs, (X, *others)
                     fit.model, inputs, fit.held_out = fitted[key]
-                    fit.job = check_and_prepare(clone(network), inputs)
+                    fit.job = check_and_prepare(clone(candidate.network), inputs)
                     for one in fit.job.networks:
                         one.data = shared(one.data)
                         one.validation = one.validation and shared(one.validation)
@@ -196,8 +174,7 @@ class Race:
 
     def _try_scorer(self):
         """Score an untrained network on each split: what fails then would fail for all candidates."""
-        for i in range(len(self.going[0].fits)):
-            fits = (candidate.fits[i] for candidate in self.going)
+        for i, fits in enumerate(zip(*(candidate.fits for candidate in self.going), strict=True)):
             fit = next((fit for fit in fits if fit.job is not None), None)
             if fit is not None:
                 self._judge(fit)
@@ -213,31 +190,22 @@ class Race:
         """
         for epochs in looks_of(self.rungs)[iteration]:
             self._report_errors(self._train(epochs), is_first=iteration == 0)
-            if all(fit.job is None for fit in self._fits):
+            if not self._sound:
                 return []
             self.epochs.append(epochs)
             for candidate in self.going:
-                candidate.means.append(np.mean(self._scores(candidate)))
+                candidate.means.append(np.mean([fit.score for fit in candidate.fits]))
         is_over = iteration == len(self.rungs) - 1
         means = np.array([candidate.means for candidate in self.going], dtype=float)
         ends = np.array([max(fit.end(epochs) for fit in candidate.fits) for candidate in self.going])
         expected = forecasts(self.epochs, means, ends)
         rows = [
-            Row(
-                iteration,
-                epochs,
-                candidate.params,
-                [fit.fit_seconds for fit in candidate.fits],
-                [fit.score_seconds for fit in candidate.fits],
-                self._scores(candidate),
-                forecast,
-            )
+            Row(iteration, epochs, candidate.params, [fit.result() for fit in candidate.fits], forecast)
             for candidate, forecast in zip(self.going, expected, strict=True)
         ]
         if is_over:
-            for fit in self._fits:
-                if fit.job is not None:  # warn as a fit that is over does, for instance at max_iter
-                    finish(fit.job)
+            for fit in self._sound:
+                finish(fit.job)  # warns as a fit that is over does, for instance at max_iter
         n_going = 0 if is_over else n_that_go_on(len(rows), self.factor)
         self.going = [self.going[i] for i in sorted(best_first(expected)[:n_going])]
         return rows
@@ -247,16 +215,14 @@ class Race:
 
         Return the fits that were trained.
         """
-        from skdense.core.host.train import train
-
         owners = {
             network: fit
-            for fit in self._fits
-            if fit.job is not None
+            for fit in self._sound
             for network in fit.job.networks
             if network.progress.active
         }
-        fits, to_train = list(dict.fromkeys(owners.values())), Counter(owners.values())
+        to_train = Counter(owners.values())  # how many networks of each fit
+        fits = list(to_train)
         jobs = [fit.job for fit in fits]
         before, start = _epochs(jobs), time.perf_counter()
         lock, config = Lock(), get_config()
@@ -281,7 +247,7 @@ class Race:
 
     def _judge(self, fit):
         """Score the networks of a fit as they are now."""
-        start, fit.score, fit.score_error = time.perf_counter(), None, None
+        start, fit.score, fit.score_error = time.perf_counter(), self.error_score, None
         try:
             network = copy(fit.job.estimator)
             vars(network).update(reached(fit.job)[1])
@@ -305,18 +271,14 @@ class Race:
             fit.score_error = error
         fit.score_seconds = time.perf_counter() - start
 
-    def _scores(self, candidate):
-        return [self.error_score if fit.score is None else fit.score for fit in candidate.fits]
-
     def _raise_if_of_a_handler(self, error):
         """Raise an error that a signal's handler has raised, for instance at a limit of time.
 
         It is no failure of the code that it has interrupted.
         """
-        codes = {_code_of(handler) for handler in self.handlers} - {None}
         cause = error
         while cause is not None:
-            if any(frame.f_code in codes for frame, _ in walk_tb(cause.__traceback__)):
+            if any(frame.f_code in self.handler_codes for frame, _ in walk_tb(cause.__traceback__)):
                 raise error
             cause = cause.__cause__ or cause.__context__
 
@@ -354,10 +316,11 @@ def _epochs(jobs):
     return np.array([sum(network.progress.epochs for network in job.networks) for job in jobs])
 
 
-def _key_of(params):
-    """A key that is the same for parameters of equal values which are also written alike.
+def _key_of_steps(candidate):
+    """A key that is the same if the parameters of the steps before the network have the same values.
 
-    ``max_features=1`` is not ``max_features=1.0``. A value that has no hash is equal to itself only.
+    These must also be written alike: ``max_features=1`` is not ``max_features=1.0``. A value that has
+    no hash is equal to itself only.
     """
 
     def identity(value):
@@ -367,7 +330,11 @@ def _key_of(params):
             return id(value)
         return value, repr(value)
 
-    return frozenset((name, identity(value)) for name, value in params.items())
+    return frozenset(
+        (name, identity(value))
+        for name, value in candidate.params.items()
+        if not name.startswith(candidate.prefix)
+    )
 
 
 def _code_of(handler):
