@@ -9,10 +9,11 @@ from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP
 from skdense.fit.inputs import FitInput, MatrixLike, check_parameters
-from skdense.fit.observers import FitPrinter, announce_first_fit
 from skdense.fit.prepare import check_and_prepare
 from skdense.fit.results import NotFinite, finish
 from skdense.fit.train import (
+    FitPrinter,
+    announce_first_fit,
     fit_estimator,
     set_attributes,
     train_jobs,

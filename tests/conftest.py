@@ -215,7 +215,8 @@ def coarse_buckets(monkeypatch):
 
     Other tests show, with the usual sizes, that padding changes no model.
     """
-    from skdense.core.host import planning, stores  # imports TensorFlow
+    from skdense.core.host import planning
+    from skdense.core.program import stores
 
     def coarse(size):
         return next((coarse for coarse in (104, 208) if coarse >= size), bucket(size))

@@ -9,12 +9,11 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
 from skdense import LowLevelMLPClassifier
-from skdense.core.host import stores
 from skdense.core.machine import costs, memory
 from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy, aligned_zeros
 from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Data
-from skdense.core.program import minibatches
+from skdense.core.program import stores
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -130,7 +129,7 @@ def test_two_arrays_give_what_one_array_gives(n, n_first, sizes, seed):
     array, indices = rng.normal(size=(n, *sizes)), rng.integers(n, size=5, dtype=np.int32)
     cut = stores._cut(array, (min(n_first, n), 20), sizes)
 
-    taken = minibatches._take(tuple(map(tf.constant, cut)), indices)
+    taken = stores._take(tuple(map(tf.constant, cut)), indices)
 
     np.testing.assert_array_equal(taken, array[indices])
 
@@ -140,13 +139,13 @@ def test_entries_near_the_limit_of_int32_are_counted(left, row_entries, seed):
     n_entries = 2**31 - left
     lengths = np.random.default_rng(seed).integers(row_entries + 1, size=6)
     starts = n_entries - np.cumsum([0, *lengths])[::-1]
-    shape = minibatches.StoreShape((n_entries,), 8, 8, 1, n_starts=7, row_entries=row_entries)
+    shape = stores.StoreShape((n_entries,), 8, 8, 1, row_entries=row_entries)
 
     taken = []
     with pytest.MonkeyPatch.context() as patch:  # no array has so many values
-        patch.setattr(minibatches, "_take", lambda _, entries: taken.append(entries) or entries)
+        patch.setattr(stores, "_take", lambda _, entries: taken.append(entries) or entries)
         features = None, None, tf.constant(starts, shape.index_dtype)
-        rows = minibatches._sparse_rows(features, tf.range(6), shape)
+        rows = stores._sparse_rows(features, tf.range(6), shape)
 
     assert np.min(taken) >= 0
     assert np.max(taken) < n_entries

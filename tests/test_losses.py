@@ -15,7 +15,7 @@ from sklearn.neural_network._base import poisson_loss
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
 from skdense.core.formulas.losses import LOSSES
 from skdense.core.machine.tensorflow import tf
-from skdense.core.program.objective import BatchSums
+from skdense.core.program.epochs import BatchSums
 
 
 def record(loss):
@@ -56,7 +56,8 @@ def value_and_gradient(loss, targets, logits, upstream=1.0, smoothing=None):
     logits, of_loss = tf.constant(logits), record(loss)
     function, hyper = of_loss.per_sample, HYPER.get(loss, [])
     if smoothing is not None:
-        function, hyper = of_loss.smoothed, [smoothing]
+        assert of_loss.smooths
+        hyper = [smoothing]
     with tf.GradientTape() as tape:
         tape.watch(logits)
         hyper = (tf.constant(number, logits.dtype) for number in hyper)

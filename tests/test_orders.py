@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.utils import shuffle
 
 from helpers import assert_same_stream
-from skdense.core.host.orders import Orders, Stream
+from skdense.core.host.orders import Orders
 from skdense.core.network import Data, Network
 from skdense.core.numbers import Hyper, Progress
 
@@ -99,16 +99,14 @@ def test_what_is_drawn_stays_while_the_next_steps_are_drawn():
 def test_a_random_state_ends_at_any_epoch_of_the_last_two_chunks(epochs_per_chunk, data):
     """While the last chunk is drawn the one before it runs, and all before that have ended."""
     its = network()
-    stream, n_drawn = Stream(its), [0]
+    orders, n_drawn = orders_of(its, steps=20, n_epochs=100), [0]
     for n_epochs in epochs_per_chunk:
-        stream.checkpoint()
-        for _ in range(n_epochs):
-            stream.next_order()
+        orders.next_chunk(n_epochs * its.steps_per_epoch)
         n_drawn.append(n_drawn[-1] + n_epochs)
     assert_same_stream(its.random_state, np.random.RandomState(0))  # as if nothing had been drawn yet
     n_epochs = data.draw(st.integers(n_drawn[max(0, len(n_drawn) - 3)], n_drawn[-1]))
 
-    stream.end(n_epochs)
+    orders.end(n_epochs)
 
     assert_same_stream(its.random_state, expected_orders(0, n_epochs)[1])
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from helpers import drawn_parameters
 from skdense.core.formulas.layers import hidden_and_output
 from skdense.core.host.planning import groups_of, lone_group
-from skdense.core.host.stores import Stores
 from skdense.core.machine import costs
 from skdense.core.network import Data, Network
 from skdense.core.numbers import Hyper, Progress, Spec
+from skdense.core.program.stores import Stores
 
 SPEC = Spec("binary", "log_loss", "adam", "float32")
 

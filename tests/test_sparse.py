@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPClassifier
 
 from skdense import LowLevelMLPClassifier
 from skdense.core.machine.tensorflow import tf
-from skdense.core.program import minibatches
+from skdense.core.program import stores
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -158,13 +158,13 @@ def test_a_sparse_fit_is_the_dense_fit_whatever_the_density(n_rows, density, see
 @pytest.mark.parametrize(("density", "made_dense"), [(0.2, False), (1.0, True)])
 def test_only_minibatches_of_long_rows_are_made_dense(density, made_dense, monkeypatch):
     made = []
-    real_dense = minibatches.SparseRows._dense
+    real_dense = stores.SparseRows._dense
 
     def dense(rows):
         made.append(rows)
         return real_dense(rows)
 
-    monkeypatch.setattr(minibatches.SparseRows, "_dense", dense)
+    monkeypatch.setattr(stores.SparseRows, "_dense", dense)
     # Widths that no fit before has had, and no folder, so that the program is made here.
     monkeypatch.setenv("SKDENSE_CACHE_DIR", "")
     width = {"hidden_layer_sizes": (30,)} if made_dense else {"hidden_layer_sizes": ()}
@@ -186,10 +186,10 @@ def test_both_ways_of_multiplying_are_the_dense_product(batch, row_entries, fan_
     for b, e in np.ndindex(values.shape):
         expected[b] += values[b, e] * kernel[columns[b, e]]
 
-    rows = minibatches.SparseRows(tf.constant(values), tf.constant(columns), 7)
+    rows = stores.SparseRows(tf.constant(values), tf.constant(columns), 7)
     for dense_from in (0, np.inf):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(minibatches, "DENSE_FROM", dense_from)
+            patch.setattr(stores, "DENSE_FROM", dense_from)
             np.testing.assert_allclose(rows @ tf.constant(kernel), expected, rtol=0, atol=1e-13)
 
 

@@ -213,7 +213,7 @@ def many_networks():
 def n_begun(networks):
     """How many have been trained, once all threads are idle."""
     threads.wait_for_all()
-    return sum(network.curves is not None for network in networks)
+    return sum(len(network.curves.loss) > 0 for network in networks)
 
 
 @pytest.mark.parametrize("k", [0, 1])
@@ -494,11 +494,11 @@ def test_ctrl_c_is_answered_before_a_call_of_the_program_ends(n, ctrl_c_during_c
 
 
 def test_ctrl_c_before_the_first_step_keeps_the_network_as_it_was(monkeypatch):
-    def interrupt(stream):
+    def interrupt(orders):
         raise KeyboardInterrupt
 
     network, reference = make_network(), make_network()
-    monkeypatch.setattr("skdense.core.host.orders.Stream.next_order", interrupt)
+    monkeypatch.setattr("skdense.core.host.orders.Orders._draw_epoch", interrupt)
 
     assert train_alone(ADAM, network)
 

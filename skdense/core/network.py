@@ -34,14 +34,16 @@ class Data:
         """The rows of the network, also if they are all."""
         return np.arange(len(self.targets)) if self.rows is None else self.rows
 
-    def of_rows(self, array: NDArray) -> NDArray:
-        """The network's rows of an array: a copy, or the array itself if they are all."""
-        return array if self.rows is None else array[self.rows]
+    def of_rows(self, array: Any) -> Any:
+        """The network's rows of an array: a copy, or the array itself if they are all; None of None."""
+        return array if array is None or self.rows is None else array[self.rows]
 
     def alone(self) -> "Data":
         """The same samples without the other rows of the arrays."""
-        weights = None if self.weights is None else self.of_rows(self.weights)
-        return Data(self.of_rows(self.X), self.of_rows(self.targets), weights)
+        return Data(*map(self.of_rows, (self.X, self.targets, self.weights)))
+
+
+_NO_CURVES = Curves(*np.empty((len(Curves._fields), 0)))
 
 
 @dataclass(eq=False)
@@ -77,8 +79,10 @@ class Network:
         few more or fewer rows share a program.
     best_parameters : list of tuple of ndarray, or None
         Those of the best validation score, once it has trained with early stopping.
-    curves : Curves or None
-        Of the epochs so far; None before the first.
+    curves : Curves
+        Of the epochs so far; after lbfgs the last loss alone.
+    failure : str
+        What lbfgs says if it has failed to converge.
     """
 
     layers: tuple[Layer, ...]
@@ -95,7 +99,8 @@ class Network:
     dropout: tuple[float, ...] = ()
     batch_capacity: int = 1
     best_parameters: Parameters | None = None
-    curves: Curves | None = None
+    curves: Curves = _NO_CURVES
+    failure: str = ""
 
     @property
     def n_features(self) -> int:
@@ -109,7 +114,7 @@ class Network:
     @property
     def last_loss(self) -> float:
         """The training loss of the last epoch, NaN before the first."""
-        return np.nan if self.curves is None or not len(self.curves.loss) else self.curves.loss[-1]
+        return float(self.curves.loss[-1]) if len(self.curves.loss) else np.nan
 
     @property
     def steps_per_epoch(self) -> int:

@@ -70,8 +70,9 @@ class Progress(NamedTuple):
     """What changes as a network trains, besides its parameters and slots.
 
     `best` is the lowest loss, or with early stopping the highest validation score. `epochs` counts this
-    training alone; `step`, the optimizer's steps, and `samples_seen` go on from an earlier one.
-    `active` is 1 while there are epochs to train, and `converged` is 1 if the stopping rule ended them.
+    training alone, or the iterations of lbfgs; `step`, the optimizer's steps, and `samples_seen` go on
+    from an earlier one. `active` is 1 while there are epochs to train, and `converged` is 1 if the
+    stopping rule ended them.
     """
 
     learning_rate: float
@@ -85,23 +86,14 @@ class Progress(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """One value an epoch. The loss includes the penalty, the validation loss does not.
+    """One value an epoch, as arrays; in a program, the values of the last epoch.
 
-    The learning rate is the one with which the epoch leaves the network, the next epoch's.
+    The loss includes the penalty, the validation loss does not. The learning rate is the one with which
+    the epoch leaves the network, the next epoch's.
     """
 
-    loss: NDArray
-    accuracy: NDArray
-    learning_rate: NDArray
-    validation_loss: NDArray
-    validation_score: NDArray
-
-
-class Minimum(NamedTuple):
-    """How far a minimization is, or how it ended: the penalized loss, the iterations, the verdict."""
-
-    loss: float
-    n_iter: int
-    success: bool = True
-    message: str = ""
-    interrupted: bool = False
+    loss: Any = 0.0
+    accuracy: Any = 0.0
+    learning_rate: Any = 0.0
+    validation_loss: Any = 0.0
+    validation_score: Any = 0.0

@@ -17,7 +17,7 @@ from skdense.core.machine.blas import for_each_block
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, fit_parameters
 from skdense.fit.inputs import FitInput, one_column
-from skdense.fit.observers import announce_first_fit, outcome
+from skdense.fit.train import announce_first_fit, outcome
 from skdense.many import fit_inputs
 
 _BLOCK = 4096

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from functools import cache
 from multiprocessing import current_process
 
 from skdense.exceptions import WorkerWarning
@@ -35,15 +36,11 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
     )
 
 
-_has_warned = False
-
-
+@cache
 def warn_in_a_worker() -> None:
     """Warn at the first fit in a worker process of joblib: one process takes less time and memory."""
-    global _has_warned
-    if _has_warned or not type(current_process()).__module__.startswith("joblib."):
+    if not type(current_process()).__module__.startswith("joblib."):
         return
-    _has_warned = True
     warn_at_caller(
         "Networks are fitted in worker processes. Each of these imports TensorFlow, takes about 800 MB "
         "and compiles what this machine has not compiled before. Put "

@@ -1,8 +1,7 @@
 """From an estimator and its data to the networks to train: all that precedes the first epoch."""
 
-from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral
 from typing import Any
@@ -12,21 +11,15 @@ from numpy.random import RandomState
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
-from skdense.core.formulas.layers import Layer, from_attributes, hidden_and_output, initial_parameters
+from skdense.core.formulas.layers import from_attributes, hidden_and_output, initial_parameters
 from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH
 from skdense.core.machine.threads import check_not_forked
 from skdense.core.network import Data, Network
-from skdense.core.numbers import Hyper, Minimum, Parameters, Progress, Spec
+from skdense.core.numbers import Hyper, Parameters, Progress, Spec
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.inputs import (
-    Estimator,
-    FitInput,
-    check_inputs,
-    check_parameters,
-    times_class_weights,
-)
+from skdense.fit.inputs import Estimator, FitInput, check_inputs, check_parameters, times_class_weights
 from skdense.fit.targets import Encoder
 
 _AUTO_BATCH = 200
@@ -41,8 +34,7 @@ class Job:
     """One fit of an estimator that has been prepared, with a network for each initial draw.
 
     `settings` are those of the optimizer. `earlier_curves` are those of the fit that training goes on
-    from. `minima` are the results of lbfgs, one for each network that it was run on, and None for other
-    solvers.
+    from.
     """
 
     estimator: Estimator
@@ -52,7 +44,6 @@ class Job:
     networks: list[Network]
     earlier_curves: dict[str, list | None]
     incremental: bool
-    minima: list[Minimum] | None = field(default=None, init=False)
 
 
 def prepare(estimator: Estimator, inputs: FitInput) -> Job:
@@ -67,8 +58,8 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     if getattr(estimator, "class_weight", None) is not None:
         inputs = times_class_weights(inputs, estimator.class_weight, encoder.classes)
     data = Data(inputs.X, encoder.encode(inputs.y), inputs.sample_weight, inputs.rows)
-    n_features, dtype = data.X.shape[1], data.X.dtype
-    layers = hidden_and_output(widths, estimator.activation, data.targets.shape[1], any(rates))
+    n_features, n_outputs, dtype = data.X.shape[1], data.targets.shape[1], data.X.dtype
+    layers = hidden_and_output(widths, estimator.activation, n_outputs, any(rates))
     draw = partial(
         initial_parameters, layers, n_features, estimator.init, estimator.activation, dtype=dtype
     )
@@ -76,7 +67,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     # The draws, in MLPClassifier's order: parameters, the split, and then a seed that it does not have.
     random_state = check_random_state(estimator.random_state)
     if continues:
-        parameters = _earlier_parameters(estimator, layers, n_features)
+        parameters = _earlier_parameters(estimator, (n_features, *widths, n_outputs))
     else:
         parameters = draw(random_state)
     validation = None
@@ -95,11 +86,10 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     epsilon = max(settings["epsilon"], float(np.finfo(dtype).tiny))
     schedule = SCHEDULES[settings["schedule"]]
     # A limit that the dtype cannot represent is no limit.
-    limit = estimator.max_grad_norm
-    clips = limit is not None and limit <= float(np.finfo(dtype).max)
-    smoothing = estimator.label_smoothing if encoder.loss.smoothed else 0.0
-    n_samples = data.n_samples
-    batch_size, batch_capacity = _batch_size(estimator, n_samples, inputs.incremental)
+    max_grad_norm = np.inf if estimator.max_grad_norm is None else float(estimator.max_grad_norm)
+    clips = max_grad_norm <= float(np.finfo(dtype).max)
+    smoothing = estimator.label_smoothing if encoder.loss.smooths else 0.0
+    batch_size, batch_capacity = _batch_size(estimator, data.n_samples, inputs.incremental)
     hyper = Hyper(
         alpha=estimator.alpha,
         **settings | {"epsilon": epsilon, "schedule": schedule.number},
@@ -107,21 +97,18 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         patience=estimator.n_iter_no_change,
         max_epochs=1 if inputs.incremental else estimator.max_iter,
         early_stopping=estimator.early_stopping,
-        n_samples=n_samples,
+        n_samples=data.n_samples,
         batch_size=batch_size,
         n_validation=validation.n_samples if validation else 0,
-        max_grad_norm=float(limit or 0) if clips else 0.0,
+        max_grad_norm=max_grad_norm,
         schedule_epochs=estimator.max_iter,
         loss_parameter=getattr(estimator, encoder.loss.parameter) if encoder.loss.parameter else 0.0,
         label_smoothing=smoothing,
     )
-    spec = Spec(encoder.target_type, encoder.loss_name, solver, dtype.name, smooths=smoothing > 0)
-    if solver != "lbfgs":
-        spec = spec._replace(
-            clips=clips,
-            lr_by_step=settings["warmup"] > 0 or schedule.within_epochs is not None,
-            scores_loss=validation is not None and estimator.validation_metric == "loss",
-        )
+    lr_by_step = settings["warmup"] > 0 or schedule.within_epochs is not None
+    scores_loss = validation is not None and estimator.validation_metric == "loss"
+    flags = smoothing > 0, clips, lr_by_step, scores_loss
+    spec = Spec(encoder.target_type, encoder.loss_name, solver, dtype.name, *flags)
     network = Network(
         layers=layers,
         parameters=parameters,
@@ -156,14 +143,10 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
 check_and_prepare = _fit_context(prefer_skip_nested_validation=True)(prepare)
 
 
-def _earlier_parameters(estimator: Estimator, layers: Sequence[Layer], n_features: int) -> Parameters:
-    earlier_layers, parameters = from_attributes(
-        estimator.coefs_, estimator.intercepts_, estimator.activation
-    )
-    sizes, earlier_sizes = (
-        (n, *(layer.n_outputs(0) for layer in each if layer.parameters(1)))
-        for n, each in ((n_features, layers), (len(estimator.coefs_[0]), earlier_layers))
-    )
+def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Parameters:
+    """The parameters of the last fit, whose layers must have these sizes, from inputs to outputs."""
+    _, parameters = from_attributes(estimator.coefs_, estimator.intercepts_, estimator.activation)
+    earlier_sizes = len(estimator.coefs_[0]), *(arrays[0].shape[-1] for arrays in parameters)
     if earlier_sizes != sizes:
         raise ValueError(
             f"hidden_layer_sizes gives layers of sizes {sizes}, but training continues from a "
@@ -269,13 +252,8 @@ def optimizer_state(
 
     So a saved model contains no class of ours but the estimator's, and later versions can add settings.
     """
-    return {
-        "solver": solver,
-        "settings": settings,
-        "learning_rate": learning_rate,
-        "step": step,
-        "slots": slots,
-    }
+    state = {"solver": solver, "settings": settings, "learning_rate": learning_rate}
+    return state | {"step": step, "slots": slots}
 
 
 def criterion(estimator: Estimator, loss: Loss) -> dict[str, Any]:
@@ -285,6 +263,6 @@ def criterion(estimator: Estimator, loss: Loss) -> dict[str, Any]:
         judged_by[loss.parameter] = float(getattr(estimator, loss.parameter))
     if estimator.early_stopping:
         return judged_by | {"metric": estimator.validation_metric}
-    if loss.smoothed is not None:
+    if loss.smooths:
         judged_by["label_smoothing"] = float(estimator.label_smoothing)
     return judged_by | {"metric": "training loss"}

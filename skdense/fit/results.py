@@ -16,7 +16,7 @@ from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import INITIALIZERS, Layer, Parameter, hidden_values, to_attributes
 from skdense.core.machine.blas import BLOCK_ROWS
 from skdense.core.network import Network
-from skdense.core.numbers import Minimum, Parameters
+from skdense.core.numbers import Parameters
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.prepare import Job, criterion, optimizer_state
@@ -38,14 +38,9 @@ def reached(job: Job) -> tuple[Network, Attributes]:
 
     Raises `NotFinite` if none is finite.
     """
-    if job.minima is None:
-        ranks = losses = [network.last_loss for network in job.networks]
-        if job.estimator.early_stopping:
-            ranks = [-network.progress.best for network in job.networks]
-    else:
-        ranks = losses = [minimum.loss for minimum in job.minima]
-    init_losses = np.full(len(job.networks), np.nan)
-    init_losses[: len(losses)] = losses  # Ctrl-C may have ended lbfgs before the last network
+    ranks = losses = [network.last_loss for network in job.networks]
+    if job.estimator.early_stopping and job.spec.optimizer != "lbfgs":
+        ranks = [-network.progress.best for network in job.networks]
     finite = [
         all(np.isfinite(array).all() for layer in network.final_parameters for array in layer)
         for network in job.networks
@@ -54,19 +49,15 @@ def reached(job: Job) -> tuple[Network, Attributes]:
     best = min(range(len(ranks)), key=lambda i: (not finite[i], np.isnan(ranks[i]), ranks[i]))
     network = job.networks[best]
     if not finite[best]:
+        not_finite = np.flatnonzero(~np.isfinite(network.curves.loss)) + 1
         epoch = ""
-        if network.curves is not None and not np.isfinite(network.curves.loss).all():
-            first = np.flatnonzero(~np.isfinite(network.curves.loss))[0] + 1
-            epoch = f" The loss was not finite from epoch {first} on."
+        if len(not_finite) and job.spec.optimizer != "lbfgs":
+            epoch = f" The loss was not finite from epoch {not_finite[0]} on."
         raise NotFinite(
             "Solver produced non-finite parameter weights. The input data may contain large values and "
             f"need to be preprocessed.{epoch} {likely_cause(job, network)}"
         )
-    if job.minima is None:
-        attributes = stochastic_attributes(job, network)
-    else:
-        attributes = lbfgs_attributes(job, network, job.minima[best])
-    return network, attributes | {"init_losses_": init_losses}
+    return network, fitted_attributes(job, network) | {"init_losses_": np.array(losses)}
 
 
 def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
@@ -76,26 +67,21 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     warn_max_iter.
     """
     network, attributes = reached(job)
-    estimator, progress, minimum = job.estimator, network.progress, None
-    ended_by_itself = bool(progress.converged)
-    if job.minima is not None:
-        minimum = job.minima[job.networks.index(network)]
-        ended_by_itself = minimum.success
+    estimator, progress, loss = job.estimator, network.progress, attributes["loss_"]
+    if job.spec.optimizer == "lbfgs":
         for name in (*job.encoder.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(estimator).pop(name, None)
-    finding = None
-    if not job.incremental:
-        finding = find_collapse(job, network, attributes["loss_"], ended_by_itself)
+    finding = None if job.incremental else find_collapse(job, network, loss, bool(progress.converged))
     if finding is not None:
         warn_at_caller(finding, CollapseWarning)
-    elif minimum is not None and not (minimum.success or minimum.interrupted):
+    elif network.failure:
         warn_at_caller(
-            f"lbfgs failed to converge after {minimum.n_iter} iteration(s): {minimum.message}. "
+            f"lbfgs failed to converge after {progress.epochs} iteration(s): {network.failure}. "
             f"Increase max_iter={estimator.max_iter} or max_fun={estimator.max_fun}, or scale the "
             "data, for instance with StandardScaler.",
             ConvergenceWarning,
         )
-    elif minimum is None and warn_max_iter and not (job.incremental or ended_by_itself):
+    elif warn_max_iter and not (job.incremental or progress.converged):
         if progress.epochs == estimator.max_iter:
             warn_at_caller(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
@@ -107,23 +93,34 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     return attributes
 
 
-def stochastic_attributes(job: Job, network: Network) -> Attributes:
-    """The fitted attributes from a network that sgd, adam or adamw has trained, or is training."""
-    progress = network.progress
-    early_stopping = job.estimator.early_stopping
-    attributes = _parameter_attributes(job, network.final_parameters)
+def fitted_attributes(job: Job, network: Network) -> Attributes:
+    """The fitted attributes from a network that is trained, or in training.
+
+    lbfgs has no curves, no best loss and no optimizer to keep.
+    """
+    progress, early_stopping = network.progress, job.estimator.early_stopping
+    coefs, intercepts = to_attributes(network.layers, network.final_parameters)
+    attributes = job.encoder.attributes | {
+        "coefs_": coefs,
+        "intercepts_": intercepts,
+        "n_layers_": len(network.parameters) + 1,
+        "n_outputs_": len(intercepts[-1]),
+        "out_activation_": job.encoder.loss.output,
+        "n_iter_": int(progress.epochs),
+    }
+    if job.spec.optimizer == "lbfgs":
+        t = getattr(job.estimator, "t_", 0) if job.earlier_curves else 0
+        return attributes | {"loss_": network.last_loss, "t_": t}
     for name, field_name in job.encoder.curves.items():
         curve = job.earlier_curves.get(name)
         if network.validation is not None or not name.startswith("validation"):
-            values = getattr(network.curves, field_name, None)  # none before the first epoch
-            curve = (curve or []) + ([] if values is None else values.tolist())
+            curve = (curve or []) + getattr(network.curves, field_name).tolist()
         attributes[name] = curve
     loss_curve = attributes["loss_curve_"]
     return attributes | {
         "loss_": loss_curve[-1] if loss_curve else np.nan,
         "best_loss_": None if early_stopping else progress.best,
         "best_validation_score_": progress.best if early_stopping else None,
-        "n_iter_": int(progress.epochs),
         "t_": int(progress.samples_seen),
         "_criterion": criterion(job.estimator, job.encoder.loss),
         "_no_improvement_count": int(progress.no_improvement),
@@ -131,26 +128,6 @@ def stochastic_attributes(job: Job, network: Network) -> Attributes:
             job.spec.optimizer, job.settings, progress.learning_rate, progress.step, network.slots
         ),
     }
-
-
-def lbfgs_attributes(job: Job, network: Network, minimum: Minimum) -> Attributes:
-    """The fitted attributes from a network that lbfgs has trained: without curves and best loss."""
-    return _parameter_attributes(job, network.parameters) | {
-        "loss_": minimum.loss,
-        "n_iter_": minimum.n_iter,
-        "t_": getattr(job.estimator, "t_", 0) if job.earlier_curves else 0,
-    }
-
-
-def _parameter_attributes(job: Job, parameters: Parameters) -> Attributes:
-    coefs, intercepts = to_attributes(job.networks[0].layers, parameters)
-    return {
-        "coefs_": coefs,
-        "intercepts_": intercepts,
-        "n_layers_": len(parameters) + 1,
-        "n_outputs_": len(intercepts[-1]),
-        "out_activation_": job.encoder.loss.output,
-    } | job.encoder.attributes
 
 
 # --- the diagnosis -----------------------------------------------------------------------------------
@@ -165,6 +142,7 @@ _HIGH_RATE = 0.01
 """From this learning rate on, the rate may be the cause; the default is a tenth of it."""
 
 
+@np.errstate(all="ignore")
 def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool = False) -> str | None:
     """Say which hidden layer of the trained network carries no information, and why; None if all do.
 
@@ -174,16 +152,12 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     """
     data, estimator = network.data, job.estimator
     targets = data.of_rows(data.targets)
-    weights = None if data.weights is None else data.of_rows(data.weights)
-    with np.errstate(all="ignore"):
-        minimized = job.encoder.loss
-        parameter = [network.hyper.loss_parameter] if minimized.parameter else []
-        baseline_loss = minimized.baseline_loss(targets, weights, *parameter)
+    parameter = [network.hyper.loss_parameter] if job.encoder.loss.parameter else []
+    baseline_loss = job.encoder.loss.baseline_loss(targets, data.of_rows(data.weights), *parameter)
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < baseline_loss / 2 or baseline_loss <= 0 or (targets == targets[0]).all():
         return None
-    with np.errstate(all="ignore"):
-        spreads = _spreads(network.layers, network.final_parameters, data.X, data.own_rows)
+    spreads = _spreads(network.layers, network.final_parameters, data.X, data.own_rows)
     constant = [spread <= _SAME for spread in spreads]
     shares = [units.mean() for units in constant]
     largest = max(shares, default=0)

@@ -25,6 +25,8 @@ class Encoder:
     ----------
     loss_name : str
         The loss that is minimized, by its name among the losses of this type.
+    **attributes : object
+        What a fitted estimator keeps of y.
 
     Attributes
     ----------
@@ -38,8 +40,6 @@ class Encoder:
         The attributes with a value for each epoch, and their fields of `Curves`.
     is_stratified : bool
         Whether the validation split keeps the proportions of the classes.
-    attributes : dict
-        What a fitted estimator keeps of y.
     """
 
     target_type: str
@@ -51,12 +51,9 @@ class Encoder:
     }
     is_stratified = False
 
-    def __init__(self, loss_name: str):
+    def __init__(self, loss_name: str, **attributes: Any):
         self.loss_name, self.loss = loss_name, LOSSES[self.target_type][loss_name]
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        return {}
+        self.attributes = attributes
 
     def check(self, y: Any, name: str) -> None:
         """Raise unless y is of this type; the error calls it by this name."""
@@ -96,12 +93,8 @@ class Labels(Encoder):
     classes: NDArray
 
     def __init__(self, binarizer: LabelBinarizer, classes: NDArray, loss_name: str):
-        super().__init__(loss_name)
+        super().__init__(loss_name, _label_binarizer=binarizer, classes_=classes)
         self.binarizer, self.classes = binarizer, classes
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        return {"_label_binarizer": self.binarizer, "classes_": self.classes}
 
     def check(self, y: Any, name: str) -> None:
         """Raise if y has labels that are not among the classes."""
@@ -124,7 +117,9 @@ class Labels(Encoder):
 
     def probabilities(self, logits: NDArray) -> NDArray:
         """The probability of each class."""
-        return self._outputs(logits)
+        if self.loss.output == "identity":
+            return self._clipped(logits, np.finfo(logits.dtype).eps)
+        return OUTPUT_ACTIVATIONS[self.loss.output](logits)
 
     def log_probabilities(self, logits: NDArray) -> NDArray:
         """Their logarithms, from the logits: finite also where a probability rounds to 0."""
@@ -133,37 +128,31 @@ class Labels(Encoder):
         return self._log_probabilities(logits)
 
     def _one_hot(self, y: NDArray) -> NDArray:
-        raise NotImplementedError
+        return y[:, None] == self.classes
 
     def _log_probabilities(self, logits: NDArray) -> NDArray:
         raise NotImplementedError
-
-    def _outputs(self, logits: NDArray) -> NDArray:
-        """The outputs as probabilities."""
-        if self.loss.output == "identity":
-            return self._clipped(logits, np.finfo(logits.dtype).eps)
-        return OUTPUT_ACTIVATIONS[self.loss.output](logits)
 
     def _clipped(self, outputs: NDArray, eps: float) -> NDArray:
         return np.clip(outputs, eps, 1 - eps)
 
 
 class Binary(Labels):
-    """Two classes: one output, which stands for the second."""
+    """Two classes: one output, the probability of the second."""
 
     target_type = "binary"
     is_stratified = True
 
     def _one_hot(self, y: NDArray) -> NDArray:
-        return y[:, None] == self.classes[1:]
+        return y[:, None] != self.classes[:1]
 
     def decode(self, logits: NDArray) -> Any:
-        return self.classes[(self._outputs(logits)[:, 0] > 0.5).astype(int)]
+        return self.classes[(super().probabilities(logits)[:, 0] > 0.5).astype(int)]
 
     def probabilities(self, logits: NDArray) -> NDArray:
         if self.loss.output == "identity":
-            outputs = self._outputs(logits)
-            return np.hstack([1 - outputs, outputs])
+            of_second = super().probabilities(logits)
+            return np.hstack([1 - of_second, of_second])
         # `1 - expit(logits)` would round to 0 in float32 for logits from 17 on.
         probabilities = expit(np.hstack([-logits, logits]))
         return np.maximum(probabilities, np.finfo(logits.dtype).tiny, out=probabilities)
@@ -177,9 +166,6 @@ class OneClass(Binary):
 
     target_type = "one class"
 
-    def _one_hot(self, y: NDArray) -> NDArray:
-        return y[:, None] != self.classes
-
     def decode(self, logits: NDArray) -> Any:
         return np.repeat(self.classes, len(logits))
 
@@ -189,11 +175,8 @@ class Multiclass(Labels):
 
     target_type = "multiclass"
 
-    def _one_hot(self, y: NDArray) -> NDArray:
-        return y[:, None] == self.classes
-
     def decode(self, logits: NDArray) -> Any:
-        return self.classes[self._outputs(logits).argmax(axis=1)]
+        return self.classes[self.probabilities(logits).argmax(axis=1)]
 
     def _clipped(self, outputs: NDArray, eps: float) -> NDArray:
         positive = np.maximum(outputs, eps)
@@ -209,7 +192,7 @@ class Multilabel(Labels):
     target_type = "multilabel"
 
     def decode(self, logits: NDArray) -> Any:
-        return self.binarizer.inverse_transform(self._outputs(logits))
+        return self.binarizer.inverse_transform(self.probabilities(logits))
 
     def _log_probabilities(self, logits: NDArray) -> NDArray:
         # The logarithm of what predict_proba returns, so that both rank labels alike, except where that

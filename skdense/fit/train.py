@@ -11,25 +11,23 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
+from skdense.core.formulas.losses import NEGATIVE_LOSS
+from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
 from skdense.core.host.orders import state_of
 from skdense.core.host.planning import groups_of
 from skdense.core.host.train import ProgramRun, load, result_of, train
-from skdense.core.machine.tensorflow import n_threads
+from skdense.core.machine.tensorflow import is_imported, n_threads
 from skdense.core.network import Network
-from skdense.core.numbers import Curves, Minimum, Spec
+from skdense.core.numbers import Curves, Spec
 from skdense.fit.callers import warn_at_caller, warn_in_a_worker
 from skdense.fit.inputs import Estimator, FitInput
-from skdense.fit.observers import EpochPrinter, EpochTasks, announce_first_fit, print_draw
 from skdense.fit.prepare import Job, prepare
-from skdense.fit.results import Attributes, finish, lbfgs_attributes, stochastic_attributes
+from skdense.fit.results import Attributes, finish, fitted_attributes
 
 
 def fit_estimator(
-    estimator: Estimator,
-    inputs: FitInput,
-    interrupts_raise: bool = False,
-    warn_max_iter: bool = True,
+    estimator: Estimator, inputs: FitInput, interrupts_raise: bool = False, warn_max_iter: bool = True
 ) -> Estimator:
     """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator.
 
@@ -52,9 +50,7 @@ def fit_estimator(
         try:
             train_job = _train_lbfgs if lbfgs else _train_stochastic
             if train_job(job, tasks if one_draw else None):
-                n_iters = [network.progress.epochs for network in job.networks]
-                n_iters += [minimum.n_iter for minimum in job.minima or ()]
-                if interrupts_raise or not any(n_iters):
+                if interrupts_raise or not any(network.progress.epochs for network in job.networks):
                     raise KeyboardInterrupt
                 warn_at_caller("Training interrupted by user.")
             attributes = finish(job, warn_max_iter)
@@ -81,7 +77,7 @@ def set_attributes(estimator: Estimator, attributes: Attributes) -> None:
     estimator.__dict__ = dict(attributes)
 
 
-def _train_stochastic(job: Job, reporter: EpochTasks | None) -> bool:
+def _train_stochastic(job: Job, reporter: "EpochTasks | None") -> bool:
     """Train by minibatches, and report epochs if asked; return whether Ctrl-C ended the training."""
     estimator = job.estimator
     printer = trained = None
@@ -92,7 +88,7 @@ def _train_stochastic(job: Job, reporter: EpochTasks | None) -> bool:
 
     def attributes_now(run: ProgramRun) -> Attributes:
         run.write_back()
-        return stochastic_attributes(job, job.networks[0])
+        return fitted_attributes(job, job.networks[0])
 
     def observe(new_curves: Curves, run: ProgramRun) -> bool:
         if printer:
@@ -121,36 +117,20 @@ def trains_alone(estimator: Estimator) -> bool:
     )
 
 
-def _train_lbfgs(job: Job, reporter: EpochTasks | None) -> bool:
+def _train_lbfgs(job: Job, reporter: "EpochTasks | None") -> bool:
     """Train by lbfgs, and report iterations if asked; return whether Ctrl-C ended the training."""
-    estimator, job.minima = job.estimator, []
-
-    def observe(minimum: Minimum) -> bool:
-        attributes = partial(lbfgs_attributes, job, job.networks[0], minimum)
-        return reporter is not None and reporter.advance(True, attributes)
-
-    for network in job.networks:
-        minimum = minimize_loss(
-            job.spec,
-            network,
-            estimator.max_iter,
-            estimator.max_fun,
-            estimator.tol,
-            observe if reporter else None,
-        )
-        job.minima.append(minimum)
-        if minimum.interrupted:
-            return True
-    return False
+    max_fun, observe = job.estimator.max_fun, None
+    if reporter:
+        attributes = partial(fitted_attributes, job, job.networks[0])
+        observe = partial(reporter.advance, True, attributes)
+    return any(minimize_loss(job.spec, network, max_fun, observe) for network in job.networks)
 
 
 # --- many jobs ---------------------------------------------------------------------------------------
 
 
 def train_jobs(
-    jobs: Sequence[Job],
-    n_jobs: int | None = None,
-    trained: Callable[[Job], None] | None = None,
+    jobs: Sequence[Job], n_jobs: Any = None, trained: Callable[[Job], None] | None = None
 ) -> bool:
     """Train the networks of many jobs side by side; return whether Ctrl-C ended the training.
 
@@ -178,18 +158,15 @@ def train_jobs(
                 trained(job)
 
     backend: Any = get_active_backend()[0]
-    n_workers: int = 1
-    if not getattr(backend, "uses_threads", False):
-        n_workers = effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]
+    n_workers: Any = 1 if getattr(backend, "uses_threads", False) else effective_n_jobs(n_jobs)
     if n_workers == 1:
         return train(groups_of(networks), n_threads(), trained=note)
     # Not every backend, such as those of Ray and Spark, hands results over one by one.
     return_as = "generator" if backend.supports_return_generator else "list"
     parts = _parts(networks, n_workers)
     states = {network: state_of(network.random_state) for _, network in networks}
-    results: Any = Parallel(n_jobs=n_workers, return_as=return_as)(
-        delayed(_results)(part) for part in parts
-    )
+    parallel = Parallel(n_jobs=n_workers, return_as=return_as)
+    results: Any = parallel(delayed(_results)(part) for part in parts)
     for part, part_results in zip(parts, results, strict=True):
         for (_, network), result in zip(part, part_results, strict=True):
             load(network, result, states[network])
@@ -199,13 +176,12 @@ def train_jobs(
 
 def _parts(networks: list[tuple[Spec, Network]], n_jobs: int) -> list[list[tuple[Spec, Network]]]:
     """The networks in parts for worker processes: few of these compile the same program."""
-    groups = groups_of(networks)
-    return [
-        [(group.spec, network) for network in group.networks[start::n_parts]]
-        for group in groups
-        for n_parts in [min(len(group.networks), -(-n_jobs // len(groups)))]
-        for start in range(n_parts)
-    ]
+    groups, parts = groups_of(networks), []
+    for group in groups:
+        n_parts = min(len(group.networks), -(-n_jobs // len(groups)))
+        for start in range(n_parts):
+            parts.append([(group.spec, network) for network in group.networks[start::n_parts]])
+    return parts
 
 
 def _results(networks: list[tuple[Spec, Network]]) -> list[tuple]:
@@ -228,3 +204,118 @@ def own_streams(jobs: Sequence[Job]) -> None:
                 seed = random_state.randint(2**31)
                 for network in job.networks:
                     network.random_state, network.owns_stream = np.random.RandomState(seed), True
+
+
+# --- what observers see: printed lines, and callbacks of scikit-learn ---------------------------------
+
+_announced = Lock()
+"""Held from the moment when the first fit of this process is announced."""
+
+
+def announce_first_fit() -> None:
+    """Print what takes the first seconds, once in a process and only before its first fit."""
+    if not is_imported() and _announced.acquire(blocking=False):
+        print(
+            "The first fit of a process imports TensorFlow, and compiles what this machine has not "
+            "compiled before, which takes seconds."
+        )
+
+
+class EpochPrinter:
+    """Prints the lines that MLPClassifier prints, and the score of any validation set."""
+
+    def __init__(self, estimator: Estimator, network: Network):
+        self.is_validated = network.validation is not None
+        self.adaptive = network.hyper.schedule == SCHEDULES["adaptive"].number
+        self.learning_rate = network.progress.learning_rate
+        self.epoch = 0
+        what = "Validation score" if estimator.early_stopping else "Training loss"
+        self.reason = (
+            f"{what} did not improve more than tol={estimator.tol:f} for "
+            f"{estimator.n_iter_no_change} consecutive epochs."
+        )
+
+    def print_epochs(self, curves: Curves) -> None:
+        """Print a line for each epoch of these `Curves`, in order from the first."""
+        for loss, score, rate in zip(curves.loss, curves.validation_score, curves.learning_rate):
+            self.epoch += 1
+            print(f"Iteration {self.epoch}, loss = {loss:.8f}")
+            if self.is_validated:
+                print(f"Validation score: {score:f}")
+            if self.adaptive and rate < self.learning_rate:
+                print(f"{self.reason} Setting learning rate to {rate:f}")
+            self.learning_rate = rate
+
+    def print_end(self) -> None:
+        """Print why the training has converged."""
+        too_small = " Learning rate too small." if self.adaptive else ""
+        print(f"{self.reason}{too_small} Stopping.")
+
+
+def print_draw(job: Job, network: Network) -> None:
+    """Print how the training from one of a job's initial draws ended; they end in any order."""
+    number = f"{job.networks.index(network) + 1} of {len(job.networks)}"
+    print(f"Initialization {number}: {outcome(network, job)}")
+
+
+def outcome(network: Network, job: Job) -> str:
+    """How the training of one of a job's networks ended, in words."""
+    progress = network.progress
+    words = f"{progress.epochs:.0f} iterations, loss = {network.last_loss:.8f}"
+    if not network.hyper.early_stopping:
+        return words
+    if job.spec.scores_loss or job.encoder.loss.score is NEGATIVE_LOSS:
+        return f"{words}, best validation loss: {-progress.best:f}"
+    return f"{words}, best validation {job.estimator.validation_metric}: {progress.best:f}"
+
+
+class FitPrinter:
+    """Prints, about ten times in all, how many of many fits are over."""
+
+    def __init__(self, n_fits: int):
+        self.n_fits, self.n_over = n_fits, 0
+
+    def print_fit(self, *_: Any) -> None:
+        """Count a fit that is over. `fit_inputs` never makes two of these calls at a time."""
+        self.n_over += 1
+        if self.n_over * 10 // self.n_fits > (self.n_over - 1) * 10 // self.n_fits:
+            print(f"Trained {self.n_over} of {self.n_fits} estimators")
+
+
+class EpochTasks:
+    """Reports a fit to scikit-learn's callbacks: the fit is a task, and each epoch a task within it.
+
+    Epochs are reported only if reports_epochs is true. Attributes are passed as a function, which is
+    called only if a callback asks for the fitted estimator.
+    """
+
+    def __init__(self, estimator: Estimator, context: Any, inputs: FitInput, reports_epochs: bool):
+        weighted = inputs.sample_weight is not None
+        metadata = {"sample_weight": inputs.sample_weight} if weighted else None
+        self.arguments = {"estimator": estimator, "X": inputs.X, "y": inputs.y, "metadata": metadata}
+        self.context = context
+        self.epoch: Any = None
+        context.call_on_fit_task_begin(**self.arguments)
+        if reports_epochs:
+            self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self.epoch = self.context.subcontext(task_name="epoch")
+        self.epoch.call_on_fit_task_begin(**self.arguments)
+
+    def _end_epoch(self, attributes: Callable[[], Attributes] | None) -> bool:
+        epoch, self.epoch = self.epoch, None
+        return epoch.call_on_fit_task_end(**self.arguments, reconstruction_attributes=attributes)
+
+    def advance(self, continues: bool, attributes: Callable[[], Attributes]) -> bool:
+        """End an epoch, and begin the next if training goes on; True if a callback asks to stop."""
+        stop = self._end_epoch(attributes)
+        if continues and not stop:
+            self._begin_epoch()
+        return stop
+
+    def end(self, attributes: Attributes | None) -> None:
+        """End the fit, and an epoch that has begun but is not over."""
+        if self.epoch is not None:
+            self._end_epoch(None)
+        self.context.call_on_fit_task_end(**self.arguments, reconstruction_attributes=attributes)

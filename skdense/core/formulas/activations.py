@@ -63,12 +63,12 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 """With these, selu keeps the mean 0 and the variance 1 from layer to layer."""
 
 
-def _elu(values: NDArray) -> NDArray:
-    return np.where(values > 0, values, np.expm1(np.minimum(values, 0)))
+def _elu(values: NDArray, alpha: float = 1.0) -> NDArray:
+    return np.where(values > 0, values, alpha * np.expm1(np.minimum(values, 0)))
 
 
 def _selu(values: NDArray) -> NDArray:
-    return SELU_SCALE * np.where(values > 0, values, SELU_ALPHA * np.expm1(np.minimum(values, 0)))
+    return SELU_SCALE * _elu(values, SELU_ALPHA)
 
 
 def _onnx_elu(graph: Callable, z: Any, number: Callable, alpha: float = 1.0) -> Any:

@@ -9,7 +9,7 @@ have those of `HIDDEN_LAYERS`, with `Dropout` in between.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -35,31 +35,34 @@ class Parameter(NamedTuple):
     fill: float = 0.0
 
 
-class Layer(Protocol):
-    """What the core needs of a layer, which must be hashable: it is a part of a program's key."""
+class Layer:
+    """What the core needs of a layer, which must be hashable: it is a part of a program's key.
+
+    This one has no parameters, and returns its inputs.
+    """
 
     def parameters(self, n_inputs: int) -> tuple[Parameter, ...]:
         """The layer's arrays, in their order; none for a layer without parameters."""
-        ...
+        return ()
 
     def n_outputs(self, n_inputs: int) -> int:
         """How many values it makes of each sample's n_inputs."""
-        ...
+        return n_inputs
 
     def resized(self, size: Callable[[int], int]) -> "Layer":
         """The layer with `size(width)` units, if it has a width of its own."""
-        ...
+        return self
 
     def __call__(self, inputs: Tensor, parameters: Sequence, drop: Drop | None = None) -> Tensor:
         """The outputs `(batch, n_outputs)`.
 
         A parameter of one axis comes from a program repeated for each sample, `(batch, size)`.
         """
-        ...
+        return inputs
 
 
 @dataclass(frozen=True)
-class Dense:
+class Dense(Layer):
     """`activation(inputs @ kernel + bias)`."""
 
     width: int
@@ -83,19 +86,10 @@ class Dense:
 
 
 @dataclass(frozen=True)
-class Dropout:
+class Dropout(Layer):
     """Sets some of the inputs to 0 while a network is trained; `index` tells its dropouts apart."""
 
     index: int
-
-    def parameters(self, n_inputs: int) -> tuple[Parameter, ...]:
-        return ()
-
-    def n_outputs(self, n_inputs: int) -> int:
-        return n_inputs
-
-    def resized(self, size: Callable[[int], int]) -> "Dropout":
-        return self
 
     def __call__(self, inputs: Tensor, parameters: Sequence, drop: Drop | None = None) -> Tensor:
         return inputs if drop is None else drop(self.index, inputs)
@@ -151,16 +145,14 @@ def parameters_of_each(layers: Sequence[Layer], n_features: int) -> list[tuple[P
     """The `Parameter` descriptions of each layer that has any."""
     parameters, n_inputs = [], n_features
     for layer in layers:
-        parameters.append(layer.parameters(n_inputs))
+        if of_layer := layer.parameters(n_inputs):
+            parameters.append(of_layer)
         n_inputs = layer.n_outputs(n_inputs)
-    return [of_layer for of_layer in parameters if of_layer]
+    return parameters
 
 
 def outputs_of_each(
-    layers: Sequence[Layer],
-    parameters: Sequence,
-    inputs: Tensor,
-    drop: Drop | None = None,
+    layers: Sequence[Layer], parameters: Sequence, inputs: Tensor, drop: Drop | None = None
 ) -> Iterator[tuple[Layer, Any]]:
     """Each layer and its outputs, one after the other."""
     left = iter(parameters)
@@ -171,10 +163,7 @@ def outputs_of_each(
 
 
 def forward(
-    layers: Sequence[Layer],
-    parameters: Sequence,
-    inputs: Tensor,
-    drop: Drop | None = None,
+    layers: Sequence[Layer], parameters: Sequence, inputs: Tensor, drop: Drop | None = None
 ) -> Tensor:
     """The outputs of the last layer: the logits of a network.
 
@@ -187,8 +176,7 @@ def forward(
 
 def hidden_values(layers: Sequence[Layer], parameters: Sequence, inputs: Any) -> Iterator[Any]:
     """The outputs `(batch, width)` of each hidden layer with parameters, one after the other."""
-    hidden = layers[:-1]
-    for layer, values in outputs_of_each(hidden, parameters, inputs):
+    for layer, values in outputs_of_each(layers[:-1], parameters, inputs):
         if layer.parameters(1):  # whether there are any does not depend on the number of inputs
             yield values
 

@@ -43,7 +43,7 @@ class Loss(NamedTuple):
     ----------
     per_sample : callable
         `per_sample(targets, logits)` are the losses. Their gradient may differ from that of the
-        values.
+        values. If it `smooths`, it can take a label_smoothing as one more argument.
     baseline_loss : callable
         `baseline_loss(targets, weights)` is the lowest weighted mean loss of a network that gives every
         sample the same output, from arrays `(n_samples, n_outputs)` and `(n_samples,)` or None.
@@ -54,9 +54,8 @@ class Loss(NamedTuple):
     correct : callable or None
         `correct(targets, logits)`, whether each prediction is right, for losses of labels. The
         accuracy of the minibatches is then recorded.
-    smoothed : callable or None
-        `smoothed(targets, logits, label_smoothing)` are the losses with smoothed labels, if the
-        loss has such a form.
+    smooths : bool
+        Whether `per_sample` has a form with smoothed labels.
     parameter : str or None
         The name of the estimator's parameter, a number, that `per_sample` and `baseline_loss` take as
         one more argument.
@@ -74,7 +73,7 @@ class Loss(NamedTuple):
     output: str
     score: Score
     correct: Callable | None = None
-    smoothed: Callable | None = None
+    smooths: bool = False
     parameter: str | None = None
     lowest_target: float = -np.inf
     metric: Callable | None = None
@@ -109,14 +108,20 @@ def _with_gradient(formula: Callable) -> Callable:
 
 
 # The values of a log-loss use clipped probabilities, so they stay finite. Its gradient does not, so a
-# confidently wrong network goes on learning.
+# confidently wrong network goes on learning. Smoothed targets (Szegedy et al., 2016) give a part of a
+# label's probability to all classes alike.
 
 
 @_with_gradient
-def _logistic_log_loss(targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+def _logistic_log_loss(targets: Tensor, logits: Tensor, smoothing: Any = None) -> tuple[Tensor, Tensor]:
     probabilities = tf.sigmoid(logits)
-    likelihoods = tf.where(targets > 0.5, probabilities, 1 - probabilities)
-    return tf.reduce_sum(_negative_log(likelihoods), axis=-1), probabilities - targets
+    if smoothing is None:
+        losses = _negative_log(tf.where(targets > 0.5, probabilities, 1 - probabilities))
+    else:
+        targets = (1 - smoothing) * targets + smoothing / 2
+        losses = targets * _negative_log(probabilities)
+        losses += (1 - targets) * _negative_log(1 - probabilities)
+    return tf.reduce_sum(losses, axis=-1), probabilities - targets
 
 
 def _softmax(logits: Tensor) -> Tensor:
@@ -126,31 +131,11 @@ def _softmax(logits: Tensor) -> Tensor:
 
 
 @_with_gradient
-def _softmax_log_loss(targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+def _softmax_log_loss(targets: Tensor, logits: Tensor, smoothing: Any = None) -> tuple[Tensor, Tensor]:
     probabilities = _softmax(logits)
-    likelihoods = tf.reduce_sum(targets * probabilities, axis=-1)
-    return _negative_log(likelihoods), probabilities - targets
-
-
-# Smoothed targets (Szegedy et al., 2016) give a part of a label's probability to all classes alike.
-
-
-@_with_gradient
-def _smoothed_logistic_log_loss(
-    targets: Tensor, logits: Tensor, smoothing: Tensor
-) -> tuple[Tensor, Tensor]:
-    probabilities = tf.sigmoid(logits)
-    targets = (1 - smoothing) * targets + smoothing / 2
-    losses = targets * _negative_log(probabilities)
-    losses += (1 - targets) * _negative_log(1 - probabilities)
-    return tf.reduce_sum(losses, axis=-1), probabilities - targets
-
-
-@_with_gradient
-def _smoothed_softmax_log_loss(
-    targets: Tensor, logits: Tensor, smoothing: Tensor
-) -> tuple[Tensor, Tensor]:
-    probabilities = _softmax(logits)
+    if smoothing is None:
+        likelihoods = tf.reduce_sum(targets * probabilities, axis=-1)
+        return _negative_log(likelihoods), probabilities - targets
     targets = (1 - smoothing) * targets + smoothing / targets.shape[-1]
     return tf.reduce_sum(targets * _negative_log(probabilities), axis=-1), probabilities - targets
 
@@ -186,11 +171,7 @@ def _of_frequencies(loss: Callable) -> Callable:
 
 
 def _classification(
-    per_sample: Callable,
-    baseline_loss: Callable,
-    output: str,
-    correct: Callable,
-    smoothed: Callable | None = None,
+    per_sample: Callable, baseline: Callable, output: str, correct: Callable, smooths: bool = False
 ) -> Loss:
     """The record of a loss of labels, whose score is the accuracy."""
     accuracy = Score(
@@ -198,7 +179,7 @@ def _classification(
         terms=lambda targets, logits, shift: [tf.cast(correct(targets, logits), logits.dtype)],
         value=lambda sums: sums.terms[0] / sums.weight,
     )
-    return Loss(per_sample, baseline_loss, output, accuracy, correct, smoothed)
+    return Loss(per_sample, baseline, output, accuracy, correct, smooths)
 
 
 def _of_each_output(logit_threshold: float = 0, value_threshold: float = 0.5) -> dict[str, Loss]:
@@ -209,7 +190,7 @@ def _of_each_output(logit_threshold: float = 0, value_threshold: float = 0.5) ->
     return {
         "log_loss": _classification(
             _logistic_log_loss, _of_frequencies(lambda p: entr(p) + entr(1 - p)),
-            "logistic", _all_above(logit_threshold), _smoothed_logistic_log_loss,
+            "logistic", _all_above(logit_threshold), smooths=True,
         ),
         "squared_error": _classification(
             _squared_error, _of_frequencies(lambda p: p * (1 - p)),
@@ -324,7 +305,7 @@ LOSSES = {
     "one class": _of_each_output(np.inf, np.inf),
     "multiclass": {
         "log_loss": _classification(
-            _softmax_log_loss, _of_frequencies(entr), "softmax", _largest, _smoothed_softmax_log_loss
+            _softmax_log_loss, _of_frequencies(entr), "softmax", _largest, smooths=True
         ),
         "squared_error": _classification(
             _squared_error, _of_frequencies(lambda p: p * (1 - p)), "identity", _largest_positive

@@ -99,7 +99,15 @@ def progress_after_epoch(
         improved = tf.where(early, score > now.best, improved)
     no_improvement = tf.where(no_gain, now.no_improvement + 1, 0)
     samples_seen = now.samples_seen + hyper.n_samples
-    learning_rate, slows_down = _scheduled(now, hyper, optimizer, samples_seen)
+    learning_rate, slows_down = now.learning_rate, tf.constant(False)
+    for schedule in SCHEDULES.values():
+        if optimizer in schedule.ignored_by:
+            continue
+        chosen = hyper.schedule == schedule.number
+        if schedule.after_epoch is not None:
+            learning_rate = tf.where(chosen, schedule.after_epoch(samples_seen, hyper), learning_rate)
+        if schedule.slows_down:
+            slows_down |= chosen
     exhausted = no_improvement > hyper.patience
     slower = slows_down & exhausted & (learning_rate > SMALLEST_RATE)
     converged = exhausted & ~slower
@@ -115,19 +123,3 @@ def progress_after_epoch(
         converged=tf.cast(converged, tf.float64),
     )
     return after, early & improved
-
-
-def _scheduled(
-    now: Progress, hyper: Hyper, optimizer: str, samples_seen: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The rate by the network's schedule, and whether that one slows down at a plateau."""
-    scheduled, slows_down = now.learning_rate, tf.constant(False)
-    for schedule in SCHEDULES.values():
-        if optimizer in schedule.ignored_by:
-            continue
-        chosen = hyper.schedule == schedule.number
-        if schedule.after_epoch is not None:
-            scheduled = tf.where(chosen, schedule.after_epoch(samples_seen, hyper), scheduled)
-        if schedule.slows_down:
-            slows_down |= chosen
-    return scheduled, slows_down

@@ -1,4 +1,4 @@
-"""What Python does around a compiled program: it lays out rows and orders, and runs chunks of steps.
+"""What Python does around a compiled program: it plans, draws orders, and runs chunks of steps.
 
 In come groups of networks; each network goes through a program and comes out with its trained
 parameters, its progress and its curves.

@@ -1,77 +1,82 @@
 """Full-batch training: scipy's L-BFGS-B on the loss and gradient of a compiled program, in float64."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from skdense.core.host.planning import lone_layout
-from skdense.core.host.stores import Stores, store_shape
 from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import full_batch_rows
 from skdense.core.machine.memory import aligned_empty, to_tensor, view
+from skdense.core.machine.tensorflow import tf
 from skdense.core.machine.threads import submit
 from skdense.core.network import Network
-from skdense.core.numbers import Minimum, Spec
+from skdense.core.numbers import Curves, Hyper, Spec, Tensor
+from skdense.core.program.epochs import Objective
 from skdense.core.program.layout import Layout
-from skdense.core.program.objective import FullBatchShape, full_batch_program
+from skdense.core.program.stores import Stores, StoreShape, gather, signature, store_shape
 
 
 def minimize_loss(
-    spec: Spec,
-    network: Network,
-    max_iter: int,
-    max_fun: int,
-    tol: float,
-    observe: Callable[[Minimum], bool] | None = None,
-) -> Minimum:
-    """Train one network on all rows at once, and give it its parameters.
+    spec: Spec, network: Network, max_fun: int, observe: Callable[[], bool] | None = None
+) -> bool:
+    """Train one network on all rows at once, with at most max_fun evaluations.
 
-    `observe(minimum)` is called after each iteration, in the caller's thread, with the network's
-    parameters of that iteration, and ends the training if it returns True. Ctrl-C ends it too, and
-    keeps the last iteration's.
+    The network is given its parameters, their penalized loss and the number of iterations. `observe` is
+    called after each iteration, in the caller's thread, and ends the training if it returns True.
+    Ctrl-C ends it too, and keeps what the last iteration has reached; return whether it did.
     """
     # TensorFlow's code runs in threads of its own, where no signal interrupts it.
     minimization = submit(Minimization, spec._replace(dtype="float64"), network, observe).result()
-    options = {"maxfun": max_fun, "maxiter": max_iter, "gtol": tol}
-    interrupted = False
+    hyper = network.hyper
+    options = {"maxfun": max_fun, "maxiter": int(hyper.max_epochs), "gtol": hyper.tol}
     try:
         if observe is None:
             submit(minimization.run, minimization.objective, options).result()
         else:  # an observer needs the caller's thread, where scipy then runs, too
             minimization.run(lambda own: submit(minimization.objective, own).result(), options)
     except KeyboardInterrupt:
-        interrupted = True
+        return True
     finally:
         minimization.stops = True
-    minimum, own = minimization.snapshot
-    minimization.keep(own)
-    return minimum._replace(interrupted=interrupted)
+        minimization.write_back()
+    return False
+
+
+class Reached(NamedTuple):
+    """How far a minimization is: the network's own parameters as a vector, and their loss."""
+
+    own: NDArray
+    loss: float = np.nan
+    n_iter: int = 0
+    failure: str = ""
 
 
 class Minimization:
     """A minimization by scipy, over the network's own parameters as a vector.
 
-    The padding around them has a gradient of zero, so scipy does not see it. `snapshot` says how far
-    the minimization is, and has the parameters then. It is replaced as a whole.
+    The padding around them has a gradient of zero, so scipy does not see it. `reached` is replaced as a
+    whole.
     """
 
-    def __init__(self, spec: Spec, network: Network, observe: Callable[[Minimum], bool] | None):
+    def __init__(self, spec: Spec, network: Network, observe: Callable[[], bool] | None):
         self.network, self.observe, self.stops = network, observe, False
         self.layout = lone_layout(network)
         self.own_layout = Layout(network.layers, network.n_features)
         shape = store_shape([network.data], self.layout.n_features)
         rows = full_batch_rows(network.data.X, self.layout.n_penalized)
-        self.program = compiled(full_batch_program, spec, FullBatchShape(self.layout, shape, rows))
+        self.program = compiled(full_batch_program, spec, self.layout, shape, rows)
         self.store = Stores([network]).of(network.data, shape, spec.dtype)
         self.hyper = to_tensor(np.array(network.hyper, spec.dtype))
         self.vector = aligned_empty([self.layout.n_parameters], spec.dtype)
         self.layout.pack_into(self.vector, network.parameters)
         self.parameters = view(self.vector)
         self.own = self.layout.offsets(self.own_layout)
-        self.snapshot = Minimum(np.nan, 0), self.vector[self.own]
+        self.reached = Reached(self.vector[self.own])
 
     def objective(self, own: NDArray) -> tuple[float, NDArray]:
         """The loss and its gradient at the network's own parameters."""
@@ -86,26 +91,71 @@ class Minimization:
         with one_blas_thread():
             result = minimize(
                 objective,
-                self.snapshot[1],
+                self.reached.own,
                 jac=True,
                 method="L-BFGS-B",
                 options=options,
                 callback=self._iteration,
             )
         if not self.stops:
-            minimum = Minimum(float(result.fun), result.nit, result.success, result.message)
-            self.snapshot = minimum, result.x
+            failure = "" if result.success else result.message
+            self.reached = Reached(result.x, result.fun, result.nit, failure)
 
     def _iteration(self, intermediate_result: OptimizeResult) -> None:
-        own = intermediate_result["x"].copy()
-        minimum = Minimum(float(intermediate_result["fun"]), self.snapshot[0].n_iter + 1)
-        self.snapshot = minimum, own
+        own, loss = intermediate_result["x"].copy(), intermediate_result["fun"]
+        self.reached = Reached(own, loss, self.reached.n_iter + 1)
         if self.observe is not None:
-            self.keep(own)
-            self.stops = self.observe(minimum)
+            self.write_back()
+            self.stops = self.observe()
         if self.stops:
             raise StopIteration  # ends scipy's minimization
 
-    def keep(self, own: NDArray) -> None:
-        """Give the network these parameters."""
-        self.network.parameters = self.own_layout.unpack(own, self.own_layout)
+    def write_back(self) -> None:
+        """Update the network to what is reached."""
+        (own, loss, n_iter, failure), network = self.reached, self.network
+        vars(network).update(
+            parameters=self.own_layout.unpack(own, self.own_layout),
+            curves=Curves(loss=np.array([loss])),
+            progress=network.progress._replace(epochs=n_iter, converged=float(not failure)),
+            failure=failure,
+        )
+
+
+def full_batch_program(spec: Spec, layout: Layout, shape: StoreShape, block_rows: int) -> tuple:
+    """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
+
+    It is called with the store, the parameters `(n_parameters,)`, and the network's `Hyper` as an
+    array. It returns one array `(1 + n_parameters,)`, the penalized mean loss followed by its gradient.
+    All rows are read, block by block.
+    """
+    objective = Objective(spec, layout)
+
+    def loss_and_gradient(store: tuple, parameters: Tensor, hyper: Tensor) -> Tensor:
+        hyper = Hyper(*tf.unstack(hyper))
+        n_samples = tf.cast(hyper.n_samples, tf.int32)
+        pieces = layout.cut(parameters)
+
+        def block(start: Tensor, sums: list, gradients: list) -> tuple:
+            # The last block is filled up with copies of the last row, whose weight is zero there.
+            rows = tf.minimum(start + tf.range(block_rows), n_samples - 1)
+            minibatch = gather(store, shape, rows, n_samples - start)
+            new, batch = objective.gradients(minibatch, pieces, hyper)
+            sums = [a + b for a, b in zip(sums, (batch.loss, batch.weight))]
+            return start + block_rows, sums, [a + b for a, b in zip(gradients, new)]
+
+        zero = tf.zeros([], tf.float64)
+        _, (loss, weight), gradients = tf.while_loop(
+            lambda start, *_: start < n_samples,
+            block,
+            (0, [zero, zero], [tf.zeros_like(piece) for piece in pieces]),
+        )
+        penalty, decays = objective.penalty(pieces, hyper.alpha)
+        gradient = [a + b for a, b in zip(gradients, decays)]
+        return tf.concat([(loss + penalty)[None], *gradient], axis=0) / weight
+
+    arguments = [
+        signature(shape, spec.dtype),
+        tf.TensorSpec([layout.n_parameters], spec.dtype),
+        tf.TensorSpec([len(Hyper._fields)], spec.dtype),
+    ]
+    return loss_and_gradient, arguments

@@ -40,62 +40,12 @@ class Chunk(NamedTuple):
     orders: NDArray
 
 
-class Stream:
-    """Draws the order of the rows in each epoch by shuffling the last one, as in MLPClassifier.
-
-    Orders are drawn ahead of the training, so a random state that others may see is not touched until
-    `end`, which brings it to where training epoch by epoch would leave it.
-    """
-
-    def __init__(self, network: Network):
-        self.network = network
-        self.random_state = network.random_state
-        if not network.owns_stream:
-            self.before = state_of(network.random_state)
-            self.random_state = deepcopy(network.random_state)
-        self.n_samples = int(network.hyper.n_samples)
-        self.order = network.order
-        self.n_drawn = 0
-        # The last two states and how many epochs were drawn by then: a network that stops is at most
-        # one chunk behind what is drawn.
-        self.checkpoints: list[tuple[int, dict]] = []
-
-    def checkpoint(self) -> None:
-        """Remember the state before a chunk is drawn, for `end`."""
-        if not self.network.owns_stream:
-            self.checkpoints = [*self.checkpoints[-1:], (self.n_drawn, state_of(self.random_state))]
-
-    def next_order(self) -> NDArray:
-        """The order of the rows in the next epoch."""
-        shuffled = _shuffled(self.random_state, self.n_samples)
-        self.order = shuffled if self.order is None else self.order[shuffled]
-        self.n_drawn += 1
-        return self.order
-
-    def end(self, n_epochs: int) -> None:
-        """Leave the network's random state and order as they are after drawing for n_epochs epochs."""
-        if self.n_drawn == n_epochs:  # else it has stopped early, and never goes on
-            self.network.order = self.order
-        if self.network.owns_stream:
-            return
-        if self.n_drawn > n_epochs:
-            n_drawn, state = [known for known in self.checkpoints if known[0] <= n_epochs][-1]
-            self.random_state.set_state(state)
-            for _ in range(n_epochs - n_drawn):
-                _shuffled(self.random_state, self.n_samples)
-        restore(self.network.random_state, state_of(self.random_state), self.before)
-
-
-def _shuffled(random_state: RandomState, n: int) -> NDArray:
-    numbers = np.arange(n)
-    random_state.shuffle(numbers)
-    return numbers
-
-
 class Orders:
-    """The orders of a network, chunk by chunk.
+    """The orders of a network, chunk by chunk: each epoch shuffles the last one's, as in MLPClassifier.
 
-    They are drawn into two buffers in turn, so that one can be read while the other is filled.
+    They are drawn ahead of the training, into two buffers in turn, so that one can be read while the
+    other is filled. A random state that others may see is not touched until `end`, which brings it to
+    where training epoch by epoch would leave it.
 
     Parameters
     ----------
@@ -109,49 +59,53 @@ class Orders:
     """
 
     def __init__(self, network: Network, steps: int, batch: int, n_epochs: int, each_epoch: bool):
-        self.stream = Stream(network) if network.shuffle else None
-        self.rows = network.data.own_rows
-        self.batch_size = int(network.hyper.batch_size)
-        self.steps_per_epoch, self.epochs_left = network.steps_per_epoch, n_epochs
-        self.each_epoch = each_epoch
+        self.network, self.random_state, self.order = network, network.random_state, network.order
+        if not network.owns_stream:
+            self.before = state_of(network.random_state)
+            self.random_state = deepcopy(network.random_state)
+        # The last two states and how many epochs were drawn by then: a network that stops is at most
+        # one chunk behind what is drawn.
+        self.checkpoints: list[tuple[int, dict]] = []
+        self.rows, self.steps_per_epoch = network.data.own_rows, network.steps_per_epoch
+        self.n_epochs, self.n_drawn, self.each_epoch = n_epochs, 0, each_epoch
         self.position = 0  # of the next chunk's first step in its epoch
         self.epoch = np.zeros((self.steps_per_epoch, batch), np.int32)
         self.buffers = cycle([aligned_empty((steps, batch), np.int32) for _ in range(2)])
-        if self.stream is None:
-            self._lay_out(self.rows)
 
     def next_chunk(self, n_steps: int) -> Chunk | None:
         """Draw the next `Chunk`, or None if all is drawn: n_steps at most, whole epochs if one fits."""
         if self.position:
             n_steps = min(n_steps, self.steps_per_epoch - self.position)
         else:
-            epochs_left = min(self.epochs_left, 1) if self.each_epoch else self.epochs_left
+            epochs_left = self.n_epochs - self.n_drawn
+            if self.each_epoch:
+                epochs_left = min(epochs_left, 1)
             whole_epochs = n_steps // self.steps_per_epoch * self.steps_per_epoch
             n_steps = min(whole_epochs or n_steps, epochs_left * self.steps_per_epoch)
         if n_steps == 0:
             return None
-        if self.stream is not None:
-            self.stream.checkpoint()
+        if not self.network.owns_stream:
+            self.checkpoints = [*self.checkpoints[-1:], (self.n_drawn, state_of(self.random_state))]
         chunk = Chunk(n_steps, next(self.buffers))
         done = 0
         while done < n_steps:
             if self.position == 0:
-                if self.stream is not None:
-                    self._lay_out(self.rows[self.stream.next_order()])
-                self.epochs_left -= 1
+                self._draw_epoch()
             new = self.epoch[self.position :][: n_steps - done]
             chunk.orders[done : done + len(new)] = new
             done += len(new)
             self.position = (self.position + len(new)) % self.steps_per_epoch
         return chunk
 
-    def end(self, n_epochs: int) -> None:
-        """Leave the network's stream as it is after so many epochs, the one that has begun included."""
-        if self.stream is not None:
-            self.stream.end(n_epochs)
-
-    def _lay_out(self, rows: NDArray) -> None:
-        size, (full, rest) = self.batch_size, divmod(len(rows), self.batch_size)
+    def _draw_epoch(self) -> None:
+        """Lay out the order of the rows in the next epoch."""
+        self.n_drawn += 1
+        rows, size = self.rows, int(self.network.hyper.batch_size)
+        if self.network.shuffle:
+            shuffled = self._shuffled()
+            self.order = shuffled if self.order is None else self.order[shuffled]
+            rows = rows[self.order]
+        full, rest = divmod(len(rows), size)
         self.epoch[:full, :size] = rows[: full * size].reshape(full, -1)
         # Positions behind a minibatch's last row have weight zero. They repeat its first row, since
         # another row may have infinite values, which times zero would be NaN.
@@ -159,3 +113,24 @@ class Orders:
         if rest:
             self.epoch[full, :rest] = rows[full * size :]
             self.epoch[full, rest:] = rows[full * size]
+
+    def _shuffled(self) -> NDArray:
+        numbers = np.arange(len(self.rows))
+        self.random_state.shuffle(numbers)
+        return numbers
+
+    def end(self, n_epochs: int) -> None:
+        """Leave the network's random state and order as they are after drawing for n_epochs epochs.
+
+        The one that has begun is among them.
+        """
+        if self.n_drawn == n_epochs:  # else it has stopped early, and never goes on
+            self.network.order = self.order
+        if self.network.owns_stream or not self.network.shuffle:
+            return
+        if self.n_drawn > n_epochs:
+            n_drawn, state = [known for known in self.checkpoints if known[0] <= n_epochs][-1]
+            self.random_state.set_state(state)
+            for _ in range(n_epochs - n_drawn):
+                self._shuffled()
+        restore(self.network.random_state, state_of(self.random_state), self.before)

@@ -9,13 +9,13 @@ from itertools import combinations
 from scipy.sparse import issparse
 
 from skdense.core.formulas.layers import Layer
-from skdense.core.host.stores import store_shape
 from skdense.core.machine import costs
 from skdense.core.machine.costs import bucket
 from skdense.core.network import Network
 from skdense.core.numbers import Spec
 from skdense.core.program.epochs import Shape
 from skdense.core.program.layout import Layout
+from skdense.core.program.stores import store_shape
 
 
 @dataclass(eq=False)
@@ -39,16 +39,9 @@ class Group:
             most = max(network.hyper.n_validation for network in self.networks)
             block = min(costs.power_of_two(most), costs.VALIDATION_ROWS)
             n_blocks = costs.power_of_two(math.ceil(most / block))
-        shape = Shape(
-            steps=1,
-            batch=self.batch,
-            layout=self.layout,
-            store=store_shape([network.data for network in self.networks], n_features),
-            validation=validation,
-            block=block,
-            n_blocks=n_blocks,
-            n_dropouts=max(0, len(self.networks[0].dropout) - 1),
-        )
+        store = store_shape([network.data for network in self.networks], n_features)
+        n_dropouts = max(0, len(self.networks[0].dropout) - 1)
+        shape = Shape(1, self.batch, self.layout, store, validation, block, n_blocks, n_dropouts)
         # As many steps, a power of two, as a fast machine runs in a chunk's time and memory allows.
         steps_in_memory = costs.MAX_ORDERS_BYTES / (4 * self.batch)
         most = min(_steps_in_a_chunk(shape, costs.FAST), steps_in_memory, costs.MAX_STEPS)

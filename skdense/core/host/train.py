@@ -7,7 +7,6 @@ observers.
 
 from collections.abc import Callable, Sequence
 from math import inf
-from queue import Empty, SimpleQueue
 from threading import Event
 from time import perf_counter
 from typing import NamedTuple
@@ -17,7 +16,6 @@ import numpy as np
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.host.orders import Chunk, Orders, restore, state_of
 from skdense.core.host.planning import Group
-from skdense.core.host.stores import Stores
 from skdense.core.machine.compiling import compiled
 from skdense.core.machine.costs import CHUNK_SECONDS
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
@@ -25,17 +23,9 @@ from skdense.core.machine.tensorflow import tf
 from skdense.core.machine.threads import run_all, submit
 from skdense.core.network import Network
 from skdense.core.numbers import Curves, Parameters, Tensor
-from skdense.core.program.epochs import (
-    Batches,
-    Counters,
-    Limits,
-    Point,
-    Scalars,
-    State,
-    split_scalars,
-    training_program,
-)
+from skdense.core.program.epochs import Counters, Limits, Scalars, split_scalars, training_program
 from skdense.core.program.layout import Layout
+from skdense.core.program.stores import Stores
 
 Observe = Callable[[Curves, "ProgramRun"], bool]
 """`observe(curves, run)` is called between chunks with the curves of new epochs. The method
@@ -79,26 +69,22 @@ def train(
         end by themselves, and their results are dropped.
     """
     stop = Event()
-    queue: SimpleQueue = SimpleQueue()
-    stores = Stores(network for group in groups for network in group.networks)
+    networks = [(group, network) for group in groups for network in group.networks]
+    stores = Stores(network for _, network in networks)
     # First one of each group, so that threads compile different programs at the same time.
-    for position in slice(1), slice(1, None):
-        for group in groups:
-            for network in group.networks[position]:
-                queue.put((group, network))
+    networks.sort(key=lambda pair: pair[1] is not pair[0].networks[0])
+    left = iter(networks)  # each thread takes its next network from it
 
     def work() -> None:
-        while not stop.is_set():
-            try:
-                group, network = queue.get_nowait()
-            except Empty:
-                return
-            _train_one(group, network, stores, until, observe, each_epoch, stop)
+        for group, network in left:
+            _train_one(ProgramRun(group, network, stores), until, observe, each_epoch, stop)
             stores.release(network)
-            if trained is not None and not stop.is_set():
+            if stop.is_set():
+                return
+            if trained is not None:
                 trained(network)
 
-    n_threads = min(n_threads, queue.qsize())
+    n_threads = min(n_threads, len(networks))
     try:
         if n_threads == 1:
             work()
@@ -110,20 +96,13 @@ def train(
 
 
 def _train_one(
-    group: Group,
-    network: Network,
-    stores: Stores,
-    until: float,
-    observe: Observe | None,
-    each_epoch: bool,
-    stop: Event,
+    run: "ProgramRun", until: float, observe: Observe | None, each_epoch: bool, stop: Event
 ) -> None:
-    n_epochs = int(min(until, network.hyper.max_epochs) - network.progress.epochs)
+    network, n_before = run.network, run.network.progress.epochs
+    n_epochs = int(min(until, network.hyper.max_epochs) - n_before)
     if not network.progress.active or n_epochs <= 0:
         return
-    n_before, shape = network.progress.epochs, group.shape
-    run = ProgramRun(group, network, stores)
-    orders = Orders(network, shape.steps, shape.batch, n_epochs, each_epoch)
+    orders = Orders(network, run.shape.steps, run.shape.batch, n_epochs, each_epoch)
     try:
         chunk = orders.next_chunk(run.affordable_steps)
         while chunk is not None and not stop.is_set():
@@ -144,10 +123,11 @@ def _train_one(
 class Snapshot(NamedTuple):
     """How far a training is: all that a chunk changes, with the curves of each chunk so far.
 
-    There is no state in the program before the first chunk.
+    `state` has the vectors of the parameters, of the slots and of the best parameters; it is empty
+    before the first chunk.
     """
 
-    state: State | None
+    state: Sequence[Tensor]
     scalars: Scalars
     curves: tuple[Curves, ...]
 
@@ -166,31 +146,25 @@ class ProgramRun:
 
     def __init__(self, group: Group, network: Network, stores: Stores):
         self.network, self.spec, self.shape, self.stores = network, group.spec, group.shape, stores
-        curves = () if network.curves is None else (network.curves,)
-        self.snapshot = Snapshot(None, Scalars(Counters(), network.progress, Point()), curves)
+        scalars = Scalars(Counters(), network.progress, Curves())
+        self.snapshot = Snapshot((), scalars, (network.curves,))
         self.affordable_steps = group.first_steps
 
     def advance(self, chunk: Chunk) -> None:
         """Run a `Chunk`; only at its end, `snapshot` is replaced."""
         before, network, shape = self.snapshot, self.network, self.shape
-        is_first = before.state is None
-        state = self._enter() if is_first else before.state
+        state = before.state or self._enter()
         n_blocks = -(-int(network.hyper.n_validation) // shape.block) if shape.block else 0
         limits = Limits(chunk.n_steps, network.steps_per_epoch, n_blocks)
         counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
-        arguments = (
-            Batches(self.store, view(chunk.orders)),
-            self.validation,
-            to_tensor(np.array([*limits, *network.hyper], np.float64)),
-            to_tensor(np.array([*counters, *progress, *point], np.float64)),
-            self.dropout,
-            state,
-        )
+        constants, scalars = [*limits, *network.hyper], [*counters, *progress, *point]
+        numbers = (to_tensor(np.array(each, np.float64)) for each in (constants, scalars))
+        arguments = (self.store, view(chunk.orders)), self.validation, *numbers, self.dropout, *state
         start = perf_counter()
-        curves, scalars, parameters, *slots, best = self.program(*tf.nest.flatten(arguments))
+        curves, scalars, *state = self.program(*tf.nest.flatten(arguments))
         seconds = (perf_counter() - start) / chunk.n_steps
-        if not is_first:  # the first may compile
+        if before.state:  # the first chunk may compile
             self.affordable_steps = max(1, min(shape.steps, int(CHUNK_SECONDS / seconds)))
         scalars = split_scalars(np.asarray(scalars).tolist())
         # Curves that the program does not compute are NaN. A view of the others would keep those of a
@@ -199,9 +173,9 @@ class ProgramRun:
         values = np.full((len(Curves._fields), computed.shape[1]), np.nan)
         values[: len(computed)] = computed
         new = Curves(*values)
-        self.snapshot = Snapshot(State(parameters, tuple(slots), best), scalars, (*before.curves, new))
+        self.snapshot = Snapshot(state, scalars, (*before.curves, new))
 
-    def _enter(self) -> State:
+    def _enter(self) -> list[Tensor]:
         """Make what all chunks share; return the state before the first."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
         self.program = compiled(training_program, self.spec, shape)
@@ -215,7 +189,7 @@ class ProgramRun:
             orders[...] = rows[0] if len(rows) else 0
             orders.reshape(-1)[: len(rows)] = rows
             store = self.stores.of(network.validation, shape.validation, dtype)
-        self.validation = Batches(store, view(orders))
+        self.validation = store, view(orders)
 
         def packed(parameters: Parameters | None) -> Tensor:
             """The tensor of parameters; of zeros for [], and without entries for None."""
@@ -227,7 +201,7 @@ class ProgramRun:
 
         slots = network.slots or [[]] * OPTIMIZERS[self.spec.optimizer].n_slots
         best = network.final_parameters if shape.n_blocks else None
-        return State(packed(network.parameters), tuple(map(packed, slots)), packed(best))
+        return [*map(packed, (network.parameters, *slots, best))]
 
     def write_back(self) -> Snapshot:
         """Update the network to what it has become in the program; return how far that is.
@@ -235,22 +209,21 @@ class ProgramRun:
         A chunk that is still running changes nothing of it.
         """
         network, snapshot = self.network, self.snapshot
-        state, scalars, curves = snapshot
-        if state is None:
+        if not snapshot.state:
             return snapshot
         own_layout = Layout(network.layers, network.n_features)
 
         def unpacked(vector: Tensor) -> Parameters:
             return self.shape.layout.unpack(np.asarray(vector), own_layout)
 
-        best = unpacked(state.best) if network.hyper.early_stopping else None
+        parameters, *slots, best = snapshot.state
         # One call, which Ctrl-C cannot interrupt.
         vars(network).update(
-            parameters=unpacked(state.parameters),
-            slots=[*map(unpacked, state.slots)],
-            best_parameters=best,
-            progress=scalars.progress,
-            curves=Curves(*map(np.concatenate, zip(*curves))) if curves else None,
+            parameters=unpacked(parameters),
+            slots=[*map(unpacked, slots)],
+            best_parameters=unpacked(best) if network.hyper.early_stopping else None,
+            progress=snapshot.scalars.progress,
+            curves=Curves(*map(np.concatenate, zip(*snapshot.curves))),
         )
         return snapshot
 

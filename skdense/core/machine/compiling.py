@@ -52,12 +52,11 @@ class _Compiled:
         self._make, self._key, self._by_xla = make, key, True
         version = tf.version
         facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()
-        self._folder = programs.folder(version.VERSION)
-        name = self._folder and programs.name_of((make, *key), *facts)
-        self._kept = programs.load(self._folder, name) if self._folder and name else None
-        if name is None:
-            self._folder, name = None, f"skdense_of_process_{len(_programs)}"
-        self._program = self._kept or self._traced(name)
+        folder = programs.folder(version.VERSION)
+        name = programs.name_of((make, *key), *facts) if folder else None
+        self._folder = folder if name else None
+        self._kept = programs.load(folder, name) if folder and name else None
+        self._program = self._kept or self._traced(name or f"skdense_of_process_{len(_programs)}")
         self._register()
         config = tf.compat.v1.ConfigProto()
         # XLA optimizes. TensorFlow's own optimization takes half as long as compiling.

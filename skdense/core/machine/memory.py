@@ -65,19 +65,14 @@ def share(array: NDArray) -> Any:
 
     It is for compiled programs only. Read-only memory, such as a file mapped for reading, is used, too.
     """
-    alignment = ALIGNMENT
-    if array.nbytes > COPIED_BYTES and tf.__version__.startswith(TESTED):
-        alignment = _ALIGNMENT_OF_GATHERS
-    return _shared(array, alignment)
+    is_gathered = array.nbytes > COPIED_BYTES and tf.__version__.startswith(TESTED)
+    own = aligned(array, _ALIGNMENT_OF_GATHERS if is_gathered else ALIGNMENT)
+    return view(np.asarray(_AsIfWritable(own)))
 
 
 def realigned(tensor: Any) -> Any:
     """The tensor on memory that also operations outside of XLA can use."""
-    return _shared(np.asarray(tensor), ALIGNMENT)
-
-
-def _shared(array: NDArray, alignment: int) -> Any:
-    return view(np.asarray(_AsIfWritable(aligned(array, alignment))))
+    return view(np.asarray(_AsIfWritable(aligned(np.asarray(tensor)))))
 
 
 def view(array: NDArray) -> Any:

@@ -101,9 +101,8 @@ def exchange(version: str) -> Iterator[None]:
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["TF_XLA_FLAGS"]
-        else:
+        os.environ.pop("TF_XLA_FLAGS", None)
+        if before is not None:
             os.environ["TF_XLA_FLAGS"] = before
 
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Lock, Thread
 from typing import Any
 
@@ -150,49 +150,40 @@ def quiet() -> Iterator[None]:
     if _LEVEL in os.environ:
         yield
         return
-    os.environ[_LEVEL] = "3"
-    reader = stderr = None
-    try:
-        reader = _start_filter()
-        if reader is not None and reader.stdin is not None:
+    with ExitStack() as at_end:
+        os.environ[_LEVEL] = "3"
+        at_end.callback(os.environ.pop, _LEVEL, None)
+        if reader := _start_filter():
+            ends = Thread(target=reader.wait, daemon=True)
+            at_end.callback(ends.join, 1)  # it lasts longer if another process can still write to it
+            at_end.callback(ends.start)
             stderr = os.dup(2)
+            at_end.callback(os.close, stderr)
+            at_end.callback(os.dup2, stderr, 2)
             os.dup2(reader.stdin.fileno(), 2)
             reader.stdin.close()
         yield
-    finally:
-        os.environ.pop(_LEVEL, None)
-        if reader is not None and stderr is not None:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            ends = Thread(target=reader.wait, daemon=True)
-            ends.start()
-            ends.join(1)  # it lasts longer if another process can still write to it
 
 
-def _start_filter() -> subprocess.Popen | None:
-    """The filter's process; None where it cannot be started, or fd 2 may not be stderr."""
-    if not _has_stderr() or getattr(sys, "frozen", False) or not sys.executable:
+def _start_filter() -> Any:
+    """The filter's process; None where it cannot be started, or fd 2 is not stderr.
+
+    Another file may have this number once Python's stream is closed.
+    """
+    if getattr(sys, "frozen", False) or not sys.executable:
         return None
+    command, pipe = [sys.executable, "-I", "-S", "-c", _FILTER], subprocess.PIPE
     try:
-        reader = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _FILTER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C does not end it
-        )
-    except OSError:
+        os.fstat(2)
+        if sys.__stderr__.fileno() != 2:  # pyright: ignore[reportOptionalMemberAccess]
+            return None
+        # In a session of its own, Ctrl-C does not end it.
+        reader: Any = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
+    except (AttributeError, OSError, ValueError):  # where stderr is None or closed, too
         return None
-    if reader.stdout and reader.stdout.readline().strip() == b"ready":
+    if reader.stdout.readline().strip() == b"ready":
         reader.stdout.close()
         return reader
     reader.kill()
     reader.communicate()
     return None
-
-
-def _has_stderr() -> bool:
-    """Whether fd 2 is stderr. Another file may have this number once Python's stream is closed."""
-    try:
-        return sys.__stderr__ is not None and sys.__stderr__.fileno() == 2 and bool(os.fstat(2))
-    except (AttributeError, OSError, ValueError):
-        return False

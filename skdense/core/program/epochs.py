@@ -9,15 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skdense.core.formulas.layers import dropper
+from skdense.core.formulas.layers import Drop, dropper, forward
+from skdense.core.formulas.losses import LOSSES, NEGATIVE_LOSS
 from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
 from skdense.core.formulas.schedules import lr_factor, progress_after_epoch
 from skdense.core.machine.tensorflow import tf
 from skdense.core.numbers import Curves, Hyper, Progress, Spec, Tensor
-from skdense.core.program import minibatches
 from skdense.core.program.layout import Layout
-from skdense.core.program.minibatches import StoreShape
-from skdense.core.program.objective import BatchSums, Objective
+from skdense.core.program.stores import Minibatch, StoreShape, gather, signature
 
 
 class Shape(NamedTuple):
@@ -38,129 +37,103 @@ class Shape(NamedTuple):
     n_dropouts: int
 
 
-class State(NamedTuple):
-    """The arrays that go into a chunk and come out of it, besides the scalars.
-
-    `parameters` is a vector, and so is each of the optimizer's `slots`. `best` has the parameters of
-    the best validation score so far; without validation it is empty.
-    """
-
-    parameters: Any
-    slots: tuple
-    best: Any
-
-
-class Batches(NamedTuple):
-    """A store, and the rows of it to gather for each step: int32 `(steps, batch)`."""
-
-    store: tuple
-    orders: Any
-
-
 def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
     """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
 
-    It is called with the `Batches` of training and of validation, the constants, the scalars, the seed
-    and the rates of dropout if there is any, and a `State`. It returns the curves `(steps, n_curves)`,
-    the new scalars and the new state. The curves are the fields of `Curves`, the last two of them only
-    with validation.
+    It is called with the training and the validation data, the constants, the scalars, the seed and the
+    rates of dropout if there is any, and the state. Data are a store, and the rows of it to gather for
+    each step, int32 `(steps, batch)`. The state is a vector of the parameters, one of each of the
+    optimizer's slots, and one of the parameters of the best validation score so far, which is empty
+    without validation. It returns the curves `(steps, n_curves)`, the new scalars and the new state.
+    The curves are the fields of `Curves`, the last two of them only with validation.
     """
     vector = tf.TensorSpec([shape.layout.n_parameters], spec.dtype)
     arguments = [
-        Batches(
-            minibatches.signature(shape.store, spec.dtype),
-            tf.TensorSpec([shape.steps, shape.batch], tf.int32),
-        ),
-        Batches(
-            minibatches.signature(shape.validation, spec.dtype) if shape.validation else (),
+        (signature(shape.store, spec.dtype), tf.TensorSpec([shape.steps, shape.batch], tf.int32)),
+        (
+            signature(shape.validation, spec.dtype) if shape.validation else (),
             tf.TensorSpec([shape.n_blocks, shape.block], tf.int32),
         ),
         tf.TensorSpec([N_CONSTANTS], tf.float64),
         tf.TensorSpec([N_SCALARS], tf.float64),
         tf.TensorSpec([1 + shape.n_dropouts], tf.float64) if shape.n_dropouts else (),
-        State(
-            parameters=vector,
-            slots=(vector,) * OPTIMIZERS[spec.optimizer].n_slots,
-            best=vector if shape.n_blocks else tf.TensorSpec([0], spec.dtype),
-        ),
+        (vector,) * (1 + OPTIMIZERS[spec.optimizer].n_slots),
+        vector if shape.n_blocks else tf.TensorSpec([0], spec.dtype),
     ]
-    return _Program(spec, shape).run, arguments
+
+    def run(*tensors: Any) -> tuple:
+        training, validation, constants, scalars, dropout, vectors, best = tensors
+        return _Chunk(spec, shape, training, validation, constants, dropout).run(scalars, vectors, best)
+
+    return run, arguments
 
 
-class _Program:
-    """The functions of a program, from the whole chunk down to a step.
+class _Chunk:
+    """The functions of a program, from the whole chunk down to a step, with what they do not change.
 
     Its loops carry the parameters and slots in pieces. A piece is the same part of the parameters and
     of each slot, `(values, *slots)`, which the optimizer updates by itself.
     """
 
-    def __init__(self, spec: Spec, shape: Shape):
+    def __init__(
+        self,
+        spec: Spec,
+        shape: Shape,
+        training: tuple,
+        validation: tuple,
+        constants: Tensor,
+        dropout: Any,
+    ):
         self.spec, self.shape, self.dtype = spec, shape, tf.as_dtype(spec.dtype)
-        self.optimizer = OPTIMIZERS[spec.optimizer]
-        self.layout = shape.layout
+        self.training, self.validation, self.constants = training, validation, constants
+        self.dropout, self.layout, self.optimizer = dropout, shape.layout, OPTIMIZERS[spec.optimizer]
         self.objective = Objective(spec, shape.layout)
 
-    def run(
-        self,
-        training: Batches,
-        validation: Batches,
-        constants: Tensor,
-        scalars: Tensor,
-        dropout: Any,
-        state: State,
-    ) -> tuple:
+    def run(self, scalars: Tensor, vectors: Sequence[Tensor], best: Tensor) -> tuple:
         """Run the steps of a chunk; after each epoch, validate and see whether the network stops."""
         n_curves = len(Curves._fields) if self.shape.n_blocks else len(Curves._fields) - 2
 
         def step_follows(scalars: Tensor, *_: Any) -> Tensor:
-            (limits, _), counters = unpack_constants(constants), unpack_scalars(scalars).counters
+            (limits, _), counters = unpack_constants(self.constants), unpack_scalars(scalars).counters
             in_epoch = counters.position < limits.steps_per_epoch
             return (counters.steps < limits.n_steps) & in_epoch
 
-        def step(scalars: Tensor, pieces: tuple) -> tuple:
-            return self.step(training, constants, scalars, dropout, pieces)
-
         def epoch_follows(scalars: Tensor, *_: Any) -> Tensor:
-            (limits, _), (counters, progress, _) = unpack_constants(constants), unpack_scalars(scalars)
+            limits, _ = unpack_constants(self.constants)
+            counters, progress, _ = unpack_scalars(scalars)
             return (counters.steps < limits.n_steps) & (progress.active > 0)
 
-        def epoch(scalars: Tensor, pieces: tuple, best: tuple, curves: Tensor) -> tuple:
+        def epoch(scalars: Tensor, pieces: tuple, bests: tuple, curves: Tensor) -> tuple:
             place = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
-            scalars, pieces = tf.while_loop(step_follows, step, (scalars, pieces))
+            scalars, pieces = tf.while_loop(step_follows, self.step, (scalars, pieces))
             parameters = [values for values, *_ in pieces]
-            scalars = self.end_epoch(validation, constants, scalars, parameters)
-            is_best = unpack_scalars(scalars).point.is_best > 0
-            best = tuple(tf.where(is_best, new, old) for new, old in zip(parameters, best))
-            point = scalars[_ENDS[2] : _ENDS[2] + n_curves]
-            return scalars, pieces, best, curves.write(place, point)
+            scalars, is_best = self.end_epoch(scalars, parameters)
+            bests = tuple(tf.where(is_best, new, old) for new, old in zip(parameters, bests))
+            return scalars, pieces, bests, curves.write(place, scalars[_ENDS[2] :][:n_curves])
 
         curves = tf.TensorArray(tf.float64, self.shape.steps, element_shape=[n_curves])
-        vectors = state.parameters, *state.slots
         pieces = tuple(zip(*map(self.layout.cut, vectors)))
-        best = tuple(self.layout.cut(state.best)) if self.shape.n_blocks else ()
-        scalars, pieces, best, curves = tf.while_loop(
-            epoch_follows, epoch, (scalars, pieces, best, curves)
-        )
-        parameters, *slots = (tf.concat(parts, axis=0) for parts in zip(*pieces))
-        best = tf.concat(best, axis=0) if best else state.best
-        return curves.stack(), scalars, State(parameters, tuple(slots), best)
+        bests = tuple(self.layout.cut(best)) if self.shape.n_blocks else ()
+        state = scalars, pieces, bests, curves
+        scalars, pieces, bests, curves = tf.while_loop(epoch_follows, epoch, state)
+        vectors = [tf.concat(parts, axis=0) for parts in zip(*pieces)]
+        return curves.stack(), scalars, vectors, tf.concat(bests, axis=0) if bests else best
 
-    def step(
-        self, training: Batches, constants: Tensor, scalars: Tensor, dropout: Any, pieces: tuple
-    ) -> tuple:
+    def step(self, scalars: Tensor, pieces: tuple) -> tuple:
         """A gradient step on the next minibatch: the scalars and the pieces after it.
 
         If the minibatch has no weight, the step is not effective and only takes its place in the epoch.
         """
         # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
-        _, hyper = unpack_constants(constants)
-        _, typed = unpack_constants(constants, self.dtype)
+        _, hyper = unpack_constants(self.constants)
+        _, typed = unpack_constants(self.constants, self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
-        order = tf.gather(training.orders, tf.cast(counters.steps, tf.int32))
+        store, orders = self.training
+        order = tf.gather(orders, tf.cast(counters.steps, tf.int32))
         n_valid = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
-        minibatch = minibatches.gather(training.store, self.shape.store, order, n_valid)
+        minibatch = gather(store, self.shape.store, order, n_valid)
         parameters = [values for values, *_ in pieces]
-        drop = dropper(dropout, progress.step) if self.shape.n_dropouts else None
+        drop = dropper(self.dropout, progress.step) if self.shape.n_dropouts else None
         gradients, sums = self.objective.gradients(minibatch, parameters, typed, drop)
         penalty, decays = self.objective.penalty(parameters, typed.alpha)
         effective = sums.weight > 0
@@ -184,52 +157,42 @@ class _Program:
             new = values + change, *slots
             # Multiplying the change by zero would not do: an infinite gradient would become NaN.
             updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
-        counted = Counters(
-            steps=1.0,
-            position=1.0,
-            loss=(sums.loss + penalty) / divisor * n_valid,
-            rows=n_valid,
-            correct=sums.terms[0] if sums.terms else 0.0,
-            weight=sums.weight,
-        )
-        added = packed(counted, _UNCHANGED._replace(step=1.0), Point())
-        only_place = packed(Counters(steps=1.0, position=1.0), _UNCHANGED, Point())
+        loss = (sums.loss + penalty) / divisor * n_valid
+        correct = sums.terms[0] if sums.terms else 0.0
+        place = Counters(steps=1.0, position=1.0)
+        counted = place._replace(loss=loss, rows=n_valid, correct=correct, weight=sums.weight)
+        added = packed(counted, _UNCHANGED._replace(step=1.0), Curves())
+        only_place = packed(place, _UNCHANGED, Curves())
         return scalars + tf.where(effective, added, only_place), tuple(updated)
 
-    def end_epoch(
-        self, validation: Batches, constants: Tensor, scalars: Tensor, parameters: Sequence[Tensor]
-    ) -> Tensor:
-        """The scalars after the epoch, or as they were: a chunk may have run only a part of it."""
-        (limits, hyper), (counters, progress, _) = unpack_constants(constants), unpack_scalars(scalars)
+    def end_epoch(self, scalars: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """The scalars after the epoch, and whether its validation score is the best so far.
+
+        The scalars are as they were if the chunk has run only a part of the epoch.
+        """
+        limits, hyper = unpack_constants(self.constants)
+        counters, progress, _ = unpack_scalars(scalars)
         is_over = counters.position == limits.steps_per_epoch
         loss, accuracy = counters.loss / counters.rows, counters.correct / counters.weight
-        validation_loss = score = None
+        validated, score = (), None
         if self.shape.n_blocks:
-            validation_loss, score = self.validate(validation, constants, is_over, parameters)
+            validated = _, score = self.validate(is_over, parameters)
         progress, is_best = progress_after_epoch(progress, hyper, self.spec.optimizer, loss, score)
-        point = Point(loss, accuracy, progress.learning_rate)
-        if self.shape.n_blocks:
-            validated = {"validation_loss": validation_loss, "validation_score": score}
-            point = point._replace(**validated, is_best=tf.cast(is_best, tf.float64))
+        point = Curves(loss, accuracy, progress.learning_rate, *validated)
         counters = Counters(steps=counters.steps, epochs=counters.epochs + 1)
-        # `is_best`, the last scalar, is that of the epoch before: the parameters have changed since.
-        not_best = tf.where(np.arange(N_SCALARS) == N_SCALARS - 1, tf.zeros_like(scalars), scalars)
-        return tf.where(is_over, packed(counters, progress, point), not_best)
+        return tf.where(is_over, packed(counters, progress, point), scalars), is_over & is_best
 
-    def validate(
-        self, validation: Batches, constants: Tensor, is_over: Tensor, parameters: Sequence[Tensor]
-    ) -> tuple:
+    def validate(self, is_over: Tensor, parameters: Sequence[Tensor]) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
-        (store, orders), shape, score = validation, self.shape, self.objective.score
-        store_shape = shape.validation
-        assert store_shape is not None  # only programs with validation call this
+        (store, orders), shape, score = self.validation, self.shape, self.objective.score
+        store_shape: Any = shape.validation  # only programs with validation call this
         shift = tf.gather(store[-1], orders[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
-            _, hyper = unpack_constants(constants)
-            _, typed = unpack_constants(constants, self.dtype)
+            _, hyper = unpack_constants(self.constants)
+            _, typed = unpack_constants(self.constants, self.dtype)
             n_valid = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
-            minibatch = minibatches.gather(store, store_shape, tf.gather(orders, b), n_valid)
+            minibatch = gather(store, store_shape, tf.gather(orders, b), n_valid)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
 
         n_sums = score.n_terms(store_shape.n_outputs) + 2
@@ -237,11 +200,95 @@ class _Program:
         if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
             _, sums = block(0, sums)
         else:
-            limits, _ = unpack_constants(constants)
+            limits, _ = unpack_constants(self.constants)
             n_blocks = tf.where(is_over, tf.cast(limits.n_blocks, tf.int32), 0)
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
         return sums.loss / sums.weight, score.value(sums)
+
+
+# --- what training minimizes: the weighted mean of the losses, plus the L2 penalty --------------------
+
+
+class BatchSums(NamedTuple):
+    """Weighted sums over a minibatch, scalars; `terms` is a list."""
+
+    loss: Any
+    terms: list
+    weight: Any
+
+    @classmethod
+    def split(cls, sums: Tensor) -> "BatchSums":
+        """Those in a vector of the loss, the terms and the weight."""
+        loss, *terms, weight = tf.unstack(sums)
+        return cls(loss, terms, weight)
+
+
+class Objective:
+    """The objective of networks with one spec and this layout.
+
+    Parameters come as the pieces of the layout, so that a gradient is one vector for each piece.
+    """
+
+    def __init__(self, spec: Spec, layout: Layout):
+        self.layout = layout
+        self.loss = LOSSES[spec.target_type][spec.loss]
+        self.smooths = spec.smooths
+        self.score = NEGATIVE_LOSS if spec.scores_loss else self.loss.score
+
+    def gradients(
+        self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, drop: Drop | None = None
+    ) -> tuple[list, BatchSums]:
+        """The gradient of the weighted sum of losses, by piece, and `BatchSums`.
+
+        hyper is in the dtype of the parameters. The sums have one term, the number of correct
+        predictions, or none for a loss of regression.
+        """
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(pieces)
+            logits = self._logits(minibatch, pieces, drop)
+            smoothing = [hyper.label_smoothing] if self.smooths else []
+            losses = self._losses(minibatch.targets, logits, hyper, *smoothing)
+            total = tf.reduce_sum(minibatch.weights * losses)
+        gradients = tape.gradient(total, pieces)
+        terms = []
+        if self.loss.correct is not None:
+            terms = [tf.cast(self.loss.correct(minibatch.targets, logits), losses.dtype)]
+        return gradients, BatchSums.split(_sums(minibatch, losses, terms))
+
+    def validation_sums(
+        self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, shift: Tensor
+    ) -> Tensor:
+        """`BatchSums` with the score's terms, as one vector that can be added up.
+
+        Dropout, the penalty and smoothed labels are for training alone, so they are left out.
+        """
+        logits = self._logits(minibatch, pieces)
+        losses = self._losses(minibatch.targets, logits, hyper)
+        return _sums(minibatch, losses, self.score.terms(minibatch.targets, logits, shift))
+
+    def _logits(self, minibatch: Minibatch, pieces: Sequence, drop: Drop | None = None) -> Tensor:
+        parameters = self.layout.of_layers(pieces, minibatch.weights.shape[0])
+        return forward(self.layout.layers, parameters, minibatch.inputs, drop)
+
+    def _losses(self, targets: Tensor, logits: Tensor, hyper: Hyper, *smoothing: Tensor) -> Tensor:
+        parameter = [hyper.loss_parameter] if self.loss.parameter else []
+        return self.loss.per_sample(targets, logits, *parameter, *smoothing)
+
+    def penalty(self, pieces: Sequence, alpha: Tensor) -> tuple[Any, list]:
+        """The sum of squared penalized parameters times alpha / 2, in float64, and its gradient."""
+        value, gradients = 0.0, []
+        for penalized in self.layout.penalized(pieces):
+            gradients.append(alpha * penalized)
+            value += tf.cast(tf.reduce_sum(gradients[-1] * penalized), tf.float64) / 2
+        return value, gradients
+
+
+def _sums(minibatch: Minibatch, losses: Tensor, terms: list) -> Tensor:
+    # XLA compiles one product with the weights to one kernel, but each reduction to its own.
+    summands = tf.stack([losses, *terms, tf.ones_like(losses)], axis=-1)
+    weights = tf.reshape(minibatch.weights, [1, -1])
+    return tf.cast(tf.squeeze(weights @ summands, axis=0), tf.float64)
 
 
 # --- the scalars of a training, packed into vectors --------------------------------------------------
@@ -274,31 +321,16 @@ class Counters(NamedTuple):
     weight: Any = 0.0
 
 
-class Point(NamedTuple):
-    """The last epoch's point of each curve, and whether it has the best validation score so far.
-
-    The first fields are those of `Curves` in their order, and `is_best` is the last scalar of all:
-    the methods `run` and `end_epoch` rely on it.
-    """
-
-    loss: Any = 0.0
-    accuracy: Any = 0.0
-    learning_rate: Any = 0.0
-    validation_loss: Any = 0.0
-    validation_score: Any = 0.0
-    is_best: Any = 0.0
-
-
 class Scalars(NamedTuple):
-    """All that changes, in the order of the vector."""
+    """All that changes, in the order of the vector; `point` is the last epoch's of each curve."""
 
     counters: Counters
     progress: Progress
-    point: Point
+    point: Curves
 
 
 N_CONSTANTS = len(Limits._fields) + len(Hyper._fields)
-_PARTS: tuple[Any, ...] = (Counters, Progress, Point)
+_PARTS: tuple[Any, ...] = (Counters, Progress, Curves)
 _ENDS = [0, *accumulate(len(part._fields) for part in _PARTS)]
 N_SCALARS = _ENDS[-1]
 

@@ -102,10 +102,10 @@ class Layout:
             for piece, sizes in zip(pieces, self.piece_sizes)
             for values in tf.split(piece, sizes)
         ]
-        tensors = {
-            place: _shaped(values, place.parameter.shape, batch)
-            for place, values in zip(self.in_order, flat, strict=True)
-        }
+        tensors = {}
+        for place, values in zip(self.in_order, flat, strict=True):
+            shape = place.parameter.shape
+            tensors[place] = _repeated(values, batch) if len(shape) == 1 else tf.reshape(values, shape)
         return [tuple(tensors[place] for place in layer) for layer in self.places]
 
     def penalized(self, pieces: Sequence) -> Iterator:
@@ -127,10 +127,6 @@ class Place(NamedTuple):
     def of(self, vector: NDArray) -> NDArray:
         """The parameter as a view of the vector."""
         return vector[self.start : self.start + self.size].reshape(self.parameter.shape)
-
-
-def _shaped(values: Tensor, shape: tuple[int, ...], batch: int) -> Tensor:
-    return _repeated(values, batch) if len(shape) == 1 else tf.reshape(values, shape)
 
 
 def _repeated(vector: Tensor, batch: int) -> Tensor:
