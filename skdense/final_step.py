@@ -69,11 +69,12 @@ def with_network(model: Any, network: Any) -> Any:
 
 
 def fit_parameters(model: Any, **parameters: Any) -> dict[str, Any]:
-    """Parameters for the `fit` of the final step, by the names that the model's `fit` takes.
+    """Parameters for the `fit` of the final step that are not None, as the model's `fit` names them.
 
     Where metadata routing is on, the steps of a Pipeline have to request them.
     """
-    if get_config()["enable_metadata_routing"]:
+    parameters = {name: value for name, value in parameters.items() if value is not None}
+    if get_config()["enable_metadata_routing"] or not parameters:
         return parameters
     prefix = "".join(f"{part.steps[-1][0]}__" for _, part in chain(model) if isinstance(part, Pipeline))
     return {f"{prefix}{name}": value for name, value in parameters.items()}

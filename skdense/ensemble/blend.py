@@ -25,7 +25,6 @@ from skdense.ensemble.crossfit import (
     CrossFitRegressor,
     LabelsMixin,
     NumbersMixin,
-    summary,
 )
 from skdense.ensemble.folds import at_once
 from skdense.ensemble.progress import fit_part
@@ -57,9 +56,8 @@ class BaseBlend(BaseOutOfFold):
             inputs = times_class_weights(inputs, self.class_weight, self.classes_)
             sample_weight = inputs.sample_weight
         given = {"sample_weight": sample_weight, "groups": groups}
-        given = {name: value for name, value in given.items() if value is not None}
         n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
-        names, models = zip(*self._suited(len(y), n_outputs))
+        names, models = zip(*self._suited(len(y), n_outputs), strict=True)
         if isinstance(self, NumbersMixin):
             common_loss(models)  # an error comes before the fits
         with progress.of(len(models), self, X, y, sample_weight):
@@ -73,14 +71,12 @@ class BaseBlend(BaseOutOfFold):
             self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
             weight = np.ones(len(y)) if sample_weight is None else sample_weight
             self._learn_out_of_fold(ensembles, y, weight)
-        weights = ", ".join(f"{w:.3g} {name}" for w, name in zip(self.weights_, names))
-        progress.end(f"blend of {weights}", summary(self))
 
     def _check_models(self):
         taken = self.get_params(deep=False)
         names = [p[0] if isinstance(p, tuple | list) and p else p for p in self.estimators]
         valid = all(isinstance(name, str) and "__" not in name and name not in taken for name in names)
-        if not self._kept() or len(self._named()) < len(names) or not valid:
+        if not valid or len(set(names)) < len(names) or not self._kept():
             raise ValueError(
                 "estimators must be a list of (name, model) with at least one model that is not 'drop' "
                 f"and distinct names without '__' that are not among {list(taken)}, got the names "
@@ -110,13 +106,10 @@ class BaseBlend(BaseOutOfFold):
             raise ValueError("the folds of all models must have a held-out sample in common, got none")
         return seen
 
-    def _mean(self, outputs):
-        """The weighted mean of the outputs of the models that have weight."""
-        return sum(w * output for w, output in zip(self.weights_[self.weights_ > 0], outputs))
-
-    def _models(self):
-        """The models that have weight."""
-        return [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
+    def _mean(self, output):
+        """The weighted mean of an output of the models; those without weight are not asked."""
+        weighted = zip(self.weights_, self.estimators_, strict=True)
+        return sum(w * output(model) for w, model in weighted if w > 0)
 
     @property
     def members_(self) -> Any:
@@ -316,7 +309,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self.class_weight = class_weight
 
     def _predict_proba(self, X):
-        return self._mean(model.predict_proba(X) for model in self._models())
+        return self._mean(lambda model: model.predict_proba(X))
 
     def _learn_out_of_fold(self, ensembles, y, weight):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
@@ -337,11 +330,9 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a temperature."""
         self.temperature_ *= temperature
-        ensembles = [final_step(model) for model in self.estimators_]
-        for ensemble in ensembles:
-            ensemble._divide_logits(temperature)
-        used = (e.oof_probabilities_ for w, e in zip(self.weights_, ensembles, strict=True) if w > 0)
-        self.oof_probabilities_ = self._mean(used)
+        for model in self.estimators_:
+            final_step(model)._divide_logits(temperature)
+        self.oof_probabilities_ = self._mean(lambda model: final_step(model).oof_probabilities_)
 
 
 class BlendRegressor(NumbersMixin, BaseBlend):
@@ -444,7 +435,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         return suited
 
     def _predict(self, X):
-        return self._mean(model.predict(X) for model in self._models())
+        return self._mean(lambda model: model.predict(X))
 
     def _learn_out_of_fold(self, ensembles, y, weight):
         both = zip(self.estimators_, ensembles, strict=True)
@@ -466,6 +457,9 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         self.weights_ = best_weights(
             lambda w: np.mean(losses(w).T / scale, axis=1), ensembles, weight, self.prior_weight
         )
-        self.oof_prediction_ = self._mean(outputs[self.weights_ > 0])
-        are_positive = (final_step(m)._lowest == 0 and not transforms_y(m) for m in self._models())
-        self._judge(y, self.oof_prediction_[seen], weight, all(are_positive))
+        self.oof_prediction_ = self._mean(
+            lambda model: in_units_of_y(model, final_step(model).oof_prediction_)
+        )
+        used = [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
+        are_positive = all(final_step(model)._lowest == 0 and not transforms_y(model) for model in used)
+        self._judge(y, self.oof_prediction_[seen], weight, are_positive)

@@ -18,6 +18,8 @@ from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, transforms_y
 
+_SQUARED_ERROR = "squared_error", (), False
+"""What `losses_of` and `_loss_of` call it."""
 _POSITIVE = {"gamma", *(name for name, loss in LOSSES["regression"].items() if loss.output == "exp")}
 """The losses of positive predictions. Networks have none of gamma, trees do."""
 
@@ -154,7 +156,7 @@ def common_loss(models) -> tuple[Callable, bool]:
     of one output, and returns the loss of each sample.
     """
     named = {loss for model in models for loss in losses_of(model)}
-    name, parameter, is_scaled = named.pop() if len(named) == 1 else ("squared_error", (), False)
+    name, parameter, is_scaled = named.pop() if len(named) == 1 else _SQUARED_ERROR
     metric = _gamma_deviance if name == "gamma" else LOSSES["regression"][name].metric
 
     def loss(y, predicted, weights):
@@ -183,7 +185,7 @@ def losses_of(model):
         losses = {_loss_of(last)}
     # y itself may be negative where a transformed one is not.
     positive = _POSITIVE if transforms_y(model) else ()
-    return {("squared_error", (), False) if loss[0] in positive else loss for loss in losses}
+    return {_SQUARED_ERROR if loss[0] in positive else loss for loss in losses}
 
 
 def _loss_of(ensemble):
@@ -192,10 +194,7 @@ def _loss_of(ensemble):
     name = given.get("loss") or "squared_error"
     known = LOSSES["regression"].get(name)
     if isinstance(estimator, TREES) and known and not known.in_trees:
-        return "squared_error", (), False  # whatever it is, it is not this one
-    if name == "huber" and "delta" not in given:
-        # GradientBoostingRegressor finds its delta anew in each iteration.
-        return "squared_error", (), False
+        return _SQUARED_ERROR  # whatever it is, it is not this one
     if name != "gamma" and (known is None or known.metric is None):
         names = sorted(each for each, loss in LOSSES["regression"].items() if loss.metric)
         raise ValueError(
@@ -203,8 +202,10 @@ def _loss_of(ensemble):
             f"loss={name!r} of {type(estimator).__name__}: leave the model out, or choose one of the "
             f"losses {[*names, 'gamma']}"
         )
-    if transforms_y(ensemble.estimator) and is_positive(estimator):
-        return "squared_error", (), False
+    # GradientBoostingRegressor finds the delta of Huber's loss anew in each iteration.
+    has_own_delta = name == "huber" and "delta" not in given
+    if has_own_delta or (transforms_y(ensemble.estimator) and is_positive(estimator)):
+        return _SQUARED_ERROR
     parameter = ()
     if known and known.parameter:  # GradientBoostingRegressor calls the quantile alpha
         parameter = (given.get(known.parameter, given.get("alpha")),)

@@ -31,7 +31,14 @@ from sklearn.model_selection import (
     StratifiedKFold,
     check_cv,
 )
-from sklearn.utils import _safe_indexing, check_random_state, gen_batches, get_tags
+from sklearn.utils import (
+    _safe_indexing,
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    gen_batches,
+    get_tags,
+)
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -47,7 +54,7 @@ from skdense.ensemble.calibration import (
     probabilities_at,
     scale_of,
 )
-from skdense.ensemble.folds import check_table, fit_folds, predicted
+from skdense.ensemble.folds import fit_folds, predicted
 from skdense.ensemble.progress import FitReport
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
@@ -113,27 +120,35 @@ class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self._check_models()
         progress = FitReport(self)
         with unchanged_on_error(self):
-            network = getattr(self, "estimator", None)
-            if isinstance(network, BaseLowLevelMLP):
-                dtype = float_dtypes(network)
-                X, y = validated(self, X, y, dtype=dtype, order="C", multi_output=True)
-                y = one_column(y)
-            else:
-                X, y = check_table(self, X, y, reset=True)
-            y = self._check_y(y)
+            X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
+            y = self._check_y(one_column(y))
             if sample_weight is not None:
                 sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
                 sample_weight = as_counts(sample_weight)
             self._fit_models(X, y, sample_weight, groups, progress)
+            progress.end(self)
         return self
 
     def _check_X(self, X):
-        """The checked samples to predict, in the `dtype` of the networks if it is set."""
+        """The checked samples to predict."""
         check_is_fitted(self)
-        if isinstance(self.estimators_[0], BaseLowLevelMLP):
-            dtype = float_dtypes(self.estimators_[0])
-            return validated(self, X, dtype=dtype, order="C", reset=False)
-        return check_table(self, X, reset=False)
+        return self._checked(X, self.estimators_[0], reset=False)
+
+    def _checked(self, X, model, **checks):
+        """X as such models take it, and y if it is among the checks.
+
+        Networks share one array or CSR matrix, in their `dtype` if it is set. Other models take a
+        DataFrame as it is, and check the values of X themselves.
+        """
+        if isinstance(model, BaseLowLevelMLP):
+            return validated(self, X, dtype=float_dtypes(model), order="C", **checks)
+        if not hasattr(X, "columns"):
+            return validated(self, X, dtype=None, ensure_all_finite=False, **checks)
+        found = validated(self, X, skip_check_array=True, **checks)
+        if "y" in checks:
+            check_consistent_length(*found)
+            found = X, check_array(found[1], input_name="y", ensure_2d=False, dtype=None)
+        return found
 
 
 class BaseCrossFit(BaseOutOfFold):
@@ -185,15 +200,30 @@ class BaseCrossFit(BaseOutOfFold):
     def _fit_models(self, X, y, sample_weight, groups, progress):
         random_state = check_random_state(self.random_state)
         folds = self._folds(X, y, sample_weight, groups, random_state, progress)
-        fewest_rows = min(len(rows) for rows, _ in folds)
-        models = [self._member(fewest_rows, random_state) for _ in folds]
+        model = clone(self.estimator)
+        if self.by_size:
+            sized(model, min(len(rows) for rows, _ in folds))
+        names = [
+            name
+            for name in sorted(model.get_params())
+            if name == "random_state" or name.endswith("__random_state")
+        ]
+        models = [
+            clone(model).set_params(**{name: random_state.randint(2**31) for name in names})
+            for _ in folds
+        ]
         with progress.of(len(folds), self, X, y, sample_weight):
             target = self._scaled(y, sample_weight)
             self.estimators_ = fit_folds(models, folds, X, target, sample_weight, progress)
             self.n_estimators_ = len(models)
+            outputs = [
+                predicted(partial(self._output, model), _safe_indexing(X, rows[part]), model)
+                for model, (_, rows) in zip(self.estimators_, folds, strict=True)
+                for part in gen_batches(len(rows), _BLOCK)
+            ]
+            rows = np.concatenate([held_out for _, held_out in folds])
             weight = np.ones(len(y)) if sample_weight is None else sample_weight
-            self._learn_out_of_fold(X, y, weight, [held_out for _, held_out in folds])
-        progress.end(f"all {len(folds)} folds", summary(self))
+            self._learn_out_of_fold(rows, np.concatenate(outputs), y, weight)
 
     def _folds(self, X, y, sample_weight, groups, random_state, progress):
         """For each member the rows to train on, sorted, and those that judge it, as arrays of ints."""
@@ -245,30 +275,9 @@ class BaseCrossFit(BaseOutOfFold):
             )
         return chosen
 
-    def _member(self, n_rows, random_state):
-        """A model to fit to this many rows or more, with a seed wherever it takes one."""
-        model = clone(self.estimator)
-        if self.by_size:
-            model = sized(model, n_rows)
-        seeds = {
-            name: random_state.randint(2**31)
-            for name in sorted(model.get_params())
-            if name == "random_state" or name.endswith("__random_state")
-        }
-        return model.set_params(**seeds)
-
     def _scaled(self, y, sample_weight):
         """What members are fitted to."""
         return y
-
-    def _held_out(self, output, X, held_out):
-        """The rows that are held out, fold by fold, and the output of each fold's model for them."""
-        outputs = [
-            predicted(partial(output, model), _safe_indexing(X, rows[part]), model)
-            for model, rows in zip(self.estimators_, held_out, strict=True)
-            for part in gen_batches(len(rows), _BLOCK)
-        ]
-        return np.concatenate(held_out), np.concatenate(outputs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -435,11 +444,11 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         return predicted(self._mean_probabilities, X, self.estimators_[0])
 
     def _mean_probabilities(self, X):
-        outputs = (self._log_probabilities(model, X) for model in self.estimators_)
+        outputs = (self._output(model, X) for model in self.estimators_)
         total = sum(probabilities_at(self.temperature_, output) for output in outputs)
         return total / len(self.estimators_)
 
-    def _log_probabilities(self, model, X):
+    def _output(self, model, X):
         """A model's log-probabilities of all classes; its fold may have lacked some of them."""
         if isinstance(model, BaseLowLevelMLP):
             return model.predict_log_proba(X)  # from the logits, so that none is -inf
@@ -449,11 +458,9 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = known
         return as_logs(probabilities)
 
-    def _learn_out_of_fold(self, X, y, weight, held_out):
-        rows, outputs = self._held_out(self._log_probabilities, X, held_out)
-        labels, weights = np.searchsorted(self.classes_, y[rows]), weight[rows]
-
-        self.temperature_ = learn_temperature([outputs], labels, weights)
+    def _learn_out_of_fold(self, rows, outputs, y, weight):
+        labels = np.searchsorted(self.classes_, y[rows])
+        self.temperature_ = learn_temperature([outputs], labels, weight[rows])
         outputs = probabilities_at(self.temperature_, outputs)
         self.oof_probabilities_, seen = _mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
@@ -653,20 +660,13 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
             y = (y - self.center_) / self.scale_
         return y
 
-    def _learn_out_of_fold(self, X, y, weight, held_out):
-        rows, outputs = self._held_out(lambda model, X: model.predict(X), X, held_out)
+    def _output(self, model, X):
+        return model.predict(X)
+
+    def _learn_out_of_fold(self, rows, outputs, y, weight):
         self.oof_prediction_, seen = _mean_by_row(rows, self._unscaled(outputs), len(y))
         are_positive = is_positive(final_step(self.estimator)) and not transforms_y(self.estimator)
         self._judge(y[seen], self.oof_prediction_[seen], weight[seen], are_positive)
-
-
-def summary(ensemble):
-    """The results of an ensemble or a blend on out-of-fold predictions, as text to print."""
-    score = "accuracy" if isinstance(ensemble, ClassifierMixin) else "R2"
-    words = f"out-of-fold {score} {ensemble.oof_score_:f}"
-    if hasattr(ensemble, "temperature_"):
-        words += f", temperature {ensemble.temperature_:.3g}"
-    return words
 
 
 def _mean_by_row(rows, outputs, n_rows):

@@ -8,15 +8,15 @@ from joblib.parallel import get_active_backend
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
-from sklearn.utils import _safe_indexing, check_array, check_consistent_length
-from sklearn.utils.validation import has_fit_parameter, validate_data
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
 from skdense.base import BaseLowLevelMLP
 from skdense.core.machine.blas import for_each_block
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, fit_parameters
-from skdense.fit.inputs import FitInput, one_column
+from skdense.fit.inputs import FitInput
 from skdense.fit.train import announce_first_fit, outcome
 from skdense.many import fit_inputs
 
@@ -74,9 +74,8 @@ def _fit_outside(model, fold, X, y, sample_weight, scores):
     rows, held_out = fold
     if is_classifier(model) and (y[rows] == y[rows[0]]).all():
         model = DummyClassifier()  # many classifiers cannot be fitted to one class
-    parameters = {}
-    if sample_weight is not None:
-        parameters = fit_parameters(model, sample_weight=sample_weight[rows])
+    weight = None if sample_weight is None else sample_weight[rows]
+    parameters = fit_parameters(model, sample_weight=weight)
     if getattr(model, "early_stopping", False) and has_fit_parameter(model, "X_val"):
         # A classifier cannot be validated on classes that its rows lack.
         known = held_out[np.isin(y[held_out], y[rows])] if is_classifier(model) else held_out
@@ -90,7 +89,7 @@ def _fit_outside(model, fold, X, y, sample_weight, scores):
 
 
 def at_once(function, arguments):
-    """Yield the results of a function for each tuple of arguments, as the caller has configured joblib.
+    """The results of a function for each tuple of arguments, in order, as joblib is configured.
 
     Without a configuration there is a thread for each core, but only one thread within a task of
     joblib. What the function itself runs through joblib gets an equal share of the workers.
@@ -102,7 +101,7 @@ def at_once(function, arguments):
     share = max(1, effective_n_jobs(n_jobs) // len(arguments))
     # Not every backend, such as those of Ray and Spark, hands results over one by one.
     return_as = "generator" if backend.supports_return_generator else "list"
-    yield from Parallel(n_jobs, prefer="threads", return_as=return_as)(
+    return Parallel(n_jobs, prefer="threads", return_as=return_as)(
         delayed(_called)(function, values, config, share) for values in arguments
     )
 
@@ -141,23 +140,3 @@ def _one_openmp_thread():
     thread may have limited then.
     """
     return ThreadpoolController().select(user_api="openmp").limit(limits=1)
-
-
-def check_table(estimator, X, y=None, *, reset):
-    """X as models take it: a DataFrame as it is, anything else as an array or a CSR matrix.
-
-    The models check the values. With reset also y, of one dimension if it has one column.
-    """
-    checks = {"accept_sparse": "csr", "dtype": None, "ensure_all_finite": False}
-    of_y = {"ensure_2d": False, "dtype": None}
-    if hasattr(X, "columns"):
-        checks = {"skip_check_array": True}
-    if not reset:
-        return validate_data(estimator, X, **checks, reset=False)
-    if hasattr(X, "columns"):
-        validate_data(estimator, X, y, **checks)
-        y = check_array(y, input_name="y", **of_y)
-    else:
-        X, y = validate_data(estimator, X, y, validate_separately=(checks, of_y))
-    check_consistent_length(X, y)
-    return X, one_column(y)

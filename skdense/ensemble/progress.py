@@ -10,6 +10,8 @@ from threading import Lock
 from time import perf_counter
 from typing import Any
 
+from sklearn.base import ClassifierMixin
+
 from skdense.fit.callers import warn_at_caller
 
 
@@ -24,7 +26,7 @@ class Log:
     def __init__(self):
         self._begin, self.lock = perf_counter(), Lock()
         self.expected, self._lines = set(), {}
-        self.fits = {}  # by its place: when a fit began, how many members it has fitted, and has
+        self.fits = {}  # by its place: when a fit began, how many members it has, and has fitted
         self.warnings = {}
 
     def __reduce__(self):
@@ -33,9 +35,8 @@ class Log:
     def add(self, place, text):
         """What has been fitted at a place has this line, or none if it is empty."""
         with self.lock:
-            fit = place[:-1]
-            begin, n_fitted, n_members = self.fits[fit]
-            self.fits[fit] = begin, n_fitted + (place[-1] < n_members), n_members
+            fit = self.fits[place[:-1]]
+            fit["fitted"] += place[-1] < fit["members"]
             self._lines[place] = text
             while self.expected and (first := min(self.expected)) in self._lines:
                 self.expected.remove(first)
@@ -46,9 +47,9 @@ class Log:
         """How long all has taken, and will take if members take as long as those before them."""
         now = perf_counter()
         left = [
-            (now - begin) / n_fitted * (n_members - n_fitted)
-            for begin, n_fitted, n_members in self.fits.values()
-            if n_fitted  # a blend has none itself
+            (now - fit["begin"]) / fit["fitted"] * (fit["members"] - fit["fitted"])
+            for fit in self.fits.values()
+            if fit["fitted"]  # a blend has none itself
         ]
         elapsed = _duration(now - self._begin)
         return f"{elapsed}, about {_duration(max(left))} left" if any(left) else elapsed
@@ -93,7 +94,7 @@ class FitReport:
         """Begin the fit of so many members or models; end it, and its tasks, with the block."""
         self._n_members = n_members
         with self.log.lock:
-            self.log.fits[self._place] = perf_counter(), 0, n_members
+            self.log.fits[self._place] = {"begin": perf_counter(), "fitted": 0, "members": n_members}
             self.log.expected.discard(self._place)
             self.log.expected |= {(*self._place, number) for number in range(n_members + 1)}
         if self._context is not None:
@@ -124,10 +125,17 @@ class FitReport:
             task.call_on_fit_task_begin(**given)
             task.call_on_fit_task_end(**given)
 
-    def end(self, what, result):
-        """Say with what result the fit has ended; the outermost also warns."""
-        text = f"{self.called}{what}: {result}" if self.has_lines else ""
-        self.log.add((*self._place, self._n_members), text)
+    def end(self, ensemble):
+        """Say the results on out-of-fold predictions; the outermost fit also warns."""
+        text = f"all {self._n_members} folds"
+        if hasattr(ensemble, "named_estimators_"):
+            weights = zip(ensemble.weights_, ensemble.named_estimators_, strict=True)
+            text = "blend of " + ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
+        score = "accuracy" if isinstance(ensemble, ClassifierMixin) else "R2"
+        text = f"{self.called}{text}: out-of-fold {score} {ensemble.oof_score_:f}"
+        if hasattr(ensemble, "temperature_"):
+            text += f", temperature {ensemble.temperature_:.3g}"
+        self.log.add((*self._place, self._n_members), text if self.has_lines else "")
         if not self._place:
             for message in self.log.warnings:
                 warn_at_caller(message)

@@ -45,7 +45,7 @@ Log-loss of new rows, and seconds of processor time; the last two tables are gen
 
 
 def sized(model, n_rows):
-    """Set what a model leaves to the number of rows that it is trained on, and return it.
+    """Set what a model leaves to the number of rows that it is trained on.
 
     These are parameters of a network that are None, and what stops boosted trees if their
     `early_stopping` is "auto".
@@ -59,7 +59,6 @@ def sized(model, n_rows):
         if not stops_early:
             model.max_iter = min(model.max_iter, _ITERATIONS_OF_FEW_ROWS)
             model.learning_rate = max(model.learning_rate, _RATE_OF_FEW_ROWS)
-    return model
 
 
 def training_for(n_rows):

@@ -7,7 +7,7 @@ date, a category or a string. skrub then writes all that are no numbers.
 import re
 from collections import Counter
 from decimal import Decimal
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -162,29 +162,34 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 f"{len(X)} sample(s) and {len(series)} feature(s)"
             )
         self._columns = {name: _Column(name, each, self.vectorizer) for name, each in series.items()}
-        self.numbers_ = [name for name, its in self._columns.items() if its.is_number]
+        numbers = "numbers", "durations"
+        self.numbers_ = [name for name, its in self._columns.items() if its.kind in numbers]
         read = {name: its.read(series[name], []) for name, its in self._columns.items()}
         finite = (read[name][np.isfinite(read[name])] for name in self.numbers_)
         self._shifts = [np.median(values) if len(values) else 0.0 for values in finite]
         self.vectorizer_ = clone(self.vectorizer) if len(self.numbers_) < len(series) else None
-        outputs = self._outputs(read, lambda others: self.vectorizer_.fit_transform(others, y))
+        values = self._values(read, lambda others: self.vectorizer_.fit_transform(others, y))
+        names, sources, kinds = list(self.numbers_), list(self.numbers_), {}
+        if self.vectorizer_ is not None:
+            written = self.vectorizer_.all_outputs_
+            # skrub makes names distinct by random letters.
+            names += [re.sub("__skrub_[0-9a-f]+__$", "", name) for name in written]
+            sources += [self.vectorizer_.output_to_input_[name] for name in written]
+            kinds = self.vectorizer_.kind_to_columns_
 
         # The columns that are written for a date are missing together, so the first one is enough.
-        sources = [output.source for output in outputs]
         firsts = [i for i, source in enumerate(sources) if source not in sources[:i]]
-        self._nullable = [i for i in firsts if np.isnan(outputs[i].values).any()]
-        outputs += self._missing(outputs)
-        values = [output.values for output in outputs]
+        self._nullable = [i for i in firsts if np.isnan(values[i]).any()]
+        values += [np.isnan(values[i]).astype(np.float32) for i in self._nullable]
+        names += [f"{sources[i]}__missing" for i in self._nullable]
+        sources += [sources[i] for i in self._nullable]
         self._kept = [i for i, x in enumerate(values) if np.fmin.reduce(x) < np.fmax.reduce(x)]
-        self._names_out = np.array(_distinct(output.name for output in outputs), object)[self._kept]
+        self._names_out = np.array(_distinct(names), object)[self._kept]
 
-        kinds = {} if self.vectorizer_ is None else self.vectorizer_.kind_to_columns_
         for name in kinds.get("low_cardinality", ()):
             self._columns[name].learn_categories(read[name])
-        self._warn(
-            used={outputs[i].source for i in self._kept},
-            ids=[name for name in kinds.get("high_cardinality", ()) if _are_ids(read[name])],
-        )
+        ids = [name for name in kinds.get("high_cardinality", ()) if _are_ids(read[name])]
+        self._warn({sources[i] for i in self._kept}, ids)
         return np.column_stack([values[i] for i in self._kept])
 
     def transform(self, X: MatrixLike) -> NDArray:
@@ -211,9 +216,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         TypeError
             If X is sparse or a LazyFrame.
         """
-        outputs = self._outputs(self._read(X), lambda others: self.vectorizer_.transform(others))
-        outputs += self._missing(outputs)
-        return np.column_stack([outputs[i].values for i in self._kept])
+        values = self._values(self._read(X), lambda others: self.vectorizer_.transform(others))
+        values += [np.isnan(values[i]).astype(np.float32) for i in self._nullable]
+        return np.column_stack([values[i] for i in self._kept])
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns of what `transform` returns.
@@ -238,7 +243,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         by_name = self._has_names and hasattr(X, "columns")
         if not by_name:
             validate_data(self, X, skip_check_array=True, reset=False)
-        series = _series_of(X, self._columns, by_name)
+        series = _series_of(X)
+        if not by_name:
+            series = dict(zip(self._columns, series.values(), strict=True))
+        absent = [name for name in self._columns if name not in series]
+        if absent:
+            raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {list(series)}")
         if len(X) < 1:
             raise ValueError("X must have at least one row to predict, got 0 samples")
         unlike = []
@@ -247,30 +257,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             warn_at_caller(f"the data are unlike those in fit: {'; '.join(unlike)}")
         return read
 
-    def _outputs(self, read, vectorize):
-        """The columns that are written for what was read: first those of numbers."""
-        outputs = [
-            _Output(name, name, (read[name] - shift).astype(np.float32))
-            for name, shift in zip(self.numbers_, self._shifts)
-        ]
+    def _values(self, read, vectorize):
+        """The columns that are written for what was read: those of numbers, and those of all others."""
+        shifts = zip(self.numbers_, self._shifts)
+        values = [(read[name] - shift).astype(np.float32) for name, shift in shifts]
         if self.vectorizer_ is not None:
-            others = {name: read[name] for name, its in self._columns.items() if not its.is_number}
+            others = pd.DataFrame({name: x for name, x in read.items() if name not in self.numbers_})
             with config_context(transform_output="default"):
-                written = vectorize(pd.DataFrame(others))
-            sources, values = self.vectorizer_.output_to_input_, np.asarray(written, dtype=np.float32).T
-            outputs += [
-                # skrub makes names distinct by random letters.
-                _Output(re.sub("__skrub_[0-9a-f]+__$", "", name), sources[name], column)
-                for name, column in zip(written.columns, values, strict=True)
-            ]
-        return outputs
-
-    def _missing(self, outputs):
-        """The columns that mark missing values."""
-        return [
-            _Output(f"{source}__missing", source, np.isnan(values).astype(np.float32))
-            for _, source, values in (outputs[i] for i in self._nullable)
-        ]
+                values += [*np.asarray(vectorize(others), dtype=np.float32).T]
+        return values
 
     def _warn(self, used, ids):
         """Warn of columns that are not used, or not as numbers, and of those that number the rows."""
@@ -297,14 +292,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
-
-
-class _Output(NamedTuple):
-    """A column of numbers that is written for a column of the table, its source."""
-
-    name: str
-    source: str
-    values: NDArray
 
 
 class _Column:
@@ -340,10 +327,6 @@ class _Column:
                     f"column {name!r}, where {len(others)} of {len(strings)} values are none, such as "
                     f"{others.iloc[0]!r}"
                 )
-
-    @property
-    def is_number(self):
-        return self.kind in ("numbers", "durations")
 
     def learn_categories(self, values):
         """Learn which categories there are, and how often rows to predict may have others."""
@@ -480,25 +463,19 @@ def _check_type(X):
         )
 
 
-def _series_of(X, names=None, by_name=False):
-    """The columns as Series of pandas, by names: X's own, or those given, in X's order or by name."""
-    if hasattr(X, "columns"):
-        own = list(map(str, X.columns))
-    else:
-        X = pd.DataFrame(X)
-        own = [f"x{i}" for i in range(X.shape[1])]
-    repeated = [name for name, count in Counter(own).items() if count > 1]
+def _series_of(X):
+    """The columns as Series of pandas, by their names, which are strings."""
+    if not hasattr(X, "columns"):
+        X = pd.DataFrame(X).add_prefix("x")
+    names = list(map(str, X.columns))
+    repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise ValueError(f"columns of X must have distinct names, got {repeated} more than once")
-    places = dict(zip(own if names is None or by_name else names, range(len(own))))
-    absent = [name for name in names or () if name not in places]
-    if absent:
-        raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {own}")
-    in_pandas = isinstance(X, pd.DataFrame)
-    return {
-        name: X.iloc[:, places[name]] if in_pandas else _of_polars(X.to_series(places[name]))
-        for name in names or own
-    }
+    if isinstance(X, pd.DataFrame):
+        columns = [X.iloc[:, i] for i in range(len(names))]
+    else:
+        columns = map(_of_polars, X.iter_columns())
+    return dict(zip(names, columns, strict=True))
 
 
 def _of_polars(column):

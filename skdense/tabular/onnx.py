@@ -77,13 +77,14 @@ def to_onnx(model):
     """
     check_is_fitted(model)
     try:
-        from onnx import helper
+        import onnx
     except ImportError as error:
         raise ImportError("to_onnx needs the package onnx: pip install onnx") from error
     outputs, columns = _names_of(model)
-    graph = _Graph(helper, [*outputs, *columns.values()])
+    graph = _Graph(onnx, [*outputs, *columns.values()])
     if columns:
-        kinds = {name: _DOUBLE if its.is_number else _STRING for name, its in model[0]._columns.items()}
+        numbers = model[0].numbers_
+        kinds = {name: _DOUBLE if name in numbers else _STRING for name in columns}
         X = {name: graph.input(columns[name], kind, 1) for name, kind in kinds.items()}
     else:
         X = graph.input("X", _FLOAT, model.n_features_in_)
@@ -128,7 +129,7 @@ def onnx_inputs(model, X):
         return {"X": np.asarray(X, dtype=np.float32)}
     inputs = {}
     for name, values in model[0]._read(X).items():
-        if not model[0]._columns[name].is_number:
+        if name not in model[0].numbers_:
             values = np.array(["" if x is None or x != x else x for x in values], dtype=object)
         inputs[columns[name]] = values.reshape(-1, 1)
     return inputs
@@ -151,8 +152,8 @@ def _names_of(model):
 class _Graph:
     """An ONNX graph that grows: a call adds an operation and returns the name of its result."""
 
-    def __init__(self, helper, names):
-        self.helper = helper
+    def __init__(self, onnx, names):
+        self.helper, self.tensor_of = onnx.helper, onnx.numpy_helper.from_array
         self.nodes, self.constants, self.inputs, self.outputs = [], [], [], []
         self.doubles = set()
         self.n_names, self.prefix = 0, "result"
@@ -177,12 +178,10 @@ class _Graph:
     def constant(self, array):
         """Add a constant."""
         array, name = np.asarray(array), self.name()
-        if array.dtype.kind in "biuf":
-            kind, values = self.helper.np_dtype_to_tensor_dtype(array.dtype), array.ravel()
-        else:
-            kind, values = _STRING, [str(each).encode() for each in array.ravel()]
-        self.constants.append(self.helper.make_tensor(name, kind, array.shape, values))
-        if kind == _DOUBLE:
+        if array.dtype.kind not in "biuf":
+            array = array.astype(str).astype(object)
+        self.constants.append(self.tensor_of(array, name))
+        if array.dtype == np.float64:
             self.doubles.add(name)
         return name
 
