@@ -198,7 +198,6 @@ pinball_loss = partial(mean_pinball_loss, alpha=0.9)
         (trees("gamma"), mean_gamma_deviance),
         (trees(), mean_squared_error),
     ],
-    ids=str,
 )
 def test_the_weights_minimize_the_loss_of_the_members(model, loss):
     X, y = load_diabetes(return_X_y=True)
