@@ -1,6 +1,6 @@
 """What both estimators share: the constraints of parameters, `fit`, the forward pass, saved state.
 
-How a fit goes is in `skdense.fit.train`. Prediction uses NumPy alone and does not import TensorFlow.
+How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone and does not import TensorFlow.
 """
 
 from inspect import signature
@@ -20,8 +20,8 @@ from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blas import for_each_block
 from skdense.fit.callers import warn_at_caller
+from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike, validated
-from skdense.fit.train import fit_estimator
 from skdense.version import __version__
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def defaults_of(estimator: BaseEstimator) -> dict:
 class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     """A multi-layer perceptron, whose subclass knows what y is.
 
-    A subclass has two methods. `_learn_encoder(inputs, continues)` returns the `Encoder` of y from the
-    checked `FitInput`; `continues` tells whether training continues from an earlier fit.
-    `_fitted_encoder()` returns the `Encoder` of a fitted estimator.
+    A subclass has two methods. `_learn_encoder(y, inputs, continues)` returns the `Encoder` of the
+    checked y; `inputs` are all arguments of the call, and `continues` tells whether training continues
+    from an earlier fit. `_fitted_encoder()` returns the `Encoder` of a fitted estimator.
     """
 
     _parameter_constraints = {

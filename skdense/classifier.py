@@ -12,9 +12,9 @@ from sklearn.utils.metaestimators import available_if
 
 from skdense.base import BaseLowLevelMLP, has_optimizer
 from skdense.core.formulas.losses import LOSSES
+from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike
 from skdense.fit.targets import fitted_labels, learn_labels
-from skdense.fit.train import fit_estimator
 
 
 def _can_fit_partially(estimator):

@@ -8,10 +8,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP
-from skdense.fit.inputs import FitInput, MatrixLike, check_parameters
-from skdense.fit.prepare import check_and_prepare
-from skdense.fit.results import NotFinite, finish
-from skdense.fit.train import (
+from skdense.fit.fitting import (
     FitPrinter,
     announce_first_fit,
     fit_estimator,
@@ -20,6 +17,9 @@ from skdense.fit.train import (
     trains_alone,
     unchanged_on_error,
 )
+from skdense.fit.inputs import FitInput, MatrixLike, check_parameters
+from skdense.fit.prepare import check_and_prepare
+from skdense.fit.results import NotFinite, finish
 
 
 def fit_many(

@@ -12,9 +12,9 @@ from sklearn.utils.metaestimators import available_if
 
 from skdense.base import BaseLowLevelMLP, Names, has_optimizer
 from skdense.core.formulas.losses import LOSSES
+from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike
 from skdense.fit.targets import fitted_continuous, learn_continuous
-from skdense.fit.train import fit_estimator
 
 _ORDER = "loss comes first, as in MLPRegressor; pass hidden_layer_sizes by keyword"
 

@@ -253,7 +253,7 @@ COUNTS = np.random.default_rng(1).poisson(3.0, (len(y), 2)).astype(float)
 @pytest.mark.parametrize("labels", [y > 0, COUNTS[:, 0] % 3], ids=["binary", "multiclass"])
 def test_the_log_loss_of_a_constant_is_that_of_the_class_frequencies(labels, weights):
     clf = LowLevelMLPClassifier()
-    targets = clf._learn_encoder(FitInput(X, labels), continues=False)
+    targets = clf._learn_encoder(labels, FitInput(X, labels), continues=False)
     dummy = DummyClassifier(strategy="prior").fit(X, labels, weights)
     expected = log_loss(labels, dummy.predict_proba(X), sample_weight=weights)
     baseline_loss = targets.loss.baseline_loss(targets.encode(labels), weights)

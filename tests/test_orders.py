@@ -34,8 +34,8 @@ def network(seed=0, n_samples=N_SAMPLES, batch_size=5, max_epochs=6, rows=None, 
     return Network((), [], Hyper(**hyper), Progress(0.1), data, **fields)
 
 
-def orders_of(network):
-    return Orders(network, 16, 8, int(network.hyper.max_epochs), False)
+def orders_of(network, steps=16, n_epochs=6):
+    return Orders(network, steps, 8, n_epochs, False)
 
 
 def drawn_rows(orders, n_steps=16):

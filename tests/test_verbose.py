@@ -9,7 +9,7 @@ import pytest
 from helpers import SETTINGS, make_problem
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
 from skdense.ensemble import BlendClassifier, CrossFitClassifier
-from skdense.fit import train
+from skdense.fit import fitting
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -36,8 +36,8 @@ def folds():
 def test_the_first_fit_of_a_process_says_once_what_takes_seconds(fit, capsys, monkeypatch):
     fit()
     later = capsys.readouterr().out
-    monkeypatch.setattr(train, "is_imported", lambda: False)
-    monkeypatch.setattr(train, "_announced", Lock())
+    monkeypatch.setattr(fitting, "is_imported", lambda: False)
+    monkeypatch.setattr(fitting, "_announced", Lock())
     fit()
 
     line, _, rest = capsys.readouterr().out.partition("\n")

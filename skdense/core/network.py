@@ -38,7 +38,7 @@ class Data:
         """The network's rows of an array: a copy, or the array itself if they are all; None of None."""
         return array if array is None or self.rows is None else array[self.rows]
 
-    def alone(self) -> "Data":
+    def own_copy(self) -> "Data":
         """The same samples without the other rows of the arrays."""
         return Data(*map(self.of_rows, (self.X, self.targets, self.weights)))
 

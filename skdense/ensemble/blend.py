@@ -29,7 +29,7 @@ from skdense.ensemble.crossfit import (
 from skdense.ensemble.folds import at_once
 from skdense.ensemble.progress import fit_part
 from skdense.final_step import final_step, fit_parameters, in_units_of_y, transforms_y
-from skdense.fit.inputs import FitInput, times_class_weights
+from skdense.fit.inputs import Samples, times_class_weights
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
@@ -52,9 +52,9 @@ class BaseBlend(BaseOutOfFold):
 
     def _fit_models(self, X, y, sample_weight, groups, progress):
         if getattr(self, "class_weight", None) is not None:
-            inputs = FitInput(X, y, sample_weight)
-            inputs = times_class_weights(inputs, self.class_weight, self.classes_)
-            sample_weight = inputs.sample_weight
+            samples = Samples(X, y, sample_weight)
+            samples, _ = times_class_weights(samples, None, self.class_weight, self.classes_)
+            sample_weight = samples.weights
         given = {"sample_weight": sample_weight, "groups": groups}
         n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
         names, models = zip(*self._suited(len(y), n_outputs), strict=True)

@@ -58,9 +58,9 @@ from skdense.ensemble.folds import fit_folds, predicted
 from skdense.ensemble.progress import FitReport
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
+from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.inputs import MatrixLike, float_dtypes, one_column, validated
 from skdense.fit.targets import as_numbers
-from skdense.fit.train import unchanged_on_error
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 

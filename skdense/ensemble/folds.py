@@ -13,11 +13,11 @@ from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
 from skdense.base import BaseLowLevelMLP
-from skdense.core.machine.blas import for_each_block
+from skdense.core.machine.blas import for_each_block, one_blas_thread
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, fit_parameters
+from skdense.fit.fitting import announce_first_fit, outcome
 from skdense.fit.inputs import FitInput
-from skdense.fit.train import announce_first_fit, outcome
 from skdense.many import fit_inputs
 
 _BLOCK = 4096
@@ -83,7 +83,9 @@ def _fit_outside(model, fold, X, y, sample_weight, scores):
             parameters |= {"X_val": _safe_indexing(X, known), "y_val": y[known]}
             if sample_weight is not None:
                 parameters["sample_weight_val"] = sample_weight[known]
-    with _one_openmp_thread():  # each core has a fold
+    # Each core has a fold. And the last digits depend on the number of threads of BLAS, which members
+    # that are fitted at the same time would change.
+    with _one_openmp_thread(), one_blas_thread():
         model.fit(_safe_indexing(X, rows), y[rows], **parameters)
     return model, model.score(_safe_indexing(X, held_out), y[held_out]) if scores else np.nan
 

@@ -22,10 +22,7 @@ MatrixLike = ArrayLike | sparray | spmatrix
 
 
 class FitInput(NamedTuple):
-    """The arguments of `fit` and `partial_fit`, as the user passed them or once they are checked.
-
-    Checked, X is a float array or CSR matrix, y has one dimension where it has one column, and weights
-    are arrays, or None for ones.
+    """The arguments of `fit` and `partial_fit`, as the user passed them.
 
     An ensemble, whose networks share one X, also says which rows to train on and which rows to validate
     on for early stopping. None means all rows, and a split of the network's own.
@@ -41,6 +38,19 @@ class FitInput(NamedTuple):
     incremental: bool = False
     rows: NDArray | None = None
     validation_rows: NDArray | None = None
+
+
+class Samples(NamedTuple):
+    """Checked samples, to train on or to validate on.
+
+    X is a float array or CSR matrix, y has one dimension where it has one column, weights are an array,
+    or None for ones, and rows say which samples to use, None for all.
+    """
+
+    X: Any
+    y: Any
+    weights: NDArray | None = None
+    rows: NDArray | None = None
 
 
 _FEWEST_TO_COMPARE = 10
@@ -129,8 +139,10 @@ def _dropout_rates(rates: Any, n_hidden: int) -> tuple[float, ...]:
     return tuple(map(float, rates))
 
 
-def check_inputs(estimator: Estimator, inputs: FitInput, continues: bool) -> FitInput:
-    """The checked inputs.
+def check_inputs(
+    estimator: Estimator, inputs: FitInput, continues: bool
+) -> tuple[Samples, Samples | None]:
+    """The samples to train on, and the user's own to validate on, if there are any.
 
     The number and the names of the features are set on the estimator, or, where training goes on,
     compared with the estimator's.
@@ -142,12 +154,12 @@ def check_inputs(estimator: Estimator, inputs: FitInput, continues: bool) -> Fit
         X = X.astype(estimator.coefs_[0].dtype, copy=False)
     y = one_column(y)
     weights = _check_weights(inputs.sample_weight, X, "sample_weight", inputs.rows)
-    inputs = inputs._replace(X=X, y=y, sample_weight=weights)
+    samples = Samples(X, y, weights, inputs.rows)
     X_val, y_val = inputs.X_val, inputs.y_val
     if X_val is None and y_val is None:
         if inputs.sample_weight_val is not None:
             raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
-        return inputs
+        return samples, None
     if y_val is None:
         raise ValueError("X_val is provided, but y_val was not provided.")
     if X_val is None:
@@ -162,7 +174,7 @@ def check_inputs(estimator: Estimator, inputs: FitInput, continues: bool) -> Fit
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
     _warn_if_not_transformed(X, X_val)
     weights = _check_weights(inputs.sample_weight_val, X_val, "sample_weight_val")
-    return inputs._replace(X_val=X_val, y_val=y_val, sample_weight_val=weights)
+    return samples, Samples(X_val, y_val, weights)
 
 
 def float_dtypes(estimator: Estimator) -> DTypeLike | tuple[DTypeLike, ...]:
@@ -217,18 +229,22 @@ def check_any_weight(weights: NDArray, name: str, rows: NDArray | None = None) -
 ClassWeight = Mapping | Literal["balanced"]
 
 
-def times_class_weights(inputs: FitInput, class_weight: ClassWeight, classes: NDArray) -> FitInput:
-    """The checked inputs with each sample's weight times its class's, for training and validation."""
+def times_class_weights(
+    samples: Samples, samples_val: Samples | None, class_weight: ClassWeight, classes: NDArray
+) -> tuple[Samples, Samples | None]:
+    """The samples to train on and to validate on, each with its weight times that of its class."""
     if not isinstance(class_weight, str):
-        _check_class_weight(class_weight, inputs.y, classes)
-    weights, weights_val = inputs.sample_weight, inputs.sample_weight_val
-    factors, factors_val = _class_factors(inputs, class_weight)
-    weights = factors if weights is None else factors * weights
-    check_any_weight(weights, "class_weight and sample_weight", inputs.rows)
-    if factors_val is not None:
-        weights_val = factors_val if weights_val is None else factors_val * weights_val
-        check_any_weight(weights_val, "class_weight and sample_weight_val")
-    return inputs._replace(sample_weight=weights, sample_weight_val=weights_val)
+        _check_class_weight(class_weight, samples.y, classes)
+    factors, factors_val = _class_factors(samples, samples_val, class_weight)
+
+    def times(samples: Samples, factors: NDArray, name: str) -> Samples:
+        weights = factors if samples.weights is None else factors * samples.weights
+        check_any_weight(weights, f"class_weight and {name}", samples.rows)
+        return samples._replace(weights=weights)
+
+    if samples_val is not None:
+        samples_val = times(samples_val, factors_val, "sample_weight_val")
+    return times(samples, factors, "sample_weight"), samples_val
 
 
 def _check_class_weight(class_weight: Mapping, y: NDArray, classes: NDArray) -> None:
@@ -247,24 +263,25 @@ def _check_class_weight(class_weight: Mapping, y: NDArray, classes: NDArray) -> 
             )
 
 
-def _class_factors(inputs: FitInput, class_weight: ClassWeight) -> tuple[NDArray, NDArray | None]:
-    """The class weight of each sample of y, and of y_val or None.
+def _class_factors(
+    samples: Samples, samples_val: Samples | None, class_weight: ClassWeight
+) -> tuple[NDArray, NDArray]:
+    """The class weight of each sample to train on, and of each to validate on.
 
-    "balanced" counts only the rows of y to train on. The factor of a multilabel sample is the product
+    "balanced" counts only the rows to train on. The factor of a multilabel sample is the product
     of a weight for each label, which depends on whether the sample has the label.
     """
-    y: Any = inputs.y
-    y_val = inputs.y_val
-    n_samples = y.shape[0]
-    rows = slice(n_samples) if inputs.rows is None else inputs.rows
-    if y_val is not None:
-        y = sparse_vstack([y, y_val]) if issparse(y) else np.concatenate([y, y_val])
+    y, n_samples = samples.y, samples.y.shape[0]
+    rows = slice(n_samples) if samples.rows is None else samples.rows
+    if samples_val is not None:
+        both = y, samples_val.y
+        y = sparse_vstack(both) if issparse(y) else np.concatenate(both)
     columns = (y.toarray() if issparse(y) else y).reshape(y.shape[0], -1).T
     factors = np.ones(y.shape[0])
     for column in columns:
         labels, label_of = np.unique(column, return_inverse=True)
         if isinstance(class_weight, str):
-            counted = None if inputs.sample_weight is None else inputs.sample_weight[rows]
+            counted = None if samples.weights is None else samples.weights[rows]
             counts = np.bincount(label_of[rows], counted, minlength=len(labels))
             # All labels that occur get the same weight in sum. A label with a count of 0 gets 0.
             divisors, by_label = np.count_nonzero(counts) * counts, np.zeros(len(counts))
@@ -272,4 +289,4 @@ def _class_factors(inputs: FitInput, class_weight: ClassWeight) -> tuple[NDArray
         else:
             by_label = np.array([class_weight.get(label, 1.0) for label in labels])
         factors *= by_label[label_of]
-    return factors[:n_samples], None if y_val is None else factors[n_samples:]
+    return factors[:n_samples], factors[n_samples:]

@@ -51,17 +51,19 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     check_not_forked()
     widths, rates = check_parameters(estimator, inputs)
     continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
-    inputs = check_inputs(estimator, inputs, continues)
-    encoder = estimator._learn_encoder(inputs, continues)
-    if inputs.y_val is not None:
-        encoder.check(inputs.y_val, "y_val")
+    samples, samples_val = check_inputs(estimator, inputs, continues)
+    encoder = estimator._learn_encoder(samples.y, inputs, continues)
+    if samples_val is not None:
+        encoder.check(samples_val.y, "y_val")
     if getattr(estimator, "class_weight", None) is not None:
-        inputs = times_class_weights(inputs, estimator.class_weight, encoder.classes)
-    data = Data(inputs.X, encoder.encode(inputs.y), inputs.sample_weight, inputs.rows)
-    n_features, n_outputs, dtype = data.X.shape[1], data.targets.shape[1], data.X.dtype
+        samples, samples_val = times_class_weights(
+            samples, samples_val, estimator.class_weight, encoder.classes
+        )
+    data = Data(samples.X, encoder.encode(samples.y), samples.weights, samples.rows)
+    n_features, n_outputs = data.X.shape[1], data.targets.shape[1]
     layers = hidden_and_output(widths, estimator.activation, n_outputs, any(rates))
     draw = partial(
-        initial_parameters, layers, n_features, estimator.init, estimator.activation, dtype=dtype
+        initial_parameters, layers, n_features, estimator.init, estimator.activation, dtype=data.X.dtype
     )
 
     # The draws, in MLPClassifier's order: parameters, the split, and then a seed that it does not have.
@@ -72,43 +74,22 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         parameters = draw(random_state)
     validation = None
     if estimator.solver == "lbfgs":
-        data = data.alone()  # the program of L-BFGS cannot select rows
-    elif inputs.X_val is not None:
-        validation = Data(inputs.X_val, encoder.encode(inputs.y_val), inputs.sample_weight_val)
+        data = data.own_copy()  # the program of L-BFGS cannot select rows
+    elif samples_val is not None:
+        validation = Data(samples_val.X, encoder.encode(samples_val.y), samples_val.weights)
     elif inputs.validation_rows is not None:
         validation = replace(data, rows=inputs.validation_rows)
     elif estimator.early_stopping:
         data, validation = _split(estimator, encoder, data, random_state)
     dropout = (random_state.randint(2**31), *rates) if any(rates) else ()
 
-    solver, settings, slots, progress = _start(estimator, encoder.loss, continues, inputs.incremental)
-    # XLA rounds subnormal numbers to 0. With such an epsilon a unit without gradient divides 0 by 0.
-    epsilon = max(settings["epsilon"], float(np.finfo(dtype).tiny))
-    schedule = SCHEDULES[settings["schedule"]]
-    # A limit that the dtype cannot represent is no limit.
-    max_grad_norm = np.inf if estimator.max_grad_norm is None else float(estimator.max_grad_norm)
-    clips = max_grad_norm <= float(np.finfo(dtype).max)
-    smoothing = estimator.label_smoothing if encoder.loss.smooths else 0.0
-    batch_size, batch_capacity = _batch_size(estimator, data.n_samples, inputs.incremental)
-    hyper = Hyper(
-        alpha=estimator.alpha,
-        **settings | {"epsilon": epsilon, "schedule": schedule.number},
-        tol=estimator.tol,
-        patience=estimator.n_iter_no_change,
-        max_epochs=1 if inputs.incremental else estimator.max_iter,
-        early_stopping=estimator.early_stopping,
-        n_samples=data.n_samples,
-        batch_size=batch_size,
-        n_validation=validation.n_samples if validation else 0,
-        max_grad_norm=max_grad_norm,
-        schedule_epochs=estimator.max_iter,
-        loss_parameter=getattr(estimator, encoder.loss.parameter) if encoder.loss.parameter else 0.0,
-        label_smoothing=smoothing,
+    solver, settings, slots, progress = _optimizer_start(
+        estimator, encoder.loss, continues, inputs.incremental
     )
-    lr_by_step = settings["warmup"] > 0 or schedule.within_epochs is not None
-    scores_loss = validation is not None and estimator.validation_metric == "loss"
-    flags = smoothing > 0, clips, lr_by_step, scores_loss
-    spec = Spec(encoder.target_type, encoder.loss_name, solver, dtype.name, *flags)
+    batch_size, batch_capacity = _batch_size(estimator, data.n_samples, inputs.incremental)
+    hyper, spec = _hyper_and_spec(
+        estimator, encoder, solver, settings, batch_size, data, validation, inputs.incremental
+    )
     network = Network(
         layers=layers,
         parameters=parameters,
@@ -188,6 +169,50 @@ def _split(
     return replace(data, rows=rows), replace(data, rows=validation_rows)
 
 
+def _hyper_and_spec(
+    estimator: Estimator,
+    encoder: Encoder,
+    solver: str,
+    settings: OptimizerSettings,
+    batch_size: int,
+    data: Data,
+    validation: Data | None,
+    incremental: bool,
+) -> tuple[Hyper, Spec]:
+    """The numbers that control the training, and what chooses its program."""
+    dtype, loss, schedule = data.X.dtype, encoder.loss, SCHEDULES[settings["schedule"]]
+    # XLA rounds subnormal numbers to 0. With such an epsilon a unit without gradient divides 0 by 0.
+    epsilon = max(settings["epsilon"], float(np.finfo(dtype).tiny))
+    # A limit that the dtype cannot represent is no limit.
+    max_grad_norm = np.inf if estimator.max_grad_norm is None else float(estimator.max_grad_norm)
+    hyper = Hyper(
+        alpha=estimator.alpha,
+        **settings | {"epsilon": epsilon, "schedule": schedule.number},
+        tol=estimator.tol,
+        patience=estimator.n_iter_no_change,
+        max_epochs=1 if incremental else estimator.max_iter,
+        early_stopping=estimator.early_stopping,
+        n_samples=data.n_samples,
+        batch_size=batch_size,
+        n_validation=validation.n_samples if validation else 0,
+        max_grad_norm=max_grad_norm,
+        schedule_epochs=estimator.max_iter,
+        loss_parameter=getattr(estimator, loss.parameter) if loss.parameter else 0.0,
+        label_smoothing=estimator.label_smoothing if loss.smooths else 0.0,
+    )
+    spec = Spec(
+        encoder.target_type,
+        encoder.loss_name,
+        solver,
+        dtype.name,
+        smooths=hyper.label_smoothing > 0,
+        clips=max_grad_norm <= float(np.finfo(dtype).max),
+        lr_by_step=hyper.warmup > 0 or schedule.within_epochs is not None,
+        scores_loss=validation is not None and estimator.validation_metric == "loss",
+    )
+    return hyper, spec
+
+
 def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tuple[int, int]:
     """The batch size, and one to make room for, so that fits to a few more rows share a program."""
     if estimator.batch_size == "auto":
@@ -216,7 +241,7 @@ def optimizer_settings(estimator: Estimator) -> OptimizerSettings:
     return settings | {"nesterov": float(estimator.nesterovs_momentum), "schedule": schedule}
 
 
-def _start(
+def _optimizer_start(
     estimator: Estimator, loss: Loss, continues: bool, incremental: bool
 ) -> tuple[str, OptimizerSettings, list[Parameters], Progress]:
     """The solver, its settings, its slots and the progress with which training starts.

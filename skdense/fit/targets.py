@@ -216,22 +216,22 @@ def fitted_labels(estimator: Estimator) -> Labels:
     return cls(binarizer, classes, loss_with_output(cls, estimator.out_activation_))
 
 
-def learn_labels(estimator: Estimator, inputs: FitInput, continues: bool) -> Labels:
+def learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Labels:
     """The encoder of y, whose labels must be among the earlier ones if training continues."""
     try:
-        binarizer, classes = _learn_classes(estimator, inputs, continues)
+        binarizer, classes = _learn_classes(estimator, y, inputs, continues)
         if (continues or inputs.incremental) and estimator.warm_start:
-            labels = unique_labels(inputs.y)
+            labels = unique_labels(y)
             if set(labels) != set(classes):
                 raise ValueError(
                     "warm_start can only be used where `y` has the same classes as in the previous "
                     f"call to fit. Previously got {classes}, `y` has {labels}"
                 )
         encoder = _type_of(binarizer, classes)(binarizer, classes, estimator.loss)
-        encoder.check(inputs.y, "y")
+        encoder.check(y, "y")
     except ValueError:
         try:
-            check_classification_targets(inputs.y)
+            check_classification_targets(y)
         except ValueError as error:
             raise ValueError(f"{error} To predict numbers use LowLevelMLPRegressor.") from None
         raise
@@ -239,7 +239,7 @@ def learn_labels(estimator: Estimator, inputs: FitInput, continues: bool) -> Lab
 
 
 def _learn_classes(
-    estimator: Estimator, inputs: FitInput, continues: bool
+    estimator: Estimator, y: Any, inputs: FitInput, continues: bool
 ) -> tuple[LabelBinarizer, NDArray]:
     """A fitted LabelBinarizer and the classes: of y, as given to `partial_fit`, or the earlier ones."""
     if continues and hasattr(estimator, "classes_"):  # else its weights were set by hand
@@ -250,7 +250,6 @@ def _learn_classes(
                 f"{earlier!r}"
             )
         return estimator._label_binarizer, earlier
-    y = inputs.y
     if not inputs.incremental:
         binarizer = LabelBinarizer().fit(y)
         return binarizer, binarizer.classes_
@@ -308,9 +307,9 @@ def fitted_continuous(estimator: Estimator) -> Continuous:
     return Continuous(loss_with_output(Continuous, estimator.out_activation_))
 
 
-def learn_continuous(estimator: Estimator, inputs: FitInput, continues: bool) -> Continuous:
+def learn_continuous(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Continuous:
     """The encoder of y, which must have as many columns as before if training continues."""
-    y, encoder = inputs.y, Continuous(estimator.loss)
+    encoder = Continuous(estimator.loss)
     encoder.check(y, "y")
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
     if continues and n_outputs != (earlier := len(estimator.intercepts_[-1])):

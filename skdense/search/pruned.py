@@ -20,8 +20,8 @@ from sklearn.utils.validation import _check_method_params
 
 from skdense.final_step import network_of
 from skdense.fit.callers import warn_at_caller
+from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.inputs import MatrixLike
-from skdense.fit.train import unchanged_on_error
 from skdense.search.race import Candidate, Race
 from skdense.search.rungs import best_first, epochs_at_rungs, rungs_of
 

@@ -25,9 +25,9 @@ from skdense.core.machine.tensorflow import n_threads
 from skdense.core.network import Data
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
 from skdense.fit.callers import warn_at_caller
+from skdense.fit.fitting import own_streams
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import finish, reached
-from skdense.fit.train import own_streams
 from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on, share_trained
 
 

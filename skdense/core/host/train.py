@@ -239,6 +239,6 @@ def result_of(network: Network) -> tuple:
 
 def load(network: Network, result: tuple, before: dict) -> None:
     """Give a network the result of its copy, which was made in the random state's state `before`."""
-    state, trained = result
-    vars(network).update(trained)
+    state, changed = result
+    vars(network).update(changed)
     restore(network.random_state, state, before)

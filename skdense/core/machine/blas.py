@@ -16,19 +16,19 @@ _n_users = 0
 _before = {}
 """The number of threads that each library had before it was limited.
 
-Between blocks it has only libraries whose limit other code had replaced when the last block ended: a
-limit of that code which began in a block ends by setting the library to one thread again.
+Between contexts it has only libraries whose limit other code had replaced when the last context ended:
+a limit of that code which began in a context ends by setting the library to one thread again.
 """
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[int]:
-    """Limit BLAS to one thread in the block; yield how many threads the block may start instead.
+    """Limit BLAS to one thread in the context; yield how many threads may be started in it instead.
 
     These are as many as BLAS had; if a limit is active, or other code does not let BLAS be limited,
-    yield 1. Where blocks overlap, the limit ends with the last one. A number of threads that other code
-    has set meanwhile is kept. If that code sets one thread again at its end, because it had found one,
-    the next block gives back the number from before.
+    yield 1. Where contexts overlap, the limit ends with the last one. A number of threads that other
+    code has set meanwhile is kept. If that code sets one thread again at its end, because it had found
+    one, the next context gives back the number from before.
     """
     begin = submit(_begin)  # where no signal can come between counting a user and setting the limit
     try:
@@ -43,8 +43,8 @@ def _begin() -> int:
         _n_users += 1
         had = {library: library.num_threads for library in _libraries()}
         for library, n in had.items():
-            # Other code may have set a number since the first block began. Most code lowers it, so the
-            # larger of the two is what the user had before.
+            # Other code may have set a number since the first context began. Most code lowers it, so
+            # the larger of the two is what the user had before.
             if n == 1 or _n_users > 1:
                 n = max(n, _before.get(library, 1))
             _before[library] = n
@@ -56,7 +56,7 @@ def _end(begin: Future) -> None:
     global _n_users
     begin.wait()  # which a signal may have ended early in the caller's thread
     with _lock:
-        _n_users = max(0, _n_users - 1)  # a block that began before a fork may end in the child
+        _n_users = max(0, _n_users - 1)  # a context that began before a fork may end in the child
         if _n_users == 0:
             _restore()
 
@@ -70,7 +70,7 @@ def _restore() -> None:
 
 
 def _after_fork() -> None:
-    """Lift the limit in the child, which has none of the threads whose blocks would end there."""
+    """Lift the limit in the child, which has none of the threads whose contexts would end there."""
     global _lock, _n_users
     _lock, _n_users = Lock(), 0
     _restore()
@@ -84,7 +84,7 @@ def _set_threads(numbers: dict) -> None:
     """Set the number of threads of each library, unless another thread of the process does so.
 
     With threadpoolctl, the first thread that sets a number is the only one that can, until it ends or
-    leaves a block of `threadpool_limits`. So a thread of its own does it, which has ended afterwards.
+    leaves a context of `threadpool_limits`. So a thread of its own does it, which has ended afterwards.
     """
 
     def set_all() -> None:

@@ -104,12 +104,12 @@ class _Chunk:
             return (counters.steps < limits.n_steps) & (progress.active > 0)
 
         def epoch(scalars: Tensor, pieces: tuple, bests: tuple, curves: Tensor) -> tuple:
-            place = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
+            number = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
             scalars, pieces = tf.while_loop(step_follows, self.step, (scalars, pieces))
             parameters = [values for values, *_ in pieces]
             scalars, is_best = self.end_epoch(scalars, parameters)
             bests = tuple(tf.where(is_best, new, old) for new, old in zip(parameters, bests))
-            return scalars, pieces, bests, curves.write(place, scalars[_ENDS[2] :][:n_curves])
+            return scalars, pieces, bests, curves.write(number, scalars[_ENDS[2] :][:n_curves])
 
         curves = tf.TensorArray(tf.float64, self.shape.steps, element_shape=[n_curves])
         pieces = tuple(zip(*map(self.layout.cut, vectors)))
@@ -122,7 +122,7 @@ class _Chunk:
     def step(self, scalars: Tensor, pieces: tuple) -> tuple:
         """A gradient step on the next minibatch: the scalars and the pieces after it.
 
-        If the minibatch has no weight, the step is not effective and only takes its place in the epoch.
+        If the minibatch has no weight, the step is not effective and only counted in the epoch.
         """
         # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
         _, hyper = unpack_constants(self.constants)
@@ -159,11 +159,11 @@ class _Chunk:
             updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
         loss = (sums.loss + penalty) / divisor * n_valid
         correct = sums.terms[0] if sums.terms else 0.0
-        place = Counters(steps=1.0, position=1.0)
-        counted = place._replace(loss=loss, rows=n_valid, correct=correct, weight=sums.weight)
+        passed = Counters(steps=1.0, position=1.0)
+        counted = passed._replace(loss=loss, rows=n_valid, correct=correct, weight=sums.weight)
         added = packed(counted, _UNCHANGED._replace(step=1.0), Curves())
-        only_place = packed(place, _UNCHANGED, Curves())
-        return scalars + tf.where(effective, added, only_place), tuple(updated)
+        only_passed = packed(passed, _UNCHANGED, Curves())
+        return scalars + tf.where(effective, added, only_passed), tuple(updated)
 
     def end_epoch(self, scalars: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The scalars after the epoch, and whether its validation score is the best so far.
