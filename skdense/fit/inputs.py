@@ -271,7 +271,8 @@ def _class_factors(
     "balanced" counts only the rows to train on. The factor of a multilabel sample is the product
     of a weight for each label, which depends on whether the sample has the label.
     """
-    y, n_samples = samples.y, samples.y.shape[0]
+    y: Any = samples.y
+    n_samples = y.shape[0]
     rows = slice(n_samples) if samples.rows is None else samples.rows
     if samples_val is not None:
         both = y, samples_val.y
