@@ -123,7 +123,8 @@ def predicted(predict, X, model):
     """
     last = final_step(model)
     if not isinstance(last, (BaseLowLevelMLP, *TREES)):
-        return predict(X)
+        with one_blas_thread():  # as in `_fit_outside`
+            return predict(X)
     config, found = get_config(), {}
 
     def on_one_thread(rows):
