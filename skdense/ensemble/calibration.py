@@ -209,7 +209,8 @@ def _loss_of(ensemble):
     parameter = ()
     if known and known.parameter:  # GradientBoostingRegressor calls the quantile alpha
         parameter = (given.get(known.parameter, given.get("alpha")),)
-    return name, parameter, name == "huber" and ensemble.scale_y
+    depends_on_unit = known is not None and not known.is_homogeneous
+    return name, parameter, depends_on_unit and ensemble.scale_y
 
 
 # --- the scale of y -----------------------------------------------------------------------------------

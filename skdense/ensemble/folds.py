@@ -34,9 +34,12 @@ def fit_folds(models, folds, X, y, sample_weight, progress):
         return models
     data, fitted = (X, y, sample_weight, progress.has_lines_of_members), []
     fits = [(model, fold, *data) for model, fold in zip(models, folds, strict=True)]
-    for model, score in at_once(_fit_outside, fits):
-        progress.member(len(fitted), f"{'accuracy' if is_classifier(model) else 'R2'} {score:f}")
-        fitted.append(model)
+    # Each core has a fold. And the last digits depend on the number of threads of BLAS, which members
+    # that are fitted at the same time would change.
+    with one_blas_thread():
+        for model, score in at_once(_fit_outside, fits):
+            progress.member(len(fitted), f"{'accuracy' if is_classifier(model) else 'R2'} {score:f}")
+            fitted.append(model)
     return fitted
 
 
@@ -83,9 +86,7 @@ def _fit_outside(model, fold, X, y, sample_weight, scores):
             parameters |= {"X_val": _safe_indexing(X, known), "y_val": y[known]}
             if sample_weight is not None:
                 parameters["sample_weight_val"] = sample_weight[known]
-    # Each core has a fold. And the last digits depend on the number of threads of BLAS, which members
-    # that are fitted at the same time would change.
-    with _one_openmp_thread(), one_blas_thread():
+    with _one_openmp_thread():  # each core has a fold
         model.fit(_safe_indexing(X, rows), y[rows], **parameters)
     return model, model.score(_safe_indexing(X, held_out), y[held_out]) if scores else np.nan
 
@@ -123,7 +124,7 @@ def predicted(predict, X, model):
     """
     last = final_step(model)
     if not isinstance(last, (BaseLowLevelMLP, *TREES)):
-        with one_blas_thread():  # as in `_fit_outside`
+        with one_blas_thread():  # as in `fit_folds`
             return predict(X)
     config, found = get_config(), {}
 
