@@ -93,14 +93,14 @@ def test_a_forked_child_has_threads_of_its_own():
 
 
 END_OF_PROCESS = """
-import sys, threading
+import os, threading
 from skdense.core.machine.threads import submit
 begun = threading.Barrier(3)
 def call():
     begun.wait()
     for _ in {steps}:
         pass
-    print("ended", flush=True)
+    os.write(1, b"ended\\n")  # at once, unlike print
 for caller in (lambda: submit(call), lambda: submit(submit, call)):
     threading.Thread(target=caller, daemon={daemon}).start()
 begun.wait()

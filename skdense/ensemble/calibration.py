@@ -76,7 +76,7 @@ def learn_temperature(log_probabilities, labels, sample_weight, model_weights=(1
     """
     penalty = 1 / (2 * _PRIOR**2 * n_counted(sample_weight))
 
-    def penalized(logarithm):
+    def objective(logarithm):
         each = np.empty((len(model_weights), len(labels)))
         for model, likelihoods in zip(log_probabilities, each, strict=True):
             for rows in gen_batches(len(labels), _BLOCK):
@@ -85,7 +85,7 @@ def learn_temperature(log_probabilities, labels, sample_weight, model_weights=(1
         of_mean = logsumexp(each.T, axis=1, b=model_weights)
         return penalty * logarithm**2 - np.average(of_mean, weights=sample_weight)
 
-    best = minimize_scalar(penalized, bounds=_LOG_TEMPERATURES, method="bounded")
+    best = minimize_scalar(objective, bounds=_LOG_TEMPERATURES, method="bounded")
     return float(np.exp(best.x))
 
 
@@ -125,12 +125,12 @@ def best_weights(losses, ensembles, sample_weight, prior_weight):
         return chosen / chosen.sum()
 
     def best_near(prior):
-        def penalized(weights):
+        def objective(weights):
             penalty = prior_weight / n_samples * np.sum((weights - prior) ** 2)
             return np.average(losses(weights), weights=sample_weight) + penalty
 
         best = minimize(
-            penalized,
+            objective,
             prior,
             method="SLSQP",
             bounds=[(0, float(share > 0)) for share in prior],

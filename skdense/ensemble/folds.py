@@ -55,7 +55,7 @@ def _fit_networks(networks, folds, X, y, sample_weight, progress):
         if job is None:  # it was trained by L-BFGS
             words = [f"{model.n_iter_} iterations, loss = {model.loss_:.8f}"]
         else:
-            words = [outcome(draw, job) for draw in job.networks]
+            words = [outcome(network, job) for network in job.networks]
         progress.member(numbers[id(model)], "; ".join(words))
 
     if progress.has_lines_of_members:

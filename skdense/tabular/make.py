@@ -230,14 +230,16 @@ def make_tabular_classifier(
     check_short_names(network, signature(make_tabular_classifier).parameters, "make_tabular_classifier")
     given = {"cv": for_all(cv), "random_state": random_state, "verbose": verbose, "by_size": True}
     members = partial(CrossFitClassifier, **given)
-    network = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
+    estimator = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
     trees = HistGradientBoostingClassifier()
     trees = members(trees, max_rows=_ROWS_OF_TREES, max_outputs=_CLASSES_OF_TREES)
     linear = LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
     forest = ExtraTreesClassifier(25, max_features=None)
     forest = members(forest, max_rows=_ROWS_OF_FORESTS, min_outputs=_CLASSES_OF_TREES + 1)
     blend = partial(BlendClassifier, class_weight=class_weight)
-    return _pipeline(blend, members, members(network), trees, linear, DummyClassifier(), forest=forest)
+    return _pipeline(
+        blend, members, members(estimator), trees, linear, DummyClassifier(), forest=forest
+    )
 
 
 @_with_parameters_of(LowLevelMLPRegressor)
@@ -302,14 +304,16 @@ def make_tabular_regressor(
     check_short_names(network, signature(make_tabular_regressor).parameters, "make_tabular_regressor")
     given = {"cv": for_all(cv), "random_state": random_state, "verbose": verbose, "by_size": True}
     members = partial(CrossFitRegressor, **given)
-    network = LowLevelMLPRegressor(**{**_NETWORK, **network})
+    estimator = LowLevelMLPRegressor(**{**_NETWORK, **network})
     # The blend leaves out the kinds of models that do not minimize the loss of the networks.
-    trees = HistGradientBoostingRegressor(network.loss, quantile=network.quantile, **_REGRESSION_TREES)
+    trees = HistGradientBoostingRegressor(
+        estimator.loss, quantile=estimator.quantile, **_REGRESSION_TREES
+    )
     trees = members(trees, scale_y=True, max_rows=_ROWS_OF_TREES, max_outputs=1)
     linear, ridge = RidgeCV(np.geomspace(0.1, 1000, 13)), RidgeCV(np.geomspace(0.01, 10, 7))
     ridge = members(ridge, max_rows=_ROWS_OF_KERNEL)
     kernel = Pipeline([("landmarks", Landmarks()), ("ensemble", ridge)])
-    networks = members(network, scale_y=True)
+    networks = members(estimator, scale_y=True)
     blend = partial(BlendRegressor, same_loss=True)
     return _pipeline(blend, members, networks, trees, linear, DummyRegressor(), kernel=kernel)
 
