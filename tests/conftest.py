@@ -123,9 +123,9 @@ def replace_programs(monkeypatch):
 
     def replace(make):
         for module in (train, lbfgs):
-            compiled = module.compiled
+            program_of = module.program_of
             monkeypatch.setattr(
-                module, "compiled", lambda *key, compiled=compiled: make(compiled(*key))
+                module, "program_of", lambda *key, program_of=program_of: make(program_of(*key))
             )
 
     return replace

@@ -12,7 +12,7 @@ from sklearn.datasets import load_iris
 from skdense import LowLevelMLPClassifier
 from skdense.core.host import lbfgs, train
 from skdense.core.host.planning import lone_group
-from skdense.core.machine.compiling import compiled
+from skdense.core.machine.compiling import program_of
 from skdense.core.machine.tensorflow import configure_threads, tf
 from skdense.core.program.epochs import training_program
 from skdense.fit.inputs import FitInput
@@ -35,11 +35,11 @@ def sums_and_parts():
 def test_a_program_takes_and_returns_flat_tensors_and_is_compiled_once():
     a, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.eye(2)
 
-    total, product = compiled(sums_and_parts)(*map(tf.constant, (a, b, np.float64(3))))
+    total, product = program_of(sums_and_parts)(*map(tf.constant, (a, b, np.float64(3))))
 
     np.testing.assert_array_equal(total, a + b)
     np.testing.assert_array_equal(product, 3 * a)
-    assert compiled(sums_and_parts) is compiled(sums_and_parts)
+    assert program_of(sums_and_parts) is program_of(sums_and_parts)
 
 
 def only_outside_of_xla():
@@ -48,14 +48,14 @@ def only_outside_of_xla():
 
 def test_programs_are_compiled_by_xla():
     """It knows no strings."""
-    program = compiled(only_outside_of_xla)
+    program = program_of(only_outside_of_xla)
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="XLA"):
         program(tf.constant([1.0, 2.0], tf.float64))
 
 
 def called_as_usual(make, *key):
-    """What `compiled` gives, by nothing but `tf.function`."""
+    """What `program_of` gives, by nothing but `tf.function`."""
     function, arguments = make(*key)
     program = tf.function(function, arguments, autograph=False, jit_compile=True)
 
@@ -73,7 +73,7 @@ def test_a_fit_is_that_of_functions_called_as_usual(solver, monkeypatch):
     )
     ours = [array.copy() for array in fit().coefs_]
     for module in (train, lbfgs):
-        monkeypatch.setattr(module, "compiled", called_as_usual)
+        monkeypatch.setattr(module, "program_of", called_as_usual)
 
     for kernel, usual in zip(ours, fit().coefs_, strict=True):
         np.testing.assert_array_equal(kernel, usual)

@@ -104,7 +104,7 @@ def test_a_large_x_keeps_its_features_so_it_need_not_be_copied():
 
     shape = shape_of(network((5, 4, 1), rows=data(n_samples, 5)))
 
-    assert shape.layout.n_features == shape.store.n_features == 5
+    assert shape.layout.n_features == shape.training.n_features == 5
 
 
 @given(st.integers(1, 4096), st.integers(1, 2048))
@@ -133,7 +133,7 @@ def test_a_program_has_room_for_the_largest_of_its_networks():
     widths = [layer.width for layer in shape.layout.layers]
     assert all(a >= b for a, b in zip([shape.layout.n_features, *widths], (9, 17, 9, 1), strict=True))
     assert shape.batch >= 24
-    assert shape.store.lengths == (2048,)
+    assert shape.training.lengths == (2048,)
     assert shape.validation.lengths[0] >= 200
     assert shape.n_blocks * shape.block >= 70
 
@@ -218,7 +218,7 @@ def test_a_store_is_let_go_with_the_last_network_that_uses_it():
     stores = Stores(networks)
 
     def features(network):
-        return stores.of(network.data, shape_of(network).store, "float32")[0]
+        return stores.of(network.data, shape_of(network).training, "float32")[0]
 
     shared, own = features(first), features(other)
 
@@ -235,8 +235,8 @@ def test_networks_on_one_x_share_its_store_whatever_their_targets():
     second = network(rows=Data(first.data.X, np.ones((100, 1))))
     stores = Stores([first, second])
 
-    X, targets = stores.of(first.data, shape_of(first).store, "float32")
-    same_X, others = stores.of(second.data, shape_of(second).store, "float32")
+    X, targets = stores.of(first.data, shape_of(first).training, "float32")
+    same_X, others = stores.of(second.data, shape_of(second).training, "float32")
 
     assert same_X is X
     assert others is not targets

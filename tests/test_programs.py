@@ -17,7 +17,7 @@ from helpers import PACKAGE, TIME_LIMIT, run_python, running_python
 from skdense.__main__ import main
 from skdense.core.formulas.layers import Dense, hidden_and_output
 from skdense.core.machine import programs
-from skdense.core.machine.programs import KeptProgram
+from skdense.core.machine.programs import ProgramCode
 from skdense.core.numbers import Spec
 from skdense.core.program.epochs import training_program
 from skdense.core.program.layout import Layout
@@ -261,7 +261,7 @@ def test_files_that_are_of_no_use_are_removed_and_compiled_again(copied, compile
     assert paths(copied) == [flipped, other]
 
 
-PROGRAM = KeptProgram("skdense_name", [1, 2], b"functions", "entry", b"executable")
+PROGRAM = ProgramCode("skdense_name", [1, 2], b"functions", "entry", b"executable")
 
 
 @pytest.fixture

@@ -70,8 +70,8 @@ class Network:
         Whether nobody else uses `random_state`, so that its last state does not matter.
     shuffle : bool
         Whether every epoch has an order of its own.
-    order : ndarray of int or None
-        The order of the last epoch, which the next one shuffles; None before the first.
+    permutation : ndarray of int or None
+        The order of the samples in the last epoch, which the next one shuffles; None before the first.
     dropout : tuple of float
         A seed and the rate of each `Dropout` among the layers; empty if there is none.
     batch_capacity : int
@@ -94,7 +94,7 @@ class Network:
     validation: Data | None = None
     owns_stream: bool = False
     shuffle: bool = True
-    order: NDArray | None = None
+    permutation: NDArray | None = None
     slots: list[Parameters] = field(default_factory=list)
     dropout: tuple[float, ...] = ()
     batch_capacity: int = 1

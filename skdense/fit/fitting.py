@@ -1,4 +1,9 @@
-"""Fitting one estimator or many: jobs are prepared and trained, and become fitted attributes."""
+"""Fitting one estimator or many: jobs are prepared and trained, and become fitted attributes.
+
+The way of a fit is `prepare`, from what the user passed to a `Job` with its networks; `groups_of`,
+which chooses their programs; `train` or `minimize_loss`, which run these; and `finish`, which sets the
+fitted attributes and warns.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

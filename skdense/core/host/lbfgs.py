@@ -9,7 +9,7 @@ from scipy.optimize import OptimizeResult, minimize
 
 from skdense.core.host.planning import lone_layout
 from skdense.core.machine.blas import one_blas_thread
-from skdense.core.machine.compiling import compiled
+from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import full_batch_rows
 from skdense.core.machine.memory import aligned_empty, to_tensor, view
 from skdense.core.machine.tensorflow import tf
@@ -69,7 +69,7 @@ class Minimization:
         self.own_layout = Layout(network.layers, network.n_features)
         shape = store_shape([network.data], self.layout.n_features)
         block_rows = full_batch_rows(network.data.X, self.layout.n_penalized)
-        self.program = compiled(full_batch_program, spec, self.layout, shape, block_rows)
+        self.program = program_of(full_batch_program, spec, self.layout, shape, block_rows)
         self.store = Stores([network]).of(network.data, shape, spec.dtype)
         self.hyper = to_tensor(np.array(network.hyper, spec.dtype))
         self.vector = aligned_empty([self.layout.n_parameters], spec.dtype)
@@ -122,7 +122,7 @@ class Minimization:
 
 
 def full_batch_program(spec: Spec, layout: Layout, shape: StoreShape, block_rows: int) -> tuple:
-    """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
+    """The function of a program, and the TensorSpecs of its arguments, for `program_of`.
 
     It is called with the store, the parameters `(n_parameters,)`, and the network's `Hyper` as an
     array. It returns one array `(1 + n_parameters,)`, the penalized mean loss followed by its gradient.

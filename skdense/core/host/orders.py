@@ -59,7 +59,8 @@ class Orders:
     """
 
     def __init__(self, network: Network, steps: int, batch: int, n_epochs: int, each_epoch: bool):
-        self.network, self.random_state, self.order = network, network.random_state, network.order
+        self.network, self.random_state = network, network.random_state
+        self.permutation = network.permutation
         if not network.owns_stream:
             self.before = state_of(network.random_state)
             self.random_state = deepcopy(network.random_state)
@@ -103,8 +104,8 @@ class Orders:
         rows, size = self.rows, int(self.network.hyper.batch_size)
         if self.network.shuffle:
             shuffled = self._shuffled()
-            self.order = shuffled if self.order is None else self.order[shuffled]
-            rows = rows[self.order]
+            self.permutation = shuffled if self.permutation is None else self.permutation[shuffled]
+            rows = rows[self.permutation]
         full, rest = divmod(len(rows), size)
         self.epoch[:full, :size] = rows[: full * size].reshape(full, -1)
         # Positions behind a minibatch's last row have weight zero. They repeat its first row, since
@@ -125,7 +126,7 @@ class Orders:
         The one that has begun is among them.
         """
         if self.n_drawn == n_epochs:  # else it has stopped early, and never goes on
-            self.network.order = self.order
+            self.network.permutation = self.permutation
         if self.network.owns_stream or not self.network.shuffle:
             return
         if self.n_drawn > n_epochs:

@@ -39,9 +39,9 @@ class Group:
             most = max(network.hyper.n_validation for network in self.networks)
             block = min(costs.power_of_two(most), costs.VALIDATION_ROWS)
             n_blocks = costs.power_of_two(math.ceil(most / block))
-        store = store_shape([network.data for network in self.networks], n_features)
+        training = store_shape([network.data for network in self.networks], n_features)
         n_dropouts = max(0, len(self.networks[0].dropout) - 1)
-        shape = Shape(1, self.batch, self.layout, store, validation, block, n_blocks, n_dropouts)
+        shape = Shape(1, self.batch, self.layout, training, validation, block, n_blocks, n_dropouts)
         # As many steps, a power of two, as a fast machine runs in a chunk's time and memory allows.
         steps_in_memory = costs.MAX_ORDERS_BYTES / (4 * self.batch)
         most = min(_steps_in_a_chunk(shape, costs.FAST), steps_in_memory, costs.MAX_STEPS)
@@ -159,7 +159,7 @@ def _joined(group: Group, other: Group) -> tuple[float, Group]:
 def _steps_in_a_chunk(shape: Shape, machine: costs.Machine) -> int:
     """How many steps this machine runs in a chunk's time; at least one."""
     layout = shape.layout
-    if shape.store.row_entries:  # of a sparse row
-        layout = replace(layout, n_features=shape.store.row_entries)
+    if shape.training.row_entries:  # of a sparse row
+        layout = replace(layout, n_features=shape.training.row_entries)
     seconds = machine.seconds(costs.step_multiply_adds(shape.batch, layout.n_penalized))
     return max(1, int(costs.CHUNK_SECONDS / seconds))

@@ -16,7 +16,7 @@ import numpy as np
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.host.orders import Chunk, Orders, restore, state_of
 from skdense.core.host.planning import Group
-from skdense.core.machine.compiling import compiled
+from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import CHUNK_SECONDS
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
 from skdense.core.machine.tensorflow import tf
@@ -123,11 +123,11 @@ def _train_one(
 class Snapshot(NamedTuple):
     """How far a training is: all that a chunk changes, with the curves of each chunk so far.
 
-    `state` has the vectors of the parameters, of the slots and of the best parameters; it is empty
+    `vectors` are those of the parameters, of the slots and of the best parameters; there are none
     before the first chunk.
     """
 
-    state: Sequence[Tensor]
+    vectors: Sequence[Tensor]
     scalars: Scalars
     curves: tuple[Curves, ...]
 
@@ -153,18 +153,19 @@ class ProgramRun:
     def advance(self, chunk: Chunk) -> None:
         """Run a `Chunk`; only at its end, `snapshot` is replaced."""
         before, network, shape = self.snapshot, self.network, self.shape
-        state = before.state or self._enter()
+        vectors = before.vectors or self._enter()
         n_blocks = -(-int(network.hyper.n_validation) // shape.block) if shape.block else 0
         limits = Limits(chunk.n_steps, network.steps_per_epoch, n_blocks)
         counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
         constants, scalars = [*limits, *network.hyper], [*counters, *progress, *point]
         numbers = (to_tensor(np.array(each, np.float64)) for each in (constants, scalars))
-        arguments = (self.store, view(chunk.orders)), self.validation, *numbers, self.dropout, *state
+        training = self.training_store, view(chunk.orders)
+        arguments = training, self.validation, *numbers, self.dropout, *vectors
         start = perf_counter()
-        curves, scalars, *state = self.program(*tf.nest.flatten(arguments))
+        curves, scalars, *vectors = self.program(*tf.nest.flatten(arguments))
         seconds = (perf_counter() - start) / chunk.n_steps
-        if before.state:  # the first chunk may compile
+        if before.vectors:  # the first chunk may compile
             self.affordable_steps = max(1, min(shape.steps, int(CHUNK_SECONDS / seconds)))
         scalars = split_scalars(np.asarray(scalars).tolist())
         # Curves that the program does not compute are NaN. A view of the others would keep those of a
@@ -173,23 +174,23 @@ class ProgramRun:
         values = np.full((len(Curves._fields), computed.shape[1]), np.nan)
         values[: len(computed)] = computed
         new = Curves(*values)
-        self.snapshot = Snapshot(state, scalars, (*before.curves, new))
+        self.snapshot = Snapshot(vectors, scalars, (*before.curves, new))
 
     def _enter(self) -> list[Tensor]:
-        """Make what all chunks share; return the state before the first."""
+        """Make what all chunks share; return the vectors before the first."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
-        self.program = compiled(training_program, self.spec, shape)
-        self.store = self.stores.of(network.data, shape.store, dtype)
+        self.program = program_of(training_program, self.spec, shape)
+        self.training_store = self.stores.of(network.data, shape.training, dtype)
         self.dropout = to_tensor(np.array(network.dropout)) if network.dropout else ()
-        orders = aligned_zeros((shape.n_blocks, shape.block), np.int32)
-        store = ()
+        validation_rows = aligned_zeros((shape.n_blocks, shape.block), np.int32)
+        validation_store = ()
         if network.validation is not None and shape.validation is not None:
             rows = network.validation.own_rows
             # Padded with the first row: another one may be infinite, and infinity times zero is NaN.
-            orders[...] = rows[0] if len(rows) else 0
-            orders.reshape(-1)[: len(rows)] = rows
-            store = self.stores.of(network.validation, shape.validation, dtype)
-        self.validation = store, view(orders)
+            validation_rows[...] = rows[0] if len(rows) else 0
+            validation_rows.reshape(-1)[: len(rows)] = rows
+            validation_store = self.stores.of(network.validation, shape.validation, dtype)
+        self.validation = validation_store, view(validation_rows)
 
         def packed(parameters: Parameters | None) -> Tensor:
             """The tensor of parameters; of zeros for [], and without entries for None."""
@@ -209,14 +210,14 @@ class ProgramRun:
         A chunk that is still running changes nothing of it.
         """
         network, snapshot = self.network, self.snapshot
-        if not snapshot.state:
+        if not snapshot.vectors:
             return snapshot
         own_layout = Layout(network.layers, network.n_features)
 
         def unpacked(vector: Tensor) -> Parameters:
             return self.shape.layout.unpack(np.asarray(vector), own_layout)
 
-        parameters, *slots, best = snapshot.state
+        parameters, *slots, best = snapshot.vectors
         # One call, which Ctrl-C cannot interrupt.
         vars(network).update(
             parameters=unpacked(parameters),
@@ -228,7 +229,7 @@ class ProgramRun:
         return snapshot
 
 
-_TRAINED = ("parameters", "slots", "progress", "best_parameters", "curves", "order")
+_TRAINED = ("parameters", "slots", "progress", "best_parameters", "curves", "permutation")
 """The fields of a `Network` that training changes, besides the state of its random state."""
 
 

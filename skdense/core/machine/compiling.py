@@ -10,14 +10,14 @@ from typing import Any
 from skdense.core.machine import programs
 from skdense.core.machine.lazy_import import import_submodule
 from skdense.core.machine.memory import realigned
-from skdense.core.machine.programs import KeptProgram
+from skdense.core.machine.programs import ProgramCode
 from skdense.core.machine.tensorflow import CPU, n_threads, tf
 
 _programs: dict[tuple, "_Compiled"] = {}
 _lock = Lock()
 
 
-def compiled(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list]:
+def program_of(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list]:
     """The program that `make(*key)` describes, made once in a process, compiled at its first call.
 
     `make` returns a function of nested tensors and the TensorSpecs of its arguments. The program is
@@ -107,7 +107,7 @@ class _Compiled:
                 args=tensors, Tout=program.outputs, f=program.function, config_proto=self._config
             )
 
-    def _traced(self, name: str) -> KeptProgram:
+    def _traced(self, name: str) -> ProgramCode:
         function, arguments = self._make(*self._key)
         signature = tf.nest.flatten(arguments)
 
@@ -125,7 +125,7 @@ class _Compiled:
         graph.library.function.append(program.function_def)
         _rename(graph.library.function, name)
         outputs = [output.dtype.as_datatype_enum for output in program.outputs]
-        return KeptProgram(name, outputs, graph.SerializeToString())
+        return ProgramCode(name, outputs, graph.SerializeToString())
 
     def _register(self) -> None:
         context = import_submodule("tensorflow.python.eager.context").context()

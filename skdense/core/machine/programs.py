@@ -46,7 +46,7 @@ _exchanged: Path | None = None
 """The folder in which TensorFlow and this module hand executables over."""
 
 
-class KeptProgram(NamedTuple):
+class ProgramCode(NamedTuple):
     """What is kept of a program.
 
     `functions` is a serialized GraphDef with the functions, `function` the name of the one to call, and
@@ -162,7 +162,7 @@ def _machine() -> tuple:
     return code.hexdigest(), np.__version__, sys.version_info[:2], processor, cores, variables
 
 
-def load(kept: Path, name: str) -> KeptProgram | None:
+def load(kept: Path, name: str) -> ProgramCode | None:
     """The program of this name in a folder, None if it is not there or not sound.
 
     Its executable lies where TensorFlow looks for it, until it is `received`.
@@ -187,7 +187,7 @@ def load(kept: Path, name: str) -> KeptProgram | None:
     return program
 
 
-def save(kept: Path, program: KeptProgram) -> None:
+def save(kept: Path, program: ProgramCode) -> None:
     """Keep a program for other processes, unless that is not possible."""
     try:
         if not kept.exists():
@@ -248,14 +248,14 @@ def has_room() -> bool:
     return True
 
 
-def _encoded(program: KeptProgram) -> bytes:
+def _encoded(program: ProgramCode) -> bytes:
     head = program._replace(functions=b"", executable=b"")._asdict()
     head |= {"functions": len(program.functions), "executable": len(program.executable)}
     body = json.dumps(head).encode() + b"\n" + program.functions + program.executable
     return hashlib.sha256(body).digest() + body
 
 
-def _decoded(data: bytes) -> KeptProgram | None:
+def _decoded(data: bytes) -> ProgramCode | None:
     """The program from the bytes of its file, None if they are not what was written."""
     body = data[32:]
     if hashlib.sha256(body).digest() != data[:32]:
@@ -263,7 +263,7 @@ def _decoded(data: bytes) -> KeptProgram | None:
     head, _, rest = body.partition(b"\n")
     known = json.loads(head)
     cut = known["functions"]
-    return KeptProgram(**known | {"functions": rest[:cut], "executable": rest[cut:]})
+    return ProgramCode(**known | {"functions": rest[:cut], "executable": rest[cut:]})
 
 
 def check_trust(kept: Path) -> None:

@@ -30,7 +30,7 @@ class Shape(NamedTuple):
     steps: int
     batch: int
     layout: Layout
-    store: StoreShape
+    training: StoreShape
     validation: StoreShape | None
     block: int
     n_blocks: int
@@ -38,7 +38,7 @@ class Shape(NamedTuple):
 
 
 def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
-    """The function of a program, and the TensorSpecs of its arguments, for `compiled`.
+    """The function of a program, and the TensorSpecs of its arguments, for `program_of`.
 
     It is called with the training and the validation data, the constants, the scalars, the seed and the
     rates of dropout if there is any, and the state. Data are a store, and the rows of it to gather for
@@ -49,7 +49,7 @@ def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
     """
     vector = tf.TensorSpec([shape.layout.n_parameters], spec.dtype)
     arguments = [
-        (signature(shape.store, spec.dtype), tf.TensorSpec([shape.steps, shape.batch], tf.int32)),
+        (signature(shape.training, spec.dtype), tf.TensorSpec([shape.steps, shape.batch], tf.int32)),
         (
             signature(shape.validation, spec.dtype) if shape.validation else (),
             tf.TensorSpec([shape.n_blocks, shape.block], tf.int32),
@@ -62,14 +62,17 @@ def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
     ]
 
     def run(*tensors: Any) -> tuple:
-        training, validation, constants, scalars, dropout, vectors, best = tensors
-        return _Chunk(spec, shape, training, validation, constants, dropout).run(scalars, vectors, best)
+        training, validation, constants, scalars, dropout, vectors, best_vector = tensors
+        body = _Body(spec, shape, training, validation, constants, dropout)
+        return body.run(scalars, vectors, best_vector)
 
     return run, arguments
 
 
-class _Chunk:
+class _Body:
     """The functions of a program, from the whole chunk down to a step, with what they do not change.
+
+    There is an object only while the program is traced.
 
     Its loops carry the parameters and slots in pieces. A piece is the same part of the parameters and
     of each slot, `(values, *slots)`, which the optimizer updates by itself.
@@ -89,7 +92,7 @@ class _Chunk:
         self.dropout, self.layout, self.optimizer = dropout, shape.layout, OPTIMIZERS[spec.optimizer]
         self.objective = Objective(spec, shape.layout)
 
-    def run(self, scalars: Tensor, vectors: Sequence[Tensor], best: Tensor) -> tuple:
+    def run(self, scalars: Tensor, vectors: Sequence[Tensor], best_vector: Tensor) -> tuple:
         """Run the steps of a chunk; after each epoch, validate and see whether the network stops."""
         n_curves = len(Curves._fields) if self.shape.n_blocks else len(Curves._fields) - 2
 
@@ -103,21 +106,24 @@ class _Chunk:
             counters, progress, _ = unpack_scalars(scalars)
             return (counters.steps < limits.n_steps) & (progress.active > 0)
 
-        def epoch(scalars: Tensor, pieces: tuple, bests: tuple, curves: Tensor) -> tuple:
+        def epoch(scalars: Tensor, pieces: tuple, best_pieces: tuple, curves: Tensor) -> tuple:
             number = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
             scalars, pieces = tf.while_loop(step_follows, self.step, (scalars, pieces))
             parameters = [values for values, *_ in pieces]
             scalars, is_best = self.end_epoch(scalars, parameters)
-            bests = tuple(tf.where(is_best, new, old) for new, old in zip(parameters, bests))
-            return scalars, pieces, bests, curves.write(number, scalars[_ENDS[2] :][:n_curves])
+            compared = zip(parameters, best_pieces)
+            best_pieces = tuple(tf.where(is_best, new, old) for new, old in compared)
+            return scalars, pieces, best_pieces, curves.write(number, scalars[_ENDS[2] :][:n_curves])
 
         curves = tf.TensorArray(tf.float64, self.shape.steps, element_shape=[n_curves])
         pieces = tuple(zip(*map(self.layout.cut, vectors)))
-        bests = tuple(self.layout.cut(best)) if self.shape.n_blocks else ()
-        state = scalars, pieces, bests, curves
-        scalars, pieces, bests, curves = tf.while_loop(epoch_follows, epoch, state)
+        best_pieces = tuple(self.layout.cut(best_vector)) if self.shape.n_blocks else ()
+        variables = scalars, pieces, best_pieces, curves
+        scalars, pieces, best_pieces, curves = tf.while_loop(epoch_follows, epoch, variables)
         vectors = [tf.concat(parts, axis=0) for parts in zip(*pieces)]
-        return curves.stack(), scalars, vectors, tf.concat(bests, axis=0) if bests else best
+        if best_pieces:
+            best_vector = tf.concat(best_pieces, axis=0)
+        return curves.stack(), scalars, vectors, best_vector
 
     def step(self, scalars: Tensor, pieces: tuple) -> tuple:
         """A gradient step on the next minibatch: the scalars and the pieces after it.
@@ -129,9 +135,9 @@ class _Chunk:
         _, typed = unpack_constants(self.constants, self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
         store, orders = self.training
-        order = tf.gather(orders, tf.cast(counters.steps, tf.int32))
+        rows = tf.gather(orders, tf.cast(counters.steps, tf.int32))
         n_valid = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
-        minibatch = gather(store, self.shape.store, order, n_valid)
+        minibatch = gather(store, self.shape.training, rows, n_valid)
         parameters = [values for values, *_ in pieces]
         drop = dropper(self.dropout, progress.step) if self.shape.n_dropouts else None
         gradients, sums = self.objective.gradients(minibatch, parameters, typed, drop)
