@@ -85,7 +85,7 @@ def lr_factor(step: Tensor, hyper: Hyper) -> Tensor:
 def progress_after_epoch(
     now: Progress, hyper: Hyper, optimizer: str, loss: Tensor, score: Tensor | None
 ) -> tuple[Progress, Tensor]:
-    """The progress after an epoch, and whether its validation score is the best so far.
+    """The progress after an epoch, and whether early stopping finds it the best so far.
 
     The score is None where there is no validation. A loss or score that is NaN resets the count of
     epochs without improvement, as in MLPClassifier, because comparisons with it are false.

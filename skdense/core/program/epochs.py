@@ -40,12 +40,13 @@ class Shape(NamedTuple):
 def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
     """The function of a program, and the TensorSpecs of its arguments, for `program_of`.
 
-    It is called with the training and the validation data, the constants, the scalars, the seed and the
-    rates of dropout if there is any, and the state. Data are a store, and the rows of it to gather for
-    each step, int32 `(steps, batch)`. The state is a vector of the parameters, one of each of the
-    optimizer's slots, and one of the parameters of the best validation score so far, which is empty
-    without validation. It returns the curves `(steps, n_curves)`, the new scalars and the new state.
-    The curves are the fields of `Curves`, the last two of them only with validation.
+    It is called with what to train on and what to validate on, the constants, the scalars, the seed and
+    the rates of dropout if there is any, and the vectors. Each of the first two is a store, and the
+    rows of it to gather for each step, int32 `(steps, batch)`. The vectors are one of the parameters,
+    one of each of the optimizer's slots, and one of the parameters of the best validation score so far,
+    which changes only with early stopping and is empty without validation. It returns the curves
+    `(steps, n_curves)`, the new scalars and the new vectors. The curves are the fields of `Curves`, the
+    last two of them only with validation.
     """
     vector = tf.TensorSpec([shape.layout.n_parameters], spec.dtype)
     arguments = [
@@ -74,8 +75,8 @@ class _Body:
 
     There is an object only while the program is traced.
 
-    Its loops carry the parameters and slots in pieces. A piece is the same part of the parameters and
-    of each slot, `(values, *slots)`, which the optimizer updates by itself.
+    Its loops carry the parameters and slots in parts. A part is the same piece of the parameters and of
+    each slot, `(values, *slots)`, which the optimizer updates by itself.
     """
 
     def __init__(
@@ -106,27 +107,27 @@ class _Body:
             counters, progress, _ = unpack_scalars(scalars)
             return (counters.steps < limits.n_steps) & (progress.active > 0)
 
-        def epoch(scalars: Tensor, pieces: tuple, best_pieces: tuple, curves: Tensor) -> tuple:
+        def epoch(scalars: Tensor, parts: tuple, best_pieces: tuple, curves: Tensor) -> tuple:
             number = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
-            scalars, pieces = tf.while_loop(step_follows, self.step, (scalars, pieces))
-            parameters = [values for values, *_ in pieces]
+            scalars, parts = tf.while_loop(step_follows, self.step, (scalars, parts))
+            parameters = [values for values, *_ in parts]
             scalars, is_best = self.end_epoch(scalars, parameters)
             compared = zip(parameters, best_pieces)
             best_pieces = tuple(tf.where(is_best, new, old) for new, old in compared)
-            return scalars, pieces, best_pieces, curves.write(number, scalars[_ENDS[2] :][:n_curves])
+            return scalars, parts, best_pieces, curves.write(number, scalars[_ENDS[2] :][:n_curves])
 
         curves = tf.TensorArray(tf.float64, self.shape.steps, element_shape=[n_curves])
-        pieces = tuple(zip(*map(self.layout.cut, vectors)))
+        parts = tuple(zip(*map(self.layout.cut, vectors)))
         best_pieces = tuple(self.layout.cut(best_vector)) if self.shape.n_blocks else ()
-        variables = scalars, pieces, best_pieces, curves
-        scalars, pieces, best_pieces, curves = tf.while_loop(epoch_follows, epoch, variables)
-        vectors = [tf.concat(parts, axis=0) for parts in zip(*pieces)]
+        variables = scalars, parts, best_pieces, curves
+        scalars, parts, best_pieces, curves = tf.while_loop(epoch_follows, epoch, variables)
+        vectors = [tf.concat(pieces, axis=0) for pieces in zip(*parts)]
         if best_pieces:
             best_vector = tf.concat(best_pieces, axis=0)
         return curves.stack(), scalars, vectors, best_vector
 
-    def step(self, scalars: Tensor, pieces: tuple) -> tuple:
-        """A gradient step on the next minibatch: the scalars and the pieces after it.
+    def step(self, scalars: Tensor, parts: tuple) -> tuple:
+        """A gradient step on the next minibatch: the scalars and the parts after it.
 
         If the minibatch has no weight, the step is not effective and only counted in the epoch.
         """
@@ -138,7 +139,7 @@ class _Body:
         rows = tf.gather(orders, tf.cast(counters.steps, tf.int32))
         n_valid = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
         minibatch = gather(store, self.shape.training, rows, n_valid)
-        parameters = [values for values, *_ in pieces]
+        parameters = [values for values, *_ in parts]
         drop = dropper(self.dropout, progress.step) if self.shape.n_dropouts else None
         gradients, sums = self.objective.gradients(minibatch, parameters, typed, drop)
         penalty, decays = self.objective.penalty(parameters, typed.alpha)
@@ -157,7 +158,7 @@ class _Body:
         # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
         updated = []
         penalized = self.layout.penalized(parameters)
-        for old, gradient, kernels in zip(pieces, gradients, penalized, strict=True):
+        for old, gradient, kernels in zip(parts, gradients, penalized, strict=True):
             values, *slots = old
             change, slots = self.optimizer.update(gradient, slots, kernels, *numbers)
             new = values + change, *slots
@@ -166,20 +167,20 @@ class _Body:
         loss = (sums.loss + penalty) / divisor * n_valid
         correct = sums.terms[0] if sums.terms else 0.0
         passed = Counters(steps=1.0, position=1.0)
-        counted = passed._replace(loss=loss, rows=n_valid, correct=correct, weight=sums.weight)
+        counted = passed._replace(loss=loss, n_rows=n_valid, correct=correct, weight=sums.weight)
         added = packed(counted, _UNCHANGED._replace(step=1.0), Curves())
         only_passed = packed(passed, _UNCHANGED, Curves())
         return scalars + tf.where(effective, added, only_passed), tuple(updated)
 
     def end_epoch(self, scalars: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """The scalars after the epoch, and whether its validation score is the best so far.
+        """The scalars after the epoch, and whether early stopping finds it the best so far.
 
         The scalars are as they were if the chunk has run only a part of the epoch.
         """
         limits, hyper = unpack_constants(self.constants)
         counters, progress, _ = unpack_scalars(scalars)
         is_over = counters.position == limits.steps_per_epoch
-        loss, accuracy = counters.loss / counters.rows, counters.correct / counters.weight
+        loss, accuracy = counters.loss / counters.n_rows, counters.correct / counters.weight
         validated, score = (), None
         if self.shape.n_blocks:
             validated = _, score = self.validate(is_over, parameters)
@@ -190,15 +191,15 @@ class _Body:
 
     def validate(self, is_over: Tensor, parameters: Sequence[Tensor]) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
-        (store, orders), shape, score = self.validation, self.shape, self.objective.score
+        (store, rows), shape, score = self.validation, self.shape, self.objective.score
         store_shape: Any = shape.validation  # only programs with validation call this
-        shift = tf.gather(store[-1], orders[0, 0])[:-1]  # the last column has the weights
+        shift = tf.gather(store[-1], rows[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
             _, hyper = unpack_constants(self.constants)
             _, typed = unpack_constants(self.constants, self.dtype)
             n_valid = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
-            minibatch = gather(store, store_shape, tf.gather(orders, b), n_valid)
+            minibatch = gather(store, store_shape, tf.gather(rows, b), n_valid)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
 
         n_sums = score.n_terms(store_shape.n_outputs) + 2
@@ -322,7 +323,7 @@ class Counters(NamedTuple):
     epochs: Any = 0.0
     position: Any = 0.0
     loss: Any = 0.0
-    rows: Any = 0.0
+    n_rows: Any = 0.0
     correct: Any = 0.0
     weight: Any = 0.0
 
