@@ -5,7 +5,6 @@ early stopping.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from numbers import Integral
 from typing import Any, Self
 
@@ -32,11 +31,9 @@ from sklearn.model_selection import (
     check_cv,
 )
 from sklearn.utils import (
-    _safe_indexing,
     check_array,
     check_consistent_length,
     check_random_state,
-    gen_batches,
     get_tags,
 )
 from sklearn.utils._param_validation import Interval
@@ -54,7 +51,7 @@ from skdense.ensemble.calibration import (
     probabilities_at,
     scale_of,
 )
-from skdense.ensemble.folds import fit_folds, predicted
+from skdense.ensemble.folds import fit_folds, held_out_outputs, predicted
 from skdense.ensemble.progress import FitReport
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
@@ -64,8 +61,6 @@ from skdense.fit.targets import as_numbers
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 
-_BLOCK = 2**15
-"""How many rows of a held-out fold are copied at a time."""
 _LARGEST = 1e30
 """The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
 
@@ -216,14 +211,10 @@ class BaseCrossFit(BaseOutOfFold):
             target = self._scaled(y, sample_weight)
             self.estimators_ = fit_folds(models, folds, X, target, sample_weight, progress)
             self.n_estimators_ = len(models)
-            outputs = [
-                predicted(partial(self._output, model), _safe_indexing(X, rows[part]), model)
-                for model, (_, rows) in zip(self.estimators_, folds, strict=True)
-                for part in gen_batches(len(rows), _BLOCK)
-            ]
+            outputs = held_out_outputs(self._output, self.estimators_, folds, X)
             rows = np.concatenate([held_out for _, held_out in folds])
             weight = np.ones(len(y)) if sample_weight is None else sample_weight
-            self._learn_out_of_fold(rows, np.concatenate(outputs), y, weight)
+            self._learn_out_of_fold(rows, outputs, y, weight)
 
     def _folds(self, X, y, sample_weight, groups, random_state, progress):
         """For each member the rows to train on, sorted, and those that judge it, as arrays of ints."""

@@ -1,6 +1,7 @@
 """Models outside of folds: networks train on rows of one table, other models on copies of the rows."""
 
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
@@ -8,7 +9,7 @@ from joblib.parallel import get_active_backend
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
@@ -20,6 +21,8 @@ from skdense.fit.fitting import announce_first_fit, outcome
 from skdense.fit.inputs import FitInput
 from skdense.many import fit_inputs
 
+_COPIED = 2**15
+"""How many rows of a held-out fold are copied at a time."""
 _BLOCK = 4096
 """Rows at a time: smaller blocks take more processor time, larger ones more memory."""
 
@@ -114,6 +117,23 @@ def _called(function, values, config, share):
         return function(*values)
 
 
+def held_out_outputs(output, models, folds, X):
+    """The `output(model, X)` of each model for the rows that its fold holds out, fold by fold."""
+    # One thread of BLAS, as in `fit_folds`.
+    with nullcontext() if _divides_rows(models[0]) else one_blas_thread():
+        outputs = [
+            predicted(partial(output, model), _safe_indexing(X, rows[part]), model)
+            for model, (_, rows) in zip(models, folds, strict=True)
+            for part in gen_batches(len(rows), _COPIED)
+        ]
+    return np.concatenate(outputs)
+
+
+def _divides_rows(model):
+    """Whether `predicted` divides the rows among threads: for models that would do so by themselves."""
+    return isinstance(final_step(model), (BaseLowLevelMLP, *TREES))
+
+
 def predicted(predict, X, model):
     """The result of `predict(X)`, a function that asks this model or others of its kind.
 
@@ -122,14 +142,12 @@ def predicted(predict, X, model):
     100 times as long as with one thread. So each core gets blocks of rows of its own instead, which
     takes the same time on an idle machine.
     """
-    last = final_step(model)
-    if not isinstance(last, (BaseLowLevelMLP, *TREES)):
-        with one_blas_thread():  # as in `fit_folds`
-            return predict(X)
+    if not _divides_rows(model):
+        return predict(X)
     config, found = get_config(), {}
 
     def on_one_thread(rows):
-        limit = _one_openmp_thread() if isinstance(last, TREES) else nullcontext()
+        limit = _one_openmp_thread() if isinstance(final_step(model), TREES) else nullcontext()
         with config_context(**config), limit:
             found[rows.start] = predict(_safe_indexing(X, rows))
 
