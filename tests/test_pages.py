@@ -86,6 +86,23 @@ def test_a_page_of_restructuredtext_shows_python_in_doctests_only(page):
     assert not re.search(r"^(?!\s*\.\. ).*::$", text, re.MULTILINE), "a literal block is not run"
 
 
+def test_the_page_on_the_notebook_names_functions_that_there_are():
+    """Its table and its excerpts: where one of them moves, the page has to follow."""
+    page = (ROOT / "docs" / "notebook.rst").read_text(encoding="utf-8")
+    excerpts = re.findall(r"literalinclude:: (\S+)\n +:pyobject: (\S+)", page)
+    assert excerpts
+    for path, name in excerpts:
+        node = ast.parse((ROOT / "docs" / path).read_text(encoding="utf-8"))
+        for part in name.split("."):
+            (node,) = [child for child in node.body if getattr(child, "name", None) == part]
+    table = page[page.index("In skdense") : page.index("A layer is written once")]
+    files = [ROOT / "docs" / path for path in re.findall(r"<(\S+\.py)>", table)]
+    code = "".join(path.read_text(encoding="utf-8") for path in files)
+    ours = "".join(re.findall(r"^     - .*(?:\n {7}.*)*", table, re.MULTILINE))
+    for name in re.findall(r"`(?:\w+\.)?(\w+)`", ours):
+        assert re.search(rf"\b{name}\b", code), name
+
+
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
 def test_a_page_of_markdown_shows_no_python(page):
     text = page.read_text(encoding="utf-8")

@@ -5,27 +5,37 @@ Two clouds and a very small network
 Three dense layers written by hand, plain minibatch gradient descent and two Gaussian clouds: one
 notebook is enough. Two questions come up as soon as it is run a few times. The short answers:
 
-- **Why does every run give a different result?** Only the initial weights are random. Fix the seed
-  (``random_state=0``), and every run gives the same result.
+- **Why does every run give a different result?** The notebook draws two things anew in every run: the
+  data, by NumPy, and the initial weights, by TensorFlow. Nothing else is random, and the time plays no
+  part. Fix both seeds, and every run gives the same result.
 - **Why does it get worse with wider layers?** Weights drawn from [0, 1) all have the same sign, so the
   changes of all units add up. In a wide layer, the first steps are so long that every unit ends up
-  below zero for every sample. Such a unit gets no gradient, and the network *collapses* to one output.
-  Draw weights of both signs that shrink as the layers widen (``init="glorot_uniform"``), or use a
-  smaller learning rate.
+  below zero for every sample. Such a unit gets no gradient, and the network *collapses*: only the bias
+  of the output layer still learns. An epoch ends with ten minibatches of class 1, which take this bias
+  to 0.903. So the output is 0.903 for every sample, which is above 0.5: **all samples come out as
+  positive**, and half of them are right. The outputs do become too large, but only in the first steps:
+  about 38 at width 10. Draw weights of both signs that shrink as the layers widen
+  (``init="glorot_uniform"``), or use a smaller learning rate.
 
-In your own TensorFlow notebook, write this for each layer, with the seed set once before:
+In your own TensorFlow notebook, set both seeds once, and draw the kernel of each layer like this:
 
 .. code-block:: python
 
-   tf.random.set_seed(0)  # once
+   np.random.seed(0)  # once, before the data are drawn
+   tf.random.set_seed(0)  # once, before the weights are drawn
    limit = (6 / (n_in + n_out)) ** 0.5  # Glorot's uniform distribution
    kernel = tf.Variable(tf.random.uniform((n_in, n_out), -limit, limit))
+
+``kernel`` is the layer's ``W``; ``n_in`` and ``n_out`` are 2 and the width in the first layer, the
+width twice in the second, and the width and 1 in the last. ``tf.keras.utils.set_random_seed(0)`` sets
+both seeds in one line. With TensorFlow's alone, each run has other data and so another accuracy.
 
 ``tf.keras.initializers.GlorotUniform`` draws from the same distribution. In Keras 3 it does not follow
 ``tf.random.set_seed``, so give each layer a seed of its own: ``GlorotUniform(seed=1)``,
 ``GlorotUniform(seed=2)``.
 
 The rest of this page does the same with :class:`~skdense.LowLevelMLPClassifier`, and measures why.
+:doc:`/notebook` says which lines of the library are those of the notebook.
 
 This page in Korean: :doc:`/generated/ko/plot_two_clouds_ko`.
 """
@@ -34,7 +44,8 @@ This page in Korean: :doc:`/generated/ko/plot_two_clouds_ko`.
 # The data
 # --------
 # A thousand samples around (0, 3) are class 0, a thousand around (3, 0) class 1. They come in that
-# order, class 0 first, in float32.
+# order, class 0 first, in float32. The notebook draws them anew in each run; here ``random_state=0``
+# fixes them, as ``np.random.seed(0)`` does there.
 
 # sphinx_gallery_thumbnail_number = 4
 import copy
@@ -157,9 +168,9 @@ for seed, accuracy in enumerate(study.score):
 
 # %%
 # Nothing in the training is random: the minibatches come in order, and gradient descent draws nothing.
-# The only draw is that of the initial kernels. With ``random_state=None`` they come from NumPy's
-# global random state, which differs from run to run, so each run starts from other kernels. With an
-# int the run repeats, bit for bit:
+# The data are fixed here, so the only draw is that of the initial kernels. With ``random_state=None``
+# they come from NumPy's global random state, which differs from run to run, so each run starts from
+# other kernels. With an int the run repeats, bit for bit:
 
 once, again = (make_network(random_state=2).fit(X, y) for _ in range(2))
 print("same losses:    ", once.loss_curve_ == again.loss_curve_)
@@ -211,7 +222,8 @@ for name, network in [("sound", sound), ("collapsed", collapsed)]:
 # That number ought to settle at one half, the mean of the targets. With samples shuffled it stays
 # close by. In class order it follows the class it sees: each step takes the bias ``b`` to
 # ``b + 0.2 * (target - b)``, so over an epoch it swings between 0.1 and 0.9, and at the end of the
-# epoch, after ten minibatches of class 1, it is ``1 / (1 + 0.8**10)``, which is 0.903.
+# epoch, after ten minibatches of class 1, it is ``1 / (1 + 0.8**10)``, which is 0.903. That is above
+# 0.5, so the network takes every sample for class 1.
 
 shuffled = make_network(random_state=0, shuffle=True).fit(X, y)
 print(f"output bias, in class order {collapsed.intercepts_[-1][0]:.3f}")
