@@ -17,17 +17,11 @@ def main() -> None:
     parser.add_argument("--clear", action="store_true", help="remove all programs that are kept")
     clear = parser.parse_args().clear
     try:
-        folder = programs.folder(version("tensorflow"))
+        folder, reason = programs.place(version("tensorflow"))
     except PackageNotFoundError:
-        folder = programs.folder("")
+        folder, reason = programs.place("")
     if folder is None:
-        reason = "SKDENSE_CACHE_DIR is empty"
-        if "SKDENSE_CACHE_DIR" not in os.environ:
-            reason = (
-                "on this system, with this version of TensorFlow or without a home directory it has to "
-                "be asked for: set SKDENSE_CACHE_DIR to the path of a folder"
-            )
-        print(f"Programs are not kept: {reason}.")
+        print(f"Programs are not kept: {reason}. SKDENSE_CACHE_DIR can name a folder for them.")
         return
     try:
         programs.check_trust(folder)

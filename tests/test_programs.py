@@ -17,6 +17,7 @@ from helpers import PACKAGE, TIME_LIMIT, run_python, running_python
 from skdense.__main__ import main
 from skdense.core.formulas.layers import Dense, hidden_and_output
 from skdense.core.machine import programs
+from skdense.core.machine.lazy_import import TESTED
 from skdense.core.machine.programs import ProgramCode
 from skdense.core.numbers import Spec
 from skdense.core.program.epochs import training_program
@@ -359,7 +360,7 @@ def test_the_folder_is_bounded_and_what_was_used_lately_stays(folder, monkeypatc
 
 # --- where and under which name ----------------------------------------------------------------------
 
-VERSION = programs.TESTED + "0"
+VERSION = TESTED[0] + "0"
 
 
 def test_the_folder_is_where_the_user_or_xdg_says(monkeypatch, tmp_path):
@@ -367,21 +368,32 @@ def test_the_folder_is_where_the_user_or_xdg_says(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("SKDENSE_CACHE_DIR", raising=False)
-    assert programs.folder(VERSION) == tmp_path / ".cache/skdense"
-    assert programs.folder("1.0") is None
+    for version in TESTED:
+        assert programs.place(f"{version}0rc0") == (tmp_path / ".cache/skdense", "")
+    assert programs.place("1.0") == (None, "TensorFlow 1.0 is not tested")
+    assert programs.place("") == (None, "TensorFlow is not installed")
+    no_home = None, "HOME does not name a home directory"
     for home in ("", "/", "relative"):
         monkeypatch.setenv("HOME", home)
-        assert programs.folder(VERSION) is None
+        assert programs.place(VERSION) == no_home
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert programs.folder(VERSION) is None
+    assert programs.place(VERSION) == no_home
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert programs.folder(VERSION) == tmp_path / "xdg/skdense"
+    assert programs.place(VERSION) == (tmp_path / "xdg/skdense", "")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert programs.folder(VERSION) is None
+    assert programs.place(VERSION) == (None, "this is tested on Linux only")
     monkeypatch.setenv("SKDENSE_CACHE_DIR", str(tmp_path / "given"))
-    assert programs.folder("1.0") == tmp_path / "given"
+    assert programs.place("1.0") == (tmp_path / "given", "")
     monkeypatch.setenv("SKDENSE_CACHE_DIR", "")
-    assert programs.folder(VERSION) is None
+    assert programs.place(VERSION) == (None, "SKDENSE_CACHE_DIR is empty")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    monkeypatch.setenv("SKDENSE_CACHE_DIR", "relative")
+    assert programs.place(VERSION)[0] == tmp_path / "gone/relative"
+    (tmp_path / "gone").rmdir()
+    folder, reason = programs.place(VERSION)
+    assert folder is None
+    assert "'relative', and the working directory does not exist" in reason
 
 
 LAYOUT = Layout(hidden_and_output([8], "relu", 1), 8)
@@ -446,6 +458,12 @@ def test_programs_of_code_outside_of_the_package_are_not_kept():
     assert programs.name_of((*KEY[:2], Layout((Layer(8), Dense(1)), 8))) is None
 
 
+def test_programs_are_not_kept_where_numpy_does_not_tell_the_features_of_the_processor(monkeypatch):
+    programs._machine.cache_clear()
+    monkeypatch.setattr(np, "show_config", lambda mode: {})
+    assert programs.name_of(KEY) is None
+
+
 # --- controls ----------------------------------------------------------------------------------------
 
 
@@ -463,3 +481,5 @@ def test_a_command_shows_and_clears_the_folder(folder, monkeypatch, capsys):
     assert not paths(folder)
     folder.chmod(0o777)
     assert "others may write to" in run()
+    monkeypatch.setenv("SKDENSE_CACHE_DIR", "")
+    assert "Programs are not kept: SKDENSE_CACHE_DIR is empty." in run()

@@ -52,7 +52,7 @@ class _Compiled:
         self._make, self._key, self._by_xla = make, key, True
         version = tf.version
         facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()
-        folder = programs.folder(version.VERSION)
+        folder, _ = programs.place(version.VERSION)
         name = programs.name_of((make, *key), *facts) if folder else None
         self._folder = folder if name else None
         self._kept = programs.load(folder, name) if folder and name else None

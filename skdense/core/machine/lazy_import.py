@@ -19,10 +19,19 @@ from threading import Event, RLock
 from types import ModuleType
 from typing import Any
 
-TESTED = "2.21."
-"""The versions of which tests show that each module imports all that it needs."""
+TESTED = "2.21.", "2.22."
+"""How the versions begin that all tests have passed with."""
 
 _IMPORTS = re.compile(r"^from (\S+) import (\w+)(?: as (\w+))?", re.MULTILINE)
+
+
+def is_tested(version: str) -> bool:
+    """Whether tests have shown that what depends on TensorFlow's internals works with this version.
+
+    Only then a fit imports just what it needs, programs are kept without being asked for, and a large X
+    is used where it lies.
+    """
+    return version.startswith(TESTED)
 
 
 def import_tensorflow() -> Any:
@@ -33,7 +42,7 @@ def import_tensorflow() -> Any:
             import_submodule("tensorflow.python.pywrap_tensorflow")  # loads the library
             import_submodule("tensorflow.python.tf2").enable()  # modules ask for it when imported
             tf = _Names(Path(package.__path__[0]))
-            if tf.__version__.startswith(TESTED):
+            if is_tested(tf.__version__):
                 import_submodule("tensorflow.python.compat.v2_compat").enable_v2_behavior()
                 # matplotlib asks this function about each list. It does not execute the package.
                 package.__loader__.known.add("is_tensor")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from skdense.core.machine.costs import COPIED_BYTES
-from skdense.core.machine.lazy_import import TESTED
+from skdense.core.machine.lazy_import import is_tested
 from skdense.core.machine.tensorflow import tf
 
 ALIGNMENT = 64
@@ -16,8 +16,8 @@ ALIGNMENT = 64
 _ALIGNMENT_OF_GATHERS = 16
 """The alignment of a large X, of which programs gather rows. It is that of NumPy's memory.
 
-In TensorFlow 2.21 the kernels that gather load single numbers and assume no alignment beyond theirs.
-Other versions were not tried.
+In the tested versions of TensorFlow the kernels that gather load single numbers and assume no alignment
+beyond theirs.
 """
 
 
@@ -65,7 +65,7 @@ def share(array: NDArray) -> Any:
 
     It is for compiled programs only. Read-only memory, such as a file mapped for reading, is used, too.
     """
-    is_gathered = array.nbytes > COPIED_BYTES and tf.__version__.startswith(TESTED)
+    is_gathered = array.nbytes > COPIED_BYTES and is_tested(tf.__version__)
     own = aligned(array, _ALIGNMENT_OF_GATHERS if is_gathered else ALIGNMENT)
     return view(np.asarray(_AsIfWritable(own)))
 

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdense.core.machine.lazy_import import TESTED
+from skdense.core.machine.lazy_import import is_tested
 
 MOST_BYTES, MOST_FILES = 256 * 2**20, 2000
 """How large the folder may be. Beyond that, the programs go that were used the longest ago."""
@@ -61,21 +61,29 @@ class ProgramCode(NamedTuple):
     executable: bytes = b""
 
 
-def folder(version: str) -> Path | None:
-    """Where programs are kept, given TensorFlow's version; None if they are not.
+def place(version: str) -> tuple[Path | None, str]:
+    """The folder where programs are kept, or None and the reason why they are not.
 
-    By default they are kept where that was tested. SKDENSE_CACHE_DIR names another folder, or none.
+    `version` is TensorFlow's, empty if there is none. By default programs are kept where that was
+    tested. SKDENSE_CACHE_DIR names another folder, or none.
     """
     given = os.environ.get("SKDENSE_CACHE_DIR")
     if given is not None:
-        return Path(given).absolute() if given else None
-    if sys.platform != "linux" or not version.startswith(TESTED):
-        return None
+        try:
+            return (Path(given).absolute(), "") if given else (None, "SKDENSE_CACHE_DIR is empty")
+        except OSError:
+            return None, f"SKDENSE_CACHE_DIR is {given!r}, and the working directory does not exist"
+    if sys.platform != "linux":
+        return None, "this is tested on Linux only"
+    if not is_tested(version):
+        return None, f"TensorFlow {version} is not tested" if version else "TensorFlow is not installed"
     home = Path(os.environ.get("HOME") or ".")
     base = Path(os.environ.get("XDG_CACHE_HOME") or ".")  # only absolute paths are valid
     if not base.is_absolute() and home.is_absolute() and home != Path("/"):
         base = home / ".cache"
-    return base / "skdense" if base.is_absolute() else None
+    if not base.is_absolute():
+        return None, "HOME does not name a home directory"
+    return base / "skdense", ""
 
 
 @contextmanager
@@ -83,13 +91,13 @@ def exchange(version: str) -> Iterator[None]:
     """Let TensorFlow, whose devices start in the block, hand over executables by a folder of ours."""
     global _exchanged
     before = os.environ.get("TF_XLA_FLAGS")
-    if folder(version) is None or _FLAG in (before or ""):
+    if place(version)[0] is None or _FLAG in (before or ""):
         yield
         return
     memory = "/dev/shm"  # where there is room if a disk is full
-    place = memory if os.access(memory, os.W_OK) else None
+    parent = memory if os.access(memory, os.W_OK) else None
     try:
-        _exchanged = Path(tempfile.mkdtemp(prefix="skdense-", dir=place))
+        _exchanged = Path(tempfile.mkdtemp(prefix="skdense-", dir=parent))
     except OSError as error:
         _log.debug("executables are not kept: %s", error)
         yield
@@ -110,13 +118,14 @@ def name_of(key: tuple, *facts: object) -> str | None:
     """The name of a program, the same in every process in which its code would be the same.
 
     `facts` are TensorFlow's version and number of threads. None if code outside of this package decides
-    what the program does, which may change unnoticed, or where this package's code cannot be read.
+    what the program does, which may change unnoticed, where this package's code cannot be read, or
+    NumPy or the system does not tell what is asked here.
     """
     try:
         _sources()
         text = repr((_machine(), facts, _described(key)))
-    except (OSError, TypeError) as error:
-        _log.debug("a program is not kept: %s", error)
+    except Exception as error:
+        _log.debug("a program is not kept: %r", error)
         return None
     return f"{_PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:40]}"
 

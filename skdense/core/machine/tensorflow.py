@@ -3,6 +3,7 @@
 The user's own settings win: what an environment variable or earlier code has set is left alone.
 """
 
+import logging
 import os
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from typing import Any
 
 from joblib import cpu_count
 
-from skdense.core.machine.lazy_import import import_tensorflow
+from skdense.core.machine import lazy_import
 from skdense.core.machine.programs import exchange
 from skdense.core.machine.threads import submit
 
+_log = logging.getLogger("skdense")
 CPU = "/CPU:0"
 """Where all tensors are and all programs run. A GPU was never measured, and would round float32
 products to TensorFloat-32."""
@@ -65,16 +67,16 @@ def is_imported() -> bool:
 def _start() -> Any:
     try:
         if "tensorflow" in sys.modules:  # the user's, with the user's settings
-            return import_tensorflow()
+            return _told(lazy_import.import_tensorflow())
         with quiet():
-            module = import_tensorflow()
+            module = lazy_import.import_tensorflow()
             with exchange(module.__version__), suppress(RuntimeError):
                 # A RuntimeError says that another thread has started the devices meanwhile.
                 configure_threads(module)
                 for device in module.config.list_physical_devices("GPU"):
                     module.config.experimental.set_memory_growth(device, True)
                 module.config.list_logical_devices()  # starts the devices while the log is off
-        return module
+        return _told(module)
     except BaseException as error:
         vars(tf)["_importing"] = None  # the next look-up tries again
         if not isinstance(error, ModuleNotFoundError) or error.name != "tensorflow":
@@ -83,6 +85,18 @@ def _start() -> Any:
             "fit needs TensorFlow, which is not installed: python -m pip install tensorflow. "
             "Predicting with a fitted model does not need it."
         ) from None
+
+
+def _told(module: Any) -> Any:
+    """TensorFlow itself, after a line in our log if its version is not tested."""
+    if not lazy_import.is_tested(module.__version__):
+        _log.info(
+            "TensorFlow %s is not tested (but %s is): all of it is imported, a large X is copied, and "
+            "compiled programs are kept only if SKDENSE_CACHE_DIR names a folder.",
+            module.__version__,
+            ", ".join(f"{version}*" for version in lazy_import.TESTED),
+        )
+    return module
 
 
 def configure_threads(module: Any) -> None:
