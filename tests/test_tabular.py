@@ -1,9 +1,11 @@
 """Tests of the default for tables."""
 
 import pickle
+import re
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from datetime import timedelta, timezone
 from decimal import Decimal
 from functools import cache
@@ -34,8 +36,7 @@ from skrub import SquashingScaler
 from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.sizes import training_for
-from skdense.tabular.make import Landmarks
-from skdense.tabular.ramps import Ramps
+from skdense.tabular.steps import Landmarks, LevelsEncoder, Ramps
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
@@ -314,17 +315,48 @@ def test_what_is_constant_or_empty_is_named_and_not_used():
 
 
 @pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
-def test_a_column_of_ids_is_named_and_used(to):
-    n = range(50)
+def test_ids_are_left_out_with_a_warning_but_texts_and_what_repeats_are_not(to):
+    n = range(60)
     ids = {"customer": [f"C-{i:04d}" for i in n], "order": [None, *(f"{i:x}-1" for i in n[1:])]}
-    texts = {"name": [f"Ann{chr(65 + i)}" for i in n], "text": [f"room {i} is cold" for i in n]}
-    repeated = {
-        "cabin": [f"C{i}" for i in [*n[:45], *n[:5]]],
+    used = {
+        "text": [f"room {i} is {['cold', 'hot'][i % 2]}" for i in n],
+        "plane": [f"N{i}" for i in [*n[:50], *[7] * 10]],
         "date": [f"2024-01-01T{i // 25:02d}:{i:02d}" for i in n],
     }
-    with pytest.warns(UserWarning, match=r"look like IDs.*\['customer', 'order'\]"):
-        names = encoder().fit(to(ids | texts | repeated)).get_feature_names_out()
-    assert any(name.startswith("customer") for name in names)
+    with pytest.warns(UserWarning, match=r"not used.*\['customer', 'order'\]"):
+        names = encoder().fit(to(ids | used)).get_feature_names_out()
+    assert {name.partition("_")[0] for name in names} == set(used)
+    assert {"text_cold", "text_hot", "plane_N7"} < set(names)
+
+
+LETTERS = st.none() | st.text("aB1 _-.é", max_size=4)
+
+
+@given(st.lists(LETTERS, min_size=1, max_size=40), st.lists(LETTERS, max_size=5), st.integers(1, 4))
+def test_a_level_has_a_column_if_enough_rows_have_it_and_a_rare_one_is_written_by_its_words(
+    known, new, least
+):
+    encoder = LevelsEncoder(least, max_columns=6).fit(np.array(known, object)[:, None])
+    counts = Counter(known)
+    frequent = {level for level, count in counts.items() if count >= least}
+    assert set(encoder.levels_) <= frequent
+    assert len(encoder.levels_) == min(len(frequent), 6)
+    assert len(encoder.levels_) + len(encoder.words_) <= 6
+    written = encoder.transform(np.array([*known, *new], object)[:, None])
+    assert written.shape[1] == len(encoder.get_feature_names_out())
+    n_levels = len(encoder.levels_)
+    for value, row in zip([*known, *new], written):
+        words = re.split(r"[\s_.-]+", (value or "").lower())
+        is_rare = value not in encoder.levels_
+        expected = [value == level for level in encoder.levels_], is_rare
+        assert_array_equal(row[: n_levels + 1], np.hstack(expected))
+        assert_array_equal(row[n_levels + 1 :], [is_rare and word in words for word in encoder.words_])
+
+
+def test_the_order_of_rows_does_not_matter_for_levels():
+    values = np.array(["b", "a", "c c", "d", None] * 3 + ["c d"], object)[:, None]
+    names = [LevelsEncoder(3, 4).fit(X).get_feature_names_out() for X in (values, values[::-1])]
+    assert_array_equal(*names)
 
 
 @given(st.lists(st.floats(-1e15, 1e15) | st.integers(-(2**53), 2**53), min_size=3, unique=True))
@@ -855,10 +887,9 @@ def test_short_names_of_set_params_mean_what_the_factory_means(given):
 
 
 def test_a_transformer_of_the_user_before_linear_models_stays():
-    mine = FunctionTransformer(np.tanh, kw_args={"out": None})
+    mine = FunctionTransformer(np.tanh)
     model = make_tabular_regressor().set_params(ensemble__linear__unclipped=mine)
     assert model.set_params(max_iter=5).get_params()["ensemble__linear__unclipped"] is mine
-    assert mine.kw_args == {"out": None}
 
 
 def test_names_that_are_set_in_full_win_over_short_ones():

@@ -151,18 +151,18 @@ loaded = joblib.load(folder / "repairs-2024-10.joblib")
 print(np.array_equal(loaded.predict(X_test), predicted))
 
 # %%
-# ONNX is for other languages and small containers. It takes numbers and categories, but neither
-# dates nor texts, so this model has a number for the day and does without the note.
+# ONNX is for other languages and small containers. It takes numbers, categories and texts,
+# but no dates, so this model has a number for the day.
 
 
-def without_dates_and_texts(X):
+def without_dates(X):
     """Replace the date by the day of the year."""
-    return X.drop(columns=["received", "note"]).assign(day=X["received"].dt.day_of_year)
+    return X.drop(columns="received").assign(day=X["received"].dt.day_of_year)
 
 
-portable = clone(model).fit(without_dates_and_texts(X_train), y_train)
+portable = clone(model).fit(without_dates(X_train), y_train)
 session = onnxruntime.InferenceSession(to_onnx(portable).SerializeToString())
-rows = without_dates_and_texts(X_test)
+rows = without_dates(X_test)
 inputs = {
     name: (
         rows[[name]].astype(float)

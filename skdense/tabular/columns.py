@@ -68,7 +68,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     medians, so that float32 is precise enough; `vectorizer` writes all others. Missing values become
     NaN. A column that has any in `fit` gets another column, `<name>__missing`, which is 1 where they
     are. Constant columns are left out, and a warning names those columns of the table of which nothing
-    is left. Others name columns of strings that look like IDs, and those of which most are numbers.
+    is left, such as IDs. Another names columns of strings of which most are numbers.
 
     Parameters
     ----------
@@ -188,8 +188,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         for name in kinds.get("low_cardinality", ()):
             self._columns[name].learn_categories(read[name])
-        ids = [name for name in kinds.get("high_cardinality", ()) if _are_ids(read[name])]
-        self._warn({sources[i] for i in self._kept}, ids)
+        self._warn({sources[i] for i in self._kept})
         return np.column_stack([values[i] for i in self._kept])
 
     def transform(self, X: MatrixLike) -> NDArray:
@@ -267,8 +266,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 values += [*np.asarray(vectorize(others), dtype=np.float32).T]
         return values
 
-    def _warn(self, used, ids):
-        """Warn of columns that are not used, or not as numbers, and of those that number the rows."""
+    def _warn(self, used):
+        """Warn of columns that are not used, such as IDs, or not as numbers."""
         unused = [name for name in self._columns if name not in used]
         why = "as all their values are equal, missing or rare"
         if not used:
@@ -281,11 +280,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 f"columns are taken as strings, though most of their values are numbers: "
                 f"{'; '.join(mostly)}. To use the numbers, correct the others before, or make them "
                 "missing by pandas.to_numeric(column, errors='coerce')"
-            )
-        if ids:
-            warn_at_caller(
-                f"columns look like IDs, as nearly all their strings are distinct: {ids}. They are "
-                "used; leave out those that only number the rows."
             )
 
     def __sklearn_tags__(self):
@@ -498,10 +492,3 @@ def _distinct(names):
             name += "_"
         distinct[name] = None
     return list(distinct)
-
-
-def _are_ids(values):
-    """Whether nearly all strings are distinct, and each has a digit and no space."""
-    strings = [x for x in values if isinstance(x, str)]
-    distinct = len(set(strings)) > 0.95 * len(strings)
-    return distinct and all(re.fullmatch(r"\S*\d\S*", x) for x in strings)

@@ -15,7 +15,7 @@ from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.calibration import is_positive
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.sizes import TREES
-from skdense.tabular.make import LEAST, unclipped
+from skdense.tabular.steps import LEAST
 
 __all__ = ["onnx_inputs", "to_onnx"]
 
@@ -60,7 +60,7 @@ def to_onnx(model):
     ImportError
         Without the package onnx.
     ValueError
-        If a column has dates or texts, or a part of the model cannot be converted.
+        If a column has dates, or a part of the model cannot be converted.
 
     Examples
     --------
@@ -249,20 +249,24 @@ def _table(graph, encoder, inputs):
 
 
 def _categories(graph, column, vectorizer, strings):
-    """A column of skrub's for each category."""
-    kind = vectorizer.column_to_kind_[column.name]
-    if kind != "low_cardinality":
-        what = {"datetime": "dates", "high_cardinality": "texts, or many categories"}.get(kind, kind)
+    """A column for each category; those of a LevelsEncoder may also have some for words."""
+    from pandas import DataFrame, Series
+
+    encoder = vectorizer.transformers_[column.name]
+    words = getattr(encoder, "words_", [])
+    if hasattr(encoder, "levels_"):
+        categories = encoder.levels_
+    elif hasattr(encoder, "categories_"):
+        categories = encoder.categories_[0]
+    else:
+        what = {"datetime": "dates"}.get(kind := vectorizer.column_to_kind_[column.name], kind)
         raise ValueError(
             f"ONNX models of tables take numbers and categories, but column {column.name!r} has "
             f"{what}: leave it out, or write it as numbers before"
         )
-    from pandas import DataFrame, Series
-
-    encoder = vectorizer.transformers_[column.name]
-    known = [each for each in encoder.categories_[0] if isinstance(each, str)]
-    missing = [each for each in encoder.categories_[0] if not isinstance(each, str)]
-    unknown = "".join(known) + "?"
+    known = [each for each in categories if isinstance(each, str)]
+    missing = [each for each in categories if not isinstance(each, str)]
+    unknown = "".join([*known, *words]) + "?"
     values = [*known, *(missing or [unknown]), unknown]
     rows = encoder.transform(DataFrame({column.name: Series(values, dtype=object)}))
     places = {category: place for place, category in enumerate(known)}
@@ -277,8 +281,17 @@ def _categories(graph, column, vectorizer, strings):
         values_int64s=list(places.values()),
         default_int64=len(values) - 1,
     )
-    rows = np.asarray(rows, dtype=np.float32)
-    return graph("Gather", rows, graph("Squeeze", row, np.array([1])), axis=0)
+    rows, row = np.asarray(rows, dtype=np.float32), graph("Squeeze", row, np.array([1]))
+    if not words:
+        return graph("Gather", rows, row, axis=0)
+    found = [
+        graph("RegexFullMatch", strings, pattern=rf"(?is)(.*[^\pL\pN])?{word}([^\pL\pN].*)?")
+        for word in words
+    ]
+    is_rare = graph("Gather", np.eye(len(values), dtype=np.float32)[:, -1:], row, axis=0)
+    found = graph("Mul", graph.cast(graph.side_by_side(found), _FLOAT), is_rare)
+    levels = graph("Gather", rows[:, : len(categories) + 1], row, axis=0)
+    return graph.side_by_side([levels, found])
 
 
 def _squashed(graph, scaler, X):
@@ -341,13 +354,11 @@ def _landmarks(graph, landmarks, X):
 
 
 def _unclipped(graph, transformer, X):
-    """A FunctionTransformer of `unclipped`."""
-    if transformer.func is not unclipped:
-        raise ValueError(f"a function cannot be converted to ONNX: {transformer!r}")
-    X, clip = graph.cast(X, _DOUBLE), transformer.kw_args["clip"]
-    if clip is None:
+    """An Unclip."""
+    X = graph.cast(X, _DOUBLE)
+    if transformer.clip is None:
         return X
-    share = graph("Div", X, np.float64(clip))
+    share = graph("Div", X, np.float64(transformer.clip))
     rest = graph("Sub", np.float64(1), graph("Mul", share, share))
     return graph("Div", X, graph("Sqrt", graph("Max", rest, np.float64(LEAST))))
 
@@ -358,7 +369,7 @@ _STEPS = {
     "SimpleImputer": _filled,
     "StandardScaler": _standardized,
     "Ramps": _ramps,
-    "FunctionTransformer": _unclipped,
+    "Unclip": _unclipped,
     "Landmarks": _landmarks,
     "str": lambda graph, step, X: X,  # "passthrough"
 }

@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
+from skdense.tabular.steps import Unclip
 
 __all__ = ["TablePipeline"]
 
@@ -139,22 +140,24 @@ class TablePipeline(Pipeline):
         short = {n: v for n, v in params.items() if n in _OWNERS or n.partition("__")[0] not in its}
         explicit = {name: value for name, value in params.items() if name not in short}
         super().set_params(**explicit)
-        owners = {}  # the estimators that have a parameter, by the short names of parameters
-        for each in self.get_params().values():
-            for name in each.get_params(deep=False) if isinstance(each, BaseEstimator) else ():
-                if isinstance(each, _OWNERS.get(name, BaseLowLevelMLP)):
-                    owners.setdefault(name, []).append(each)
-        check_short_names(short, owners, type(self).__name__, ValueError)
+        paths = self._paths()
+        check_short_names(short, paths, type(self).__name__, ValueError)
         for name, value in short.items():
             value = for_all(value) if name == "cv" else value
-            for owner in owners[name]:
-                owner.set_params(**{name: value})
-        super().set_params(**explicit)  # what is set by its whole name wins
-        its = self.get_params()
-        unclip = its.get("ensemble__linear__unclipped")
-        if "clip" in (getattr(unclip, "kw_args", None) or ()):
-            unclip.kw_args = {"clip": getattr(its.get("scaled"), "max_absolute_value", None)}
+            super().set_params(**{path: value for path in paths[name] if path not in explicit})
+        unclip = self.get_params().get("ensemble__linear__unclipped")
+        if isinstance(unclip, Unclip):
+            unclip.clip = getattr(self.named_steps.get("scaled"), "max_absolute_value", None)
         return self
+
+    def _paths(self):
+        """The whole names of the parameters that each short name stands for."""
+        paths = {}
+        for owner, its in self.get_params().items():
+            for name in its.get_params(deep=False) if isinstance(its, BaseEstimator) else ():
+                if isinstance(its, _OWNERS.get(name, BaseLowLevelMLP)):
+                    paths.setdefault(name, []).append(f"{owner}__{name}")
+        return paths
 
     @property
     def partial_fit(self):

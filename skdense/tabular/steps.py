@@ -1,0 +1,353 @@
+"""Transformers of the default for tables: columns of strings, and what each kind of models sees."""
+
+import re
+from collections import Counter
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.kernel_approximation import Nystroem
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdense.fit.inputs import MatrixLike
+
+__all__ = ["Landmarks", "LevelsEncoder", "Ramps", "Unclip"]
+
+_MOST, _MOST_NUMBERS = 1000, 2**26
+"""About the most ramps of all columns, and the most numbers in them; a column has at least two."""
+_BLOCK = 4096
+"""Rows at a time: as they stay in the processor's cache, large tables take a quarter of the time."""
+LEAST = 1e-4
+"""Of 1 minus the squared share of the clip, which float32 knows to 0.1 %: values stay below 300."""
+
+
+class LevelsEncoder(TransformerMixin, BaseEstimator):
+    """Write a column of strings by its levels, and rare levels by their words.
+
+    A level that enough rows have, also the missing one, gets a column. All rows of rarer levels share
+    a column, and each word that enough of them have, and enough have not, gets a column as well. A word
+    is a run of letters and digits; its case does not matter. So a code that few rows have, such as an
+    ID, has no column of its own, and a text has those of its words.
+
+    Parameters
+    ----------
+    min_frequency : int, default=5
+        The fewest rows of a level or word.
+
+    max_columns : int, default=250
+        The most levels and words together; the most frequent levels come first, then words.
+
+    Attributes
+    ----------
+    levels_ : list of str or None
+        The levels with a column.
+
+    words_ : list of str
+        The words with a column, in lower case.
+
+    n_features_in_ : int
+        One.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdense.tabular.steps import LevelsEncoder
+    >>> titles = np.array([["clerk"], ["clerk"], ["Chief pilot"], ["pilot"]], dtype=object)
+    >>> encoder = LevelsEncoder(min_frequency=2).fit(titles)
+    >>> encoder.get_feature_names_out(["title"])
+    array(['title_clerk', 'title_rare'], dtype=object)
+    """
+
+    def __init__(self, min_frequency: int = 5, max_columns: int = 250):
+        self.min_frequency = min_frequency
+        self.max_columns = max_columns
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Count levels and words.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, 1)
+            Strings, with None or NaN for missing ones.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        values = self._values(X, reset=True)
+        least = self.min_frequency
+        self.levels_ = _most_frequent(Counter(values), least, len(values), self.max_columns)
+        rare = Counter(values)
+        for level in self.levels_:
+            del rare[level]
+        words = Counter()
+        for value, count in rare.items():
+            words.update(dict.fromkeys(_words(value), count))
+        most = self.max_columns - len(self.levels_)
+        self.words_ = _most_frequent(words, least, rare.total() - least, most)
+        return self
+
+    def transform(self, X: Any) -> NDArray:
+        """Write levels and words.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, 1)
+            Strings, with None or NaN for missing ones.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, n_levels + 1 + n_words), of float32
+            0 and 1. A level that was rare in `fit`, or not there, has 1 in the column of all rare ones.
+        """
+        check_is_fitted(self)
+        values = self._values(X, reset=False)
+        places = {level: [place] for place, level in enumerate(self.levels_)}
+        n_levels = len(places)
+        of_words = {word: n_levels + 1 + place for place, word in enumerate(self.words_)}
+        written = np.zeros((len(values), n_levels + 1 + len(of_words)), np.float32)
+        for row, value in enumerate(values):
+            if value not in places:
+                found = [of_words[word] for word in _words(value) if word in of_words]
+                places[value] = [n_levels, *found]
+            written[row, places[value]] = 1
+        return written
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
+        """The names of the columns: that of the column of strings, and the level or word.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (1,), default=None
+            The name of the column; by default the one that it had in `fit`, or `x0`.
+
+        Returns
+        -------
+        names : ndarray of shape (n_levels + 1 + n_words,)
+            In the order of `transform`.
+        """
+        if input_features is None:
+            input_features = getattr(self, "feature_names_in_", ["x0"])
+        (name,) = input_features
+        return np.array([f"{name}_{each}" for each in (*self.levels_, "rare", *self.words_)], object)
+
+    def _values(self, X, reset):
+        validate_data(self, X, skip_check_array=True, reset=reset)
+        values = np.asarray(X, dtype=object)[:, 0]
+        return [value if isinstance(value, str) else None for value in values]
+
+
+def _most_frequent(counts, least, most, n_kept):
+    """The keys that are counted often enough, but not too often, the most frequent ones first."""
+    kept = [key for key, count in counts.items() if least <= count <= most]
+    return sorted(kept, key=lambda key: (-counts[key], key or ""))[:n_kept]
+
+
+def _words(value):
+    """The words of a string; of a missing one there are none."""
+    return set(re.findall(r"[^\W_]+", value.lower())) if value else ()
+
+
+class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Add ramps to each column that has more than two values.
+
+    A ramp is 0 below one quantile of the column and 1 above the next; between them it is linear. Every
+    function that is linear between neighbouring quantiles is a weighted sum of the ramps and a constant
+    [1]_. Equal quantiles count once.
+
+    Parameters
+    ----------
+    n_ramps : int, default=7
+        The most ramps of a column. Each has fewer, but at least two, where there would be more than
+        1,000 in all, or where they would take more than 256 MB.
+
+    Attributes
+    ----------
+    knots_ : list of ndarray
+        For each column the quantiles between which it has ramps, sorted; one if it has none.
+
+    n_features_in_ : int
+        Number of columns seen during fit.
+
+    References
+    ----------
+    .. [1] Gorishniy, Rubachev and Babenko (2022), "On Embeddings for Numerical Features in Tabular Deep
+       Learning", NeurIPS.
+
+    Examples
+    --------
+    >>> from skdense.tabular.steps import Ramps
+    >>> Ramps(n_ramps=2).fit_transform([[0], [1], [3]])
+    array([[0., 0., 0.],
+           [1., 1., 0.],
+           [3., 1., 1.]], dtype=float32)
+    """
+
+    def __init__(self, n_ramps: int = 7):
+        self.n_ramps = n_ramps
+
+    def fit(self, X: MatrixLike, y: Any = None) -> Self:
+        """Find the quantiles of each column.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers, none missing.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        X = validate_data(self, X, dtype=np.float32)
+        self.knots_ = _knots(X, self.n_ramps)
+        most = min(_MOST, _MOST_NUMBERS // len(X))
+        if sum(self._counts()) > most:
+            n_with_ramps = np.count_nonzero(self._counts())
+            self.knots_ = _knots(X, max(most // n_with_ramps, 2))
+        return self
+
+    def transform(self, X: MatrixLike) -> NDArray:
+        """Append the ramps to the columns.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers, none missing.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features + n_ramps_of_all), of float32
+            The columns, and then the ramps of each.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float32, reset=False)
+        n_features = X.shape[1]
+        written = np.empty((len(X), n_features + sum(self._counts())), np.float32)
+        written[:, :n_features] = X
+        for rows in gen_batches(len(X), _BLOCK):
+            block = written[rows]
+            column = n_features
+            for x, knots in zip(block[:, :n_features].T, self.knots_):
+                for low, high in pairwise(knots):
+                    np.clip((x - low) / (high - low), 0, 1, out=block[:, column])
+                    column += 1
+        return written
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
+        """The names of the columns and of their ramps, which end with `__ramp<number>`.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (n_features,), default=None
+            The names of the columns; by default `x0`, `x1` and so on.
+
+        Returns
+        -------
+        names : ndarray of shape (n_features + n_ramps_of_all,)
+            In the order of `transform`.
+        """
+        names = super().get_feature_names_out(input_features)
+        ramps = [
+            f"{name}__ramp{ramp}" for name, count in zip(names, self._counts()) for ramp in range(count)
+        ]
+        return np.array([*names, *ramps], dtype=object)
+
+    def _counts(self):
+        """How many ramps each column has."""
+        return [len(knots) - 1 for knots in self.knots_]
+
+
+def _knots(X, n_ramps):
+    """The distinct quantiles of each column.
+
+    A column with two of them keeps one, and so has no ramp, which would only repeat the column.
+    """
+    shares = np.linspace(0, 1, n_ramps + 1)
+    knots = [np.unique(np.quantile(x, shares, method="inverted_cdf")) for x in X.T]
+    return [column if len(column) > 2 else column[:1] for column in knots]
+
+
+class Landmarks(Nystroem):
+    """scikit-learn's Nystroem in float64, silent if all rows of a small table are landmarks.
+
+    A ridge regression on its columns is a kernel ridge regression, exactly so if all rows of the
+    training set are landmarks.
+
+    Parameters
+    ----------
+    n_components : int, default=600
+        How many rows of the training set, drawn at random, are landmarks; all if there are fewer.
+    """
+
+    def __init__(self, n_components: int = 600):
+        super().__init__("laplacian", n_components=n_components, random_state=0)
+
+    def fit(self, X: MatrixLike, y: Any = None) -> Self:
+        """Draw the landmarks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers, none missing.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        X = np.asarray(X, np.float64)
+        n_components = min(self.n_components, len(X))
+        fitted = Nystroem(self.kernel, n_components=n_components, random_state=0).fit(X)
+        vars(self).update(vars(fitted) | {"n_components": self.n_components})
+        return self
+
+    def transform(self, X: MatrixLike) -> NDArray:
+        """Write rows by their kernels with the landmarks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers, none missing.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, n_components), of float64
+            As many columns as landmarks.
+        """
+        return super().transform(np.asarray(X, np.float64))
+
+
+class Unclip(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Columns as they were before SquashingScaler clipped them, in ranges of their middle halves.
+
+    A linear function of a column with outliers is no linear function of the clipped column.
+
+    Parameters
+    ----------
+    clip : float or None, default=None
+        What the scaler keeps all values below. None says that it did not clip.
+    """
+
+    def __init__(self, clip: float | None = None):
+        self.clip = clip
+
+    def fit(self, X: MatrixLike, y: Any = None) -> Self:
+        """Learn the number of columns."""
+        validate_data(self, X, skip_check_array=True)
+        return self
+
+    def transform(self, X: MatrixLike) -> NDArray:
+        """Undo the clip, in float64."""
+        X = np.asarray(X, dtype=np.float64)
+        return X if self.clip is None else X / np.sqrt(np.maximum(1 - (X / self.clip) ** 2, LEAST))
