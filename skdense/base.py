@@ -5,7 +5,7 @@ How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone and does
 
 from inspect import signature
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -63,6 +63,20 @@ def has_optimizer(estimator: BaseEstimator) -> bool:
             f"stochastic; use {ANY_OPTIMIZER}."
         )
     return True
+
+
+def is_network(model: Any, *methods: str) -> bool:
+    """Whether a model is a network of this package whose class does not override these methods.
+
+    Only then may something else take the place of the methods: training with others, for instance, that
+    of `fit`. A subclass that overrides them is treated as a model of another library.
+    """
+
+    def is_ours(method: str) -> bool:
+        definer = next(cls for cls in type(model).__mro__ if method in vars(cls))
+        return definer.__module__.startswith("skdense.")
+
+    return isinstance(model, BaseLowLevelMLP) and all(map(is_ours, methods))
 
 
 def defaults_of(estimator: BaseEstimator) -> dict:

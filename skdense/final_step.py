@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
-from skdense.base import BaseLowLevelMLP
+from skdense.base import BaseLowLevelMLP, is_network
 from skdense.fit.inputs import FitInput
 
 
@@ -41,13 +41,22 @@ def final_step(model: Any) -> Any:
 
 
 def network_of(model: Any) -> tuple[BaseLowLevelMLP, str]:
-    """The network that is the final step, and the prefix of its parameters; TypeError if it is none."""
+    """The network that is the final step, and the prefix of its parameters, for a pruned search.
+
+    It raises a TypeError if there is no network, or one with a `fit` of its own.
+    """
     prefix, last = chain(model)[-1]
     if not isinstance(last, BaseLowLevelMLP):
         raise TypeError(
             "estimator must be a LowLevelMLPClassifier or LowLevelMLPRegressor, or a Pipeline or "
             f"TransformedTargetRegressor that ends with one, got {model!r}; for other estimators "
             "use scikit-learn's HalvingRandomSearchCV or RandomizedSearchCV"
+        )
+    if not is_network(last, "fit"):
+        raise TypeError(
+            f"{type(last).__name__} overrides fit, which cannot be called where networks train from "
+            "rung to rung: put what it does before training into a step of a Pipeline, or use "
+            "scikit-learn's HalvingRandomSearchCV or RandomizedSearchCV"
         )
     return last, prefix
 

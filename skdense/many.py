@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils import _safe_indexing
 
-from skdense.base import BaseLowLevelMLP
+from skdense.base import BaseLowLevelMLP, is_network
+from skdense.fit.callers import warn_in_a_worker
 from skdense.fit.fitting import (
     FitPrinter,
     announce_first_fit,
@@ -36,7 +37,8 @@ def fit_many(
 
     Networks of the same depth, activation, loss, solver, dtype and about the same batch size share one
     compiled program, whatever their widths and other parameters are, and train side by side. Where
-    nothing can be shared, as with ``solver='lbfgs'``, an estimator is fitted by itself.
+    nothing can be shared, as with ``solver='lbfgs'``, an estimator is fitted by itself. One of a
+    subclass that overrides `fit` is fitted by that method.
 
     Estimators may share a RandomState instance, or NumPy's global state with ``random_state=None``.
     Each of them draws its initial parameters and a seed from the shared generator, in the order of the
@@ -57,9 +59,9 @@ def fit_many(
     subsets : list of array-like of int or bool, default=None
         For each estimator, the samples to fit it to; None for all.
     n_jobs : int, default=None
-        Number of processes over which the networks are spread, through joblib, whose
-        ``parallel_config`` also chooses a cluster. None without such a configuration, or 1, trains in
-        this process, with a thread for each core.
+        How many networks to train at the same time, in threads of this process; -1 is one for each
+        core. None is what ``joblib.parallel_config`` says: without it one for each core, but one within
+        a task of joblib.
     verbose : bool, default=False
         Whether to print, about ten times, how many of the estimators are trained.
 
@@ -106,8 +108,8 @@ def fit_many(
     return estimators
 
 
-def check_estimators(estimators: list) -> None:
-    """Raise unless these are distinct estimators of this package, at least one."""
+def check_estimators(estimators: list, *methods: str) -> None:
+    """Raise unless these are distinct estimators, at least one, that do not override the methods."""
     if not estimators:
         raise ValueError(
             "estimators must contain at least one LowLevelMLPClassifier or LowLevelMLPRegressor, got "
@@ -121,6 +123,12 @@ def check_estimators(estimators: list) -> None:
                 "by scikit-learn's tools and joblib.Parallel within "
                 'joblib.parallel_config("threading", n_jobs=-1)'
             )
+        for method in methods:
+            if not is_network(estimator, method):
+                raise TypeError(
+                    f"{type(estimator).__name__} overrides {method}, so it is not known here what its "
+                    "network is given; put what it does to X into a step of a Pipeline"
+                )
     if len({id(estimator) for estimator in estimators}) < len(estimators):
         raise ValueError("estimators must be distinct objects; use sklearn.base.clone")
 
@@ -183,10 +191,13 @@ def fit_inputs(
     an estimator that trains alone. The calls may come from any thread, but never two at a time. With
     warn_max_iter, an estimator warns that it reached `max_iter`.
     """
+    warn_in_a_worker()
     errors: list[NotFinite | None] = [None] * len(estimators)
     with unchanged_on_error(*estimators) as before:
         jobs = {}
         for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
+            if not is_network(estimator, "fit"):
+                continue
             if trains_alone(estimator):
                 _check(estimator, one_input)  # before all others are trained
             else:
@@ -199,8 +210,11 @@ def fit_inputs(
                 if i in jobs:
                     finish(jobs[i], warn_max_iter)
                     continue
-                # Ctrl-C ends all fits here; a single fit would keep what it had reached.
-                _fit_alone(estimator, inputs[i], True, warn_max_iter)
+                if is_network(estimator, "fit"):
+                    # Ctrl-C ends all fits here; a single fit would keep what it had reached.
+                    _fit_alone(estimator, inputs[i], True, warn_max_iter)
+                else:
+                    estimator.fit(**inputs[i].arguments())
                 if trained is not None:
                     trained(estimator, None)
             except NotFinite as error:

@@ -3,7 +3,6 @@
 import re
 import warnings
 from contextlib import nullcontext
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -100,6 +99,42 @@ def test_each_network_is_the_one_that_its_fold_alone_would_stop(iris, ensemble):
         alone = clone(network).fit(X[train], y[train], X_val=X[held_out], y_val=y[held_out])
         for ours, its in zip(network.coefs_, alone.coefs_, strict=True):
             assert_allclose(ours, its, rtol=1e-6, atol=1e-9)
+
+
+class OfLogarithms(LowLevelMLPRegressor):
+    """Its network sees the logarithm of X, and predicts how far a row is above the others."""
+
+    def fit(self, X, y, sample_weight=None):
+        return super().fit(np.log(X), y, sample_weight)
+
+    def predict(self, X):
+        predicted = super().predict(np.log(X))
+        return predicted - predicted.mean()
+
+
+def test_a_subclass_that_overrides_fit_and_predict_is_fitted_and_asked_by_them():
+    X = np.random.default_rng(0).lognormal(size=(9000, 2))  # more rows than a block has
+    y, rows = np.log(X[:, 0]), np.arange(200)
+    ensemble = CrossFitRegressor(
+        OfLogarithms(hidden_layer_sizes=(8,), max_iter=5), cv=[(rows, rows + 200)]
+    ).fit(X, y)
+    [member] = ensemble.estimators_
+    alone = clone(member).fit(X[rows], y[rows])
+    assert_array_equal(member.coefs_[0], alone.coefs_[0])
+    assert_array_equal(ensemble.predict(X), alone.predict(X).astype(float))
+    assert_array_equal(ensemble.oof_prediction_[rows + 200], alone.predict(X[rows + 200]))
+
+
+class Doubtful(LowLevelMLPClassifier):
+    """Its probabilities are equal."""
+
+    def predict_proba(self, X):
+        return np.full((len(X), 3), 1 / 3)
+
+
+def test_probabilities_that_a_subclass_overrides_are_averaged(iris):
+    ensemble = CrossFitClassifier(Doubtful((8,), max_iter=3), cv=2, random_state=0).fit(*iris)
+    assert_allclose(ensemble.predict_proba(iris[0]), 1 / 3)
 
 
 @pytest.mark.parametrize("n_rows", [150, 4096 * 2 + 1])
@@ -217,31 +252,28 @@ def test_trees_are_stopped_by_the_fold_that_they_were_not_trained_on(iris):
         assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
 
 
-class SeenTrees(HistGradientBoostingRegressor):
-    """Notes how many OpenMP threads, and which rows, each prediction has."""
-
-    seen: ClassVar = []
-
-    def predict(self, X):
-        self.seen.append((max(openmp_threads()), len(X)))
-        return super().predict(X)
-
-
 def openmp_threads():
     libraries = [library for library in threadpool_info() if library["user_api"] == "openmp"]
     return {library["num_threads"] for library in libraries}
 
 
 @pytest.mark.parametrize("limit", [1, 2])
-def test_trees_predict_blocks_of_rows_on_one_openmp_thread_each(limit):
+def test_trees_predict_blocks_of_rows_on_one_openmp_thread_each(limit, monkeypatch):
     X, y = make_friedman1(200, random_state=0)
-    ensemble = CrossFitRegressor(SeenTrees(max_iter=3), cv=2, random_state=0).fit(X, y)
+    trees = HistGradientBoostingRegressor(max_iter=3)
+    ensemble = CrossFitRegressor(trees, cv=2, random_state=0).fit(X, y)
     rows = np.random.default_rng(0).random((4096 * 2 + 1, X.shape[1]))
     expected = np.mean([model.predict(rows) for model in ensemble.estimators_], axis=0)
+    seen, predict = [], HistGradientBoostingRegressor.predict
+
+    def predict_and_note(model, X):
+        seen.append((max(openmp_threads()), len(X)))
+        return predict(model, X)
+
+    monkeypatch.setattr(HistGradientBoostingRegressor, "predict", predict_and_note)
     with threadpool_limits(limit, user_api="openmp"):
-        SeenTrees.seen.clear()
         assert_array_equal(ensemble.predict(rows), expected)
-        assert sorted(SeenTrees.seen) == [(1, n_rows) for n_rows in (1, 1, 4096, 4096, 4096, 4096)]
+        assert sorted(seen) == [(1, n_rows) for n_rows in (1, 1, 4096, 4096, 4096, 4096)]
         assert openmp_threads() == {limit}
     with pytest.raises(ValueError, match="0 sample"):
         ensemble.predict(rows[:0])

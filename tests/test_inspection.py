@@ -115,3 +115,15 @@ def test_a_study_of_a_pipeline_equals_the_fits_of_its_seeds_one_by_one(nested):
 def test_a_study_is_of_an_estimator_of_ours(other):
     with pytest.raises(TypeError, match="LowLevelMLPClassifier"):
         study_seeds(other, X, y, seeds=2)
+
+
+class OwnFit(LowLevelMLPClassifier):
+    def fit(self, X, y):
+        return super().fit(np.abs(X), y)
+
+
+def test_what_the_units_of_a_subclass_see_is_not_guessed():
+    with pytest.raises(TypeError, match="OwnFit overrides fit"):
+        study_seeds(OwnFit(), X, y, seeds=2)
+    with pytest.raises(TypeError, match="OwnFit overrides fit"):
+        dead_units(OwnFit((3,), max_iter=1).fit(X, y), X)

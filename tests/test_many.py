@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from joblib import parallel_config
-from joblib.parallel import ThreadingBackend
+from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
@@ -283,35 +282,25 @@ def test_callbacks_see_what_they_see_of_a_lone_fit():
     assert_same_fit(watched, alone)
 
 
-def test_two_processes_give_the_same_models():
-    here, there = (
-        [
-            net((w,), random_state=k, early_stopping=w == 4, validation_fraction=0.12)
-            for w in (3, 4, 5)
-            for k in range(3)
-        ]
-        for _ in range(2)
-    )
+class OfLogarithms(LowLevelMLPRegressor):
+    """Its network is fitted to the logarithm of X."""
 
-    fit_many(here, X, Y, subsets=FOLDS * 3)
-    fit_many(there, X, Y, subsets=FOLDS * 3, n_jobs=2)
-
-    for model, same in zip(there, here, strict=True):
-        assert_same_fit(model, same)
+    def fit(self, X, y, sample_weight=None):
+        return super().fit(np.log(X), y, sample_weight)
 
 
-def test_workers_may_return_lists_only():
-    class ListsOnly(ThreadingBackend):
-        supports_return_generator = False
-        uses_threads = False  # so that networks are spread over its workers
-
-    here, there = ([net(random_state=k) for k in range(3)] for _ in range(2))
-    fit_many(here, X, Y)
-    with parallel_config(ListsOnly(), n_jobs=2):
-        fit_many(there, X, Y)
-
-    for model, same in zip(there, here, strict=True):
-        assert_same_fit(model, same)
+@pytest.mark.parametrize("sample_weight", [None, WEIGHTS])
+def test_a_subclass_that_overrides_fit_is_fitted_by_it(sample_weight):
+    """It stands among estimators that train together."""
+    positive, targets = np.exp(X), X[:, 0]
+    settings = {"hidden_layer_sizes": (6,), "batch_size": 30, "max_iter": 6, "random_state": 0}
+    own, plain = OfLogarithms(**settings), LowLevelMLPRegressor(**settings)
+    alone = clone(own).fit(positive, targets, sample_weight)
+    by_hand = LowLevelMLPRegressor(**settings).fit(np.log(positive), targets, sample_weight)
+    fit_many([plain, own], positive, targets, sample_weight)
+    assert_array_equal(own.coefs_[0], alone.coefs_[0])
+    assert_array_equal(own.coefs_[0], by_hand.coefs_[0])
+    assert not np.array_equal(own.coefs_[0], plain.coefs_[0])
 
 
 # --- random states ----------------------------------------------------------------------------------
@@ -347,7 +336,7 @@ def test_estimators_that_share_a_random_state_have_distinct_parameters_and_order
 
 
 @pytest.mark.parametrize("n_init", [1, 3])
-def test_random_states_end_at_the_same_place_whatever_the_number_of_processes(n_init):
+def test_random_states_end_at_the_same_place_whatever_the_number_of_threads(n_init):
     def streams(n_jobs):
         shared, own = np.random.RandomState(0), np.random.RandomState(1)
         models = [net(n_init=n_init, random_state=r) for r in (shared, own, shared)]

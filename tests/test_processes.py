@@ -432,12 +432,14 @@ import warnings
 from joblib import Parallel, delayed
 from sklearn.datasets import load_iris
 from skdense import LowLevelMLPClassifier
+from skdense.ensemble import CrossFitClassifier
 
 def fit_twice():
     settings = {"batch_size": 50, "max_iter": 10, "random_state": 0}
     models = [LowLevelMLPClassifier((12,), **settings) for _ in range(2)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        CrossFitClassifier(models[0], cv=2).fit(*load_iris(return_X_y=True))
         losses = [model.fit(*load_iris(return_X_y=True)).loss_curve_ for model in models]
     return losses, [str(w.message) for w in caught if w.category.__name__ == "WorkerWarning"]
 

@@ -43,6 +43,11 @@ EVERYONE = 1 + 1e-9
 """A factor with which all candidates go on from each rung."""
 
 
+class OwnFit(LowLevelMLPClassifier):
+    def fit(self, X, y):
+        return super().fit(np.abs(X), y)
+
+
 class Recorder:
     """A scorer that keeps the last numbers of each model on each split. Its calls come in any order."""
 
@@ -587,6 +592,7 @@ ONE_CLASS_OUT = PredefinedSplit(np.where(y == 2, 0, 1))
         ({"error_score": "nan"}, ValueError, "'error_score' parameter"),
         ({"estimator": LogisticRegression()}, TypeError, "HalvingRandomSearchCV"),
         ({"estimator": Pipeline([("a", "passthrough")])}, TypeError, "HalvingRandomSearchCV"),
+        ({"estimator": make_pipeline(OwnFit())}, TypeError, "OwnFit overrides fit"),
     ],
     ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",
 )

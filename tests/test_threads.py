@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from joblib import Parallel, cpu_count, delayed, parallel_config
 from numpy.testing import assert_array_equal, assert_equal
 from sklearn import config_context
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.callback import ScoringMonitor
 from sklearn.ensemble import (
@@ -21,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
+    KFold,
     cross_val_predict,
     cross_val_score,
 )
@@ -28,10 +30,12 @@ from sklearn.multioutput import MultiOutputClassifier, RegressorChain
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from helpers import SETTINGS, make_problem, press_ctrl_c
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+from helpers import SETTINGS, TIME_LIMIT, make_problem, press_ctrl_c
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
+from skdense.core.host.train import ProgramRun
 from skdense.ensemble import BlendClassifier, CrossFitClassifier
 from skdense.ensemble.folds import at_once
+from skdense.search import PrunedSearchCV
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -234,6 +238,96 @@ def test_ray_gives_the_same_scores():
         ray.shutdown()
 
     assert_array_equal(ours, expected)
+
+
+# --- how many networks train at once ----------------------------------------------------------------
+
+SEVERAL = 2 * cpu_count()
+FOLDS = list(KFold(SEVERAL).split(X))
+
+
+def seeds(n):
+    return [net(max_iter=1, random_state=seed) for seed in range(n)]
+
+
+MANY = {
+    "fit_many": lambda: fit_many(seeds(SEVERAL), X, Y),
+    "n_init": lambda: net(max_iter=1, n_init=SEVERAL).fit(X, Y),
+    "an ensemble": lambda: CrossFitClassifier(net(max_iter=1), cv=FOLDS).fit(X, Y),
+    "a pruned search": lambda: PrunedSearchCV(
+        net(max_iter=1), {"alpha": [1e-4, 1e-3]}, cv=KFold(cpu_count()), refit=False
+    ).fit(X, Y),
+}
+"""What trains `SEVERAL` networks, each in one chunk."""
+
+
+def in_tasks(call):
+    Parallel()(delayed(call)() for _ in range(2))
+
+
+TWO = min(2, cpu_count())
+OF_JOBLIB = {
+    "nothing": ({}, cpu_count(), False),
+    "a thread": ({"backend": "threading", "n_jobs": 1}, 1, False),
+    "two threads": ({"backend": "threading", "n_jobs": 2}, TWO, False),
+    "all threads": ({"backend": "threading", "n_jobs": -1}, cpu_count(), False),
+    "in sequence": ({"backend": "sequential"}, 1, False),
+    "a worker": ({"n_jobs": 1}, 1, False),
+    "two workers": ({"n_jobs": 2}, TWO, False),
+    "two processes": ({"backend": "loky", "n_jobs": 2}, TWO, False),
+    "two tasks": ({"backend": "threading", "n_jobs": 2}, 2, True),
+    "tasks in sequence": ({"backend": "threading", "n_jobs": 1}, 1, True),
+}
+"""How joblib is configured, how many networks may train at once, and whether in tasks of joblib."""
+
+
+@pytest.fixture
+def most_at_once(monkeypatch):
+    """Let networks train only once as many have begun; return the most that have trained at once."""
+
+    def counted(n, call):
+        lock, counts, together = threading.Lock(), [0, 0], threading.Barrier(n)
+
+        def change(by):
+            with lock:
+                counts[0] += by
+                counts[1] = max(counts)
+
+        def together_then_advance(run, chunk):
+            change(1)
+            together.wait(TIME_LIMIT)
+            try:
+                return advance(run, chunk)
+            finally:
+                change(-1)
+
+        monkeypatch.setattr(ProgramRun, "advance", together_then_advance)
+        call()
+        return counts[1]
+
+    advance = ProgramRun.advance
+    return counted
+
+
+@pytest.mark.parametrize("what", MANY)
+@pytest.mark.parametrize("said", OF_JOBLIB)
+def test_as_many_networks_train_at_once_as_joblib_says(what, said, most_at_once):
+    config, n, has_tasks = OF_JOBLIB[said]
+    call = partial(in_tasks, MANY[what]) if has_tasks else MANY[what]
+    with parallel_config(**config):
+        assert most_at_once(n, call) == n
+
+
+def test_networks_of_a_blend_share_what_joblib_says(most_at_once):
+    ensemble = CrossFitClassifier(net(max_iter=1), cv=FOLDS)
+    blend = BlendClassifier([("a", ensemble), ("b", clone(ensemble))])
+    with parallel_config(n_jobs=2):
+        assert most_at_once(2, lambda: blend.fit(X, Y)) == 2
+
+
+def test_n_jobs_wins_over_what_joblib_says(most_at_once):
+    with parallel_config("threading", n_jobs=TWO):
+        assert most_at_once(1, lambda: fit_many(seeds(3), X, Y, n_jobs=1)) == 1
 
 
 # --- ensembles ---------------------------------------------------------------------------------------

@@ -21,9 +21,9 @@ from helpers import assert_close, assert_same_stream, drawn_parameters, one_ulp_
 from skdense import LowLevelMLPClassifier
 from skdense.core.formulas.layers import hidden_and_output
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.core.host.orders import Orders, state_of
+from skdense.core.host.orders import Orders
 from skdense.core.host.planning import groups_of, lone_group
-from skdense.core.host.train import load, result_of, train
+from skdense.core.host.train import train
 from skdense.core.machine import costs, threads
 from skdense.core.network import Data, Network
 from skdense.core.numbers import Curves, Hyper, Progress, Spec
@@ -379,11 +379,8 @@ KINDS = st.one_of(
     fields=st.fixed_dictionaries({"shuffle": st.booleans(), "owns_stream": st.booleans()}),
     pauses=st.lists(st.integers(1, 10), min_size=1, max_size=4).map(sorted),
     n_steps=st.sampled_from([1, 7, 1000]),
-    elsewhere=st.booleans(),
 )
-def test_a_training_that_pauses_goes_on_as_if_it_had_not(kind, fields, pauses, n_steps, elsewhere):
-    """Also if its parts are trained in other processes."""
-
+def test_a_training_that_pauses_goes_on_as_if_it_had_not(kind, fields, pauses, n_steps):
     def network():
         return make_network(**kind, fields=fields, patience=1, max_epochs=12)
 
@@ -393,25 +390,10 @@ def test_a_training_that_pauses_goes_on_as_if_it_had_not(kind, fields, pauses, n
     with pytest.MonkeyPatch.context() as patch:
         limit_steps(patch, n_steps)
         for until in (*pauses, np.inf):
-            part = pickle.loads(pickle.dumps(paused)) if elsewhere else paused
-            train_alone(kind["spec"], part, until=until)
-            if elsewhere:
-                load(paused, result_of(part), state_of(paused.random_state))
+            train_alone(kind["spec"], paused, until=until)
             assert paused.progress.epochs == min(until, whole.progress.epochs)
 
     assert_identical(paused, whole)
-
-
-def test_the_result_of_another_process_sets_back_no_generator_that_somebody_has_moved():
-    network, reference = make_network(), make_network()
-    before, part = state_of(network.random_state), pickle.loads(pickle.dumps(network))
-    train_alone(ADAM, part)
-    for its in (network, reference):
-        its.random_state.uniform()
-
-    load(network, result_of(part), before)
-
-    assert_same_stream(network.random_state, reference.random_state)
 
 
 # --- observers and Ctrl-C ----------------------------------------------------------------------------

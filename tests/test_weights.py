@@ -153,6 +153,16 @@ def test_balanced_classes_may_come_as_a_sparse_indicator_matrix():
     )
 
 
+@pytest.mark.parametrize("sparse", [(sp.csr_array, np.asarray), (np.asarray, sp.csr_array)])
+def test_balanced_labels_and_those_to_validate_on_may_be_dense_and_sparse(sparse):
+    X, y = make_problem("multilabel", 100)
+    settings = {"class_weight": "balanced", "max_iter": 2, "random_state": 0}
+    dense, other = (LowLevelMLPClassifier((4,), **settings) for _ in range(2))
+    dense.fit(X, y, X_val=X[:40], y_val=y[:40])
+    other.fit(X, sparse[0](y), X_val=X[:40], y_val=sparse[1](y[:40]))
+    assert_identical(dense, other)
+
+
 def class_weights_without(y, kept):
     """Balanced weights of the samples that are kept, by class."""
     classes = np.unique(y[kept])

@@ -40,7 +40,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skdense.base import BaseLowLevelMLP, defaults_of
+from skdense.base import defaults_of, is_network
 from skdense.ensemble.calibration import (
     as_counts,
     as_logs,
@@ -135,7 +135,7 @@ class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         Networks share one array or CSR matrix, in their `dtype` if it is set. Other models take a
         DataFrame as it is, and check the values of X themselves.
         """
-        if isinstance(model, BaseLowLevelMLP):
+        if is_network(model, "fit"):
             return validated(self, X, dtype=float_dtypes(model), order="C", **checks)
         if not hasattr(X, "columns"):
             return validated(self, X, dtype=None, ensure_all_finite=False, **checks)
@@ -441,7 +441,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
     def _output(self, model, X):
         """A model's log-probabilities of all classes; its fold may have lacked some of them."""
-        if isinstance(model, BaseLowLevelMLP):
+        if is_network(model, "_logits", "predict_proba", "predict_log_proba"):
             return model.predict_log_proba(X)  # from the logits, so that none is -inf
         # Boosted trees return two columns even if they were fitted to one class.
         known = model.predict_proba(X)[:, : len(model.classes_)]

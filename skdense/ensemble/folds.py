@@ -1,6 +1,7 @@
 """Models outside of folds: networks train on rows of one table, other models on copies of the rows."""
 
 from contextlib import nullcontext
+from contextvars import ContextVar, copy_context
 from functools import partial
 
 import numpy as np
@@ -13,8 +14,9 @@ from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
-from skdense.base import BaseLowLevelMLP
+from skdense.base import is_network
 from skdense.core.machine.blas import for_each_block, one_blas_thread
+from skdense.core.machine.threads import joblibs_n_jobs
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, fit_parameters
 from skdense.fit.fitting import announce_first_fit, outcome
@@ -32,7 +34,7 @@ def fit_folds(models, folds, X, y, sample_weight, progress):
 
     A fold is the rows to train on, and those held out, by which early stopping validates the model.
     """
-    if isinstance(models[0], BaseLowLevelMLP):
+    if is_network(models[0], "fit"):
         _fit_networks(models, folds, X, y, sample_weight, progress)
         return models
     data, fitted = (X, y, sample_weight, progress.has_lines_of_members), []
@@ -65,7 +67,8 @@ def _fit_networks(networks, folds, X, y, sample_weight, progress):
         announce_first_fit()
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
-    errors = fit_inputs(networks, inputs, trained=trained, warn_max_iter=not may_reach_max_iter)
+    n_jobs = -1 if _has_all_cores.get() else None
+    errors = fit_inputs(networks, inputs, n_jobs, trained, warn_max_iter=not may_reach_max_iter)
     for error in filter(None, errors):
         raise error
 
@@ -100,21 +103,29 @@ def at_once(function, arguments):
     Without a configuration there is a thread for each core, but only one thread within a task of
     joblib. What the function itself runs through joblib gets an equal share of the workers.
     """
-    backend, n_jobs = get_active_backend()
-    if n_jobs is None and backend.nesting_level == 0:
-        n_jobs = -1
-    config = get_config()  # each thread has its own
+    n_jobs, config = joblibs_n_jobs(), get_config()  # each thread has its own configuration
     share = max(1, effective_n_jobs(n_jobs) // len(arguments))
+    has_all_cores = n_jobs == -1 or _has_all_cores.get()
     # Not every backend, such as those of Ray and Spark, hands results over one by one.
-    return_as = "generator" if backend.supports_return_generator else "list"
+    return_as = "generator" if get_active_backend()[0].supports_return_generator else "list"
     return Parallel(n_jobs, prefer="threads", return_as=return_as)(
-        delayed(_called)(function, values, config, share) for values in arguments
+        delayed(_called)(function, values, config, share, has_all_cores) for values in arguments
     )
 
 
-def _called(function, values, config, share):
+_has_all_cores = ContextVar("has_all_cores", default=False)
+"""Whether this thread fits a model of a blend that may use all cores.
+
+Then networks do so, whatever their share: kinds of models end at different times, and a network needs
+no copy of the rows.
+"""
+
+
+def _called(function, values, config, share, has_all_cores):
+    context = copy_context()
+    context.run(_has_all_cores.set, has_all_cores)
     with config_context(**config), parallel_config(n_jobs=share):
-        return function(*values)
+        return context.run(function, *values)
 
 
 def held_out_outputs(output, models, folds, X):
@@ -131,7 +142,8 @@ def held_out_outputs(output, models, folds, X):
 
 def _divides_rows(model):
     """Whether `predicted` divides the rows among threads: for models that would do so by themselves."""
-    return isinstance(final_step(model), (BaseLowLevelMLP, *TREES))
+    last = final_step(model)
+    return type(last) in TREES or is_network(last, "_logits", "predict", "predict_proba")
 
 
 def predicted(predict, X, model):
@@ -147,7 +159,7 @@ def predicted(predict, X, model):
     config, found = get_config(), {}
 
     def on_one_thread(rows):
-        limit = _one_openmp_thread() if isinstance(final_step(model), TREES) else nullcontext()
+        limit = _one_openmp_thread() if type(final_step(model)) in TREES else nullcontext()
         with config_context(**config), limit:
             found[rows.start] = predict(_safe_indexing(X, rows))
 

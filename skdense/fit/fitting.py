@@ -13,18 +13,15 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
-from joblib.parallel import get_active_backend
 
 from skdense.core.formulas.losses import NEGATIVE_LOSS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
-from skdense.core.host.orders import state_of
 from skdense.core.host.planning import groups_of
-from skdense.core.host.train import ProgramRun, load, result_of, train
-from skdense.core.machine.tensorflow import is_imported, n_threads
+from skdense.core.host.train import ProgramRun, train
+from skdense.core.machine.tensorflow import is_imported, n_at_once
 from skdense.core.network import Network
-from skdense.core.numbers import Curves, Spec
+from skdense.core.numbers import Curves
 from skdense.fit.callers import warn_at_caller, warn_in_a_worker
 from skdense.fit.inputs import Estimator, FitInput
 from skdense.fit.prepare import Job, prepare
@@ -105,7 +102,7 @@ def _train_stochastic(job: Job, reporter: "EpochTasks | None") -> bool:
 
     interrupted = train(
         groups_of([(job.spec, network) for network in job.networks]),
-        n_threads() if len(job.networks) > 1 else 1,  # asking takes a while
+        n_at_once(len(job.networks)),
         trained=trained,
         observe=observe if printer or reporter else None,
         each_epoch=reporter is not None,
@@ -135,19 +132,12 @@ def _train_lbfgs(job: Job, reporter: "EpochTasks | None") -> bool:
 
 
 def train_jobs(
-    jobs: Sequence[Job], n_jobs: Any = None, trained: Callable[[Job], None] | None = None
+    jobs: Sequence[Job], n_jobs: int | None = None, trained: Callable[[Job], None] | None = None
 ) -> bool:
-    """Train the networks of many jobs side by side; return whether Ctrl-C ended the training.
+    """Train the networks of many jobs, `n_at_once`; return whether Ctrl-C ended the training.
 
-    Parameters
-    ----------
-    jobs : list of Job
-    n_jobs : int, default=None
-        The number of joblib's worker processes. Within joblib's threads, and with 1, networks are
-        trained in this process, with a thread for each core.
-    trained : callable, default=None
-        Called with each job as soon as all its networks are trained. The calls may come from any
-        thread, but never two at a time.
+    `trained` is called with each job as soon as all its networks are trained. The calls may come from
+    any thread, but never two at a time.
     """
     own_streams(jobs)
     networks = [(job.spec, network) for job in jobs for network in job.networks]
@@ -162,37 +152,7 @@ def train_jobs(
             if trained is not None and not to_train[job]:
                 trained(job)
 
-    backend: Any = get_active_backend()[0]
-    n_workers: Any = 1 if getattr(backend, "uses_threads", False) else effective_n_jobs(n_jobs)
-    if n_workers == 1:
-        return train(groups_of(networks), n_threads(), trained=note)
-    # Not every backend, such as those of Ray and Spark, hands results over one by one.
-    return_as = "generator" if backend.supports_return_generator else "list"
-    parts = _parts(networks, n_workers)
-    states = {network: state_of(network.random_state) for _, network in networks}
-    parallel = Parallel(n_jobs=n_workers, return_as=return_as)
-    results: Any = parallel(delayed(_results)(part) for part in parts)
-    for part, part_results in zip(parts, results, strict=True):
-        for (_, network), result in zip(part, part_results, strict=True):
-            load(network, result, states[network])
-            note(network)
-    return False
-
-
-def _parts(networks: list[tuple[Spec, Network]], n_jobs: int) -> list[list[tuple[Spec, Network]]]:
-    """The networks in parts for worker processes: few of these compile the same program."""
-    groups, parts = groups_of(networks), []
-    for group in groups:
-        n_parts = min(len(group.networks), -(-n_jobs // len(groups)))
-        for start in range(n_parts):
-            parts.append([(group.spec, network) for network in group.networks[start::n_parts]])
-    return parts
-
-
-def _results(networks: list[tuple[Spec, Network]]) -> list[tuple]:
-    """Train networks in a worker process; return what that has changed of each."""
-    train(groups_of(networks), n_threads())
-    return [result_of(network) for _, network in networks]
+    return train(groups_of(networks), n_at_once(len(networks), n_jobs), trained=note)
 
 
 def own_streams(jobs: Sequence[Job]) -> None:

@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import issparse, sparray, spmatrix
-from scipy.sparse import vstack as sparse_vstack
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -38,6 +37,12 @@ class FitInput(NamedTuple):
     incremental: bool = False
     rows: NDArray | None = None
     validation_rows: NDArray | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Those that a `fit` of the user's own is called with: X, y, and what else was given."""
+        given = self._replace(classes=None, incremental=None, rows=None, validation_rows=None)
+        optional = {name: value for name, value in given._asdict().items() if value is not None}
+        return {"X": self.X, "y": self.y} | optional
 
 
 class Samples(NamedTuple):
@@ -263,6 +268,10 @@ def _check_class_weight(class_weight: Mapping, y: NDArray, classes: NDArray) -> 
             )
 
 
+def _dense(y: Any) -> NDArray:
+    return y.toarray() if issparse(y) else y
+
+
 def _class_factors(
     samples: Samples, samples_val: Samples | None, class_weight: ClassWeight
 ) -> tuple[NDArray, NDArray]:
@@ -271,14 +280,13 @@ def _class_factors(
     "balanced" counts only the rows to train on. The factor of a multilabel sample is the product
     of a weight for each label, which depends on whether the sample has the label.
     """
-    y: Any = samples.y
-    n_samples = y.shape[0]
+    y = _dense(samples.y)
+    n_samples = len(y)
     rows = slice(n_samples) if samples.rows is None else samples.rows
     if samples_val is not None:
-        both = y, samples_val.y
-        y = sparse_vstack(both) if issparse(y) else np.concatenate(both)
-    columns = (y.toarray() if issparse(y) else y).reshape(y.shape[0], -1).T
-    factors = np.ones(y.shape[0])
+        y = np.concatenate((y, _dense(samples_val.y)))
+    columns = y.reshape(len(y), -1).T
+    factors = np.ones(len(y))
     for column in columns:
         labels, label_of = np.unique(column, return_inverse=True)
         if isinstance(class_weight, str):

@@ -398,7 +398,7 @@ def study_seeds(
     Raises
     ------
     TypeError
-        If the estimator is of another kind.
+        If the estimator is of another kind, or overrides `fit` or `predict`.
     ValueError
         If there are no seeds. If training fails under every seed, the first error is raised.
 
@@ -412,7 +412,7 @@ def study_seeds(
     >>> study.score.shape, study.dead.shape
     ((3,), (3, 1))
     """
-    check_estimators([final_step(estimator)])
+    check_estimators([final_step(estimator)], "fit", "predict")
     values = range(seeds) if isinstance(seeds, Integral) else seeds
     values = list(values) if np.iterable(values) else []
     if not values:
@@ -457,7 +457,7 @@ def _unit_outputs(estimator, X):
         if isinstance(part, Pipeline) and len(part) > 1:
             X = part[:-1].transform(X)
     network = final_step(estimator)
-    check_estimators([network])
+    check_estimators([network], "fit", "predict")
     X = validate_data(network, X, accept_sparse="csr", reset=False)
     return hidden_values(*network._layers_and_parameters(), X)
 

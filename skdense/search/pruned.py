@@ -78,7 +78,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         Draws the candidates.
 
     n_jobs : int, default=None
-        The number of threads that train; None is one for each core.
+        The number of threads that train, as in :func:`skdense.fit_many`.
 
     verbose : int, default=0
         Whether to print a line after each rung.

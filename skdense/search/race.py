@@ -12,7 +12,6 @@ from traceback import format_exception, walk_tb
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import effective_n_jobs
 from joblib import hash as hash_of
 from sklearn import config_context, get_config
 from sklearn.base import clone
@@ -21,7 +20,7 @@ from sklearn.exceptions import FitFailedWarning
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.planning import groups_of, likely_epochs
 from skdense.core.host.train import train
-from skdense.core.machine.tensorflow import n_threads
+from skdense.core.machine.tensorflow import n_at_once
 from skdense.core.network import Data
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
 from skdense.fit.callers import warn_at_caller
@@ -111,7 +110,7 @@ class Race:
     error_score : 'raise' or float
         The score of a fit that has failed.
     n_jobs : int or None
-        The number of threads; None is one for each core.
+        How many networks train at the same time.
     """
 
     def __init__(self, candidates, splits, rungs, factor, scorer, skips_steps, error_score, n_jobs):
@@ -131,7 +130,7 @@ class Race:
         networks = [(job.spec, network) for job in jobs for network in job.networks]
         epochs = np.mean([likely_epochs(network) for _, network in networks])
         self.groups = groups_of(networks, share_trained(len(candidates), rungs, factor, epochs))
-        self.n_threads = n_threads() if n_jobs is None else effective_n_jobs(n_jobs)
+        self.n_threads = n_at_once(len(networks), n_jobs)
 
     @property
     def _fits(self):

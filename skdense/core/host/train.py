@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdense.core.formulas.optimizers import OPTIMIZERS
-from skdense.core.host.orders import Chunk, Orders, restore, state_of
+from skdense.core.host.orders import Chunk, Orders
 from skdense.core.host.planning import Group
 from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import CHUNK_SECONDS
@@ -227,19 +227,3 @@ class ProgramRun:
             curves=Curves(*map(np.concatenate, zip(*snapshot.curves))),
         )
         return snapshot
-
-
-_TRAINED = ("parameters", "slots", "progress", "best_parameters", "curves", "permutation")
-"""The fields of a `Network` that training changes, besides the state of its random state."""
-
-
-def result_of(network: Network) -> tuple:
-    """All that a training has changed, for `load` in another process."""
-    return state_of(network.random_state), {name: getattr(network, name) for name in _TRAINED}
-
-
-def load(network: Network, result: tuple, before: dict) -> None:
-    """Give a network the result of its copy, which was made in the random state's state `before`."""
-    state, changed = result
-    vars(network).update(changed)
-    restore(network.random_state, state, before)

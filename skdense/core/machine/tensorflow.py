@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from threading import Lock, Thread
 from typing import Any
 
-from joblib import cpu_count
+from joblib import cpu_count, effective_n_jobs
 
 from skdense.core.machine import lazy_import
 from skdense.core.machine.programs import exchange
-from skdense.core.machine.threads import submit
+from skdense.core.machine.threads import joblibs_n_jobs, submit
 
 _log = logging.getLogger("skdense")
 CPU = "/CPU:0"
@@ -120,6 +120,18 @@ def n_threads() -> int:
     """
     set_by_code = tf.config.threading.get_intra_op_parallelism_threads()
     return set_by_code or _number_in("TF_NUM_INTRAOP_THREADS") or cpu_count()
+
+
+def n_at_once(n_tasks: int, n_jobs: int | None = None) -> int:
+    """How many of the tasks to work on at the same time: `n_jobs`, or if that is None as joblib says.
+
+    If joblib is not configured, that is a thread for each core, but one within a task of joblib. There
+    are never more than TensorFlow has threads.
+    """
+    if n_tasks < 2:
+        return n_tasks
+    said: Any = joblibs_n_jobs() if n_jobs is None else n_jobs
+    return min(n_tasks, effective_n_jobs(said), n_threads())
 
 
 def _number_in(variable: str) -> int:
