@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skdense.compat import Interval, Options, StrOptions, fit_context
 from skdense.core.formulas.layers import HIDDEN_LAYERS, INITIALIZERS, forward, from_attributes
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
@@ -126,7 +126,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         "max_grad_norm": [Interval(Real, 0, None, closed="neither"), Options(Real, {np.inf}), None],
     }
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: MatrixLike,

@@ -6,11 +6,11 @@ from typing import Literal, Self
 
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from skdense.base import BaseLowLevelMLP, has_optimizer
+from skdense.compat import Interval, StrOptions, fit_context
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike
@@ -335,7 +335,7 @@ default='glorot_uniform'
         self.validation_metric = validation_metric
 
     @available_if(_can_fit_partially)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
         X: MatrixLike,

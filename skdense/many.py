@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import _fit_context
-from sklearn.utils import _safe_indexing
 
 from skdense.base import BaseLowLevelMLP, is_network
+from skdense.compat import fit_context, safe_indexing
 from skdense.fit.callers import warn_in_a_worker
 from skdense.fit.fitting import (
     FitPrinter,
@@ -166,7 +165,7 @@ def _inputs(n_estimators, X, y, sample_weight, subsets):
             return values
         key = id(values), id(rows)
         if key not in parts:
-            parts[key] = _safe_indexing(values, np.asarray(rows))
+            parts[key] = safe_indexing(values, np.asarray(rows))
         return parts[key]
 
     return [
@@ -223,5 +222,5 @@ def fit_inputs(
     return errors
 
 
-_as_fit_does = _fit_context(prefer_skip_nested_validation=True)
+_as_fit_does = fit_context(prefer_skip_nested_validation=True)
 _check, _fit_alone = _as_fit_does(check_parameters), _as_fit_does(fit_estimator)

@@ -6,11 +6,11 @@ from typing import Literal, Self
 
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from skdense.base import BaseLowLevelMLP, Names, has_optimizer
+from skdense.compat import Interval, StrOptions, fit_context
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike
@@ -333,7 +333,7 @@ default='glorot_uniform'
         self.delta = delta
 
     @available_if(has_optimizer)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Go on training for one epoch over X and y.
 

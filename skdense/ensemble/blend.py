@@ -9,9 +9,9 @@ from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Bunch, get_tags
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skdense.compat import Interval, StrOptions, visual_block
 from skdense.ensemble.calibration import (
     as_logs,
     best_weights,
@@ -178,7 +178,7 @@ class BaseBlend(BaseOutOfFold):
     def _sk_visual_block_(self):
         """How notebooks show the blend: as a VotingClassifier of its models, fitted or not."""
         named = getattr(self, "named_estimators_", dict(self.estimators))
-        return VotingClassifier(list(named.items()))._sk_visual_block_()
+        return visual_block(VotingClassifier(list(named.items())))
 
     def _named(self):
         """The pairs of a name and a model; none if `estimators` is invalid."""

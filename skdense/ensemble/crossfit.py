@@ -16,7 +16,6 @@ from sklearn.base import (
     ClassifierMixin,
     MetaEstimatorMixin,
     RegressorMixin,
-    _fit_context,
     clone,
     is_classifier,
     is_regressor,
@@ -36,11 +35,11 @@ from sklearn.utils import (
     check_random_state,
     get_tags,
 )
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import defaults_of, is_network
+from skdense.compat import Interval, check_sample_weight, fit_context
 from skdense.ensemble.calibration import (
     as_counts,
     as_logs,
@@ -77,7 +76,7 @@ class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """Restore a saved state. A model of an earlier version lacks newer parameters."""
         super().__setstate__(defaults_of(self) | state)
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
         X: MatrixLike,
@@ -118,7 +117,7 @@ class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
             y = self._check_y(one_column(y))
             if sample_weight is not None:
-                sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+                sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
                 sample_weight = as_counts(sample_weight)
             self._fit_models(X, y, sample_weight, groups, progress)
             progress.end(self)

@@ -6,17 +6,16 @@ from functools import partial
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
-from joblib.parallel import get_active_backend
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
-from sklearn.utils import _safe_indexing, gen_batches
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
 from skdense.base import is_network
+from skdense.compat import joblibs_n_jobs, return_as, safe_indexing
 from skdense.core.machine.blas import for_each_block, one_blas_thread
-from skdense.core.machine.threads import joblibs_n_jobs
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, fit_parameters
 from skdense.fit.fitting import announce_first_fit, outcome
@@ -89,12 +88,12 @@ def _fit_outside(model, fold, X, y, sample_weight, scores):
         # A classifier cannot be validated on classes that its rows lack.
         known = held_out[np.isin(y[held_out], y[rows])] if is_classifier(model) else held_out
         if _can_judge(known, sample_weight):
-            parameters |= {"X_val": _safe_indexing(X, known), "y_val": y[known]}
+            parameters |= {"X_val": safe_indexing(X, known), "y_val": y[known]}
             if sample_weight is not None:
                 parameters["sample_weight_val"] = sample_weight[known]
     with _one_openmp_thread():  # each core has a fold
-        model.fit(_safe_indexing(X, rows), y[rows], **parameters)
-    return model, model.score(_safe_indexing(X, held_out), y[held_out]) if scores else np.nan
+        model.fit(safe_indexing(X, rows), y[rows], **parameters)
+    return model, model.score(safe_indexing(X, held_out), y[held_out]) if scores else np.nan
 
 
 def at_once(function, arguments):
@@ -106,9 +105,7 @@ def at_once(function, arguments):
     n_jobs, config = joblibs_n_jobs(), get_config()  # each thread has its own configuration
     share = max(1, effective_n_jobs(n_jobs) // len(arguments))
     has_all_cores = n_jobs == -1 or _has_all_cores.get()
-    # Not every backend, such as those of Ray and Spark, hands results over one by one.
-    return_as = "generator" if get_active_backend()[0].supports_return_generator else "list"
-    return Parallel(n_jobs, prefer="threads", return_as=return_as)(
+    return Parallel(n_jobs, prefer="threads", return_as=return_as())(
         delayed(_called)(function, values, config, share, has_all_cores) for values in arguments
     )
 
@@ -133,7 +130,7 @@ def held_out_outputs(output, models, folds, X):
     # One thread of BLAS, as in `fit_folds`.
     with nullcontext() if _divides_rows(models[0]) else one_blas_thread():
         outputs = [
-            predicted(partial(output, model), _safe_indexing(X, rows[part]), model)
+            predicted(partial(output, model), safe_indexing(X, rows[part]), model)
             for model, (_, rows) in zip(models, folds, strict=True)
             for part in gen_batches(len(rows), _COPIED)
         ]
@@ -161,7 +158,7 @@ def predicted(predict, X, model):
     def on_one_thread(rows):
         limit = _one_openmp_thread() if type(final_step(model)) in TREES else nullcontext()
         with config_context(**config), limit:
-            found[rows.start] = predict(_safe_indexing(X, rows))
+            found[rows.start] = predict(safe_indexing(X, rows))
 
     for_each_block(on_one_thread, X.shape[0], _BLOCK, threaded_from=1)
     return np.concatenate([found[start] for start in sorted(found)])

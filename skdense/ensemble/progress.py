@@ -12,6 +12,7 @@ from typing import Any
 
 from sklearn.base import ClassifierMixin
 
+from skdense.compat import callback_context, has_callbacks
 from skdense.fit.callers import warn_at_caller
 
 
@@ -74,12 +75,12 @@ class FitReport:
     """
 
     def __init__(self, ensemble):
-        context = ensemble._init_callback_context(sequential_subtasks=False)
+        context = callback_context(ensemble, sequential_subtasks=False)
         part = _part.get()
         _part.set(None)  # its members are no models of the blend
         self._tasks, self._tasks_above = [], []
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
-        self._context = context if hasattr(ensemble, "_skl_callbacks") else None
+        self._context = context if has_callbacks(ensemble) else None
         if part is None:
             self.log, self._place, self.called = Log(), (), ""
         else:

@@ -3,8 +3,8 @@
 import sys
 import warnings
 from functools import cache
-from multiprocessing import current_process
 
+from skdense.compat import is_worker_of_joblib
 from skdense.exceptions import WorkerWarning
 
 _PASSED_OVER = {
@@ -39,7 +39,7 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
 @cache
 def warn_in_a_worker() -> None:
     """Warn at the first fit in a worker process of joblib: one process takes less time and memory."""
-    if not type(current_process()).__module__.startswith("joblib."):
+    if not is_worker_of_joblib():
         return
     warn_at_caller(
         "Networks are fitted in worker processes. Each of these imports TensorFlow, takes about 800 MB "

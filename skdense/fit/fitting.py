@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from skdense.compat import callback_context, has_callbacks
 from skdense.core.formulas.losses import NEGATIVE_LOSS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
@@ -40,14 +41,14 @@ def fit_estimator(
     lbfgs = estimator.solver == "lbfgs"
     if not inputs.incremental:
         # scipy reports an iteration only at its end. The next task begins then, even after the last.
-        context = estimator._init_callback_context(max_subtasks=estimator.max_iter + lbfgs)
+        context = callback_context(estimator, max_subtasks=estimator.max_iter + lbfgs)
     with unchanged_on_error(estimator):
         job = prepare(estimator, inputs)
         if estimator.verbose:
             announce_first_fit()
         tasks = attributes = None
         one_draw = len(job.networks) == 1
-        if hasattr(estimator, "_skl_callbacks") and not inputs.incremental:
+        if has_callbacks(estimator) and not inputs.incremental:
             tasks = EpochTasks(estimator, context, inputs, reports_epochs=one_draw)
         try:
             train_job = _train_lbfgs if lbfgs else _train_stochastic
@@ -114,9 +115,7 @@ def _train_stochastic(job: Job, reporter: "EpochTasks | None") -> bool:
 
 def trains_alone(estimator: Estimator) -> bool:
     """Whether an estimator cannot train with others: it uses lbfgs, or each epoch is reported."""
-    return (
-        estimator.solver == "lbfgs" or bool(estimator.verbose) or hasattr(estimator, "_skl_callbacks")
-    )
+    return estimator.solver == "lbfgs" or bool(estimator.verbose) or has_callbacks(estimator)
 
 
 def _train_lbfgs(job: Job, reporter: "EpochTasks | None") -> bool:

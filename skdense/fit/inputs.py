@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import issparse, sparray, spmatrix
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import validate_data
 
+from skdense.compat import check_sample_weight
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.fit.callers import warn_at_caller
 
@@ -217,7 +218,7 @@ def _warn_if_not_transformed(X: Any, X_val: Any) -> None:
 def _check_weights(weights: Any, X: Any, name: str, rows: NDArray | None = None) -> NDArray | None:
     if weights is None:
         return None
-    weights = _check_sample_weight(weights, X, ensure_non_negative=True)
+    weights = check_sample_weight(weights, X, ensure_non_negative=True)
     check_any_weight(weights, name, rows)
     return weights
 

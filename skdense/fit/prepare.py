@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
+from skdense.compat import fit_context
 from skdense.core.formulas.layers import from_attributes, hidden_and_output, initial_parameters
 from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.schedules import SCHEDULES
@@ -121,7 +121,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     return Job(estimator, encoder, spec, settings, networks, earlier_curves, inputs.incremental)
 
 
-check_and_prepare = _fit_context(prefer_skip_nested_validation=True)(prepare)
+check_and_prepare = fit_context(prefer_skip_nested_validation=True)(prepare)
 
 
 def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Parameters:

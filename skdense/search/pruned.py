@@ -10,14 +10,23 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 from sklearn import get_config
-from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, ParameterSampler, RandomizedSearchCV, check_cv
-from sklearn.model_selection._search import _yield_masked_array_for_each_param
-from sklearn.utils import _safe_indexing, indexable
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils import indexable
 
+from skdense.compat import (
+    Interval,
+    StrOptions,
+    callback_context,
+    check_method_params,
+    constraints_of,
+    fit_context,
+    masked_parameters,
+    routed_parameters,
+    safe_indexing,
+    validate_parameters,
+)
 from skdense.final_step import network_of
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import unchanged_on_error
@@ -195,7 +204,7 @@ class PrunedSearchCV(RandomizedSearchCV):
     """
 
     _parameter_constraints = {
-        **RandomizedSearchCV._parameter_constraints,
+        **constraints_of(RandomizedSearchCV),
         "estimator": [BaseEstimator],
         "n_candidates": [Interval(Integral, 1, None, closed="left"), None],
         "factor": [Interval(Real, 1, None, closed="neither")],
@@ -233,7 +242,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         self.verbose = verbose
         self.error_score = error_score
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: ArrayLike, **params: Any) -> Self:
         """Search for the best candidate, and fit it to all samples.
 
@@ -264,12 +273,12 @@ class PrunedSearchCV(RandomizedSearchCV):
         candidates = [Candidate(self.estimator, params) for params in self._draw_candidates()]
         rungs = rungs_of(self.rungs, _largest_max_iter(candidates))
         X, y = indexable(X, y)
-        routed = self._get_routed_params_for_fit(params)
+        routed = routed_parameters(self, params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = [*cv.split(X, y, **routed.splitter.split)]
         if not splits:
             raise ValueError("cv must give at least one split, got none")
-        context = self._init_callback_context(max_subtasks=len(rungs) + self.refit)
+        context = callback_context(self, max_subtasks=len(rungs) + self.refit)
         weight = params.get("sample_weight")
         task = {"estimator": self, "X": X, "y": y}
         task["metadata"] = None if weight is None else {"sample_weight": weight}
@@ -279,8 +288,8 @@ class PrunedSearchCV(RandomizedSearchCV):
                 vars(self).pop(name, None)
 
             def part(rows, params):
-                params = _check_method_params(X, params, rows)
-                return _safe_indexing(X, rows), _safe_indexing(y, rows), params
+                params = check_method_params(X, params, rows)
+                return safe_indexing(X, rows), safe_indexing(y, rows), params
 
             to_fit, to_score = routed.estimator.fit, routed.scorer.score
             splits = [(part(train, to_fit), part(test, to_score)) for train, test in splits]
@@ -363,7 +372,7 @@ def _largest_max_iter(candidates):
     networks = [candidate.network for candidate in candidates]
     valid = [network.max_iter for network in networks if isinstance(network.max_iter, Integral)]
     if not valid:
-        networks[0]._validate_params()  # says what is wrong with its `max_iter`
+        validate_parameters(networks[0])  # says what is wrong with its `max_iter`
     return max(valid)
 
 
@@ -400,7 +409,7 @@ def _table(rows):
     for name in ("fit_time", "score_time"):
         seconds = of_splits(name)
         results |= {f"mean_{name}": seconds.mean(axis=1), f"std_{name}": seconds.std(axis=1)}
-    results |= {**dict(_yield_masked_array_for_each_param(params)), "params": params}
+    results |= {**masked_parameters(params), "params": params}
     results |= {f"split{i}_test_score": column for i, column in enumerate(scores.T)}
     means = scores.mean(axis=1)
     worst = np.nanmin(means, initial=0) - 1

@@ -17,6 +17,7 @@ from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
+from skdense.compat import has_callbacks
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.planning import groups_of, likely_epochs
 from skdense.core.host.train import train
@@ -75,7 +76,7 @@ class Candidate:
                 "solver='lbfgs' has no epochs, so it cannot be pruned between them; use "
                 f"{ANY_OPTIMIZER}, or scikit-learn's RandomizedSearchCV"
             )
-        if hasattr(self.network, "_skl_callbacks"):
+        if has_callbacks(self.network):
             raise ValueError(
                 "estimator must have no callbacks, since many networks train at the same time; set "
                 "them on the search itself"

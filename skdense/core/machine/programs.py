@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skdense.compat import features_of_processor
 from skdense.core.machine.lazy_import import is_tested
 
 MOST_BYTES, MOST_FILES = 256 * 2**20, 2000
@@ -157,7 +158,7 @@ def _machine() -> tuple:
     code = hashlib.sha256()
     for path in _sources():
         code.update(path.relative_to(_CORE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    processor = [platform.machine(), np.show_config("dicts")["SIMD Extensions"]]
+    processor = [platform.machine(), features_of_processor()]
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text("utf-8").partition("\n\n")[0].splitlines()
         models = "model name", "flags", "CPU implementer", "CPU part", "Features"

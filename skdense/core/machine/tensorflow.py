@@ -14,9 +14,10 @@ from typing import Any
 
 from joblib import cpu_count, effective_n_jobs
 
+from skdense.compat import joblibs_n_jobs
 from skdense.core.machine import lazy_import
 from skdense.core.machine.programs import exchange
-from skdense.core.machine.threads import joblibs_n_jobs, submit
+from skdense.core.machine.threads import submit
 
 _log = logging.getLogger("skdense")
 CPU = "/CPU:0"

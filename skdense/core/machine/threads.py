@@ -12,9 +12,7 @@ from _thread import start_new_thread
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from threading import Event, Lock, current_thread, local
-from typing import Any, cast
-
-from joblib.parallel import get_active_backend
+from typing import Any
 
 _SIGNAL_SECONDS = 0.05
 """How long the answer to a signal may take."""
@@ -137,12 +135,6 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def joblibs_n_jobs() -> int | None:
-    """The `n_jobs` that joblib is configured with, -1 if it is not; None within a task of joblib."""
-    backend, n_jobs = cast(tuple[Any, Any], get_active_backend())
-    return -1 if n_jobs is None and backend.nesting_level == 0 else n_jobs
 
 
 def run_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:

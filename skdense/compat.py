@@ -1,0 +1,182 @@
+"""Every private or undocumented name of other libraries that this package uses, but TensorFlow's.
+
+A new release of scikit-learn, joblib, NumPy or skrub may change these names without notice; then this
+is the file to look at. Each entry says what it is for and what happens without it. TensorFlow's names
+are in `core/machine/`: `lazy_import.py`, `compiling.py` and `programs.py`.
+
+To add a name, first look for a public way. Then give it a name without underscore here, or write a
+function that reads the attribute. `tests/test_floors.py` fails if such a name stands in another module.
+This file imports nothing of this package, so that all modules can import it.
+"""
+
+from collections.abc import Iterator
+from multiprocessing import current_process
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from joblib.parallel import get_active_backend
+from numpy.typing import NDArray
+from sklearn import base, utils
+from sklearn.utils import _param_validation, validation
+
+# --- what scikit-learn's own estimators are made with ------------------------------------------------
+
+fit_context = base._fit_context
+"""Checks the parameters around each `fit`, and ends callbacks after it.
+
+Without it: our own check, and `sklearn.callback.with_callbacks`, which is public.
+"""
+Interval = _param_validation.Interval
+Options = _param_validation.Options
+StrOptions = _param_validation.StrOptions
+"""Constraints that `fit_context` checks, with the texts of its errors. Without them: our own."""
+
+HOOKS = "_parameter_constraints", "_sk_visual_block_"
+"""What scikit-learn looks up in a class. So these names stand in our classes, too.
+
+`fit_context` reads `_parameter_constraints`; without it no parameter is checked. Notebooks read
+`_sk_visual_block_`; without it they show a blend without its models.
+"""
+
+
+def constraints_of(cls: Any) -> dict:
+    """The constraints of a parent class of ours. Without them, few of our parameters are checked."""
+    return cls._parameter_constraints
+
+
+def validate_parameters(estimator: Any) -> None:
+    """Raise what `fit` raises for invalid parameters, where they are read before any `fit`.
+
+    Without it: the error of whatever fails first.
+    """
+    estimator._validate_params()
+
+
+def visual_block(estimator: Any) -> Any:
+    """How notebooks show an estimator; see `HOOKS`."""
+    return estimator._sk_visual_block_()
+
+
+def callback_context(estimator: Any, **settings: Any) -> Any:
+    """The `sklearn.callback.CallbackContext` of a fit, by a documented method of the mixin.
+
+    Without it: callbacks are told nothing.
+    """
+    return estimator._init_callback_context(**settings)
+
+
+def has_callbacks(estimator: Any) -> bool:
+    """Whether an estimator has callbacks. Without it: each epoch comes back to Python, or none."""
+    return hasattr(estimator, "_skl_callbacks")
+
+
+# --- rows, weights and searches of scikit-learn ------------------------------------------------------
+
+safe_indexing = utils._safe_indexing
+"""Rows of an array, a sparse matrix or a frame. scikit-learn documents it in spite of its name."""
+check_sample_weight = validation._check_sample_weight
+"""An array of weights, or an error. Without it: `check_array` and a comparison of lengths."""
+check_method_params = validation._check_method_params
+"""The rows of a fold from parameters of `fit`. Without it: a loop that calls `safe_indexing`."""
+
+
+def routed_parameters(search: Any, parameters: dict) -> Any:
+    """The parameters of `fit` by who takes them: the estimator, the splitter, the scorer.
+
+    Without it: `sklearn.utils.metadata_routing.process_routing`, and an own rule where routing is off.
+    """
+    return search._get_routed_params_for_fit(parameters)
+
+
+def masked_parameters(candidates: list[dict]) -> dict:
+    """The columns `param_...` of a `cv_results_`. Without it: an own loop over all names."""
+    from sklearn.model_selection._search import _yield_masked_array_for_each_param
+
+    return dict(_yield_masked_array_for_each_param(candidates))
+
+
+# --- scikit-learn's networks -------------------------------------------------------------------------
+
+OF_NETWORKS = "_label_binarizer", "_no_improvement_count"
+"""Attributes of a fitted MLPClassifier that ours has by the same names.
+
+Without them, a converted classifier cannot predict labels, or its patience begins anew.
+"""
+
+
+def complete_network(model: Any, random_state: np.random.RandomState) -> None:
+    """Set what an MLPClassifier or MLPRegressor needs to go on. Without it: a warm start fails."""
+    model._random_state = random_state
+    model._best_coefs = [kernel.copy() for kernel in model.coefs_]
+    model._best_intercepts = [bias.copy() for bias in model.intercepts_]
+
+
+# --- its trees, and skrub's columns, for ONNX --------------------------------------------------------
+
+
+def nodes_of_boosted_trees(model: Any) -> Iterator[tuple[int, NDArray]]:
+    """The number of the output and the nodes, as records, of each tree of a HistGradientBoosting model.
+
+    The fields are `is_leaf`, `is_categorical`, `feature_idx`, `num_threshold`, `left`, `right`,
+    `missing_go_to_left` and `value`. Without them these models cannot be converted.
+    """
+    for trees in model._predictors:
+        for output, tree in enumerate(trees):
+            yield output, tree.nodes
+
+
+def baseline_of_boosted_trees(model: Any) -> NDArray:
+    """What the trees of a HistGradientBoosting model are added to. Without it: no conversion."""
+    return model._baseline_prediction
+
+
+class Squashing(NamedTuple):
+    """What a `SquashingScaler` does to a column: `(x - center) / divisor * factor`, or 0 if `zero`."""
+
+    center: NDArray
+    divisor: NDArray
+    factor: NDArray
+    zero: NDArray
+
+
+def squashing_of(scaler: Any) -> Squashing:
+    """The numbers of a fitted `skrub.SquashingScaler`. Without them: no conversion of tables."""
+    n = scaler.n_features_in_
+    center, divisor, factor = np.zeros(n), np.ones(n), np.ones(n)
+    if (robust := scaler.robust_cols_).any():
+        center[robust], divisor[robust] = scaler.robust_scaler_.center_, scaler.robust_scaler_.scale_
+    if (minmax := scaler.minmax_cols_).any():
+        center[minmax], factor[minmax] = scaler.minmax_scaler_.median_, scaler.minmax_scaler_.scale_
+    return Squashing(center, divisor, factor, scaler.zero_cols_)
+
+
+# --- joblib and NumPy --------------------------------------------------------------------------------
+
+
+def joblibs_n_jobs() -> int | None:
+    """The `n_jobs` that joblib is configured with, -1 if it is not; None within a task of joblib.
+
+    Without it: `effective_n_jobs()` alone, so that nothing would be threaded by default.
+    """
+    backend, n_jobs = cast(tuple[Any, Any], get_active_backend())
+    return -1 if n_jobs is None and backend.nesting_level == 0 else n_jobs
+
+
+def return_as() -> str:
+    """Whether joblib's backend hands results over one by one, as "generator", or as a "list".
+
+    Those of Ray and Spark do not. Without it: a list, so that lines of progress come at the end.
+    """
+    backend: Any = get_active_backend()[0]
+    return "generator" if backend.supports_return_generator else "list"
+
+
+def is_worker_of_joblib() -> bool:
+    """Whether this is a worker process of joblib. Without it: no warning about them."""
+    return type(current_process()).__module__.startswith("joblib.")
+
+
+def features_of_processor() -> Any:
+    """What NumPy has found. It is in the keys of kept programs; with an error they are not kept."""
+    config: Any = np.show_config("dicts")
+    return config["SIMD Extensions"]
