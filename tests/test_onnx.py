@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
@@ -18,10 +19,11 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdense import (
@@ -30,8 +32,9 @@ from skdense import (
     make_tabular_classifier,
     make_tabular_regressor,
 )
-from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
+from skdense.ensemble import BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.tabular import onnx_inputs, to_onnx
+from skdense.tabular.steps import Ramps
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -66,6 +69,8 @@ def table(n, seed, new=()):
             "time": (1_700_000_000 + rng.integers(0, 1000, n)).astype(str),
             "fee": choice("1.5", "2.5", "?", "NA", "7", None),
             "since": pd.to_timedelta(rng.exponential(5, n), unit="h"),
+            "when": choice(*pd.date_range("2024-01-01", periods=300, freq="31h"), None),
+            "text": choice(*(f"flat {i} in town {i // 2}" for i in range(99)), *new, None),
             "empty": None,
             "none": "N/A",
             "constant": "k",
@@ -141,13 +146,6 @@ def test_strings_are_read_in_onnx_as_they_are_here(strings):
     assert_allclose(session.run(["probabilities"], columns)[0], expected, atol=1e-6)
 
 
-def test_dates_are_refused_by_name():
-    X, score = table(200, seed=0)
-    model = make_tabular_regressor(**SETTINGS).set_params(**LINEAR)
-    with pytest.raises(ValueError, match="numbers and categories, but column 'when' has dates"):
-        to_onnx(model.fit(X.assign(when=pd.date_range("2020", periods=200)), score))
-
-
 def test_texts_and_columns_of_many_levels_are_the_same_in_onnx():
     X, score = table(200, seed=0)
     texts = [f"{['Sales', 'NA-', 'HR '][i % 3]} Manager {i}" if i % 4 else "Owner" for i in range(200)]
@@ -172,6 +170,18 @@ def test_texts_and_columns_of_many_levels_are_the_same_in_onnx():
     for rows in (X, new):
         (predicted,) = session.run(None, onnx_inputs(model, rows))
         assert_allclose(predicted[:, 0], model.predict(rows), rtol=1e-5, atol=1e-6)
+
+
+def test_what_the_step_columns_writes_for_dates_is_given_to_the_model(new_rows):
+    X, score = table(300, seed=0)
+    X = X[["label", "when", "text"]]
+    model = make_tabular_regressor(**SETTINGS).set_params(**LINEAR, ensemble__constant="drop")
+    onnx, inputs = to_onnx(model.fit(X, score)), onnx_inputs(model, new_rows)
+    widths = {each.name: each.type.tensor_type.shape.dim[1].dim_value for each in onnx.graph.input}
+    assert widths == {name: each.shape[1] for name, each in inputs.items()}
+    assert widths["label"] == 1
+    places = [i for i, each in enumerate(model[0].written_) if each.kind == "dates"]
+    assert_array_equal(inputs["when"], model[0].transform(new_rows)[:, places])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -223,6 +233,68 @@ def test_members_are_the_same_in_onnx():
     for numbers in (y, np.c_[y, -y]):
         expected = ridge.fit(X, numbers).predict(X)
         assert_allclose(run(ridge, X)[0].reshape(expected.shape), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("nothing", ["passthrough", None])
+def test_a_step_that_does_nothing_may_come_first(nothing):
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(np.float32)
+    model = make_pipeline(nothing, StandardScaler(), CrossFitRegressor(Ridge(), cv=2)).fit(X, y)
+    assert_allclose(run(model, X)[0][:, 0], model.predict(X), atol=1e-5)
+
+
+def subclass(of, method):
+    """A subclass whose method returns something else."""
+    return type(of.__name__, (of,), {method: lambda self, X, **given: 1 - getattr(of, method)(self, X)})
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        subclass(Ridge, "predict")(),
+        subclass(HistGradientBoostingRegressor, "predict")(max_iter=2),
+        subclass(CrossFitRegressor, "predict")(Ridge(), cv=2),
+        CrossFitRegressor(subclass(LowLevelMLPRegressor, "predict")(max_iter=1), cv=2),
+        CrossFitClassifier(subclass(ExtraTreesClassifier, "predict_proba")(2), cv=2),
+        make_pipeline(subclass(StandardScaler, "transform")(), CrossFitRegressor(Ridge(), cv=2)),
+        make_pipeline(subclass(Ramps, "transform")(), CrossFitRegressor(Ridge(), cv=2)),
+        subclass(Pipeline, "predict")([("ensemble", CrossFitRegressor(Ridge(), cv=2))]),
+        BlendRegressor([("a", subclass(CrossFitRegressor, "predict")(Ridge(), cv=2))]),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_subclass_which_may_compute_something_else_is_refused(model):
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="but no subclasses of them"):
+        to_onnx(model.fit(X.astype(np.float32), y))
+
+
+@pytest.mark.parametrize(
+    ("imputer", "name"),
+    [
+        (SimpleImputer(missing_values=-1), "missing_values=-1"),
+        (SimpleImputer(add_indicator=True), "add_indicator=True"),
+        (SimpleImputer(), "keep_empty_features=False"),
+    ],
+)
+def test_a_parameter_that_is_not_converted_is_named(imputer, name):
+    X, y = load_iris(return_X_y=True)
+    X = np.where(X < 1, -1, X)
+    X[:, 1] = -1 if imputer.add_indicator else np.nan
+    X[::3, 0] = np.nan if imputer.missing_values != -1 else -1
+    X = np.nan_to_num(X) if imputer.missing_values == -1 else X
+    model = make_pipeline(imputer, CrossFitRegressor(Ridge(), cv=2)).fit(X, y)
+    with pytest.raises(ValueError, match=f"{name} of SimpleImputer cannot be converted"):
+        to_onnx(model)
+
+
+def test_what_is_missing_is_filled_the_same_in_onnx():
+    X, y = load_iris(return_X_y=True)
+    X = np.where(X < 1, np.nan, X).astype(np.float32)
+    model = make_pipeline(SimpleImputer(), CrossFitRegressor(Ridge(), cv=2)).fit(X, y)
+    assert_allclose(run(model, X)[0][:, 0], model.predict(X), atol=1e-5)
+    with pytest.raises(TypeError, match="dense"):
+        onnx_inputs(model, csr_array(X))
 
 
 def test_what_cannot_be_converted_is_named(monkeypatch):

@@ -243,12 +243,12 @@ def test_an_ensemble_of_version_0_2_0_predicts_the_same():
         np.testing.assert_allclose(loaded.predict(X), model.predict(X))
 
 
-def test_a_table_of_version_0_3_0_says_that_it_has_to_be_fitted_again():
-    pytest.importorskip("skrub")
+def test_a_table_of_version_0_4_0_says_that_it_has_to_be_fitted_again():
+    skrub = pytest.importorskip("skrub")
     from skdense.tabular.columns import TableEncoder
 
-    state = vars(TableEncoder(None).fit([[1.0], [2.0]]))
-    del state["_columns"]
+    state = vars(TableEncoder(skrub.TableVectorizer()).fit([[1.0], [2.0]]))
+    del state["written_"]
     with pytest.raises(ValueError, match="fit it again"):
         TableEncoder.__new__(TableEncoder).__setstate__(state)
 

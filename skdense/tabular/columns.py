@@ -1,13 +1,16 @@
 """Tables with columns of any type as arrays of numbers.
 
 Each value is read by the kind that its column had in `fit`, whatever the other rows are: as a number, a
-date, a category or a string. skrub then writes all that are no numbers.
+date, a category or a string. Numbers are then shifted; transformers that a skrub.TableVectorizer has
+fitted write all others, each its own column.
 """
 
 import re
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,60 +18,228 @@ from scipy.sparse import issparse
 from scipy.special import bdtrc
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import MatrixLike
+from skdense.tabular.steps import LevelsEncoder
 
 try:
     import pandas as pd
     import skrub
     from pandas.api.types import infer_dtype
-    from skrub.core import RejectColumn
+    from skrub.core import RejectColumn, SingleColumnTransformer
 except ImportError:
     raise ImportError(
         "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
     ) from None
 
-__all__ = ["TableEncoder"]
+__all__ = ["TableEncoder", "Written"]
 
-_NAMES = {
-    "numbers": ("floating", "integer", "mixed-integer-float", "boolean", "decimal", "complex"),
-    "dates": ("datetime64", "datetime", "date"),
-    "durations": ("timedelta64", "timedelta"),
-    "categories": ("categorical",),
-}
-"""The kinds of columns, and pandas' names of them; the values of all other columns are strings."""
-_KINDS = {name: kind for kind, names in _NAMES.items() for name in names}
-_READ_AS = {
-    "numbers": ("numbers", "categories", "strings"),
-    "dates": ("dates", "categories", "strings"),
-    "durations": ("durations",),
-}
-"""What may be read as a kind: a date is no number of nanoseconds, nor is a year a date.
-
-Where there were strings in `fit`, such as "20240105", numbers are read as strings. Anything may be a
-string.
-"""
-_MISSING = set(
-    "null|#NA|nan|#N/A N/A|<NA>|n/a|NULL|NA|N/A|#N/A|NaN|-nan|-NaN|1.#QNAN|-1.#QNAN|1.#IND|-1.#IND|"
-    "?|...|none|None|".split("|")
-)
-"""The strings that pandas.read_csv or skrub takes for missing values, and the empty one."""
 _SURPRISING = 0.001
 """A prediction tells of new categories if as many were less probable than this by chance."""
 _FEW_NUMBERS = 10
 """A column with fewer distinct numbers beside its strings may well have categories."""
 
 
+# --- how values are read -----------------------------------------------------------------------------
+
+
+def _numbers(series):
+    if infer_dtype(series) == "complex":
+        raise ValueError("Complex data not supported")
+    return series.to_numpy(np.float64, na_value=np.nan)
+
+
+def _numbers_of_strings(strings, _):
+    return pd.to_numeric(strings, errors="coerce").to_numpy(np.float64)
+
+
+def _dates(series):
+    if isinstance(series.dtype, pd.ArrowDtype):
+        series = series.astype(object)
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(series))
+    except ValueError:  # of different UTC offsets
+        return pd.DatetimeIndex(pd.to_datetime(series, utc=True))
+
+
+def _dates_of_strings(strings, form):
+    dates = pd.to_datetime(strings, format=form or "ISO8601", errors="coerce", utc=True)
+    rest = dates.isna() & strings.notna()
+    if rest.any():  # such as "2024-01-05T10:00" where there were seconds in fit
+        dates[rest] = pd.to_datetime(strings[rest], format="ISO8601", errors="coerce", utc=True)
+    return pd.DatetimeIndex(dates)
+
+
+def _durations(series):
+    if isinstance(series.dtype, pd.ArrowDtype):
+        series = series.astype(object)
+    return pd.to_timedelta(series).dt.total_seconds().to_numpy(np.float64)
+
+
+class Kind(NamedTuple):
+    """How the values of a kind of column are read."""
+
+    types: tuple[str, ...]
+    """pandas' names of the types that make a column one of this kind."""
+    also: tuple[str, ...] = ()
+    """Other kinds of columns that may be read as this one."""
+    read: Callable | None = None
+    """Makes an array of a Series of these types; None: the values are strings."""
+    parse: Callable | None = None
+    """Makes the same of a Series of strings, given their format; what it cannot read is missing."""
+
+
+KINDS = {
+    "numbers": Kind(
+        ("floating", "integer", "mixed-integer-float", "boolean", "decimal", "complex"),
+        ("categories", "strings"),
+        _numbers,
+        _numbers_of_strings,
+    ),
+    "dates": Kind(
+        ("datetime64", "datetime", "date"), ("categories", "strings"), _dates, _dates_of_strings
+    ),
+    "durations": Kind(("timedelta64", "timedelta"), (), _durations),
+    "categories": Kind(("categorical",)),
+    "strings": Kind(()),
+}
+"""The kinds of columns.
+
+A date is no number of nanoseconds, nor is a year a date. Where there were strings in `fit`, such as
+"20240105", numbers are read as strings. Anything may be a category or a string.
+"""
+_KIND_OF_TYPE = {name: kind for kind, its in KINDS.items() for name in its.types}
+AS_NUMBERS = "numbers", "durations"
+"""The kinds that are written as one number."""
+_MISSING = set(
+    "null|#NA|nan|#N/A N/A|<NA>|n/a|NULL|NA|N/A|#N/A|NaN|-nan|-NaN|1.#QNAN|-1.#QNAN|1.#IND|-1.#IND|"
+    "?|...|none|None|".split("|")
+)
+"""The strings that pandas.read_csv or skrub takes for missing values, and the empty one."""
+WHITE_SPACE = r"[\s\v\x{1c}-\x{1f}\x{85}\p{Z}]*"
+"""What else is missing, as a pattern of ONNX: strings that are empty or only of white space."""
+
+
+def string_of(x, missing):
+    """A value as a string; 1, 1.0 and "1.0" are the same: a missing value makes floats of ints."""
+    if isinstance(x, str):
+        x = x[:-2] if x.endswith(".0") and x[:-2].lstrip("-").isdecimal() else x
+        return None if x in missing or x.isspace() else x
+    if isinstance(x, np.ndarray):
+        x = x.tolist()  # as the lists that polars has
+    elif isinstance(x, (float, np.floating, Decimal)):
+        if float(x) % 1 == 0 and abs(x) < 2**53:  # floats above may be rounded
+            x = int(x)
+        elif isinstance(x, Decimal):
+            x = float(x)
+    return str(x)
+
+
+def strings_of(string):
+    """The strings that are read as this one."""
+    return [string, f"{string}.0"] if string.lstrip("-").isdecimal() else [string]
+
+
+# --- how they are written ----------------------------------------------------------------------------
+
+
+@dataclass
+class Shifted:
+    """Writes numbers, in float32, which is precise enough for their differences from the median."""
+
+    shift: float
+    given_as = "numbers"
+    n_columns = 1
+
+    @classmethod
+    def of(cls, values):
+        """The one for these values."""
+        finite = values[np.isfinite(values)]
+        return cls(np.median(finite) if len(finite) else 0.0)
+
+    def write(self, values):
+        """One column."""
+        return (values - self.shift).astype(np.float32)[:, None]
+
+
+@dataclass
+class OneHot:
+    """Writes a category by looking it up, as the OneHotEncoder of a column would write it."""
+
+    rows: NDArray
+    """What is written for each known category, and in the last rows for missing and for others."""
+    places: dict
+    """The row of each known category, which is a string, and of None."""
+    given_as = "strings"
+
+    @property
+    def n_columns(self):
+        """How many columns it writes."""
+        return self.rows.shape[1]
+
+    @classmethod
+    def of(cls, encoder, name):
+        """The one that writes what the fitted encoder does for the column of this name."""
+        (categories,) = encoder.categories_
+        known = [each for each in categories if isinstance(each, str)]
+        unknown = "".join(known) + "?"
+        missing = [each for each in categories if not isinstance(each, str)] or [unknown]
+        values = pd.Series([*known, *missing, unknown], dtype=object)
+        with config_context(transform_output="default"):
+            rows = np.asarray(encoder.transform(pd.DataFrame({name: values})), np.float32)
+        return cls(rows, {each: place for place, each in enumerate([*known, None])})
+
+    def write(self, strings):
+        """A column for each category."""
+        return self.rows[[self.places.get(x, -1) for x in strings]]
+
+
+@dataclass
+class Encoded:
+    """Writes what a fitted transformer of skrub or scikit-learn makes of a column."""
+
+    transformer: BaseEstimator
+    n_columns: int
+
+    @property
+    def given_as(self):
+        """Words and levels can be found by ONNX."""
+        return "strings" if type(self.transformer) is LevelsEncoder else "written"
+
+    def write(self, series):
+        """As many columns as the transformer has."""
+        single = isinstance(self.transformer, SingleColumnTransformer)
+        with config_context(transform_output="default"):
+            columns = self.transformer.transform(series if single else series.to_frame())
+        return np.asarray(columns, np.float32).reshape(len(series), -1)
+
+
+class Written(NamedTuple):
+    """A column that TableEncoder writes."""
+
+    name: str
+    source: str
+    kind: str
+    place: int
+    """Which of all the columns that are written for its source it is, or marks what is missing in."""
+
+    def of(self, block):
+        """Its values, given all the columns that are written for its source."""
+        column = block[:, self.place]
+        return np.isnan(column).astype(np.float32) if self.kind == "missing" else column
+
+
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Write a table as an array of float32.
 
     Columns of numbers, bools, durations, and numbers that are stored as strings are shifted by their
-    medians, so that float32 is precise enough; `vectorizer` writes all others. Missing values become
-    NaN. A column that has any in `fit` gets another column, `<name>__missing`, which is 1 where they
-    are. Constant columns are left out, and a warning names those columns of the table of which nothing
-    is left, such as IDs. Another names columns of strings of which most are numbers.
+    medians, so that float32 is precise enough; `vectorizer` decides how all others are written. Missing
+    values become NaN. A column that has any in `fit` gets another column, `<name>__missing`, which is 1
+    where they are. Constant columns are left out, and a warning names those columns of the table of
+    which nothing is left, such as IDs. Another names columns of strings of which most are numbers.
 
     Parameters
     ----------
@@ -77,11 +248,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    numbers_ : list of str
-        The columns that are read as numbers.
+    written_ : list of Written
+        What is written, in the order of the columns: each has a `name`, the `source`, which is the name
+        of the table's column, and a `kind`, what that has: "numbers", "durations", "dates",
+        "categories" or "strings"; or "missing", for a column that marks missing values.
 
     vectorizer_ : skrub.TableVectorizer or None
-        The one that was fitted to the other columns, if there are any.
+        The one that was fitted to the columns that are no numbers, if there are any.
 
     n_features_in_ : int
         Number of columns seen during fit.
@@ -95,18 +268,19 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     >>> from skrub import TableVectorizer
     >>> from skdense.tabular.columns import TableEncoder
     >>> table = pd.DataFrame({"age": [20, None, 60], "town": ["Cork", "Oslo", "Cork"]})
-    >>> TableEncoder(TableVectorizer()).fit(table).get_feature_names_out()
-    array(['age', 'town_Oslo', 'age__missing'], dtype=object)
+    >>> columns = TableEncoder(TableVectorizer()).fit(table)
+    >>> [(each.name, each.source, each.kind) for each in columns.written_]
+    [('age', 'age', 'numbers'), ('town_Oslo', 'town', 'strings'), ('age__missing', 'age', 'missing')]
     """
 
-    def __init__(self, vectorizer: BaseEstimator | None):
+    def __init__(self, vectorizer: BaseEstimator):
         self.vectorizer = vectorizer
 
     def __setstate__(self, state):
         """Restore a saved state, but not one of a version that wrote columns in another way."""
-        if "numbers_" in state and "_columns" not in state:
+        if "n_features_in_" in state and "written_" not in state:
             raise ValueError(
-                "skdense 0.3.0 or an earlier version saved this model of a table, and later versions "
+                "skdense 0.4.0 or an earlier version saved this model of a table, and later versions "
                 "write its columns in another way: fit it again, or load it with that version"
             )
         super().__setstate__(state)
@@ -132,7 +306,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             If two columns have the same name, there are fewer than two rows, or all values of each
             column are equal, missing or rare.
         TypeError
-            If X is sparse or a LazyFrame.
+            If X is sparse or a LazyFrame, or `vectorizer` is no TableVectorizer.
         """
         self.fit_transform(X, y)
         return self
@@ -153,6 +327,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             With NaN for what is missing.
         """
         _check_type(X)
+        if not isinstance(self.vectorizer, skrub.TableVectorizer):
+            raise TypeError(f"vectorizer must be a skrub.TableVectorizer, got {self.vectorizer!r}")
         validate_data(self, X, skip_check_array=True)
         self._has_names = hasattr(X, "columns")
         series = _series_of(X)
@@ -161,35 +337,24 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 "X must have at least two rows and one column to learn from, got "
                 f"{len(X)} sample(s) and {len(series)} feature(s)"
             )
-        self._columns = {name: _Column(name, each, self.vectorizer) for name, each in series.items()}
-        numbers = "numbers", "durations"
-        self.numbers_ = [name for name, its in self._columns.items() if its.kind in numbers]
-        read = {name: its.read(series[name], []) for name, its in self._columns.items()}
-        finite = (read[name][np.isfinite(read[name])] for name in self.numbers_)
-        self._shifts = [np.median(values) if len(values) else 0.0 for values in finite]
-        self.vectorizer_ = clone(self.vectorizer) if len(self.numbers_) < len(series) else None
-        values = self._values(read, lambda others: self.vectorizer_.fit_transform(others, y))
-        names, sources, kinds = list(self.numbers_), list(self.numbers_), {}
-        if self.vectorizer_ is not None:
-            written = self.vectorizer_.all_outputs_
-            # skrub makes names distinct by random letters.
-            names += [re.sub("__skrub_[0-9a-f]+__$", "", name) for name in written]
-            sources += [self.vectorizer_.output_to_input_[name] for name in written]
-            kinds = self.vectorizer_.kind_to_columns_
-
+        self._columns = {name: Column(name, each, self.vectorizer) for name, each in series.items()}
+        read = {name: column.read(series[name], []) for name, column in self._columns.items()}
+        written = self._write_numbers(read) + self._write_others(read, y)
         # The columns that are written for a date are missing together, so the first one is enough.
-        firsts = [i for i, source in enumerate(sources) if source not in sources[:i]]
-        self._nullable = [i for i in firsts if np.isnan(values[i]).any()]
-        values += [np.isnan(values[i]).astype(np.float32) for i in self._nullable]
-        names += [f"{sources[i]}__missing" for i in self._nullable]
-        sources += [sources[i] for i in self._nullable]
-        self._kept = [i for i, x in enumerate(values) if np.fmin.reduce(x) < np.fmax.reduce(x)]
-        self._names_out = np.array(_distinct(names), object)[self._kept]
-
-        for name in kinds.get("low_cardinality", ()):
-            self._columns[name].learn_categories(read[name])
-        self._warn({sources[i] for i in self._kept})
-        return np.column_stack([values[i] for i in self._kept])
+        firsts = [(each, values) for each, values in written if each.place == 0]
+        marked = [each for each, values in firsts if np.isnan(values).any()]
+        marks = [Written(f"{each.source}__missing", each.source, "missing", 0) for each in marked]
+        first = {each.source: values[:, None] for each, values in firsts}
+        written += [(each, each.of(first[each.source])) for each in marks]
+        names = _distinct([each.name for each, _ in written])
+        kept = [
+            (each._replace(name=name), values)
+            for name, (each, values) in zip(names, written, strict=True)
+            if np.fmin.reduce(values) < np.fmax.reduce(values)
+        ]
+        self.written_ = [each for each, _ in kept]
+        self._warn()
+        return np.column_stack([values for _, values in kept])
 
     def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
@@ -215,9 +380,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         TypeError
             If X is sparse or a LazyFrame.
         """
-        values = self._values(self._read(X), lambda others: self.vectorizer_.transform(others))
-        values += [np.isnan(values[i]).astype(np.float32) for i in self._nullable]
-        return np.column_stack([values[i] for i in self._kept])
+        read = self._read(X)
+        sources = dict.fromkeys(each.source for each in self.written_)
+        blocks = {name: self._columns[name].write(read[name]) for name in sources}
+        return np.column_stack([each.of(blocks[each.source]) for each in self.written_])
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns of what `transform` returns.
@@ -233,10 +399,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             Each begins with the name of the table's column.
         """
         check_is_fitted(self)
-        return self._names_out
+        return np.array([each.name for each in self.written_], dtype=object)
 
     def _read(self, X):
-        """The values of each column of a table to predict, by its name in `fit`."""
+        """The values of each column of a table to predict, by its name in `fit`; warnings are given."""
         check_is_fitted(self)
         _check_type(X)
         by_name = self._has_names and hasattr(X, "columns")
@@ -256,25 +422,47 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             warn_at_caller(f"the data are unlike those in fit: {'; '.join(unlike)}")
         return read
 
-    def _values(self, read, vectorize):
-        """The columns that are written for what was read: those of numbers, and those of all others."""
-        shifts = zip(self.numbers_, self._shifts)
-        values = [(read[name] - shift).astype(np.float32) for name, shift in shifts]
-        if self.vectorizer_ is not None:
-            others = pd.DataFrame({name: x for name, x in read.items() if name not in self.numbers_})
-            with config_context(transform_output="default"):
-                values += [*np.asarray(vectorize(others), dtype=np.float32).T]
-        return values
+    def _write_numbers(self, read):
+        """Learn how columns of numbers are written; a Written and the values of each."""
+        columns = [column for column in self._columns.values() if column.kind in AS_NUMBERS]
+        for column in columns:
+            column.writer = Shifted.of(read[column.name])
+        return [
+            (Written(each.name, each.name, each.kind, 0), each.write(read[each.name])[:, 0])
+            for each in columns
+        ]
 
-    def _warn(self, used):
+    def _write_others(self, read, y):
+        """Let the vectorizer learn how all other columns are written; a Written and values of each."""
+        columns = [column for column in self._columns.values() if column.kind not in AS_NUMBERS]
+        self.vectorizer_ = clone(self.vectorizer) if columns else None
+        if not columns:
+            return []
+        table = pd.DataFrame({each.name: each.series(read[each.name]) for each in columns})
+        with config_context(transform_output="default"):
+            values = np.asarray(self.vectorizer_.fit_transform(table, y), dtype=np.float32).T
+        for column in columns:
+            column.learn(self.vectorizer_, read[column.name])
+        written, count = [], Counter()
+        for name, its in zip(self.vectorizer_.all_outputs_, values, strict=True):
+            source = self.vectorizer_.output_to_input_[name]
+            # skrub makes names distinct by random letters.
+            name = re.sub("__skrub_[0-9a-f]+__$", "", name)
+            kind = self._columns[source].kind
+            written.append((Written(name, source, kind, count[source]), its))
+            count[source] += 1
+        return written
+
+    def _warn(self):
         """Warn of columns that are not used, such as IDs, or not as numbers."""
+        columns, used = self._columns.values(), {each.source for each in self.written_}
         unused = [name for name in self._columns if name not in used]
         why = "as all their values are equal, missing or rare"
         if not used:
             raise ValueError(f"no column of X can be used, {why}: {unused}")
         if unused:
             warn_at_caller(f"columns are not used, {why}: {unused}")
-        mostly = [its.mostly_numbers for its in self._columns.values() if its.mostly_numbers]
+        mostly = [column.mostly_numbers for column in columns if column.mostly_numbers]
         if mostly:
             warn_at_caller(
                 f"columns are taken as strings, though most of their values are numbers: "
@@ -288,16 +476,21 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return tags
 
 
-class _Column:
-    """How the values of one column are read; a string may be a number or a date, if all others are."""
+class Column:
+    """How one column is read and written; a string may be a number or a date, if all others are."""
 
+    writer: Shifted | OneHot | Encoded | None = None
+    """What writes the column, unless it is left out."""
     mostly_numbers = ""
     """A word for the user about a column of strings of which most are numbers."""
     known = None
     """The categories in `fit` and the probability that a row has a new one, if each has a column."""
+    unit, zone = None, None
+    """Those of the dates in `fit`: all others are written as dates of this time zone."""
 
     def __init__(self, name, series, vectorizer):
-        self.name, self.kind, self.format = name, _kind_of(series), None
+        self.name, self.format = name, None
+        self.kind = _kind_of(series)
         self.from_strings = self.kind == "strings"
         more = getattr(vectorizer, "null_strings", None) or ()
         words = _MISSING.union([more] if isinstance(more, str) else more)
@@ -322,15 +515,8 @@ class _Column:
                     f"{others.iloc[0]!r}"
                 )
 
-    def learn_categories(self, values):
-        """Learn which categories there are, and how often rows to predict may have others."""
-        counts = Counter(values[~pd.isna(values)])
-        # Good and Turing: a new row is of a new category as often as a known row is alone in its own.
-        n_alone = sum(count == 1 for count in counts.values())
-        self.known = list(counts), (n_alone + 1) / (counts.total() + 1)
-
     def read(self, series, unlike):
-        """The values as float64, datetimes, strings or categories.
+        """The values as an array of float64, of dates, or of strings, with None for missing ones.
 
         Strings that could not be read, and more new categories than there are by chance, are added to
         the list `unlike`, in words.
@@ -344,30 +530,20 @@ class _Column:
             ) from error
 
     def _as_kind(self, series, unlike):
-        now = _kind_of(series)
+        kind, now = KINDS[self.kind], _kind_of(series)
+        if kind.read is None:
+            strings = self._strings(series)
+            self._compare(strings, unlike)
+            return strings.to_numpy()
+        readable = now in (self.kind, *kind.also) or (now == "numbers" and self.from_strings)
         # Only for numbers NaT is an error, too: it is the missing value of dates and durations.
-        readable = now in _READ_AS.get(self.kind, now) or (now == "numbers" and self.from_strings)
         if not readable and (self.kind == "numbers" or series.notna().any()):
             raise ValueError(f"they are {now}, of type {series.dtype}")
-        if isinstance(series.dtype, pd.ArrowDtype) and now in ("dates", "durations"):
-            series = series.astype(object)  # skrub does not know the types of pyarrow
-        if self.kind == "durations":
-            return pd.to_timedelta(series).dt.total_seconds().to_numpy(np.float64)
-        if self.kind == now == "numbers":
-            if infer_dtype(series) == "complex":
-                raise ValueError("Complex data not supported")
-            return series.to_numpy(np.float64, na_value=np.nan)
-        if self.kind == now == "dates":
-            try:
-                return pd.to_datetime(series).array
-            except ValueError:  # of different UTC offsets
-                return pd.to_datetime(series, utc=True).array
+        if kind.parse is None or now == self.kind:
+            return kind.read(series)
         strings = self._strings(series)
-        if self.kind in ("strings", "categories"):
-            self._compare(strings, unlike)
-            return pd.Categorical(strings) if self.kind == "categories" else strings.array
-        values = self._parsed(strings)
-        unread = strings[values.isna() & strings.notna()]
+        values = kind.parse(strings, self.format)
+        unread = strings[pd.isna(values) & strings.notna()]
         if len(unread):
             share = f"{len(unread)} of {strings.count()} values"
             if not self.from_strings or len(unread) == strings.count() > 1:
@@ -376,17 +552,13 @@ class _Column:
                 f"column {self.name!r}: {share} could not be read as {self.kind}, such as "
                 f"{unread.iloc[0]!r}, and are taken as missing"
             )
-        return values.array if self.kind == "dates" else values.to_numpy(np.float64)
+        return values
 
-    def _parsed(self, strings):
-        """Strings as numbers or as dates; those that are none become NaN or NaT."""
-        if self.kind == "numbers":
-            return pd.to_numeric(strings, errors="coerce")
-        dates = pd.to_datetime(strings, format=self.format or "ISO8601", errors="coerce", utc=True)
-        rest = dates.isna() & strings.notna()
-        if rest.any():  # such as "2024-01-05T10:00" where there were seconds in fit
-            dates[rest] = pd.to_datetime(strings[rest], format="ISO8601", errors="coerce", utc=True)
-        return dates
+    def _strings(self, series):
+        """The values as a Series of strings, with None for missing ones."""
+        values = zip(series.astype(object), series.isna(), strict=True)
+        strings = [None if is_missing else string_of(x, self.missing) for x, is_missing in values]
+        return pd.Series(strings, dtype=object)
 
     def _compare(self, strings, unlike):
         """Tell of new categories, if there are more than by chance."""
@@ -403,24 +575,39 @@ class _Column:
                 f"there in fit, such as {counts.most_common(1)[0][0]!r}"
             )
 
-    def _strings(self, series):
-        """The values as strings, with None for missing ones."""
-        strings = series.map(self._string, na_action="ignore").astype(object)
-        return strings.where(strings.notna(), None).reset_index(drop=True)
+    def learn(self, vectorizer, values):
+        """Learn how a fitted TableVectorizer writes these values, and which categories there are."""
+        if self.kind == "dates":
+            self.unit, self.zone = values.unit, values.tz
+        transformer = vectorizer.transformers_.get(self.name)
+        if vectorizer.column_to_kind_.get(self.name) == "low_cardinality":
+            counts = Counter(x for x in values if x is not None)
+            # Good and Turing: a new row has a new category as often as a known row is alone in its own.
+            n_alone = sum(count == 1 for count in counts.values())
+            self.known = list(counts), (n_alone + 1) / (counts.total() + 1)
+        if type(transformer) is OneHotEncoder and transformer.handle_unknown != "error":
+            self.writer = OneHot.of(transformer, self.name)
+        elif transformer is not None:
+            self.writer = Encoded(transformer, len(vectorizer.input_to_outputs_[self.name]))
 
-    def _string(self, x):
-        """A value as a string; 1, 1.0 and "1.0" are the same: a missing value makes floats of ints."""
-        if isinstance(x, str):
-            x = x[:-2] if x.endswith(".0") and x[:-2].lstrip("-").isdecimal() else x
-            return None if x in self.missing or x.isspace() else x
-        if isinstance(x, np.ndarray):
-            x = x.tolist()  # as the lists that polars has
-        elif isinstance(x, (float, np.floating, Decimal)):
-            if float(x) % 1 == 0 and abs(x) < 2**53:  # floats above may be rounded
-                x = int(x)
-            elif isinstance(x, Decimal):
-                x = float(x)
-        return str(x)
+    @property
+    def given_as(self):
+        """What ONNX gets: "numbers", "strings", or what is "written"; and in how many columns."""
+        kind = "strings" if self.writer is None else self.writer.given_as
+        return kind, self.writer.n_columns if kind == "written" else 1
+
+    def write(self, values):
+        """The columns that are written for values that were read."""
+        return self.writer.write(self.series(values) if type(self.writer) is Encoded else values)
+
+    def series(self, values):
+        """Values that were read, as a Series for skrub."""
+        if self.unit is not None:
+            values = values if values.tz is not None else values.tz_localize("UTC")
+            values = values.tz_convert(self.zone).as_unit(self.unit)
+        elif self.kind == "categories":
+            values = pd.Categorical(values)
+        return pd.Series(values, name=self.name)
 
 
 class SquashingScaler(skrub.SquashingScaler):
@@ -439,7 +626,7 @@ class SquashingScaler(skrub.SquashingScaler):
 
 def _kind_of(series):
     """The kind of a column; that of objects is the one of their values."""
-    return _KINDS.get(infer_dtype(series, skipna=True), "strings")
+    return _KIND_OF_TYPE.get(infer_dtype(series, skipna=True), "strings")
 
 
 def _check_type(X):

@@ -1,43 +1,54 @@
 """Tables, ensembles and networks as ONNX models, which compute what NumPy and scikit-learn do here."""
 
+from functools import cache
+
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdense.base import BaseLowLevelMLP
+from skdense.classifier import LowLevelMLPClassifier
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import Dense
-from skdense.ensemble.blend import BaseBlend
+from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.calibration import is_positive
-from skdense.ensemble.crossfit import BaseCrossFit
-from skdense.ensemble.sizes import TREES
-from skdense.tabular.steps import LEAST
+from skdense.regressor import LowLevelMLPRegressor
+from skdense.tabular.pipeline import TablePipeline
+from skdense.tabular.steps import LEAST, Landmarks, Ramps, Unclip
 
 __all__ = ["onnx_inputs", "to_onnx"]
 
 _OPSETS = {"": 20, "ai.onnx.ml": 3}
 _FLOAT, _STRING, _DOUBLE = 1, 8, 11
 """ONNX's numbers of types."""
-_LINEAR = LogisticRegression, LinearRegression, Ridge, RidgeCV
-_CONSTANT = DummyClassifier, DummyRegressor
-_SPACE = r"[\s\v\x{1c}-\x{1f}\x{85}\p{Z}]*"
-"""Strings that are empty or only of white space, as Python understands it."""
+_TYPES = {"numbers": _DOUBLE, "strings": _STRING, "written": _FLOAT}
+"""The types of the inputs of a table's columns."""
 
 
 def to_onnx(model):
     """Convert a fitted model of a table, an ensemble or a network to ONNX.
 
     A model of :func:`skdense.make_tabular_classifier` or :func:`skdense.make_tabular_regressor` gets an
-    input for each column, in the order of the columns, of shape ``(n_samples, 1)``: float64 for numbers
-    and for strings of numbers, with NaN for missing ones, strings for all others. Its name is that of
-    the column; an underscore is added to the empty one, and where an output has the name. Bools are 0
-    and 1, and durations are seconds. Strings are read as in Python: "", white space, "NA", "?" and the
-    like are missing, and "1.0" is "1". :func:`onnx_inputs` makes all of it from a table. Other models
-    have one input, `X`, of float32.
+    input for each column, in the order of the columns, with the column's name; an underscore is added
+    to the empty one, and where an output has the name. It is one of
+
+    - float64, of shape ``(n_samples, 1)``, for numbers and for strings of numbers, with NaN for missing
+      ones. Bools are 0 and 1, and durations are seconds;
+    - strings, of shape ``(n_samples, 1)``, for all others but dates. They are read as in Python: "",
+      white space, "NA", "?" and the like are missing, and "1.0" is "1";
+    - float32, of shape ``(n_samples, n_numbers)``, for dates, and for strings that a transformer of
+      your own writes: the numbers that the step `columns` writes for them.
+
+    :func:`onnx_inputs` makes all of it from a table. Other models have one input, `X`, of float32.
 
     The outputs of a classifier are `label` and `probabilities`, that of a regressor is `variable`, of
     shape ``(n_samples, n_outputs)``.
@@ -48,7 +59,8 @@ def to_onnx(model):
         A fitted Pipeline of :func:`skdense.make_tabular_classifier` or
         :func:`skdense.make_tabular_regressor`, an ensemble or a blend of networks and scikit-learn's
         HistGradientBoosting, ExtraTreesClassifier, LogisticRegression, LinearRegression, Ridge,
-        RidgeCV, DummyClassifier and DummyRegressor, or one of these members.
+        RidgeCV, DummyClassifier and DummyRegressor, or one of these members. Subclasses cannot be
+        converted, since they may compute something else.
 
     Returns
     -------
@@ -60,7 +72,7 @@ def to_onnx(model):
     ImportError
         Without the package onnx.
     ValueError
-        If a column has dates, or a part of the model cannot be converted.
+        If a part of the model cannot be converted; its parameter or class is named.
 
     Examples
     --------
@@ -83,12 +95,11 @@ def to_onnx(model):
     outputs, columns = _names_of(model)
     graph = _Graph(onnx, [*outputs, *columns.values()])
     if columns:
-        numbers = model[0].numbers_
-        kinds = {name: _DOUBLE if name in numbers else _STRING for name in columns}
-        X = {name: graph.input(columns[name], kind, 1) for name, kind in kinds.items()}
+        given = {name: model[0]._columns[name].given_as for name in columns}
+        X = {name: graph.input(columns[name], _TYPES[kind], n) for name, (kind, n) in given.items()}
     else:
-        X = graph.input("X", _FLOAT, model.n_features_in_)
-    predicted = _predicted(graph, model, X)
+        X = graph.input("X", _FLOAT, getattr(_first(model), "n_features_in_", None))
+    predicted = _converted(graph, model, X)
     if is_classifier(model):
         best = graph("ArgMax", predicted, axis=1, keepdims=0)
         graph.give("label", graph("Gather", model.classes_, best))
@@ -124,22 +135,31 @@ def onnx_inputs(model, X):
     check_is_fitted(model)
     _, columns = _names_of(model)
     if not columns:
-        first = model[0] if isinstance(model, Pipeline) else model
-        validate_data(first, X, reset=False, skip_check_array=True)
-        return {"X": np.asarray(X, dtype=np.float32)}
+        first, given = _first(model), {"dtype": np.float32, "ensure_all_finite": False}
+        return {"X": validate_data(first, X, reset=False, **given)}
     inputs = {}
     for name, values in model[0]._read(X).items():
-        if name not in model[0].numbers_:
-            values = np.array(["" if x is None or x != x else x for x in values], dtype=object)
-        inputs[columns[name]] = values.reshape(-1, 1)
+        column = model[0]._columns[name]
+        kind, n_columns = column.given_as
+        if kind == "strings":
+            values = np.array(["" if x is None else x for x in values], dtype=object)
+        elif kind == "written":
+            values = column.write(values)
+        inputs[columns[name]] = values.reshape(-1, n_columns)
     return inputs
+
+
+def _first(model):
+    """The model, or the first step of a Pipeline that is more than "passthrough"."""
+    steps = [step for _, step in getattr(model, "steps", ()) if hasattr(step, "n_features_in_")]
+    return steps[0] if steps else model
 
 
 def _names_of(model):
     """The names of the outputs, and those of the inputs by the columns of a table."""
     outputs = ["label", "probabilities"] if is_classifier(model) else ["variable"]
     inputs = {}
-    if isinstance(model, Pipeline) and type(model[0]).__name__ == "TableEncoder":
+    if isinstance(model, Pipeline) and _converters().get(type(model[0])) is _table:
         columns = model[0]._columns
         for name in columns:
             own = name
@@ -233,64 +253,64 @@ class _Graph:
 
 def _table(graph, encoder, inputs):
     """A TableEncoder: an input for each column."""
-    vectorizer, parts = encoder.vectorizer_, []
-    if encoder.numbers_:
-        numbers = graph.side_by_side([inputs[name] for name in encoder.numbers_])
-        parts.append(graph.cast(graph("Sub", numbers, np.asarray(encoder._shifts)), _FLOAT))
-    if vectorizer is not None:
-        sources = map(vectorizer.output_to_input_.get, vectorizer.all_outputs_)
-        for name in dict.fromkeys(sources):
-            parts.append(_categories(graph, encoder._columns[name], vectorizer, inputs[name]))
-    written = graph.side_by_side(parts)
-    if encoder._nullable:
-        missing = graph("IsNaN", graph.columns(written, encoder._nullable))
-        written = graph.side_by_side([written, graph.cast(missing, _FLOAT)])
-    return graph.columns(written, encoder._kept)
+    shifted = [name for name, each in encoder._columns.items() if each.given_as[0] == "numbers"]
+    sources = dict.fromkeys([*shifted, *(each.source for each in encoder.written_)])
+    columns = {name: encoder._columns[name] for name in sources}
+    blocks = []
+    if shifted:
+        numbers = graph.side_by_side([inputs[name] for name in shifted])
+        shifts = np.array([columns[name].writer.shift for name in shifted])
+        blocks.append(graph.cast(graph("Sub", numbers, shifts), _FLOAT))
+    for name, column in columns.items():
+        if column.given_as[0] == "strings":
+            blocks.append(_levels(graph, column, inputs[name]))
+        elif column.given_as[0] == "written":
+            blocks.append(inputs[name])
+    starts = np.cumsum([0, *(column.writer.n_columns for column in columns.values())])
+    start = dict(zip(columns, starts))
+    places = [start[each.source] + each.place for each in encoder.written_]
+    written = graph.columns(graph.side_by_side(blocks), places)
+    n_marks = sum(each.kind == "missing" for each in encoder.written_)
+    if not n_marks:
+        return written
+    values, marked = np.split(np.arange(len(places)), [len(places) - n_marks])
+    marks = graph.cast(graph("IsNaN", graph.columns(written, marked)), _FLOAT)
+    return graph.side_by_side([graph.columns(written, values), marks])
 
 
-def _categories(graph, column, vectorizer, strings):
-    """A column for each category; those of a LevelsEncoder may also have some for words."""
-    from pandas import DataFrame, Series
+def _levels(graph, column, strings):
+    """A row of a table for each category; those of a LevelsEncoder may also have some for words."""
+    from skdense.tabular.columns import WHITE_SPACE, OneHot, strings_of
 
-    encoder = vectorizer.transformers_[column.name]
-    words = getattr(encoder, "words_", [])
-    if hasattr(encoder, "levels_"):
-        categories = encoder.levels_
-    elif hasattr(encoder, "categories_"):
-        categories = encoder.categories_[0]
+    words = []
+    if type(column.writer) is OneHot:
+        rows, places = column.writer.rows, column.writer.places
     else:
-        what = {"datetime": "dates"}.get(kind := vectorizer.column_to_kind_[column.name], kind)
-        raise ValueError(
-            f"ONNX models of tables take numbers and categories, but column {column.name!r} has "
-            f"{what}: leave it out, or write it as numbers before"
-        )
-    known = [each for each in categories if isinstance(each, str)]
-    missing = [each for each in categories if not isinstance(each, str)]
-    unknown = "".join([*known, *words]) + "?"
-    values = [*known, *(missing or [unknown]), unknown]
-    rows = encoder.transform(DataFrame({column.name: Series(values, dtype=object)}))
-    places = {category: place for place, category in enumerate(known)}
-    places |= {f"{each}.0": i for each, i in places.items() if each.lstrip("-").isdecimal()}
-    places |= dict.fromkeys(column.missing, len(known))
-    strings = graph("Where", graph("RegexFullMatch", strings, pattern=_SPACE), np.array(""), strings)
+        encoder = column.writer.transformer
+        words, places = encoder.words_, {level: place for place, level in enumerate(encoder.levels_)}
+        rows = np.eye(len(places) + 1, dtype=np.float32)
+    rare = len(rows) - 1
+    read_as = {each: level for level in places if level for each in strings_of(level)}
+    read_as |= dict.fromkeys(column.missing)
+    empty = graph("RegexFullMatch", strings, pattern=WHITE_SPACE)
     row = graph(
         "LabelEncoder",
-        strings,
+        graph("Where", empty, np.array(""), strings),
         domain="ai.onnx.ml",
-        keys_strings=list(places),
-        values_int64s=list(places.values()),
-        default_int64=len(values) - 1,
+        keys_strings=list(read_as),
+        values_int64s=[places.get(level, rare) for level in read_as.values()],
+        default_int64=rare,
     )
-    rows, row = np.asarray(rows, dtype=np.float32), graph("Squeeze", row, np.array([1]))
+    row = graph("Squeeze", row, np.array([1]))
+    levels = graph("Gather", rows, row, axis=0)
     if not words:
-        return graph("Gather", rows, row, axis=0)
+        return levels
     found = [
         graph("RegexFullMatch", strings, pattern=rf"(?is)(.*[^\pL\pN])?{word}([^\pL\pN].*)?")
         for word in words
     ]
-    is_rare = graph("Gather", np.eye(len(values), dtype=np.float32)[:, -1:], row, axis=0)
+    is_rare = graph("Gather", rows[:, -1:], row, axis=0)
     found = graph("Mul", graph.cast(graph.side_by_side(found), _FLOAT), is_rare)
-    levels = graph("Gather", rows[:, : len(categories) + 1], row, axis=0)
     return graph.side_by_side([levels, found])
 
 
@@ -317,10 +337,19 @@ def _squashed(graph, scaler, X):
 
 
 def _filled(graph, imputer, X):
-    """A SimpleImputer that neither adds nor leaves out columns."""
+    """A SimpleImputer."""
     values = np.asarray(imputer.statistics_, graph.number(X))
-    if imputer.indicator_ is not None or np.isnan(values).any():
-        raise ValueError(f"an imputer that adds or leaves out columns cannot be converted: {imputer!r}")
+    for name, converts in (
+        (
+            "missing_values",
+            imputer.missing_values is np.nan or imputer.missing_values != imputer.missing_values,
+        ),
+        ("add_indicator", not imputer.add_indicator),
+        ("keep_empty_features", not np.isnan(values).any()),
+    ):
+        if not converts:
+            value = getattr(imputer, name)
+            raise ValueError(f"{name}={value!r} of SimpleImputer cannot be converted to ONNX")
     return graph("Where", graph("IsNaN", X), values, X)
 
 
@@ -363,110 +392,102 @@ def _unclipped(graph, transformer, X):
     return graph("Div", X, graph("Sqrt", graph("Max", rest, np.float64(LEAST))))
 
 
-_STEPS = {
-    "TableEncoder": _table,
-    "SquashingScaler": _squashed,
-    "SimpleImputer": _filled,
-    "StandardScaler": _standardized,
-    "Ramps": _ramps,
-    "Unclip": _unclipped,
-    "Landmarks": _landmarks,
-    "str": lambda graph, step, X: X,  # "passthrough"
-}
-"""By the names of their classes, since some need packages that predictions do without."""
+def _steps(graph, pipeline, X):
+    """A Pipeline."""
+    for name, step in pipeline.steps:
+        X = _converted(graph, step, X, f"step {name!r}")
+    return X
 
 
-# --- models ------------------------------------------------------------------------------------------
+# --- models, which give probabilities or numbers in float64 -------------------------------------------
 
 
-def _predicted(graph, model, X, temperature=1.0):
-    """The probabilities of a classifier, or the numbers of a regressor, in float64.
-
-    The logits are divided by the temperature; only those of networks ask for another than 1.
-    """
-    if isinstance(model, Pipeline):
-        *steps, (_, last) = model.steps
-        for name, step in steps:
-            if type(step).__name__ not in _STEPS:
-                raise ValueError(f"step {name!r} cannot be converted to ONNX: {step!r}")
-            X = _STEPS[type(step).__name__](graph, step, X)
-        return _predicted(graph, last, X)
-    if isinstance(model, BaseBlend):
-        parts = zip(model.weights_, model.estimators_, strict=True)
-        weighted = [graph("Mul", _predicted(graph, m, X), np.float64(w)) for w, m in parts if w > 0]
-        return graph("Sum", *weighted)
-    if isinstance(model, BaseCrossFit):
-        members = [_member(graph, model, each, X) for each in model.estimators_]
-        mean = graph("Div", graph("Sum", *members), np.float64(len(members)))
-        if is_classifier(model):
-            return mean
-        return graph("Add", graph("Mul", mean, np.float64(model.scale_)), np.float64(model.center_))
-    raw, output = _raw(graph, model, X)
-    if output == "exp":
-        return graph("Exp", raw)
-    if output in ("logistic", "softmax"):
-        raw = graph("Div", raw, np.float64(temperature))
-    if output == "logistic":
-        return graph("Sigmoid", graph.side_by_side([graph("Neg", raw), raw]))
-    return graph("Softmax", raw, axis=1) if output == "softmax" else raw
+def _blend(graph, blend, X):
+    parts = zip(blend.weights_, blend.estimators_, strict=True)
+    weighted = [graph("Mul", _converted(graph, m, X), np.float64(w)) for w, m in parts if w > 0]
+    return graph("Sum", *weighted)
 
 
-def _member(graph, ensemble, model, X):
-    """What a member of an ensemble predicts, a classifier at the temperature of the ensemble."""
-    if not is_classifier(model):
-        return _predicted(graph, model, X)
-    if isinstance(model, BaseLowLevelMLP):
-        return _predicted(graph, model, X, ensemble.temperature_)
+def _cross_fit_regressor(graph, ensemble, X):
+    members = [_converted(graph, each, X) for each in ensemble.estimators_]
+    mean = graph("Div", graph("Sum", *members), np.float64(len(members)))
+    return graph("Add", graph("Mul", mean, np.float64(ensemble.scale_)), np.float64(ensemble.center_))
+
+
+def _cross_fit_classifier(graph, ensemble, X):
+    members = [_member(graph, each, X, ensemble) for each in ensemble.estimators_]
+    return graph("Div", graph("Sum", *members), np.float64(len(members)))
+
+
+def _member(graph, model, X, ensemble):
+    """What a member predicts at the temperature of its ensemble."""
+    if type(model) is LowLevelMLPClassifier:
+        return _network(graph, model, X, ensemble.temperature_)
     # Of a class that its fold lacked, a member knows nothing.
     known = np.searchsorted(ensemble.classes_, model.classes_)
     place = np.eye(len(ensemble.classes_))[known]
-    of_known = graph.columns(_predicted(graph, model, X), np.arange(len(known)))
+    of_known = graph.columns(_converted(graph, model, X), np.arange(len(known)))
     probabilities = graph("Max", graph("MatMul", of_known, place), np.finfo(float).eps)
     logs = graph("Div", graph("Log", probabilities), np.float64(ensemble.temperature_))
     return graph("Softmax", logs, axis=1)
 
 
-def _raw(graph, model, X):
-    """The outputs of a model before its output activation, in float64, and that activation."""
+def _activated(graph, raw, output):
+    """The output activation."""
+    if output == "logistic":
+        return graph("Sigmoid", graph.side_by_side([graph("Neg", raw), raw]))
+    if output == "exp":
+        return graph("Exp", raw)
+    return graph("Softmax", raw, axis=1) if output == "softmax" else raw
+
+
+def _constant(graph, model, X):
+    if is_classifier(model) and model.strategy != "prior":
+        raise ValueError(
+            f"of DummyClassifier only strategy='prior' can be converted to ONNX, got {model.strategy!r}"
+        )
+    constant = model.class_prior_ if is_classifier(model) else model.constant_
+    n_rows = graph("Shape", X, start=0, end=1)
+    shape = graph("Concat", n_rows, np.array([np.size(constant)]), axis=0)
+    return graph("Expand", np.asarray(constant, np.float64).reshape(1, -1), shape)
+
+
+def _linear(graph, model, X):
+    kernel = np.asarray(model.coef_, np.float64).reshape(-1, model.n_features_in_).T
+    product = graph("MatMul", graph.cast(X, _DOUBLE), kernel)
+    raw = graph("Add", product, np.asarray(model.intercept_, np.float64))
     n_classes = len(model.classes_) if is_classifier(model) else 0
-    if isinstance(model, _CONSTANT):
-        if n_classes and model.strategy != "prior":
-            raise ValueError(
-                "of DummyClassifier only strategy='prior' can be converted to ONNX, got "
-                f"{model.strategy!r}"
-            )
-        constant = model.class_prior_ if n_classes else model.constant_
-        n_rows = graph("Shape", X, start=0, end=1)
-        shape = graph("Concat", n_rows, np.array([np.size(constant)]), axis=0)
-        return graph("Expand", np.asarray(constant, np.float64).reshape(1, -1), shape), "identity"
-    if isinstance(model, BaseLowLevelMLP):
-        output = model.out_activation_
+    return _activated(graph, raw, {0: "identity", 2: "logistic"}.get(n_classes, "softmax"))
+
+
+def _forest(graph, model, X):
+    if model.n_outputs_ > 1:
+        raise ValueError(f"a forest for one label can be converted to ONNX, got {model.n_outputs_}")
+    return _leaves(graph, _of_forest(model), len(model.classes_), X)
+
+
+def _boosted(graph, model, X):
+    n_outputs = model.n_trees_per_iteration_
+    sums = _leaves(graph, _of_boosted(model), n_outputs, X)
+    raw = graph("Add", sums, model._baseline_prediction)
+    if is_classifier(model):
+        return _activated(graph, raw, "logistic" if n_outputs == 1 else "softmax")
+    return _activated(graph, raw, "exp" if is_positive(model) else "identity")
+
+
+def _network(graph, model, X, temperature=1.0):
+    output = model.out_activation_
+    if is_classifier(model):
+        n_classes = len(model.classes_)
         shapes = {"logistic": (2, 1), "softmax": (n_classes, n_classes)}  # classes and outputs
-        if n_classes and shapes.get(output) != (n_classes, model.n_outputs_):
+        if shapes.get(output) != (n_classes, model.n_outputs_):
             raise ValueError(
                 "only classifiers with loss='log_loss', one label for each sample and at least two "
                 f"classes can be converted to ONNX, got {n_classes} class(es) or labels and "
                 f"loss={model.loss!r}"
             )
-        return graph.cast(_logits(graph, model, X), _DOUBLE), output
-    if isinstance(model, _LINEAR):
-        kernel = np.asarray(model.coef_, np.float64).reshape(-1, model.n_features_in_).T
-        product = graph("MatMul", graph.cast(X, _DOUBLE), kernel)
-        raw = graph("Add", product, np.asarray(model.intercept_, np.float64))
-        return raw, ("identity" if not n_classes else "logistic" if n_classes == 2 else "softmax")
-    if isinstance(model, ExtraTreesClassifier):
-        return _leaves(graph, _of_forest(model), n_classes, X), "identity"
-    if not isinstance(model, TREES):
-        raise ValueError(
-            "only networks, scikit-learn's HistGradientBoosting, ExtraTreesClassifier, linear and "
-            "constant models, and ensembles and blends of them can be converted to ONNX, "
-            f"got {model!r}"
-        )
-    sums = _leaves(graph, _of_boosted(model), model.n_trees_per_iteration_, X)
-    raw = graph("Add", sums, model._baseline_prediction)
-    if not n_classes:
-        return raw, "exp" if is_positive(model) else "identity"
-    return raw, "logistic" if model.n_trees_per_iteration_ == 1 else "softmax"
+    raw = graph("Div", graph.cast(_logits(graph, model, X), _DOUBLE), np.float64(temperature))
+    return _activated(graph, raw, output)
 
 
 def _logits(graph, network, X):
@@ -536,3 +557,49 @@ def _rounded_down(thresholds):
     """The largest float32 that is not above each threshold: a float32 is compared as before."""
     rounded = thresholds.astype(np.float32)
     return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+
+
+# --- which class is converted by what -----------------------------------------------------------------
+
+
+@cache
+def _converters():
+    """What converts steps and models, by their very classes: a subclass may compute something else."""
+    converters = {
+        str: lambda graph, step, X: X,  # "passthrough"
+        type(None): lambda graph, step, X: X,
+        SimpleImputer: _filled,
+        StandardScaler: _standardized,
+        Unclip: _unclipped,
+        Ramps: _ramps,
+        Landmarks: _landmarks,
+        Pipeline: _steps,
+        TablePipeline: _steps,
+        BlendClassifier: _blend,
+        BlendRegressor: _blend,
+        CrossFitClassifier: _cross_fit_classifier,
+        CrossFitRegressor: _cross_fit_regressor,
+        LowLevelMLPClassifier: _network,
+        LowLevelMLPRegressor: _network,
+        HistGradientBoostingClassifier: _boosted,
+        HistGradientBoostingRegressor: _boosted,
+        ExtraTreesClassifier: _forest,
+        **dict.fromkeys((LogisticRegression, LinearRegression, Ridge, RidgeCV), _linear),
+        **dict.fromkeys((DummyClassifier, DummyRegressor), _constant),
+    }
+    try:
+        from skdense.tabular.columns import SquashingScaler, TableEncoder
+    except ImportError:  # without skrub, no step is of these classes
+        return converters
+    return converters | {TableEncoder: _table, SquashingScaler: _squashed}
+
+
+def _converted(graph, model, X, what="the model"):
+    """The result of a step or of a model."""
+    if type(model) not in _converters():
+        names = sorted(each.__name__ for each in _converters() if hasattr(each, "fit"))
+        raise ValueError(
+            f"{what} cannot be converted to ONNX: {model!r}. These classes can, but no subclasses of "
+            f"them: {', '.join(names)}"
+        )
+    return _converters()[type(model)](graph, model, X)
