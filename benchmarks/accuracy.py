@@ -1,21 +1,26 @@
 """How good and how quick each estimator is on each data set: benchopt's splits, fresh processes."""
 
+import json
 import re
 import sys
 from contextlib import redirect_stdout
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 import pandas as pd
 from benchopt import run_benchmark
-from tqdm import tqdm
 
+from benchmarks.benchmark_utils.data import DATA
 from benchmarks.benchmark_utils.estimators import BASELINE, CONTESTANTS, THREADS
-from benchmarks.process import run_twice, script
+from benchmarks.process import resumed, run_twice, script
 from benchmarks.report import SCORES, markdown_table, significant
 
-QUICK_ESTIMATORS = "LowLevelMLPClassifier,MLPClassifier,LogisticRegression"
-QUICK_DATA = "two_clouds,breast_cancer,wine,digits"
+# By the task of the data.
+QUICK_ESTIMATORS = {
+    "classification": ["LowLevelMLPClassifier", "MLPClassifier", "LogisticRegression"],
+    "regression": ["LowLevelMLPRegressor", "MLPRegressor", "Ridge"],
+}
+QUICK_DATA = ["two_clouds", "breast_cancer", "wine", "digits"]
 FRESH = ["first_fit", "empty", "full", "peak_bytes"]
 PROCESSES = 3  # of each estimator on each data set
 NETWORKS = "LowLevelMLPClassifier", "LowLevelMLPRegressor", "skorch", "Keras"  # that have a speed-up
@@ -24,10 +29,12 @@ Mean ± standard deviation over five splits, the same for all; every parameter a
 LogisticRegression's `max_iter=1000`. *fit*: median seconds of a later fit of the process, with BLAS and
 OpenMP on 1 thread / on all cores; what TensorFlow trains has threads of its own, on all cores.
 *speed-up* of a network: the seconds of MLPClassifier (MLPRegressor) / the row's in the same split, the
-median, and of both thread settings the smaller. The rest are medians of fresh processes on all cores:
-*first fit*, after imports; *process*, from its start to the first predictions, imports included;
-*peak*, its largest resident memory. Ours have two processes: one with an empty folder of compiled
-programs / a second one, which finds its program there; *first fit* and *peak* are of the second."""
+median, and of both thread settings the smaller."""
+LEGEND_OF_PROCESSES = """\
+The rest are medians of fresh processes on all cores: *first fit*, after imports; *process*, from
+its start to the first predictions, imports included; *peak*, its largest resident memory. Ours have
+two processes: one with an empty folder of compiled programs / a second one, which finds its program
+there; *first fit* and *peak* are of the second."""
 README_LEGEND = """\
 Default parameters, float64; mean accuracy and median seconds over five splits. *whole process* is a
 Python process from its start to the first predictions, imports included: ours when the script runs for
@@ -38,28 +45,46 @@ from the second run on. MLPClassifier's later fits run with BLAS on one thread a
 better counts."""
 
 
-def run(full, rounds=PROCESSES):
-    """Measure, with so many fresh processes of each; return one row for each data set and estimator."""
-    splits = _run_splits(full)
+def run(full, data=None, rounds=None):
+    """Measure, with so many fresh processes of each; return one row for each data set and estimator.
+
+    `data` names one data set, by default without fresh processes. A run that was stopped goes on there.
+    """
+    names = [data] if data else list(DATA) if full else QUICK_DATA
+    if rounds is None:
+        rounds = 0 if data else PROCESSES
+    suite = "_".join(["full" if full else "quick", *([data] if data else [])])
+    jobs = [{"data": name, "full": full} for name in names]
+    splits = pd.DataFrame(chain.from_iterable(resumed(f"{suite}_splits", _splits, jobs)))
     pairs = splits[["data", "estimator"]].drop_duplicates().to_dict("records")
-    jobs = tqdm(pairs * rounds, desc="fresh processes", unit="process", leave=False)
-    processes = [
-        job | run_twice(script, compiles=job["estimator"].startswith("LowLevel"), **job) for job in jobs
-    ]
-    return summarize(splits, pd.DataFrame(processes))
+    jobs = [pair | {"turn": turn} for turn in range(rounds) for pair in pairs]
+    processes = resumed(f"{suite}_processes", _process, jobs)
+    return summarize(splits, pd.DataFrame(processes, columns=["data", "estimator", *FRESH]))
 
 
-def _run_splits(full):
-    """One row for each data set, split, estimator and setting of the threads."""
+def _splits(data, full):
+    """One row for each split, estimator and setting of the threads."""
+    names = ",".join(CONTESTANTS if full else QUICK_ESTIMATORS[DATA[data][0]])
     with redirect_stdout(sys.stderr):
         path = run_benchmark(
             Path(__file__).parent,
-            solver_names=None if full else [f"contestant[estimator=[{QUICK_ESTIMATORS}]]"],
-            dataset_names=None if full else [f"source[data=[{QUICK_DATA}]]"],
+            solver_names=[f"contestant[estimator=[{names}]]"],
+            dataset_names=[f"source[data=[{data}]]"],
             no_cache=True,  # a cached time is another day's
             plot_result=False,
         )
-    return pd.read_parquet(path).rename(columns=lambda name: re.sub("^(objective|p_[a-z]+)_", "", name))
+    if path is None:  # this machine does not have the data
+        return []
+    table = pd.read_parquet(path).rename(
+        columns=lambda name: re.sub("^(objective|p_[a-z]+)_", "", name)
+    )
+    return json.loads(table.to_json(orient="records"))
+
+
+def _process(data, estimator, turn):
+    compiles = estimator.startswith("LowLevel")
+    found = run_twice(script, compiles=compiles, data=data, estimator=estimator)
+    return {"data": data, "estimator": estimator, **{name: found[name] for name in FRESH}}
 
 
 def summarize(splits, processes):
@@ -85,7 +110,8 @@ def summarize(splits, processes):
             "speedup": min(ratio.median() for ratio in ratios),
         }
         same = ["data", "task", "n_train", "n_features", "n_classes", "dtype"]
-        rows.append(runs.iloc[0][same].to_dict() | row | fresh_ones.loc[data, estimator].to_dict())
+        fresh_one = fresh_ones.loc[data, estimator].to_dict() if len(fresh_ones) else {}
+        rows.append(runs.iloc[0][same].to_dict() | row | fresh_one)
     return rows
 
 
@@ -95,7 +121,8 @@ def to_markdown(rows):
         markdown_table(_table([row for row in rows if row["task"] == task]))
         for task in dict.fromkeys(row["task"] for row in rows)
     ]
-    return "\n\n".join([LEGEND, *tables])
+    legends = [LEGEND, LEGEND_OF_PROCESSES] if "full" in rows[0] else [LEGEND]
+    return "\n\n".join([*legends, *tables])
 
 
 def to_readme(rows):
@@ -134,19 +161,21 @@ def _table(rows):
         data = f"{row['data']} ({row['n_train']} x {row['n_features']} {row['dtype']}{classes})"
         score, loss = SCORES[row["task"]]
         speedup = significant(row["speedup"]) if row["estimator"] in NETWORKS else ""
-        table.append(
-            {
-                "data": "" if row["data"] == before else data,
-                "estimator": row["estimator"],
-                score: "{:.4f} ± {:.4f}".format(*row["score"]),
-                loss: "{:.4f} ± {:.4f}".format(*row["loss"]),
-                "fit, s": " / ".join(map(significant, row["fit_seconds"].values())),
-                "speed-up": speedup,
+        cells = {
+            "data": "" if row["data"] == before else data,
+            "estimator": row["estimator"],
+            score: "{:.4f} ± {:.4f}".format(*row["score"]),
+            loss: "{:.4f} ± {:.4f}".format(*row["loss"]),
+            "fit, s": " / ".join(map(significant, row["fit_seconds"].values())),
+            "speed-up": speedup,
+            "predict, ms": significant(1000 * row["predict_seconds"]),
+        }
+        if "full" in row:
+            cells |= {
                 "first fit, s": significant(row["first_fit"]),
-                "predict, ms": significant(1000 * row["predict_seconds"]),
                 "process, s": _whole_process(row),
                 "peak, MB": significant(1e-6 * row["peak_bytes"]),
             }
-        )
+        table.append(cells)
         before = row["data"]
     return table

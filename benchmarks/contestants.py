@@ -1,53 +1,59 @@
 """The models that are compared on tables: each with its defaults, on one thread.
 
-They take a DataFrame of numbers and categories with missing values. Without its package, a model is
-left out.
+They take a DataFrame as it comes. Each gets strings, dates and ids as its documentation asks for them.
+Without its package, a model is left out.
 """
 
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import islice
+from itertools import chain
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
 from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from benchmarks.benchmark_utils.tables import columns_by_kind
 
 NUMBERS = make_column_selector(dtype_include="number")
-CATEGORIES = make_column_selector(dtype_include="category")
+CATEGORIES = make_column_selector(dtype_exclude="number")
 KINDS = {"classification": "Classifier", "regression": "Regressor"}
 # Name: the package it is from. The first is ours.
 PACKAGES = {
     "make_tabular": "skdense",
+    "CatBoost": "catboost",
+    "HistGradientBoosting": "sklearn.ensemble",
+    "LightGBM": "lightgbm",
+    "tabular_pipeline": "skrub",
+    "linear model": "sklearn.linear_model",
+    "MLP": "sklearn.neural_network",
+    "XGBoost": "xgboost",
+    "8 x CatBoost": "catboost",
     "8 x RealMLP_TD_S": "pytabkit",
     "TabM_D": "pytabkit",
-    "CatBoost": "catboost",
-    "CatBoost, stopped": "catboost",
-    "8 x CatBoost": "catboost",
-    "LightGBM": "lightgbm",
-    "XGBoost": "xgboost",
-    "HistGradientBoosting": "sklearn.ensemble",
-    "MLP": "sklearn.neural_network",
-    "linear model": "sklearn.linear_model",
 }
 LEGEND = """\
 *make_tabular*, *MLP* and *linear model* stand for make_tabular_classifier, MLPClassifier and
-LogisticRegression, or for make_tabular_regressor, MLPRegressor and Ridge. The settings of
-make_tabular were chosen on other tables. The rivals have their defaults, but LogisticRegression
+LogisticRegression, or for make_tabular_regressor, MLPRegressor and Ridge; *tabular_pipeline* is
+that of skrub, with its HistGradientBoosting. All have their defaults, but LogisticRegression
 `max_iter=1000`, and RealMLP and TabM for classification what RealMLP's authors recommend for the
-log-loss (`val_metric_name="cross_entropy"`, `use_ls=False`). They get what they need: MLP,
-LogisticRegression and Ridge one-hot categories, and numbers that are imputed and scaled; RealMLP and
-TabM imputed numbers; CatBoost a category for missing categories; MLPRegressor a scaled target. A fifth
-of the rows stops *CatBoost, stopped*. Ours are up to 48 models, so two rivals are eight models:
-*8 x RealMLP_TD_S* is its own ensemble (`n_cv=8`), *8 x CatBoost* the mean of eight that are each
-stopped by a fold of their own. One fit of these, or of TabM_D, takes minutes on larger tables: the
-eights of CatBoost are measured on tables of at most 7,500 rows, those of RealMLP and TabM_D on tables
-of at most 3,000. AutoGluon was not run."""
+log-loss (`val_metric_name="cross_entropy"`, `use_ls=False`). make_tabular and tabular_pipeline get
+the tables as they are. For all others a date is its year, month, day, weekday, second of the day
+and seconds since 1970. Strings are categories: named as such to CatBoost, which gets one for
+missing values; of category dtype for LightGBM, XGBoost (`enable_categorical=True`), RealMLP, TabM
+and HistGradientBoosting, which takes 255 at most, so rare ones are one category; one-hot for MLP,
+LogisticRegression and Ridge, whose numbers are imputed and scaled. RealMLP and TabM get imputed
+numbers, MLPRegressor a scaled target. Ours are up to 48 models, so two rivals are eight models: *8
+x RealMLP_TD_S* is its own ensemble (`n_cv=8`), *8 x CatBoost* the mean of eight that are each
+stopped by a fold of their own."""
+MOST_CATEGORIES = 254  # of HistGradientBoosting, beside the rare ones
 PATIENCE = 50  # iterations that a CatBoost goes on without a better loss of its fold
+N_FOLDS = 8
 
 
 def present():
@@ -62,29 +68,30 @@ def make(name, task, X, seed):
     match name:
         case "make_tabular":
             return getattr(package, f"make_tabular_{kind.lower()}")(random_state=seed)
-        case "8 x RealMLP_TD_S" | "TabM_D":
-            number, _, name = name.rpartition(" x ")
-            settings = {"n_cv": int(number)} if number else {}
-            if task == "classification":
-                settings["val_metric_name"] = "cross_entropy"
-                if name != "TabM_D":
-                    settings["use_ls"] = False
-            return _of_pytabkit(package, f"{name}_{kind}", seed, **settings)
-        case "CatBoost" | "CatBoost, stopped" | "8 x CatBoost":
+        case "CatBoost" | "8 x CatBoost":
+            columns = columns_by_kind(X)
             settings = {"thread_count": 1, "verbose": False, "allow_writing_files": False}
-            model = getattr(package, f"CatBoost{kind}")
-            model = model(random_seed=seed, cat_features=CATEGORIES(X), **settings)
-            if name != "CatBoost":
-                folded = {"Classifier": _FoldedClassifier, "Regressor": _FoldedRegressor}[kind]
-                n_folds, n_models = (8, 8) if name == "8 x CatBoost" else (5, 1)
-                model = folded(model, seed, n_folds, n_models)
-            return make_pipeline(FunctionTransformer(_named_missing), model)
+            model = getattr(package, f"CatBoost{kind}")(
+                random_seed=seed, cat_features=columns["categories"] + columns["texts"], **settings
+            )
+            if name == "8 x CatBoost":
+                model = {"Classifier": _Classifiers, "Regressor": _Regressors}[kind](model, seed)
+            return make_pipeline(Columns("missing"), model)
         case "LightGBM":
-            return getattr(package, f"LGBM{kind}")(random_state=seed, n_jobs=1, verbose=-1)
+            model = getattr(package, f"LGBM{kind}")(random_state=seed, n_jobs=1, verbose=-1)
+            return make_pipeline(Columns(), Categories(), model)
         case "XGBoost":
-            return getattr(package, f"XGB{kind}")(random_state=seed, n_jobs=1, enable_categorical=True)
+            model = getattr(package, f"XGB{kind}")
+            model = model(random_state=seed, n_jobs=1, enable_categorical=True)
+            return make_pipeline(Columns(), Categories(), model)
         case "HistGradientBoosting":
-            return getattr(package, f"HistGradientBoosting{kind}")(random_state=seed)
+            model = getattr(package, f"HistGradientBoosting{kind}")(random_state=seed)
+            return make_pipeline(Columns(), Categories(MOST_CATEGORIES), model)
+        case "tabular_pipeline":
+            from sklearn import ensemble
+
+            trees = getattr(ensemble, f"HistGradientBoosting{kind}")
+            return package.tabular_pipeline(trees(categorical_features="from_dtype", random_state=seed))
         case "MLP":
             model = _after_columns(getattr(package, f"MLP{kind}")(random_state=seed))
             if kind == "Regressor":
@@ -94,19 +101,74 @@ def make(name, task, X, seed):
             return _after_columns(
                 LogisticRegression(max_iter=1000) if kind == "Classifier" else Ridge()
             )
+        case "8 x RealMLP_TD_S" | "TabM_D":
+            number, _, name = name.rpartition(" x ")
+            settings = {"n_cv": int(number)} if number else {}
+            if task == "classification":
+                settings["val_metric_name"] = "cross_entropy"
+                if name != "TabM_D":
+                    settings["use_ls"] = False
+            return _of_pytabkit(package, f"{name}_{kind}", seed, **settings)
+
+
+class Columns(TransformerMixin, BaseEstimator):
+    """Numbers for dates, by what `fit` saw of them; strings for texts and categories."""
+
+    def __init__(self, missing=None):
+        self.missing = missing  # the string in the place of a missing one
+
+    def fit(self, X, y=None):
+        self.columns_ = columns_by_kind(X)
+        return self
+
+    def transform(self, X):
+        numbers, dates, *strings = self.columns_.values()
+        parts = [X[numbers].astype(np.float64), *(_parts(X[name]) for name in dates)]
+        for name in chain.from_iterable(strings):
+            values = X[name].astype(object).map(str, na_action="ignore")
+            parts.append(values if self.missing is None else values.fillna(self.missing))
+        return pd.concat(parts, axis=1)
+
+
+def _parts(column):
+    """The numbers of a date, a column each."""
+    date = pd.to_datetime(column, format="mixed", utc=True, errors="coerce")
+    second = date.dt.hour * 3600 + date.dt.minute * 60 + date.dt.second
+    since = (date - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    parts = {name: getattr(date.dt, name) for name in ("year", "month", "day", "weekday")}
+    parts |= {"second": second, "total_seconds": since}
+    return pd.DataFrame(parts).astype(np.float64).add_prefix(f"{column.name}_")
+
+
+class Categories(TransformerMixin, BaseEstimator):
+    """Strings as categories: those of `fit`, or the most frequent of them and one for the rest."""
+
+    def __init__(self, most=None):
+        self.most = most
+
+    def fit(self, X, y=None):
+        self.levels_ = {name: X[name].value_counts().index[: self.most] for name in CATEGORIES(X)}
+        return self
+
+    def transform(self, X):
+        return X.assign(**{name: self._of(X[name], levels) for name, levels in self.levels_.items()})
+
+    def _of(self, column, levels):
+        if self.most is None or len(levels) < self.most:
+            return pd.Categorical(column, levels)
+        column = column.where(column.isin(levels) | column.isna(), "(rare)")
+        return pd.Categorical(column, [*levels, "(rare)"])
 
 
 class _Folded(BaseEstimator):
-    """The mean of CatBoosts, each stopped by a fold that it is fitted without: the first `n_models`."""
+    """The mean of CatBoosts, each stopped by a fold that it is fitted without."""
 
-    def __init__(self, model, seed, n_folds, n_models):
+    def __init__(self, model, seed):
         self.model = model
         self.seed = seed
-        self.n_folds = n_folds
-        self.n_models = n_models
 
     def fit(self, X, y):
-        folds = self._splitter(self.n_folds, shuffle=True, random_state=self.seed).split(X, y)
+        folds = self._splitter(N_FOLDS, shuffle=True, random_state=self.seed).split(X, y)
         self.models_ = [
             self.model.copy().fit(
                 X.iloc[rows],
@@ -114,19 +176,19 @@ class _Folded(BaseEstimator):
                 eval_set=(X.iloc[held_out], y[held_out]),
                 early_stopping_rounds=PATIENCE,
             )
-            for rows, held_out in islice(folds, self.n_models)
+            for rows, held_out in folds
         ]
         return self
 
 
-class _FoldedClassifier(ClassifierMixin, _Folded):
+class _Classifiers(ClassifierMixin, _Folded):
     _splitter = StratifiedKFold
 
     def predict_proba(self, X):
         return np.mean([model.predict_proba(X) for model in self.models_], axis=0)
 
 
-class _FoldedRegressor(RegressorMixin, _Folded):
+class _Regressors(RegressorMixin, _Folded):
     _splitter = KFold
 
     def predict(self, X):
@@ -140,17 +202,12 @@ def _of_pytabkit(package, name, seed, **settings):
     steps = make_column_transformer(
         (numbers, NUMBERS), ("passthrough", CATEGORIES), verbose_feature_names_out=False
     )
-    return make_pipeline(steps.set_output(transform="pandas"), model)
-
-
-def _named_missing(X):
-    """CatBoost takes no missing categories."""
-    categories = CATEGORIES(X)
-    return X.assign(**X[categories].astype(object).fillna("missing"))
+    return make_pipeline(Columns(), Categories(), steps.set_output(transform="pandas"), model)
 
 
 def _after_columns(last):
     """Numbers imputed and scaled, categories one-hot, before an estimator that takes numbers only."""
     numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     categories = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=5)
-    return make_pipeline(make_column_transformer((numbers, NUMBERS), (categories, CATEGORIES)), last)
+    columns = make_column_transformer((numbers, NUMBERS), (categories, CATEGORIES))
+    return make_pipeline(Columns(), columns, last)

@@ -6,7 +6,6 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.transforms import Bbox
 
 from benchmarks.report import SCORES, significant
 
@@ -123,62 +122,41 @@ def first_fits(rows, path):
 
 
 def tabular(rows, path):
-    """For each task, the mean score over the tables against the seconds of a fit.
+    """For each task, rivals' losses over ours: means over all tables, and over the confirming half."""
+    from benchmarks.benchmark_utils.tables import TO_CHOOSE_ON
+    from benchmarks.standings import losses, mean_ratio, ratios
 
-    The models are those that were on all tables. A bar is a standard error over these. Each table's
-    mean over the models is subtracted first, because some tables are harder than others for all models.
-    """
-    from benchmarks.benchmark_utils.tables import SAMPLES
-    from benchmarks.standings import by_contestant, of_tables
-
-    table = of_tables(rows)
-    table = table[table.group != SAMPLES.name]
+    loss = losses(rows)
+    tasks = [task for task in SCORES if task in loss.index.unique("task")]
     with plt.rc_context({"font.size": 15}):  # legible where the picture is 400 pixels wide
-        figure, axes = plt.subplots(2, figsize=(8.5, 8), sharex=True, layout="constrained")
-        for axis, (task, (title, _)) in zip(axes, SCORES.items()):
-            of_task = table[table.task == task]
-            score, seconds = (
-                by_contestant(of_task, value).dropna(axis=1) for value in ("score", "seconds")
-            )
-            axis.set(xscale="log", ylabel=f"mean {title}")
-            axis.set_title(
-                f"{task}, {len(score)} tables of {of_task.rows.min():,} to {of_task.rows.max():,} rows"
-            )
-            axis.grid(alpha=0.3)
-            errors = score.sub(score.mean(axis=1), axis=0).sem()
-            _named_points(axis, seconds.mean(), score.mean(), errors)
-        axes[-1].set_xlabel("processor seconds of a fit (log): better is up, quicker is left")
+        size = (8.5, 0.8 + len(tasks) * (1.2 + 0.42 * loss.shape[1]))
+        figure, axes = plt.subplots(len(tasks), figsize=size, squeeze=False, layout="constrained")
+        for axis, task in zip(axes.flat, tasks):
+            of_tables = ratios(loss.loc[[task]]).dropna(axis=1, how="all")
+            confirming = of_tables[~of_tables.index.isin(TO_CHOOSE_ON)]
+            drawn = {
+                "all tables": (of_tables, OURS, "o", -0.14),
+                "those on which nothing was chosen": (confirming, THEIRS, "D", 0.14),
+            }
+            for label, (found, colour, marker, shift) in drawn.items():
+                found = found.dropna(axis=1, how="all")
+                means = pd.DataFrame({name: mean_ratio(found[name]) for name in found})
+                places = [of_tables.columns.get_loc(name) + shift for name in found]
+                errors = [means.loc[0] - means.loc[1], means.loc[2] - means.loc[0]]
+                style = {"color": colour, "fmt": marker, "capsize": 4, "label": label}
+                axis.errorbar(means.loc[0], places, xerr=errors, **style)
+            axis.axvline(1, color="0.4", lw=1)
+            axis.set_yticks(range(of_tables.shape[1]), of_tables.columns)
+            axis.invert_yaxis()
+            axis.grid(axis="x", alpha=0.3)
+            loss_name = SCORES[task][1]
+            axis.set_title(f"{task}: {loss_name} over ours, {len(of_tables)} tables", fontsize=15)
+        axes[-1, 0].set_xlabel(
+            "above 1: ours has the lower loss; bars: 95 % over the tables", fontsize=13
+        )
+        handles = axes[0, 0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside upper center", ncols=2, fontsize=13)
         _save(figure, path)
-
-
-def _named_points(axis, x, y, errors):
-    """A point for each name, the first in our colour; names are where they cover nothing else."""
-    colours = dict.fromkeys(x.index, THEIRS) | {x.index[0]: OURS}
-    for name, colour in colours.items():
-        axis.errorbar(x[name], y[name], errors[name], color=colour, fmt="o", capsize=4, alpha=0.8)
-    margin = (x.max() / x.min()) ** 0.45
-    axis.set_xlim(x.min() / margin, x.max() * margin)
-    low, high = axis.get_ylim()
-    axis.figure.draw_without_rendering()  # so that all extents are known
-    bars, names = {}, []
-    for name in x.index:
-        ends = [(x[name], y[name] - errors[name]), (x[name], y[name] + errors[name])]
-        bars[name] = Bbox(axis.transData.transform(ends)).padded(20)
-    inside = axis.get_window_extent()
-    shifts = sorted(range(-20, 21), key=abs)
-    places = [(shift * 0.02, side) for shift in shifts for side in ("left", "right")]
-    for name in x.index:
-        text = axis.text(x[name], y[name], f"  {name}  ", color=colours[name], va="center")
-        covered = names + [bar for other, bar in bars.items() if other != name]
-        for shift, side in places:
-            text.set(y=y[name] + shift * (high - low), ha=side)
-            extent = text.get_window_extent()
-            is_inside = inside.contains(*extent.min) and inside.contains(*extent.max)
-            if is_inside and not extent.count_overlaps(covered):
-                break
-        if shift:  # a line leads to a name that is not beside its point
-            axis.plot([x[name]] * 2, [y[name], text.get_position()[1]], color=colours[name], lw=0.8)
-        names.append(text.get_window_extent())
 
 
 def _save(figure, path):

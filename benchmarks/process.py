@@ -1,7 +1,8 @@
 """Measurements that need a process of their own: how to start it, and a fit as a script does it.
 
 `fresh` calls a function of the suite there, by `python -m benchmarks.process MODULE NAME ARGUMENTS`.
-Nothing of benchopt, pandas or matplotlib is imported in it.
+Nothing of benchopt, pandas or matplotlib is imported in it. `resumed` keeps what is measured, for a run
+that is stopped.
 """
 
 import json
@@ -15,7 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from tqdm import tqdm
 
+RESULTS = Path(__file__).parent / "results"
 FOLDERS = """\
 *empty folder*: seconds of a whole fresh process, from its start to its result, as when a script runs
 for the first time; it imports TensorFlow and compiles. *full folder*: a second process, which finds all
@@ -39,6 +42,27 @@ def fresh(function, kept=None, **arguments):
             check=True,
         ).stdout
     return json.loads(output.splitlines()[-1])
+
+
+def resumed(name, measure, jobs):
+    """What `measure(**job)` returns for each job: a list.
+
+    Each result is kept in a file of `RESULTS` at once, until all are there: a run that was stopped goes
+    on where it was.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.jsonl"
+    kept = [json.loads(line) for line in path.open()] if path.exists() else []
+    done = {json.dumps(job): result for job, result in kept}
+    if done:
+        print(f"goes on from {path}; remove it to measure all anew", file=sys.stderr)
+    for job in tqdm(jobs, desc=name, leave=False):
+        if json.dumps(job) not in done:
+            done[json.dumps(job)] = result = measure(**job)
+            with path.open("a") as file:
+                file.write(json.dumps([job, result], default=float) + "\n")
+    path.unlink(missing_ok=True)
+    return [done[json.dumps(job)] for job in jobs]
 
 
 def run_twice(function, compiles=True, **arguments):
@@ -143,4 +167,5 @@ def peak_bytes():
 
 if __name__ == "__main__":
     module, name, arguments = sys.argv[1:]
-    print(json.dumps(getattr(import_module(module), name)(**json.loads(arguments))))
+    found = getattr(import_module(module), name)(**json.loads(arguments))
+    print(json.dumps(found, default=float))

