@@ -903,6 +903,7 @@ def test_names_that_are_set_in_full_win_over_short_ones():
         ({"n_jobs": -1}, "joblib.parallel_config"),
         ({"n_estimators": 8}, "cv is the number of members"),
         ({"warm_start": True}, "fit it again to all rows"),
+        ({"cat_features": ["code"]}, 'X.astype\\({"code": "category"}\\)'),
         ({"drpout": 0.1}, "did you mean 'dropout'"),
         ({"anything": 1}, "it takes .*hidden_layer_sizes"),
     ],
@@ -915,8 +916,27 @@ def test_settings_without_effect_are_answered_with_what_to_do(given, message):
         make_tabular_regressor(**given)
     with pytest.raises(ValueError, match=message):
         make_tabular_regressor().set_params(**given)
-    with pytest.raises(AttributeError, match=r"no partial_fit: .* fit it again to all rows"):
-        make_tabular_regressor().partial_fit([[1]], [1])
+
+
+def test_what_other_models_have_is_answered_with_what_there_is_instead(table):
+    X, score = table
+    settings = {"random_state": 0, "cv": 2, "max_iter": 2, **LINEAR}
+    regressor = make_tabular_regressor(**settings).set_params(**FEW_TREES).fit(X, score)
+    classifier = make_tabular_classifier(**settings)
+    asked = (
+        (lambda: regressor.partial_fit(X, score), AttributeError, "no partial_fit: .* fit it again"),
+        (lambda: regressor.feature_importances_, AttributeError, "permutation_importance"),
+        (lambda: regressor.oof_score_, AttributeError, r"is model\[-1\].oof_score_"),
+        (lambda: regressor.anything_, AttributeError, "TablePipeline has no anything_$"),
+        (lambda: regressor.fit(X, score, eval_set=[X]), TypeError, "fit takes no eval_set=.*the folds"),
+        (lambda: regressor.predict(X, return_std=True), TypeError, "return_std=True: .*quantiles="),
+        (lambda: classifier.predict(X, quantiles=0.5), TypeError, "quantiles=0.5: `predict_proba"),
+        (lambda: regressor.fit(X, score, sample_weigth=score), TypeError, "mean 'sample_weight'"),
+    )
+    for ask, error, message in asked:
+        with pytest.raises(error, match=message):
+            ask()
+    assert not hasattr(regressor, "classes_")
 
 
 def test_short_names_set_the_parameters_of_all_networks():

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from inspect import signature
+from reprlib import repr
 from typing import Any, Self
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -32,8 +34,15 @@ _INSTEAD = {
     "`with joblib.parallel_config(n_jobs=2):` around `fit` changes that",
     "n_estimators": "cv is the number of members of each kind",
     "warm_start": _FIT_AGAIN,
+    "partial_fit": _FIT_AGAIN,
+    "cat_features": 'columns of strings are categories; make others so: X.astype({"code": "category"})',
+    "eval_set": "the folds stop members; score other rows after `fit`",
+    "return_std": "`predict(X, quantiles=[0.05, 0.95])` of a regressor gives intervals",
+    "quantiles": "`predict_proba` of a classifier says how sure it is",
+    "feature_importances_": "use permutation_importance or skdense.inspection.contributions",
 }
-"""What to do in the place of parameters that other ensembles have."""
+_INSTEAD |= {"categorical_features": _INSTEAD["cat_features"], "X_val": _INSTEAD["eval_set"]}
+"""What to do in the place of parameters, methods and attributes that other models have."""
 
 
 def check_short_names(
@@ -50,7 +59,7 @@ def check_short_names(
         if instead is None:
             close = get_close_matches(name, known, n=1)
             instead = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(known)}"
-        raise error(f"{what} takes no {name}={value!r}: {instead}")
+        raise error(f"{what} takes no {name}={repr(value)}: {instead}")
 
 
 def for_all(cv: Any) -> Any:
@@ -109,11 +118,30 @@ class TablePipeline(Pipeline):
             The fitted Pipeline.
         """
         if not get_config()["enable_metadata_routing"]:
-            last = self.steps[-1][0]
-            params = {
-                name if "__" in name else f"{last}__{name}": value for name, value in params.items()
-            }
+            name, last = self.steps[-1]
+            own = {key: value for key, value in params.items() if "__" not in key}
+            check_short_names(own, _parameters_of(last.fit), "fit")
+            params = {key if "__" in key else f"{name}__{key}": value for key, value in params.items()}
         return super().fit(X, y, **params)
+
+    def predict(self, X: Any, **params: Any) -> NDArray:
+        """Predict labels or numbers.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
+            The table.
+        **params : dict of str to object
+            What `predict` of the last step takes, such as `quantiles` of a regressor.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,), (n_samples, n_outputs) or with a last axis of quantiles
+            The labels, numbers or quantiles.
+        """
+        if not get_config()["enable_metadata_routing"]:
+            check_short_names(params, _parameters_of(self.steps[-1][1].predict), "predict")
+        return super().predict(X, **params)
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of any step, or of all networks at once.
@@ -159,7 +187,17 @@ class TablePipeline(Pipeline):
                     paths.setdefault(name, []).append(f"{owner}__{name}")
         return paths
 
-    @property
-    def partial_fit(self):
-        """Not there, as an AttributeError says with what to do instead."""
-        raise AttributeError(f"{type(self).__name__} has no partial_fit: {_FIT_AGAIN}")
+    def __getattr__(self, name: str) -> Any:
+        """Say what there is in the place of an attribute that is not there."""
+        instead = _INSTEAD.get(name)
+        if name.endswith("_") and not name.startswith("_") and "steps" in vars(self):
+            if hasattr(self.steps[-1][1], name):
+                instead = f"that of the ensemble is model[-1].{name}"
+        raise AttributeError(
+            f"{type(self).__name__} has no {name}" + (f": {instead}" if instead else "")
+        )
+
+
+def _parameters_of(method):
+    """The names of the parameters of a method, without X and y."""
+    return [name for name in signature(method).parameters if name not in ("X", "y")]
