@@ -363,6 +363,15 @@ def test_a_random_state_repeats_folds_and_networks(iris):
     assert not np.allclose(first, other)
 
 
+def test_trees_are_stopped_by_their_folds_unless_they_are_not_to_be(iris):
+    trees = HistGradientBoostingClassifier(learning_rate=0.5, max_iter=60, random_state=0)
+    for early_stopping in ("auto", True, False):
+        model = clone(trees).set_params(early_stopping=early_stopping)
+        fitted = CrossFitClassifier(model, cv=3, random_state=0).fit(*iris)
+        stopped = [each.n_iter_ < 60 for each in fitted.estimators_]
+        assert stopped == [early_stopping is not False] * 3
+
+
 def test_without_early_stopping_no_fold_is_validated_on(iris):
     network = clone(CLASSIFIER).set_params(early_stopping=False, solver="lbfgs", max_iter=5)
     with pytest.warns(UserWarning, match="lbfgs failed to converge"):

@@ -686,7 +686,10 @@ def test_kinds_are_left_out_where_they_cannot_help():
     assert kinds(make_tabular_regressor(loss="poisson")) == [*both, "trees"]
     assert kinds(make_tabular_regressor(loss="huber")) == both
     alone = dict.fromkeys((f"ensemble__{name}" for name in [*both, *simple, "forest"]), "drop")
-    assert kinds(classifier.set_params(**alone), n_outputs=11) == ["trees"]
+    with pytest.raises(ValueError, match=r"none of the models \['trees'\] is for 100 samples and 11"):
+        kinds(classifier.set_params(**alone), n_outputs=11)
+    with pytest.raises(ValueError, match=r"loss of LowLevelMLPRegressor must be one of \['abs.*'foo'"):
+        kinds(make_tabular_regressor(loss="foo"))
 
 
 @pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])

@@ -90,14 +90,20 @@ class BaseBlend(BaseOutOfFold):
                 )
 
     def _suited(self, n_rows, n_outputs):
-        """The names and models to fit: all but those that are not for so large a table, or else all."""
+        """The names and models to fit: all but those whose limits exclude so large a table."""
         suited = []
         for name, model in self._kept():
             its = vars(final_step(model))  # a blend in it has no limits
             sizes = its.get("min_outputs") or 0, its.get("max_outputs") or np.inf
             if n_rows <= (its.get("max_rows") or np.inf) and sizes[0] <= n_outputs <= sizes[1]:
                 suited.append((name, model))
-        return suited or self._kept()
+        if not suited:
+            raise ValueError(
+                f"none of the models {[name for name, _ in self._kept()]} is for {n_rows} samples and "
+                f"{n_outputs} classes or columns of y: set their max_rows, min_outputs or max_outputs "
+                "to None, or add others"
+            )
+        return suited
 
     def _seen(self, outputs):
         """The rows that all models hold out, given their out-of-fold outputs, NaN where they do not."""

@@ -14,6 +14,7 @@ from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegres
 from sklearn.metrics import mean_pinball_loss
 from sklearn.utils import gen_batches
 
+from skdense.base import BaseLowLevelMLP
 from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, transforms_y
@@ -197,6 +198,8 @@ def _loss_of(ensemble):
         return _SQUARED_ERROR  # whatever it is, it is not this one
     if name != "gamma" and (known is None or known.metric is None):
         names = sorted(each for each, loss in LOSSES["regression"].items() if loss.metric)
+        if isinstance(estimator, BaseLowLevelMLP):
+            raise ValueError(f"loss of {type(estimator).__name__} must be one of {names}, got {name!r}")
         raise ValueError(
             "a blend finds its weights by the loss that its models minimize, and has no metric for "
             f"loss={name!r} of {type(estimator).__name__}: leave the model out, or choose one of the "

@@ -88,6 +88,7 @@ def _fit_outside(model, fold, X, y, sample_weight, scores):
         # A classifier cannot be validated on classes that its rows lack.
         known = held_out[np.isin(y[held_out], y[rows])] if is_classifier(model) else held_out
         if _can_judge(known, sample_weight):
+            model.early_stopping = True  # "auto" would not stop trees of 10,000 rows or fewer
             parameters |= {"X_val": safe_indexing(X, known), "y_val": y[known]}
             if sample_weight is not None:
                 parameters["sample_weight_val"] = sample_weight[known]
