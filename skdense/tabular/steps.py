@@ -17,7 +17,7 @@ from skdense.fit.inputs import MatrixLike
 __all__ = ["Landmarks", "LevelsEncoder", "Ramps", "Unclip"]
 
 _MOST, _MOST_NUMBERS = 1000, 2**26
-"""About the most ramps of all columns, and the most numbers in them; a column has at least two."""
+"""About the most ramps of all columns, and the most numbers in them, or in the levels of a column."""
 _BLOCK = 4096
 """Rows at a time: as they stay in the processor's cache, large tables take a quarter of the time."""
 LEAST = 1e-4
@@ -38,7 +38,8 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
         The fewest rows of a level or word.
 
     max_columns : int, default=250
-        The most levels and words together; the most frequent levels come first, then words.
+        The most levels and words together; the most frequent levels come first, then words. There are
+        fewer where they would take more than 256 MB.
 
     Attributes
     ----------
@@ -81,16 +82,16 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
             The fitted transformer.
         """
         values = self._values(X, reset=True)
-        least = self.min_frequency
-        self.levels_ = _most_frequent(Counter(values), least, len(values), self.max_columns)
+        least, most = self.min_frequency, min(self.max_columns, _MOST_NUMBERS // len(values))
+        self.levels_ = _most_frequent(Counter(values), least, len(values), most)
         rare = Counter(values)
         for level in self.levels_:
             del rare[level]
         words = Counter()
         for value, count in rare.items():
             words.update(dict.fromkeys(_words(value), count))
-        most = self.max_columns - len(self.levels_)
-        self.words_ = _most_frequent(words, least, rare.total() - least, most)
+        n_words = most - len(self.levels_)
+        self.words_ = _most_frequent(words, least, rare.total() - least, n_words)
         return self
 
     def transform(self, X: Any) -> NDArray:
