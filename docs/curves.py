@@ -1,7 +1,5 @@
 """The pictures of "Better than the defaults": activations, and schedules of the learning rate."""
 
-from types import SimpleNamespace
-
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -42,11 +40,10 @@ def draw_activations(path):
 def draw_schedules(path):
     """The learning rate over 50 epochs of 20 steps, as a share of `learning_rate_init`."""
     epoch = np.linspace(0, 50, 1001)
-    hyper = SimpleNamespace(learning_rate_init=1, power_t=0.5)
     schedules = {
         "constant": np.ones_like(epoch),
         "invscaling": SCHEDULES["invscaling"].after_epoch(
-            2000 * np.floor(epoch), hyper
+            2000 * np.floor(epoch), 1, 0.5
         ),
         "adaptive, plateaus at 20 and 35": (
             1 / SLOWDOWN ** np.searchsorted([20, 35], epoch, side="right")

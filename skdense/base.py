@@ -16,9 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense.compat import Interval, Options, StrOptions, fit_context
 from skdense.core.formulas.layers import HIDDEN_LAYERS, INITIALIZERS, forward, from_attributes
-from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS
+from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, numbers_of
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blas import for_each_block
+from skdense.core.numbers import LBFGS, Number
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike, validated
@@ -55,9 +56,23 @@ class Names(StrOptions):
         return f"{super().__str__()} ({self.hint})"
 
 
+def optimizer_constraints() -> dict[str, list]:
+    """The constraints of `solver`, and of all numbers of optimizers and schedules."""
+
+    def allowed(number: Number) -> list:
+        if number.is_flag:
+            return ["boolean"]
+        interval = Interval(Real, number.low, number.high, closed=number.closed)
+        return [interval, Options(Real, {np.inf}), None] if number.or_none else [interval]
+
+    numbers = {name: number for each in OPTIMIZERS for name, number in numbers_of(each).items()}
+    solvers = StrOptions({LBFGS: None, **OPTIMIZERS}.keys())
+    return {"solver": [solvers], **{name: allowed(number) for name, number in numbers.items()}}
+
+
 def has_optimizer(estimator: BaseEstimator) -> bool:
     """For `available_if`: True if the solver has an optimizer to keep between calls, else an error."""
-    if estimator.solver == "lbfgs":
+    if estimator.solver == LBFGS:
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. solver='lbfgs' is not "
             f"stochastic; use {ANY_OPTIMIZER}."
@@ -96,34 +111,24 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(HIDDEN_LAYERS.keys())],
-        "solver": [StrOptions({"lbfgs": None, **OPTIMIZERS}.keys())],
+        **optimizer_constraints(),
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Names(SCHEDULES.keys(), "the rate itself is learning_rate_init")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
         "tol": [Interval(Real, 0, None, closed="left")],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "dtype": [_FloatDtype(), None],
         "init": [StrOptions(INITIALIZERS.keys())],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "warmup": [Interval(Real, 0, None, closed="left")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither"), Options(Real, {np.inf}), None],
     }
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -177,10 +182,8 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
         """Convert to the MLPClassifier or MLPRegressor that is the same model.
 
         It has the same weights, so its predictions are the same up to rounding, and needs neither this
-        package nor TensorFlow. Training can go on from it by `partial_fit` or with `warm_start`, as the
-        optimizer's state goes with it, unless the model was trained with 'adamw' or the 'cosine'
-        schedule: then `partial_fit` starts with a new optimizer. Parameters that scikit-learn's class
-        does not have are left out.
+        package nor TensorFlow. Training can go on from it with `warm_start`, and by `partial_fit` with
+        a new optimizer. Parameters that scikit-learn's class does not have are left out.
 
         Returns
         -------
@@ -201,9 +204,9 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     def from_sklearn(cls, model: "MLPClassifier | MLPRegressor") -> Self:
         """Convert a fitted MLPClassifier or MLPRegressor to the same model of this class.
 
-        Its predictions are the same up to rounding, and training can go on from it by `partial_fit` or
-        with `warm_start`. In `accuracy_curve_` and `validation_loss_curve_` the epochs so far are NaN,
-        because scikit-learn does not record them.
+        Its predictions are the same up to rounding, and training can go on from it with `warm_start`,
+        and by `partial_fit` with a new optimizer. In `accuracy_curve_` and `validation_loss_curve_` the
+        epochs so far are NaN, because scikit-learn does not record them.
 
         Parameters
         ----------
@@ -256,12 +259,6 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
                     current_sklearn_version=__version__,
                     original_sklearn_version=version,
                 )
-            )
-        if isinstance(state.get("_optimizer_state"), tuple):
-            del state["_optimizer_state"]
-            warn_at_caller(
-                "The model is of skdense 0.1.0, whose optimizers this version cannot continue: "
-                "partial_fit will start with a new optimizer. Predictions are the same."
             )
         # A model of an earlier version lacks newer parameters, which get their defaults.
         super().__setstate__(defaults_of(self) | state)

@@ -347,9 +347,10 @@ default='glorot_uniform'
 
         The optimizer is kept between calls, and from `fit`, with the settings that it was made with:
         `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`, `nesterovs_momentum`,
-        `beta_1`, `beta_2`, `epsilon`, `weight_decay` and `warmup`. As in MLPClassifier, their changes
-        take effect with the next `fit`, also with `warm_start`. All other parameters are read in each
-        call. A call is an epoch of the schedule; the cosine starts again after `max_iter` epochs.
+        `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup` and `max_grad_norm`. As in
+        MLPClassifier, their changes take effect with the next `fit`, also with `warm_start`. All other
+        parameters are read in each call. A call is an epoch of the schedule; the cosine starts again
+        after `max_iter` epochs.
 
         Parameters
         ----------

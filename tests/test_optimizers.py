@@ -1,4 +1,4 @@
-"""Formulas of a step by hand and against scikit-learn: rules of descent, schedules, clipping, masks."""
+"""Formulas of a step by hand and against scikit-learn: chains of transforms, schedules, masks."""
 
 import numpy as np
 import pytest
@@ -6,34 +6,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
-from helpers import is_kept
+from helpers import is_kept, make_problem
 from skdense import LowLevelMLPClassifier
+from skdense.base import optimizer_constraints
 from skdense.core.formulas.layers import dropper
-from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
-from skdense.core.formulas.schedules import SCHEDULES, lr_factor
+from skdense.core.formulas.optimizers import OPTIMIZERS, Chain, Transform, numbers_of
+from skdense.core.formulas.schedules import lr_factor, number_of
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Hyper
-
-NEUTRAL = dict.fromkeys(Hyper._fields, 0.0)
+from skdense.core.numbers import Hyper, Number, Spec
 
 
 def changes(name, learning_rate, gradients, **numbers):
-    """The changes `(n_steps, n_parameters)` that a rule makes of these gradients."""
-    optimizer = OPTIMIZERS[name]
+    """The changes `(n_steps, n_parameters)` that an optimizer makes of these gradients."""
     gradients = np.asarray(gradients)
-    hyper = Hyper(
-        **{name: tf.constant(value, tf.float64) for name, value in (NEUTRAL | numbers).items()}
-    )
+    chain = Chain(Spec("binary", "log_loss", name, gradients.dtype.name))
+    numbers = dict.fromkeys(numbers_of(name), 0.0) | numbers
+    settings = {name: tf.constant(value, tf.float64) for name, value in numbers.items()}
     rate = tf.constant(learning_rate, tf.float64)
     parameters = tf.zeros(gradients.shape[1], gradients.dtype)
-    slots = (parameters,) * optimizer.n_slots
+    slots = [[parameters]] * chain.n_slots
     made = []
-    for step, gradient in enumerate(gradients, start=1):
-        numbers = optimizer.numbers(rate, tf.constant(step, tf.float64), hyper)
-        assert all(number.dtype == tf.float64 for number in numbers)
-        numbers = [tf.cast(number, gradients.dtype) for number in numbers]
-        change, slots = optimizer.update(tf.constant(gradient), slots, parameters, *numbers)
-        assert len(slots) == optimizer.n_slots
+    for number, gradient in enumerate(gradients, start=1):
+        step = tf.constant(number, tf.float64)
+        [change], slots = chain.update(
+            [tf.constant(gradient)], slots, [parameters], rate, step, settings
+        )
+        assert len(slots) == chain.n_slots
         parameters += change
         made.append(change.numpy())
     return np.array(made)
@@ -70,7 +68,7 @@ def test_sgd_takes_sklearns_steps(seed, rate, momentum, nesterov):
     theirs = SGDOptimizer([np.zeros(4)], rate, momentum=momentum, nesterov=nesterov)
     expected = [theirs._get_updates([gradient])[0] for gradient in gradients]
 
-    made = changes("sgd", rate, gradients, momentum=momentum, nesterov=float(nesterov))
+    made = changes("sgd", rate, gradients, momentum=momentum, nesterovs_momentum=float(nesterov))
 
     np.testing.assert_allclose(made, expected, rtol=1e-12, atol=1e-12 * rate)
 
@@ -103,10 +101,45 @@ def test_a_float32_network_is_changed_in_float32(name):
     np.testing.assert_allclose(made, -0.1, rtol=1e-4)
 
 
-def test_the_solvers_of_an_estimator_are_these_rules_and_lbfgs():
-    """The estimator repeats their names, since this table cannot be read without TensorFlow."""
-    (solvers,) = LowLevelMLPClassifier._parameter_constraints["solver"]
-    assert solvers.options == {"lbfgs", *OPTIMIZERS}
+def add_inertia(change, slots, penalized, inertia):
+    """Add a part of the last change: behind plain gradient descent this is momentum."""
+    change += inertia * slots[0]
+    return change, (change,)
+
+
+INERTIA = Transform({"inertia": Number(0, 1)}, add_inertia, n_slots=1)
+
+
+@pytest.fixture
+def with_inertia(monkeypatch):
+    """A class of networks with one more optimizer, and its number among the parameters."""
+    monkeypatch.setitem(OPTIMIZERS, "inert", (*OPTIMIZERS["sgd"], INERTIA))
+
+    class WithInertia(LowLevelMLPClassifier):
+        _parameter_constraints = LowLevelMLPClassifier._parameter_constraints | optimizer_constraints()
+
+        def __init__(self, solver="inert", momentum=0.0, inertia=0.9, warm_start=False):
+            super().__init__(
+                (5,), solver=solver, momentum=momentum, nesterovs_momentum=False, batch_size=30,
+                max_iter=4, random_state=0, warm_start=warm_start,
+            )  # fmt: skip
+            self.inertia = inertia
+
+    return WithInertia
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_a_transform_is_one_record_with_its_numbers(with_inertia):
+    """They are checked, they reach the program, and `partial_fit` keeps them."""
+    X, y = make_problem()
+    inert, reference = with_inertia().fit(X, y), with_inertia("sgd", momentum=0.9).fit(X, y)
+    for model in (inert, reference):
+        model.partial_fit(X, y).set_params(inertia=0.2, momentum=0.3).partial_fit(X, y)
+    np.testing.assert_allclose(inert.loss_curve_, reference.loss_curve_, rtol=1e-12)
+    np.testing.assert_allclose(inert.coefs_[0], reference.coefs_[0], rtol=1e-12)
+
+    with pytest.raises(ValueError, match=r"'inertia' parameter .* in the range \[0.0, 1.0\)"):
+        inert.set_params(inertia=1.0).fit(X, y)
 
 
 # --- schedules of steps, clipping, dropout -----------------------------------------------------------
@@ -116,12 +149,14 @@ def paces(schedule, warmup, n_epochs, steps):
     numbers = dict.fromkeys(Hyper._fields, 1) | {
         "n_samples": 100,
         "batch_size": 30,  # 4 steps an epoch
-        "schedule": SCHEDULES[schedule].number,
-        "warmup": warmup,
         "schedule_epochs": n_epochs,
     }
-    hyper = Hyper(**{name: tf.constant(number, tf.float64) for name, number in numbers.items()})
-    return [float(lr_factor(tf.constant(step, tf.float64), hyper)) for step in steps]
+    settings = {"schedule": number_of(schedule), "warmup": warmup}
+    numbers, settings = (
+        {name: tf.constant(number, tf.float64) for name, number in each.items()}
+        for each in (numbers, settings)
+    )
+    return [float(lr_factor(tf.constant(n, tf.float64), Hyper(**numbers), settings)) for n in steps]
 
 
 def test_the_warm_up_is_linear_and_the_cosine_falls_to_zero_over_the_rest():
@@ -139,12 +174,15 @@ def test_clipping_keeps_the_direction_and_shortens_only_what_is_too_long():
     rng = np.random.default_rng(0)
     pieces = [rng.normal(size=n) for n in (5, 2)]
     norm = np.linalg.norm(np.hstack(pieces))
+    chain = Chain(Spec("binary", "log_loss", "sgd", "float64", clips=True))
+    rate, zeros = tf.constant(1.0, tf.float64), [tf.zeros_like(piece) for piece in pieces]
 
-    for limit in (norm, 10 * norm):
-        for piece, same in zip(pieces, clipped([*map(tf.constant, pieces)], limit), strict=True):
-            np.testing.assert_array_equal(same, piece)
-    for piece, short in zip(pieces, clipped([*map(tf.constant, pieces)], 0.25), strict=True):
-        np.testing.assert_allclose(short, piece / norm / 4, rtol=1e-14)
+    for limit, factor in ((norm, 1), (10 * norm, 1), (0.25, 0.25 / norm)):
+        numbers = {"max_grad_norm": limit, "momentum": 0, "nesterovs_momentum": 0}
+        settings = {name: tf.constant(value, tf.float64) for name, value in numbers.items()}
+        made, _ = chain.update([*map(tf.constant, pieces)], [zeros], zeros, rate, rate, settings)
+        for piece, change in zip(pieces, made, strict=True):
+            np.testing.assert_allclose(-change, factor * piece, rtol=0 if factor == 1 else 1e-14)
 
 
 @pytest.mark.parametrize(

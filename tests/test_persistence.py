@@ -257,29 +257,8 @@ def test_a_setting_that_a_saved_optimizer_lacks_is_that_of_the_estimator():
     model = small(beta_1=0.8).fit(X, y)
     loaded = pickle.loads(pickle.dumps(model))
     del loaded._optimizer_state["settings"]["beta_1"]
-    theirs = loaded.to_sklearn()
 
     assert_equal_attributes(loaded.partial_fit(X, y), model.partial_fit(X, y))
-    np.testing.assert_allclose(theirs.partial_fit(X, y).coefs_[0], model.coefs_[0], rtol=1e-9)
-
-
-def test_a_model_of_version_0_1_0_predicts_and_goes_on_with_a_new_optimizer():
-    """Its optimizer's state is a tuple, and parameters have come since."""
-    model = LowLevelMLPRegressor(hidden_layer_sizes=(8,), max_iter=5, random_state=0).fit(X, y)
-    state = copy.deepcopy(vars(model))
-    for name in ("delta", "_criterion"):
-        del state[name]
-    state["_optimizer_state"] = tuple(state["_optimizer_state"].values())
-
-    loaded = LowLevelMLPRegressor.__new__(LowLevelMLPRegressor)
-    with pytest.warns(UserWarning, match="partial_fit will start with a new optimizer"):
-        loaded.__setstate__(state | {"_skdense_version": skdense.__version__})
-
-    assert clone(loaded).get_params() == model.get_params()
-    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
-    change = loaded.partial_fit(X, y).intercepts_[-1] - model.intercepts_[-1]
-    # The first step of Adam changes a bias by the learning rate, whatever the gradient.
-    np.testing.assert_allclose(np.abs(change), model.learning_rate_init, rtol=1e-3)
 
 
 WITHOUT_TENSORFLOW = """

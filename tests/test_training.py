@@ -38,16 +38,13 @@ SGD = Spec("binary", "log_loss", "sgd", "float64")
 ADAMW = Spec("binary", "log_loss", "adamw", "float64", lr_by_step=True)
 ACTIVATION = {"adam": "relu", "sgd": "logistic", "adamw": "tanh"}
 
+SETTINGS = {
+    "schedule": "constant", "learning_rate_init": 0.01, "power_t": 0.5, "warmup": 0.0,
+    "max_grad_norm": np.inf, "momentum": 0.9, "nesterovs_momentum": 1.0, "beta_1": 0.9,
+    "beta_2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0,
+}  # fmt: skip
 HYPER = Hyper(
     alpha=1e-4,
-    learning_rate_init=0.01,
-    schedule=SCHEDULES["constant"].number,
-    power_t=0.5,
-    momentum=0.9,
-    nesterov=1.0,
-    beta_1=0.9,
-    beta_2=0.999,
-    epsilon=1e-8,
     tol=1e-4,
     patience=10,
     max_epochs=6,
@@ -72,7 +69,7 @@ def make_network(
     spec=ADAM, widths=(6, 4), seed=0, data=DATA, rows=None, validation_rows=None, dropout=(), fields=(),
     **numbers,
 ):  # fmt: skip
-    """A new network; `numbers` are fields of its `Hyper`.
+    """A new network; `numbers` are fields of its `Hyper`, or settings of its optimizer.
 
     With `validation_rows` it stops early, by its score on these rows of `data`.
     """
@@ -81,13 +78,15 @@ def make_network(
     parameters = drawn_parameters(layer_sizes, activation, random_state, spec.dtype)
     if validation_rows is not None:
         numbers = {"early_stopping": 1.0, "n_validation": len(validation_rows)} | numbers
+    settings = SETTINGS | {name: numbers.pop(name) for name in numbers.keys() & SETTINGS.keys()}
     hyper = HYPER._replace(n_samples=len(data.X) if rows is None else len(rows))._replace(**numbers)
     best = -np.inf if hyper.early_stopping else np.inf
     return Network(
         layers=hidden_and_output(widths, activation, 1, bool(dropout)),
         parameters=parameters,
         hyper=hyper,
-        progress=Progress(hyper.learning_rate_init, best=best),
+        progress=Progress(settings["learning_rate_init"], best=best),
+        settings=settings,
         data=replace(data, rows=rows),
         validation=None if validation_rows is None else replace(data, rows=validation_rows),
         random_state=random_state,
@@ -135,7 +134,7 @@ def unequal_networks(data):
     other tests do not use.
     """
     rng = np.random.default_rng(42)
-    schedules = [schedule.number for schedule in SCHEDULES.values()]
+    schedules = [*SCHEDULES]
     for k in range(24):
         spec = ADAM if k % 2 else SGD
         rows, validation_rows = rng.choice(len(data.X), rng.integers(60, 121), replace=False), None
@@ -156,7 +155,7 @@ def unequal_networks(data):
                 schedule=schedules[0 if spec is ADAM else k % 3],
                 power_t=rng.uniform(0.2, 0.8),
                 momentum=rng.uniform(0, 0.95),
-                nesterov=float(k % 4 == 0),
+                nesterovs_momentum=float(k % 4 == 0),
                 beta_1=rng.uniform(0.5, 0.95),
                 beta_2=rng.uniform(0.9, 0.9999),
                 epsilon=10.0 ** rng.uniform(-9, -3),
@@ -356,7 +355,7 @@ KINDS = st.one_of(
     st.fixed_dictionaries(
         {
             "spec": st.just(SGD),
-            "schedule": st.sampled_from([SCHEDULES[s].number for s in ("adaptive", "invscaling")]),
+            "schedule": st.sampled_from(["adaptive", "invscaling"]),
             "tol": st.just(0.05),
         }
     ),
@@ -364,7 +363,7 @@ KINDS = st.one_of(
         {
             "spec": st.just(ADAMW),
             "dropout": st.just((7, 0.3, 0.1)),
-            "schedule": st.just(SCHEDULES["cosine"].number),
+            "schedule": st.just("cosine"),
             "warmup": st.just(1.5),
             "weight_decay": st.just(0.1),
             "schedule_epochs": st.just(9),

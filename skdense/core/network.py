@@ -9,7 +9,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from skdense.core.formulas.layers import Layer
-from skdense.core.numbers import Curves, Hyper, Parameters, Progress
+from skdense.core.numbers import Curves, Hyper, Parameters, Progress, Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,8 @@ class Network:
     slots : list of lists as `parameters`
         What the optimizer keeps from step to step, each as the parameters; empty for a new optimizer.
     hyper : Hyper
+    settings : dict
+        The `Settings` of its optimizer, unless it trains by lbfgs.
     progress : Progress
     data : Data
         The samples it trains on.
@@ -95,6 +97,7 @@ class Network:
     owns_stream: bool = False
     shuffle: bool = True
     permutation: NDArray | None = None
+    settings: Settings = field(default_factory=dict)
     slots: list[Parameters] = field(default_factory=list)
     dropout: tuple[float, ...] = ()
     batch_capacity: int = 1

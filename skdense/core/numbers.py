@@ -15,6 +15,9 @@ Parameters = list[tuple[NDArray, ...]]
 `(fan_in, fan_out)` and `(fan_out,)`.
 """
 
+LBFGS = "lbfgs"
+"""The `solver` that is no optimizer of ours."""
+
 
 class Spec(NamedTuple):
     """What chooses a network's program besides its layers; with a shape, the program's key.
@@ -33,24 +36,40 @@ class Spec(NamedTuple):
     lr_by_step: bool = False
     scores_loss: bool = False
 
+    @property
+    def by_lbfgs(self) -> bool:
+        """Whether scipy trains the network on all rows at once, without an optimizer of ours."""
+        return self.optimizer == LBFGS
+
+
+class Number(NamedTuple):
+    """What a number of an optimizer or a schedule may be: a parameter of the estimators by its name.
+
+    It lies between `low` and `high`, where None sets no bound, and `closed` says which of them it may
+    reach, in the words of scikit-learn's `Interval`. With `is_flag` it is True or False. With `or_none`
+    the parameter may also be None or infinite, and the number is infinite then.
+    """
+
+    low: float = 0
+    high: float | None = None
+    closed: str = "left"
+    is_flag: bool = False
+    or_none: bool = False
+
+
+Settings = dict[str, Any]
+"""The numbers with which an optimizer was made, by name, and "schedule", the name of its schedule."""
+
 
 class Hyper(NamedTuple):
-    """The numbers that control a network's training: parameters of an estimator, and sizes.
+    """The numbers that control a network's training besides its `Settings`: parameters, and sizes.
 
-    `patience` is its `n_iter_no_change`, `max_epochs` its `max_iter`, or 1 for `partial_fit`.
-    `schedule` is the number of a `Schedule`, and `loss_parameter` that of the loss, such as its
-    quantile, if it has one. `warmup` and `schedule_epochs` count epochs.
+    `patience` is an estimator's `n_iter_no_change`, `max_epochs` its `max_iter`, or 1 for
+    `partial_fit`. `loss_parameter` is the number that the loss takes, such as its quantile, if it takes
+    one. `schedule_epochs` are those over which a schedule goes.
     """
 
     alpha: float
-    learning_rate_init: float
-    schedule: float
-    power_t: float
-    momentum: float
-    nesterov: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
     tol: float
     patience: float
     max_epochs: float
@@ -60,9 +79,6 @@ class Hyper(NamedTuple):
     n_validation: float
     loss_parameter: float = 0.0
     label_smoothing: float = 0.0
-    weight_decay: float = 0.0
-    max_grad_norm: float = 0.0
-    warmup: float = 0.0
     schedule_epochs: float = 1.0
 
 

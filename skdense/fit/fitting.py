@@ -190,7 +190,7 @@ class EpochPrinter:
 
     def __init__(self, estimator: Estimator, network: Network):
         self.is_validated = network.validation is not None
-        self.adaptive = network.hyper.schedule == SCHEDULES["adaptive"].number
+        self.adaptive = SCHEDULES[network.settings["schedule"]].slows_down
         self.learning_rate = network.progress.learning_rate
         self.epoch = 0
         what = "Validation score" if estimator.early_stopping else "Training loss"

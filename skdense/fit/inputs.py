@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from skdense.compat import check_sample_weight
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
+from skdense.core.numbers import LBFGS
 from skdense.fit.callers import warn_at_caller
 
 Estimator = Any
@@ -95,12 +96,12 @@ def check_parameters(
     """
     widths = hidden_sizes(estimator)
     rates = _dropout_rates(estimator.dropout, len(widths))
-    if estimator.solver == "lbfgs" and any(rates):
+    if estimator.solver == LBFGS and any(rates):
         raise ValueError(
             f"solver='lbfgs' does not support dropout, got dropout={estimator.dropout}; use "
             f"{ANY_OPTIMIZER}, or dropout=0"
         )
-    if estimator.solver == "lbfgs" and inputs.X_val is not None:
+    if estimator.solver == LBFGS and inputs.X_val is not None:
         raise ValueError(f"solver='lbfgs' does not support X_val; use {ANY_OPTIMIZER}, or X_val=None")
     if inputs.incremental and estimator.n_init > 1:
         raise ValueError(f"partial_fit supports only n_init=1, got n_init={estimator.n_init}; use fit")

@@ -1,44 +1,67 @@
-"""Gradient descent rules: plain, momentum and Nesterov SGD, Adam and AdamW; clipping gradients.
+"""Optimizers: how a gradient becomes the change of the parameters, as a chain of transforms.
 
-A rule sees gradients and parameters as vectors `(n,)` and knows nothing of layers. Its numbers are
-scalars in the gradient's dtype.
+In a hand-written loop this is the line `w.assign_sub(learning_rate * gradient)`, or the call of
+`optimizer.apply_gradients`. As in Optax, an optimizer is a chain: clip the gradient, scale it by Adam's
+moments or by momentum, add the decay of the weights. Each transform is one record with its numbers, and
+all else is made from the records: the constraints of the estimators' parameters, what a program takes,
+and what `partial_fit` keeps. A transform sees vectors `(n,)` and knows nothing of layers.
 """
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from skdense.core.formulas.schedules import RATE, SCHEDULES
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Hyper, Tensor
+from skdense.core.numbers import Number, Settings, Spec, Tensor
 
 
-class Optimizer(NamedTuple):
-    """A pure update rule.
+class Transform(NamedTuple):
+    """A link of a chain, as pure functions.
 
     Attributes
     ----------
-    n_slots : int
-        Number of arrays of the gradient's shape that the rule keeps from step to step. They start at
-        zero.
-    numbers : callable
-        `numbers(learning_rate, step, hyper)` are the numbers that `update` needs in this step. `step`
-        counts the network's steps from 1. They are computed in float64 and then rounded to the
-        gradient's dtype.
+    numbers : dict of str to Number
+        The parameters of the estimators that it takes.
     update : callable
-        `update(gradient, slots, penalized, *numbers)` returns the change of the parameters and the new
-        slots. `penalized` are the parameters before the step with zeros in
-        the place of those that the penalty does not take, the biases.
+        `update(change, slots, penalized, *numbers)` returns the change that the next link gets, or the
+        change of the parameters, and the new slots. The first link gets the gradient. `penalized` are
+        the parameters before the step with zeros in the place of those that the penalty does not take,
+        the biases.
+    n_slots : int
+        Number of arrays of the gradient's shape that are kept from step to step. They start at zero.
+    in_step : callable or None
+        `in_step(rate, step, *numbers)` are the numbers that `update` takes in this step, if they are
+        others; `step` counts the network's steps from 1. They are computed in float64 and then rounded
+        to the gradient's dtype.
+    of_all : callable or None
+        `of_all(changes, *numbers)` is one more number for `update`, made of the vectors of all
+        parameters.
     """
 
-    n_slots: int
-    numbers: Callable
+    numbers: dict[str, Number]
     update: Callable
+    n_slots: int = 0
+    in_step: Callable | None = None
+    of_all: Callable | None = None
 
 
-def _sgd_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
-    return learning_rate, hyper.momentum, hyper.nesterov
+def _factor(gradients: Sequence[Tensor], max_norm: Tensor) -> Tensor:
+    """1, or less if the norm of all vectors together exceeds max_norm."""
+    squares = [tf.reduce_sum(gradient**2) for gradient in gradients]
+    return max_norm / tf.maximum(tf.sqrt(tf.add_n(squares)), max_norm)
 
 
-def _sgd(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *numbers: Tensor) -> tuple:
+CLIP = Transform(
+    {"max_grad_norm": Number(closed="neither", or_none=True)},
+    lambda gradient, slots, penalized, max_norm, factor: (factor * gradient, ()),
+    of_all=_factor,
+)
+"""Scales a gradient down to a norm. It is the first link wherever there is a limit."""
+
+
+def _momentum(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *numbers: Tensor) -> tuple:
     """`v <- momentum v - rate g`; the change is v, or with Nesterov `momentum v - rate g` again."""
     (velocity,), (rate, momentum, nesterov) = slots, numbers
     velocity = momentum * velocity - rate * gradient
@@ -46,43 +69,98 @@ def _sgd(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *numbers:
     return tf.where(nesterov > 0, ahead, velocity), (velocity,)
 
 
-def _adam_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
-    step_size = learning_rate * tf.sqrt(1 - hyper.beta_2**step) / (1 - hyper.beta_1**step)
-    return step_size, hyper.beta_1, 1 - hyper.beta_1, hyper.beta_2, 1 - hyper.beta_2, hyper.epsilon
+MOMENTUM = Transform(
+    {"momentum": Number(0, 1, "both"), "nesterovs_momentum": Number(is_flag=True)},
+    _momentum,
+    n_slots=1,
+    in_step=lambda rate, step, momentum, nesterov: (rate, momentum, nesterov),
+)
 
 
-def _adam(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *numbers: Tensor) -> tuple:
+def _moments_in_step(
+    rate: Tensor, step: Tensor, beta_1: Tensor, beta_2: Tensor, epsilon: Tensor
+) -> tuple:
+    step_size = rate * tf.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+    return step_size, beta_1, 1 - beta_1, beta_2, 1 - beta_2, epsilon
+
+
+def _moments(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *numbers: Tensor) -> tuple:
     """Algorithm 1 of Kingma and Ba (2014), with both bias corrections moved into the step size."""
     mean, square = slots
     step_size, beta_1, gain_1, beta_2, gain_2, epsilon = numbers
+    # XLA rounds subnormal numbers to 0. With such an epsilon a unit without gradient divides 0 by 0.
+    epsilon = tf.maximum(epsilon, float(np.finfo(gradient.dtype.as_numpy_dtype).tiny))
     mean = beta_1 * mean + gain_1 * gradient
     square = beta_2 * square + gain_2 * gradient**2
     return -step_size * mean / (tf.sqrt(square) + epsilon), (mean, square)
 
 
-def _adamw_numbers(learning_rate: Tensor, step: Tensor, hyper: Hyper) -> tuple:
-    return learning_rate * hyper.weight_decay, *_adam_numbers(learning_rate, step, hyper)
+MOMENTS = Transform(
+    {"beta_1": Number(0, 1), "beta_2": Number(0, 1), "epsilon": Number(closed="neither")},
+    _moments,
+    n_slots=2,
+    in_step=_moments_in_step,
+)
+DECAY = Transform(
+    {"weight_decay": Number()},
+    lambda change, slots, penalized, decay: (change - decay * penalized, ()),
+    in_step=lambda rate, step, weight_decay: (rate * weight_decay,),
+)
+"""Lets kernels shrink apart from the gradient: Algorithm 2 of Loshchilov and Hutter (2019)."""
 
-
-def _adamw(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *numbers: Tensor) -> tuple:
-    """Algorithm 2 of Loshchilov and Hutter (2019): kernels shrink apart from Adam's step."""
-    decay, *adam_numbers = numbers
-    change, slots = _adam(gradient, slots, penalized, *adam_numbers)
-    return change - decay * penalized, slots
-
-
-OPTIMIZERS = {
-    "sgd": Optimizer(1, _sgd_numbers, _sgd),
-    "adam": Optimizer(2, _adam_numbers, _adam),
-    "adamw": Optimizer(2, _adamw_numbers, _adamw),
-}
+OPTIMIZERS = {"sgd": (MOMENTUM,), "adam": (MOMENTS,), "adamw": (MOMENTS, DECAY)}
 *_names, _last = map(repr, sorted(OPTIMIZERS))
 ANY_OPTIMIZER = f"{', '.join(_names)} or {_last}"
 """The names for error messages: "use 'adam', 'adamw' or 'sgd'"."""
 
 
-def clipped(gradients: Sequence[Tensor], max_norm: Tensor) -> list[Tensor]:
-    """The vectors of a gradient, scaled down if the norm of all of them together exceeds max_norm."""
-    squares = [tf.reduce_sum(gradient**2) for gradient in gradients]
-    scale = max_norm / tf.maximum(tf.sqrt(tf.add_n(squares)), max_norm)
-    return [scale * gradient for gradient in gradients]
+def numbers_of(optimizer: str) -> dict[str, Number]:
+    """The numbers of an optimizer, by name: of the rate, of all schedules, and of its chain."""
+    links = CLIP, *OPTIMIZERS.get(optimizer, ())
+    records = *SCHEDULES.values(), *links
+    return RATE | {name: number for record in records for name, number in record.numbers.items()}
+
+
+class Chain:
+    """The chain of a program.
+
+    Attributes
+    ----------
+    links : tuple of Transform
+    n_slots : int
+    """
+
+    def __init__(self, spec: Spec):
+        self.links: tuple[Transform, ...] = (
+            *([CLIP] if spec.clips else []),
+            *OPTIMIZERS[spec.optimizer],
+        )
+        self.n_slots = sum(link.n_slots for link in self.links)
+
+    def update(
+        self,
+        gradients: Sequence[Tensor],
+        slots: Sequence[Sequence[Tensor]],
+        penalized: Sequence[Tensor],
+        rate: Tensor,
+        step: Tensor,
+        settings: Settings,
+    ) -> tuple[Sequence[Tensor], list]:
+        """The changes of the parameters and the new slots, each a list of vectors as the gradients.
+
+        The learning rate, the step, counted from 1, and the settings are float64.
+        """
+        changes, dtype, new_slots = gradients, gradients[0].dtype, []
+        for link in self.links:
+            numbers = [settings[name] for name in link.numbers]
+            if link.in_step is not None:
+                numbers = link.in_step(rate, step, *numbers)
+            numbers = [tf.cast(number, dtype) for number in numbers]
+            if link.of_all is not None:
+                numbers.append(link.of_all(changes, *numbers))
+            own = slots[len(new_slots) :][: link.n_slots]
+            vectors = zip(changes, zip(*own) if own else [()] * len(changes), penalized, strict=True)
+            updated = [link.update(*of_vector, *numbers) for of_vector in vectors]
+            changes = [change for change, _ in updated]
+            new_slots += zip(*(kept for _, kept in updated))
+        return changes, new_slots

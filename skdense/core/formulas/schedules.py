@@ -1,7 +1,9 @@
 """How the learning rate changes, and when training stops.
 
-Every program contains all schedules of epochs and chooses by number, so no schedule compiles a program
-of its own. Only the programs that need it contain `lr_factor`, how the rate changes from step to step.
+In a hand-written loop these are the lines behind an epoch's minibatches, which adjust the rate or leave
+the loop. Every program contains all schedules of epochs and chooses one by its position in the table,
+so no schedule compiles a program of its own. Only the programs that need it contain `lr_factor`, how
+the rate changes from step to step.
 """
 
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Hyper, Progress, Tensor
+from skdense.core.numbers import Hyper, Number, Progress, Settings, Tensor
 
 SMALLEST_RATE = 1e-6
 """A schedule with `slows_down` stops at a plateau once its rate is no larger than this."""
@@ -23,11 +25,9 @@ class Schedule(NamedTuple):
 
     Attributes
     ----------
-    number : int
-        What stands for it in `Hyper.schedule`.
     after_epoch : callable or None
-        `after_epoch(samples_seen, hyper)` is the rate of the next epoch, from the number of samples
-        seen in all epochs. None leaves the rate as it is.
+        `after_epoch(samples_seen, learning_rate_init, *numbers)` is the rate of the next epoch, from
+        the number of samples seen in all epochs. None leaves the rate as it is.
     slows_down : bool
         Whether at a plateau, where other schedules stop, it lowers the rate and goes on.
     within_epochs : callable or None
@@ -35,17 +35,19 @@ class Schedule(NamedTuple):
         the warm-up that is done. None is a factor of 1.
     ignored_by : tuple of str
         The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
+    numbers : dict of str to Number
+        The parameters of the estimators that `after_epoch` takes.
     """
 
-    number: int
     after_epoch: Callable | None = None
     slows_down: bool = False
     within_epochs: Callable | None = None
     ignored_by: tuple = ()
+    numbers: dict[str, Number] = {}
 
 
-def _inverse_scaling(samples_seen: Tensor, hyper: Hyper) -> Tensor:
-    return hyper.learning_rate_init / (samples_seen + 1) ** hyper.power_t
+def _inverse_scaling(samples_seen: Tensor, learning_rate_init: Tensor, power_t: Tensor) -> Tensor:
+    return learning_rate_init / (samples_seen + 1) ** power_t
 
 
 def _half_a_cosine(done: Tensor) -> Tensor:
@@ -54,27 +56,34 @@ def _half_a_cosine(done: Tensor) -> Tensor:
 
 
 SCHEDULES = {
-    "constant": Schedule(0),
-    "invscaling": Schedule(1, _inverse_scaling, ignored_by=("adam",)),
-    "adaptive": Schedule(2, slows_down=True, ignored_by=("adam",)),
-    "cosine": Schedule(3, within_epochs=_half_a_cosine),
+    "constant": Schedule(),
+    "invscaling": Schedule(_inverse_scaling, ignored_by=("adam",), numbers={"power_t": Number()}),
+    "adaptive": Schedule(slows_down=True, ignored_by=("adam",)),
+    "cosine": Schedule(within_epochs=_half_a_cosine),
 }
+RATE = {"learning_rate_init": Number(closed="neither"), "warmup": Number()}
+"""The numbers of every schedule."""
 
 
-def lr_factor(step: Tensor, hyper: Hyper) -> Tensor:
+def number_of(schedule: str) -> int:
+    """The number that stands for a schedule in programs."""
+    return [*SCHEDULES].index(schedule)
+
+
+def lr_factor(step: Tensor, hyper: Hyper, settings: Settings) -> Tensor:
     """The factor on the epoch's learning rate, in the step that follows `step` others.
 
     It rises linearly over the warm-up, up to 1. Then the schedule may change it over the rest of
     `schedule_epochs` epochs, and if training goes on after them it starts again.
     """
     steps_per_epoch = tf.math.ceil(hyper.n_samples / hyper.batch_size)
-    warmup = hyper.warmup * steps_per_epoch
+    warmup = settings["warmup"] * steps_per_epoch
     rest = tf.maximum(hyper.schedule_epochs * steps_per_epoch - warmup, 1)
     done = tf.math.floormod((step - warmup) / rest, 1)
     after_warmup = tf.ones_like(done)
-    for schedule in SCHEDULES.values():
+    for number, schedule in enumerate(SCHEDULES.values()):
         if schedule.within_epochs is not None:
-            chosen = hyper.schedule == schedule.number
+            chosen = settings["schedule"] == number
             after_warmup = tf.where(chosen, schedule.within_epochs(done), after_warmup)
     return tf.where(step < warmup, tf.minimum((step + 1) / warmup, 1), after_warmup)
 
@@ -83,7 +92,7 @@ def lr_factor(step: Tensor, hyper: Hyper) -> Tensor:
 
 
 def progress_after_epoch(
-    now: Progress, hyper: Hyper, optimizer: str, loss: Tensor, score: Tensor | None
+    now: Progress, hyper: Hyper, settings: Settings, optimizer: str, loss: Tensor, score: Tensor | None
 ) -> tuple[Progress, Tensor]:
     """The progress after an epoch, and whether early stopping finds it the best so far.
 
@@ -100,12 +109,13 @@ def progress_after_epoch(
     no_improvement = tf.where(no_gain, now.no_improvement + 1, 0)
     samples_seen = now.samples_seen + hyper.n_samples
     learning_rate, slows_down = now.learning_rate, tf.constant(False)
-    for schedule in SCHEDULES.values():
+    for number, schedule in enumerate(SCHEDULES.values()):
         if optimizer in schedule.ignored_by:
             continue
-        chosen = hyper.schedule == schedule.number
+        chosen = settings["schedule"] == number
         if schedule.after_epoch is not None:
-            learning_rate = tf.where(chosen, schedule.after_epoch(samples_seen, hyper), learning_rate)
+            own = (settings[name] for name in ("learning_rate_init", *schedule.numbers))
+            learning_rate = tf.where(chosen, schedule.after_epoch(samples_seen, *own), learning_rate)
         if schedule.slows_down:
             slows_down |= chosen
     exhausted = no_improvement > hyper.patience

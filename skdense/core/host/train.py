@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skdense.core.formulas.optimizers import OPTIMIZERS
+from skdense.core.formulas.optimizers import Chain
 from skdense.core.host.orders import Chunk, Orders
 from skdense.core.host.planning import Group
 from skdense.core.machine.compiling import program_of
@@ -23,7 +23,14 @@ from skdense.core.machine.tensorflow import tf
 from skdense.core.machine.threads import run_all, submit
 from skdense.core.network import Network
 from skdense.core.numbers import Curves, Parameters, Tensor
-from skdense.core.program.epochs import Counters, Limits, Scalars, split_scalars, training_program
+from skdense.core.program.epochs import (
+    Counters,
+    Limits,
+    Scalars,
+    constants_of,
+    split_scalars,
+    training_program,
+)
 from skdense.core.program.layout import Layout
 from skdense.core.program.stores import Stores
 
@@ -158,10 +165,10 @@ class ProgramRun:
         limits = Limits(chunk.n_steps, network.steps_per_epoch, n_blocks)
         counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
-        constants, scalars = [*limits, *network.hyper], [*counters, *progress, *point]
-        numbers = (to_tensor(np.array(each, np.float64)) for each in (constants, scalars))
+        constants = to_tensor(constants_of(self.spec, limits, network.hyper, network.settings))
+        scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
         training = self.training_store, view(chunk.orders)
-        arguments = training, self.validation, *numbers, self.dropout, *vectors
+        arguments = training, self.validation, constants, scalars, self.dropout, *vectors
         start = perf_counter()
         curves, scalars, *vectors = self.program(*tf.nest.flatten(arguments))
         seconds = (perf_counter() - start) / chunk.n_steps
@@ -200,7 +207,7 @@ class ProgramRun:
                 shape.layout.pack_into(vector, parameters)
             return view(vector)
 
-        slots = network.slots or [[]] * OPTIMIZERS[self.spec.optimizer].n_slots
+        slots = network.slots or [[]] * Chain(self.spec).n_slots
         best = network.final_parameters if shape.n_blocks else None
         return [*map(packed, (network.parameters, *slots, best))]
 

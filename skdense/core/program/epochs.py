@@ -1,20 +1,32 @@
 """The training program: a chunk of minibatch gradient steps of one network, epoch by epoch.
 
-There is one program for each `Spec` and `Shape`. Everything else is an argument.
+There is one program for each `Spec` and `Shape`. Everything else is an argument. The same in plain
+TensorFlow, with the names of this file:
+
+    for rows in order:                                              # `_Body.step`
+        inputs, targets = tf.gather(X, rows), tf.gather(y, rows)    # `gather` of stores.py
+        with tf.GradientTape() as tape:                             # `Objective.gradients`
+            logits = layer2(layer1(inputs))                         # `forward`, `Dense.__call__`
+            loss = tf.reduce_mean(loss_of(targets, logits))         # losses.py
+            loss += alpha * tf.nn.l2_loss(kernels) / len(rows)      # `Objective.penalty`
+        for w, gradient in zip(weights, tape.gradient(loss, weights)):
+            w.assign_sub(learning_rate * gradient)                  # `Chain.update` of optimizers.py
+    stop = loss > best - tol                                        # `_Body.end_epoch`, schedules.py
 """
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skdense.core.formulas.layers import Drop, dropper, forward
 from skdense.core.formulas.losses import LOSSES, NEGATIVE_LOSS
-from skdense.core.formulas.optimizers import OPTIMIZERS, clipped
-from skdense.core.formulas.schedules import lr_factor, progress_after_epoch
+from skdense.core.formulas.optimizers import Chain, numbers_of
+from skdense.core.formulas.schedules import lr_factor, number_of, progress_after_epoch
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Curves, Hyper, Progress, Spec, Tensor
+from skdense.core.numbers import Curves, Hyper, Progress, Settings, Spec, Tensor
 from skdense.core.program.layout import Layout
 from skdense.core.program.stores import Minibatch, StoreShape, gather, signature
 
@@ -55,10 +67,10 @@ def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
             signature(shape.validation, spec.dtype) if shape.validation else (),
             tf.TensorSpec([shape.n_blocks, shape.block], tf.int32),
         ),
-        tf.TensorSpec([N_CONSTANTS], tf.float64),
+        tf.TensorSpec([N_CONSTANTS + len(setting_names(spec))], tf.float64),
         tf.TensorSpec([N_SCALARS], tf.float64),
         tf.TensorSpec([1 + shape.n_dropouts], tf.float64) if shape.n_dropouts else (),
-        (vector,) * (1 + OPTIMIZERS[spec.optimizer].n_slots),
+        (vector,) * (1 + Chain(spec).n_slots),
         vector if shape.n_blocks else tf.TensorSpec([0], spec.dtype),
     ]
 
@@ -75,8 +87,7 @@ class _Body:
 
     There is an object only while the program is traced.
 
-    Its loops carry the parameters and slots in parts. A part is the same piece of the parameters and of
-    each slot, `(values, *slots)`, which the optimizer updates by itself.
+    Its loops carry the scalars, the pieces of the parameters, and those of each of the slots.
     """
 
     def __init__(
@@ -90,7 +101,7 @@ class _Body:
     ):
         self.spec, self.shape, self.dtype = spec, shape, tf.as_dtype(spec.dtype)
         self.training, self.validation, self.constants = training, validation, constants
-        self.dropout, self.layout, self.optimizer = dropout, shape.layout, OPTIMIZERS[spec.optimizer]
+        self.dropout, self.layout, self.chain = dropout, shape.layout, Chain(spec)
         self.objective = Objective(spec, shape.layout)
 
     def run(self, scalars: Tensor, vectors: Sequence[Tensor], best_vector: Tensor) -> tuple:
@@ -98,93 +109,96 @@ class _Body:
         n_curves = len(Curves._fields) if self.shape.n_blocks else len(Curves._fields) - 2
 
         def step_follows(scalars: Tensor, *_: Any) -> Tensor:
-            (limits, _), counters = unpack_constants(self.constants), unpack_scalars(scalars).counters
+            limits, counters = self.unpacked().limits, unpack_scalars(scalars).counters
             in_epoch = counters.position < limits.steps_per_epoch
             return (counters.steps < limits.n_steps) & in_epoch
 
         def epoch_follows(scalars: Tensor, *_: Any) -> Tensor:
-            limits, _ = unpack_constants(self.constants)
+            limits = self.unpacked().limits
             counters, progress, _ = unpack_scalars(scalars)
             return (counters.steps < limits.n_steps) & (progress.active > 0)
 
-        def epoch(scalars: Tensor, parts: tuple, best_pieces: tuple, curves: Tensor) -> tuple:
+        def epoch(scalars: Tensor, pieces: tuple, best_pieces: tuple, curves: Tensor) -> tuple:
             number = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
-            scalars, parts = tf.while_loop(step_follows, self.step, (scalars, parts))
-            parameters = [values for values, *_ in parts]
+            scalars, pieces = tf.while_loop(step_follows, self.step, (scalars, pieces))
+            parameters, *_ = pieces
             scalars, is_best = self.end_epoch(scalars, parameters)
             compared = zip(parameters, best_pieces)
             best_pieces = tuple(tf.where(is_best, new, old) for new, old in compared)
-            return scalars, parts, best_pieces, curves.write(number, scalars[_ENDS[2] :][:n_curves])
+            return scalars, pieces, best_pieces, curves.write(number, scalars[_ENDS[2] :][:n_curves])
 
         curves = tf.TensorArray(tf.float64, self.shape.steps, element_shape=[n_curves])
-        parts = tuple(zip(*map(self.layout.cut, vectors)))
+        pieces = tuple(tuple(self.layout.cut(vector)) for vector in vectors)
         best_pieces = tuple(self.layout.cut(best_vector)) if self.shape.n_blocks else ()
-        variables = scalars, parts, best_pieces, curves
-        scalars, parts, best_pieces, curves = tf.while_loop(epoch_follows, epoch, variables)
-        vectors = [tf.concat(pieces, axis=0) for pieces in zip(*parts)]
+        variables = scalars, pieces, best_pieces, curves
+        scalars, pieces, best_pieces, curves = tf.while_loop(epoch_follows, epoch, variables)
+        vectors = [tf.concat(of_vector, axis=0) for of_vector in pieces]
         if best_pieces:
             best_vector = tf.concat(best_pieces, axis=0)
         return curves.stack(), scalars, vectors, best_vector
 
-    def step(self, scalars: Tensor, parts: tuple) -> tuple:
-        """A gradient step on the next minibatch: the scalars and the parts after it.
+    def step(self, scalars: Tensor, pieces: tuple) -> tuple:
+        """A gradient step on the next minibatch: the scalars and the pieces after it.
 
         If the minibatch has no weight, the step is not effective and only counted in the epoch.
         """
         # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
-        _, hyper = unpack_constants(self.constants)
-        _, typed = unpack_constants(self.constants, self.dtype)
+        constants, typed = self.unpacked(), self.unpacked(self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
-        store, orders = self.training
-        rows = tf.gather(orders, tf.cast(counters.steps, tf.int32))
-        n_valid = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
-        minibatch = gather(store, self.shape.training, rows, n_valid)
-        parameters = [values for values, *_ in parts]
+        minibatch, n_valid = self.next_minibatch(counters, constants.hyper)
+        parameters, *slots = pieces
         drop = dropper(self.dropout, progress.step) if self.shape.n_dropouts else None
-        gradients, sums = self.objective.gradients(minibatch, parameters, typed, drop)
-        penalty, decays = self.objective.penalty(parameters, typed.alpha)
+
+        sums, gradients = self.objective.gradients(minibatch, parameters, typed.hyper, drop)
+        penalty, decays = self.objective.penalty(parameters, typed.hyper.alpha)
         effective = sums.weight > 0
         divisor = tf.where(effective, sums.weight, 1)
         mean_over = tf.cast(divisor, self.dtype)
         gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
-        if self.spec.clips:
-            gradients = clipped(gradients, typed.max_grad_norm)
         rate = progress.learning_rate
         if self.spec.lr_by_step:
-            rate *= lr_factor(progress.step, hyper)
-        numbers = self.optimizer.numbers(rate, progress.step + 1, hyper)
-        numbers = [tf.cast(number, self.dtype) for number in numbers]
+            rate *= lr_factor(progress.step, constants.hyper, constants.settings)
+        penalized = [*self.layout.penalized(parameters)]
+        settings, number = constants.settings, progress.step + 1
         # XLA copies each array once in a step, as several kernels read what one of them overwrites.
         # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
-        updated = []
-        penalized = self.layout.penalized(parameters)
-        for old, gradient, kernels in zip(parts, gradients, penalized, strict=True):
-            values, *slots = old
-            change, slots = self.optimizer.update(gradient, slots, kernels, *numbers)
-            new = values + change, *slots
-            # Multiplying the change by zero would not do: an infinite gradient would become NaN.
-            updated.append(tuple(tf.where(effective, a, b) for a, b in zip(new, old)))
+        changes, slots = self.chain.update(gradients, slots, penalized, rate, number, settings)
+        changed = [a + b for a, b in zip(parameters, changes, strict=True)]
+
+        # Multiplying the change by zero would not do: an infinite gradient would become NaN.
+        pieces = tf.nest.map_structure(
+            lambda new, old: tf.where(effective, new, old), (tuple(changed), *slots), pieces
+        )
         loss = (sums.loss + penalty) / divisor * n_valid
         correct = sums.terms[0] if sums.terms else 0.0
         passed = Counters(steps=1.0, position=1.0)
         counted = passed._replace(loss=loss, n_rows=n_valid, correct=correct, weight=sums.weight)
-        added = packed(counted, _UNCHANGED._replace(step=1.0), Curves())
-        only_passed = packed(passed, _UNCHANGED, Curves())
-        return scalars + tf.where(effective, added, only_passed), tuple(updated)
+        unchanged = Progress(*[0.0] * len(Progress._fields))
+        added = packed(counted, unchanged._replace(step=1.0), Curves())
+        return scalars + tf.where(effective, added, packed(passed, unchanged, Curves())), pieces
+
+    def next_minibatch(self, counters: "Counters", hyper: Hyper) -> tuple[Minibatch, Tensor]:
+        """The next minibatch, and how many of its rows are no padding."""
+        store, orders = self.training
+        rows = tf.gather(orders, tf.cast(counters.steps, tf.int32))
+        n_valid = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
+        return gather(store, self.shape.training, rows, n_valid), n_valid
 
     def end_epoch(self, scalars: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The scalars after the epoch, and whether early stopping finds it the best so far.
 
         The scalars are as they were if the chunk has run only a part of the epoch.
         """
-        limits, hyper = unpack_constants(self.constants)
+        limits, hyper, settings = self.unpacked()
         counters, progress, _ = unpack_scalars(scalars)
         is_over = counters.position == limits.steps_per_epoch
         loss, accuracy = counters.loss / counters.n_rows, counters.correct / counters.weight
         validated, score = (), None
         if self.shape.n_blocks:
             validated = _, score = self.validate(is_over, parameters)
-        progress, is_best = progress_after_epoch(progress, hyper, self.spec.optimizer, loss, score)
+        progress, is_best = progress_after_epoch(
+            progress, hyper, settings, self.spec.optimizer, loss, score
+        )
         point = Curves(loss, accuracy, progress.learning_rate, *validated)
         counters = Counters(steps=counters.steps, epochs=counters.epochs + 1)
         return tf.where(is_over, packed(counters, progress, point), scalars), is_over & is_best
@@ -196,8 +210,7 @@ class _Body:
         shift = tf.gather(store[-1], rows[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
-            _, hyper = unpack_constants(self.constants)
-            _, typed = unpack_constants(self.constants, self.dtype)
+            hyper, typed = self.unpacked().hyper, self.unpacked(self.dtype).hyper
             n_valid = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
             minibatch = gather(store, store_shape, tf.gather(rows, b), n_valid)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
@@ -207,11 +220,21 @@ class _Body:
         if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
             _, sums = block(0, sums)
         else:
-            limits, _ = unpack_constants(self.constants)
-            n_blocks = tf.where(is_over, tf.cast(limits.n_blocks, tf.int32), 0)
+            n_blocks = tf.where(is_over, tf.cast(self.unpacked().limits.n_blocks, tf.int32), 0)
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
         return sums.loss / sums.weight, score.value(sums)
+
+    def unpacked(self, dtype: Any = "float64") -> "Constants":
+        """The constants as scalars of this dtype.
+
+        Unpack them inside the body of the loop that uses them: there XLA drops those that are not used,
+        while each that is unpacked before a loop is a variable of it.
+        """
+        values = iter(tf.unstack(tf.cast(self.constants, dtype)))
+        limits = Limits(*islice(values, len(Limits._fields)))
+        hyper = Hyper(*islice(values, len(Hyper._fields)))
+        return Constants(limits, hyper, dict(zip(setting_names(self.spec), values, strict=True)))
 
 
 # --- what training minimizes: the weighted mean of the losses, plus the L2 penalty --------------------
@@ -245,8 +268,8 @@ class Objective:
 
     def gradients(
         self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, drop: Drop | None = None
-    ) -> tuple[list, BatchSums]:
-        """The gradient of the weighted sum of losses, by piece, and `BatchSums`.
+    ) -> tuple[BatchSums, list]:
+        """`BatchSums`, and the gradient of the weighted sum of losses, by piece.
 
         hyper is in the dtype of the parameters. The sums have one term, the number of correct
         predictions, or none for a loss of regression.
@@ -261,7 +284,7 @@ class Objective:
         terms = []
         if self.loss.correct is not None:
             terms = [tf.cast(self.loss.correct(minibatch.targets, logits), losses.dtype)]
-        return gradients, BatchSums.split(_sums(minibatch, losses, terms))
+        return BatchSums.split(_sums(minibatch, losses, terms)), gradients
 
     def validation_sums(
         self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, shift: Tensor
@@ -300,9 +323,9 @@ def _sums(minibatch: Minibatch, losses: Tensor, terms: list) -> Tensor:
 
 # --- the scalars of a training, packed into vectors --------------------------------------------------
 
-# `constants` stay as they are in a call: its `Limits` and `Hyper`. `Scalars` change, and a program
-# returns them. Packed, they are changed by one kernel, and a kernel takes about 10 ms to compile; and
-# each argument of a program takes as long as some steps of a small network.
+# The `Constants` stay as they are in a call. `Scalars` change, and a program returns them. Packed, they
+# are changed by one kernel, and a kernel takes about 10 ms to compile; and each argument of a program
+# takes as long as some steps of a small network.
 
 
 class Limits(NamedTuple):
@@ -311,6 +334,14 @@ class Limits(NamedTuple):
     n_steps: Any
     steps_per_epoch: Any
     n_blocks: Any
+
+
+class Constants(NamedTuple):
+    """All that stays as it is, in the order of the vector."""
+
+    limits: Limits
+    hyper: Hyper
+    settings: Settings
 
 
 class Counters(NamedTuple):
@@ -337,25 +368,27 @@ class Scalars(NamedTuple):
 
 
 N_CONSTANTS = len(Limits._fields) + len(Hyper._fields)
-_PARTS: tuple[Any, ...] = (Counters, Progress, Curves)
-_ENDS = [0, *accumulate(len(part._fields) for part in _PARTS)]
+"""How many constants there are besides the settings."""
+_SCALARS: tuple[Any, ...] = (Counters, Progress, Curves)
+_ENDS = [0, *accumulate(len(kind._fields) for kind in _SCALARS)]
 N_SCALARS = _ENDS[-1]
+
+
+def setting_names(spec: Spec) -> list[str]:
+    """The names of a network's settings, in the order of the vector; the schedule is a number in it."""
+    return ["schedule", *numbers_of(spec.optimizer)]
+
+
+def constants_of(spec: Spec, limits: Limits, hyper: Hyper, settings: Settings) -> NDArray:
+    """The vector of the constants."""
+    numbers = settings | {"schedule": number_of(settings["schedule"])}
+    return np.array([*limits, *hyper, *(numbers[name] for name in setting_names(spec))], np.float64)
 
 
 def split_scalars(values: Sequence) -> Scalars:
     """The scalars from a sequence of them."""
-    parts = zip(_PARTS, pairwise(_ENDS))
-    return Scalars(*(part(*values[start:stop]) for part, (start, stop) in parts))
-
-
-def unpack_constants(vector: Tensor, dtype: Any = "float64") -> tuple[Limits, Hyper]:
-    """The constants in a tensor, as scalars of this dtype.
-
-    Unpack them inside the body of the loop that uses them: there XLA drops those that are not used,
-    while each that is unpacked before a loop is a variable of it.
-    """
-    values = tf.unstack(tf.cast(vector, dtype))
-    return Limits(*values[: len(Limits._fields)]), Hyper(*values[len(Limits._fields) :])
+    kinds = zip(_SCALARS, pairwise(_ENDS))
+    return Scalars(*(kind(*values[start:stop]) for kind, (start, stop) in kinds))
 
 
 def unpack_scalars(vector: Tensor) -> Scalars:
@@ -363,19 +396,16 @@ def unpack_scalars(vector: Tensor) -> Scalars:
     return split_scalars(tf.unstack(vector))
 
 
-def packed(*parts: tuple) -> Tensor:
-    """The tensor of scalars from its parts, of scalar tensors and floats.
+def packed(*scalars: tuple) -> Tensor:
+    """The tensor of `Scalars` from its three records, of scalar tensors and floats.
 
     XLA makes one kernel of this chain of selections. Of `tf.stack` it makes a kernel for each scalar
     besides.
     """
-    values = [value for part in parts for value in part]
+    values = [value for record in scalars for value in record]
     floats = [value if isinstance(value, float) else 0.0 for value in values]
     vector = tf.constant(floats, tf.float64)
     for place, value in enumerate(values):
         if not isinstance(value, float):
             vector = tf.where(np.arange(len(values)) == place, value, vector)
     return vector
-
-
-_UNCHANGED = Progress(*[0.0] * len(Progress._fields))
