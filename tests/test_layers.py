@@ -72,6 +72,7 @@ def test_an_activation_is_its_formula_on_arrays_and_on_tensors(name, dtype):
     tolerance = 4 * np.finfo(dtype).eps
     np.testing.assert_allclose(of_array, expected, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(of_tensor, expected, rtol=tolerance, atol=tolerance)
+    assert ACTIVATIONS[name].saturates == (np.abs(FORMULAS[name](np.array([1e4, -1e4]))) <= 1).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -195,6 +196,7 @@ def test_kernel_and_bias_are_drawn_layer_by_layer_in_float64_and_then_cast(init)
         for stream, dtype in zip(streams, (np.float64, np.float32))
     )
 
+    assert INITIALIZERS[init].one_sign == bool((double[0][0] >= 0).all())
     for i, (layer, n_inputs) in enumerate(zip(layers, (4, 3), strict=True)):
         [alone] = initial_parameters([layer], n_inputs, init, "tanh", streams[2], np.float64)
         for array, cast, expected in zip(double[i], single[i], alone, strict=True):

@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.formulas.layers import INITIALIZERS, Layer, Parameter, hidden_values, to_attributes
+from skdense.core.formulas.layers import INITIALIZERS, Layer, hidden_values, to_attributes
 from skdense.core.machine.blas import BLOCK_ROWS
 from skdense.core.network import Network
 from skdense.core.numbers import Parameters
@@ -33,7 +33,7 @@ class NotFinite(ValueError):
     """No network of a job has finite weights."""
 
 
-def reached(job: Job) -> tuple[Network, Attributes]:
+def best_network(job: Job) -> tuple[Network, Attributes]:
     """The best network of a job, after its training or so far, and the fitted attributes that it gives.
 
     Raises `NotFinite` if none is finite.
@@ -66,7 +66,7 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     Raises `NotFinite` if none is finite, and warns of other failures: of `max_iter` reached only with
     warn_max_iter.
     """
-    network, attributes = reached(job)
+    network, attributes = best_network(job)
     estimator, progress, loss = job.estimator, network.progress, attributes["loss_"]
     if job.spec.by_lbfgs:
         for name in (*job.encoder.curves, *_STOCHASTIC_ATTRIBUTES):
@@ -148,47 +148,55 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     or most are, and the loss is no better than that of the best constant output. If training
     ended_by_itself with such a loss, and not after `max_iter`, nearly constant units are enough.
     """
-    data, estimator = network.data, job.estimator
+    data, its_loss = network.data, job.encoder.loss
     targets = data.of_rows(data.targets)
-    parameter = [network.hyper.loss_parameter] if job.encoder.loss.parameter else []
-    baseline_loss = job.encoder.loss.baseline_loss(targets, data.of_rows(data.weights), *parameter)
+    parameter = [network.hyper.loss_parameter] if its_loss.parameter else []
+    baseline = its_loss.baseline_loss(targets, data.of_rows(data.weights), *parameter)
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
-    if loss < baseline_loss / 2 or baseline_loss <= 0 or (targets == targets[0]).all():
+    if loss < baseline / 2 or baseline <= 0 or (targets == targets[0]).all():
         return None
     spreads = _spreads(network.layers, network.final_parameters, data.X, data.own_rows)
-    constant = [spread <= _SAME for spread in spreads]
-    shares = [units.mean() for units in constant]
-    largest = max(shares, default=0)
-    nearly_constant = [i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all()]
-    finding = ""
-    if largest == 1:
-        finding = "and so does the network"
-    elif largest > 0.5 and loss >= baseline_loss:
-        finding = "and the loss is no better than that of the best constant output"
-    elif not (ended_by_itself and loss > _NO_BETTER * baseline_loss and nearly_constant):
+    largest = max(((spread <= _SAME).mean() for spread in spreads), default=0)
+    is_nearly_constant = any((spread <= _NEARLY_SAME).all() for spread in spreads)
+    if largest == 1 or (largest > 0.5 and loss >= baseline):
+        found = _collapsed(job, network, spreads)
+    elif ended_by_itself and loss > _NO_BETTER * baseline and is_nearly_constant:
+        found = _nearly_constant(job, spreads)
+    else:
         return None
     low, high = data.X.min(axis=0), data.X.max(axis=0)
-    if not (low.toarray() != high.toarray() if issparse(data.X) else low != high).any():
-        return None  # the samples do not differ
-    if not finding:
-        cures = ["activation='relu'"] if estimator.activation == "logistic" else []
-        if not job.spec.by_lbfgs:
-            cures.append(f"a learning_rate_init above {estimator.learning_rate_init:g}")
-        cures.append("scaling X, for instance with StandardScaler")
-        return (
-            f"The network is nearly constant: all units of hidden layer {nearly_constant[-1]} give "
-            "nearly the same output for every sample, and the loss is hardly better than that of the "
-            "best constant output. If there is something to learn, training stopped too early. Try "
-            f"{', or '.join(cures)}, or a tol below {estimator.tol:g}."
-        )
-    layer = shares.index(largest)
-    n_same, width = constant[layer].sum(), len(constant[layer])
-    activation = ACTIVATIONS.get(estimator.activation)
-    saturated = ", being saturated," if activation and abs(activation(np.array([1e4]))) <= 1 else ""
+    samples_differ = (low.toarray() != high.toarray() if issparse(data.X) else low != high).any()
+    return found if samples_differ else None
+
+
+def _collapsed(job: Job, network: Network, spreads: list[NDArray]) -> str:
+    """What is said of a network with a layer of constant units."""
+    shares = [(spread <= _SAME).mean() for spread in spreads]
+    layer = int(np.argmax(shares))
+    units = spreads[layer] <= _SAME
+    activation = ACTIVATIONS.get(job.estimator.activation)
+    saturated = ", being saturated," if activation and activation.saturates else ""
+    and_so = "the loss is no better than that of the best constant output"
     return (
-        f"The network has collapsed: {n_same} of the {width} units of hidden layer "
-        f"{layer + 1}{saturated} give the same output for every sample, {finding}. "
-        f"{likely_cause(job, network)}"
+        f"The network has collapsed: {units.sum()} of the {len(units)} units of hidden layer "
+        f"{layer + 1}{saturated} give the same output for every sample, and "
+        f"{'so does the network' if units.all() else and_so}. {likely_cause(job, network)}"
+    )
+
+
+def _nearly_constant(job: Job, spreads: list[NDArray]) -> str:
+    """What is said of a network with a layer of nearly constant units whose training has ended."""
+    estimator = job.estimator
+    layer = max(i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all())
+    cures = ["activation='relu'"] if estimator.activation == "logistic" else []
+    if not job.spec.by_lbfgs:
+        cures.append(f"a learning_rate_init above {estimator.learning_rate_init:g}")
+    cures.append("scaling X, for instance with StandardScaler")
+    return (
+        f"The network is nearly constant: all units of hidden layer {layer} give nearly the same "
+        "output for every sample, and the loss is hardly better than that of the best constant output. "
+        "If there is something to learn, training stopped too early. Try "
+        f"{', or '.join(cures)}, or a tol below {estimator.tol:g}."
     )
 
 
@@ -235,9 +243,7 @@ def likely_cause(job: Job, network: Network) -> str:
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("scaling y, for instance with TransformedTargetRegressor")
     starts_anew = not job.earlier_curves  # not from the parameters of an earlier fit
-    initializer, square = INITIALIZERS[estimator.init], Parameter((8, 8), penalized=True)
-    kernel = initializer.array(square, (8, 8), 6, np.random.RandomState(0))
-    if starts_anew and ((kernel >= 0).all() or (kernel <= 0).all()):
+    if starts_anew and INITIALIZERS[estimator.init].one_sign:
         causes.append(
             f"init={estimator.init!r} draws weights of one sign, so the changes of all units add up"
         )

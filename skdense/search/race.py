@@ -27,7 +27,7 @@ from skdense.final_step import beyond_steps, fit_all_but_network, network_of, wi
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import own_streams
 from skdense.fit.prepare import Job, check_and_prepare
-from skdense.fit.results import finish, reached
+from skdense.fit.results import best_network, finish
 from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on, share_trained
 
 
@@ -250,7 +250,7 @@ class Race:
         start, fit.score, fit.score_error = time.perf_counter(), self.error_score, None
         try:
             network = copy(fit.job.estimator)
-            vars(network).update(reached(fit.job)[1])
+            vars(network).update(best_network(fit.job)[1])
         except ValueError as error:
             self._raise_if_of_a_handler(error)
             fit.error, fit.job = error, None

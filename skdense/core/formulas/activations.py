@@ -28,6 +28,8 @@ class Activation(NamedTuple):
         the output 0 and no gradient.
     glorot_factor : int
         The factor in the bound of Glorot's initialization, as MLPClassifier has it.
+    saturates : bool
+        Whether its values stay within [-1, 1], so that large arguments all look alike.
     """
 
     array: Callable
@@ -35,6 +37,7 @@ class Activation(NamedTuple):
     onnx: Callable
     padded_bias: float = 0.0
     glorot_factor: int = 6
+    saturates: bool = False
 
     def __call__(self, values: Tensor) -> Tensor:
         """The function of an array, which it may overwrite, or of a tensor."""
@@ -100,11 +103,13 @@ ACTIVATIONS = {
         lambda graph, z, number: graph("Sigmoid", z),
         padded_bias=-1e4,
         glorot_factor=2,
+        saturates=True,
     ),
     "tanh": Activation(
         lambda z: np.tanh(z, out=z),
         lambda z: tf.tanh(z),
         lambda graph, z, number: graph("Tanh", z),
+        saturates=True,
     ),
     "relu": Activation(
         lambda z: np.maximum(z, 0, out=z),

@@ -242,11 +242,14 @@ class Initializer(NamedTuple):
         factor of the activation of hidden layers.
     of_biases : bool
         Whether it draws biases, too, which otherwise are 0.
+    one_sign : bool
+        Whether all weights that it draws have the same sign.
     """
 
     draw: Callable
     scale: Callable
     of_biases: bool = False
+    one_sign: bool = False
 
     def array(self, parameter: Parameter, fans: tuple, factor: float, random: RandomState) -> NDArray:
         """One array of a layer, in float64."""
@@ -275,7 +278,9 @@ INITIALIZERS = {
     # LeCun et al. (1998)
     "lecun_normal": Initializer(_normal, lambda fan_in, *_: np.sqrt(1 / fan_in)),
     # From 0 to 1
-    "uniform": Initializer(lambda random, scale, shape: random.uniform(0, scale, shape), lambda *_: 1),
+    "uniform": Initializer(
+        lambda random, scale, shape: random.uniform(0, scale, shape), lambda *_: 1, one_sign=True
+    ),
 }
 
 

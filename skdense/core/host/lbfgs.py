@@ -47,7 +47,7 @@ def minimize_loss(
     return False
 
 
-class Reached(NamedTuple):
+class Iterate(NamedTuple):
     """How far a minimization is: the network's own parameters as a vector, and their loss."""
 
     own: NDArray
@@ -59,7 +59,7 @@ class Reached(NamedTuple):
 class Minimization:
     """A minimization by scipy, over the network's own parameters as a vector.
 
-    The padding around them has a gradient of zero, so scipy does not see it. `reached` is replaced as a
+    The padding around them has a gradient of zero, so scipy does not see it. `iterate` is replaced as a
     whole.
     """
 
@@ -76,7 +76,7 @@ class Minimization:
         self.layout.pack_into(self.vector, network.parameters)
         self.parameters = view(self.vector)
         self.own = self.layout.offsets(self.own_layout)
-        self.reached = Reached(self.vector[self.own])
+        self.iterate = Iterate(self.vector[self.own])
 
     def objective(self, own: NDArray) -> tuple[float, NDArray]:
         """The loss and its gradient at the network's own parameters."""
@@ -91,7 +91,7 @@ class Minimization:
         with one_blas_thread():
             result = minimize(
                 objective,
-                self.reached.own,
+                self.iterate.own,
                 jac=True,
                 method="L-BFGS-B",
                 options=options,
@@ -99,11 +99,11 @@ class Minimization:
             )
         if not self.stops:
             failure = "" if result.success else result.message
-            self.reached = Reached(result.x, result.fun, result.nit, failure)
+            self.iterate = Iterate(result.x, result.fun, result.nit, failure)
 
     def _iteration(self, intermediate_result: OptimizeResult) -> None:
         own, loss = intermediate_result["x"].copy(), intermediate_result["fun"]
-        self.reached = Reached(own, loss, self.reached.n_iter + 1)
+        self.iterate = Iterate(own, loss, self.iterate.n_iter + 1)
         if self.observe is not None:
             self.write_back()
             self.stops = self.observe()
@@ -111,8 +111,8 @@ class Minimization:
             raise StopIteration  # ends scipy's minimization
 
     def write_back(self) -> None:
-        """Update the network to what is reached."""
-        (own, loss, n_iter, failure), network = self.reached, self.network
+        """Update the network to the last iterate."""
+        (own, loss, n_iter, failure), network = self.iterate, self.network
         vars(network).update(
             parameters=self.own_layout.unpack(own, self.own_layout),
             curves=Curves(loss=np.array([loss])),
