@@ -921,6 +921,17 @@ def test_settings_without_effect_are_answered_with_what_to_do(given, message):
         make_tabular_regressor().set_params(**given)
 
 
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_networks_that_learn_nothing_where_trees_do_are_told(make):
+    a, b = np.random.default_rng(0).normal(size=(2, 500))
+    X, y = pd.DataFrame({"a": a, "b": b, "town": [f"t{i % 45}" for i in range(500)]}), a * b > 0
+    model = make(random_state=0, cv=2, max_iter=20, learning_rate_init=0.02, **LINEAR)
+    with pytest.warns(UserWarning, match=r"networks are hardly better than a const.*\['town'\]"):
+        model.fit(X, y)
+    with warnings.catch_warnings(action="error"):
+        model.fit(X.assign(product=a * b), y)
+
+
 def test_what_other_models_have_is_answered_with_what_there_is_instead(table):
     X, score = table
     settings = {"random_state": 0, "cv": 2, "max_iter": 2, **LINEAR}

@@ -1,20 +1,25 @@
 """The Pipeline of the default for tables, with short names for what its last step takes."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from inspect import signature
 from reprlib import repr
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
+from skdense.ensemble.calibration import as_logs
 from skdense.ensemble.crossfit import BaseCrossFit
+from skdense.final_step import final_step
+from skdense.fit.callers import warn_at_caller
 from skdense.tabular.steps import Unclip
 
 __all__ = ["TablePipeline"]
@@ -28,6 +33,9 @@ _OWNERS = {
     "quantile": (BaseLowLevelMLP, HistGradientBoostingRegressor),
 }
 """What has the parameters with short names that are not those of networks only."""
+_JUDGED, _EXPLAINED, _MANY = 400, 0.05, 10
+"""From how many rows on networks are compared with trees, the share that these have to explain, and how
+many columns are written for a column that is suspected."""
 _FIT_AGAIN = "its members are trained from the start, so fit it again to all rows, old and new"
 _INSTEAD = {
     "n_jobs": "members are fitted in threads, one on each core; "
@@ -122,7 +130,26 @@ class TablePipeline(Pipeline):
             own = {key: value for key, value in params.items() if "__" not in key}
             check_short_names(own, _parameters_of(last.fit), "fit")
             params = {key if "__" in key else f"{name}__{key}": value for key, value in params.items()}
-        return super().fit(X, y, **params)
+        super().fit(X, y, **params)
+        self._judge_networks(np.asarray(y))
+        return self
+
+    def _judge_networks(self, y):
+        """Warn if networks are hardly better than constant models, and trees are much better."""
+        kinds = getattr(self[-1], "named_estimators_", {})
+        if len(y) < _JUDGED or not {"plain", "ramps", "trees"} <= set(kinds):
+            return
+        plain, ramps, trees = (_explained(final_step(kinds[n]), y) for n in ("plain", "ramps", "trees"))
+        if trees < _EXPLAINED or max(plain, ramps) > trees / 10:
+            return
+        counts = Counter(each.source for each in getattr(self[0], "written_", ()))
+        many = [name for name, count in counts.items() if count >= _MANY]
+        warn_at_caller(
+            "networks are hardly better than a constant model, but trees are: out of fold they explain "
+            f"{max(plain, ramps):.0%} and {trees:.0%} of the loss. "
+            + (f"Columns of many values may hide the others: {many}; " if many else "")
+            + "compare a fit without columns that cannot matter"
+        )
 
     def predict(self, X: Any, **params: Any) -> NDArray:
         """Predict labels or numbers.
@@ -196,6 +223,16 @@ class TablePipeline(Pipeline):
         raise AttributeError(
             f"{type(self).__name__} has no {name}" + (f": {instead}" if instead else "")
         )
+
+
+def _explained(ensemble, y):
+    """R2 of the out-of-fold predictions, or the share of the log-loss of a constant that they save."""
+    if not is_classifier(ensemble):
+        return ensemble.oof_score_
+    labels = np.searchsorted(ensemble.classes_, y.ravel())
+    shares = np.bincount(labels) / len(labels)
+    likelihoods = ensemble.oof_probabilities_[np.arange(len(labels)), labels]
+    return 1 - np.nanmean(as_logs(likelihoods)) / np.mean(np.log(shares[labels]))
 
 
 def _parameters_of(method):
