@@ -75,6 +75,8 @@ def run(only=None, processes=1):
         if (job["data"], job["name"]) in slow:
             return
         found = _in_fresh_process(job)
+        if found is None:
+            return
         if found.get("error") == TOO_LONG:
             slow.add((job["data"], job["name"]))
         row = {
@@ -91,14 +93,14 @@ def run(only=None, processes=1):
         try:
             for job in tqdm(as_completed(waiting), total=len(jobs), desc="fits", leave=False):
                 job.result()
-        except BaseException:  # Ctrl-C: what runs comes to its end, nothing else starts
+        except BaseException:  # Ctrl-C ends the fits that run; no other starts
             pool.shutdown(cancel_futures=True)
             raise
     return list({_key(row): row for row in _so_far()}.values())
 
 
 def _in_fresh_process(job):
-    """What `measure` returns, or the error that it ended with.
+    """What `measure` returns, or the error that it ended with; None after Ctrl-C.
 
     Processes start as copies of one that has imported this module and done nothing else: more than a
     thousand fits start more quickly than as whole Python processes.
@@ -115,13 +117,14 @@ def _in_fresh_process(job):
     except EOFError:  # it was ended from outside
         found = None
     process.join()
-    if found is None:
+    if found is None and process.exitcode != -signal.SIGINT:
         is_slow = process.exitcode == -getattr(signal, "SIGXCPU", 0)
         found = {"error": TOO_LONG if is_slow else f"the process ended with {process.exitcode}"}
     return found
 
 
 def _send(sender, job):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if resource is not None:
         resource.setrlimit(resource.RLIMIT_CPU, (60 * MINUTES, resource.RLIM_INFINITY))
     try:
