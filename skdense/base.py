@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import InconsistentVersionWarning
@@ -107,6 +107,23 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
     checked y; `inputs` are all arguments of the call, and `continues` tells whether training continues
     from an earlier fit. `_fitted_encoder()` returns the `Encoder` of a fitted estimator.
     """
+
+    coefs_: list[NDArray]
+    intercepts_: list[NDArray]
+    loss_: float
+    best_loss_: float | None
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    validation_loss_curve_: list[float] | None
+    best_validation_score_: float | None
+    init_losses_: NDArray
+    n_iter_: int
+    t_: int
+    n_features_in_: int
+    feature_names_in_: NDArray
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],

@@ -253,6 +253,9 @@ default='glorot_uniform'
     True
     """
 
+    classes_: NDArray
+    accuracy_curve_: list[float]
+
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
         "loss": [StrOptions(set(LOSSES["binary"]))],

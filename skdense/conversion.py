@@ -15,11 +15,8 @@ from skdense.compat import OF_NETWORKS, complete_network, validate_parameters
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.prepare import criterion
 
-_SHARED_ATTRIBUTES = (
-    "classes_", "loss_", "best_loss_", "loss_curve_", "validation_scores_", "best_validation_score_",
-    "t_", "coefs_", "intercepts_", "n_features_in_", "feature_names_in_", "n_iter_", "n_layers_",
-    "n_outputs_", "out_activation_", *OF_NETWORKS,
-)  # fmt: skip
+_OURS_ALONE = "accuracy_curve_", "validation_loss_curve_", "init_losses_"
+"""Fitted attributes that scikit-learn's networks do not have."""
 
 
 def to_sklearn(estimator):
@@ -50,9 +47,10 @@ def to_sklearn(estimator):
 
 
 def _copy_attributes(source, target):
-    for name in _SHARED_ATTRIBUTES:
-        if hasattr(source, name):
-            setattr(target, name, _copied(getattr(source, name)))
+    for name, value in vars(source).items():
+        is_public = name.endswith("_") and not name.startswith("_")
+        if (is_public and name not in _OURS_ALONE) or name in OF_NETWORKS:
+            setattr(target, name, _copied(value))
 
 
 def _copied(value):

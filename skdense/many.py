@@ -1,6 +1,7 @@
 """Fitting many estimators at once: networks that can share a program train side by side."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,9 +22,11 @@ from skdense.fit.inputs import FitInput, MatrixLike, check_parameters
 from skdense.fit.prepare import check_and_prepare
 from skdense.fit.results import NotFinite, finish
 
+Network = TypeVar("Network", bound=BaseLowLevelMLP)
+
 
 def fit_many(
-    estimators: list[BaseLowLevelMLP],
+    estimators: list[Network],
     X: MatrixLike | list,
     y: ArrayLike | list,
     sample_weight: ArrayLike | list | None = None,
@@ -31,7 +34,7 @@ def fit_many(
     subsets: list | None = None,
     n_jobs: int | None = None,
     verbose: bool | int = False,
-) -> list[BaseLowLevelMLP]:
+) -> list[Network]:
     """Fit many estimators together, each with the result of fitting it alone, up to rounding.
 
     Networks of the same depth, activation, loss, solver, dtype and about the same batch size share one

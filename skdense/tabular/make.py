@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import Parameter, signature
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.random import RandomState
@@ -140,10 +140,13 @@ _CLIP = 3
 """What SquashingScaler's soft clip keeps all values below."""
 
 
-def _with_parameters_of(network: type) -> Callable[[Callable], Callable]:
+_Maker = TypeVar("_Maker", bound=Callable)
+
+
+def _with_parameters_of(network: type) -> Callable[[_Maker], _Maker]:
     """Name the parameters of a network in a function's signature, so that completion shows them."""
 
-    def named(function: Callable) -> Callable:
+    def named(function: _Maker) -> _Maker:
         own = signature(function)
         parameters = [p for p in own.parameters.values() if p.kind != Parameter.VAR_KEYWORD]
         for name, parameter in signature(network).parameters.items():
@@ -151,7 +154,7 @@ def _with_parameters_of(network: type) -> Callable[[Callable], Callable]:
                 default = _NETWORK.get(name, parameter.default)
                 kind = Parameter.KEYWORD_ONLY
                 parameters.append(parameter.replace(kind=kind, default=default))
-        function.__signature__ = own.replace(parameters=parameters)
+        vars(function)["__signature__"] = own.replace(parameters=parameters)
         return function
 
     return named
