@@ -83,6 +83,21 @@ Not worth their time, by the RMSE of new rows over that of the default, on the s
 and on five of the others: networks with Huber's loss, .997 and 1.002; with twice the epochs, .996 and
 .999; coarse trees beside the finer ones, 1.001 and .999.
 
+Nor are further kinds of trees beside these. RMSE, or log-loss where there are classes, of new rows,
+over that of the default; one split, 699 to 1,500 rows; geometric means:
+
+=======================================================  ==========  ==============================
+trees                                                    mean        best and worst
+=======================================================  ==========  ==============================
+on the residuals of a ridge regression                   .996 of 10  concrete .948, storms 1.005
+the same without concrete                                1.001 of 9  epa .998
+that also see differences and products of the six        .998 of 6   weather .985, epa 1.006
+numbers by which ExtraTrees split most
+that also see, by folds, the mean of y of each level     1.002 of 7  loans .998, ames 1.014
+of strings and categories of ten or more, with a prior   .993 of 5,  gapminder .988, loans .995
+of ten rows                                              classes
+=======================================================  ==========  ==============================
+
 On five tables of 300 rows, where no fold stops trees, 100 iterations at a learning rate of 0.1 have
 .9986 times the RMSE of 300 at 0.05, in a third of the time.
 """
