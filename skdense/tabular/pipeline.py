@@ -131,14 +131,13 @@ class TablePipeline(Pipeline):
             check_short_names(own, _parameters_of(last.fit), "fit")
             params = {key if "__" in key else f"{name}__{key}": value for key, value in params.items()}
         super().fit(X, y, **params)
-        self._judge_networks(np.asarray(y))
+        kinds = getattr(self[-1], "named_estimators_", {})
+        if {"plain", "ramps", "trees"} <= set(kinds) and len(y) >= _JUDGED:
+            self._judge_networks(kinds, np.asarray(y))
         return self
 
-    def _judge_networks(self, y):
+    def _judge_networks(self, kinds, y):
         """Warn if networks are hardly better than constant models, and trees are much better."""
-        kinds = getattr(self[-1], "named_estimators_", {})
-        if len(y) < _JUDGED or not {"plain", "ramps", "trees"} <= set(kinds):
-            return
         plain, ramps, trees = (_explained(final_step(kinds[n]), y) for n in ("plain", "ramps", "trees"))
         if trees < _EXPLAINED or max(plain, ramps) > trees / 10:
             return
