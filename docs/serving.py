@@ -84,7 +84,9 @@ def measure(code, folder):
     runs = []
     for _ in range(N_PROCESSES):
         command = [sys.executable, "-W", "ignore", "-c", code + MEASURED]
-        printed = subprocess.run(command, cwd=folder, capture_output=True, check=True, text=True)
+        printed = subprocess.run(
+            command, cwd=folder, capture_output=True, check=True, text=True
+        )
         start, memory, one, thousand = json.loads(printed.stdout)
         runs.append((start, memory, 1000 * one, 1000 * thousand))
     return [statistics.median(values) for values in zip(*runs, strict=True)]
@@ -92,11 +94,21 @@ def measure(code, folder):
 
 def memory_of_a_worker(seed):
     """The process and its resident, proportional and private megabytes after a fit of the digits."""
-    LowLevelMLPClassifier(max_iter=5, random_state=seed).fit(*load_digits(return_X_y=True))
+    LowLevelMLPClassifier(max_iter=5, random_state=seed).fit(
+        *load_digits(return_X_y=True)
+    )
     time.sleep(2)  # so that each worker has one of the fits
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
-    sizes = {name: int(value.split()[0]) / 1000 for name, value in (line.split(":") for line in lines)}
-    return os.getpid(), sizes["Rss"], sizes["Pss"], sizes["Private_Clean"] + sizes["Private_Dirty"]
+    sizes = {
+        name: int(value.split()[0]) / 1000
+        for name, value in (line.split(":") for line in lines)
+    }
+    return (
+        os.getpid(),
+        sizes["Rss"],
+        sizes["Pss"],
+        sizes["Private_Clean"] + sizes["Private_Dirty"],
+    )
 
 
 def main():
@@ -113,9 +125,15 @@ def main():
                     f"one row {one:.2f} ms, 1,000 rows {thousand:.1f} ms",
                     flush=True,
                 )
-    workers = joblib.Parallel(n_jobs=4)(map(joblib.delayed(memory_of_a_worker), range(4)))
+    workers = joblib.Parallel(n_jobs=4)(
+        map(joblib.delayed(memory_of_a_worker), range(4))
+    )
     for sizes in {pid: sizes for pid, *sizes in workers}.values():
-        print("worker: resident {:.0f}, proportional {:.0f}, private {:.0f} MB".format(*sizes))
+        print(
+            "worker: resident {:.0f}, proportional {:.0f}, private {:.0f} MB".format(
+                *sizes
+            )
+        )
 
 
 if __name__ == "__main__":
