@@ -9,6 +9,7 @@ function that reads the attribute. `tests/test_floors.py` fails if such a name s
 This file imports nothing of this package, so that all modules can import it.
 """
 
+import re
 from collections.abc import Iterator
 from multiprocessing import current_process
 from typing import Any, NamedTuple, cast
@@ -148,6 +149,14 @@ def squashing_of(scaler: Any) -> Squashing:
     if (minmax := scaler.minmax_cols_).any():
         center[minmax], factor[minmax] = scaler.minmax_scaler_.median_, scaler.minmax_scaler_.scale_
     return Squashing(center, divisor, factor, scaler.zero_cols_)
+
+
+def without_random_letters(name: str) -> str:
+    """The name of a column without what skrub adds to make it unique.
+
+    Without it: the names of a table's columns would change from fit to fit.
+    """
+    return re.sub("__skrub_[0-9a-f]+__$", "", name)
 
 
 # --- joblib and NumPy --------------------------------------------------------------------------------

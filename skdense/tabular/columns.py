@@ -5,7 +5,6 @@ date, a category or a string. Numbers are then shifted; transformers that a skru
 fitted write all others, each its own column.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdense.compat import without_random_letters
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import MatrixLike
 from skdense.tabular.steps import LevelsEncoder
@@ -446,8 +446,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         written, count = [], Counter()
         for name, its in zip(self.vectorizer_.all_outputs_, values, strict=True):
             source = self.vectorizer_.output_to_input_[name]
-            # skrub makes names distinct by random letters.
-            name = re.sub("__skrub_[0-9a-f]+__$", "", name)
+            name = without_random_letters(name)
             kind = self._columns[source].kind
             written.append((Written(name, source, kind, count[source]), its))
             count[source] += 1

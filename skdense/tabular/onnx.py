@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.classifier import LowLevelMLPClassifier
+from skdense.compat import baseline_of_boosted_trees, nodes_of_boosted_trees, squashing_of
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import Dense
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
@@ -316,18 +317,11 @@ def _levels(graph, column, strings):
 
 def _squashed(graph, scaler, X):
     """A SquashingScaler of skrub."""
-    n, number = scaler.n_features_in_, graph.number(X)
-    center, divisor, factor = np.zeros(n), np.ones(n), np.ones(n)
-    if scaler.robust_cols_.any():
-        center[scaler.robust_cols_] = scaler.robust_scaler_.center_
-        divisor[scaler.robust_cols_] = scaler.robust_scaler_.scale_
-    if scaler.minmax_cols_.any():
-        center[scaler.minmax_cols_] = scaler.minmax_scaler_.median_
-        factor[scaler.minmax_cols_] = scaler.minmax_scaler_.scale_
+    number, (center, divisor, factor, zero) = graph.number(X), squashing_of(scaler)
     scaled = X
     for operation, array in (("Sub", center), ("Div", divisor), ("Mul", factor)):
         scaled = graph.exactly(operation, scaled, array)
-    zero = graph("And", scaler.zero_cols_[None], graph("Not", graph("IsNaN", X)))
+    zero = graph("And", zero[None], graph("Not", graph("IsNaN", X)))
     scaled = graph("Where", zero, number(0), scaled)
     most = number(scaler.max_absolute_value)
     share = graph("Div", scaled, most)
@@ -469,7 +463,7 @@ def _forest(graph, model, X):
 def _boosted(graph, model, X):
     n_outputs = model.n_trees_per_iteration_
     sums = _leaves(graph, _of_boosted(model), n_outputs, X)
-    raw = graph("Add", sums, model._baseline_prediction)
+    raw = graph("Add", sums, baseline_of_boosted_trees(model))
     if is_classifier(model):
         return _activated(graph, raw, "logistic" if n_outputs == 1 else "softmax")
     return _activated(graph, raw, "exp" if is_positive(model) else "identity")
@@ -513,9 +507,8 @@ def _leaves(graph, trees, n_targets, X):
 
 
 def _of_boosted(model):
-    """The arguments of `_tree` for boosted trees, which scikit-learn keeps in private attributes."""
-    for target, tree in (each for iteration in model._predictors for each in enumerate(iteration)):
-        nodes = tree.nodes
+    """The arguments of `_tree` for boosted trees."""
+    for target, nodes in nodes_of_boosted_trees(model):
         leaves, is_inside = np.flatnonzero(nodes["is_leaf"]), nodes["is_leaf"] == 0
         if nodes["is_categorical"][is_inside].any():
             raise ValueError("trees with categorical features cannot be converted to ONNX")
