@@ -5,13 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
-from threading import Lock, Thread
+from threading import RLock, Thread
 
 from threadpoolctl import ThreadpoolController
 
 from skdense.core.machine.threads import Future, run_all, submit
 
-_lock = Lock()
+_lock = RLock()
+"""Held while the number of threads of BLAS changes, and while the process forks.
+
+BLAS has a lock of its own for that, which a child would inherit locked, for ever.
+"""
 _n_users = 0
 _before = {}
 """The number of threads that each library had before it was limited.
@@ -69,15 +73,21 @@ def _restore() -> None:
         del _before[library]
 
 
-def _after_fork() -> None:
+def _in_parent() -> None:
+    with suppress(RuntimeError):  # what the handler of a signal raised has ended `acquire`
+        _lock.release()
+
+
+def _in_child() -> None:
     """Lift the limit in the child, which has none of the threads whose contexts would end there."""
-    global _lock, _n_users
-    _lock, _n_users = Lock(), 0
+    global _n_users
+    _n_users = 0
     _restore()
+    _in_parent()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
 def _set_threads(numbers: dict) -> None:
