@@ -1,8 +1,7 @@
 """`python -m skdense` says where compiled programs are kept; with `--clear` it removes them."""
 
 import argparse
-import os
-from contextlib import suppress
+import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from skdense.core.machine import programs
@@ -33,11 +32,14 @@ def main() -> None:
         return
     megabytes = sum(size for _, size, _ in found) / 2**20
     if clear:
-        for _, _, path in found:
-            with suppress(FileNotFoundError):
-                os.unlink(path)
+        try:
+            for _, _, path in found:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            sys.exit(f"Programs cannot be removed: {error}.")
+    n_programs = "1 program" if len(found) == 1 else f"{len(found)} programs"
     print(
-        f"{'Removed from' if clear else 'Kept in'} {folder}: {len(found)} programs, {megabytes:.1f} MB "
+        f"{'Removed from' if clear else 'Kept in'} {folder}: {n_programs}, {megabytes:.1f} MB "
         f"(at most {programs.MOST_FILES}, {programs.MOST_BYTES >> 20} MB). The environment variable "
         "SKDENSE_CACHE_DIR names another folder; if it is empty, no programs are kept."
     )

@@ -61,8 +61,23 @@ tensorflow()
     assert errors_of(program) == f"by Python\nby the system\nno end of line\n{TENSORFLOWS}"
 
 
-def test_the_log_is_shown_where_its_level_is_set():
-    assert errors_of("with quiet(): tensorflow()", TF_CPP_MIN_LOG_LEVEL="0") == TENSORFLOWS
+WARNING, ERROR = "W0000 00:00:1795693439.933279 15677 a.cc:1] b\n", "E0000 00:00:17 15677 a.cc:2] c\n"
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [("0", TENSORFLOWS + WARNING + ERROR), ("1", WARNING + ERROR), ("2", ERROR), ("3", ""), ("4", "")],
+)
+def test_a_level_that_is_set_says_what_is_shown_also_of_what_tensorflow_writes_before_it_reads_it(
+    level, shown
+):
+    program = f"""
+with quiet():
+    tensorflow()
+    os.write(2, {(WARNING + ERROR).encode()!r})
+assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == {level!r}
+"""
+    assert errors_of(program, TF_CPP_MIN_LOG_LEVEL=level) == shown
 
 
 def test_stderr_is_as_before_after_an_error():

@@ -2,13 +2,18 @@
 
 import math
 from collections.abc import Container, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
 from scipy.sparse import issparse
 
-from skdense.core.formulas.layers import Layer
+from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.formulas.layers import Dense, Layer
+from skdense.core.formulas.losses import LOSSES
+from skdense.core.formulas.optimizers import OPTIMIZERS
+from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine import costs
 from skdense.core.machine.costs import bucket
 from skdense.core.network import Network
@@ -154,6 +159,32 @@ def _joined(group: Group, other: Group) -> tuple[float, Group]:
     networks, batch = group.networks + other.networks, max(group.batch, other.batch)
     union = replace(group, layout=layout, batch=batch, networks=networks)
     return union.seconds - group.seconds - other.seconds, union
+
+
+_TABLES = ACTIVATIONS, OPTIMIZERS, SCHEDULES, LOSSES
+_OF_SOURCES = deepcopy(_TABLES)
+_others: list[list] = []
+"""The formulas of programs that are not those of the sources, as a user has added or replaced them."""
+
+
+def formulas_of(spec: Spec, layers: Sequence[Layer]) -> int:
+    """A number for the formulas that the names in a key stand for now, 0 for those of the sources.
+
+    It belongs to the key, as records may be added to the tables and replaced in them at any time.
+    """
+    used = sorted({layer.activation for layer in layers if isinstance(layer, Dense)})
+
+    def found_in(activations: dict, optimizers: dict, schedules: dict, losses: dict) -> list:
+        loss = losses.get(spec.target_type, {}).get(spec.loss)
+        own = [loss, optimizers.get(spec.optimizer), *map(activations.get, used)]
+        return [*own, *schedules.items()]
+
+    now = found_in(*_TABLES)
+    if now == found_in(*_OF_SOURCES):
+        return 0
+    if now not in _others:
+        _others.append(now)
+    return 1 + _others.index(now)
 
 
 def _steps_in_a_chunk(shape: Shape, machine: costs.Machine) -> int:

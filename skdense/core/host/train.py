@@ -15,7 +15,7 @@ import numpy as np
 
 from skdense.core.formulas.optimizers import Chain
 from skdense.core.host.orders import Chunk, Orders
-from skdense.core.host.planning import Group
+from skdense.core.host.planning import Group, formulas_of
 from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import CHUNK_SECONDS
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
@@ -186,7 +186,8 @@ class ProgramRun:
     def _enter(self) -> list[Tensor]:
         """Make what all chunks share; return the vectors before the first."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
-        self.program = program_of(training_program, self.spec, shape)
+        formulas = formulas_of(self.spec, shape.layout.layers)
+        self.program = program_of(training_program, self.spec, shape, formulas=formulas)
         self.training_store = self.stores.of(network.data, shape.training, dtype)
         self.dropout = to_tensor(np.array(network.dropout)) if network.dropout else ()
         validation_rows = aligned_zeros((shape.n_blocks, shape.block), np.int32)

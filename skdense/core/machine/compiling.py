@@ -9,7 +9,6 @@ from typing import Any
 
 from skdense.core.machine import programs
 from skdense.core.machine.lazy_import import import_submodule
-from skdense.core.machine.memory import realigned
 from skdense.core.machine.programs import ProgramCode
 from skdense.core.machine.tensorflow import CPU, n_threads, tf
 
@@ -17,17 +16,21 @@ _programs: dict[tuple, "_Compiled"] = {}
 _lock = Lock()
 
 
-def program_of(make: Callable[..., tuple], *key: Hashable) -> Callable[..., list]:
+def program_of(make: Callable[..., tuple], *key: Hashable, formulas: int = 0) -> Callable[..., list]:
     """The program that `make(*key)` describes, made once in a process, compiled at its first call.
 
     `make` returns a function of nested tensors and the TensorSpecs of its arguments. The program is
     called with the flat tensors, and returns a flat list of them. Make and call it in a thread of ours:
     there neither Ctrl-C nor a device, a graph or checks of numerics of the user's thread reach it.
+    `formulas` are the `formulas_of` the key. Programs of others than those of the sources, 0, are not
+    kept on disk.
     """
+    programs.remove_others()
+    whole = make, key, formulas
     with _lock:
-        if (make, key) not in _programs:
-            _programs[make, key] = _Compiled(make, key)
-        return _programs[make, key]
+        if whole not in _programs:
+            _programs[whole] = _Compiled(make, key, is_kept=formulas == 0)
+        return _programs[whole]
 
 
 def n_compiled() -> int:
@@ -42,18 +45,18 @@ class _Compiled:
     TensorFlow remembers the error by the name; then the program is traced under another one.
     """
 
-    def __init__(self, make: Callable[..., tuple], key: tuple):
+    def __init__(self, make: Callable[..., tuple], key: tuple, is_kept: bool):
         if not tf.executing_eagerly():
             raise RuntimeError(
                 "Training needs TensorFlow's eager execution, which disable_eager_execution() or "
                 "disable_v2_behavior() of tf.compat.v1 has switched off. Call fit in a process that "
                 "does not."
             )
-        self._make, self._key, self._by_xla = make, key, True
+        self._make, self._key = make, key
         version = tf.version
         facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()
         folder, _ = programs.place(version.VERSION)
-        name = programs.name_of((make, *key), *facts) if folder else None
+        name = programs.name_of((make, *key), *facts) if folder and is_kept else None
         self._folder = folder if name else None
         self._kept = programs.load(folder, name) if folder and name else None
         self._program = self._kept or self._traced(name or f"skdense_of_process_{len(_programs)}")
@@ -74,15 +77,10 @@ class _Compiled:
         try:
             results = self._call(tensors)
         except tf.errors.OpError:
-            has_room = programs.has_room()
-            if self._kept is None and has_room:
+            if self._kept is None or self._folder is None:
                 raise
             programs.received(name)
-            if self._folder is not None:
-                programs.forget(self._folder, name)
-            # XLA would fail again if TensorFlow cannot write what it compiles. Without it the numbers
-            # are the same up to rounding.
-            self._by_xla = has_room
+            programs.forget(self._folder, name)
             self._program = self._traced(f"{name}_again")
             self._register()
             results = self._call(tensors)
@@ -100,8 +98,6 @@ class _Compiled:
         # This operation calls the function without comparing each argument with its TensorSpec in
         # Python, which a function of `tf.function` does: lbfgs on iris takes 21 ms and not 42.
         program = self._program
-        if not self._by_xla:  # TensorFlow's own operations abort on memory of another alignment
-            tensors = tuple(map(realigned, tensors))
         with tf.device(CPU):
             return tf.raw_ops.PartitionedCall(
                 args=tensors, Tout=program.outputs, f=program.function, config_proto=self._config
@@ -117,7 +113,7 @@ class _Compiled:
         with tf.device(CPU):
             # XLA compiles a function where another function calls it. A concrete one is called even
             # where the user has told TensorFlow to run functions eagerly.
-            inner = tf.function(on_tensors, signature, autograph=False, jit_compile=self._by_xla)
+            inner = tf.function(on_tensors, signature, autograph=False, jit_compile=True)
             inner = inner.get_concrete_function()
             outer = tf.function(lambda *tensors: inner(*tensors), signature, autograph=False)
             program = outer.get_concrete_function()

@@ -70,11 +70,6 @@ def share(array: NDArray) -> Any:
     return view(np.asarray(_AsIfWritable(own)))
 
 
-def realigned(tensor: Any) -> Any:
-    """The tensor on memory that also operations outside of XLA can use."""
-    return view(np.asarray(_AsIfWritable(aligned(np.asarray(tensor)))))
-
-
 def view(array: NDArray) -> Any:
     """A tensor on the memory of an array that is aligned, for compiled programs only."""
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

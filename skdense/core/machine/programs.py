@@ -2,9 +2,9 @@
 
 A file has the functions of one program and the executable that XLA made of them. TensorFlow can write
 executables to a folder and read them there, but it does not verify them, and an error in doing so makes
-the call fail. So it is given a folder of this process alone, in which an executable lies only while it
-is handed over, and what it reads there was verified before. Whatever goes wrong with the files, the
-program is traced and compiled as if there were none. No TensorFlow.
+the call fail. So it is given a folder in the memory of this process, in which an executable lies only
+while it is handed over, and what it reads there was verified before. Whatever goes wrong with files,
+the program is traced and compiled as if there were none. No TensorFlow.
 """
 
 import hashlib
@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import platform
-import shutil
 import stat
 import sys
 import tempfile
@@ -21,10 +20,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from functools import cache
-from multiprocessing.util import Finalize
 from pathlib import Path
 from types import FunctionType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,15 +34,21 @@ MOST_BYTES, MOST_FILES = 256 * 2**20, 2000
 
 _log = logging.getLogger("skdense")
 _CORE = Path(__file__).parents[1]
-_PREFIX, _SUFFIX = "skdense_", ".program"
+_PREFIX, _SUFFIX, _UNFINISHED = "skdense_", ".program", ".skdense_new-"
 _FLAG = "--tf_xla_persistent_cache_directory="
 _VARIABLES = "XLA_", "TF_", "ONEDNN_", "DNNL_"
 """How the environment variables begin that may change what TensorFlow compiles."""
 _LEFT_OVER_SECONDS = 3600
 """A temporary file of this age belongs to a process that was killed while it wrote."""
 _IMPORTED = time.time()
-_exchanged: Path | None = None
-"""The folder in which TensorFlow and this module hand executables over."""
+_EXCHANGED = "ram://skdense"
+"""The folder in which TensorFlow and this module hand executables over.
+
+TensorFlow writes those of the user's own functions there, too, and fails where it cannot. The memory of
+the process has room as long as there is any, and leaves nothing behind, however the process ends.
+"""
+_gfile: Any = None
+"""TensorFlow's functions for files, once executables are handed over."""
 
 
 class ProgramCode(NamedTuple):
@@ -88,24 +92,21 @@ def place(version: str) -> tuple[Path | None, str]:
 
 
 @contextmanager
-def exchange(version: str) -> Iterator[None]:
+def exchange(tensorflow: Any) -> Iterator[None]:
     """Let TensorFlow, whose devices start in the block, hand over executables by a folder of ours."""
-    global _exchanged
+    global _gfile
     before = os.environ.get("TF_XLA_FLAGS")
-    if place(version)[0] is None or _FLAG in (before or ""):
+    if place(tensorflow.__version__)[0] is None or _FLAG in (before or ""):
         yield
         return
-    memory = "/dev/shm"  # where there is room if a disk is full
-    parent = memory if os.access(memory, os.W_OK) else None
     try:
-        _exchanged = Path(tempfile.mkdtemp(prefix="skdense-", dir=parent))
-    except OSError as error:
-        _log.debug("executables are not kept: %s", error)
+        tensorflow.io.gfile.makedirs(_EXCHANGED)
+    except Exception as error:  # of a TensorFlow without files in memory
+        _log.debug("executables are not kept: %r", error)
         yield
         return
-    # Unlike what `atexit` registers, this runs in forked children, too, each of which removes its own.
-    Finalize(None, shutil.rmtree, (_exchanged, True), exitpriority=0)
-    flags = f"{_FLAG}{_exchanged} --tf_xla_persistent_cache_device_types=CPU"
+    _gfile = tensorflow.io.gfile
+    flags = f"{_FLAG}{_EXCHANGED} --tf_xla_persistent_cache_device_types=CPU"
     os.environ["TF_XLA_FLAGS"] = f"{before or ''} {flags}".strip()
     try:
         yield
@@ -186,9 +187,10 @@ def load(kept: Path, name: str) -> ProgramCode | None:
             _log.debug("%s is damaged", path)
             path.unlink()
             return None
-        if _exchanged is not None and program.executable:
-            (_exchanged / program.entry).write_bytes(program.executable)
-    except OSError as error:
+        if _gfile is not None and program.executable:
+            with _gfile.GFile(f"{_EXCHANGED}/{program.entry}", "wb") as file:
+                file.write(program.executable)
+    except Exception as error:
         _log.debug("%s is not there: %s", path, error)
         return None
     with suppress(OSError):
@@ -205,7 +207,7 @@ def save(kept: Path, program: ProgramCode) -> None:
             kept.mkdir(mode=0o700, exist_ok=True)
             (kept / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
         check_trust(kept)
-        with tempfile.NamedTemporaryFile(dir=kept, prefix=".new-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=kept, prefix=_UNFINISHED, delete=False) as file:
             try:
                 file.write(_encoded(program))
                 file.close()
@@ -229,33 +231,31 @@ def forget(kept: Path, name: str) -> None:
 def received(function: str) -> tuple[str, bytes]:
     """The name and the content of the file that TensorFlow has read or written in a function's call.
 
-    It is removed, and so is what functions that are not ours have left. Without one, both are empty.
+    It is removed. Without one, both are empty.
     """
-    found = "", b""
-    for path in () if _exchanged is None else _exchanged.glob("*"):
-        if ".tmp" in path.name:  # another thread's, which TensorFlow will rename
-            continue
-        with suppress(OSError):
-            executable = path.read_bytes()
-            is_of_function = function.encode() in executable
-            if is_of_function or _PREFIX.encode() not in executable:
-                path.unlink()
-            if is_of_function:
-                found = path.name, executable
-    return found
+    for name, executable in _handed_over():
+        if function.encode() in executable:
+            _gfile.remove(f"{_EXCHANGED}/{name}")
+            return name, executable
+    return "", b""
 
 
-def has_room() -> bool:
-    """Whether TensorFlow can write an executable where it has to."""
-    if _exchanged is None:
-        return True
-    try:
-        with tempfile.TemporaryFile(dir=_exchanged) as file:
-            file.write(bytes(2**22))
-    except OSError as error:
-        _log.debug("TensorFlow cannot write to %s: %s", _exchanged, error)
-        return False
-    return True
+def remove_others() -> None:
+    """Remove what TensorFlow has written for functions that are not ours, which nobody will read."""
+    for name, executable in _handed_over():
+        if _PREFIX.encode() not in executable:
+            _gfile.remove(f"{_EXCHANGED}/{name}")
+
+
+def _handed_over() -> Iterator[tuple[str, bytes]]:
+    """The names and contents of the files that lie where executables are handed over."""
+    gfile: Any = _gfile
+    if gfile is None:
+        return
+    for name in gfile.listdir(_EXCHANGED):
+        if ".tmp" not in name:  # another thread's, which TensorFlow will rename
+            with suppress(Exception), gfile.GFile(f"{_EXCHANGED}/{name}", "rb") as file:
+                yield name, file.read()  # unless another thread has removed it
 
 
 def _encoded(program: ProgramCode) -> bytes:
@@ -287,11 +287,15 @@ def check_trust(kept: Path) -> None:
         raise PermissionError(f"others may write to {kept}, or it belongs to somebody else")
 
 
-def files(kept: Path) -> list[tuple[float, int, str]]:
+def files(kept: Path) -> list[tuple[float, int, Path]]:
     """When each program of a folder was last used, its bytes and its path; the oldest first."""
-    programs = (entry for entry in os.scandir(kept) if entry.name.endswith(_SUFFIX))
-    states = ((entry.stat(follow_symlinks=False), entry.path) for entry in programs)
-    return sorted((status.st_mtime, status.st_size, path) for status, path in states)
+    found = []
+    for path in kept.glob(f"{_PREFIX}*{_SUFFIX}"):
+        with suppress(FileNotFoundError):  # another process has removed it
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode):
+                found.append((status.st_mtime, status.st_size, path))
+    return sorted(found)
 
 
 def _shrink(kept: Path) -> None:
@@ -301,8 +305,9 @@ def _shrink(kept: Path) -> None:
     for _, size, path in found:
         if n_bytes <= MOST_BYTES and n_files <= MOST_FILES:
             break
-        os.unlink(path)
+        path.unlink(missing_ok=True)
         n_bytes, n_files = n_bytes - size, n_files - 1
-    for path in kept.glob(".new-*"):
-        if time.time() - path.lstat().st_mtime > _LEFT_OVER_SECONDS:
-            path.unlink()
+    for path in kept.glob(f"{_UNFINISHED}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.lstat().st_mtime > _LEFT_OVER_SECONDS:
+                path.unlink()

@@ -71,7 +71,7 @@ def _start() -> Any:
             return _told(lazy_import.import_tensorflow())
         with quiet():
             module = lazy_import.import_tensorflow()
-            with exchange(module.__version__), suppress(RuntimeError):
+            with exchange(module), suppress(RuntimeError):
                 # A RuntimeError says that another thread has started the devices meanwhile.
                 configure_threads(module)
                 for device in module.config.list_physical_devices("GPU"):
@@ -150,10 +150,11 @@ print("ready", flush=True)
 
 import re, sys
 
+kinds = sys.argv[1].encode()
 of_tensorflow = re.compile(
-    rb"[IWE]\d{4} \d\d:\d\d:\d\d"
-    rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] "
-    rb"|WARNING: All log messages before absl::InitializeLog\(\)"
+    rb"[%b]\d{4} \d\d:\d\d:\d\d"
+    rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [%b] "
+    rb"|WARNING: All log messages before absl::InitializeLog\(\)" % (kinds, kinds)
 )
 for line in sys.stdin.buffer:
     if not of_tensorflow.match(line):
@@ -168,19 +169,22 @@ The message of an abort is at level F, and passes.
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep TensorFlow's log off stderr, unless TF_CPP_MIN_LOG_LEVEL is set.
+    """Keep TensorFlow's log off stderr, or what TF_CPP_MIN_LOG_LEVEL says of it, if that is set.
 
-    TensorFlow 2.21 writes two lines before it reads that variable, whatever its value. So all that is
+    TensorFlow 2.21 writes lines before it reads that variable, whatever its value. So all that is
     written to stderr in the block passes through a process of its own: a filter in this process would
     lose the message of an abort, and what a process that starts in the block writes later.
     """
-    if _LEVEL in os.environ:
+    level = os.environ.get(_LEVEL, "3")
+    kinds = "IWE"[: int(level)] if level.isdecimal() else ""
+    if not kinds:
         yield
         return
     with ExitStack() as at_end:
-        os.environ[_LEVEL] = "3"
-        at_end.callback(os.environ.pop, _LEVEL, None)
-        if reader := _start_filter():
+        if _LEVEL not in os.environ:
+            os.environ[_LEVEL] = level
+            at_end.callback(os.environ.pop, _LEVEL, None)
+        if reader := _start_filter(kinds):
             ends = Thread(target=reader.wait, daemon=True)
             at_end.callback(ends.join, 1)  # it lasts longer if another process can still write to it
             at_end.callback(ends.start)
@@ -192,14 +196,14 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _start_filter() -> Any:
-    """The filter's process; None where it cannot be started, or fd 2 is not stderr.
+def _start_filter(kinds: str) -> Any:
+    """The filter's process, for lines of these kinds; None where none starts, or fd 2 is not stderr.
 
     Another file may have this number once Python's stream is closed.
     """
     if getattr(sys, "frozen", False) or not sys.executable:
         return None
-    command, pipe = [sys.executable, "-I", "-S", "-c", _FILTER], subprocess.PIPE
+    command, pipe = [sys.executable, "-I", "-S", "-c", _FILTER, kinds], subprocess.PIPE
     try:
         os.fstat(2)
         if sys.__stderr__.fileno() != 2:  # pyright: ignore[reportOptionalMemberAccess]
