@@ -37,7 +37,13 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.core.formulas.losses import LOSSES
-from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
+from skdense.ensemble import (
+    BlendClassifier,
+    BlendRegressor,
+    CrossFitClassifier,
+    CrossFitRegressor,
+    progress,
+)
 
 SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03}
 NETWORKS = CrossFitClassifier(LowLevelMLPClassifier((8,), **SETTINGS), cv=3, random_state=0)
@@ -387,6 +393,35 @@ def test_a_line_is_printed_for_each_model_and_one_for_the_blend(capsys):
         f"near, all 3 folds: out-of-fold R2 {two:f}",
         f"blend of {linear:.3g} linear, {near:.3g} near: out-of-fold R2 {blend.oof_score_:f}",
     ]
+
+
+def test_models_of_other_processes_say_what_they_say_in_threads(capsys, monkeypatch):
+    """What is called elsewhere, and what comes back, is pickled."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X, y = X[:100], np.append(y[:98], ["rare", "rare"])
+    inner = CrossFitClassifier(GaussianNB(), 3, random_state=0)
+    inner = BlendClassifier([("a", inner)], verbose=True)
+    members = CrossFitClassifier(GaussianNB(), 4, verbose=True, random_state=0)
+    blend = BlendClassifier([("inner", inner), ("own", members)], verbose=True)
+
+    def elsewhere(function, arguments):
+        copies = [pickle.loads(pickle.dumps((function, given))) for given in arguments]
+        outputs = [*reversed([function(*given) for function, given in reversed(copies)])]
+        return pickle.loads(pickle.dumps(outputs))
+
+    def said():
+        with pytest.warns(UserWarning, match=r"classes \['rare'\]") as caught:
+            blend.fit(X, y)
+        lines = [line.partition("] ")[2] for line in capsys.readouterr().out.splitlines()]
+        return lines, sorted(str(warning.message) for warning in caught)
+
+    in_threads = said()
+    monkeypatch.setattr(progress, "at_once", elsewhere)
+    assert said() == in_threads
+    assert [line.split(":")[0].split(" of ")[0] for line in in_threads[0]] == [
+        "inner, a, all 3 folds", "inner, blend", *(f"own, fold {i}" for i in (1, 2, 3, 4)),
+        "own, all 4 folds", "blend",
+    ]  # fmt: skip
 
 
 def test_the_members_are_a_table_of_weights_and_scores(blend, monkeypatch):

@@ -26,9 +26,7 @@ from skdense.ensemble.crossfit import (
     LabelsMixin,
     NumbersMixin,
 )
-from skdense.ensemble.folds import at_once
-from skdense.ensemble.progress import fit_part
-from skdense.final_step import final_step, fit_parameters, in_units_of_y, transforms_y
+from skdense.final_step import final_step, in_units_of_y, transforms_y
 from skdense.fit.inputs import Samples, times_class_weights
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
@@ -61,11 +59,7 @@ class BaseBlend(BaseOutOfFold):
         if isinstance(self, NumbersMixin):
             common_loss(models)  # an error comes before the fits
         with progress.of(len(models), self, X, y, sample_weight):
-            fits = [
-                (progress, number, name, clone(model), X, y, fit_parameters(model, **given))
-                for number, (name, model) in enumerate(zip(names, models, strict=True))
-            ]
-            self.estimators_ = list(at_once(fit_part, fits))
+            self.estimators_ = progress.fit_models(names, [*map(clone, models)], X, y, given)
             self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
             ensembles = [final_step(model) for model in self.estimators_]
             self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)

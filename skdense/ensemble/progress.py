@@ -1,9 +1,11 @@
 """What the fit of an ensemble says while it runs: lines, warnings, and tasks of callbacks.
 
 A model of a blend says it through the blend, however many Pipelines are around it: the blend names the
-model in a context variable of the thread that fits it.
+model in a context variable of the thread that fits it. If another process fits it, what it has said
+comes back with it.
 """
 
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
@@ -13,47 +15,67 @@ from typing import Any
 from sklearn.base import ClassifierMixin
 
 from skdense.compat import callback_context, has_callbacks
+from skdense.ensemble.folds import at_once
+from skdense.final_step import fit_parameters
 from skdense.fit.callers import warn_at_caller
 
 
-class Log:
-    """The lines of a fit and of all fits within it, in order and with times, and their warnings.
+class Lines:
+    """The lines of a fit: of each member or model in order, and a last one of all.
 
-    A line has a place, a tuple of numbers: those of the models that it is about, from the outermost
-    blend on, and of the member. It is printed as soon as all lines before it are. Other processes have
-    logs of their own.
+    A place in `of_parts` has a line, which may be empty, the `Lines` of a model, or None before that.
+    """
+
+    def __init__(self, n_parts: int):
+        self.of_parts: list[str | Lines | None] = [None] * (n_parts + 1)
+        self._n_given = 0
+
+    def given(self) -> Generator[str, None, bool]:
+        """Give the lines that follow those before, up to one that is missing; return if none is."""
+        for part in self.of_parts[self._n_given :]:
+            if isinstance(part, Lines):
+                if not (yield from part.given()):
+                    return False
+            elif part is None:
+                return False
+            elif part:
+                yield part
+            self._n_given += 1
+        return True
+
+
+class Log:
+    """What a fit and all fits within it have to say; the outermost fit prints it.
+
+    In another process nothing is printed.
     """
 
     def __init__(self):
-        self._begin, self.lock = perf_counter(), Lock()
-        self.expected, self._lines = set(), {}
-        self.fits = {}  # by its place: when a fit began, how many members it has, and has fitted
-        self.warnings = {}
+        self._begin, self._lock = perf_counter(), Lock()
+        self._lines: Lines | None = None
+        self.warnings: dict[str, None] = {}
 
     def __reduce__(self):
         return Log, ()
 
-    def add(self, place, text):
-        """What has been fitted at a place has this line, or none if it is empty."""
-        with self.lock:
-            fit = self.fits[place[:-1]]
-            fit["fitted"] += place[-1] < fit["members"]
-            self._lines[place] = text
-            while self.expected and (first := min(self.expected)) in self._lines:
-                self.expected.remove(first)
-                if line := self._lines.pop(first):
-                    print(f"[{self._times()}] {line}")
+    def begin(self, lines: Lines) -> None:
+        """Print these lines, which are those of the outermost fit."""
+        self._lines = lines
 
-    def _times(self):
-        """How long all has taken, and will take if members take as long as those before them."""
-        now = perf_counter()
-        left = [
-            (now - fit["begin"]) / fit["fitted"] * (fit["members"] - fit["fitted"])
-            for fit in self.fits.values()
-            if fit["fitted"]  # a blend has none itself
-        ]
-        elapsed = _duration(now - self._begin)
-        return f"{elapsed}, about {_duration(max(left))} left" if any(left) else elapsed
+    def print_given(self) -> None:
+        """Print the lines whose turn it is, with the time and that of members still to come."""
+        if self._lines is None:
+            return
+        with self._lock:
+            for line in self._lines.given():
+                print(f"[{self._times(self._lines.of_parts)}] {line}")
+
+    def _times(self, of_parts: list) -> str:
+        """How long all has taken, and if there is one kind of members, will take at their pace."""
+        elapsed = perf_counter() - self._begin
+        members = [isinstance(part, str) for part in of_parts[:-1]]
+        left = elapsed / sum(members) * (len(members) - sum(members)) if any(members) else 0
+        return f"{_duration(elapsed)}, about {_duration(left)} left" if left else _duration(elapsed)
 
 
 def _duration(seconds):
@@ -76,34 +98,33 @@ class FitReport:
 
     def __init__(self, ensemble):
         context = callback_context(ensemble, sequential_subtasks=False)
-        part = _part.get()
-        _part.set(None)  # its members are no models of the blend
-        self._tasks, self._tasks_above = [], []
+        self._above, number, name = _part.get()
+        _part.set(_NO_PART)  # its members are no models of the blend
+        self._tasks = []
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
         self._context = context if has_callbacks(ensemble) else None
-        if part is None:
-            self.log, self._place, self.called = Log(), (), ""
+        if self._above is None:
+            self.log, self.called = Log(), ""
         else:
-            above, number, name = part
-            self.log, self._place = above.log, (*above._place, number)
-            self.called = f"{above.called}{name}, "
-            self.has_lines |= above.has_lines
-            self._tasks_above, self._task = above._tasks, (name, number)
+            self.log = self._above.log
+            self.called = f"{self._above.called}{name}, "
+            self.has_lines |= self._above.has_lines
+            self._task = name, number
 
     @contextmanager
     def of(self, n_members, estimator, X, y, sample_weight):
         """Begin the fit of so many members or models; end it, and its tasks, with the block."""
-        self._n_members = n_members
-        with self.log.lock:
-            self.log.fits[self._place] = {"begin": perf_counter(), "fitted": 0, "members": n_members}
-            self.log.expected.discard(self._place)
-            self.log.expected |= {(*self._place, number) for number in range(n_members + 1)}
+        self._n_members, self._lines = n_members, Lines(n_members)
+        if self._above is None:
+            self.log.begin(self._lines)
+        else:
+            self._above.say(self._task[1], self._lines)
         if self._context is not None:
             self._context.max_subtasks = n_members
             metadata = None if sample_weight is None else {"sample_weight": sample_weight}
             given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
             self._tasks.append((self._context, given))
-        for above, given in self._tasks_above:
+        for above, given in self._above._tasks if self._above else ():
             task = above.subcontext(*self._task, n_members, sequential_subtasks=False)
             self._tasks.append((task, given))
         attributes = None
@@ -120,7 +141,7 @@ class FitReport:
     def member(self, number, outcome):
         """Say that the member of this number, from 0, is fitted, and with what outcome."""
         text = f"{self.called}fold {number + 1} of {self._n_members}: {outcome}"
-        self.log.add((*self._place, number), text if self.has_lines_of_members else "")
+        self.say(number, text if self.has_lines_of_members else "")
         for above, given in self._tasks:
             task = above.subcontext("member", number)
             task.call_on_fit_task_begin(**given)
@@ -136,8 +157,8 @@ class FitReport:
         text = f"{self.called}{text}: out-of-fold {score} {ensemble.oof_score_:f}"
         if hasattr(ensemble, "temperature_"):
             text += f", temperature {ensemble.temperature_:.3g}"
-        self.log.add((*self._place, self._n_members), text if self.has_lines else "")
-        if not self._place:
+        self.say(self._n_members, text if self.has_lines else "")
+        if self._above is None:
             for message in self.log.warnings:
                 warn_at_caller(message)
 
@@ -145,15 +166,35 @@ class FitReport:
         """Let the outermost fit warn, once if several fits have the same to say."""
         self.log.warnings[message] = None
 
+    def say(self, number: int, lines: str | Lines) -> None:
+        """Say these lines of the member or model of this number, or the line after all of them."""
+        self._lines.of_parts[number] = lines
+        self.log.print_given()
 
-_part: ContextVar[Any] = ContextVar("part", default=None)
-"""The model of a blend that this thread fits next, or None: the blend's FitReport, a number, a name."""
+    def fit_models(self, names, models, X, y, parameters):
+        """Fit the models of a blend at the same time; return them, and say what they say."""
+        fits = [
+            (self, number, name, model, X, y, fit_parameters(model, **parameters))
+            for number, (name, model) in enumerate(zip(names, models, strict=True))
+        ]
+        fitted = []
+        for model, lines, warnings in at_once(_fit_model, fits):
+            self.log.warnings |= warnings
+            self.say(len(fitted), lines)
+            fitted.append(model)
+        return fitted
 
 
-def fit_part(progress, number, name, model, X, y, parameters):
-    """Fit a model of a blend."""
-    token = _part.set((progress, number, name))
+_NO_PART = None, 0, ""
+_part: ContextVar[Any] = ContextVar("part", default=_NO_PART)
+"""The model of a blend that this thread fits next: the blend's FitReport, a number, a name."""
+
+
+def _fit_model(report, number, name, model, X, y, parameters):
+    """Fit a model of a blend; return it and what it has said, also if this is another process."""
+    token = _part.set((report, number, name))
     try:
-        return model.fit(X, y, **parameters)
+        model = model.fit(X, y, **parameters)
     finally:
         _part.reset(token)
+    return model, report._lines.of_parts[number] or "", report.log.warnings
