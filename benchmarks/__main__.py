@@ -28,8 +28,6 @@ from benchmarks import (
 from benchmarks.benchmark_utils.data import DATA
 from benchmarks.process import RESULTS
 
-README = Path(__file__).parent.parent / "README.md"
-MARKS = "<!-- table -->\n", "<!-- end of table -->\n"
 # Name: what measures, what writes the report of its figures, what draws them, and its help.
 SUITES = {
     "quick": (
@@ -100,9 +98,6 @@ def main():
     parser.add_argument(
         "--processes", type=int, help="how many fits of --accuracy run at once, by default 1"
     )
-    parser.add_argument(
-        "--readme", action="store_true", help="put a short table of the default into README.md"
-    )
     arguments = vars(parser.parse_args())
     warnings.simplefilter("ignore", ConvergenceWarning)  # with stopping off, every fit ends with one
     with TemporaryDirectory() as programs:  # of this process; others have folders of their own
@@ -130,16 +125,8 @@ def run(suites, arguments):
         if draw is not None:
             draw(figures, folder / f"{name}.png")
         print(report)
-        if name == "quick" and arguments["readme"]:
-            _update_readme(accuracy.to_readme(figures), settings)
-
-
-def _update_readme(table, settings):
-    """Replace what stands between the two marks."""
-    start, end = MARKS
-    before, _, rest = README.read_text().partition(start)
-    folded = f"<details><summary>Machine and versions</summary>\n\n{settings}\n\n</details>"
-    README.write_text(f"{before}{start}\n{table}\n\n{folded}\n\n{end}{rest.partition(end)[2]}")
+        if name == "quick" and "full" in figures[0]:
+            (folder / "short.md").write_text(f"{accuracy.to_short(figures)}\n\n{settings}\n")
 
 
 if __name__ == "__main__":

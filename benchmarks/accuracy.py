@@ -35,7 +35,7 @@ The rest are medians of fresh processes on all cores: *first fit*, after imports
 its start to the first predictions, imports included; *peak*, its largest resident memory. Ours have
 two processes: one with an empty folder of compiled programs / a second one, which finds its program
 there; *first fit* and *peak* are of the second."""
-README_LEGEND = """\
+SHORT_LEGEND = """\
 Default parameters, float64; mean accuracy and median seconds over five splits. *whole process* is a
 Python process from its start to the first predictions, imports included: ours when the script runs for
 the first time / ours from its second run on, its program on disk / MLPClassifier's. *times as fast* has
@@ -125,7 +125,7 @@ def to_markdown(rows):
     return "\n\n".join([*legends, *tables])
 
 
-def to_readme(rows):
+def to_short(rows):
     """A narrow table of classifications: in each cell LowLevelMLPClassifier / MLPClassifier."""
     figures = {
         "accuracy": lambda row: f"{row['score'][0]:.4f}",
@@ -144,7 +144,7 @@ def to_readme(rows):
         ratios = [theirs["full"] / ours["empty"], theirs["full"] / ours["full"], ours["speedup"]]
         times = " / ".join(map(significant, ratios))
         table.append({"data": f"{data} ({size})", "times as fast": times, **cells})
-    return f"{markdown_table(table)}\n\n{README_LEGEND}"
+    return f"{markdown_table(table)}\n\n{SHORT_LEGEND}"
 
 
 def _whole_process(row):

@@ -12,8 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 DOCS = Path(__file__).parent
-README = DOCS.parent / "README.md"
-READMES = {"en": README, "ko": README.with_suffix(".ko.md")}
+READMES = {"en": DOCS.parent / "README.md", "ko": DOCS.parent / "README.ko.md"}
 REPORTS = DOCS / "benchmarks"
 OURS, RIVAL = "make_tabular", "CatBoost"
 PEAK = "peak memory of a process that fits the digits, and of its imports: "
@@ -22,9 +21,9 @@ TREES = ["LightGBM", "XGBoost", "HistGradientBoosting"]
 
 
 def tables(report):
-    """The tables of a report or of the README, all cells as text, by the names of their rows."""
-    path = README if report == README.stem else REPORTS / report / "report.md"
-    text = path.read_text(encoding="utf-8")
+    """The tables of a report, all cells as text, by the names of their rows."""
+    name = "short.md" if report == "quick" else "report.md"
+    text = (REPORTS / report / name).read_text(encoding="utf-8")
     found = []
     for block in text.split("\n\n"):
         if block.startswith("| "):
@@ -108,7 +107,7 @@ def in_both_precisions(job):
 
 
 SENTENCES = tomllib.loads((DOCS / "sentences.toml").read_text(encoding="utf-8"))
-"""Those that pages and both READMEs have, by a name and a language; `values` fills in the figures."""
+"""Those of pages and of both READMEs, by a name and a language; `values` fills in the figures."""
 
 
 def values(name):
@@ -162,14 +161,6 @@ def values(name):
                 int(costs[name.format(which)]) for which in ("empty", "full")
             )
             return {"peak": peak, "more": first - later, "their_peak": their_peak}
-        case "small_calls":
-            lbfgs = speed("lbfgs")
-            row = speed("partial_fit, digits, (100,), 1 rows")
-            return {
-                "one_row": row,
-                "lbfgs": lbfgs,
-                "lbfgs_ko": lbfgs.replace(" to ", "~"),
-            }
 
 
 def sentence(name, language="en"):
@@ -201,8 +192,8 @@ def of_rivals(loss):
 
 
 def of_digits(heading):
-    """The cell of the README's table for the digits."""
-    return columns_of("README", heading)[0]["digits (1347 x 64)"]
+    """The cell of the digits in the table of default parameters."""
+    return columns_of("quick", heading)[0]["digits (1347 x 64)"]
 
 
 def more_accurate(rival):

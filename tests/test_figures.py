@@ -19,9 +19,10 @@ def figures():
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_readmes_have_the_figures_of_the_reports(figures, language):
-    """All sentences are there; if their figures are old, `python docs/figures.py` writes them."""
+    """If the figures of its sentences are old, `python docs/figures.py` writes them."""
     text = figures.READMES[language].read_text(encoding="utf-8")
-    assert {name for name, *_ in figures.MARKED.findall(text)} == set(figures.SENTENCES)
+    marked = {name for name, *_ in figures.MARKED.findall(text)}
+    assert marked == {name for name, texts in figures.SENTENCES.items() if "ko" in texts}
     assert figures.filled(text, language) == text
 
 

@@ -323,5 +323,5 @@ def test_the_waterfall_goes_from_the_mean_to_the_prediction():
     (segments,) = [lines.get_segments() for lines in display.bars_.errorbar.lines[2]]
     assert_allclose(np.ptp(segments[0][:, 0]), 4 * errors[0][np.argmax(abs(values[0]))])
     assert display.ax_.get_yticklabels()[0].get_text() == display.names[np.argmax(abs(values[0]))]
-    assert "prediction: mean" in display.ax_.get_xlabel()
+    assert display.ax_.get_xlabel().startswith("prediction\nmean ")
     assert ContributionsDisplay(display.contributions, display.names).plot(display.ax_)

@@ -398,12 +398,14 @@ class ContributionsDisplay:
             np.arange(len(values)), values, left=starts, xerr=2 * errors, ecolor="gray",
             color=np.where(values > 0, "tab:orange", "tab:blue"),
         )  # fmt: skip
-        self.ax_.bar_label(self.bars_, [f"{value:+.3g}" for value in values], padding=3)
+        # At the right they cover neither names nor error bars.
+        numbers = self.ax_.secondary_yaxis("right")
+        numbers.set_yticks(np.arange(len(values)), [f"{value:+.3g}" for value in values])
+        numbers.tick_params(length=0)
         for x in (base, prediction):
             self.ax_.axvline(x, color="gray", linestyle=":", zorder=0)
-        self.ax_.set_xlabel(f"{self.label}: mean {base:.4g}, this row {prediction:.4g}")
+        self.ax_.set_xlabel(f"{self.label}\nmean {base:.4g}, this row {prediction:.4g}")
         self.ax_.use_sticky_edges = False
-        self.ax_.margins(x=0.2)
         self.figure_ = self.ax_.figure
         return self
 
