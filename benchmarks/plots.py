@@ -105,7 +105,8 @@ def first_fits(rows, path):
     }
     jobs = medians(rows)
     with plt.rc_context({"font.size": 13}):  # legible where the picture is 500 pixels wide
-        figure, axes = plt.subplots(len(jobs), figsize=(8.5, 1.9 * len(jobs)), layout="constrained")
+        size = (8.5, 1.9 * len(jobs))
+        figure, axes = plt.subplots(len(jobs), figsize=size, sharex=True, layout="constrained")
         for axis, (title, seconds) in zip(axes, jobs.iterrows()):
             shown = {name: bar for name, bar in bars.items() if pd.notna(seconds[name])}
             for place, (name, (_, colour, alpha)) in enumerate(shown.items()):
@@ -113,11 +114,11 @@ def first_fits(rows, path):
                 axis.bar_label(bar, [f"{significant(seconds[name])} s"], padding=4)
             axis.set_yticks(range(len(shown)), [label for label, *_ in shown.values()])
             axis.set_title(title, fontsize=13, loc="left")
-            axis.set_xticks([])
             axis.margins(x=0.12)
             axis.invert_yaxis()
-            axis.tick_params(length=0)
+            axis.tick_params(length=0, labelbottom=axis is axes[-1])
             axis.spines[:].set_visible(False)
+        axes[-1].set_xlabel("seconds")
         _save(figure, path)
 
 

@@ -78,7 +78,7 @@ suppress_warnings = ["ref.term"]  # texts that scikit-learn's classes hand down
 sphinx_gallery_conf = {
     "examples_dirs": ["tutorials", "ko"],
     "gallery_dirs": ["auto_examples", "generated/ko"],
-    "within_subsection_order": "gallery.TutorialFirst",
+    "within_subsection_order": "gallery.Order",
     "thumbnail_size": (640, 448),
     "download_all_examples": False,
     "show_signature": False,
@@ -115,6 +115,7 @@ def setup(app):
 
 
 def set_language(app, pagename, templatename, context, doctree):
-    """Give a page's template the language of its text."""
+    """Give a page's template the language of its text, and the theme's words in it."""
     if pagename.startswith(("generated/ko/", "generated/readme_ko")):
         context["language"] = "ko"
+        context["gettext"] = lambda text: korean.OF_THEME.get(text, text)
