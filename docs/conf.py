@@ -22,6 +22,7 @@ korean.write_readme(DOCS / "generated" / "readme_ko.md")
 cards.draw(DOCS / "generated" / "cards")
 curves.draw(DOCS / "generated" / "curves")
 modules.write(DOCS / "generated" / "modules.txt")
+figures.write_pruned(DOCS / "generated" / "pruned.txt")
 
 project = "skdense"
 copyright = "The skdense developers"

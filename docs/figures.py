@@ -343,19 +343,7 @@ def of_tables():
 
 
 def of_pruned():
-    """What pruned searches find, and their seconds beside those of all candidates to the end."""
-    *_, whole = (
-        table for table in tables("pruned") if "pruned / MLPClassifier" in table
-    )
-    seconds = "; ".join(
-        "{} s and {} s on {} (all to the end {} s and {} s, with MLPClassifier {} s)".format(
-            *turns(row["pruned"])[:2],
-            data,
-            *turns(row["exhaustive"])[:2],
-            turns(row["MLPClassifier"])[0],
-        )
-        for data, row in whole.iterrows()
-    )
+    """What pruned searches find, and how long they take beside all candidates to the end."""
     found, rules = (
         next(table for table in tables("pruned") if table.index.name == heading)
         for heading in ("data", "rule")
@@ -366,11 +354,6 @@ def of_pruned():
     mean, largest = before["excess in CV"].split(" / ")
     on_new = found.loc["all", "on new rows, pruned"].split(" / ")
     return {
-        "pruned": (
-            "A whole Python process with a search over 30 networks of many structures, five folds and "
-            f"early stopping takes, when it runs for the first time and after that, {seconds}. All to "
-            "the end is RandomizedSearchCV, in two threads, and with MLPClassifier in two processes."
-        ),
         "pruned_found": (
             f"On {len(found) - 1} data sets, it found the winner of the exhaustive search in "
             f"{default['same winner']} searches, with {default['epochs']} of the epochs; the same "
@@ -387,6 +370,32 @@ def of_pruned():
             + " times as long as one of all candidates to the end."
         ),
     }
+
+
+def write_pruned(path):
+    """Write a table: the seconds of whole processes with a pruned search, and of all candidates."""
+    *_, whole = (
+        table for table in tables("pruned") if "pruned / MLPClassifier" in table
+    )
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    heading = [
+        "30 candidates on",
+        "pruned: first run, next runs",
+        "all: first run, next runs",
+        "all, MLPClassifier",
+    ]
+    rows = [heading] + [
+        [
+            data,
+            "{} s, {} s".format(*turns(row["pruned"])[:2]),
+            "{} s, {} s".format(*turns(row["exhaustive"])[:2]),
+            f"{turns(row['MLPClassifier'])[0]} s",
+        ]
+        for data, row in whole.iterrows()
+    ]
+    for first, *others in rows:
+        lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
