@@ -1,21 +1,35 @@
-"""Tests of quantiles that regressors predict, and of the y that they are trained on."""
+"""Tests of quantiles, of the y that regressors are trained on, and of sets of classes."""
+
+import pickle
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
 from sklearn.dummy import DummyRegressor
-from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.linear_model import LinearRegression, PoissonRegressor, Ridge, TweedieRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    TweedieRegressor,
+)
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from skdense import LowLevelMLPRegressor
-from skdense.ensemble import BlendRegressor, CrossFitRegressor
+from skdense.ensemble import (
+    BlendClassifier,
+    BlendRegressor,
+    CrossFitClassifier,
+    CrossFitRegressor,
+)
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}
 NETWORKS = CrossFitRegressor(
@@ -227,3 +241,152 @@ def test_quantiles_of_counts_are_no_less_than_0(model):
     any_sign = BlendRegressor([("counts", counts), ("linear", LINEAR)]).fit(X, y)
     if (any_sign.weights_ > 0).all():
         assert any_sign.predict(X, quantiles=0.01).min() < 0
+
+
+def noisy_rows(n_samples, seed=0, governs=1.0):
+    """X, y and whether a row is noisy: the second column governs the noise, and not y."""
+    rng = np.random.default_rng(seed)
+    X = np.c_[rng.normal(size=(n_samples, 3)), rng.integers(0, 2, n_samples)]
+    deviation = np.where(X[:, 3] == 1, 3.0, 0.5) ** governs
+    return X, X[:, 0] + deviation * rng.normal(size=n_samples), X[:, 3] == 1
+
+
+def coverage(model, X, y):
+    low, high = model.predict(X, quantiles=[0.05, 0.95]).T
+    return np.mean((low <= y) & (y <= high))
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    X, y, _ = noisy_rows(1000)
+    return clone(LINEAR).fit(X, y)
+
+
+def test_intervals_follow_a_column_that_governs_the_noise(noisy):
+    X, y, is_noisy = noisy_rows(20_000, seed=1)
+    assert coverage(noisy, X, y) == pytest.approx(0.9, abs=0.02)
+    assert 0.84 < coverage(noisy, X[is_noisy], y[is_noisy]) < 0.95
+    assert 0.85 < coverage(noisy, X[~is_noisy], y[~is_noisy]) < 0.97
+    blend = BlendRegressor([("line", LINEAR), ("same", LINEAR)]).fit(*noisy_rows(1000)[:2])
+    assert_allclose(blend.predict(X, NINETY), noisy.predict(X, NINETY))
+
+
+def test_intervals_of_equal_noise_are_as_wide_as_before():
+    X, y, _ = noisy_rows(1000, governs=0)
+    low, high = clone(LINEAR).fit(X, y).predict(X, quantiles=[0.05, 0.95]).T
+    assert np.mean(high - low) == pytest.approx(2 * 1.645, rel=0.06)
+
+
+def test_of_few_rows_or_other_than_numbers_intervals_follow_the_prediction_alone():
+    X, y, _ = noisy_rows(1000)
+    mean = CrossFitRegressor(DummyRegressor(), cv=5, random_state=0)
+    words = np.where(X[:, 3:] == 1, "loud", "calm").astype(object)
+    assert np.ptp(clone(mean).fit(X, y).predict(X, quantiles=0.95)) > 1
+    for table in (X[:399], np.hstack([X, words]), csr_matrix(X)):
+        alone = clone(mean).fit(table, y[: table.shape[0]])
+        assert np.ptp(alone.predict(table, quantiles=0.95)) == 0
+
+
+def test_intervals_that_follow_the_row_take_missing_values_frames_and_several_outputs(noisy):
+    pd = pytest.importorskip("pandas")
+    X, y, _ = noisy_rows(1000)
+    table = pd.DataFrame(X, columns=list("abcd")).astype({"d": "Int64"})
+    expected = noisy.predict(X, quantiles=NINETY)
+    assert_allclose(clone(LINEAR).fit(table, y).predict(table, quantiles=NINETY), expected)
+    both = clone(LINEAR).fit(X, np.c_[y, 2 * y]).predict(X, quantiles=NINETY)
+    assert_allclose(both[:, 0], expected)
+    assert_allclose(both[:, 1], 2 * expected)
+    X[::3, 3] = np.nan
+    trees = CrossFitRegressor(HistGradientBoostingRegressor(max_iter=10), cv=2).fit(X, y)
+    assert np.isfinite(trees.predict(X, quantiles=NINETY)).all()
+
+
+def test_rows_without_weight_do_not_change_intervals_that_follow_the_row():
+    X, y, _ = noisy_rows(900)
+    folds = [*KFold(3).split(X[:600])]
+    expected = CrossFitRegressor(LinearRegression(), folds).fit(X[:600], y[:600])
+    with_junk = [(np.r_[train, 600:900], held) for train, held in folds]
+    weight = (np.arange(900) < 600).astype(float)
+    y[600:] += 100
+    model = CrossFitRegressor(LinearRegression(), with_junk).fit(X, y, sample_weight=weight)
+    assert_allclose(model.predict(X, NINETY), expected.predict(X, NINETY))
+
+
+def test_a_spread_is_judged_on_groups_that_it_was_not_fitted_to():
+    rng = np.random.default_rng(0)
+    group = np.repeat(rng.permutation(200), 10)  # the noise of one says nothing of that of others
+    deviation = rng.lognormal(sigma=0.7, size=200)[group]
+    X, y = np.c_[group, rng.normal(size=2000)], deviation * rng.normal(size=2000)
+    mean = CrossFitRegressor(DummyRegressor(), cv=5, random_state=0)
+    by_row, by_group = (clone(mean).fit(X, y, groups=groups) for groups in (None, group))
+    assert np.ptp(by_row.predict(X, quantiles=0.95)) > 0.3
+    assert np.ptp(by_group.predict(X, quantiles=0.95)) == 0
+
+
+def test_intervals_that_follow_the_row_are_saved_and_scale_with_y(noisy):
+    X, y, _ = noisy_rows(1000)
+    expected = noisy.predict(X, quantiles=NINETY)
+    assert_array_equal(pickle.loads(pickle.dumps(noisy)).predict(X, quantiles=NINETY), expected)
+    assert_allclose(clone(LINEAR).fit(X, 1024 * y).predict(X, NINETY), 1024 * expected)
+
+
+# --- sets of classes ----------------------------------------------------------------------------------
+
+LOGISTIC = CrossFitClassifier(LogisticRegression(), cv=3, random_state=0)
+
+
+def three_classes(n_samples, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n_samples)
+    return rng.normal(size=(n_samples, 2)) + np.array([[0, 0], [1.5, 0], [0, 1.5]])[y], y
+
+
+def test_sets_have_the_classes_whose_probability_is_above_a_quantile_of_the_true_ones():
+    X, y = three_classes(99)
+    model = clone(LOGISTIC).fit(X, y)
+    threshold = np.sort(model.oof_probabilities_[np.arange(99), y])[9]  # of 100 gaps, 90 are above
+    probabilities = model.predict_proba(X)
+    assert_array_equal(model.predict_set(X), probabilities >= threshold)
+    assert model.predict_set(X, confidence=0.995).all()
+    assert (model.predict_set(X, 0.8) <= model.predict_set(X, 0.9)).all()
+    with pytest.raises(ValueError, match="confidence == 90, must be <= 1"):
+        model.predict_set(X, confidence=90)
+
+
+@pytest.mark.parametrize("confidence", [0.7, 0.9, 0.97])
+def test_sets_have_the_true_class_of_their_share_of_new_samples(confidence):
+    X, y = three_classes(1500)
+    blend = BlendClassifier([("line", LOGISTIC), ("trees", clone(LOGISTIC).set_params(cv=5))])
+    blend.fit(X, y)
+    X, y = three_classes(20_000, seed=1)
+    for model in (blend, *blend.estimators_):
+        inside = model.predict_set(X, confidence)[np.arange(len(y)), y]
+        assert inside.mean() == pytest.approx(confidence, abs=0.02)
+
+
+def test_sets_are_those_of_weighted_samples():
+    X, y = three_classes(300)
+    weight = np.random.default_rng(1).integers(0, 4, 300)
+    folds = [*KFold(3).split(X)]
+    weighted = CrossFitClassifier(LogisticRegression(), folds).fit(X, y, sample_weight=weight)
+    rows = np.repeat(np.arange(300), weight)
+    repeated = [tuple(np.flatnonzero(np.isin(rows, part)) for part in fold) for fold in folds]
+    model = CrossFitClassifier(LogisticRegression(), repeated).fit(X[rows], y[rows])
+    assert np.mean(weighted.predict_set(X) != model.predict_set(X)) < 0.005
+
+
+def test_sets_hold_for_new_groups_if_no_group_is_in_two_folds():
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(120), 10)
+    y = rng.integers(0, 2, 120)[group]  # a group has one class, by which its rows know each other
+    X = np.c_[rng.normal(size=(120, 8))[group], rng.normal(size=1200) + y]
+    known = group < 60
+    trees = CrossFitClassifier(HistGradientBoostingClassifier(max_iter=20), cv=5, random_state=0)
+    by_row, by_group = (
+        clone(trees)
+        .fit(X[known], y[known], groups=groups)
+        .predict_set(X[~known])[np.arange(600), y[~known]]
+        .mean()
+        for groups in (None, group[known])
+    )
+    assert by_row < 0.85 < by_group

@@ -65,6 +65,7 @@ class BaseBlend(BaseOutOfFold):
             self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
             weight = np.ones(len(y)) if sample_weight is None else sample_weight
             self._learn_out_of_fold(ensembles, y, weight)
+            self._learn_uncertainty(X, y, weight, groups, progress)
 
     def _check_models(self):
         taken = self.get_params(deep=False)
@@ -326,6 +327,11 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self._divide_logits(learn_temperature(logs, labels, weight, self.weights_[kept]))
         predicted = self.oof_probabilities_[seen].argmax(axis=1)
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
+
+    def _learn_uncertainty(self, *data):
+        for model in self.estimators_:  # their probabilities have changed
+            final_step(model)._learn_uncertainty(*data)
+        super()._learn_uncertainty(*data)
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a temperature."""

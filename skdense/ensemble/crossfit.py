@@ -5,7 +5,7 @@ early stopping.
 """
 
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -33,6 +33,7 @@ from sklearn.utils import (
     check_array,
     check_consistent_length,
     check_random_state,
+    check_scalar,
     get_tags,
 )
 from sklearn.utils.multiclass import check_classification_targets
@@ -45,10 +46,12 @@ from skdense.ensemble.calibration import (
     as_logs,
     is_positive,
     learn_errors,
+    learn_scores,
     learn_temperature,
     predict_quantiles,
     probabilities_at,
     scale_of,
+    sets_of,
 )
 from skdense.ensemble.folds import fit_folds, held_out_outputs, predicted
 from skdense.ensemble.progress import FitReport
@@ -67,7 +70,8 @@ _LARGEST = 1e30
 class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What ensembles and blends share: how they are fitted, and loaded from files.
 
-    A subclass has the methods `_check_models`, `_check_y`, `_fit_models` and `_learn_out_of_fold`.
+    A subclass has the methods `_check_models`, `_check_y`, `_fit_models`, `_learn_out_of_fold` and
+    `_learn_uncertainty`.
     """
 
     _parameter_constraints = {"verbose": ["verbose"]}
@@ -214,6 +218,7 @@ class BaseCrossFit(BaseOutOfFold):
             rows = np.concatenate([held_out for _, held_out in folds])
             weight = np.ones(len(y)) if sample_weight is None else sample_weight
             self._learn_out_of_fold(rows, outputs, y, weight)
+            self._learn_uncertainty(X, y, weight, groups, progress)
 
     def _folds(self, X, y, sample_weight, groups, random_state, progress):
         """For each member the rows to train on, sorted, and those that judge it, as arrays of ints."""
@@ -327,6 +332,41 @@ class LabelsMixin(ClassifierMixin):
             counts as 2.2e-16.
         """
         return as_logs(self.predict_proba(X))
+
+    def predict_set(self, X: MatrixLike, confidence: float = 0.9) -> NDArray:
+        """Predict the set of classes that has the true one with this confidence.
+
+        A set has the classes whose probability is at least a threshold, which is found from the
+        out-of-fold probabilities, without any further fits: a share of `confidence` of the samples has
+        its true class in its set. No other score gives smaller sets in the mean if the probabilities
+        are right [1]_. Single classes may have a smaller or a larger share, see
+        :class:`skdense.inspection.CoverageDisplay`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+        confidence : float, default=0.9
+            The share of new samples whose set has the true class, if they are like those of `fit`; with
+            `groups`, also for samples of new groups.
+
+        Returns
+        -------
+        sets : ndarray of bool, of shape (n_samples, n_classes)
+            Whether the set of a sample has a class. Columns are ordered as `classes_`. A set is empty
+            if no class is probable enough, as for some samples if the accuracy is above the confidence.
+
+        References
+        ----------
+        .. [1] Sadinle, Lei and Wasserman (2019), "Least Ambiguous Set-Valued Classifiers With Bounded
+           Error Levels", JASA 114.
+        """
+        check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
+        return sets_of(self._scores, self.predict_proba(X), confidence)
+
+    def _learn_uncertainty(self, X, y, weight, groups, progress):
+        labels = np.searchsorted(self.classes_, y)
+        self._scores = learn_scores(self.oof_probabilities_, labels, weight)
 
     def _check_y(self, y):
         check_classification_targets(y)
@@ -474,8 +514,11 @@ class NumbersMixin(RegressorMixin):
     def predict(self, X: MatrixLike, quantiles: float | Sequence[float] | None = None) -> NDArray:
         """Predict numbers, or quantiles of them.
 
-        Quantiles are found from the errors of the out-of-fold predictions, without any further fits.
-        Where errors grow or shrink with what is predicted, so do the distances between the quantiles.
+        Quantiles are found from the errors of the out-of-fold predictions. Where the size of errors
+        depends on the row, so do the distances between the quantiles, if this lowers the pinball loss
+        out of fold. Small boosted trees, which `fit` trains, predict this size from the columns of X
+        and the prediction. They need numbers and at least 400 samples of positive weight. Without them,
+        as in the models of a blend, the distances depend on the prediction alone.
 
         Parameters
         ----------
@@ -491,10 +534,11 @@ class NumbersMixin(RegressorMixin):
             The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
             ``(n_samples, n_outputs, n_quantiles)``.
         """
-        predictions = self._predict(self._check_X(X))
+        X = self._check_X(X)
+        predictions = self._predict(X)
         if quantiles is None:
             return predictions
-        return predict_quantiles(self._errors, predictions, quantiles, self._lowest)
+        return predict_quantiles(self._errors, X, predictions, quantiles, self._lowest)
 
     def _check_y(self, y):
         y = as_numbers(y).astype(np.float64, copy=False)
@@ -506,10 +550,13 @@ class NumbersMixin(RegressorMixin):
         return y
 
     def _judge(self, y, predictions, weight, are_positive):
-        """Learn the score and the errors of out-of-fold predictions."""
+        """Learn the score of out-of-fold predictions."""
         self._lowest = 0.0 if are_positive else -np.inf
         self.oof_score_ = r2_score(y, predictions, sample_weight=weight)
-        self._errors = learn_errors(y, predictions, weight)
+
+    def _learn_uncertainty(self, X, y, weight, groups, progress):
+        columns = None if progress.called else X  # models of a blend have simple intervals
+        self._errors = learn_errors(columns, y, self.oof_prediction_, weight, groups)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

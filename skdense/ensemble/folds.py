@@ -41,7 +41,7 @@ def fit_folds(models, folds, X, y, sample_weight, progress):
     # Each core has a fold. And the last digits depend on the number of threads of BLAS, which members
     # that are fitted at the same time would change.
     with one_blas_thread():
-        for model, score in at_once(_fit_outside, fits):
+        for model, score in at_once(fit_outside, fits):
             progress.member(len(fitted), f"{'accuracy' if is_classifier(model) else 'R2'} {score:f}")
             fitted.append(model)
     return fitted
@@ -77,7 +77,7 @@ def _can_judge(rows, sample_weight):
     return bool(len(rows) if sample_weight is None else sample_weight[rows].any())
 
 
-def _fit_outside(model, fold, X, y, sample_weight, scores):
+def fit_outside(model, fold, X, y, sample_weight, scores=False):
     """Fit a model that is no network; return it, and its score on the rows held out if asked."""
     rows, held_out = fold
     if is_classifier(model) and (y[rows] == y[rows[0]]).all():

@@ -10,7 +10,7 @@ TREES = HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 MANY_ROWS = 10_000
 """From this many rows on, four networks of each kind are about as good as eight."""
-_FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
+FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
 """Below so many rows to train on, folds stop no models, and networks train so many epochs: a fold of a
 few rows that picks the epoch is predicted much better than new rows are. The squared error over the
 variance, or the log-loss, out of fold and on new rows; means of 5 tables to choose on, up to three
@@ -50,7 +50,7 @@ def sized(model, n_rows):
     These are parameters of a network that are None, and what stops boosted trees if their
     `early_stopping` is "auto".
     """
-    stops_early = n_rows >= _FEW_ROWS
+    stops_early = n_rows >= FEW_ROWS
     if isinstance(model, BaseLowLevelMLP):
         settings = training_for(n_rows).items()
         model.set_params(**{name: value for name, value in settings if getattr(model, name) is None})
@@ -69,7 +69,7 @@ def training_for(n_rows):
     """
     batch_size = min(max(64, 2 ** round(log2(64 * sqrt(n_rows / 1000)))), 512, n_rows)
     epochs = min(max(round(_ROWS_SEEN / n_rows), _FEWEST_EPOCHS), _MOST_EPOCHS)
-    stops_early = n_rows >= _FEW_ROWS
+    stops_early = n_rows >= FEW_ROWS
     if not stops_early:
         epochs = _EPOCHS_OF_FEW_ROWS
     return {

@@ -13,12 +13,14 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.calibration import as_logs
 from skdense.ensemble.crossfit import BaseCrossFit
-from skdense.final_step import final_step
+from skdense.final_step import beyond_steps, final_step
 from skdense.fit.callers import warn_at_caller
 from skdense.tabular.steps import Unclip
 
@@ -212,6 +214,29 @@ class TablePipeline(Pipeline):
                 if isinstance(its, _OWNERS.get(name, BaseLowLevelMLP)):
                     paths.setdefault(name, []).append(f"{owner}__{name}")
         return paths
+
+    @available_if(lambda self: hasattr(self.steps[-1][1], "predict_set"))
+    def predict_set(self, X: Any, confidence: float = 0.9) -> NDArray:
+        """Predict the set of classes that has the true one with this confidence.
+
+        Only classifiers have this method.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
+            The table.
+        confidence : float, default=0.9
+            The share of new rows whose set has the true class, as explained for
+            :meth:`skdense.ensemble.BlendClassifier.predict_set`.
+
+        Returns
+        -------
+        sets : ndarray of bool, of shape (n_samples, n_classes)
+            Whether the set of a row has a class. Columns are ordered as `classes_`.
+        """
+        check_is_fitted(self)
+        ensemble, X = beyond_steps(self, X)
+        return ensemble.predict_set(X, confidence)
 
     def __getattr__(self, name: str) -> Any:
         """Say what there is in the place of an attribute that is not there."""
