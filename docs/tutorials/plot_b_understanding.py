@@ -19,13 +19,12 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.calibration import CalibrationDisplay
 from sklearn.datasets import load_diabetes
-from sklearn.inspection import PartialDependenceDisplay
+from sklearn.inspection import PartialDependenceDisplay, permutation_importance
 from sklearn.metrics import PredictionErrorDisplay, log_loss
 from sklearn.model_selection import train_test_split
 
 from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.inspection import (
-    ColumnImportanceDisplay,
     ContributionsDisplay,
     contributions,
 )
@@ -55,13 +54,20 @@ model[-1].members_.round(3)
 # Feature importance of the columns
 # ---------------------------------
 # Permutation importance, one kind of feature importance, is the fall of a score if the values of
-# one column are shuffled. :class:`~skdense.inspection.ColumnImportanceDisplay` takes the columns of
-# the table as they are, here of rows that the model has not seen. The error bars are standard
-# deviations over repeated shuffles.
+# one column are shuffled. :func:`sklearn.inspection.permutation_importance` takes the model and its
+# DataFrame as they are, here rows that the model has not seen. A table of polars is converted by
+# ``to_pandas()`` first. The error bars are standard deviations over repeated shuffles.
 
-ColumnImportanceDisplay.from_estimator(
-    model, X_test, y_test, n_repeats=10, random_state=0
+importance = permutation_importance(model, X_test, y_test, n_repeats=10, random_state=0)
+order = np.argsort(importance.importances_mean)
+figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
+axes.barh(
+    X_test.columns[order],
+    importance.importances_mean[order],
+    xerr=importance.importances_std[order],
+    ecolor="gray",
 )
+axes.set_xlabel("drop in R2 when the column is shuffled")
 plt.show()
 
 # %%
@@ -132,8 +138,8 @@ plt.show()
 # %%
 # Intervals
 # ---------
-# Quantiles of these errors give intervals for new rows. Where errors grow with the prediction, so
-# do the intervals. About 90 % of the values should be in these:
+# Quantiles of these errors give intervals for new rows. Where rows are harder to predict, intervals are
+# wider (:doc:`/worth`). About 90 % of the values should be in these:
 
 low, high = model.predict(X_test, quantiles=[0.05, 0.95]).T
 inside = (low <= y_test) & (y_test <= high)

@@ -22,11 +22,12 @@ import onnxruntime
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from sklearn.base import clone
+from sklearn.inspection import permutation_importance
 from sklearn.metrics import mean_absolute_error
 from sklearn.model_selection import ParameterGrid
 
 from skdense import make_tabular_regressor
-from skdense.inspection import ColumnImportanceDisplay, ContributionsDisplay
+from skdense.inspection import ContributionsDisplay
 from skdense.tabular import to_onnx
 
 
@@ -112,7 +113,13 @@ model[-1].members_.round(2)
 # How much the score falls when the values of one column are shuffled, in rows that the model has not
 # seen:
 
-ColumnImportanceDisplay.from_estimator(model, X_test, y_test, random_state=0)
+drop = permutation_importance(
+    model, X_test, y_test, n_repeats=3, max_samples=500, random_state=0
+).importances_mean
+order = np.argsort(drop)
+figure, axes = plt.subplots(figsize=(6.4, 3), layout="constrained")
+axes.barh(X_test.columns[order], drop[order])
+axes.set_xlabel("drop in R2 when the column is shuffled")
 plt.show()
 
 # %%

@@ -1,11 +1,5 @@
-"""Inspecting models: dead units, one setting under many seeds, what columns are worth, and plots."""
+"""Inspecting models: dead units, many seeds, what moved a prediction, where intervals hold."""
 
-from skdense.inspection.importance import (
-    ColumnImportanceDisplay,
-    Contributions,
-    ContributionsDisplay,
-    contributions,
-)
 from skdense.inspection.networks import (
     LossCurveDisplay,
     SeedStudy,
@@ -13,11 +7,17 @@ from skdense.inspection.networks import (
     dead_units,
     study_seeds,
 )
+from skdense.inspection.tables import (
+    Contributions,
+    ContributionsDisplay,
+    CoverageDisplay,
+    contributions,
+)
 
 __all__ = [
-    "ColumnImportanceDisplay",
     "Contributions",
     "ContributionsDisplay",
+    "CoverageDisplay",
     "LossCurveDisplay",
     "SeedStudy",
     "UnitActivityDisplay",

@@ -1,165 +1,41 @@
-"""What the columns of a table are worth: for the score of a model, and for the prediction of a row.
+"""Looking into models of tables: what moved the prediction of a row, and where intervals hold.
 
-Both need only the predictions of a fitted model on tables in which values come from other rows. So it
-may be any estimator, and columns may have any type.
+Contributions need only the predictions of a fitted model on tables in which values come from other
+rows. So it may be any estimator, and columns may have any type.
 """
 
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 from warnings import catch_warnings
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binom
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.metrics import check_scoring
-from sklearn.utils import check_array, check_random_state, check_scalar, gen_batches, resample
+from sklearn.utils import (
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    check_scalar,
+    column_or_1d,
+    gen_batches,
+)
 from sklearn.utils.validation import check_is_fitted
 
+from skdense.final_step import beyond_steps
 from skdense.fit.inputs import MatrixLike
 from skdense.inspection.networks import axes_for
 
 _BLOCK = 2**14
 """The most rows of a table that is predicted at once."""
-_MOST_IMPORTANCES, _MOST_CONTRIBUTIONS = 30, 12
-"""The most columns in a picture."""
+_MOST_CONTRIBUTIONS, _MOST_PARTS = 12, 30
+"""The most columns, or parts of a table, in a picture."""
 _LONGEST = 24
 """The most characters of a value in a picture."""
-
-
-class ColumnImportanceDisplay:
-    """How much the score of a model falls when the values of one column are shuffled.
-
-    This is permutation importance, as in :func:`sklearn.inspection.permutation_importance`, also for
-    tables of polars. It tells how much the model makes use of each column of the table as it was given
-    to `fit`, before categories and dates become numbers. Make it with :meth:`from_estimator`.
-
-    Parameters
-    ----------
-    importances : ndarray of shape (n_columns, n_repeats)
-        By how much the score falls, for each column and repetition.
-    names : list of str
-        The names of the columns.
-    label : str, default=None
-        What the importances are, for the axis.
-
-    Attributes
-    ----------
-    ax_ : matplotlib.axes.Axes
-        What was drawn on.
-    figure_ : matplotlib.figure.Figure
-        The figure of the axes.
-    bars_ : matplotlib.container.BarContainer
-        The mean of each column, with the standard deviation over the repetitions as error bar. The most
-        important column is on top; of more than 30 columns, the 30 most important ones are drawn.
-
-    See Also
-    --------
-    ContributionsDisplay : How much each column moved the prediction of one row.
-    sklearn.inspection.PartialDependenceDisplay : How predictions depend on a column.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> from sklearn.linear_model import LinearRegression
-    >>> from skdense.inspection import ColumnImportanceDisplay
-    >>> X = pd.DataFrame({"age": np.arange(50.0), "noise": np.arange(50.0) % 7})
-    >>> model = LinearRegression().fit(X, X.age)
-    >>> display = ColumnImportanceDisplay.from_estimator(model, X, X.age, random_state=0)
-    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
-    ['age', 'noise']
-    """
-
-    def __init__(self, importances: NDArray, names: Sequence[str], *, label: str | None = None):
-        self.importances = importances
-        self.names = names
-        self.label = label
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: BaseEstimator,
-        X: MatrixLike,
-        y: ArrayLike,
-        *,
-        scoring: Any = None,
-        n_repeats: int = 5,
-        max_samples: int = 1000,
-        random_state: int | RandomState | None = None,
-        ax: Any = None,
-    ) -> Self:
-        """Shuffle each column of a table and draw how much the score falls.
-
-        Parameters
-        ----------
-        estimator : estimator
-            A fitted classifier or regressor, such as that of :func:`skdense.make_tabular_classifier`.
-        X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_columns)
-            Samples that the model was not fitted to.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            What is to be predicted for them.
-        scoring : str or scorer, default=None
-            The score: a name that scikit-learn knows, such as "neg_log_loss", or what
-            :func:`~sklearn.metrics.make_scorer` returns. None takes the accuracy of a classifier and
-            the R2 of a regressor.
-        n_repeats : int, default=5
-            How many times each column is shuffled.
-        max_samples : int, default=1000
-            How many samples of X are used. If X has more, so many are drawn.
-        random_state : int, RandomState instance or None, default=None
-            Draws the samples and shuffles the columns.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        display : ColumnImportanceDisplay
-            The display, which has been plotted.
-        """
-        check_is_fitted(estimator)
-        check_scalar(n_repeats, "n_repeats", Integral, min_val=1)
-        check_scalar(max_samples, "max_samples", Integral, min_val=1)
-        if scoring is None:
-            scoring = "accuracy" if is_classifier(estimator) else "r2"
-        elif not (isinstance(scoring, str) or callable(scoring)):
-            raise ValueError(f"scoring must be the name of one score or a scorer, got {scoring!r}")
-        random_state = check_random_state(random_state)
-        X = _as_table("X", X)
-        n_samples = min(max_samples, len(X))
-        X, y = resample(X, y, replace=False, n_samples=n_samples, random_state=random_state)
-        scorer = check_scoring(estimator, scoring)
-        score = scorer(estimator, X, y)
-        importances = np.empty((X.shape[1], n_repeats))
-        rows = np.tile(np.arange(n_samples)[:, None], X.shape[1])
-        for column, repeat in np.ndindex(importances.shape):
-            shuffled = rows.copy()
-            random_state.shuffle(shuffled[:, column])
-            importances[column, repeat] = score - scorer(estimator, _mixed(X, shuffled), y)
-        return cls(importances, _names(X), label=_label(scoring)).plot(ax)
-
-    def plot(self, ax: Any = None) -> Self:
-        """Draw a bar for each column.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        display : ColumnImportanceDisplay
-            The display itself.
-        """
-        means = self.importances.mean(axis=1)
-        drawn = np.argsort(-means, kind="stable")[:_MOST_IMPORTANCES]
-        self.ax_ = _axes_of_bars(self, ax, [self.names[column] for column in drawn])
-        spread = self.importances[drawn].std(axis=1)
-        self.bars_ = self.ax_.barh(np.arange(len(drawn)), means[drawn], xerr=spread, ecolor="gray")
-        self.ax_.set_xlabel(self.label)
-        self.figure_ = self.ax_.figure
-        return self
+_CHANCE = 0.95
+"""The probability of the range that a coverage has by chance."""
 
 
 class Contributions(NamedTuple):
@@ -302,7 +178,7 @@ class ContributionsDisplay:
     See Also
     --------
     contributions : The contributions to the predictions of many rows, as an array.
-    ColumnImportanceDisplay : How much the score of a model depends on each column.
+    sklearn.inspection.permutation_importance : How much the score of a model depends on each column.
 
     Examples
     --------
@@ -410,6 +286,168 @@ class ContributionsDisplay:
         return self
 
 
+class CoverageDisplay:
+    """The share of rows whose interval, or set of classes, has the true value, in parts of a table.
+
+    Intervals of 90 % have 90 % of new values in all. They may have more of them in one part of the
+    table, and fewer in another. For each part, a bar shows the range in which its coverage is with a
+    probability of 95 % if each of its rows is covered with the confidence. A point outside of its bar
+    says that intervals or sets are too narrow or too wide there. Make it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    coverage : ndarray of shape (n_parts,)
+        The share of rows in each part whose interval or set has the true value.
+    counts : ndarray of shape (n_parts,)
+        The number of rows in each part.
+    names : list of str
+        The names of the parts.
+    confidence : float, default=0.9
+        The share that is expected.
+    label : str, default=None
+        What the parts are, for the axis.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        What was drawn on.
+    figure_ : matplotlib.figure.Figure
+        The figure of the axes.
+    points_ : matplotlib.lines.Line2D
+        The coverage of each part, the first part on top. Of more than 30 parts, the 30 with the most
+        rows are drawn.
+    bars_ : matplotlib.container.BarContainer
+        The ranges of chance.
+
+    See Also
+    --------
+    sklearn.calibration.CalibrationDisplay : The same question about probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skdense.ensemble import CrossFitRegressor
+    >>> from skdense.inspection import CoverageDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(1000, 2))
+    >>> y = X[:, 0] + rng.normal(size=1000)
+    >>> model = CrossFitRegressor(LinearRegression(), random_state=0).fit(X[:500], y[:500])
+    >>> display = CoverageDisplay.from_estimator(model, X[500:], y[500:], by=1)
+    >>> display.coverage.shape, display.counts
+    ((5,), array([100, 100, 100, 100, 100]))
+    """
+
+    def __init__(
+        self,
+        coverage: NDArray,
+        counts: NDArray,
+        names: Sequence[str],
+        *,
+        confidence: float = 0.9,
+        label: str | None = None,
+    ):
+        self.coverage = coverage
+        self.counts = counts
+        self.names = names
+        self.confidence = confidence
+        self.label = label
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        X: MatrixLike,
+        y: ArrayLike,
+        *,
+        by: Any = None,
+        confidence: float = 0.9,
+        n_bins: int = 5,
+        ax: Any = None,
+    ) -> Self:
+        """Predict intervals or sets of new rows, and draw how many have the true value.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted regressor whose `predict` takes `quantiles`, or a classifier with `predict_set`,
+            such as those of :func:`skdense.make_tabular_regressor` and
+            :func:`skdense.make_tabular_classifier`.
+        X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_columns)
+            Samples that the model was not fitted to.
+        y : array-like of shape (n_samples,)
+            Their true values or classes.
+        by : str, int or array-like of shape (n_samples,), default=None
+            What divides the rows into parts: the name of a column of a DataFrame, the number of a
+            column of an array, or a value or group for each row. None takes the median that a regressor
+            predicts, and the true class for a classifier.
+        confidence : float, default=0.9
+            The share of values that intervals or sets should have.
+        n_bins : int, default=5
+            Numbers and dates with more different values than this are divided into so many parts of
+            about equally many rows.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : CoverageDisplay
+            The display, which has been plotted.
+        """
+        check_is_fitted(estimator)
+        check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
+        check_scalar(n_bins, "n_bins", Integral, min_val=1)
+        y = column_or_1d(y)
+        if is_classifier(estimator):
+            model, transformed = beyond_steps(estimator, X)
+            sets = model.predict_set(transformed, confidence)
+            covered = (sets & (model.classes_ == y[:, None])).any(axis=1)
+            predicted, label = y, "class"
+        else:
+            quantiles = (1 - confidence) / 2, 0.5, (1 + confidence) / 2
+            low, predicted, high = np.moveaxis(estimator.predict(X, quantiles=quantiles), -1, 0)
+            covered, label = (low <= y) & (y <= high), "prediction"
+        if by is None:
+            by = predicted
+        elif np.ndim(by) == 0:
+            by, label = X[by] if hasattr(X, "columns") else np.asarray(X)[:, by], f"column {by}"
+        else:
+            label = None
+        by = np.asarray(by)
+        check_consistent_length(covered, by)
+        part, names = _parts(by, n_bins)
+        counts = np.bincount(part)
+        coverage = np.bincount(part, weights=covered) / counts
+        return cls(coverage, counts, names, confidence=confidence, label=label).plot(ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the coverage of each part.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : CoverageDisplay
+            The display itself.
+        """
+        drawn = np.sort(np.argsort(-self.counts, kind="stable")[:_MOST_PARTS])
+        counts, places = self.counts[drawn], np.arange(len(drawn))
+        names = [f"{self.names[part]} ({self.counts[part]} rows)" for part in drawn]
+        low, high = np.array(binom.interval(_CHANCE, counts, self.confidence)) / counts
+        self.ax_ = _axes_of_bars(self, ax, names)
+        label = f"{_CHANCE:.0%} of chance"
+        self.bars_ = self.ax_.barh(places, high - low, left=low, color="lightgray", label=label)
+        (self.points_,) = self.ax_.plot(self.coverage[drawn], places, "o", label="coverage")
+        self.ax_.axvline(self.confidence, color="gray", linestyle=":")
+        self.ax_.set(xlabel="share of true values in intervals or sets", ylabel=self.label or "")
+        self.ax_.legend()
+        self.figure_ = self.ax_.figure
+        return self
+
+
 def _as_table(name, X):
     """X as a DataFrame or a two-dimensional array, with at least one row."""
     if not hasattr(X, "columns"):
@@ -478,15 +516,27 @@ def _response(estimator, target, rows):
     return predict, f"probability of {target}" if is_probability else "prediction"
 
 
-def _label(scoring):
-    """What the importances are, in words."""
-    name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
-    name = {"r2": "R2"}.get(name, name.replace("_", " "))
-    what = f"rise in {name[4:]}" if name.startswith("neg ") else f"drop in {name}"
-    return f"{what} when the column is shuffled"
+def _parts(values, n_bins):
+    """The part of each row, and the names of the parts."""
+    missing = values != values if values.dtype.kind in "fmM" else np.array([v is None for v in values])
+    known = values[~missing]
+    part, distinct = np.zeros(len(values), dtype=int), np.unique(known)
+    if values.dtype.kind in "iufmM" and len(distinct) > n_bins:
+        bounds = np.unique(np.sort(known)[np.arange(1, n_bins) * len(known) // n_bins])
+        part[~missing] = np.unique(np.searchsorted(bounds, known, side="right"), return_inverse=True)[1]
+        within = [known[part[~missing] == i] for i in range(part.max() + 1)]
+        names = [f"{_as_text(some.min())} to {_as_text(some.max())}" for some in within]
+    else:
+        part[~missing] = np.searchsorted(distinct, known)
+        names = [_as_text(value) for value in distinct]
+    if missing.any():
+        part[missing] = len(names)
+        names.append("missing")
+    return part, names
 
 
 def _as_text(value):
+    """A value, in a few characters."""
     text = f"{value:.4g}" if isinstance(value, float) else str(value).removesuffix(" 00:00:00")
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
