@@ -511,6 +511,26 @@ def test_a_fold_without_weight_is_named():
             ensemble.fit(X, X[:, 0] > 0, sample_weight=weight)
 
 
+@pytest.mark.parametrize("kind", [CrossFitClassifier, CrossFitRegressor])
+def test_folds_that_hold_out_no_weight_at_all_are_refused_before_the_fits(kind):
+    X = np.random.default_rng(0).normal(size=(90, 2))
+    y, weight = (X[:, 0] > 0) * 1, (np.arange(90) < 60) * 1.0
+    model = LogisticRegression() if kind is CrossFitClassifier else REGRESSOR
+    with pytest.raises(ValueError, match="positive weight among the samples that folds hold out"):
+        kind(model, cv=TimeSeriesSplit(2, test_size=15)).fit(X, y, sample_weight=weight)
+
+
+def test_a_class_of_one_group_has_a_word():
+    X = np.random.default_rng(0).normal(size=(90, 2))
+    groups = np.arange(90) // 10
+    ensemble = CrossFitClassifier(LogisticRegression(), cv=3, random_state=0)
+    y = np.where(groups == 8, "rare", np.where(X[:, 0] > 0, "a", "b"))
+    with pytest.warns(UserWarning, match=r"1 of 3 models are trained without the classes \['rare'\]"):
+        clone(ensemble).fit(X, y, groups=groups)
+    with pytest.warns(UserWarning, match="3 of 3 models .* y must not be the groups"):
+        clone(ensemble).fit(X, groups // 3, groups=groups // 3)
+
+
 def test_a_held_out_fold_without_weight_judges_nobody():
     X = np.random.default_rng(0).normal(size=(60, 2))
     y, weight = X[:, 0], (np.arange(60) >= 20) * 1.0

@@ -36,6 +36,7 @@ from skrub import SquashingScaler
 from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.sizes import training_for
+from skdense.tabular import time_blocks
 from skdense.tabular.steps import Landmarks, LevelsEncoder, Ramps
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
@@ -965,3 +966,31 @@ def test_short_names_set_the_parameters_of_all_networks():
     short.set_params(ensemble__plain="drop", ensemble__ramps="drop")
     with pytest.raises(ValueError, match=r"TablePipeline takes no dropout.*: it takes class_weight"):
         short.set_params(dropout=0.1)
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.integers(1, 9))
+def test_blocks_of_time_are_contiguous_and_equal_times_share_one(times, n_blocks):
+    times = np.array(times)
+    blocks = time_blocks(times, n_blocks)
+    assert (np.diff(blocks[np.argsort(times, kind="stable")]) >= 0).all()
+    assert all(len(np.unique(blocks[times == time])) == 1 for time in times)
+    assert_array_equal(np.unique(blocks), np.arange(blocks.max() + 1))
+    assert blocks.max() < n_blocks
+    of_distinct = np.bincount(time_blocks(np.random.default_rng(0).permutation(len(times)), n_blocks))
+    assert np.ptp(of_distinct) <= 1
+
+
+def test_blocks_of_time_take_dates_of_all_kinds():
+    days = pd.date_range("2025-01-01", periods=40, tz="Asia/Seoul")
+    expected = np.repeat(np.arange(8), 5)
+    plain = days.tz_localize(None)
+    for dates in (days, days.to_series(), plain.to_numpy(), [*plain], polars.Series([*plain])):
+        assert_array_equal(time_blocks(dates), expected)
+    with pytest.raises(ValueError, match=r"got strings: use pandas\.to_datetime"):
+        time_blocks(["3/1/2025", "2/1/2025"])
+    for missing in (pd.NaT, None):
+        with pytest.raises(ValueError, match="got 1 missing values, the first in row 1"):
+            time_blocks([plain[0], missing, plain[1]])
+    model = CrossFitRegressor(Ridge(), by_size=True, cv=None)
+    blocks = time_blocks(days, n_blocks=3)
+    assert model.fit(np.c_[:40], np.arange(40), groups=blocks).n_estimators_ == 3

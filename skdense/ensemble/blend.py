@@ -100,11 +100,14 @@ class BaseBlend(BaseOutOfFold):
             )
         return suited
 
-    def _seen(self, outputs):
+    def _seen(self, outputs, weight):
         """The rows that all models hold out, given their out-of-fold outputs, NaN where they do not."""
         seen = ~np.isnan(outputs).any(axis=(0, *range(2, outputs.ndim)))
-        if not seen.any():
-            raise ValueError("the folds of all models must have a held-out sample in common, got none")
+        if not weight[seen].any():
+            raise ValueError(
+                "the folds of all models must have a held-out sample in common that has a weight, "
+                "got none"
+            )
         return seen
 
     def _mean(self, output):
@@ -314,7 +317,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
 
     def _learn_out_of_fold(self, ensembles, y, weight):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
-        seen = self._seen(outputs)
+        seen = self._seen(outputs, weight)
         weight = weight[seen]
         labels = np.searchsorted(self.classes_, y[seen])
         likelihoods = outputs[:, seen][:, np.arange(len(labels)), labels]
@@ -446,7 +449,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _learn_out_of_fold(self, ensembles, y, weight):
         both = zip(self.estimators_, ensembles, strict=True)
         outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in both])
-        seen = self._seen(outputs)
+        seen = self._seen(outputs, weight)
         y, weight = y[seen], weight[seen]
         loss, is_of_positive = common_loss(self.estimators_)
         # All losses but those depend on differences only, which are precise around zero.

@@ -253,6 +253,21 @@ class BaseCrossFit(BaseOutOfFold):
                     f"train on in fold {i}, but all are zero: choose other folds, or leave out samples "
                     "without weight"
                 )
+        held_out = np.concatenate([held_out for _, held_out in folds])
+        if sample_weight is not None and not sample_weight[held_out].any():
+            raise ValueError(
+                "sample_weight must have a positive weight among the samples that folds hold out, but "
+                "all are zero: choose other folds (cv)"
+            )
+        if groups is not None and isinstance(self, ClassifierMixin):
+            lacking = [classes for rows, _ in folds if len(classes := np.setdiff1d(y, y[rows]))]
+            if lacking:
+                classes = np.unique(np.concatenate(lacking)).tolist()
+                progress.warn(
+                    f"{len(lacking)} of {len(folds)} models are trained without the classes "
+                    f"{classes[:9]}, since all groups with them are held out. Classes should be in "
+                    "several groups, and y must not be the groups"
+                )
         return folds
 
     def _n_folds(self, y, groups, progress):

@@ -2,12 +2,13 @@
 
 from skdense.tabular.make import make_tabular_classifier, make_tabular_regressor
 from skdense.tabular.onnx import onnx_inputs, to_onnx
-from skdense.tabular.pipeline import TablePipeline
+from skdense.tabular.pipeline import TablePipeline, time_blocks
 
 __all__ = [
     "TablePipeline",
     "make_tabular_classifier",
     "make_tabular_regressor",
     "onnx_inputs",
+    "time_blocks",
     "to_onnx",
 ]

@@ -1,9 +1,10 @@
-"""The Pipeline of the default for tables, with short names for what its last step takes."""
+"""The Pipeline of the default for tables, with short names for what its last step takes, and groups."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from inspect import signature
+from numbers import Integral
 from reprlib import repr
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_scalar, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,7 +26,7 @@ from skdense.final_step import beyond_steps, final_step
 from skdense.fit.callers import warn_at_caller
 from skdense.tabular.steps import Unclip
 
-__all__ = ["TablePipeline"]
+__all__ = ["TablePipeline", "time_blocks"]
 
 _OWNERS = {
     "cv": BaseCrossFit,
@@ -48,7 +50,7 @@ _INSTEAD = {
     "cat_features": 'columns of strings are categories; make others so: X.astype({"code": "category"})',
     "eval_set": "the folds stop members; score other rows after `fit`",
     "return_std": "`predict(X, quantiles=[0.05, 0.95])` of a regressor gives intervals",
-    "quantiles": "`predict_proba` of a classifier says how sure it is",
+    "quantiles": "`predict_proba` and `predict_set` of a classifier say how sure it is",
     "feature_importances_": "use permutation_importance or skdense.inspection.contributions",
 }
 _INSTEAD |= {"categorical_features": _INSTEAD["cat_features"], "X_val": _INSTEAD["eval_set"]}
@@ -257,6 +259,49 @@ def _explained(ensemble, y):
     shares = np.bincount(labels) / len(labels)
     likelihoods = ensemble.oof_probabilities_[np.arange(len(labels)), labels]
     return 1 - np.nanmean(as_logs(likelihoods)) / np.mean(np.log(shares[labels]))
+
+
+def time_blocks(dates: ArrayLike, n_blocks: int = 8) -> NDArray:
+    """Divide rows into blocks of time, as `groups` for `fit`.
+
+    Rows of one time resemble each other, and so do those of the days around it. If no block is in two
+    folds, out-of-fold scores and intervals are those of other times, and yet most members are fitted to
+    the newest rows.
+
+    Parameters
+    ----------
+    dates : array-like of shape (n_samples,)
+        The date or time of each row, as dates or numbers that can be sorted. Rows need no order.
+    n_blocks : int, default=8
+        How many blocks, of about equally many rows. There are fewer if so many rows share a time.
+
+    Returns
+    -------
+    blocks : ndarray of int, of shape (n_samples,)
+        The number of each row's block, from 0 for the earliest. Rows of the same time are in one block.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skdense.tabular import time_blocks
+    >>> days = pd.to_datetime(["2025-03-01", "2025-01-01", "2025-01-01", "2025-02-01"])
+    >>> time_blocks(days, n_blocks=2)
+    array([1, 0, 0, 1])
+    """
+    check_scalar(n_blocks, "n_blocks", Integral, min_val=1)
+    dates = column_or_1d(dates)
+    if dates.dtype.kind in "US" or isinstance(dates[0], str):
+        raise ValueError("dates must be dates or numbers, got strings: use pandas.to_datetime")
+    missing = np.array([date is None or date != date for date in dates.tolist()])
+    if missing.any():
+        raise ValueError(
+            f"dates must have a value in each row, got {missing.sum()} missing values, the first in "
+            f"row {missing.argmax()}"
+        )
+    _, order, counts = np.unique(dates, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - counts / 2  # of the rows of one time, among all rows
+    blocks = (middle * n_blocks / len(dates)).astype(int)
+    return np.unique(blocks[order], return_inverse=True)[1]
 
 
 def _parameters_of(method):
