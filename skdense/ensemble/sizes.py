@@ -23,6 +23,10 @@ rows  regression: stopped by folds, and not     classification: stopped by folds
 100   .324, .401; .397, .392                    .282, .388; .354, .384
 300   .313, .399; .348, .402                    .263, .327; .287, .328
 ====  ========================================  ============================================
+
+Groups do not count in the place of rows. Trees of four tables with 32 to 60 groups, in 480 to 5,570
+rows and folds by group, the same for new groups: .278, .875, .616 and .583 if folds stopped them, and
+.302, .951, .653 and .609 after 100 iterations. Out of fold, stopped: .273, .929, .625 and .589.
 """
 _ITERATIONS_OF_FEW_ROWS, _RATE_OF_FEW_ROWS = 100, 0.1
 """The most iterations of trees that no fold stops, and the lowest learning rate."""
