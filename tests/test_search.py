@@ -490,7 +490,7 @@ def test_a_candidate_that_diverges_has_the_error_score_and_is_no_longer_trained(
 # At rung 4 candidates are scored after 3 and after 4 epochs.
 @pytest.mark.parametrize(("rung", "n_sound", "is_over"), [(1, 0, False), (4, 1, False), (1, 1, True)])
 def test_if_all_fail_at_a_later_rung_those_before_are_kept(rung, n_sound, is_over, monkeypatch):
-    reached, n_rungs = race.reached, []
+    reached, n_rungs = race.best_network, []
     train = race.Race._train
     monkeypatch.setattr(race.Race, "_train", lambda *a: (n_rungs.append(1), train(*a))[1])
 
@@ -499,7 +499,7 @@ def test_if_all_fail_at_a_later_rung_those_before_are_kept(rung, n_sound, is_ove
             raise NotFinite("diverged")
         return reached(job)
 
-    monkeypatch.setattr(race, "reached", fail)
+    monkeypatch.setattr(race, "best_network", fail)
     search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 2.0]}, cv=2, rungs=(rung,), factor=EVERYONE)
     if not is_over:
         with pytest.raises(ValueError, match="All the 4 fits failed"):
@@ -746,3 +746,10 @@ def test_a_search_can_be_pickled_cloned_and_used_as_its_best_estimator():
     without = clone(search).set_params(refit=False).fit(X, y)
     assert not hasattr(without, "predict")
     assert without.best_params_ == search.best_params_
+
+
+def test_the_samples_of_a_split_are_hashed_once_for_all_candidates(monkeypatch):
+    hashed, hash_of = [], race.hash_of
+    monkeypatch.setattr(race, "hash_of", lambda array: hashed.append(np.shape(array)) or hash_of(array))
+    PrunedSearchCV(NETWORK, RATES, cv=2, rungs=[1], refit=False).fit(X, y)
+    assert hashed.count((len(X) // 2, X.shape[1])) == 2

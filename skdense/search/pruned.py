@@ -31,7 +31,7 @@ from skdense.final_step import network_of
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.inputs import MatrixLike
-from skdense.search.race import Candidate, Race
+from skdense.search.race import Candidate, Scoring, begin
 from skdense.search.rungs import best_first, epochs_at_rungs, rungs_of
 
 _N_CANDIDATES = 64
@@ -294,9 +294,8 @@ class PrunedSearchCV(RandomizedSearchCV):
             to_fit, to_score = routed.estimator.fit, routed.scorer.score
             splits = [(part(train, to_fit), part(test, to_score)) for train, test in splits]
             skips = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
-            race = Race(
-                candidates, splits, rungs, self.factor, scorer, skips, self.error_score, self.n_jobs
-            )
+            scoring = Scoring(scorer, self.error_score)
+            race = begin(candidates, splits, rungs, self.factor, scoring, skips, self.n_jobs)
             rows = self._search(race, context)
             self._set_results(rows, len(splits), scorer)
         if self.refit:  # an error here leaves what was found

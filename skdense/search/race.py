@@ -93,95 +93,74 @@ class Row(NamedTuple):
     forecast: float
 
 
-class Race:
-    """The candidates that still go on.
+class Scoring:
+    """How fits are scored, and which errors are failures of theirs.
 
     Parameters
     ----------
-    candidates : list of Candidate
-    splits : list of (tuple, tuple)
-        The samples to fit to and those to score: X, y, and the parameters of `fit` and of the scorer.
-    rungs : list of int
-    factor : float
-        Of `factor` candidates, one goes on from a rung.
     scorer : callable
-    skips_steps : bool
-        Whether the samples that are held out go through the steps of a Pipeline once, before training.
-        This is not to be noticed by scorers that only ask for predictions.
     error_score : 'raise' or float
         The score of a fit that has failed.
-    n_jobs : int or None
-        How many networks train at the same time.
     """
 
-    def __init__(self, candidates, splits, rungs, factor, scorer, skips_steps, error_score, n_jobs):
-        self.going, self.n_candidates = candidates, len(candidates)
-        self.rungs, self.factor = rungs, factor
+    def __init__(self, scorer, error_score):
         self.scorer, self.error_score = scorer, error_score
         handlers = {signal.getsignal(number) for number in signal.valid_signals()}
-        self.handler_codes = {_code_of(handler) for handler in handlers} - {None}
-        self.epochs = []  # at which the candidates were scored
-        self._prepare(splits, skips_steps)
-        self._report_errors(self._fits)
-        self._try_scorer()
-        jobs = [fit.job for fit in self._sound]
-        own_streams(jobs)
-        # All networks together decide which of them share a program. They stay in it, so that those
-        # which go on train as if they had never paused.
-        networks = [(job.spec, network) for job in jobs for network in job.networks]
-        epochs = np.mean([likely_epochs(network) for _, network in networks])
-        self.groups = groups_of(networks, share_trained(len(candidates), rungs, factor, epochs))
-        self.n_threads = n_at_once(len(networks), n_jobs)
+        self._handler_codes = {_code_of(handler) for handler in handlers} - {None}
 
-    @property
-    def _fits(self):
-        return [fit for candidate in self.going for fit in candidate.fits]
+    def judge(self, fit):
+        """Score the networks of a fit as they are now."""
+        start, fit.score, fit.score_error = time.perf_counter(), self.error_score, None
+        try:
+            network = copy(fit.job.estimator)
+            vars(network).update(best_network(fit.job)[1])
+        except ValueError as error:
+            self.raise_if_of_a_handler(error)
+            fit.error, fit.job = error, None
+            return
+        try:
+            X, y, params = fit.held_out
+            score = self.scorer(with_network(fit.model, network), X, y, **params)
+            with suppress(AttributeError, ValueError):  # not an array, or of several numbers
+                score = score.item()
+            if not isinstance(score, Number):
+                raise ValueError(
+                    f"scoring must return a number, got {score!r} of {type(score).__name__}; several "
+                    "metrics at once are not supported"
+                )
+            fit.score = score
+        except Exception as error:
+            self.raise_if_of_a_handler(error)
+            fit.score_error = error
+        fit.score_seconds = time.perf_counter() - start
+
+    def raise_if_of_a_handler(self, error):
+        """Raise an error that a signal's handler has raised, for instance at a limit of time.
+
+        It is no failure of the code that it has interrupted.
+        """
+        cause = error
+        while cause is not None:
+            if any(frame.f_code in self._handler_codes for frame, _ in walk_tb(cause.__traceback__)):
+                raise error
+            cause = cause.__cause__ or cause.__context__
+
+
+class Race:
+    """The candidates that still go on, with the groups of their networks that train.
+
+    Of `factor` candidates, one goes on from a rung. `n_threads` networks train at the same time.
+    """
+
+    def __init__(self, candidates, rungs, factor, scoring, groups, n_threads):
+        self.going, self.n_candidates = candidates, len(candidates)
+        self.rungs, self.factor, self.scoring = rungs, factor, scoring
+        self.groups, self.n_threads = groups, n_threads
+        self.epochs = []  # at which the candidates were scored
 
     @property
     def _sound(self):
-        return [fit for fit in self._fits if fit.job is not None]
-
-    def _prepare(self, splits, skips_steps):
-        """Prepare all networks; the steps before are fitted once for candidates that share them."""
-        fitted, arrays = {}, {}
-
-        def shared(data):
-            """The data with arrays that all networks hold and use whose arrays are equal."""
-            own = data.X, data.targets, data.weights
-            return Data(*(arrays.setdefault(hash_of(array), array) for array in own), data.rows)
-
-        for candidate in self.going:
-            steps = _key_of_steps(candidate)
-            for i, (to_fit, to_score) in enumerate(splits):
-                fit, key, start = CandidateFit(self.error_score), (i, steps), time.perf_counter()
-                candidate.fits.append(fit)
-                try:
-                    if key not in fitted:
-                        model, inputs = fit_all_but_network(clone(candidate.model), *to_fit)
-                        X, *others = to_score
-                        if skips_steps:
-                            model, X = beyond_steps(model, X)
-                        fitted[key] = model, inputs, (X, *others)
-                    fit.model, inputs, fit.held_out = fitted[key]
-                    fit.job = check_and_prepare(clone(candidate.network), inputs)
-                    for one in fit.job.networks:
-                        one.data = shared(one.data)
-                        one.validation = one.validation and shared(one.validation)
-                except Exception as error:
-                    self._raise_if_of_a_handler(error)
-                    fit.error = error
-                fit.fit_seconds = time.perf_counter() - start
-
-    def _try_scorer(self):
-        """Score an untrained network on each split: what fails then would fail for all candidates."""
-        for i, fits in enumerate(zip(*(candidate.fits for candidate in self.going), strict=True)):
-            fit = next((fit for fit in fits if fit.job is not None), None)
-            if fit is not None:
-                self._judge(fit)
-                if fit.score_error is not None:
-                    note = f"This is how scoring failed on split {i}, before anything was trained."
-                    fit.score_error.add_note(note)
-                    raise fit.score_error
+        return _sound(self.going)
 
     def run(self, iteration):
         """Train to a rung and score; return the rows of the rung, and leave out those who do not go on.
@@ -189,7 +168,7 @@ class Race:
         At the last rung the race is over. If all that have come so far fail, there are no rows.
         """
         for epochs in looks_of(self.rungs)[iteration]:
-            self._report_errors(self._train(epochs), is_first=iteration == 0)
+            _report_errors(self._train(epochs), self.going, self.scoring, is_first=iteration == 0)
             if not self._sound:
                 return []
             self.epochs.append(epochs)
@@ -234,7 +213,7 @@ class Race:
                 is_last = not to_train[fit]
             if is_last:
                 with config_context(**config):  # scikit-learn's configuration belongs to a thread
-                    self._judge(fit)
+                    self.scoring.judge(fit)
 
         self.groups = [part for group in self.groups if (part := group.part(owners)).networks]
         if owners and train(self.groups, self.n_threads, until=epochs, trained=note):
@@ -245,70 +224,123 @@ class Race:
             fit.fit_seconds += seconds * share
         return fits
 
-    def _judge(self, fit):
-        """Score the networks of a fit as they are now."""
-        start, fit.score, fit.score_error = time.perf_counter(), self.error_score, None
-        try:
-            network = copy(fit.job.estimator)
-            vars(network).update(best_network(fit.job)[1])
-        except ValueError as error:
-            self._raise_if_of_a_handler(error)
-            fit.error, fit.job = error, None
-            return
-        try:
-            X, y, params = fit.held_out
-            score = self.scorer(with_network(fit.model, network), X, y, **params)
-            with suppress(AttributeError, ValueError):  # not an array, or of several numbers
-                score = score.item()
-            if not isinstance(score, Number):
-                raise ValueError(
-                    f"scoring must return a number, got {score!r} of {type(score).__name__}; several "
-                    "metrics at once are not supported"
-                )
-            fit.score = score
-        except Exception as error:
-            self._raise_if_of_a_handler(error)
-            fit.score_error = error
-        fit.score_seconds = time.perf_counter() - start
 
-    def _raise_if_of_a_handler(self, error):
-        """Raise an error that a signal's handler has raised, for instance at a limit of time.
+def _report_errors(fits, candidates, scoring, is_first=True):
+    """Warn of what has failed in these fits, which had not failed before, or raise it.
 
-        It is no failure of the code that it has interrupted.
-        """
-        cause = error
-        while cause is not None:
-            if any(frame.f_code in self.handler_codes for frame, _ in walk_tb(cause.__traceback__)):
-                raise error
-            cause = cause.__cause__ or cause.__context__
+    It is also an error if all fail before the first rung is over.
+    """
+    errors = [fit.error for fit in fits if fit.error is not None]
+    score_errors = [fit.score_error for fit in fits if fit.score_error is not None]
+    if scoring.error_score == "raise" and errors + score_errors:
+        raise [*errors, *score_errors][0]
+    all_fits = [fit for candidate in candidates for fit in candidate.fits]
+    n_fits = len(all_fits)
+    if is_first and errors and all(fit.error is not None for fit in all_fits):
+        raise ValueError(
+            f"All the {n_fits} fits failed. It is very likely that your model is misconfigured. "
+            f"With error_score='raise' the first error is raised.\n{_described(errors)}"
+        )
+    if errors:
+        warn_at_caller(
+            f"{len(errors)} fits failed out of a total of {n_fits}. The score on these train-test "
+            f"partitions for these parameters will be set to {scoring.error_score}. With "
+            f"error_score='raise' the first error is raised.\n{_described(errors)}",
+            FitFailedWarning,
+        )
+    if score_errors:
+        warn_at_caller(
+            f"Scoring failed {len(score_errors)} times. The score on these train-test partitions "
+            f"for these parameters will be set to {scoring.error_score}.\n{_described(score_errors)}"
+        )
 
-    def _report_errors(self, fits, is_first=True):
-        """Warn of what has failed in these fits, which had not failed before, or raise it.
 
-        It is also an error if all fail before the first rung is over.
-        """
-        errors = [fit.error for fit in fits if fit.error is not None]
-        score_errors = [fit.score_error for fit in fits if fit.score_error is not None]
-        if self.error_score == "raise" and errors + score_errors:
-            raise [*errors, *score_errors][0]
-        n_fits = len(self._fits)
-        if is_first and errors and all(fit.error is not None for fit in self._fits):
-            raise ValueError(
-                f"All the {n_fits} fits failed. It is very likely that your model is misconfigured. "
-                f"With error_score='raise' the first error is raised.\n{_described(errors)}"
-            )
-        if errors:
-            warn_at_caller(
-                f"{len(errors)} fits failed out of a total of {n_fits}. The score on these train-test "
-                f"partitions for these parameters will be set to {self.error_score}. With "
-                f"error_score='raise' the first error is raised.\n{_described(errors)}",
-                FitFailedWarning,
-            )
-        if score_errors:
-            warn_at_caller(
-                f"Scoring failed {len(score_errors)} times. The score on these train-test partitions "
-                f"for these parameters will be set to {self.error_score}.\n{_described(score_errors)}"
-            )
+# --- the begin of a race ------------------------------------------------------------------------------
+
+
+def begin(candidates, splits, rungs, factor, scoring, skips_steps, n_jobs):
+    """Prepare the fits of all candidates on all splits; return the race.
+
+    Parameters
+    ----------
+    candidates : list of Candidate
+    splits : list of (tuple, tuple)
+        The samples to fit to and those to score: X, y, and the parameters of `fit` and of the scorer.
+    rungs : list of int
+    factor : float
+    scoring : Scoring
+    skips_steps : bool
+        Whether the samples that are held out go through the steps of a Pipeline once, before training.
+        This is not to be noticed by scorers that only ask for predictions.
+    n_jobs : int or None
+        How many networks train at the same time.
+    """
+    _prepare(candidates, splits, scoring, skips_steps)
+    _report_errors([fit for candidate in candidates for fit in candidate.fits], candidates, scoring)
+    _try_scorer(candidates, scoring)
+    jobs = [fit.job for fit in _sound(candidates)]
+    own_streams(jobs)
+    # All networks together decide which of them share a program. They stay in it, so that those which
+    # go on train as if they had never paused.
+    networks = [(job.spec, network) for job in jobs for network in job.networks]
+    epochs = np.mean([likely_epochs(network) for _, network in networks])
+    groups = groups_of(networks, share_trained(len(candidates), rungs, factor, epochs))
+    return Race(candidates, rungs, factor, scoring, groups, n_at_once(len(networks), n_jobs))
+
+
+def _sound(candidates):
+    """The fits that have not failed."""
+    return [fit for candidate in candidates for fit in candidate.fits if fit.job is not None]
+
+
+def _prepare(candidates, splits, scoring, skips_steps):
+    """Prepare all networks; the steps before are fitted once for candidates that share them."""
+    fitted, by_content, by_identity = {}, {}, {}
+
+    def first_equal(array):
+        """The first array with this content. Hashing a large one takes long, and is done once."""
+        if id(array) not in by_identity:
+            array = by_content.setdefault(hash_of(array), array)
+            by_identity[id(array)] = array
+        return array
+
+    def shared(data):
+        """The data with arrays that all networks hold and use whose arrays are equal."""
+        return Data(*map(first_equal, (data.X, data.targets, data.weights)), data.rows)
+
+    for candidate in candidates:
+        steps = _key_of_steps(candidate)
+        for i, (to_fit, to_score) in enumerate(splits):
+            fit, key, start = CandidateFit(scoring.error_score), (i, steps), time.perf_counter()
+            candidate.fits.append(fit)
+            try:
+                if key not in fitted:
+                    model, inputs = fit_all_but_network(clone(candidate.model), *to_fit)
+                    X, *others = to_score
+                    if skips_steps:
+                        model, X = beyond_steps(model, X)
+                    fitted[key] = model, inputs, (X, *others)
+                fit.model, inputs, fit.held_out = fitted[key]
+                fit.job = check_and_prepare(clone(candidate.network), inputs)
+                for one in fit.job.networks:
+                    one.data = shared(one.data)
+                    one.validation = one.validation and shared(one.validation)
+            except Exception as error:
+                scoring.raise_if_of_a_handler(error)
+                fit.error = error
+            fit.fit_seconds = time.perf_counter() - start
+
+
+def _try_scorer(candidates, scoring):
+    """Score an untrained network on each split: what fails then would fail for all candidates."""
+    for i, fits in enumerate(zip(*(candidate.fits for candidate in candidates), strict=True)):
+        fit = next((fit for fit in fits if fit.job is not None), None)
+        if fit is not None:
+            scoring.judge(fit)
+            if fit.score_error is not None:
+                note = f"This is how scoring failed on split {i}, before anything was trained."
+                fit.score_error.add_note(note)
+                raise fit.score_error
 
 
 def _epochs(jobs):
