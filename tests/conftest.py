@@ -123,10 +123,11 @@ def replace_programs(monkeypatch):
 
     def replace(make):
         for module in (train, lbfgs):
-            program_of = module.program_of
-            monkeypatch.setattr(
-                module, "program_of", lambda *key, program_of=program_of: make(program_of(*key))
-            )
+
+            def replaced(*key, formulas, program_of=module.program_of):
+                return make(program_of(*key, formulas=formulas))
+
+            monkeypatch.setattr(module, "program_of", replaced)
 
     return replace
 

@@ -54,7 +54,7 @@ def test_programs_are_compiled_by_xla():
         program(tf.constant([1.0, 2.0], tf.float64))
 
 
-def called_as_usual(make, *key):
+def called_as_usual(make, *key, formulas):
     """What `program_of` gives, by nothing but `tf.function`."""
     function, arguments = make(*key)
     program = tf.function(function, arguments, autograph=False, jit_compile=True)
