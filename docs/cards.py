@@ -4,7 +4,7 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
-from figures import column, mean_ranks, tables, turns
+from figures import column, tables, turns
 from sklearn.exceptions import ConvergenceWarning
 
 from skdense import LowLevelMLPClassifier
@@ -19,10 +19,6 @@ COLORED = ("text.color", "xtick.color", "ytick.color")
 def draw(folder):
     """Draw all cards into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    ranks = mean_ranks("log-loss").map("{:.1f}".format).to_dict()
-    bars(
-        folder / "tables.svg", "mean rank by log-loss, 10 real tables: 1 is best", ranks
-    )
     speed = column("speed", "both float64")
     jobs = {
         "2 features, 2 + 2 units": "fit, 2000x2, batch 100, (2, 2), 100 epochs",
