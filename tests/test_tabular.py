@@ -594,6 +594,16 @@ def test_any_function_that_is_linear_between_the_quantiles_is_a_sum_of_ramps():
     assert_allclose(weights, [0, 3, -4, 3, 0, -2, 5, -4], atol=1e-4)
 
 
+def test_columns_of_rare_levels_are_smaller_except_beside_ramps():
+    rng = np.random.default_rng(0)
+    columns = [rng.random(200) < share for share in (0.03, 0.97, 0.1, 0.5)]
+    X = np.column_stack([*columns, rng.normal(size=200), np.arange(200) % 3]).astype(np.float32)
+    theirs = SquashingScaler(max_absolute_value=3).fit_transform(X)
+    ours = clone(make_tabular_regressor()[1]).fit_transform(X)
+    assert_allclose(ours, theirs * np.float32([0.3, 0.3, 1, 1, 1, 1]), rtol=1e-6)
+    assert_allclose(Ramps().fit_transform(ours)[:, :6], theirs, rtol=1e-6)
+
+
 def test_equal_quantiles_give_no_ramps():
     X = np.column_stack([[0, 1] * 20, [0, 1, 2, 2] * 10])
     ramps = Ramps().fit(X)

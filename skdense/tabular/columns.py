@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdense.compat import without_random_letters
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import MatrixLike
-from skdense.tabular.steps import LevelsEncoder
+from skdense.tabular.steps import WEIGHT_OF_RARE, LevelsEncoder
 
 try:
     import pandas as pd
@@ -39,6 +39,8 @@ __all__ = ["TableEncoder", "Written"]
 
 _SURPRISING = 0.001
 """A prediction tells of new categories if as many were less probable than this by chance."""
+_RARE_SHARE = 0.05
+"""A column of two values is one of a rare level if a smaller share of the rows has one of them."""
 _FEW_NUMBERS = 10
 """A column with fewer distinct numbers beside its strings may well have categories."""
 
@@ -610,17 +612,31 @@ class Column:
 
 
 class SquashingScaler(skrub.SquashingScaler):
-    """skrub's, which by itself fails where scikit-learn is set to return DataFrames."""
+    """skrub's, which makes columns of rare levels smaller.
+
+    Those have two values, of which less than one row in twenty has one. By itself, skrub's fails if
+    scikit-learn is set to return DataFrames.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_features,)
+        What each column is multiplied by after it is scaled.
+    """
 
     def fit_transform(self, X: MatrixLike, y: Any = None) -> NDArray:
-        """Fit to X and scale it, as skrub's does."""
+        """Fit to X and scale it."""
         with config_context(transform_output="default"):
-            return super().fit_transform(X, y)
+            scaled = super().fit_transform(X, y)
+        counts = [(scaled == end).sum(axis=0) for end in (scaled.min(axis=0), scaled.max(axis=0))]
+        is_rare = np.sum(counts, axis=0) == len(scaled)
+        is_rare &= np.min(counts, axis=0) < _RARE_SHARE * len(scaled)
+        self.weights_ = np.where(is_rare, WEIGHT_OF_RARE, 1).astype(scaled.dtype)
+        return scaled * self.weights_
 
     def transform(self, X: MatrixLike) -> NDArray:
-        """Scale X, as skrub's does."""
+        """Scale X."""
         with config_context(transform_output="default"):
-            return super().transform(X)
+            return super().transform(X) * self.weights_
 
 
 def _kind_of(series):

@@ -194,7 +194,8 @@ def make_tabular_classifier(
       one-hot, the rare ones of 40 or more also by their words. Extra columns mark missing values.
       Constant and empty columns, and IDs that only number the rows, are left out, with a warning that
       names them;
-    - `scaled`: each is centred, scaled and softly clipped (:class:`skrub.SquashingScaler`);
+    - `scaled`: each is centred, scaled and softly clipped (:class:`skrub.SquashingScaler`), and those
+      of rare levels are made smaller;
     - `filled`: missing numbers become the median;
     - `ensemble`: a :class:`skdense.ensemble.BlendClassifier` of two kinds of networks, of boosted
       trees, and of linear and constant models. The networks of `plain` see the columns, those of

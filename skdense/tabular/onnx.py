@@ -316,7 +316,7 @@ def _levels(graph, column, strings):
 
 
 def _squashed(graph, scaler, X):
-    """A SquashingScaler of skrub."""
+    """A SquashingScaler of skrub, or ours."""
     number, (center, divisor, factor, zero) = graph.number(X), squashing_of(scaler)
     scaled = X
     for operation, array in (("Sub", center), ("Div", divisor), ("Mul", factor)):
@@ -327,7 +327,12 @@ def _squashed(graph, scaler, X):
     share = graph("Div", scaled, most)
     root = graph("Sqrt", graph("Add", graph("Mul", share, share), number(1)))
     infinite = graph("Mul", graph("Sign", X), most)
-    return graph("Where", graph("IsInf", X), infinite, graph("Div", scaled, root))
+    squashed = graph("Where", graph("IsInf", X), infinite, graph("Div", scaled, root))
+    return (
+        graph("Mul", squashed, scaler.weights_.astype(number))
+        if hasattr(scaler, "weights_")
+        else squashed
+    )
 
 
 def _filled(graph, imputer, X):
@@ -350,7 +355,7 @@ def _filled(graph, imputer, X):
 def _ramps(graph, ramps, X):
     """The columns and their Ramps."""
     counts = [len(knots) - 1 for knots in ramps.knots_]
-    X = graph.cast(X, _FLOAT)
+    X = graph("Mul", graph.cast(X, _FLOAT), ramps.factors_)
     if not sum(counts):
         return X
     low = np.concatenate([knots[:-1] for knots in ramps.knots_])
