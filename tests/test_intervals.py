@@ -30,6 +30,7 @@ from skdense.ensemble import (
     CrossFitClassifier,
     CrossFitRegressor,
 )
+from skdense.tabular import TablePipeline
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}
 NETWORKS = CrossFitRegressor(
@@ -390,3 +391,11 @@ def test_sets_hold_for_new_groups_if_no_group_is_in_two_folds():
         for groups in (None, group[known])
     )
     assert by_row < 0.85 < by_group
+
+
+def test_a_pipeline_for_tables_has_the_sets_of_its_last_step():
+    X, y = three_classes(99)
+    model = TablePipeline([("scaled", StandardScaler()), ("ensemble", clone(LOGISTIC))]).fit(X, y)
+    expected = model[-1].predict_set(model[:-1].transform(X), confidence=0.8)
+    assert_array_equal(model.predict_set(X, confidence=0.8), expected)
+    assert not hasattr(TablePipeline([("ensemble", LINEAR)]), "predict_set")

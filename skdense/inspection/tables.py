@@ -438,7 +438,7 @@ class CoverageDisplay:
         names = [f"{self.names[part]} ({self.counts[part]} rows)" for part in drawn]
         low, high = np.array(binom.interval(_CHANCE, counts, self.confidence)) / counts
         self.ax_ = _axes_of_bars(self, ax, names)
-        label = f"{_CHANCE:.0%} of chance"
+        label = f"range of chance ({_CHANCE:.0%})"
         self.bars_ = self.ax_.barh(places, high - low, left=low, color="lightgray", label=label)
         (self.points_,) = self.ax_.plot(self.coverage[drawn], places, "o", label="coverage")
         self.ax_.axvline(self.confidence, color="gray", linestyle=":")
