@@ -100,7 +100,32 @@ def defaults_of(estimator: BaseEstimator) -> dict:
     return {each.name: each.default for each in parameters if each.default is not each.empty}
 
 
-class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
+class Saved(BaseEstimator):
+    """An estimator whose saved state has the version of skdense that saved it."""
+
+    _before_versions = "pre-0.1"
+    """What a state without a version is of."""
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_skdense_version": __version__}
+
+    def __setstate__(self, state):
+        """Restore a saved state. If another version of skdense saved it, warn as scikit-learn does."""
+        state = dict(state)
+        version = state.pop("_skdense_version", self._before_versions)
+        if version != __version__:
+            warn_at_caller(
+                InconsistentVersionWarning(
+                    estimator_name=f"{type(self).__name__} (skdense)",
+                    current_sklearn_version=__version__,
+                    original_sklearn_version=version,
+                )
+            )
+        # A model of an earlier version lacks newer parameters, which get their defaults.
+        super().__setstate__(defaults_of(self) | state)
+
+
+class BaseLowLevelMLP(CallbackSupportMixin, Saved):
     """A multi-layer perceptron, whose subclass knows what y is.
 
     A subclass has two methods. `_learn_encoder(y, inputs, continues)` returns the `Encoder` of the
@@ -261,24 +286,6 @@ class BaseLowLevelMLP(CallbackSupportMixin, BaseEstimator):
 
         for_each_block(fill, X.shape[0])
         return logits
-
-    def __getstate__(self):
-        return {**super().__getstate__(), "_skdense_version": __version__}
-
-    def __setstate__(self, state):
-        """Restore a saved state. If another version of skdense saved it, warn as scikit-learn does."""
-        state = dict(state)
-        version = state.pop("_skdense_version", "pre-0.1")
-        if version != __version__:
-            warn_at_caller(
-                InconsistentVersionWarning(
-                    estimator_name=f"{type(self).__name__} (skdense)",
-                    current_sklearn_version=__version__,
-                    original_sklearn_version=version,
-                )
-            )
-        # A model of an earlier version lacks newer parameters, which get their defaults.
-        super().__setstate__(defaults_of(self) | state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

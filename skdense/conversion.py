@@ -6,7 +6,7 @@ The state of an optimizer stays behind.
 from copy import deepcopy
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -62,7 +62,7 @@ def _copied(value):
 
 def from_sklearn(cls, model):
     """The estimator of this class that is the same model as a fitted one of scikit-learn's."""
-    sklearn_class = MLPClassifier if is_classifier(cls()) else MLPRegressor
+    sklearn_class = MLPClassifier if issubclass(cls, ClassifierMixin) else MLPRegressor
     if not isinstance(model, sklearn_class):
         raise TypeError(f"model must be a fitted {sklearn_class.__name__}, got {model!r}")
     check_is_fitted(model)

@@ -185,6 +185,12 @@ def test_the_number_of_epochs_to_come_is_announced(solver, at_most):
     assert of_fit in (5, at_most)
 
 
+def test_several_draws_announce_no_epochs():
+    announced = []
+    fit(Recorder(lambda context: announced.append(context.max_subtasks)), n_init=2)
+    assert announced == [0]
+
+
 @pytest.mark.parametrize("parameters", [{}, {"early_stopping": True}, {"solver": "lbfgs"}])
 def test_callbacks_change_nothing(parameters):
     streams = [np.random.RandomState(0) for _ in range(2)]

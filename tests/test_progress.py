@@ -94,6 +94,22 @@ def test_each_model_of_a_blend_is_a_task_with_its_members():
     assert sum(task[-1][0] == "member" for task in own.ended) == 3
 
 
+def test_an_ensemble_that_is_fitted_again_predicts_as_before_until_it_is_over():
+    """Here with other classes. A callback sees in between what another thread would see."""
+    ensemble = clone(LINEAR).fit(X, y)
+    before, seen = ensemble.predict_proba(X), []
+
+    class Predicts(Recorder):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator):
+            seen.append(ensemble.predict_proba(X))
+
+    ensemble.set_callbacks(Predicts()).fit(X, y == 0)
+    assert len(seen) == 3
+    for probabilities in seen:
+        assert_array_equal(probabilities, before)
+    assert ensemble.predict_proba(X).shape == (len(X), 2)
+
+
 def test_a_transformed_target_is_a_model_with_tasks():
     recorder = Recorder()
     model = TransformedTargetRegressor(CrossFitRegressor(Ridge(), cv=2), transformer=StandardScaler())

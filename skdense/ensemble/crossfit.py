@@ -5,6 +5,7 @@ early stopping.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -39,7 +40,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.base import defaults_of, is_network
+from skdense.base import Saved, is_network
 from skdense.compat import Interval, check_sample_weight, fit_context
 from skdense.ensemble.calibration import (
     as_counts,
@@ -57,7 +58,7 @@ from skdense.ensemble.folds import fit_folds, held_out_outputs, predicted
 from skdense.ensemble.progress import FitReport
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
-from skdense.fit.fitting import unchanged_on_error
+from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, float_dtypes, one_column, validated
 from skdense.fit.targets import as_numbers
 
@@ -67,7 +68,7 @@ _LARGEST = 1e30
 """The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
 
 
-class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What ensembles and blends share: how they are fitted, and loaded from files.
 
     A subclass has the methods `_check_models`, `_check_y`, `_fit_models`, `_learn_out_of_fold` and
@@ -75,10 +76,7 @@ class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """
 
     _parameter_constraints = {"verbose": ["verbose"]}
-
-    def __setstate__(self, state):
-        """Restore a saved state. A model of an earlier version lacks newer parameters."""
-        super().__setstate__(defaults_of(self) | state)
+    _before_versions = "pre-0.5"
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -117,14 +115,15 @@ class BaseOutOfFold(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         self._check_models()
         progress = FitReport(self)
-        with unchanged_on_error(self):
-            X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
-            y = self._check_y(one_column(y))
-            if sample_weight is not None:
-                sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
-                sample_weight = as_counts(sample_weight)
-            self._fit_models(X, y, sample_weight, groups, progress)
-            progress.end(self)
+        fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
+        X, y = fitted._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
+        y = fitted._check_y(one_column(y))
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            sample_weight = as_counts(sample_weight)
+        fitted._fit_models(X, y, sample_weight, groups, progress)
+        progress.end(fitted)
+        set_attributes(self, vars(fitted))
         return self
 
     def _check_X(self, X):

@@ -102,7 +102,8 @@ class FitReport:
         _part.set(_NO_PART)  # its members are no models of the blend
         self._tasks = []
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
-        self._context = context if has_callbacks(ensemble) else None
+        has_own = has_callbacks(ensemble)
+        self._context, self._ensemble = (context, ensemble) if has_own else (None, None)
         if self._above is None:
             self.log, self.called = Log(), ""
         else:
@@ -112,8 +113,11 @@ class FitReport:
             self._task = name, number
 
     @contextmanager
-    def of(self, n_members, estimator, X, y, sample_weight):
-        """Begin the fit of so many members or models; end it, and its tasks, with the block."""
+    def of(self, n_members, fitted, X, y, sample_weight):
+        """Begin the fit of so many members or models; end it, and its tasks, with the block.
+
+        `fitted` is the copy of the ensemble that is fitted.
+        """
         self._n_members, self._lines = n_members, Lines(n_members)
         if self._above is None:
             self.log.begin(self._lines)
@@ -122,7 +126,7 @@ class FitReport:
         if self._context is not None:
             self._context.max_subtasks = n_members
             metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-            given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+            given = {"estimator": self._ensemble, "X": X, "y": y, "metadata": metadata}
             self._tasks.append((self._context, given))
         for above, given in self._above._tasks if self._above else ():
             task = above.subcontext(*self._task, n_members, sequential_subtasks=False)
@@ -132,7 +136,7 @@ class FitReport:
             for task, given in self._tasks:
                 task.call_on_fit_task_begin(**given)
             yield
-            attributes = dict(vars(estimator))
+            attributes = dict(vars(fitted))
         finally:
             for task, given in self._tasks:
                 own = {"reconstruction_attributes": attributes} if task is self._context else {}

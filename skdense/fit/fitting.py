@@ -49,6 +49,8 @@ def fit_estimator(
         tasks = attributes = None
         one_draw = len(job.networks) == 1
         if has_callbacks(estimator) and not inputs.incremental:
+            if not one_draw:
+                context.max_subtasks = 0  # no epochs are reported
             tasks = EpochTasks(estimator, context, inputs, reports_epochs=one_draw)
         try:
             train_job = _train_lbfgs if lbfgs else _train_stochastic

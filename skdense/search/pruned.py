@@ -283,24 +283,26 @@ class PrunedSearchCV(RandomizedSearchCV):
         task = {"estimator": self, "X": X, "y": y}
         task["metadata"] = None if weight is None else {"sample_weight": weight}
         context.call_on_fit_task_begin(**task)
-        with unchanged_on_error(self):
-            for name in ("best_estimator_", "refit_time_", "feature_names_in_"):
-                vars(self).pop(name, None)
+        try:
+            with unchanged_on_error(self):
+                for name in ("best_estimator_", "refit_time_", "feature_names_in_"):
+                    vars(self).pop(name, None)
 
-            def part(rows, params):
-                params = check_method_params(X, params, rows)
-                return safe_indexing(X, rows), safe_indexing(y, rows), params
+                def part(rows, params):
+                    params = check_method_params(X, params, rows)
+                    return safe_indexing(X, rows), safe_indexing(y, rows), params
 
-            to_fit, to_score = routed.estimator.fit, routed.scorer.score
-            splits = [(part(train, to_fit), part(test, to_score)) for train, test in splits]
-            skips = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
-            scoring = Scoring(scorer, self.error_score)
-            race = begin(candidates, splits, rungs, self.factor, scoring, skips, self.n_jobs)
-            rows = self._search(race, context)
-            self._set_results(rows, len(splits), scorer)
-        if self.refit:  # an error here leaves what was found
-            self._refit(X, y, routed.estimator.fit, context, task)
-        context.call_on_fit_task_end(**task)
+                to_fit, to_score = routed.estimator.fit, routed.scorer.score
+                splits = [(part(train, to_fit), part(test, to_score)) for train, test in splits]
+                skips = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
+                scoring = Scoring(scorer, self.error_score)
+                race = begin(candidates, splits, rungs, self.factor, scoring, skips, self.n_jobs)
+                rows = self._search(race, context)
+                self._set_results(rows, len(splits), scorer)
+            if self.refit:  # an error here leaves what was found
+                self._refit(X, y, routed.estimator.fit, context, task)
+        finally:
+            context.call_on_fit_task_end(**task)
         return self
 
     def _draw_candidates(self):
@@ -360,7 +362,8 @@ class PrunedSearchCV(RandomizedSearchCV):
             except KeyboardInterrupt:
                 warn_at_caller("Refit interrupted by user: there is no best_estimator_.")
                 return
-        refit.call_on_fit_task_end(**task)
+            finally:
+                refit.call_on_fit_task_end(**task)
         self.best_estimator_, self.refit_time_ = best, time.perf_counter() - start
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_
