@@ -197,3 +197,10 @@ def test_undocumented_names_are_used_in_one_file():
 
     assert not undocumented_in(ELSEWHERE), "write a function in skdense/compat.py, which says how"
     assert undocumented_in([COMPAT]) == UNDOCUMENTED
+
+
+def test_the_guide_for_contributors_names_files_that_exist():
+    text = (ROOT.parent / ".github" / "CONTRIBUTING.md").read_text("utf-8")
+    named = {*re.findall(r"`((?:[\w.]+/)*\w+\.(?:py|rst|toml))`", text)}
+    folders = ROOT.parent, ROOT, ROOT.parent / "tests"
+    assert not {name for name in named if not any((folder / name).exists() for folder in folders)}

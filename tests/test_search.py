@@ -490,14 +490,14 @@ def test_a_candidate_that_diverges_has_the_error_score_and_is_no_longer_trained(
 # At rung 4 candidates are scored after 3 and after 4 epochs.
 @pytest.mark.parametrize(("rung", "n_sound", "is_over"), [(1, 0, False), (4, 1, False), (1, 1, True)])
 def test_if_all_fail_at_a_later_rung_those_before_are_kept(rung, n_sound, is_over, monkeypatch):
-    reached, n_rungs = race.best_network, []
+    best_network, n_rungs = race.best_network, []
     train = race.Race._train
     monkeypatch.setattr(race.Race, "_train", lambda *a: (n_rungs.append(1), train(*a))[1])
 
     def fail(job):
         if len(n_rungs) > n_sound:
             raise NotFinite("diverged")
-        return reached(job)
+        return best_network(job)
 
     monkeypatch.setattr(race, "best_network", fail)
     search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 2.0]}, cv=2, rungs=(rung,), factor=EVERYONE)

@@ -157,8 +157,8 @@ def _split(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset."
         )
-    for name, part in (("validation", validation_rows), ("training", rows)):
-        if data.weights is not None and not data.weights[part].any():
+    for name, its_rows in (("validation", validation_rows), ("training", rows)):
+        if data.weights is not None and not data.weights[its_rows].any():
             raise ValueError(
                 f"The {name} set of early_stopping's split has no weight: all its sample weights are "
                 "zero. Change validation_fraction, or pass X_val, y_val and sample_weight_val."

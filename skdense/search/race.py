@@ -215,7 +215,7 @@ class Race:
                 with config_context(**config):  # scikit-learn's configuration belongs to a thread
                     self.scoring.judge(fit)
 
-        self.groups = [part for group in self.groups if (part := group.part(owners)).networks]
+        self.groups = [left for group in self.groups if (left := group.only(owners)).networks]
         if owners and train(self.groups, self.n_threads, until=epochs, trained=note):
             raise KeyboardInterrupt
         seconds = time.perf_counter() - start

@@ -1,5 +1,8 @@
 """Layers: which parameters each has, and how it maps inputs to outputs, for arrays and for tensors.
 
+In a hand-written loop these are the variables and functions of the model: its `layer1(x)` is
+`Dense.__call__` here, `model(x)` is `forward`, and `tf.random.uniform` stands in `INITIALIZERS`.
+
 A network is a tuple of layers. Its parameters are a list with a tuple of arrays for each layer that has
 any. All of the core that works on parameters, such as packing, the penalty, the optimizers and the
 forward pass, reads these descriptions, so a new kind of layer is a record here. The estimators
@@ -63,7 +66,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """`activation(inputs @ kernel + bias)`."""
+    """`activation(inputs @ kernel + bias)`, in a hand-written network `layer1`."""
 
     width: int
     activation: str = "identity"

@@ -131,10 +131,8 @@ class Chain:
     """
 
     def __init__(self, spec: Spec):
-        self.links: tuple[Transform, ...] = (
-            *([CLIP] if spec.clips else []),
-            *OPTIMIZERS[spec.optimizer],
-        )
+        links: tuple[Transform, ...] = OPTIMIZERS[spec.optimizer]
+        self.links = (CLIP, *links) if spec.clips else links
         self.n_slots = sum(link.n_slots for link in self.links)
 
     def update(
@@ -162,5 +160,5 @@ class Chain:
             vectors = zip(changes, zip(*own) if own else [()] * len(changes), penalized, strict=True)
             updated = [link.update(*of_vector, *numbers) for of_vector in vectors]
             changes = [change for change, _ in updated]
-            new_slots += zip(*(kept for _, kept in updated))
+            new_slots += zip(*(its_slots for _, its_slots in updated))
         return changes, new_slots

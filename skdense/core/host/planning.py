@@ -52,12 +52,11 @@ class Group:
         most = min(_steps_in_a_chunk(shape, costs.FAST), steps_in_memory, costs.MAX_STEPS)
         return shape._replace(steps=2 ** max(2, math.floor(math.log2(most))))
 
-    def part(self, networks: Container[Network]) -> "Group":
+    def only(self, networks: Container[Network]) -> "Group":
         """Those of the group that are among these networks, in the program of the whole group."""
-        mine = [network for network in self.networks if network in networks]
-        part = replace(self, networks=mine)
-        part.shape = self.shape
-        return part
+        group = replace(self, networks=[network for network in self.networks if network in networks])
+        group.shape = self.shape
+        return group
 
     @property
     def first_steps(self) -> int:

@@ -200,7 +200,7 @@ class ProgramRun:
             validation_store = self.stores.of(network.validation, shape.validation, dtype)
         self.validation = validation_store, view(validation_rows)
 
-        def packed(parameters: Parameters | None) -> Tensor:
+        def vector_of(parameters: Parameters | None) -> Tensor:
             """The tensor of parameters; of zeros for [], and without entries for None."""
             n_parameters = 0 if parameters is None else shape.layout.n_parameters
             vector = aligned_zeros([n_parameters], dtype)
@@ -210,7 +210,7 @@ class ProgramRun:
 
         slots = network.slots or [[]] * Chain(self.spec).n_slots
         best = network.final_parameters if shape.n_blocks else None
-        return [*map(packed, (network.parameters, *slots, best))]
+        return [*map(vector_of, (network.parameters, *slots, best))]
 
     def write_back(self) -> Snapshot:
         """Update the network to what it has become in the program; return how far that is.

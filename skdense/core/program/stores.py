@@ -138,15 +138,15 @@ def _features(data: Data, shape: StoreShape, dtype: str) -> tuple[NDArray, ...]:
 
 def _cut(array: NDArray, lengths: tuple[int, ...], sizes: tuple[int, ...] = ()) -> tuple[NDArray, ...]:
     """The array cut into arrays of these lengths, each padded with zeros to `(length, *sizes)`."""
-    parts = []
+    cut = []
     for start, end in pairwise(accumulate(lengths, initial=0)):
-        part, shape = array[start:end], (end - start, *sizes)
-        if part.shape != shape:
+        rows, shape = array[start:end], (end - start, *sizes)
+        if rows.shape != shape:
             padded = aligned_zeros(shape, array.dtype)
-            padded[tuple(map(slice, part.shape))] = part
-            part = padded
-        parts.append(part)
-    return tuple(parts)
+            padded[tuple(map(slice, rows.shape))] = rows
+            rows = padded
+        cut.append(rows)
+    return tuple(cut)
 
 
 # --- what a program gathers ---------------------------------------------------------------------------
