@@ -216,18 +216,14 @@ def coarse_buckets(monkeypatch):
 
     Other tests show, with the usual sizes, that padding changes no model.
     """
-    from skdense.core.host import planning
-    from skdense.core.program import stores
 
     def coarse(size):
         return next((coarse for coarse in (104, 208) if coarse >= size), bucket(size))
 
     bucket, power_of_two = costs.bucket, costs.power_of_two
-    for module in (costs, planning, stores):
-        monkeypatch.setattr(module, "bucket", coarse)
-    monkeypatch.setattr(stores, "power_of_two", lambda n: power_of_two(max(n, 1024)))
-    # Of a validation set, the rows of a block, or 1 for the number of blocks.
-    monkeypatch.setattr(costs, "power_of_two", lambda n: power_of_two(n if n == 1 else max(n, 256)))
+    monkeypatch.setattr(costs, "bucket", coarse)
+    # Of rows; 1 is a number of blocks.
+    monkeypatch.setattr(costs, "power_of_two", lambda n: power_of_two(n if n == 1 else max(n, 1024)))
     monkeypatch.setattr(costs, "MAX_STEPS", 1024)
 
 

@@ -79,7 +79,7 @@ def test_all_of_a_large_x_is_in_place_but_for_a_bounded_number_of_bytes(n_featur
 @pytest.fixture
 def everything_is_large(monkeypatch):
     monkeypatch.setattr(costs, "LARGE_BYTES", 2**9)
-    monkeypatch.setattr(stores, "COPIED_BYTES", 2**7)
+    monkeypatch.setattr(costs, "COPIED_BYTES", 2**7)
 
 
 @pytest.fixture
@@ -206,8 +206,7 @@ def test_a_fit_does_not_depend_on_where_x_lies(solver):
 @pytest.fixture
 def x_is_large(monkeypatch):
     monkeypatch.setattr(costs, "LARGE_BYTES", 2**14)
-    for module in (stores, memory):
-        monkeypatch.setattr(module, "COPIED_BYTES", 2**13)
+    monkeypatch.setattr(costs, "COPIED_BYTES", 2**13)
 
 
 @pytest.mark.skipif(not tf.__version__.startswith("2.21."), reason="other versions were not tried")

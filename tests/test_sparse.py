@@ -16,6 +16,7 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
 from skdense import LowLevelMLPClassifier
+from skdense.core.machine import costs
 from skdense.core.machine.tensorflow import tf
 from skdense.core.program import stores
 
@@ -189,7 +190,7 @@ def test_both_ways_of_multiplying_are_the_dense_product(batch, row_entries, fan_
     rows = stores.SparseRows(tf.constant(values), tf.constant(columns), 7)
     for dense_from in (0, np.inf):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(stores, "DENSE_FROM", dense_from)
+            patch.setattr(costs, "DENSE_FROM", dense_from)
             np.testing.assert_allclose(rows @ tf.constant(kernel), expected, rtol=0, atol=1e-13)
 
 

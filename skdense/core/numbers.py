@@ -22,8 +22,9 @@ LBFGS = "lbfgs"
 class Spec(NamedTuple):
     """What chooses a network's program besides its layers; with a shape, the program's key.
 
-    `target_type` is the type of the targets, and `loss` the name of a loss for it. The flags say
-    whether labels are smoothed, gradients are clipped, the learning rate changes within epochs, and the
+    `target_type` is the type of the targets, and `loss` the name of a loss for it. `optimizer` is the
+    estimator's `solver`, or in `partial_fit` the one that training began with. The flags say whether
+    labels are smoothed, gradients are clipped, the learning rate changes within epochs, and the
     validation score is the negative loss.
     """
 
@@ -35,11 +36,6 @@ class Spec(NamedTuple):
     clips: bool = False
     lr_by_step: bool = False
     scores_loss: bool = False
-
-    @property
-    def by_lbfgs(self) -> bool:
-        """Whether scipy trains the network on all rows at once, without an optimizer of ours."""
-        return self.optimizer == LBFGS
 
 
 class Number(NamedTuple):

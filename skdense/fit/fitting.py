@@ -22,7 +22,7 @@ from skdense.core.host.planning import groups_of
 from skdense.core.host.train import ProgramRun, train
 from skdense.core.machine.tensorflow import is_imported, n_at_once
 from skdense.core.network import Network
-from skdense.core.numbers import Curves
+from skdense.core.numbers import LBFGS, Curves
 from skdense.fit.callers import warn_at_caller, warn_in_a_worker
 from skdense.fit.inputs import Estimator, FitInput
 from skdense.fit.prepare import Job, prepare
@@ -38,7 +38,7 @@ def fit_estimator(
     interrupts_raise is true. With warn_max_iter there is a warning if `max_iter` is reached.
     """
     warn_in_a_worker()
-    lbfgs = estimator.solver == "lbfgs"
+    lbfgs = estimator.solver == LBFGS
     if not inputs.incremental:
         # scipy reports an iteration only at its end. The next task begins then, even after the last.
         context = callback_context(estimator, max_subtasks=estimator.max_iter + lbfgs)
@@ -117,7 +117,7 @@ def _train_stochastic(job: Job, reporter: "EpochTasks | None") -> bool:
 
 def trains_alone(estimator: Estimator) -> bool:
     """Whether an estimator cannot train with others: it uses lbfgs, or each epoch is reported."""
-    return estimator.solver == "lbfgs" or bool(estimator.verbose) or has_callbacks(estimator)
+    return estimator.solver == LBFGS or bool(estimator.verbose) or has_callbacks(estimator)
 
 
 def _train_lbfgs(job: Job, reporter: "EpochTasks | None") -> bool:

@@ -16,7 +16,7 @@ from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import INITIALIZERS, Layer, hidden_values, to_attributes
 from skdense.core.machine.blas import BLOCK_ROWS
 from skdense.core.network import Network
-from skdense.core.numbers import Parameters
+from skdense.core.numbers import LBFGS, Parameters
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.prepare import Job, criterion, optimizer_state
@@ -39,7 +39,7 @@ def best_network(job: Job) -> tuple[Network, Attributes]:
     Raises `NotFinite` if none is finite.
     """
     ranks = losses = [network.last_loss for network in job.networks]
-    if job.estimator.early_stopping and not job.spec.by_lbfgs:
+    if job.estimator.early_stopping and job.spec.optimizer != LBFGS:
         ranks = [-network.progress.best for network in job.networks]
     finite = [
         all(np.isfinite(array).all() for layer in network.final_parameters for array in layer)
@@ -51,7 +51,7 @@ def best_network(job: Job) -> tuple[Network, Attributes]:
     if not finite[best]:
         not_finite = np.flatnonzero(~np.isfinite(network.curves.loss)) + 1
         epoch = ""
-        if len(not_finite) and not job.spec.by_lbfgs:
+        if len(not_finite) and job.spec.optimizer != LBFGS:
             epoch = f" The loss was not finite from epoch {not_finite[0]} on."
         raise NotFinite(
             "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -68,7 +68,7 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     """
     network, attributes = best_network(job)
     estimator, progress, loss = job.estimator, network.progress, attributes["loss_"]
-    if job.spec.by_lbfgs:
+    if job.spec.optimizer == LBFGS:
         for name in (*job.encoder.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(estimator).pop(name, None)
     finding = None if job.incremental else find_collapse(job, network, loss, bool(progress.converged))
@@ -108,7 +108,7 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
         "out_activation_": job.encoder.loss.output,
         "n_iter_": int(progress.epochs),
     }
-    if job.spec.by_lbfgs:
+    if job.spec.optimizer == LBFGS:
         t = getattr(job.estimator, "t_", 0) if job.earlier_curves else 0
         return attributes | {"loss_": network.last_loss, "t_": t}
     for name, field_name in job.encoder.curves.items():
@@ -189,7 +189,7 @@ def _nearly_constant(job: Job, spreads: list[NDArray]) -> str:
     estimator = job.estimator
     layer = max(i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all())
     cures = ["activation='relu'"] if estimator.activation == "logistic" else []
-    if not job.spec.by_lbfgs:
+    if job.spec.optimizer != LBFGS:
         cures.append(f"a learning_rate_init above {estimator.learning_rate_init:g}")
     cures.append("scaling X, for instance with StandardScaler")
     return (
@@ -248,7 +248,7 @@ def likely_cause(job: Job, network: Network) -> str:
             f"init={estimator.init!r} draws weights of one sign, so the changes of all units add up"
         )
         cures.append("init='glorot_uniform'")
-    if not job.spec.by_lbfgs:
+    if job.spec.optimizer != LBFGS:
         cures.append(f"a learning_rate_init below {estimator.learning_rate_init:g}")
         if not causes and estimator.learning_rate_init >= _HIGH_RATE:
             causes.append(f"learning_rate_init={estimator.learning_rate_init:g} is too large")

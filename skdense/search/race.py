@@ -23,6 +23,7 @@ from skdense.core.host.planning import groups_of, likely_epochs
 from skdense.core.host.train import train
 from skdense.core.machine.tensorflow import n_at_once
 from skdense.core.network import Data
+from skdense.core.numbers import LBFGS
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import own_streams
@@ -71,7 +72,7 @@ class Candidate:
         self.params, self.fits, self.means = params, [], []
         self.model = clone(estimator).set_params(**clone(params, safe=False))
         self.network, self.prefix = network_of(self.model)
-        if self.network.solver == "lbfgs":
+        if self.network.solver == LBFGS:
             raise ValueError(
                 "solver='lbfgs' has no epochs, so it cannot be pruned between them; use "
                 f"{ANY_OPTIMIZER}, or scikit-learn's RandomizedSearchCV"

@@ -15,7 +15,6 @@ from skdense.core.formulas.losses import LOSSES
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine import costs
-from skdense.core.machine.costs import bucket
 from skdense.core.network import Network
 from skdense.core.numbers import Spec
 from skdense.core.program.epochs import Shape
@@ -80,7 +79,7 @@ def likely_epochs(network: Network) -> float:
 
 def lone_group(spec: Spec, network: Network, share_trained: float = 1.0) -> Group:
     """The group of a network by itself."""
-    batch = bucket(max(network.batch_capacity, int(network.hyper.batch_size)))
+    batch = costs.bucket(max(network.batch_capacity, int(network.hyper.batch_size)))
     return Group(spec, lone_layout(network), batch, [network], share_trained)
 
 
@@ -88,9 +87,9 @@ def lone_layout(network: Network) -> Layout:
     """The layout that a network by itself is padded to. The outputs have no padding."""
     n_features = network.n_features
     if not costs.is_large(network.data.X):
-        n_features = bucket(n_features)
+        n_features = costs.bucket(n_features)
     *hidden, output = network.layers
-    return Layout((*(layer.resized(bucket) for layer in hidden), output), n_features)
+    return Layout((*(layer.resized(costs.bucket) for layer in hidden), output), n_features)
 
 
 def groups_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 1.0) -> list[Group]:

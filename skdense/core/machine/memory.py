@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from skdense.core.machine.costs import COPIED_BYTES
+from skdense.core.machine import costs
 from skdense.core.machine.lazy_import import is_tested
 from skdense.core.machine.tensorflow import tf
 
@@ -65,7 +65,7 @@ def share(array: NDArray) -> Any:
 
     It is for compiled programs only. Read-only memory, such as a file mapped for reading, is used, too.
     """
-    is_gathered = array.nbytes > COPIED_BYTES and is_tested(tf.__version__)
+    is_gathered = array.nbytes > costs.COPIED_BYTES and is_tested(tf.__version__)
     own = aligned(array, _ALIGNMENT_OF_GATHERS if is_gathered else ALIGNMENT)
     return view(np.asarray(_AsIfWritable(own)))
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skdense.core.machine.costs import COPIED_BYTES, DENSE_FROM, bucket, is_large, power_of_two
+from skdense.core.machine import costs
 from skdense.core.machine.memory import aligned_zeros, share
 from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Data, Network
@@ -50,25 +50,25 @@ def store_shape(datas: Sequence[Data], n_features: int) -> StoreShape:
     """The bucket that each of these `Data` fits in, with as many features."""
     features = {id(data.X): data.X for data in datas}.values()
     first = datas[0].X
-    large, itemsize = any(map(is_large, features)), first.dtype.itemsize
+    large, itemsize = any(map(costs.is_large, features)), first.dtype.itemsize
 
     def lengths_for(n: int, least: int, n_bytes: int) -> tuple[int, ...]:
         """The lengths of the arrays that take n rows or entries, each of n_bytes."""
         if not large:
-            return (power_of_two(max(n, least)),)
-        n_last = max(1, COPIED_BYTES // n_bytes)
+            return (costs.power_of_two(max(n, least)),)
+        n_last = max(1, costs.COPIED_BYTES // n_bytes)
         return n // n_last * n_last, n_last
 
     n_outputs = datas[0].targets.shape[1]
     # Small stores are padded to one size, half a megabyte at most, so that they share a program.
     least = 1024 if n_features <= 64 else 64
     n_rows = max(X.shape[0] for X in features)
-    n_targets = power_of_two(max(least, n_rows))
+    n_targets = costs.power_of_two(max(least, n_rows))
     if not issparse(first):
         lengths = lengths_for(n_rows, least, n_features * itemsize)
         return StoreShape(lengths, n_targets, n_features, n_outputs)
     lengths = lengths_for(max(X.nnz for X in features), 1024, itemsize + 4)
-    row_entries = bucket(max(int(np.diff(X.indptr).max(initial=1)) for X in features))
+    row_entries = costs.bucket(max(int(np.diff(X.indptr).max(initial=1)) for X in features))
     return StoreShape(lengths, n_targets, n_features, n_outputs, row_entries)
 
 
@@ -199,7 +199,7 @@ class SparseRows(NamedTuple):
     def __matmul__(self, kernel: Tensor) -> Tensor:
         """The product with a kernel `(n_features, fan_out)`."""
         row_entries = self.values.shape[1]
-        if row_entries * kernel.shape[1] > DENSE_FROM * self.n_features:
+        if row_entries * kernel.shape[1] > costs.DENSE_FROM * self.n_features:
             return self._dense() @ kernel
         kernel_rows = tf.gather(kernel, self.columns)
         return (self.values[:, None, :] @ kernel_rows)[:, 0, :]
