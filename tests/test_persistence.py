@@ -17,7 +17,6 @@ import skdense
 import skdense.base as base
 from helpers import run_python
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
-from skdense.ensemble import CrossFitRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -225,22 +224,6 @@ def test_a_state_without_a_version_is_loaded_with_a_warning():
 
     assert state.keys() == vars(model).keys()
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
-
-
-def test_an_ensemble_of_version_0_2_0_predicts_the_same():
-    """The output layers of its networks had the scale of y; one of 0.1.0 has no `scale_y` either."""
-    network = LowLevelMLPRegressor(hidden_layer_sizes=(4,), max_iter=5)
-    model = CrossFitRegressor(network, cv=2, random_state=0, scale_y=True).fit(X, 10 + y)
-    state = copy.deepcopy(vars(model))
-    for member in state["estimators_"]:
-        member.coefs_[-1] = member.coefs_[-1] * state["scale_"]
-        member.intercepts_[-1] = member.intercepts_[-1] * state["scale_"] + state["center_"]
-    del state["center_"], state["scale_"]
-
-    for saved in (state, {name: value for name, value in state.items() if name != "scale_y"}):
-        loaded = CrossFitRegressor.__new__(CrossFitRegressor)
-        loaded.__setstate__(saved)
-        np.testing.assert_allclose(loaded.predict(X), model.predict(X))
 
 
 def test_a_table_of_version_0_4_0_says_that_it_has_to_be_fitted_again():

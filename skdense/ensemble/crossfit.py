@@ -689,12 +689,6 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         )
         self.scale_y = scale_y
 
-    def __setstate__(self, state):
-        """Restore a saved state. Members of versions before 0.3 always predict y itself."""
-        if "estimators_" in state:
-            state = {"center_": 0.0, "scale_": 1.0} | state
-        super().__setstate__(state)
-
     def _predict(self, X):
         models = self.estimators_
         mean = predicted(lambda X: np.mean([m.predict(X) for m in models], axis=0), X, models[0])

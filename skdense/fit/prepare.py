@@ -45,10 +45,12 @@ class Job:
 def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     """Check what the user gave, learn what y is, draw what is random, and describe the networks."""
     check_not_forked()
+    # What the user gave is checked, and y learned.
     widths, rates = check_parameters(estimator, inputs)
     continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
     encoder, data, validation = _checked_data(estimator, inputs, continues)
 
+    # What follows from it without a draw.
     n_features, n_outputs = data.X.shape[1], data.targets.shape[1]
     layers = hidden_and_output(widths, estimator.activation, n_outputs, any(rates))
     solver, settings, slots, progress = _optimizer_start(estimator, encoder.loss, continues, inputs)
@@ -66,6 +68,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         data, validation = _split(estimator, encoder, data, random_state)
     dropout = _dropout(rates, random_state)
 
+    # The networks, one for each initial draw.
     batch_size, batch_capacity = _batch_size(estimator, data.n_samples, inputs.incremental)
     hyper = _hyper(estimator, encoder.loss, inputs, data, validation, batch_size)
     network = Network(
