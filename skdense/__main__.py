@@ -4,7 +4,7 @@ import argparse
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from skdense.core.machine import programs
+from skdense.core.machine import disk
 
 
 def main() -> None:
@@ -16,15 +16,15 @@ def main() -> None:
     parser.add_argument("--clear", action="store_true", help="remove all programs that are kept")
     clear = parser.parse_args().clear
     try:
-        folder, reason = programs.place(version("tensorflow"))
+        folder, reason = disk.place(version("tensorflow"))
     except PackageNotFoundError:
-        folder, reason = programs.place("")
+        folder, reason = disk.place("")
     if folder is None:
         print(f"Programs are not kept: {reason}. SKDENSE_CACHE_DIR can name a folder for them.")
         return
     try:
-        programs.check_trust(folder)
-        found = programs.files(folder)
+        disk.check_trust(folder)
+        found = disk.files(folder)
     except FileNotFoundError:
         found = []
     except OSError as error:
@@ -40,7 +40,7 @@ def main() -> None:
     n_programs = "1 program" if len(found) == 1 else f"{len(found)} programs"
     print(
         f"{'Removed from' if clear else 'Kept in'} {folder}: {n_programs}, {megabytes:.1f} MB "
-        f"(at most {programs.MOST_FILES}, {programs.MOST_BYTES >> 20} MB). The environment variable "
+        f"(at most {disk.MOST_FILES}, {disk.MOST_BYTES >> 20} MB). The environment variable "
         "SKDENSE_CACHE_DIR names another folder; if it is empty, no programs are kept."
     )
 

@@ -2,7 +2,7 @@
 
 A new release of scikit-learn, joblib, NumPy or skrub may change these names without notice; then this
 is the file to look at. Each entry says what it is for and what happens without it. TensorFlow's names
-are in `core/machine/`: `lazy_import.py`, `compiling.py` and `programs.py`.
+are in `core/machine/`: `lazy_import.py`, `compiling.py` and `disk.py`.
 
 To add a name, first look for a public way. Then give it a name without underscore here, or write a
 function that reads the attribute. `tests/test_floors.py` fails if such a name stands in another module.

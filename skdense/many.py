@@ -100,11 +100,11 @@ def fit_many(
     estimators = list(estimators)
     check_estimators(estimators)
     inputs = _inputs(len(estimators), X, y, sample_weight, subsets)
-    trained = None
+    after_fit = None
     if verbose:
         announce_first_fit()
-        trained = FitPrinter(len(estimators)).print_fit
-    errors = fit_inputs(estimators, inputs, n_jobs, trained)
+        after_fit = FitPrinter(len(estimators)).print_fit
+    errors = fit_inputs(estimators, inputs, n_jobs, after_fit)
     for error in filter(None, errors):
         raise error
     return estimators
@@ -181,7 +181,7 @@ def fit_inputs(
     estimators: list,
     inputs: Sequence[FitInput],
     n_jobs: int | None = None,
-    trained: Callable | None = None,
+    after_fit: Callable | None = None,
     warn_max_iter: bool = True,
 ) -> list[NotFinite | None]:
     """Fit each estimator to its `FitInput`; return for each its error if it diverged, or None.
@@ -189,9 +189,9 @@ def fit_inputs(
     An estimator that diverged is as it was. All other errors are raised at once, and leave all
     estimators as they were: what the handler of a signal raises cannot be told from them.
 
-    `trained(estimator, job)` is called as soon as an estimator's networks are trained; job is None for
-    an estimator that trains alone. The calls may come from any thread, but never two at a time. With
-    warn_max_iter, an estimator warns that it reached `max_iter`.
+    `after_fit(estimator, job)` is called as soon as an estimator's networks are trained; job is None
+    for an estimator that trains alone. The calls may come from any thread, but never two at a time.
+    With warn_max_iter, an estimator warns that it reached `max_iter`.
     """
     warn_in_a_worker()
     errors: list[NotFinite | None] = [None] * len(estimators)
@@ -204,7 +204,7 @@ def fit_inputs(
                 _check(estimator, one_input)  # before all others are trained
             else:
                 jobs[i] = check_and_prepare(estimator, one_input)
-        note = trained and (lambda job: trained(job.estimator, job))
+        note = after_fit and (lambda job: after_fit(job.estimator, job))
         if jobs and train_jobs(list(jobs.values()), n_jobs, note):
             raise KeyboardInterrupt
         for i, estimator in enumerate(estimators):
@@ -217,8 +217,8 @@ def fit_inputs(
                     _fit_alone(estimator, inputs[i], True, warn_max_iter)
                 else:
                     estimator.fit(**inputs[i].arguments())
-                if trained is not None:
-                    trained(estimator, None)
+                if after_fit is not None:
+                    after_fit(estimator, None)
             except NotFinite as error:
                 set_attributes(estimator, before[i])
                 errors[i] = error

@@ -178,7 +178,7 @@ def test_unequal_networks_in_any_number_of_threads_end_as_each_would_alone():
     for n_threads in (1, 3):
         pairs, trained = [*unequal_networks(data)], []
         assert len(groups_of(pairs)) < 6
-        assert not train(groups_of(pairs), n_threads, trained=trained.append)
+        assert not train(groups_of(pairs), n_threads, after_network=trained.append)
         assert len(trained) == len({*trained}) == 24
         in_threads.append([network for _, network in pairs])
 
@@ -226,7 +226,7 @@ def test_an_error_in_one_thread_ends_the_others_before_their_queue_is_empty(k):
         raised.wait()
 
     with pytest.raises(MemoryError, match="of one thread"):
-        train([*map(lone_group, [ADAM] * 60, networks)], 2, trained=trained)
+        train([*map(lone_group, [ADAM] * 60, networks)], 2, after_network=trained)
 
     assert n_begun(networks) < 30
 

@@ -55,7 +55,7 @@ from skdense.ensemble.calibration import (
     sets_of,
 )
 from skdense.ensemble.folds import fit_folds, held_out_outputs, predicted
-from skdense.ensemble.progress import FitReport
+from skdense.ensemble.report import FitReport
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.fitting import set_attributes

@@ -55,7 +55,7 @@ def _fit_networks(networks, folds, X, y, sample_weight, progress):
         judges = held_out if first.early_stopping and _can_judge(held_out, sample_weight) else None
         inputs.append(FitInput(X, y, sample_weight, rows=rows, validation_rows=judges))
 
-    def trained(model, job):
+    def after_fit(model, job):
         if job is None:  # it was trained by L-BFGS
             words = [f"{model.n_iter_} iterations, loss = {model.loss_:.8f}"]
         else:
@@ -67,7 +67,7 @@ def _fit_networks(networks, folds, X, y, sample_weight, progress):
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
     n_jobs = -1 if _has_all_cores.get() else None
-    errors = fit_inputs(networks, inputs, n_jobs, trained, warn_max_iter=not may_reach_max_iter)
+    errors = fit_inputs(networks, inputs, n_jobs, after_fit, warn_max_iter=not may_reach_max_iter)
     for error in filter(None, errors):
         raise error
 

@@ -85,11 +85,11 @@ def set_attributes(estimator: Estimator, attributes: Attributes) -> None:
 def _train_stochastic(job: Job, reporter: "EpochTasks | None") -> bool:
     """Train by minibatches, and report epochs if asked; return whether Ctrl-C ended the training."""
     estimator = job.estimator
-    printer = trained = None
+    printer = after_network = None
     if estimator.verbose and len(job.networks) == 1:
         printer = EpochPrinter(estimator, job.networks[0])
     elif estimator.verbose:
-        trained = partial(print_draw, job)
+        after_network = partial(print_draw, job)
 
     def attributes_now(run: ProgramRun) -> Attributes:
         run.write_back()
@@ -106,7 +106,7 @@ def _train_stochastic(job: Job, reporter: "EpochTasks | None") -> bool:
     interrupted = train(
         groups_of([(job.spec, network) for network in job.networks]),
         n_at_once(len(job.networks)),
-        trained=trained,
+        after_network=after_network,
         observe=observe if printer or reporter else None,
         each_epoch=reporter is not None,
     )
@@ -133,12 +133,12 @@ def _train_lbfgs(job: Job, reporter: "EpochTasks | None") -> bool:
 
 
 def train_jobs(
-    jobs: Sequence[Job], n_jobs: int | None = None, trained: Callable[[Job], None] | None = None
+    jobs: Sequence[Job], n_jobs: int | None = None, after_job: Callable[[Job], None] | None = None
 ) -> bool:
     """Train the networks of many jobs, `n_at_once`; return whether Ctrl-C ended the training.
 
-    `trained` is called with each job as soon as all its networks are trained. The calls may come from
-    any thread, but never two at a time.
+    `after_job` is called with each job as soon as all its networks are trained. The calls may come
+    from any thread, but never two at a time.
     """
     own_streams(jobs)
     networks = [(job.spec, network) for job in jobs for network in job.networks]
@@ -150,10 +150,10 @@ def train_jobs(
         job = owners[network]
         with lock:
             to_train[job] -= 1
-            if trained is not None and not to_train[job]:
-                trained(job)
+            if after_job is not None and not to_train[job]:
+                after_job(job)
 
-    return train(groups_of(networks), n_at_once(len(networks), n_jobs), trained=note)
+    return train(groups_of(networks), n_at_once(len(networks), n_jobs), after_network=note)
 
 
 def own_streams(jobs: Sequence[Job]) -> None:

@@ -217,7 +217,7 @@ class Race:
                     self.scoring.judge(fit)
 
         self.groups = [left for group in self.groups if (left := group.only(owners)).networks]
-        if owners and train(self.groups, self.n_threads, until=epochs, trained=note):
+        if owners and train(self.groups, self.n_threads, until=epochs, after_network=note):
             raise KeyboardInterrupt
         seconds = time.perf_counter() - start
         gained = _epochs(jobs) - before

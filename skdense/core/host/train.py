@@ -44,7 +44,7 @@ def train(
     n_threads: int = 1,
     *,
     until: float = inf,
-    trained: Callable[[Network], None] | None = None,
+    after_network: Callable[[Network], None] | None = None,
     observe: Observe | None = None,
     each_epoch: bool = False,
 ) -> bool:
@@ -62,7 +62,7 @@ def train(
         are trained in the caller's thread.
     until : float
         Every network pauses once it has trained this many epochs in all.
-    trained : callable, default=None
+    after_network : callable, default=None
         Called with each network once it has stopped or paused, in the thread that trains it.
     observe : callable, default=None
         Watches the training of a single network, in the caller's thread.
@@ -88,8 +88,8 @@ def train(
             stores.release(network)
             if stop.is_set():
                 return
-            if trained is not None:
-                trained(network)
+            if after_network is not None:
+                after_network(network)
 
     n_threads = min(n_threads, len(networks))
     try:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Hashable, Sequence
 from threading import Lock
 from typing import Any
 
-from skdense.core.machine import programs
+from skdense.core.machine import disk
+from skdense.core.machine.disk import ProgramCode
 from skdense.core.machine.lazy_import import import_submodule
-from skdense.core.machine.programs import ProgramCode
 from skdense.core.machine.tensorflow import CPU, n_threads, tf
 
-_programs: dict[tuple, "_Compiled"] = {}
+_made: dict[tuple, "_Compiled"] = {}
 _lock = Lock()
 
 
@@ -25,17 +25,17 @@ def program_of(make: Callable[..., tuple], *key: Hashable, formulas: int = 0) ->
     `formulas` are the `formulas_of` the key. Programs of others than those of the sources, 0, are not
     kept on disk.
     """
-    programs.remove_others()
+    disk.remove_others()
     whole = make, key, formulas
     with _lock:
-        if whole not in _programs:
-            _programs[whole] = _Compiled(make, key, is_kept=formulas == 0)
-        return _programs[whole]
+        if whole not in _made:
+            _made[whole] = _Compiled(make, key, is_kept=formulas == 0)
+        return _made[whole]
 
 
 def n_compiled() -> int:
     """How many programs this process has made."""
-    return len(_programs)
+    return len(_made)
 
 
 class _Compiled:
@@ -55,11 +55,11 @@ class _Compiled:
         self._make, self._key = make, key
         version = tf.version
         facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()
-        folder, _ = programs.place(version.VERSION)
-        name = programs.name_of((make, *key), *facts) if folder and is_kept else None
+        folder, _ = disk.place(version.VERSION)
+        name = disk.name_of((make, *key), *facts) if folder and is_kept else None
         self._folder = folder if name else None
-        self._kept = programs.load(folder, name) if folder and name else None
-        self._program = self._kept or self._traced(name or f"skdense_of_process_{len(_programs)}")
+        self._kept = disk.load(folder, name) if folder and name else None
+        self._program = self._kept or self._traced(name or f"skdense_of_process_{len(_made)}")
         self._register()
         config = tf.compat.v1.ConfigProto()
         # XLA optimizes. TensorFlow's own optimization takes half as long as compiling.
@@ -79,16 +79,16 @@ class _Compiled:
         except tf.errors.OpError:
             if self._kept is None or self._folder is None:
                 raise
-            programs.received(name)
-            programs.forget(self._folder, name)
+            disk.received(name)
+            disk.forget(self._folder, name)
             self._program = self._traced(f"{name}_again")
             self._register()
             results = self._call(tensors)
-            programs.received(self._program.function)
+            disk.received(self._program.function)
         else:
-            entry, executable = programs.received(name)
+            entry, executable = disk.received(name)
             if self._folder is not None and not (self._kept and self._kept.executable):
-                programs.save(self._folder, self._program._replace(entry=entry, executable=executable))
+                disk.save(self._folder, self._program._replace(entry=entry, executable=executable))
         # What was on disk is in TensorFlow's memory now.
         self._kept, self._program = None, self._program._replace(functions=b"", executable=b"")
         self._was_called = True

@@ -16,7 +16,7 @@ from joblib import cpu_count, effective_n_jobs
 
 from skdense.compat import joblibs_n_jobs
 from skdense.core.machine import lazy_import
-from skdense.core.machine.programs import exchange
+from skdense.core.machine.disk import exchange
 from skdense.core.machine.threads import submit
 
 _log = logging.getLogger("skdense")

@@ -18,9 +18,9 @@ from sklearn.neural_network import MLPRegressor
 from helpers import PACKAGE, TIME_LIMIT, run_python, running_python
 from skdense.__main__ import main
 from skdense.core.formulas.layers import Dense, hidden_and_output
-from skdense.core.machine import programs
+from skdense.core.machine import disk
+from skdense.core.machine.disk import ProgramCode
 from skdense.core.machine.lazy_import import TESTED
-from skdense.core.machine.programs import ProgramCode
 from skdense.core.machine.tensorflow import tf
 from skdense.core.numbers import Spec
 from skdense.core.program.epochs import training_program
@@ -83,7 +83,7 @@ before = "tensorflow" in sys.modules, os.path.exists(os.environ["SKDENSE_CACHE_D
 kept, counts = fit_all(["adam", "sgd", "lbfgs"]), counted()
 
 from skdense.core.machine import compiling
-compiling._programs.clear()
+compiling._made.clear()
 os.environ["SKDENSE_CACHE_DIR"] = ""
 messages.clear()
 show(before=before, kept=kept, counts_of_kept=counts)
@@ -204,12 +204,12 @@ def test_a_directory_that_the_user_has_set_wins(monkeypatch, tmp_path):
     flags = f"--tf_xla_persistent_cache_directory={tmp_path / 'theirs'}"
     for given, exchanges in (("--tf_other_flag", True), (flags, False)):
         monkeypatch.setenv("TF_XLA_FLAGS", given)
-        with programs.exchange(tf):
+        with disk.exchange(tf):
             assert (os.environ["TF_XLA_FLAGS"] != given) == exchanges
-            assert (programs._gfile is not None) == exchanges
+            assert (disk._gfile is not None) == exchanges
             assert os.environ["TF_XLA_FLAGS"].startswith(given)
         assert os.environ["TF_XLA_FLAGS"] == given
-        programs._gfile = None
+        disk._gfile = None
 
 
 def test_a_tensorflow_without_files_in_memory_hands_nothing_over(monkeypatch):
@@ -217,8 +217,8 @@ def test_a_tensorflow_without_files_in_memory_hands_nothing_over(monkeypatch):
         raise tf.errors.UnimplementedError(None, None, "File system scheme 'ram' not implemented")
 
     gfile = SimpleNamespace(makedirs=refuse)
-    with programs.exchange(SimpleNamespace(__version__=VERSION, io=SimpleNamespace(gfile=gfile))):
-        assert programs._gfile is None
+    with disk.exchange(SimpleNamespace(__version__=VERSION, io=SimpleNamespace(gfile=gfile))):
+        assert disk._gfile is None
         assert "TF_XLA_FLAGS" not in os.environ
 
 
@@ -255,9 +255,9 @@ def test_files_that_are_of_no_use_are_removed_and_compiled_again(copied, compile
     data = bytearray(flipped.read_bytes())
     data[len(data) // 2] ^= 1
     flipped.write_bytes(data)
-    program = programs._decoded(refused.read_bytes())
+    program = disk._decoded(refused.read_bytes())
     half = program.executable[: len(program.executable) // 2]
-    refused.write_bytes(programs._encoded(program._replace(executable=half)))
+    refused.write_bytes(disk._encoded(program._replace(executable=half)))
     seen = fits(copied)
     assert seen["models"] == compiled_without
     assert seen["counts"]["is damaged"] == seen["counts"]["is kept in"] == 2
@@ -275,21 +275,21 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def _no_exchange(monkeypatch):
-    monkeypatch.setattr(programs, "_gfile", None)
+    monkeypatch.setattr(disk, "_gfile", None)
 
 
 def test_what_is_saved_is_loaded(folder):
-    programs.save(folder, PROGRAM)
-    assert programs.load(folder, "skdense_name") == PROGRAM
-    assert programs.load(folder, "skdense_other") is None
+    disk.save(folder, PROGRAM)
+    assert disk.load(folder, "skdense_name") == PROGRAM
+    assert disk.load(folder, "skdense_other") is None
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert (folder / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc")
 
 
 def test_several_may_save_and_load_a_program_at_once(folder):
     def save_and_load(_):
-        programs.save(folder, PROGRAM)
-        return programs.load(folder, "skdense_name")
+        disk.save(folder, PROGRAM)
+        return disk.load(folder, "skdense_name")
 
     with ThreadPoolExecutor(8) as threads:
         assert set(map(repr, threads.map(save_and_load, range(200)))) == {repr(PROGRAM)}
@@ -298,68 +298,68 @@ def test_several_may_save_and_load_a_program_at_once(folder):
 
 
 def test_no_byte_of_a_file_may_change(folder):
-    programs.save(folder, PROGRAM)
+    disk.save(folder, PROGRAM)
     [path] = paths(folder)
     data = path.read_bytes()
     for position in range(len(data)):
         path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
-        assert programs.load(folder, "skdense_name") is None
+        assert disk.load(folder, "skdense_name") is None
         assert not path.exists()
     for length in range(len(data)):
         path.write_bytes(data[:length])
-        assert programs.load(folder, "skdense_name") is None
+        assert disk.load(folder, "skdense_name") is None
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
 def test_a_folder_that_others_may_write_to_is_not_used(folder, mode):
-    programs.save(folder, PROGRAM)
+    disk.save(folder, PROGRAM)
     folder.chmod(mode)
-    assert programs.load(folder, "skdense_name") is None
-    programs.save(folder, PROGRAM._replace(function="skdense_other"))
+    assert disk.load(folder, "skdense_name") is None
+    disk.save(folder, PROGRAM._replace(function="skdense_other"))
     assert len(paths(folder)) == 1
 
 
 def test_a_link_or_a_file_in_the_place_of_the_folder_is_not_used(folder, tmp_path):
-    programs.save(folder, PROGRAM)
+    disk.save(folder, PROGRAM)
     link, file = tmp_path / "link", tmp_path / "file"
     link.symlink_to(folder)
     file.write_bytes(b"")
     for place in (link, file, file / "below"):
-        assert programs.load(place, "skdense_name") is None
-        programs.save(place, PROGRAM._replace(function="skdense_other"))
+        assert disk.load(place, "skdense_name") is None
+        disk.save(place, PROGRAM._replace(function="skdense_other"))
     assert len(paths(folder)) == 1
 
 
 def test_a_folder_that_cannot_be_written_is_read(folder, monkeypatch):
-    programs.save(folder, PROGRAM)
+    disk.save(folder, PROGRAM)
 
     def refuse(*_, **__):
         raise PermissionError
 
     for function in ("utime", "replace", "unlink"):
         monkeypatch.setattr(os, function, refuse)
-    assert programs.load(folder, "skdense_name") == PROGRAM
-    programs.save(folder, PROGRAM._replace(function="skdense_other"))
+    assert disk.load(folder, "skdense_name") == PROGRAM
+    disk.save(folder, PROGRAM._replace(function="skdense_other"))
     assert len(paths(folder)) == 1
 
 
 def test_the_folder_is_bounded_and_what_was_used_lately_stays(folder, monkeypatch):
-    monkeypatch.setattr(programs, "MOST_FILES", 3)
+    monkeypatch.setattr(disk, "MOST_FILES", 3)
     for number in range(3):
-        programs.save(folder, PROGRAM._replace(function=f"skdense_{number}"))
+        disk.save(folder, PROGRAM._replace(function=f"skdense_{number}"))
         os.utime(folder / f"skdense_{number}.program", (number, number))
     left_over, foreign = folder / ".skdense_new-killed", folder / "thesis.program"
     (folder / "skdense_folder.program").mkdir()
     for path in (left_over, foreign):
         path.write_bytes(b"half")
         os.utime(path, (0, 0))
-    assert programs.load(folder, "skdense_0") is not None
-    programs.save(folder, PROGRAM)
+    assert disk.load(folder, "skdense_0") is not None
+    disk.save(folder, PROGRAM)
     assert [path.stem for path in paths(folder)] == ["skdense_0", "skdense_2", "skdense_name"]
     assert not left_over.exists()
     assert foreign.exists()
-    monkeypatch.setattr(programs, "MOST_BYTES", (folder / "skdense_name.program").stat().st_size)
-    programs.save(folder, PROGRAM)
+    monkeypatch.setattr(disk, "MOST_BYTES", (folder / "skdense_name.program").stat().st_size)
+    disk.save(folder, PROGRAM)
     assert [path.stem for path in paths(folder)] == ["skdense_name"]
     assert time.time() - paths(folder)[0].stat().st_mtime < TIME_LIMIT
 
@@ -375,29 +375,29 @@ def test_the_folder_is_where_the_user_or_xdg_says(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("SKDENSE_CACHE_DIR", raising=False)
     for version in TESTED:
-        assert programs.place(f"{version}0rc0") == (tmp_path / ".cache/skdense", "")
-    assert programs.place("1.0") == (None, "TensorFlow 1.0 is not tested")
-    assert programs.place("") == (None, "TensorFlow is not installed")
+        assert disk.place(f"{version}0rc0") == (tmp_path / ".cache/skdense", "")
+    assert disk.place("1.0") == (None, "TensorFlow 1.0 is not tested")
+    assert disk.place("") == (None, "TensorFlow is not installed")
     no_home = None, "HOME does not name a home directory"
     for home in ("", "/", "relative"):
         monkeypatch.setenv("HOME", home)
-        assert programs.place(VERSION) == no_home
+        assert disk.place(VERSION) == no_home
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert programs.place(VERSION) == no_home
+    assert disk.place(VERSION) == no_home
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert programs.place(VERSION) == (tmp_path / "xdg/skdense", "")
+    assert disk.place(VERSION) == (tmp_path / "xdg/skdense", "")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert programs.place(VERSION) == (None, "this is tested on Linux only")
+    assert disk.place(VERSION) == (None, "this is tested on Linux only")
     monkeypatch.setenv("SKDENSE_CACHE_DIR", str(tmp_path / "given"))
-    assert programs.place("1.0") == (tmp_path / "given", "")
+    assert disk.place("1.0") == (tmp_path / "given", "")
     monkeypatch.setenv("SKDENSE_CACHE_DIR", "")
-    assert programs.place(VERSION) == (None, "SKDENSE_CACHE_DIR is empty")
+    assert disk.place(VERSION) == (None, "SKDENSE_CACHE_DIR is empty")
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     monkeypatch.setenv("SKDENSE_CACHE_DIR", "relative")
-    assert programs.place(VERSION)[0] == tmp_path / "gone/relative"
+    assert disk.place(VERSION)[0] == tmp_path / "gone/relative"
     (tmp_path / "gone").rmdir()
-    folder, reason = programs.place(VERSION)
+    folder, reason = disk.place(VERSION)
     assert folder is None
     assert "'relative', and the working directory does not exist" in reason
 
@@ -415,41 +415,41 @@ def test_each_part_of_a_key_gives_another_name(monkeypatch):
         (*KEY[:2], Layout((Dense(8, "tanh"), Dense(1)), 8)),
         (*KEY, None),
     }
-    names = {programs.name_of(key, "2.21.0", 2) for key in keys}
-    names |= {programs.name_of(KEY, "2.21.1", 2), programs.name_of(KEY, "2.21.0", 1)}
+    names = {disk.name_of(key, "2.21.0", 2) for key in keys}
+    names |= {disk.name_of(KEY, "2.21.1", 2), disk.name_of(KEY, "2.21.0", 1)}
     for variable in ("XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS"):
-        programs._machine.cache_clear()
+        disk._machine.cache_clear()
         monkeypatch.setenv(variable, "1")
-        names.add(programs.name_of(KEY, "2.21.0", 2))
+        names.add(disk.name_of(KEY, "2.21.0", 2))
     assert len(names) == len(keys) + 2 + 3
-    programs._machine.cache_clear()
+    disk._machine.cache_clear()
 
 
 def test_a_change_of_the_sources_or_the_processor_gives_another_name(monkeypatch, tmp_path):
     def names():
-        programs._machine.cache_clear()
-        return programs.name_of(KEY)
+        disk._machine.cache_clear()
+        return disk.name_of(KEY)
 
     before = names()
     (tmp_path / "edited.py").write_text("after the import")
     with monkeypatch.context() as edited:
-        edited.setattr(programs, "_CORE", tmp_path)
-        assert programs.name_of(KEY) is None
+        edited.setattr(disk, "_CORE", tmp_path)
+        assert disk.name_of(KEY) is None
     (tmp_path / "edited.py").unlink()
-    monkeypatch.setattr(programs, "_IMPORTED", np.inf)
+    monkeypatch.setattr(disk, "_IMPORTED", np.inf)
     (tmp_path / "formula.py").write_text("a")
-    monkeypatch.setattr(programs, "_CORE", tmp_path)
+    monkeypatch.setattr(disk, "_CORE", tmp_path)
     changed = [names()]
     (tmp_path / "formula.py").write_text("b")
     changed.append(names())
     (tmp_path / "formula.py").rename(tmp_path / "other.py")
     changed.append(names())
-    monkeypatch.setattr(programs.platform, "machine", lambda: "another")
+    monkeypatch.setattr(disk.platform, "machine", lambda: "another")
     changed.append(names())
     assert len({before, *changed}) == 5
     (tmp_path / "other.py").unlink()
     assert names() is None
-    programs._machine.cache_clear()
+    disk._machine.cache_clear()
 
 
 def test_programs_of_code_outside_of_the_package_are_not_kept():
@@ -459,15 +459,15 @@ def test_programs_of_code_outside_of_the_package_are_not_kept():
     def make():
         pass
 
-    assert programs.name_of(KEY) is not None
-    assert programs.name_of((make, *KEY[1:])) is None
-    assert programs.name_of((*KEY[:2], Layout((Layer(8), Dense(1)), 8))) is None
+    assert disk.name_of(KEY) is not None
+    assert disk.name_of((make, *KEY[1:])) is None
+    assert disk.name_of((*KEY[:2], Layout((Layer(8), Dense(1)), 8))) is None
 
 
 def test_programs_are_not_kept_where_numpy_does_not_tell_the_features_of_the_processor(monkeypatch):
-    programs._machine.cache_clear()
+    disk._machine.cache_clear()
     monkeypatch.setattr(np, "show_config", lambda mode: {})
-    assert programs.name_of(KEY) is None
+    assert disk.name_of(KEY) is None
 
 
 REPLACED = """
@@ -517,8 +517,8 @@ def test_a_formula_that_is_replaced_has_a_program_of_its_own_which_is_not_kept(f
 
 def test_a_program_that_vanishes_is_not_counted(folder, monkeypatch):
     """Another process may remove files of the folder at any time."""
-    programs.save(folder, PROGRAM)
-    programs.save(folder, PROGRAM._replace(function="skdense_other"))
+    disk.save(folder, PROGRAM)
+    disk.save(folder, PROGRAM._replace(function="skdense_other"))
     lstat = Path.lstat
 
     def vanishing(path):
@@ -527,7 +527,7 @@ def test_a_program_that_vanishes_is_not_counted(folder, monkeypatch):
         return lstat(path)
 
     monkeypatch.setattr(Path, "lstat", vanishing)
-    assert [path.name for *_, path in programs.files(folder)] == ["skdense_name.program"]
+    assert [path.name for *_, path in disk.files(folder)] == ["skdense_name.program"]
 
 
 def test_a_command_shows_and_clears_the_folder(folder, monkeypatch, capsys):
@@ -541,7 +541,7 @@ def test_a_command_shows_and_clears_the_folder(folder, monkeypatch, capsys):
 
     monkeypatch.setenv("SKDENSE_CACHE_DIR", str(folder))
     assert "0 programs" in run()
-    programs.save(folder, PROGRAM)
+    disk.save(folder, PROGRAM)
     assert f"Kept in {folder}: 1 program, " in run()
     (folder / "thesis.program").write_text("not ours")
     (folder / "skdense_folder.program").mkdir()
