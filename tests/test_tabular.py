@@ -135,7 +135,7 @@ COLUMNS = {
     "bool_with_missing": ([True, False, None, True] * 2, [False, None]),
     "datetime": (list(DAYS), [DAYS[0] + pd.Timedelta("900D"), None]),
     "date_string": (list(DAYS.strftime("%Y-%m-%d %H:%M")), ["2031-05-05 07:00", None]),
-    "timedelta": (list(DAYS - DAYS[0]), [pd.Timedelta("1h"), None]),
+    "timedelta": (list((DAYS - DAYS[0]).to_pytimedelta()), [timedelta(hours=1), None]),
     "id": ([f"{i:05d}" for i in range(8)], ["00100", None]),
     "number_string": (["1.5", "2.5", None, "-3"] * 2, ["8", None]),
     "category": (["a", "b", None, "b"] * 2, ["new", None]),
@@ -360,6 +360,7 @@ def test_the_order_of_rows_does_not_matter_for_levels():
     assert_array_equal(*names)
 
 
+@pytest.mark.skipif(pd.__version__ < "3", reason="pandas 2 misreads the last digit of some strings")
 @given(st.lists(st.floats(-1e15, 1e15) | st.integers(-(2**53), 2**53), min_size=3, unique=True))
 @settings(max_examples=30)
 def test_numbers_stored_as_strings_are_those_numbers(numbers):
