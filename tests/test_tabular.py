@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import timedelta, timezone
 from decimal import Decimal
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,7 @@ from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.sizes import training_for
 from skdense.tabular import time_blocks
+from skdense.tabular.columns import chance_of_outside
 from skdense.tabular.steps import Landmarks, LevelsEncoder, Ramps
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
@@ -396,6 +398,125 @@ def test_strings_that_cannot_be_read_as_in_fit_are_missing_and_told(kind):
         columns.transform(new[:40])
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        [str(year) for year in range(1990, 2025)],
+        [f"{price}" for price in range(1000, 10_000, 90)],
+        [None, *(f"{i}" for i in range(2000, 2020))],
+    ],
+    ids=["years", "prices", "with_missing"],
+)
+def test_strings_of_four_digits_are_numbers(values):
+    strings = pd.DataFrame({"c": values * 3})
+    numbers = strings.assign(c=pd.to_numeric(strings.c))
+    columns = encoder().fit(strings)
+    assert_array_equal(columns.transform(strings), encoder().fit_transform(numbers))
+    with pytest.warns(UserWarning, match="3 of 3 values are outside of the range in fit, [12]"):
+        written = columns.transform(pd.DataFrame({"c": ["850", "12000", "99999"]}))
+    assert_allclose(np.diff(written[:, 0]), [11150, 87999])
+
+
+@pytest.mark.parametrize("form", ["%Y%m%d", "%Y%m%d%H%M%S", "%Y-%m"])
+def test_strings_of_whole_dates_are_dates(form):
+    strings = pd.DataFrame({"c": DATES.dt.strftime(form)})
+    dates = pd.DataFrame({"c": pd.to_datetime(strings.c, format=form)})
+    assert_array_equal(encoder().fit_transform(strings), encoder().fit_transform(dates))
+
+
+def test_strings_of_years_are_dates_where_the_user_says_so():
+    columns = encoder()
+    columns.vectorizer.set_params(datetime_format="%Y")
+    columns.fit(pd.DataFrame({"c": [str(year) for year in range(1990, 2025)]}))
+    assert {each.kind for each in columns.written_} == {"dates"}
+
+
+@given(st.integers(-1000, 1000))
+@settings(max_examples=20)
+def test_numbers_of_any_size_keep_their_digits(exponent):
+    x = np.random.default_rng(0).normal(size=50)
+    X = pd.DataFrame({"c": np.ldexp(x, exponent)})
+    expected = encoder().fit_transform(pd.DataFrame({"c": x}))
+    columns = encoder().fit(X)
+    with warnings.catch_warnings(action="error"):
+        ratios = columns.transform(X) / expected
+        assert np.isinf(columns.transform(pd.DataFrame({"c": [np.inf]}))).all()
+    assert len(np.unique(ratios)) == 1
+    assert np.frexp(ratios[0])[0] == 0.5  # a power of two
+
+
+def test_a_code_among_times_leaves_their_seconds():
+    times = np.r_[np.zeros(120), 1.7e9 + 10 * np.arange(80)]
+    written = encoder().fit_transform(pd.DataFrame({"c": times}))
+    assert_array_equal(np.diff(written[120:, 0]), 10)
+    assert len(np.unique(written)) == 81
+
+
+@pytest.mark.parametrize("as_strings", [False, True])
+def test_dates_that_have_a_time_zone_unlike_those_in_fit_are_told(as_strings):
+    naive, zoned = DATES, DATES.dt.tz_localize("UTC")
+    if as_strings:
+        naive, zoned = naive.astype(str), zoned.map(lambda date: date.isoformat())
+    naive, zoned = pd.DataFrame({"c": naive}), pd.DataFrame({"c": zoned})
+    for fitted, new, which in ((naive, zoned, "a"), (zoned, naive, "no")):
+        columns = encoder().fit(fitted)
+        with pytest.warns(UserWarning, match=f"column 'c': dates have {which} time zone, unlike those"):
+            columns.transform(new)
+        with warnings.catch_warnings(action="error"):
+            columns.transform(fitted[:3])
+            columns.transform(new.assign(c=None))
+
+
+@pytest.mark.parametrize(("form", "other"), [("%d/%m/%Y", "%d/%m/%Y"), ("%m.%d.%Y", "%d.%m.%Y")])
+def test_dates_that_may_have_the_day_or_the_month_first_are_told(form, other):
+    dates = pd.date_range("2024-01-01", "2024-12-12")
+    few = pd.DataFrame({"when": dates[dates.day <= 12].strftime(form)})
+    with pytest.warns(UserWarning, match=f"the day may come first: column 'when'.*'{other}'"):
+        encoder().fit(few)
+    all_days = pd.DataFrame({"when": dates.strftime(form)})
+    with warnings.catch_warnings(action="error"):
+        written = encoder().fit_transform(all_days)
+        assert_array_equal(written, encoder().fit_transform(pd.DataFrame({"when": dates})))
+
+
+def test_no_more_values_are_told_to_be_outside_of_the_range_in_fit_than_there_are_by_chance():
+    rng = np.random.default_rng(0)
+    values = rng.lognormal(size=(300, 2000))
+    columns = encoder().fit(values[:200])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        columns.transform(values[200:])
+    told = " ".join(str(each.message) for each in caught)
+    assert told.count("outside of the range") <= 8  # .999 of binomial(2000, .001)
+
+
+def test_values_outside_of_the_range_in_fit_are_told():
+    X = pd.DataFrame({"a": np.linspace(0, 1, 200), "when": pd.date_range("2024", periods=200)})
+    X["since"] = X.when - X.when[0]
+    new = X.assign(a=X.a + (X.index >= 180) * 1e9, when=X.when + pd.Timedelta("60D"))
+    with pytest.warns(UserWarning, match="unlike those in fit") as caught:
+        encoder().fit(X).transform(new)
+    (message,) = [str(each.message) for each in caught]
+    assert (
+        "column 'a': 20 of 200 values are outside of the range in fit, 0.0 to 1.0, such as" in message
+    )
+    assert "'when': 60 of 200" in message
+    assert "to 2024-07-18 00:00:00, such as 2024-07-19 00:00:00" in message
+    assert "since" not in message
+
+
+@given(st.integers(2, 6), st.integers(1, 6))
+@settings(max_examples=20)
+def test_how_many_values_are_outside_of_a_range_by_chance_is_known(n_known, n_new):
+    """The formula against all orders of the values."""
+    orders = Counter()
+    for known in combinations(range(n_known + n_new), n_known):
+        orders[n_new - (known[-1] - known[0] + 1 - n_known)] += 1
+    for k in range(1, n_new + 1):
+        at_least = sum(count for outside, count in orders.items() if outside >= k)
+        assert_allclose(chance_of_outside(k, n_new, n_known), at_least / orders.total(), rtol=1e-9)
+
+
 def test_new_categories_are_told_if_there_are_more_than_by_chance():
     rng = np.random.default_rng(0)
     towns = np.array([f"town {i}" for i in np.minimum(rng.zipf(2, 30 * 600), 38)]).reshape(30, 600)
@@ -452,6 +573,8 @@ def test_errors_name_the_column(to):
         encoder().fit(np.arange(3)[:, None] * 1j)
     with pytest.raises(TypeError, match="toarray"):
         encoder().fit(csr_array(np.eye(3)))
+    with pytest.raises(TypeError, match=r"table of pyarrow; use X\.to_pandas\(\)"):
+        encoder().fit(pytest.importorskip("pyarrow").table(X))
     with pytest.raises(TypeError, match=r"got a LazyFrame; use X\.collect\(\)"):
         encoder().fit(polars.DataFrame({"a": range(3)}).lazy())
     with pytest.raises(ValueError, match="'age' 2 times"):

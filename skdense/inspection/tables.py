@@ -469,6 +469,7 @@ def _below(X, rows):
     types, types_of_rows = ([*zip(_names(table), getattr(table, "dtypes", ()))] for table in (X, rows))
     if type(X) is not type(rows) or types != types_of_rows:
         differing = sorted({name for name, _ in {*types}.symmetric_difference(types_of_rows)})
+        differing = differing or f"the order {_names(rows)}"
         raise ValueError(
             f"rows must be a {type(X).__name__} with the columns and types of X, got others in "
             f"{differing}; rows[X.columns].astype(X.dtypes) of pandas converts them"

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from scipy.special import bdtrc
+from scipy.stats import hypergeom
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.preprocessing import OneHotEncoder
@@ -38,11 +39,17 @@ except ImportError:
 __all__ = ["TableEncoder", "Written"]
 
 _SURPRISING = 0.001
-"""A prediction tells of new categories if as many were less probable than this by chance."""
+"""A prediction tells of values that are unlike those in fit if as many are less probable by chance."""
 _RARE_SHARE = 0.05
 """A column of two values is one of a rare level if a smaller share of the rows has one of them."""
 _FEW_NUMBERS = 10
 """A column with fewer distinct numbers beside its strings may well have categories."""
+_FAR_EXPONENT = 60
+"""Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
+_YEARS = "%Y"
+"""What skrub takes strings of four digits for, which may be any number."""
+_WITH_ZONE = r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$"
+"""A pattern of strings that end with a time and its offset from UTC."""
 
 
 # --- how values are read -----------------------------------------------------------------------------
@@ -150,21 +157,30 @@ def strings_of(string):
 
 @dataclass
 class Shifted:
-    """Writes numbers, in float32, which is precise enough for their differences from the median."""
+    """Writes numbers such that float32 is precise enough and they are not too large or small for it."""
 
     shift: float
+    """The median of the distinct values: most of them may be a code such as 0, the others times."""
+    scale: float
+    """A power of two, which changes no digit; 1 unless the values would be far from 1."""
     given_as = "numbers"
     n_columns = 1
 
     @classmethod
     def of(cls, values):
         """The one for these values."""
-        finite = values[np.isfinite(values)]
-        return cls(np.median(finite) if len(finite) else 0.0)
+        halves = np.unique(values[np.isfinite(values)]) / 2  # whose differences are finite
+        if not len(halves):
+            return cls(0.0, 1.0)
+        middle = np.median(halves)
+        _, exponent = np.frexp(np.median(np.abs(halves - middle)))
+        far = abs(exponent) > _FAR_EXPONENT
+        return cls(2 * middle, 2.0 ** np.clip(-exponent, -1000, 1000) if far else 1.0)
 
     def write(self, values):
         """One column."""
-        return (values - self.shift).astype(np.float32)[:, None]
+        with np.errstate(over="ignore"):  # infinity will be clipped as other outliers are
+            return ((values - self.shift) * self.scale).astype(np.float32)[:, None]
 
 
 @dataclass
@@ -340,7 +356,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 f"{len(X)} sample(s) and {len(series)} feature(s)"
             )
         self._columns = {name: Column(name, each, self.vectorizer) for name, each in series.items()}
-        read = {name: column.read(series[name], []) for name, column in self._columns.items()}
+        read = {name: column.learn(series[name]) for name, column in self._columns.items()}
         written = self._write_numbers(read) + self._write_others(read, y)
         # The columns that are written for a date are missing together, so the first one is enough.
         firsts = [(each, values) for each, values in written if each.place == 0]
@@ -361,8 +377,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
 
-        A warning names the columns with strings that cannot be read as those in `fit`, and those with
-        more new categories than chance explains.
+        A warning names the columns with strings that cannot be read as those in `fit`, with dates that
+        have a time zone unlike these, and with more new categories, or more numbers and dates outside
+        of the range in `fit`, than chance explains.
 
         Parameters
         ----------
@@ -444,7 +461,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         with config_context(transform_output="default"):
             values = np.asarray(self.vectorizer_.fit_transform(table, y), dtype=np.float32).T
         for column in columns:
-            column.learn(self.vectorizer_, read[column.name])
+            column.learn_writer(self.vectorizer_, read[column.name])
         written, count = [], Counter()
         for name, its in zip(self.vectorizer_.all_outputs_, values, strict=True):
             source = self.vectorizer_.output_to_input_[name]
@@ -470,6 +487,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 f"{'; '.join(mostly)}. To use the numbers, correct the others before, or make them "
                 "missing by pandas.to_numeric(column, errors='coerce')"
             )
+        twice = [column.two_readings for column in columns if column.two_readings]
+        if twice:
+            warn_at_caller(
+                "dates are read with the month first, but as no day is above 12, the day may come "
+                f"first: {'; '.join(twice)}. If it does, make dates of the column before, by "
+                "pandas.to_datetime(column, format=...)"
+            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -484,64 +508,93 @@ class Column:
     """What writes the column, unless it is left out."""
     mostly_numbers = ""
     """A word for the user about a column of strings of which most are numbers."""
+    two_readings = ""
+    """One about strings of dates that may have the day before the month."""
     known = None
     """The categories in `fit` and the probability that a row has a new one, if each has a column."""
-    unit, zone = None, None
-    """Those of the dates in `fit`: all others are written as dates of this time zone."""
+    range = None
+    """The lowest and the highest number or date in `fit`, and how many there were."""
+    zone, unit, has_zone = None, None, None
+    """How dates are stored, as in `fit`, and whether they had a time zone there."""
 
     def __init__(self, name, series, vectorizer):
         self.name, self.format = name, None
         self.kind = _kind_of(series)
         self.from_strings = self.kind == "strings"
-        more = getattr(vectorizer, "null_strings", None) or ()
+        more = vectorizer.null_strings or ()
         words = _MISSING.union([more] if isinstance(more, str) else more)
         self.missing = {""} if self.kind == "categories" else words
-        if not self.from_strings:
+        strings = self._strings(series).dropna() if self.from_strings else ()
+        if not len(strings):
             return
-        strings = self._strings(series).dropna()
-        if strings.empty:
-            return
+        form = vectorizer.datetime_format
         try:
-            to_datetime = skrub.ToDatetime(format=getattr(vectorizer, "datetime_format", None))
-            to_datetime.fit(strings)
-            self.kind, self.format = "dates", to_datetime.format_
+            self.format = skrub.ToDatetime(format=form).fit(strings).format_
         except RejectColumn:
-            numbers = pd.to_numeric(strings, errors="coerce").astype(np.float64)
-            others = strings[numbers.isna()]
-            if others.empty:
-                self.kind = "numbers"
-            elif len(others) < len(strings) / 2 and numbers.nunique() >= _FEW_NUMBERS:
-                self.mostly_numbers = (
-                    f"column {name!r}, where {len(others)} of {len(strings)} values are none, such as "
-                    f"{others.iloc[0]!r}"
-                )
+            pass
+        if self.format is not None and (form or self.format != _YEARS):
+            self.kind = "dates"
+            if not form:
+                self._read_twice(strings)
+            return
+        numbers = pd.to_numeric(strings, errors="coerce").astype(np.float64)
+        others = strings[numbers.isna()]
+        if others.empty:
+            self.kind = "numbers"
+        elif len(others) < len(strings) / 2 and numbers.nunique() >= _FEW_NUMBERS:
+            self.mostly_numbers = (
+                f"column {name!r}, where {len(others)} of {len(strings)} values are none, such as "
+                f"{others.iloc[0]!r}"
+            )
+
+    def _read_twice(self, strings):
+        """Look whether dates with the month first could have the day first as well."""
+        swapped = re.sub("%m(.*)%d", r"%d\1%m", self.format)
+        if (
+            self.format.startswith("%m")
+            and pd.to_datetime(strings, format=swapped, errors="coerce").notna().all()
+        ):
+            self.two_readings = f"column {self.name!r}, such as {strings.iloc[0]!r} ({swapped!r})"
+
+    def learn(self, series):
+        """The values in `fit`, as `read` returns them, of which the range is learned."""
+        values = self.read(series, [])
+        if self.kind == "dates":
+            self.zone, self.unit = values.tz, values.unit
+        if KINDS[self.kind].read is not None:
+            present = values[~pd.isna(values)]
+            self.range = (present.min(), present.max(), len(present)) if len(present) else None
+        return values
 
     def read(self, series, unlike):
         """The values as an array of float64, of dates, or of strings, with None for missing ones.
 
-        Strings that could not be read, and more new categories than there are by chance, are added to
-        the list `unlike`, in words.
+        What is unlike the values in `fit`, by more than chance, is added to the list `unlike` in words.
         """
         try:
-            return self._as_kind(series, unlike)
+            values = self._as_kind(series, unlike)
         except Exception as error:  # pandas has types of its own
             raise ValueError(
                 f"column {self.name!r} has {self.kind}, by its values in fit, but not all of them can "
                 f"be read as {self.kind}: {error}"
             ) from error
+        if self.known is not None:
+            self._compare_categories(values, unlike)
+        if self.range is not None:
+            self._compare_range(values, unlike)
+        return values
 
     def _as_kind(self, series, unlike):
         kind, now = KINDS[self.kind], _kind_of(series)
         if kind.read is None:
-            strings = self._strings(series)
-            self._compare(strings, unlike)
-            return strings.to_numpy()
+            return self._strings(series).to_numpy()
         readable = now in (self.kind, *kind.also) or (now == "numbers" and self.from_strings)
         # Only for numbers NaT is an error, too: it is the missing value of dates and durations.
         if not readable and (self.kind == "numbers" or series.notna().any()):
             raise ValueError(f"they are {now}, of type {series.dtype}")
         if kind.parse is None or now == self.kind:
-            return kind.read(series)
+            values = kind.read(series)
+            return self._in_zone(values, values.tz is not None, unlike) if now == "dates" else values
         strings = self._strings(series)
         values = kind.parse(strings, self.format)
         unread = strings[pd.isna(values) & strings.notna()]
@@ -553,7 +606,51 @@ class Column:
                 f"column {self.name!r}: {share} could not be read as {self.kind}, such as "
                 f"{unread.iloc[0]!r}, and are taken as missing"
             )
+        if self.kind == "dates":
+            has_zone = strings.dropna().str.contains(_WITH_ZONE, regex=True).any()
+            return self._in_zone(values, has_zone, unlike)
         return values
+
+    def _in_zone(self, dates, has_zone, unlike):
+        """Dates as they are stored in `fit`: those without a time zone are in UTC."""
+        if dates.isna().all():
+            has_zone = self.has_zone
+        elif self.has_zone is None:
+            self.has_zone = bool(has_zone)
+        elif has_zone != self.has_zone:
+            unlike.append(
+                f"column {self.name!r}: dates have {'a' if has_zone else 'no'} time zone, unlike those "
+                "in fit, so times without one are taken as UTC"
+            )
+        if self.unit is None:
+            return dates
+        dates = dates if dates.tz is not None else dates.tz_localize("UTC")
+        return dates.tz_convert(self.zone).as_unit(self.unit)
+
+    def _compare_range(self, values, unlike):
+        """Tell of values outside of the range in `fit`, if there are more than by chance."""
+        low, high, n_known = self.range
+        outside = values[(values < low) | (values > high)]
+        n_new = np.count_nonzero(~pd.isna(values))
+        if chance_of_outside(len(outside), n_new, n_known) < _SURPRISING:
+            unlike.append(
+                f"column {self.name!r}: {len(outside)} of {n_new} values are outside of the range in "
+                f"fit, {low} to {high}, such as {outside[0]}"
+            )
+
+    def _compare_categories(self, values, unlike):
+        """Tell of new categories, if there are more than by chance."""
+        known, chance = self.known
+        new = set(values).difference(known, [None])
+        if not new:
+            return
+        counts = Counter(each for each in values if each in new)
+        n = len(values) - np.count_nonzero(pd.isna(values))
+        if bdtrc(counts.total() - 1, n, chance) < _SURPRISING:
+            unlike.append(
+                f"column {self.name!r}: {counts.total()} of {n} values are categories that were not "
+                f"there in fit, such as {counts.most_common(1)[0][0]!r}"
+            )
 
     def _strings(self, series):
         """The values as a Series of strings, with None for missing ones."""
@@ -561,25 +658,8 @@ class Column:
         strings = [None if is_missing else string_of(x, self.missing) for x, is_missing in values]
         return pd.Series(strings, dtype=object)
 
-    def _compare(self, strings, unlike):
-        """Tell of new categories, if there are more than by chance."""
-        if self.known is None:
-            return
-        known, chance = self.known
-        new = set(strings).difference(known, [None])
-        if not new:
-            return
-        counts, n = Counter(each for each in strings if each in new), strings.count()
-        if bdtrc(counts.total() - 1, n, chance) < _SURPRISING:
-            unlike.append(
-                f"column {self.name!r}: {counts.total()} of {n} values are categories that were not "
-                f"there in fit, such as {counts.most_common(1)[0][0]!r}"
-            )
-
-    def learn(self, vectorizer, values):
+    def learn_writer(self, vectorizer, values):
         """Learn how a fitted TableVectorizer writes these values, and which categories there are."""
-        if self.kind == "dates":
-            self.unit, self.zone = values.unit, values.tz
         transformer = vectorizer.transformers_.get(self.name)
         if vectorizer.column_to_kind_.get(self.name) == "low_cardinality":
             counts = Counter(x for x in values if x is not None)
@@ -603,12 +683,17 @@ class Column:
 
     def series(self, values):
         """Values that were read, as a Series for skrub."""
-        if self.unit is not None:
-            values = values if values.tz is not None else values.tz_localize("UTC")
-            values = values.tz_convert(self.zone).as_unit(self.unit)
-        elif self.kind == "categories":
-            values = pd.Categorical(values)
+        values = pd.Categorical(values) if self.kind == "categories" else values
         return pd.Series(values, name=self.name)
+
+
+def chance_of_outside(n_outside, n_new, n_known):
+    """The probability that so many of the new values, or more, are outside of the range of known ones.
+
+    As all orders of the values are equally probable, new values before the lowest and above the highest
+    known one are as many as new values below the second known one.
+    """
+    return hypergeom.cdf(1, n_known + n_new, n_known, n_outside + 1)
 
 
 class SquashingScaler(skrub.SquashingScaler):
@@ -649,6 +734,7 @@ def _check_type(X):
         (isinstance(X, dict), "a dict", "pandas.DataFrame(X)"),
         (issparse(X), "a sparse X", "X.toarray()"),
         (hasattr(type(X), "collect"), "a LazyFrame", "X.collect()"),
+        (type(X).__module__.startswith("pyarrow"), "a table of pyarrow", "X.to_pandas()"),
     ):
         if refused:
             raise TypeError(f"X must be a DataFrame or a dense array, got {what}; use {cure}")

@@ -260,8 +260,10 @@ def _table(graph, encoder, inputs):
     blocks = []
     if shifted:
         numbers = graph.side_by_side([inputs[name] for name in shifted])
-        shifts = np.array([columns[name].writer.shift for name in shifted])
-        blocks.append(graph.cast(graph("Sub", numbers, shifts), _FLOAT))
+        writers = [columns[name].writer for name in shifted]
+        numbers = graph("Sub", numbers, np.array([writer.shift for writer in writers]))
+        numbers = graph("Mul", numbers, np.array([writer.scale for writer in writers]))
+        blocks.append(graph.cast(numbers, _FLOAT))
     for name, column in columns.items():
         if column.given_as[0] == "strings":
             blocks.append(_levels(graph, column, inputs[name]))
