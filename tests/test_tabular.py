@@ -479,6 +479,17 @@ def test_dates_that_may_have_the_day_or_the_month_first_are_told(form, other):
         assert_array_equal(written, encoder().fit_transform(pd.DataFrame({"when": dates})))
 
 
+@pytest.mark.filterwarnings("ignore:the data are unlike")
+def test_a_date_beyond_those_in_fit_is_written_as_the_nearest_of_these():
+    days = pd.DataFrame({"when": pd.date_range("2023-05-01", periods=600)})
+    columns = encoder().fit(days)
+    rising = [name.endswith(("seconds", "year")) for name in columns.get_feature_names_out()]
+    new = pd.DataFrame({"when": pd.to_datetime(["1999-02-03", "2023-06-07", "2050-01-01", None])})
+    known = new.assign(when=new.when.clip(days.when.min(), days.when.max()))
+    assert sum(rising) == 2
+    assert_array_equal(columns.transform(new)[:, rising], columns.transform(known)[:, rising])
+
+
 def test_no_more_values_are_told_to_be_outside_of_the_range_in_fit_than_there_are_by_chance():
     rng = np.random.default_rng(0)
     values = rng.lognormal(size=(300, 2000))

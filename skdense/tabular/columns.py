@@ -221,6 +221,25 @@ class Encoded:
 
     transformer: BaseEstimator
     n_columns: int
+    limits: tuple | None
+    """Of dates, the lowest and highest values in `fit`: nobody knows how y goes on beyond them.
+
+    RMSE over the deviation of y after training on the first three quarters, random rows are the same:
+
+    ==================  ======  =======  ========
+    table               as is   limited  left out
+    ==================  ======  =======  ========
+    Chicago             .387    .387     .514
+    economics psavert   1.076   .987     .851
+    economics unemploy  1.172   1.163    1.226
+    flights, dep_delay  .508    .482
+    flights             .992    .991     .990
+    hotel_rates         .529    .530     .431
+    storms              .524    .527     .512
+    txhousing           .516    .567     1.054
+    weather             1.415   1.392    .986
+    ==================  ======  =======  ========
+    """
 
     @property
     def given_as(self):
@@ -232,7 +251,8 @@ class Encoded:
         single = isinstance(self.transformer, SingleColumnTransformer)
         with config_context(transform_output="default"):
             columns = self.transformer.transform(series if single else series.to_frame())
-        return np.asarray(columns, np.float32).reshape(len(series), -1)
+        columns = np.asarray(columns, np.float32).reshape(len(series), -1)
+        return columns if self.limits is None else np.clip(columns, *self.limits)
 
 
 class Written(NamedTuple):
@@ -460,15 +480,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         table = pd.DataFrame({each.name: each.series(read[each.name]) for each in columns})
         with config_context(transform_output="default"):
             values = np.asarray(self.vectorizer_.fit_transform(table, y), dtype=np.float32).T
-        for column in columns:
-            column.learn_writer(self.vectorizer_, read[column.name])
-        written, count = [], Counter()
+        outputs = {column.name: {} for column in columns}
         for name, its in zip(self.vectorizer_.all_outputs_, values, strict=True):
-            source = self.vectorizer_.output_to_input_[name]
-            name = without_random_letters(name)
-            kind = self._columns[source].kind
-            written.append((Written(name, source, kind, count[source]), its))
-            count[source] += 1
+            outputs[self.vectorizer_.output_to_input_[name]][name] = its
+        written = []
+        for column in columns:
+            of_column = outputs[column.name]
+            column.learn_writer(self.vectorizer_, read[column.name], [*of_column.values()])
+            for place, (name, its) in enumerate(of_column.items()):
+                name = without_random_letters(name)
+                written.append((Written(name, column.name, column.kind, place), its))
         return written
 
     def _warn(self):
@@ -549,7 +570,7 @@ class Column:
 
     def _read_twice(self, strings):
         """Look whether dates with the month first could have the day first as well."""
-        swapped = re.sub("%m(.*)%d", r"%d\1%m", self.format)
+        swapped = self.format.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m")
         if (
             self.format.startswith("%m")
             and pd.to_datetime(strings, format=swapped, errors="coerce").notna().all()
@@ -658,7 +679,7 @@ class Column:
         strings = [None if is_missing else string_of(x, self.missing) for x, is_missing in values]
         return pd.Series(strings, dtype=object)
 
-    def learn_writer(self, vectorizer, values):
+    def learn_writer(self, vectorizer, values, written):
         """Learn how a fitted TableVectorizer writes these values, and which categories there are."""
         transformer = vectorizer.transformers_.get(self.name)
         if vectorizer.column_to_kind_.get(self.name) == "low_cardinality":
@@ -668,8 +689,9 @@ class Column:
             self.known = list(counts), (n_alone + 1) / (counts.total() + 1)
         if type(transformer) is OneHotEncoder and transformer.handle_unknown != "error":
             self.writer = OneHot.of(transformer, self.name)
-        elif transformer is not None:
-            self.writer = Encoded(transformer, len(vectorizer.input_to_outputs_[self.name]))
+        elif written:
+            limits = np.fmin.reduce(written, axis=1), np.fmax.reduce(written, axis=1)
+            self.writer = Encoded(transformer, len(written), limits if self.kind == "dates" else None)
 
     @property
     def given_as(self):
