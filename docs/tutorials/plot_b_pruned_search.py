@@ -25,7 +25,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier
-from skdense.search import PrunedSearchCV, PrunedSearchDisplay
+from skdense.search import PrunedSearchCV
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 
@@ -63,22 +63,36 @@ for name, value in sorted(search.best_params_.items()):
 # line leads to the forecast for which a candidate was left out. A search of all candidates would have
 # trained each of the 64 lines to the right end.
 
-PrunedSearchDisplay.from_estimator(search)
+table = pd.DataFrame(search.cv_results_)
+winner = table[[params is search.best_params_ for params in table["params"]]]
+end = table["n_resources"].max()
+
+_, ax = plt.subplots(layout="constrained")
+for _, rows in table.groupby(table["params"].map(id)):
+    ax.plot(rows["n_resources"], rows["mean_test_score"], ".-", color="0.6", lw=1)
+    last = rows.iloc[-1]
+    scores = last[["mean_test_score", "forecast_test_score"]]
+    ax.plot([last["n_resources"], end], scores, ":", color="0.75", lw=1, zorder=1)
+style = {"color": "C1", "lw": 2.5, "label": f"winner: {search.best_score_:.4g}"}
+ax.plot(winner["n_resources"], winner["mean_test_score"], "o-", **style)
+ax.set(
+    xlabel="epochs", ylabel="mean score", xticks=search.n_resources_, ylim=(-0.3, -0.06)
+)
+ax.legend()
 plt.show()
 
 # %%
 # An epoch of 379 samples has few steps, so large learning rates lead at first. The winner has a
 # moderate rate. By its scores alone it would have been left out; its forecasts kept it.
 
-table = pd.DataFrame(search.cv_results_)
 of_rung = table.groupby("iter")
 table["rank"] = of_rung["mean_test_score"].rank(ascending=False).astype(int)
 table["rank of forecast"] = (
     of_rung["forecast_test_score"].rank(ascending=False).astype(int)
 )
 table["of"] = of_rung["iter"].transform("size")
-winner = table[[params is search.best_params_ for params in table["params"]]]
-print(winner[["n_resources", "rank", "rank of forecast", "of"]].to_string(index=False))
+shown = ["n_resources", "rank", "rank of forecast", "of"]
+print(table.loc[winner.index, shown].to_string(index=False))
 
 # %%
 # Scores against a parameter
@@ -86,10 +100,17 @@ print(winner[["n_resources", "rank", "rank of forecast", "of"]].to_string(index=
 # The last score of each candidate, coloured by the rung that it reached, tells which learning rates are
 # worth a second search.
 
-_, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-names = ["network__learning_rate_init", "network__hidden_layer_sizes"]
-for axis, name in zip(axes, names, strict=True):
-    PrunedSearchDisplay.from_estimator(search, parameter=name, ax=axis)
+_, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)
+for rung, rows in table.groupby(table["params"].map(id)).tail(1).groupby("n_resources"):
+    rates, widths = (
+        rows[f"param_network__{name}"]
+        for name in ("learning_rate_init", "hidden_layer_sizes")
+    )
+    for ax, values in zip(axes, (rates.astype(float), widths.astype(str)), strict=True):
+        ax.plot(values, rows["mean_test_score"], "o", alpha=0.7, label=f"{rung} epochs")
+axes[0].set(xscale="log", xlabel="learning_rate_init", ylabel="mean score")
+axes[1].set(xlabel="hidden_layer_sizes", ylim=(-0.3, -0.06))
+axes[1].legend(fontsize="small")
 plt.show()
 
 # %%

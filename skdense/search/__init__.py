@@ -1,6 +1,5 @@
-"""A search whose candidates are pruned while they train, and the display of its scores."""
+"""A search whose candidates are pruned while they train."""
 
-from skdense.search.displays import PrunedSearchDisplay
 from skdense.search.pruned import PrunedSearchCV
 
-__all__ = ["PrunedSearchCV", "PrunedSearchDisplay"]
+__all__ = ["PrunedSearchCV"]

@@ -149,7 +149,6 @@ class PrunedSearchCV(RandomizedSearchCV):
 
     See Also
     --------
-    PrunedSearchDisplay : Draws the scores of all candidates.
     sklearn.model_selection.HalvingRandomSearchCV : The same for any estimator; those that go on train
         again from the start.
 
