@@ -239,6 +239,10 @@ class Encoded:
     txhousing           .516    .567     1.054
     weather             1.415   1.392    .986
     ==================  ======  =======  ========
+
+    flights, dep_delay: two samples of 1,500 rows, trained on January to September. Of six samples of
+    flights with other columns, one with month and day became worse by 20 %, as a linear model had
+    balanced them with the seconds; on average nothing is gained or lost.
     """
 
     @property
