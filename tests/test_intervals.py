@@ -23,6 +23,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
+import skdense
 from skdense import LowLevelMLPRegressor
 from skdense.ensemble import (
     BlendClassifier,
@@ -399,3 +400,18 @@ def test_a_pipeline_for_tables_has_the_sets_of_its_last_step():
     expected = model[-1].predict_set(model[:-1].transform(X), confidence=0.8)
     assert_array_equal(model.predict_set(X, confidence=0.8), expected)
     assert not hasattr(TablePipeline([("ensemble", LINEAR)]), "predict_set")
+
+
+def test_ensembles_of_earlier_versions_predict_and_say_that_intervals_and_sets_need_a_new_fit():
+    X, y = three_classes(99)
+    for model, asked in (
+        (clone(LINEAR).fit(X, y), lambda model: model.predict(X, quantiles=0.9)),
+        (clone(LOGISTIC).fit(X, y), lambda model: model.predict_set(X)),
+    ):
+        of_intervals = {"_spreads", "_scores"}
+        state = {name: its for name, its in vars(model).items() if name not in of_intervals}
+        earlier = type(model).__new__(type(model))
+        earlier.__setstate__(state | {"_skdense_version": skdense.__version__, "_errors": [(0, 0)]})
+        assert_array_equal(earlier.predict(X), model.predict(X))
+        with pytest.raises(ValueError, match=f"saved this {type(model).__name__}.*: fit it again"):
+            asked(earlier)

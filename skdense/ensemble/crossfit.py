@@ -126,6 +126,16 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         set_attributes(self, vars(fitted))
         return self
 
+    def _learned(self, name):
+        """What was learned for intervals or sets, if no earlier version has saved this ensemble."""
+        check_is_fitted(self)
+        if name not in vars(self):
+            raise ValueError(
+                f"an earlier version of skdense saved this {type(self).__name__}, without what "
+                "intervals and sets need: fit it again"
+            )
+        return vars(self)[name]
+
     def _check_X(self, X):
         """The checked samples to predict."""
         check_is_fitted(self)
@@ -200,11 +210,7 @@ class BaseCrossFit(BaseOutOfFold):
         model = clone(self.estimator)
         if self.by_size:
             sized(model, min(len(rows) for rows, _ in folds))
-        names = [
-            name
-            for name in sorted(model.get_params())
-            if name == "random_state" or name.endswith("__random_state")
-        ]
+        names = [name for name in sorted(model.get_params()) if name.split("__")[-1] == "random_state"]
         models = [
             clone(model).set_params(**{name: random_state.randint(2**31) for name in names})
             for _ in folds
@@ -376,7 +382,7 @@ class LabelsMixin(ClassifierMixin):
            Error Levels", JASA 114.
         """
         check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
-        return sets_of(self._scores, self.predict_proba(X), confidence)
+        return sets_of(self._learned("_scores"), self.predict_proba(X), confidence)
 
     def _learn_uncertainty(self, X, y, weight, groups, progress):
         labels = np.searchsorted(self.classes_, y)
@@ -552,7 +558,7 @@ class NumbersMixin(RegressorMixin):
         predictions = self._predict(X)
         if quantiles is None:
             return predictions
-        return predict_quantiles(self._errors, X, predictions, quantiles, self._lowest)
+        return predict_quantiles(self._learned("_spreads"), X, predictions, quantiles, self._lowest)
 
     def _check_y(self, y):
         y = as_numbers(y).astype(np.float64, copy=False)
@@ -570,7 +576,7 @@ class NumbersMixin(RegressorMixin):
 
     def _learn_uncertainty(self, X, y, weight, groups, progress):
         columns = None if progress.called else X  # models of a blend have simple intervals
-        self._errors = learn_errors(columns, y, self.oof_prediction_, weight, groups)
+        self._spreads = learn_errors(columns, y, self.oof_prediction_, weight, groups)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
