@@ -52,6 +52,11 @@ def test_parts_are_predictions_groups_words_dates_or_missing(numbers):
     display = draw(model, X, y, by=words)
     assert display.names == ["down", "up", "missing"]
     assert display.counts[2] == 7
+    for dtype, missing in ((object, np.nan), ("string", pd.NA), ("category", None)):
+        again = draw(model, X, y, by=pd.Series([missing] * 7 + [*words[7:]], dtype=dtype))
+        assert (again.names, [*again.counts]) == (display.names, [*display.counts])
+    integers = pd.Series([None] * 9 + [*range(9, 300)], dtype="Int64")
+    assert draw(model, X, y, by=integers, n_bins=2).names == ["9 to 153", "154 to 299", "missing"]
     days = np.datetime64("2025-01-01") + np.arange(300)
     assert draw(model, X, y, by=days, n_bins=2).names[0] == "2025-01-01 to 2025-05-30"
     groups = np.repeat(np.arange(60), 5).astype(str)

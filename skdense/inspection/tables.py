@@ -34,6 +34,8 @@ _MOST_CONTRIBUTIONS, _MOST_PARTS = 12, 30
 """The most columns, or parts of a table, in a picture."""
 _LONGEST = 24
 """The most characters of a value in a picture."""
+_MISSING = {"None", "nan", "NaN", "NaT", "<NA>"}
+"""Missing values of all types, as texts."""
 _CHANCE = 0.95
 """The probability of the range that a coverage has by chance."""
 
@@ -519,8 +521,8 @@ def _response(estimator, target, rows):
 
 def _parts(values, n_bins):
     """The part of each row, and the names of the parts."""
-    missing = values != values if values.dtype.kind in "fmM" else np.array([v is None for v in values])
-    known = values[~missing]
+    missing = np.array([not isinstance(v, str) and str(v) in _MISSING for v in values])
+    known = np.array([*values[~missing]])  # numbers beside None or NA may be objects
     part, distinct = np.zeros(len(values), dtype=int), np.unique(known)
     if values.dtype.kind in "iufmM" and len(distinct) > n_bins:
         bounds = np.unique(np.sort(known)[np.arange(1, n_bins) * len(known) // n_bins])
