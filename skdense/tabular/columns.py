@@ -277,8 +277,9 @@ class Written(NamedTuple):
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Write a table as an array of float32.
 
-    Columns of numbers, bools, durations, and numbers that are stored as strings are shifted by their
-    medians, so that float32 is precise enough; `vectorizer` decides how all others are written. Missing
+    Columns of numbers, bools, durations, and numbers that are stored as strings are shifted by the
+    median of their distinct values, and those far from 1 are multiplied by a power of two, so that
+    float32 is precise enough. `vectorizer` decides how all others are written. Missing
     values become NaN. A column that has any in `fit` gets another column, `<name>__missing`, which is 1
     where they are. Constant columns are left out, and a warning names those columns of the table of
     which nothing is left, such as IDs. Another names columns of strings of which most are numbers.
@@ -656,6 +657,8 @@ class Column:
         """Tell of values outside of the range in `fit`, if there are more than by chance."""
         low, high, n_known = self.range
         outside = values[(values < low) | (values > high)]
+        if not len(outside):
+            return
         n_new = np.count_nonzero(~pd.isna(values))
         if chance_of_outside(len(outside), n_new, n_known) < _SURPRISING:
             unlike.append(
