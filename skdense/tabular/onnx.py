@@ -318,7 +318,7 @@ def _levels(graph, column, strings):
 
 
 def _squashed(graph, scaler, X):
-    """A SquashingScaler of skrub, or ours."""
+    """A SquashingScaler of ours."""
     number, (center, divisor, factor, zero) = graph.number(X), squashing_of(scaler)
     scaled = X
     for operation, array in (("Sub", center), ("Div", divisor), ("Mul", factor)):
@@ -330,25 +330,18 @@ def _squashed(graph, scaler, X):
     root = graph("Sqrt", graph("Add", graph("Mul", share, share), number(1)))
     infinite = graph("Mul", graph("Sign", X), most)
     squashed = graph("Where", graph("IsInf", X), infinite, graph("Div", scaled, root))
-    return (
-        graph("Mul", squashed, scaler.weights_.astype(number))
-        if hasattr(scaler, "weights_")
-        else squashed
-    )
+    return graph("Mul", squashed, scaler.weights_.astype(number))
 
 
 def _filled(graph, imputer, X):
     """A SimpleImputer."""
     values = np.asarray(imputer.statistics_, graph.number(X))
-    for name, converts in (
-        (
-            "missing_values",
-            imputer.missing_values is np.nan or imputer.missing_values != imputer.missing_values,
-        ),
-        ("add_indicator", not imputer.add_indicator),
-        ("keep_empty_features", not np.isnan(values).any()),
+    for name, is_refused in (
+        ("missing_values", imputer.missing_values == imputer.missing_values),  # NaN equals nothing
+        ("add_indicator", imputer.add_indicator),
+        ("keep_empty_features", np.isnan(values).any()),
     ):
-        if not converts:
+        if is_refused:
             value = getattr(imputer, name)
             raise ValueError(f"{name}={value!r} of SimpleImputer cannot be converted to ONNX")
     return graph("Where", graph("IsNaN", X), values, X)
