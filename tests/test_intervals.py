@@ -400,6 +400,9 @@ def test_a_pipeline_for_tables_has_the_sets_of_its_last_step():
     expected = model[-1].predict_set(model[:-1].transform(X), confidence=0.8)
     assert_array_equal(model.predict_set(X, confidence=0.8), expected)
     assert not hasattr(TablePipeline([("ensemble", LINEAR)]), "predict_set")
+    steps = TablePipeline([("scaled", StandardScaler()), ("nothing", "passthrough")])
+    assert not hasattr(steps, "predict")
+    assert_array_equal(steps.fit(X, y).transform(X), model[:-1].transform(X))
 
 
 def test_ensembles_of_earlier_versions_predict_and_say_that_intervals_and_sets_need_a_new_fit():

@@ -1133,6 +1133,7 @@ def test_blocks_of_time_take_dates_of_all_kinds():
         assert_array_equal(time_blocks(dates), expected)
     with pytest.raises(ValueError, match=r"got strings: use pandas\.to_datetime"):
         time_blocks(["3/1/2025", "2/1/2025"])
+    assert not len(time_blocks([]))
     for missing in (pd.NaT, None):
         with pytest.raises(ValueError, match="got 1 missing values, the first in row 1"):
             time_blocks([plain[0], missing, plain[1]])

@@ -79,6 +79,11 @@ def for_all(cv: Any) -> Any:
     return list(cv) if isinstance(cv, Iterator) else cv
 
 
+def _if_last_step_has(name):
+    """A decorator of a method that the Pipeline has if its last step has one of this name."""
+    return available_if(lambda self: hasattr(self.steps[-1][1], name))
+
+
 class TablePipeline(Pipeline):
     """A Pipeline that takes `sample_weight` and `groups`, and has short names for parameters.
 
@@ -132,7 +137,8 @@ class TablePipeline(Pipeline):
         if not get_config()["enable_metadata_routing"]:
             name, last = self.steps[-1]
             own = {key: value for key, value in params.items() if "__" not in key}
-            check_short_names(own, _parameters_of(last.fit), "fit")
+            if own:
+                check_short_names(own, _parameters_of(last.fit), "fit")
             params = {key if "__" in key else f"{name}__{key}": value for key, value in params.items()}
         super().fit(X, y, **params)
         kinds = getattr(self[-1], "named_estimators_", {})
@@ -154,6 +160,7 @@ class TablePipeline(Pipeline):
             + "compare a fit without columns that cannot matter"
         )
 
+    @_if_last_step_has("predict")
     def predict(self, X: Any, **params: Any) -> NDArray:
         """Predict labels or numbers.
 
@@ -217,7 +224,7 @@ class TablePipeline(Pipeline):
                     paths.setdefault(name, []).append(f"{owner}__{name}")
         return paths
 
-    @available_if(lambda self: hasattr(self.steps[-1][1], "predict_set"))
+    @_if_last_step_has("predict_set")
     def predict_set(self, X: Any, confidence: float = 0.9) -> NDArray:
         """Predict the set of classes that has the true one with this confidence.
 
@@ -290,7 +297,7 @@ def time_blocks(dates: ArrayLike, n_blocks: int = 8) -> NDArray:
     """
     check_scalar(n_blocks, "n_blocks", Integral, min_val=1)
     dates = column_or_1d(dates)
-    if dates.dtype.kind in "US" or isinstance(dates[0], str):
+    if dates.dtype.kind in "US" or isinstance(next(iter(dates), None), str):
         raise ValueError("dates must be dates or numbers, got strings: use pandas.to_datetime")
     missing = np.array([date is None or date != date for date in dates.tolist()])
     if missing.any():
