@@ -680,6 +680,15 @@ def test_what_a_signal_handler_raises_is_no_failed_fit(handler, settings):
         signal.signal(signal.SIGTERM, before)
 
 
+def test_an_error_in_an_enum_is_not_taken_for_that_of_a_signal_handler():
+    def scorer(model, X, y):
+        return model.score(X, y) if not model.n_iter_ else signal.Signals(-1)
+
+    with pytest.warns(UserWarning, match="-1 is not a valid Signals"):
+        search = PrunedSearchCV(NETWORK, {}, cv=2, rungs=(), scoring=scorer, refit=False).fit(X, y)
+    assert np.isnan(search.best_score_)
+
+
 def test_an_error_leaves_an_earlier_search_as_it_was():
     search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 1.0]}, cv=2, rungs=(2,)).fit(X, y)
     before = dict(vars(search))

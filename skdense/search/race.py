@@ -372,6 +372,8 @@ def _key_of_steps(candidate):
 
 def _code_of(handler):
     """The code that a signal's handler runs, None if it is not written in Python."""
+    if not callable(handler):  # as SIG_DFL, whose type is an enum
+        return None
     handler = getattr(handler, "func", handler)  # of functools.partial
     return getattr(handler, "__code__", getattr(type(handler).__call__, "__code__", None))
 
