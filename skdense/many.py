@@ -22,11 +22,11 @@ from skdense.fit.inputs import FitInput, MatrixLike, check_parameters
 from skdense.fit.prepare import check_and_prepare
 from skdense.fit.results import NotFinite, finish
 
-Network = TypeVar("Network", bound=BaseLowLevelMLP)
+_Model = TypeVar("_Model", bound=BaseLowLevelMLP)
 
 
 def fit_many(
-    estimators: list[Network],
+    estimators: list[_Model],
     X: MatrixLike | list,
     y: ArrayLike | list,
     sample_weight: ArrayLike | list | None = None,
@@ -34,7 +34,7 @@ def fit_many(
     subsets: list | None = None,
     n_jobs: int | None = None,
     verbose: bool | int = False,
-) -> list[Network]:
+) -> list[_Model]:
     """Fit many estimators together, each with the result of fitting it alone, up to rounding.
 
     Networks of the same depth, activation, loss, solver, dtype and about the same batch size share one

@@ -260,13 +260,25 @@ class Encoded:
 
 
 class Written(NamedTuple):
-    """A column that TableEncoder writes."""
+    """A column that TableEncoder writes.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    source : str
+        The name of the table's column.
+    kind : str
+        What the source has: "numbers", "durations", "dates", "categories" or "strings"; or "missing",
+        for a column that marks missing values.
+    place : int
+        Which of all the columns that are written for its source it is, or marks what is missing in.
+    """
 
     name: str
     source: str
     kind: str
     place: int
-    """Which of all the columns that are written for its source it is, or marks what is missing in."""
 
     def of(self, block):
         """Its values, given all the columns that are written for its source."""
@@ -293,8 +305,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     ----------
     written_ : list of Written
         What is written, in the order of the columns: each has a `name`, the `source`, which is the name
-        of the table's column, and a `kind`, what that has: "numbers", "durations", "dates",
-        "categories" or "strings"; or "missing", for a column that marks missing values.
+        of the table's column, and a `kind`, what that has, or "missing".
 
     vectorizer_ : skrub.TableVectorizer or None
         The one that was fitted to the columns that are no numbers, if there are any.
