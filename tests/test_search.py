@@ -621,7 +621,8 @@ def test_ctrl_c_keeps_the_rungs_that_are_over():
     n_before = 2 + 8 * 2  # the untrained networks, and the first rung
     search = PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2, 4), scoring=Interrupting(n_before + 2))
     with pytest.warns(UserWarning, match="Search interrupted by user"):
-        search.fit(X, y)
+        search.set_callbacks(callback := Stopping(9)).fit(X, y)
+    assert callback.ended == ["rung", "rung", "refit-with-best-params", "fit"]
     assert search.n_resources_ == [2]
     assert search.n_candidates_ == [8]
     assert search.best_score_ == search.cv_results_["mean_test_score"].max()

@@ -325,11 +325,14 @@ class PrunedSearchCV(RandomizedSearchCV):
         try:
             for iteration in range(len(race.rungs)):
                 rung = context.subcontext(task_name="rung").call_on_fit_task_begin(estimator=self)
-                new = race.run(iteration)
-                rows, marks = rows + new, [*marks, time.perf_counter()]
-                if self.verbose and new:
-                    print(_summary(new, race, marks))
-                if rung.call_on_fit_task_end(estimator=self) or not new:
+                try:
+                    new = race.run(iteration)
+                    rows, marks = rows + new, [*marks, time.perf_counter()]
+                    if self.verbose and new:
+                        print(_summary(new, race, marks))
+                finally:
+                    stop = rung.call_on_fit_task_end(estimator=self)
+                if stop or not new:
                     break
         except KeyboardInterrupt:
             if not rows:
