@@ -94,12 +94,6 @@ def is_network(model: Any, *methods: str) -> bool:
     return isinstance(model, BaseLowLevelMLP) and all(map(is_ours, methods))
 
 
-def defaults_of(estimator: BaseEstimator) -> dict:
-    """The parameters of an estimator that have a default."""
-    parameters = signature(type(estimator)).parameters.values()
-    return {each.name: each.default for each in parameters if each.default is not each.empty}
-
-
 class Saved(BaseEstimator):
     """An estimator whose saved state has the version of skdense that saved it."""
 
@@ -122,7 +116,9 @@ class Saved(BaseEstimator):
                 )
             )
         # A model of an earlier version lacks newer parameters, which get their defaults.
-        super().__setstate__(defaults_of(self) | state)
+        parameters = signature(type(self)).parameters.values()
+        defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+        super().__setstate__(defaults | state)
 
 
 class BaseLowLevelMLP(CallbackSupportMixin, Saved):

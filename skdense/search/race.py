@@ -159,10 +159,6 @@ class Race:
         self.groups, self.n_threads = groups, n_threads
         self.epochs = []  # at which the candidates were scored
 
-    @property
-    def _sound(self):
-        return _sound(self.going)
-
     def run(self, iteration):
         """Train to a rung and score; return the rows of the rung, and leave out those who do not go on.
 
@@ -170,7 +166,7 @@ class Race:
         """
         for epochs in looks_of(self.rungs)[iteration]:
             _report_errors(self._train(epochs), self.going, self.scoring, is_first=iteration == 0)
-            if not self._sound:
+            if not _sound(self.going):
                 return []
             self.epochs.append(epochs)
             for candidate in self.going:
@@ -184,7 +180,7 @@ class Race:
             for candidate, forecast in zip(self.going, expected, strict=True)
         ]
         if is_over:
-            for fit in self._sound:
+            for fit in _sound(self.going):
                 finish(fit.job)  # warns as a fit that is over does, for instance at max_iter
         n_going = 0 if is_over else n_that_go_on(len(rows), self.factor)
         self.going = [self.going[i] for i in sorted(best_first(expected)[:n_going])]
@@ -197,7 +193,7 @@ class Race:
         """
         owners = {
             network: fit
-            for fit in self._sound
+            for fit in _sound(self.going)
             for network in fit.job.networks
             if network.progress.active
         }
@@ -296,13 +292,13 @@ def _sound(candidates):
 
 def _prepare(candidates, splits, scoring, skips_steps):
     """Prepare all networks; the steps before are fitted once for candidates that share them."""
-    fitted, by_content, by_identity = {}, {}, {}
+    fitted, by_content, kept = {}, {}, set()
 
     def first_equal(array):
         """The first array with this content. Hashing a large one takes long, and is done once."""
-        if id(array) not in by_identity:
+        if id(array) not in kept:
             array = by_content.setdefault(hash_of(array), array)
-            by_identity[id(array)] = array
+            kept.add(id(array))  # of the first one, which stays alive
         return array
 
     def shared(data):
