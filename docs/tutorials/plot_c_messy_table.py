@@ -114,7 +114,7 @@ model[-1].members_.round(2)
 # seen:
 
 drop = permutation_importance(
-    model, X_test, y_test, n_repeats=3, max_samples=500, random_state=0
+    model, X_test, y_test, n_repeats=3, random_state=0
 ).importances_mean
 order = np.argsort(drop)
 figure, axes = plt.subplots(figsize=(6.4, 3), layout="constrained")
