@@ -48,7 +48,7 @@ class BaseBlend(BaseOutOfFold):
         self.verbose = verbose
         self.prior_weight = prior_weight
 
-    def _fit_models(self, X, y, sample_weight, groups, progress):
+    def _fit_models(self, X, y, sample_weight, groups, report):
         if getattr(self, "class_weight", None) is not None:
             samples = Samples(X, y, sample_weight)
             samples, _ = times_class_weights(samples, None, self.class_weight, self.classes_)
@@ -58,14 +58,14 @@ class BaseBlend(BaseOutOfFold):
         names, models = zip(*self._suited(len(y), n_outputs), strict=True)
         if isinstance(self, NumbersMixin):
             common_loss(models)  # an error comes before the fits
-        with progress.of(len(models), self, X, y, sample_weight):
-            self.estimators_ = progress.fit_models(names, [*map(clone, models)], X, y, given)
+        with report.of(len(models), self, X, y, sample_weight):
+            self.estimators_ = report.fit_models(names, [*map(clone, models)], X, y, given)
             self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
             ensembles = [final_step(model) for model in self.estimators_]
             self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
             weight = np.ones(len(y)) if sample_weight is None else sample_weight
             self._learn_out_of_fold(ensembles, y, weight)
-            self._learn_uncertainty(X, y, weight, groups, progress)
+            self._learn_uncertainty(X, y, weight, groups, report)
 
     def _check_models(self):
         taken = self.get_params(deep=False)

@@ -1,4 +1,4 @@
-"""What ensembles learn from out-of-fold predictions: temperatures, weights, and quantiles of errors.
+"""What ensembles learn out of fold: temperatures, weights, quantiles of errors, thresholds of sets.
 
 Beside these stands the scale of y in which regressors are trained.
 """

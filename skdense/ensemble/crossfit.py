@@ -114,15 +114,15 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             earlier fit is left as it was.
         """
         self._check_models()
-        progress = FitReport(self)
+        report = FitReport(self)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
         X, y = fitted._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
         y = fitted._check_y(one_column(y))
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
             sample_weight = as_counts(sample_weight)
-        fitted._fit_models(X, y, sample_weight, groups, progress)
-        progress.end(fitted)
+        fitted._fit_models(X, y, sample_weight, groups, report)
+        report.end(fitted)
         set_attributes(self, vars(fitted))
         return self
 
@@ -204,9 +204,9 @@ class BaseCrossFit(BaseOutOfFold):
         elif not is_regressor(self.estimator):
             raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
 
-    def _fit_models(self, X, y, sample_weight, groups, progress):
+    def _fit_models(self, X, y, sample_weight, groups, report):
         random_state = check_random_state(self.random_state)
-        folds = self._folds(X, y, sample_weight, groups, random_state, progress)
+        folds = self._folds(X, y, sample_weight, groups, random_state, report)
         model = clone(self.estimator)
         if self.by_size:
             sized(model, min(len(rows) for rows, _ in folds))
@@ -215,21 +215,21 @@ class BaseCrossFit(BaseOutOfFold):
             clone(model).set_params(**{name: random_state.randint(2**31) for name in names})
             for _ in folds
         ]
-        with progress.of(len(folds), self, X, y, sample_weight):
+        with report.of(len(folds), self, X, y, sample_weight):
             target = self._scaled(y, sample_weight)
-            self.estimators_ = fit_folds(models, folds, X, target, sample_weight, progress)
+            self.estimators_ = fit_folds(models, folds, X, target, sample_weight, report)
             self.n_estimators_ = len(models)
             outputs = held_out_outputs(self._output, self.estimators_, folds, X)
             rows = np.concatenate([held_out for _, held_out in folds])
             weight = np.ones(len(y)) if sample_weight is None else sample_weight
             self._learn_out_of_fold(rows, outputs, y, weight)
-            self._learn_uncertainty(X, y, weight, groups, progress)
+            self._learn_uncertainty(X, y, weight, groups, report)
 
-    def _folds(self, X, y, sample_weight, groups, random_state, progress):
+    def _folds(self, X, y, sample_weight, groups, random_state, report):
         """For each member the rows to train on, sorted, and those that judge it, as arrays of ints."""
         cv, labels = self.cv, y
         if self.by_size and cv is None:
-            cv = self._n_folds(y, groups, progress)
+            cv = self._n_folds(y, groups, report)
         if isinstance(cv, Integral):
             cv = self._splitters[groups is not None](
                 cv, shuffle=True, random_state=random_state.randint(2**31)
@@ -238,7 +238,7 @@ class BaseCrossFit(BaseOutOfFold):
                 classes, label, counts = np.unique(y, return_inverse=True, return_counts=True)
                 rare = counts < cv.n_splits
                 if rare.any() and not rare.all():  # if all are, no stratified folds are possible
-                    progress.warn(
+                    report.warn(
                         f"y has fewer samples than the {cv.n_splits} folds of the classes "
                         f"{classes[rare].tolist()[:9]}: some models may be trained without them"
                     )
@@ -268,14 +268,14 @@ class BaseCrossFit(BaseOutOfFold):
             lacking = [classes for rows, _ in folds if len(classes := np.setdiff1d(y, y[rows]))]
             if lacking:
                 classes = np.unique(np.concatenate(lacking)).tolist()
-                progress.warn(
+                report.warn(
                     f"{len(lacking)} of {len(folds)} models are trained without the classes "
                     f"{classes[:9]}, since all groups with them are held out. Classes should be in "
                     "several groups, and y must not be the groups"
                 )
         return folds
 
-    def _n_folds(self, y, groups, progress):
+    def _n_folds(self, y, groups, report):
         """As many folds as suit the number of rows, and its largest class and the groups allow."""
         n_folds = 8 if len(y) < MANY_ROWS else 4
         what, most = "y", len(y)
@@ -284,7 +284,7 @@ class BaseCrossFit(BaseOutOfFold):
         possible = most if groups is None else min(most, len(np.unique(groups)))
         chosen = max(2, min(n_folds, int(possible)))
         if most < n_folds:
-            progress.warn(
+            report.warn(
                 f"{what} has {most} sample(s), too few for {n_folds} folds: there are {chosen} "
                 "instead, and out-of-fold scores and intervals mean little"
             )
@@ -384,7 +384,7 @@ class LabelsMixin(ClassifierMixin):
         check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
         return sets_of(self._learned("_scores"), self.predict_proba(X), confidence)
 
-    def _learn_uncertainty(self, X, y, weight, groups, progress):
+    def _learn_uncertainty(self, X, y, weight, groups, report):
         labels = np.searchsorted(self.classes_, y)
         self._scores = learn_scores(self.oof_probabilities_, labels, weight)
 
@@ -574,8 +574,8 @@ class NumbersMixin(RegressorMixin):
         self._lowest = 0.0 if are_positive else -np.inf
         self.oof_score_ = r2_score(y, predictions, sample_weight=weight)
 
-    def _learn_uncertainty(self, X, y, weight, groups, progress):
-        columns = None if progress.called else X  # models of a blend have simple intervals
+    def _learn_uncertainty(self, X, y, weight, groups, report):
+        columns = None if report.is_of_model else X  # models of a blend have simple intervals
         self._spreads = learn_errors(columns, y, self.oof_prediction_, weight, groups)
 
     def __sklearn_tags__(self):

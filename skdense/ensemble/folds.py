@@ -28,26 +28,26 @@ _BLOCK = 4096
 """Rows at a time: smaller blocks take more processor time, larger ones more memory."""
 
 
-def fit_folds(models, folds, X, y, sample_weight, progress):
+def fit_folds(models, folds, X, y, sample_weight, report):
     """Fit each model to the rows of its fold, all at the same time; return them.
 
     A fold is the rows to train on, and those held out, by which early stopping validates the model.
     """
     if is_network(models[0], "fit"):
-        _fit_networks(models, folds, X, y, sample_weight, progress)
+        _fit_networks(models, folds, X, y, sample_weight, report)
         return models
-    data, fitted = (X, y, sample_weight, progress.has_lines_of_members), []
+    data, fitted = (X, y, sample_weight, report.has_lines_of_members), []
     fits = [(model, fold, *data) for model, fold in zip(models, folds, strict=True)]
     # Each core has a fold. And the last digits depend on the number of threads of BLAS, which members
     # that are fitted at the same time would change.
     with one_blas_thread():
         for model, score in at_once(fit_outside, fits):
-            progress.member(len(fitted), f"{'accuracy' if is_classifier(model) else 'R2'} {score:f}")
+            report.member(len(fitted), f"{'accuracy' if is_classifier(model) else 'R2'} {score:f}")
             fitted.append(model)
     return fitted
 
 
-def _fit_networks(networks, folds, X, y, sample_weight, progress):
+def _fit_networks(networks, folds, X, y, sample_weight, report):
     first = networks[0]
     numbers = {id(network): number for number, network in enumerate(networks)}
     inputs = []
@@ -60,9 +60,9 @@ def _fit_networks(networks, folds, X, y, sample_weight, progress):
             words = [f"{model.n_iter_} iterations, loss = {model.loss_:.8f}"]
         else:
             words = [outcome(network, job) for network in job.networks]
-        progress.member(numbers[id(model)], "; ".join(words))
+        report.member(numbers[id(model)], "; ".join(words))
 
-    if progress.has_lines_of_members:
+    if report.has_lines_of_members:
         announce_first_fit()
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"

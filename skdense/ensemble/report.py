@@ -92,6 +92,8 @@ class FitReport:
         Where its lines and warnings go.
     called : str
         What its lines begin with: the names that it has in blends, each with a comma.
+    is_of_model : bool
+        Whether the fit is that of a model of a blend.
     has_lines : bool
         Whether its result is printed, and `has_lines_of_members` those of its members.
     """
@@ -101,6 +103,7 @@ class FitReport:
         self._above, number, name = _part.get()
         _part.set(_NO_PART)  # its members are no models of the blend
         self._tasks = []
+        self.is_of_model = self._above is not None
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
         has_own = has_callbacks(ensemble)
         self._context, self._ensemble = (context, ensemble) if has_own else (None, None)
