@@ -4,7 +4,7 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
-from figures import column, tables, turns
+from figures import TASKS, column, standing, tables, turns
 from sklearn.exceptions import ConvergenceWarning
 
 from skdense import LowLevelMLPClassifier
@@ -19,6 +19,13 @@ COLORED = ("text.color", "xtick.color", "ytick.color")
 def draw(folder):
     """Draw all cards into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    ratios = {
+        f"{name}, {loss}": f"{ratio:.3f}"
+        for task, loss in TASKS.items()
+        for name, ratio in standing(task)["ratio"].nsmallest(3).items()
+    }
+    title = "the lowest of the rivals' losses, over ours"
+    bars(folder / "tables.svg", title, ratios, ours=0)
     speed = column("speed", "both float64")
     jobs = {
         "2 features, 2 + 2 units": "fit, 2000x2, batch 100, (2, 2), 100 epochs",

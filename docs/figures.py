@@ -15,6 +15,7 @@ DOCS = Path(__file__).parent
 READMES = {"en": DOCS.parent / "README.md", "ko": DOCS.parent / "README.ko.md"}
 REPORTS = DOCS / "benchmarks"
 OURS, RIVAL = "make_tabular", "CatBoost"
+TASKS = {"classifier": "log-loss", "regressor": "RMSE"}  # and their losses
 PEAK = "peak memory of a process that fits the digits, and of its imports: "
 LARGE_FIT = "peak memory of fit, 1000000x100 float32, over imports: "
 TREES = ["LightGBM", "XGBoost", "HistGradientBoosting"]
@@ -59,38 +60,27 @@ def turns(cell):
     return numbers[0], numbers[-2:][0], numbers[-1]
 
 
-def list_of_tables(loss):
-    """The rows and the cells of all tables of the task that has this loss or score."""
-    lists = [table for table in tables("accuracy") if "rows" in table]
-    return lists[0 if loss in ("accuracy", "log-loss") else 1]
+def standing(task, confirming=False):
+    """What the report says of each rival on all tables of a task, or on the confirming ones.
 
-
-def on_tables(loss):
-    """The scores or the losses of all models on the tables of one task: a row for each table.
-
-    Only models that were on all of these tables have a column.
+    A row for each rival: the `ratio` of its loss over ours, `low` and `high`; on how many tables ours
+    is `lower`, `equal` and `higher`; on how many of all `splits` ours `won`; the `seconds` of its fit.
     """
-    part = 1 if loss in ("log-loss", "RMSE") else 0
-    of_task = list_of_tables(loss).drop(columns="rows")
-    complete = of_task.loc[:, (of_task != "").all()]
-    return complete.map(lambda cell: float(cell.split(" / ")[part]))
-
-
-def mean_ranks(loss):
-    """The mean rank of each model by its loss or its score; 1 is the best."""
-    is_loss = loss in ("log-loss", "RMSE")
-    return on_tables(loss).rank(axis=1, ascending=is_loss).mean().sort_values()
-
-
-def wins(loss):
-    """On how many tables each model has a higher loss than ours, and of how many that it was on."""
-    heading = f"tables on which ours has the lower {loss}"
-    cells = columns_of("accuracy", heading)[0]
-    return {
-        name: tuple(map(int, cell.split(" of ")))
-        for name, cell in cells.items()
-        if cell
+    lists = [table for table in tables("accuracy") if "ratio" in table]
+    table = lists[2 * list(TASKS).index(task) + confirming]
+    columns = {
+        "ratio": ["ratio", "low", "high"],
+        "ours lower, equal, higher": ["lower", "equal", "higher"],
+        "splits": ["won", "splits"],
+        "fit, s": ["seconds"],
     }
+    rivals = table[table["ratio"] != ""]
+    found = {
+        name: [re.findall(r"[\d.]+", cell)[place] for cell in rivals[heading]]
+        for heading, names in columns.items()
+        for place, name in enumerate(names)
+    }
+    return pd.DataFrame(found, index=rivals.index).astype(float)
 
 
 def speed(job, dtype="float64"):
@@ -114,7 +104,7 @@ def values(name):
     """The figures of a sentence."""
     match name:
         case "classifier" | "regressor":
-            return of_rivals("log-loss" if name == "classifier" else "RMSE")
+            return of_rivals(name)
         case "speed":
             jobs = {
                 "small": "fit, 2000x2, plain sgd, batch 100, (2, 2), 600 epochs",
@@ -168,40 +158,37 @@ def sentence(name, language="en"):
     return " ".join(SENTENCES[name][language].split()).format(**values(name))
 
 
-def of_rivals(loss):
-    """On how many tables ours or its rivals are better: single models, and eight CatBoosts."""
-    n_tables, won = len(on_tables(loss)), wins(loss)
-    eights_won, n_eights = won[f"8 x {RIVAL}"]
-    whole = {name: n for name, (n, n_all) in won.items() if n_all == n_tables}
-    lost = n_tables - whole[RIVAL]
-    if loss == "RMSE":
-        del whole[RIVAL]  # the sentence is about the others
-    rows = list_of_tables(loss)["rows"]
-    first, last = rows.iloc[0], rows.iloc[-1]
+def of_rivals(task):
+    """The losses of CatBoost and of the best rival over ours, with intervals and counts."""
+    whole, confirming = standing(task), standing(task, confirming=True)
+    n_tables = whole[["lower", "equal", "higher"]].sum(axis=1)
+    best = whole["ratio"].idxmin()
+    found = {
+        "n_tables": n_tables.max(),
+        "n_splits": round(whole["splits"].max() / n_tables.max()),
+        "n_confirming": confirming[["lower", "equal", "higher"]].sum(axis=1).max(),
+        "n_rivals": len(whole),
+        "best": best,
+    }
+    rows = {
+        "": whole.loc[RIVAL],
+        "confirming_": confirming.loc[RIVAL],
+        "best_": whole.loc[best],
+    }
+    for prefix, row in rows.items():
+        found |= {
+            f"{prefix}{name}": f"{row[name]:.3f}" for name in ("ratio", "low", "high")
+        }
+        found[f"{prefix}won"] = row["lower"]
     return {
-        "n_tables": n_tables,
-        "fewest": min(whole.values()),
-        "lost": lost,
-        "won": eights_won,
-        "lost_to_eights": n_eights - eights_won,
-        "n_eights": n_eights,
-        "better": more_accurate(f"8 x {RIVAL}"),
-        "sizes": f"{first} to {last}",
-        "sizes_ko": f"{first}~{last}",
+        name: int(value) if isinstance(value, float) else value
+        for name, value in found.items()
     }
 
 
 def of_digits(heading):
     """The cell of the digits in the table of default parameters."""
     return columns_of("quick", heading)[0]["digits (1347 x 64)"]
-
-
-def more_accurate(rival):
-    """On how many tables a rival has a higher accuracy than ours."""
-    table = list_of_tables("accuracy")
-    cells = table.loc[table[rival] != "", [OURS, rival]]
-    ours, theirs = (cells[name].str.partition(" / ")[0].astype(float) for name in cells)
-    return (theirs > ours).sum()
 
 
 MARKED = re.compile(r"<!--(\w+)-->\n( *)(.*?)<!--end-->", re.DOTALL)
@@ -299,33 +286,23 @@ def of_searches():
 
 def of_tables():
     """The models of tables: their means, their wins and how long they take."""
-    seconds = columns_of("accuracy", "fit, s")
+    whole = {task: standing(task) for task in TASKS}
+    ours = [float(cell) for cell in _ours("fit, s")]
     times = [
-        float(fits[OURS]) / float(fits[name]) for fits in seconds[-2:] for name in TREES
+        seconds / whole[task].loc[name, "seconds"]
+        for task, seconds in zip(TASKS, ours)
+        for name in TREES
     ]
-    eight = float(seconds[0]["8 x RealMLP_TD_S"]) / float(seconds[0][OURS])
-    won = wins("RMSE")
-    mlps, tabm = (
-        f"{n - higher} of {n}"
-        for higher, n in (won[name] for name in ("8 x RealMLP_TD_S", "TabM_D"))
-    )
-    means = on_tables("R²").mean()
-    losses_of_tables = on_tables("RMSE")
-    leads = losses_of_tables[OURS] / losses_of_tables[RIVAL] - 1
-    (worst, lead), (_, other_lead) = leads.nlargest(2).items()
     losses, refits = (
         columns_of("table_sizes", heading)[0] for heading in ("log-loss", "process, s")
     )
-    heading = "tables on which ours has the lower loss"
-    samples = [cells[RIVAL] for cells in columns_of("accuracy", heading)[-2:]]
     return {
         "trees": f"{min(times):.0f} to {max(times):.0f} times as fast",
-        "means": f"{means[RIVAL]:.3f}, ours {means[OURS]:.3f}",
-        "eights": (
-            f"Eight RealMLPs had a lower RMSE than ours on {mlps}, TabM on {tabm}."
+        "splits_won": "; ".join(
+            f"{loss}: {table['won'][RIVAL]:.0f} of {table['splits'][RIVAL]:.0f} splits"
+            for (task, loss), table in zip(TASKS.items(), whole.values())
         ),
-        "eight": f"{eight:.0f} times",
-        "lead": f"{100 * lead:.0f} % on {worst}, and at most {100 * other_lead:.0f} % on the others",
+        **{f"kinds_{task}": by_kind(task) for task in TASKS},
         "refits": (
             "On the machine of the benchmarks, a whole process that fits 1,000, 10,000 and "
             "100,000 rows of 20 columns takes {}, {} and {} s.".format(
@@ -335,11 +312,26 @@ def of_tables():
         "without_trees": "the log-loss is {} instead of {} in the table below".format(
             *(losses[rows].lstrip("0") for rows in ("100,000", "99,999"))
         ),
-        "samples": (
-            f"CatBoost, which is second, has a higher log-loss than ours on {samples[0]} tables and a "
-            f"higher RMSE on {samples[1]}."
-        ),
     }
+
+
+def _ours(heading):
+    """The cells of ours on all tables, by task."""
+    lists = [table for table in tables("accuracy") if "ratio" in table]
+    return [lists[place].loc[OURS, heading] for place in (0, 2)]
+
+
+def by_kind(task):
+    """CatBoost's loss over ours by kind of table, in words."""
+    lists = [table for table in tables("accuracy") if "a date" in table]
+    cells = lists[list(TASKS).index(task)].loc[RIVAL]
+    return "; ".join(
+        f"{cell.split(' [')[0]} on tables with {kind}"
+        if kind.startswith(("a ", "categories"))
+        else f"{cell.split(' [')[0]} on tables of {kind}"
+        for kind, cell in cells.items()
+        if "[" in cell
+    )
 
 
 def of_pruned():
