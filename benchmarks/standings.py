@@ -57,6 +57,8 @@ def to_markdown(rows):
     loss = losses(rows)
     tables = {data: describe(data) for data in loss.index.unique("data")}
     parts = [LEGEND, MEANING]
+    if absent := [name for name in PACKAGES if name not in loss]:
+        parts.append(f"Not run for this report: {', '.join(absent)}.")
     for task, (_, loss_name) in SCORES.items():
         of_task = [data for data, table in tables.items() if table["task"] == task]
         confirming = [data for data in of_task if tables[data]["half"] == "confirming"]

@@ -164,9 +164,9 @@ def of_rivals(task):
     n_tables = whole[["lower", "equal", "higher"]].sum(axis=1)
     best = whole["ratio"].idxmin()
     found = {
-        "n_tables": n_tables.max(),
-        "n_splits": round(whole["splits"].max() / n_tables.max()),
-        "n_confirming": confirming[["lower", "equal", "higher"]].sum(axis=1).max(),
+        "n_tables": n_tables[RIVAL],
+        "n_splits": round(whole.loc[RIVAL, "splits"] / n_tables[RIVAL]),
+        "n_confirming": confirming.loc[RIVAL, ["lower", "equal", "higher"]].sum(),
         "n_rivals": len(whole),
         "best": best,
     }
