@@ -149,6 +149,25 @@ print(json.dumps({"fit": fitted, "total": total, "names": names}))
 """
 )
 
+SUBMODULES = (
+    FIT
+    + """
+fitted, by_fit = fit(), executed()
+from tensorflow.keras import layers
+import tensorflow.experimental.numpy as tnp
+from tensorflow.data import Dataset
+import keras
+import tensorflow as tf
+
+same = [
+    layers.Dense is tf.keras.layers.Dense is keras.layers.Dense,
+    tnp.ndarray is tf.experimental.numpy.ndarray,
+    Dataset is tf.data.Dataset,
+]
+print(json.dumps({"fit": fitted, "executed": by_fit, "same": same}))
+"""
+)
+
 UNKNOWN = (
     FIT
     + """
@@ -243,6 +262,14 @@ def test_another_thread_may_import_it_during_the_first_fit(before):
     assert seen["total"] == 6
     assert seen["fit"] == before["fit"]
     assert set(seen["names"]) >= set(before["names"])
+
+
+def test_public_submodules_can_be_the_first_that_is_imported_after_a_fit(before):
+    """`from tensorflow.keras import layers`, say: Python looks for it where the package tells."""
+    seen = run(SUBMODULES)
+    assert not seen["executed"]
+    assert all(seen["same"])
+    assert seen["fit"] == before["fit"]
 
 
 def test_an_error_within_it_is_raised_at_each_use_until_its_cause_is_gone(uses):

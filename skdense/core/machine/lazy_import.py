@@ -25,6 +25,14 @@ TESTED = "2.21.", "2.22."
 _IMPORTS = re.compile(r"^from (\S+) import (\w+)(?: as (\w+))?", re.MULTILINE)
 
 
+_PARENTS = "compiler", "core", "dtensor", "python", "security", "tools"
+"""The packages in TensorFlow's own folder, nearly empty, whose modules a fit imports.
+
+Who looks for another one asks for a public name such as `tensorflow.keras`, which only the executed
+package finds.
+"""
+
+
 def is_tested(version: str) -> bool:
     """Whether tests have shown that what depends on TensorFlow's internals works with this version.
 
@@ -39,9 +47,13 @@ def import_tensorflow() -> Any:
     package: Any = (import_module if _has_plugins() else import_postponed)("tensorflow")
     if is_postponed(package):
         try:
+            for child in _PARENTS:
+                import_submodule(f"tensorflow.{child}")
+            root = Path(package.__path__[0])
+            package.__loader__.known.remove("__path__")
             import_submodule("tensorflow.python.pywrap_tensorflow")  # loads the library
             import_submodule("tensorflow.python.tf2").enable()  # modules ask for it when imported
-            tf = _Names(Path(package.__path__[0]))
+            tf = _Names(root)
             if is_tested(tf.__version__):
                 import_submodule("tensorflow.python.compat.v2_compat").enable_v2_behavior()
                 # matplotlib asks this function about each list. It does not execute the package.
@@ -124,7 +136,7 @@ class _Loader(SourceFileLoader):
     def __init__(self, *arguments: str):
         super().__init__(*arguments)
         self.module = None
-        self.known: set[str] = set()
+        self.known = {"__path__"}
         self.is_first = True
         self.begins = Event()
 
@@ -149,6 +161,7 @@ class _Loader(SourceFileLoader):
     def import_again(self) -> None:
         if vars(self).pop("is_first", False):  # true for only one of several threads
             with _lock:
+                self.known.add("__path__")
                 del sys.modules[self.name]
                 self.begins.set()
                 __import__(self.name)
@@ -166,7 +179,5 @@ class _Postponed(ModuleType):
         return ModuleType.__getattribute__(self, name)
 
 
-_OF_IMPORT = set(
-    "__cached__ __class__ __file__ __loader__ __name__ __package__ __path__ __spec__".split()
-)
+_OF_IMPORT = set("__cached__ __class__ __file__ __loader__ __name__ __package__ __spec__".split())
 """The attributes that the import system reads when it imports submodules."""
