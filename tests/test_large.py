@@ -10,6 +10,7 @@ from sklearn.neural_network import MLPClassifier
 
 from skdense import LowLevelMLPClassifier
 from skdense.core.machine import costs, memory
+from skdense.core.machine.lazy_import import is_tested
 from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy, aligned_zeros
 from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Data
@@ -209,9 +210,9 @@ def x_is_large(monkeypatch):
     monkeypatch.setattr(costs, "COPIED_BYTES", 2**13)
 
 
-@pytest.mark.skipif(not tf.__version__.startswith("2.21."), reason="other versions were not tried")
+@pytest.mark.skipif(not is_tested(tf.__version__), reason="other versions were not tried")
 @pytest.mark.usefixtures("x_is_large")
-def test_a_large_x_of_tensorflow_2_21_is_used_where_numpy_puts_it():
+def test_a_large_x_is_used_where_numpy_puts_it_with_a_tested_tensorflow():
     """Its rows have 64 bytes each: if kernels assumed that X lies as the rows do, they would crash."""
     X = np.random.default_rng(0).normal(size=(1024, 8))
     y = X[:, 0] > 0
