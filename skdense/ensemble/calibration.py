@@ -22,7 +22,7 @@ from sklearn.utils import check_array, gen_batches, resample
 from skdense.base import BaseLowLevelMLP
 from skdense.compat import safe_indexing
 from skdense.core.formulas.losses import LOSSES
-from skdense.ensemble.folds import at_once, fit_outside, predicted
+from skdense.ensemble.folds import COPIED_ROWS, at_once, fit_outside, predicted
 from skdense.ensemble.sizes import FEW_ROWS, TREES
 from skdense.final_step import final_step, transforms_y
 
@@ -311,8 +311,6 @@ loss at `_COMPARED`, over that of a spread that follows the prediction, and by h
 """
 _MOST_ROWS, _MOST_OUTPUTS = 20_000, 10
 """How many samples such trees are fitted to, drawn at random, and for how many outputs."""
-_BLOCK_OF_ROWS = 2**15
-"""How many samples they predict at a time."""
 
 
 class Errors(NamedTuple):
@@ -349,7 +347,7 @@ class _OfRows(NamedTuple):
         def predict(table):
             return self.mean * np.mean([tree.predict(table) for tree in self.trees], axis=0)
 
-        blocks = [rows[block] for block in gen_batches(len(rows), _BLOCK_OF_ROWS)]
+        blocks = [rows[block] for block in gen_batches(len(rows), COPIED_ROWS)]
         return np.concatenate(
             [predicted(predict, _table(X, predictions, block), self.trees[0]) for block in blocks]
         )

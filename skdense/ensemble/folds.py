@@ -22,8 +22,8 @@ from skdense.fit.fitting import announce_first_fit, outcome
 from skdense.fit.inputs import FitInput
 from skdense.many import fit_inputs
 
-_COPIED = 2**15
-"""How many rows of a held-out fold are copied at a time."""
+COPIED_ROWS = 2**15
+"""How many rows are copied at a time to be predicted."""
 _BLOCK = 4096
 """Rows at a time: smaller blocks take more processor time, larger ones more memory."""
 
@@ -133,7 +133,7 @@ def held_out_outputs(output, models, folds, X):
         outputs = [
             predicted(partial(output, model), safe_indexing(X, rows[part]), model)
             for model, (_, rows) in zip(models, folds, strict=True)
-            for part in gen_batches(len(rows), _COPIED)
+            for part in gen_batches(len(rows), COPIED_ROWS)
         ]
     return np.concatenate(outputs)
 
