@@ -88,8 +88,9 @@ def is_network(model: Any, *methods: str) -> bool:
     """
 
     def is_ours(method: str) -> bool:
-        definer = next(cls for cls in type(model).__mro__ if method in vars(cls))
-        return definer.__module__.startswith("skdense.")
+        definers = (cls for cls in type(model).__mro__ if method in vars(cls))
+        # A regressor has no predict_proba, so no class overrides it.
+        return next(definers, BaseLowLevelMLP).__module__.startswith("skdense.")
 
     return isinstance(model, BaseLowLevelMLP) and all(map(is_ours, methods))
 

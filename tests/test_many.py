@@ -31,6 +31,7 @@ from helpers import (
     one_ulp_away,
 )
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
+from skdense.base import is_network
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
@@ -301,6 +302,16 @@ def test_a_subclass_that_overrides_fit_is_fitted_by_it(sample_weight):
     assert_array_equal(own.coefs_[0], alone.coefs_[0])
     assert_array_equal(own.coefs_[0], by_hand.coefs_[0])
     assert not np.array_equal(own.coefs_[0], plain.coefs_[0])
+
+
+@pytest.mark.parametrize("methods", [("predict_proba", "predict"), ("predict", "predict_proba")])
+def test_a_method_that_a_regressor_lacks_hides_none_that_is_overridden(methods):
+    class Doubled(LowLevelMLPRegressor):
+        def predict(self, X):
+            return 2 * super().predict(X)
+
+    assert is_network(LowLevelMLPRegressor(), *methods)
+    assert not is_network(Doubled(), *methods)
 
 
 # --- random states ----------------------------------------------------------------------------------
