@@ -1,4 +1,7 @@
-"""Rungs: after how many epochs candidates are compared, what their scores forecast, and which go on."""
+"""Rungs: after how many epochs candidates are compared, what their scores forecast, and which go on.
+
+`docs/benchmarks/decisions.md` has the measurements behind the constants.
+"""
 
 import math
 from numbers import Integral
@@ -8,20 +11,7 @@ import numpy as np
 SHARES, _FIRST = (0.15, 0.25, 0.375, 0.5, 0.75), 3
 """Candidates are compared after these shares of `max_iter` by default, from 3 epochs on."""
 _SLOPE, _BACK = 0.6, 0.75
-"""A forecast takes this share of the slope since this share of the epochs to go on.
-
-Chosen, like the default rungs and factor, on 216 searches: parts of the candidates of 9 searches on
-9 data sets. Below, 192 others, of 8 searches on 8 data sets: the share of epochs, how often a candidate
-is scored, how much larger the least loss is than that of all candidates, on average, and how often it
-is that one.
-
-    the default, 1 of 1.6 by forecast     0.43    3.7    0.06 %    96 %
-    tenths, 1 of 1.4 by forecast          0.42    5.5    0.15 %    98 %
-    1/6, 1/3, 2/3, half by forecast       0.43    3.6    0.18 %    89 %
-
-Worse was to keep those whose forecast reaches the best score of now, in the place of a fixed share: one
-that is far ahead early ends the others. So was to forecast the log-loss where the scorer is accuracy.
-"""
+"""A forecast takes this share of the slope since this share of the epochs to go on."""
 
 
 def rungs_at(shares, max_iter):
