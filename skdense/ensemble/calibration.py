@@ -1,6 +1,7 @@
 """What ensembles learn out of fold: temperatures, weights, quantiles of errors, thresholds of sets.
 
-Beside these stands the scale of y in which regressors are trained.
+Beside these stands the scale of y in which regressors are trained. `docs/benchmarks/decisions.md` has
+the measurements behind the constants.
 """
 
 from collections.abc import Callable
@@ -102,20 +103,7 @@ def learn_temperature(log_probabilities, labels, sample_weight, model_weights=(1
 _LEAST_WEIGHT = 0.001
 """A model of less weight than this is left out."""
 _SURE = 3
-"""By how many standard errors others must be better than constant models, which have no weight then.
-
-Loss of new rows, means; five tables of noise with 10 columns, over the loss of the mean or the classes'
-shares, and real tables with 100 or 300 rows, over the loss without constant models:
-
-    constant models              noise, 100 rows    600 rows       regression    classification
-                                 (regression, classification)      (11 tables)   (5 tables)
-    none                         1.011, 1.019       1.017, 1.009   1             1
-    as one kind among others     1.007, 1.010       1.012, 1.008   1.000         .996
-    with half of the prior       1.006, 1.006       1.011, 1.007   1.000         .998
-    with all of the prior        1.004, 1.002       1.009, 1.005   1.000         1.007
-    all weight below 1 error,
-    none above 2                 1.000, 1.000       1.006, 1.007   1.000         1.058
-"""
+"""By how many standard errors others must be better than constant models, which have no weight then."""
 
 
 def best_weights(losses, ensembles, sample_weight, prior_weight):
@@ -279,11 +267,7 @@ def sets_of(learned, probabilities, confidence):
 _COMPARED = (0.05, 0.25, 0.75, 0.95)
 """The quantiles by which a spread is judged."""
 _PARTS = 5
-"""The spread of each part of the samples is fitted to the other parts, since one that was fitted to
-a sample's own error makes it look small. On tables of 50 rows whose errors are of one size, such a
-spread was nearly always taken, and intervals of 90 % had 87.8 % of new values; fitted to other parts,
-it is taken on 9 % of them, and intervals have 90.1 %.
-"""
+"""The spread of each part of the samples is fitted to the other parts, as it knows its own errors."""
 _LEAST_OF_PREDICTIONS, _LEAST_OF_ROWS = 0.5, 0.05
 """What is added to a spread that follows the prediction or the row, as a share of the mean error."""
 _TREES = {
@@ -296,19 +280,7 @@ _TREES = {
     "early_stopping": True,
     "random_state": 0,
 }
-"""The parameters of trees that predict how large the error of a row is.
-
-Blends of trees and ridge regressions on ten tables to choose on and ten others, new rows: the pinball
-loss at `_COMPARED`, over that of a spread that follows the prediction, and by how much the coverage of
-90 % intervals is off in thirds of the rows by spread, in the mean:
-
-    loss, rate, parts, least        pinball loss    coverage
-    no trees                        1, 1            .035, .050
-    gamma, 0.1, 5, 0.05             .988, .970      .022, .026
-    gamma, 0.1, 5, 0.1              .987            .023
-    gamma, 0.05, 8, 0.15            .987            .024
-    squared error, 0.05, 8, 0.15    .987            .026
-"""
+"""The parameters of trees that predict how large the error of a row is."""
 _MOST_ROWS, _MOST_OUTPUTS = 20_000, 10
 """How many samples such trees are fitted to, drawn at random, and for how many outputs."""
 

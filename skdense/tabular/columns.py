@@ -224,25 +224,7 @@ class Encoded:
     limits: tuple | None
     """Of dates, the lowest and highest values in `fit`: nobody knows how y goes on beyond them.
 
-    RMSE over the deviation of y after training on the first three quarters, random rows are the same:
-
-    ==================  ======  =======  ========
-    table               as is   limited  left out
-    ==================  ======  =======  ========
-    Chicago             .387    .387     .514
-    economics psavert   1.076   .987     .851
-    economics unemploy  1.172   1.163    1.226
-    flights, dep_delay  .508    .482
-    flights             .992    .991     .990
-    hotel_rates         .529    .530     .431
-    storms              .524    .527     .512
-    txhousing           .516    .567     1.054
-    weather             1.415   1.392    .986
-    ==================  ======  =======  ========
-
-    flights, dep_delay: two samples of 1,500 rows, trained on January to September. Of six samples of
-    flights with other columns, one with month and day became worse by 20 %, as a linear model had
-    balanced them with the seconds; on average nothing is gained or lost.
+    `docs/benchmarks/decisions.md` has what this changes.
     """
 
     @property

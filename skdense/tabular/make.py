@@ -1,4 +1,7 @@
-"""make_tabular_classifier and make_tabular_regressor: Pipelines with a default for tables."""
+"""make_tabular_classifier and make_tabular_regressor: Pipelines with a default for tables.
+
+`docs/benchmarks/decisions.md` has the measurements behind the constants.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -55,92 +58,19 @@ _REGRESSION_TREES = {
     "max_features": 0.5,
     "l2_regularization": 1.0,
 }
-"""The parameters of trees for regression; what stops them follows from the number of rows.
-
-RMSE of new rows of all kinds together, one split, over that with coarse trees, which have 31 leaves, a
-learning rate of 0.1 and at most 300 iterations, and 200 landmarks; geometric means, lowest and highest.
-The tables to choose on are ames, college, concrete, diabetes, gapminder, movies and saratoga; the
-others are deliveries, loans, nox, storms, txhousing and weather:
-
-================================  ====================  ====================  =====================
-tables                            finer trees           and 600 landmarks     CatBoost, defaults
-================================  ====================  ====================  =====================
-7 to choose on, up to 3,000 rows  .996, .982 to 1.000   .994, .972 to 1.000   1.126, .917 to 2.164
-6 others, 5,000 rows              .986, .947 to 1.007                         .983, .906 to 1.054
-================================  ====================  ====================  =====================
-
-Not worth their time, by the RMSE of new rows over that of the default, on the seven tables to choose on
-and on five of the others: networks with Huber's loss, .997 and 1.002; with twice the epochs, .996 and
-.999; coarse trees beside the finer ones, 1.001 and .999.
-
-Nor are further kinds of trees beside these. RMSE, or log-loss where there are classes, of new rows,
-over that of the default; one split, 699 to 1,500 rows; geometric means:
-
-=======================================================  ==========  ==============================
-trees                                                    mean        best and worst
-=======================================================  ==========  ==============================
-on the residuals of a ridge regression                   .996 of 10  concrete .948, storms 1.005
-the same without concrete                                1.001 of 9  epa .998
-that also see differences and products of the six        .998 of 6   weather .985, epa 1.006
-numbers by which ExtraTrees split most
-that also see, by folds, the mean of y of each level     1.002 of 7  loans .998, ames 1.014
-of strings and categories of ten or more, with a prior   .993 of 5,  gapminder .988, loans .995
-of ten rows                                              classes
-=======================================================  ==========  ==============================
-
-On five tables of 300 rows, where no fold stops trees, 100 iterations at a learning rate of 0.1 have
-.9986 times the RMSE of 300 at 0.05, in a third of the time.
-"""
+"""The parameters of trees for regression; what stops them follows from the number of rows."""
 _ROWS_OF_TREES, _CLASSES_OF_TREES = 99_999, 10
-"""The most rows and classes with trees.
-
-Boosting grows a tree for each class and iteration. On two tables with 11 and 32 classes, trees took 1.5
-and 4 times as long as all networks and got no weight. On large tables they gain little; log-loss of new
-rows of generated tables:
-
-    rows       without    with trees
-    24,000     .3585      .3517
-    200,000    .3210      .3200, in 1.4 times the time and with two copies of X in float64
-"""
+"""The most rows and classes with trees, of which boosting grows one for each class and iteration."""
 _ROWS_OF_FORESTS = 999
-"""The most rows with forests of extra trees, in the place of boosted ones for more classes.
-
-Their log-loss together with networks and linear models, over the log-loss of these alone:
-
-    table               rows to fit to    classes    25 trees a member    100
-    movement_libras     270               15         .969                 .975
-    vowel               742               11         .949                 .955
-    leaf                1,430             32         1 (no weight)        1
-    texture             2,250             11         1 (no weight)        1
-"""
+"""The most rows with forests of extra trees, in the place of boosted ones for more classes."""
 _ROWS_OF_LINEAR = 9_999
 """The most rows with linear and constant models, which networks of larger tables can be as well."""
 _ROWS_OF_KERNEL = 2_999
 """The most rows with kernel ridge regressions, which were tried on smaller tables."""
 _PRIOR_WEIGHT = 3
-"""Of about 20 to 100 rows, this prior on the weights lowers the loss of new rows by 0 to 4 %."""
+"""How many rows the prior on the weights of the models counts as."""
 _RARE = 5
-"""The fewest samples of a level or word that has a column of its own.
-
-RMSE of new rows over the deviation of y; 1,500 rows, or 1,278, 831 and 699 of the tables gapminder, epa
-and sacramento; one split. The strings that matter have 40 or more levels. n-grams are those of skrub's
-StringEncoder, which become 30 columns that are each as large as a number:
-
-==========  ==================================  =======  ================
-table       strings, their levels               n-grams  levels and words
-==========  ==================================  =======  ================
-epa         carline 638, division 41            .2099    .2013
-flights     tailnum 1,062, dest 82              .6729    .5489
-gapminder   country 142                         .0956    .0863
-loans       emp_title 976, state 50             .7623    .7523
-sacramento  zip 64                              .6002    .5580
-storms      name 228                            .4146    .4065
-txhousing   city 46                             .3143    .3175
-==========  ==================================  =======  ================
-
-With n-grams that all together have the size of one number, and no ramps, gapminder has .1338; with at
-most 100 levels, .2426.
-"""
+"""The fewest samples of a level or word that has a column of its own."""
 _CLIP = 3
 """What SquashingScaler's soft clip keeps all values below."""
 

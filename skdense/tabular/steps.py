@@ -23,22 +23,7 @@ _BLOCK = 4096
 WEIGHT_OF_RARE = 0.3
 """What columns of two values are multiplied by if one of them is rare, for all but networks with ramps.
 
-The two kinds of networks are then good at different tables. RMSE of new rows over the deviation of y,
-of `plain` if columns of many levels are multiplied, and of all kinds together; the tables and the split
-are those in `make.py`:
-
-==========  ============  ================
-table       plain: 1, .3  all kinds: 1, .3
-==========  ============  ================
-epa         .230, .223    .2013, .2003
-flights     .600, .494    .5489, .4903
-gapminder   .102, .120    .0863, .0884
-loans       .766, .751    .7523, .7516
-sacramento  .578, .579    .5580, .5538
-storms      .419, .424    .4065, .4078
-==========  ============  ================
-
-Log-loss of all kinds: attrition .2914, .2945; mlc_churn .1433, .1433.
+The two kinds of networks are then good at different tables: see `docs/benchmarks/decisions.md`.
 """
 LEAST = 1e-4
 """Of 1 minus the squared share of the clip, which float32 knows to 0.1 %: values stay below 300."""
