@@ -20,7 +20,7 @@ from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, numbers_
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blas import for_each_block
 from skdense.core.numbers import LBFGS, Number
-from skdense.fit.callers import warn_at_caller
+from skdense.fit.callers import of_users, warn_at_caller
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike, validated
 from skdense.version import __version__
@@ -122,6 +122,7 @@ class Saved(BaseEstimator):
         super().__setstate__(defaults | state)
 
 
+@of_users
 class BaseLowLevelMLP(CallbackSupportMixin, Saved):
     """A multi-layer perceptron, whose subclass knows what y is.
 

@@ -49,7 +49,8 @@ def network_of(model: Any) -> tuple[BaseLowLevelMLP, str]:
     if not isinstance(last, BaseLowLevelMLP):
         raise TypeError(
             "estimator must be a LowLevelMLPClassifier or LowLevelMLPRegressor, or a Pipeline or "
-            f"TransformedTargetRegressor that ends with one, got {model!r}; for other estimators "
+            "TransformedTargetRegressor that ends with one, got a "
+            f"{' with a '.join(type(part).__name__ for _, part in chain(model))}; for other estimators "
             "use scikit-learn's HalvingRandomSearchCV or RandomizedSearchCV"
         )
     if not is_network(last, "fit"):

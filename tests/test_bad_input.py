@@ -220,6 +220,7 @@ BAD_DATA = {
     "no y": (X, None, "LowLevelMLPClassifier estimator requires y to be passed"),
     "short y": (X, y[:-1], "inconsistent numbers of samples"),
     "NaN in y": (X, replaced(y, np.nan), "Input y contains NaN"),
+    "NaN among labels": (X, np.array([np.nan, *y[1:]], dtype=object), "Input y contains NaN"),
     "continuous y": (X, X[:, 0], "Unknown label type"),
     "several multiclass outputs": (X, np.column_stack([y, 2 + y]), "Multioutput"),
 }

@@ -29,7 +29,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from helpers import SETTINGS, make_problem, numbers_of
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, make_tabular_classifier
 from skdense.fit.results import NotFinite
 from skdense.search import PrunedSearchCV, race
 from skdense.search.rungs import best_first, forecasts, looks_of, rungs_of, share_trained
@@ -589,6 +589,11 @@ ONE_CLASS_OUT = PredefinedSplit(np.where(y == 2, 0, 1))
         ({"error_score": "nan"}, ValueError, "'error_score' parameter"),
         ({"estimator": LogisticRegression()}, TypeError, "HalvingRandomSearchCV"),
         ({"estimator": Pipeline([("a", "passthrough")])}, TypeError, "HalvingRandomSearchCV"),
+        (
+            {"estimator": make_tabular_classifier()},
+            TypeError,
+            "a TablePipeline with a BlendClassifier;",
+        ),
         ({"estimator": make_pipeline(OwnFit())}, TypeError, "OwnFit overrides fit"),
     ],
     ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",

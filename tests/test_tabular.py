@@ -1090,6 +1090,14 @@ def test_what_other_models_have_is_answered_with_what_there_is_instead(table):
         (lambda: regressor.anything_, AttributeError, "TablePipeline has no anything_$"),
         (lambda: regressor.fit(X, score, eval_set=[X]), TypeError, "fit takes no eval_set=.*the folds"),
         (lambda: regressor.predict(X, return_std=True), TypeError, "return_std=True: .*quantiles="),
+        (lambda: regressor.predict_interval, AttributeError, "no predict_interval: .*quantiles="),
+        (lambda: regressor.predict_set, AttributeError, "no predict_set: .*quantiles="),
+        (lambda: classifier.to_sklearn(), AttributeError, "no to_sklearn: .*to_onnx"),
+        (
+            lambda: classifier.fit(X, score, categorical_feature=["a"]),
+            TypeError,
+            "of strings are categ",
+        ),
         (lambda: classifier.predict(X, quantiles=0.5), TypeError, "quantiles=0.5: `predict_proba"),
         (lambda: regressor.fit(X, score, sample_weigth=score), TypeError, "mean 'sample_weight'"),
     )

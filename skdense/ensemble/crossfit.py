@@ -58,8 +58,9 @@ from skdense.ensemble.folds import fit_folds, held_out_outputs, predicted
 from skdense.ensemble.report import FitReport
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
+from skdense.fit.callers import of_users
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import MatrixLike, float_dtypes, one_column, validated
+from skdense.fit.inputs import MatrixLike, explained, float_dtypes, one_column, validated
 from skdense.fit.targets import as_numbers
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
@@ -68,6 +69,7 @@ _LARGEST = 1e30
 """The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
 
 
+@of_users
 class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What ensembles and blends share: how they are fitted, and loaded from files.
 
@@ -154,7 +156,8 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         found = validated(self, X, skip_check_array=True, **checks)
         if "y" in checks:
             check_consistent_length(*found)
-            found = X, check_array(found[1], input_name="y", ensure_2d=False, dtype=None)
+            with explained():
+                found = X, check_array(found[1], input_name="y", ensure_2d=False, dtype=None)
         return found
 
 
@@ -300,6 +303,7 @@ class BaseCrossFit(BaseOutOfFold):
         return tags
 
 
+@of_users
 class LabelsMixin(ClassifierMixin):
     """What both classifiers share: labels from probabilities.
 
@@ -522,6 +526,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         self.oof_probabilities_ = probabilities_at(temperature, as_logs(self.oof_probabilities_))
 
 
+@of_users
 class NumbersMixin(RegressorMixin):
     """What both regressors share: quantiles from out-of-fold errors.
 

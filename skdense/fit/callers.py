@@ -1,5 +1,6 @@
-"""Warnings at the user's line, however deep in packages they arise, and one in worker processes."""
+"""Warnings at the user's line, however deep they arise, one of worker processes, names in errors."""
 
+import inspect
 import sys
 import warnings
 from functools import cache
@@ -42,11 +43,19 @@ def warn_in_a_worker() -> None:
     if not is_worker_of_joblib():
         return
     warn_at_caller(
-        "Networks are fitted in worker processes. Each of these imports TensorFlow, takes about 800 MB "
-        "and compiles what this machine has not compiled before. Put "
+        "Networks are fitted in worker processes. Each of these imports TensorFlow, takes 600 MB or "
+        "more and compiles what this machine has not compiled before. Put "
         '`with joblib.parallel_config("threading", n_jobs=-1):` around the call: then the same fits '
         "run in threads of one process, usually faster. To keep the worker processes, silence this "
         "warning with "
         '`warnings.filterwarnings("ignore", category=skdense.exceptions.WorkerWarning)`.',
         WorkerWarning,
     )
+
+
+def of_users(base: type) -> type:
+    """A decorator of a private base: errors about arguments of its methods name the method alone."""
+    for name, method in vars(base).items():
+        if inspect.isfunction(method):
+            inspect.unwrap(method).__qualname__ = name
+    return base

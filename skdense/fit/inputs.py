@@ -1,6 +1,7 @@
 """What a user passes to fit, checked: parameters that go together, arrays and their weights."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple
 
@@ -64,18 +65,23 @@ _FEWEST_TO_COMPARE = 10
 """With fewer rows, most values may lie outside of the range of others by chance."""
 
 _FOR_TABLES = "skdense.make_tabular_classifier and skdense.make_tabular_regressor accept"
+_NAN_OF_OBJECTS = "Input contains NaN"
+"""scikit-learn's error about objects, such as labels of which one is missing. X is of numbers."""
 _NO_NUMBERS = "could not convert string", "float() argument must be", "The DType"
 """How NumPy's errors about strings, objects such as dates, and dates beside numbers begin."""
 
 
-def validated(estimator: Estimator, X: Any, y: Any = "no_validation", **checks: Any) -> Any:
-    """Call `validate_data`; errors about NaN, strings and dates also name what accepts them."""
+@contextmanager
+def explained() -> Iterator[None]:
+    """Errors of scikit-learn about NaN, strings and dates also name what accepts them."""
     try:
-        return validate_data(estimator, X, y, accept_sparse="csr", **checks)
+        yield
     except (ValueError, TypeError) as error:
         message = str(error)
         before, nan, after = message.partition("contains NaN.\n")
-        if nan:
+        if message == _NAN_OF_OBJECTS:
+            message = "Input y contains NaN"
+        elif nan:
             message = f"{before}{nan}{_FOR_TABLES} missing values, as they impute them.\n{after}"
         elif message.startswith(_NO_NUMBERS):
             message = (
@@ -85,6 +91,12 @@ def validated(estimator: Estimator, X: Any, y: Any = "no_validation", **checks: 
         else:
             raise
         raise type(error)(message) from None
+
+
+def validated(estimator: Estimator, X: Any, y: Any = "no_validation", **checks: Any) -> Any:
+    """What `validate_data` returns."""
+    with explained():
+        return validate_data(estimator, X, y, accept_sparse="csr", **checks)
 
 
 def check_parameters(

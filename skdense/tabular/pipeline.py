@@ -50,10 +50,16 @@ _INSTEAD = {
     "cat_features": 'columns of strings are categories; make others so: X.astype({"code": "category"})',
     "eval_set": "the folds stop members; score other rows after `fit`",
     "return_std": "`predict(X, quantiles=[0.05, 0.95])` of a regressor gives intervals",
+    "to_sklearn": "skdense.tabular.to_onnx converts it, and predicting needs no TensorFlow",
     "quantiles": "`predict_proba` and `predict_set` of a classifier say how sure it is",
     "feature_importances_": "use permutation_importance or skdense.inspection.contributions",
 }
-_INSTEAD |= {"categorical_features": _INSTEAD["cat_features"], "X_val": _INSTEAD["eval_set"]}
+_SAME = {
+    "cat_features": ["categorical_features", "categorical_feature"],
+    "eval_set": ["X_val"],
+    "return_std": ["predict_interval", "predict_set"],
+}
+_INSTEAD |= {same: _INSTEAD[name] for name, others in _SAME.items() for same in others}
 """What to do in the place of parameters, methods and attributes that other models have."""
 
 
