@@ -1,4 +1,4 @@
-"""Pictures of trainings and units show the numbers of the estimators; a study tells of itself."""
+"""Pictures of trainings show the numbers of the estimators; a study tells of itself."""
 
 import copy
 import sys
@@ -10,12 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers import SETTINGS, make_problem
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
-from skdense.inspection import (
-    LossCurveDisplay,
-    UnitActivityDisplay,
-    dead_units,
-    study_seeds,
-)
+from skdense.inspection import LossCurveDisplay, study_seeds
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -84,7 +79,7 @@ def test_several_estimators_and_studies_are_drawn_in_one_picture(validated, stud
 
 
 def test_a_study_is_a_band_around_the_median_of_the_runs_that_did_not_diverge(study):
-    display = study.plot()
+    display = LossCurveDisplay.from_estimator(study)
 
     long, short = (network.loss_curve_ for network in study.estimators[:2])
     (line,), (band,) = display.lines_, display.bands_
@@ -104,64 +99,27 @@ def test_a_display_can_be_drawn_again(validated, pyplot):
 
 
 def test_what_cannot_be_drawn_is_an_error(validated):
-    without_curves, linear = copy.copy(validated), copy.copy(validated)
+    without_curves = copy.copy(validated)
     without_curves.loss_curve_ = without_curves.validation_loss_curve_ = None
-    linear.coefs_, linear.intercepts_ = [np.zeros((4, 1))], [np.zeros(1)]
     with pytest.raises(ValueError, match="solver='lbfgs' records neither"):
         LossCurveDisplay.from_estimator(without_curves)
     with pytest.raises(ValueError, match=r"kind must be one of .*'accuracy'"):
         LossCurveDisplay.from_estimator(validated, kind="accuracy")
-    with pytest.raises(ValueError, match="must have a hidden layer"):
-        UnitActivityDisplay.from_estimator(linear, X)
     with pytest.raises(TypeError, match="must be LowLevelMLPClassifier"):
         LossCurveDisplay.from_estimator(StandardScaler())
-    for draw in (LossCurveDisplay.from_estimator, lambda e: UnitActivityDisplay.from_estimator(e, X)):
-        with pytest.raises(ValueError, match="not fitted"):
-            draw(LowLevelMLPRegressor())
-
-
-def test_the_activity_of_each_unit_is_drawn_and_dead_ones_are_marked(validated):
-    validated.intercepts_[1][:2] = -1e6
-
-    display = UnitActivityDisplay.from_estimator(validated, X)
-
-    first, second = dead_units(validated, X)
-    assert second[:2].all()
-    for dead, found in zip((first, second), display.dead, strict=True):
-        np.testing.assert_array_equal(found, dead)
-    hidden = np.maximum(X @ validated.coefs_[0] + validated.intercepts_[0], 0)
-    np.testing.assert_allclose(display.lines_[0].get_ydata(), hidden.std(axis=0)[~first])
-    assert [len(line.get_xdata()) for line in display.dead_lines_] == [first.sum(), second.sum()]
-    assert display.ax_.get_xticklabels()[1].get_text() == f"layer 2\n{second.sum()} of 4 dead"
-    (cross,) = display.ax_.get_legend().get_lines()
-    assert cross.get_marker() == "x"
+    with pytest.raises(ValueError, match="not fitted"):
+        LossCurveDisplay.from_estimator(LowLevelMLPRegressor())
 
 
 def test_without_matplotlib_the_error_says_what_to_install(validated, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    for draw in (LossCurveDisplay.from_estimator, lambda e: UnitActivityDisplay.from_estimator(e, X)):
-        with pytest.raises(ImportError, match=r"needs matplotlib to draw: python -m pip install"):
-            draw(validated)
+    with pytest.raises(ImportError, match=r"needs matplotlib to draw: python -m pip install"):
+        LossCurveDisplay.from_estimator(validated)
 
 
-def test_a_study_tells_in_a_line_how_its_seeds_fared_and_is_a_table_with_a_row_for_each(study):
-    pytest.importorskip("pandas")
+def test_a_study_tells_in_a_line_how_its_seeds_fared(study):
     low, high = sorted(study.score[:2])
     assert repr(study) == (
         f"<SeedStudy of 3 LowLevelMLPClassifiers: scores from {low:.4g} to {high:.4g}, median "
         f"{(low + high) / 2:.4g}, 1 diverged>"
     )
-    frame = study.to_frame()
-    assert frame.index.tolist() == [3, 1, 4]
-    assert frame.columns.tolist() == ["score", "loss", "n_iter", "dead_1", "dead_2"]
-    np.testing.assert_array_equal(frame["score"], study.score)
-    np.testing.assert_array_equal(frame[["dead_1", "dead_2"]], study.dead)
-    assert frame.loc[3, "loss"] == study.estimators[0].loss_
-    assert frame.loc[3, "n_iter"] == 5
-    assert frame.loc[4].isna().all()
-
-
-def test_without_pandas_the_error_says_what_to_install(study, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match="needs pandas: pip install pandas"):
-        study.to_frame()

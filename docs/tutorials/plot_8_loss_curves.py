@@ -6,17 +6,13 @@ What the curves of a training say about its learning rate, about overfitting and
 """
 
 import matplotlib.pyplot as plt
+import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier, fit_many
-from skdense.inspection import (
-    LossCurveDisplay,
-    UnitActivityDisplay,
-    dead_units,
-    study_seeds,
-)
+from skdense.inspection import LossCurveDisplay, dead_units, study_seeds
 
 X, y = load_digits(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -63,11 +59,20 @@ for rate, network in zip(rates, networks):
     print(f"rate {rate:<5}  accuracy {accuracy:.3f}  dead units {shares}")
 
 # %%
+# How much each unit varies between samples takes three lines of NumPy:
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 for ax, i in zip(axes, (2, 3)):
-    UnitActivityDisplay.from_estimator(networks[i], X_train, ax=ax)
-    ax.set_title(f"rate {rates[i]}")
+    outputs = X_train
+    for layer, kernel in enumerate(networks[i].coefs_[:-1]):
+        outputs = np.maximum(outputs @ kernel + networks[i].intercepts_[layer], 0)
+        ax.plot(outputs.std(axis=0), ".", label=f"layer {layer + 1}")
+    ax.set(
+        title=f"rate {rates[i]}",
+        xlabel="unit",
+        ylabel="standard deviation of the output",
+    )
+axes[0].legend()
 figure.suptitle("A rate that is too large kills the second layer")
 plt.show()
 
@@ -96,5 +101,6 @@ plt.show()
 
 study = study_seeds(make_network(learning_rate_init=0.1), X_train, y_train, seeds=20)
 print(study)
-study.plot().ax_.set_title("20 seeds: the median, and a band of eight in ten")
+display = LossCurveDisplay.from_estimator(study)
+display.ax_.set_title("20 seeds: the median, and a band of eight in ten")
 plt.show()

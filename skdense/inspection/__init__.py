@@ -3,7 +3,6 @@
 from skdense.inspection.networks import (
     LossCurveDisplay,
     SeedStudy,
-    UnitActivityDisplay,
     dead_units,
     study_seeds,
 )
@@ -20,7 +19,6 @@ __all__ = [
     "CoverageDisplay",
     "LossCurveDisplay",
     "SeedStudy",
-    "UnitActivityDisplay",
     "contributions",
     "dead_units",
     "study_seeds",

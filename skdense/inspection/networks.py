@@ -1,4 +1,4 @@
-"""Looking into networks: their loss curves, their hidden units, and one setting under many seeds.
+"""Looking into networks: their loss curves, dead units, and one setting under many seeds.
 
 The first plot imports matplotlib.
 """
@@ -198,106 +198,6 @@ def dead_units(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
     return [*map(are_dead, _unit_outputs(estimator, X))]
 
 
-class UnitActivityDisplay:
-    """How much the output of each hidden unit varies between samples.
-
-    A unit whose output is the same for every sample is marked as dead. Make the display with
-    :meth:`from_estimator`.
-
-    Parameters
-    ----------
-    activity : list of ndarray of shape (width,)
-        For each hidden layer, the standard deviation of each unit's output over the samples.
-    dead : list of ndarray of bool of shape (width,)
-        Which units are dead.
-
-    Attributes
-    ----------
-    ax_ : matplotlib.axes.Axes
-        What was drawn on.
-    figure_ : matplotlib.figure.Figure
-        The figure of the axes.
-    lines_ : list of matplotlib.lines.Line2D
-        The units that are not dead, for each hidden layer.
-    dead_lines_ : list of matplotlib.lines.Line2D
-        The dead units, for each hidden layer.
-
-    See Also
-    --------
-    dead_units : Finds the dead units.
-
-    Examples
-    --------
-    >>> from skdense import LowLevelMLPClassifier
-    >>> from skdense.datasets import make_two_clouds
-    >>> from skdense.inspection import UnitActivityDisplay
-    >>> X, y = make_two_clouds(random_state=0)
-    >>> clf = LowLevelMLPClassifier((4, 4), max_iter=20, tol=0.1, random_state=0).fit(X, y)
-    >>> display = UnitActivityDisplay.from_estimator(clf, X)
-    >>> len(display.activity)
-    2
-    """
-
-    def __init__(self, activity: list[NDArray], dead: list[NDArray]):
-        self.activity = activity
-        self.dead = dead
-
-    @classmethod
-    def from_estimator(cls, estimator: BaseEstimator, X: MatrixLike, *, ax: Any = None) -> Self:
-        """Draw the units of a fitted estimator.
-
-        Parameters
-        ----------
-        estimator : LowLevelMLPClassifier, LowLevelMLPRegressor or Pipeline
-            A fitted estimator, or a fitted Pipeline whose last step is one.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        display : UnitActivityDisplay
-            The display, which has been plotted.
-        """
-        activity, dead = [], []
-        for outputs in _unit_outputs(estimator, X):
-            activity.append(outputs.std(axis=0))
-            dead.append(are_dead(outputs))
-        if not activity:
-            raise ValueError("estimator must have a hidden layer, got one without")
-        return cls(activity, dead).plot(ax)
-
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the units, layer after layer.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        display : UnitActivityDisplay
-            The display itself.
-        """
-        self.ax_ = axes_for(ax, type(self).__name__)
-        self.figure_ = self.ax_.figure
-        self.lines_, self.dead_lines_ = [], []
-        start, centers, names = 0, [], []
-        for i, (activity, dead) in enumerate(zip(self.activity, self.dead, strict=True)):
-            units = start + np.arange(len(activity))
-            self.lines_ += self.ax_.plot(units[~dead], activity[~dead], f".C{i}")
-            self.dead_lines_ += self.ax_.plot(units[dead], np.zeros(dead.sum()), "x", color="tab:red")
-            centers.append(units.mean())
-            names.append(f"layer {i + 1}\n{dead.sum()} of {len(dead)} dead")
-            start += len(activity) + max(1, len(activity) // 10)  # a gap
-        if any(map(np.any, self.dead)):
-            self.ax_.legend(handles=self.dead_lines_[:1], labels=["dead unit"])
-        self.ax_.set(xticks=centers, xticklabels=names, ylabel="standard deviation of the output")
-        return self
-
-
 class SeedStudy(NamedTuple):
     """The results of one setting under each of N seeds.
 
@@ -325,46 +225,6 @@ class SeedStudy(NamedTuple):
             f"<SeedStudy of {len(self.score)} {name}s: scores from {scores.min():.4g} to "
             f"{scores.max():.4g}, median {np.median(scores):.4g}{diverged}>"
         )
-
-    def to_frame(self) -> Any:
-        """Tabulate the study with a row for each seed, in a DataFrame of pandas.
-
-        Returns
-        -------
-        frame : pandas.DataFrame
-            The columns are the score, the final loss, the number of epochs and the fraction of dead
-            units of each hidden layer, `dead_1` and so on; the index has the seeds.
-        """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("SeedStudy.to_frame needs pandas: pip install pandas") from error
-        networks = list(map(final_step, self.estimators))
-        seeds = [network.random_state for network in networks]
-        columns = {
-            "score": self.score,
-            "loss": [getattr(network, "loss_", np.nan) for network in networks],
-            "n_iter": pd.array([getattr(network, "n_iter_", None) for network in networks], "Int64"),
-        }
-        columns |= {f"dead_{layer}": dead for layer, dead in enumerate(self.dead.T, start=1)}
-        return pd.DataFrame(columns, index=pd.Index(seeds, name="seed"))
-
-    def plot(self, ax: Any = None, *, kind: str = "loss") -> LossCurveDisplay:
-        """Draw the curves of all seeds as a band.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a figure.
-        kind : {'loss', 'score'}, default='loss'
-            What to draw, as in :meth:`LossCurveDisplay.from_estimator`.
-
-        Returns
-        -------
-        display : LossCurveDisplay
-            What was drawn.
-        """
-        return LossCurveDisplay.from_estimator(self, kind=kind, ax=ax)
 
 
 def study_seeds(
