@@ -199,7 +199,7 @@ def filled(text, language):
 
     def written(found):
         name, indent, _ = found.groups()
-        width = 118 if language == "en" else 70
+        width = 128 if language == "en" else 88
         lines = textwrap.fill(
             sentence(name, language),
             width,
