@@ -46,7 +46,9 @@ def diabetes():
 @pytest.mark.parametrize("name", ["HistGradientBoostingRegressor", "CatBoostRegressor", "RidgeCV"])
 def test_the_readmes_say_what_other_models_reach_on_their_table(name, diabetes):
     if name == "CatBoostRegressor":
-        model = pytest.importorskip("catboost").CatBoostRegressor(random_state=0, verbose=0)
+        model = pytest.importorskip("catboost").CatBoostRegressor(
+            random_state=0, verbose=0, allow_writing_files=False
+        )
     else:
         model = {"RidgeCV": RidgeCV()}.get(name, HistGradientBoostingRegressor(random_state=0))
     X_train, X_test, y_train, y_test = diabetes
