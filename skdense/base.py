@@ -29,22 +29,6 @@ if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 
-class _FloatDtype(Options):
-    """A constraint: what NumPy reads as float32 or float64, but not None, which it reads as float64."""
-
-    def __init__(self):
-        super().__init__(object, {np.dtype("float32"), np.dtype("float64")})
-
-    def is_satisfied_by(self, value):
-        try:
-            return value is not None and np.dtype(value) in self.options
-        except (TypeError, ValueError):
-            return False
-
-    def __str__(self):
-        return "'float32', 'float64', a NumPy dtype that equals one of them"
-
-
 class Names(StrOptions):
     """A constraint: one of some names, with a hint for whoever passes something else."""
 
@@ -165,7 +149,12 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dtype": [_FloatDtype(), None],
+        "dtype": [
+            StrOptions({"float32", "float64"}),
+            Options(type, {np.float32, np.float64}),
+            Options(np.dtype, {np.dtype("float32"), np.dtype("float64")}),
+            None,
+        ],
         "init": [StrOptions(INITIALIZERS.keys())],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],

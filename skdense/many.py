@@ -3,11 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from skdense.base import BaseLowLevelMLP, is_network
-from skdense.compat import fit_context, safe_indexing
+from skdense.compat import fit_context
 from skdense.fit.callers import warn_in_a_worker
 from skdense.fit.fitting import (
     FitPrinter,
@@ -31,7 +30,6 @@ def fit_many(
     y: ArrayLike | list,
     sample_weight: ArrayLike | list | None = None,
     *,
-    subsets: list | None = None,
     n_jobs: int | None = None,
     verbose: bool | int = False,
 ) -> list[_Model]:
@@ -58,8 +56,6 @@ def fit_many(
         What to predict, labels for classifiers and numbers for regressors; a list if X is one.
     sample_weight : array-like of shape (n_samples,), list of these, or None, default=None
         Weights of the samples; a list if X is one.
-    subsets : list of array-like of int or bool, default=None
-        For each estimator, the samples to fit it to; None for all.
     n_jobs : int, default=None
         How many networks to train at the same time, in threads of this process; -1 is one for each
         core. None is what ``joblib.parallel_config`` says: without it one for each core, but one within
@@ -75,8 +71,8 @@ def fit_many(
     Raises
     ------
     ValueError
-        If there are no estimators, the lengths of the lists differ, or a subset is empty. Also if a
-        training diverges; then the other estimators are fitted, and this one is as it was.
+        If there are no estimators, or the lengths of the lists differ. Also if a training diverges;
+        then the other estimators are fitted, and this one is as it was.
     TypeError
         If `estimators` is no list, or an estimator is of another kind.
     Exception
@@ -99,7 +95,7 @@ def fit_many(
         )
     estimators = list(estimators)
     check_estimators(estimators)
-    inputs = _inputs(len(estimators), X, y, sample_weight, subsets)
+    inputs = _inputs(len(estimators), X, y, sample_weight)
     after_fit = None
     if verbose:
         announce_first_fit()
@@ -135,46 +131,18 @@ def check_estimators(estimators: list, *methods: str) -> None:
         raise ValueError("estimators must be distinct objects; use sklearn.base.clone")
 
 
-def _inputs(n_estimators, X, y, sample_weight, subsets):
-    """A FitInput for each estimator; estimators with the same data and subset share the arrays."""
-    several = isinstance(X, list) and len(X) > 0 and all(hasattr(part, "shape") for part in X)
-    lists = {
-        name: values if several and values is not None else [values] * n_estimators
-        for name, values in {"X": X, "y": y, "sample_weight": sample_weight}.items()
-    }
-    lists["subsets"] = [None] * n_estimators if subsets is None else list(subsets)
-    for name, values in lists.items():
+def _inputs(n_estimators, X, y, sample_weight):
+    """A `FitInput` for each estimator, from data for all or lists with those of each."""
+    if not (isinstance(X, list) and len(X) > 0 and all(hasattr(one, "shape") for one in X)):
+        return [FitInput(X, y, sample_weight)] * n_estimators
+    weights = [None] * n_estimators if sample_weight is None else sample_weight
+    for name, values in {"X": X, "y": y, "sample_weight": weights}.items():
         if len(values) != n_estimators:
             raise ValueError(
                 f"{name} must have an entry for each of the {n_estimators} estimators, "
                 f"got {len(values)}"
             )
-    for i, rows in enumerate(lists["subsets"]):
-        if rows is None:
-            continue
-        rows = np.asarray(rows)
-        if not rows.size or (rows.dtype.kind == "b" and not rows.any()):
-            raise ValueError(
-                f"subsets[{i}] has no samples to fit an estimator to; None stands for all samples"
-            )
-        if rows.dtype.kind not in "iub":
-            raise ValueError(
-                f"subsets[{i}] must contain ints or bools, got an array of dtype {rows.dtype}"
-            )
-    parts = {}
-
-    def part(values, rows):
-        if values is None or rows is None:
-            return values
-        key = id(values), id(rows)
-        if key not in parts:
-            parts[key] = safe_indexing(values, np.asarray(rows))
-        return parts[key]
-
-    return [
-        FitInput(part(X, rows), part(y, rows), part(weight, rows))
-        for X, y, weight, rows in zip(*lists.values(), strict=True)
-    ]
+    return [*map(FitInput, X, y, weights)]
 
 
 def fit_inputs(

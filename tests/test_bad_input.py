@@ -162,12 +162,12 @@ def test_what_a_solver_or_loss_cannot_do_is_refused_and_not_ignored(fitted, sett
     ("dtype", "name"),
     [
         (np.float32, "float32"),
-        ("f4", "float32"),
+        (np.dtype("float32"), "float32"),
         (np.float64, "float64"),
-        (float, "float64"),
+        ("float64", "float64"),
     ],
 )
-def test_dtype_takes_what_numpy_takes_for_float32_and_float64(dtype, name):
+def test_dtype_is_a_name_or_a_type_or_a_dtype_of_numpy(dtype, name):
     model = small(dtype=dtype)
     assert model.get_params()["dtype"] is dtype
     assert type(clone(model).dtype) is type(dtype)
@@ -176,11 +176,9 @@ def test_dtype_takes_what_numpy_takes_for_float32_and_float64(dtype, name):
     np.testing.assert_array_equal(many[0].coefs_[0], many[1].coefs_[0])
 
 
-@pytest.mark.parametrize(
-    "dtype", [np.float16, np.longdouble, int, "int32", bool, ">f4", 32, np.zeros(2), {}, "x"]
-)
+@pytest.mark.parametrize("dtype", [np.float16, np.dtype(">f4"), int, "int32", 32, np.zeros(2), {}, "x"])
 def test_other_dtypes_are_refused(dtype):
-    with pytest.raises(InvalidParameterError, match=r"'dtype' parameter .* 'float32', 'float64'"):
+    with pytest.raises(InvalidParameterError, match=r"'dtype' parameter .*'float32'"):
         small(dtype=dtype).fit(X, y)
 
 

@@ -42,8 +42,13 @@ pytestmark = [
 X, Y = make_problem()
 WEIGHTS = np.random.default_rng(1).uniform(0.1, 3, len(X))
 FOLDS = [np.flatnonzero(np.arange(len(X)) % 3 != fold) for fold in range(3)]
+ALL = np.arange(len(X))
 
 COUNTS = ("n_iter_", "t_", "n_features_in_", "n_layers_", "n_outputs_", "out_activation_")
+
+
+def of_folds(array, folds=FOLDS):
+    return [array[rows] for rows in folds]
 
 
 def net(hidden=(6,), **parameters):
@@ -108,21 +113,21 @@ def estimators(draw):
     )
 
 
-subsets = st.sampled_from([None, *FOLDS])
-
-
 @settings(max_examples=5)
-@given(st.lists(st.tuples(estimators(), subsets), min_size=5, max_size=10), st.booleans())
+@given(
+    st.lists(st.tuples(estimators(), st.sampled_from([ALL, *FOLDS])), min_size=5, max_size=10),
+    st.booleans(),
+)
 def test_estimators_of_any_mixture_end_as_if_fitted_alone(mixture, weighted):
     weights = WEIGHTS if weighted else None
     models, rows = (list(part) for part in zip(*mixture))
     alone, nearby = [clone(model) for model in models], [clone(model) for model in models]
     for fits, its_X in ((alone, X), (nearby, one_ulp_away(X))):
         for model, its_rows in zip(fits, rows, strict=True):
-            part = slice(None) if its_rows is None else its_rows
-            model.fit(its_X[part], Y[part], weights[part] if weighted else None)
+            model.fit(its_X[its_rows], Y[its_rows], weights[its_rows] if weighted else None)
 
-    assert fit_many(models, X, Y, weights, subsets=rows) == models
+    its_weights = of_folds(weights, rows) if weighted else None
+    assert fit_many(models, of_folds(X, rows), of_folds(Y, rows), its_weights) == models
 
     for fits in zip(models, alone, nearby, strict=True):
         assert_same_fit(*fits)
@@ -132,7 +137,7 @@ def test_estimators_that_are_alike_but_for_widths_rates_and_folds_share_a_progra
     widths, rates = [(3,), (5,), (16,)], [0.01, 0.1]
     models = [net(w, learning_rate_init=rate) for w in widths for rate in rates for _ in FOLDS]
 
-    fit_many(models, X, Y, subsets=FOLDS * 6)
+    fit_many(models, of_folds(X) * 6, of_folds(Y) * 6)
 
     assert compiles() <= 1
 
@@ -148,16 +153,13 @@ def test_networks_of_different_numbers_of_features_share_a_program(compiles):
 
 
 def test_each_estimator_may_have_samples_of_its_own_as_from_the_folds_of_a_pipeline():
-    """And subsets of them."""
-    scaled = [StandardScaler().fit(X[rows]).transform(X) for rows in FOLDS]
-    subsets = [FOLDS[0], None, FOLDS[2]]
+    scaled = [StandardScaler().fit_transform(X[rows]) for rows in FOLDS]
     models = [net(random_state=k) for k in range(3)]
 
-    fit_many(models, scaled, [Y] * 3, [WEIGHTS] * 3, subsets=subsets)
+    fit_many(models, scaled, of_folds(Y), of_folds(WEIGHTS))
 
-    for k, (model, rows) in enumerate(zip(models, subsets, strict=True)):
-        rows = slice(None) if rows is None else rows
-        assert_same_fit(model, net(random_state=k).fit(scaled[k][rows], Y[rows], WEIGHTS[rows]))
+    for k, (model, rows) in enumerate(zip(models, FOLDS, strict=True)):
+        assert_same_fit(model, net(random_state=k).fit(scaled[k], Y[rows], WEIGHTS[rows]))
 
 
 def test_weighted_fits_beside_unweighted_ones_have_their_own_share_of_the_penalty():
@@ -174,22 +176,12 @@ def test_weighted_fits_beside_unweighted_ones_have_their_own_share_of_the_penalt
     assert min(abs(first - second), abs(second - third), abs(third - first)) > 0.1
 
 
-def test_a_mask_or_lists_of_numbers_choose_samples_as_well():
-    models = [net(), net(), net()]
-    mask = np.isin(np.arange(len(X)), FOLDS[0])
-
-    fit_many(models, X.tolist(), Y.tolist(), subsets=[FOLDS[0], FOLDS[0].tolist(), mask])
-
-    for model in models:
-        assert_same_fit(model, net().fit(X[FOLDS[0]], Y[FOLDS[0]]))
-
-
 def test_sparse_samples_give_what_dense_ones_give():
     few = np.where(np.abs(X) > 0.5, X, 0)
     models, dense = [net(random_state=k) for k in range(3)], [net(random_state=k) for k in range(3)]
 
-    fit_many(models, csr_array(few), Y, subsets=FOLDS)
-    fit_many(dense, few, Y, subsets=FOLDS)
+    fit_many(models, [csr_array(few)[rows] for rows in FOLDS], of_folds(Y))
+    fit_many(dense, of_folds(few), of_folds(Y))
 
     for model, its_dense in zip(models, dense, strict=True):
         assert_same_fit(model, its_dense)
@@ -199,7 +191,7 @@ def test_every_estimator_knows_the_names_of_a_data_frames_columns():
     frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
     models = [net(), net((4,)), net(solver="lbfgs"), net((9,))]
 
-    fit_many(models, frame, Y, subsets=[None, FOLDS[0], FOLDS[0], None])
+    fit_many(models, frame, Y)
 
     for model in models:
         assert model.feature_names_in_.tolist() == ["a", "b", "c", "d"]
@@ -479,7 +471,6 @@ def test_classifiers_and_regressors_are_fitted_in_one_call():
         ([make_pipeline(net())], {}, TypeError, r"Pipeline.*joblib.parallel_config\(.threading"),
         ([net(), LowLevelMLPClassifier], {}, TypeError, "LowLevelMLPRegressor instances"),
         ([net()] * 2, {}, ValueError, "distinct objects"),
-        ([net(), net()], {"subsets": [None]}, ValueError, "subsets.* 2 estimators, got 1"),
         ([net(), net()], {"X": [X], "y": [Y]}, ValueError, "X .* 2 estimators, got 1"),
         ([net(), net()], {"X": [X, X], "y": Y}, ValueError, "y .* 2 estimators, got 120"),
         (
@@ -488,11 +479,6 @@ def test_classifiers_and_regressors_are_fitted_in_one_call():
             ValueError,
             "sample_weight .* 2 estimators, got 120",
         ),
-        ([net(), net()], {"subsets": [[0, 1, 120], None]}, IndexError, "120 is out of bounds"),
-        ([net(), net()], {"subsets": [None, []]}, ValueError, r"subsets\[1\].*no samples"),
-        ([net(), net()], {"subsets": [None, Y == "?"]}, ValueError, r"subsets\[1\].*no samples"),
-        ([net(), net()], {"subsets": [None, [0.0, 1.0]]}, ValueError, "ints or bools, got .* float64"),
-        ([net(), net()], {"subsets": [None, ["a"]]}, ValueError, r"subsets\[1\].*ints or bools"),
         ([net(), net((0,))], {}, ValueError, "hidden_layer_sizes must be > 0"),
         ([net(), net(activation="cube")], {}, ValueError, "'activation' parameter"),
         ([net(), net()], {"X": np.where(X > 2, np.nan, X)}, ValueError, "contains NaN"),
@@ -577,7 +563,7 @@ CALLS = {
     "one by lbfgs": lambda: net((8,), solver="lbfgs").fit(X, Y),
     "several draws": lambda: net((8,), n_init=3).fit(X, Y),
     "several widths": lambda: fit_many([net((3,)), net((16,))], X, Y)[0],
-    "the folds": lambda: fit_many([net((8,)) for _ in FOLDS], X, Y, subsets=FOLDS)[0],
+    "the folds": lambda: fit_many([net((8,)) for _ in FOLDS], of_folds(X), of_folds(Y))[0],
 }
 
 

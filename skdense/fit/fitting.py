@@ -5,7 +5,6 @@ which chooses their programs; `train` or `minimize_loss`, which run these; and `
 fitted attributes and warns.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,7 +19,7 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
 from skdense.core.host.planning import groups_of
 from skdense.core.host.train import ProgramRun, train
-from skdense.core.machine.tensorflow import is_imported, n_at_once
+from skdense.core.machine.tensorflow import is_imported
 from skdense.core.network import Network
 from skdense.core.numbers import LBFGS, Curves
 from skdense.fit.callers import warn_at_caller, warn_in_a_worker
@@ -85,11 +84,11 @@ def set_attributes(estimator: Estimator, attributes: Attributes) -> None:
 def _train_stochastic(job: Job, reporter: "EpochTasks | None") -> bool:
     """Train by minibatches, and report epochs if asked; return whether Ctrl-C ended the training."""
     estimator = job.estimator
-    printer = after_network = None
+    printer = after = None
     if estimator.verbose and len(job.networks) == 1:
         printer = EpochPrinter(estimator, job.networks[0])
     elif estimator.verbose:
-        after_network = partial(print_draw, job)
+        after = partial(print_draw, job)
 
     def attributes_now(run: ProgramRun) -> Attributes:
         run.write_back()
@@ -105,8 +104,8 @@ def _train_stochastic(job: Job, reporter: "EpochTasks | None") -> bool:
 
     interrupted = train(
         groups_of([(job.spec, network) for network in job.networks]),
-        n_at_once(len(job.networks)),
-        after_network=after_network,
+        owners={network: network for network in job.networks},
+        after=after,
         observe=observe if printer or reporter else None,
         each_epoch=reporter is not None,
     )
@@ -135,25 +134,22 @@ def _train_lbfgs(job: Job, reporter: "EpochTasks | None") -> bool:
 def train_jobs(
     jobs: Sequence[Job], n_jobs: int | None = None, after_job: Callable[[Job], None] | None = None
 ) -> bool:
-    """Train the networks of many jobs, `n_at_once`; return whether Ctrl-C ended the training.
+    """Train the networks of many jobs; return whether Ctrl-C ended the training.
 
     `after_job` is called with each job as soon as all its networks are trained. The calls may come
     from any thread, but never two at a time.
     """
     own_streams(jobs)
-    networks = [(job.spec, network) for job in jobs for network in job.networks]
     owners = {network: job for job in jobs for network in job.networks}
-    to_train = Counter(owners.values())
-    lock = Lock()
+    one_at_a_time = Lock()
 
-    def note(network: Network) -> None:
-        job = owners[network]
-        with lock:
-            to_train[job] -= 1
-            if after_job is not None and not to_train[job]:
+    def after(job: Job) -> None:
+        with one_at_a_time:
+            if after_job is not None:
                 after_job(job)
 
-    return train(groups_of(networks), n_at_once(len(networks), n_jobs), after_network=note)
+    groups = groups_of([(job.spec, network) for network, job in owners.items()])
+    return train(groups, n_jobs, owners=owners, after=after)
 
 
 def own_streams(jobs: Sequence[Job]) -> None:

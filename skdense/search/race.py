@@ -7,7 +7,6 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from numbers import Number
-from threading import Lock
 from traceback import format_exception, walk_tb
 from typing import Any, NamedTuple
 
@@ -21,7 +20,6 @@ from skdense.compat import has_callbacks
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.planning import groups_of, likely_epochs
 from skdense.core.host.train import train
-from skdense.core.machine.tensorflow import n_at_once
 from skdense.core.network import Data
 from skdense.core.numbers import LBFGS
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
@@ -150,13 +148,13 @@ class Scoring:
 class Race:
     """The candidates that still go on, with the groups of their networks that train.
 
-    Of `factor` candidates, one goes on from a rung. `n_threads` networks train at the same time.
+    Of `factor` candidates, one goes on from a rung. `n_jobs` networks train at the same time.
     """
 
-    def __init__(self, candidates, rungs, factor, scoring, groups, n_threads):
+    def __init__(self, candidates, rungs, factor, scoring, groups, n_jobs):
         self.going, self.n_candidates = candidates, len(candidates)
         self.rungs, self.factor, self.scoring = rungs, factor, scoring
-        self.groups, self.n_threads = groups, n_threads
+        self.groups, self.n_jobs = groups, n_jobs
         self.epochs = []  # at which the candidates were scored
 
     def run(self, iteration):
@@ -197,23 +195,16 @@ class Race:
             for network in fit.job.networks
             if network.progress.active
         }
-        to_train = Counter(owners.values())  # how many networks of each fit
-        fits = list(to_train)
+        fits = list(dict.fromkeys(owners.values()))
         jobs = [fit.job for fit in fits]
-        before, start = _epochs(jobs), time.perf_counter()
-        lock, config = Lock(), get_config()
+        before, start, config = _epochs(jobs), time.perf_counter(), get_config()
 
-        def note(network):
-            fit = owners[network]
-            with lock:
-                to_train[fit] -= 1
-                is_last = not to_train[fit]
-            if is_last:
-                with config_context(**config):  # scikit-learn's configuration belongs to a thread
-                    self.scoring.judge(fit)
+        def judge(fit):
+            with config_context(**config):  # scikit-learn's configuration belongs to a thread
+                self.scoring.judge(fit)
 
         self.groups = [left for group in self.groups if (left := group.only(owners)).networks]
-        if owners and train(self.groups, self.n_threads, until=epochs, after_network=note):
+        if owners and train(self.groups, self.n_jobs, until=epochs, owners=owners, after=judge):
             raise KeyboardInterrupt
         seconds = time.perf_counter() - start
         gained = _epochs(jobs) - before
@@ -282,7 +273,7 @@ def begin(candidates, splits, rungs, factor, scoring, skips_steps, n_jobs):
     networks = [(job.spec, network) for job in jobs for network in job.networks]
     epochs = np.mean([likely_epochs(network) for _, network in networks])
     groups = groups_of(networks, share_trained(len(candidates), rungs, factor, epochs))
-    return Race(candidates, rungs, factor, scoring, groups, n_at_once(len(networks), n_jobs))
+    return Race(candidates, rungs, factor, scoring, groups, n_jobs)
 
 
 def _sound(candidates):

@@ -5,11 +5,12 @@ Meanwhile, the caller's thread draws the order of the rows of the next chunk. Be
 observers.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from threading import Event
+from threading import Event, Lock
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from skdense.core.host.planning import Group, formulas_of
 from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import CHUNK_SECONDS
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
-from skdense.core.machine.tensorflow import tf
+from skdense.core.machine.tensorflow import n_at_once, tf
 from skdense.core.machine.threads import run_all, submit
 from skdense.core.network import Network
 from skdense.core.numbers import Curves, Parameters, Tensor
@@ -41,10 +42,11 @@ Observe = Callable[[Curves, "ProgramRun"], bool]
 
 def train(
     groups: Sequence[Group],
-    n_threads: int = 1,
+    n_jobs: int | None = None,
     *,
     until: float = inf,
-    after_network: Callable[[Network], None] | None = None,
+    owners: Mapping[Network, Any] | None = None,
+    after: Callable[[Any], None] | None = None,
     observe: Observe | None = None,
     each_epoch: bool = False,
 ) -> bool:
@@ -57,13 +59,16 @@ def train(
     ----------
     groups : list of Group
         The networks. One of each group is begun first, and then the others in this order.
-    n_threads : int
-        How many networks to train at the same time. The only network, or with one thread all of them,
-        are trained in the caller's thread.
+    n_jobs : int, default=None
+        How many networks to train at the same time, see `n_at_once`. The only network, or with one job
+        all of them, are trained in the caller's thread.
     until : float
         Every network pauses once it has trained this many epochs in all.
-    after_network : callable, default=None
-        Called with each network once it has stopped or paused, in the thread that trains it.
+    owners : dict of Network to object, default=None
+        What each network is one of, for `after`.
+    after : callable, default=None
+        Called with each owner once all its networks have stopped or paused, in the thread that has
+        trained the last one.
     observe : callable, default=None
         Watches the training of a single network, in the caller's thread.
     each_epoch : bool, default=False
@@ -81,6 +86,8 @@ def train(
     # First one of each group, so that threads compile different programs at the same time.
     networks.sort(key=lambda pair: pair[1] is not pair[0].networks[0])
     left = iter(networks)  # each thread takes its next network from it
+    owners, lock = owners or {}, Lock()
+    n_left = Counter(owners.values())
 
     def work() -> None:
         for group, network in left:
@@ -88,10 +95,15 @@ def train(
             stores.release(network)
             if stop.is_set():
                 return
-            if after_network is not None:
-                after_network(network)
+            if after is not None:
+                owner = owners[network]
+                with lock:
+                    n_left[owner] -= 1
+                    is_last = not n_left[owner]
+                if is_last:
+                    after(owner)
 
-    n_threads = min(n_threads, len(networks))
+    n_threads = 1 if len(networks) == 1 else n_at_once(len(networks), n_jobs)
     try:
         if n_threads == 1:
             work()
