@@ -227,13 +227,8 @@ def test_a_state_without_a_version_is_loaded_with_a_warning():
 
 
 def test_a_table_of_version_0_4_0_says_that_it_has_to_be_fitted_again():
-    skrub = pytest.importorskip("skrub")
-    from skdense.tabular.columns import TableEncoder
-
-    state = vars(TableEncoder(skrub.TableVectorizer()).fit([[1.0], [2.0]]))
-    del state["written_"]
-    with pytest.raises(ValueError, match="fit it again"):
-        TableEncoder.__new__(TableEncoder).__setstate__(state)
+    with pytest.raises(ValueError, match="skdense 0.4.0 saved .* fit it again"):
+        pickle.loads(b"cskdense.tabular.columns\n_Column\n.")  # as its pickles name what they hold
 
 
 def test_a_setting_that_a_saved_optimizer_lacks_is_that_of_the_estimator():

@@ -312,15 +312,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def __init__(self, vectorizer: BaseEstimator):
         self.vectorizer = vectorizer
 
-    def __setstate__(self, state):
-        """Restore a saved state, but not one of a version that wrote columns in another way."""
-        if "n_features_in_" in state and "written_" not in state:
-            raise ValueError(
-                "skdense 0.4.0 or an earlier version saved this model of a table, and later versions "
-                "write its columns in another way: fit it again, or load it with that version"
-            )
-        super().__setstate__(state)
-
     def fit(self, X: MatrixLike, y: Any = None) -> Self:
         """Learn how to write each column.
 
@@ -802,3 +793,13 @@ def _distinct(names):
             name += "_"
         distinct[name] = None
     return list(distinct)
+
+
+def __getattr__(name):
+    """Raise an error that says what to do about a table of an earlier version, which names `_Column`."""
+    if name == "_Column":
+        raise ValueError(
+            "skdense 0.4.0 saved this model of a table, and later versions write its columns in another "
+            "way: fit it again, or load it with that version"
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
