@@ -227,7 +227,7 @@ def test_a_state_without_a_version_is_loaded_with_a_warning():
 
 
 def test_a_table_of_version_0_4_0_says_that_it_has_to_be_fitted_again():
-    with pytest.raises(ValueError, match="skdense 0.4.0 saved .* fit it again"):
+    with pytest.raises(ValueError, match=r"skdense 0\.4\.0 saved .* fit it again"):
         pickle.loads(b"cskdense.tabular.columns\n_Column\n.")  # as its pickles name what they hold
 
 

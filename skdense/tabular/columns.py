@@ -796,10 +796,10 @@ def _distinct(names):
 
 
 def __getattr__(name):
-    """Raise an error that says what to do about a table of an earlier version, which names `_Column`."""
-    if name == "_Column":
+    """Raise an error that says what to do about a table of an earlier version."""
+    if name == "_Column":  # in files of such tables
         raise ValueError(
-            "skdense 0.4.0 saved this model of a table, and later versions write its columns in another "
+            "skdense 0.4.0 saved this model of a table, and later versions write columns in another "
             "way: fit it again, or load it with that version"
         )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
