@@ -378,7 +378,7 @@ def test_the_folder_is_where_the_user_or_xdg_says(monkeypatch, tmp_path):
         assert disk.place(f"{version}0rc0") == (tmp_path / ".cache/skdense", "")
     assert disk.place("1.0") == (None, "TensorFlow 1.0 is not tested")
     assert disk.place("") == (None, "TensorFlow is not installed")
-    no_home = None, "HOME does not name a home directory"
+    no_home = None, "neither HOME nor XDG_CACHE_HOME names a folder for them"
     for home in ("", "/", "relative"):
         monkeypatch.setenv("HOME", home)
         assert disk.place(VERSION) == no_home

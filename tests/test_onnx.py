@@ -149,9 +149,12 @@ def test_strings_are_read_in_onnx_as_they_are_here(strings):
 def test_texts_and_columns_of_many_levels_are_the_same_in_onnx():
     X, score = table(200, seed=0)
     texts = [f"{['Sales', 'NA-', 'HR '][i % 3]} Manager {i}" if i % 4 else "Owner" for i in range(200)]
+    places = "İstanbul", "ΣΟΦΟΣ", "Kiosk", "Maße"
+    texts = [f"{text} {places[i // 4 % 4]}" if i % 4 else text for i, text in enumerate(texts)]
     X = X.assign(title=texts, town=[f"t{i % 45}" for i in range(200)])
     model = make_tabular_regressor(**SETTINGS).set_params(**LINEAR).fit(X, score)
-    assert {"title_na", "title_rare", "town_t3"} < set(model[0].get_feature_names_out())
+    names = {"title_na", "title_rare", "title_istanbul", "title_kiosk", "title_maße", "town_t3"}
+    assert names < set(model[0].get_feature_names_out())
     new = X[:9].assign(
         title=[
             "sales",
@@ -166,8 +169,11 @@ def test_texts_and_columns_of_many_levels_are_the_same_in_onnx():
         ],
         town=["t1", "new", None, "T1", "", "t44", "t2 t3", "t3.0", "t4"],
     )
+    cases = "in istanbul", "İSTANBUL", "ISTANBUL 3", "\u0131stanbul", "i\u0307stanbul", "ΣΟΦΟΣ".lower()
+    cases += "Σοφοσ", "ΣΟΦΟΣ.", "\u212aiosk", "kio\u017fk", "MAẞE", "MASSE"
+    cases = pd.concat([X[:1]] * len(cases)).assign(title=cases)
     session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
-    for rows in (X, new):
+    for rows in (X, new, cases):
         (predicted,) = session.run(None, onnx_inputs(model, rows))
         assert_allclose(predicted[:, 0], model.predict(rows), rtol=1e-5, atol=1e-6)
 

@@ -333,33 +333,34 @@ def test_n_jobs_wins_over_what_joblib_says(most_at_once):
 # --- ensembles ---------------------------------------------------------------------------------------
 
 
-def threads_of_folds():
-    """How many threads an ensemble takes for five folds, where it is called."""
-    together, seen = threading.Barrier(5), set()
+def threads_of_folds(n):
+    """How many threads fit the folds of an ensemble where this is called; at least n, or it fails."""
+    together, one_more, seen = threading.Barrier(n), threading.Barrier(n + 1), set()
 
-    def wait():
+    def meet():
+        together.wait(TIME_LIMIT)
         with suppress(threading.BrokenBarrierError):
-            together.wait(0.2)
+            one_more.wait(0.1)  # there may be none
         seen.add(threading.get_ident())
 
-    list(at_once(wait, [()] * 5))
+    list(at_once(meet, [()] * 2 * n))
     return len(seen)
 
 
 def test_an_ensemble_takes_a_thread_for_each_core_but_one_within_a_task_of_joblib():
-    assert threads_of_folds() == min(5, cpu_count())
+    assert threads_of_folds(cpu_count()) == cpu_count()
     with parallel_config("threading", n_jobs=3):
-        assert threads_of_folds() == 3
-        assert Parallel()([delayed(threads_of_folds)()] * 2) == [1, 1]
+        assert threads_of_folds(3) == 3
+        assert Parallel()([delayed(threads_of_folds)(1)] * 2) == [1, 1]
     with parallel_config(n_jobs=2):
-        assert threads_of_folds() == 2
+        assert threads_of_folds(2) == 2
     with parallel_config("sequential"):
-        assert threads_of_folds() == 1
+        assert threads_of_folds(1) == 1
 
 
 def test_folds_of_an_ensemble_share_what_its_blend_leaves():
     with parallel_config("threading", n_jobs=4):
-        assert list(at_once(threads_of_folds, [()] * 2)) == [2, 2]
+        assert list(at_once(threads_of_folds, [(2,)] * 2)) == [2, 2]
 
 
 def test_models_of_an_ensemble_see_the_configuration_of_scikit_learn():

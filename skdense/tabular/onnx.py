@@ -1,5 +1,6 @@
 """Tables, ensembles and networks as ONNX models, which compute what NumPy and scikit-learn do here."""
 
+import sys
 from functools import cache
 
 import numpy as np
@@ -24,7 +25,7 @@ from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier
 from skdense.ensemble.calibration import is_positive
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.pipeline import TablePipeline
-from skdense.tabular.steps import LEAST, Landmarks, Ramps, Unclip
+from skdense.tabular.steps import LEAST, Landmarks, Ramps, Unclip, lower
 
 __all__ = ["onnx_inputs", "to_onnx"]
 
@@ -308,13 +309,25 @@ def _levels(graph, column, strings):
     levels = graph("Gather", rows, row, axis=0)
     if not words:
         return levels
+    cases = _cases()
+    patterns = ["".join(f"[{letter}{cases.get(letter, '')}]" for letter in word) for word in words]
     found = [
-        graph("RegexFullMatch", strings, pattern=rf"(?is)(.*[^\pL\pN])?{word}([^\pL\pN].*)?")
-        for word in words
+        graph("RegexFullMatch", strings, pattern=rf"(?s)(.*[^\pL\pN])?{pattern}([^\pL\pN].*)?")
+        for pattern in patterns
     ]
     is_rare = graph("Gather", rows[:, -1:], row, axis=0)
     found = graph("Mul", graph.cast(graph.side_by_side(found), _FLOAT), is_rare)
     return graph.side_by_side([levels, found])
+
+
+@cache
+def _cases():
+    """The other letters that are written as a letter in lower case."""
+    cases = {}
+    for letter in map(chr, range(sys.maxunicode + 1)):
+        if lower(letter) != letter:
+            cases[lower(letter)] = cases.get(lower(letter), "") + letter
+    return cases
 
 
 def _squashed(graph, scaler, X):

@@ -157,7 +157,15 @@ def _most_frequent(counts, least, most, n_kept):
 
 def _words(value):
     """The words of a string; of a missing one there are none."""
-    return set(re.findall(r"[^\W_]+", value.lower())) if value else ()
+    return set(re.findall(r"[^\W_]+", lower(value))) if value else ()
+
+
+def lower(value: str) -> str:
+    """A string in lower case, which each letter has whatever stands around it: `to_onnx` asks for that.
+
+    Python's `lower` makes two letters of one, and its small sigma depends on the place in the word.
+    """
+    return value.replace("İ", "i").lower().replace("ς", "\u03c3")
 
 
 class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

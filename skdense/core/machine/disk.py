@@ -87,7 +87,7 @@ def place(version: str) -> tuple[Path | None, str]:
     if not base.is_absolute() and home.is_absolute() and home != Path("/"):
         base = home / ".cache"
     if not base.is_absolute():
-        return None, "HOME does not name a home directory"
+        return None, "neither HOME nor XDG_CACHE_HOME names a folder for them"
     return base / "skdense", ""
 
 
