@@ -10,6 +10,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_info
 
 import skdense
+from skdense.core.machine.tensorflow import tf
 
 PACKAGES = (
     "skdense tensorflow scikit-learn numpy scipy joblib benchopt torch skorch keras "
@@ -33,8 +34,8 @@ def describe(load_before):
         f"{pool['prefix']} {pool.get('architecture') or ''} x {pool['num_threads']}".replace("  ", " ")
         for pool in threadpool_info()
     )
-    tf = sys.modules.get("tensorflow")
-    tf_threads = (tf and tf.config.threading.get_intra_op_parallelism_threads()) or "all"
+    is_imported = "tensorflow" in sys.modules
+    tf_threads = (is_imported and tf.config.threading.get_intra_op_parallelism_threads()) or "all"
     settings = [f"{name}={value}" for name, value in os.environ.items() if name.startswith(PREFIXES)]
     return (
         f"{_processor()}, {usable} of {os.cpu_count()} CPUs, load average {load_before} before and "
