@@ -23,6 +23,7 @@ from scipy.special import huber
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
@@ -33,6 +34,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from skrub import SquashingScaler
+from threadpoolctl import threadpool_limits
 
 from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
@@ -834,8 +836,11 @@ def test_kinds_are_left_out_where_they_cannot_help():
     alone = dict.fromkeys((f"ensemble__{name}" for name in [*both, *simple, "forest"]), "drop")
     with pytest.raises(ValueError, match=r"none of the models \['trees'\] is for 100 samples and 11"):
         kinds(classifier.set_params(**alone), n_outputs=11)
-    with pytest.raises(ValueError, match=r"loss of LowLevelMLPRegressor must be one of \['abs.*'foo'"):
-        kinds(make_tabular_regressor(loss="foo"))
+    with pytest.raises(ValueError, match=r"'loss' parameter of BlendRegressor must be .* Got 'foo'"):
+        make_tabular_regressor(loss="foo").fit([[0.0], [1.0]], [0.0, 1.0])
+    losses = make_tabular_regressor().get_params()["ensemble__trees__losses"]
+    for loss in losses:
+        HistGradientBoostingRegressor(loss, quantile=0.5, max_iter=1).fit([[0.0], [1.0]], [0.0, 1.0])
 
 
 @pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
@@ -863,6 +868,14 @@ def test_a_ridge_on_landmarks_is_a_kernel_ridge():
     ridge.fit(landmarks.transform(X), y, sample_weight=weight)
     kernel = KernelRidge(alpha=0.3, kernel="laplacian").fit(X, y, sample_weight=weight)
     assert_allclose(ridge.predict(landmarks.transform(new)), kernel.predict(new), rtol=1e-8)
+
+
+def test_landmarks_do_not_depend_on_how_many_threads_blas_has():
+    X, written = np.random.default_rng(0).normal(size=(400, 5)), []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads, user_api="blas"):
+            written.append(Landmarks().fit_transform(X))
+    assert_array_equal(*written)
 
 
 def test_a_kernel_is_exact_for_landmarks_also_if_one_is_there_twice():

@@ -7,17 +7,17 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.compat import Interval, StrOptions, visual_block
+from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble.calibration import (
     as_logs,
     best_weights,
-    common_loss,
     learn_temperature,
-    losses_of,
+    mean_and_deviation,
 )
 from skdense.ensemble.crossfit import (
     BaseOutOfFold,
@@ -35,7 +35,7 @@ __all__ = ["BlendClassifier", "BlendRegressor"]
 class BaseBlend(BaseOutOfFold):
     """What both blends share: named models, which are fitted together, and their weights.
 
-    A subclass has the class `_cross_fit` that its models end with.
+    A subclass has the class `_cross_fit` that its models end with, and the method `_learn_weights`.
     """
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
@@ -56,15 +56,13 @@ class BaseBlend(BaseOutOfFold):
         given = {"sample_weight": sample_weight, "groups": groups}
         n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
         names, models = zip(*self._suited(len(y), n_outputs), strict=True)
-        if isinstance(self, NumbersMixin):
-            common_loss(models)  # an error comes before the fits
         with report.of(len(models), self, X, y, sample_weight):
             self.estimators_ = report.fit_models(names, [*map(clone, models)], X, y, given)
             self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
             ensembles = [final_step(model) for model in self.estimators_]
             self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
             weight = np.ones(len(y)) if sample_weight is None else sample_weight
-            self._learn_out_of_fold(ensembles, y, weight)
+            self._learn_weights(ensembles, y, weight)
             self._learn_uncertainty(X, y, weight, groups, report)
 
     def _check_models(self):
@@ -85,18 +83,20 @@ class BaseBlend(BaseOutOfFold):
                 )
 
     def _suited(self, n_rows, n_outputs):
-        """The names and models to fit: all but those whose limits exclude so large a table."""
+        """The names and models to fit: all but those whose limits exclude such a table or the loss."""
         suited = []
         for name, model in self._kept():
             its = vars(final_step(model))  # a blend in it has no limits
             sizes = its.get("min_outputs") or 0, its.get("max_outputs") or np.inf
-            if n_rows <= (its.get("max_rows") or np.inf) and sizes[0] <= n_outputs <= sizes[1]:
+            is_small = n_rows <= (its.get("max_rows") or np.inf)
+            has_loss = its.get("losses") is None or self.loss in its["losses"]
+            if is_small and sizes[0] <= n_outputs <= sizes[1] and has_loss:
                 suited.append((name, model))
         if not suited:
             raise ValueError(
                 f"none of the models {[name for name, _ in self._kept()]} is for {n_rows} samples and "
-                f"{n_outputs} classes or columns of y: set their max_rows, min_outputs or max_outputs "
-                "to None, or add others"
+                f"{n_outputs} classes or columns of y, or for the loss: set their max_rows, "
+                "min_outputs, max_outputs or losses to None, or add others"
             )
         return suited
 
@@ -315,7 +315,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     def _predict_proba(self, X):
         return self._mean(lambda model: model.predict_proba(X))
 
-    def _learn_out_of_fold(self, ensembles, y, weight):
+    def _learn_weights(self, ensembles, y, weight):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
         seen = self._seen(outputs, weight)
         weight = weight[seen]
@@ -348,8 +348,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     """Regressors that are averaged with weights, chosen by their out-of-fold predictions.
 
     The models are fitted at the same time. The weights, of which none is negative, are those of the
-    lowest loss of the mean of the out-of-fold predictions. The loss is the one that all members
-    minimize, or the squared error if they minimize several. The prediction is the weighted mean of the
+    lowest loss of the mean of the out-of-fold predictions. The prediction is the weighted mean of the
     models'. Ensembles of a :class:`~sklearn.dummy.DummyRegressor` have no weight where the others are
     clearly better, that is where their loss is lower by three standard errors.
 
@@ -368,8 +367,16 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     prior_weight : float, default=0
         How many samples a prior counts as that shrinks the weights of the models towards equal ones.
 
-    same_loss : bool, default=False
-        Whether to leave out the models that do not minimize the loss of the first one.
+    loss : {'squared_error', 'poisson', 'absolute_error', 'quantile', 'huber'}, \
+            default='squared_error'
+        The loss of the weights, mostly that which the models minimize. Huber's is that of y divided by
+        its standard deviation, and Poisson's needs models that predict positive numbers.
+
+    quantile : float, default=0.5
+        The quantile for ``loss="quantile"``.
+
+    delta : float, default=1.0
+        For ``loss="huber"``, the error from which on the loss is linear.
 
     Attributes
     ----------
@@ -423,7 +430,11 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     """
 
     _cross_fit = CrossFitRegressor
-    _parameter_constraints = BaseBlend._parameter_constraints | {"same_loss": ["boolean"]}
+    _parameter_constraints = BaseBlend._parameter_constraints | {
+        "loss": [StrOptions({name for name, loss in LOSSES["regression"].items() if loss.metric})],
+        "quantile": [Interval(Real, 0, 1, closed="neither")],
+        "delta": [Interval(Real, 0, None, closed="neither")],
+    }
 
     def __init__(
         self,
@@ -431,44 +442,44 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         *,
         verbose: bool | int = False,
         prior_weight: float = 0,
-        same_loss: bool = False,
+        loss: str = "squared_error",
+        quantile: float = 0.5,
+        delta: float = 1.0,
     ):
         super().__init__(estimators, verbose=verbose, prior_weight=prior_weight)
-        self.same_loss = same_loss
-
-    def _suited(self, n_rows, n_outputs):
-        suited = super()._suited(n_rows, n_outputs)
-        if self.same_loss:
-            losses = losses_of(suited[0][1])
-            suited = [(name, model) for name, model in suited if losses_of(model) == losses]
-        return suited
+        self.loss = loss
+        self.quantile = quantile
+        self.delta = delta
 
     def _predict(self, X):
         return self._mean(lambda model: model.predict(X))
 
-    def _learn_out_of_fold(self, ensembles, y, weight):
+    def _learn_weights(self, ensembles, y, weight):
         both = zip(self.estimators_, ensembles, strict=True)
         outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in both])
         seen = self._seen(outputs, weight)
         y, weight = y[seen], weight[seen]
-        loss, is_of_positive = common_loss(self.estimators_)
-        # All losses but those depend on differences only, which are precise around zero.
-        center = 0 if is_of_positive else y.mean(axis=0)
-        columns = (y - center).reshape(len(y), -1).T
-        predicted = (outputs[:, seen] - center).reshape(len(outputs), len(y), -1).transpose(2, 0, 1)
+        loss = LOSSES["regression"][self.loss]
+        parameter = [getattr(self, loss.parameter)] if loss.parameter else []
+        # Only losses of positive predictions depend on more than differences, which are precise at 0.
+        center = 0.0 if loss.output == "exp" else y.mean(axis=0)
+        scale = 1.0 if loss.is_homogeneous else mean_and_deviation(y, weight)[1]
+        columns = ((y - center) / scale).reshape(len(y), -1).T
+        predicted = ((outputs[:, seen] - center) / scale).reshape(len(outputs), len(y), -1)
 
         def losses(weights):
-            both = zip(columns, predicted, strict=True)
-            return np.array([loss(column, weights @ each, weight) for column, each in both])
+            both = zip(columns, predicted.transpose(2, 0, 1), strict=True)
+            return np.array([loss.metric(column, weights @ each, *parameter) for column, each in both])
 
         equal = np.average(losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=weight)
-        scale = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter
+        unit = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter
         self.weights_ = best_weights(
-            lambda w: np.mean(losses(w).T / scale, axis=1), ensembles, weight, self.prior_weight
+            lambda w: np.mean(losses(w).T / unit, axis=1), ensembles, weight, self.prior_weight
         )
         self.oof_prediction_ = self._mean(
             lambda model: in_units_of_y(model, final_step(model).oof_prediction_)
         )
         used = [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
         are_positive = all(final_step(model)._lowest == 0 and not transforms_y(model) for model in used)
-        self._judge(y, self.oof_prediction_[seen], weight, are_positive)
+        self._lowest = 0.0 if are_positive else -np.inf
+        self.oof_score_ = r2_score(y, self.oof_prediction_[seen], sample_weight=weight)

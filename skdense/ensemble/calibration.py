@@ -20,15 +20,12 @@ from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegres
 from sklearn.metrics import mean_pinball_loss
 from sklearn.utils import check_array, gen_batches, resample
 
-from skdense.base import BaseLowLevelMLP
 from skdense.compat import safe_indexing
 from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble.folds import COPIED_ROWS, at_once, fit_outside, predicted
-from skdense.ensemble.sizes import FEW_ROWS, TREES
-from skdense.final_step import final_step, transforms_y
+from skdense.ensemble.sizes import FEW_ROWS
+from skdense.final_step import final_step
 
-_SQUARED_ERROR = "squared_error", (), False
-"""What `losses_of` and `_loss_of` call it."""
 _POSITIVE = {"gamma", *(name for name, loss in LOSSES["regression"].items() if loss.output == "exp")}
 """The losses of positive predictions. Networks have none of gamma, trees do."""
 
@@ -98,7 +95,7 @@ def learn_temperature(log_probabilities, labels, sample_weight, model_weights=(1
     return float(np.exp(best.x))
 
 
-# --- the weights of a blend, and the loss that they minimize ------------------------------------------
+# --- the weights of a blend --------------------------------------------------------------------------
 
 _LEAST_WEIGHT = 0.001
 """A model of less weight than this is left out."""
@@ -145,72 +142,6 @@ def best_weights(losses, ensembles, sample_weight, prior_weight):
     return weights if gain > _SURE * error else best_near((constant + others) / 2)
 
 
-def common_loss(models) -> tuple[Callable, bool]:
-    """The loss that the members of all models minimize, and whether it needs positive predictions.
-
-    If they minimize several, it is the squared error. It takes y, predictions and weights of samples,
-    of one output, and returns the loss of each sample.
-    """
-    named = {loss for model in models for loss in losses_of(model)}
-    name, parameter, is_scaled = named.pop() if len(named) == 1 else _SQUARED_ERROR
-    metric = _gamma_deviance if name == "gamma" else LOSSES["regression"][name].metric
-
-    def loss(y, predicted, weights):
-        scale = 1.0
-        if is_scaled:  # as y is while the networks are trained
-            variance = np.average((y - np.average(y, weights=weights)) ** 2, weights=weights)
-            scale = np.sqrt(variance) if variance > 0 else 1.0
-        return metric(y / scale, predicted / scale, *parameter)
-
-    return loss, name in _POSITIVE
-
-
-def _gamma_deviance(y, predicted):
-    return np.log(predicted / y) + y / predicted - 1
-
-
-def losses_of(model):
-    """The set of losses of the ensembles in a blend, or of the ensemble at a model's end.
-
-    A loss is its name, its parameter in a tuple, and whether errors are divided by the deviation of y.
-    """
-    last = final_step(model)
-    if hasattr(last, "estimators"):
-        losses = {loss for name, one in last.estimators if one != "drop" for loss in losses_of(one)}
-    else:
-        losses = {_loss_of(last)}
-    # y itself may be negative where a transformed one is not.
-    positive = _POSITIVE if transforms_y(model) else ()
-    return {_SQUARED_ERROR if loss[0] in positive else loss for loss in losses}
-
-
-def _loss_of(ensemble):
-    estimator = final_step(ensemble.estimator)
-    given = estimator.get_params(deep=False)
-    name = given.get("loss") or "squared_error"
-    known = LOSSES["regression"].get(name)
-    if isinstance(estimator, TREES) and known and not known.in_trees:
-        return _SQUARED_ERROR  # whatever it is, it is not this one
-    if name != "gamma" and (known is None or known.metric is None):
-        names = sorted(each for each, loss in LOSSES["regression"].items() if loss.metric)
-        if isinstance(estimator, BaseLowLevelMLP):
-            raise ValueError(f"loss of {type(estimator).__name__} must be one of {names}, got {name!r}")
-        raise ValueError(
-            "a blend finds its weights by the loss that its models minimize, and has no metric for "
-            f"loss={name!r} of {type(estimator).__name__}: leave the model out, or choose one of the "
-            f"losses {[*names, 'gamma']}"
-        )
-    # GradientBoostingRegressor finds the delta of Huber's loss anew in each iteration.
-    has_own_delta = name == "huber" and "delta" not in given
-    if has_own_delta or (transforms_y(ensemble.estimator) and is_positive(estimator)):
-        return _SQUARED_ERROR
-    parameter = ()
-    if known and known.parameter:  # GradientBoostingRegressor calls the quantile alpha
-        parameter = (given.get(known.parameter, given.get("alpha")),)
-    depends_on_unit = known is not None and not known.is_homogeneous
-    return name, parameter, depends_on_unit and ensemble.scale_y
-
-
 # --- the scale of y -----------------------------------------------------------------------------------
 
 
@@ -228,7 +159,7 @@ def scale_of(model, y, sample_weight):
     y gets mean 0 and variance 1, or mean 1 if its predictions are positive, which cannot be shifted.
     """
     estimator = final_step(model)
-    mean = np.average(y, axis=0, weights=sample_weight)
+    mean, deviation = mean_and_deviation(y, sample_weight)
     if is_positive(estimator):
         if (y < 0).any():
             loss = estimator.get_params(deep=False).get("loss")
@@ -237,7 +168,13 @@ def scale_of(model, y, sample_weight):
                 f"{f'loss={loss!r}' if loss else estimator}: must be at least 0, got {y.min()}"
             )
         return np.zeros_like(mean), np.where(mean > 0, mean, 1)
-    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=sample_weight))
+    return mean, deviation
+
+
+def mean_and_deviation(y, weights):
+    """The mean and the standard deviation of each column of y; 1 in the place of a deviation of 0."""
+    mean = np.average(y, axis=0, weights=weights)
+    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
     return mean, np.where(deviation > 0, deviation, 1)
 
 

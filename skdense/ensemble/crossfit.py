@@ -73,8 +73,7 @@ _LARGEST = 1e30
 class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What ensembles and blends share: how they are fitted, and loaded from files.
 
-    A subclass has the methods `_check_models`, `_check_y`, `_fit_models`, `_learn_out_of_fold` and
-    `_learn_uncertainty`.
+    A subclass has the methods `_check_models`, `_check_y`, `_fit_models` and `_learn_uncertainty`.
     """
 
     _parameter_constraints = {"verbose": ["verbose"]}
@@ -164,7 +163,8 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
 class BaseCrossFit(BaseOutOfFold):
     """What both ensembles share: folds, and models that are fitted together.
 
-    A subclass has the classes of its splitter without and with groups, `_splitters`.
+    A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
+    `_output(model, X)` and `_learn_out_of_fold`.
     """
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
@@ -574,11 +574,6 @@ class NumbersMixin(RegressorMixin):
             )
         return y
 
-    def _judge(self, y, predictions, weight, are_positive):
-        """Learn the score of out-of-fold predictions."""
-        self._lowest = 0.0 if are_positive else -np.inf
-        self.oof_score_ = r2_score(y, predictions, sample_weight=weight)
-
     def _learn_uncertainty(self, X, y, weight, groups, report):
         columns = None if report.is_of_model else X  # models of a blend have simple intervals
         self._spreads = learn_errors(columns, y, self.oof_prediction_, weight, groups)
@@ -630,6 +625,9 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     max_rows, min_outputs, max_outputs : int, default=None
         A blend leaves the ensemble out if there are more samples, or fewer or more columns of y.
 
+    losses : list of str, default=None
+        A blend leaves the ensemble out if its `loss` is none of these.
+
     Attributes
     ----------
     estimators_ : list of regressors
@@ -673,7 +671,10 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     """
 
     _splitters = KFold, GroupKFold
-    _parameter_constraints = BaseCrossFit._parameter_constraints | {"scale_y": ["boolean"]}
+    _parameter_constraints = BaseCrossFit._parameter_constraints | {
+        "scale_y": ["boolean"],
+        "losses": [list, None],
+    }
 
     def __init__(
         self,
@@ -687,6 +688,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         max_rows: int | None = None,
         min_outputs: int | None = None,
         max_outputs: int | None = None,
+        losses: list[str] | None = None,
     ):
         super().__init__(
             estimator,
@@ -699,6 +701,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
             max_outputs=max_outputs,
         )
         self.scale_y = scale_y
+        self.losses = losses
 
     def _predict(self, X):
         models = self.estimators_
@@ -722,7 +725,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     def _learn_out_of_fold(self, rows, outputs, y, weight):
         self.oof_prediction_, seen = _mean_by_row(rows, self._unscaled(outputs), len(y))
         are_positive = is_positive(final_step(self.estimator)) and not transforms_y(self.estimator)
-        self._judge(y[seen], self.oof_prediction_[seen], weight[seen], are_positive)
+        self._lowest = 0.0 if are_positive else -np.inf
+        self.oof_score_ = r2_score(y[seen], self.oof_prediction_[seen], sample_weight=weight[seen])
 
 
 def _mean_by_row(rows, outputs, n_rows):

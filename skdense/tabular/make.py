@@ -61,6 +61,8 @@ _REGRESSION_TREES = {
 """The parameters of trees for regression; what stops them follows from the number of rows."""
 _ROWS_OF_TREES, _CLASSES_OF_TREES = 99_999, 10
 """The most rows and classes with trees, of which boosting grows one for each class and iteration."""
+_LOSSES_OF_TREES = ["squared_error", "absolute_error", "poisson", "quantile"]
+"""The losses that HistGradientBoostingRegressor has by the same names as networks."""
 _ROWS_OF_FORESTS = 999
 """The most rows with forests of extra trees, in the place of boosted ones for more classes."""
 _ROWS_OF_LINEAR = 9_999
@@ -258,18 +260,19 @@ def make_tabular_regressor(
     """
     check_short_names(network, signature(make_tabular_regressor).parameters, "make_tabular_regressor")
     given = {"cv": for_all(cv), "random_state": random_state, "verbose": verbose, "by_size": True}
-    members = partial(CrossFitRegressor, **given)
+    members = partial(CrossFitRegressor, losses=["squared_error"], **given)
     estimator = LowLevelMLPRegressor(**{**_NETWORK, **network})
-    # The blend leaves out the kinds of models that do not minimize the loss of the networks.
     trees = HistGradientBoostingRegressor(
         estimator.loss, quantile=estimator.quantile, **_REGRESSION_TREES
     )
-    trees = members(trees, scale_y=True, max_rows=_ROWS_OF_TREES, max_outputs=1)
+    limits = {"max_rows": _ROWS_OF_TREES, "max_outputs": 1, "losses": _LOSSES_OF_TREES}
+    trees = members(trees, scale_y=True, **limits)
     linear, ridge = RidgeCV(np.geomspace(0.1, 1000, 13)), RidgeCV(np.geomspace(0.01, 10, 7))
     ridge = members(ridge, max_rows=_ROWS_OF_KERNEL)
     kernel = Pipeline([("landmarks", Landmarks()), ("ensemble", ridge)])
-    networks = members(estimator, scale_y=True)
-    blend = partial(BlendRegressor, same_loss=True)
+    networks = members(estimator, scale_y=True, losses=None)
+    loss = {name: getattr(estimator, name) for name in ("loss", "quantile", "delta")}
+    blend = partial(BlendRegressor, **loss)
     return _pipeline(blend, members, networks, trees, linear, DummyRegressor(), kernel=kernel)
 
 

@@ -33,8 +33,9 @@ _OWNERS = {
     "random_state": BaseCrossFit,
     "class_weight": BaseBlend,
     "verbose": (BaseCrossFit, BaseBlend),
-    "loss": (BaseLowLevelMLP, HistGradientBoostingRegressor),
-    "quantile": (BaseLowLevelMLP, HistGradientBoostingRegressor),
+    "loss": (BaseLowLevelMLP, HistGradientBoostingRegressor, BaseBlend),
+    "quantile": (BaseLowLevelMLP, HistGradientBoostingRegressor, BaseBlend),
+    "delta": (BaseLowLevelMLP, BaseBlend),
 }
 """What has the parameters with short names that are not those of networks only."""
 _JUDGED, _EXPLAINED, _MANY = 400, 0.05, 10
@@ -194,8 +195,8 @@ class TablePipeline(Pipeline):
         **params : dict of str to object
             Values by the names that `get_params` has, or by those that
             :func:`skdense.make_tabular_classifier` takes, and with the same meaning: `cv`,
-            `random_state` and `verbose` are set for all members, `loss` and `quantile` for networks
-            and trees, other parameters of networks such as `dropout` for all networks.
+            `random_state` and `verbose` are set for all members, `loss` and `quantile` for networks,
+            trees and their weights, other parameters of networks such as `dropout` for all networks.
 
         Returns
         -------

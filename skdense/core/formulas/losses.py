@@ -68,8 +68,6 @@ class Loss(NamedTuple):
         a blend of regressors chooses its weights. Constant factors do not matter.
     is_homogeneous : bool
         Whether y in another unit only multiplies the metric by a constant.
-    in_trees : bool
-        Whether scikit-learn's HistGradientBoostingRegressor has the loss, under the same name.
     """
 
     per_sample: Callable
@@ -82,7 +80,6 @@ class Loss(NamedTuple):
     lowest_target: float = -np.inf
     metric: Callable | None = None
     is_homogeneous: bool = False
-    in_trees: bool = False
 
 
 # --- labels ------------------------------------------------------------------------------------------
@@ -324,7 +321,6 @@ LOSSES = {
             _r2(lambda logits: logits),
             metric=lambda y, predicted: (y - predicted) ** 2,
             is_homogeneous=True,
-            in_trees=True,
         ),
         "poisson": Loss(
             _half_poisson_deviance,
@@ -334,19 +330,18 @@ LOSSES = {
             lowest_target=0,
             metric=lambda y, predicted: rel_entr(y, predicted) - y + predicted,
             is_homogeneous=True,
-            in_trees=True,
         ),
         # These have no R2 score, which would prefer networks that predict the mean.
         "absolute_error": Loss(
             _absolute_error, _of_constant(_quantile, lambda y, best: np.abs(y - best)),
             "identity", NEGATIVE_LOSS,
-            metric=lambda y, predicted: np.abs(y - predicted), is_homogeneous=True, in_trees=True,
+            metric=lambda y, predicted: np.abs(y - predicted), is_homogeneous=True,
         ),
         "quantile": Loss(
             _pinball,
             _of_constant(_quantile, _pinballs),
             "identity", NEGATIVE_LOSS, parameter="quantile",
-            metric=_pinballs, is_homogeneous=True, in_trees=True,
+            metric=_pinballs, is_homogeneous=True,
         ),
         "huber": Loss(
             _huber, _of_constant(_huber_mean, lambda y, best, delta: huber(delta, y - best)),
