@@ -12,6 +12,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdense.core.machine.blas import one_blas_thread
 from skdense.fit.inputs import MatrixLike
 
 __all__ = ["LevelsEncoder", "Ramps"]
@@ -330,7 +331,8 @@ class Landmarks(Nystroem):
         """
         X = np.asarray(X, np.float64)
         n_components = min(self.n_components, len(X))
-        fitted = Nystroem(self.kernel, n_components=n_components, random_state=0).fit(X)
+        with one_blas_thread():  # the last digits depend on their number, which other members change
+            fitted = Nystroem(self.kernel, n_components=n_components, random_state=0).fit(X)
         vars(self).update(vars(fitted) | {"n_components": self.n_components})
         return self
 
@@ -347,7 +349,8 @@ class Landmarks(Nystroem):
         columns : ndarray of shape (n_samples, n_components), of float64
             As many columns as landmarks.
         """
-        return super().transform(np.asarray(X, np.float64))
+        with one_blas_thread():  # as in `fit`
+            return super().transform(np.asarray(X, np.float64))
 
 
 class Unclip(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
