@@ -40,6 +40,20 @@ class Names(StrOptions):
         return f"{super().__str__()} ({self.hint})"
 
 
+class Metrics(StrOptions):
+    """A constraint: one of our metrics, or the name of a scorer of scikit-learn."""
+
+    def is_satisfied_by(self, value):
+        if super().is_satisfied_by(value):
+            return True
+        from sklearn.metrics import get_scorer_names  # it imports much that no other fit needs
+
+        return isinstance(value, str) and value in get_scorer_names()
+
+    def __str__(self):
+        return f"{super().__str__()} or of sklearn.metrics.get_scorer_names()"
+
+
 def optimizer_constraints() -> dict[str, list]:
     """The constraints of `solver`, and of all numbers of optimizers and schedules."""
 

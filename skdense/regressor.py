@@ -1,6 +1,6 @@
 """LowLevelMLPRegressor: its parameters, and the methods that know of numbers to predict."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Literal, Self
 
@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from skdense.base import BaseLowLevelMLP, Names, has_optimizer
-from skdense.compat import Interval, StrOptions, fit_context
+from skdense.base import BaseLowLevelMLP, Metrics, Names, has_optimizer
+from skdense.compat import Interval, fit_context
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike
@@ -162,10 +162,11 @@ default='glorot_uniform'
         and biases together, penalty included; a longer gradient is scaled down to the limit. None and
         inf set none.
 
-    validation_metric : {'r2', 'loss'}, default='r2'
+    validation_metric : {'r2', 'loss'}, str or callable, default='r2'
         The score on validation samples, by which early stopping stops and keeps the best epoch: R2 or
-        the negative loss. With the losses 'quantile', 'absolute_error' and 'huber' it is the negative
-        loss in any case, since the best R2 is that of the mean.
+        the negative loss; or a scorer, as for :class:`LowLevelMLPClassifier`. With the losses
+        'quantile', 'absolute_error' and 'huber', 'r2' is the negative loss, too, since the best R2 is
+        that of the mean.
 
     delta : float, default=1.0
         The error from which on ``loss='huber'`` grows linearly, in units of y.
@@ -183,8 +184,7 @@ default='glorot_uniform'
         and `partial_fit` append to it.
 
     validation_scores_ : list of float or None
-        The validation score after each epoch, or None without validation: R2 or the negative loss,
-        see `validation_metric`.
+        The validation score after each epoch, or None without validation: see `validation_metric`.
 
     validation_loss_curve_ : list of float or None
         The validation loss, without penalty, after each epoch, or None without validation.
@@ -256,7 +256,7 @@ default='glorot_uniform'
         "loss": [Names(set(LOSSES["regression"]), _ORDER)],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "delta": [Interval(Real, 0, None, closed="neither")],
-        "validation_metric": [StrOptions({"r2", "loss"})],
+        "validation_metric": [Metrics({"r2", "loss"}), callable],
     }
 
     def __init__(
@@ -294,7 +294,7 @@ default='glorot_uniform'
         weight_decay: float = 0.01,
         warmup: float = 0,
         max_grad_norm: float | None = None,
-        validation_metric: str = "r2",
+        validation_metric: str | Callable = "r2",
         delta: float = 1.0,
     ):
         self.loss = loss

@@ -14,7 +14,7 @@ import sklearn
 from scipy.sparse import csr_matrix
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score, log_loss, make_scorer, r2_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -22,9 +22,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 from helpers import PROBLEMS, SETTINGS, drawn_parameters, make_problem
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+from skdense.ensemble import CrossFitClassifier
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
+from skdense.search import PrunedSearchCV
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -241,6 +243,150 @@ def test_a_score_equal_to_the_best_counts_as_no_improvement_only_with_tol(tol, n
         model = Model(**SETTINGS | parameters).fit(X, y)
         assert set(model.validation_scores_) == {1.0}
         assert model.n_iter_ == n_iter
+
+
+# --- a scorer that judges ----------------------------------------------------------------------------
+
+ACCURACY = make_scorer(accuracy_score)
+
+
+def assert_same_training(model, other):
+    """Both have the same curves, epochs and weights, up to rounding."""
+    assert (model.n_iter_, model.t_) == (other.n_iter_, other.t_)
+    assert model._no_improvement_count == other._no_improvement_count
+    assert model.best_loss_ == other.best_loss_
+    for name in ("loss_curve_", "validation_loss_curve_", "validation_scores_"):
+        np.testing.assert_allclose(getattr(model, name), getattr(other, name), rtol=1e-12)
+    if model.early_stopping:
+        best = model.best_validation_score_, other.best_validation_score_
+        np.testing.assert_allclose(*best, rtol=1e-12)
+    for array, same in zip(model.coefs_ + model.intercepts_, other.coefs_ + other.intercepts_):
+        np.testing.assert_allclose(array, same, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"early_stopping": False},
+        {"n_init": 3},
+        {"class_weight": "balanced"},
+        {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.1},
+        {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_accuracy_as_a_scorer_gives_the_numbers_of_its_name(problem, parameters, limit_calls):
+    X, y, X_val, y_val = split_problem(problem)
+    weights = np.random.default_rng(1).uniform(0, 3, len(X_val)).round()
+    parameters = {"early_stopping": True, "n_iter_no_change": 2, "max_iter": 15} | parameters
+    if problem == "multilabel":
+        parameters.pop("class_weight", None)
+    model, own = (
+        LowLevelMLPClassifier(**SETTINGS | parameters, warm_start=True, validation_metric=metric)
+        for metric in ("accuracy", ACCURACY)
+    )
+
+    for _ in range(2):  # the second goes on from the first
+        for one in (model, own):
+            one.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weights)
+        assert_same_training(own, model)
+
+
+def test_r2_as_a_scorer_gives_the_numbers_of_its_name():
+    X, y = make_problem("binary", 116)
+    y = np.c_[X[:, 0] - X[:, 1], X[:, 2] ** 2]
+    model, own = (
+        LowLevelMLPRegressor(**SETTINGS, early_stopping=True, validation_metric=metric)
+        for metric in ("r2", make_scorer(r2_score))
+    )
+    assert_same_training(own.fit(X, y), model.fit(X, y))
+    own.set_params(loss="absolute_error", validation_metric="neg_mean_absolute_error").fit(X, y[:, 0])
+    np.testing.assert_allclose(own.validation_scores_, -np.array(own.validation_loss_curve_))
+
+
+def test_early_stopping_keeps_the_epoch_that_the_scorer_finds_best():
+    X, y, X_val, y_val = split_problem("three classes", seed=3)
+    frame, frame_val = pd.DataFrame(X).add_prefix("x"), pd.DataFrame(X_val).add_prefix("x")
+    parameters = {"validation_metric": "roc_auc_ovr", "early_stopping": True, "n_iter_no_change": 20}
+
+    model = LowLevelMLPClassifier(**SETTINGS | {"max_iter": 20}, **parameters)
+    model.fit(frame, y, X_val=frame_val, y_val=y_val)
+
+    epochs = [fit_after(n + 1, X, y) for n in range(20)]
+    scores = [roc_auc_score(y_val, one.predict_proba(X_val), multi_class="ovr") for one in epochs]
+    np.testing.assert_allclose(model.validation_scores_, scores, rtol=1e-12)
+    best = epochs[np.argmax(scores)]
+    np.testing.assert_allclose(model.predict_proba(frame), best.predict_proba(X), rtol=0, atol=1e-12)
+
+
+def test_training_ends_once_scores_do_not_rise_by_tol_but_scores_that_are_nan_are_no_end():
+    X, y, X_val, y_val = split_problem()
+    scores = iter([0.5, np.nan, 0.6, 0.6001, 0.6002, 0.7, 0.7, 0.7, 0.7, 0.8])
+
+    model = LowLevelMLPClassifier(
+        **SETTINGS | {"max_iter": 20, "tol": 0.01, "n_iter_no_change": 2},
+        early_stopping=True,
+        validation_metric=lambda model, X, y: next(scores),
+    ).fit(X, y, X_val=X_val, y_val=y_val)
+
+    assert [*scores] == [0.8]
+    assert model.best_validation_score_ == 0.7
+    best = fit_after(6, X, y)
+    np.testing.assert_allclose(model.predict_proba(X), best.predict_proba(X), rtol=0, atol=1e-12)
+
+
+def test_networks_that_train_together_have_their_scorers():
+    X, y = make_problem("binary", 120)
+    model, own = (
+        LowLevelMLPClassifier(**SETTINGS, early_stopping=True, validation_metric=metric)
+        for metric in ("accuracy", ACCURACY)
+    )
+    folds, own_folds = (
+        CrossFitClassifier(each, cv=3, random_state=0).fit(X, y) for each in (model, own)
+    )
+    for one, other in zip(folds.estimators_, own_folds.estimators_):
+        assert_same_training(one, other)
+    grid = {"alpha": [0.1, 1.0, 10.0]}
+    search, own_search = (
+        PrunedSearchCV(each, grid, cv=2, rungs=[4]).fit(X, y) for each in (model, own)
+    )
+    assert_same_training(search.best_estimator_, own_search.best_estimator_)
+    for name in ("param_alpha", "mean_test_score"):
+        np.testing.assert_array_equal(search.cv_results_[name], own_search.cv_results_[name])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_a_scorer_that_is_interrupted_leaves_the_epochs_before_and_one_that_fails_no_fit(error):
+    X, y, X_val, y_val = split_problem()
+    scores = iter([0.5, 0.4])
+
+    def scorer(model, X, y):
+        for score in scores:
+            return score
+        raise error
+
+    model = LowLevelMLPClassifier(**SETTINGS, early_stopping=True, validation_metric=scorer)
+    if error is KeyboardInterrupt:
+        with pytest.warns(UserWarning, match="interrupted"):
+            model.fit(X, y, X_val=X_val, y_val=y_val)
+        assert model.validation_scores_ == [0.5, 0.4]
+        assert model.best_validation_score_ == 0.5
+        best = fit_after(1, X, y)
+        np.testing.assert_allclose(model.predict_proba(X), best.predict_proba(X), atol=1e-12)
+    else:
+        with pytest.raises(error):
+            model.fit(X, y, X_val=X_val, y_val=y_val)
+        assert not hasattr(model, "coefs_")
+
+
+def test_a_training_that_diverges_is_the_same_error_with_any_scorer():
+    X, y, X_val, y_val = split_problem()
+    model = LowLevelMLPClassifier(**SETTINGS | {"solver": "sgd", "learning_rate_init": 1e300})
+    model.set_params(validation_metric="neg_log_loss")
+    with pytest.raises(ValueError, match="non-finite"):
+        model.fit(X, y, X_val=X_val, y_val=y_val)
 
 
 # --- what may be passed ------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A network and the rows it trains on: what `skdense.fit` hands over, and gets back trained."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +67,8 @@ class Network:
         The samples it trains on.
     validation : Data or None
         The samples it is validated on after each epoch; they may be other rows of the same arrays.
+    score : callable or None
+        Gives the validation score of parameters, in the place of the score that a program computes.
     random_state : numpy.random.RandomState
         Draws the order of the rows in each epoch.
     owns_stream : bool
@@ -94,6 +97,7 @@ class Network:
     data: Data
     random_state: RandomState
     validation: Data | None = None
+    score: Callable[[Parameters], float] | None = None
     owns_stream: bool = False
     shuffle: bool = True
     permutation: NDArray | None = None

@@ -19,6 +19,11 @@ LBFGS = "lbfgs"
 """The `solver` that is no optimizer of ours."""
 
 
+def are_finite(parameters: Parameters) -> bool:
+    """Whether none of the parameters is NaN or infinite."""
+    return all(np.isfinite(array).all() for layer in parameters for array in layer)
+
+
 class Spec(NamedTuple):
     """What chooses a network's program besides its layers; with a shape, the program's key.
 

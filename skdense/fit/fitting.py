@@ -226,6 +226,8 @@ def outcome(network: Network, job: Job) -> str:
     words = f"{progress.epochs:.0f} iterations, loss = {network.last_loss:.8f}"
     if not network.hyper.early_stopping:
         return words
+    if network.score is not None:
+        return f"{words}, best validation score: {progress.best:f}"
     if job.spec.scores_loss or job.encoder.loss.score is NEGATIVE_LOSS:
         return f"{words}, best validation loss: {-progress.best:f}"
     return f"{words}, best validation {job.estimator.validation_metric}: {progress.best:f}"

@@ -1,8 +1,10 @@
 """From an estimator and its data to the networks to train: all that precedes the first epoch."""
 
-from copy import deepcopy
+from collections.abc import Callable
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 from numbers import Integral
 from typing import Any
 
@@ -18,7 +20,7 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH
 from skdense.core.machine.threads import check_not_forked
 from skdense.core.network import Data, Network
-from skdense.core.numbers import LBFGS, Hyper, Parameters, Progress, Settings, Spec
+from skdense.core.numbers import LBFGS, Hyper, Parameters, Progress, Settings, Spec, are_finite
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import Estimator, FitInput, check_inputs, check_parameters, times_class_weights
 from skdense.fit.targets import Encoder
@@ -79,6 +81,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         data=data,
         random_state=random_state,
         validation=validation,
+        score=_own_score(estimator, encoder, layers, validation),
         owns_stream=isinstance(estimator.random_state, Integral),
         shuffle=estimator.shuffle,
         settings=settings,
@@ -167,6 +170,33 @@ def _split(
                 "zero. Change validation_fraction, or pass X_val, y_val and sample_weight_val."
             )
     return replace(data, rows=rows), replace(data, rows=validation_rows)
+
+
+def _own_score(
+    estimator: Estimator, encoder: Encoder, layers: tuple, validation: Data | None
+) -> Callable[[Parameters], float] | None:
+    """What gives the validation score of parameters, if `validation_metric` is a scorer."""
+    metric = estimator.validation_metric
+    if validation is None or metric in encoder.metrics:
+        return None
+    from sklearn.metrics import get_scorer  # it imports much that no other fit needs
+
+    scorer = get_scorer(metric)
+    own = validation.own_copy()
+    y, given = encoder.y_of(own.targets), {}
+    takes = signature(scorer).parameters.values()
+    if any(each.name == "sample_weight" or each.kind is each.VAR_KEYWORD for each in takes):
+        given = {} if own.weights is None else {"sample_weight": own.weights}
+
+    def score(parameters: Parameters) -> float:
+        if not are_finite(parameters):
+            return np.nan  # many scorers would raise; `fit` does at its end, and says why
+        model = copy(estimator)
+        vars(model).update(encoder.model(layers, parameters))
+        vars(model).pop("feature_names_in_", None)  # X is an array
+        return scorer(model, own.X, y, **given)
+
+    return score
 
 
 def _dropout(rates: tuple[float, ...], random_state: RandomState) -> tuple[float, ...]:

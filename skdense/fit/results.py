@@ -13,10 +13,10 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.formulas.layers import INITIALIZERS, Layer, hidden_values, to_attributes
+from skdense.core.formulas.layers import INITIALIZERS, Layer, hidden_values
 from skdense.core.machine.blas import BLOCK_ROWS
 from skdense.core.network import Network
-from skdense.core.numbers import LBFGS, Parameters
+from skdense.core.numbers import LBFGS, Parameters, are_finite
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.prepare import Job, criterion, optimizer_state
@@ -41,10 +41,7 @@ def best_network(job: Job) -> tuple[Network, Attributes]:
     ranks = losses = [network.last_loss for network in job.networks]
     if job.estimator.early_stopping and job.spec.optimizer != LBFGS:
         ranks = [-network.progress.best for network in job.networks]
-    finite = [
-        all(np.isfinite(array).all() for layer in network.final_parameters for array in layer)
-        for network in job.networks
-    ]
+    finite = [are_finite(network.final_parameters) for network in job.networks]
     # The best has the lowest rank of the finite networks, or of all if none is finite.
     best = min(range(len(ranks)), key=lambda i: (not finite[i], np.isnan(ranks[i]), ranks[i]))
     network = job.networks[best]
@@ -99,15 +96,8 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
     lbfgs has no curves, no best loss and no optimizer to keep.
     """
     progress, early_stopping = network.progress, job.estimator.early_stopping
-    coefs, intercepts = to_attributes(network.layers, network.final_parameters)
-    attributes = job.encoder.attributes | {
-        "coefs_": coefs,
-        "intercepts_": intercepts,
-        "n_layers_": len(network.parameters) + 1,
-        "n_outputs_": len(intercepts[-1]),
-        "out_activation_": job.encoder.loss.output,
-        "n_iter_": int(progress.epochs),
-    }
+    attributes = job.encoder.model(network.layers, network.final_parameters)
+    attributes["n_iter_"] = int(progress.epochs)
     if job.spec.optimizer == LBFGS:
         t = getattr(job.estimator, "t_", 0) if job.earlier_curves else 0
         return attributes | {"loss_": network.last_loss, "t_": t}

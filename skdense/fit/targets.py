@@ -14,7 +14,9 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
+from skdense.core.formulas.layers import to_attributes
 from skdense.core.formulas.losses import LOSSES
+from skdense.core.numbers import Parameters
 from skdense.fit.inputs import Estimator, FitInput
 
 
@@ -40,6 +42,8 @@ class Encoder:
         The attributes with a value for each epoch, and their fields of `Curves`.
     is_stratified : bool
         Whether the validation split keeps the proportions of the classes.
+    metrics : tuple of str
+        The values of `validation_metric` that a program computes.
     """
 
     target_type: str
@@ -50,6 +54,7 @@ class Encoder:
         "validation_scores_": "validation_score",
     }
     is_stratified = False
+    metrics: tuple[str, ...]
 
     def __init__(self, loss_name: str, **attributes: Any):
         self.loss_name, self.loss = loss_name, LOSSES[self.target_type][loss_name]
@@ -62,6 +67,17 @@ class Encoder:
     def encode(self, y: Any) -> NDArray:
         """The targets `(n_samples, n_outputs)`."""
         raise NotImplementedError
+
+    def y_of(self, targets: NDArray) -> Any:
+        """The y that has these targets."""
+        raise NotImplementedError
+
+    def model(self, layers: tuple, parameters: Parameters) -> dict[str, Any]:
+        """The fitted attributes by which a network with these layers predicts."""
+        coefs, intercepts = to_attributes(layers, parameters)
+        sizes = {"n_layers_": len(parameters) + 1, "n_outputs_": len(intercepts[-1])}
+        output = {"out_activation_": self.loss.output}
+        return {**self.attributes, "coefs_": coefs, "intercepts_": intercepts, **sizes, **output}
 
     def decode(self, logits: NDArray) -> Any:
         """The predictions. Like every method that takes logits, it may overwrite them."""
@@ -89,6 +105,7 @@ class Labels(Encoder):
     """
 
     curves = Encoder.curves | {"accuracy_curve_": "accuracy"}
+    metrics = "accuracy", "loss"
 
     classes: NDArray
 
@@ -111,6 +128,9 @@ class Labels(Encoder):
         if self._are_numbers(y):
             return self._one_hot(y)
         return self.binarizer.transform(y).astype(bool)  # a byte each is the least memory
+
+    def y_of(self, targets: NDArray) -> Any:
+        return self.binarizer.inverse_transform(targets)
 
     def _are_numbers(self, y: Any) -> bool:
         return y.ndim == 1 and y.dtype.kind in "biuf" and self.classes.dtype.kind in "biuf"
@@ -266,6 +286,7 @@ class Continuous(Encoder):
     """Numbers to predict, in one column or several."""
 
     target_type = "regression"
+    metrics = "r2", "loss"
 
     def check(self, y: Any, name: str) -> None:
         y = as_numbers(y, name)
@@ -278,6 +299,9 @@ class Continuous(Encoder):
 
     def encode(self, y: Any) -> NDArray:
         return as_numbers(y).reshape(len(y), -1)
+
+    def y_of(self, targets: NDArray) -> NDArray:
+        return targets.ravel() if targets.shape[1] == 1 else targets
 
     def decode(self, logits: NDArray) -> NDArray:
         predictions = OUTPUT_ACTIVATIONS[self.loss.output](logits)

@@ -7,7 +7,7 @@ the rate changes from step to step.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -96,26 +96,28 @@ def progress_after_epoch(
 ) -> tuple[Progress, Tensor]:
     """The progress after an epoch, and whether early stopping finds it the best so far.
 
-    The score is None where there is no validation. A loss or score that is NaN resets the count of
-    epochs without improvement, as in MLPClassifier, because comparisons with it are false.
+    Progress, loss and score are float64 tensors, or floats of NumPy. The score is None where there is
+    no validation. A loss or score that is NaN resets the count of epochs without improvement, as in
+    MLPClassifier, because comparisons with it are false.
     """
+    where: Any = np.where if isinstance(loss, np.float64) else tf.where
     value, no_gain, improved = loss, loss > now.best - hyper.tol, loss < now.best
-    early = tf.constant(False)
+    early = False
     if score is not None:
         early = hyper.early_stopping > 0
-        value = tf.where(early, score, value)
-        no_gain = tf.where(early, score < now.best + hyper.tol, no_gain)
-        improved = tf.where(early, score > now.best, improved)
-    no_improvement = tf.where(no_gain, now.no_improvement + 1, 0)
+        value = where(early, score, value)
+        no_gain = where(early, score < now.best + hyper.tol, no_gain)
+        improved = where(early, score > now.best, improved)
+    no_improvement = where(no_gain, now.no_improvement + 1, 0)
     samples_seen = now.samples_seen + hyper.n_samples
-    learning_rate, slows_down = now.learning_rate, tf.constant(False)
+    learning_rate, slows_down = now.learning_rate, False
     for number, schedule in enumerate(SCHEDULES.values()):
         if optimizer in schedule.ignored_by:
             continue
         chosen = settings["schedule"] == number
         if schedule.after_epoch is not None:
             own = (settings[name] for name in ("learning_rate_init", *schedule.numbers))
-            learning_rate = tf.where(chosen, schedule.after_epoch(samples_seen, *own), learning_rate)
+            learning_rate = where(chosen, schedule.after_epoch(samples_seen, *own), learning_rate)
         if schedule.slows_down:
             slows_down |= chosen
     exhausted = no_improvement > hyper.patience
@@ -123,13 +125,13 @@ def progress_after_epoch(
     converged = exhausted & ~slower
     epochs = now.epochs + 1
     after = Progress(
-        learning_rate=tf.where(slower, learning_rate / SLOWDOWN, learning_rate),
+        learning_rate=where(slower, learning_rate / SLOWDOWN, learning_rate),
         step=now.step,
-        best=tf.where(improved, value, now.best),
-        no_improvement=tf.where(~slower, no_improvement, 0),
+        best=where(improved, value, now.best),
+        no_improvement=where(~slower, no_improvement, 0),
         samples_seen=samples_seen,
         epochs=epochs,
-        active=tf.cast(~converged & (epochs < hyper.max_epochs), tf.float64),
-        converged=tf.cast(converged, tf.float64),
+        active=~converged & (epochs < hyper.max_epochs),
+        converged=converged,
     )
     return after, early & improved

@@ -2,7 +2,7 @@
 
 A network's program is made and runs in another thread, where no signal interrupts TensorFlow's code.
 Meanwhile, the caller's thread draws the order of the rows of the next chunk. Between chunks it calls
-observers.
+the network's own score, and observers.
 """
 
 from collections import Counter
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skdense.core.formulas.optimizers import Chain
+from skdense.core.formulas.schedules import number_of, progress_after_epoch
 from skdense.core.host.orders import Chunk, Orders
 from skdense.core.host.planning import Group, formulas_of
 from skdense.core.machine.compiling import program_of
@@ -23,7 +24,7 @@ from skdense.core.machine.memory import aligned_zeros, to_tensor, view
 from skdense.core.machine.tensorflow import n_at_once, tf
 from skdense.core.machine.threads import run_all, submit
 from skdense.core.network import Network
-from skdense.core.numbers import Curves, Parameters, Tensor
+from skdense.core.numbers import Curves, Parameters, Progress, Tensor
 from skdense.core.program.epochs import (
     Counters,
     Limits,
@@ -72,7 +73,7 @@ def train(
     observe : callable, default=None
         Watches the training of a single network, in the caller's thread.
     each_epoch : bool, default=False
-        Whether every chunk ends with the epoch.
+        Whether every chunk ends with the epoch, as it does for networks with a score of their own.
 
     Returns
     -------
@@ -121,6 +122,7 @@ def _train_one(
     n_epochs = int(min(until, network.hyper.max_epochs) - n_before)
     if not network.progress.active or n_epochs <= 0:
         return
+    each_epoch |= network.score is not None
     orders = Orders(network, run.shape.steps, run.shape.batch, n_epochs, each_epoch)
     try:
         chunk = orders.next_chunk(run.affordable_steps)
@@ -130,6 +132,7 @@ def _train_one(
             if not running.wait(stop):
                 break
             running.result()
+            run.judge()
             if observe is not None and observe(run.snapshot.curves[-1], run):
                 stop.set()
             if not run.snapshot.scalars.progress.active:
@@ -159,6 +162,8 @@ class ProgramRun:
     snapshot : Snapshot
         Snapshot after the last finished chunk. It is replaced as a whole, so that whatever interrupts
         the training finds it complete.
+    unjudged : Snapshot or None
+        The next snapshot, after an epoch that the network's own score has still to judge.
     affordable_steps : int
         How many steps a chunk may have.
     """
@@ -167,17 +172,21 @@ class ProgramRun:
         self.network, self.spec, self.shape, self.stores = network, group.spec, group.shape, stores
         scalars = Scalars(Counters(), network.progress, Curves())
         self.snapshot = Snapshot((), scalars, (network.curves,))
+        self.unjudged: Snapshot | None = None
         self.affordable_steps = group.first_steps
 
     def advance(self, chunk: Chunk) -> None:
-        """Run a `Chunk`; only at its end, `snapshot` is replaced."""
+        """Run a `Chunk`; only at its end, `snapshot` is replaced, or `unjudged` set."""
         before, network, shape = self.snapshot, self.network, self.shape
         vectors = before.vectors or self._enter()
         n_blocks = -(-int(network.hyper.n_validation) // shape.block) if shape.block else 0
         limits = Limits(chunk.n_steps, network.steps_per_epoch, n_blocks)
         counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
-        constants = to_tensor(constants_of(self.spec, limits, network.hyper, network.settings))
+        hyper = network.hyper
+        if network.score is not None:
+            hyper = hyper._replace(early_stopping=0.0)  # the program keeps no best parameters
+        constants = to_tensor(constants_of(self.spec, limits, hyper, network.settings))
         scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
         training = self.training_store, view(chunk.orders)
         arguments = training, self.validation, constants, scalars, self.dropout, *vectors
@@ -192,8 +201,31 @@ class ProgramRun:
         computed = np.asarray(curves)[: int(scalars.counters.epochs)].T
         values = np.full((len(Curves._fields), computed.shape[1]), np.nan)
         values[: len(computed)] = computed
-        new = Curves(*values)
-        self.snapshot = Snapshot(vectors, scalars, (*before.curves, new))
+        after = Snapshot(vectors, scalars, (*before.curves, Curves(*values)))
+        if network.score is None or not scalars.counters.epochs:
+            self.snapshot = after
+        else:
+            self.unjudged = after
+
+    def judge(self) -> None:
+        """End the epoch by the network's own score, if it has one, in the place of the program."""
+        network, after = self.network, self.unjudged
+        if network.score is None or after is None:
+            return
+        (parameters, *slots, best), (counters, progress, point), curves = after
+        *earlier, last = curves
+        score = float(network.score(self._unpacked(parameters)))
+        now = self.snapshot.scalars.progress._replace(step=progress.step)
+        now = Progress(*map(np.float64, now))
+        settings = network.settings | {"schedule": number_of(network.settings["schedule"])}
+        optimizer, loss = self.spec.optimizer, last.loss[-1]
+        ended, is_best = progress_after_epoch(now, network.hyper, settings, optimizer, loss, score)
+        progress = Progress(*map(float, ended))
+        rate, of_epoch = np.array([progress.learning_rate]), np.array([score])
+        last = last._replace(learning_rate=rate, validation_score=of_epoch)
+        vectors = [parameters, *slots, parameters if is_best else best]
+        self.snapshot = Snapshot(vectors, Scalars(counters, progress, point), (*earlier, last))
+        self.unjudged = None
 
     def _enter(self) -> list[Tensor]:
         """Make what all chunks share; return the vectors before the first."""
@@ -232,11 +264,7 @@ class ProgramRun:
         network, snapshot = self.network, self.snapshot
         if not snapshot.vectors:
             return snapshot
-        own_layout = Layout(network.layers, network.n_features)
-
-        def unpacked(vector: Tensor) -> Parameters:
-            return self.shape.layout.unpack(np.asarray(vector), own_layout)
-
+        unpacked = self._unpacked
         parameters, *slots, best = snapshot.vectors
         # One call, which Ctrl-C cannot interrupt.
         vars(network).update(
@@ -247,3 +275,8 @@ class ProgramRun:
             curves=Curves(*map(np.concatenate, zip(*snapshot.curves))),
         )
         return snapshot
+
+    def _unpacked(self, vector: Tensor) -> Parameters:
+        """The network's parameters, or those of a slot, in a vector of the program."""
+        own_layout = Layout(self.network.layers, self.network.n_features)
+        return self.shape.layout.unpack(np.asarray(vector), own_layout)

@@ -199,6 +199,7 @@ class _Body:
         progress, is_best = progress_after_epoch(
             progress, hyper, settings, self.spec.optimizer, loss, score
         )
+        progress = Progress(*(tf.cast(value, tf.float64) for value in progress))
         point = Curves(loss, accuracy, progress.learning_rate, *validated)
         counters = Counters(steps=counters.steps, epochs=counters.epochs + 1)
         return tf.where(is_over, packed(counters, progress, point), scalars), is_over & is_best
