@@ -1,4 +1,4 @@
-"""The pictures of the READMEs: what moved the prediction of one row; `python docs/row.py` draws them."""
+"""What moved one prediction, the picture of both READMEs: `python docs/row.py` draws it anew."""
 
 from pathlib import Path
 

@@ -3,12 +3,16 @@
 import copy
 import importlib
 import io
+import json
 import pickle
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import InconsistentVersionWarning
@@ -20,6 +24,7 @@ from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
+SAVED = sorted(Path(__file__).parent.glob("saved/*/*.json"))
 X, y = load_iris(return_X_y=True)
 Y_MULTILABEL = np.column_stack([y == 0, y > 0]).astype(int)
 
@@ -224,6 +229,31 @@ def test_a_state_without_a_version_is_loaded_with_a_warning():
 
     assert state.keys() == vars(model).keys()
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+@pytest.mark.parametrize("path", SAVED, ids=lambda path: f"{path.stem} of {path.parent.name}")
+def test_models_that_versions_have_saved_load_and_predict_as_they_did(path):
+    """The page "Stability" promises it."""
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    rows = kept["rows"]
+    if isinstance(rows, dict):  # it holds objects of these packages, which promise less
+        for name, version in kept["versions"].items():
+            if pytest.importorskip(name).__version__.split(".")[:2] != version.split(".")[:2]:
+                pytest.skip(f"a table that was saved with {name} {version}")
+        rows = pd.DataFrame(rows)
+    if (file := path.with_suffix(".skops")).exists():
+        skops = pytest.importorskip("skops.io")
+        model = skops.load(file, trusted=["skdense.regressor.LowLevelMLPRegressor"])
+    else:
+        model = joblib.load(path.with_suffix(".joblib"))
+
+    for asked in kept["answers"]:
+        answer = getattr(model, asked["method"])(rows, **asked["arguments"])
+        if answer.dtype.kind == "f":
+            assert_allclose(answer, asked["answer"], rtol=1e-5)
+        else:
+            assert_array_equal(answer, asked["answer"])
 
 
 def test_a_table_of_version_0_4_0_says_that_it_has_to_be_fitted_again():

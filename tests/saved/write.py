@@ -1,0 +1,90 @@
+"""Save small models, which later versions have to load: `python tests/saved/write.py`.
+
+A folder has the name of the version that wrote it. Beside each model are rows, and what it predicted.
+"""
+
+import json
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import sklearn
+import skops.io
+import skrub
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.exceptions import ConvergenceWarning
+
+import skdense
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, make_tabular_regressor
+from skdense.ensemble import BlendClassifier, CrossFitClassifier, CrossFitRegressor
+
+SETTINGS = {"hidden_layer_sizes": (8,), "max_iter": 20, "random_state": 0}
+QUANTILES = {"quantiles": [0.05, 0.5, 0.95]}
+PREDICTIONS = [("predict", {}), ("predict_proba", {})]
+
+
+def models():
+    """Names, fitted models, the rows to predict and what to ask: methods and arguments."""
+    X, y = load_iris(return_X_y=True)
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    network = LowLevelMLPClassifier(early_stopping=True, **SETTINGS)
+    yield "classifier.joblib", network.fit(X, names), X[::30], PREDICTIONS
+    kinds = [
+        (
+            solver,
+            CrossFitClassifier(LowLevelMLPClassifier(solver=solver, **SETTINGS), 2, random_state=0),
+        )
+        for solver in ("adam", "sgd")
+    ]
+    yield (
+        "blend.joblib",
+        BlendClassifier(kinds).fit(X, names),
+        X[::30],
+        [*PREDICTIONS, ("predict_set", {})],
+    )
+
+    X, y = (each[:200] for each in load_diabetes(return_X_y=True))
+    network = LowLevelMLPRegressor(**SETTINGS)
+    yield "regressor.skops", network.fit(X, y), X[::40], [("predict", {})]
+    ensemble = CrossFitRegressor(network, cv=2, random_state=0, scale_y=True)
+    yield "ensemble.joblib", ensemble.fit(X, y), X[::40], [("predict", {}), ("predict", QUANTILES)]
+
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"age": rng.integers(18, 90, 120).astype(float)})
+    table["town"] = rng.choice(["Arles", "Bergen", "Cork"], 120)
+    table["joined"] = [
+        f"2024-{month:02}-{day:02}" for month, day in rng.integers(1, 28, (120, 2)) % 12 + 1
+    ]
+    spent = table["age"] + 20 * (table["town"] == "Cork") + rng.normal(size=120, scale=5)
+    table.loc[::10, "age"] = None
+    model = make_tabular_regressor(cv=2, **SETTINGS).set_params(ensemble__trees__estimator__max_iter=20)
+    yield "table.joblib", model.fit(table, spent), table[:6], [("predict", {}), ("predict", QUANTILES)]
+
+
+def main():
+    """Write a folder of this version."""
+    folder = Path(__file__).parent / skdense.__version__
+    folder.mkdir()  # a release is never written again
+    versions = {package.__name__: package.__version__ for package in (sklearn, skrub)}
+    for name, model, rows, asked in models():
+        save = skops.io.dump if name.endswith(".skops") else joblib.dump
+        save(model, folder / name, **({} if name.endswith(".skops") else {"compress": 3}))
+        answers = [
+            {
+                "method": method,
+                "arguments": arguments,
+                "answer": getattr(model, method)(rows, **arguments),
+            }
+            for method, arguments in asked
+        ]
+        rows = rows.to_dict("list") if isinstance(rows, pd.DataFrame) else rows
+        kept = {"versions": versions, "rows": rows, "answers": answers}
+        text = json.dumps(kept, default=lambda array: array.tolist())
+        (folder / name).with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    main()
