@@ -50,7 +50,7 @@ def drawn_rows(orders, n_steps=16):
 def epochs_of(rows, network):
     """The orders in rows `(steps, batch)`, epoch by epoch, without the padding."""
     n_samples, size = int(network.hyper.n_samples), int(network.hyper.batch_size)
-    epochs = rows.reshape(-1, network.steps_per_epoch, rows.shape[1])
+    epochs = rows.reshape(-1, int(network.hyper.steps_per_epoch), rows.shape[1])
     return [epoch[:, :size].ravel()[:n_samples] for epoch in epochs]
 
 
@@ -77,7 +77,7 @@ def test_what_a_minibatch_leaves_free_names_its_own_first_row(batch_size, n_samp
     rows = drawn_rows(orders_of(its))
 
     for step, minibatch in enumerate(rows):
-        n_valid = min(batch_size, n_samples - step % its.steps_per_epoch * batch_size)
+        n_valid = min(batch_size, n_samples - step % int(its.hyper.steps_per_epoch) * batch_size)
         assert set(minibatch) <= set(own)
         np.testing.assert_array_equal(minibatch[n_valid:], minibatch[0])
 
@@ -101,7 +101,7 @@ def test_a_random_state_ends_at_any_epoch_of_the_last_two_chunks(epochs_per_chun
     its = network()
     orders, n_drawn = orders_of(its, steps=20, n_epochs=100), [0]
     for n_epochs in epochs_per_chunk:
-        orders.next_chunk(n_epochs * its.steps_per_epoch)
+        orders.next_chunk(n_epochs * int(its.hyper.steps_per_epoch))
         n_drawn.append(n_drawn[-1] + n_epochs)
     assert_same_stream(its.random_state, np.random.RandomState(0))  # as if nothing had been drawn yet
     n_epochs = data.draw(st.integers(n_drawn[max(0, len(n_drawn) - 3)], n_drawn[-1]))

@@ -1,6 +1,5 @@
 """A network and the rows it trains on: what `skdense.fit` hands over, and gets back trained."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -122,7 +121,3 @@ class Network:
     def last_loss(self) -> float:
         """The training loss of the last epoch, NaN before the first."""
         return float(self.curves.loss[-1]) if len(self.curves.loss) else np.nan
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return math.ceil(self.hyper.n_samples / self.hyper.batch_size)

@@ -59,7 +59,7 @@ class Number(NamedTuple):
 
 
 Settings = dict[str, Any]
-"""The numbers with which an optimizer was made, by name, and "schedule", the name of its schedule."""
+"""The numbers with which an optimizer was made, by name, and the names of "solver" and "schedule"."""
 
 
 class Hyper(NamedTuple):
@@ -81,6 +81,10 @@ class Hyper(NamedTuple):
     loss_parameter: float = 0.0
     label_smoothing: float = 0.0
     schedule_epochs: float = 1.0
+
+    @property
+    def steps_per_epoch(self) -> Any:
+        return -(-self.n_samples // self.batch_size)
 
 
 class Progress(NamedTuple):

@@ -55,7 +55,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     # What follows from it without a draw.
     n_features, n_outputs = data.X.shape[1], data.targets.shape[1]
     layers = hidden_and_output(widths, estimator.activation, n_outputs, any(rates))
-    solver, settings, slots, progress = _optimizer_start(estimator, encoder.loss, continues, inputs)
+    settings, slots, progress = _optimizer_start(estimator, encoder.loss, continues, inputs)
 
     # The draws, in MLPClassifier's order: parameters, the split, and then a seed that it does not have.
     random_state = check_random_state(estimator.random_state)
@@ -66,13 +66,37 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         parameters = _earlier_parameters(estimator, (n_features, *widths, n_outputs))
     else:
         parameters = draw(random_state)
-    if estimator.early_stopping and validation is None and solver != LBFGS:
+    if estimator.early_stopping and validation is None and settings["solver"] != LBFGS:
         data, validation = _split(estimator, encoder, data, random_state)
     dropout = _dropout(rates, random_state)
 
     # The networks, one for each initial draw.
     batch_size, batch_capacity = _batch_size(estimator, data.n_samples, inputs.incremental)
-    hyper = _hyper(estimator, encoder.loss, inputs, data, validation, batch_size)
+    loss, dtype = encoder.loss, data.X.dtype
+    hyper = Hyper(
+        alpha=estimator.alpha,
+        tol=estimator.tol,
+        patience=estimator.n_iter_no_change,
+        max_epochs=1 if inputs.incremental else estimator.max_iter,
+        early_stopping=estimator.early_stopping,
+        n_samples=data.n_samples,
+        batch_size=batch_size,
+        n_validation=validation.n_samples if validation else 0,
+        loss_parameter=getattr(estimator, loss.parameter) if loss.parameter else 0.0,
+        label_smoothing=estimator.label_smoothing if loss.smooths else 0.0,
+        schedule_epochs=estimator.max_iter,
+    )
+    within_epochs = SCHEDULES[settings["schedule"]].within_epochs
+    spec = Spec(
+        encoder.target_type,
+        encoder.loss_name,
+        settings["solver"],
+        dtype.name,
+        smooths=hyper.label_smoothing > 0,
+        clips=settings["max_grad_norm"] <= float(np.finfo(dtype).max),  # a larger one is no limit
+        lr_by_step=settings["warmup"] > 0 or within_epochs is not None,
+        scores_loss=validation is not None and estimator.validation_metric == "loss",
+    )
     network = Network(
         layers=layers,
         parameters=parameters,
@@ -97,7 +121,6 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
             drawn = {"parameters": draw(stream), "dropout": _dropout(rates, stream)}
             own = {"random_state": deepcopy(random_state), "owns_stream": True}
             networks.append(replace(network, **drawn, **own))
-    spec = _spec(estimator, encoder, solver, network)
     earlier_curves = {name: getattr(estimator, name, None) for name in encoder.curves if continues}
     return Job(estimator, encoder, spec, networks, earlier_curves, inputs.incremental)
 
@@ -204,46 +227,6 @@ def _dropout(rates: tuple[float, ...], random_state: RandomState) -> tuple[float
     return (random_state.randint(2**31), *rates) if any(rates) else ()
 
 
-def _hyper(
-    estimator: Estimator,
-    loss: Loss,
-    inputs: FitInput,
-    data: Data,
-    validation: Data | None,
-    batch_size: int,
-) -> Hyper:
-    """The numbers that control the training."""
-    return Hyper(
-        alpha=estimator.alpha,
-        tol=estimator.tol,
-        patience=estimator.n_iter_no_change,
-        max_epochs=1 if inputs.incremental else estimator.max_iter,
-        early_stopping=estimator.early_stopping,
-        n_samples=data.n_samples,
-        batch_size=batch_size,
-        n_validation=validation.n_samples if validation else 0,
-        loss_parameter=getattr(estimator, loss.parameter) if loss.parameter else 0.0,
-        label_smoothing=estimator.label_smoothing if loss.smooths else 0.0,
-        schedule_epochs=estimator.max_iter,
-    )
-
-
-def _spec(estimator: Estimator, encoder: Encoder, solver: str, network: Network) -> Spec:
-    """What chooses the program of a network."""
-    dtype, settings = network.data.X.dtype, network.settings
-    changes_by_step = SCHEDULES[settings["schedule"]].within_epochs is not None
-    return Spec(
-        encoder.target_type,
-        encoder.loss_name,
-        solver,
-        dtype.name,
-        smooths=network.hyper.label_smoothing > 0,
-        clips=settings["max_grad_norm"] <= float(np.finfo(dtype).max),  # a larger one is no limit
-        lr_by_step=settings["warmup"] > 0 or changes_by_step,
-        scores_loss=network.validation is not None and estimator.validation_metric == "loss",
-    )
-
-
 def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tuple[int, int]:
     """The batch size, and one to make room for, so that fits to a few more rows share a program."""
     if estimator.batch_size == "auto":
@@ -259,31 +242,27 @@ def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tupl
 # --- the optimizer between calls ---------------------------------------------------------------------
 
 
-def _optimizer_settings(estimator: Estimator) -> Settings:
-    """The settings with which an optimizer is made."""
-    schedule = estimator.learning_rate
-    if estimator.solver in SCHEDULES[schedule].ignored_by:
-        schedule = "constant"
-    numbers = {name: getattr(estimator, name) for name in numbers_of(estimator.solver)}
-    floats = {name: np.inf if number is None else float(number) for name, number in numbers.items()}
-    return {"schedule": schedule, **floats}
-
-
 def _optimizer_start(
     estimator: Estimator, loss: Loss, continues: bool, inputs: FitInput
-) -> tuple[str, Settings, list[Parameters], Progress]:
-    """The solver, its settings, its slots and the progress with which training starts.
+) -> tuple[Settings, list[Parameters], Progress]:
+    """The settings of the optimizer, its slots and the progress with which training starts.
 
     As in MLPClassifier, `partial_fit` keeps the optimizer and its settings, even if the estimator's
     parameters have changed. A warm start makes a new optimizer, and counts epochs without improvement
     from 0 if they ended the last fit. If loss, metric or smoothing have changed, old and new losses are
     not comparable, so both start with a new best.
     """
+    solver, schedule = estimator.solver, estimator.learning_rate
+    if solver in SCHEDULES[schedule].ignored_by:
+        schedule = "constant"
+    settings: Settings = {"solver": solver, "schedule": schedule}
+    for name in numbers_of(solver):
+        number = getattr(estimator, name)
+        settings[name] = np.inf if number is None else float(number)
     early_stopping = estimator.early_stopping
-    settings = _optimizer_settings(estimator)
     progress = Progress(settings["learning_rate_init"], best=-np.inf if early_stopping else np.inf)
     if not continues or not hasattr(estimator, "_criterion"):  # lbfgs has none
-        return estimator.solver, settings, [], progress
+        return settings, [], progress
     progress = progress._replace(samples_seen=estimator.t_)
     if estimator._criterion == criterion(estimator, loss):
         best = estimator.best_validation_score_ if early_stopping else estimator.best_loss_
@@ -292,20 +271,10 @@ def _optimizer_start(
             no_improvement = 0
         progress = progress._replace(best=best, no_improvement=no_improvement)
     if not inputs.incremental or not hasattr(estimator, "_optimizer_state"):  # a conversion has none
-        return estimator.solver, settings, [], progress
+        return settings, [], progress
     state = estimator._optimizer_state
     progress = progress._replace(learning_rate=state["learning_rate"], step=state["step"])
-    return state["solver"], settings | state["settings"], state["slots"], progress
-
-
-def optimizer_state(spec: Spec, network: Network) -> dict[str, Any]:
-    """What an estimator keeps of its optimizer: plain Python values and arrays, by name.
-
-    So a saved model contains no class of ours but the estimator's, and later versions can add settings.
-    """
-    progress = network.progress
-    state = {"solver": spec.optimizer, "settings": network.settings, "slots": network.slots}
-    return state | {"learning_rate": progress.learning_rate, "step": progress.step}
+    return settings | state["settings"], state["slots"], progress
 
 
 def criterion(estimator: Estimator, loss: Loss) -> dict[str, Any]:

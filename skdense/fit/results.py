@@ -19,7 +19,7 @@ from skdense.core.network import Network
 from skdense.core.numbers import LBFGS, Parameters, are_finite
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.prepare import Job, criterion, optimizer_state
+from skdense.fit.prepare import Job, criterion
 
 Attributes = dict[str, Any]
 """Fitted attributes by name."""
@@ -114,7 +114,13 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
         "t_": int(progress.samples_seen),
         "_criterion": criterion(job.estimator, job.encoder.loss),
         "_no_improvement_count": int(progress.no_improvement),
-        "_optimizer_state": optimizer_state(job.spec, network),
+        # Plain Python values and arrays: a saved model has no class of ours but the estimator's.
+        "_optimizer_state": {
+            "settings": network.settings,
+            "slots": network.slots,
+            "learning_rate": progress.learning_rate,
+            "step": progress.step,
+        },
     }
 
 

@@ -76,9 +76,8 @@ def lr_factor(step: Tensor, hyper: Hyper, settings: Settings) -> Tensor:
     It rises linearly over the warm-up, up to 1. Then the schedule may change it over the rest of
     `schedule_epochs` epochs, and if training goes on after them it starts again.
     """
-    steps_per_epoch = tf.math.ceil(hyper.n_samples / hyper.batch_size)
-    warmup = settings["warmup"] * steps_per_epoch
-    rest = tf.maximum(hyper.schedule_epochs * steps_per_epoch - warmup, 1)
+    warmup = settings["warmup"] * hyper.steps_per_epoch
+    rest = tf.maximum(hyper.schedule_epochs * hyper.steps_per_epoch - warmup, 1)
     done = tf.math.floormod((step - warmup) / rest, 1)
     after_warmup = tf.ones_like(done)
     for number, schedule in enumerate(SCHEDULES.values()):

@@ -1,7 +1,6 @@
 """Full-batch training: scipy's L-BFGS-B on the loss and gradient of a compiled program, in float64."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,20 +46,11 @@ def minimize_loss(
     return False
 
 
-class Iterate(NamedTuple):
-    """How far a minimization is: the network's own parameters as a vector, and their loss."""
-
-    own: NDArray
-    loss: float = np.nan
-    n_iter: int = 0
-    failure: str = ""
-
-
 class Minimization:
     """A minimization by scipy, over the network's own parameters as a vector.
 
-    The padding around them has a gradient of zero, so scipy does not see it. `iterate` is replaced as a
-    whole.
+    The padding around them has a gradient of zero, so scipy does not see it. `reached`, how far it
+    is, is replaced as a whole.
     """
 
     def __init__(self, spec: Spec, network: Network, observe: Callable[[], bool] | None):
@@ -78,7 +68,7 @@ class Minimization:
         self.layout.pack_into(self.vector, network.parameters)
         self.parameters = view(self.vector)
         self.own = self.layout.offsets(self.own_layout)
-        self.iterate = Iterate(self.vector[self.own])
+        self.reached = OptimizeResult(x=self.vector[self.own], fun=np.nan, nit=0, success=True)
 
     def objective(self, own: NDArray) -> tuple[float, NDArray]:
         """The loss and its gradient at the network's own parameters."""
@@ -93,19 +83,18 @@ class Minimization:
         with one_blas_thread():
             result = minimize(
                 objective,
-                self.iterate.own,
+                self.reached.x,
                 jac=True,
                 method="L-BFGS-B",
                 options=options,
                 callback=self._iteration,
             )
         if not self.stops:
-            failure = "" if result.success else result.message
-            self.iterate = Iterate(result.x, result.fun, result.nit, failure)
+            self.reached = result
 
     def _iteration(self, intermediate_result: OptimizeResult) -> None:
-        own, loss = intermediate_result["x"].copy(), intermediate_result["fun"]
-        self.iterate = Iterate(own, loss, self.iterate.n_iter + 1)
+        new = {"x": intermediate_result.x.copy(), "nit": self.reached.nit + 1}
+        self.reached = OptimizeResult({**intermediate_result, **new}, success=True)
         if self.observe is not None:
             self.write_back()
             self.stops = self.observe()
@@ -113,13 +102,14 @@ class Minimization:
             raise StopIteration  # ends scipy's minimization
 
     def write_back(self) -> None:
-        """Update the network to the last iterate."""
-        (own, loss, n_iter, failure), network = self.iterate, self.network
+        """Update the network to what is reached."""
+        reached, network = self.reached, self.network
+        progress = network.progress._replace(epochs=reached.nit, converged=float(reached.success))
         vars(network).update(
-            parameters=self.own_layout.unpack(own, self.own_layout),
-            curves=Curves(loss=np.array([loss])),
-            progress=network.progress._replace(epochs=n_iter, converged=float(not failure)),
-            failure=failure,
+            parameters=self.own_layout.unpack(reached.x, self.own_layout),
+            curves=Curves(loss=np.array([reached.fun])),
+            progress=progress,
+            failure="" if reached.success else reached.message,
         )
 
 

@@ -67,7 +67,7 @@ class Orders:
         # The last two states and how many epochs were drawn by then: a network that stops is at most
         # one chunk behind what is drawn.
         self.checkpoints: list[tuple[int, dict]] = []
-        self.rows, self.steps_per_epoch = network.data.own_rows, network.steps_per_epoch
+        self.rows, self.steps_per_epoch = network.data.own_rows, int(network.hyper.steps_per_epoch)
         self.n_epochs, self.n_drawn, self.each_epoch = n_epochs, 0, each_epoch
         self.position = 0  # of the next chunk's first step in its epoch
         self.epoch = np.zeros((self.steps_per_epoch, batch), np.int32)

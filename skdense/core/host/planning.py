@@ -45,11 +45,14 @@ class Group:
             n_blocks = costs.power_of_two(math.ceil(most / block))
         training = store_shape([network.data for network in self.networks], n_features)
         n_dropouts = max(0, len(self.networks[0].dropout) - 1)
-        shape = Shape(1, self.batch, self.layout, training, validation, block, n_blocks, n_dropouts)
         # As many steps, a power of two, as a fast machine runs in a chunk's time and memory allows.
+        inputs = training.row_entries or n_features
+        n_kernels = replace(self.layout, n_features=inputs).n_penalized
+        seconds = costs.FAST.seconds(costs.step_multiply_adds(self.batch, n_kernels))
         steps_in_memory = costs.MAX_ORDERS_BYTES / (4 * self.batch)
-        most = min(_steps_in_a_chunk(shape, costs.FAST), steps_in_memory, costs.MAX_STEPS)
-        return shape._replace(steps=2 ** max(2, math.floor(math.log2(most))))
+        most = min(costs.CHUNK_SECONDS / seconds, steps_in_memory, costs.MAX_STEPS)
+        steps = 2 ** max(2, math.floor(math.log2(most)))
+        return Shape(steps, self.batch, self.layout, training, validation, block, n_blocks, n_dropouts)
 
     def only(self, networks: Container[Network]) -> "Group":
         """Those of the group that are among these networks, in the program of the whole group."""
@@ -57,15 +60,10 @@ class Group:
         group.shape = self.shape
         return group
 
-    @property
-    def first_steps(self) -> int:
-        """How many steps the first chunk may have, before their time is known."""
-        return min(self.shape.steps, _steps_in_a_chunk(self.shape, costs.SLOW))
-
     @cached_property
     def seconds(self) -> float:
         """About how much processor time the networks take to train."""
-        n_steps = sum(likely_epochs(network) * network.steps_per_epoch for network in self.networks)
+        n_steps = sum(likely_epochs(its) * its.hyper.steps_per_epoch for its in self.networks)
         multiply_adds = costs.step_multiply_adds(self.batch, self.layout.n_penalized)
         multiply_adds += costs.UPDATE * self.layout.n_parameters
         return self.share_trained * n_steps * costs.TYPICAL[self.spec.dtype].seconds(multiply_adds)
@@ -183,12 +181,3 @@ def formulas_of(spec: Spec, layers: Sequence[Layer]) -> int:
     if now not in _others:
         _others.append(now)
     return 1 + _others.index(now)
-
-
-def _steps_in_a_chunk(shape: Shape, machine: costs.Machine) -> int:
-    """How many steps this machine runs in a chunk's time; at least one."""
-    layout = shape.layout
-    if shape.training.row_entries:  # of a sparse row
-        layout = replace(layout, n_features=shape.training.row_entries)
-    seconds = machine.seconds(costs.step_multiply_adds(shape.batch, layout.n_penalized))
-    return max(1, int(costs.CHUNK_SECONDS / seconds))

@@ -19,7 +19,7 @@ from skdense.core.formulas.schedules import number_of, progress_after_epoch
 from skdense.core.host.orders import Chunk, Orders
 from skdense.core.host.planning import Group, formulas_of
 from skdense.core.machine.compiling import program_of
-from skdense.core.machine.costs import CHUNK_SECONDS
+from skdense.core.machine.costs import CHUNK_SECONDS, FIRST_STEPS
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
 from skdense.core.machine.tensorflow import n_at_once, tf
 from skdense.core.machine.threads import run_all, submit
@@ -27,7 +27,6 @@ from skdense.core.network import Network
 from skdense.core.numbers import Curves, Parameters, Progress, Tensor
 from skdense.core.program.epochs import (
     Counters,
-    Limits,
     Scalars,
     constants_of,
     split_scalars,
@@ -173,20 +172,18 @@ class ProgramRun:
         scalars = Scalars(Counters(), network.progress, Curves())
         self.snapshot = Snapshot((), scalars, (network.curves,))
         self.unjudged: Snapshot | None = None
-        self.affordable_steps = group.first_steps
+        self.affordable_steps = max(1, self.shape.steps // FIRST_STEPS)
 
     def advance(self, chunk: Chunk) -> None:
         """Run a `Chunk`; only at its end, `snapshot` is replaced, or `unjudged` set."""
         before, network, shape = self.snapshot, self.network, self.shape
         vectors = before.vectors or self._enter()
-        n_blocks = -(-int(network.hyper.n_validation) // shape.block) if shape.block else 0
-        limits = Limits(chunk.n_steps, network.steps_per_epoch, n_blocks)
         counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
         hyper = network.hyper
         if network.score is not None:
             hyper = hyper._replace(early_stopping=0.0)  # the program keeps no best parameters
-        constants = to_tensor(constants_of(self.spec, limits, hyper, network.settings))
+        constants = to_tensor(constants_of(self.spec, chunk.n_steps, hyper, network.settings))
         scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
         training = self.training_store, view(chunk.orders)
         arguments = training, self.validation, constants, scalars, self.dropout, *vectors

@@ -57,8 +57,8 @@ UPDATE = 90
 """As many multiply-adds take as long as the optimizer's update of a parameter."""
 FAST = Machine(1e-6, 1e11)
 """Faster than any core seen: it decides for how many steps of a chunk there is room."""
-SLOW = Machine(1e-5, 2e9)
-"""Slower than any core seen: it decides how many steps the first chunk has."""
+FIRST_STEPS = 16
+"""The first chunk has the room for steps divided by this: so many times slower may a core be."""
 
 
 def bucket(size: int) -> int:

@@ -109,14 +109,13 @@ class _Body:
         n_curves = len(Curves._fields) if self.shape.n_blocks else len(Curves._fields) - 2
 
         def step_follows(scalars: Tensor, *_: Any) -> Tensor:
-            limits, counters = self.unpacked().limits, unpack_scalars(scalars).counters
-            in_epoch = counters.position < limits.steps_per_epoch
-            return (counters.steps < limits.n_steps) & in_epoch
+            constants, counters = self.unpacked(), unpack_scalars(scalars).counters
+            in_epoch = counters.position < constants.hyper.steps_per_epoch
+            return (counters.steps < constants.n_steps) & in_epoch
 
         def epoch_follows(scalars: Tensor, *_: Any) -> Tensor:
-            limits = self.unpacked().limits
             counters, progress, _ = unpack_scalars(scalars)
-            return (counters.steps < limits.n_steps) & (progress.active > 0)
+            return (counters.steps < self.unpacked().n_steps) & (progress.active > 0)
 
         def epoch(scalars: Tensor, pieces: tuple, best_pieces: tuple, curves: Tensor) -> tuple:
             number = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
@@ -189,9 +188,10 @@ class _Body:
 
         The scalars are as they were if the chunk has run only a part of the epoch.
         """
-        limits, hyper, settings = self.unpacked()
+        constants = self.unpacked()
+        hyper, settings = constants.hyper, constants.settings
         counters, progress, _ = unpack_scalars(scalars)
-        is_over = counters.position == limits.steps_per_epoch
+        is_over = counters.position == hyper.steps_per_epoch
         loss, accuracy = counters.loss / counters.n_rows, counters.correct / counters.weight
         validated, score = (), None
         if self.shape.n_blocks:
@@ -221,7 +221,8 @@ class _Body:
         if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
             _, sums = block(0, sums)
         else:
-            n_blocks = tf.where(is_over, tf.cast(self.unpacked().limits.n_blocks, tf.int32), 0)
+            n_blocks = -(-self.unpacked().hyper.n_validation // shape.block)
+            n_blocks = tf.where(is_over, tf.cast(n_blocks, tf.int32), 0)
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
         return sums.loss / sums.weight, score.value(sums)
@@ -233,9 +234,9 @@ class _Body:
         while each that is unpacked before a loop is a variable of it.
         """
         values = iter(tf.unstack(tf.cast(self.constants, dtype)))
-        limits = Limits(*islice(values, len(Limits._fields)))
-        hyper = Hyper(*islice(values, len(Hyper._fields)))
-        return Constants(limits, hyper, dict(zip(setting_names(self.spec), values, strict=True)))
+        n_steps, *numbers = islice(values, N_CONSTANTS)
+        settings = dict(zip(setting_names(self.spec), values, strict=True))
+        return Constants(n_steps, Hyper(*numbers), settings)
 
 
 # --- what training minimizes: the weighted mean of the losses, plus the L2 penalty --------------------
@@ -329,18 +330,10 @@ def _sums(minibatch: Minibatch, losses: Tensor, terms: list) -> Tensor:
 # takes as long as some steps of a small network.
 
 
-class Limits(NamedTuple):
-    """Where loops end: the number of steps in this call and in an epoch, and of validation blocks."""
+class Constants(NamedTuple):
+    """All that stays as it is, in the order of the vector; `n_steps` is the number of steps to run."""
 
     n_steps: Any
-    steps_per_epoch: Any
-    n_blocks: Any
-
-
-class Constants(NamedTuple):
-    """All that stays as it is, in the order of the vector."""
-
-    limits: Limits
     hyper: Hyper
     settings: Settings
 
@@ -368,7 +361,7 @@ class Scalars(NamedTuple):
     point: Curves
 
 
-N_CONSTANTS = len(Limits._fields) + len(Hyper._fields)
+N_CONSTANTS = 1 + len(Hyper._fields)
 """How many constants there are besides the settings."""
 _SCALARS: tuple[Any, ...] = (Counters, Progress, Curves)
 _ENDS = [0, *accumulate(len(kind._fields) for kind in _SCALARS)]
@@ -380,10 +373,10 @@ def setting_names(spec: Spec) -> list[str]:
     return ["schedule", *numbers_of(spec.optimizer)]
 
 
-def constants_of(spec: Spec, limits: Limits, hyper: Hyper, settings: Settings) -> NDArray:
+def constants_of(spec: Spec, n_steps: int, hyper: Hyper, settings: Settings) -> NDArray:
     """The vector of the constants."""
     numbers = settings | {"schedule": number_of(settings["schedule"])}
-    return np.array([*limits, *hyper, *(numbers[name] for name in setting_names(spec))], np.float64)
+    return np.array([n_steps, *hyper, *(numbers[name] for name in setting_names(spec))], np.float64)
 
 
 def split_scalars(values: Sequence) -> Scalars:
