@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense.compat import Interval, StrOptions, visual_block
 from skdense.core.formulas.losses import LOSSES
+from skdense.core.network import Data
 from skdense.ensemble.calibration import (
     as_logs,
     best_weights,
@@ -27,7 +28,7 @@ from skdense.ensemble.crossfit import (
     NumbersMixin,
 )
 from skdense.final_step import final_step, in_units_of_y, transforms_y
-from skdense.fit.inputs import Samples, times_class_weights
+from skdense.fit.inputs import times_class_weights
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
@@ -50,9 +51,9 @@ class BaseBlend(BaseOutOfFold):
 
     def _fit_models(self, X, y, sample_weight, groups, report):
         if getattr(self, "class_weight", None) is not None:
-            samples = Samples(X, y, sample_weight)
-            samples, _ = times_class_weights(samples, None, self.class_weight, self.classes_)
-            sample_weight = samples.weights
+            data = Data(X, y, sample_weight)
+            data, _ = times_class_weights(data, None, self.class_weight, self.classes_)
+            sample_weight = data.weights
         given = {"sample_weight": sample_weight, "groups": groups}
         n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
         names, models = zip(*self._suited(len(y), n_outputs), strict=True)

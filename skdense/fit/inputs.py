@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +15,7 @@ from sklearn.utils.validation import validate_data
 
 from skdense.compat import check_sample_weight
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
+from skdense.core.network import Data
 from skdense.core.numbers import LBFGS
 from skdense.fit.callers import warn_at_caller
 
@@ -46,19 +48,6 @@ class FitInput(NamedTuple):
         given = self._replace(classes=None, incremental=None, rows=None, validation_rows=None)
         optional = {name: value for name, value in given._asdict().items() if value is not None}
         return {"X": self.X, "y": self.y} | optional
-
-
-class Samples(NamedTuple):
-    """Checked samples, to train on or to validate on.
-
-    X is a float array or CSR matrix, y has one dimension where it has one column, weights are an array,
-    or None for ones, and rows say which samples to use, None for all.
-    """
-
-    X: Any
-    y: Any
-    weights: NDArray | None = None
-    rows: NDArray | None = None
 
 
 _FEWEST_TO_COMPARE = 10
@@ -158,10 +147,8 @@ def _dropout_rates(rates: Any, n_hidden: int) -> tuple[float, ...]:
     return tuple(map(float, rates))
 
 
-def check_inputs(
-    estimator: Estimator, inputs: FitInput, continues: bool
-) -> tuple[Samples, Samples | None]:
-    """The samples to train on, and the user's own to validate on, if there are any.
+def check_inputs(estimator: Estimator, inputs: FitInput, continues: bool) -> tuple[Data, Data | None]:
+    """The samples to train on, and the user's own to validate on, if there are any; y is not encoded.
 
     The number and the names of the features are set on the estimator, or, where training goes on,
     compared with the estimator's.
@@ -173,12 +160,12 @@ def check_inputs(
         X = X.astype(estimator.coefs_[0].dtype, copy=False)
     y = one_column(y)
     weights = _check_weights(inputs.sample_weight, X, "sample_weight", inputs.rows)
-    samples = Samples(X, y, weights, inputs.rows)
+    data = Data(X, y, weights, inputs.rows)
     X_val, y_val = inputs.X_val, inputs.y_val
     if X_val is None and y_val is None:
         if inputs.sample_weight_val is not None:
             raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
-        return samples, None
+        return data, None
     if y_val is None:
         raise ValueError("X_val is provided, but y_val was not provided.")
     if X_val is None:
@@ -193,7 +180,7 @@ def check_inputs(
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
     _warn_if_not_transformed(X, X_val)
     weights = _check_weights(inputs.sample_weight_val, X_val, "sample_weight_val")
-    return samples, Samples(X_val, y_val, weights)
+    return data, Data(X_val, y_val, weights)
 
 
 def float_dtypes(estimator: Estimator) -> DTypeLike | tuple[DTypeLike, ...]:
@@ -249,21 +236,21 @@ ClassWeight = Mapping | Literal["balanced"]
 
 
 def times_class_weights(
-    samples: Samples, samples_val: Samples | None, class_weight: ClassWeight, classes: NDArray
-) -> tuple[Samples, Samples | None]:
+    data: Data, validation: Data | None, class_weight: ClassWeight, classes: NDArray
+) -> tuple[Data, Data | None]:
     """The samples to train on and to validate on, each with its weight times that of its class."""
     if not isinstance(class_weight, str):
-        _check_class_weight(class_weight, samples.y, classes)
-    factors, factors_val = _class_factors(samples, samples_val, class_weight)
+        _check_class_weight(class_weight, data.targets, classes)
+    factors, factors_val = _class_factors(data, validation, class_weight)
 
-    def times(samples: Samples, factors: NDArray, name: str) -> Samples:
-        weights = factors if samples.weights is None else factors * samples.weights
-        check_any_weight(weights, f"class_weight and {name}", samples.rows)
-        return samples._replace(weights=weights)
+    def times(data: Data, factors: NDArray, name: str) -> Data:
+        weights = factors if data.weights is None else factors * data.weights
+        check_any_weight(weights, f"class_weight and {name}", data.rows)
+        return replace(data, weights=weights)
 
-    if samples_val is not None:
-        samples_val = times(samples_val, factors_val, "sample_weight_val")
-    return times(samples, factors, "sample_weight"), samples_val
+    if validation is not None:
+        validation = times(validation, factors_val, "sample_weight_val")
+    return times(data, factors, "sample_weight"), validation
 
 
 def _check_class_weight(class_weight: Mapping, y: NDArray, classes: NDArray) -> None:
@@ -287,24 +274,24 @@ def _dense(y: Any) -> NDArray:
 
 
 def _class_factors(
-    samples: Samples, samples_val: Samples | None, class_weight: ClassWeight
+    data: Data, validation: Data | None, class_weight: ClassWeight
 ) -> tuple[NDArray, NDArray]:
     """The class weight of each sample to train on, and of each to validate on.
 
     "balanced" counts only the rows to train on. The factor of a multilabel sample is the product
     of a weight for each label, which depends on whether the sample has the label.
     """
-    y = _dense(samples.y)
+    y = _dense(data.targets)
     n_samples = len(y)
-    rows = slice(n_samples) if samples.rows is None else samples.rows
-    if samples_val is not None:
-        y = np.concatenate((y, _dense(samples_val.y)))
+    rows = slice(n_samples) if data.rows is None else data.rows
+    if validation is not None:
+        y = np.concatenate((y, _dense(validation.targets)))
     columns = y.reshape(len(y), -1).T
     factors = np.ones(len(y))
     for column in columns:
         labels, label_of = np.unique(column, return_inverse=True)
         if isinstance(class_weight, str):
-            counted = None if samples.weights is None else samples.weights[rows]
+            counted = None if data.weights is None else data.weights[rows]
             counts = np.bincount(label_of[rows], counted, minlength=len(labels))
             # All labels that occur get the same weight in sum. A label with a count of 0 gets 0.
             divisors, by_label = np.count_nonzero(counts) * counts, np.zeros(len(counts))

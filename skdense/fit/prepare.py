@@ -132,22 +132,22 @@ def _checked_data(
     estimator: Estimator, inputs: FitInput, continues: bool
 ) -> tuple[Encoder, Data, Data | None]:
     """The encoder of y, the samples to train on, and those of the user's own to validate on."""
-    samples, samples_val = check_inputs(estimator, inputs, continues)
-    encoder = estimator._learn_encoder(samples.y, inputs, continues)
-    if samples_val is not None:
-        encoder.check(samples_val.y, "y_val")
+    data, validation = check_inputs(estimator, inputs, continues)
+    encoder = estimator._learn_encoder(data.targets, inputs, continues)
+    if validation is not None:
+        encoder.check(validation.targets, "y_val")
     if getattr(estimator, "class_weight", None) is not None:
-        samples, samples_val = times_class_weights(
-            samples, samples_val, estimator.class_weight, encoder.classes
+        data, validation = times_class_weights(
+            data, validation, estimator.class_weight, encoder.classes
         )
-    data = Data(samples.X, encoder.encode(samples.y), samples.weights, samples.rows)
+    data = replace(data, targets=encoder.encode(data.targets))
     if estimator.solver == LBFGS:
         return encoder, data.own_copy(), None  # the program of L-BFGS cannot select rows
-    if samples_val is not None:
-        return encoder, data, Data(samples_val.X, encoder.encode(samples_val.y), samples_val.weights)
-    if inputs.validation_rows is not None:
-        return encoder, data, replace(data, rows=inputs.validation_rows)
-    return encoder, data, None
+    if validation is not None:
+        validation = replace(validation, targets=encoder.encode(validation.targets))
+    elif inputs.validation_rows is not None:
+        validation = replace(data, rows=inputs.validation_rows)
+    return encoder, data, validation
 
 
 def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Parameters:
