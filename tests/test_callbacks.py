@@ -102,20 +102,6 @@ def test_the_fit_is_a_task_and_every_epoch_one_within():
     ]
 
 
-@pytest.mark.parametrize("n_samples", [30, 300])
-def test_an_epoch_is_one_task_however_many_minibatches_it_has(n_samples):
-    recorder = Recorder()
-
-    model = fit(recorder, make_problem(n_samples=n_samples), max_iter=2, batch_size=30)
-
-    assert model.n_iter_ == 2
-    assert [entry for entry in recorder.log if entry[0] == "begin"] == [
-        ("begin", "fit", 0), ("begin", "epoch", 0), ("begin", "epoch", 1),
-    ]  # fmt: skip
-    recorder.assert_paired()
-    assert [len(network.loss_curve_) for network in recorder.networks] == [1, 2]
-
-
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_callback_sees_the_estimator_x_y_and_the_weights_as_they_were_passed(solver, weighted):
@@ -327,18 +313,6 @@ def test_a_scoring_monitor_scores_every_epoch_and_weights_the_samples():
     assert last["accuracy"] == model.score(X, Y, weights)
     per_sample = np.log(model.predict_proba(X)[np.arange(len(X)), Y])
     assert last["neg_log_loss"] == pytest.approx(np.average(per_sample, weights=weights))
-
-
-@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_a_progress_bar_shows_the_epochs(solver, capsys):
-    pytest.importorskip("rich")
-
-    model = fit(ProgressBar(), solver=solver)
-
-    out = capsys.readouterr().out
-    assert "LowLevelMLPClassifier" in out
-    assert "100%" in out
-    np.testing.assert_array_equal(model.predict_proba(X), fit(solver=solver).predict_proba(X))
 
 
 def test_a_progress_bar_works_in_a_grid_search_over_a_pipeline(capsys):

@@ -6,9 +6,7 @@ from unittest import mock
 
 import pytest
 import sklearn.neural_network
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.search import PrunedSearchCV
@@ -30,36 +28,10 @@ SETTINGS = {"cv": 2, "error_score": "raise", "rungs": (4, 10), "random_state": 0
 OF_NETWORK = PrunedSearchCV(
     LowLevelMLPClassifier(**SMALL, random_state=0), {"alpha": [1e-4, 1e-2]}, **SETTINGS
 )
-OF_PIPELINE = PrunedSearchCV(
-    make_pipeline(StandardScaler(), LowLevelMLPRegressor(**SMALL, random_state=0)),
-    {"lowlevelmlpregressor__alpha": [1e-4, 1e-2]},
-    **SETTINGS,
-)
-CHECKS_OF_STEPS = {
-    "check_dataframe_column_names_consistency",
-    "check_estimators_dtypes",
-    "check_estimators_pickle",
-    "check_fit_idempotent",
-    "check_n_features_in_after_fitting",
-    "check_positive_only_tag_during_fit",
-    "check_regressors_train",
-}
 
 
 @parametrize_with_checks([OF_NETWORK])
 def test_a_pruned_search_passes_every_check(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.parametrize(
-    ("estimator", "check"),
-    [
-        pytest.param(estimator, check, id=check.func.__name__)
-        for estimator, check in estimator_checks_generator(OF_PIPELINE)
-        if check.func.__name__ in CHECKS_OF_STEPS
-    ],
-)
-def test_a_search_over_a_pipeline_passes_the_checks_that_its_steps_may_matter_for(estimator, check):
     check(estimator)
 
 

@@ -1,4 +1,4 @@
-"""Models go to scikit-learn and back, to ONNX and skops: the same predictions and warm starts."""
+"""Models go to scikit-learn and back, and to skops: the same predictions and warm starts."""
 
 import copy
 
@@ -151,26 +151,6 @@ def test_a_model_of_the_wrong_kind_is_an_error():
 
 
 # --- other formats -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("kind", "solver"), CASES[4:])
-def test_onnx_runtime_predicts_the_same(kind, solver):
-    skl2onnx = pytest.importorskip("skl2onnx")
-    onnxruntime = pytest.importorskip("onnxruntime")
-    ours, _, X, _ = pair(kind, solver)
-    X = X.astype(np.float32)
-    network = ours.to_sklearn()
-    options = None if kind == "numbers" else {id(network): {"zipmap": False}}
-
-    onnx = skl2onnx.to_onnx(network, X[:1], options=options)
-
-    session = onnxruntime.InferenceSession(onnx.SerializeToString())
-    outputs = session.run(None, {"X": X})
-    if kind == "numbers":
-        np.testing.assert_allclose(outputs[0].ravel(), ours.predict(X), rtol=1e-5, atol=1e-5)
-    else:
-        np.testing.assert_array_equal(outputs[0], ours.predict(X))
-        np.testing.assert_allclose(outputs[1], ours.predict_proba(X), atol=1e-6)
 
 
 @pytest.mark.parametrize(("kind", "solver"), CASES)

@@ -3,19 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-import sklearn
 from sklearn.base import is_classifier
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
-from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import DataConversionWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, log_loss
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score, cross_validate
+from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdense import LowLevelMLPClassifier
 from skdense.datasets import make_two_clouds
@@ -47,46 +39,7 @@ def assert_same_network(one, other):
         np.testing.assert_array_equal(ours, theirs)
 
 
-class TestPipelines:
-    def test_a_pipeline_equals_its_steps_by_hand(self):
-        pipeline = make_pipeline(StandardScaler(), small()).fit(X, y)
-        scaled = StandardScaler().fit_transform(X)
-        by_hand = small().fit(scaled, y)
-        np.testing.assert_array_equal(pipeline.predict_proba(X), by_hand.predict_proba(scaled))
-        assert pipeline.score(X, y) == accuracy_score(y, pipeline.predict(X)) > 0.9
-
-    def test_a_column_transformer_takes_a_frame_apart(self):
-        frame = pd.DataFrame(X, columns=["a", "b", "c", "d"]).assign(
-            long=np.where(X[:, 2] > 4, "yes", "no")
-        )
-        columns = make_column_transformer(
-            (StandardScaler(), ["a", "b", "c", "d"]), (OneHotEncoder(), ["long"])
-        )
-        pipeline = make_pipeline(columns, small()).fit(frame, y)
-        assert pipeline.score(frame, y) > 0.9
-        assert pipeline[-1].n_features_in_ == 6
-        shuffled = frame[["long", "d", "c", "b", "a"]]
-        np.testing.assert_array_equal(pipeline.predict_proba(shuffled), pipeline.predict_proba(frame))
-
-    def test_calibration_and_a_soft_vote_wrap_the_network(self):
-        short = small(max_iter=5)
-        calibrated = CalibratedClassifierCV(short, cv=StratifiedKFold(3)).fit(X, y)
-        raw = short.fit(X, y).predict_proba(X)
-        assert log_loss(y, calibrated.predict_proba(X)) < log_loss(y, raw)
-        vote = VotingClassifier([("network", short), ("linear", LogisticRegression())], voting="soft")
-        mean = np.mean([raw, LogisticRegression().fit(X, y).predict_proba(X)], axis=0)
-        np.testing.assert_allclose(vote.fit(X, y).predict_proba(X), mean)
-
-
 class TestModelSelection:
-    def test_a_grid_search_over_widths_finds_one_that_learns(self):
-        pipeline, widths = make_pipeline(StandardScaler(), small()), [(), (5,), (8,)]
-        grid = {"lowlevelmlpclassifier__hidden_layer_sizes": widths}
-        search = GridSearchCV(pipeline, grid, cv=3).fit(X, y)
-        assert list(search.cv_results_["param_lowlevelmlpclassifier__hidden_layer_sizes"]) == widths
-        assert search.best_score_ > 0.85
-        assert search.score(X, y) > 0.9
-
     @pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss", "accuracy", "f1"])
     def test_cross_validation_scores_equal_those_of_mlpclassifier(self, scoring):
         """In float64, to rounding: each fold trains the same network from the same draws."""
@@ -156,54 +109,12 @@ class TestParameters:
         )
 
 
-class TestMetadataRouting:
-    weights = np.linspace(0.1, 2, len(X))
-
-    @pytest.fixture(autouse=True)
-    def routing(self):
-        with sklearn.config_context(enable_metadata_routing=True):
-            yield
-
-    def test_sample_weight_reaches_the_network_through_a_pipeline(self):
-        network = small().set_fit_request(sample_weight=True)
-        scaler = StandardScaler().set_fit_request(sample_weight=False)
-        pipeline = make_pipeline(scaler, network).fit(X, y, sample_weight=self.weights)
-        scaled = StandardScaler().fit_transform(X)
-        direct = small().fit(scaled, y, sample_weight=self.weights)
-        assert_same_network(pipeline[-1], direct)
-
-    def test_sample_weight_is_split_with_the_folds(self):
-        model = small().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
-        folds = list(StratifiedKFold(2).split(X, y))
-        routed = cross_validate(
-            model, X, y, cv=folds, params={"sample_weight": self.weights}, return_estimator=True
-        )
-        for (train, test), fitted, score in zip(folds, routed["estimator"], routed["test_score"]):
-            direct = small().fit(X[train], y[train], sample_weight=self.weights[train])
-            assert_same_network(fitted, direct)
-            assert score == direct.score(X[test], y[test], sample_weight=self.weights[test])
-
-
 class TestProbabilities:
-    def test_float32_stays_float32(self):
-        model = small().fit(X_CLOUDS, Y_CLOUDS)
-        assert X_CLOUDS.dtype == np.float32
-        assert {array.dtype for array in model.coefs_ + model.intercepts_} == {np.dtype("float32")}
-        assert model.predict_proba(X_CLOUDS).dtype == np.float32
-        assert model.predict_log_proba(X_CLOUDS).dtype == np.float32
-        assert model.predict_proba(X_CLOUDS.astype(float)).dtype == np.float64
-
     @pytest.mark.parametrize("given", [np.int64, np.float16, np.uint8, bool, np.longdouble])
     def test_everything_else_becomes_float64(self, given):
         model = small().fit(X_CLOUDS.astype(given), Y_CLOUDS)
         assert model.coefs_[0].dtype == np.float64
         assert model.predict_proba(X_CLOUDS.astype(given)).dtype == np.float64
-
-    @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    def test_dtype_decides_whatever_X_is(self, dtype):
-        for data in (X_CLOUDS, X_CLOUDS.astype(float)):
-            model = small(dtype=dtype).fit(data, Y_CLOUDS)
-            assert {array.dtype for array in model.coefs_} == {np.dtype(dtype)}
 
     @pytest.mark.parametrize(("first", "then"), [("float32", float), (float, "float32")])
     def test_training_goes_on_in_the_dtype_it_began_with_as_mlpclassifiers(self, first, then):

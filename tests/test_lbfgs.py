@@ -247,17 +247,6 @@ def test_early_stopping_is_without_effect_as_there():
     assert with_it.loss_ == without.loss_
 
 
-def test_squared_error_is_minimized_too():
-    X, y = make_problem("multilabel")
-
-    fitted = LowLevelMLPClassifier(**{**SETTINGS, "alpha": 0.0}, loss="squared_error", random_state=0)
-    fitted.fit(X, y)
-
-    outputs = fitted.predict_proba(X)
-    assert ((outputs > 0) & (outputs < 1)).mean() > 0.5
-    assert 0 < fitted.loss_ < ((0.5 - y) ** 2).sum(axis=1).mean()
-
-
 # --- attributes, and going on from other solvers -----------------------------------------------------
 
 CURVES = (
@@ -349,18 +338,6 @@ def test_ctrl_c_inside_an_iteration_keeps_the_last_one(ctrl_c_at_call, monkeypat
     monkeypatch.undo()
 
     assert len(results) == 6
-    assert_ended_early(stopped, X, y)
-
-
-def test_ctrl_c_is_answered_before_a_call_of_the_program_ends(ctrl_c_during_call, monkeypatch):
-    X, y = make_problem("binary")
-    go_on = ctrl_c_during_call(7)
-
-    with pytest.warns(UserWarning, match="interrupted"):
-        stopped = LowLevelMLPClassifier(**SETTINGS, random_state=0).fit(X, y)
-    go_on()
-    monkeypatch.undo()
-
     assert_ended_early(stopped, X, y)
 
 

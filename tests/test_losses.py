@@ -12,7 +12,6 @@ from sklearn.metrics import (
 )
 from sklearn.neural_network._base import poisson_loss
 
-from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
 from skdense.core.formulas.losses import LOSSES
 from skdense.core.machine.tensorflow import tf
 from skdense.core.program.epochs import BatchSums
@@ -36,8 +35,6 @@ OUTPUT = {
     "regression quantile": lambda z: z,
     "regression huber": lambda z: z,
 }
-OF_MULTILABEL = ("binary", "one class")
-"""The types of targets whose losses are those of multilabel targets."""
 EXCLUSIVE = {"multiclass log_loss", "multiclass squared_error"}
 """The losses whose targets have exactly one 1."""
 HYPER = {"regression quantile": [0.3], "regression huber": [0.7]}
@@ -162,15 +159,6 @@ def test_a_prediction_that_is_exact_has_no_gradient(loss):
     low, high = {"regression absolute_error": (-1, 1), "regression quantile": (-0.3, 0.7)}[loss]
     np.testing.assert_array_equal(gradient, [[[low, 0, high]]])
     np.testing.assert_allclose(losses, [[-low + 2 * high]])
-
-
-@pytest.mark.parametrize("loss", [loss for loss in ALL if not loss.startswith(OF_MULTILABEL)])
-def test_a_prediction_is_a_function_of_the_logits(loss):
-    logits = np.random.default_rng(0).normal(size=(5, 3))
-
-    predicted = OUTPUT_ACTIVATIONS[record(loss).output](logits.copy())
-
-    np.testing.assert_allclose(predicted, OUTPUT[loss](logits), rtol=1e-14)
 
 
 @pytest.mark.parametrize("loss", [loss for loss in ALL if loss != "regression squared_error"])

@@ -41,18 +41,6 @@ def trained_one_by_one(model):
     return job.networks
 
 
-@pytest.mark.parametrize(("seed", "n_init"), [(0, 2), (2, 20)])
-def test_more_draws_never_end_with_a_higher_training_loss(seed, n_init):
-    alone = net(random_state=seed).fit(X, Y)
-
-    model = net(random_state=seed, n_init=n_init).fit(X, Y)
-
-    assert model.init_losses_.shape == (n_init,)
-    assert model.init_losses_[0] == alone.init_losses_[0] == alone.loss_
-    assert model.loss_ == model.init_losses_.min()
-    assert model.loss_curve_[-1] == model.loss_
-
-
 @pytest.mark.parametrize("options", [{}, {"max_iter": 40, "tol": 0.01, "n_iter_no_change": 2}])
 def test_each_draw_is_trained_as_it_would_be_alone_and_the_best_is_kept(options, limit_calls):
     model = net(n_init=20, **options)

@@ -111,14 +111,6 @@ def test_the_notebook_reaches_its_accuracy_and_a_warm_start_betters_it(clouds):
     assert len(network.loss_curve_) == len(network.accuracy_curve_) == 600
 
 
-def test_a_warm_start_goes_on_as_if_it_had_never_stopped(clouds):
-    in_two = notebook_network(max_iter=10, warm_start=True).fit(*clouds)
-    in_two.set_params(max_iter=20).fit(*clouds)
-    at_once = notebook_network(max_iter=30).fit(*clouds)
-    assert in_two.loss_curve_ == at_once.loss_curve_
-    assert_same_parameters(in_two, zip(at_once.coefs_, at_once.intercepts_, strict=True), rtol=0)
-
-
 @pytest.mark.parametrize("seed", [SOUND_SEED, OTHER_SOUND_SEED, COLLAPSING_SEED])
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-13)])
 def test_the_first_epochs_are_those_of_backpropagation_by_hand(clouds, dtype, tolerance, seed):

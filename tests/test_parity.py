@@ -6,9 +6,7 @@ changes when X changes by one unit in the last place. Nearly all fits here share
 the grid, so that little is compiled.
 """
 
-import io
 import warnings
-from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
@@ -171,14 +169,6 @@ def test_the_same_losses_where_probabilities_saturate():
     assert_same_classifier(ours, theirs, nearby, far)
 
 
-def test_a_single_class_and_a_single_sample_fit_as_there():
-    X, _ = make_problem("binary")
-    shape = {"hidden_layer_sizes": (7, 4), "max_iter": 5}
-
-    assert_parity(X, ["only"] * len(X), **shape)
-    assert_parity(X[:1], ["only"], **shape)
-
-
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_float32_x_gives_the_same_first_epochs(solver):
     X, y = make_problem("binary")
@@ -281,36 +271,7 @@ def test_the_same_warnings(parameters, categories):
     assert [category for category, _ in caught[0]] == categories
 
 
-def test_ctrl_c_warns_and_keeps_the_epochs_done():
-    class Interrupting(io.StringIO):
-        def write(self, text):
-            if "Iteration 3" in text:
-                raise KeyboardInterrupt
-            return super().write(text)
-
-    X, y = make_problem("binary")
-    endless = {"tol": 0, "n_iter_no_change": np.inf}
-    model = LowLevelMLPClassifier(**SHAPE, **endless, max_iter=100_000, verbose=True)
-
-    with redirect_stdout(Interrupting()), pytest.warns(UserWarning, match="interrupted by user"):
-        model.fit(X, y)
-
-    assert 3 <= model.n_iter_ < 100_000
-    whole = LowLevelMLPClassifier(**SHAPE, **endless, max_iter=model.n_iter_).fit(X, y)
-    assert model.loss_curve_ == whole.loss_curve_
-    assert np.isfinite(model.predict_proba(X)).all()
-
-
 # --- weights ----------------------------------------------------------------------------------------
-
-
-def test_a_validation_split_without_weight_is_an_error():
-    X, y = make_problem("binary")
-    weights = np.zeros(len(X))
-    weights[0] = 1  # the split leaves it for training
-
-    with pytest.raises(ValueError, match="weight"):
-        LowLevelMLPClassifier(**SHAPE, early_stopping=True, max_iter=3).fit(X, y, weights)
 
 
 # --- squared error ----------------------------------------------------------------------------------
@@ -373,19 +334,6 @@ def test_log_probabilities_are_finite_where_a_probability_rounds_to_zero(problem
     np.testing.assert_allclose(log_probabilities, expected, rtol=1e-9, atol=1e-15)
 
 
-@pytest.mark.parametrize("kind", ["fit", "partial_fit"])
-def test_non_finite_weights_are_an_error_that_names_the_epoch(kind):
-    X, y = make_problem("binary")
-    parameters = SHAPE | {"solver": "sgd", "activation": "identity", "learning_rate_init": 1e200}
-    ours, theirs = LowLevelMLPClassifier(**parameters), MLPClassifier(**parameters)
-
-    with np.errstate(all="ignore"), pytest.raises(ValueError, match="non-finite parameter weights"):
-        theirs.fit(X, y)
-    with pytest.raises(ValueError, match=r"non-finite parameter weights.*epoch 1 on"):
-        ours.fit(X, y) if kind == "fit" else ours.partial_fit(X, y, classes=["no", "yes"])
-    assert not hasattr(ours, "coefs_")
-
-
 def test_an_early_stopped_fit_that_diverges_keeps_its_finite_best_weights():
     X, y = make_problem("three classes")
     # The penalty of so large an alpha makes the weights grow with every step, till they overflow.
@@ -406,16 +354,3 @@ def test_an_early_stopped_fit_that_diverges_keeps_its_finite_best_weights():
 
 
 # --- what only ours has -----------------------------------------------------------------------------
-
-
-def test_the_accuracy_curve_is_the_accuracy_of_the_minibatches_as_they_are_seen():
-    # One full batch an epoch is seen before its step, so epoch i + 1 sees the model of i epochs.
-    X, y = make_problem("binary", n_samples=30)
-    weights = np.random.default_rng(0).uniform(0.2, 2, len(X))
-    parameters = {"hidden_layer_sizes": (7, 4), "batch_size": 30, "random_state": 0}
-
-    curve = LowLevelMLPClassifier(**parameters, max_iter=4).fit(X, y, weights).accuracy_curve_
-
-    for i in range(1, 4):
-        after = LowLevelMLPClassifier(**parameters, max_iter=i).fit(X, y, weights)
-        assert curve[i] == pytest.approx(after.score(X, y, weights), abs=1e-12)

@@ -111,20 +111,6 @@ def a_first_fit():
 
 
 class TestRepetition:
-    @pytest.mark.parametrize(
-        "setting",
-        [
-            {"solver": "sgd", "learning_rate": "adaptive"},
-            {"early_stopping": True},
-            {"dtype": "float32", "batch_size": 49},
-            {"solver": "lbfgs"},
-        ],
-    )
-    def test_an_int_repeats_a_fit_bit_for_bit(self, setting):
-        first, second = (small(**setting).fit(X, y) for _ in range(2))
-        assert weights_of(first) == weights_of(second)
-        assert first.loss_ == second.loss_
-
     def test_an_int_repeats_a_fit_bit_for_bit_in_another_process(self, a_first_fit):
         models = [small(max_iter=50, **setting).fit(X, y) for setting in REPEATED]
         assert a_first_fit["in threads"][:2] == [[m.loss_curve_, weights_of(m)] for m in models]
@@ -280,22 +266,6 @@ endless((2, 2), X, y, verbose=True)
                     continue
             assert [str(w.message) for w in caught] == ["Training interrupted by user."]
             assert len(model.loss_curve_) == model.n_iter_
-            assert np.isfinite(model.predict_proba(X)).all()
-
-    @needs_posix_signals
-    def test_ctrl_c_during_partial_fit_does_no_harm(self, alarm):
-        model = small().fit(X, y)
-        for seconds in np.geomspace(1e-4, 0.01, 15):
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                try:
-                    alarm(seconds)
-                    while not caught:
-                        model.partial_fit(X, y)
-                except KeyboardInterrupt:  # between two calls, or before the training began
-                    pass
-            assert {str(w.message) for w in caught} <= {"Training interrupted by user."}
-            assert len(model.loss_curve_) > 0
             assert np.isfinite(model.predict_proba(X)).all()
 
     @needs_posix_signals
@@ -473,12 +443,6 @@ class TestThreads:
     @staticmethod
     def fit(setting):
         return outcome(small(**setting).fit(X, y))
-
-    def test_fits_in_two_threads_at_once_equal_those_in_sequence(self):
-        settings = [{"random_state": seed, "max_iter": 100} for seed in range(6)]
-        with ThreadPoolExecutor(2) as threads:
-            at_once = list(threads.map(self.fit, settings))
-        assert at_once == [self.fit(setting) for setting in settings]
 
     def test_a_fit_leaves_numpys_global_state_where_another_thread_leaves_it(self):
         left = []

@@ -6,7 +6,6 @@ shape with those tests, of 65 to 128 samples, 4 features, widths (7, 4) and batc
 """
 
 import inspect
-import pickle
 import warnings
 
 import numpy as np
@@ -338,25 +337,6 @@ def test_what_set_params_changes_counts_from_the_next_fit_on():
 # --- the ways through the library that it shares with the classifier ---------------------------------
 
 
-def test_the_best_of_several_draws_is_kept():
-    reg = LowLevelMLPRegressor(**SHAPE, max_iter=5, n_init=4).fit(X, Y)
-    one = LowLevelMLPRegressor(**SHAPE, max_iter=5).fit(X, Y)
-
-    assert reg.loss_ == reg.init_losses_.min()
-    assert reg.init_losses_[0] == pytest.approx(one.loss_)
-
-
-@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
-def test_a_loaded_model_predicts_and_goes_on(loss):
-    X, y = make_problem(loss=loss)
-    reg = LowLevelMLPRegressor(loss, **SHAPE, max_iter=5).fit(X, y)
-
-    loaded = pickle.loads(pickle.dumps(reg))
-
-    np.testing.assert_array_equal(loaded.predict(X), reg.predict(X))
-    assert loaded.partial_fit(X, y).loss_curve_ == reg.partial_fit(X, y).loss_curve_
-
-
 @pytest.mark.parametrize("kind", [int, "float32", object, bool, ">f8"])
 def test_numbers_of_any_kind_are_understood(kind):
     y = np.round(3 * Y).astype(kind)
@@ -418,13 +398,6 @@ def test_training_does_not_go_on_with_other_outputs():
         ValueError, match="y has 2 outputs, but training continues from a network with 1"
     ):
         reg.partial_fit(X, TWO)
-
-
-def test_partial_fit_is_absent_where_it_is_there():
-    with pytest.raises(AttributeError, match="has no attribute 'partial_fit'"):
-        LowLevelMLPRegressor(solver="lbfgs").partial_fit(X, Y)
-    with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
-        LowLevelMLPRegressor(early_stopping=True).partial_fit(X, Y)
 
 
 @pytest.mark.parametrize("y", [Y, TWO], ids=["one column", "two columns"])

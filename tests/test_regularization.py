@@ -3,8 +3,6 @@
 The oracle is a trainer of a few lines of NumPy. Fits share widths (7, 4) and batches of 25.
 """
 
-import pickle
-
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -233,16 +231,6 @@ def test_without_dropout_the_draws_are_those_of_mlp_classifier():
 
 
 # --- training that goes on ---------------------------------------------------------------------------
-
-
-def test_a_saved_model_goes_on_with_its_optimizer():
-    """It keeps the solver, the decay, the schedule and its place in it, as it was made."""
-    model = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
-    loaded = pickle.loads(pickle.dumps(model)).set_params(
-        solver="sgd", weight_decay=0, learning_rate="constant", warmup=0
-    )
-
-    assert_identical(loaded.partial_fit(X, Y), model.partial_fit(X, Y))
 
 
 def test_calls_of_partial_fit_are_the_epochs_of_a_schedule():

@@ -1,9 +1,7 @@
 """The pruned search: survivors are what GridSearchCV finds, the worst leave, errors come at once."""
 
 import pickle
-import signal
 import warnings
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -636,63 +634,6 @@ def test_ctrl_c_keeps_the_rungs_that_are_over():
     with pytest.raises(KeyboardInterrupt):
         first.fit(X, y)
     assert not hasattr(first, "cv_results_")
-
-
-class TimeUp(Exception):
-    """What a limit of time raises."""
-
-
-class Limit:
-    """Handlers of a signal that raise."""
-
-    def __call__(self, *_):
-        raise TimeUp
-
-    def method(self, *_):
-        raise TimeUp
-
-
-def raise_time_up(error, *_):
-    raise error
-
-
-class Late(StandardScaler):
-    """A scaler during whose fit the limit of time is reached."""
-
-    def fit(self, X, y=None):
-        signal.raise_signal(signal.SIGTERM)
-        return super().fit(X, y)
-
-
-def late_scorer(model, X, y):
-    if model.n_iter_:
-        signal.raise_signal(signal.SIGTERM)
-    return model.score(X, y)
-
-
-@pytest.mark.parametrize(
-    "handler", [Limit(), Limit().method, partial(raise_time_up, TimeUp()), lambda *_: Limit()()]
-)
-@pytest.mark.parametrize(
-    "settings", [{"estimator": make_pipeline(Late(), NETWORK)}, {"scoring": late_scorer}]
-)
-def test_what_a_signal_handler_raises_is_no_failed_fit(handler, settings):
-    search = PrunedSearchCV(NETWORK, {}, cv=2, rungs=(), n_jobs=1).set_params(**settings)
-    before = signal.signal(signal.SIGTERM, handler)
-    try:
-        with pytest.raises(TimeUp):
-            search.fit(X, y)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def test_an_error_in_an_enum_is_not_taken_for_that_of_a_signal_handler():
-    def scorer(model, X, y):
-        return model.score(X, y) if not model.n_iter_ else signal.Signals(-1)
-
-    with pytest.warns(UserWarning, match="-1 is not a valid Signals"):
-        search = PrunedSearchCV(NETWORK, {}, cv=2, rungs=(), scoring=scorer, refit=False).fit(X, y)
-    assert np.isnan(search.best_score_)
 
 
 def test_an_error_leaves_an_earlier_search_as_it_was():

@@ -89,22 +89,13 @@ def with_duplicates(X):
     )
 
 
-def with_duplicates_summed_in_place(X):
-    matrix = with_duplicates(X)
-    matrix.sum_duplicates()
-    return matrix
-
-
 FORMATS = {
     "CSR array": sp.csr_array,
-    "CSR matrix": sp.csr_matrix,
     "CSC array": sp.csc_array,
-    "COO array": sp.coo_array,
     "int64 indices": with_int64_indices,
     "explicit zeros": with_explicit_zeros,
     "unsorted indices": with_unsorted_indices,
     "duplicates": with_duplicates,
-    "summed duplicates": with_duplicates_summed_in_place,
 }
 
 

@@ -1,4 +1,4 @@
-"""scikit-learn's tools in joblib's threads, on Dask and on Ray give what they give in sequence."""
+"""scikit-learn's tools in joblib's threads and on Dask give what they give in sequence."""
 
 import threading
 from contextlib import suppress
@@ -11,7 +11,6 @@ from joblib import Parallel, cpu_count, delayed, parallel_config
 from numpy.testing import assert_array_equal, assert_equal
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.callback import ScoringMonitor
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -21,17 +20,14 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
-    HalvingGridSearchCV,
     KFold,
-    cross_val_predict,
     cross_val_score,
 )
-from sklearn.multioutput import MultiOutputClassifier, RegressorChain
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from helpers import SETTINGS, TIME_LIMIT, make_problem, press_ctrl_c
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
+from skdense import LowLevelMLPClassifier, fit_many
 from skdense.core.host.train import ProgramRun
 from skdense.ensemble import BlendClassifier, CrossFitClassifier
 from skdense.ensemble.folds import at_once
@@ -40,7 +36,6 @@ from skdense.search import PrunedSearchCV
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, Y = make_problem("three classes")
-BINARY = (Y == 1).astype(int)
 WIDTHS = {"hidden_layer_sizes": [(3, 4), (7, 4), (8, 4)]}
 IN_PIPELINE = {"lowlevelmlpclassifier__" + name: values for name, values in WIDTHS.items()}
 
@@ -52,10 +47,6 @@ def net(**parameters):
 
 def pipeline(scaler=None):
     return make_pipeline(scaler or StandardScaler(), net())
-
-
-def reg():
-    return LowLevelMLPRegressor(**SETTINGS | {"max_iter": 4})
 
 
 def results_of(search):
@@ -74,24 +65,13 @@ TOOLS = {
             pipeline(StandardScaler(copy=False)), IN_PIPELINE, cv=3, return_train_score=True
         ).fit(X.copy(), Y)
     ),
-    "HalvingGridSearchCV": lambda: results_of(
-        HalvingGridSearchCV(net(), WIDTHS, cv=3, factor=2, random_state=0).fit(X, Y)
-    ),
     "nested searches": lambda: cross_val_score(
         GridSearchCV(pipeline(), IN_PIPELINE, cv=3), X, Y, cv=4, scoring="neg_log_loss"
     ),
-    "cross_val_predict": lambda: cross_val_predict(pipeline(), X, Y, method="predict_proba"),
     "BaggingClassifier": lambda: [
         member.predict_proba(X)
         for member in BaggingClassifier(net(), 5, random_state=0).fit(X, Y).estimators_
     ],
-    "MultiOutputClassifier": lambda: (
-        MultiOutputClassifier(net()).fit(X, np.column_stack([Y, BINARY])).predict_proba(X)
-    ),
-    "CalibratedClassifierCV": lambda: (
-        CalibratedClassifierCV(net(), cv=3, ensemble=True).fit(X, Y).predict_proba(X)
-    ),
-    "RegressorChain": lambda: RegressorChain(reg(), cv=3).fit(X, X[:, 1:]).predict(X),
     "networks of several kinds": lambda: results_of(
         GridSearchCV(
             net(),
@@ -131,19 +111,6 @@ def test_each_tool_gives_the_same_in_threads(name, in_sequence):
         ours = TOOLS[name]()
 
     assert_equal(ours, in_sequence(name))
-
-
-def test_a_search_with_routed_sample_weights_gives_the_same_in_threads():
-    weights = np.random.default_rng(0).uniform(0.5, 2, len(X))
-
-    def scores():
-        model = net().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
-        return results_of(GridSearchCV(model, WIDTHS, cv=3).fit(X, Y, sample_weight=weights))
-
-    with config_context(enable_metadata_routing=True):
-        expected = scores()
-        with parallel_config("threading", n_jobs=2):
-            assert_equal(scores(), expected)
 
 
 def test_a_failing_candidate_gets_the_error_score_and_its_warning_in_threads():
@@ -220,22 +187,6 @@ def test_dask_gives_the_same_scores():
         parallel_config("dask"),
     ):
         ours = cross_val_score(pipeline(), X, Y, cv=4, scoring="neg_log_loss")
-
-    assert_array_equal(ours, expected)
-
-
-def test_ray_gives_the_same_scores():
-    ray = pytest.importorskip("ray")
-    from ray.util.joblib import register_ray
-
-    register_ray()
-    expected = cross_val_score(net(), X, Y, cv=4, scoring="neg_log_loss")
-    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
-    try:
-        with parallel_config("ray", n_jobs=2):
-            ours = cross_val_score(net(), X, Y, cv=4, scoring="neg_log_loss")
-    finally:
-        ray.shutdown()
 
     assert_array_equal(ours, expected)
 

@@ -476,21 +476,6 @@ def test_ctrl_c_is_answered_before_a_call_of_the_program_ends(n, ctrl_c_during_c
     assert_ended_after(network, n - 1, make_network())
 
 
-def test_ctrl_c_before_the_first_step_keeps_the_network_as_it_was(monkeypatch):
-    def interrupt(orders):
-        raise KeyboardInterrupt
-
-    network, reference = make_network(), make_network()
-    monkeypatch.setattr("skdense.core.host.orders.Orders._draw_epoch", interrupt)
-
-    assert train_alone(ADAM, network)
-
-    for ours, theirs in zip(network.parameters, reference.parameters, strict=True):
-        np.testing.assert_array_equal(ours[0], theirs[0])
-        np.testing.assert_array_equal(ours[1], theirs[1])
-    assert_same_stream(network.random_state, reference.random_state)
-
-
 # --- what compiles ----------------------------------------------------------------------------------
 
 

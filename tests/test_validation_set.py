@@ -392,20 +392,6 @@ def test_a_training_that_diverges_is_the_same_error_with_any_scorer():
 # --- what may be passed ------------------------------------------------------------------------------
 
 
-def test_lists_columns_and_other_dtypes_are_the_same_validation_set():
-    X, y, X_val, y_val = split_problem("three classes")
-    X, X_val = X.astype(np.float32).astype(np.float64), X_val.astype(np.float32).astype(np.float64)
-    reference = LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X_val, y_val=y_val)
-
-    for its_X_val, its_y_val in [
-        (X_val.tolist(), y_val.tolist()),
-        (X_val.astype(np.float32), y_val.astype(float)),
-        (np.asfortranarray(X_val), pd.Series(y_val)),
-    ]:
-        model = LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=its_X_val, y_val=its_y_val)
-        assert model.validation_loss_curve_ == reference.validation_loss_curve_
-
-
 def test_a_pipeline_transforms_it_like_x():
     X, y, X_val, y_val = split_problem()
     X, X_val = 100 * X + 7, 100 * X_val + 7
@@ -503,16 +489,6 @@ def test_a_bad_validation_set_is_a_clear_error_and_the_fitted_model_stays(given,
             fitted.fit(X, Y, **given)
 
         assert vars(fitted) == before | {"early_stopping": early_stopping}
-
-
-@pytest.mark.parametrize(
-    "y_val",
-    [MULTILABEL[3][:, 0], MULTILABEL[3][:, :2], np.hstack([MULTILABEL[3]] * 2)],
-    ids=["one label", "two labels", "six labels"],
-)
-def test_labels_of_another_kind_than_several_are_an_error(y_val):
-    with pytest.raises(ValueError, match=r"y_val|label|classes"):
-        LowLevelMLPClassifier(**SETTINGS).fit(*MULTILABEL[:2], X_val=MULTILABEL[2], y_val=y_val)
 
 
 def test_columns_of_another_name_are_an_error():

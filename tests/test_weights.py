@@ -5,7 +5,6 @@ those of bad input. Nearly all fits share one shape, of widths (7, 4) and batche
 """
 
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
@@ -145,14 +144,6 @@ def test_balanced_is_scikit_learns(problem):
     assert_identical(balanced, fit(X, y, compute_sample_weight("balanced", y)))
 
 
-def test_balanced_classes_may_come_as_a_sparse_indicator_matrix():
-    X, y = make_problem("multilabel", 100)
-
-    assert_identical(
-        fit(X, sp.csr_array(y), class_weight="balanced"), fit(X, y, class_weight="balanced")
-    )
-
-
 @pytest.mark.parametrize("sparse", [(sp.csr_array, np.asarray), (np.asarray, sp.csr_array)])
 def test_balanced_labels_and_those_to_validate_on_may_be_dense_and_sparse(sparse):
     X, y = make_problem("multilabel", 100)
@@ -238,15 +229,6 @@ def test_partial_fit_takes_a_class_weight_in_every_call():
 
 
 # --- what may be passed ------------------------------------------------------------------------------
-
-
-def test_weights_of_any_form_are_the_same_weights():
-    weights = np.random.default_rng(2).integers(1, 5, 100)
-    reference = fit(X, Y, weights.astype(float))
-
-    for same in (weights, weights.tolist(), pd.Series(weights), weights.astype(np.float32)):
-        assert_identical(fit(X, Y, same), reference)
-    assert_identical(fit(X, Y, 2.0), fit(X, Y, np.full(100, 2.0)))
 
 
 def test_balanced_leaves_no_partial_fit_and_says_what_would_do():

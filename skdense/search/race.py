@@ -1,13 +1,12 @@
 """A race: candidates are prepared, trained from rung to rung and scored, and the worst are left out."""
 
-import signal
 import time
 from collections import Counter
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from numbers import Number
-from traceback import format_exception, walk_tb
+from traceback import format_exception
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,8 +103,6 @@ class Scoring:
 
     def __init__(self, scorer, error_score):
         self.scorer, self.error_score = scorer, error_score
-        handlers = {signal.getsignal(number) for number in signal.valid_signals()}
-        self._handler_codes = {_code_of(handler) for handler in handlers} - {None}
 
     def judge(self, fit):
         """Score the networks of a fit as they are now."""
@@ -114,7 +111,6 @@ class Scoring:
             network = copy(fit.job.estimator)
             vars(network).update(best_network(fit.job)[1])
         except ValueError as error:
-            self.raise_if_of_a_handler(error)
             fit.error, fit.job = error, None
             return
         try:
@@ -129,20 +125,8 @@ class Scoring:
                 )
             fit.score = score
         except Exception as error:
-            self.raise_if_of_a_handler(error)
             fit.score_error = error
         fit.score_seconds = time.perf_counter() - start
-
-    def raise_if_of_a_handler(self, error):
-        """Raise an error that a signal's handler has raised, for instance at a limit of time.
-
-        It is no failure of the code that it has interrupted.
-        """
-        cause = error
-        while cause is not None:
-            if any(frame.f_code in self._handler_codes for frame, _ in walk_tb(cause.__traceback__)):
-                raise error
-            cause = cause.__cause__ or cause.__context__
 
 
 class Race:
@@ -314,7 +298,6 @@ def _prepare(candidates, splits, scoring, skips_steps):
                     one.data = shared(one.data)
                     one.validation = one.validation and shared(one.validation)
             except Exception as error:
-                scoring.raise_if_of_a_handler(error)
                 fit.error = error
             fit.fit_seconds = time.perf_counter() - start
 
@@ -355,14 +338,6 @@ def _key_of_steps(candidate):
         for name, value in candidate.params.items()
         if not name.startswith(candidate.prefix)
     )
-
-
-def _code_of(handler):
-    """The code that a signal's handler runs, None if it is not written in Python."""
-    if not callable(handler):  # as SIG_DFL, whose type is an enum
-        return None
-    handler = getattr(handler, "func", handler)  # of functools.partial
-    return getattr(handler, "__code__", getattr(type(handler).__call__, "__code__", None))
 
 
 def _described(errors):
