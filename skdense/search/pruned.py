@@ -31,7 +31,7 @@ from skdense.final_step import network_of
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.inputs import MatrixLike
-from skdense.search.race import Candidate, Scoring, begin
+from skdense.search.race import Candidate, Race
 from skdense.search.rungs import best_first, epochs_at_rungs, rungs_of
 
 _N_CANDIDATES = 64
@@ -287,15 +287,18 @@ class PrunedSearchCV(RandomizedSearchCV):
                 for name in ("best_estimator_", "refit_time_", "feature_names_in_"):
                     vars(self).pop(name, None)
 
-                def part(rows, params):
+                def samples_of(rows, params):
                     params = check_method_params(X, params, rows)
                     return safe_indexing(X, rows), safe_indexing(y, rows), params
 
                 to_fit, to_score = routed.estimator.fit, routed.scorer.score
-                splits = [(part(train, to_fit), part(test, to_score)) for train, test in splits]
+                splits = [
+                    (samples_of(train, to_fit), samples_of(test, to_score)) for train, test in splits
+                ]
                 skips = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
-                scoring = Scoring(scorer, self.error_score)
-                race = begin(candidates, splits, rungs, self.factor, scoring, skips, self.n_jobs)
+                settings = self.factor, scorer, self.error_score, self.n_jobs
+                race = Race(candidates, rungs, *settings)
+                race.begin(splits, skips)
                 rows = self._search(race, context)
                 self._set_results(rows, len(splits), scorer)
             if self.refit:  # an error here leaves what was found
@@ -341,7 +344,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         return rows
 
     def _set_results(self, rows, n_splits, scorer):
-        self.cv_results_ = _table(rows)
+        self.cv_results_ = _cv_results(rows)
         iterations = self.cv_results_["iter"]
         self.n_iterations_ = rows[-1].iteration + 1
         self.n_candidates_ = np.bincount(iterations).tolist()
@@ -373,7 +376,7 @@ class PrunedSearchCV(RandomizedSearchCV):
 
 def _largest_max_iter(candidates):
     """The largest `max_iter` of all candidates; those with an invalid one fail when they are fitted."""
-    networks = [candidate.network for candidate in candidates]
+    networks = [candidate.estimator for candidate in candidates]
     valid = [network.max_iter for network in networks if isinstance(network.max_iter, Integral)]
     if not valid:
         validate_parameters(networks[0])  # says what is wrong with its `max_iter`
@@ -399,7 +402,7 @@ def _summary(rows, race, marks):
     return f"{words}, at most about {left:.1f} s left" if race.going else words
 
 
-def _table(rows):
+def _cv_results(rows):
     """The rows as the dict of columns that scikit-learn's searches have."""
 
     def of_splits(name):

@@ -68,13 +68,13 @@ class Candidate:
     def __init__(self, estimator, params):
         self.params, self.fits, self.means = params, [], []
         self.model = clone(estimator).set_params(**clone(params, safe=False))
-        self.network, self.prefix = network_of(self.model)
-        if self.network.solver == LBFGS:
+        self.estimator, self.prefix = network_of(self.model)
+        if self.estimator.solver == LBFGS:
             raise ValueError(
                 "solver='lbfgs' has no epochs, so it cannot be pruned between them; use "
                 f"{ANY_OPTIMIZER}, or scikit-learn's RandomizedSearchCV"
             )
-        if has_callbacks(self.network):
+        if has_callbacks(self.estimator):
             raise ValueError(
                 "estimator must have no callbacks, since many networks train at the same time; set "
                 "them on the search itself"
@@ -91,20 +91,155 @@ class Row(NamedTuple):
     forecast: float
 
 
-class Scoring:
-    """How fits are scored, and which errors are failures of theirs.
+class Race:
+    """The candidates that still go on, with the groups of their networks that train.
 
     Parameters
     ----------
+    candidates : list of Candidate
+    rungs : list of int
+    factor : float
+        Of so many candidates, one goes on from a rung.
     scorer : callable
     error_score : 'raise' or float
         The score of a fit that has failed.
+    n_jobs : int or None
+        How many networks train at the same time.
     """
 
-    def __init__(self, scorer, error_score):
+    def __init__(self, candidates, rungs, factor, scorer, error_score, n_jobs):
+        self.going, self.n_candidates = candidates, len(candidates)
+        self.rungs, self.factor, self.n_jobs = rungs, factor, n_jobs
         self.scorer, self.error_score = scorer, error_score
+        self.epochs = []  # at which the candidates were scored
 
-    def judge(self, fit):
+    def begin(self, splits, skips_steps):
+        """Prepare the fits of all candidates on all splits, and see that they can be scored.
+
+        Parameters
+        ----------
+        splits : list of (tuple, tuple)
+            The samples to fit to and those to score: X, y, and the parameters of `fit` and the scorer.
+        skips_steps : bool
+            Whether the samples that are held out go through the steps of a Pipeline once, before
+            training. This is not to be noticed by scorers that only ask for predictions.
+        """
+        self._prepare(splits, skips_steps)
+        all_fits = [candidate.fits for candidate in self.going]
+        self._report_errors([fit for fits in all_fits for fit in fits], is_first=True)
+        # What fails in scoring an untrained network would fail for all candidates of the split.
+        for i, fits in enumerate(zip(*all_fits, strict=True)):
+            for fit in [fit for fit in fits if fit.job is not None][:1]:
+                self._score(fit)
+                if fit.score_error is not None:
+                    note = f"This is how scoring failed on split {i}, before anything was trained."
+                    fit.score_error.add_note(note)
+                    raise fit.score_error
+        jobs = [fit.job for fit in self._sound()]
+        own_streams(jobs)
+        # All networks together decide which of them share a program. They stay in it, so that those
+        # which go on train as if they had never paused.
+        networks = [(job.spec, network) for job in jobs for network in job.networks]
+        epochs = np.mean([likely_epochs(network) for _, network in networks])
+        share = share_trained(self.n_candidates, self.rungs, self.factor, epochs)
+        self.groups = groups_of(networks, share)
+
+    def _prepare(self, splits, skips_steps):
+        """Prepare all networks; the steps before are fitted once for candidates that share them."""
+        fitted, by_content, seen = {}, {}, set()
+
+        def first_equal(array):
+            """The first array with this content. Hashing a large one takes long, and is done once."""
+            if id(array) not in seen:
+                array = by_content.setdefault(hash_of(array), array)
+                seen.add(id(array))  # of the first one, which stays alive
+            return array
+
+        def shared(data):
+            """The data with arrays that all networks hold and use whose arrays are equal."""
+            return Data(*map(first_equal, (data.X, data.targets, data.weights)), data.rows)
+
+        for candidate in self.going:
+            steps = _key_of_steps(candidate)
+            for i, (to_fit, to_score) in enumerate(splits):
+                fit, key, start = CandidateFit(self.error_score), (i, steps), time.perf_counter()
+                candidate.fits.append(fit)
+                try:
+                    if key not in fitted:
+                        model, inputs = fit_all_but_network(clone(candidate.model), *to_fit)
+                        X, *others = to_score
+                        if skips_steps:
+                            model, X = beyond_steps(model, X)
+                        fitted[key] = model, inputs, (X, *others)
+                    fit.model, inputs, fit.held_out = fitted[key]
+                    fit.job = check_and_prepare(clone(candidate.estimator), inputs)
+                    for one in fit.job.networks:
+                        one.data = shared(one.data)
+                        one.validation = one.validation and shared(one.validation)
+                except Exception as error:
+                    fit.error = error
+                fit.fit_seconds = time.perf_counter() - start
+
+    def _sound(self):
+        """The fits that have not failed."""
+        return [fit for candidate in self.going for fit in candidate.fits if fit.job is not None]
+
+    def run(self, iteration):
+        """Train to a rung and score; return the rows of the rung, and leave out those who do not go on.
+
+        At the last rung the race is over. If all that have come so far fail, there are no rows.
+        """
+        for epochs in looks_of(self.rungs)[iteration]:
+            self._report_errors(self._train(epochs), is_first=iteration == 0)
+            if not self._sound():
+                return []
+            self.epochs.append(epochs)
+            for candidate in self.going:
+                candidate.means.append(np.mean([fit.score for fit in candidate.fits]))
+        is_over = iteration == len(self.rungs) - 1
+        means = np.array([candidate.means for candidate in self.going], dtype=float)
+        ends = np.array([max(fit.end(epochs) for fit in candidate.fits) for candidate in self.going])
+        expected = forecasts(self.epochs, means, ends)
+        rows = [
+            Row(iteration, epochs, candidate.params, [fit.result() for fit in candidate.fits], forecast)
+            for candidate, forecast in zip(self.going, expected, strict=True)
+        ]
+        if is_over:
+            for fit in self._sound():
+                finish(fit.job)  # warns as a fit that is over does, for instance at max_iter
+        n_going = 0 if is_over else n_that_go_on(len(rows), self.factor)
+        self.going = [self.going[i] for i in sorted(best_first(expected)[:n_going])]
+        return rows
+
+    def _train(self, epochs):
+        """Train to so many epochs in all, and score each fit in the thread that has trained it.
+
+        Return the fits that were trained.
+        """
+        owners = {
+            network: fit
+            for fit in self._sound()
+            for network in fit.job.networks
+            if network.progress.active
+        }
+        fits = list(dict.fromkeys(owners.values()))
+        jobs = [fit.job for fit in fits]
+        before, start, config = _epochs(jobs), time.perf_counter(), get_config()
+
+        def score(fit):
+            with config_context(**config):  # scikit-learn's configuration belongs to a thread
+                self._score(fit)
+
+        self.groups = [left for group in self.groups if (left := group.only(owners)).networks]
+        if owners and train(self.groups, self.n_jobs, until=epochs, owners=owners, after=score):
+            raise KeyboardInterrupt
+        seconds = time.perf_counter() - start
+        gained = _epochs(jobs) - before
+        for fit, share in zip(fits, gained / max(1, gained.sum()), strict=True):
+            fit.fit_seconds += seconds * share
+        return fits
+
+    def _score(self, fit):
         """Score the networks of a fit as they are now."""
         start, fit.score, fit.score_error = time.perf_counter(), self.error_score, None
         try:
@@ -128,190 +263,34 @@ class Scoring:
             fit.score_error = error
         fit.score_seconds = time.perf_counter() - start
 
+    def _report_errors(self, fits, is_first):
+        """Warn of what has failed in these fits, which had not failed before, or raise it.
 
-class Race:
-    """The candidates that still go on, with the groups of their networks that train.
-
-    Of `factor` candidates, one goes on from a rung. `n_jobs` networks train at the same time.
-    """
-
-    def __init__(self, candidates, rungs, factor, scoring, groups, n_jobs):
-        self.going, self.n_candidates = candidates, len(candidates)
-        self.rungs, self.factor, self.scoring = rungs, factor, scoring
-        self.groups, self.n_jobs = groups, n_jobs
-        self.epochs = []  # at which the candidates were scored
-
-    def run(self, iteration):
-        """Train to a rung and score; return the rows of the rung, and leave out those who do not go on.
-
-        At the last rung the race is over. If all that have come so far fail, there are no rows.
+        It is also an error if all fail before the first rung is over.
         """
-        for epochs in looks_of(self.rungs)[iteration]:
-            _report_errors(self._train(epochs), self.going, self.scoring, is_first=iteration == 0)
-            if not _sound(self.going):
-                return []
-            self.epochs.append(epochs)
-            for candidate in self.going:
-                candidate.means.append(np.mean([fit.score for fit in candidate.fits]))
-        is_over = iteration == len(self.rungs) - 1
-        means = np.array([candidate.means for candidate in self.going], dtype=float)
-        ends = np.array([max(fit.end(epochs) for fit in candidate.fits) for candidate in self.going])
-        expected = forecasts(self.epochs, means, ends)
-        rows = [
-            Row(iteration, epochs, candidate.params, [fit.result() for fit in candidate.fits], forecast)
-            for candidate, forecast in zip(self.going, expected, strict=True)
-        ]
-        if is_over:
-            for fit in _sound(self.going):
-                finish(fit.job)  # warns as a fit that is over does, for instance at max_iter
-        n_going = 0 if is_over else n_that_go_on(len(rows), self.factor)
-        self.going = [self.going[i] for i in sorted(best_first(expected)[:n_going])]
-        return rows
-
-    def _train(self, epochs):
-        """Train to so many epochs in all, and score each fit in the thread that has trained it.
-
-        Return the fits that were trained.
-        """
-        owners = {
-            network: fit
-            for fit in _sound(self.going)
-            for network in fit.job.networks
-            if network.progress.active
-        }
-        fits = list(dict.fromkeys(owners.values()))
-        jobs = [fit.job for fit in fits]
-        before, start, config = _epochs(jobs), time.perf_counter(), get_config()
-
-        def judge(fit):
-            with config_context(**config):  # scikit-learn's configuration belongs to a thread
-                self.scoring.judge(fit)
-
-        self.groups = [left for group in self.groups if (left := group.only(owners)).networks]
-        if owners and train(self.groups, self.n_jobs, until=epochs, owners=owners, after=judge):
-            raise KeyboardInterrupt
-        seconds = time.perf_counter() - start
-        gained = _epochs(jobs) - before
-        for fit, share in zip(fits, gained / max(1, gained.sum()), strict=True):
-            fit.fit_seconds += seconds * share
-        return fits
-
-
-def _report_errors(fits, candidates, scoring, is_first=True):
-    """Warn of what has failed in these fits, which had not failed before, or raise it.
-
-    It is also an error if all fail before the first rung is over.
-    """
-    errors = [fit.error for fit in fits if fit.error is not None]
-    score_errors = [fit.score_error for fit in fits if fit.score_error is not None]
-    if scoring.error_score == "raise" and errors + score_errors:
-        raise [*errors, *score_errors][0]
-    all_fits = [fit for candidate in candidates for fit in candidate.fits]
-    n_fits = len(all_fits)
-    if is_first and errors and all(fit.error is not None for fit in all_fits):
-        raise ValueError(
-            f"All the {n_fits} fits failed. It is very likely that your model is misconfigured. "
-            f"With error_score='raise' the first error is raised.\n{_described(errors)}"
-        )
-    if errors:
-        warn_at_caller(
-            f"{len(errors)} fits failed out of a total of {n_fits}. The score on these train-test "
-            f"partitions for these parameters will be set to {scoring.error_score}. With "
-            f"error_score='raise' the first error is raised.\n{_described(errors)}",
-            FitFailedWarning,
-        )
-    if score_errors:
-        warn_at_caller(
-            f"Scoring failed {len(score_errors)} times. The score on these train-test partitions "
-            f"for these parameters will be set to {scoring.error_score}.\n{_described(score_errors)}"
-        )
-
-
-# --- the begin of a race ------------------------------------------------------------------------------
-
-
-def begin(candidates, splits, rungs, factor, scoring, skips_steps, n_jobs):
-    """Prepare the fits of all candidates on all splits; return the race.
-
-    Parameters
-    ----------
-    candidates : list of Candidate
-    splits : list of (tuple, tuple)
-        The samples to fit to and those to score: X, y, and the parameters of `fit` and of the scorer.
-    rungs : list of int
-    factor : float
-    scoring : Scoring
-    skips_steps : bool
-        Whether the samples that are held out go through the steps of a Pipeline once, before training.
-        This is not to be noticed by scorers that only ask for predictions.
-    n_jobs : int or None
-        How many networks train at the same time.
-    """
-    _prepare(candidates, splits, scoring, skips_steps)
-    _report_errors([fit for candidate in candidates for fit in candidate.fits], candidates, scoring)
-    _try_scorer(candidates, scoring)
-    jobs = [fit.job for fit in _sound(candidates)]
-    own_streams(jobs)
-    # All networks together decide which of them share a program. They stay in it, so that those which
-    # go on train as if they had never paused.
-    networks = [(job.spec, network) for job in jobs for network in job.networks]
-    epochs = np.mean([likely_epochs(network) for _, network in networks])
-    groups = groups_of(networks, share_trained(len(candidates), rungs, factor, epochs))
-    return Race(candidates, rungs, factor, scoring, groups, n_jobs)
-
-
-def _sound(candidates):
-    """The fits that have not failed."""
-    return [fit for candidate in candidates for fit in candidate.fits if fit.job is not None]
-
-
-def _prepare(candidates, splits, scoring, skips_steps):
-    """Prepare all networks; the steps before are fitted once for candidates that share them."""
-    fitted, by_content, kept = {}, {}, set()
-
-    def first_equal(array):
-        """The first array with this content. Hashing a large one takes long, and is done once."""
-        if id(array) not in kept:
-            array = by_content.setdefault(hash_of(array), array)
-            kept.add(id(array))  # of the first one, which stays alive
-        return array
-
-    def shared(data):
-        """The data with arrays that all networks hold and use whose arrays are equal."""
-        return Data(*map(first_equal, (data.X, data.targets, data.weights)), data.rows)
-
-    for candidate in candidates:
-        steps = _key_of_steps(candidate)
-        for i, (to_fit, to_score) in enumerate(splits):
-            fit, key, start = CandidateFit(scoring.error_score), (i, steps), time.perf_counter()
-            candidate.fits.append(fit)
-            try:
-                if key not in fitted:
-                    model, inputs = fit_all_but_network(clone(candidate.model), *to_fit)
-                    X, *others = to_score
-                    if skips_steps:
-                        model, X = beyond_steps(model, X)
-                    fitted[key] = model, inputs, (X, *others)
-                fit.model, inputs, fit.held_out = fitted[key]
-                fit.job = check_and_prepare(clone(candidate.network), inputs)
-                for one in fit.job.networks:
-                    one.data = shared(one.data)
-                    one.validation = one.validation and shared(one.validation)
-            except Exception as error:
-                fit.error = error
-            fit.fit_seconds = time.perf_counter() - start
-
-
-def _try_scorer(candidates, scoring):
-    """Score an untrained network on each split: what fails then would fail for all candidates."""
-    for i, fits in enumerate(zip(*(candidate.fits for candidate in candidates), strict=True)):
-        fit = next((fit for fit in fits if fit.job is not None), None)
-        if fit is not None:
-            scoring.judge(fit)
-            if fit.score_error is not None:
-                note = f"This is how scoring failed on split {i}, before anything was trained."
-                fit.score_error.add_note(note)
-                raise fit.score_error
+        errors = [fit.error for fit in fits if fit.error is not None]
+        score_errors = [fit.score_error for fit in fits if fit.score_error is not None]
+        if self.error_score == "raise" and errors + score_errors:
+            raise [*errors, *score_errors][0]
+        all_fits = [fit for candidate in self.going for fit in candidate.fits]
+        n_fits = len(all_fits)
+        if is_first and errors and all(fit.error is not None for fit in all_fits):
+            raise ValueError(
+                f"All the {n_fits} fits failed. It is very likely that your model is misconfigured. "
+                f"With error_score='raise' the first error is raised.\n{_described(errors)}"
+            )
+        if errors:
+            warn_at_caller(
+                f"{len(errors)} fits failed out of a total of {n_fits}. The score on these train-test "
+                f"partitions for these parameters will be set to {self.error_score}. With "
+                f"error_score='raise' the first error is raised.\n{_described(errors)}",
+                FitFailedWarning,
+            )
+        if score_errors:
+            warn_at_caller(
+                f"Scoring failed {len(score_errors)} times. The score on these train-test partitions "
+                f"for these parameters will be set to {self.error_score}.\n{_described(score_errors)}"
+            )
 
 
 def _epochs(jobs):
@@ -320,24 +299,15 @@ def _epochs(jobs):
 
 
 def _key_of_steps(candidate):
-    """A key that is the same if the parameters of the steps before the network have the same values.
+    """A key that is the same if the parameters of the steps before the network are.
 
-    These must also be written alike: ``max_features=1`` is not ``max_features=1.0``. A value that has
-    no hash is equal to itself only.
+    Steps whose parameters cannot be pickled, such as a lambda, are fitted for their candidate alone.
     """
-
-    def identity(value):
-        try:
-            hash(value)
-        except TypeError:
-            return id(value)
-        return value, repr(value)
-
-    return frozenset(
-        (name, identity(value))
-        for name, value in candidate.params.items()
-        if not name.startswith(candidate.prefix)
-    )
+    settings = {k: v for k, v in candidate.params.items() if not k.startswith(candidate.prefix)}
+    try:
+        return hash_of(settings)
+    except Exception:  # AttributeError and TypeError as well as PicklingError
+        return id(candidate)
 
 
 def _described(errors):

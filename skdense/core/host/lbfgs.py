@@ -10,7 +10,7 @@ from skdense.core.host.planning import formulas_of, lone_layout
 from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import full_batch_rows
-from skdense.core.machine.memory import aligned_empty, to_tensor, view
+from skdense.core.machine.memory import aligned_zeros, to_tensor, view
 from skdense.core.machine.tensorflow import tf
 from skdense.core.machine.threads import submit
 from skdense.core.network import Network
@@ -64,7 +64,7 @@ class Minimization:
         self.program = program_of(full_batch_program, *key, formulas=formulas)
         self.store = Stores([network]).of(network.data, shape, spec.dtype)
         self.hyper = to_tensor(np.array(network.hyper, spec.dtype))
-        self.vector = aligned_empty([self.layout.n_parameters], spec.dtype)
+        self.vector = aligned_zeros([self.layout.n_parameters], spec.dtype)
         self.layout.pack_into(self.vector, network.parameters)
         self.parameters = view(self.vector)
         self.own = self.layout.offsets(self.own_layout)

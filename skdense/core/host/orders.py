@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from skdense.core.machine.memory import aligned_empty
+from skdense.core.machine.memory import aligned_zeros
 from skdense.core.network import Network
 
 _restoring = Lock()
@@ -71,7 +71,7 @@ class Orders:
         self.n_epochs, self.n_drawn, self.each_epoch = n_epochs, 0, each_epoch
         self.position = 0  # of the next chunk's first step in its epoch
         self.epoch = np.zeros((self.steps_per_epoch, batch), np.int32)
-        self.buffers = cycle([aligned_empty((steps, batch), np.int32) for _ in range(2)])
+        self.buffers = cycle([aligned_zeros((steps, batch), np.int32) for _ in range(2)])
 
     def next_chunk(self, n_steps: int) -> Chunk | None:
         """Draw the next `Chunk`, or None if all is drawn: n_steps at most, whole epochs if one fits."""

@@ -99,12 +99,12 @@ def groups_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 1
     alike: dict[tuple, list[Group]] = {}
     for spec, network in networks:
         alone = lone_group(spec, network, share_trained)
-        alike.setdefault(_kind(spec, network), []).append(alone)
-    groups = [group for kind in alike.values() for group in _merged(kind)]
+        alike.setdefault(_key_to_share(spec, network), []).append(alone)
+    groups = [group for can_share in alike.values() for group in _merged(can_share)]
     return sorted(groups, key=lambda group: -group.seconds)
 
 
-def _kind(spec: Spec, network: Network) -> tuple:
+def _key_to_share(spec: Spec, network: Network) -> tuple:
     """A key: networks with the same key can share a program, if features and units are padded."""
     X, (*hidden, output) = network.data.X, network.layers
     large = costs.is_large(X)

@@ -1,7 +1,7 @@
 """Memory that compiled programs can use where it lies, as arrays and as tensors."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,23 +23,16 @@ beyond theirs.
 
 def aligned_zeros(shape: Sequence[int], dtype: DTypeLike) -> NDArray:
     """An array of zeros that programs can use."""
-    return aligned_empty(shape, dtype, np.zeros)
-
-
-def aligned_empty(
-    shape: Sequence[int], dtype: DTypeLike, make: Callable[..., NDArray] = np.empty
-) -> NDArray:
-    """An uninitialized array that programs can use, in memory that NumPy's `make` allocates."""
     dtype = np.dtype(dtype)
     n_bytes = math.prod(shape) * dtype.itemsize
-    buffer = make(n_bytes + ALIGNMENT, np.uint8)
+    buffer = np.zeros(n_bytes + ALIGNMENT, np.uint8)
     start = -_address(buffer) % ALIGNMENT
     return buffer[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 def aligned_copy(array: NDArray) -> NDArray:
     """A copy that programs can use."""
-    copy = aligned_empty(array.shape, array.dtype)
+    copy = aligned_zeros(array.shape, array.dtype)
     copy[...] = array
     return copy
 

@@ -193,14 +193,14 @@ class _Body:
         counters, progress, _ = unpack_scalars(scalars)
         is_over = counters.position == hyper.steps_per_epoch
         loss, accuracy = counters.loss / counters.n_rows, counters.correct / counters.weight
-        validated, score = (), None
+        of_validation, score = (), None
         if self.shape.n_blocks:
-            validated = _, score = self.validate(is_over, parameters)
+            of_validation = _, score = self.validate(is_over, parameters)
         progress, is_best = progress_after_epoch(
             progress, hyper, settings, self.spec.optimizer, loss, score
         )
         progress = Progress(*(tf.cast(value, tf.float64) for value in progress))
-        point = Curves(loss, accuracy, progress.learning_rate, *validated)
+        point = Curves(loss, accuracy, progress.learning_rate, *of_validation)
         counters = Counters(steps=counters.steps, epochs=counters.epochs + 1)
         return tf.where(is_over, packed(counters, progress, point), scalars), is_over & is_best
 
