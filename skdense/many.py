@@ -1,6 +1,7 @@
 """Fitting many estimators at once: networks that can share a program train side by side."""
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import TypeVar
 
 from numpy.typing import ArrayLike
@@ -9,7 +10,6 @@ from skdense.base import BaseLowLevelMLP, is_network
 from skdense.compat import fit_context
 from skdense.fit.callers import warn_in_a_worker
 from skdense.fit.fitting import (
-    FitPrinter,
     announce_first_fit,
     fit_estimator,
     set_attributes,
@@ -99,7 +99,13 @@ def fit_many(
     after_fit = None
     if verbose:
         announce_first_fit()
-        after_fit = FitPrinter(len(estimators)).print_fit
+        n_over, n_fits = count(1), len(estimators)
+
+        def after_fit(*_):
+            n = next(n_over)
+            if n * 10 // n_fits > (n - 1) * 10 // n_fits:
+                print(f"Trained {n} of {n_fits} estimators")
+
     errors = fit_inputs(estimators, inputs, n_jobs, after_fit)
     for error in filter(None, errors):
         raise error

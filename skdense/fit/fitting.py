@@ -233,19 +233,6 @@ def outcome(network: Network, job: Job) -> str:
     return f"{words}, best validation {job.estimator.validation_metric}: {progress.best:f}"
 
 
-class FitPrinter:
-    """Prints, about ten times in all, how many of many fits are over."""
-
-    def __init__(self, n_fits: int):
-        self.n_fits, self.n_over = n_fits, 0
-
-    def print_fit(self, *_: Any) -> None:
-        """Count a fit that is over. `fit_inputs` never makes two of these calls at a time."""
-        self.n_over += 1
-        if self.n_over * 10 // self.n_fits > (self.n_over - 1) * 10 // self.n_fits:
-            print(f"Trained {self.n_over} of {self.n_fits} estimators")
-
-
 class EpochTasks:
     """Reports a fit to scikit-learn's callbacks: the fit is a task, and each epoch a task within it.
 
