@@ -336,7 +336,7 @@ def test_lbfgs_is_given_the_training_rows_alone_and_its_lines_have_its_iteration
     X, y = iris
     network = clone(CLASSIFIER).set_params(early_stopping=False, solver="lbfgs", max_iter=300)
     ensemble = CrossFitClassifier(network, folds(X), random_state=0, verbose=True).fit(X, y)
-    lines = without_times(capsys.readouterr().out)
+    lines = sorted(without_times(capsys.readouterr().out)[:-1])
     for i, (member, (train, _)) in enumerate(zip(ensemble.estimators_, folds(X), strict=True)):
         assert_allclose(member.coefs_[0], clone(member).fit(X[train], y[train]).coefs_[0], rtol=1e-6)
         outcome = f"{member.n_iter_} iterations, loss = {member.loss_:.8f}"
@@ -415,23 +415,20 @@ def without_times(out):
 
 def test_a_line_is_printed_for_each_member_and_one_for_the_ensemble(iris, capsys):
     CrossFitClassifier(CLASSIFIER, folds(iris[0]), random_state=0, verbose=True).fit(*iris)
-    lines = capsys.readouterr().out.splitlines()
+    *lines, last = capsys.readouterr().out.splitlines()
     outcome = r"\d+ iterations, loss = [\d.]+, best validation accuracy: [\d.]+"
-    times = [r"[\d.]+ s, about [\d.]+ s left", r"[\d.]+ s, about [\d.]+ s left", r"[\d.]+ s"]
-    for i, line in enumerate(lines[:-1]):
-        assert re.fullmatch(rf"\[({times[0]}|{times[2]})\] fold {i + 1} of 3: {outcome}", line)
-    assert len(lines) == 4
-    last = r"all 3 folds: out-of-fold accuracy [\d.]+, temperature [\d.]+"
-    assert re.fullmatch(rf"\[{times[2]}\] {last}", lines[-1])
+    for i, line in enumerate(sorted(lines, key=lambda line: line.partition("] ")[2])):
+        assert re.fullmatch(rf"\[[\d.]+ s\] fold {i + 1} of 3: {outcome}", line)
+    assert len(lines) == 3
+    pattern = r"\[[\d.]+ s\] all 3 folds: out-of-fold accuracy [\d.]+, temperature [\d.]+"
+    assert re.fullmatch(pattern, last)
 
 
 def test_the_line_of_a_member_that_is_no_network_has_the_score_on_its_fold(iris, capsys):
     X, _ = iris
     with parallel_config("sequential"):
         ensemble = CrossFitRegressor(Ridge(), folds(X), verbose=True).fit(X, X[:, 0])
-    out = capsys.readouterr().out
-    assert ["left" in line for line in out.splitlines()] == [True, True, False, False]
-    *members, last = without_times(out)
+    *members, last = without_times(capsys.readouterr().out)
     scores = [
         model.score(X[held_out], X[held_out, 0])
         for model, (_, held_out) in zip(ensemble.estimators_, folds(X), strict=True)

@@ -997,19 +997,19 @@ def test_verbose_tells_how_each_network_ended_and_how_good_all_are(table, capsys
     settings = {"max_iter": 2, "early_stopping": True, **LINEAR}
     model = make_tabular_regressor(random_state=0, cv=2, verbose=True, **settings)
     model = model.set_params(**FEW_TREES).fit(X, score)[-1]
-    times, lines = zip(*(line[1:].split("] ") for line in capsys.readouterr().out.splitlines()))
-    seconds = [float(time.partition(" s")[0]) for time in times]
-    assert seconds == sorted(seconds)
+    *lines, last = (line.partition("] ")[2] for line in capsys.readouterr().out.splitlines())
     expected = []
     for name, kind in model.named_estimators_.items():
-        begin = "2 iterations, loss = " if name in ("plain", "ramps") else "R2 "
-        expected += [f"{name}, fold {fold} of 2: {begin}" for fold in (1, 2)]
+        outcome = (
+            "2 iterations, loss = .*, best validation loss: " if name in ("plain", "ramps") else "R2 "
+        )
+        expected += [f"{name}, fold {fold} of 2: {outcome}" for fold in (1, 2)]
         score = (kind[-1] if isinstance(kind, Pipeline) else kind).oof_score_
         expected.append(f"{name}, all 2 folds: out-of-fold R2 {score:f}")
-    for line, begin in zip(lines, [*expected, "blend of "], strict=True):
-        assert line.startswith(begin)
-        assert not begin.endswith("loss = ") or ", best validation loss: " in line
-    assert lines[-1].endswith(f"out-of-fold R2 {model.oof_score_:f}")
+    for line, begin in zip(sorted(lines), sorted(expected), strict=True):
+        assert re.match(begin, line)
+    assert last.startswith("blend of ")
+    assert last.endswith(f"out-of-fold R2 {model.oof_score_:f}")
 
 
 def test_weights_and_groups_are_those_of_the_last_step(table):

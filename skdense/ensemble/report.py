@@ -5,10 +5,8 @@ model in a context variable of the thread that fits it. If another process fits 
 comes back with it.
 """
 
-from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -20,62 +18,26 @@ from skdense.final_step import fit_parameters
 from skdense.fit.callers import warn_at_caller
 
 
-class Lines:
-    """The lines of a fit: of each member or model in order, and a last one of all.
-
-    A place in `of_parts` has a line, which may be empty, the `Lines` of a model, or None before that.
-    """
-
-    def __init__(self, n_parts: int):
-        self.of_parts: list[str | Lines | None] = [None] * (n_parts + 1)
-        self._n_given = 0
-
-    def given(self) -> Generator[str, None, bool]:
-        """Give the lines that follow those before, up to one that is missing; return if none is."""
-        for part in self.of_parts[self._n_given :]:
-            if isinstance(part, Lines):
-                if not (yield from part.given()):
-                    return False
-            elif part is None:
-                return False
-            elif part:
-                yield part
-            self._n_given += 1
-        return True
-
-
 class Log:
-    """What a fit and all fits within it have to say; the outermost fit prints it.
+    """What a fit and all fits within it have to say, with the time; the outermost fit prints it.
 
-    In another process nothing is printed.
+    In another process, lines are kept for the outermost fit, as warnings always are.
     """
 
-    def __init__(self):
-        self._begin, self._lock = perf_counter(), Lock()
-        self._lines: Lines | None = None
+    def __init__(self, is_elsewhere: bool = False):
+        self._begin, self._is_elsewhere = perf_counter(), is_elsewhere
+        self.lines: list[str] = []
         self.warnings: dict[str, None] = {}
 
     def __reduce__(self):
-        return Log, ()
+        return Log, (True,)
 
-    def begin(self, lines: Lines) -> None:
-        """Print these lines, which are those of the outermost fit."""
-        self._lines = lines
-
-    def print_given(self) -> None:
-        """Print the lines whose turn it is, with the time and that of members still to come."""
-        if self._lines is None:
-            return
-        with self._lock:
-            for line in self._lines.given():
-                print(f"[{self._times(self._lines.of_parts)}] {line}")
-
-    def _times(self, of_parts: list) -> str:
-        """How long all has taken, and if there is one kind of members, will take at their pace."""
-        elapsed = perf_counter() - self._begin
-        members = [isinstance(part, str) for part in of_parts[:-1]]
-        left = elapsed / sum(members) * (len(members) - sum(members)) if any(members) else 0
-        return f"{_duration(elapsed)}, about {_duration(left)} left" if left else _duration(elapsed)
+    def say(self, line: str) -> None:
+        """Print a line, in one piece, as other threads print, too."""
+        if self._is_elsewhere:
+            self.lines.append(line)
+        else:
+            print(f"[{_duration(perf_counter() - self._begin)}] {line}\n", end="")
 
 
 def _duration(seconds):
@@ -100,8 +62,8 @@ class FitReport:
 
     def __init__(self, ensemble):
         context = callback_context(ensemble, sequential_subtasks=False)
-        self._above, number, name = _part.get()
-        _part.set(_NO_PART)  # its members are no models of the blend
+        self._above, number, name = _model.get()
+        _model.set(_ALONE)  # its members are no models of the blend
         self._tasks = []
         self.is_of_model = self._above is not None
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
@@ -121,11 +83,7 @@ class FitReport:
 
         `fitted` is the copy of the ensemble that is fitted.
         """
-        self._n_members, self._lines = n_members, Lines(n_members)
-        if self._above is None:
-            self.log.begin(self._lines)
-        else:
-            self._above.say(self._task[1], self._lines)
+        self._n_members = n_members
         if self._context is not None:
             self._context.max_subtasks = n_members
             metadata = None if sample_weight is None else {"sample_weight": sample_weight}
@@ -147,8 +105,8 @@ class FitReport:
 
     def member(self, number, outcome):
         """Say that the member of this number, from 0, is fitted, and with what outcome."""
-        text = f"{self.called}fold {number + 1} of {self._n_members}: {outcome}"
-        self.say(number, text if self.has_lines_of_members else "")
+        if self.has_lines_of_members:
+            self.log.say(f"{self.called}fold {number + 1} of {self._n_members}: {outcome}")
         for above, given in self._tasks:
             task = above.subcontext("member", number)
             task.call_on_fit_task_begin(**given)
@@ -156,15 +114,16 @@ class FitReport:
 
     def end(self, ensemble):
         """Say the results on out-of-fold predictions; the outermost fit also warns."""
-        text = f"all {self._n_members} folds"
+        what = f"all {self._n_members} folds"
         if hasattr(ensemble, "named_estimators_"):
             weights = zip(ensemble.weights_, ensemble.named_estimators_, strict=True)
-            text = "blend of " + ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
+            what = "blend of " + ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
         score = "accuracy" if isinstance(ensemble, ClassifierMixin) else "R2"
-        text = f"{self.called}{text}: out-of-fold {score} {ensemble.oof_score_:f}"
+        score = f"out-of-fold {score} {ensemble.oof_score_:f}"
         if hasattr(ensemble, "temperature_"):
-            text += f", temperature {ensemble.temperature_:.3g}"
-        self.say(self._n_members, text if self.has_lines else "")
+            score += f", temperature {ensemble.temperature_:.3g}"
+        if self.has_lines:
+            self.log.say(f"{self.called}{what}: {score}")
         if self._above is None:
             for message in self.log.warnings:
                 warn_at_caller(message)
@@ -172,11 +131,6 @@ class FitReport:
     def warn(self, message):
         """Let the outermost fit warn, once if several fits have the same to say."""
         self.log.warnings[message] = None
-
-    def say(self, number: int, lines: str | Lines) -> None:
-        """Say these lines of the member or model of this number, or the line after all of them."""
-        self._lines.of_parts[number] = lines
-        self.log.print_given()
 
     def fit_models(self, names, models, X, y, parameters):
         """Fit the models of a blend at the same time; return them, and say what they say."""
@@ -186,22 +140,24 @@ class FitReport:
         ]
         fitted = []
         for model, lines, warnings in at_once(_fit_model, fits):
+            for line in lines:
+                self.log.say(line)
             self.log.warnings |= warnings
-            self.say(len(fitted), lines)
             fitted.append(model)
         return fitted
 
 
-_NO_PART = None, 0, ""
-_part: ContextVar[Any] = ContextVar("part", default=_NO_PART)
+_ALONE = None, 0, ""
+_model: ContextVar[Any] = ContextVar("model", default=_ALONE)
 """The model of a blend that this thread fits next: the blend's FitReport, a number, a name."""
 
 
 def _fit_model(report, number, name, model, X, y, parameters):
     """Fit a model of a blend; return it and what it has said, also if this is another process."""
-    token = _part.set((report, number, name))
+    token = _model.set((report, number, name))
     try:
         model = model.fit(X, y, **parameters)
     finally:
-        _part.reset(token)
-    return model, report._lines.of_parts[number] or "", report.log.warnings
+        _model.reset(token)
+    lines, report.log.lines = report.log.lines, []  # models in one process may share the log
+    return model, lines, report.log.warnings
