@@ -35,7 +35,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, make_tabular_regressor
 from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble import (
     BlendClassifier,
@@ -432,6 +432,23 @@ def test_the_members_are_a_table_of_weights_and_scores(blend, monkeypatch):
     with pytest.raises(AttributeError, match="needs pandas"):
         _ = blend.members_
     assert "weights_" in dir(blend)
+
+
+def test_models_that_share_a_random_state_share_a_seed_that_each_fit_draws_from_it():
+    X, y = load_diabetes(return_X_y=True)
+
+    def blend(random_state):
+        models = (CrossFitRegressor(Ridge(a), cv=3, random_state=random_state) for a in (0.01, 1))
+        return BlendRegressor([*zip("ab", models)])
+
+    given, expected = (np.random.RandomState(0) for _ in range(2))
+    model = blend(given)
+    for _ in range(2):
+        one = blend(expected.randint(2**31)).fit(X, y)
+        assert_array_equal(model.fit(X, y).predict(X), one.predict(X))
+    table = make_tabular_regressor(given).get_params()
+    states = [value for name, value in table.items() if name.endswith("ensemble__random_state")]
+    assert all(state is given for state in states)
 
 
 def test_a_notebooks_picture_shows_the_fitted_models_and_their_weights(blend):

@@ -19,7 +19,7 @@ from sklearn.datasets import load_diabetes, load_iris, make_friedman1
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import (
     KFold,
     RepeatedStratifiedKFold,
@@ -348,6 +348,12 @@ def test_weights_count_in_the_out_of_fold_score():
     weight = np.random.default_rng(0).uniform(size=len(y))
     ensemble = CrossFitRegressor(REGRESSOR, cv=3, random_state=0).fit(X, y, sample_weight=weight)
     assert ensemble.oof_score_ == r2_score(y, ensemble.oof_prediction_, sample_weight=weight)
+    above = (y > 0).astype(int)
+    linear = CrossFitClassifier(LogisticRegression(), cv=3).fit(X, above, sample_weight=weight)
+    loss = log_loss(above, linear.oof_probabilities_, sample_weight=weight)
+    constant = np.tile(np.bincount(above, weight) / weight.sum(), (len(y), 1))
+    of_constant = log_loss(above, constant, sample_weight=weight)
+    assert linear._explained == pytest.approx(1 - loss / of_constant)
     assert ensemble.oof_score_ > 0.35
     each = [network.predict(X) for network in ensemble.estimators_]
     assert_allclose(ensemble.predict(X), np.mean(each, axis=0))

@@ -1,10 +1,12 @@
 """Blends: weighted means of models, with weights learned from their out-of-fold predictions."""
 
 from collections.abc import Mapping
+from functools import cache
 from numbers import Real
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.random import RandomState
 from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score, r2_score
@@ -58,7 +60,7 @@ class BaseBlend(BaseOutOfFold):
         n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
         names, models = zip(*self._suited(len(y), n_outputs), strict=True)
         with report.of(len(models), self, X, y, sample_weight):
-            self.estimators_ = report.fit_models(names, [*map(clone, models)], X, y, given)
+            self.estimators_ = report.fit_models(names, _clones(models), X, y, given)
             self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
             ensembles = [final_step(model) for model in self.estimators_]
             self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
@@ -202,6 +204,17 @@ class BaseBlend(BaseOutOfFold):
         tags.input_tags.sparse = all(its.sparse for its in inputs)
         tags.input_tags.allow_nan = all(its.allow_nan for its in inputs)
         return tags
+
+
+def _clones(models):
+    """Clones to fit. Models that share a RandomState get one seed from it, as they would share an int."""
+    seed_of = cache(lambda random_state: random_state.randint(2**31))
+    clones = [clone(model) for model in models]
+    for model, copied in zip(models, clones, strict=True):
+        random_state = getattr(final_step(model), "random_state", None)  # nested blends have none
+        if isinstance(random_state, RandomState):
+            final_step(copied).random_state = seed_of(random_state)
+    return clones
 
 
 class BlendClassifier(LabelsMixin, BaseBlend):

@@ -164,7 +164,8 @@ class BaseCrossFit(BaseOutOfFold):
     """What both ensembles share: folds, and models that are fitted together.
 
     A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
-    `_output(model, X)` and `_learn_out_of_fold`.
+    `_output(model, X)` and `_learn_out_of_fold`, which sets `_explained`, the share of the loss of a
+    constant that the members save.
     """
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
@@ -519,6 +520,10 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         self.oof_probabilities_, seen = _mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
         self.oof_score_ = accuracy_score(y[seen], predicted, sample_weight=weight[seen])
+        shares = np.bincount(labels, weight[rows]) / weight[rows].sum()
+        likelihoods = np.array([outputs[np.arange(len(rows)), labels], shares[labels]])
+        losses = np.average(as_logs(likelihoods), axis=1, weights=weight[rows])
+        self._explained = 1 - losses[0] / losses[1] if losses[1] else 0.0
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a further temperature."""
@@ -727,6 +732,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         are_positive = is_positive(final_step(self.estimator)) and not transforms_y(self.estimator)
         self._lowest = 0.0 if are_positive else -np.inf
         self.oof_score_ = r2_score(y[seen], self.oof_prediction_[seen], sample_weight=weight[seen])
+        self._explained = self.oof_score_
 
 
 def _mean_by_row(rows, outputs, n_rows):

@@ -194,9 +194,8 @@ def make_tabular_classifier(
     forest = ExtraTreesClassifier(25, max_features=None)
     forest = members(forest, max_rows=_ROWS_OF_FORESTS, min_outputs=_CLASSES_OF_TREES + 1)
     blend = partial(BlendClassifier, class_weight=class_weight)
-    return _pipeline(
-        blend, members, members(estimator), trees, linear, DummyClassifier(), forest=forest
-    )
+    plain, ramps = (members(clone(estimator)) for _ in range(2))
+    return _pipeline(blend, members, plain, ramps, trees, linear, DummyClassifier(), forest=forest)
 
 
 @_with_parameters_of(LowLevelMLPRegressor)
@@ -270,13 +269,13 @@ def make_tabular_regressor(
     linear, ridge = RidgeCV(np.geomspace(0.1, 1000, 13)), RidgeCV(np.geomspace(0.01, 10, 7))
     ridge = members(ridge, max_rows=_ROWS_OF_KERNEL)
     kernel = Pipeline([("landmarks", Landmarks()), ("ensemble", ridge)])
-    networks = members(estimator, scale_y=True, losses=None)
     loss = {name: getattr(estimator, name) for name in ("loss", "quantile", "delta")}
     blend = partial(BlendRegressor, **loss)
-    return _pipeline(blend, members, networks, trees, linear, DummyRegressor(), kernel=kernel)
+    plain, ramps = (members(clone(estimator), scale_y=True, losses=None) for _ in range(2))
+    return _pipeline(blend, members, plain, ramps, trees, linear, DummyRegressor(), kernel=kernel)
 
 
-def _pipeline(blend, members, networks, trees, linear, constant, **others):
+def _pipeline(blend, members, plain, ramps, trees, linear, constant, **others):
     # First, as its error says what is missing.
     from skdense.tabular.columns import SquashingScaler, TableEncoder
 
@@ -284,8 +283,8 @@ def _pipeline(blend, members, networks, trees, linear, constant, **others):
 
     linear = members(linear, max_rows=_ROWS_OF_LINEAR)
     models = {
-        "plain": networks,
-        "ramps": Pipeline([("ramps", Ramps()), ("ensemble", clone(networks))]),
+        "plain": plain,
+        "ramps": Pipeline([("ramps", Ramps()), ("ensemble", ramps)]),
         "trees": trees,
         "linear": Pipeline(
             [("unclipped", Unclip(_CLIP)), ("scaled", StandardScaler()), ("ensemble", linear)]

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_scalar, column_or_1d
@@ -20,8 +20,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
-from skdense.ensemble.calibration import as_logs
 from skdense.ensemble.crossfit import BaseCrossFit
+from skdense.ensemble.sizes import FEW_ROWS
 from skdense.final_step import beyond_steps, final_step
 from skdense.fit.callers import warn_at_caller
 from skdense.tabular.steps import Unclip
@@ -38,9 +38,9 @@ _OWNERS = {
     "delta": (BaseLowLevelMLP, BaseBlend),
 }
 """What has the parameters with short names that are not those of networks only."""
-_JUDGED, _EXPLAINED, _MANY = 400, 0.05, 10
-"""From how many rows on networks are compared with trees, the share that these have to explain, and how
-many columns are written for a column that is suspected."""
+_EXPLAINED, _MANY = 0.05, 10
+"""The share of the loss that trees have to explain where networks are judged beside them, and how many
+columns are written for a column that is suspected."""
 _FIT_AGAIN = "its members are trained from the start, so fit it again to all rows, old and new"
 _INSTEAD = {
     "n_jobs": "members are fitted in threads, one on each core; "
@@ -149,13 +149,14 @@ class TablePipeline(Pipeline):
             params = {key if "__" in key else f"{name}__{key}": value for key, value in params.items()}
         super().fit(X, y, **params)
         kinds = getattr(self[-1], "named_estimators_", {})
-        if {"plain", "ramps", "trees"} <= set(kinds) and len(y) >= _JUDGED:
-            self._judge_networks(kinds, np.asarray(y))
+        if {"plain", "ramps", "trees"} <= set(kinds) and len(y) >= FEW_ROWS:
+            self._judge_networks(kinds)
         return self
 
-    def _judge_networks(self, kinds, y):
+    def _judge_networks(self, kinds):
         """Warn if networks are hardly better than constant models, and trees are much better."""
-        plain, ramps, trees = (_explained(final_step(kinds[n]), y) for n in ("plain", "ramps", "trees"))
+        ensembles = [final_step(kinds[name]) for name in ("plain", "ramps", "trees")]
+        plain, ramps, trees = (getattr(ensemble, "_explained", 0) for ensemble in ensembles)
         if trees < _EXPLAINED or max(plain, ramps) > trees / 10:
             return
         counts = Counter(each.source for each in getattr(self[0], "written_", ()))
@@ -218,7 +219,7 @@ class TablePipeline(Pipeline):
             value = for_all(value) if name == "cv" else value
             super().set_params(**{path: value for path in paths[name] if path not in explicit})
         unclip = self.get_params().get("ensemble__linear__unclipped")
-        if isinstance(unclip, Unclip):
+        if isinstance(unclip, Unclip):  # another scaler may clip otherwise, or not at all
             unclip.clip = getattr(self.named_steps.get("scaled"), "max_absolute_value", None)
         return self
 
@@ -263,16 +264,6 @@ class TablePipeline(Pipeline):
         raise AttributeError(
             f"{type(self).__name__} has no {name}" + (f": {instead}" if instead else "")
         )
-
-
-def _explained(ensemble, y):
-    """R2 of the out-of-fold predictions, or the share of the log-loss of a constant that they save."""
-    if not is_classifier(ensemble):
-        return ensemble.oof_score_
-    labels = np.searchsorted(ensemble.classes_, y.ravel())
-    shares = np.bincount(labels) / len(labels)
-    likelihoods = ensemble.oof_probabilities_[np.arange(len(labels)), labels]
-    return 1 - np.nanmean(as_logs(likelihoods)) / np.mean(np.log(shares[labels]))
 
 
 def time_blocks(dates: ArrayLike, n_blocks: int = 8) -> NDArray:
