@@ -336,7 +336,7 @@ def test_a_folder_that_cannot_be_written_is_read(folder, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError
 
-    for function in ("utime", "replace", "unlink"):
+    for function in ("utime", "open", "unlink"):
         monkeypatch.setattr(os, function, refuse)
     assert disk.load(folder, "skdense_name") == PROGRAM
     disk.save(folder, PROGRAM._replace(function="skdense_other"))
@@ -348,7 +348,7 @@ def test_the_folder_is_bounded_and_what_was_used_lately_stays(folder, monkeypatc
     for number in range(3):
         disk.save(folder, PROGRAM._replace(function=f"skdense_{number}"))
         os.utime(folder / f"skdense_{number}.program", (number, number))
-    left_over, foreign = folder / ".skdense_new-killed", folder / "thesis.program"
+    left_over, foreign = folder / "skdense_killed.program", folder / "thesis.program"
     (folder / "skdense_folder.program").mkdir()
     for path in (left_over, foreign):
         path.write_bytes(b"half")

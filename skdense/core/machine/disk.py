@@ -34,12 +34,10 @@ MOST_BYTES, MOST_FILES = 256 * 2**20, 2000
 
 _log = logging.getLogger("skdense")
 _CORE = Path(__file__).parents[1]
-_PREFIX, _SUFFIX, _UNFINISHED = "skdense_", ".program", ".skdense_new-"
+_PREFIX, _SUFFIX = "skdense_", ".program"
 _FLAG = "--tf_xla_persistent_cache_directory="
 _VARIABLES = "XLA_", "TF_", "ONEDNN_", "DNNL_"
 """How the environment variables begin that may change what TensorFlow compiles."""
-_LEFT_OVER_SECONDS = 3600
-"""A temporary file of this age belongs to a process that was killed while it wrote."""
 _IMPORTED = time.time()
 _EXCHANGED = "ram://skdense"
 """The folder in which TensorFlow and this module hand executables over.
@@ -203,11 +201,13 @@ def save(kept: Path, program: ProgramCode) -> None:
     """Keep a program for other processes, unless that is not possible."""
     try:
         if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.mkdir(mode=0o700, exist_ok=True)
+            kept.mkdir(mode=0o700, parents=True, exist_ok=True)
             (kept / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
         check_trust(kept)
-        with tempfile.NamedTemporaryFile(dir=kept, prefix=_UNFINISHED, delete=False) as file:
+        # If the process is killed now, the file is removed as those of old programs are.
+        with tempfile.NamedTemporaryFile(
+            dir=kept, prefix=_PREFIX, suffix=_SUFFIX, delete=False
+        ) as file:
             try:
                 file.write(_encoded(program))
                 file.close()
@@ -307,7 +307,3 @@ def _shrink(kept: Path) -> None:
             break
         path.unlink(missing_ok=True)
         n_bytes, n_files = n_bytes - size, n_files - 1
-    for path in kept.glob(f"{_UNFINISHED}*"):
-        with suppress(FileNotFoundError):
-            if time.time() - path.lstat().st_mtime > _LEFT_OVER_SECONDS:
-                path.unlink()
