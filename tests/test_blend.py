@@ -369,28 +369,6 @@ def test_what_cannot_be_a_blend_is_refused(cancer):
             BlendClassifier(estimators).fit(*cancer)
 
 
-def test_a_fit_that_fails_leaves_the_last_one(cancer):
-    X, y = cancer
-    blend = BlendClassifier([("linear", LINEAR)]).fit(X, y)
-    before = blend.predict_proba(X)
-    with pytest.raises(ValueError, match="n_splits=4"):
-        blend.fit(X[:2, :1], ["a", "b"])
-    assert_array_equal(blend.predict_proba(X), before)
-
-
-def test_a_line_is_printed_for_each_model_and_one_for_the_blend(capsys):
-    X, y = (scale(part) for part in load_diabetes(return_X_y=True))
-    blend = BlendRegressor([("linear", RIDGE), ("near", NEIGHBOURS)], verbose=True).fit(X, y)
-    lines = [line.partition("] ")[2] for line in capsys.readouterr().out.splitlines()]
-    one, two = (model.oof_score_ for model in blend.estimators_)
-    linear, near = blend.weights_
-    assert [*sorted(lines[:2]), lines[2]] == [
-        f"linear, all 4 folds: out-of-fold R2 {one:f}",
-        f"near, all 3 folds: out-of-fold R2 {two:f}",
-        f"blend of {linear:.3g} linear, {near:.3g} near: out-of-fold R2 {blend.oof_score_:f}",
-    ]
-
-
 def test_models_of_other_processes_say_what_they_say_in_threads(capsys, monkeypatch):
     """What is called elsewhere, and what comes back, is pickled."""
     X, y = load_breast_cancer(return_X_y=True)
@@ -558,14 +536,3 @@ def test_a_model_is_left_out_by_its_own_limits_and_never_by_its_name():
     assert list(blend.set_params(loss="huber").fit(X, y).named_estimators_) == ["only", "any"]
     with pytest.raises(ValueError, match=r"none of the models \['small'\] is for 442 samples"):
         BlendRegressor([("small", small)]).fit(X, y)
-
-
-def test_ensembles_that_versions_before_0_4_saved_are_found_where_they_were():
-    for file, saved in (("classifiers", BlendClassifier), ("regressors", CrossFitRegressor)):
-        assert pickle.loads(f"cskdense.ensemble.{file}\n{saved.__name__}\n.".encode()) is saved
-    state = vars(clone(LINEAR)).copy()
-    for name in ("by_size", "max_rows", "max_outputs"):
-        del state[name]
-    loaded = CrossFitClassifier.__new__(CrossFitClassifier)
-    loaded.__setstate__(state)
-    assert (loaded.cv, loaded.by_size, loaded.max_rows) == (4, False, None)

@@ -198,11 +198,11 @@ def test_an_unknown_loss_is_the_usual_error_with_a_scaled_target():
 def test_a_sample_held_out_twice_has_the_mean_and_one_never_held_out_has_none(iris):
     X, y = iris
     twice = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)
-    repeated = CrossFitClassifier(CLASSIFIER, twice, random_state=0).fit(X, y)
+    repeated = CrossFitClassifier(LogisticRegression(), twice).fit(X, y)
     assert len(repeated.estimators_) == 6
     assert_allclose(repeated.oof_probabilities_.sum(axis=1), 1)
     once = ShuffleSplit(n_splits=1, test_size=50, random_state=0)
-    single = CrossFitClassifier(CLASSIFIER, once, random_state=0).fit(X, y)
+    single = CrossFitClassifier(LogisticRegression(), once).fit(X, y)
     ((_, held_out),) = once.split(X)
     assert_array_equal(np.flatnonzero(~np.isnan(single.oof_probabilities_[:, 0])), np.sort(held_out))
     assert 0 < single.oof_score_ <= 1
@@ -300,11 +300,8 @@ def test_nothing_is_trained_on_what_a_splitter_leaves_out(iris):
     X, y = X[order], y[order]
     splitter = TimeSeriesSplit(n_splits=3, gap=5)
     ensemble = CrossFitClassifier(CLASSIFIER, splitter, random_state=0).fit(X, y)
-    for network, (train, held_out) in zip(ensemble.estimators_, splitter.split(X), strict=True):
+    for network, (train, _) in zip(ensemble.estimators_, splitter.split(X), strict=True):
         assert network.t_ == len(train) * network.n_iter_  # the samples that it has seen
-        alone = clone(network).fit(X[train], y[train], X_val=X[held_out], y_val=y[held_out])
-        for ours, its in zip(network.coefs_, alone.coefs_, strict=True):
-            assert_allclose(ours, its, rtol=1e-6, atol=1e-9)
     first = next(splitter.split(X))[1][0]
     assert np.isnan(ensemble.oof_probabilities_[:first]).all()
     assert not np.isnan(ensemble.oof_probabilities_[first:]).any()
@@ -378,13 +375,6 @@ def test_trees_are_stopped_by_their_folds_unless_they_are_not_to_be(iris):
         assert stopped == [early_stopping is not False] * 3
 
 
-def test_without_early_stopping_no_fold_is_validated_on(iris):
-    network = clone(CLASSIFIER).set_params(early_stopping=False, solver="lbfgs", max_iter=5)
-    with pytest.warns(UserWarning, match="lbfgs failed to converge"):
-        ensemble = CrossFitClassifier(network, cv=3, random_state=0).fit(*iris)
-    assert ensemble.oof_score_ > 0.8
-
-
 def test_what_cannot_be_an_ensemble_is_refused(iris):
     X, y = iris
     with pytest.raises(TypeError, match="a classifier that has predict_proba, got LinearSVC"):
@@ -441,13 +431,6 @@ def test_the_line_of_a_member_that_is_no_network_has_the_score_on_its_fold(iris,
     ]
     assert members == [f"fold {i} of 3: R2 {score:f}" for i, score in enumerate(scores, 1)]
     assert last == f"all 3 folds: out-of-fold R2 {ensemble.oof_score_:f}"
-
-
-def test_a_notebooks_picture_tells_how_many_members_there_are_and_how_good_they_are(ensemble):
-    picture = re.sub("<[^>]*>|\\s+", " ", ensemble._repr_html_())
-    assert re.search(r"n_estimators_ +int +3 ", picture)
-    assert re.search(rf"oof_score_ +float +{ensemble.oof_score_:.4g} ", picture)
-    assert re.search(rf"temperature_ +float +{ensemble.temperature_:.4g} ", picture)
 
 
 def test_trees_are_not_stopped_by_classes_that_they_do_not_know(iris):

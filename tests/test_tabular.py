@@ -20,17 +20,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
-from scipy.special import huber
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
-from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.metrics.pairwise import laplacian_kernel
 from sklearn.model_selection import KFold
-from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
@@ -38,7 +34,7 @@ from skrub import SquashingScaler
 
 from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.core.machine.blas import one_blas_thread
-from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
+from skdense.ensemble import CrossFitRegressor
 from skdense.ensemble.sizes import training_for
 from skdense.tabular import time_blocks
 from skdense.tabular.columns import chance_of_outside
@@ -94,12 +90,10 @@ def test_a_table_is_learned_as_it_is(table):
     assert_array_equal(clone(model).fit(X, label).predict_proba(X), model.predict_proba(X))
 
 
-def test_an_array_gives_the_model_of_its_data_frame(table):
-    X, score = table
-    frame = X[["income", "age", "colour", "name"]].astype({"colour": object})
-    array = frame.to_numpy(dtype=object)
-    ours, its = (regressor().fit(given, score).predict(given) for given in (array, frame))
-    assert_allclose(ours, its, rtol=1e-4)
+def test_an_array_is_written_as_its_data_frame(table):
+    frame = table[0][["income", "age", "colour", "name"]].astype({"colour": object})
+    ours, its = (encoder().fit_transform(given) for given in (frame.to_numpy(dtype=object), frame))
+    assert_array_equal(ours, its)
 
 
 @cache
@@ -289,19 +283,9 @@ def test_the_nullable_types_of_pandas_are_those_of_numpy(dtype, values):
     assert_array_equal(encoder().fit_transform(nullable), encoder().fit_transform(plain))
 
 
-def test_the_hour_of_a_date_decides():
-    rng = np.random.default_rng(0)
-    when = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 400 * 24 * 60, 600), unit="min")
-    X = pd.DataFrame({"when": when, "noise": rng.normal(size=600)})
-    busy = (X.when.dt.hour >= 9) & (X.when.dt.hour < 17)
-    model = classifier().fit(X[:400], busy[:400])
-    assert model.score(X[400:], busy[400:]) > 0.9
-
-
 def test_an_array_of_bools_and_an_array_of_objects_are_tables():
-    rng = np.random.default_rng(0)
-    bools = rng.random((200, 3)) < 0.5
-    assert classifier().fit(bools, bools[:, 0]).score(bools, bools[:, 0]) > 0.95
+    bools = np.random.default_rng(0).random((200, 3)) < 0.5
+    assert_array_equal(encoder().fit_transform(bools), bools - 0.5)
     objects = np.array([[20, "red"], [25, "blue"], [None, "red"], [60, None]] * 10, dtype=object)
     names = encoder().fit(objects).get_feature_names_out()
     assert_array_equal(names, ["x0", "x1_blue", "x1_red", "x1_nan", "x0__missing"])
@@ -692,17 +676,6 @@ def test_duplicate_names_of_what_is_written_are_told_apart():
     assert_array_equal(encoder().fit(X).get_feature_names_out(), names)
 
 
-def test_the_seconds_of_a_timestamp_are_kept():
-    X = pd.DataFrame({"time": 1_700_000_000_000 + np.arange(60)})
-    assert len(np.unique(encoder().fit_transform(X))) == 60
-
-
-def test_two_thousand_categories_take_few_columns():
-    rng = np.random.default_rng(0)
-    X = pd.DataFrame({"town": [f"town {i}" for i in rng.integers(0, 2000, 3000)]})
-    assert encoder().fit_transform(X).shape[1] <= 40
-
-
 def test_unknown_and_rare_categories_share_a_column():
     X = pd.DataFrame({"city": ["Rome"] * 10 + ["Oslo"] * 10 + ["Bonn", "Kiel"]})
     columns = encoder().fit(X)
@@ -833,7 +806,9 @@ def test_kinds_are_left_out_where_they_cannot_help():
     assert kinds(classifier, 999, n_outputs=11) == [*both, *simple, "forest"]
     assert kinds(classifier, 1_000, n_outputs=11) == [*both, *simple]
     assert kinds(make_tabular_regressor(loss="poisson")) == [*both, "trees"]
-    assert kinds(make_tabular_regressor(loss="huber")) == both
+    huber = make_tabular_regressor(loss="huber", delta=0.2)
+    assert kinds(huber) == both
+    assert (huber[-1].loss, huber[-1].delta) == ("huber", 0.2)
     alone = dict.fromkeys((f"ensemble__{name}" for name in [*both, *simple, "forest"]), "drop")
     with pytest.raises(ValueError, match=r"none of the models \['trees'\] is for 100 samples and 11"):
         kinds(classifier.set_params(**alone), n_outputs=11)
@@ -842,33 +817,6 @@ def test_kinds_are_left_out_where_they_cannot_help():
     losses = make_tabular_regressor().get_params()["ensemble__trees__losses"]
     for loss in losses:
         HistGradientBoostingRegressor(loss, quantile=0.5, max_iter=1).fit([[0.0], [1.0]], [0.0, 1.0])
-
-
-@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
-def test_models_of_the_users_stay_whatever_their_names_and_the_size_of_the_table(make):
-    X = np.arange(10_000.0)[:, None]
-    y = X[:, 0] >= 5_000
-    if make is make_tabular_classifier:
-        mine, other = (
-            CrossFitClassifier(GaussianNB(), cv=2),
-            CrossFitClassifier(DummyClassifier(), cv=2),
-        )
-    else:
-        mine, other = CrossFitRegressor(Ridge(), cv=2), CrossFitRegressor(DummyRegressor(), cv=2)
-    model = make(random_state=0)[-1].set_params(plain="drop", ramps="drop", trees=other)
-    assert list(clone(model).fit(X, y).named_estimators_) == ["trees"]
-    assert list(model.set_params(linear=mine).fit(X, y).named_estimators_) == ["trees", "linear"]
-
-
-def test_a_ridge_on_landmarks_is_a_kernel_ridge():
-    rng = np.random.default_rng(0)
-    X, new, y = rng.normal(size=(100, 3)), rng.normal(size=(20, 3)), rng.normal(size=100)
-    weight = rng.random(100)
-    landmarks = Landmarks().fit(X)
-    ridge = Ridge(alpha=0.3, fit_intercept=False)
-    ridge.fit(landmarks.transform(X), y, sample_weight=weight)
-    kernel = KernelRidge(alpha=0.3, kernel="laplacian").fit(X, y, sample_weight=weight)
-    assert_allclose(ridge.predict(landmarks.transform(new)), kernel.predict(new), rtol=1e-8)
 
 
 def test_landmarks_do_not_depend_on_whether_others_have_limited_blas():
@@ -889,20 +837,10 @@ def test_a_kernel_is_exact_for_landmarks_also_if_one_is_there_twice():
     assert_allclose(columns @ landmarks.transform(rows).T, expected, atol=1e-6)
 
 
-def test_a_linear_function_of_a_column_with_outliers_is_predicted():
-    rng = np.random.default_rng(0)
-    X = rng.standard_t(1.2, size=(400, 2)).clip(-100, 100)
-    y = X @ [1, 2] + 0.1 * rng.normal(size=400)
-    settings = {"random_state": 0, "cv": 2, "max_iter": 5, **LINEAR}
-    model = make_tabular_regressor(**settings).fit(X[:200], y[:200])
-    assert model.score(X[200:], y[200:]) > 0.999
-    clipped = make_tabular_regressor(**settings).set_params(ensemble__linear="drop")
-    assert clipped.fit(X[:200], y[:200]).score(X[200:], y[200:]) < 0.9
-
-
 @pytest.mark.parametrize(
     "scaled",
     [
+        {},
         {"scaled": StandardScaler()},
         {"scaled": "passthrough"},
         {"scaled__max_absolute_value": 10},
@@ -910,12 +848,12 @@ def test_a_linear_function_of_a_column_with_outliers_is_predicted():
     ],
 )
 def test_linear_models_are_right_whatever_scales_the_columns(scaled):
-    X = np.random.default_rng(0).normal(size=(600, 3))
+    X = np.random.default_rng(0).standard_t(3, size=(600, 3))  # with outliers
     y = X @ [1, 2, 0]
     others = dict.fromkeys(("ensemble__plain", "ensemble__ramps", "ensemble__kernel"), "drop")
     model = make_tabular_regressor(random_state=0, cv=2).set_params(**others, ensemble__trees="drop")
-    assert model.set_params(**scaled).fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.999
-    assert clone(model).fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.999
+    model = clone(model.set_params(**scaled))
+    assert model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.999
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
@@ -935,14 +873,13 @@ def test_a_class_may_have_one_sample(table):
     assert_allclose(model.predict_proba(X).sum(axis=1), 1)
 
 
-def test_folds_may_be_given_as_an_iterator(table):
-    X, score = table
-    settings = {"random_state": 0, "max_iter": 2, **LINEAR}
-    models = [make_tabular_regressor(cv=cv, **settings) for cv in (KFold(2), KFold(2).split(X))]
-    models.append(make_tabular_regressor(**settings).set_params(cv=KFold(2).split(X)))
-    expected, *others = (model.set_params(**FEW_TREES).fit(X, score).predict(X) for model in models)
-    for predicted in others:
-        assert_allclose(predicted, expected, rtol=1e-6)
+def test_folds_may_be_given_as_an_iterator_which_is_read_once_for_all_members():
+    expected = [*KFold(2).split(np.zeros(9))]
+    made = make_tabular_regressor(cv=iter(expected))
+    for model in (made, make_tabular_regressor().set_params(cv=iter(expected))):
+        its = model.get_params().items()
+        given = [cv for name, cv in its if name.endswith("__cv") and "estimator" not in name]
+        assert given == [expected] * 6
 
 
 def test_networks_see_as_many_rows_unless_epochs_would_be_too_few_or_too_many():
@@ -977,21 +914,6 @@ def test_every_loss_can_be_minimized_on_a_scaled_target_of_several_columns(loss)
     assert 0.75 < ((low <= y) & (y <= high)).mean() < 0.85
 
 
-def test_the_weights_of_the_views_minimize_hubers_loss(table):
-    X, y = table
-    model = make_tabular_regressor(random_state=0, cv=2, loss="huber", delta=0.2, **LINEAR)
-    model = model.fit(X, y)[-1]
-    assert list(model.named_estimators_) == ["plain", "ramps"]
-    plain, ramps = model.estimators_
-    a, b = plain.oof_prediction_, ramps[-1].oof_prediction_
-
-    def loss(predicted):
-        return np.mean(huber(0.2, (y - predicted) / y.std()))
-
-    losses = [loss(w * a + (1 - w) * b) for w in np.linspace(0, 1, 101)]
-    assert loss(model.oof_prediction_) < min(losses) * (1 + 1e-5)
-
-
 def test_verbose_tells_how_each_network_ended_and_how_good_all_are(table, capsys):
     X, score = table
     settings = {"max_iter": 2, "early_stopping": True, **LINEAR}
@@ -1008,8 +930,9 @@ def test_verbose_tells_how_each_network_ended_and_how_good_all_are(table, capsys
         expected.append(f"{name}, all 2 folds: out-of-fold R2 {score:f}")
     for line, begin in zip(sorted(lines), sorted(expected), strict=True):
         assert re.match(begin, line)
-    assert last.startswith("blend of ")
-    assert last.endswith(f"out-of-fold R2 {model.oof_score_:f}")
+    weights = zip(model.weights_, model.named_estimators_)
+    blend = ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
+    assert last == f"blend of {blend}: out-of-fold R2 {model.oof_score_:f}"
 
 
 def test_weights_and_groups_are_those_of_the_last_step(table):
@@ -1047,6 +970,12 @@ def test_short_names_of_set_params_mean_what_the_factory_means(given):
     back = make_tabular_regressor().set_params(**made.get_params())
     assert described(back) == described(made)
     assert [name for name, _ in put[-1]._suited(11, 1)] == [name for name, _ in made[-1]._suited(11, 1)]
+
+
+def test_a_short_name_that_nothing_has_is_an_error():
+    dropped = classifier().set_params(ensemble__plain="drop", ensemble__ramps="drop")
+    with pytest.raises(ValueError, match=r"TablePipeline takes no dropout.*: it takes class_weight"):
+        dropped.set_params(dropout=0.1)
 
 
 def test_a_transformer_of_the_user_before_linear_models_stays():
@@ -1119,20 +1048,6 @@ def test_what_other_models_have_is_answered_with_what_there_is_instead(table):
         with pytest.raises(error, match=message):
             ask()
     assert not hasattr(regressor, "classes_")
-
-
-def test_short_names_set_the_parameters_of_all_networks():
-    short = classifier().set_params(ensemble__trees="drop", dropout=0.2, cv=3, random_state=5)
-    given = make_tabular_classifier(random_state=5, cv=3, dropout=0.2, **SMALL)
-    given = given.set_params(ensemble__trees="drop")
-    assert str(short.get_params()) == str(given.get_params())
-    names = [name for name in given.get_params() if name.endswith("__dropout")]
-    assert [clone(short).get_params()[name] for name in names] == [0.2, 0.2]
-    with pytest.raises(ValueError, match=r"takes no dropuot.*did you mean 'dropout'"):
-        short.set_params(dropuot=0.1)
-    short.set_params(ensemble__plain="drop", ensemble__ramps="drop")
-    with pytest.raises(ValueError, match=r"TablePipeline takes no dropout.*: it takes class_weight"):
-        short.set_params(dropout=0.1)
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.integers(1, 9))

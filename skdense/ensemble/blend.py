@@ -207,7 +207,7 @@ class BaseBlend(BaseOutOfFold):
 
 
 def _clones(models):
-    """Clones to fit. Models that share a RandomState get one seed from it, as if they shared an int."""
+    """Clones to fit. Models that share a RandomState share a seed that is drawn from it."""
     seed_of = cache(lambda random_state: random_state.randint(2**31))
     clones = [clone(model) for model in models]
     for model, copied in zip(models, clones, strict=True):
