@@ -14,14 +14,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax, softmax
 from scipy.stats import norm
 from sklearn.base import clone
-from sklearn.compose import make_column_transformer
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris, make_friedman1
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import (
+    GroupKFold,
     KFold,
+    PredefinedSplit,
     RepeatedStratifiedKFold,
     ShuffleSplit,
     TimeSeriesSplit,
@@ -493,22 +495,77 @@ def test_the_number_of_rows_decides_what_stops_trees():
     assert {model.n_iter_ for model in own.estimators_} == {120}
 
 
-def test_a_fold_without_weight_is_named():
+def test_folds_without_rows_of_positive_weight_are_named():
     X = np.random.default_rng(0).normal(size=(80, 2))
-    weight = (np.arange(80) >= 30) * 1.0
-    for model in (clone(CLASSIFIER), LogisticRegression()):
-        ensemble = CrossFitClassifier(model, cv=TimeSeriesSplit(3))
-        with pytest.raises(ValueError, match="among the 20 samples to train on in fold 0, but all are"):
-            ensemble.fit(X, X[:, 0] > 0, sample_weight=weight)
+    y, weight = X[:, 0] > 0, (np.arange(80) >= 30) * 1.0
+    folds = [*TimeSeriesSplit(3).split(X)]
+    with pytest.raises(ValueError, match="to train on, got none in fold 0; samples of weight zero do"):
+        CrossFitClassifier(LogisticRegression(), folds).fit(X, y, sample_weight=weight)
+    with pytest.raises(ValueError, match="must hold out samples of positive weight"):
+        CrossFitClassifier(LogisticRegression(), folds).fit(X, y, sample_weight=np.arange(80) < 20)
 
 
-@pytest.mark.parametrize("kind", [CrossFitClassifier, CrossFitRegressor])
-def test_folds_that_hold_out_no_weight_at_all_are_refused_before_the_fits(kind):
-    X = np.random.default_rng(0).normal(size=(90, 2))
-    y, weight = (X[:, 0] > 0) * 1, (np.arange(90) < 60) * 1.0
-    model = LogisticRegression() if kind is CrossFitClassifier else REGRESSOR
-    with pytest.raises(ValueError, match="positive weight among the samples that folds hold out"):
-        kind(model, cv=TimeSeriesSplit(2, test_size=15)).fit(X, y, sample_weight=weight)
+def folds_of_others(cv, left):
+    """The folds of `cv` in the numbers of the rows that are left."""
+    if isinstance(cv, PredefinedSplit):
+        return PredefinedSplit(cv.test_fold[left])
+    if not isinstance(cv, list):
+        return cv
+    return [tuple(np.flatnonzero(np.isin(np.flatnonzero(left), part)) for part in fold) for fold in cv]
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        3,
+        KFold(3),
+        GroupKFold(3),
+        PredefinedSplit(np.arange(90) // 3 % 3),
+        [*KFold(3, shuffle=True, random_state=0).split(np.zeros(90))],
+    ],
+    ids=lambda cv: type(cv).__name__,
+)
+@pytest.mark.parametrize("in_blends", [False, True])
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
+def test_rows_of_weight_zero_are_absent(cv, in_blends):
+    X, y = make_friedman1(90, random_state=0)
+    groups, weight = np.arange(90) // 2, np.random.default_rng(0).integers(0, 3, 90) * 1.0
+    left = weight > 0
+    X[~left], y[~left] = 1e6, np.nan
+
+    def model(cv):
+        ensemble = CrossFitRegressor(Ridge(), cv, random_state=0)
+        if not in_blends:
+            return ensemble
+        target = TransformedTargetRegressor(ensemble, transformer=StandardScaler())
+        flat = CrossFitRegressor(Ridge(1e3), cv, random_state=0)
+        inner = BlendRegressor([("line", make_pipeline(StandardScaler(), ensemble)), ("flat", flat)])
+        return BlendRegressor([("inner", inner), ("target", target)])
+
+    found = model(cv).fit(X, y, weight, groups)
+    expected = model(folds_of_others(cv, left)).fit(X[left], y[left], weight[left], groups[left])
+
+    X, _ = make_friedman1(50, random_state=1)
+    quantiles = [0.05, 0.95]
+    assert_array_equal(found.predict(X), expected.predict(X))
+    assert_array_equal(found.predict(X, quantiles), expected.predict(X, quantiles))
+    assert found.oof_score_ == expected.oof_score_
+    if in_blends:
+        found, expected = (each.estimators_[0].estimators_[0][-1] for each in (found, expected))
+    assert_array_equal(np.isnan(found.oof_prediction_), ~left)
+    assert_array_equal(found.oof_prediction_[left], expected.oof_prediction_)
+
+
+def test_a_class_of_weight_zero_is_absent_from_the_members(iris):
+    X, y = iris
+    folds = PredefinedSplit(np.arange(len(y)) % 3)
+    models = [("line", CrossFitClassifier(LogisticRegression(), folds))]
+    found = BlendClassifier(models, class_weight={"virginica": 0.0}).fit(X, y)
+    left = y != "virginica"
+    models = [("line", CrossFitClassifier(LogisticRegression(), folds_of_others(folds, left)))]
+    expected = BlendClassifier(models).fit(X[left], y[left]).predict_proba(X)
+    assert_allclose(found.predict_proba(X), np.c_[expected, np.zeros(len(y))], atol=1e-9)
+    assert_array_equal(np.isnan(found.oof_probabilities_[:, 0]), ~left)
 
 
 def test_a_class_of_one_group_has_a_word():

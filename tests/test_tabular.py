@@ -946,6 +946,34 @@ def test_weights_and_groups_are_those_of_the_last_step(table):
     assert not np.array_equal(ours.predict_proba(X), clone(model).fit(X, labels).predict_proba(X))
 
 
+@pytest.mark.parametrize("of_classes", [True, False])
+def test_rows_of_weight_zero_are_absent_from_a_table(table, of_classes):
+    X, y = table
+    weight = np.arange(N) % 4 * 1.0
+    left = weight > 0
+    odd = X.copy()
+    odd.loc[~left, ["income", "age"]] = [1e30, -5]
+    odd.loc[~left, "name"] = "new"
+    y = np.where(y > 1, "high", "low").astype(object) if of_classes else y.copy()
+    model = (classifier if of_classes else regressor)().set_params(**LINEAR, ensemble__trees="drop")
+    model = model.set_params(cv=[*KFold(2).split(X)])
+    half = np.arange(N)[left] < N // 2
+    expected = clone(model).set_params(cv=[(~half, half), (half, ~half)])
+    expected = expected.fit(X[left], y[left], sample_weight=weight[left])
+    y[~left] = "third" if of_classes else np.nan
+
+    found = clone(model).fit(odd, y, ensemble__sample_weight=weight)
+
+    names = [each[:-1].get_feature_names_out() for each in (found, expected)]
+    assert_array_equal(*names)
+    method, oof = "predict", "oof_prediction_"
+    if of_classes:
+        method, oof = "predict_proba", "oof_probabilities_"
+    assert_array_equal(getattr(found, method)(X), getattr(expected, method)(X))
+    assert_array_equal(getattr(found[-1], oof)[left], getattr(expected[-1], oof))
+    assert np.isnan(getattr(found[-1], oof)[~left]).all()
+
+
 @pytest.mark.parametrize(
     "given",
     [

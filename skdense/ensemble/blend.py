@@ -103,10 +103,10 @@ class BaseBlend(BaseOutOfFold):
             )
         return suited
 
-    def _seen(self, outputs, weight):
+    def _seen(self, outputs):
         """The rows that all models hold out, given their out-of-fold outputs, NaN where they do not."""
         seen = ~np.isnan(outputs).any(axis=(0, *range(2, outputs.ndim)))
-        if not weight[seen].any():
+        if not seen.any():
             raise ValueError(
                 "the folds of all models must have a held-out sample in common that has a weight, "
                 "got none"
@@ -331,7 +331,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
 
     def _learn_weights(self, ensembles, y, weight):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
-        seen = self._seen(outputs, weight)
+        seen = self._seen(outputs)
         weight = weight[seen]
         labels = np.searchsorted(self.classes_, y[seen])
         likelihoods = outputs[:, seen][:, np.arange(len(labels)), labels]
@@ -471,7 +471,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _learn_weights(self, ensembles, y, weight):
         both = zip(self.estimators_, ensembles, strict=True)
         outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in both])
-        seen = self._seen(outputs, weight)
+        seen = self._seen(outputs)
         y, weight = y[seen], weight[seen]
         loss = LOSSES["regression"][self.loss]
         parameter = [getattr(self, loss.parameter)] if loss.parameter else []

@@ -44,7 +44,7 @@ def as_counts(weights):
 
     The penalties of trees and linear models are compared with the sum of the weights.
     """
-    return weights * (n_counted(weights) / weights.sum()) if weights.any() else weights
+    return weights * (n_counted(weights) / weights.sum())
 
 
 # --- the temperature: one number that divides a classifier's logits -----------------------------------
@@ -183,7 +183,7 @@ def mean_and_deviation(y, weights):
 
 def learn_scores(probabilities, labels, weights):
     """What `sets_of` needs to know of out-of-fold probabilities: 1 minus those of the true classes."""
-    rows = (weights > 0) & np.isfinite(probabilities).all(axis=1)
+    rows = np.isfinite(probabilities).all(axis=1)
     return _in_order(1 - probabilities[rows, labels[rows]], weights[rows])
 
 
@@ -284,7 +284,7 @@ def learn_errors(X, y, predictions, weights, groups):
     groups, that it was not fitted to.
     """
     columns = y.reshape(len(y), -1).T, predictions.reshape(len(y), -1).T
-    rows = np.flatnonzero((weights > 0) & np.isfinite(columns[1]).all(axis=0))
+    rows = np.flatnonzero(np.isfinite(columns[1]).all(axis=0))
     if groups is not None:
         groups = np.asarray(groups)[rows]
     if not _is_of_numbers(X) or len(rows) < FEW_ROWS or len(columns[0]) > _MOST_OUTPUTS:

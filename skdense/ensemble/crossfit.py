@@ -26,6 +26,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
+    PredefinedSplit,
     StratifiedGroupKFold,
     StratifiedKFold,
     check_cv,
@@ -55,7 +56,7 @@ from skdense.ensemble.calibration import (
     sets_of,
 )
 from skdense.ensemble.folds import fit_folds, held_out_outputs, predicted
-from skdense.ensemble.report import FitReport
+from skdense.ensemble.report import FitReport, with_weight
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.callers import of_users
@@ -97,7 +98,8 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             What to predict; for the regressors also of shape (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, in training, in choosing epochs and in all that is learned from
-            out-of-fold predictions.
+            out-of-fold predictions. Rows of weight zero are absent: the fit is that of the others, and
+            their out-of-fold predictions are NaN.
         groups : array-like of shape (n_samples,), default=None
             The group of each sample, for the folds. If `cv` is an int, no group is in two folds.
 
@@ -115,15 +117,19 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             earlier fit is left as it was.
         """
         self._check_models()
-        report = FitReport(self)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
-        X, y = fitted._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
-        y = fitted._check_y(one_column(y))
-        if sample_weight is not None:
-            sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            sample_weight = as_counts(sample_weight)
-        fitted._fit_models(X, y, sample_weight, groups, report)
-        report.end(fitted)
+        given = {"sample_weight": sample_weight, "groups": groups}
+        with with_weight(X, y, sample_weight, given) as (X, y, given, numbers):
+            report = FitReport(self)
+            X, y = fitted._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
+            y = fitted._check_y(one_column(y))
+            if sample_weight is not None:
+                weight = check_sample_weight(given["sample_weight"], X, ensure_non_negative=True)
+                given["sample_weight"] = as_counts(weight)
+            fitted._fit_models(X, y, **given, report=report)
+            report.end(fitted)
+        if numbers is not None:
+            for_all_rows(fitted, numbers)
         set_attributes(self, vars(fitted))
         return self
 
@@ -158,6 +164,18 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             with explained():
                 found = X, check_array(found[1], input_name="y", ensure_2d=False, dtype=None)
         return found
+
+
+def for_all_rows(model, numbers):
+    """Let out-of-fold predictions have all rows of X, NaN for those that have no number in a fit."""
+    ensemble = final_step(model)
+    for name in ("oof_prediction_", "oof_probabilities_"):
+        if name in vars(ensemble):
+            found = vars(ensemble)[name][numbers]
+            found[numbers < 0] = np.nan
+            setattr(ensemble, name, found)
+    for each in getattr(ensemble, "named_estimators_", {}).values():
+        for_all_rows(each, numbers)
 
 
 class BaseCrossFit(BaseOutOfFold):
@@ -248,26 +266,26 @@ class BaseCrossFit(BaseOutOfFold):
                     )
                     label[rare[label]] = counts.argmax()  # they may be in any fold
                     labels = label
-        cv = check_cv(cv, y, classifier=isinstance(self, ClassifierMixin))
         rows = np.arange(len(y), dtype=np.int32)
-        splits = cv.split(X, labels, groups)
-        folds = [(np.sort(rows[train]), rows[held_out]) for train, held_out in splits]
-        for i, fold in enumerate(folds):
-            for name, part in zip(("to train on", "that are held out"), fold, strict=True):
+        if report.numbers is not None and (np.iterable(cv) or isinstance(cv, PredefinedSplit)):
+            rows = report.numbers  # cv counts all rows of X
+
+        def left(part):
+            part = rows[part][rows[part] >= 0]
+            return part if sample_weight is None else part[sample_weight[part] > 0]
+
+        cv = check_cv(cv, y, classifier=isinstance(self, ClassifierMixin))
+        splits = [*cv.split(X, labels, groups)]
+        folds = [(np.sort(left(train)), left(held_out)) for train, held_out in splits]
+        for i, ((rows, _), (_, held_out)) in enumerate(zip(folds, splits, strict=True)):
+            for name, part in {"to train on": rows, "that are held out": held_out}.items():
                 if not len(part):
-                    raise ValueError(f"cv must give every fold samples {name}, got none in fold {i}")
-            if sample_weight is not None and not sample_weight[fold[0]].any():
-                raise ValueError(
-                    f"sample_weight must have a positive weight among the {len(fold[0])} samples to "
-                    f"train on in fold {i}, but all are zero: choose other folds, or leave out samples "
-                    "without weight"
-                )
-        held_out = np.concatenate([held_out for _, held_out in folds])
-        if sample_weight is not None and not sample_weight[held_out].any():
-            raise ValueError(
-                "sample_weight must have a positive weight among the samples that folds hold out, but "
-                "all are zero: choose other folds (cv)"
-            )
+                    raise ValueError(
+                        f"cv must give every fold samples {name}, got none in fold {i}; samples of "
+                        "weight zero do not count"
+                    )
+        if not any(len(held_out) for _, held_out in folds):
+            raise ValueError("cv must hold out samples of positive weight, got none")
         if groups is not None and isinstance(self, ClassifierMixin):
             lacking = [classes for rows, _ in folds if len(classes := np.setdiff1d(y, y[rows]))]
             if lacking:

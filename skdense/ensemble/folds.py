@@ -52,7 +52,7 @@ def _fit_networks(networks, folds, X, y, sample_weight, report):
     numbers = {id(network): number for number, network in enumerate(networks)}
     inputs = []
     for rows, held_out in folds:
-        judges = held_out if first.early_stopping and _can_judge(held_out, sample_weight) else None
+        judges = held_out if first.early_stopping and len(held_out) else None
         inputs.append(FitInput(X, y, sample_weight, rows=rows, validation_rows=judges))
 
     def after_fit(model, job):
@@ -72,11 +72,6 @@ def _fit_networks(networks, folds, X, y, sample_weight, report):
         raise error
 
 
-def _can_judge(rows, sample_weight):
-    """Whether any of the rows has a weight. If none of a fold has, its member sets its own aside."""
-    return bool(len(rows) if sample_weight is None else sample_weight[rows].any())
-
-
 def fit_outside(model, fold, X, y, sample_weight, scores=False):
     """Fit a model that is no network; return it, and its score on the rows held out if asked."""
     rows, held_out = fold
@@ -87,14 +82,16 @@ def fit_outside(model, fold, X, y, sample_weight, scores=False):
     if getattr(model, "early_stopping", False) and has_fit_parameter(model, "X_val"):
         # A classifier cannot be validated on classes that its rows lack.
         known = held_out[np.isin(y[held_out], y[rows])] if is_classifier(model) else held_out
-        if _can_judge(known, sample_weight):
+        if len(known):
             model.early_stopping = True  # "auto" would not stop trees of 10,000 rows or fewer
             parameters |= {"X_val": safe_indexing(X, known), "y_val": y[known]}
             if sample_weight is not None:
                 parameters["sample_weight_val"] = sample_weight[known]
     with _one_openmp_thread():  # each core has a fold
         model.fit(safe_indexing(X, rows), y[rows], **parameters)
-    return model, model.score(safe_indexing(X, held_out), y[held_out]) if scores else np.nan
+    if not scores or not len(held_out):
+        return model, np.nan
+    return model, model.score(safe_indexing(X, held_out), y[held_out])
 
 
 def at_once(function, arguments):
@@ -133,6 +130,7 @@ def held_out_outputs(output, models, folds, X):
         outputs = [
             predicted(partial(output, model), safe_indexing(X, rows[part]), model)
             for model, (_, rows) in zip(models, folds, strict=True)
+            if len(rows)
             for part in gen_batches(len(rows), COPIED_ROWS)
         ]
     return np.concatenate(outputs)

@@ -10,9 +10,10 @@ from contextvars import ContextVar
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 from sklearn.base import ClassifierMixin
 
-from skdense.compat import callback_context, has_callbacks
+from skdense.compat import callback_context, check_method_params, check_sample_weight, has_callbacks
 from skdense.ensemble.folds import at_once
 from skdense.final_step import fit_parameters
 from skdense.fit.callers import warn_at_caller
@@ -58,12 +59,16 @@ class FitReport:
         Whether the fit is that of a model of a blend.
     has_lines : bool
         Whether its result is printed, and `has_lines_of_members` those of its members.
+    numbers : ndarray of int or None
+        What `with_weight` yields in the outermost fit.
     """
 
     def __init__(self, ensemble):
         context = callback_context(ensemble, sequential_subtasks=False)
         self._above, number, name = _model.get()
+        self.numbers = self._above.numbers if self._above else _numbers.get()
         _model.set(_ALONE)  # its members are no models of the blend
+        _numbers.set(None)
         self._tasks = []
         self.is_of_model = self._above is not None
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
@@ -150,6 +155,32 @@ class FitReport:
 _ALONE = None, 0, ""
 _model: ContextVar[Any] = ContextVar("model", default=_ALONE)
 """The model of a blend that this thread fits next: the blend's FitReport, a number, a name."""
+
+
+_numbers: ContextVar[Any] = ContextVar("numbers", default=None)
+"""What `with_weight` yields, for the ensemble that this thread fits next."""
+
+
+@contextmanager
+def with_weight(X, y, sample_weight, parameters):
+    """Yield X, y and parameters of a fit without the rows of weight zero, and numbers of rows.
+
+    The numbers say for each row of X which one it is of those that are left, and -1 if it is none. They
+    are None if all are left, as for a model of a blend, which is given no others.
+    """
+    numbers = None
+    if sample_weight is not None and _model.get()[0] is None:
+        left = check_sample_weight(sample_weight, X, ensure_non_negative=True) > 0
+        if not left.all():
+            numbers = np.where(left, np.cumsum(left) - 1, -1).astype(np.int32)
+            data = {"X": X, "y": y, **parameters}
+            data = check_method_params(X, data, np.flatnonzero(left))
+            X, y, parameters = data.pop("X"), data.pop("y"), data
+    token = _numbers.set(_numbers.get() if numbers is None else numbers)
+    try:
+        yield X, y, parameters, numbers
+    finally:
+        _numbers.reset(token)
 
 
 def _fit_model(report, number, name, model, X, y, parameters):

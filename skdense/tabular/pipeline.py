@@ -20,7 +20,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
-from skdense.ensemble.crossfit import BaseCrossFit
+from skdense.ensemble.crossfit import BaseCrossFit, for_all_rows
+from skdense.ensemble.report import with_weight
 from skdense.ensemble.sizes import FEW_ROWS
 from skdense.final_step import beyond_steps, final_step
 from skdense.fit.callers import warn_at_caller
@@ -134,23 +135,28 @@ class TablePipeline(Pipeline):
             What to predict.
         **params : dict of str to object
             `sample_weight` and `groups`, for the last step, or parameters of any step as
-            ``<step>__<parameter>``. If metadata routing is on, the steps have to request them.
+            ``<step>__<parameter>``. If metadata routing is on, the steps have to request them. Rows of
+            weight zero are absent: the fit is that of the others.
 
         Returns
         -------
         self : object
             The fitted Pipeline.
         """
+        name, last = self.steps[-1]
         if not get_config()["enable_metadata_routing"]:
-            name, last = self.steps[-1]
             own = {key: value for key, value in params.items() if "__" not in key}
             if own:
                 check_short_names(own, _parameters_of(last.fit), "fit")
             params = {key if "__" in key else f"{name}__{key}": value for key, value in params.items()}
-        super().fit(X, y, **params)
+        weight = params.get(f"{name}__sample_weight", params.get("sample_weight"))
+        with with_weight(X, y, weight, params) as (X, y, params, numbers):
+            super().fit(X, y, **params)
         kinds = getattr(self[-1], "named_estimators_", {})
         if {"plain", "ramps", "trees"} <= set(kinds) and len(y) >= FEW_ROWS:
             self._judge_networks(kinds)
+        if numbers is not None:
+            for_all_rows(self, numbers)
         return self
 
     def _judge_networks(self, kinds):
