@@ -37,8 +37,7 @@ def fit_many(
 
     Networks of the same depth, activation, loss, solver, dtype and about the same batch size share one
     compiled program, whatever their widths and other parameters are, and train side by side. Where
-    nothing can be shared, as with ``solver='lbfgs'``, an estimator is fitted by itself. One of a
-    subclass that overrides `fit` is fitted by that method.
+    nothing can be shared, as with ``solver='lbfgs'``, an estimator is fitted by itself.
 
     Estimators may share a RandomState instance, or NumPy's global state with ``random_state=None``.
     Each of them draws its initial parameters and a seed from the shared generator, in the order of the
@@ -74,7 +73,7 @@ def fit_many(
         If there are no estimators, or the lengths of the lists differ. Also if a training diverges;
         then the other estimators are fitted, and this one is as it was.
     TypeError
-        If `estimators` is no list, or an estimator is of another kind.
+        If `estimators` is no list, or an estimator is of another kind or overrides `fit`.
     Exception
         What else a fit raises, for instance because of a parameter, is raised at once, and all
         estimators are as they were. The same goes for Ctrl-C and what the handler of a signal raises.
@@ -89,12 +88,8 @@ def fit_many(
     >>> [net.n_layers_ for net in fit_many(nets, X, y)]
     [3, 3, 3]
     """
-    if isinstance(estimators, BaseLowLevelMLP):
-        raise TypeError(
-            f"estimators must be a list, got {estimators!r}: put it in a list, or call its fit"
-        )
     estimators = list(estimators)
-    check_estimators(estimators)
+    check_estimators(estimators, "fit")
     inputs = _inputs(len(estimators), X, y, sample_weight)
     after_fit = None
     if verbose:
@@ -172,8 +167,6 @@ def fit_inputs(
     with unchanged_on_error(*estimators) as before:
         jobs = {}
         for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
-            if not is_network(estimator, "fit"):
-                continue
             if trains_alone(estimator):
                 _check(estimator, one_input)  # before all others are trained
             else:
@@ -186,11 +179,8 @@ def fit_inputs(
                 if i in jobs:
                     finish(jobs[i], warn_max_iter)
                     continue
-                if is_network(estimator, "fit"):
-                    # Ctrl-C ends all fits here; a single fit would keep what it had reached.
-                    _fit_alone(estimator, inputs[i], True, warn_max_iter)
-                else:
-                    estimator.fit(**inputs[i].arguments())
+                # Ctrl-C ends all fits here; a single fit would keep what it had reached.
+                _fit_alone(estimator, inputs[i], True, warn_max_iter)
                 if after_fit is not None:
                     after_fit(estimator, None)
             except NotFinite as error:

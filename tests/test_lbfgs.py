@@ -354,43 +354,6 @@ def test_ctrl_c_before_the_first_iteration_leaves_the_model_as_it_was(ctrl_c_at_
     np.testing.assert_array_equal(begun.predict_proba(X), before)
 
 
-class AtTheThirdIteration:
-    """A callback that presses Ctrl-C, or asks to stop, when the third iteration is over."""
-
-    def __init__(self, interrupt):
-        self.interrupt = interrupt
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        third = context.parent is not None and context.task_id == 2
-        if third and self.interrupt:
-            raise KeyboardInterrupt
-        return third
-
-
-@pytest.mark.parametrize("interrupt", [True, False])
-def test_a_callback_can_end_the_fit_and_its_iteration_is_kept(interrupt):
-    X, y = make_problem("binary")
-    stopped = LowLevelMLPClassifier(**SETTINGS, random_state=0)
-    stopped.set_callbacks(AtTheThirdIteration(interrupt))
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        stopped.fit(X, y)
-
-    assert ["interrupted" in str(w.message) for w in caught] == [True] * interrupt
-    assert stopped.n_iter_ == 3
-    assert_ended_early(stopped, X, y)
-
-
 def test_a_validation_set_is_an_error_that_says_what_would_do():
     X, y = make_problem("binary")
 

@@ -39,21 +39,24 @@ def fit_estimator(
     warn_in_a_worker()
     lbfgs = estimator.solver == LBFGS
     if not inputs.incremental:
-        # scipy reports an iteration only at its end. The next task begins then, even after the last.
-        context = callback_context(estimator, max_subtasks=estimator.max_iter + lbfgs)
+        context = callback_context(estimator, max_subtasks=estimator.max_iter)
     with unchanged_on_error(estimator):
         job = prepare(estimator, inputs)
         if estimator.verbose:
             announce_first_fit()
         tasks = attributes = None
-        one_draw = len(job.networks) == 1
+        has_epochs = len(job.networks) == 1 and not lbfgs  # of one training
         if has_callbacks(estimator) and not inputs.incremental:
-            if not one_draw:
-                context.max_subtasks = 0  # no epochs are reported
-            tasks = EpochTasks(estimator, context, inputs, reports_epochs=one_draw)
+            if not has_epochs:
+                context.max_subtasks = 0
+            tasks = EpochTasks(estimator, context, inputs, reports_epochs=has_epochs)
         try:
-            train_job = _train_lbfgs if lbfgs else _train_stochastic
-            if train_job(job, tasks if one_draw else None):
+            if lbfgs:
+                fits = (minimize_loss(job.spec, one, estimator.max_fun) for one in job.networks)
+                interrupted = any(fits)
+            else:
+                interrupted = _train_stochastic(job, tasks if has_epochs else None)
+            if interrupted:
                 if interrupts_raise or not any(network.progress.epochs for network in job.networks):
                     raise KeyboardInterrupt
                 warn_at_caller("Training interrupted by user.")
@@ -117,15 +120,6 @@ def _train_stochastic(job: Job, reporter: "EpochTasks | None") -> bool:
 def trains_alone(estimator: Estimator) -> bool:
     """Whether an estimator cannot train with others: it uses lbfgs, or each epoch is reported."""
     return estimator.solver == LBFGS or bool(estimator.verbose) or has_callbacks(estimator)
-
-
-def _train_lbfgs(job: Job, reporter: "EpochTasks | None") -> bool:
-    """Train by lbfgs, and report iterations if asked; return whether Ctrl-C ended the training."""
-    max_fun, observe = job.estimator.max_fun, None
-    if reporter:
-        attributes = partial(fitted_attributes, job, job.networks[0])
-        observe = partial(reporter.advance, True, attributes)
-    return any(minimize_loss(job.spec, network, max_fun, observe) for network in job.networks)
 
 
 # --- many jobs ---------------------------------------------------------------------------------------

@@ -43,12 +43,6 @@ class FitInput(NamedTuple):
     rows: NDArray | None = None
     validation_rows: NDArray | None = None
 
-    def arguments(self) -> dict[str, Any]:
-        """Those that a `fit` of the user's own is called with: X, y, and what else was given."""
-        given = self._replace(classes=None, incremental=None, rows=None, validation_rows=None)
-        optional = {name: value for name, value in given._asdict().items() if value is not None}
-        return {"X": self.X, "y": self.y} | optional
-
 
 _FEWEST_TO_COMPARE = 10
 """With fewer rows, most values may lie outside of the range of others by chance."""

@@ -1,7 +1,5 @@
 """Full-batch training: scipy's L-BFGS-B on the loss and gradient of a compiled program, in float64."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
@@ -20,29 +18,29 @@ from skdense.core.program.layout import Layout
 from skdense.core.program.stores import Stores, StoreShape, gather, signature, store_shape
 
 
-def minimize_loss(
-    spec: Spec, network: Network, max_fun: int, observe: Callable[[], bool] | None = None
-) -> bool:
+def minimize_loss(spec: Spec, network: Network, max_fun: int) -> bool:
     """Train one network on all rows at once, with at most max_fun evaluations.
 
-    The network is given its parameters, their penalized loss and the number of iterations. `observe` is
-    called after each iteration, in the caller's thread, and ends the training if it returns True.
-    Ctrl-C ends it too, and keeps what the last iteration has reached; return whether it did.
+    The network is given its parameters, their penalized loss and the number of iterations. Ctrl-C ends
+    the training and keeps what the last iteration has reached; return whether it did.
     """
-    # TensorFlow's code runs in threads of its own, where no signal interrupts it.
-    minimization = submit(Minimization, spec._replace(dtype="float64"), network, observe).result()
+    # All runs in another thread, where no signal interrupts it.
+    minimization = submit(Minimization, spec._replace(dtype="float64"), network).result()
     hyper = network.hyper
     options = {"maxfun": max_fun, "maxiter": int(hyper.max_epochs), "gtol": hyper.tol}
     try:
-        if observe is None:
-            submit(minimization.run, minimization.objective, options).result()
-        else:  # an observer needs the caller's thread, where scipy then runs, too
-            minimization.run(lambda own: submit(minimization.objective, own).result(), options)
+        submit(minimization.run, options).result()
     except KeyboardInterrupt:
         return True
     finally:
-        minimization.stops = True
-        minimization.write_back()
+        minimization.stops, reached = True, minimization.reached
+        own_layout = minimization.own_layout
+        vars(network).update(
+            parameters=own_layout.unpack(reached.x, own_layout),
+            curves=Curves(loss=np.array([reached.fun])),
+            progress=network.progress._replace(epochs=reached.nit, converged=float(reached.success)),
+            failure="" if reached.success else reached.message,
+        )
     return False
 
 
@@ -53,8 +51,8 @@ class Minimization:
     is, is replaced as a whole.
     """
 
-    def __init__(self, spec: Spec, network: Network, observe: Callable[[], bool] | None):
-        self.network, self.observe, self.stops = network, observe, False
+    def __init__(self, spec: Spec, network: Network):
+        self.stops = False
         self.layout = lone_layout(network)
         self.own_layout = Layout(network.layers, network.n_features)
         shape = store_shape([network.data], self.layout.n_features)
@@ -77,12 +75,12 @@ class Minimization:
         values = np.asarray(values)
         return values[0], values[1:][self.own]
 
-    def run(self, objective: Callable, options: dict) -> None:
-        """Minimize the objective, which may be evaluated in another thread."""
+    def run(self, options: dict) -> None:
+        """Minimize the objective."""
         # Threads that BLAS has for scipy's vectors spin between calls, on the cores of the program.
         with one_blas_thread():
             result = minimize(
-                objective,
+                self.objective,
                 self.reached.x,
                 jac=True,
                 method="L-BFGS-B",
@@ -95,22 +93,8 @@ class Minimization:
     def _iteration(self, intermediate_result: OptimizeResult) -> None:
         new = {"x": intermediate_result.x.copy(), "nit": self.reached.nit + 1}
         self.reached = OptimizeResult({**intermediate_result, **new}, success=True)
-        if self.observe is not None:
-            self.write_back()
-            self.stops = self.observe()
         if self.stops:
             raise StopIteration  # ends scipy's minimization
-
-    def write_back(self) -> None:
-        """Update the network to what is reached."""
-        reached, network = self.reached, self.network
-        progress = network.progress._replace(epochs=reached.nit, converged=float(reached.success))
-        vars(network).update(
-            parameters=self.own_layout.unpack(reached.x, self.own_layout),
-            curves=Curves(loss=np.array([reached.fun])),
-            progress=progress,
-            failure="" if reached.success else reached.message,
-        )
 
 
 def full_batch_program(spec: Spec, layout: Layout, shape: StoreShape, block_rows: int) -> tuple:
