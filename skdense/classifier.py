@@ -83,7 +83,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         rises, by more than `tol`.
 
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch; the first fit of a process also says what it imports.
+        Whether to print the loss of each epoch.
 
     warm_start : bool, default=False
         Whether `fit` goes on from the parameters of the last fit, with a new optimizer. The best epoch

@@ -10,7 +10,6 @@ from skdense.base import BaseLowLevelMLP, is_network
 from skdense.compat import fit_context
 from skdense.fit.callers import warn_in_a_worker
 from skdense.fit.fitting import (
-    announce_first_fit,
     fit_estimator,
     set_attributes,
     train_jobs,
@@ -93,7 +92,6 @@ def fit_many(
     inputs = _inputs(len(estimators), X, y, sample_weight)
     after_fit = None
     if verbose:
-        announce_first_fit()
         n_over, n_fits = count(1), len(estimators)
 
         def after_fit(*_):

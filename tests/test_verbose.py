@@ -1,15 +1,12 @@
 """What verbose fits print beyond MLPClassifier's lines, which `test_parity` compares."""
 
 import re
-from threading import Lock
 
 import numpy as np
 import pytest
 
 from helpers import SETTINGS, make_problem
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
-from skdense.ensemble import BlendClassifier, CrossFitClassifier
-from skdense.fit import fitting
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -18,34 +15,6 @@ X, y = make_problem()
 
 def net(**parameters):
     return LowLevelMLPClassifier(**SETTINGS | parameters)
-
-
-def folds():
-    return CrossFitClassifier(net(), cv=2, random_state=0, verbose=True)
-
-
-@pytest.mark.parametrize(
-    "fit",
-    [
-        lambda: net(verbose=True).fit(X, y),
-        lambda: fit_many([net()], X, y, verbose=True),
-        lambda: BlendClassifier([("one", folds()), ("two", folds())]).fit(X, y),
-    ],
-    ids=["network", "fit_many", "blend"],
-)
-def test_the_first_fit_of_a_process_says_once_what_takes_seconds(fit, capsys, monkeypatch):
-    fit()
-    later = capsys.readouterr().out
-    monkeypatch.setattr(fitting, "is_imported", lambda: False)
-    monkeypatch.setattr(fitting, "_announced", Lock())
-    fit()
-
-    line, _, rest = capsys.readouterr().out.partition("\n")
-    assert "imports TensorFlow, and compiles" in line
-    without_times = [
-        sorted(re.sub(r"^\[.*?\] ", "", one) for one in lines.splitlines()) for lines in (rest, later)
-    ]
-    assert without_times[0] == without_times[1]
 
 
 def test_each_of_several_draws_has_a_line(capsys):

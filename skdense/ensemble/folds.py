@@ -18,7 +18,7 @@ from skdense.compat import joblibs_n_jobs, return_as, safe_indexing
 from skdense.core.machine.blas import for_each_block, one_blas_thread
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, fit_parameters
-from skdense.fit.fitting import announce_first_fit, outcome
+from skdense.fit.fitting import outcome
 from skdense.fit.inputs import FitInput
 from skdense.many import fit_inputs
 
@@ -62,8 +62,6 @@ def _fit_networks(networks, folds, X, y, sample_weight, report):
             words = [outcome(network, job) for network in job.networks]
         report.member(numbers[id(model)], "; ".join(words))
 
-    if report.has_lines_of_members:
-        announce_first_fit()
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
     n_jobs = -1 if _has_all_cores.get() else None

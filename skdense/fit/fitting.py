@@ -19,7 +19,6 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
 from skdense.core.host.planning import groups_of
 from skdense.core.host.train import ProgramRun, train
-from skdense.core.machine.tensorflow import is_imported
 from skdense.core.network import Network
 from skdense.core.numbers import LBFGS, Curves
 from skdense.fit.callers import warn_at_caller, warn_in_a_worker
@@ -42,8 +41,6 @@ def fit_estimator(
         context = callback_context(estimator, max_subtasks=estimator.max_iter)
     with unchanged_on_error(estimator):
         job = prepare(estimator, inputs)
-        if estimator.verbose:
-            announce_first_fit()
         tasks = attributes = None
         has_epochs = len(job.networks) == 1 and not lbfgs  # of one training
         if has_callbacks(estimator) and not inputs.incremental:
@@ -163,18 +160,6 @@ def own_streams(jobs: Sequence[Job]) -> None:
 
 
 # --- what observers see: printed lines, and callbacks of scikit-learn ---------------------------------
-
-_announced = Lock()
-"""Held from the moment when the first fit of this process is announced."""
-
-
-def announce_first_fit() -> None:
-    """Print what takes the first seconds, once in a process and only before its first fit."""
-    if not is_imported() and _announced.acquire(blocking=False):
-        print(
-            "The first fit of a process imports TensorFlow, and compiles what this machine has not "
-            "compiled before, which takes seconds."
-        )
 
 
 class EpochPrinter:

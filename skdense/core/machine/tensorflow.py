@@ -60,11 +60,6 @@ tf: Any = _TensorFlow()
 """TensorFlow. Modules import this name, and look nothing up in it while they are imported."""
 
 
-def is_imported() -> bool:
-    """Whether a fit has begun to import TensorFlow."""
-    return vars(tf)["_importing"] is not None
-
-
 def _start() -> Any:
     try:
         if "tensorflow" in sys.modules:  # the user's, with the user's settings
