@@ -131,7 +131,8 @@ def _train_one(
             if not running.wait(stop):
                 break
             running.result()
-            run.judge()
+            if network.score is not None:
+                run.judge()
             if observe is not None and observe(run.snapshot.curves[-1], run):
                 stop.set()
             if not run.snapshot.scalars.progress.active:
@@ -169,6 +170,7 @@ class ProgramRun:
 
     def __init__(self, group: Group, network: Network, stores: Stores):
         self.network, self.spec, self.shape, self.stores = network, group.spec, group.shape, stores
+        self.own_layout = Layout(network.layers, network.n_features)
         scalars = Scalars(Counters(), network.progress, Curves())
         self.snapshot = Snapshot((), scalars, (network.curves,))
         self.unjudged: Snapshot | None = None
@@ -275,5 +277,4 @@ class ProgramRun:
 
     def _unpacked(self, vector: Tensor) -> Parameters:
         """The network's parameters, or those of a slot, in a vector of the program."""
-        own_layout = Layout(self.network.layers, self.network.n_features)
-        return self.shape.layout.unpack(np.asarray(vector), own_layout)
+        return self.shape.layout.unpack(np.asarray(vector), self.own_layout)

@@ -68,11 +68,17 @@ class Layout:
                 pieces += [place.size], []
         return [piece for piece in pieces if piece]
 
+    def views(self, vector: NDArray) -> list[list[NDArray]]:
+        """The padded arrays of each layer, as views of a vector."""
+        return [
+            [vector[p.start : p.start + p.size].reshape(p.parameter.shape) for p in layer]
+            for layer in self.places
+        ]
+
     def pack_into(self, vector: NDArray, parameters: Parameters) -> None:
         """Write parameters into the corners of the padded arrays in `vector`; fill the rest."""
-        for arrays, places in zip(parameters, self.places, strict=True):
-            for array, place in zip(arrays, places, strict=True):
-                padded = place.of(vector)
+        for arrays, views, places in zip(parameters, self.views(vector), self.places, strict=True):
+            for array, padded, place in zip(arrays, views, places, strict=True):
                 padded[...] = place.parameter.fill
                 padded[tuple(map(slice, array.shape))] = array
 
@@ -80,10 +86,10 @@ class Layout:
         """The parameters of the network of a smaller layout that was packed into `vector`."""
         return [
             tuple(
-                place.of(vector)[tuple(map(slice, own.parameter.shape))].copy()
-                for place, own in zip(places, of_layer, strict=True)
+                padded[tuple(map(slice, own.parameter.shape))].copy()
+                for padded, own in zip(views, of_layer, strict=True)
             )
-            for places, of_layer in zip(self.places, smaller.places, strict=True)
+            for views, of_layer in zip(self.views(vector), smaller.places, strict=True)
         ]
 
     def offsets(self, smaller: "Layout") -> NDArray:
@@ -123,10 +129,6 @@ class Place(NamedTuple):
     start: int
     parameter: Parameter
     size: int
-
-    def of(self, vector: NDArray) -> NDArray:
-        """The parameter as a view of the vector."""
-        return vector[self.start : self.start + self.size].reshape(self.parameter.shape)
 
 
 def _repeated(vector: Tensor, batch: int) -> Tensor:
