@@ -159,7 +159,7 @@ def test_no_thread_changes_the_number_while_the_process_forks(monkeypatch):
     monkeypatch.setattr(blas, "_set_threads", change_and_note)
     thread = Thread(target=limit_again_and_again)
     thread.start()
-    for _ in range(30):
+    for _ in range(8):  # each takes long where much memory is mapped
         child = os.fork()
         if child == 0:
             os._exit(len(changing))

@@ -120,7 +120,7 @@ NUMBERS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(
     program=st.sampled_from(PROGRAMS),
     numbers=NUMBERS,

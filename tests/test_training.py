@@ -374,7 +374,7 @@ KINDS = st.one_of(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     kind=KINDS,
     fields=st.fixed_dictionaries({"shuffle": st.booleans(), "owns_stream": st.booleans()}),
