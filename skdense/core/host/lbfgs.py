@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
-from skdense.core.host.planning import formulas_of, lone_layout
+from skdense.core.host.planning import formulas_now, lone_layout
 from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import full_batch_rows
@@ -58,8 +58,7 @@ class Minimization:
         shape = store_shape([network.data], self.layout.n_features)
         block_rows = full_batch_rows(network.data.X, self.layout.n_penalized)
         key = spec, self.layout, shape, block_rows
-        formulas = formulas_of(spec, self.layout.layers)
-        self.program = program_of(full_batch_program, *key, formulas=formulas)
+        self.program = program_of(full_batch_program, *key, formulas=formulas_now())
         self.store = Stores([network]).of(network.data, shape, spec.dtype)
         self.hyper = to_tensor(np.array(network.hyper, spec.dtype))
         self.vector = aligned_zeros([self.layout.n_parameters], spec.dtype)

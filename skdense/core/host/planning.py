@@ -10,7 +10,7 @@ from itertools import combinations
 from scipy.sparse import issparse
 
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.formulas.layers import Dense, Layer
+from skdense.core.formulas.layers import Layer
 from skdense.core.formulas.losses import LOSSES
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
@@ -158,26 +158,15 @@ def _joined(group: Group, other: Group) -> tuple[float, Group]:
 
 
 _TABLES = ACTIVATIONS, OPTIMIZERS, SCHEDULES, LOSSES
-_OF_SOURCES = deepcopy(_TABLES)
-_others: list[list] = []
-"""The formulas of programs that are not those of the sources, as a user has added or replaced them."""
+_states = [deepcopy(_TABLES)]
+"""What the tables have had in them: first the formulas of the sources, then others of a user."""
 
 
-def formulas_of(spec: Spec, layers: Sequence[Layer]) -> int:
-    """A number for the formulas that the names in a key stand for now, 0 for those of the sources.
+def formulas_now() -> int:
+    """A number for what is in the tables of formulas now, 0 for those of the sources.
 
-    It belongs to the key, as records may be added to the tables and replaced in them at any time.
+    It belongs to the key of a program, whose names stand for records that may be replaced at any time.
     """
-    used = sorted({layer.activation for layer in layers if isinstance(layer, Dense)})
-
-    def found_in(activations: dict, optimizers: dict, schedules: dict, losses: dict) -> list:
-        loss = losses.get(spec.target_type, {}).get(spec.loss)
-        own = [loss, optimizers.get(spec.optimizer), *map(activations.get, used)]
-        return [*own, *schedules.items()]
-
-    now = found_in(*_TABLES)
-    if now == found_in(*_OF_SOURCES):
-        return 0
-    if now not in _others:
-        _others.append(now)
-    return 1 + _others.index(now)
+    if _TABLES not in _states:
+        _states.append(deepcopy(_TABLES))
+    return _states.index(_TABLES)

@@ -17,7 +17,7 @@ import numpy as np
 from skdense.core.formulas.optimizers import Chain
 from skdense.core.formulas.schedules import number_of, progress_after_epoch
 from skdense.core.host.orders import Chunk, Orders
-from skdense.core.host.planning import Group, formulas_of
+from skdense.core.host.planning import Group, formulas_now
 from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import CHUNK_SECONDS, FIRST_STEPS
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
@@ -229,7 +229,7 @@ class ProgramRun:
     def _enter(self) -> list[Tensor]:
         """Make what all chunks share; return the vectors before the first."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
-        formulas = formulas_of(self.spec, shape.layout.layers)
+        formulas = formulas_now()
         self.program = program_of(training_program, self.spec, shape, formulas=formulas)
         self.training_store = self.stores.of(network.data, shape.training, dtype)
         self.dropout = to_tensor(np.array(network.dropout)) if network.dropout else ()

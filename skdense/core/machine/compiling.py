@@ -22,8 +22,8 @@ def program_of(make: Callable[..., tuple], *key: Hashable, formulas: int = 0) ->
     `make` returns a function of nested tensors and the TensorSpecs of its arguments. The program is
     called with the flat tensors, and returns a flat list of them. Make and call it in a thread of ours:
     there neither Ctrl-C nor a device, a graph or checks of numerics of the user's thread reach it.
-    `formulas` are the `formulas_of` the key. Programs of others than those of the sources, 0, are not
-    kept on disk.
+    `formulas` is a number for the formulas that names in the key stand for. Programs of others than
+    those of the sources, 0, are not kept on disk.
     """
     disk.remove_others()
     whole = make, key, formulas
