@@ -346,7 +346,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
 
     def _learn_uncertainty(self, *data):
-        for model in self.estimators_:  # their probabilities have changed
+        for model in self.estimators_:
             final_step(model)._learn_uncertainty(*data)
         super()._learn_uncertainty(*data)
 

@@ -22,7 +22,7 @@ from sklearn.utils import check_array, gen_batches, resample
 
 from skdense.compat import safe_indexing
 from skdense.core.formulas.losses import LOSSES
-from skdense.ensemble.folds import COPIED_ROWS, at_once, fit_outside, predicted
+from skdense.ensemble.folds import COPIED_ROWS, at_once, fit_outside, in_blocks
 from skdense.ensemble.sizes import FEW_ROWS
 from skdense.final_step import final_step
 
@@ -258,11 +258,14 @@ class _OfRows(NamedTuple):
 
         blocks = [rows[block] for block in gen_batches(len(rows), COPIED_ROWS)]
         return np.concatenate(
-            [predicted(predict, _table(X, predictions, block), self.trees[0]) for block in blocks]
+            [
+                in_blocks(predict, _seen_by_trees(X, predictions, block), self.trees[0])
+                for block in blocks
+            ]
         )
 
 
-def _table(X, predictions, rows):
+def _seen_by_trees(X, predictions, rows):
     """What the trees of a spread see of these rows."""
     X = check_array(safe_indexing(X, rows), dtype=np.float64, ensure_all_finite=False)
     return np.column_stack([X, predictions[rows]])
@@ -347,7 +350,7 @@ def _fit_trees(X, predictions, target, weights, held_out):
     trees = HistGradientBoostingRegressor(**_TREES, min_samples_leaf=max(20, len(fold[0]) // 100))
     # With weights, scikit-learn takes ten times as long to find the bins of the columns.
     weights = None if np.ptp(weights) == 0 else weights[rows]
-    return fit_outside(trees, positions, _table(X, predictions, rows), target[rows], weights)[0]
+    return fit_outside(trees, positions, _seen_by_trees(X, predictions, rows), target[rows], weights)[0]
 
 
 def _in_order(errors, weights):

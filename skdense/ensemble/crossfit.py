@@ -55,7 +55,7 @@ from skdense.ensemble.calibration import (
     scale_of,
     sets_of,
 )
-from skdense.ensemble.folds import fit_folds, held_out_outputs, predicted
+from skdense.ensemble.folds import fit_folds, held_out_outputs, in_blocks
 from skdense.ensemble.report import FitReport, with_weight
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
@@ -408,6 +408,8 @@ class LabelsMixin(ClassifierMixin):
         return sets_of(self._learned("_scores"), self.predict_proba(X), confidence)
 
     def _learn_uncertainty(self, X, y, weight, groups, report):
+        if report.is_of_model:
+            return  # the blend changes the temperature, and lets its models learn it then
         labels = np.searchsorted(self.classes_, y)
         self._scores = learn_scores(self.oof_probabilities_, labels, weight)
 
@@ -514,7 +516,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     _splitters = StratifiedKFold, StratifiedGroupKFold
 
     def _predict_proba(self, X):
-        return predicted(self._mean_probabilities, X, self.estimators_[0])
+        return in_blocks(self._mean_probabilities, X, self.estimators_[0])
 
     def _mean_probabilities(self, X):
         outputs = (self._output(model, X) for model in self.estimators_)
@@ -728,7 +730,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     def _predict(self, X):
         models = self.estimators_
-        mean = predicted(lambda X: np.mean([m.predict(X) for m in models], axis=0), X, models[0])
+        mean = in_blocks(lambda X: np.mean([m.predict(X) for m in models], axis=0), X, models[0])
         return self._unscaled(mean)
 
     def _unscaled(self, predictions):

@@ -124,9 +124,9 @@ def _called(function, values, config, share, has_all_cores):
 def held_out_outputs(output, models, folds, X):
     """The `output(model, X)` of each model for the rows that its fold holds out, fold by fold."""
     # One thread of BLAS, as in `fit_folds`.
-    with nullcontext() if _divides_rows(models[0]) else one_blas_thread():
+    with nullcontext() if _divides_rows(final_step(models[0])) else one_blas_thread():
         outputs = [
-            predicted(partial(output, model), safe_indexing(X, rows[part]), model)
+            in_blocks(partial(output, model), safe_indexing(X, rows[part]), model)
             for model, (_, rows) in zip(models, folds, strict=True)
             if len(rows)
             for part in gen_batches(len(rows), COPIED_ROWS)
@@ -134,13 +134,12 @@ def held_out_outputs(output, models, folds, X):
     return np.concatenate(outputs)
 
 
-def _divides_rows(model):
-    """Whether `predicted` divides the rows among threads: for models that would do so by themselves."""
-    last = final_step(model)
+def _divides_rows(last):
+    """Whether `in_blocks` divides the rows among threads: for models that would do so by themselves."""
     return type(last) in TREES or is_network(last, "_logits", "predict", "predict_proba")
 
 
-def predicted(predict, X, model):
+def in_blocks(predict, X, model):
     """The result of `predict(X)`, a function that asks this model or others of its kind.
 
     By themselves, scikit-learn's trees and the products of networks divide the rows among all cores,
@@ -148,13 +147,14 @@ def predicted(predict, X, model):
     100 times as long as with one thread. So each core gets blocks of rows of its own instead, which
     takes the same time on an idle machine.
     """
-    if not _divides_rows(model):
+    last = final_step(model)
+    if not _divides_rows(last):
         return predict(X)
     config, found = get_config(), {}
+    limit = _one_openmp_thread if type(last) in TREES else nullcontext
 
     def on_one_thread(rows):
-        limit = _one_openmp_thread() if type(final_step(model)) in TREES else nullcontext()
-        with config_context(**config), limit:
+        with config_context(**config), limit():
             found[rows.start] = predict(safe_indexing(X, rows))
 
     for_each_block(on_one_thread, X.shape[0], _BLOCK, threaded_from=1)

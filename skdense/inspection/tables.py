@@ -468,13 +468,11 @@ def _below(X, rows):
     """A table of X with the rows below."""
     if not (hasattr(X, "columns") or hasattr(rows, "columns")):
         return np.concatenate([X, rows])
-    types, types_of_rows = ([*zip(_names(table), getattr(table, "dtypes", ()))] for table in (X, rows))
-    if type(X) is not type(rows) or types != types_of_rows:
-        differing = sorted({name for name, _ in {*types}.symmetric_difference(types_of_rows)})
-        differing = differing or f"the order {_names(rows)}"
+    types, types_of_rows = (dict(zip(_names(t), getattr(t, "dtypes", ()))) for t in (X, rows))
+    if type(X) is not type(rows) or [*types.items()] != [*types_of_rows.items()]:
         raise ValueError(
-            f"rows must be a {type(X).__name__} with the columns and types of X, got others in "
-            f"{differing}; rows[X.columns].astype(X.dtypes) of pandas converts them"
+            f"rows must be a {type(X).__name__} with the columns and types of X, {types}, got "
+            f"{types_of_rows}; rows[X.columns].astype(X.dtypes) of pandas converts them"
         )
     if hasattr(X, "vstack"):
         return X.vstack(rows)

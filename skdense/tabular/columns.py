@@ -51,6 +51,15 @@ _YEARS = "%Y"
 _WITH_ZONE = r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$"
 """A pattern of strings that end with a time and its offset from UTC."""
 
+_ADVICE = {
+    "strings": "columns are taken as strings, though most of their values are numbers: {}. To use the "
+    "numbers, correct the others before, or make them missing by "
+    "pandas.to_numeric(column, errors='coerce')",
+    "dates": "dates are read with the month first, but as no day is above 12, the day may come first: "
+    "{}. If it does, make dates of the column before, by pandas.to_datetime(column, format=...)",
+}
+"""What to say of columns in doubt, by their kinds."""
+
 
 # --- how values are read -----------------------------------------------------------------------------
 
@@ -490,20 +499,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             raise ValueError(f"no column of X can be used, {why}: {unused}")
         if unused:
             warn_at_caller(f"columns are not used, {why}: {unused}")
-        mostly = [column.mostly_numbers for column in columns if column.mostly_numbers]
-        if mostly:
-            warn_at_caller(
-                f"columns are taken as strings, though most of their values are numbers: "
-                f"{'; '.join(mostly)}. To use the numbers, correct the others before, or make them "
-                "missing by pandas.to_numeric(column, errors='coerce')"
-            )
-        twice = [column.two_readings for column in columns if column.two_readings]
-        if twice:
-            warn_at_caller(
-                "dates are read with the month first, but as no day is above 12, the day may come "
-                f"first: {'; '.join(twice)}. If it does, make dates of the column before, by "
-                "pandas.to_datetime(column, format=...)"
-            )
+        for kind, advice in _ADVICE.items():
+            doubts = [column.doubt for column in columns if column.kind == kind and column.doubt]
+            if doubts:
+                warn_at_caller(advice.format("; ".join(doubts)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -516,10 +515,8 @@ class Column:
 
     writer: Shifted | OneHot | Encoded | None = None
     """What writes the column, unless it is left out."""
-    mostly_numbers = ""
-    """A word for the user about a column of strings of which most are numbers."""
-    two_readings = ""
-    """One about strings of dates that may have the day before the month."""
+    doubt = ""
+    """A word for the user about strings of which most are numbers, or dates that have two readings."""
     known = None
     """The categories in `fit` and the probability that a row has a new one, if each has a column."""
     range = None
@@ -552,7 +549,7 @@ class Column:
         if others.empty:
             self.kind = "numbers"
         elif len(others) < len(strings) / 2 and numbers.nunique() >= _FEW_NUMBERS:
-            self.mostly_numbers = (
+            self.doubt = (
                 f"column {name!r}, where {len(others)} of {len(strings)} values are none, such as "
                 f"{others.iloc[0]!r}"
             )
@@ -564,7 +561,7 @@ class Column:
             self.format.startswith("%m")
             and pd.to_datetime(strings, format=swapped, errors="coerce").notna().all()
         ):
-            self.two_readings = f"column {self.name!r}, such as {strings.iloc[0]!r} ({swapped!r})"
+            self.doubt = f"column {self.name!r}, such as {strings.iloc[0]!r} ({swapped!r})"
 
     def learn(self, series):
         """The values in `fit`, as `read` returns them, of which the range is learned."""
@@ -588,10 +585,7 @@ class Column:
                 f"column {self.name!r} has {self.kind}, by its values in fit, but not all of them can "
                 f"be read as {self.kind}: {error}"
             ) from error
-        if self.known is not None:
-            self._compare_categories(values, unlike)
-        if self.range is not None:
-            self._compare_range(values, unlike)
+        self._compare(values, unlike)
         return values
 
     def _as_kind(self, series, unlike):
@@ -637,31 +631,31 @@ class Column:
         dates = dates if dates.tz is not None else dates.tz_localize("UTC")
         return dates.tz_convert(self.zone).as_unit(self.unit)
 
-    def _compare_range(self, values, unlike):
-        """Tell of values outside of the range in `fit`, if there are more than by chance."""
-        low, high, n_known = self.range
-        outside = values[(values < low) | (values > high)]
-        if not len(outside):
-            return
-        n_new = np.count_nonzero(~pd.isna(values))
-        if chance_of_outside(len(outside), n_new, n_known) < _SURPRISING:
-            unlike.append(
-                f"column {self.name!r}: {len(outside)} of {n_new} values are outside of the range in "
-                f"fit, {low} to {high}, such as {outside[0]}"
+    def _compare(self, values, unlike):
+        """Tell of new categories or of values outside of the range in `fit`, if more than by chance."""
+        found = ()
+        if self.known is not None:
+            new = set(values).difference(self.known[0], [None])
+            found, what = (
+                [each for each in values if each in new],
+                "categories that were not there in fit",
             )
-
-    def _compare_categories(self, values, unlike):
-        """Tell of new categories, if there are more than by chance."""
-        known, chance = self.known
-        new = set(values).difference(known, [None])
-        if not new:
+        elif self.range is not None:
+            low, high, n_known = self.range
+            found = values[(values < low) | (values > high)]
+            what = f"outside of the range in fit, {low} to {high}"
+        if not len(found):
             return
-        counts = Counter(each for each in values if each in new)
-        n = len(values) - np.count_nonzero(pd.isna(values))
-        if bdtrc(counts.total() - 1, n, chance) < _SURPRISING:
+        n = np.count_nonzero(~pd.isna(values))
+        if self.known is not None:
+            chance = bdtrc(len(found) - 1, n, self.known[1])
+        else:
+            chance = chance_of_outside(len(found), n, n_known)
+        if chance < _SURPRISING:
+            [(example, _)] = Counter(found).most_common(1)
+            example = repr(example) if isinstance(example, str) else example
             unlike.append(
-                f"column {self.name!r}: {counts.total()} of {n} values are categories that were not "
-                f"there in fit, such as {counts.most_common(1)[0][0]!r}"
+                f"column {self.name!r}: {len(found)} of {n} values are {what}, such as {example}"
             )
 
     def _strings(self, series):
