@@ -72,13 +72,13 @@ class BaseBlend(BaseOutOfFold):
         taken = self.get_params(deep=False)
         names = [p[0] if isinstance(p, tuple | list) and p else p for p in self.estimators]
         valid = all(isinstance(name, str) and "__" not in name and name not in taken for name in names)
-        if not valid or len(set(names)) < len(names) or not self._kept():
+        if not valid or len(set(names)) < len(names) or not self._models():
             raise ValueError(
                 "estimators must be a list of (name, model) with at least one model that is not 'drop' "
                 f"and distinct names without '__' that are not among {list(taken)}, got the names "
                 f"{names}"
             )
-        for name, model in self._kept():
+        for name, model in self._models():
             if not isinstance(final_step(model), (self._cross_fit, type(self))):
                 raise TypeError(
                     f"the model {name!r} must be, or end with, a {self._cross_fit.__name__} or a "
@@ -88,7 +88,7 @@ class BaseBlend(BaseOutOfFold):
     def _suited(self, n_rows, n_outputs):
         """The names and models to fit: all but those whose limits exclude such a table or the loss."""
         suited = []
-        for name, model in self._kept():
+        for name, model in self._models():
             its = vars(final_step(model))  # a blend in it has no limits
             sizes = its.get("min_outputs") or 0, its.get("max_outputs") or np.inf
             is_small = n_rows <= (its.get("max_rows") or np.inf)
@@ -97,9 +97,9 @@ class BaseBlend(BaseOutOfFold):
                 suited.append((name, model))
         if not suited:
             raise ValueError(
-                f"none of the models {[name for name, _ in self._kept()]} is for {n_rows} samples and "
-                f"{n_outputs} classes or columns of y, or for the loss: set their max_rows, "
-                "min_outputs, max_outputs or losses to None, or add others"
+                f"none of the models {[*dict(self._models())]} is for {n_rows} samples and {n_outputs} "
+                "classes or columns of y, or for the loss: set their max_rows, min_outputs, "
+                "max_outputs or losses to None, or add others"
             )
         return suited
 
@@ -157,7 +157,7 @@ class BaseBlend(BaseOutOfFold):
         params = super().get_params(deep=False)
         if deep:
             params |= dict(self._named())
-            for name, model in self._kept():
+            for name, model in self._models():
                 params |= {f"{name}__{key}": value for key, value in model.get_params().items()}
         return params
 
@@ -194,13 +194,13 @@ class BaseBlend(BaseOutOfFold):
         except (TypeError, ValueError):
             return []
 
-    def _kept(self):
+    def _models(self):
         """The same, without models that are "drop"."""
         return [(name, model) for name, model in self._named() if model != "drop"]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inputs = [get_tags(model).input_tags for _, model in self._kept()]
+        inputs = [get_tags(model).input_tags for _, model in self._models()]
         tags.input_tags.sparse = all(its.sparse for its in inputs)
         tags.input_tags.allow_nan = all(its.allow_nan for its in inputs)
         return tags
@@ -338,10 +338,10 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self.weights_ = best_weights(
             lambda w: -as_logs(w @ likelihoods), ensembles, weight, self.prior_weight
         )
-        kept = self.weights_ > 0
-        logs = [as_logs(probabilities[seen]) for probabilities in outputs[kept]]
+        has_weight = self.weights_ > 0
+        logs = [as_logs(probabilities[seen]) for probabilities in outputs[has_weight]]
         self.temperature_ = 1.0
-        self._divide_logits(learn_temperature(logs, labels, weight, self.weights_[kept]))
+        self._divide_logits(learn_temperature(logs, labels, weight, self.weights_[has_weight]))
         predicted = self.oof_probabilities_[seen].argmax(axis=1)
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
 

@@ -203,8 +203,8 @@ def sets_of(learned, probabilities, confidence):
 
 _COMPARED = (0.05, 0.25, 0.75, 0.95)
 """The quantiles by which a spread is judged."""
-_PARTS = 5
-"""The spread of each part of the samples is fitted to the other parts, as it knows its own errors."""
+_FOLDS = 5
+"""The spread of each fold of the samples is fitted to the other folds, as it knows its own errors."""
 _LEAST_OF_PREDICTIONS, _LEAST_OF_ROWS = 0.5, 0.05
 """What is added to a spread that follows the prediction or the row, as a share of the mean error."""
 _TREES = {
@@ -304,9 +304,9 @@ def _learn_errors(X, y, predictions, weights, groups):
     errors = y - predictions
     absolute = np.abs(errors)
     mean = np.average(absolute, weights=weights)
-    # Copies of a sample, which have the same prediction, are in the same part.
-    part = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _PARTS
-    parts = [np.flatnonzero(part == i) for i in range(part.max() + 1)]
+    # Copies of a sample, which have the same prediction, are in the same fold.
+    fold = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FOLDS
+    folds = [np.flatnonzero(fold == i) for i in range(fold.max() + 1)]
 
     def of_predictions(rows):
         centered = predictions[rows] - np.average(predictions[rows], weights=weights[rows])
@@ -315,10 +315,10 @@ def _learn_errors(X, y, predictions, weights, groups):
         level.fit(predictions[rows], absolute[rows], weights[rows])
         return _OfPredictions(level.X_thresholds_, level.y_thresholds_ + _LEAST_OF_PREDICTIONS * mean)
 
-    def judged(spread_of, spreads_of_parts):
+    def judged(spread_of, spreads_of_folds):
         spread = np.empty(len(y))
-        for held_out, spread_of_part in zip(parts, spreads_of_parts, strict=True):
-            spread[held_out] = spread_of_part(X, predictions, held_out)
+        for held_out, spread_of_fold in zip(folds, spreads_of_folds, strict=True):
+            spread[held_out] = spread_of_fold(X, predictions, held_out)
         learned = Errors(*_in_order(errors / spread, weights), spread_of)
         quantiles = learned.quantiles(_COMPARED, predictions, spread)
         losses = [
@@ -328,14 +328,14 @@ def _learn_errors(X, y, predictions, weights, groups):
         return sum(losses), learned
 
     constant = _OfPredictions(np.zeros(1), np.ones(1))
-    found = [judged(constant, [constant] * len(parts))]
-    if mean > 0 and len(parts) > 1:
-        of_others = [of_predictions(np.flatnonzero(part != i)) for i in range(len(parts))]
+    found = [judged(constant, [constant] * len(folds))]
+    if mean > 0 and len(folds) > 1:
+        of_others = [of_predictions(np.flatnonzero(fold != i)) for i in range(len(folds))]
         found.append(judged(of_predictions(np.arange(len(y))), of_others))
         if X is not None:
             target = absolute / mean + _LEAST_OF_ROWS  # the loss takes positive numbers only
             data = X, predictions, target, weights
-            trees = [*at_once(_fit_trees, [(*data, part == i) for i in range(len(parts))])]
+            trees = [*at_once(_fit_trees, [(*data, fold == i) for i in range(len(folds))])]
             found.append(judged(_OfRows(trees, mean), [_OfRows([tree], mean) for tree in trees]))
     return min(found, key=itemgetter(0))[1]
 
