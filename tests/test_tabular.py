@@ -24,9 +24,9 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
-from sklearn.metrics import r2_score
 from sklearn.metrics.pairwise import laplacian_kernel
 from sklearn.model_selection import KFold
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
@@ -34,7 +34,7 @@ from skrub import SquashingScaler
 
 from skdense import make_tabular_classifier, make_tabular_regressor
 from skdense.core.machine.blas import one_blas_thread
-from skdense.ensemble import CrossFitRegressor
+from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.sizes import training_for
 from skdense.tabular import time_blocks
 from skdense.tabular.columns import chance_of_outside
@@ -110,7 +110,7 @@ def predictions_of(unit, shift):
 
 
 @given(st.floats(-6, 6), st.floats(-1e6, 1e6))
-@settings(max_examples=5)
+@settings(max_examples=3)
 def test_predictions_and_intervals_do_not_depend_on_the_unit_of_y(exponent, shift):
     assert_allclose(predictions_of(10**exponent, shift), predictions_of(1, 0), atol=1e-3)
 
@@ -756,10 +756,12 @@ def test_the_number_of_rows_decides_what_nobody_has_set(table):
 @pytest.mark.parametrize(("y", "n_folds"), [([0, 1] * 3, 3), ([0] * 7 + [1] * 3, 7)])
 def test_small_tables_have_as_many_folds_as_the_largest_class_allows(y, n_folds):
     X = np.random.default_rng(0).normal(size=(len(y), 2))
-    model = make_tabular_classifier(random_state=0, max_iter=2, **LINEAR).fit(X, y)
-    assert model[-1].n_estimators_ == 5 * n_folds
+    model = CrossFitClassifier(GaussianNB(), cv=None, by_size=True)
+    with pytest.warns(UserWarning, match=f"there are {n_folds} instead"):
+        assert model.fit(X, y).n_estimators_ == n_folds
     groups = np.arange(len(y)) // 2
-    assert model.fit(X, y, ensemble__groups=groups)[-1].n_estimators_ <= 5 * len(np.unique(groups))
+    with pytest.warns(UserWarning, match="too few for 8 folds"):
+        assert model.fit(X, y, groups=groups).n_estimators_ <= len(np.unique(groups))
 
 
 def test_with_few_rows_no_fold_stops_a_member(table):
@@ -769,26 +771,6 @@ def test_with_few_rows_no_fold_stops_a_member(table):
     assert not any(model.early_stopping for model in members)
     assert [model.n_iter_ for model in members] == [30, 30, 100, 100]
     assert training_for(400)["early_stopping"]
-
-
-def test_what_cannot_be_learned_is_told_on_small_tables():
-    """Scores out of fold and intervals hold for new rows, and the mean is hardly better."""
-    scores, inside, excess = [], [], []
-    for seed in range(5):
-        rng = np.random.default_rng(seed)
-        X, y = rng.normal(size=(540, 4)), rng.normal(size=540)
-        model = make_tabular_regressor(random_state=0, cv=4, **LINEAR).set_params(
-            ensemble__ramps="drop"
-        )
-        model.fit(X[:40], y[:40])
-        low, high = model.predict(X[40:], quantiles=[0.05, 0.95]).T
-        inside.append(np.mean((low <= y[40:]) & (y[40:] <= high)))
-        scores.append(model[-1].oof_score_ - model.score(X[40:], y[40:]))
-        mean = r2_score(y[40:], np.full(500, y[:40].mean()))
-        excess.append((1 - model.score(X[40:], y[40:])) / (1 - mean))
-    assert_allclose(np.mean(inside), 0.9, atol=0.03)
-    assert abs(np.mean(scores)) < 0.1
-    assert np.mean(excess) < 1.012
 
 
 def test_kinds_are_left_out_where_they_cannot_help():
@@ -892,7 +874,6 @@ def test_networks_see_as_many_rows_unless_epochs_would_be_too_few_or_too_many():
 LOSSES = {
     # What is 0, or nearly so, of the errors of the best predictions that do not depend on X.
     "poisson": ({}, np.mean),
-    "absolute_error": ({}, lambda errors: np.mean(np.sign(errors))),
     "quantile": ({"quantile": 0.8}, lambda errors: np.mean(errors > 0) - 0.2),
     "huber": ({"delta": 0.3}, lambda errors: np.mean(np.clip(errors, -0.3, 0.3))),
 }
