@@ -35,9 +35,11 @@ addEventListener("load", () => setTimeout(() => {{
   const wider = element => element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0;
   const named = element => element.tagName.toLowerCase() + "." + element.className + ": "
     + element.textContent.trim().replace(/\\s+/g, " ").slice(0, 60);
+  const root = page.documentElement, beyond = element => !element.closest("pre, .formula")
+    && element.getBoundingClientRect().left + element.scrollWidth > root.clientWidth + 1;
   const hidden = [...page.querySelectorAll(".bd-article *")].filter(element => wider(element)
-    && page.defaultView.getComputedStyle(element).overflowX == "hidden");
-  const root = page.documentElement;
+    && (page.defaultView.getComputedStyle(element).overflowX == "hidden"
+      || element.matches("h1, h2, h3, h4, p, li, dt") && beyond(element)));
   const scrolling = [...page.querySelectorAll(".bd-article *")].filter(element => wider(element)
     && ["auto", "scroll"].includes(page.defaultView.getComputedStyle(element).overflowX));
   const found = {{
