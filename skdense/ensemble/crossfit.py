@@ -117,10 +117,10 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             earlier fit is left as it was.
         """
         self._check_models()
-        fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
         given = {"sample_weight": sample_weight, "groups": groups}
         with with_weight(X, y, sample_weight, given) as (X, y, given, numbers):
             report = FitReport(self)
+            fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
             X, y = fitted._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
             y = fitted._check_y(one_column(y))
             if sample_weight is not None:
