@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from inspect import signature
 from numbers import Integral
-from reprlib import repr
 from typing import Any, Self
 
 import numpy as np
@@ -79,7 +78,8 @@ def check_short_names(
         if instead is None:
             close = get_close_matches(name, known, n=1)
             instead = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(known)}"
-        raise error(f"{what} takes no {name}={repr(value)}: {instead}")
+        shown = repr(value) if np.isscalar(value) else "..."
+        raise error(f"{what} takes no {name}={shown}: {instead}")
 
 
 def for_all(cv: Any) -> Any:
