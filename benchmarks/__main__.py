@@ -26,7 +26,7 @@ from benchmarks import (
     tabular,
 )
 from benchmarks.benchmark_utils.data import DATA
-from benchmarks.process import RESULTS
+from benchmarks.process import RESULTS, forget
 
 # Name: what measures, what writes the report of its figures, what draws them, and its help.
 SUITES = {
@@ -124,6 +124,7 @@ def run(suites, arguments):
         (folder / "report.md").write_text(report)
         if draw is not None:
             draw(figures, folder / f"{name}.png")
+        forget()
         print(report)
         if name == "quick" and "full" in figures[0]:
             (folder / "short.md").write_text(f"{accuracy.to_short(figures)}\n\n{settings}\n")

@@ -47,8 +47,8 @@ def fresh(function, kept=None, **arguments):
 def resumed(name, measure, jobs):
     """What `measure(**job)` returns for each job: a list.
 
-    Each result is kept in a file of `RESULTS` at once, until all are there: a run that was stopped goes
-    on where it was.
+    Each result is kept in a file of `RESULTS` at once, until `forget` is called after the report: a run
+    that was stopped goes on where it was.
     """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.jsonl"
@@ -61,8 +61,18 @@ def resumed(name, measure, jobs):
             done[json.dumps(job)] = result = measure(**job)
             with path.open("a") as file:
                 file.write(json.dumps([job, result], default=float) + "\n")
-    path.unlink(missing_ok=True)
+    _complete.append(path)
     return [done[json.dumps(job)] for job in jobs]
+
+
+_complete: list[Path] = []
+"""The files of `resumed` whose results are all there."""
+
+
+def forget():
+    """Remove the files of `resumed`, as a report has their results."""
+    while _complete:
+        _complete.pop().unlink(missing_ok=True)
 
 
 def run_twice(function, compiles=True, **arguments):
