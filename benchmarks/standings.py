@@ -57,8 +57,10 @@ def to_markdown(rows):
     loss = losses(rows)
     tables = {data: describe(data) for data in loss.index.unique("data")}
     parts = [LEGEND, MEANING]
-    if absent := [name for name in PACKAGES if name not in loss]:
-        parts.append(f"Not run for this report: {', '.join(absent)}.")
+    for task, of_task in loss.groupby("task"):
+        there = of_task.dropna(axis=1, how="all").columns
+        if absent := [name for name in PACKAGES if name not in there]:
+            parts.append(f"Not run for {task}: {', '.join(absent)}.")
     for task, (_, loss_name) in SCORES.items():
         of_task = [data for data, table in tables.items() if table["task"] == task]
         confirming = [data for data in of_task if tables[data]["half"] == "confirming"]
@@ -130,7 +132,7 @@ def _without_the_largest(of_tables):
 def _by_kind(of_tables, tables):
     groups = dict.fromkeys(group for table in tables.values() for group in table["groups"])
     rows = []
-    for name in of_tables:
+    for name in of_tables.dropna(axis=1, how="all"):
         row = {"estimator": name}
         for group in sorted(groups):
             of_group = [data for data in of_tables.index if group in tables[data]["groups"]]
