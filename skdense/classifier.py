@@ -170,10 +170,10 @@ default='glorot_uniform'
     validation_metric : {'accuracy', 'loss'}, str or callable, default='accuracy'
         The score on validation samples, by which early stopping stops and keeps the best epoch: the
         accuracy or the negative loss; or a scorer, by its name in scikit-learn or as a callable
-        ``scorer(estimator, X, y)``, that gives a higher number for a better network. If it takes
-        `sample_weight`, it gets the weights of the validation samples, class weights included. The
-        scorer is called after each epoch, which takes longer than our own metrics: about 1 ms for 200
-        samples and 7 ms for 4,000, with 20 features, 100 hidden units and
+        ``scorer(estimator, X, y)``, that gives a higher number for a better network. If it or its
+        metric takes `sample_weight`, it gets the weights of the validation samples, class weights
+        included. The scorer is called after each epoch, which takes longer than our own metrics: about
+        1 ms for 200 samples and 7 ms for 4,000, with 20 features, 100 hidden units and
         ``make_scorer(accuracy_score)``. Several networks that train at the same time call it in
         several threads.
 

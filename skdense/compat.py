@@ -53,6 +53,14 @@ def validate_parameters(estimator: Any) -> None:
     estimator._validate_params()
 
 
+def metric_of(scorer: Any) -> Any:
+    """The metric of a scorer that `make_scorer` has made; any other callable is its own.
+
+    Without it: an error where a metric takes no weights and there are some.
+    """
+    return getattr(scorer, "_score_func", scorer)
+
+
 def visual_block(estimator: Any) -> Any:
     """How notebooks show an estimator; see `HOOKS`."""
     return estimator._sk_visual_block_()

@@ -214,6 +214,14 @@ def test_the_weights_minimize_the_loss(loss, metric):
     assert metric(y, blend.oof_prediction_) < min(losses) * (1 + 1e-5)
 
 
+@pytest.mark.parametrize("shift", [0, -5])
+def test_a_loss_of_positive_predictions_refuses_others(shift):
+    X, y = load_diabetes(return_X_y=True)
+    blend = BlendRegressor([("linear", CrossFitRegressor(Ridge(), cv=3))], loss="poisson")
+    with pytest.raises(ValueError, match="'poisson' needs models that predict positive numbers, and y"):
+        blend.fit(X, np.exp(y / 50) + shift)
+
+
 def test_a_transformed_target_is_blended_in_its_own_units():
     X, y = load_diabetes(return_X_y=True)
     logged = TransformedTargetRegressor(RIDGE, func=np.log, inverse_func=np.exp)

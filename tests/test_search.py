@@ -226,6 +226,13 @@ def test_nothing_is_trained_twice():
     assert sorted(trained) == [0] * 2 + [2] * 16 + [3] * 10 + [4] * 10 + [9] * 8
 
 
+def test_a_candidate_whose_max_iter_is_invalid_fails_alone():
+    search = PrunedSearchCV(NETWORK, {"max_iter": [None, 3, "many"]}, cv=2, rungs=())
+    with pytest.warns(FitFailedWarning, match="4 fits failed out of a total of 6"):
+        search.fit(X, y)
+    assert search.best_params_ == {"max_iter": 3}
+
+
 @given(st.lists(st.sampled_from([0.5, 0.25, 0.75, np.nan]), min_size=1))
 def test_ties_keep_their_order_and_nan_is_the_worst(scores):
     order = best_first(scores)
@@ -638,6 +645,7 @@ ONE_CLASS_OUT = PredefinedSplit(np.where(y == 2, 0, 1))
             "a TablePipeline with a BlendClassifier;",
         ),
         ({"estimator": make_pipeline(OwnFit())}, TypeError, "OwnFit overrides fit"),
+        ({"param_distributions": {"max_iter": [None, 9.0]}}, ValueError, "'max_iter' parameter"),
     ],
     ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else "",
 )

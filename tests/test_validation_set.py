@@ -357,6 +357,23 @@ def test_networks_that_train_together_have_their_scorers():
         np.testing.assert_array_equal(search.cv_results_[name], own_search.cv_results_[name])
 
 
+def test_a_scorer_whose_metric_takes_no_weights_is_asked_without_them():
+    X, y = make_problem("binary", 60)
+    settings = SETTINGS | {"early_stopping": True, "class_weight": "balanced"}
+    scorers = make_scorer(lambda y, found: np.mean(y == found)), lambda m, X, y: m.score(X, y)
+    one, other = (
+        LowLevelMLPClassifier(**settings, validation_metric=scorer).fit(X, y) for scorer in scorers
+    )
+    assert_same_training(one, other)
+
+
+@pytest.mark.parametrize("found", [None, "high", np.ones(2)])
+def test_a_scorer_that_gives_no_number_is_refused(found):
+    model = LowLevelMLPClassifier(**SETTINGS, early_stopping=True, validation_metric=lambda *_: found)
+    with pytest.raises(ValueError, match="validation_metric must give a number, got"):
+        model.fit(*make_problem("binary", 60))
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_a_scorer_that_is_interrupted_leaves_the_epochs_before_and_one_that_fails_no_fit(error):
     X, y, X_val, y_val = split_problem()

@@ -475,6 +475,12 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         y, weight = y[seen], weight[seen]
         loss = LOSSES["regression"][self.loss]
         parameter = [getattr(self, loss.parameter)] if loss.parameter else []
+        if not np.isfinite(loss.metric(y, outputs[:, seen], *parameter)).all():
+            raise ValueError(
+                f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "
+                f"{loss.lowest_target}, got out-of-fold predictions from {outputs[:, seen].min():.3g} "
+                f"and y from {y.min():.3g}"
+            )
         # Only losses of positive predictions depend on more than differences, which are precise at 0.
         center = 0.0 if loss.output == "exp" else y.mean(axis=0)
         scale = 1.0 if loss.is_homogeneous else mean_and_deviation(y, weight)[1]

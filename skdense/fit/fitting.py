@@ -196,7 +196,7 @@ class EpochPrinter:
 def print_draw(job: Job, network: Network) -> None:
     """Print how the training from one of a job's initial draws ended; they end in any order."""
     number = f"{job.networks.index(network) + 1} of {len(job.networks)}"
-    print(f"Initialization {number}: {outcome(network, job)}")
+    print(f"Initialization {number}: {outcome(network, job)}\n", end="")  # in one piece
 
 
 def outcome(network: Network, job: Job) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
-from skdense.compat import fit_context
+from skdense.compat import fit_context, metric_of
 from skdense.core.formulas.layers import from_attributes, hidden_and_output, initial_parameters
 from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.optimizers import numbers_of
@@ -207,7 +207,7 @@ def _own_score(
     scorer = get_scorer(metric)
     own = validation.own_copy()
     y, given = encoder.y_of(own.targets), {}
-    takes = signature(scorer).parameters.values()
+    takes = signature(metric_of(scorer)).parameters.values()
     if any(each.name == "sample_weight" or each.kind is each.VAR_KEYWORD for each in takes):
         given = {} if own.weights is None else {"sample_weight": own.weights}
 
@@ -217,7 +217,11 @@ def _own_score(
         model = copy(estimator)
         vars(model).update(encoder.model(layers, parameters))
         vars(model).pop("feature_names_in_", None)  # X is an array
-        return scorer(model, own.X, y, **given)
+        found = scorer(model, own.X, y, **given)
+        try:
+            return float(found)
+        except (TypeError, ValueError):
+            raise ValueError(f"validation_metric must give a number, got {found!r}") from None
 
     return score
 

@@ -25,6 +25,7 @@ from skdense.compat import (
     masked_parameters,
     routed_parameters,
     safe_indexing,
+    validate_parameters,
 )
 from skdense.final_step import network_of
 from skdense.fit.callers import warn_at_caller
@@ -269,7 +270,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         network_of(self.estimator)
         scorer = check_scoring(self.estimator, self.scoring)
         candidates = [Candidate(self.estimator, params) for params in self._draw_candidates()]
-        rungs = rungs_of(self.rungs, max(candidate.estimator.max_iter for candidate in candidates))
+        rungs = rungs_of(self.rungs, _largest_max_iter(candidates))
         X, y = indexable(X, y)
         routed = routed_parameters(self, params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
@@ -371,6 +372,15 @@ class PrunedSearchCV(RandomizedSearchCV):
         self.best_estimator_, self.refit_time_ = best, time.perf_counter() - start
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_
+
+
+def _largest_max_iter(candidates):
+    """The largest `max_iter` of all candidates; those with an invalid one fail when they are fitted."""
+    networks = [candidate.estimator for candidate in candidates]
+    valid = [network.max_iter for network in networks if isinstance(network.max_iter, Integral)]
+    if not valid:
+        validate_parameters(networks[0])  # says what is wrong with its `max_iter`
+    return max(valid)
 
 
 def _summary(rows, race, marks):

@@ -213,7 +213,7 @@ class ProgramRun:
             return
         (parameters, *slots, best), (counters, progress, point), curves = after
         *earlier, last = curves
-        score = float(network.score(self._unpacked(parameters)))
+        score = network.score(self._unpacked(parameters))
         now = self.snapshot.scalars.progress._replace(step=progress.step)
         now = Progress(*map(np.float64, now))
         settings = network.settings | {"schedule": number_of(network.settings["schedule"])}
