@@ -118,9 +118,10 @@ def progress_after_epoch(
             own = (settings[name] for name in ("learning_rate_init", *schedule.numbers))
             learning_rate = where(chosen, schedule.after_epoch(samples_seen, *own), learning_rate)
         if schedule.slows_down:
-            slows_down |= chosen
+            slows_down = chosen | slows_down
     exhausted = no_improvement > hyper.patience
-    slower = slows_down & exhausted & (learning_rate > SMALLEST_RATE)
+    # A tensor on the left: with NumPy's promotion, TensorFlow has no `&` of a bool and a tensor.
+    slower = exhausted & (learning_rate > SMALLEST_RATE) & slows_down
     converged = exhausted & ~slower
     epochs = now.epochs + 1
     after = Progress(
@@ -133,4 +134,4 @@ def progress_after_epoch(
         active=~converged & (epochs < hyper.max_epochs),
         converged=converged,
     )
-    return after, early & improved
+    return after, improved & early
