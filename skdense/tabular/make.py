@@ -130,9 +130,9 @@ def make_tabular_classifier(
 
     How long a network trains, in what minibatches, and the number of folds follow from the number
     of rows. With fewer than 400 rows to train on, folds stop nothing, since they are too small to
-    choose by, and the weights of the models are drawn towards equal ones. Trees are left out with
-    more than 10 classes or at least 100,000 rows, linear and constant models with at least 10,000
-    rows. All of it can be changed by `set_params`.
+    choose by. A prior, which counts as three rows, draws the weights of the models towards equal
+    ones. Trees are left out with more than 10 classes or at least 100,000 rows, linear and constant
+    models with at least 10,000 rows. All of it can be changed by `set_params`.
 
     Parameters
     ----------
