@@ -277,8 +277,8 @@ class BaseCrossFit(BaseOutOfFold):
         cv = check_cv(cv, y, classifier=isinstance(self, ClassifierMixin))
         splits = [*cv.split(X, labels, groups)]
         folds = [(np.sort(left(train)), left(held_out)) for train, held_out in splits]
-        for i, ((rows, _), (_, held_out)) in enumerate(zip(folds, splits, strict=True)):
-            for name, part in {"to train on": rows, "that are held out": held_out}.items():
+        for i, ((trained, _), (_, held_out)) in enumerate(zip(folds, splits, strict=True)):
+            for name, part in {"to train on": trained, "that are held out": held_out}.items():
                 if not len(part):
                     raise ValueError(
                         f"cv must give every fold samples {name}, got none in fold {i}; samples of "

@@ -208,8 +208,9 @@ def _own_score(
     own = validation.own_copy()
     y, given = encoder.y_of(own.targets), {}
     takes = signature(metric_of(scorer)).parameters.values()
-    if any(each.name == "sample_weight" or each.kind is each.VAR_KEYWORD for each in takes):
-        given = {} if own.weights is None else {"sample_weight": own.weights}
+    takes_weights = any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in takes)
+    if takes_weights and own.weights is not None:
+        given = {"sample_weight": own.weights}
 
     def score(parameters: Parameters) -> float:
         if not are_finite(parameters):
