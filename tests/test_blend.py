@@ -42,7 +42,6 @@ from skdense.ensemble import (
     BlendRegressor,
     CrossFitClassifier,
     CrossFitRegressor,
-    report,
 )
 
 SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03}
@@ -398,7 +397,7 @@ def test_models_of_other_processes_say_what_they_say_in_threads(capsys, monkeypa
         return sorted(lines), sorted(str(warning.message) for warning in caught)
 
     in_threads = said()
-    monkeypatch.setattr(report, "at_once", elsewhere)
+    monkeypatch.setattr("skdense.ensemble.blend.at_once", elsewhere)
     assert said() == in_threads
     assert [line.split(":")[0].split(" of ")[0] for line in in_threads[0]] == [
         "blend", "inner, a, all 3 folds", "inner, blend", "own, all 4 folds",

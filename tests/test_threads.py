@@ -30,7 +30,7 @@ from helpers import SETTINGS, TIME_LIMIT, make_problem, press_ctrl_c
 from skdense import LowLevelMLPClassifier, fit_many
 from skdense.core.host.train import ProgramRun
 from skdense.ensemble import BlendClassifier, CrossFitClassifier
-from skdense.ensemble.folds import at_once
+from skdense.ensemble.members import at_once
 from skdense.search import PrunedSearchCV
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from functools import cache
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.random import RandomState
 from sklearn.base import clone
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import Bunch, get_tags
+from sklearn.utils import Bunch, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.compat import Interval, StrOptions, visual_block
@@ -29,7 +28,9 @@ from skdense.ensemble.crossfit import (
     LabelsMixin,
     NumbersMixin,
 )
-from skdense.final_step import final_step, in_units_of_y, transforms_y
+from skdense.ensemble.members import at_once
+from skdense.ensemble.report import Outer, part_of
+from skdense.final_step import final_step, fit_parameters, in_units_of_y, transforms_y
 from skdense.fit.inputs import times_class_weights
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
@@ -51,22 +52,20 @@ class BaseBlend(BaseOutOfFold):
         self.verbose = verbose
         self.prior_weight = prior_weight
 
-    def _fit_models(self, X, y, sample_weight, groups, report):
-        if getattr(self, "class_weight", None) is not None:
-            data = Data(X, y, sample_weight)
-            data, _ = times_class_weights(data, None, self.class_weight, self.classes_)
-            sample_weight = data.weights
-        given = {"sample_weight": sample_weight, "groups": groups}
+    def _parts(self, samples, report):
+        """The names and the models to fit."""
+        y = samples.y
         n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
         names, models = zip(*self._suited(len(y), n_outputs), strict=True)
-        with report.of(len(models), self, X, y, sample_weight):
-            self.estimators_ = report.fit_models(names, _clones(models), X, y, given)
-            self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
-            ensembles = [final_step(model) for model in self.estimators_]
-            self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
-            weight = np.ones(len(y)) if sample_weight is None else sample_weight
-            self._learn_weights(ensembles, y, weight)
-            self._learn_uncertainty(X, y, weight, groups, report)
+        return list(zip(names, _clones(models), strict=True))
+
+    def _fit_parts(self, parts, samples, report):
+        self.estimators_ = _fit_models(parts, samples, report)
+        names = [name for name, _ in parts]
+        self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
+        ensembles = [final_step(model) for model in self.estimators_]
+        self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
+        self._learn_weights(ensembles, samples.y, samples.weights)
 
     def _check_models(self):
         taken = self.get_params(deep=False)
@@ -207,14 +206,40 @@ class BaseBlend(BaseOutOfFold):
 
 
 def _clones(models):
-    """Clones to fit. Models that share a RandomState share a seed that is drawn from it."""
+    """Clones to fit. Models that share a RandomState, also NumPy's, share a seed that it draws."""
     seed_of = cache(lambda random_state: random_state.randint(2**31))
     clones = [clone(model) for model in models]
     for model, copied in zip(models, clones, strict=True):
-        random_state = getattr(final_step(model), "random_state", None)  # nested blends have none
-        if isinstance(random_state, RandomState):
-            final_step(copied).random_state = seed_of(random_state)
+        ensemble = final_step(model)
+        if hasattr(ensemble, "random_state") and not isinstance(ensemble.random_state, Integral):
+            seed = seed_of(check_random_state(ensemble.random_state))
+            final_step(copied).random_state = seed
     return clones
+
+
+def _fit_models(parts, samples, report):
+    """Fit the models of a blend at the same time; return them, and say what they say."""
+    X, y, sample_weight, groups, row_of = samples
+    fits = []
+    for number, (name, model) in enumerate(parts):
+        parameters = fit_parameters(model, sample_weight=sample_weight, groups=groups)
+        fits.append((Outer(row_of, report, number, name), model, X, y, parameters))
+    models = []
+    for model, lines, warnings in at_once(_fit_model, fits):
+        for line in lines:
+            report.log.say(line)
+        report.log.warnings |= warnings
+        models.append(model)
+    return models
+
+
+def _fit_model(outer, model, X, y, parameters):
+    """Fit a model of a blend; return it and what it has said, also if this is another process."""
+    with part_of(outer):
+        model = model.fit(X, y, **parameters)
+    log = outer.report.log
+    lines, log.lines = log.lines, []  # models in one process may share the log
+    return model, lines, log.warnings
 
 
 class BlendClassifier(LabelsMixin, BaseBlend):
@@ -345,8 +370,16 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         predicted = self.oof_probabilities_[seen].argmax(axis=1)
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
 
+    def _checked_samples(self, *given, **others):
+        samples = super()._checked_samples(*given, **others)
+        if self.class_weight is None:
+            return samples
+        data = Data(samples.X, samples.y, samples.sample_weight)
+        data, _ = times_class_weights(data, None, self.class_weight, self.classes_)
+        return samples._replace(sample_weight=data.weights)
+
     def _learn_uncertainty(self, *data):
-        for model in self.estimators_:
+        for model in self.estimators_:  # again, at the temperature of the blend
             final_step(model)._learn_uncertainty(*data)
         super()._learn_uncertainty(*data)
 

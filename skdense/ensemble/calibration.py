@@ -22,7 +22,7 @@ from sklearn.utils import check_array, gen_batches, resample
 
 from skdense.compat import safe_indexing
 from skdense.core.formulas.losses import LOSSES
-from skdense.ensemble.folds import COPIED_ROWS, at_once, fit_outside, in_blocks
+from skdense.ensemble.members import COPIED_ROWS, at_once, fit_member, in_blocks
 from skdense.ensemble.sizes import FEW_ROWS
 from skdense.final_step import final_step
 
@@ -342,15 +342,16 @@ def _learn_errors(X, y, predictions, weights, groups):
 
 def _fit_trees(X, predictions, target, weights, held_out):
     """Trees that are fitted to samples that are not held out, and stopped by those that are."""
-    fold = [
+    trained_on, fold = (
         resample(rows, replace=False, n_samples=min(len(rows), _MOST_ROWS), random_state=0)
         for rows in (np.flatnonzero(~held_out), np.flatnonzero(held_out))
-    ]
-    rows, positions = np.concatenate(fold), np.split(np.arange(sum(map(len, fold))), [len(fold[0])])
-    trees = HistGradientBoostingRegressor(**_TREES, min_samples_leaf=max(20, len(fold[0]) // 100))
+    )
+    rows = np.concatenate([trained_on, fold])
+    split = np.split(np.arange(len(rows)), [len(trained_on)])
+    trees = HistGradientBoostingRegressor(**_TREES, min_samples_leaf=max(20, len(trained_on) // 100))
     # With weights, scikit-learn takes ten times as long to find the bins of the columns.
     weights = None if np.ptp(weights) == 0 else weights[rows]
-    return fit_outside(trees, positions, _seen_by_trees(X, predictions, rows), target[rows], weights)[0]
+    return fit_member(trees, split, _seen_by_trees(X, predictions, rows), target[rows], weights)[0]
 
 
 def _in_order(errors, weights):

@@ -7,7 +7,7 @@ early stopping.
 from collections.abc import Sequence
 from copy import copy
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.random import RandomState
@@ -42,7 +42,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import Saved, is_network
-from skdense.compat import Interval, check_sample_weight, fit_context
+from skdense.compat import Interval, check_method_params, check_sample_weight, fit_context
 from skdense.ensemble.calibration import (
     as_counts,
     as_logs,
@@ -55,8 +55,8 @@ from skdense.ensemble.calibration import (
     scale_of,
     sets_of,
 )
-from skdense.ensemble.folds import fit_folds, held_out_outputs, in_blocks
-from skdense.ensemble.report import FitReport, with_weight
+from skdense.ensemble.members import fit_members, held_out_outputs, in_blocks
+from skdense.ensemble.report import FitReport, outer_fit, part_of
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.callers import of_users
@@ -70,11 +70,51 @@ _LARGEST = 1e30
 """The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
 
 
+class Samples(NamedTuple):
+    """What an ensemble is fitted to, checked; `row_of` is that of `Outer`."""
+
+    X: Any
+    y: NDArray
+    sample_weight: NDArray | None
+    groups: ArrayLike | None
+    row_of: NDArray | None
+
+    @property
+    def weights(self) -> NDArray:
+        """The weight of each sample, 1 if none are given."""
+        return np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
+
+
+def of_weight(X, y, sample_weight, parameters):
+    """X, y and parameters of a fit without the rows of weight zero, and `row_of` of `Outer`."""
+    if sample_weight is None:
+        return X, y, parameters, None
+    is_left = check_sample_weight(sample_weight, X, ensure_non_negative=True) > 0
+    if is_left.all():
+        return X, y, parameters, None
+    data = check_method_params(X, {"X": X, "y": y, **parameters}, np.flatnonzero(is_left))
+    row_of = np.where(is_left, np.cumsum(is_left) - 1, -1).astype(np.int32)
+    return data.pop("X"), data.pop("y"), data, row_of
+
+
+def for_all_rows(model, row_of):
+    """Let out-of-fold predictions have all rows that the user passed, NaN for those of weight zero."""
+    ensemble = final_step(model)
+    for name in ("oof_prediction_", "oof_probabilities_"):
+        if name in vars(ensemble):
+            found = vars(ensemble)[name][row_of]
+            found[row_of < 0] = np.nan
+            setattr(ensemble, name, found)
+    for each in getattr(ensemble, "named_estimators_", {}).values():
+        for_all_rows(each, row_of)
+
+
 @of_users
 class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What ensembles and blends share: how they are fitted, and loaded from files.
 
-    A subclass has the methods `_check_models`, `_check_y`, `_fit_models` and `_learn_uncertainty`.
+    A subclass has the methods `_check_models`, `_check_y`, `_parts`, which are the members of an
+    ensemble or the models of a blend, `_fit_parts` and `_learn_uncertainty`.
     """
 
     _parameter_constraints = {"verbose": ["verbose"]}
@@ -117,21 +157,33 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             earlier fit is left as it was.
         """
         self._check_models()
+        outer, row_of = outer_fit(), None
         given = {"sample_weight": sample_weight, "groups": groups}
-        with with_weight(X, y, sample_weight, given) as (X, y, given, numbers):
-            report = FitReport(self)
-            fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
-            X, y = fitted._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
-            y = fitted._check_y(one_column(y))
-            if sample_weight is not None:
-                weight = check_sample_weight(given["sample_weight"], X, ensure_non_negative=True)
-                given["sample_weight"] = as_counts(weight)
-            fitted._fit_models(X, y, **given, report=report)
-            report.end(fitted)
-        if numbers is not None:
-            for_all_rows(fitted, numbers)
+        if outer is None:
+            X, y, given, row_of = of_weight(X, y, sample_weight, given)
+        report = FitReport(self, outer)
+        fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
+        samples = fitted._checked_samples(X, y, **given, row_of=outer.row_of if outer else row_of)
+        with part_of(None):
+            parts = fitted._parts(samples, report)
+            with report.of(len(parts), fitted, samples):
+                fitted._fit_parts(parts, samples, report)
+                is_model = outer is not None and outer.report is not None
+                columns = None if is_model else samples.X  # models of a blend have simple intervals
+                fitted._learn_uncertainty(columns, samples.y, samples.weights, samples.groups)
+        report.end(fitted)
+        if row_of is not None:
+            for_all_rows(fitted, row_of)
         set_attributes(self, vars(fitted))
         return self
+
+    def _checked_samples(self, X, y, sample_weight, groups, row_of):
+        X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
+        y = self._check_y(one_column(y))
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            sample_weight = as_counts(sample_weight)
+        return Samples(X, y, sample_weight, groups, row_of)
 
     def _learned(self, name):
         """What was learned for intervals or sets, if no earlier version has saved this ensemble."""
@@ -164,18 +216,6 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             with explained():
                 found = X, check_array(found[1], input_name="y", ensure_2d=False, dtype=None)
         return found
-
-
-def for_all_rows(model, numbers):
-    """Let out-of-fold predictions have all rows of X, NaN for those that have no number in a fit."""
-    ensemble = final_step(model)
-    for name in ("oof_prediction_", "oof_probabilities_"):
-        if name in vars(ensemble):
-            found = vars(ensemble)[name][numbers]
-            found[numbers < 0] = np.nan
-            setattr(ensemble, name, found)
-    for each in getattr(ensemble, "named_estimators_", {}).values():
-        for_all_rows(each, numbers)
 
 
 class BaseCrossFit(BaseOutOfFold):
@@ -226,37 +266,38 @@ class BaseCrossFit(BaseOutOfFold):
         elif not is_regressor(self.estimator):
             raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
 
-    def _fit_models(self, X, y, sample_weight, groups, report):
+    def _parts(self, samples, report):
+        """The members, and for each its split of the rows: those to train on, and its fold."""
         random_state = check_random_state(self.random_state)
-        folds = self._folds(X, y, sample_weight, groups, random_state, report)
-        model = clone(self.estimator)
+        splits = self._splits(samples, random_state, report)
+        member = clone(self.estimator)
         if self.by_size:
-            sized(model, min(len(rows) for rows, _ in folds))
-        names = [name for name in sorted(model.get_params()) if name.split("__")[-1] == "random_state"]
-        models = [
-            clone(model).set_params(**{name: random_state.randint(2**31) for name in names})
-            for _ in folds
-        ]
-        with report.of(len(folds), self, X, y, sample_weight):
-            target = self._scaled(y, sample_weight)
-            self.estimators_ = fit_folds(models, folds, X, target, sample_weight, report)
-            self.n_estimators_ = len(models)
-            outputs = held_out_outputs(self._output, self.estimators_, folds, X)
-            rows = np.concatenate([held_out for _, held_out in folds])
-            weight = np.ones(len(y)) if sample_weight is None else sample_weight
-            self._learn_out_of_fold(rows, outputs, y, weight)
-            self._learn_uncertainty(X, y, weight, groups, report)
+            sized(member, min(len(trained_on) for trained_on, _ in splits))
+        names = [name for name in sorted(member.get_params()) if name.split("__")[-1] == "random_state"]
+        seeds = [{name: random_state.randint(2**31) for name in names} for _ in splits]
+        return [(clone(member).set_params(**its), split) for its, split in zip(seeds, splits)]
 
-    def _folds(self, X, y, sample_weight, groups, random_state, report):
-        """For each member the rows to train on, sorted, and those that judge it, as arrays of ints."""
-        cv, labels = self.cv, y
+    def _fit_parts(self, parts, samples, report):
+        X, y, sample_weight, *_ = samples
+        members, splits = zip(*parts)
+        target = self._scaled(y, sample_weight)
+        self.estimators_ = fit_members(members, splits, X, target, sample_weight, report)
+        self.n_estimators_ = len(members)
+        outputs = held_out_outputs(self._output, self.estimators_, splits, X)
+        rows = np.concatenate([fold for _, fold in splits])
+        self._learn_out_of_fold(rows, outputs, y, samples.weights)
+
+    def _splits(self, samples, random_state, report):
+        """For each member the rows to train on, sorted, and those of its fold, as arrays of ints."""
+        X, y, sample_weight, groups, row_of = samples
+        cv, labels, is_classifier = self.cv, y, isinstance(self, ClassifierMixin)
         if self.by_size and cv is None:
             cv = self._n_folds(y, groups, report)
         if isinstance(cv, Integral):
             cv = self._splitters[groups is not None](
                 cv, shuffle=True, random_state=random_state.randint(2**31)
             )
-            if isinstance(self, ClassifierMixin):
+            if is_classifier:
                 classes, label, counts = np.unique(y, return_inverse=True, return_counts=True)
                 rare = counts < cv.n_splits
                 if rare.any() and not rare.all():  # if all are, no stratified folds are possible
@@ -266,36 +307,34 @@ class BaseCrossFit(BaseOutOfFold):
                     )
                     label[rare[label]] = counts.argmax()  # they may be in any fold
                     labels = label
-        rows = np.arange(len(y), dtype=np.int32)
-        if report.numbers is not None and (np.iterable(cv) or isinstance(cv, PredefinedSplit)):
-            rows = report.numbers  # cv counts all rows of X
+        counts_all_rows = np.iterable(cv) or isinstance(cv, PredefinedSplit)
+        rows = row_of if row_of is not None and counts_all_rows else np.arange(len(y), dtype=np.int32)
 
-        def left(part):
+        def of_weight(part):  # the weight of a class may be zero
             part = rows[part][rows[part] >= 0]
             return part if sample_weight is None else part[sample_weight[part] > 0]
 
-        cv = check_cv(cv, y, classifier=isinstance(self, ClassifierMixin))
-        splits = [*cv.split(X, labels, groups)]
-        folds = [(np.sort(left(train)), left(held_out)) for train, held_out in splits]
-        for i, ((trained, _), (_, held_out)) in enumerate(zip(folds, splits, strict=True)):
-            for name, part in {"to train on": trained, "that are held out": held_out}.items():
+        given = [*check_cv(cv, y, classifier=is_classifier).split(X, labels, groups)]
+        splits = [(np.sort(of_weight(trained_on)), of_weight(fold)) for trained_on, fold in given]
+        for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, given, strict=True)):
+            for name, part in {"to train on": trained_on, "that are held out": fold}.items():
                 if not len(part):
                     raise ValueError(
                         f"cv must give every fold samples {name}, got none in fold {i}; samples of "
                         "weight zero do not count"
                     )
-        if not any(len(held_out) for _, held_out in folds):
+        if not any(len(fold) for _, fold in splits):
             raise ValueError("cv must hold out samples of positive weight, got none")
-        if groups is not None and isinstance(self, ClassifierMixin):
-            lacking = [classes for rows, _ in folds if len(classes := np.setdiff1d(y, y[rows]))]
+        if groups is not None and is_classifier:
+            lacking = [found for rows, _ in splits if len(found := np.setdiff1d(y, y[rows]))]
             if lacking:
                 classes = np.unique(np.concatenate(lacking)).tolist()
                 report.warn(
-                    f"{len(lacking)} of {len(folds)} models are trained without the classes "
+                    f"{len(lacking)} of {len(splits)} models are trained without the classes "
                     f"{classes[:9]}, since all groups with them are held out. Classes should be in "
                     "several groups, and y must not be the groups"
                 )
-        return folds
+        return splits
 
     def _n_folds(self, y, groups, report):
         """As many folds as suit the number of rows, and its largest class and the groups allow."""
@@ -407,9 +446,7 @@ class LabelsMixin(ClassifierMixin):
         check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
         return sets_of(self._learned("_scores"), self.predict_proba(X), confidence)
 
-    def _learn_uncertainty(self, X, y, weight, groups, report):
-        if report.is_of_model:
-            return  # the blend changes the temperature, and lets its models learn it then
+    def _learn_uncertainty(self, X, y, weight, groups):
         labels = np.searchsorted(self.classes_, y)
         self._scores = learn_scores(self.oof_probabilities_, labels, weight)
 
@@ -599,9 +636,8 @@ class NumbersMixin(RegressorMixin):
             )
         return y
 
-    def _learn_uncertainty(self, X, y, weight, groups, report):
-        columns = None if report.is_of_model else X  # models of a blend have simple intervals
-        self._spreads = learn_errors(columns, y, self.oof_prediction_, weight, groups)
+    def _learn_uncertainty(self, X, y, weight, groups):
+        self._spreads = learn_errors(X, y, self.oof_prediction_, weight, groups)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -19,8 +19,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
 from skdense.ensemble.blend import BaseBlend
-from skdense.ensemble.crossfit import BaseCrossFit, for_all_rows
-from skdense.ensemble.report import with_weight
+from skdense.ensemble.crossfit import BaseCrossFit, for_all_rows, of_weight
+from skdense.ensemble.report import Outer, outer_fit, part_of
 from skdense.ensemble.sizes import FEW_ROWS
 from skdense.final_step import beyond_steps, final_step
 from skdense.fit.callers import warn_at_caller
@@ -150,18 +150,23 @@ class TablePipeline(Pipeline):
                 check_short_names(own, _parameters_of(last.fit), "fit")
             params = {key if "__" in key else f"{name}__{key}": value for key, value in params.items()}
         weight = params.get(f"{name}__sample_weight", params.get("sample_weight"))
-        with with_weight(X, y, weight, params) as (X, y, params, numbers):
+        outer, row_of = outer_fit(), None
+        if outer is None:
+            X, y, params, row_of = of_weight(X, y, weight, params)
+            outer = Outer(row_of)
+        with part_of(outer):
             super().fit(X, y, **params)
-        kinds = getattr(self[-1], "named_estimators_", {})
-        if {"plain", "ramps", "trees"} <= set(kinds) and len(y) >= FEW_ROWS:
-            self._judge_networks(kinds)
-        if numbers is not None:
-            for_all_rows(self, numbers)
+        self._judge_networks(y)
+        if row_of is not None:
+            for_all_rows(self, row_of)
         return self
 
-    def _judge_networks(self, kinds):
+    def _judge_networks(self, y):
         """Warn if networks are hardly better than constant models, and trees are much better."""
-        ensembles = [final_step(kinds[name]) for name in ("plain", "ramps", "trees")]
+        models = getattr(self[-1], "named_estimators_", {})
+        if not {"plain", "ramps", "trees"} <= set(models) or len(y) < FEW_ROWS:
+            return
+        ensembles = [final_step(models[name]) for name in ("plain", "ramps", "trees")]
         plain, ramps, trees = (getattr(ensemble, "_explained", 0) for ensemble in ensembles)
         if trees < _EXPLAINED or max(plain, ramps) > trees / 10:
             return

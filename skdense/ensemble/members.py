@@ -1,4 +1,4 @@
-"""Models outside of folds: networks train on rows of one table, other models on copies of the rows."""
+"""The members of an ensemble: networks train on rows of one table, other members on copies of them."""
 
 from contextlib import nullcontext
 from contextvars import ContextVar, copy_context
@@ -28,32 +28,33 @@ _BLOCK = 4096
 """Rows at a time: smaller blocks take more processor time, larger ones more memory."""
 
 
-def fit_folds(models, folds, X, y, sample_weight, report):
-    """Fit each model to the rows of its fold, all at the same time; return them.
+def fit_members(members, splits, X, y, sample_weight, report):
+    """Fit each member to the rows of its split, all at the same time; return them.
 
-    A fold is the rows to train on, and those held out, by which early stopping validates the model.
+    A split is the rows to train on, and the member's fold: the rows held out, on which early stopping
+    validates it.
     """
-    if is_network(models[0], "fit"):
-        _fit_networks(models, folds, X, y, sample_weight, report)
-        return models
+    if is_network(members[0], "fit"):
+        _fit_networks(members, splits, X, y, sample_weight, report)
+        return list(members)
     data, fitted = (X, y, sample_weight, report.has_lines_of_members), []
-    fits = [(model, fold, *data) for model, fold in zip(models, folds, strict=True)]
-    # Each core has a fold. And the last digits depend on the number of threads of BLAS, which members
+    fits = [(member, split, *data) for member, split in zip(members, splits, strict=True)]
+    # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
     # that are fitted at the same time would change.
     with one_blas_thread():
-        for model, score in at_once(fit_outside, fits):
-            report.member(len(fitted), f"{'accuracy' if is_classifier(model) else 'R2'} {score:f}")
-            fitted.append(model)
+        for member, score in at_once(fit_member, fits):
+            report.member(len(fitted), f"{'accuracy' if is_classifier(member) else 'R2'} {score:f}")
+            fitted.append(member)
     return fitted
 
 
-def _fit_networks(networks, folds, X, y, sample_weight, report):
+def _fit_networks(networks, splits, X, y, sample_weight, report):
     first = networks[0]
     numbers = {id(network): number for number, network in enumerate(networks)}
     inputs = []
-    for rows, held_out in folds:
-        judges = held_out if first.early_stopping and len(held_out) else None
-        inputs.append(FitInput(X, y, sample_weight, rows=rows, validation_rows=judges))
+    for rows, fold in splits:
+        validation_rows = fold if first.early_stopping and len(fold) else None
+        inputs.append(FitInput(X, y, sample_weight, rows=rows, validation_rows=validation_rows))
 
     def after_fit(model, job):
         if job is None:  # it was trained by L-BFGS
@@ -70,26 +71,26 @@ def _fit_networks(networks, folds, X, y, sample_weight, report):
         raise error
 
 
-def fit_outside(model, fold, X, y, sample_weight, scores=False):
-    """Fit a model that is no network; return it, and its score on the rows held out if asked."""
-    rows, held_out = fold
-    if is_classifier(model) and (y[rows] == y[rows[0]]).all():
-        model = DummyClassifier()  # many classifiers cannot be fitted to one class
+def fit_member(member, split, X, y, sample_weight, scores=False):
+    """Fit a member that is no network; return it, and its score on its fold if asked."""
+    rows, fold = split
+    if is_classifier(member) and (y[rows] == y[rows[0]]).all():
+        member = DummyClassifier()  # many classifiers cannot be fitted to one class
     weight = None if sample_weight is None else sample_weight[rows]
-    parameters = fit_parameters(model, sample_weight=weight)
-    if getattr(model, "early_stopping", False) and has_fit_parameter(model, "X_val"):
+    parameters = fit_parameters(member, sample_weight=weight)
+    if getattr(member, "early_stopping", False) and has_fit_parameter(member, "X_val"):
         # A classifier cannot be validated on classes that its rows lack.
-        known = held_out[np.isin(y[held_out], y[rows])] if is_classifier(model) else held_out
+        known = fold[np.isin(y[fold], y[rows])] if is_classifier(member) else fold
         if len(known):
-            model.early_stopping = True  # "auto" would not stop trees of 10,000 rows or fewer
+            member.early_stopping = True  # "auto" would not stop trees of 10,000 rows or fewer
             parameters |= {"X_val": safe_indexing(X, known), "y_val": y[known]}
             if sample_weight is not None:
                 parameters["sample_weight_val"] = sample_weight[known]
-    with _one_openmp_thread():  # each core has a fold
-        model.fit(safe_indexing(X, rows), y[rows], **parameters)
-    if not scores or not len(held_out):
-        return model, np.nan
-    return model, model.score(safe_indexing(X, held_out), y[held_out])
+    with _one_openmp_thread():  # each core has a member
+        member.fit(safe_indexing(X, rows), y[rows], **parameters)
+    if not scores or not len(fold):
+        return member, np.nan
+    return member, member.score(safe_indexing(X, fold), y[fold])
 
 
 def at_once(function, arguments):
@@ -121,15 +122,15 @@ def _called(function, values, config, share, has_all_cores):
         return context.run(function, *values)
 
 
-def held_out_outputs(output, models, folds, X):
-    """The `output(model, X)` of each model for the rows that its fold holds out, fold by fold."""
-    # One thread of BLAS, as in `fit_folds`.
-    with nullcontext() if _divides_rows(final_step(models[0])) else one_blas_thread():
+def held_out_outputs(output, members, splits, X):
+    """The `output(member, X)` of each member for the rows of its fold, fold by fold."""
+    # One thread of BLAS, as in `fit_members`.
+    with nullcontext() if _divides_rows(final_step(members[0])) else one_blas_thread():
         outputs = [
-            in_blocks(partial(output, model), safe_indexing(X, rows[part]), model)
-            for model, (_, rows) in zip(models, folds, strict=True)
-            if len(rows)
-            for part in gen_batches(len(rows), COPIED_ROWS)
+            in_blocks(partial(output, member), safe_indexing(X, fold[part]), member)
+            for member, (_, fold) in zip(members, splits, strict=True)
+            if len(fold)
+            for part in gen_batches(len(fold), COPIED_ROWS)
         ]
     return np.concatenate(outputs)
 
