@@ -9,8 +9,10 @@ import tempfile
 import threading
 from functools import partial
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from scipy.optimize import OptimizeResult
 
 from helpers import ANSWER_SECONDS, TIME_LIMIT, press_ctrl_c
 from skdense.core.machine import costs, threads
@@ -138,6 +140,23 @@ def replace_minimize(monkeypatch):
     from skdense.core.host import lbfgs
 
     return lambda function: monkeypatch.setattr(lbfgs, "minimize", partial(function, lbfgs.minimize))
+
+
+@pytest.fixture
+def objective_of(replace_minimize):
+    """A function of a model, X, y and weights: what its fit by lbfgs gives scipy's `minimize`.
+
+    That is the objective, a function of a flat vector of parameters, and where it starts, where the
+    model stays.
+    """
+    given = []
+
+    def take(minimize, objective, start, **arguments):
+        given.append((objective, start))
+        return OptimizeResult(x=start, fun=np.nan, nit=0, success=True, message="")
+
+    replace_minimize(take)
+    return lambda model, X, y, sample_weight=None: model.fit(X, y, sample_weight) and given.pop()
 
 
 @pytest.fixture

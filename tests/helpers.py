@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from copy import deepcopy
 from itertools import combinations, product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
-from sklearn.neural_network import MLPClassifier
+from sklearn.base import is_classifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from threadpoolctl import ThreadpoolController
 
 import skdense
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.core.formulas.layers import hidden_and_output, initial_parameters
 
 # --- data --------------------------------------------------------------------------------------------
@@ -165,12 +166,32 @@ def assert_same_stream(random_state, other):
     assert deepcopy(random_state).uniform() == deepcopy(other).uniform()
 
 
+COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_", "out_activation_")
+
+
+def assert_same_model(ours, theirs, nearby, X, floor=1e-9):
+    """`nearby` is fitted as `theirs`, but to X one unit in the last place away."""
+    for name in COUNTS:
+        assert getattr(ours, name) == getattr(theirs, name), name
+    numbers, expected, changed = (numbers_of(model) for model in (ours, theirs, nearby))
+    assert numbers.keys() - {"accuracy_curve_"} == expected.keys() - {"accuracy_curve_"}
+    for name, number in expected.items():
+        assert_close(numbers[name], number, changed[name], name, floor)
+    for coef, same in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_):
+        assert coef.dtype == same.dtype
+    method = "predict"
+    if is_classifier(ours):
+        np.testing.assert_array_equal(ours.classes_, theirs.classes_)
+        np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+        method = "predict_proba"
+    assert_close(*(getattr(model, method)(X) for model in (ours, theirs, nearby)), method, floor)
+
+
 class Parity(NamedTuple):
-    """A class of ours, the one whose models its models are to equal, and what compares two of them."""
+    """A class of ours, and the one whose models its models are to equal."""
 
     ours: type
     theirs: type
-    assert_same_model: Any
 
     def all_three(self, X, **parameters):
         """The three estimators of a comparison, unfitted, and the X of each."""
@@ -189,36 +210,20 @@ class Parity(NamedTuple):
     def check(self, X, y, sample_weight=None, *, fitted=None, random_state=0, **parameters):
         """Ours becomes the model that the oracles are, and its RandomState ends in the same place.
 
-        `fitted` are the oracles, if they have been fitted already.
+        `fitted` are the oracles, if they have been fitted already. Return ours.
         """
         theirs, nearby = fitted or self.oracles(
             X, y, sample_weight, random_state=random_state, **parameters
         )
         ours = self.ours(random_state=np.random.RandomState(random_state), **parameters)
         ours.fit(X, y, sample_weight)
-        self.assert_same_model(ours, theirs, nearby, X)
+        assert_same_model(ours, theirs, nearby, X)
         assert_same_stream(ours.random_state, theirs.random_state)
+        return ours
 
 
-COUNTS = ("n_iter_", "t_", "n_layers_", "n_outputs_", "n_features_in_", "out_activation_")
-
-
-def assert_same_classifier(ours, theirs, nearby, X, floor=1e-9):
-    """`nearby` is fitted as `theirs`, an MLPClassifier, but to X one unit in the last place away."""
-    for name in COUNTS:
-        assert getattr(ours, name) == getattr(theirs, name), name
-    np.testing.assert_array_equal(ours.classes_, theirs.classes_)
-    numbers, expected, changed = (numbers_of(model) for model in (ours, theirs, nearby))
-    assert numbers.keys() - {"accuracy_curve_"} == expected.keys()
-    for name, number in expected.items():
-        assert_close(numbers[name], number, changed[name], name, floor)
-    for coef, same in zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_):
-        assert coef.dtype == same.dtype
-    assert_close(*(m.predict_proba(X) for m in (ours, theirs, nearby)), "predict_proba", floor)
-    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
-
-
-CLASSIFIERS = Parity(LowLevelMLPClassifier, MLPClassifier, assert_same_classifier)
+CLASSIFIERS = Parity(LowLevelMLPClassifier, MLPClassifier)
+REGRESSORS = Parity(LowLevelMLPRegressor, MLPRegressor)
 
 
 def blas_threads():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier
 
-from helpers import CLASSIFIERS, PROBLEMS, assert_same_classifier, make_problem
+from helpers import CLASSIFIERS, PROBLEMS, assert_same_model, make_problem
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
@@ -43,7 +43,7 @@ def test_the_same_model_from_a_sequence_of_partial_fits(problem, solver, paramet
                 sample_weight=None if weights is None else weights[rows],
                 classes=np.arange(3) if classes is None and call == 0 else classes,
             )
-        assert_same_classifier(*models, X)
+        assert_same_model(*models, X)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
@@ -58,7 +58,7 @@ def test_partial_fit_goes_on_from_fit_with_the_same_optimizer_state(solver):
         for _ in range(3):
             model.partial_fit(its_X, y)
 
-    assert_same_classifier(*models, X)
+    assert_same_model(*models, X)
     assert models[0].n_iter_ == 1
     assert len(models[0].loss_curve_) == 8
 
@@ -101,7 +101,7 @@ def test_what_set_params_changes_between_partial_fits(name):
                 arguments = {"classes": ["no", "yes"]} if method == "partial_fit" else {}
                 getattr(model, method)(its_X, y, **arguments)
                 model.partial_fit(its_X, y)
-            assert_same_classifier(*models, X)
+            assert_same_model(*models, X)
 
 
 @settings(max_examples=15)
@@ -120,7 +120,7 @@ def test_any_sequence_of_set_params_fits_and_partial_fits(data):
             model._no_improvement_count = 0
             arguments = {"classes": ["no", "yes"]} if method == "partial_fit" else {}
             getattr(model, method)(its_X, y, **arguments)
-        assert_same_classifier(*models, X)
+        assert_same_model(*models, X)
 
 
 @pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
@@ -187,7 +187,7 @@ def test_the_same_model_from_a_sequence_of_warm_starts(solver, early_stopping):
                 model.intercepts_ = [intercept.copy() for intercept in model.intercepts_]
             model.set_params(learning_rate_init=rate, max_iter=max_iter).fit(its_X, y)
         n_epochs += max_iter
-        assert_same_classifier(*models, X)
+        assert_same_model(*models, X)
         assert len(models[0].loss_curve_) == n_epochs
         assert models[0].n_iter_ == max_iter
 
@@ -220,7 +220,7 @@ def test_a_warm_start_goes_on_with_a_patience_of_which_nothing_is_left(patience)
         model.set_params(n_iter_no_change=2).fit(its_X, y)
 
     assert models[0].n_iter_ == models[1].n_iter_ == 1
-    assert_same_classifier(*models, X)
+    assert_same_model(*models, X)
 
 
 def test_a_warm_start_without_an_improvement_keeps_the_best_weights():

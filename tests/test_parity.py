@@ -20,7 +20,7 @@ from helpers import (
     CLASSIFIERS,
     PROBLEMS,
     assert_close,
-    assert_same_classifier,
+    assert_same_model,
     make_problem,
     one_ulp_away,
     pairwise_cover,
@@ -166,7 +166,7 @@ def test_the_same_losses_where_probabilities_saturate():
     )
 
     assert (theirs.predict_proba(far) == 0).any()
-    assert_same_classifier(ours, theirs, nearby, far)
+    assert_same_model(ours, theirs, nearby, far)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
@@ -179,7 +179,7 @@ def test_float32_x_gives_the_same_first_epochs(solver):
     theirs = MLPClassifier(**parameters).fit(X, y)
     nearby = MLPClassifier(**parameters).fit(one_ulp_away(X), y)
 
-    assert_same_classifier(ours, theirs, nearby, X, floor=100 * np.finfo(np.float32).eps)
+    assert_same_model(ours, theirs, nearby, X, floor=100 * np.finfo(np.float32).eps)
     assert ours.predict_proba(X).dtype == np.float32
 
 
@@ -195,7 +195,7 @@ def test_the_global_random_state_seeds_as_there():
         models.append(estimator((7, 4), max_iter=4, batch_size=25).fit(its_X, y))
         next_draws.append(np.random.uniform())  # noqa: NPY002
 
-    assert_same_classifier(*models, X)
+    assert_same_model(*models, X)
     assert next_draws[0] == next_draws[1]
 
 
