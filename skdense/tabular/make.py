@@ -25,7 +25,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.regressor import LowLevelMLPRegressor
-from skdense.tabular.pipeline import TablePipeline, check_short_names, for_all
+from skdense.tabular.pipeline import TablePipeline, check_short_names, reusable
 from skdense.tabular.steps import Landmarks, LevelsEncoder, Ramps, Unclip
 
 __all__ = ["make_tabular_classifier", "make_tabular_regressor"]
@@ -185,17 +185,21 @@ def make_tabular_classifier(
     (1,)
     """
     check_short_names(network, signature(make_tabular_classifier).parameters, "make_tabular_classifier")
-    given = {"cv": for_all(cv), "random_state": random_state, "verbose": verbose, "by_size": True}
-    members = partial(CrossFitClassifier, **given)
+    given = {"cv": reusable(cv), "random_state": random_state, "verbose": verbose, "by_size": True}
+    ensemble = partial(CrossFitClassifier, **given)
     estimator = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
     trees = HistGradientBoostingClassifier()
-    trees = members(trees, max_rows=_ROWS_OF_TREES, max_outputs=_CLASSES_OF_TREES)
     linear = LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
     forest = ExtraTreesClassifier(25, max_features=None)
-    forest = members(forest, max_rows=_ROWS_OF_FORESTS, min_outputs=_CLASSES_OF_TREES + 1)
-    blend = partial(BlendClassifier, class_weight=class_weight)
-    plain, ramps = (members(clone(estimator)) for _ in range(2))
-    return _pipeline(blend, members, plain, ramps, trees, linear, DummyClassifier(), forest=forest)
+    models = {
+        "plain": ensemble(estimator),
+        "ramps": ensemble(clone(estimator)),
+        "trees": ensemble(trees, max_rows=_ROWS_OF_TREES, max_outputs=_CLASSES_OF_TREES),
+        "linear": ensemble(linear, max_rows=_ROWS_OF_LINEAR),
+        "constant": ensemble(DummyClassifier(), max_rows=_ROWS_OF_LINEAR),
+        "forest": ensemble(forest, max_rows=_ROWS_OF_FORESTS, min_outputs=_CLASSES_OF_TREES + 1),
+    }
+    return _pipeline(models, partial(BlendClassifier, class_weight=class_weight, verbose=verbose))
 
 
 @_with_parameters_of(LowLevelMLPRegressor)
@@ -258,40 +262,38 @@ def make_tabular_regressor(
     (1,)
     """
     check_short_names(network, signature(make_tabular_regressor).parameters, "make_tabular_regressor")
-    given = {"cv": for_all(cv), "random_state": random_state, "verbose": verbose, "by_size": True}
-    members = partial(CrossFitRegressor, losses=["squared_error"], **given)
+    given = {"cv": reusable(cv), "random_state": random_state, "verbose": verbose, "by_size": True}
+    ensemble = partial(CrossFitRegressor, **given)
     estimator = LowLevelMLPRegressor(**{**_NETWORK, **network})
+    loss = {name: getattr(estimator, name) for name in ("loss", "quantile", "delta")}
     trees = HistGradientBoostingRegressor(
         estimator.loss, quantile=estimator.quantile, **_REGRESSION_TREES
     )
-    limits = {"max_rows": _ROWS_OF_TREES, "max_outputs": 1, "losses": _LOSSES_OF_TREES}
-    trees = members(trees, scale_y=True, **limits)
-    linear, ridge = RidgeCV(np.geomspace(0.1, 1000, 13)), RidgeCV(np.geomspace(0.01, 10, 7))
-    ridge = members(ridge, max_rows=_ROWS_OF_KERNEL)
-    kernel = Pipeline([("landmarks", Landmarks()), ("ensemble", ridge)])
-    loss = {name: getattr(estimator, name) for name in ("loss", "quantile", "delta")}
-    blend = partial(BlendRegressor, **loss)
-    plain, ramps = (members(clone(estimator), scale_y=True, losses=None) for _ in range(2))
-    return _pipeline(blend, members, plain, ramps, trees, linear, DummyRegressor(), kernel=kernel)
+    of_trees = {"max_rows": _ROWS_OF_TREES, "max_outputs": 1, "losses": _LOSSES_OF_TREES}
+    of_linear = {"max_rows": _ROWS_OF_LINEAR, "losses": ["squared_error"]}
+    of_kernel = {"max_rows": _ROWS_OF_KERNEL, "losses": ["squared_error"]}
+    kernel = ensemble(RidgeCV(np.geomspace(0.01, 10, 7)), **of_kernel)
+    models = {
+        "plain": ensemble(estimator, scale_y=True),
+        "ramps": ensemble(clone(estimator), scale_y=True),
+        "trees": ensemble(trees, scale_y=True, **of_trees),
+        "linear": ensemble(RidgeCV(np.geomspace(0.1, 1000, 13)), **of_linear),
+        "constant": ensemble(DummyRegressor(), **of_linear),
+        "kernel": Pipeline([("landmarks", Landmarks()), ("ensemble", kernel)]),
+    }
+    return _pipeline(models, partial(BlendRegressor, verbose=verbose, **loss))
 
 
-def _pipeline(blend, members, plain, ramps, trees, linear, constant, **others):
+def _pipeline(models, blend):
     # First, as its error says what is missing.
     from skdense.tabular.columns import SquashingScaler, TableEncoder
 
     from skrub import DatetimeEncoder, TableVectorizer  # isort: skip
 
-    linear = members(linear, max_rows=_ROWS_OF_LINEAR)
-    models = {
-        "plain": plain,
-        "ramps": Pipeline([("ramps", Ramps()), ("ensemble", ramps)]),
-        "trees": trees,
-        "linear": Pipeline(
-            [("unclipped", Unclip(_CLIP)), ("scaled", StandardScaler()), ("ensemble", linear)]
-        ),
-        "constant": members(constant, max_rows=_ROWS_OF_LINEAR),
-        **others,
-    }
+    models["ramps"] = Pipeline([("ramps", Ramps()), ("ensemble", models["ramps"])])
+    models["linear"] = Pipeline(
+        [("unclipped", Unclip(_CLIP)), ("scaled", StandardScaler()), ("ensemble", models["linear"])]
+    )
     vectorizer = TableVectorizer(
         low_cardinality=OneHotEncoder(
             min_frequency=_RARE,
@@ -307,7 +309,8 @@ def _pipeline(blend, members, plain, ramps, trees, linear, constant, **others):
         [
             ("columns", TableEncoder(vectorizer)),
             ("scaled", SquashingScaler(max_absolute_value=_CLIP)),
+            # Of scaled columns the median is 0.
             ("filled", SimpleImputer(strategy="constant", fill_value=0)),
-            ("ensemble", blend([*models.items()], verbose=linear.verbose, prior_weight=_PRIOR_WEIGHT)),
+            ("ensemble", blend([*models.items()], prior_weight=_PRIOR_WEIGHT)),
         ]
     )

@@ -82,8 +82,8 @@ def check_short_names(
         raise error(f"{what} takes no {name}={shown}: {instead}")
 
 
-def for_all(cv: Any) -> Any:
-    """The folds for models of all kinds: an iterator of folds would be empty after the first."""
+def reusable(cv: Any) -> Any:
+    """The folds for several models: an iterator of folds would be empty after the first."""
     return list(cv) if isinstance(cv, Iterator) else cv
 
 
@@ -227,7 +227,7 @@ class TablePipeline(Pipeline):
         paths = self._paths()
         check_short_names(short, paths, type(self).__name__, ValueError)
         for name, value in short.items():
-            value = for_all(value) if name == "cv" else value
+            value = reusable(value) if name == "cv" else value
             super().set_params(**{path: value for path in paths[name] if path not in explicit})
         unclip = self.get_params().get("ensemble__linear__unclipped")
         if isinstance(unclip, Unclip):  # another scaler may clip otherwise, or not at all
