@@ -573,7 +573,7 @@ def test_a_class_of_one_group_has_a_word():
     groups = np.arange(90) // 10
     ensemble = CrossFitClassifier(LogisticRegression(), cv=3, random_state=0)
     y = np.where(groups == 8, "rare", np.where(X[:, 0] > 0, "a", "b"))
-    with pytest.warns(UserWarning, match=r"1 of 3 models are trained without the classes \['rare'\]"):
+    with pytest.warns(UserWarning, match=r"1 of 3 members are trained without the classes \['rare'\]"):
         clone(ensemble).fit(X, y, groups=groups)
     with pytest.warns(UserWarning, match="3 of 3 models .* y must not be the groups"):
         clone(ensemble).fit(X, groups // 3, groups=groups // 3)

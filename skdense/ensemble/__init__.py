@@ -1,4 +1,9 @@
-"""Out-of-fold ensembles: models that are each judged by a fold that they were not trained on."""
+"""Out-of-fold ensembles, and blends of them.
+
+A cross-fit ensemble has members, which are clones of one estimator. Each has a split of the rows: those
+that it is trained on, and its fold, which is held out. A blend has models, each of which ends with a
+cross-fit ensemble or another blend.
+"""
 
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
 from skdense.ensemble.crossfit import CrossFitClassifier, CrossFitRegressor

@@ -1,4 +1,4 @@
-"""Out-of-fold ensembles: each model is fitted outside of a fold, which early stopping validates it on.
+"""Out-of-fold ensembles: each member is fitted outside of its fold, on which early stopping validates it.
 
 BaggingClassifier and CalibratedClassifierCV cannot pass the samples that they hold out to a network for
 early stopping.
@@ -200,14 +200,14 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         check_is_fitted(self)
         return self._checked(X, self.estimators_[0], reset=False)
 
-    def _checked(self, X, model, **checks):
-        """X as such models take it, and y if it is among the checks.
+    def _checked(self, X, member, **checks):
+        """X as such members take it, and y if it is among the checks.
 
-        Networks share one array or CSR matrix, in their `dtype` if it is set. Other models take a
+        Networks share one array or CSR matrix, in their `dtype` if it is set. Other members take a
         DataFrame as it is, and check the values of X themselves.
         """
-        if is_network(model, "fit"):
-            return validated(self, X, dtype=float_dtypes(model), order="C", **checks)
+        if is_network(member, "fit"):
+            return validated(self, X, dtype=float_dtypes(member), order="C", **checks)
         if not hasattr(X, "columns"):
             return validated(self, X, dtype=None, ensure_all_finite=False, **checks)
         found = validated(self, X, skip_check_array=True, **checks)
@@ -219,10 +219,10 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
 
 
 class BaseCrossFit(BaseOutOfFold):
-    """What both ensembles share: folds, and models that are fitted together.
+    """What both ensembles share: folds, and members that are fitted together.
 
     A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
-    `_output(model, X)` and `_learn_out_of_fold`, which sets `_explained`, the share of the loss of a
+    `_output(member, X)` and `_learn_out_of_fold`, which sets `_explained`, the share of the loss of a
     constant that the members save.
     """
 
@@ -303,7 +303,7 @@ class BaseCrossFit(BaseOutOfFold):
                 if rare.any() and not rare.all():  # if all are, no stratified folds are possible
                     report.warn(
                         f"y has fewer samples than the {cv.n_splits} folds of the classes "
-                        f"{classes[rare].tolist()[:9]}: some models may be trained without them"
+                        f"{classes[rare].tolist()[:9]}: some members may be trained without them"
                     )
                     label[rare[label]] = counts.argmax()  # they may be in any fold
                     labels = label
@@ -330,7 +330,7 @@ class BaseCrossFit(BaseOutOfFold):
             if lacking:
                 classes = np.unique(np.concatenate(lacking)).tolist()
                 report.warn(
-                    f"{len(lacking)} of {len(splits)} models are trained without the classes "
+                    f"{len(lacking)} of {len(splits)} members are trained without the classes "
                     f"{classes[:9]}, since all groups with them are held out. Classes should be in "
                     "several groups, and y must not be the groups"
                 )
@@ -556,18 +556,18 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         return in_blocks(self._mean_probabilities, X, self.estimators_[0])
 
     def _mean_probabilities(self, X):
-        outputs = (self._output(model, X) for model in self.estimators_)
+        outputs = (self._output(member, X) for member in self.estimators_)
         total = sum(probabilities_at(self.temperature_, output) for output in outputs)
         return total / len(self.estimators_)
 
-    def _output(self, model, X):
-        """A model's log-probabilities of all classes; its fold may have lacked some of them."""
-        if is_network(model, "_logits", "predict_proba", "predict_log_proba"):
-            return model.predict_log_proba(X)  # from the logits, so that none is -inf
+    def _output(self, member, X):
+        """A member's log-probabilities of all classes; it may have been trained without some of them."""
+        if is_network(member, "_logits", "predict_proba", "predict_log_proba"):
+            return member.predict_log_proba(X)  # from the logits, so that none is -inf
         # Boosted trees return two columns even if they were fitted to one class.
-        known = model.predict_proba(X)[:, : len(model.classes_)]
+        known = member.predict_proba(X)[:, : len(member.classes_)]
         probabilities = np.zeros((len(known), len(self.classes_)))
-        probabilities[:, np.searchsorted(self.classes_, model.classes_)] = known
+        probabilities[:, np.searchsorted(self.classes_, member.classes_)] = known
         return as_logs(probabilities)
 
     def _learn_out_of_fold(self, rows, outputs, y, weight):
@@ -765,8 +765,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         self.losses = losses
 
     def _predict(self, X):
-        models = self.estimators_
-        mean = in_blocks(lambda X: np.mean([m.predict(X) for m in models], axis=0), X, models[0])
+        members = self.estimators_
+        mean = in_blocks(lambda X: np.mean([m.predict(X) for m in members], axis=0), X, members[0])
         return self._unscaled(mean)
 
     def _unscaled(self, predictions):
@@ -780,8 +780,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
             y = (y - self.center_) / self.scale_
         return y
 
-    def _output(self, model, X):
-        return model.predict(X)
+    def _output(self, member, X):
+        return member.predict(X)
 
     def _learn_out_of_fold(self, rows, outputs, y, weight):
         self.oof_prediction_, seen = _mean_by_row(rows, self._unscaled(outputs), len(y))

@@ -56,12 +56,12 @@ def _fit_networks(networks, splits, X, y, sample_weight, report):
         validation_rows = fold if first.early_stopping and len(fold) else None
         inputs.append(FitInput(X, y, sample_weight, rows=rows, validation_rows=validation_rows))
 
-    def after_fit(model, job):
+    def after_fit(network, job):
         if job is None:  # it was trained by L-BFGS
-            words = [f"{model.n_iter_} iterations, loss = {model.loss_:.8f}"]
+            words = [f"{network.n_iter_} iterations, loss = {network.loss_:.8f}"]
         else:
-            words = [outcome(network, job) for network in job.networks]
-        report.member(numbers[id(model)], "; ".join(words))
+            words = [outcome(each, job) for each in job.networks]
+        report.member(numbers[id(network)], "; ".join(words))
 
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
@@ -110,7 +110,7 @@ def at_once(function, arguments):
 _has_all_cores = ContextVar("has_all_cores", default=False)
 """Whether this thread fits a model of a blend that may use all cores.
 
-Then networks do so, whatever their share: kinds of models end at different times, and a network needs
+Then networks do so, whatever their share: the models end at different times, and a network needs
 no copy of the rows.
 """
 
@@ -136,19 +136,19 @@ def held_out_outputs(output, members, splits, X):
 
 
 def _divides_rows(last):
-    """Whether `in_blocks` divides the rows among threads: for models that would do so by themselves."""
+    """Whether `in_blocks` divides the rows among threads: for members that would do so by themselves."""
     return type(last) in TREES or is_network(last, "_logits", "predict", "predict_proba")
 
 
-def in_blocks(predict, X, model):
-    """The result of `predict(X)`, a function that asks this model or others of its kind.
+def in_blocks(predict, X, member):
+    """The result of `predict(X)`, a function that asks this member or others of its ensemble.
 
     By themselves, scikit-learn's trees and the products of networks divide the rows among all cores,
     and wait for all of them after each tree or layer. If other work occupies a core, this takes 3 to
     100 times as long as with one thread. So each core gets blocks of rows of its own instead, which
     takes the same time on an idle machine.
     """
-    last = final_step(model)
+    last = final_step(member)
     if not _divides_rows(last):
         return predict(X)
     config, found = get_config(), {}
