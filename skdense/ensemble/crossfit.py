@@ -1,4 +1,4 @@
-"""Out-of-fold ensembles: each member is fitted outside of its fold, on which early stopping validates it.
+"""Out-of-fold ensembles: each member is fitted outside of its fold, which validates it.
 
 BaggingClassifier and CalibratedClassifierCV cannot pass the samples that they hold out to a network for
 early stopping.
@@ -561,7 +561,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         return total / len(self.estimators_)
 
     def _output(self, member, X):
-        """A member's log-probabilities of all classes; it may have been trained without some of them."""
+        """A member's log-probabilities of all classes; it may be trained without some of them."""
         if is_network(member, "_logits", "predict_proba", "predict_log_proba"):
             return member.predict_log_proba(X)  # from the logits, so that none is -inf
         # Boosted trees return two columns even if they were fitted to one class.

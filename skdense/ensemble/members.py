@@ -136,7 +136,7 @@ def held_out_outputs(output, members, splits, X):
 
 
 def _divides_rows(last):
-    """Whether `in_blocks` divides the rows among threads: for members that would do so by themselves."""
+    """Whether `in_blocks` divides the rows among threads: for those that would do so by themselves."""
     return type(last) in TREES or is_network(last, "_logits", "predict", "predict_proba")
 
 

@@ -15,8 +15,8 @@ MANY_ROWS = 10_000
 """From this many rows on, four members of each ensemble are about as good as eight."""
 FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
 """Below so many rows to train on, folds stop no members, and networks train so many epochs: a fold of a
-few rows that picks the epoch is predicted much better than new rows are. Nor is anything else learned of
-fewer rows: trees of spreads, and what a table's fit says of networks.
+few rows that picks the epoch is predicted much better than new rows are. Fewer rows in all are too few
+for trees that predict spreads, and for judging networks by trees.
 """
 _ITERATIONS_OF_FEW_ROWS, _RATE_OF_FEW_ROWS = 100, 0.1
 """The most iterations of trees that no fold stops, and the lowest learning rate."""
