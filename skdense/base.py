@@ -122,12 +122,7 @@ class Saved(BaseEstimator):
 
 @of_users
 class BaseLowLevelMLP(CallbackSupportMixin, Saved):
-    """A multi-layer perceptron, whose subclass knows what y is.
-
-    A subclass has two methods. `_learn_encoder(y, inputs, continues)` returns the `Encoder` of the
-    checked y; `inputs` are all arguments of the call, and `continues` tells whether training continues
-    from an earlier fit. `_fitted_encoder()` returns the `Encoder` of a fitted estimator.
-    """
+    """A multi-layer perceptron. Its two subclasses predict labels and numbers."""
 
     coefs_: list[NDArray]
     intercepts_: list[NDArray]

@@ -14,7 +14,7 @@ from skdense.compat import Interval, StrOptions, fit_context
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike
-from skdense.fit.targets import fitted_labels, learn_labels
+from skdense.fit.targets import fitted_labels
 
 
 def _can_fit_partially(estimator):
@@ -399,7 +399,7 @@ default='glorot_uniform'
             The predicted labels; an indicator matrix for multilabel problems.
         """
         logits = self._logits(X)
-        return self._fitted_encoder().decode(logits)
+        return fitted_labels(self).decode(logits)
 
     def predict_proba(self, X: MatrixLike) -> NDArray:
         """Predict the probability of each class.
@@ -419,7 +419,7 @@ default='glorot_uniform'
             dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        return self._fitted_encoder().probabilities(logits)
+        return fitted_labels(self).probabilities(logits)
 
     def predict_log_proba(self, X: MatrixLike) -> NDArray:
         """Predict the logarithm of the probability of each class.
@@ -437,9 +437,7 @@ default='glorot_uniform'
             Columns ordered as in `predict_proba`.
         """
         logits = self._logits(X)
-        return self._fitted_encoder().log_probabilities(logits)
-
-    _learn_encoder, _fitted_encoder = learn_labels, fitted_labels
+        return fitted_labels(self).log_probabilities(logits)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -14,7 +14,7 @@ from skdense.compat import Interval, fit_context
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike
-from skdense.fit.targets import fitted_continuous, learn_continuous
+from skdense.fit.targets import fitted_continuous
 
 _ORDER = "loss comes first, as in MLPRegressor; pass hidden_layer_sizes by keyword"
 
@@ -379,9 +379,7 @@ default='glorot_uniform'
             The predictions. The dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        return self._fitted_encoder().decode(logits)
-
-    _learn_encoder, _fitted_encoder = learn_continuous, fitted_continuous
+        return fitted_continuous(self).decode(logits)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -132,14 +132,14 @@ def test_ctrl_c_does_not_wait_for_calls_of_several_networks(several, ctrl_c_duri
 def test_what_a_handler_raises_while_estimators_are_prepared_is_no_error_of_a_fit(n, monkeypatch):
     """An exception like any other that comes in code of scikit-learn's."""
     models = [net(random_state=i) for i in range(9)]
-    check, n_checks = prepare.check_inputs, itertools.count(1)
+    check, n_checks = prepare.check_samples, itertools.count(1)
 
     def interrupted(*arguments):
         if next(n_checks) == n:
             raise Enough
         return check(*arguments)
 
-    monkeypatch.setattr(prepare, "check_inputs", interrupted)
+    monkeypatch.setattr(prepare, "check_samples", interrupted)
     with pytest.raises(Enough):
         fit_many(models, X, Y)
 

@@ -24,6 +24,7 @@ from skdense.exceptions import CollapseWarning
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
 from skdense.fit.results import find_collapse, likely_cause
+from skdense.fit.targets import learn_encoder
 from skdense.inspection import dead_units, study_seeds
 
 X, y = make_two_clouds(100, random_state=0)
@@ -234,7 +235,7 @@ COUNTS = np.random.default_rng(1).poisson(3.0, (len(y), 2)).astype(float)
 @pytest.mark.parametrize("labels", [y > 0, COUNTS[:, 0] % 3], ids=["binary", "multiclass"])
 def test_the_log_loss_of_a_constant_is_that_of_the_class_frequencies(labels, weights):
     clf = LowLevelMLPClassifier()
-    targets = clf._learn_encoder(labels, FitInput(X, labels), continues=False)
+    targets = learn_encoder(clf, labels, FitInput(X, labels), continues=False)
     dummy = DummyClassifier(strategy="prior").fit(X, labels, weights)
     expected = log_loss(labels, dummy.predict_proba(X), sample_weight=weights)
     baseline_loss = targets.loss.baseline_loss(targets.encode(labels), weights)

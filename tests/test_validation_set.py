@@ -5,15 +5,12 @@ scikit-learn's metrics say of the network after each epoch. Nearly all fits shar
 features, widths (7, 4), batches of 25 and 9 to 16 rows to validate on.
 """
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
 from scipy.sparse import csr_matrix
 from sklearn.datasets import load_breast_cancer, load_iris
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import accuracy_score, log_loss, make_scorer, r2_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
@@ -468,17 +465,9 @@ X, Y, X_VAL, Y_VAL = split_problem()
 MULTILABEL = split_problem("multilabel")
 
 
-@pytest.mark.parametrize("given", [{"X_val": X_VAL}, {"y_val": Y_VAL}])
-def test_half_a_validation_set_is_the_error_of_hist_gradient_boosting(given):
-    with pytest.raises(ValueError, match="is provided, but") as theirs:
-        HistGradientBoostingClassifier(early_stopping=True).fit(X, Y, **given)
-
-    for early_stopping in (False, True):
-        with pytest.raises(ValueError, match=re.escape(str(theirs.value))):
-            LowLevelMLPClassifier(**SETTINGS, early_stopping=early_stopping).fit(X, Y, **given)
-
-
 BAD = {
+    "samples without labels": ({"y_val": None, "sample_weight_val": None}, "passed together"),
+    "labels without samples": ({"X_val": None, "sample_weight_val": None}, "passed together"),
     "weights without samples": ({"X_val": None, "y_val": None}, "sample_weight_val"),
     "another number of features": ({"X_val": X_VAL[:, :3]}, r"X_val.*features"),
     "another number of labels": ({"y_val": Y_VAL[:-1]}, "inconsistent"),

@@ -16,9 +16,8 @@ from skdense.core.numbers import Curves, Hyper, Parameters, Progress, Settings
 class Data:
     """The samples that a network trains on or is validated on: some rows of arrays that many may share.
 
-    X is `(n, n_features)`, an array or a CSR matrix; targets `(n, n_outputs)` of any numeric type, or y
-    until it is encoded; weights `(n,)`, or None for ones; rows, ints, say which samples are the
-    network's, None for all.
+    X is `(n, n_features)`, an array or a CSR matrix; targets `(n, n_outputs)` of any numeric type;
+    weights `(n,)`, or None for ones; rows, ints, say which samples are the network's, None for all.
     """
 
     X: Any

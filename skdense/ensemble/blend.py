@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense.compat import Interval, StrOptions, visual_block
 from skdense.core.formulas.losses import LOSSES
-from skdense.core.network import Data
 from skdense.ensemble.calibration import (
     as_logs,
     best_weights,
@@ -31,7 +30,7 @@ from skdense.ensemble.crossfit import (
 from skdense.ensemble.members import at_once
 from skdense.ensemble.report import Outer, part_of
 from skdense.final_step import final_step, fit_parameters, in_units_of_y, transforms_y
-from skdense.fit.inputs import times_class_weights
+from skdense.fit.inputs import times_class_weight
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
@@ -374,9 +373,9 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         samples = super()._checked_samples(*given, **others)
         if self.class_weight is None:
             return samples
-        data = Data(samples.X, samples.y, samples.sample_weight)
-        data, _ = times_class_weights(data, None, self.class_weight, self.classes_)
-        return samples._replace(sample_weight=data.weights)
+        weights = samples.sample_weight
+        weights = times_class_weight(weights, samples.y, self.class_weight, self.classes_)
+        return samples._replace(sample_weight=weights)
 
     def _learn_uncertainty(self, *data):
         for model in self.estimators_:  # again, at the temperature of the blend

@@ -51,10 +51,7 @@ def fit_members(members, splits, X, y, sample_weight, report):
 def _fit_networks(networks, splits, X, y, sample_weight, report):
     first = networks[0]
     numbers = {id(network): number for number, network in enumerate(networks)}
-    inputs = []
-    for rows, fold in splits:
-        validation_rows = fold if first.early_stopping and len(fold) else None
-        inputs.append(FitInput(X, y, sample_weight, rows=rows, validation_rows=validation_rows))
+    inputs = [FitInput(X, y, sample_weight, split=split) for split in splits]
 
     def after_fit(network, job):
         if job is None:  # it was trained by L-BFGS

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +14,6 @@ from sklearn.utils.validation import validate_data
 
 from skdense.compat import check_sample_weight
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
-from skdense.core.network import Data
 from skdense.core.numbers import LBFGS
 from skdense.fit.callers import warn_at_caller
 
@@ -28,8 +26,8 @@ MatrixLike = ArrayLike | sparray | spmatrix
 class FitInput(NamedTuple):
     """The arguments of `fit` and `partial_fit`, as the user passed them.
 
-    An ensemble, whose networks share one X, also says which rows to train on and which rows to validate
-    on for early stopping. None means all rows, and a split of the network's own.
+    An ensemble, whose networks share one X, adds a split: the rows to train on, and those of the fold
+    on which early stopping validates.
     """
 
     X: Any
@@ -40,8 +38,7 @@ class FitInput(NamedTuple):
     sample_weight_val: Any = None
     classes: Any = None
     incremental: bool = False
-    rows: NDArray | None = None
-    validation_rows: NDArray | None = None
+    split: tuple[NDArray, NDArray] | None = None
 
 
 _FEWEST_TO_COMPARE = 10
@@ -141,40 +138,36 @@ def _dropout_rates(rates: Any, n_hidden: int) -> tuple[float, ...]:
     return tuple(map(float, rates))
 
 
-def check_inputs(estimator: Estimator, inputs: FitInput, continues: bool) -> tuple[Data, Data | None]:
-    """The samples to train on, and the user's own to validate on, if there are any; y is not encoded.
+def check_samples(estimator: Estimator, inputs: FitInput, continues: bool) -> tuple[Any, Any]:
+    """X and y to train on.
 
     The number and the names of the features are set on the estimator, or, where training goes on,
     compared with the estimator's.
     """
-    checks: dict[str, Any] = {"multi_output": True, "order": "C"}
-    checks |= {"dtype": float_dtypes(estimator), "reset": not continues}
-    X, y = validated(estimator, inputs.X, inputs.y, **checks)
+    checks = {"dtype": float_dtypes(estimator), "reset": not continues}
+    X, y = validated(estimator, inputs.X, inputs.y, multi_output=True, order="C", **checks)
     if continues and estimator.dtype is None:
         X = X.astype(estimator.coefs_[0].dtype, copy=False)
-    y = one_column(y)
-    weights = _check_weights(inputs.sample_weight, X, "sample_weight", inputs.rows)
-    data = Data(X, y, weights, inputs.rows)
+    return X, one_column(y)
+
+
+def check_validation_samples(estimator: Estimator, inputs: FitInput, X: Any, y: Any) -> tuple[Any, Any]:
+    """The user's own X_val and y_val, or None for both."""
     X_val, y_val = inputs.X_val, inputs.y_val
-    if X_val is None and y_val is None:
-        if inputs.sample_weight_val is not None:
-            raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
-        return data, None
-    if y_val is None:
-        raise ValueError("X_val is provided, but y_val was not provided.")
-    if X_val is None:
-        raise ValueError("y_val is provided, but X_val was not provided.")
-    checks |= {"dtype": X.dtype, "reset": False}
+    if X_val is None and y_val is None and inputs.sample_weight_val is None:
+        return None, None
+    if X_val is None or y_val is None:
+        raise ValueError("X_val and y_val must be passed together, with or without sample_weight_val")
+    checks = {"dtype": X.dtype, "reset": False}
     try:
-        X_val, y_val = validated(estimator, X_val, y_val, **checks)
+        X_val, y_val = validated(estimator, X_val, y_val, multi_output=True, order="C", **checks)
     except ValueError as error:
         raise ValueError(f"X_val and y_val cannot be used: {error}") from error
     y_val = one_column(y_val, "y_val")
     if y_val.shape[1:] != y.shape[1:]:
         raise ValueError(f"y_val must have the columns of y, got shape {y_val.shape} and {y.shape}")
     _warn_if_not_transformed(X, X_val)
-    weights = _check_weights(inputs.sample_weight_val, X_val, "sample_weight_val")
-    return data, Data(X_val, y_val, weights)
+    return X_val, y_val
 
 
 def float_dtypes(estimator: Estimator) -> DTypeLike | tuple[DTypeLike, ...]:
@@ -209,88 +202,70 @@ def _warn_if_not_transformed(X: Any, X_val: Any) -> None:
         )
 
 
-def _check_weights(weights: Any, X: Any, name: str, rows: NDArray | None = None) -> NDArray | None:
-    if weights is None:
-        return None
-    weights = check_sample_weight(weights, X, ensure_non_negative=True)
-    check_any_weight(weights, name, rows)
-    return weights
+# --- weights -----------------------------------------------------------------------------------------
 
 
-def check_any_weight(weights: NDArray, name: str, rows: NDArray | None = None) -> None:
-    """Raise if all weights are zero; of the weights in `rows` if given."""
-    if not (weights if rows is None else weights[rows]).any():
-        raise ValueError(f"{name} must have at least one positive weight, but all weights are zero")
+def check_weights(
+    estimator: Estimator, inputs: FitInput, classes: NDArray | None, y: Any, y_val: Any
+) -> tuple[NDArray | None, NDArray | None]:
+    """The weights of the samples to train on and to validate on, None for equal ones.
+
+    They are `sample_weight` and `sample_weight_val`, times class weights.
+    """
+    weights, weights_val = (
+        None if given is None else check_sample_weight(given, of, ensure_non_negative=True)
+        for given, of in ((inputs.sample_weight, y), (inputs.sample_weight_val, y_val))
+    )
+    class_weight = getattr(estimator, "class_weight", None)
+    if class_weight is None or classes is None:
+        return weights, weights_val
+    rows = slice(None) if inputs.split is None else inputs.split[0]
+    counted = y[rows], None if weights is None else weights[rows]
+    if y_val is not None:
+        weights_val = times_class_weight(weights_val, y_val, class_weight, classes, counted)
+    return times_class_weight(weights, y, class_weight, classes, counted), weights_val
 
 
-# --- class weights -----------------------------------------------------------------------------------
+def times_class_weight(
+    weights: NDArray | None,
+    y: Any,
+    class_weight: Mapping | Literal["balanced"],
+    classes: NDArray,
+    counted: tuple | None = None,
+) -> NDArray:
+    """The weights of the samples of y, None for ones, times the weights of their classes.
 
-
-ClassWeight = Mapping | Literal["balanced"]
-
-
-def times_class_weights(
-    data: Data, validation: Data | None, class_weight: ClassWeight, classes: NDArray
-) -> tuple[Data, Data | None]:
-    """The samples to train on and to validate on, each with its weight times that of its class."""
-    if not isinstance(class_weight, str):
-        _check_class_weight(class_weight, data.targets, classes)
-    factors, factors_val = _class_factors(data, validation, class_weight)
-
-    def times(data: Data, factors: NDArray, name: str) -> Data:
-        weights = factors if data.weights is None else factors * data.weights
-        check_any_weight(weights, f"class_weight and {name}", data.rows)
-        return replace(data, weights=weights)
-
-    if validation is not None:
-        validation = times(validation, factors_val, "sample_weight_val")
-    return times(data, factors, "sample_weight"), validation
-
-
-def _check_class_weight(class_weight: Mapping, y: NDArray, classes: NDArray) -> None:
-    if y.ndim == 2:
+    "balanced" counts the samples of another y, which `counted` has with their weights: all classes that
+    occur there get the same weight in sum, others 0. The class weight of a multilabel sample is the
+    product of a weight for each label, which depends on whether the sample has the label.
+    """
+    by_class = None if isinstance(class_weight, str) else class_weight
+    if by_class is not None and y.ndim == 2:
         raise ValueError("class_weight must be None or 'balanced' for multilabel y, got a dict")
-    unknown = [label for label in class_weight if label not in classes]
-    if unknown:
+    if unknown := [label for label in by_class or () if label not in classes]:
         raise ValueError(
             f"class_weight has weights for unknown classes {unknown}; the classes are {classes}"
         )
-    for label, weight in class_weight.items():
-        if not (isinstance(weight, Real) and 0 <= float(weight) < np.inf):
-            raise ValueError(
-                f"class_weight must have finite weights of at least 0, got {weight!r} for class "
-                f"{label!r}"
-            )
-
-
-def _dense(y: Any) -> NDArray:
-    return y.toarray() if issparse(y) else y
-
-
-def _class_factors(
-    data: Data, validation: Data | None, class_weight: ClassWeight
-) -> tuple[NDArray, NDArray]:
-    """The class weight of each sample to train on, and of each to validate on.
-
-    "balanced" counts only the rows to train on. The factor of a multilabel sample is the product
-    of a weight for each label, which depends on whether the sample has the label.
-    """
-    y = _dense(data.targets)
-    n_samples = len(y)
-    rows = slice(n_samples) if data.rows is None else data.rows
-    if validation is not None:
-        y = np.concatenate((y, _dense(validation.targets)))
-    columns = y.reshape(len(y), -1).T
-    factors = np.ones(len(y))
-    for column in columns:
-        labels, label_of = np.unique(column, return_inverse=True)
-        if isinstance(class_weight, str):
-            counted = None if data.weights is None else data.weights[rows]
-            counts = np.bincount(label_of[rows], counted, minlength=len(labels))
-            # All labels that occur get the same weight in sum. A label with a count of 0 gets 0.
-            divisors, by_label = np.count_nonzero(counts) * counts, np.zeros(len(counts))
-            np.divide(counts.sum(), divisors, out=by_label, where=counts > 0)
+    labels = np.arange(2) if y.ndim == 2 else classes
+    counted_y, counted_weights = counted or (y, weights)
+    product: Any = check_sample_weight(weights, y)
+    for column, counted_column in zip(_columns(y), _columns(counted_y), strict=True):
+        if by_class is None:
+            label_of = np.searchsorted(labels, counted_column)
+            counts = np.bincount(label_of, counted_weights, minlength=len(labels))
+            factors = np.zeros(len(labels))
+            divisors = np.count_nonzero(counts) * counts
+            np.divide(counts.sum(), divisors, out=factors, where=counts > 0)
         else:
-            by_label = np.array([class_weight.get(label, 1.0) for label in labels])
-        factors *= by_label[label_of]
-    return factors[:n_samples], factors[n_samples:]
+            factors = np.array([by_class.get(label, 1) for label in labels], dtype=float)
+        product = product * factors[np.searchsorted(labels, column)]
+    try:
+        return check_sample_weight(product, y, ensure_non_negative=True)
+    except ValueError as error:
+        raise ValueError(f"class_weight={class_weight!r} cannot be used: {error}") from error
+
+
+def _columns(y: Any) -> NDArray:
+    """The columns of an array or of a sparse matrix, as rows."""
+    y = y.toarray() if issparse(y) else y
+    return y.reshape(len(y), -1).T

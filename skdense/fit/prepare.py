@@ -22,8 +22,15 @@ from skdense.core.machine.threads import check_not_forked
 from skdense.core.network import Data, Network
 from skdense.core.numbers import LBFGS, Hyper, Parameters, Progress, Settings, Spec, are_finite
 from skdense.fit.callers import warn_at_caller
-from skdense.fit.inputs import Estimator, FitInput, check_inputs, check_parameters, times_class_weights
-from skdense.fit.targets import Encoder
+from skdense.fit.inputs import (
+    Estimator,
+    FitInput,
+    check_parameters,
+    check_samples,
+    check_validation_samples,
+    check_weights,
+)
+from skdense.fit.targets import Encoder, learn_encoder
 
 _AUTO_BATCH = 200
 """What batch_size="auto" stands for, as in MLPClassifier, with as many samples or more."""
@@ -47,10 +54,18 @@ class Job:
 def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     """Check what the user gave, learn what y is, draw what is random, and describe the networks."""
     check_not_forked()
-    # What the user gave is checked, and y learned.
+    # What the user gave is checked, y learned, and the samples are weighted.
     widths, rates = check_parameters(estimator, inputs)
     continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
-    encoder, data, validation = _checked_data(estimator, inputs, continues)
+    X, y = check_samples(estimator, inputs, continues)
+    encoder = learn_encoder(estimator, y, inputs, continues)
+    X_val, y_val = check_validation_samples(estimator, inputs, X, y)
+    if y_val is not None:
+        encoder.check(y_val, "y_val")
+    weights, weights_val = check_weights(estimator, inputs, encoder.classes, y, y_val)
+    rows = None if inputs.split is None else inputs.split[0]
+    data = Data(X, encoder.encode(y), weights, rows)
+    given = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
 
     # What follows from it without a draw.
     n_features, n_outputs = data.X.shape[1], data.targets.shape[1]
@@ -66,8 +81,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         parameters = _earlier_parameters(estimator, (n_features, *widths, n_outputs))
     else:
         parameters = draw(random_state)
-    if estimator.early_stopping and validation is None and settings["solver"] != LBFGS:
-        data, validation = _split(estimator, encoder, data, random_state)
+    data, validation = _validated_on(estimator, inputs, encoder, data, given, random_state)
     dropout = _dropout(rates, random_state)
 
     # The networks, one for each initial draw.
@@ -128,28 +142,6 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
 check_and_prepare = fit_context(prefer_skip_nested_validation=True)(prepare)
 
 
-def _checked_data(
-    estimator: Estimator, inputs: FitInput, continues: bool
-) -> tuple[Encoder, Data, Data | None]:
-    """The encoder of y, the samples to train on, and those of the user's own to validate on."""
-    data, validation = check_inputs(estimator, inputs, continues)
-    encoder = estimator._learn_encoder(data.targets, inputs, continues)
-    if validation is not None:
-        encoder.check(validation.targets, "y_val")
-    if getattr(estimator, "class_weight", None) is not None:
-        data, validation = times_class_weights(
-            data, validation, estimator.class_weight, encoder.classes
-        )
-    data = replace(data, targets=encoder.encode(data.targets))
-    if estimator.solver == LBFGS:
-        return encoder, data.own_copy(), None  # the program of L-BFGS cannot select rows
-    if validation is not None:
-        validation = replace(validation, targets=encoder.encode(validation.targets))
-    elif inputs.validation_rows is not None:
-        validation = replace(data, rows=inputs.validation_rows)
-    return encoder, data, validation
-
-
 def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Parameters:
     """The parameters of the last fit, whose layers must have these sizes, from inputs to outputs."""
     _, parameters = from_attributes(estimator.coefs_, estimator.intercepts_, estimator.activation)
@@ -162,13 +154,27 @@ def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Paramet
     return parameters
 
 
-def _split(
-    estimator: Estimator, encoder: Encoder, data: Data, random_state: RandomState
-) -> tuple[Data, Data]:
-    """The samples to train on, and those that early stopping sets aside."""
+def _validated_on(
+    estimator: Estimator,
+    inputs: FitInput,
+    encoder: Encoder,
+    data: Data,
+    given: Data | None,
+    random_state: RandomState,
+) -> tuple[Data, Data | None]:
+    """The samples to train on, and those to validate on after each epoch, or None.
+
+    Validation samples are those that the user has given, or for early stopping those that an ensemble
+    holds out, or some that are drawn here. L-BFGS has none, and its program cannot select rows.
+    """
+    if estimator.solver == LBFGS:
+        return data.own_copy(), None
+    if given is not None or not estimator.early_stopping:
+        return data, given
+    if inputs.split is not None and len(inputs.split[1]):
+        return data, replace(data, rows=inputs.split[1])
     from sklearn.model_selection import train_test_split  # it imports much that no other fit needs
 
-    n_samples = data.n_samples
     try:
         rows, validation_rows = train_test_split(
             data.own_rows,
@@ -179,7 +185,7 @@ def _split(
     except ValueError as error:
         raise ValueError(
             f"early_stopping cannot set aside validation_fraction={estimator.validation_fraction} of "
-            f"{n_samples} samples: {error}"
+            f"{data.n_samples} samples: {error}"
         ) from error
     if len(validation_rows) < 2:
         raise ValueError(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax
+from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
@@ -115,7 +116,8 @@ class Labels(Encoder):
 
     def check(self, y: Any, name: str) -> None:
         """Raise if y has labels that are not among the classes."""
-        if self._are_numbers(y) and np.isin(y, self.classes).all():
+        are_numbers = y.ndim == 1 and y.dtype.kind in "biuf" and self.classes.dtype.kind in "biuf"
+        if are_numbers and np.isin(y, self.classes).all():
             return  # the fast path: `unique_labels` takes 0.2 ms for 150 labels, ten times as long
         labels = unique_labels(y)
         if len(np.setdiff1d(labels, self.classes)):
@@ -124,16 +126,8 @@ class Labels(Encoder):
                 f"'{name}' has {labels}."
             )
 
-    def encode(self, y: Any) -> NDArray:
-        if self._are_numbers(y):
-            return self._one_hot(y)
-        return self.binarizer.transform(y).astype(bool)  # a byte each is the least memory
-
     def y_of(self, targets: NDArray) -> Any:
         return self.binarizer.inverse_transform(targets)
-
-    def _are_numbers(self, y: Any) -> bool:
-        return y.ndim == 1 and y.dtype.kind in "biuf" and self.classes.dtype.kind in "biuf"
 
     def probabilities(self, logits: NDArray) -> NDArray:
         """The probability of each class."""
@@ -146,9 +140,6 @@ class Labels(Encoder):
         if self.loss.output == "identity":
             return np.log(self.probabilities(logits))
         return self._log_probabilities(logits)
-
-    def _one_hot(self, y: NDArray) -> NDArray:
-        return y[:, None] == self.classes
 
     def _log_probabilities(self, logits: NDArray) -> NDArray:
         raise NotImplementedError
@@ -163,7 +154,7 @@ class Binary(Labels):
     target_type = "binary"
     is_stratified = True
 
-    def _one_hot(self, y: NDArray) -> NDArray:
+    def encode(self, y: Any) -> NDArray:
         return y[:, None] != self.classes[:1]
 
     def decode(self, logits: NDArray) -> Any:
@@ -195,6 +186,9 @@ class Multiclass(Labels):
 
     target_type = "multiclass"
 
+    def encode(self, y: Any) -> NDArray:
+        return y[:, None] == self.classes
+
     def decode(self, logits: NDArray) -> Any:
         return self.classes[self.probabilities(logits).argmax(axis=1)]
 
@@ -210,6 +204,9 @@ class Multilabel(Labels):
     """Any number of labels a sample: an output for each."""
 
     target_type = "multilabel"
+
+    def encode(self, y: Any) -> NDArray:
+        return self.binarizer.transform(y).astype(bool)  # a byte each is the least memory
 
     def decode(self, logits: NDArray) -> Any:
         return self.binarizer.inverse_transform(self.probabilities(logits))
@@ -236,7 +233,7 @@ def fitted_labels(estimator: Estimator) -> Labels:
     return cls(binarizer, classes, loss_with_output(cls, estimator.out_activation_))
 
 
-def learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Labels:
+def _learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Labels:
     """The encoder of y, whose labels must be among the earlier ones if training continues."""
     try:
         binarizer, classes = _learn_classes(estimator, y, inputs, continues)
@@ -331,7 +328,7 @@ def fitted_continuous(estimator: Estimator) -> Continuous:
     return Continuous(loss_with_output(Continuous, estimator.out_activation_))
 
 
-def learn_continuous(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Continuous:
+def _learn_continuous(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Continuous:
     """The encoder of y, which must have as many columns as before if training continues."""
     encoder = Continuous(estimator.loss)
     encoder.check(y, "y")
@@ -342,3 +339,12 @@ def learn_continuous(estimator: Estimator, y: Any, inputs: FitInput, continues: 
             "the same columns, or set warm_start=False and call fit"
         )
     return encoder
+
+
+# --- either of them ----------------------------------------------------------------------------------
+
+
+def learn_encoder(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Encoder:
+    """The encoder of the checked y, where training continues from an earlier fit or starts anew."""
+    learn = _learn_labels if isinstance(estimator, ClassifierMixin) else _learn_continuous
+    return learn(estimator, y, inputs, continues)
