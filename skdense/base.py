@@ -16,10 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense.compat import Interval, Options, StrOptions, fit_context
 from skdense.core.formulas.layers import HIDDEN_LAYERS, INITIALIZERS, forward, from_attributes
-from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, numbers_of
+from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, settings_of
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blas import for_each_block
-from skdense.core.numbers import LBFGS, Number
+from skdense.core.network import LBFGS, Setting
 from skdense.fit.callers import of_users, warn_at_caller
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike, validated
@@ -57,13 +57,13 @@ class Metrics(StrOptions):
 def optimizer_constraints() -> dict[str, list]:
     """The constraints of `solver`, and of all numbers of optimizers and schedules."""
 
-    def allowed(number: Number) -> list:
+    def allowed(number: Setting) -> list:
         if number.is_flag:
             return ["boolean"]
         interval = Interval(Real, number.low, number.high, closed=number.closed)
         return [interval, Options(Real, {np.inf}), None] if number.or_none else [interval]
 
-    numbers = {name: number for each in OPTIMIZERS for name, number in numbers_of(each).items()}
+    numbers = {name: number for each in OPTIMIZERS for name, number in settings_of(each).items()}
     solvers = StrOptions({LBFGS: None, **OPTIMIZERS}.keys())
     return {"solver": [solvers], **{name: allowed(number) for name, number in numbers.items()}}
 

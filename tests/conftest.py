@@ -237,10 +237,10 @@ def coarse_buckets(monkeypatch):
     """
 
     def coarse(size):
-        return next((coarse for coarse in (104, 208) if coarse >= size), bucket(size))
+        return next((coarse for coarse in (104, 208) if coarse >= size), padded(size))
 
-    bucket, power_of_two = costs.bucket, costs.power_of_two
-    monkeypatch.setattr(costs, "bucket", coarse)
+    padded, power_of_two = costs.padded, costs.power_of_two
+    monkeypatch.setattr(costs, "padded", coarse)
     # Of rows; 1 is a number of blocks.
     monkeypatch.setattr(costs, "power_of_two", lambda n: power_of_two(n if n == 1 else max(n, 1024)))
     monkeypatch.setattr(costs, "MAX_STEPS", 1024)

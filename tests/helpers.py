@@ -119,10 +119,10 @@ def is_kept(seed, step, layer, row, unit, rate):
 
 def train_alone(spec, network, **arguments):
     """Train a network in its own program; return whether Ctrl-C ended it."""
-    from skdense.core.host.planning import lone_group  # imports TensorFlow
+    from skdense.core.host.planning import lone_bucket  # imports TensorFlow
     from skdense.core.host.train import train
 
-    return train([lone_group(spec, network)], **arguments)
+    return train([lone_bucket(spec, network)], **arguments)
 
 
 # --- comparisons -------------------------------------------------------------------------------------

@@ -492,7 +492,7 @@ def test_every_loss_of_regressors_has_a_metric_that_its_best_constant_minimizes(
     best["squared_error"] = y.mean()
     for name, loss in LOSSES["regression"].items():
         parameter = parameters.get(name, [])
-        losses = [loss.metric(y, constant, *parameter).mean() for constant in constants]
+        losses = [loss.elementwise(y, constant, *parameter).mean() for constant in constants]
         found = constants[np.argmin(losses)]
         if name == "huber":
             slopes = np.clip(y - found, -0.5, 0.5)

@@ -11,7 +11,7 @@ from sklearn.datasets import load_iris
 
 from skdense import LowLevelMLPClassifier
 from skdense.core.host import lbfgs, train
-from skdense.core.host.planning import lone_group
+from skdense.core.host.planning import lone_bucket
 from skdense.core.machine.compiling import program_of
 from skdense.core.machine.tensorflow import configure_threads, tf
 from skdense.core.program.epochs import training_program
@@ -109,7 +109,7 @@ def test_a_program_has_few_operations_and_kernels(early_stopping, most_operation
     X, y = load_iris(return_X_y=True)
     model = LowLevelMLPClassifier((64, 32), early_stopping=early_stopping, random_state=0)
     [network], spec = (job := prepare(model, FitInput(X, y))).networks, job.spec
-    function, arguments = training_program(spec, lone_group(spec, network).shape)
+    function, arguments = training_program(spec, lone_bucket(spec, network).shape)
     signature = tf.nest.flatten(arguments)
 
     def flat(*tensors):

@@ -22,7 +22,7 @@ from skdense.core.machine import disk
 from skdense.core.machine.disk import ProgramCode
 from skdense.core.machine.lazy_import import TESTED
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Spec
+from skdense.core.network import Spec
 from skdense.core.program.epochs import training_program
 from skdense.core.program.layout import Layout
 

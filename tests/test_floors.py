@@ -30,10 +30,9 @@ FLOORS = [
     ["skdense.fit"],
     ["skdense.core.host"],
     ["skdense.core.program"],
-    ["skdense.core.network"],
     ["skdense.core.formulas"],
     ["skdense.core.machine"],
-    ["skdense.core.numbers"],
+    ["skdense.core.network"],
     ["skdense.core", "skdense.compat", "skdense.datasets", "skdense.exceptions", "skdense.version"],
 ]
 """The rooms, from the roof to the ground: folders and single modules."""

@@ -251,12 +251,12 @@ def test_a_prediction_is_correct_if_each_label_is_on_its_side_or_the_class_is_th
 
 def score_of(loss, targets, logits, weights):
     """The score as a program makes it."""
-    score = record(loss).score
+    metric = record(loss).metric
     targets, logits = tf.constant(targets), tf.constant(logits)
-    terms = score.terms(targets, logits, targets[0])
-    assert len(terms) == score.n_terms(targets.shape[-1])
+    terms = metric.terms(targets, logits, targets[0])
+    assert len(terms) == metric.n_terms(targets.shape[-1])
     sums = [tf.reduce_sum(weights * term) for term in terms]
-    return score.value(BatchSums(None, tf.stack(sums), weights.sum())).numpy()
+    return metric.value(BatchSums(None, tf.stack(sums), weights.sum())).numpy()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from helpers import assert_identical, assert_same_stream, make_problem, train_alone
 from skdense import LowLevelMLPClassifier
-from skdense.core.numbers import Curves
+from skdense.core.network import Curves
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
 from skdense.fit.results import finish
@@ -70,10 +70,9 @@ def test_every_draw_differs_and_the_first_is_that_of_a_single_one():
 def test_each_draw_drops_other_units_and_the_first_those_of_a_single_one():
     single, several = (job_of(net(n_init=n, dropout=0.4)).networks for n in (1, 3))
 
-    assert several[0].dropout == single[0].dropout
-    seeds, rates = zip(*(network.dropout for network in several))
-    assert len(set(seeds)) == 3
-    assert rates == (0.4,) * 3
+    assert several[0].dropout_seed == single[0].dropout_seed
+    assert len({network.dropout_seed for network in several}) == 3
+    assert {network.dropout for network in several} == {(0.4,)}
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -94,7 +93,7 @@ def test_with_early_stopping_all_draws_share_the_split_and_the_best_score_is_kep
     model = net(n_init=12, early_stopping=True, max_iter=12)
     networks = trained_one_by_one(model)
     (alone,) = job_of(net(early_stopping=True)).networks
-    scores = [network.progress.best for network in networks]
+    scores = [network.progress.best_value for network in networks]
 
     model.fit(X, Y)
 

@@ -10,17 +10,17 @@ from helpers import is_kept, make_problem
 from skdense import LowLevelMLPClassifier
 from skdense.base import optimizer_constraints
 from skdense.core.formulas.layers import dropper
-from skdense.core.formulas.optimizers import OPTIMIZERS, Chain, Transform, numbers_of
+from skdense.core.formulas.optimizers import OPTIMIZERS, Chain, Transform, settings_of
 from skdense.core.formulas.schedules import lr_factor, number_of
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Hyper, Number, Spec
+from skdense.core.network import Hyper, Setting, Spec
 
 
 def changes(name, learning_rate, gradients, **numbers):
     """The changes `(n_steps, n_parameters)` that an optimizer makes of these gradients."""
     gradients = np.asarray(gradients)
     chain = Chain(Spec("binary", "log_loss", name, gradients.dtype.name))
-    numbers = dict.fromkeys(numbers_of(name), 0.0) | numbers
+    numbers = dict.fromkeys(settings_of(name), 0.0) | numbers
     settings = {name: tf.constant(value, tf.float64) for name, value in numbers.items()}
     rate = tf.constant(learning_rate, tf.float64)
     parameters = tf.zeros(gradients.shape[1], gradients.dtype)
@@ -107,7 +107,7 @@ def add_inertia(change, slots, penalized, inertia):
     return change, (change,)
 
 
-INERTIA = Transform({"inertia": Number(0, 1)}, add_inertia, n_slots=1)
+INERTIA = Transform({"inertia": Setting(0, 1)}, add_inertia, n_slots=1)
 
 
 @pytest.fixture

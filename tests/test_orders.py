@@ -8,8 +8,7 @@ from sklearn.utils import shuffle
 
 from helpers import assert_same_stream
 from skdense.core.host.orders import Orders
-from skdense.core.network import Data, Network
-from skdense.core.numbers import Hyper, Progress
+from skdense.core.network import Data, Hyper, Network, Progress
 
 N_SAMPLES = 23
 

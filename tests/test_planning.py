@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from helpers import drawn_parameters
 from skdense.core.formulas.layers import hidden_and_output
-from skdense.core.host.planning import groups_of, lone_group
+from skdense.core.host.planning import buckets_of, lone_bucket
 from skdense.core.machine import costs
-from skdense.core.network import Data, Network
-from skdense.core.numbers import Hyper, Progress, Spec
+from skdense.core.network import Data, Hyper, Network, Progress, Spec
 from skdense.core.program.stores import Stores
 
 SPEC = Spec("binary", "log_loss", "adam", "float32")
@@ -41,13 +40,13 @@ def data(n_samples=100, n_features=3):
 
 
 def shape_of(network):
-    return lone_group(SPEC, network).shape
+    return lone_bucket(SPEC, network).shape
 
 
-def groups(networks, **share):
-    """The networks of each group, as sets."""
+def buckets(networks, **share):
+    """The networks of each bucket, as sets."""
     pairs = [(SPEC, network) for network in networks]
-    return [set(group.networks) for group in groups_of(pairs, **share)]
+    return [set(bucket.networks) for bucket in buckets_of(pairs, **share)]
 
 
 # --- buckets of sizes: few, close to what they hold --------------------------------------------------
@@ -57,23 +56,23 @@ sizes = st.integers(1, 5000)
 
 @given(sizes)
 def test_a_bucket_holds_its_size_and_little_more(size):
-    assert 0 <= costs.bucket(size) - size < max(8, size / 16)
-    assert costs.bucket(size) <= max(8, 2 * size)
+    assert 0 <= costs.padded(size) - size < max(8, size / 16)
+    assert costs.padded(size) <= max(8, 2 * size)
     if size > 32:
-        assert costs.bucket(size) <= 1.25 * size
+        assert costs.padded(size) <= 1.25 * size
 
 
 @given(sizes, sizes)
 def test_a_larger_size_has_no_smaller_bucket_and_a_bucket_is_its_own(size, other):
     low, high = sorted((size, other))
-    assert costs.bucket(low) <= costs.bucket(high)
-    assert costs.bucket(costs.bucket(size)) == costs.bucket(size)
+    assert costs.padded(low) <= costs.padded(high)
+    assert costs.padded(costs.padded(size)) == costs.padded(size)
 
 
 def test_few_buckets_cover_all_sizes():
-    assert len({costs.bucket(size) for size in range(1, 33)}) <= 5
+    assert len({costs.padded(size) for size in range(1, 33)}) <= 5
     for octave in range(5, 16):
-        assert len({costs.bucket(size) for size in range(2**octave + 1, 2 ** (octave + 1) + 1)}) <= 16
+        assert len({costs.padded(size) for size in range(2**octave + 1, 2 ** (octave + 1) + 1)}) <= 16
 
 
 @given(sizes)
@@ -109,13 +108,13 @@ def test_a_large_x_keeps_its_features_so_it_need_not_be_copied():
 
 @given(st.integers(1, 4096), st.integers(1, 2048))
 def test_one_call_has_a_few_steps_at_least_and_a_bounded_number_at_most(batch, width):
-    shape = shape_of(network((width, costs.bucket(width), 1), batch_size=batch))
+    shape = shape_of(network((width, costs.padded(width), 1), batch_size=batch))
 
     assert 4 <= shape.steps <= costs.MAX_STEPS
     assert shape.steps & (shape.steps - 1) == 0
 
 
-# --- groups -----------------------------------------------------------------------------------------
+# --- buckets -----------------------------------------------------------------------------------------
 
 
 def test_a_program_has_room_for_the_largest_of_its_networks():
@@ -127,9 +126,9 @@ def test_a_program_has_room_for_the_largest_of_its_networks():
         for its_sizes, size, X, V, n in zip(sizes, (18, 24, 20), rows, validation, (0, 10, 70))
     ]
 
-    (group,) = groups_of([(SPEC, network) for network in networks])
+    (bucket,) = buckets_of([(SPEC, network) for network in networks])
 
-    shape = group.shape
+    shape = bucket.shape
     widths = [layer.width for layer in shape.layout.layers]
     assert all(a >= b for a, b in zip([shape.layout.n_features, *widths], (9, 17, 9, 1), strict=True))
     assert shape.batch >= 24
@@ -142,17 +141,17 @@ def test_networks_share_a_program_where_padding_costs_less_than_compiling_one():
     short = [network((3, width, 1)) for width in (3, 8, 10, 16, 900)]
     long = [network((3, width, 1), max_epochs=3_000_000) for width in (3, 8, 10, 16, 900)]
 
-    assert groups(short) == [set(short)]
-    assert groups(long, share_trained=1e-6) == [set(long)]
-    assert groups(long) == [{long[4]}, {long[2], long[3]}, {long[0], long[1]}]
+    assert buckets(short) == [set(short)]
+    assert buckets(long, share_trained=1e-6) == [set(long)]
+    assert buckets(long) == [{long[4]}, {long[2], long[3]}, {long[0], long[1]}]
 
 
 def test_networks_that_are_patient_share_fewer_programs_since_they_train_longer():
-    def n_groups(**numbers):
-        return len(groups([network((3, width, 1), **numbers) for width in (3, 10)]))
+    def n_buckets(**numbers):
+        return len(buckets([network((3, width, 1), **numbers) for width in (3, 10)]))
 
-    assert n_groups(max_epochs=200_000) == n_groups(max_epochs=20_000, patience=20_000) == 1
-    assert n_groups(max_epochs=200_000, patience=200_000) == 2
+    assert n_buckets(max_epochs=200_000) == n_buckets(max_epochs=20_000, patience=20_000) == 1
+    assert n_buckets(max_epochs=200_000, patience=200_000) == 2
 
 
 @pytest.mark.parametrize("of_other", [{"layer_sizes": (200, 4, 1)}, {"batch_size": 90}], ids=str)
@@ -160,8 +159,8 @@ def test_networks_on_other_features_or_in_other_batches_share_a_program_if_they_
     def two(n_epochs):
         return [network(max_epochs=n_epochs), network(**of_other, max_epochs=n_epochs)]
 
-    assert len(groups(two(1_000))) == 1
-    assert len(groups(two(10_000_000))) == 2
+    assert len(buckets(two(1_000))) == 1
+    assert len(buckets(two(10_000_000))) == 2
 
 
 @pytest.mark.parametrize(
@@ -169,34 +168,36 @@ def test_networks_on_other_features_or_in_other_batches_share_a_program_if_they_
     [
         network((3, 4, 2)),
         network((3, 4, 4, 1)),
-        network((3, 4, 1), dropout=(5, 0.5)),
+        network((3, 4, 1), dropout=(0.5,)),
         network((3, 4, 1), validation=data(), n_validation=10),
         network((5, 4, 1), rows=data(costs.LARGE_BYTES // (8 * 5) + 1, 5)),
     ],
     ids=["outputs", "depth", "dropout", "validation", "large X"],
 )
 def test_networks_that_no_program_fits_have_their_own(other):
-    assert len(groups([network(), other])) == 2
+    assert len(buckets([network(), other])) == 2
 
 
 def test_networks_of_another_spec_have_another_program():
     pairs = [(SPEC, network()), (SPEC._replace(dtype="float64"), network())]
 
-    assert sorted(group.spec for group in groups_of(pairs)) == [SPEC, SPEC._replace(dtype="float64")]
+    assert sorted(bucket.spec for bucket in buckets_of(pairs)) == [SPEC, SPEC._replace(dtype="float64")]
 
 
 @given(st.permutations(range(6)))
-def test_groups_depend_on_no_order_of_the_networks(order):
+def test_buckets_depend_on_no_order_of_the_networks(order):
     widths, n_epochs = (3, 8, 10, 16, 90, 900), (10, 9000, 10, 9000, 10, 9000)
     networks = [network((3, w, 1), max_epochs=n) for w, n in zip(widths, n_epochs)]
 
-    layouts = {group.layout: {*group.networks} for group in both(networks)}
+    layouts = {bucket.layout: {*bucket.networks} for bucket in both(networks)}
 
-    assert {group.layout: {*group.networks} for group in both([networks[i] for i in order])} == layouts
+    assert {
+        bucket.layout: {*bucket.networks} for bucket in both([networks[i] for i in order])
+    } == layouts
 
 
 def both(networks):
-    return groups_of([(SPEC, network) for network in networks])
+    return buckets_of([(SPEC, network) for network in networks])
 
 
 def test_the_slowest_networks_begin_first():
@@ -204,7 +205,7 @@ def test_the_slowest_networks_begin_first():
         network((3, width, 1), max_epochs=n) for width, n in ((4, 10), (5, 90), (900, 90), (6, 30))
     ]
 
-    begun = [n for group in both(networks) for n in group.networks]
+    begun = [n for bucket in both(networks) for n in bucket.networks]
 
     assert begun == [networks[i] for i in (2, 1, 3, 0)]
 

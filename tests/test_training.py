@@ -1,7 +1,7 @@
 """The training program: networks in threads, stopping, chunks, pauses, observers, and compile counts.
 
-Nearly all networks here fall in one bucket of widths, (3..8, 3..8), and one of batches, 25 to 32, so
-that they share a few compiled programs.
+Nearly all networks here are padded to the same widths, (8, 8), and to one size of batches, 25 to 32,
+so that they share a few compiled programs.
 """
 
 import pickle
@@ -22,11 +22,10 @@ from skdense import LowLevelMLPClassifier
 from skdense.core.formulas.layers import hidden_and_output
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.orders import Orders
-from skdense.core.host.planning import groups_of, lone_group
+from skdense.core.host.planning import buckets_of, lone_bucket
 from skdense.core.host.train import train
 from skdense.core.machine import costs, threads
-from skdense.core.network import Data, Network
-from skdense.core.numbers import Curves, Hyper, Progress, Spec
+from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Stochastic Optimizer"),
@@ -85,7 +84,7 @@ def make_network(
         layers=hidden_and_output(widths, activation, 1, bool(dropout)),
         parameters=parameters,
         hyper=hyper,
-        progress=Progress(settings["learning_rate_init"], best=best),
+        progress=Progress(settings["learning_rate_init"], best_value=best),
         settings=settings,
         data=replace(data, rows=rows),
         validation=None if validation_rows is None else replace(data, rows=validation_rows),
@@ -177,9 +176,9 @@ def test_unequal_networks_in_any_number_of_threads_end_as_each_would_alone():
     in_threads = []
     for n_threads in (1, 2):
         pairs, trained = [*unequal_networks(data)], []
-        assert len(groups_of(pairs)) < 6
+        assert len(buckets_of(pairs)) < 6
         owners = {network: network for _, network in pairs}
-        assert not train(groups_of(pairs), n_threads, owners=owners, after=trained.append)
+        assert not train(buckets_of(pairs), n_threads, owners=owners, after=trained.append)
         assert len(trained) == len({*trained}) == 24
         in_threads.append([network for _, network in pairs])
 
@@ -199,7 +198,7 @@ def test_networks_of_one_bucket_are_bit_for_bit_what_they_are_alone():
         return [make_network(widths=(5 + k % 4, 3), seed=k, rows=np.arange(k, 100)) for k in range(6)]
 
     together, alone = networks(), networks()
-    train(groups_of([(ADAM, network) for network in together]), 2)
+    train(buckets_of([(ADAM, network) for network in together]), 2)
 
     for network, lone in zip(together, alone, strict=True):
         train_alone(ADAM, lone)
@@ -228,7 +227,7 @@ def test_an_error_in_one_thread_ends_the_others_before_their_queue_is_empty(k):
 
     owners = {network: network for network in networks}
     with pytest.raises(MemoryError, match="of one thread"):
-        train([*map(lone_group, [ADAM] * 60, networks)], 2, owners=owners, after=trained)
+        train([*map(lone_bucket, [ADAM] * 60, networks)], 2, owners=owners, after=trained)
 
     assert n_begun(networks) < 30
 
@@ -241,7 +240,7 @@ def test_ctrl_c_while_threads_are_started_ends_them(monkeypatch):
     networks = many_networks()
     monkeypatch.setattr(threads, "Future", started_and_interrupted)
 
-    assert train([*map(lone_group, [ADAM] * 60, networks)], 2)
+    assert train([*map(lone_bucket, [ADAM] * 60, networks)], 2)
 
     assert n_begun(networks) < 30
 
@@ -334,7 +333,7 @@ def test_chunks_of_any_length_give_the_same_numbers_and_an_observer_every_epoch_
 def test_programs_of_at_most_four_steps_give_the_same_numbers(trained, monkeypatch):
     network = early_stopped()
     monkeypatch.setattr(costs, "MAX_STEPS", 4)
-    assert lone_group(ADAM, network).shape.steps == 4
+    assert lone_bucket(ADAM, network).shape.steps == 4
 
     train_alone(ADAM, network)
 
@@ -364,7 +363,7 @@ KINDS = st.one_of(
     st.fixed_dictionaries(
         {
             "spec": st.just(ADAMW),
-            "dropout": st.just((7, 0.3, 0.1)),
+            "dropout": st.just((0.3, 0.1)),
             "schedule": st.just("cosine"),
             "warmup": st.just(1.5),
             "weight_decay": st.just(0.1),

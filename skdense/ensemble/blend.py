@@ -477,7 +477,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
 
     _cross_fit = CrossFitRegressor
     _parameter_constraints = BaseBlend._parameter_constraints | {
-        "loss": [StrOptions({name for name, loss in LOSSES["regression"].items() if loss.metric})],
+        "loss": [StrOptions({name for name, loss in LOSSES["regression"].items() if loss.elementwise})],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "delta": [Interval(Real, 0, None, closed="neither")],
     }
@@ -506,8 +506,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         seen = self._seen(outputs)
         y, weight = y[seen], weight[seen]
         loss = LOSSES["regression"][self.loss]
-        parameter = [getattr(self, loss.parameter)] if loss.parameter else []
-        if not np.isfinite(loss.metric(y, outputs[:, seen], *parameter)).all():
+        setting = [getattr(self, loss.setting)] if loss.setting else []
+        if not np.isfinite(loss.elementwise(y, outputs[:, seen], *setting)).all():
             raise ValueError(
                 f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "
                 f"{loss.lowest_target}, got out-of-fold predictions from {outputs[:, seen].min():.3g} "
@@ -521,7 +521,9 @@ class BlendRegressor(NumbersMixin, BaseBlend):
 
         def losses(weights):
             both = zip(columns, predicted.transpose(2, 0, 1), strict=True)
-            return np.array([loss.metric(column, weights @ each, *parameter) for column, each in both])
+            return np.array(
+                [loss.elementwise(column, weights @ each, *setting) for column, each in both]
+            )
 
         equal = np.average(losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=weight)
         unit = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter

@@ -1,6 +1,6 @@
 """Fitting one estimator or many: jobs are prepared and trained, and become fitted attributes.
 
-The way of a fit is `prepare`, from what the user passed to a `Job` with its networks; `groups_of`,
+The way of a fit is `prepare`, from what the user passed to a `Job` with its networks; `buckets_of`,
 which chooses their programs; `train` or `minimize_loss`, which run these; and `finish`, which sets the
 fitted attributes and warns.
 """
@@ -17,10 +17,9 @@ from skdense.compat import callback_context, has_callbacks
 from skdense.core.formulas.losses import NEGATIVE_LOSS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
-from skdense.core.host.planning import groups_of
+from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import ProgramRun, train
-from skdense.core.network import Network
-from skdense.core.numbers import LBFGS, Curves
+from skdense.core.network import LBFGS, Curves, Network
 from skdense.fit.callers import warn_at_caller, warn_in_a_worker
 from skdense.fit.inputs import Estimator, FitInput
 from skdense.fit.prepare import Job, prepare
@@ -103,8 +102,7 @@ def _train_stochastic(job: Job, reporter: "EpochTasks | None") -> bool:
         return False
 
     interrupted = train(
-        groups_of([(job.spec, network) for network in job.networks]),
-        owners={network: network for network in job.networks},
+        buckets_of([(job.spec, network) for network in job.networks]),
         after=after,
         observe=observe if printer or reporter else None,
         each_epoch=reporter is not None,
@@ -139,8 +137,8 @@ def train_jobs(
             if after_job is not None:
                 after_job(job)
 
-    groups = groups_of([(job.spec, network) for network, job in owners.items()])
-    return train(groups, n_jobs, owners=owners, after=after)
+    buckets = buckets_of([(job.spec, network) for network, job in owners.items()])
+    return train(buckets, n_jobs, owners=owners, after=after)
 
 
 def own_streams(jobs: Sequence[Job]) -> None:
@@ -205,11 +203,11 @@ def outcome(network: Network, job: Job) -> str:
     words = f"{progress.epochs:.0f} iterations, loss = {network.last_loss:.8f}"
     if not network.hyper.early_stopping:
         return words
-    if network.score is not None:
-        return f"{words}, best validation score: {progress.best:f}"
-    if job.spec.scores_loss or job.encoder.loss.score is NEGATIVE_LOSS:
-        return f"{words}, best validation loss: {-progress.best:f}"
-    return f"{words}, best validation {job.estimator.validation_metric}: {progress.best:f}"
+    if network.scorer is not None:
+        return f"{words}, best validation score: {progress.best_value:f}"
+    if job.spec.scores_loss or job.encoder.loss.metric is NEGATIVE_LOSS:
+        return f"{words}, best validation loss: {-progress.best_value:f}"
+    return f"{words}, best validation {job.estimator.validation_metric}: {progress.best_value:f}"
 
 
 class EpochTasks:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from skdense.compat import check_sample_weight
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
-from skdense.core.numbers import LBFGS
+from skdense.core.network import LBFGS
 from skdense.fit.callers import warn_at_caller
 
 Estimator = Any

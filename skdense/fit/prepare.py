@@ -15,12 +15,21 @@ from sklearn.utils import check_random_state
 from skdense.compat import fit_context, metric_of
 from skdense.core.formulas.layers import from_attributes, hidden_and_output, initial_parameters
 from skdense.core.formulas.losses import Loss
-from skdense.core.formulas.optimizers import numbers_of
+from skdense.core.formulas.optimizers import settings_of
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH
 from skdense.core.machine.threads import check_not_forked
-from skdense.core.network import Data, Network
-from skdense.core.numbers import LBFGS, Hyper, Parameters, Progress, Settings, Spec, are_finite
+from skdense.core.network import (
+    LBFGS,
+    Data,
+    Hyper,
+    Network,
+    Parameters,
+    Progress,
+    Settings,
+    Spec,
+    are_finite,
+)
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import (
     Estimator,
@@ -82,7 +91,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     else:
         parameters = draw(random_state)
     data, validation = _validated_on(estimator, inputs, encoder, data, given, random_state)
-    dropout = _dropout(rates, random_state)
+    seed = _dropout_seed(rates, random_state)
 
     # The networks, one for each initial draw.
     batch_size, batch_capacity = _batch_size(estimator, data.n_samples, inputs.incremental)
@@ -96,7 +105,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         n_samples=data.n_samples,
         batch_size=batch_size,
         n_validation=validation.n_samples if validation else 0,
-        loss_parameter=getattr(estimator, loss.parameter) if loss.parameter else 0.0,
+        loss_setting=getattr(estimator, loss.setting) if loss.setting else 0.0,
         label_smoothing=estimator.label_smoothing if loss.smooths else 0.0,
         schedule_epochs=estimator.max_iter,
     )
@@ -119,12 +128,13 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         data=data,
         random_state=random_state,
         validation=validation,
-        score=_own_score(estimator, encoder, layers, validation),
+        scorer=_own_scorer(estimator, encoder, layers, validation),
         owns_stream=isinstance(estimator.random_state, Integral),
         shuffle=estimator.shuffle,
         settings=settings,
         slots=slots,
-        dropout=dropout,
+        dropout=rates if any(rates) else (),
+        dropout_seed=seed,
         batch_capacity=batch_capacity,
     )
     networks = [network]
@@ -132,7 +142,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         # All further draws come from one copy of the random state, so all networks shuffle alike.
         stream = deepcopy(random_state)
         for _ in range(estimator.n_init - 1):
-            drawn = {"parameters": draw(stream), "dropout": _dropout(rates, stream)}
+            drawn = {"parameters": draw(stream), "dropout_seed": _dropout_seed(rates, stream)}
             own = {"random_state": deepcopy(random_state), "owns_stream": True}
             networks.append(replace(network, **drawn, **own))
     earlier_curves = {name: getattr(estimator, name, None) for name in encoder.curves if continues}
@@ -201,7 +211,7 @@ def _validated_on(
     return replace(data, rows=rows), replace(data, rows=validation_rows)
 
 
-def _own_score(
+def _own_scorer(
     estimator: Estimator, encoder: Encoder, layers: tuple, validation: Data | None
 ) -> Callable[[Parameters], float] | None:
     """What gives the validation score of parameters, if `validation_metric` is a scorer."""
@@ -233,9 +243,9 @@ def _own_score(
     return score
 
 
-def _dropout(rates: tuple[float, ...], random_state: RandomState) -> tuple[float, ...]:
-    """The seed of dropout and the rates, or nothing if there is no dropout."""
-    return (random_state.randint(2**31), *rates) if any(rates) else ()
+def _dropout_seed(rates: tuple[float, ...], random_state: RandomState) -> int:
+    """A seed, which is drawn only for networks with dropout."""
+    return random_state.randint(2**31) if any(rates) else 0
 
 
 def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tuple[int, int]:
@@ -267,11 +277,13 @@ def _optimizer_start(
     if solver in SCHEDULES[schedule].ignored_by:
         schedule = "constant"
     settings: Settings = {"solver": solver, "schedule": schedule}
-    for name in numbers_of(solver):
+    for name in settings_of(solver):
         number = getattr(estimator, name)
         settings[name] = np.inf if number is None else float(number)
     early_stopping = estimator.early_stopping
-    progress = Progress(settings["learning_rate_init"], best=-np.inf if early_stopping else np.inf)
+    progress = Progress(
+        settings["learning_rate_init"], best_value=-np.inf if early_stopping else np.inf
+    )
     if not continues or not hasattr(estimator, "_criterion"):  # lbfgs has none
         return settings, [], progress
     progress = progress._replace(samples_seen=estimator.t_)
@@ -280,7 +292,7 @@ def _optimizer_start(
         no_improvement = estimator._no_improvement_count
         if not inputs.incremental and no_improvement > estimator.n_iter_no_change:
             no_improvement = 0
-        progress = progress._replace(best=best, no_improvement=no_improvement)
+        progress = progress._replace(best_value=best, no_improvement=no_improvement)
     if not inputs.incremental or not hasattr(estimator, "_optimizer_state"):  # a conversion has none
         return settings, [], progress
     state = estimator._optimizer_state
@@ -291,8 +303,8 @@ def _optimizer_start(
 def criterion(estimator: Estimator, loss: Loss) -> dict[str, Any]:
     """What epochs are judged by. Losses or scores are comparable only if it is the same."""
     judged_by = {"loss": estimator.loss}
-    if loss.parameter is not None:
-        judged_by[loss.parameter] = float(getattr(estimator, loss.parameter))
+    if loss.setting is not None:
+        judged_by[loss.setting] = float(getattr(estimator, loss.setting))
     if estimator.early_stopping:
         return judged_by | {"metric": estimator.validation_metric}
     if loss.smooths:

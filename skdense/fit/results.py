@@ -15,8 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import INITIALIZERS, Layer, hidden_values
 from skdense.core.machine.blas import BLOCK_ROWS
-from skdense.core.network import Network
-from skdense.core.numbers import LBFGS, Parameters, are_finite
+from skdense.core.network import LBFGS, Network, Parameters, are_finite
 from skdense.exceptions import CollapseWarning
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.prepare import Job, criterion
@@ -40,7 +39,7 @@ def best_network(job: Job) -> tuple[Network, Attributes]:
     """
     ranks = losses = [network.last_loss for network in job.networks]
     if job.estimator.early_stopping and job.spec.optimizer != LBFGS:
-        ranks = [-network.progress.best for network in job.networks]
+        ranks = [-network.progress.best_value for network in job.networks]
     finite = [are_finite(network.final_parameters) for network in job.networks]
     # The best has the lowest rank of the finite networks, or of all if none is finite.
     best = min(range(len(ranks)), key=lambda i: (not finite[i], np.isnan(ranks[i]), ranks[i]))
@@ -109,8 +108,8 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
     loss_curve = attributes["loss_curve_"]
     return attributes | {
         "loss_": loss_curve[-1] if loss_curve else np.nan,
-        "best_loss_": None if early_stopping else progress.best,
-        "best_validation_score_": progress.best if early_stopping else None,
+        "best_loss_": None if early_stopping else progress.best_value,
+        "best_validation_score_": progress.best_value if early_stopping else None,
         "t_": int(progress.samples_seen),
         "_criterion": criterion(job.estimator, job.encoder.loss),
         "_no_improvement_count": int(progress.no_improvement),
@@ -146,8 +145,8 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     """
     data, its_loss = network.data, job.encoder.loss
     targets = data.of_rows(data.targets)
-    parameter = [network.hyper.loss_parameter] if its_loss.parameter else []
-    baseline = its_loss.baseline_loss(targets, data.of_rows(data.weights), *parameter)
+    setting = [network.hyper.loss_setting] if its_loss.setting else []
+    baseline = its_loss.baseline_loss(targets, data.of_rows(data.weights), *setting)
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < baseline / 2 or baseline <= 0 or (targets == targets[0]).all():
         return None

@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
 from skdense.core.formulas.layers import to_attributes
 from skdense.core.formulas.losses import LOSSES
-from skdense.core.numbers import Parameters
+from skdense.core.network import Parameters
 from skdense.fit.inputs import Estimator, FitInput
 
 

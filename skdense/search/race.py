@@ -18,10 +18,9 @@ from sklearn.exceptions import FitFailedWarning
 
 from skdense.compat import has_callbacks
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
-from skdense.core.host.planning import groups_of, likely_epochs
+from skdense.core.host.planning import buckets_of, likely_epochs
 from skdense.core.host.train import train
-from skdense.core.network import Data
-from skdense.core.numbers import LBFGS
+from skdense.core.network import LBFGS, Data
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import own_streams
@@ -93,7 +92,7 @@ class Row(NamedTuple):
 
 
 class Race:
-    """The candidates that still go on, with the groups of their networks that train.
+    """The candidates that still go on, with the buckets of their networks that train.
 
     Parameters
     ----------
@@ -143,7 +142,7 @@ class Race:
         networks = [(job.spec, network) for job in jobs for network in job.networks]
         epochs = np.mean([likely_epochs(network) for _, network in networks])
         share = share_trained(self.n_candidates, self.rungs, self.factor, epochs)
-        self.groups = groups_of(networks, share)
+        self.buckets = buckets_of(networks, share)
 
     def _prepare(self, splits, skips_steps):
         """Prepare all networks; the steps before are fitted once for candidates that share them."""
@@ -232,8 +231,8 @@ class Race:
             with config_context(**config):  # scikit-learn's configuration belongs to a thread
                 self._score(fit)
 
-        self.groups = [left for group in self.groups if (left := group.only(owners)).networks]
-        if owners and train(self.groups, self.n_jobs, until=epochs, owners=owners, after=score):
+        self.buckets = [left for bucket in self.buckets if (left := bucket.only(owners)).networks]
+        if owners and train(self.buckets, self.n_jobs, until=epochs, owners=owners, after=score):
             raise KeyboardInterrupt
         seconds = time.perf_counter() - start
         gained = _epochs(jobs) - before

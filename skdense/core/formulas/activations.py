@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Tensor
+from skdense.core.network import Tensor
 
 
 class Activation(NamedTuple):

@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Parameters, Tensor
+from skdense.core.network import Parameters, Tensor
 
 Drop = Callable[[int, Any], Any]
 """`drop(index, values)` is what the dropout of this index makes of values in training."""
@@ -191,14 +191,13 @@ def hidden_values(layers: Sequence[Layer], parameters: Sequence, inputs: Any) ->
 # cut into chunks. A random generator's numbers would depend on the shape of the array to fill.
 
 
-def dropper(numbers: Tensor, step: Tensor) -> Drop:
+def dropper(seed_and_rates: Tensor, step: Tensor) -> Drop:
     """A function `drop(index, values)` of the hidden values `(batch, width)` before a `Dropout` layer.
 
     It sets some to 0 and divides the others by the fraction that is kept (Srivastava et al., 2014).
-    numbers `(1 + n_dropouts,)` are the seed, then the rate of each dropout, in float64; step counts the
-    steps before this one.
+    seed_and_rates `(1 + n_dropouts,)` are float64; step counts the steps before this one.
     """
-    seed, *rates = tf.unstack(numbers)
+    seed, *rates = tf.unstack(seed_and_rates)
     key = _hash(_hash(_to_uint(seed), 0), _to_uint(step))
 
     def drop(index: int, values: Tensor) -> Tensor:
@@ -246,7 +245,7 @@ class Initializer(NamedTuple):
     of_biases : bool
         Whether it draws biases, too, which otherwise are 0.
     one_sign : bool
-        Whether all weights that it draws have the same sign.
+        Whether all numbers that it draws have the same sign.
     """
 
     draw: Callable

@@ -15,10 +15,10 @@ from scipy.optimize import brentq
 from scipy.special import entr, huber, rel_entr
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Tensor
+from skdense.core.network import Tensor
 
 
-class Score(NamedTuple):
+class Metric(NamedTuple):
     """How good predictions are, computed from sums over samples; greater is better.
 
     Attributes
@@ -51,34 +51,34 @@ class Loss(NamedTuple):
         sample the same output, from arrays `(n_samples, n_outputs)` and `(n_samples,)` or None.
     output : str
         The activation of the output layer, a key of `OUTPUT_ACTIVATIONS`.
-    score : Score
+    metric : Metric
         How a network is judged on validation data.
     correct : callable or None
         `correct(targets, logits)`, whether each prediction is right, for losses of labels. The
         accuracy of the minibatches is then recorded.
     smooths : bool
         Whether `per_sample` has a form with smoothed labels.
-    parameter : str or None
-        The name of the estimator's parameter, a number, that `per_sample` and `baseline_loss` take as
-        one more argument.
+    setting : str or None
+        The name of a number that the user sets, which the functions of the loss take as one more
+        argument.
     lowest_target : float
         The lowest target that the loss is defined for.
-    metric : callable or None
-        `metric(targets, predictions, *parameter)` are the losses of single numbers, as arrays, by which
-        a blend of regressors chooses its weights. Constant factors do not matter.
+    elementwise : callable or None
+        `elementwise(targets, predictions)` are the losses of single numbers, as arrays, by which a
+        blend of regressors chooses its weights. Constant factors do not matter.
     is_homogeneous : bool
-        Whether y in another unit only multiplies the metric by a constant.
+        Whether y in another unit only multiplies `elementwise` by a constant.
     """
 
     per_sample: Callable
     baseline_loss: Callable
     output: str
-    score: Score
+    metric: Metric
     correct: Callable | None = None
     smooths: bool = False
-    parameter: str | None = None
+    setting: str | None = None
     lowest_target: float = -np.inf
-    metric: Callable | None = None
+    elementwise: Callable | None = None
     is_homogeneous: bool = False
 
 
@@ -175,8 +175,8 @@ def _of_frequencies(loss: Callable) -> Callable:
 def _classification(
     per_sample: Callable, baseline: Callable, output: str, correct: Callable, smooths: bool = False
 ) -> Loss:
-    """The record of a loss of labels, whose score is the accuracy."""
-    accuracy = Score(
+    """The record of a loss of labels, whose metric is the accuracy."""
+    accuracy = Metric(
         n_terms=lambda n_outputs: 1,
         terms=lambda targets, logits, shift: [tf.cast(correct(targets, logits), logits.dtype)],
         value=lambda sums: sums.terms[0] / sums.weight,
@@ -235,16 +235,16 @@ def _huber(targets: Tensor, logits: Tensor, delta: Tensor) -> Tensor:
     return tf.reduce_sum(quadratic * (errors - quadratic / 2), axis=-1)
 
 
-def _of_constant(best: Callable, losses: Callable) -> Callable:
+def _of_constant(constant_for: Callable, losses: Callable) -> Callable:
     """The loss of the best constant output, from functions for this constant and for the losses.
 
-    `best(targets, weights)` is an array `(n_outputs,)`, and `losses(targets, best)` is shaped as the
-    targets. Both take the loss's parameter, too, if it has one.
+    `constant_for(targets, weights)` is an array `(n_outputs,)`, and `losses(targets, constant)` is
+    shaped as the targets. Both take the loss's setting, too, if it has one.
     """
 
-    def baseline_loss(targets: NDArray, weights: NDArray | None, *parameter: float) -> float:
-        constant = best(targets, weights, *parameter)
-        return np.average(losses(targets, constant, *parameter).sum(axis=1), weights=weights)
+    def baseline_loss(targets: NDArray, weights: NDArray | None, *setting: float) -> float:
+        constant = constant_for(targets, weights, *setting)
+        return np.average(losses(targets, constant, *setting).sum(axis=1), weights=weights)
 
     return baseline_loss
 
@@ -257,8 +257,8 @@ def _quantile(targets: NDArray, weights: NDArray | None, quantile: float = 0.5) 
     return np.quantile(targets, quantile, axis=0, weights=weights, method="inverted_cdf")
 
 
-def _pinballs(targets: NDArray, best: NDArray, quantile: float) -> NDArray:
-    return np.maximum(quantile * (targets - best), (quantile - 1) * (targets - best))
+def _pinballs(targets: NDArray, predictions: NDArray, quantile: float) -> NDArray:
+    return np.maximum(quantile * (targets - predictions), (quantile - 1) * (targets - predictions))
 
 
 def _huber_mean(targets: NDArray, weights: NDArray | None, delta: float) -> NDArray:
@@ -270,7 +270,7 @@ def _huber_mean(targets: NDArray, weights: NDArray | None, delta: float) -> NDAr
     return np.array([brentq(slope, column.min(), column.max(), (column,)) for column in targets.T])
 
 
-def _r2(predictions: Callable) -> Score:
+def _r2(predictions: Callable) -> Metric:
     """The score R2. Its terms are each output's squared residual, squared target and target."""
 
     def terms(targets: Tensor, logits: Tensor, shift: Tensor) -> list[Tensor]:
@@ -281,7 +281,7 @@ def _r2(predictions: Callable) -> Score:
         shifted = targets - shift
         return tf.unstack(tf.concat([squares, shifted**2, shifted], axis=-1), axis=-1)
 
-    return Score(lambda n_outputs: 3 * n_outputs, terms, _value_of_r2)
+    return Metric(lambda n_outputs: 3 * n_outputs, terms, _value_of_r2)
 
 
 def _value_of_r2(sums: Any) -> Tensor:
@@ -293,7 +293,7 @@ def _value_of_r2(sums: Any) -> Tensor:
     return tf.reduce_mean(tf.where(residual != 0, scores, 1))
 
 
-NEGATIVE_LOSS = Score(
+NEGATIVE_LOSS = Metric(
     n_terms=lambda n_outputs: 0,
     terms=lambda targets, logits, shift: [],
     value=lambda sums: -sums.loss / sums.weight,
@@ -316,10 +316,10 @@ LOSSES = {
     "regression": {
         "squared_error": Loss(
             _half_squared_error,
-            _of_constant(_mean, lambda y, best: (y - best) ** 2 / (2 * len(best))),
+            _of_constant(_mean, lambda y, constant: (y - constant) ** 2 / (2 * len(constant))),
             "identity",
             _r2(lambda logits: logits),
-            metric=lambda y, predicted: (y - predicted) ** 2,
+            elementwise=lambda y, predicted: (y - predicted) ** 2,
             is_homogeneous=True,
         ),
         "poisson": Loss(
@@ -328,25 +328,25 @@ LOSSES = {
             "exp",
             _r2(lambda logits: tf.exp(logits)),
             lowest_target=0,
-            metric=lambda y, predicted: rel_entr(y, predicted) - y + predicted,
+            elementwise=lambda y, predicted: rel_entr(y, predicted) - y + predicted,
             is_homogeneous=True,
         ),
         # These have no R2 score, which would prefer networks that predict the mean.
         "absolute_error": Loss(
-            _absolute_error, _of_constant(_quantile, lambda y, best: np.abs(y - best)),
+            _absolute_error, _of_constant(_quantile, lambda y, constant: np.abs(y - constant)),
             "identity", NEGATIVE_LOSS,
-            metric=lambda y, predicted: np.abs(y - predicted), is_homogeneous=True,
+            elementwise=lambda y, predicted: np.abs(y - predicted), is_homogeneous=True,
         ),
         "quantile": Loss(
             _pinball,
             _of_constant(_quantile, _pinballs),
-            "identity", NEGATIVE_LOSS, parameter="quantile",
-            metric=_pinballs, is_homogeneous=True,
+            "identity", NEGATIVE_LOSS, setting="quantile",
+            elementwise=_pinballs, is_homogeneous=True,
         ),
         "huber": Loss(
-            _huber, _of_constant(_huber_mean, lambda y, best, delta: huber(delta, y - best)),
-            "identity", NEGATIVE_LOSS, parameter="delta",
-            metric=lambda y, predicted, delta: huber(delta, y - predicted),
+            _huber, _of_constant(_huber_mean, lambda y, constant, delta: huber(delta, y - constant)),
+            "identity", NEGATIVE_LOSS, setting="delta",
+            elementwise=lambda y, predicted, delta: huber(delta, y - predicted),
         ),
     },
 }  # fmt: skip

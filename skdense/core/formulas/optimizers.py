@@ -2,9 +2,9 @@
 
 In a hand-written loop this is the line `w.assign_sub(learning_rate * gradient)`, or the call of
 `optimizer.apply_gradients`. As in Optax, an optimizer is a chain: clip the gradient, scale it by Adam's
-moments or by momentum, add the decay of the weights. Each transform is one record with its numbers, and
-all else is made from the records: the constraints of the estimators' parameters, what a program takes,
-and what `partial_fit` keeps. A transform sees vectors `(n,)` and knows nothing of layers.
+moments or by momentum, let kernels decay. Each transform is one record with its settings,
+and all else is made from the records: the constraints of the estimators' parameters, what a program
+takes, and what `partial_fit` keeps. A transform sees vectors `(n,)` and knows nothing of layers.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 
 from skdense.core.formulas.schedules import RATE, SCHEDULES
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Number, Settings, Spec, Tensor
+from skdense.core.network import Setting, Settings, Spec, Tensor
 
 
 class Transform(NamedTuple):
@@ -22,25 +22,25 @@ class Transform(NamedTuple):
 
     Attributes
     ----------
-    numbers : dict of str to Number
-        The parameters of the estimators that it takes.
+    settings : dict of str to Setting
+        The numbers that it takes, by the names of the estimators' parameters.
     update : callable
-        `update(change, slots, penalized, *numbers)` returns the change that the next link gets, or the
+        `update(change, slots, penalized, *settings)` returns the change that the next link gets, or the
         change of the parameters, and the new slots. The first link gets the gradient. `penalized` are
         the parameters before the step with zeros in the place of those that the penalty does not take,
         the biases.
     n_slots : int
         Number of arrays of the gradient's shape that are kept from step to step. They start at zero.
     in_step : callable or None
-        `in_step(rate, step, *numbers)` are the numbers that `update` takes in this step, if they are
-        others; `step` counts the network's steps from 1. They are computed in float64 and then rounded
-        to the gradient's dtype.
+        `in_step(rate, step, *settings)` are the numbers that `update` takes in this step, if they are
+        not the settings; `step` counts the network's steps from 1. They are computed in float64 and
+        then rounded to the gradient's dtype.
     of_all : callable or None
-        `of_all(changes, *numbers)` is one more number for `update`, made of the vectors of all
+        `of_all(changes, *settings)` is one more number for `update`, made of the vectors of all
         parameters.
     """
 
-    numbers: dict[str, Number]
+    settings: dict[str, Setting]
     update: Callable
     n_slots: int = 0
     in_step: Callable | None = None
@@ -54,7 +54,7 @@ def _factor(gradients: Sequence[Tensor], max_norm: Tensor) -> Tensor:
 
 
 CLIP = Transform(
-    {"max_grad_norm": Number(closed="neither", or_none=True)},
+    {"max_grad_norm": Setting(closed="neither", or_none=True)},
     lambda gradient, slots, penalized, max_norm, factor: (factor * gradient, ()),
     of_all=_factor,
 )
@@ -70,7 +70,7 @@ def _momentum(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *num
 
 
 MOMENTUM = Transform(
-    {"momentum": Number(0, 1, "both"), "nesterovs_momentum": Number(is_flag=True)},
+    {"momentum": Setting(0, 1, "both"), "nesterovs_momentum": Setting(is_flag=True)},
     _momentum,
     n_slots=1,
     in_step=lambda rate, step, momentum, nesterov: (rate, momentum, nesterov),
@@ -96,13 +96,13 @@ def _moments(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *numb
 
 
 MOMENTS = Transform(
-    {"beta_1": Number(0, 1), "beta_2": Number(0, 1), "epsilon": Number(closed="neither")},
+    {"beta_1": Setting(0, 1), "beta_2": Setting(0, 1), "epsilon": Setting(closed="neither")},
     _moments,
     n_slots=2,
     in_step=_moments_in_step,
 )
 DECAY = Transform(
-    {"weight_decay": Number()},
+    {"weight_decay": Setting()},
     lambda change, slots, penalized, decay: (change - decay * penalized, ()),
     in_step=lambda rate, step, weight_decay: (rate * weight_decay,),
 )
@@ -114,11 +114,10 @@ ANY_OPTIMIZER = f"{', '.join(_names)} or {_last}"
 """The names for error messages: "use 'adam', 'adamw' or 'sgd'"."""
 
 
-def numbers_of(optimizer: str) -> dict[str, Number]:
-    """The numbers of an optimizer, by name: of the rate, of all schedules, and of its chain."""
-    links = CLIP, *OPTIMIZERS.get(optimizer, ())
-    records = *SCHEDULES.values(), *links
-    return RATE | {name: number for record in records for name, number in record.numbers.items()}
+def settings_of(optimizer: str) -> dict[str, Setting]:
+    """The settings of an optimizer, by name: of the rate, of all schedules, and of its chain."""
+    records = *SCHEDULES.values(), CLIP, *OPTIMIZERS.get(optimizer, ())
+    return RATE | {name: setting for record in records for name, setting in record.settings.items()}
 
 
 class Chain:
@@ -150,15 +149,16 @@ class Chain:
         """
         changes, dtype, new_slots = gradients, gradients[0].dtype, []
         for link in self.links:
-            numbers = [settings[name] for name in link.numbers]
+            numbers = [settings[name] for name in link.settings]
             if link.in_step is not None:
                 numbers = link.in_step(rate, step, *numbers)
             numbers = [tf.cast(number, dtype) for number in numbers]
             if link.of_all is not None:
                 numbers.append(link.of_all(changes, *numbers))
-            own = slots[len(new_slots) :][: link.n_slots]
-            vectors = zip(changes, zip(*own) if own else [()] * len(changes), penalized, strict=True)
+            its_slots = slots[len(new_slots) :][: link.n_slots]
+            by_vector = zip(*its_slots) if its_slots else [()] * len(changes)
+            vectors = zip(changes, by_vector, penalized, strict=True)
             updated = [link.update(*of_vector, *numbers) for of_vector in vectors]
             changes = [change for change, _ in updated]
-            new_slots += zip(*(its_slots for _, its_slots in updated))
+            new_slots += zip(*(slots_after for _, slots_after in updated))
         return changes, new_slots

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Hyper, Number, Progress, Settings, Tensor
+from skdense.core.network import Hyper, Progress, Setting, Settings, Tensor
 
 SMALLEST_RATE = 1e-6
 """A schedule with `slows_down` stops at a plateau once its rate is no larger than this."""
@@ -26,7 +26,7 @@ class Schedule(NamedTuple):
     Attributes
     ----------
     after_epoch : callable or None
-        `after_epoch(samples_seen, learning_rate_init, *numbers)` is the rate of the next epoch, from
+        `after_epoch(samples_seen, learning_rate_init, *settings)` is the rate of the next epoch, from
         the number of samples seen in all epochs. None leaves the rate as it is.
     slows_down : bool
         Whether at a plateau, where other schedules stop, it lowers the rate and goes on.
@@ -35,15 +35,15 @@ class Schedule(NamedTuple):
         the warm-up that is done. None is a factor of 1.
     ignored_by : tuple of str
         The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
-    numbers : dict of str to Number
-        The parameters of the estimators that `after_epoch` takes.
+    settings : dict of str to Setting
+        What `after_epoch` takes besides, by the names of the estimators' parameters.
     """
 
     after_epoch: Callable | None = None
     slows_down: bool = False
     within_epochs: Callable | None = None
     ignored_by: tuple = ()
-    numbers: dict[str, Number] = {}
+    settings: dict[str, Setting] = {}
 
 
 def _inverse_scaling(samples_seen: Tensor, learning_rate_init: Tensor, power_t: Tensor) -> Tensor:
@@ -57,12 +57,12 @@ def _half_a_cosine(done: Tensor) -> Tensor:
 
 SCHEDULES = {
     "constant": Schedule(),
-    "invscaling": Schedule(_inverse_scaling, ignored_by=("adam",), numbers={"power_t": Number()}),
+    "invscaling": Schedule(_inverse_scaling, ignored_by=("adam",), settings={"power_t": Setting()}),
     "adaptive": Schedule(slows_down=True, ignored_by=("adam",)),
     "cosine": Schedule(within_epochs=_half_a_cosine),
 }
-RATE = {"learning_rate_init": Number(closed="neither"), "warmup": Number()}
-"""The numbers of every schedule."""
+RATE = {"learning_rate_init": Setting(closed="neither"), "warmup": Setting()}
+"""The settings of every schedule."""
 
 
 def number_of(schedule: str) -> int:
@@ -100,13 +100,13 @@ def progress_after_epoch(
     MLPClassifier, because comparisons with it are false.
     """
     where: Any = np.where if isinstance(loss, np.float64) else tf.where
-    value, no_gain, improved = loss, loss > now.best - hyper.tol, loss < now.best
+    value, no_gain, improved = loss, loss > now.best_value - hyper.tol, loss < now.best_value
     early = False
     if score is not None:
         early = hyper.early_stopping > 0
         value = where(early, score, value)
-        no_gain = where(early, score < now.best + hyper.tol, no_gain)
-        improved = where(early, score > now.best, improved)
+        no_gain = where(early, score < now.best_value + hyper.tol, no_gain)
+        improved = where(early, score > now.best_value, improved)
     no_improvement = where(no_gain, now.no_improvement + 1, 0)
     samples_seen = now.samples_seen + hyper.n_samples
     learning_rate, slows_down = now.learning_rate, False
@@ -115,8 +115,9 @@ def progress_after_epoch(
             continue
         chosen = settings["schedule"] == number
         if schedule.after_epoch is not None:
-            own = (settings[name] for name in ("learning_rate_init", *schedule.numbers))
-            learning_rate = where(chosen, schedule.after_epoch(samples_seen, *own), learning_rate)
+            its_settings = (settings[name] for name in ("learning_rate_init", *schedule.settings))
+            rate = schedule.after_epoch(samples_seen, *its_settings)
+            learning_rate = where(chosen, rate, learning_rate)
         if schedule.slows_down:
             slows_down = chosen | slows_down
     exhausted = no_improvement > hyper.patience
@@ -127,7 +128,7 @@ def progress_after_epoch(
     after = Progress(
         learning_rate=where(slower, learning_rate / SLOWDOWN, learning_rate),
         step=now.step,
-        best=where(improved, value, now.best),
+        best_value=where(improved, value, now.best_value),
         no_improvement=where(~slower, no_improvement, 0),
         samples_seen=samples_seen,
         epochs=epochs,

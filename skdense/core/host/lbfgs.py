@@ -11,8 +11,7 @@ from skdense.core.machine.costs import full_batch_rows
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
 from skdense.core.machine.tensorflow import tf
 from skdense.core.machine.threads import submit
-from skdense.core.network import Network
-from skdense.core.numbers import Curves, Hyper, Spec, Tensor
+from skdense.core.network import Curves, Hyper, Network, Spec, Tensor
 from skdense.core.program.epochs import Objective
 from skdense.core.program.layout import Layout
 from skdense.core.program.stores import Stores, StoreShape, gather, signature, store_shape

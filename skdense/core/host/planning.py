@@ -1,4 +1,4 @@
-"""Which program a network belongs in: the bucket of its sizes, and which networks may share one."""
+"""Which program a network belongs in: to which sizes it is padded, and which networks may share one."""
 
 import math
 from collections.abc import Container, Sequence
@@ -15,15 +15,14 @@ from skdense.core.formulas.losses import LOSSES
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine import costs
-from skdense.core.network import Network
-from skdense.core.numbers import Spec
+from skdense.core.network import Network, Spec
 from skdense.core.program.epochs import Shape
 from skdense.core.program.layout import Layout
 from skdense.core.program.stores import store_shape
 
 
 @dataclass(eq=False)
-class Group:
+class Bucket:
     """Networks that share a program: what they have in common, and what they are padded to."""
 
     spec: Spec
@@ -44,21 +43,21 @@ class Group:
             block = min(costs.power_of_two(most), costs.VALIDATION_ROWS)
             n_blocks = costs.power_of_two(math.ceil(most / block))
         training = store_shape([network.data for network in self.networks], n_features)
-        n_dropouts = max(0, len(self.networks[0].dropout) - 1)
+        n_dropouts = len(self.networks[0].dropout)
         # As many steps, a power of two, as a fast machine runs in a chunk's time and memory allows.
-        inputs = training.row_entries or n_features
-        n_kernels = replace(self.layout, n_features=inputs).n_penalized
+        fan_in = training.row_entries or n_features
+        n_kernels = replace(self.layout, n_features=fan_in).n_penalized
         seconds = costs.FAST.seconds(costs.step_multiply_adds(self.batch, n_kernels))
         steps_in_memory = costs.MAX_ORDERS_BYTES / (4 * self.batch)
         most = min(costs.CHUNK_SECONDS / seconds, steps_in_memory, costs.MAX_STEPS)
         steps = 2 ** max(2, math.floor(math.log2(most)))
         return Shape(steps, self.batch, self.layout, training, validation, block, n_blocks, n_dropouts)
 
-    def only(self, networks: Container[Network]) -> "Group":
-        """Those of the group that are among these networks, in the program of the whole group."""
-        group = replace(self, networks=[network for network in self.networks if network in networks])
-        group.shape = self.shape
-        return group
+    def only(self, networks: Container[Network]) -> "Bucket":
+        """Those of the bucket that are among these networks, in the program of the whole bucket."""
+        bucket = replace(self, networks=[network for network in self.networks if network in networks])
+        bucket.shape = self.shape
+        return bucket
 
     @cached_property
     def seconds(self) -> float:
@@ -75,33 +74,33 @@ def likely_epochs(network: Network) -> float:
     return min(hyper.max_epochs, max(hyper.patience + 1, costs.SHARE_TRAINED * hyper.max_epochs))
 
 
-def lone_group(spec: Spec, network: Network, share_trained: float = 1.0) -> Group:
-    """The group of a network by itself."""
-    batch = costs.bucket(max(network.batch_capacity, int(network.hyper.batch_size)))
-    return Group(spec, lone_layout(network), batch, [network], share_trained)
+def lone_bucket(spec: Spec, network: Network, share_trained: float = 1.0) -> Bucket:
+    """The bucket of a network by itself."""
+    batch = costs.padded(max(network.batch_capacity, int(network.hyper.batch_size)))
+    return Bucket(spec, lone_layout(network), batch, [network], share_trained)
 
 
 def lone_layout(network: Network) -> Layout:
     """The layout that a network by itself is padded to. The outputs have no padding."""
     n_features = network.n_features
     if not costs.is_large(network.data.X):
-        n_features = costs.bucket(n_features)
+        n_features = costs.padded(n_features)
     *hidden, output = network.layers
-    return Layout((*(layer.resized(costs.bucket) for layer in hidden), output), n_features)
+    return Layout((*(layer.resized(costs.padded) for layer in hidden), output), n_features)
 
 
-def groups_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 1.0) -> list[Group]:
-    """Groups of networks that share a program, the slowest first.
+def buckets_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 1.0) -> list[Bucket]:
+    """Buckets of networks that share a program, the slowest first.
 
-    A network's group depends on the networks and on the share of their likely epochs that they will
+    A network's bucket depends on the networks and on the share of their likely epochs that they will
     train, not on what the process has compiled before.
     """
-    alike: dict[tuple, list[Group]] = {}
+    alike: dict[tuple, list[Bucket]] = {}
     for spec, network in networks:
-        alone = lone_group(spec, network, share_trained)
+        alone = lone_bucket(spec, network, share_trained)
         alike.setdefault(_key_to_share(spec, network), []).append(alone)
-    groups = [group for can_share in alike.values() for group in _merged(can_share)]
-    return sorted(groups, key=lambda group: -group.seconds)
+    buckets = [bucket for can_share in alike.values() for bucket in _merged(can_share)]
+    return sorted(buckets, key=lambda bucket: -bucket.seconds)
 
 
 def _key_to_share(spec: Spec, network: Network) -> tuple:
@@ -119,42 +118,42 @@ def _key_to_share(spec: Spec, network: Network) -> tuple:
     )
 
 
-def _merged(alone: list[Group]) -> list[Group]:
-    """Groups of similar sizes: networks share one where padding costs less time than a program."""
-    seconds = {group.networks[0]: group.seconds for group in alone}
-    alike: dict[tuple, Group] = {}
-    for group in alone:
-        same = alike.setdefault((group.layout, group.batch), replace(group, networks=[]))
-        same.networks += group.networks
-    groups = list(alike.values())
-    # Of all pairs of groups, join the one that costs the least padding, until all cost too much.
-    joined = {pair: _joined(*pair) for pair in combinations(groups, 2)}
+def _merged(alone: list[Bucket]) -> list[Bucket]:
+    """Buckets of similar sizes: networks share one where padding costs less time than a program."""
+    seconds = {bucket.networks[0]: bucket.seconds for bucket in alone}
+    alike: dict[tuple, Bucket] = {}
+    for bucket in alone:
+        same = alike.setdefault((bucket.layout, bucket.batch), replace(bucket, networks=[]))
+        same.networks += bucket.networks
+    buckets = list(alike.values())
+    # Of all pairs of buckets, join the one that costs the least padding, until all cost too much.
+    joined = {pair: _joined(*pair) for pair in combinations(buckets, 2)}
     while joined:
         pair = min(joined, key=lambda pair: joined[pair][0])
         padding_seconds, union = joined[pair]
         if padding_seconds > costs.PROGRAM_SECONDS:
             break
-        groups = [group for group in groups if group not in pair]
+        buckets = [bucket for bucket in buckets if bucket not in pair]
         joined = {two: both for two, both in joined.items() if not {*two} & {*pair}}
-        joined |= {(group, union): _joined(group, union) for group in groups}
-        groups.append(union)
-    for group in groups:  # the slowest networks first, so that cores end at about the same time
-        group.networks.sort(key=lambda network: -seconds[network])
-    return groups
+        joined |= {(bucket, union): _joined(bucket, union) for bucket in buckets}
+        buckets.append(union)
+    for bucket in buckets:  # the slowest networks first, so that cores end at about the same time
+        bucket.networks.sort(key=lambda network: -seconds[network])
+    return buckets
 
 
-def _joined(group: Group, other: Group) -> tuple[float, Group]:
-    """What padding costs if two groups become one, in seconds, and this one, as small as it can be."""
+def _joined(bucket: Bucket, other: Bucket) -> tuple[float, Bucket]:
+    """What padding costs if two buckets become one, in seconds, and this one, as small as it can be."""
 
     def wider(layer: Layer, beside: Layer) -> Layer:
         # A layer without a width of its own, as `Dropout`, is not resized.
         return layer.resized(lambda width: max(width, beside.n_outputs(0)))
 
-    layers = tuple(map(wider, group.layout.layers, other.layout.layers))
-    layout = Layout(layers, max(group.layout.n_features, other.layout.n_features))
-    networks, batch = group.networks + other.networks, max(group.batch, other.batch)
-    union = replace(group, layout=layout, batch=batch, networks=networks)
-    return union.seconds - group.seconds - other.seconds, union
+    layers = tuple(map(wider, bucket.layout.layers, other.layout.layers))
+    layout = Layout(layers, max(bucket.layout.n_features, other.layout.n_features))
+    networks, batch = bucket.networks + other.networks, max(bucket.batch, other.batch)
+    union = replace(bucket, layout=layout, batch=batch, networks=networks)
+    return union.seconds - bucket.seconds - other.seconds, union
 
 
 _TABLES = ACTIVATIONS, OPTIMIZERS, SCHEDULES, LOSSES

@@ -2,7 +2,7 @@
 
 A network's program is made and runs in another thread, where no signal interrupts TensorFlow's code.
 Meanwhile, the caller's thread draws the order of the rows of the next chunk. Between chunks it calls
-the network's own score, and observers.
+the network's scorer, and observers.
 """
 
 from collections import Counter
@@ -17,14 +17,13 @@ import numpy as np
 from skdense.core.formulas.optimizers import Chain
 from skdense.core.formulas.schedules import number_of, progress_after_epoch
 from skdense.core.host.orders import Chunk, Orders
-from skdense.core.host.planning import Group, formulas_now
+from skdense.core.host.planning import Bucket, formulas_now
 from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import CHUNK_SECONDS, FIRST_STEPS
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
 from skdense.core.machine.tensorflow import n_at_once, tf
 from skdense.core.machine.threads import run_all, submit
-from skdense.core.network import Network
-from skdense.core.numbers import Curves, Parameters, Progress, Tensor
+from skdense.core.network import Curves, Network, Parameters, Progress, Tensor
 from skdense.core.program.epochs import (
     Counters,
     Scalars,
@@ -41,7 +40,7 @@ Observe = Callable[[Curves, "ProgramRun"], bool]
 
 
 def train(
-    groups: Sequence[Group],
+    buckets: Sequence[Bucket],
     n_jobs: int | None = None,
     *,
     until: float = inf,
@@ -57,22 +56,22 @@ def train(
 
     Parameters
     ----------
-    groups : list of Group
-        The networks. One of each group is begun first, and then the others in this order.
+    buckets : list of Bucket
+        The networks. One of each bucket is begun first, and then the others in this order.
     n_jobs : int, default=None
         How many networks to train at the same time, see `n_at_once`. The only network, or with one job
         all of them, are trained in the caller's thread.
     until : float
         Every network pauses once it has trained this many epochs in all.
     owners : dict of Network to object, default=None
-        What each network is one of, for `after`.
+        What each network is one of, for `after`; by default each is by itself.
     after : callable, default=None
         Called with each owner once all its networks have stopped or paused, in the thread that has
         trained the last one.
     observe : callable, default=None
         Watches the training of a single network, in the caller's thread.
     each_epoch : bool, default=False
-        Whether every chunk ends with the epoch, as it does for networks with a score of their own.
+        Whether every chunk ends with the epoch, as it does for networks with a scorer.
 
     Returns
     -------
@@ -81,17 +80,17 @@ def train(
         end by themselves, and their results are dropped.
     """
     stop = Event()
-    networks = [(group, network) for group in groups for network in group.networks]
+    networks = [(bucket, network) for bucket in buckets for network in bucket.networks]
     stores = Stores(network for _, network in networks)
-    # First one of each group, so that threads compile different programs at the same time.
+    # First one of each bucket, so that threads compile different programs at the same time.
     networks.sort(key=lambda pair: pair[1] is not pair[0].networks[0])
     left = iter(networks)  # each thread takes its next network from it
-    owners, lock = owners or {}, Lock()
+    owners, lock = owners or {network: network for _, network in networks}, Lock()
     n_left = Counter(owners.values())
 
     def work() -> None:
-        for group, network in left:
-            _train_one(ProgramRun(group, network, stores), until, observe, each_epoch, stop)
+        for bucket, network in left:
+            _train_one(ProgramRun(bucket, network, stores), until, observe, each_epoch, stop)
             stores.release(network)
             if stop.is_set():
                 return
@@ -121,7 +120,7 @@ def _train_one(
     n_epochs = int(min(until, network.hyper.max_epochs) - n_before)
     if not network.progress.active or n_epochs <= 0:
         return
-    each_epoch |= network.score is not None
+    each_epoch |= network.scorer is not None
     orders = Orders(network, run.shape.steps, run.shape.batch, n_epochs, each_epoch)
     try:
         chunk = orders.next_chunk(run.affordable_steps)
@@ -131,7 +130,7 @@ def _train_one(
             if not running.wait(stop):
                 break
             running.result()
-            if network.score is not None:
+            if network.scorer is not None:
                 run.judge()
             if observe is not None and observe(run.snapshot.curves[-1], run):
                 stop.set()
@@ -163,13 +162,13 @@ class ProgramRun:
         Snapshot after the last finished chunk. It is replaced as a whole, so that whatever interrupts
         the training finds it complete.
     unjudged : Snapshot or None
-        The next snapshot, after an epoch that the network's own score has still to judge.
+        The next snapshot, after an epoch that the network's scorer has still to judge.
     affordable_steps : int
         How many steps a chunk may have.
     """
 
-    def __init__(self, group: Group, network: Network, stores: Stores):
-        self.network, self.spec, self.shape, self.stores = network, group.spec, group.shape, stores
+    def __init__(self, bucket: Bucket, network: Network, stores: Stores):
+        self.network, self.spec, self.shape, self.stores = network, bucket.spec, bucket.shape, stores
         self.own_layout = Layout(network.layers, network.n_features)
         scalars = Scalars(Counters(), network.progress, Curves())
         self.snapshot = Snapshot((), scalars, (network.curves,))
@@ -183,7 +182,7 @@ class ProgramRun:
         counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
         hyper = network.hyper
-        if network.score is not None:
+        if network.scorer is not None:
             hyper = hyper._replace(early_stopping=0.0)  # the program keeps no best parameters
         constants = to_tensor(constants_of(self.spec, chunk.n_steps, hyper, network.settings))
         scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
@@ -201,19 +200,19 @@ class ProgramRun:
         values = np.full((len(Curves._fields), computed.shape[1]), np.nan)
         values[: len(computed)] = computed
         after = Snapshot(vectors, scalars, (*before.curves, Curves(*values)))
-        if network.score is None or not scalars.counters.epochs:
+        if network.scorer is None or not scalars.counters.epochs:
             self.snapshot = after
         else:
             self.unjudged = after
 
     def judge(self) -> None:
-        """End the epoch by the network's own score, if it has one, in the place of the program."""
+        """End the epoch by the network's scorer, if it has one, in the place of the program."""
         network, after = self.network, self.unjudged
-        if network.score is None or after is None:
+        if network.scorer is None or after is None:
             return
         (parameters, *slots, best), (counters, progress, point), curves = after
         *earlier, last = curves
-        score = network.score(self._unpacked(parameters))
+        score = network.scorer(self._unpacked(parameters))
         now = self.snapshot.scalars.progress._replace(step=progress.step)
         now = Progress(*map(np.float64, now))
         settings = network.settings | {"schedule": number_of(network.settings["schedule"])}
@@ -232,7 +231,8 @@ class ProgramRun:
         formulas = formulas_now()
         self.program = program_of(training_program, self.spec, shape, formulas=formulas)
         self.training_store = self.stores.of(network.data, shape.training, dtype)
-        self.dropout = to_tensor(np.array(network.dropout)) if network.dropout else ()
+        dropout = np.array([network.dropout_seed, *network.dropout], np.float64)
+        self.dropout = to_tensor(dropout) if network.dropout else ()
         validation_rows = aligned_zeros((shape.n_blocks, shape.block), np.int32)
         validation_store = ()
         if network.validation is not None and shape.validation is not None:

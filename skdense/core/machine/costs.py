@@ -1,6 +1,6 @@
 """What a step of training costs, and which sizes share a program: limits that were measured.
 
-Sizes are padded to buckets, so that nearby ones share a program. `docs/benchmarks/decisions.md` has the
+Sizes are padded to a few, so that nearby ones share a program. `docs/benchmarks/decisions.md` has the
 measurements. No TensorFlow.
 """
 
@@ -61,7 +61,7 @@ FIRST_STEPS = 16
 """The first chunk has the room for steps divided by this: so many times slower may a core be."""
 
 
-def bucket(size: int) -> int:
+def padded(size: int) -> int:
     """The size that `size` is padded to: 2, a multiple of 8 up to 256, then of 16, 32, ..."""
     if size <= 2:
         return 2
@@ -91,4 +91,4 @@ def full_batch_rows(X: Any, kernel_entries: int) -> int:
     """
     n_samples = X.shape[0]
     is_light = step_multiply_adds(n_samples, kernel_entries) <= LIGHT_MULTIPLY_ADDS
-    return min(LIGHT_ROWS if is_light or issparse(X) else FULL_BATCH_ROWS, bucket(n_samples))
+    return min(LIGHT_ROWS if is_light or issparse(X) else FULL_BATCH_ROWS, padded(n_samples))

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from skdense.core.formulas.layers import Drop, dropper, forward
 from skdense.core.formulas.losses import LOSSES, NEGATIVE_LOSS
-from skdense.core.formulas.optimizers import Chain, numbers_of
+from skdense.core.formulas.optimizers import Chain, settings_of
 from skdense.core.formulas.schedules import lr_factor, number_of, progress_after_epoch
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Curves, Hyper, Progress, Settings, Spec, Tensor
+from skdense.core.network import Curves, Hyper, Progress, Settings, Spec, Tensor
 from skdense.core.program.layout import Layout
 from skdense.core.program.stores import Minibatch, StoreShape, gather, signature
 
@@ -171,7 +171,7 @@ class _Body:
         loss = (sums.loss + penalty) / divisor * n_valid
         correct = sums.terms[0] if sums.terms else 0.0
         passed = Counters(steps=1.0, position=1.0)
-        counted = passed._replace(loss=loss, n_rows=n_valid, correct=correct, weight=sums.weight)
+        counted = passed._replace(loss=loss, n_samples=n_valid, correct=correct, weight=sums.weight)
         unchanged = Progress(*[0.0] * len(Progress._fields))
         added = packed(counted, unchanged._replace(step=1.0), Curves())
         return scalars + tf.where(effective, added, packed(passed, unchanged, Curves())), pieces
@@ -192,7 +192,7 @@ class _Body:
         hyper, settings = constants.hyper, constants.settings
         counters, progress, _ = unpack_scalars(scalars)
         is_over = counters.position == hyper.steps_per_epoch
-        loss, accuracy = counters.loss / counters.n_rows, counters.correct / counters.weight
+        loss, accuracy = counters.loss / counters.n_samples, counters.correct / counters.weight
         of_validation, score = (), None
         if self.shape.n_blocks:
             of_validation = _, score = self.validate(is_over, parameters)
@@ -206,7 +206,7 @@ class _Body:
 
     def validate(self, is_over: Tensor, parameters: Sequence[Tensor]) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
-        (store, rows), shape, score = self.validation, self.shape, self.objective.score
+        (store, rows), shape, metric = self.validation, self.shape, self.objective.metric
         store_shape: Any = shape.validation  # only programs with validation call this
         shift = tf.gather(store[-1], rows[0, 0])[:-1]  # the last column has the weights
 
@@ -216,7 +216,7 @@ class _Body:
             minibatch = gather(store, store_shape, tf.gather(rows, b), n_valid)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
 
-        n_sums = score.n_terms(store_shape.n_outputs) + 2
+        n_sums = metric.n_terms(store_shape.n_outputs) + 2
         sums = tf.zeros([n_sums], tf.float64)
         if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
             _, sums = block(0, sums)
@@ -225,7 +225,7 @@ class _Body:
             n_blocks = tf.where(is_over, tf.cast(n_blocks, tf.int32), 0)
             _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
-        return sums.loss / sums.weight, score.value(sums)
+        return sums.loss / sums.weight, metric.value(sums)
 
     def unpacked(self, dtype: Any = "float64") -> "Constants":
         """The constants as scalars of this dtype.
@@ -266,7 +266,7 @@ class Objective:
         self.layout = layout
         self.loss = LOSSES[spec.target_type][spec.loss]
         self.smooths = spec.smooths
-        self.score = NEGATIVE_LOSS if spec.scores_loss else self.loss.score
+        self.metric = NEGATIVE_LOSS if spec.scores_loss else self.loss.metric
 
     def gradients(
         self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, drop: Drop | None = None
@@ -291,21 +291,21 @@ class Objective:
     def validation_sums(
         self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, shift: Tensor
     ) -> Tensor:
-        """`BatchSums` with the score's terms, as one vector that can be added up.
+        """`BatchSums` with the metric's terms, as one vector that can be added up.
 
         Dropout, the penalty and smoothed labels are for training alone, so they are left out.
         """
         logits = self._logits(minibatch, pieces)
         losses = self._losses(minibatch.targets, logits, hyper)
-        return _sums(minibatch, losses, self.score.terms(minibatch.targets, logits, shift))
+        return _sums(minibatch, losses, self.metric.terms(minibatch.targets, logits, shift))
 
     def _logits(self, minibatch: Minibatch, pieces: Sequence, drop: Drop | None = None) -> Tensor:
         parameters = self.layout.of_layers(pieces, minibatch.weights.shape[0])
         return forward(self.layout.layers, parameters, minibatch.inputs, drop)
 
     def _losses(self, targets: Tensor, logits: Tensor, hyper: Hyper, *smoothing: Tensor) -> Tensor:
-        parameter = [hyper.loss_parameter] if self.loss.parameter else []
-        return self.loss.per_sample(targets, logits, *parameter, *smoothing)
+        setting = [hyper.loss_setting] if self.loss.setting else []
+        return self.loss.per_sample(targets, logits, *setting, *smoothing)
 
     def penalty(self, pieces: Sequence, alpha: Tensor) -> tuple[Any, list]:
         """The sum of squared penalized parameters times alpha / 2, in float64, and its gradient."""
@@ -341,14 +341,14 @@ class Constants(NamedTuple):
 class Counters(NamedTuple):
     """The steps and the epochs done in this call, the steps done in this epoch, and sums over them.
 
-    `loss` is the sum of each minibatch's mean loss times its rows.
+    `loss` is the sum of each minibatch's mean loss times its samples.
     """
 
     steps: Any = 0.0
     epochs: Any = 0.0
     position: Any = 0.0
     loss: Any = 0.0
-    n_rows: Any = 0.0
+    n_samples: Any = 0.0
     correct: Any = 0.0
     weight: Any = 0.0
 
@@ -370,7 +370,7 @@ N_SCALARS = _ENDS[-1]
 
 def setting_names(spec: Spec) -> list[str]:
     """The names of a network's settings, in the order of the vector; the schedule is a number in it."""
-    return ["schedule", *numbers_of(spec.optimizer)]
+    return ["schedule", *settings_of(spec.optimizer)]
 
 
 def constants_of(spec: Spec, n_steps: int, hyper: Hyper, settings: Settings) -> NDArray:

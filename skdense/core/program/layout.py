@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from skdense.core.formulas.layers import Layer, Parameter, parameters_of_each
 from skdense.core.machine.costs import LARGE_KERNEL, LARGE_SUM
 from skdense.core.machine.tensorflow import tf
-from skdense.core.numbers import Parameters, Tensor
+from skdense.core.network import Parameters, Tensor
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Stores: the rows that networks train on, as padded arrays from which a program gathers minibatches.
 
-A store is a tuple of arrays: the rows' features, and last their targets with the weight as an extra
-column, so that one gather serves both. Dense features are one array `(n_rows, n_features)`; sparse ones
-are the values and columns of a CSR matrix and where each row starts. A large X is used where it lies,
-but for its last rows, which are copied into an array of their own: its length is one of few, so that
-nearby numbers of rows share a program. Sparse rows stay sparse, except that those of a minibatch are
-made dense where that is cheaper.
+A store is a tuple of arrays: the rows' features, and last their weighted targets, which are the targets
+with the sample weights as one more column, so that one gather serves both. Dense features are one
+array `(n_rows, n_features)`; sparse ones are the values and columns of a CSR matrix and where each row
+starts. A large X is used where it lies, but for its last rows, which are copied into an array of their
+own: its length is one of few, so that nearby numbers of rows share a program. Sparse rows stay sparse,
+except that those of a minibatch are made dense where that is cheaper.
 """
 
 from collections import Counter
@@ -21,8 +21,7 @@ from scipy.sparse import issparse
 from skdense.core.machine import costs
 from skdense.core.machine.memory import aligned_zeros, share
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Data, Network
-from skdense.core.numbers import Tensor
+from skdense.core.network import Data, Network, Tensor
 
 
 class StoreShape(NamedTuple):
@@ -30,12 +29,12 @@ class StoreShape(NamedTuple):
 
     `lengths` has the number of rows of a dense X, or of entries of a sparse one; for a large X it has
     two: the number of those that are used where they lie, and the number of those that are copied.
-    `n_targets` is the number of rows of the targets; the starts of a sparse X's rows are one more.
+    `n_rows` is the number of rows with targets; the starts of a sparse X's rows are one more.
     `row_entries` is the most entries of a row of a sparse X, and 0 for a dense X.
     """
 
     lengths: tuple
-    n_targets: int
+    n_rows: int
     n_features: int
     n_outputs: int
     row_entries: int = 0
@@ -47,7 +46,7 @@ class StoreShape(NamedTuple):
 
 
 def store_shape(datas: Sequence[Data], n_features: int) -> StoreShape:
-    """The bucket that each of these `Data` fits in, with as many features."""
+    """The sizes that each of these `Data` fits in, with this number of features."""
     features = {id(data.X): data.X for data in datas}.values()
     first = datas[0].X
     large, itemsize = any(map(costs.is_large, features)), first.dtype.itemsize
@@ -63,13 +62,13 @@ def store_shape(datas: Sequence[Data], n_features: int) -> StoreShape:
     # Small stores are padded to one size, half a megabyte at most, so that they share a program.
     least = 1024 if n_features <= 64 else 64
     n_rows = max(X.shape[0] for X in features)
-    n_targets = costs.power_of_two(max(least, n_rows))
+    n_rows = costs.power_of_two(max(least, n_rows))
     if not issparse(first):
         lengths = lengths_for(n_rows, least, n_features * itemsize)
-        return StoreShape(lengths, n_targets, n_features, n_outputs)
+        return StoreShape(lengths, n_rows, n_features, n_outputs)
     lengths = lengths_for(max(X.nnz for X in features), 1024, itemsize + 4)
-    row_entries = costs.bucket(max(int(np.diff(X.indptr).max(initial=1)) for X in features))
-    return StoreShape(lengths, n_targets, n_features, n_outputs, row_entries)
+    row_entries = costs.padded(max(int(np.diff(X.indptr).max(initial=1)) for X in features))
+    return StoreShape(lengths, n_rows, n_features, n_outputs, row_entries)
 
 
 class Stores:
@@ -88,7 +87,7 @@ class Stores:
         """The tensors of a store, for compiled programs; the arrays of `data` must not change."""
         tensors = []
         with self._lock:
-            for arrays, make in zip(_keys(data), (_features, _targets), strict=True):
+            for arrays, make in zip(_keys(data), (_features, _weighted_targets), strict=True):
                 key = arrays, shape, dtype
                 if key not in self._made:
                     self._made[key] = [*map(share, make(data, shape, dtype))]
@@ -114,12 +113,12 @@ def _keys(data: Data) -> tuple:
     return id(data.X), (id(data.targets), id(data.weights))
 
 
-def _targets(data: Data, shape: StoreShape, dtype: str) -> tuple[NDArray]:
-    """The padded targets, with the weights as their last column."""
-    targets = aligned_zeros((shape.n_targets, shape.n_outputs + 1), dtype)
-    targets[: len(data.targets), :-1] = data.targets
-    targets[: len(data.targets), -1] = 1 if data.weights is None else data.weights
-    return (targets,)
+def _weighted_targets(data: Data, shape: StoreShape, dtype: str) -> tuple[NDArray]:
+    """The padded targets, with the sample weights as their last column."""
+    weighted = aligned_zeros((shape.n_rows, shape.n_outputs + 1), dtype)
+    weighted[: len(data.targets), :-1] = data.targets
+    weighted[: len(data.targets), -1] = 1 if data.weights is None else data.weights
+    return (weighted,)
 
 
 def _features(data: Data, shape: StoreShape, dtype: str) -> tuple[NDArray, ...]:
@@ -127,7 +126,7 @@ def _features(data: Data, shape: StoreShape, dtype: str) -> tuple[NDArray, ...]:
     X = data.X
     if not issparse(X):
         return _cut(X.astype(dtype, copy=False), shape.lengths, (shape.n_features,))
-    starts = np.full(shape.n_targets + 1, X.nnz, shape.index_dtype)
+    starts = np.full(shape.n_rows + 1, X.nnz, shape.index_dtype)
     starts[: len(X.indptr)] = X.indptr
     return (
         *_cut(X.data.astype(dtype, copy=False), shape.lengths),
@@ -162,14 +161,14 @@ class Minibatch(NamedTuple):
 
 def signature(shape: StoreShape, dtype: str) -> tuple:
     """The TensorSpecs of a store of this `StoreShape`."""
-    targets = tf.TensorSpec([shape.n_targets, shape.n_outputs + 1], dtype)
+    weighted_targets = tf.TensorSpec([shape.n_rows, shape.n_outputs + 1], dtype)
     if not shape.row_entries:
-        return *(tf.TensorSpec([n, shape.n_features], dtype) for n in shape.lengths), targets
+        return *(tf.TensorSpec([n, shape.n_features], dtype) for n in shape.lengths), weighted_targets
     return (
         *(tf.TensorSpec([n], dtype) for n in shape.lengths),
         *(tf.TensorSpec([n], tf.int32) for n in shape.lengths),
-        tf.TensorSpec([shape.n_targets + 1], shape.index_dtype),
-        targets,
+        tf.TensorSpec([shape.n_rows + 1], shape.index_dtype),
+        weighted_targets,
     )
 
 
@@ -178,11 +177,11 @@ def gather(store: Sequence[Tensor], shape: StoreShape, rows: Tensor, n_valid: Te
 
     Rows from the n_valid-th on, a float64, are padding, of weight zero.
     """
-    *features, targets = store
+    *features, weighted_targets = store
     inputs = _sparse_rows(features, rows, shape) if shape.row_entries else _take(features, rows)
-    outputs, weights = tf.split(tf.gather(targets, rows), [shape.n_outputs, 1], axis=1)
+    targets, weights = tf.split(tf.gather(weighted_targets, rows), [shape.n_outputs, 1], axis=1)
     real = tf.range(rows.shape[0]) < tf.cast(n_valid, tf.int32)
-    return Minibatch(inputs, outputs, tf.where(real, tf.squeeze(weights, axis=1), 0))
+    return Minibatch(inputs, targets, tf.where(real, tf.squeeze(weights, axis=1), 0))
 
 
 class SparseRows(NamedTuple):
