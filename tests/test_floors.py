@@ -139,7 +139,7 @@ OF_TENSORFLOW = {
     "tensorflow.python.tf2",
 }
 OF_PYTHON = {"_asdict", "_fields", "_getframe", "_replace"}  # documented
-IN_SAVED_STATE = {"_optimizer_state", "_skdense_version", "_Column"}
+IN_SAVED_STATE = {"_optimizer_state", "_skdense_version"}
 
 
 def is_private(name):

@@ -256,11 +256,6 @@ def test_models_that_versions_have_saved_load_and_predict_as_they_did(path):
             assert_array_equal(answer, asked["answer"])
 
 
-def test_a_table_of_version_0_4_0_says_that_it_has_to_be_fitted_again():
-    with pytest.raises(ValueError, match=r"skdense 0\.4\.0 saved .* fit it again"):
-        pickle.loads(b"cskdense.tabular.columns\n_Column\n.")  # as its pickles name what they hold
-
-
 def test_a_setting_that_a_saved_optimizer_lacks_is_that_of_the_estimator():
     model = small(beta_1=0.8).fit(X, y)
     loaded = pickle.loads(pickle.dumps(model))

@@ -244,7 +244,7 @@ def test_dates_may_have_different_offsets_from_utc():
     assert_array_equal(encoder().fit_transform(X), encoder().fit_transform(strings))
 
 
-@pytest.mark.parametrize("value", [pd.NaT, pd.Timestamp("2024-01-01"), pd.Timedelta("1D")])
+@pytest.mark.parametrize("value", [pd.Timestamp("2024-01-01"), pd.Timedelta("1D")])
 @pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
 def test_dates_and_durations_are_no_numbers(to, value):
     X = pd.DataFrame({"c": [1.0, 2, np.nan] * 20})
@@ -418,18 +418,10 @@ def test_strings_of_years_are_dates_where_the_user_says_so():
     assert {each.kind for each in columns.written_} == {"dates"}
 
 
-@given(st.integers(-1000, 1000))
-@settings(max_examples=20)
-def test_numbers_of_any_size_keep_their_digits(exponent):
-    x = np.random.default_rng(0).normal(size=50)
-    X = pd.DataFrame({"c": np.ldexp(x, exponent)})
-    expected = encoder().fit_transform(pd.DataFrame({"c": x}))
-    columns = encoder().fit(X)
+def test_an_infinite_number_stays_infinite_and_a_huge_one_becomes_so():
+    columns = encoder().fit(pd.DataFrame({"c": np.arange(9.0)}))
     with warnings.catch_warnings(action="error"):
-        ratios = columns.transform(X) / expected
-        assert np.isinf(columns.transform(pd.DataFrame({"c": [np.inf]}))).all()
-    assert len(np.unique(ratios)) == 1
-    assert np.frexp(ratios[0])[0] == 0.5  # a power of two
+        assert np.isposinf(columns.transform(pd.DataFrame({"c": [np.inf, 1e300]}))).all()
 
 
 def test_a_code_among_times_leaves_their_seconds():
@@ -440,30 +432,22 @@ def test_a_code_among_times_leaves_their_seconds():
 
 
 @pytest.mark.parametrize("as_strings", [False, True])
-def test_dates_that_have_a_time_zone_unlike_those_in_fit_are_told(as_strings):
-    naive, zoned = DATES, DATES.dt.tz_localize("UTC")
+def test_dates_without_a_time_zone_are_those_of_utc(as_strings):
+    naive, zoned = DATES, DATES.dt.tz_localize("UTC").dt.tz_convert("Asia/Seoul")
     if as_strings:
         naive, zoned = naive.astype(str), zoned.map(lambda date: date.isoformat())
     naive, zoned = pd.DataFrame({"c": naive}), pd.DataFrame({"c": zoned})
-    for fitted, new, which in ((naive, zoned, "a"), (zoned, naive, "no")):
+    for fitted, new in ((naive, zoned), (zoned, naive)):
         columns = encoder().fit(fitted)
-        with pytest.warns(UserWarning, match=f"column 'c': dates have {which} time zone, unlike those"):
-            columns.transform(new)
-        with warnings.catch_warnings(action="error"):
-            columns.transform(fitted[:3])
-            columns.transform(new.assign(c=None))
+        assert_array_equal(columns.transform(new), columns.transform(fitted))
 
 
-@pytest.mark.parametrize(("form", "other"), [("%d/%m/%Y", "%d/%m/%Y"), ("%m.%d.%Y", "%d.%m.%Y")])
-def test_dates_that_may_have_the_day_or_the_month_first_are_told(form, other):
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%m.%d.%Y"])
+def test_a_day_above_12_shows_whether_days_or_months_come_first(form):
     dates = pd.date_range("2024-01-01", "2024-12-12")
-    few = pd.DataFrame({"when": dates[dates.day <= 12].strftime(form)})
-    with pytest.warns(UserWarning, match=f"the day may come first: column 'when'.*'{other}'"):
-        encoder().fit(few)
-    all_days = pd.DataFrame({"when": dates.strftime(form)})
-    with warnings.catch_warnings(action="error"):
-        written = encoder().fit_transform(all_days)
-        assert_array_equal(written, encoder().fit_transform(pd.DataFrame({"when": dates})))
+    strings = pd.DataFrame({"when": dates.strftime(form)})
+    expected = encoder().fit_transform(pd.DataFrame({"when": dates}))
+    assert_array_equal(encoder().fit_transform(strings), expected)
 
 
 @pytest.mark.filterwarnings("ignore:the data are unlike")
@@ -571,15 +555,15 @@ def test_errors_name_the_column(to):
         encoder().fit(np.arange(3)[:, None] * 1j)
     with pytest.raises(TypeError, match="toarray"):
         encoder().fit(csr_array(np.eye(3)))
-    with pytest.raises(TypeError, match=r"table of pyarrow; use X\.to_pandas\(\)"):
+    with pytest.raises(TypeError, match=r"got a Table.* X\.to_pandas\(\)"):
         encoder().fit(pytest.importorskip("pyarrow").table(X))
-    with pytest.raises(TypeError, match=r"got a LazyFrame; use X\.collect\(\)"):
+    with pytest.raises(TypeError, match=r"got a LazyFrame.* X\.collect\(\)"):
         encoder().fit(polars.DataFrame({"a": range(3)}).lazy())
-    with pytest.raises(ValueError, match="'age' 2 times"):
+    with pytest.raises(ValueError, match="'age'"):
         encoder().fit(pd.DataFrame(np.eye(3), columns=["age", "town", "age"]))
     with pytest.raises(ValueError, match=r"distinct names, got \['nan'\]"):
         encoder().fit(pd.DataFrame(np.eye(2), columns=[None, np.nan]))
-    with pytest.raises(TypeError, match=r"got a dict; use pandas\.DataFrame"):
+    with pytest.raises(TypeError, match=r"got a dict.* pandas\.DataFrame\(X\)"):
         encoder().fit(X)
     with pytest.raises(ValueError, match="at least one row to predict"):
         columns.transform(to(X)[:0])
@@ -599,9 +583,9 @@ def test_a_fitted_table_may_come_with_other_types():
     columns = encoder().fit(X)
     other = X.astype({"n": str, "m": "Int64", "c": "category"})
     assert_array_equal(columns.transform(other), columns.transform(X))
-    X = pd.DataFrame({"c": pd.Series([np.array([i % 3, 1]) for i in range(60)], dtype=object)})
-    columns, other = encoder().fit(X), polars.DataFrame({"c": [[i % 3, 1] for i in range(60)]})
-    assert_array_equal(columns.transform(other), columns.transform(X))
+    X = pd.DataFrame({"since": pd.to_timedelta(range(40), unit="h")})
+    columns = encoder().fit(X)
+    assert_array_equal(columns.transform(X.astype(str)), columns.transform(X))
 
 
 @pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
@@ -668,12 +652,12 @@ def test_a_column_may_have_the_name_of_a_method():
     assert_array_equal(encoder().fit(X).get_feature_names_out(), ["collect", "columns"])
 
 
-def test_duplicate_names_of_what_is_written_are_told_apart():
-    X = pd.DataFrame({"s": ["x", "y", None] * 20, "s_x": range(60), "s__missing": range(60)})
+def test_the_names_of_what_is_written_are_the_same_in_each_fit():
+    X = pd.DataFrame({"s": ["x", "y"] * 20, "s_x": pd.Categorical(["y", "z"] * 20), "n": range(40)})
+    X["s_x_y"] = X["s_x"]  # skrub adds random letters to names that are there twice
     names = encoder().fit(X).get_feature_names_out()
-    assert len(set(names)) == len(names) == 5
-    assert {"s_x", "s__missing"} < set(names)
     assert_array_equal(encoder().fit(X).get_feature_names_out(), names)
+    assert_array_equal(names, ["n", "s_x", "s_y", "s_x_y", "s_x_z", "s_x_y_y", "s_x_y_z"])
 
 
 def test_unknown_and_rare_categories_share_a_column():

@@ -1,14 +1,14 @@
 """Tables with columns of any type as arrays of numbers.
 
-Each value is read by the kind that its column had in `fit`, whatever the other rows are: as a number, a
-date, a category or a string. Numbers are then shifted; transformers that a skrub.TableVectorizer has
-fitted write all others, each its own column.
+`fit` gives each column a kind by its values: numbers, durations, dates, categories or strings. By this
+kind each value is read, in `fit` and in `predict`, whatever the other rows are. Then it is written:
+numbers are shifted, and transformers that a skrub.TableVectorizer has fitted write all others, each its
+own column. `predict` warns of values that are unlike those in `fit`.
 """
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdense.compat import without_random_letters
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import MatrixLike
-from skdense.tabular.steps import WEIGHT_OF_RARE, LevelsEncoder
+from skdense.tabular.steps import WEIGHT_OF_RARE
 
 try:
     import pandas as pd
@@ -38,30 +38,17 @@ except ImportError:
 
 __all__ = ["TableEncoder", "Written"]
 
+_FEW_NUMBERS = 10
+"""A column with fewer distinct numbers beside its strings may well have categories."""
+_YEARS = "%Y"
+"""The format that skrub finds in strings of four digits, which may be any numbers."""
 _SURPRISING = 0.001
 """A prediction tells of values that are unlike those in fit if as many are less probable by chance."""
 _RARE_SHARE = 0.05
 """A column of two values is one of a rare level if a smaller share of the rows has one of them."""
-_FEW_NUMBERS = 10
-"""A column with fewer distinct numbers beside its strings may well have categories."""
-_FAR_EXPONENT = 60
-"""Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
-_YEARS = "%Y"
-"""What skrub takes strings of four digits for, which may be any number."""
-_WITH_ZONE = r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$"
-"""A pattern of strings that end with a time and its offset from UTC."""
-
-_ADVICE = {
-    "strings": "columns are taken as strings, though most of their values are numbers: {}. To use the "
-    "numbers, correct the others before, or make them missing by "
-    "pandas.to_numeric(column, errors='coerce')",
-    "dates": "dates are read with the month first, but as no day is above 12, the day may come first: "
-    "{}. If it does, make dates of the column before, by pandas.to_datetime(column, format=...)",
-}
-"""What to say of columns in doubt, by their kinds."""
 
 
-# --- how values are read -----------------------------------------------------------------------------
+# --- the kinds of columns, and how their values are read ----------------------------------------------
 
 
 def _numbers(series):
@@ -75,10 +62,8 @@ def _numbers_of_strings(strings, _):
 
 
 def _dates(series):
-    if isinstance(series.dtype, pd.ArrowDtype):
-        series = series.astype(object)
     try:
-        return pd.DatetimeIndex(pd.to_datetime(series))
+        return pd.DatetimeIndex(series)
     except ValueError:  # of different UTC offsets
         return pd.DatetimeIndex(pd.to_datetime(series, utc=True))
 
@@ -92,9 +77,11 @@ def _dates_of_strings(strings, form):
 
 
 def _durations(series):
-    if isinstance(series.dtype, pd.ArrowDtype):
-        series = series.astype(object)
-    return pd.to_timedelta(series).dt.total_seconds().to_numpy(np.float64)
+    return pd.TimedeltaIndex(series).total_seconds().to_numpy(np.float64)
+
+
+def _durations_of_strings(strings, _):
+    return _durations(pd.to_timedelta(strings, errors="coerce"))
 
 
 class Kind(NamedTuple):
@@ -102,35 +89,30 @@ class Kind(NamedTuple):
 
     types: tuple[str, ...]
     """pandas' names of the types that make a column one of this kind."""
-    also: tuple[str, ...] = ()
-    """Other kinds of columns that may be read as this one."""
     read: Callable | None = None
     """Makes an array of a Series of these types; None: the values are strings."""
     parse: Callable | None = None
-    """Makes the same of a Series of strings, given their format; what it cannot read is missing."""
+    """Makes the same of strings, given the format of dates; what it cannot read is missing."""
 
 
 KINDS = {
     "numbers": Kind(
         ("floating", "integer", "mixed-integer-float", "boolean", "decimal", "complex"),
-        ("categories", "strings"),
         _numbers,
         _numbers_of_strings,
     ),
-    "dates": Kind(
-        ("datetime64", "datetime", "date"), ("categories", "strings"), _dates, _dates_of_strings
-    ),
-    "durations": Kind(("timedelta64", "timedelta"), (), _durations),
+    "dates": Kind(("datetime64", "datetime", "date"), _dates, _dates_of_strings),
+    "durations": Kind(("timedelta64", "timedelta"), _durations, _durations_of_strings),
     "categories": Kind(("categorical",)),
     "strings": Kind(()),
 }
 """The kinds of columns.
 
-A date is no number of nanoseconds, nor is a year a date. Where there were strings in `fit`, such as
-"20240105", numbers are read as strings. Anything may be a category or a string.
+A date is no number of nanoseconds, nor is a year a date: neither is read as the other. Anything may be
+a category or a string.
 """
 _KIND_OF_TYPE = {name: kind for kind, its in KINDS.items() for name in its.types}
-AS_NUMBERS = "numbers", "durations"
+_SHIFTED = "numbers", "durations"
 """The kinds that are written as one number."""
 _MISSING = set(
     "null|#NA|nan|#N/A N/A|<NA>|n/a|NULL|NA|N/A|#N/A|NaN|-nan|-NaN|1.#QNAN|-1.#QNAN|1.#IND|-1.#IND|"
@@ -141,19 +123,17 @@ WHITE_SPACE = r"[\s\v\x{1c}-\x{1f}\x{85}\p{Z}]*"
 """What else is missing, as a pattern of ONNX: strings that are empty or only of white space."""
 
 
-def string_of(x, missing):
+def _kind_of(series):
+    """The kind of a column by its type; that of objects is the one of their values."""
+    return _KIND_OF_TYPE.get(infer_dtype(series, skipna=True), "strings")
+
+
+def string_of(value, missing):
     """A value as a string; 1, 1.0 and "1.0" are the same: a missing value makes floats of ints."""
-    if isinstance(x, str):
-        x = x[:-2] if x.endswith(".0") and x[:-2].lstrip("-").isdecimal() else x
-        return None if x in missing or x.isspace() else x
-    if isinstance(x, np.ndarray):
-        x = x.tolist()  # as the lists that polars has
-    elif isinstance(x, (float, np.floating, Decimal)):
-        if float(x) % 1 == 0 and abs(x) < 2**53:  # floats above may be rounded
-            x = int(x)
-        elif isinstance(x, Decimal):
-            x = float(x)
-    return str(x)
+    string = str(value)
+    if string.endswith(".0") and string[:-2].lstrip("-").isdecimal():
+        string = string[:-2]
+    return None if string in missing or string.isspace() else string
 
 
 def strings_of(string):
@@ -161,35 +141,27 @@ def strings_of(string):
     return [string, f"{string}.0"] if string.lstrip("-").isdecimal() else [string]
 
 
-# --- how they are written ----------------------------------------------------------------------------
+# --- how values are written --------------------------------------------------------------------------
 
 
 @dataclass
 class Shifted:
-    """Writes numbers such that float32 is precise enough and they are not too large or small for it."""
+    """Writes numbers such that float32 is precise enough."""
 
     shift: float
     """The median of the distinct values: most of them may be a code such as 0, the others times."""
-    scale: float
-    """A power of two, which changes no digit; 1 unless the values would be far from 1."""
-    given_as = "numbers"
     n_columns = 1
 
     @classmethod
     def of(cls, values):
         """The one for these values."""
-        halves = np.unique(values[np.isfinite(values)]) / 2  # whose differences are finite
-        if not len(halves):
-            return cls(0.0, 1.0)
-        middle = np.median(halves)
-        _, exponent = np.frexp(np.median(np.abs(halves - middle)))
-        far = abs(exponent) > _FAR_EXPONENT
-        return cls(2 * middle, 2.0 ** np.clip(-exponent, -1000, 1000) if far else 1.0)
+        distinct = np.unique(values[np.isfinite(values)])
+        return cls(np.median(distinct) if len(distinct) else 0.0)
 
     def write(self, values):
         """One column."""
         with np.errstate(over="ignore"):  # infinity will be clipped as other outliers are
-            return ((values - self.shift) * self.scale).astype(np.float32)[:, None]
+            return (values - self.shift).astype(np.float32)[:, None]
 
 
 @dataclass
@@ -200,7 +172,6 @@ class OneHot:
     """What is written for each known category, and in the last rows for missing and for others."""
     places: dict
     """The row of each known category, which is a string, and of None."""
-    given_as = "strings"
 
     @property
     def n_columns(self):
@@ -236,11 +207,6 @@ class Encoded:
     `docs/benchmarks/decisions.md` has what this changes.
     """
 
-    @property
-    def given_as(self):
-        """Words and levels can be found by ONNX."""
-        return "strings" if type(self.transformer) is LevelsEncoder else "written"
-
     def write(self, series):
         """As many columns as the transformer has."""
         single = isinstance(self.transformer, SingleColumnTransformer)
@@ -248,6 +214,169 @@ class Encoded:
             columns = self.transformer.transform(series if single else series.to_frame())
         columns = np.asarray(columns, np.float32).reshape(len(series), -1)
         return columns if self.limits is None else np.clip(columns, *self.limits)
+
+
+# --- one column --------------------------------------------------------------------------------------
+
+
+class Column:
+    """How one column is read, compared and written."""
+
+    doubt = ""
+    """A word for the user about strings of which most are numbers."""
+    zone, unit = None, None
+    """How dates are stored in `fit`."""
+    range = None
+    """The lowest and the highest number or date in `fit`, and how many there were."""
+    writer: Shifted | OneHot | Encoded | None = None
+    """What writes the column, unless it is left out."""
+    known = None
+    """The categories in `fit` and the probability that a row has a new one, if each has a column."""
+
+    def __init__(self, name, series, vectorizer):
+        """Find the kind; a column of strings is one of numbers or dates if all of them are."""
+        self.name, self.kind, self.format = name, _kind_of(series), None
+        more = vectorizer.null_strings or ()
+        words = _MISSING.union([more] if isinstance(more, str) else more)
+        self.missing = {""} if self.kind == "categories" else words
+        strings = self._strings(series).dropna() if self.kind == "strings" else ()
+        if not len(strings):
+            return
+        form = vectorizer.datetime_format
+        try:
+            self.format = skrub.ToDatetime(format=form).fit(strings).format_
+        except RejectColumn:
+            pass
+        if self.format is not None and (form or self.format != _YEARS):
+            self.kind = "dates"
+            return
+        numbers = pd.to_numeric(strings, errors="coerce")
+        others = strings[numbers.isna()]
+        if others.empty:
+            self.kind = "numbers"
+        elif len(others) < len(strings) / 2 and numbers.nunique() >= _FEW_NUMBERS:
+            self.doubt = (
+                f"column {name!r}, where {len(others)} of {len(strings)} values are none, such as "
+                f"{others.iloc[0]!r}"
+            )
+
+    def learn(self, series):
+        """Read the values in `fit`, and learn what those in `predict` are compared with."""
+        values = self.read(series, [])
+        if self.kind == "dates":
+            self.zone, self.unit = values.tz, values.unit
+        if KINDS[self.kind].read is not None:
+            present = values[~pd.isna(values)]
+            self.range = (present.min(), present.max(), len(present)) if len(present) else None
+        return values
+
+    def read(self, series, unlike):
+        """The values as an array of float64, of dates, or of strings, with None for missing ones.
+
+        Strings that cannot be read as numbers or dates, as those in `fit` could, are added to the list
+        `unlike` in words.
+        """
+        try:
+            return self._as_kind(series, unlike)
+        except Exception as error:  # pandas has types of its own
+            raise ValueError(
+                f"column {self.name!r} has {self.kind}, by its values in fit, but not all of them can "
+                f"be read as {self.kind}: {error}"
+            ) from error
+
+    def _as_kind(self, series, unlike):
+        kind, now = KINDS[self.kind], _kind_of(series)
+        if kind.read is None:
+            return self._strings(series).to_numpy()
+        if now == self.kind:
+            values = kind.read(series)
+        elif now in ("categories", "strings") or series.isna().all():
+            values = self._parsed(self._strings(series), unlike)
+        else:
+            raise ValueError(f"they are {now}, of type {series.dtype}")
+        if self.unit is None:
+            return values
+        dates = values if values.tz is not None else values.tz_localize("UTC")
+        return dates.tz_convert(self.zone).as_unit(self.unit)
+
+    def _parsed(self, strings, unlike):
+        values = KINDS[self.kind].parse(strings, self.format)
+        unread = strings[pd.isna(values) & strings.notna()]
+        if len(unread):
+            share = f"{len(unread)} of {strings.count()} values"
+            if len(unread) == strings.count() > 1:
+                raise ValueError(f"{share} cannot, such as {unread.iloc[0]!r}")
+            unlike.append(
+                f"column {self.name!r}: {share} could not be read as {self.kind}, such as "
+                f"{unread.iloc[0]!r}, and are taken as missing"
+            )
+        return values
+
+    def _strings(self, series):
+        """The values as a Series of strings, with None for missing ones."""
+        values = zip(series.astype(object), series.isna(), strict=True)
+        strings = [None if is_missing else string_of(x, self.missing) for x, is_missing in values]
+        return pd.Series(strings, dtype=object)
+
+    def compare(self, values, unlike):
+        """Tell of new categories or of values outside of the range in `fit`, if more than by chance."""
+        if self.known is not None:
+            new = set(values).difference(self.known[0], [None])
+            found = [each for each in values if each in new]
+        elif self.range is not None:
+            low, high, n_in_fit = self.range
+            found = values[(values < low) | (values > high)]
+        else:
+            return
+        if not len(found):
+            return
+        n = np.count_nonzero(~pd.isna(values))
+        if self.known is not None:
+            what = "categories that were not there in fit"
+            chance = bdtrc(len(found) - 1, n, self.known[1])
+        else:
+            what = f"outside of the range in fit, {low} to {high}"
+            chance = chance_of_outside(len(found), n, n_in_fit)
+        if chance < _SURPRISING:
+            [(example, _)] = Counter(found).most_common(1)
+            example = repr(example) if isinstance(example, str) else example
+            unlike.append(
+                f"column {self.name!r}: {len(found)} of {n} values are {what}, such as {example}"
+            )
+
+    def learn_writer(self, vectorizer, values, written):
+        """Learn how a fitted TableVectorizer writes these values, and which categories there are."""
+        transformer = vectorizer.transformers_.get(self.name)
+        if type(transformer) is OneHotEncoder and transformer.handle_unknown != "error":
+            self.writer = OneHot.of(transformer, self.name)
+            counts = Counter(x for x in values if x is not None)
+            # Good and Turing: a new row has a new category as often as a known row is alone in its own.
+            n_alone = sum(count == 1 for count in counts.values())
+            self.known = list(counts), (n_alone + 1) / (counts.total() + 1)
+        elif written:
+            limits = np.fmin.reduce(written, axis=1), np.fmax.reduce(written, axis=1)
+            self.writer = Encoded(transformer, len(written), limits if self.kind == "dates" else None)
+
+    def write(self, values):
+        """The columns that are written for values that were read."""
+        return self.writer.write(self.series(values) if type(self.writer) is Encoded else values)
+
+    def series(self, values):
+        """Values that were read, as a Series for skrub."""
+        values = pd.Categorical(values) if self.kind == "categories" else values
+        return pd.Series(values, name=self.name)
+
+
+def chance_of_outside(n_outside, n_new, n_known):
+    """The probability that so many of the new values, or more, are outside of the range of known ones.
+
+    As all orders of the values are equally probable, new values before the lowest and above the highest
+    known one are as many as new values below the second known one.
+    """
+    return hypergeom.cdf(1, n_known + n_new, n_known, n_outside + 1)
+
+
+# --- all columns of a table --------------------------------------------------------------------------
 
 
 class Written(NamedTuple):
@@ -262,30 +391,26 @@ class Written(NamedTuple):
     kind : str
         What the source has: "numbers", "durations", "dates", "categories" or "strings"; or "missing",
         for a column that marks missing values.
-    place : int
-        Which of all the columns that are written for its source it is, or marks what is missing in.
+    index : int
+        Its number among the columns that are written for its source; 0 for one that marks missing
+        values.
     """
 
     name: str
     source: str
     kind: str
-    place: int
-
-    def of(self, block):
-        """Its values, given all the columns that are written for its source."""
-        column = block[:, self.place]
-        return np.isnan(column).astype(np.float32) if self.kind == "missing" else column
+    index: int
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Write a table as an array of float32.
 
     Columns of numbers, bools, durations, and numbers that are stored as strings are shifted by the
-    median of their distinct values, and those far from 1 are multiplied by a power of two, so that
-    float32 is precise enough. `vectorizer` decides how all others are written. Missing
-    values become NaN. A column that has any in `fit` gets another column, `<name>__missing`, which is 1
-    where they are. Constant columns are left out, and a warning names those columns of the table of
-    which nothing is left, such as IDs. Another names columns of strings of which most are numbers.
+    median of their distinct values, so that float32 is precise enough. `vectorizer` decides how all
+    others are written. Missing values become NaN. A column of numbers or dates that has any in `fit`
+    gets another column, `<name>__missing`, which is 1 where they are. Constant columns are left out,
+    and a warning names those columns of the table of which nothing is left, such as IDs. Another names
+    columns of strings of which most are numbers.
 
     Parameters
     ----------
@@ -362,12 +487,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         written : ndarray of shape (n_samples, n_features_out), of float32
             With NaN for what is missing.
         """
-        _check_type(X)
         if not isinstance(self.vectorizer, skrub.TableVectorizer):
             raise TypeError(f"vectorizer must be a skrub.TableVectorizer, got {self.vectorizer!r}")
+        series = _series_of(X)
         validate_data(self, X, skip_check_array=True)
         self._has_names = hasattr(X, "columns")
-        series = _series_of(X)
         if len(X) < 2 or not series:
             raise ValueError(
                 "X must have at least two rows and one column to learn from, got "
@@ -376,28 +500,20 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self._columns = {name: Column(name, each, self.vectorizer) for name, each in series.items()}
         read = {name: column.learn(series[name]) for name, column in self._columns.items()}
         written = self._write_numbers(read) + self._write_others(read, y)
-        # The columns that are written for a date are missing together, so the first one is enough.
-        firsts = [(each, values) for each, values in written if each.place == 0]
-        marked = [each for each, values in firsts if np.isnan(values).any()]
-        marks = [Written(f"{each.source}__missing", each.source, "missing", 0) for each in marked]
-        first = {each.source: values[:, None] for each, values in firsts}
-        written += [(each, each.of(first[each.source])) for each in marks]
-        names = _distinct([each.name for each, _ in written])
-        kept = [
-            (each._replace(name=name), values)
-            for name, (each, values) in zip(names, written, strict=True)
-            if np.fmin.reduce(values) < np.fmax.reduce(values)
-        ]
-        self.written_ = [each for each, _ in kept]
+        for each, _ in written.copy():
+            if each.index == 0 and KINDS[each.kind].read is not None:
+                mark = Written(f"{each.source}__missing", each.source, "missing", 0)
+                written.append((mark, pd.isna(read[each.source])))
+        varied = [(each, its) for each, its in written if np.fmin.reduce(its) < np.fmax.reduce(its)]
+        self.written_ = [each for each, _ in varied]
         self._warn()
-        return np.column_stack([values for _, values in kept])
+        return np.column_stack([its for _, its in varied]).astype(np.float32, copy=False)
 
     def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
 
-        A warning names the columns with strings that cannot be read as those in `fit`, with dates that
-        have a time zone unlike these, and with more new categories, or more numbers and dates outside
-        of the range in `fit`, than chance explains.
+        A warning names the columns with strings that cannot be read as those in `fit`, and with more
+        new categories, or more numbers and dates outside of the range in `fit`, than chance explains.
 
         Parameters
         ----------
@@ -418,9 +534,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             If X is sparse or a LazyFrame.
         """
         read = self._read(X)
-        sources = dict.fromkeys(each.source for each in self.written_)
+        sources = dict.fromkeys(each.source for each in self.written_ if each.kind != "missing")
         blocks = {name: self._columns[name].write(read[name]) for name in sources}
-        return np.column_stack([each.of(blocks[each.source]) for each in self.written_])
+        columns = [
+            pd.isna(read[name]) if kind == "missing" else blocks[name][:, index]
+            for _, name, kind, index in self.written_
+        ]
+        return np.column_stack(columns).astype(np.float32, copy=False)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns of what `transform` returns.
@@ -441,37 +561,36 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def _read(self, X):
         """The values of each column of a table to predict, by its name in `fit`; warnings are given."""
         check_is_fitted(self)
-        _check_type(X)
-        by_name = self._has_names and hasattr(X, "columns")
-        if not by_name:
-            validate_data(self, X, skip_check_array=True, reset=False)
         series = _series_of(X)
-        if not by_name:
+        if not (self._has_names and hasattr(X, "columns")):
+            validate_data(self, X, skip_check_array=True, reset=False)
             series = dict(zip(self._columns, series.values(), strict=True))
         absent = [name for name in self._columns if name not in series]
         if absent:
             raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {list(series)}")
         if len(X) < 1:
             raise ValueError("X must have at least one row to predict, got 0 samples")
-        unlike = []
-        read = {name: its.read(series[name], unlike) for name, its in self._columns.items()}
+        read, unlike = {}, []
+        for name, column in self._columns.items():
+            read[name] = column.read(series[name], unlike)
+            column.compare(read[name], unlike)
         if unlike:
             warn_at_caller(f"the data are unlike those in fit: {'; '.join(unlike)}")
         return read
 
     def _write_numbers(self, read):
         """Learn how columns of numbers are written; a Written and the values of each."""
-        columns = [column for column in self._columns.values() if column.kind in AS_NUMBERS]
-        for column in columns:
-            column.writer = Shifted.of(read[column.name])
-        return [
-            (Written(each.name, each.name, each.kind, 0), each.write(read[each.name])[:, 0])
-            for each in columns
-        ]
+        written = []
+        for name, column in self._columns.items():
+            if column.kind in _SHIFTED:
+                column.writer = Shifted.of(read[name])
+                values = column.writer.write(read[name])[:, 0]
+                written.append((Written(name, name, column.kind, 0), values))
+        return written
 
     def _write_others(self, read, y):
         """Let the vectorizer learn how all other columns are written; a Written and values of each."""
-        columns = [column for column in self._columns.values() if column.kind not in AS_NUMBERS]
+        columns = [column for column in self._columns.values() if column.kind not in _SHIFTED]
         self.vectorizer_ = clone(self.vectorizer) if columns else None
         if not columns:
             return []
@@ -485,24 +604,27 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         for column in columns:
             of_column = outputs[column.name]
             column.learn_writer(self.vectorizer_, read[column.name], [*of_column.values()])
-            for place, (name, its) in enumerate(of_column.items()):
+            for index, (name, its) in enumerate(of_column.items()):
                 name = without_random_letters(name)
-                written.append((Written(name, column.name, column.kind, place), its))
+                written.append((Written(name, column.name, column.kind, index), its))
         return written
 
     def _warn(self):
         """Warn of columns that are not used, such as IDs, or not as numbers."""
-        columns, used = self._columns.values(), {each.source for each in self.written_}
+        used = {each.source for each in self.written_}
         unused = [name for name in self._columns if name not in used]
-        why = "as all their values are equal, missing or rare"
+        why = "as all their values are equal in float32, missing or rare"
         if not used:
             raise ValueError(f"no column of X can be used, {why}: {unused}")
         if unused:
             warn_at_caller(f"columns are not used, {why}: {unused}")
-        for kind, advice in _ADVICE.items():
-            doubts = [column.doubt for column in columns if column.kind == kind and column.doubt]
-            if doubts:
-                warn_at_caller(advice.format("; ".join(doubts)))
+        doubts = [column.doubt for column in self._columns.values() if column.doubt]
+        if doubts:
+            warn_at_caller(
+                "columns are taken as strings, though most of their values are numbers: "
+                f"{'; '.join(doubts)}. To use the numbers, correct the others before, or make them "
+                "missing by pandas.to_numeric(column, errors='coerce')"
+            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -510,197 +632,39 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return tags
 
 
-class Column:
-    """How one column is read and written; a string may be a number or a date, if all others are."""
-
-    writer: Shifted | OneHot | Encoded | None = None
-    """What writes the column, unless it is left out."""
-    doubt = ""
-    """A word for the user about strings of which most are numbers, or dates that have two readings."""
-    known = None
-    """The categories in `fit` and the probability that a row has a new one, if each has a column."""
-    range = None
-    """The lowest and the highest number or date in `fit`, and how many there were."""
-    zone, unit, has_zone = None, None, None
-    """How dates are stored, as in `fit`, and whether they had a time zone there."""
-
-    def __init__(self, name, series, vectorizer):
-        self.name, self.format = name, None
-        self.kind = _kind_of(series)
-        self.from_strings = self.kind == "strings"
-        more = vectorizer.null_strings or ()
-        words = _MISSING.union([more] if isinstance(more, str) else more)
-        self.missing = {""} if self.kind == "categories" else words
-        strings = self._strings(series).dropna() if self.from_strings else ()
-        if not len(strings):
-            return
-        form = vectorizer.datetime_format
-        try:
-            self.format = skrub.ToDatetime(format=form).fit(strings).format_
-        except RejectColumn:
-            pass
-        if self.format is not None and (form or self.format != _YEARS):
-            self.kind = "dates"
-            if not form:
-                self._read_twice(strings)
-            return
-        numbers = pd.to_numeric(strings, errors="coerce").astype(np.float64)
-        others = strings[numbers.isna()]
-        if others.empty:
-            self.kind = "numbers"
-        elif len(others) < len(strings) / 2 and numbers.nunique() >= _FEW_NUMBERS:
-            self.doubt = (
-                f"column {name!r}, where {len(others)} of {len(strings)} values are none, such as "
-                f"{others.iloc[0]!r}"
-            )
-
-    def _read_twice(self, strings):
-        """Look whether dates with the month first could have the day first as well."""
-        swapped = self.format.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m")
-        if (
-            self.format.startswith("%m")
-            and pd.to_datetime(strings, format=swapped, errors="coerce").notna().all()
-        ):
-            self.doubt = f"column {self.name!r}, such as {strings.iloc[0]!r} ({swapped!r})"
-
-    def learn(self, series):
-        """The values in `fit`, as `read` returns them, of which the range is learned."""
-        values = self.read(series, [])
-        if self.kind == "dates":
-            self.zone, self.unit = values.tz, values.unit
-        if KINDS[self.kind].read is not None:
-            present = values[~pd.isna(values)]
-            self.range = (present.min(), present.max(), len(present)) if len(present) else None
-        return values
-
-    def read(self, series, unlike):
-        """The values as an array of float64, of dates, or of strings, with None for missing ones.
-
-        What is unlike the values in `fit`, by more than chance, is added to the list `unlike` in words.
-        """
-        try:
-            values = self._as_kind(series, unlike)
-        except Exception as error:  # pandas has types of its own
-            raise ValueError(
-                f"column {self.name!r} has {self.kind}, by its values in fit, but not all of them can "
-                f"be read as {self.kind}: {error}"
-            ) from error
-        self._compare(values, unlike)
-        return values
-
-    def _as_kind(self, series, unlike):
-        kind, now = KINDS[self.kind], _kind_of(series)
-        if kind.read is None:
-            return self._strings(series).to_numpy()
-        readable = now in (self.kind, *kind.also) or (now == "numbers" and self.from_strings)
-        # Only for numbers NaT is an error, too: it is the missing value of dates and durations.
-        if not readable and (self.kind == "numbers" or series.notna().any()):
-            raise ValueError(f"they are {now}, of type {series.dtype}")
-        if kind.parse is None or now == self.kind:
-            values = kind.read(series)
-            return self._in_zone(values, values.tz is not None, unlike) if now == "dates" else values
-        strings = self._strings(series)
-        values = kind.parse(strings, self.format)
-        unread = strings[pd.isna(values) & strings.notna()]
-        if len(unread):
-            share = f"{len(unread)} of {strings.count()} values"
-            if not self.from_strings or len(unread) == strings.count() > 1:
-                raise ValueError(f"{share} cannot, such as {unread.iloc[0]!r}")
-            unlike.append(
-                f"column {self.name!r}: {share} could not be read as {self.kind}, such as "
-                f"{unread.iloc[0]!r}, and are taken as missing"
-            )
-        if self.kind == "dates":
-            has_zone = strings.dropna().str.contains(_WITH_ZONE, regex=True).any()
-            return self._in_zone(values, has_zone, unlike)
-        return values
-
-    def _in_zone(self, dates, has_zone, unlike):
-        """Dates as they are stored in `fit`: those without a time zone are in UTC."""
-        if dates.isna().all():
-            has_zone = self.has_zone
-        elif self.has_zone is None:
-            self.has_zone = bool(has_zone)
-        elif has_zone != self.has_zone:
-            unlike.append(
-                f"column {self.name!r}: dates have {'a' if has_zone else 'no'} time zone, unlike those "
-                "in fit, so times without one are taken as UTC"
-            )
-        if self.unit is None:
-            return dates
-        dates = dates if dates.tz is not None else dates.tz_localize("UTC")
-        return dates.tz_convert(self.zone).as_unit(self.unit)
-
-    def _compare(self, values, unlike):
-        """Tell of new categories or of values outside of the range in `fit`, if more than by chance."""
-        found = ()
-        if self.known is not None:
-            new = set(values).difference(self.known[0], [None])
-            found, what = (
-                [each for each in values if each in new],
-                "categories that were not there in fit",
-            )
-        elif self.range is not None:
-            low, high, n_known = self.range
-            found = values[(values < low) | (values > high)]
-            what = f"outside of the range in fit, {low} to {high}"
-        if not len(found):
-            return
-        n = np.count_nonzero(~pd.isna(values))
-        if self.known is not None:
-            chance = bdtrc(len(found) - 1, n, self.known[1])
-        else:
-            chance = chance_of_outside(len(found), n, n_known)
-        if chance < _SURPRISING:
-            [(example, _)] = Counter(found).most_common(1)
-            example = repr(example) if isinstance(example, str) else example
-            unlike.append(
-                f"column {self.name!r}: {len(found)} of {n} values are {what}, such as {example}"
-            )
-
-    def _strings(self, series):
-        """The values as a Series of strings, with None for missing ones."""
-        values = zip(series.astype(object), series.isna(), strict=True)
-        strings = [None if is_missing else string_of(x, self.missing) for x, is_missing in values]
-        return pd.Series(strings, dtype=object)
-
-    def learn_writer(self, vectorizer, values, written):
-        """Learn how a fitted TableVectorizer writes these values, and which categories there are."""
-        transformer = vectorizer.transformers_.get(self.name)
-        if vectorizer.column_to_kind_.get(self.name) == "low_cardinality":
-            counts = Counter(x for x in values if x is not None)
-            # Good and Turing: a new row has a new category as often as a known row is alone in its own.
-            n_alone = sum(count == 1 for count in counts.values())
-            self.known = list(counts), (n_alone + 1) / (counts.total() + 1)
-        if type(transformer) is OneHotEncoder and transformer.handle_unknown != "error":
-            self.writer = OneHot.of(transformer, self.name)
-        elif written:
-            limits = np.fmin.reduce(written, axis=1), np.fmax.reduce(written, axis=1)
-            self.writer = Encoded(transformer, len(written), limits if self.kind == "dates" else None)
-
-    @property
-    def given_as(self):
-        """What ONNX gets: "numbers", "strings", or what is "written"; and in how many columns."""
-        kind = "strings" if self.writer is None else self.writer.given_as
-        return kind, self.writer.n_columns if kind == "written" else 1
-
-    def write(self, values):
-        """The columns that are written for values that were read."""
-        return self.writer.write(self.series(values) if type(self.writer) is Encoded else values)
-
-    def series(self, values):
-        """Values that were read, as a Series for skrub."""
-        values = pd.Categorical(values) if self.kind == "categories" else values
-        return pd.Series(values, name=self.name)
+def _series_of(X):
+    """The columns as Series of pandas, by their names, which are strings."""
+    is_frame = hasattr(X, "columns") and (hasattr(X, "iloc") or hasattr(X, "iter_columns"))
+    if not is_frame and (hasattr(X, "columns") or issparse(X) or isinstance(X, dict)):
+        raise TypeError(
+            f"X must be a DataFrame of pandas or polars or a dense array, got a {type(X).__name__}; "
+            "pandas.DataFrame(X), X.toarray(), X.collect() or X.to_pandas() makes one of it"
+        )
+    if not is_frame and np.ndim(X) != 2:
+        raise ValueError(
+            f"X must have two dimensions, rows and columns, got {np.ndim(X)}. Reshape your data: one "
+            "row of a DataFrame is X[:1], a list of dicts is pandas.DataFrame(X)"
+        )
+    if not is_frame:
+        X = pd.DataFrame(X).add_prefix("x")
+    names = pd.Index(map(str, X.columns))
+    if names.has_duplicates:
+        repeated = [*names[names.duplicated()].unique()]
+        raise ValueError(f"columns of X must have distinct names, got {repeated} more than once")
+    if hasattr(X, "iloc"):
+        return {name: X.iloc[:, i] for i, name in enumerate(names)}
+    return dict(zip(names, map(_of_polars, X.iter_columns()), strict=True))
 
 
-def chance_of_outside(n_outside, n_new, n_known):
-    """The probability that so many of the new values, or more, are outside of the range of known ones.
+def _of_polars(column):
+    """A Series of polars as one of pandas."""
+    from polars import Categorical, Enum
 
-    As all orders of the values are equally probable, new values before the lowest and above the highest
-    known one are as many as new values below the second known one.
-    """
-    return hypergeom.cdf(1, n_known + n_new, n_known, n_outside + 1)
+    dtype = "category" if column.dtype in (Categorical, Enum) else None
+    return pd.Series(column.to_list(), dtype=dtype)
+
+
+# --- the next step of a table's Pipeline -------------------------------------------------------------
 
 
 class SquashingScaler(skrub.SquashingScaler):
@@ -729,71 +693,3 @@ class SquashingScaler(skrub.SquashingScaler):
         """Scale X."""
         with config_context(transform_output="default"):
             return super().transform(X) * self.weights_
-
-
-def _kind_of(series):
-    """The kind of a column; that of objects is the one of their values."""
-    return _KIND_OF_TYPE.get(infer_dtype(series, skipna=True), "strings")
-
-
-def _check_type(X):
-    for refused, what, cure in (
-        (isinstance(X, dict), "a dict", "pandas.DataFrame(X)"),
-        (issparse(X), "a sparse X", "X.toarray()"),
-        (hasattr(type(X), "collect"), "a LazyFrame", "X.collect()"),
-        (type(X).__module__.startswith("pyarrow"), "a table of pyarrow", "X.to_pandas()"),
-    ):
-        if refused:
-            raise TypeError(f"X must be a DataFrame or a dense array, got {what}; use {cure}")
-    if not hasattr(X, "columns") and np.ndim(X) != 2:
-        raise ValueError(
-            f"X must have two dimensions, rows and columns, got {np.ndim(X)}. Reshape your data: one "
-            "row of a DataFrame is X[:1], a list of dicts is pandas.DataFrame(X)"
-        )
-
-
-def _series_of(X):
-    """The columns as Series of pandas, by their names, which are strings."""
-    if not hasattr(X, "columns"):
-        X = pd.DataFrame(X).add_prefix("x")
-    names = list(map(str, X.columns))
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise ValueError(f"columns of X must have distinct names, got {repeated} more than once")
-    if isinstance(X, pd.DataFrame):
-        columns = [X.iloc[:, i] for i in range(len(names))]
-    else:
-        columns = map(_of_polars, X.iter_columns())
-    return dict(zip(names, columns, strict=True))
-
-
-def _of_polars(column):
-    """A Series of polars as one of pandas."""
-    from polars import Categorical, Enum, Float64
-
-    dtype = column.dtype
-    if dtype.is_numeric():
-        return pd.Series(column.cast(Float64).to_numpy())
-    if dtype.is_temporal() and getattr(dtype, "time_zone", None) is None:
-        return pd.Series(column.to_numpy())
-    return pd.Series(column.to_list(), dtype="category" if dtype in (Categorical, Enum) else object)
-
-
-def _distinct(names):
-    """The names; one that has come before gets underscores at its end."""
-    distinct = {}
-    for name in names:
-        while name in distinct:
-            name += "_"
-        distinct[name] = None
-    return list(distinct)
-
-
-def __getattr__(name):
-    """Raise an error that says what to do about a table of an earlier version."""
-    if name == "_Column":  # in files of such tables
-        raise ValueError(
-            "skdense 0.4.0 saved this model of a table, and later versions write columns in another "
-            "way: fit it again, or load it with that version"
-        )
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,15 +25,13 @@ from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier
 from skdense.ensemble.calibration import is_positive
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.pipeline import TablePipeline
-from skdense.tabular.steps import LEAST, Landmarks, Ramps, Unclip, lower
+from skdense.tabular.steps import LEAST, Landmarks, LevelsEncoder, Ramps, Unclip, lower
 
 __all__ = ["onnx_inputs", "to_onnx"]
 
 _OPSETS = {"": 20, "ai.onnx.ml": 3}
 _FLOAT, _STRING, _DOUBLE = 1, 8, 11
 """ONNX's numbers of types."""
-_TYPES = {"numbers": _DOUBLE, "strings": _STRING, "written": _FLOAT}
-"""The types of the inputs of a table's columns."""
 
 
 def to_onnx(model):
@@ -97,8 +95,9 @@ def to_onnx(model):
     outputs, columns = _names_of(model)
     graph = _Graph(onnx, [*outputs, *columns.values()])
     if columns:
-        given = {name: model[0]._columns[name].given_as for name in columns}
-        X = {name: graph.input(columns[name], _TYPES[kind], n) for name, (kind, n) in given.items()}
+        X = {
+            name: graph.input(own, *_input_of(model[0]._columns[name])) for name, own in columns.items()
+        }
     else:
         X = graph.input("X", _FLOAT, getattr(_first(model), "n_features_in_", None))
     predicted = _converted(graph, model, X)
@@ -142,13 +141,23 @@ def onnx_inputs(model, X):
     inputs = {}
     for name, values in model[0]._read(X).items():
         column = model[0]._columns[name]
-        kind, n_columns = column.given_as
-        if kind == "strings":
+        kind, width = _input_of(column)
+        if kind == _STRING:
             values = np.array(["" if x is None else x for x in values], dtype=object)
-        elif kind == "written":
+        elif kind == _FLOAT:
             values = column.write(values)
-        inputs[columns[name]] = values.reshape(-1, n_columns)
+        inputs[columns[name]] = values.reshape(-1, width)
     return inputs
+
+
+def _input_of(column):
+    """The type and the width of the input for a column of a table."""
+    if column.kind in ("numbers", "durations"):
+        return _DOUBLE, 1
+    transformer = getattr(column.writer, "transformer", None)
+    if transformer is None or type(transformer) is LevelsEncoder:
+        return _STRING, 1
+    return _FLOAT, column.writer.n_columns
 
 
 def _first(model):
@@ -255,7 +264,8 @@ class _Graph:
 
 def _table(graph, encoder, inputs):
     """A TableEncoder: an input for each column."""
-    shifted = [name for name, each in encoder._columns.items() if each.given_as[0] == "numbers"]
+    kinds = {name: _input_of(column)[0] for name, column in encoder._columns.items()}
+    shifted = [name for name, kind in kinds.items() if kind == _DOUBLE]
     sources = dict.fromkeys([*shifted, *(each.source for each in encoder.written_)])
     columns = {name: encoder._columns[name] for name in sources}
     blocks = []
@@ -263,16 +273,15 @@ def _table(graph, encoder, inputs):
         numbers = graph.side_by_side([inputs[name] for name in shifted])
         writers = [columns[name].writer for name in shifted]
         numbers = graph("Sub", numbers, np.array([writer.shift for writer in writers]))
-        numbers = graph("Mul", numbers, np.array([writer.scale for writer in writers]))
         blocks.append(graph.cast(numbers, _FLOAT))
     for name, column in columns.items():
-        if column.given_as[0] == "strings":
+        if kinds[name] == _STRING:
             blocks.append(_levels(graph, column, inputs[name]))
-        elif column.given_as[0] == "written":
+        elif kinds[name] == _FLOAT:
             blocks.append(inputs[name])
     starts = np.cumsum([0, *(column.writer.n_columns for column in columns.values())])
     start = dict(zip(columns, starts))
-    places = [start[each.source] + each.place for each in encoder.written_]
+    places = [start[each.source] + each.index for each in encoder.written_]
     written = graph.columns(graph.side_by_side(blocks), places)
     n_marks = sum(each.kind == "missing" for each in encoder.written_)
     if not n_marks:
