@@ -431,6 +431,9 @@ def test_models_that_share_a_random_state_share_a_seed_that_each_fit_draws_from_
     for _ in range(2):
         one = blend(expected.randint(2**31)).fit(X, y)
         assert_array_equal(model.fit(X, y).predict(X), one.predict(X))
+    np.random.seed(0)  # noqa: NPY002 - a random_state of None is this state
+    model = blend(None).fit(X, y)
+    assert_array_equal(model.predict(X), blend(np.random.RandomState(0)).fit(X, y).predict(X))
     table = make_tabular_regressor(given).get_params()
     states = [value for name, value in table.items() if name.endswith("ensemble__random_state")]
     assert all(state is given for state in states)
