@@ -29,31 +29,6 @@ if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 
-class Names(StrOptions):
-    """A constraint: one of some names, with a hint for whoever passes something else."""
-
-    def __init__(self, names, hint):
-        super().__init__(names)
-        self.hint = hint
-
-    def __str__(self):
-        return f"{super().__str__()} ({self.hint})"
-
-
-class Metrics(StrOptions):
-    """A constraint: one of our metrics, or the name of a scorer of scikit-learn."""
-
-    def is_satisfied_by(self, value):
-        if super().is_satisfied_by(value):
-            return True
-        from sklearn.metrics import get_scorer_names  # it imports much that no other fit needs
-
-        return isinstance(value, str) and value in get_scorer_names()
-
-    def __str__(self):
-        return f"{super().__str__()} or of sklearn.metrics.get_scorer_names()"
-
-
 def optimizer_constraints() -> dict[str, list]:
     """The constraints of `solver`, and of all numbers of optimizers and schedules."""
 
@@ -96,16 +71,13 @@ def is_network(model: Any, *methods: str) -> bool:
 class Saved(BaseEstimator):
     """An estimator whose saved state has the version of skdense that saved it."""
 
-    _before_versions = "pre-0.1"
-    """What a state without a version is of."""
-
     def __getstate__(self):
         return {**super().__getstate__(), "_skdense_version": __version__}
 
     def __setstate__(self, state):
         """Restore a saved state. If another version of skdense saved it, warn as scikit-learn does."""
         state = dict(state)
-        version = state.pop("_skdense_version", self._before_versions)
+        version = state.pop("_skdense_version", "pre-0.5")  # ensembles had none
         if version != __version__:
             warn_at_caller(
                 InconsistentVersionWarning(
@@ -147,11 +119,12 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
         **optimizer_constraints(),
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Names(SCHEDULES.keys(), "the rate itself is learning_rate_init")],
+        "learning_rate": [StrOptions(SCHEDULES.keys())],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "validation_metric": [str, callable],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
         "early_stopping": ["boolean"],

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
-from skdense.base import BaseLowLevelMLP, Metrics, has_optimizer
+from skdense.base import BaseLowLevelMLP, has_optimizer
 from skdense.compat import Interval, StrOptions, fit_context
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
@@ -266,7 +266,6 @@ default='glorot_uniform'
         "loss": [StrOptions(set(LOSSES["binary"]))],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "validation_metric": [Metrics({"accuracy", "loss"}), callable],
     }
 
     def __init__(

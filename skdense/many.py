@@ -1,24 +1,13 @@
 """Fitting many estimators at once: networks that can share a program train side by side."""
 
-from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TypeVar
 
 from numpy.typing import ArrayLike
 
 from skdense.base import BaseLowLevelMLP, is_network
-from skdense.compat import fit_context
-from skdense.fit.callers import warn_in_a_worker
-from skdense.fit.fitting import (
-    fit_estimator,
-    set_attributes,
-    train_jobs,
-    trains_alone,
-    unchanged_on_error,
-)
-from skdense.fit.inputs import FitInput, MatrixLike, check_parameters
-from skdense.fit.prepare import check_and_prepare
-from skdense.fit.results import NotFinite, finish
+from skdense.fit.fitting import fit_together
+from skdense.fit.inputs import FitInput, MatrixLike
 
 _Model = TypeVar("_Model", bound=BaseLowLevelMLP)
 
@@ -99,7 +88,7 @@ def fit_many(
             if n * 10 // n_fits > (n - 1) * 10 // n_fits:
                 print(f"Trained {n} of {n_fits} estimators")
 
-    errors = fit_inputs(estimators, inputs, n_jobs, after_fit)
+    errors = fit_together(estimators, inputs, n_jobs, after_fit)
     for error in filter(None, errors):
         raise error
     return estimators
@@ -142,50 +131,3 @@ def _inputs(n_estimators, X, y, sample_weight):
                 f"got {len(values)}"
             )
     return [*map(FitInput, X, y, weights)]
-
-
-def fit_inputs(
-    estimators: list,
-    inputs: Sequence[FitInput],
-    n_jobs: int | None = None,
-    after_fit: Callable | None = None,
-    warn_max_iter: bool = True,
-) -> list[NotFinite | None]:
-    """Fit each estimator to its `FitInput`; return for each its error if it diverged, or None.
-
-    An estimator that diverged is as it was. All other errors are raised at once, and leave all
-    estimators as they were: what the handler of a signal raises cannot be told from them.
-
-    `after_fit(estimator, job)` is called as soon as an estimator's networks are trained; job is None
-    for an estimator that trains alone. The calls may come from any thread, but never two at a time.
-    With warn_max_iter, an estimator warns that it reached `max_iter`.
-    """
-    warn_in_a_worker()
-    errors: list[NotFinite | None] = [None] * len(estimators)
-    with unchanged_on_error(*estimators) as before:
-        jobs = {}
-        for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
-            if trains_alone(estimator):
-                _check(estimator, one_input)  # before all others are trained
-            else:
-                jobs[i] = check_and_prepare(estimator, one_input)
-        note = after_fit and (lambda job: after_fit(job.estimator, job))
-        if jobs and train_jobs(list(jobs.values()), n_jobs, note):
-            raise KeyboardInterrupt
-        for i, estimator in enumerate(estimators):
-            try:
-                if i in jobs:
-                    finish(jobs[i], warn_max_iter)
-                    continue
-                # Ctrl-C ends all fits here; a single fit would keep what it had reached.
-                _fit_alone(estimator, inputs[i], True, warn_max_iter)
-                if after_fit is not None:
-                    after_fit(estimator, None)
-            except NotFinite as error:
-                set_attributes(estimator, before[i])
-                errors[i] = error
-    return errors
-
-
-_as_fit_does = fit_context(prefer_skip_nested_validation=True)
-_check, _fit_alone = _as_fit_does(check_parameters), _as_fit_does(fit_estimator)

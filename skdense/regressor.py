@@ -9,14 +9,12 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from skdense.base import BaseLowLevelMLP, Metrics, Names, has_optimizer
-from skdense.compat import Interval, fit_context
+from skdense.base import BaseLowLevelMLP, has_optimizer
+from skdense.compat import Interval, StrOptions, fit_context
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike
 from skdense.fit.targets import fitted_continuous
-
-_ORDER = "loss comes first, as in MLPRegressor; pass hidden_layer_sizes by keyword"
 
 
 class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
@@ -253,10 +251,9 @@ default='glorot_uniform'
 
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
-        "loss": [Names(set(LOSSES["regression"]), _ORDER)],
+        "loss": [StrOptions(set(LOSSES["regression"]))],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "delta": [Interval(Real, 0, None, closed="neither")],
-        "validation_metric": [Metrics({"r2", "loss"}), callable],
     }
 
     def __init__(

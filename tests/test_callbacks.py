@@ -269,15 +269,6 @@ def test_an_error_of_a_callback_is_raised_and_leaves_the_model_as_it_was():
     np.testing.assert_array_equal(fitted.predict_proba(X), probabilities)
 
 
-def test_a_fit_that_diverges_ends_every_task():
-    recorder = Recorder()
-
-    with pytest.raises(ValueError, match="non-finite"):
-        fit(recorder, solver="sgd", learning_rate_init=1e200)
-
-    recorder.assert_paired()
-
-
 def test_a_fit_of_bad_data_begins_no_task_but_tears_down():
     recorder = Recorder()
 

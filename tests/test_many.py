@@ -418,7 +418,7 @@ def test_bad_input_is_told(models, arguments, error, message):
 
 
 def test_parameters_are_checked_before_anything_is_trained(monkeypatch):
-    monkeypatch.setattr("skdense.many.train_jobs", lambda *_: pytest.fail("something was trained"))
+    monkeypatch.setattr("skdense.fit.fitting.train", lambda *_: pytest.fail("something was trained"))
     for bad in ({"alpha": -1}, {"dropout": 0.5}):
         with pytest.raises(ValueError, match="|".join(bad)):
             fit_many([net(), net(solver="lbfgs", **bad)], X, Y)

@@ -118,7 +118,6 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
     """
 
     _parameter_constraints = {"verbose": ["verbose"]}
-    _before_versions = "pre-0.5"
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(

@@ -18,9 +18,8 @@ from skdense.compat import joblibs_n_jobs, return_as, safe_indexing
 from skdense.core.machine.blas import for_each_block, one_blas_thread
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, fit_parameters
-from skdense.fit.fitting import outcome
+from skdense.fit.fitting import fit_together, outcome
 from skdense.fit.inputs import FitInput
-from skdense.many import fit_inputs
 
 COPIED_ROWS = 2**15
 """How many rows are copied at a time to be predicted."""
@@ -63,7 +62,7 @@ def _fit_networks(networks, splits, X, y, sample_weight, report):
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
     n_jobs = -1 if _has_all_cores.get() else None
-    errors = fit_inputs(networks, inputs, n_jobs, after_fit, warn_max_iter=not may_reach_max_iter)
+    errors = fit_together(networks, inputs, n_jobs, after_fit, warn_max_iter=not may_reach_max_iter)
     for error in filter(None, errors):
         raise error
 

@@ -5,15 +5,15 @@ which chooses their programs; `train` or `minimize_loss`, which run these; and `
 fitted attributes and warns.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from threading import Lock
 from typing import Any
 
-import numpy as np
+from numpy.random import RandomState
 
-from skdense.compat import callback_context, has_callbacks
+from skdense.compat import callback_context, fit_context, has_callbacks
 from skdense.core.formulas.losses import NEGATIVE_LOSS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
@@ -21,9 +21,9 @@ from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import ProgramRun, train
 from skdense.core.network import LBFGS, Curves, Network
 from skdense.fit.callers import warn_at_caller, warn_in_a_worker
-from skdense.fit.inputs import Estimator, FitInput
-from skdense.fit.prepare import Job, prepare
-from skdense.fit.results import Attributes, finish, fitted_attributes
+from skdense.fit.inputs import Estimator, FitInput, check_parameters
+from skdense.fit.prepare import Job, check_and_prepare, prepare
+from skdense.fit.results import Attributes, NotFinite, finish, fitted_attributes
 
 
 def fit_estimator(
@@ -35,31 +35,18 @@ def fit_estimator(
     interrupts_raise is true. With warn_max_iter there is a warning if `max_iter` is reached.
     """
     warn_in_a_worker()
-    lbfgs = estimator.solver == LBFGS
-    if not inputs.incremental:
-        context = callback_context(estimator, max_subtasks=estimator.max_iter)
+    reports = has_callbacks(estimator) and not inputs.incremental
+    context = callback_context(estimator) if reports else None
     with unchanged_on_error(estimator):
         job = prepare(estimator, inputs)
-        tasks = attributes = None
-        has_epochs = len(job.networks) == 1 and not lbfgs  # of one training
-        if has_callbacks(estimator) and not inputs.incremental:
-            if not has_epochs:
-                context.max_subtasks = 0
-            tasks = EpochTasks(estimator, context, inputs, reports_epochs=has_epochs)
-        try:
-            if lbfgs:
-                fits = (minimize_loss(job.spec, one, estimator.max_fun) for one in job.networks)
-                interrupted = any(fits)
-            else:
-                interrupted = _train_stochastic(job, tasks if has_epochs else None)
-            if interrupted:
-                if interrupts_raise or not any(network.progress.epochs for network in job.networks):
-                    raise KeyboardInterrupt
-                warn_at_caller("Training interrupted by user.")
-            attributes = finish(job, warn_max_iter)
-        finally:
-            if tasks:
-                tasks.end(attributes)
+        tasks = EpochTasks(context, job, inputs) if reports else None
+        if _train_alone(job, tasks):
+            if interrupts_raise or not any(network.progress.epochs for network in job.networks):
+                raise KeyboardInterrupt
+            warn_at_caller("Training interrupted by user.")
+        attributes = finish(job, warn_max_iter)
+        if tasks:
+            tasks.end(attributes)
     return estimator
 
 
@@ -80,81 +67,117 @@ def set_attributes(estimator: Estimator, attributes: Attributes) -> None:
     estimator.__dict__ = dict(attributes)
 
 
-def _train_stochastic(job: Job, reporter: "EpochTasks | None") -> bool:
-    """Train by minibatches, and report epochs if asked; return whether Ctrl-C ended the training."""
-    estimator = job.estimator
-    printer = after = None
-    if estimator.verbose and len(job.networks) == 1:
-        printer = EpochPrinter(estimator, job.networks[0])
-    elif estimator.verbose:
-        after = partial(print_draw, job)
+def _train_alone(job: Job, tasks: "EpochTasks | None") -> bool:
+    """Train the networks of one job; return whether Ctrl-C ended the training.
 
-    def attributes_now(run: ProgramRun) -> Attributes:
-        run.write_back()
-        return fitted_attributes(job, job.networks[0])
+    The epochs of a single network are printed and reported if asked, those of several are not.
+    """
+    estimator, network = job.estimator, job.networks[0]
+    if job.spec.optimizer == LBFGS:
+        for each in job.networks:
+            if minimize_loss(job.spec, each, estimator.max_fun):
+                return True
+        return False
+    is_single = len(job.networks) == 1
+    printer = EpochPrinter(estimator, network) if estimator.verbose and is_single else None
+    reporter = tasks if is_single else None
 
     def observe(new_curves: Curves, run: ProgramRun) -> bool:
+        def attributes_now() -> Attributes:
+            run.write_back()
+            return fitted_attributes(job, network)
+
         if printer:
             printer.print_epochs(new_curves)
         if reporter and len(new_curves.loss):
-            is_active = bool(run.snapshot.scalars.progress.active)
-            return reporter.advance(is_active, lambda: attributes_now(run))
+            return reporter.advance(bool(run.snapshot.scalars.progress.active), attributes_now)
         return False
 
     interrupted = train(
-        buckets_of([(job.spec, network) for network in job.networks]),
-        after=after,
+        buckets_of([(job.spec, each) for each in job.networks]),
         observe=observe if printer or reporter else None,
         each_epoch=reporter is not None,
     )
-    if printer and job.networks[0].progress.converged:
+    if printer and network.progress.converged:
         printer.print_end()
+    if estimator.verbose and not is_single:
+        for i, each in enumerate(job.networks, 1):
+            print(f"Initialization {i} of {len(job.networks)}: {outcome(each, job)}")
     return interrupted
 
 
-def trains_alone(estimator: Estimator) -> bool:
-    """Whether an estimator cannot train with others: it uses lbfgs, or each epoch is reported."""
-    return estimator.solver == LBFGS or bool(estimator.verbose) or has_callbacks(estimator)
+# --- many estimators ---------------------------------------------------------------------------------
 
 
-# --- many jobs ---------------------------------------------------------------------------------------
+_as_fit_does = fit_context(prefer_skip_nested_validation=True)
+_check, _fit_alone = _as_fit_does(check_parameters), _as_fit_does(fit_estimator)
 
 
-def train_jobs(
-    jobs: Sequence[Job], n_jobs: int | None = None, after_job: Callable[[Job], None] | None = None
-) -> bool:
-    """Train the networks of many jobs; return whether Ctrl-C ended the training.
+def fit_together(
+    estimators: list,
+    inputs: Sequence[FitInput],
+    n_jobs: int | None = None,
+    after_fit: Callable | None = None,
+    warn_max_iter: bool = True,
+) -> list[NotFinite | None]:
+    """Fit each estimator to its `FitInput`; return for each its error if it diverged, or None.
 
-    `after_job` is called with each job as soon as all its networks are trained. The calls may come
-    from any thread, but never two at a time.
+    An estimator that diverged is as it was. All other errors are raised at once, and leave all
+    estimators as they were: what the handler of a signal raises cannot be told from them.
+
+    `after_fit(estimator, job)` is called as soon as an estimator's networks are trained; job is None
+    for an estimator that trains alone. The calls may come from any thread, but never two at a time.
+    With warn_max_iter, an estimator warns that it reached `max_iter`.
     """
-    own_streams(jobs)
-    owners = {network: job for job in jobs for network in job.networks}
+    warn_in_a_worker()
     one_at_a_time = Lock()
 
     def after(job: Job) -> None:
         with one_at_a_time:
-            if after_job is not None:
-                after_job(job)
+            if after_fit is not None:
+                after_fit(job.estimator, job)
 
-    buckets = buckets_of([(job.spec, network) for network, job in owners.items()])
-    return train(buckets, n_jobs, owners=owners, after=after)
+    errors: list[NotFinite | None] = [None] * len(estimators)
+    with unchanged_on_error(*estimators) as before:
+        jobs: dict[int, Job] = {}
+        for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
+            # It trains alone if it uses lbfgs, or if its epochs are printed or reported.
+            if estimator.solver == LBFGS or estimator.verbose or has_callbacks(estimator):
+                _check(estimator, one_input)  # before all others are trained
+            else:
+                jobs[i] = check_and_prepare(estimator, one_input)
+        own_streams(jobs.values())
+        owners = {network: job for job in jobs.values() for network in job.networks}
+        buckets = buckets_of([(job.spec, network) for network, job in owners.items()])
+        if jobs and train(buckets, n_jobs, owners=owners, after=after):
+            raise KeyboardInterrupt
+        for i, estimator in enumerate(estimators):
+            try:
+                if i in jobs:
+                    finish(jobs[i], warn_max_iter)
+                    continue
+                # Ctrl-C ends all fits here; a single fit would keep what it had reached.
+                _fit_alone(estimator, inputs[i], True, warn_max_iter)
+                if after_fit is not None:
+                    after_fit(estimator, None)
+            except NotFinite as error:
+                set_attributes(estimator, before[i])
+                errors[i] = error
+    return errors
 
 
-def own_streams(jobs: Sequence[Job]) -> None:
+def own_streams(jobs: Collection[Job]) -> None:
     """Give jobs that share a generator new generators, with seeds drawn from the shared one.
 
     With a shared generator they would have to train in turn.
     """
-    users: dict[np.random.RandomState, list[Job]] = {}
+    n_users = Counter(job.networks[0].random_state for job in jobs)
     for job in jobs:
-        users.setdefault(job.networks[0].random_state, []).append(job)
-    for random_state, sharing in users.items():
-        if len(sharing) > 1:
-            for job in sharing:
-                seed = random_state.randint(2**31)
-                for network in job.networks:
-                    network.random_state, network.owns_stream = np.random.RandomState(seed), True
+        shared = job.networks[0].random_state
+        if n_users[shared] > 1:
+            seed = shared.randint(2**31)
+            for network in job.networks:
+                network.random_state, network.owns_stream = RandomState(seed), True
 
 
 # --- what observers see: printed lines, and callbacks of scikit-learn ---------------------------------
@@ -191,12 +214,6 @@ class EpochPrinter:
         print(f"{self.reason}{too_small} Stopping.")
 
 
-def print_draw(job: Job, network: Network) -> None:
-    """Print how the training from one of a job's initial draws ended; they end in any order."""
-    number = f"{job.networks.index(network) + 1} of {len(job.networks)}"
-    print(f"Initialization {number}: {outcome(network, job)}\n", end="")  # in one piece
-
-
 def outcome(network: Network, job: Job) -> str:
     """How the training of one of a job's networks ended, in words."""
     progress = network.progress
@@ -213,37 +230,36 @@ def outcome(network: Network, job: Job) -> str:
 class EpochTasks:
     """Reports a fit to scikit-learn's callbacks: the fit is a task, and each epoch a task within it.
 
-    Epochs are reported only if reports_epochs is true. Attributes are passed as a function, which is
+    A fit by lbfgs, or of several networks, has no epochs. Attributes are passed as a function, which is
     called only if a callback asks for the fitted estimator.
     """
 
-    def __init__(self, estimator: Estimator, context: Any, inputs: FitInput, reports_epochs: bool):
-        weighted = inputs.sample_weight is not None
-        metadata = {"sample_weight": inputs.sample_weight} if weighted else None
-        self.arguments = {"estimator": estimator, "X": inputs.X, "y": inputs.y, "metadata": metadata}
+    def __init__(self, context: Any, job: Job, inputs: FitInput):
+        weights = inputs.sample_weight
+        metadata = None if weights is None else {"sample_weight": weights}
+        self.task = {"estimator": job.estimator, "X": inputs.X, "y": inputs.y, "metadata": metadata}
         self.context = context
         self.epoch: Any = None
-        context.call_on_fit_task_begin(**self.arguments)
-        if reports_epochs:
+        has_epochs = len(job.networks) == 1 and job.spec.optimizer != LBFGS
+        context.max_subtasks = job.estimator.max_iter if has_epochs else 0
+        context.call_on_fit_task_begin(**self.task)
+        if has_epochs:
             self._begin_epoch()
 
     def _begin_epoch(self) -> None:
         self.epoch = self.context.subcontext(task_name="epoch")
-        self.epoch.call_on_fit_task_begin(**self.arguments)
+        self.epoch.call_on_fit_task_begin(**self.task)
 
-    def _end_epoch(self, attributes: Callable[[], Attributes] | None) -> bool:
-        epoch, self.epoch = self.epoch, None
-        return epoch.call_on_fit_task_end(**self.arguments, reconstruction_attributes=attributes)
-
-    def advance(self, continues: bool, attributes: Callable[[], Attributes]) -> bool:
+    def advance(self, continues: bool, attributes: Callable[[], Attributes] | None) -> bool:
         """End an epoch, and begin the next if training goes on; True if a callback asks to stop."""
-        stop = self._end_epoch(attributes)
+        epoch, self.epoch = self.epoch, None
+        stop = epoch.call_on_fit_task_end(**self.task, reconstruction_attributes=attributes)
         if continues and not stop:
             self._begin_epoch()
         return stop
 
-    def end(self, attributes: Attributes | None) -> None:
-        """End the fit, and an epoch that has begun but is not over."""
+    def end(self, attributes: Attributes) -> None:
+        """End the fit, and an epoch that Ctrl-C has interrupted."""
         if self.epoch is not None:
-            self._end_epoch(None)
-        self.context.call_on_fit_task_end(**self.arguments, reconstruction_attributes=attributes)
+            self.advance(False, None)
+        self.context.call_on_fit_task_end(**self.task, reconstruction_attributes=attributes)

@@ -220,7 +220,11 @@ def _own_scorer(
         return None
     from sklearn.metrics import get_scorer  # it imports much that no other fit needs
 
-    scorer = get_scorer(metric)
+    try:
+        scorer = get_scorer(metric)
+    except ValueError as error:
+        names = " or ".join(map(repr, encoder.metrics))
+        raise ValueError(f"validation_metric must be {names}, or a scorer: {error}") from None
     own = validation.own_copy()
     y, given = encoder.y_of(own.targets), {}
     takes = signature(metric_of(scorer)).parameters.values()

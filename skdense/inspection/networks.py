@@ -16,9 +16,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.layers import hidden_values
 from skdense.final_step import chain, final_step, fit_all_but_network
+from skdense.fit.fitting import fit_together
 from skdense.fit.inputs import MatrixLike, hidden_sizes
 from skdense.fit.results import are_dead
-from skdense.many import check_estimators, fit_inputs
+from skdense.many import check_estimators
 
 _CURVES = {
     "loss": ("loss_curve_", "validation_loss_curve_"),
@@ -285,7 +286,7 @@ def study_seeds(
         estimators.append(fitted)
         inputs.append(one_input)
     networks = list(map(final_step, estimators))
-    errors = fit_inputs(networks, inputs, n_jobs)
+    errors = fit_together(networks, inputs, n_jobs)
     if all(errors):
         raise errors[0]
     study = SeedStudy(
