@@ -170,7 +170,7 @@ def test_texts_and_columns_of_many_levels_are_the_same_in_onnx():
         town=["t1", "new", None, "T1", "", "t44", "t2 t3", "t3.0", "t4"],
     )
     cases = "in istanbul", "İSTANBUL", "ISTANBUL 3", "\u0131stanbul", "i\u0307stanbul", "ΣΟΦΟΣ".lower()
-    cases += "Σοφοσ", "ΣΟΦΟΣ.", "\u212aiosk", "kio\u017fk", "MAẞE", "MASSE"
+    cases += "Σοφοσ", "ΣΟΦΟΣ.", "\u212aiosk", "MAẞE", "MASSE"
     cases = pd.concat([X[:1]] * len(cases)).assign(title=cases)
     session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
     for rows in (X, new, cases):
@@ -276,21 +276,14 @@ def test_a_subclass_which_may_compute_something_else_is_refused(model):
 
 
 @pytest.mark.parametrize(
-    ("imputer", "name"),
-    [
-        (SimpleImputer(missing_values=-1), "missing_values=-1"),
-        (SimpleImputer(add_indicator=True), "add_indicator=True"),
-        (SimpleImputer(), "keep_empty_features=False"),
-    ],
+    "imputer", [SimpleImputer(missing_values=-1), SimpleImputer(add_indicator=True), SimpleImputer()]
 )
-def test_a_parameter_that_is_not_converted_is_named(imputer, name):
+def test_an_imputer_that_is_not_converted_is_named(imputer):
     X, y = load_iris(return_X_y=True)
-    X = np.where(X < 1, -1, X)
-    X[:, 1] = -1 if imputer.add_indicator else np.nan
-    X[::3, 0] = np.nan if imputer.missing_values != -1 else -1
-    X = np.nan_to_num(X) if imputer.missing_values == -1 else X
+    X[::3, 0] = imputer.missing_values
+    X[:, 1] = X[:, 1] if imputer.add_indicator or imputer.missing_values == -1 else np.nan
     model = make_pipeline(imputer, CrossFitRegressor(Ridge(), cv=2)).fit(X, y)
-    with pytest.raises(ValueError, match=f"{name} of SimpleImputer cannot be converted"):
+    with pytest.raises(ValueError, match=r"missing_values=nan, add_indicator=False .* got SimpleImp"):
         to_onnx(model)
 
 

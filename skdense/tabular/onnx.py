@@ -1,6 +1,5 @@
 """Tables, ensembles and networks as ONNX models, which compute what NumPy and scikit-learn do here."""
 
-import sys
 from functools import cache
 
 import numpy as np
@@ -25,7 +24,7 @@ from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier
 from skdense.ensemble.calibration import is_positive
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.pipeline import TablePipeline
-from skdense.tabular.steps import LEAST, Landmarks, LevelsEncoder, Ramps, Unclip, lower
+from skdense.tabular.steps import LEAST, Landmarks, LevelsEncoder, Ramps, Unclip
 
 __all__ = ["onnx_inputs", "to_onnx"]
 
@@ -93,7 +92,7 @@ def to_onnx(model):
     except ImportError as error:
         raise ImportError("to_onnx needs the package onnx: pip install onnx") from error
     outputs, columns = _names_of(model)
-    graph = _Graph(onnx, [*outputs, *columns.values()])
+    graph = _Graph(onnx)
     if columns:
         X = {
             name: graph.input(own, *_input_of(model[0]._columns[name])) for name, own in columns.items()
@@ -183,44 +182,29 @@ def _names_of(model):
 class _Graph:
     """An ONNX graph that grows: a call adds an operation and returns the name of its result."""
 
-    def __init__(self, onnx, names):
+    def __init__(self, onnx):
         self.helper, self.tensor_of = onnx.helper, onnx.numpy_helper.from_array
         self.nodes, self.constants, self.inputs, self.outputs = [], [], [], []
-        self.doubles = set()
-        self.n_names, self.prefix = 0, "result"
-        while any(name.startswith(self.prefix) for name in names):
-            self.prefix += "_"
 
     def __call__(self, operation, *inputs, domain="", **attributes):
         """Add an operation on results, which are named by strings, and on constants."""
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
-        result = self.name()
+        result = f"skdense result {len(self.nodes)}"
         node = self.helper.make_node(operation, names, [result], domain=domain, **attributes)
         self.nodes.append(node)
-        if self.doubles.intersection(names):
-            self.doubles.add(result)
         return result
-
-    def name(self):
-        """A name that no other result has."""
-        self.n_names += 1
-        return f"{self.prefix} {self.n_names}"
 
     def constant(self, array):
         """Add a constant."""
-        array, name = np.asarray(array), self.name()
+        array, name = np.asarray(array), f"skdense constant {len(self.constants)}"
         if array.dtype.kind not in "biuf":
             array = array.astype(str).astype(object)
         self.constants.append(self.tensor_of(array, name))
-        if array.dtype == np.float64:
-            self.doubles.add(name)
         return name
 
     def input(self, name, kind, width):
         """Add an input of so many columns."""
         self.inputs.append(self.helper.make_tensor_value_info(name, kind, [None, width]))
-        if kind == _DOUBLE:
-            self.doubles.add(name)
         return name
 
     def give(self, name, result):
@@ -237,18 +221,16 @@ class _Graph:
 
     def cast(self, result, kind):
         """A result in another type."""
-        cast = self("Cast", result, to=kind)
-        (self.doubles.add if kind == _DOUBLE else self.doubles.discard)(cast)
-        return cast
+        return self("Cast", result, to=kind)
 
-    def number(self, result):
-        """The type of a result's numbers."""
-        return np.float64 if result in self.doubles else np.float32
+    def like(self, array, result):
+        """Numbers in the type that a result has, which is float32 or float64."""
+        return self("CastLike", np.asarray(array, np.float64), result)
 
     def exactly(self, operation, result, array):
         """An operation in float64, rounded to the type that the result has, as NumPy's in place."""
         exact = self(operation, self.cast(result, _DOUBLE), np.asarray(array, np.float64))
-        return exact if result in self.doubles else self.cast(exact, _FLOAT)
+        return self("CastLike", exact, result)
 
     def columns(self, result, numbers):
         """Some columns of a result."""
@@ -271,8 +253,7 @@ def _table(graph, encoder, inputs):
     blocks = []
     if shifted:
         numbers = graph.side_by_side([inputs[name] for name in shifted])
-        writers = [columns[name].writer for name in shifted]
-        numbers = graph("Sub", numbers, np.array([writer.shift for writer in writers]))
+        numbers = graph("Sub", numbers, np.array([columns[name].writer.shift for name in shifted]))
         blocks.append(graph.cast(numbers, _FLOAT))
     for name, column in columns.items():
         if kinds[name] == _STRING:
@@ -281,14 +262,10 @@ def _table(graph, encoder, inputs):
             blocks.append(inputs[name])
     starts = np.cumsum([0, *(column.writer.n_columns for column in columns.values())])
     start = dict(zip(columns, starts))
-    places = [start[each.source] + each.index for each in encoder.written_]
-    written = graph.columns(graph.side_by_side(blocks), places)
-    n_marks = sum(each.kind == "missing" for each in encoder.written_)
-    if not n_marks:
-        return written
-    values, marked = np.split(np.arange(len(places)), [len(places) - n_marks])
-    marks = graph.cast(graph("IsNaN", graph.columns(written, marked)), _FLOAT)
-    return graph.side_by_side([graph.columns(written, values), marks])
+    numbers = [start[each.source] + each.index for each in encoder.written_]
+    written = graph.columns(graph.side_by_side(blocks), numbers)
+    is_mark = np.array([each.kind == "missing" for each in encoder.written_])
+    return graph("Where", is_mark, graph.cast(graph("IsNaN", written), _FLOAT), written)
 
 
 def _levels(graph, column, strings):
@@ -318,10 +295,10 @@ def _levels(graph, column, strings):
     levels = graph("Gather", rows, row, axis=0)
     if not words:
         return levels
-    cases = _cases()
-    patterns = ["".join(f"[{letter}{cases.get(letter, '')}]" for letter in word) for word in words]
+    # (?i) reads letters as `lower` does, but for this one and some of old scripts, such as the long s.
+    patterns = [word.replace("i", "[iİ]") for word in words]
     found = [
-        graph("RegexFullMatch", strings, pattern=rf"(?s)(.*[^\pL\pN])?{pattern}([^\pL\pN].*)?")
+        graph("RegexFullMatch", strings, pattern=rf"(?is)(.*[^\pL\pN])?{pattern}([^\pL\pN].*)?")
         for pattern in patterns
     ]
     is_rare = graph("Gather", rows[:, -1:], row, axis=0)
@@ -329,44 +306,32 @@ def _levels(graph, column, strings):
     return graph.side_by_side([levels, found])
 
 
-@cache
-def _cases():
-    """The other letters that are written as a letter in lower case."""
-    cases = {}
-    for letter in map(chr, range(sys.maxunicode + 1)):
-        if lower(letter) != letter:
-            cases[lower(letter)] = cases.get(lower(letter), "") + letter
-    return cases
-
-
 def _squashed(graph, scaler, X):
     """A SquashingScaler of ours."""
-    number, (center, divisor, factor, zero) = graph.number(X), squashing_of(scaler)
+    center, divisor, factor, zero = squashing_of(scaler)
     scaled = X
     for operation, array in (("Sub", center), ("Div", divisor), ("Mul", factor)):
         scaled = graph.exactly(operation, scaled, array)
     zero = graph("And", zero[None], graph("Not", graph("IsNaN", X)))
-    scaled = graph("Where", zero, number(0), scaled)
-    most = number(scaler.max_absolute_value)
+    scaled = graph("Where", zero, graph.like(0, X), scaled)
+    most = graph.like(scaler.max_absolute_value, X)
     share = graph("Div", scaled, most)
-    root = graph("Sqrt", graph("Add", graph("Mul", share, share), number(1)))
+    root = graph("Sqrt", graph("Add", graph("Mul", share, share), graph.like(1, X)))
     infinite = graph("Mul", graph("Sign", X), most)
     squashed = graph("Where", graph("IsInf", X), infinite, graph("Div", scaled, root))
-    return graph("Mul", squashed, scaler.weights_.astype(number))
+    return graph("Mul", squashed, graph.like(scaler.weights_, X))
 
 
 def _filled(graph, imputer, X):
     """A SimpleImputer."""
-    values = np.asarray(imputer.statistics_, graph.number(X))
-    for name, is_refused in (
-        ("missing_values", imputer.missing_values == imputer.missing_values),  # NaN equals nothing
-        ("add_indicator", imputer.add_indicator),
-        ("keep_empty_features", np.isnan(values).any()),
-    ):
-        if is_refused:
-            value = getattr(imputer, name)
-            raise ValueError(f"{name}={value!r} of SimpleImputer cannot be converted to ONNX")
-    return graph("Where", graph("IsNaN", X), values, X)
+    values = np.asarray(imputer.statistics_, np.float64)
+    finds_nan = imputer.missing_values != imputer.missing_values  # NaN equals nothing
+    if imputer.add_indicator or not finds_nan or np.isnan(values).any():
+        raise ValueError(
+            "a SimpleImputer can be converted to ONNX with missing_values=nan, add_indicator=False and "
+            f"a value for each column, got {imputer!r}"
+        )
+    return graph("Where", graph("IsNaN", X), graph.like(values, X), X)
 
 
 def _ramps(graph, ramps, X):
@@ -384,9 +349,8 @@ def _ramps(graph, ramps, X):
 
 def _standardized(graph, scaler, X):
     """A StandardScaler."""
-    number = graph.number(X)
-    X = graph("Sub", X, scaler.mean_.astype(number)) if scaler.with_mean else X
-    return graph("Div", X, scaler.scale_.astype(number)) if scaler.with_std else X
+    X = graph("Sub", X, graph.like(scaler.mean_, X)) if scaler.with_mean else X
+    return graph("Div", X, graph.like(scaler.scale_, X)) if scaler.with_std else X
 
 
 def _landmarks(graph, landmarks, X):
@@ -530,40 +494,40 @@ def _leaves(graph, trees, n_targets, X):
 
 def _of_boosted(model):
     """The arguments of `_tree` for boosted trees."""
-    for target, nodes in nodes_of_boosted_trees(model):
-        leaves, is_inside = np.flatnonzero(nodes["is_leaf"]), nodes["is_leaf"] == 0
-        if nodes["is_categorical"][is_inside].any():
+    fields = "feature_idx", "num_threshold", "left", "right", "missing_go_to_left"
+    for output, nodes in nodes_of_boosted_trees(model):
+        is_leaf = nodes["is_leaf"] == 1
+        if nodes["is_categorical"][~is_leaf].any():
             raise ValueError("trees with categorical features cannot be converted to ONNX")
-        fields = "feature_idx", "num_threshold", "left", "right", "missing_go_to_left"
-        inside = [nodes[field] * is_inside for field in fields]
-        yield is_inside, *inside, leaves, np.full(len(leaves), target), nodes["value"][leaves]
+        leaves = np.flatnonzero(is_leaf)
+        yield is_leaf, *(nodes[field] for field in fields), leaves, output, nodes["value"][leaves]
 
 
 def _of_forest(model):
     """The arguments of `_tree` for a forest, whose leaves have shares of classes."""
     for tree in (each.tree_ for each in model.estimators_):
-        is_inside = tree.children_left >= 0
+        is_leaf = tree.children_left < 0
         nodes = tree.feature, tree.threshold, tree.children_left, tree.children_right
-        inside = [values * is_inside for values in (*nodes, tree.missing_go_to_left)]
-        leaves, classes = np.nonzero(tree.value[:, 0] * ~is_inside[:, None])
-        shares = tree.value[leaves, 0, classes]
-        yield is_inside, *inside, leaves, classes, shares / len(model.estimators_)
+        leaves, classes = np.nonzero(tree.value[:, 0] * is_leaf[:, None])
+        shares = tree.value[leaves, 0, classes] / len(model.estimators_)
+        yield is_leaf, *nodes, tree.missing_go_to_left, leaves, classes, shares
 
 
-def _tree(number, is_inside, features, thresholds, left, right, missing_left, leaves, targets, weights):
+def _tree(number, is_leaf, features, thresholds, left, right, missing_left, leaves, targets, weights):
     """The attributes of the nodes and leaves of one tree, as arrays."""
+    inside = ~is_leaf
     return {
-        "nodes_treeids": np.full(len(is_inside), number),
-        "nodes_nodeids": np.arange(len(is_inside)),
-        "nodes_featureids": features,
-        "nodes_values": _rounded_down(thresholds),
-        "nodes_modes": np.where(is_inside, "BRANCH_LEQ", "LEAF"),
-        "nodes_truenodeids": left,
-        "nodes_falsenodeids": right,
-        "nodes_missing_value_tracks_true": missing_left,
+        "nodes_treeids": np.full(len(is_leaf), number),
+        "nodes_nodeids": np.arange(len(is_leaf)),
+        "nodes_featureids": features * inside,
+        "nodes_values": _rounded_down(thresholds * inside),
+        "nodes_modes": np.where(is_leaf, "LEAF", "BRANCH_LEQ"),
+        "nodes_truenodeids": left * inside,
+        "nodes_falsenodeids": right * inside,
+        "nodes_missing_value_tracks_true": missing_left * inside,
         "target_treeids": np.full(len(leaves), number),
         "target_nodeids": leaves,
-        "target_ids": targets,
+        "target_ids": np.full(len(leaves), targets),
         "target_weights": weights,
     }
 
