@@ -29,7 +29,7 @@ from skdense.core.program.layout import Layout
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
 
 FITS = """
-import json, logging, sys, warnings
+import json, logging, os, sys, warnings
 import numpy as np
 
 class Log(logging.Handler):
@@ -65,6 +65,38 @@ def show(kinds=("adam", "sgd", "lbfgs"), **more):
     models = fit_all(kinds)
     print(json.dumps({"models": models, "counts": counted()} | more))
 
+def replace_formulas():
+    # Losses of networks as they are, with other formulas, and as they are again, in another folder.
+    from skdense import LowLevelMLPRegressor
+    from skdense.core.formulas.activations import ACTIVATIONS
+    from skdense.core.formulas.losses import LOSSES
+    from skdense.core.machine.compiling import n_compiled
+    from skdense.core.machine.tensorflow import tf
+
+    os.environ["SKDENSE_CACHE_DIR"] += "_of_formulas"
+    messages.clear()
+    n_before = n_compiled()
+    X = np.linspace(-2, 2, 60)[:, None]
+    losses = LOSSES["regression"]
+    tanh, huber = ACTIVATIONS["tanh"], losses["huber"]
+
+    def loss(activation="tanh"):
+        settings = {"hidden_layer_sizes": (6,), "max_iter": 5, "random_state": 0}
+        model = LowLevelMLPRegressor("huber", activation=activation, **settings)
+        return model.fit(X, X[:, 0] ** 3).loss_curve_[-1]
+
+    original = [loss(), loss("relu")]
+    ACTIVATIONS["tanh"] = ACTIVATIONS["relu"]
+    as_relu = loss()
+    ACTIVATIONS["tanh"] = tanh
+    to_the_fourth = lambda targets, logits, delta: tf.reduce_sum((logits - targets) ** 4, axis=-1)
+    losses["huber"] = huber._replace(per_sample=to_the_fourth)
+    replaced = [loss(), loss()]
+    losses["huber"] = huber
+    again = [loss(), loss("relu")]
+    return {"original": original, "relu": as_relu, "replaced": replaced, "again": again,
+            "n": n_compiled() - n_before, "counts": counted()}
+
 """
 N_PROGRAMS = 3
 
@@ -76,17 +108,26 @@ def fits(folder, program="show()", **environment):
 
 
 FIRST = """
-import os, runpy
+import runpy
 import skdense
 runpy.run_module("skdense", run_name="__main__")
 before = "tensorflow" in sys.modules, os.path.exists(os.environ["SKDENSE_CACHE_DIR"])
 kept, counts = fit_all(["adam", "sgd", "lbfgs"]), counted()
+formulas = replace_formulas()
 
 from skdense.core.machine import compiling
 compiling._made.clear()
 os.environ["SKDENSE_CACHE_DIR"] = ""
 messages.clear()
-show(before=before, kept=kept, counts_of_kept=counts)
+show(before=before, kept=kept, counts_of_kept=counts, formulas=formulas)
+"""
+LATER = """
+os.chdir({folder!r})
+sys.path[:] = [{folder!r}, *(path for path in sys.path if path)]
+models, counts = fit_all(["adam", "sgd", "lbfgs"]), counted()
+modules = [name for name in sys.modules if name.startswith("tensorflow")]
+formulas = replace_formulas()
+print(json.dumps({{"models": models, "counts": counts, "modules": modules, "formulas": formulas}}))
 """
 
 
@@ -95,6 +136,17 @@ def first(tmp_path_factory):
     """A folder, and what the process saw that has filled it and then fitted without it."""
     folder = tmp_path_factory.mktemp("kept") / "programs"
     return folder, fits(folder, FIRST)
+
+
+@pytest.fixture(scope="module")
+def later(first, tmp_path_factory):
+    """What a process saw that uses this folder, with other hash seed, working folder and package."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "skdense").symlink_to(PACKAGE)
+    before = {path: path.stat().st_ino for path in paths(first[0])}
+    seen = fits(first[0], LATER.format(folder=str(elsewhere)), PYTHONHASHSEED="7")
+    assert {path: path.stat().st_ino for path in paths(first[0])} == before
+    return seen
 
 
 @pytest.fixture(scope="module")
@@ -132,36 +184,35 @@ def test_a_process_keeps_what_it_compiles_unless_told_not_to(first):
     assert set(seen["counts"].values()) == {0}
 
 
-def test_a_later_process_elsewhere_neither_traces_nor_compiles(first, tmp_path, compiled_without):
-    """Its hash seed, its working folder and the place of the package do not matter."""
-    before = {path: path.stat().st_ino for path in paths(first[0])}
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "skdense").symlink_to(PACKAGE)
-    program = f"""
-import os
-os.chdir({str(tmp_path)!r})
-sys.path[:] = [{str(elsewhere)!r}, *(path for path in sys.path if path)]
-models = fit_all(["adam", "sgd", "lbfgs"])
-modules = [name for name in sys.modules if name.startswith("tensorflow")]
-print(json.dumps({{"models": models, "counts": counted(), "modules": modules}}))
-"""
-    seen = fits(first[0], program, PYTHONHASHSEED="7")
-    assert seen["models"] == compiled_without
-    assert seen["counts"]["is taken from disk"] == sum(seen["counts"].values()) == N_PROGRAMS
+def test_a_later_process_elsewhere_neither_traces_nor_compiles(later, compiled_without):
+    assert later["models"] == compiled_without
+    assert later["counts"]["is taken from disk"] == sum(later["counts"].values()) == N_PROGRAMS
     tracing = "backprop", "def_function", "polymorphic_function", "while_v2", "control_flow_ops"
-    assert not [name for name in seen["modules"] if name.endswith(tracing)]
-    assert {path: path.stat().st_ino for path in paths(first[0])} == before
+    assert not [name for name in later["modules"] if name.endswith(tracing)]
+
+
+def test_a_formula_that_is_replaced_has_a_program_of_its_own_which_is_not_kept(first, later):
+    """In the process and in later ones the original keeps its own."""
+    first, second = first[1]["formulas"], later["formulas"]
+    for seen, word in ((first, "is kept in"), (second, "is taken from disk")):
+        assert seen["original"] == seen["again"] == first["original"]
+        assert seen["relu"] == seen["original"][1] != seen["original"][0]
+        assert seen["replaced"][0] == seen["replaced"][1] == first["replaced"][0]
+        assert seen["replaced"][0] not in seen["original"]
+        assert seen["n"] == 4
+        assert seen["counts"][word] == sum(seen["counts"].values()) == 2
 
 
 FUNCTIONS_OF_THE_USER = """
 import resource
+from skdense import LowLevelMLPRegressor
+from skdense.core.machine import compiling
 from skdense.core.machine.tensorflow import tf
 
 def left():
     return len(tf.io.gfile.listdir("ram://skdense"))
 
-models, n_left = fit_all(['lbfgs']), [left()]
+first, n_left = fit_all(['lbfgs']), [left()]
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 with tf.io.gfile.GFile("ram://skdense/unique.tmp", "wb") as file:
     file.write(b"of another thread")
@@ -170,7 +221,11 @@ for factor in range(3):
 n_left.append(left())
 fit_all(['lbfgs'])
 n_left.append(left())
-print(json.dumps({"models": models, "left": n_left}))
+compiling._made.clear()
+messages.clear()
+large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)  # used where it lies
+model = LowLevelMLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0)
+show(["lbfgs"], first=first, left=n_left, loss=model.fit(large, large[:, 0]).loss_)
 """
 
 
@@ -179,8 +234,9 @@ def test_functions_are_kept_without_executables_which_are_added_and_those_of_the
 ):
     """The first process has imported TensorFlow before, and so hands no executables over.
 
-    In the second, functions of the user's are compiled though no file can be written, and each fit
-    removes what they leave. Neither takes what was kept by a process with another number of threads.
+    In the second, functions of the user's are compiled, and each fit removes what they leave. Then its
+    files may have 1,000 bytes, as on a disk that is full, which makes no fit fail. Neither takes what
+    was kept by a process with another number of threads.
     """
     before, one_thread = set(paths(copied)), {"LOKY_MAX_CPU_COUNT": "1"}
     of_user = "import tensorflow; tensorflow.config.run_functions_eagerly(True)\n"
@@ -194,10 +250,14 @@ def test_functions_are_kept_without_executables_which_are_added_and_those_of_the
 
     seen = fits(copied, FUNCTIONS_OF_THE_USER, **one_thread)
 
-    assert seen["models"]["lbfgs"] == compiled_without["lbfgs"]
+    assert seen["first"] == seen["models"] == {"lbfgs": compiled_without["lbfgs"]}
     assert kept.stat().st_size > size
     assert seen["left"] == [0, 4, 1]
     assert len(paths(copied)) == N_PROGRAMS + 1
+    assert (seen["counts"]["is taken from disk"], seen["counts"]["is kept in"]) == (1, 0)
+    large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)
+    theirs = MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0)
+    assert seen["loss"] == pytest.approx(theirs.fit(large, large[:, 0]).loss_)
 
 
 def test_a_directory_that_the_user_has_set_wins(monkeypatch, tmp_path):
@@ -220,26 +280,6 @@ def test_a_tensorflow_without_files_in_memory_hands_nothing_over(monkeypatch):
     with disk.exchange(SimpleNamespace(__version__=VERSION, io=SimpleNamespace(gfile=gfile))):
         assert disk._gfile is None
         assert "TF_XLA_FLAGS" not in os.environ
-
-
-def test_a_disk_that_is_full_does_not_make_a_fit_fail(copied, compiled_without):
-    """Files of this process may have 1,000 bytes."""
-    program = """
-import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-from skdense import LowLevelMLPRegressor
-large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)  # used where it lies
-model = LowLevelMLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0)
-show(["lbfgs"], loss=model.fit(large, large[:, 0]).loss_)
-"""
-    seen = fits(copied, program)
-    assert (seen["counts"]["is taken from disk"], seen["counts"]["is kept in"]) == (1, 0)
-    assert seen["models"]["lbfgs"] == compiled_without["lbfgs"]
-    large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)
-    theirs = MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0).fit(
-        large, large[:, 0]
-    )
-    assert seen["loss"] == pytest.approx(theirs.loss_)
 
 
 # --- what is wrong with files ------------------------------------------------------------------------
@@ -468,48 +508,6 @@ def test_programs_are_not_kept_where_numpy_does_not_tell_the_features_of_the_pro
     disk._machine.cache_clear()
     monkeypatch.setattr(np, "show_config", lambda mode: {})
     assert disk.name_of(KEY) is None
-
-
-REPLACED = """
-from skdense import LowLevelMLPRegressor
-from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.formulas.losses import LOSSES
-from skdense.core.machine.compiling import n_compiled
-from skdense.core.machine.tensorflow import tf
-
-X = np.linspace(-2, 2, 60)[:, None]
-losses = LOSSES["regression"]
-records = {"tanh": ACTIVATIONS["tanh"], "huber": losses["huber"]}
-
-def loss(activation="tanh", loss="huber"):
-    settings = {"hidden_layer_sizes": (6,), "max_iter": 5, "random_state": 0}
-    model = LowLevelMLPRegressor(loss, activation=activation, **settings)
-    return model.fit(X, X[:, 0] ** 3).loss_curve_[-1]
-
-original = [loss(), loss("relu")]
-ACTIVATIONS["tanh"] = ACTIVATIONS["relu"]
-as_relu = loss()
-ACTIVATIONS["tanh"] = records["tanh"]
-to_the_fourth = lambda targets, logits, delta: tf.reduce_sum((logits - targets) ** 4, axis=-1)
-losses["huber"] = losses["huber"]._replace(per_sample=to_the_fourth)
-replaced = [loss(), loss()]
-losses["huber"] = records["huber"]
-again = [loss(), loss("relu")]
-print(json.dumps({"original": original, "relu": as_relu, "replaced": replaced, "again": again,
-                  "n": n_compiled(), "counts": counted()}))
-"""
-
-
-def test_a_formula_that_is_replaced_has_a_program_of_its_own_which_is_not_kept(folder):
-    """In the process and in later ones the original keeps its own."""
-    first, second = fits(folder, REPLACED), fits(folder, REPLACED)
-    for seen, word in ((first, "is kept in"), (second, "is taken from disk")):
-        assert seen["original"] == seen["again"] == first["original"]
-        assert seen["relu"] == seen["original"][1] != seen["original"][0]
-        assert seen["replaced"][0] == seen["replaced"][1] == first["replaced"][0]
-        assert seen["replaced"][0] not in seen["original"]
-        assert seen["n"] == 4
-        assert seen["counts"][word] == sum(seen["counts"].values()) == 2
 
 
 # --- controls ----------------------------------------------------------------------------------------
