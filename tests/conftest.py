@@ -59,7 +59,7 @@ LONG = ("docs/tables.rst", "tests/test_lazy_tensorflow.py", "tests/test_memory.p
 SLOW = (
     *LONG, "docs/", "tests/test_blend.py", "tests/test_churn_table.py", "tests/test_compiling.py",
     "tests/test_conformance.py", "tests/test_continuing.py", "tests/test_conversion.py",
-    "tests/test_ecosystem.py", "tests/test_ensemble", "tests/test_contributions.py",
+    "tests/test_ensemble", "tests/test_contributions.py",
     "tests/test_intervals.py", "tests/test_lbfgs.py", "tests/test_many.py",
     "tests/test_notebook.py", "tests/test_onnx.py", "tests/test_pages.py", "tests/test_parity.py",
     "tests/test_persistence.py", "tests/test_probabilities.py", "tests/test_processes.py",

@@ -156,22 +156,6 @@ def test_the_output_of_a_collapsed_network_forgets_all_but_the_class_it_saw_last
     assert collapsed.accuracy_curve_[-1] == pytest.approx(0.7)
 
 
-def test_the_same_random_state_repeats_bit_for_bit_and_another_does_not(clouds):
-    first, second, other = (
-        notebook_network(random_state=seed).fit(*clouds)
-        for seed in (SOUND_SEED, SOUND_SEED, OTHER_SOUND_SEED)
-    )
-    assert first.loss_curve_ == second.loss_curve_
-    assert_same_parameters(first, zip(second.coefs_, second.intercepts_, strict=True), rtol=0)
-    assert first.loss_curve_[0] != other.loss_curve_[0]
-    assert all((a != b).all() for a, b in zip(first.coefs_, other.coefs_, strict=True))
-
-
-def test_without_a_random_state_each_fit_starts_elsewhere(clouds):
-    first, second = (notebook_network(max_iter=1, random_state=None).fit(*clouds) for _ in range(2))
-    assert first.loss_curve_ != second.loss_curve_
-
-
 # --- the two clouds ----------------------------------------------------------------------------------
 
 

@@ -9,17 +9,19 @@ the grid, so that little is compiled.
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.special import log_expit, log_softmax
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from helpers import (
     CLASSIFIERS,
     PROBLEMS,
     assert_close,
+    assert_identical,
     assert_same_model,
     make_problem,
     one_ulp_away,
@@ -271,7 +273,74 @@ def test_the_same_warnings(parameters, categories):
     assert [category for category, _ in caught[0]] == categories
 
 
-# --- weights ----------------------------------------------------------------------------------------
+# --- parameters, labels and dtypes ------------------------------------------------------------------
+
+
+def test_the_signature_begins_with_that_of_mlp_classifier():
+    theirs, ours = MLPClassifier().get_params(), LowLevelMLPClassifier().get_params()
+    assert {name: ours[name] for name in theirs} == theirs
+    assert set(ours) - set(theirs) == {
+        "dtype", "loss", "init", "class_weight", "n_init", "dropout", "weight_decay", "warmup",
+        "label_smoothing", "max_grad_norm", "validation_metric",
+    }  # fmt: skip
+    with pytest.raises(TypeError, match="positional argument"):
+        LowLevelMLPClassifier((3,), "relu", "adam")
+
+
+def fitted_pair(X, y):
+    return [model(**SHAPE, max_iter=5).fit(X, y) for model in (LowLevelMLPClassifier, MLPClassifier)]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["cold", "hot"]),
+        np.array(["cold", "hot"], dtype=object),
+        np.array([2, 7], dtype=np.int8),
+        np.array([False, True]),
+        np.array([0.0, 1.0]),
+        np.array([1, 0]) - 1,
+        np.array(["setosa", "versicolor", "virginica"]),
+        np.array([-5, 10, 300]),
+    ],
+    ids=["str", "object", "int8", "bool", "float", "unsorted", "three str", "three"],
+)
+def test_what_classes_are_called_changes_nothing_but_the_names(labels):
+    X, y = make_problem("binary" if len(labels) == 2 else "three classes")
+    codes = np.unique(y, return_inverse=True)[1]
+    ours, theirs = fitted_pair(X, labels[codes])
+    plain, _ = fitted_pair(X, np.argsort(np.argsort(labels))[codes])
+    assert_identical(ours, plain)
+    np.testing.assert_array_equal(ours.classes_, np.sort(labels))
+    assert ours.classes_.dtype == theirs.classes_.dtype
+    assert ours.predict(X).dtype == theirs.predict(X).dtype
+    np.testing.assert_array_equal(ours.predict(X), np.sort(labels)[plain.predict(X)])
+
+
+def test_labels_may_come_as_list_series_or_column():
+    X, y = make_problem("three classes")
+    plain, _ = fitted_pair(X, y)
+    assert_identical(fitted_pair(X.tolist(), y.tolist())[0], plain)
+    assert_identical(fitted_pair(pd.DataFrame(X), pd.Series(y))[0], plain)
+    assert_identical(fitted_pair(X, pd.Series(y.astype(str)).astype("category"))[0], plain)
+    with pytest.warns(DataConversionWarning, match="column-vector"):
+        assert_identical(fitted_pair(X, y[:, None])[0], plain)
+
+
+@pytest.mark.parametrize("given", [np.int64, np.float16, np.uint8, bool, np.longdouble])
+def test_everything_else_becomes_float64(given):
+    X, y = make_problem()
+    X = np.abs(X).astype(given)
+    ours, theirs = fitted_pair(X, y)
+    assert ours.coefs_[0].dtype == theirs.coefs_[0].dtype == np.float64
+    assert ours.predict_proba(X).dtype == np.float64
+
+
+@pytest.mark.parametrize(("first", "then"), [("float32", float), (float, "float32")])
+def test_training_goes_on_in_the_dtype_it_began_with_as_there(first, then):
+    X, y = make_problem()
+    for model in fitted_pair(X.astype(first), y):
+        assert model.partial_fit(X.astype(then), y).coefs_[0].dtype == np.dtype(first)
 
 
 # --- squared error ----------------------------------------------------------------------------------
@@ -351,6 +420,3 @@ def test_an_early_stopped_fit_that_diverges_keeps_its_finite_best_weights():
     for coef, expected in zip(ours.coefs_, theirs.coefs_, strict=True):
         assert np.isfinite(coef).all()
         np.testing.assert_allclose(coef, expected, rtol=1e-9)
-
-
-# --- what only ours has -----------------------------------------------------------------------------

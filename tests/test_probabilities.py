@@ -217,30 +217,6 @@ def test_whatever_numbers_x_has_probabilities_are_those_of_mlp_classifier(of_fit
             np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
-def test_many_rows_are_predicted_as_each_by_itself(method):
-    X = np.random.default_rng(0).normal(size=(5000, 3))
-    network = logits_network("three classes")
-
-    together = getattr(network, method)(X)
-
-    for rows in (slice(0, 1), slice(2047, 2049), slice(4095, 4097), slice(4999, 5000)):
-        np.testing.assert_allclose(getattr(network, method)(X[rows]), together[rows], rtol=1e-14)
-
-
-def test_prediction_changes_neither_x_nor_the_weights():
-    X = np.random.default_rng(0).normal(size=(10, 3))
-    for loss in ("log_loss", "squared_error"):
-        for problem in ("three classes", "multilabel"):
-            network, before = logits_network(problem, "float64", loss), X.copy()
-            network.predict(X)
-            network.predict_proba(X)
-            network.predict_log_proba(X)
-            np.testing.assert_array_equal(X, before)
-            np.testing.assert_array_equal(network.coefs_[0], np.eye(3))
-            np.testing.assert_array_equal(network.intercepts_[0], np.zeros(3))
-
-
 def test_no_rows_are_an_error():
     with pytest.raises(ValueError, match="0 sample"):
         logits_network("three classes").predict_proba(np.empty((0, 3)))

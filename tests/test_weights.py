@@ -135,15 +135,6 @@ def test_class_weight_multiplies_the_sample_weights(solver):
     assert_identical(by_class, by_sample)
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
-def test_balanced_is_scikit_learns(problem):
-    X, y = make_problem(problem, 100)
-
-    balanced = fit(X, y, class_weight="balanced")
-
-    assert_identical(balanced, fit(X, y, compute_sample_weight("balanced", y)))
-
-
 @pytest.mark.parametrize("sparse", [(sp.csr_array, np.asarray), (np.asarray, sp.csr_array)])
 def test_balanced_labels_and_those_to_validate_on_may_be_dense_and_sparse(sparse):
     X, y = make_problem("multilabel", 100)
@@ -152,25 +143,6 @@ def test_balanced_labels_and_those_to_validate_on_may_be_dense_and_sparse(sparse
     dense.fit(X, y, X_val=X[:40], y_val=y[:40])
     other.fit(X, sparse[0](y), X_val=X[:40], y_val=sparse[1](y[:40]))
     assert_identical(dense, other)
-
-
-def class_weights_without(y, kept):
-    """Balanced weights of the samples that are kept, by class."""
-    classes = np.unique(y[kept])
-    return dict(zip(classes, compute_class_weight("balanced", classes=classes, y=y[kept])))
-
-
-@pytest.mark.parametrize("solver", ["adam", "early stopping"])  # the others have the weights of adam
-def test_a_class_whose_samples_have_no_weight_is_left_out_of_the_balance(solver):
-    X, y = make_problem("three classes", 100)
-    weights = (y != 1).astype(float)
-
-    balanced = fit(X, y, weights, class_weight="balanced", **SOLVERS[solver])
-
-    assert np.isfinite(balanced.loss_)
-    assert_identical(
-        balanced, fit(X, y, weights, class_weight=class_weights_without(y, y != 1), **SOLVERS[solver])
-    )
 
 
 def test_a_class_without_weight_is_left_out_of_the_validation_too():
@@ -194,18 +166,22 @@ def test_a_class_without_weight_is_left_out_of_the_validation_too():
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_the_balance_counts_samples_by_their_weights(problem):
+@pytest.mark.parametrize("weighted", ["equally", "differently", "without a class"])
+def test_balanced_is_scikit_learns_of_samples_that_count_by_their_weights(problem, weighted):
     """A sample of weight 2 is balanced as two samples are, one of weight 0 as none."""
     X, y = make_problem(problem, 30)
-    weights = np.random.default_rng(3).integers(0, 3, len(X))
+    weights = np.random.default_rng(3).integers(0, 3, len(X)) if weighted != "equally" else None
+    if weighted == "without a class":
+        weights[y == y[0] if y.ndim == 1 else y[:, 0] == 1] = 0
 
-    weighted = fit(X, y, weights, class_weight="balanced", batch_size=len(X), alpha=0)
+    balanced = fit(X, y, weights, class_weight="balanced", batch_size=len(X), alpha=0)
 
+    weights = np.ones(len(X), int) if weights is None else weights
     factors = compute_sample_weight("balanced", np.repeat(y, weights, axis=0))
     by_sample = np.zeros(len(X))
     by_sample[weights > 0] = factors[np.cumsum(weights)[weights > 0] - 1]
     expected = fit(X, y, weights * by_sample, batch_size=len(X), alpha=0)
-    np.testing.assert_allclose(weighted.loss_curve_, expected.loss_curve_, rtol=1e-12)
+    np.testing.assert_allclose(balanced.loss_curve_, expected.loss_curve_, rtol=1e-12)
 
 
 def test_a_class_that_is_not_named_has_weight_one():
