@@ -323,24 +323,33 @@ LETTERS = st.none() | st.text("aB1 _-.é", max_size=4)
 
 
 @given(st.lists(LETTERS, min_size=1, max_size=40), st.lists(LETTERS, max_size=5), st.integers(1, 4))
-def test_a_level_has_a_column_if_enough_rows_have_it_and_a_rare_one_is_written_by_its_words(
+def test_the_most_frequent_levels_and_words_have_a_column_and_repeated_levels_two_numbers(
     known, new, least
 ):
     encoder = LevelsEncoder(least, max_columns=6).fit(np.array(known, object)[:, None])
-    counts = Counter(known)
-    frequent = {level for level, count in counts.items() if count >= least}
-    assert set(encoder.levels_) <= frequent
-    assert len(encoder.levels_) == min(len(frequent), 6)
-    assert len(encoder.levels_) + len(encoder.words_) <= 6
-    written = encoder.transform(np.array([*known, *new], object)[:, None])
-    assert written.shape[1] == len(encoder.get_feature_names_out())
-    n_levels = len(encoder.levels_)
-    for value, row in zip([*known, *new], written):
-        words = re.split(r"[\s_.-]+", (value or "").lower())
-        is_rare = value not in encoder.levels_
-        expected = [value == level for level in encoder.levels_], is_rare
-        assert_array_equal(row[: n_levels + 1], np.hstack(expected))
-        assert_array_equal(row[n_levels + 1 :], [is_rare and word in words for word in encoder.words_])
+
+    def words_of(value):
+        return set(re.split(r"[\s_.-]+", (value or "").lower())) - {""}
+
+    levels = Counter(known)
+    words = Counter(word for value in known for word in words_of(value))
+    n_levels = Counter(word for level in levels for word in words_of(level))
+    words = {w: n for w, n in words.items() if n_levels[w] > 1 and n <= len(known) - least}
+    assert set(encoder.levels_) <= set(levels)
+    assert set(encoder.words_) <= set(words)
+    counts = sorted([n for n in [*levels.values(), *words.values()] if n >= least], reverse=True)
+    written = [levels[each] for each in encoder.levels_] + [words[each] for each in encoder.words_]
+    assert sorted(written, reverse=True) == counts[:6]
+    in_order = sorted(level for level in set(known) - {None} if levels[level] > 1)
+    columns = encoder.transform(np.array([*known, *new], object)[:, None])
+    assert columns.shape[1] == len(encoder.get_feature_names_out())
+    for value, row in zip([*known, *new], columns):
+        of_levels = [value == level for level in encoder.levels_]
+        of_words = [word in words_of(value) for word in encoder.words_]
+        place = (in_order.index(value) + 0.5) / len(in_order) if value in in_order else 0.5
+        numbers = place, np.log(max(levels[value], 1))
+        other = value not in encoder.levels_
+        assert_array_equal(row, np.float32([*of_levels, other, *of_words, *numbers]))
 
 
 def test_the_order_of_rows_does_not_matter_for_levels():

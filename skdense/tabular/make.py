@@ -113,9 +113,9 @@ def make_tabular_classifier(
 
     - `columns`: every column becomes numbers. A :class:`skrub.TableVectorizer` writes those that are
       not numbers or bools: the parts of dates, durations, numbers stored as strings, categories
-      one-hot, the rare ones of 40 or more also by their words. Extra columns mark missing values.
-      Constant and empty columns, and IDs that only number the rows, are left out, with a warning that
-      names them;
+      one-hot, those of 40 or more also by their words, their order and their frequency. Extra columns
+      mark missing values. Constant and empty columns, and IDs that only number the rows, are left out,
+      with a warning that names them;
     - `scaled`: each is centred, scaled and softly clipped (:class:`skrub.SquashingScaler`), and those
       of rare levels are made smaller;
     - `filled`: missing numbers become the median;

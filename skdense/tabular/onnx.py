@@ -24,7 +24,7 @@ from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier
 from skdense.ensemble.calibration import is_positive
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.pipeline import TablePipeline
-from skdense.tabular.steps import LEAST, Landmarks, LevelsEncoder, Ramps, Unclip
+from skdense.tabular.steps import LEAST, NUMBERS_OF_OTHERS, Landmarks, LevelsEncoder, Ramps, Unclip
 
 __all__ = ["onnx_inputs", "to_onnx"]
 
@@ -269,41 +269,46 @@ def _table(graph, encoder, inputs):
 
 
 def _levels(graph, column, strings):
-    """A row of a table for each category; those of a LevelsEncoder may also have some for words."""
+    """What a OneHot writes: a row of a table; or a LevelsEncoder, of two tables and a column a word."""
     from skdense.tabular.columns import WHITE_SPACE, OneHot, strings_of
 
-    words = []
     if type(column.writer) is OneHot:
         rows, places = column.writer.rows, column.writer.places
+        other = len(rows) - 1
     else:
         encoder = column.writer.transformer
-        words, places = encoder.words_, {level: place for place, level in enumerate(encoder.levels_)}
-        rows = np.eye(len(places) + 1, dtype=np.float32)
-    rare = len(rows) - 1
+        known = dict.fromkeys([*encoder.levels_, *encoder.numbers_, None])
+        places, other = {level: place for place, level in enumerate(known)}, len(known)
     read_as = {each: level for level in places if level for each in strings_of(level)}
     read_as |= dict.fromkeys(column.missing)
     empty = graph("RegexFullMatch", strings, pattern=WHITE_SPACE)
-    row = graph(
+    number = graph(
         "LabelEncoder",
         graph("Where", empty, np.array(""), strings),
         domain="ai.onnx.ml",
         keys_strings=list(read_as),
-        values_int64s=[places.get(level, rare) for level in read_as.values()],
-        default_int64=rare,
+        values_int64s=[places.get(level, other) for level in read_as.values()],
+        default_int64=other,
     )
-    row = graph("Squeeze", row, np.array([1]))
-    levels = graph("Gather", rows, row, axis=0)
-    if not words:
-        return levels
+    row = graph("Squeeze", number, np.array([1]))
+    if type(column.writer) is OneHot:
+        return graph("Gather", rows, row, axis=0)
+    numbers = [encoder.numbers_.get(level, NUMBERS_OF_OTHERS) for level in known]
+    numbers = graph("Gather", np.array([*numbers, NUMBERS_OF_OTHERS], np.float32), row, axis=0)
+    n_levels = len(encoder.levels_)
+    level = graph("Min", row, np.int64(n_levels))
+    levels = graph("Gather", np.eye(n_levels + 1, dtype=np.float32), level, axis=0)
+    if not encoder.words_:
+        return graph.side_by_side([levels, numbers])
     # (?i) reads letters as `lower` does, but for this one and some of old scripts, such as the long s.
-    patterns = [word.replace("i", "[iİ]") for word in words]
+    patterns = [word.replace("i", "[iİ]") for word in encoder.words_]
     found = [
         graph("RegexFullMatch", strings, pattern=rf"(?is)(.*[^\pL\pN])?{pattern}([^\pL\pN].*)?")
         for pattern in patterns
     ]
-    is_rare = graph("Gather", rows[:, -1:], row, axis=0)
-    found = graph("Mul", graph.cast(graph.side_by_side(found), _FLOAT), is_rare)
-    return graph.side_by_side([levels, found])
+    is_there = graph("Not", graph("Equal", number, np.int64(places[None])))
+    words = graph.cast(graph("And", graph.side_by_side(found), is_there), _FLOAT)
+    return graph.side_by_side([levels, words, numbers])
 
 
 def _squashed(graph, scaler, X):

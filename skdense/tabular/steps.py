@@ -21,6 +21,8 @@ _MOST, _MOST_NUMBERS = 1000, 2**26
 """About the most ramps of all columns, and the most numbers in them, or in the levels of a column."""
 _BLOCK = 4096
 """Rows at a time: as they stay in the processor's cache, large tables take a quarter of the time."""
+NUMBERS_OF_OTHERS = 0.5, 0.0
+"""What LevelsEncoder writes as the two numbers of a level that fewer than two rows had in `fit`."""
 WEIGHT_OF_RARE = 0.3
 """What columns of two values are multiplied by if one of them is rare, for all but networks with ramps.
 
@@ -31,21 +33,23 @@ LEAST = 1e-4
 
 
 class LevelsEncoder(TransformerMixin, BaseEstimator):
-    """Write a column of strings by its levels, and rare levels by their words.
+    """Write a column of strings by its levels, their words, their order and their frequency.
 
-    A level that enough rows have, also the missing one, gets a column. All rows of rarer levels share
-    a column, and each word that enough of them have, and enough have not, gets a column as well. A word
-    is a run of letters and digits; its case does not matter. So a code that few rows have, such as an
-    ID, has no column of its own, and a text has those of its words.
+    The most frequent levels and words get a column each. The missing value is a level as well. A word
+    is a run of letters and digits that several levels have; its case does not matter. All rows of
+    other levels share a column. So a code that few rows have, such as an ID, has no column of its own,
+    and a text has those of its words. Two more columns have the place of the level in the order of all
+    levels that at least two rows have, and the logarithm of the number of its rows: boosted trees
+    tell levels apart by them that have no column.
 
     Parameters
     ----------
     min_frequency : int, default=5
-        The fewest rows of a level or word.
+        The fewest rows of a level or word that has a column.
 
-    max_columns : int, default=250
-        The most levels and words together; the most frequent levels come first, then words. There are
-        fewer where they would take more than 256 MB.
+    max_columns : int, default=150
+        The most columns of levels and words together. There are fewer where they would take more than
+        256 MB.
 
     Attributes
     ----------
@@ -54,6 +58,10 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
 
     words_ : list of str
         The words with a column, in lower case.
+
+    numbers_ : dict of str or None to (float, float)
+        For each level of at least two rows its place, between 0 and 1, and the logarithm of the number
+        of its rows. The place of missing and of all other values is 0.5, and the logarithm of others 0.
 
     n_features_in_ : int
         One.
@@ -65,10 +73,11 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
     >>> titles = np.array([["clerk"], ["clerk"], ["Chief pilot"], ["pilot"]], dtype=object)
     >>> encoder = LevelsEncoder(min_frequency=2).fit(titles)
     >>> encoder.get_feature_names_out(["title"])
-    array(['title_clerk', 'title_rare'], dtype=object)
+    array(['title_clerk', 'title_rare', 'title_pilot', 'title__place',
+           'title__rows'], dtype=object)
     """
 
-    def __init__(self, min_frequency: int = 5, max_columns: int = 250):
+    def __init__(self, min_frequency: int = 5, max_columns: int = 150):
         self.min_frequency = min_frequency
         self.max_columns = max_columns
 
@@ -89,19 +98,25 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
         """
         values = self._values(X, reset=True)
         least, most = self.min_frequency, min(self.max_columns, _MOST_NUMBERS // len(values))
-        self.levels_ = _most_frequent(Counter(values), least, len(values), most)
-        rare = Counter(values)
-        for level in self.levels_:
-            del rare[level]
-        words = Counter()
-        for value, count in rare.items():
-            words.update(dict.fromkeys(_words(value), count))
-        n_words = most - len(self.levels_)
-        self.words_ = _most_frequent(words, least, rare.total() - least, n_words)
+        levels, words, n_levels = Counter(values), Counter(), Counter()
+        for level, count in levels.items():
+            words.update(dict.fromkeys(_words(level), count))
+            n_levels.update(_words(level))
+        many = {word for word, n in n_levels.items() if n > 1 and words[word] <= len(values) - least}
+        counts = {("level", level): count for level, count in levels.items()}
+        counts |= {("word", word): words[word] for word in many}
+        enough = [each for each, count in counts.items() if count >= least]
+        enough.sort(key=lambda each: (-counts[each], each[0], each[1] or ""))
+        self.levels_ = [level for kind, level in enough[:most] if kind == "level"]
+        self.words_ = [word for kind, word in enough[:most] if kind == "word"]
+        repeated = {level: np.log(count) for level, count in levels.items() if count > 1}
+        in_order = sorted(level for level in repeated if level is not None)
+        places = {level: (i + 0.5) / len(in_order) for i, level in enumerate(in_order)}
+        self.numbers_ = {level: (places.get(level, 0.5), log) for level, log in repeated.items()}
         return self
 
     def transform(self, X: Any) -> NDArray:
-        """Write levels and words.
+        """Write levels, words and numbers.
 
         Parameters
         ----------
@@ -110,20 +125,22 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        columns : ndarray of shape (n_samples, n_levels + 1 + n_words), of float32
-            0 and 1. A level that was rare in `fit`, or not there, has 1 in the column of all rare ones.
+        columns : ndarray of shape (n_samples, n_levels + 1 + n_words + 2), of float32
+            0 and 1, then the numbers. All levels without a column, also those that were not there in
+            `fit`, have 1 in the column after those of levels.
         """
         check_is_fitted(self)
-        values = self._values(X, reset=False)
-        places = {level: [place] for place, level in enumerate(self.levels_)}
-        n_levels = len(places)
+        values, places = self._values(X, reset=False), {}
+        of_levels = {level: place for place, level in enumerate(self.levels_)}
+        n_levels = len(of_levels)
         of_words = {word: n_levels + 1 + place for place, word in enumerate(self.words_)}
-        written = np.zeros((len(values), n_levels + 1 + len(of_words)), np.float32)
+        written = np.zeros((len(values), n_levels + 1 + len(of_words) + 2), np.float32)
         for row, value in enumerate(values):
             if value not in places:
                 found = [of_words[word] for word in _words(value) if word in of_words]
-                places[value] = [n_levels, *found]
+                places[value] = [of_levels.get(value, n_levels), *found]
             written[row, places[value]] = 1
+        written[:, -2:] = [self.numbers_.get(value, NUMBERS_OF_OTHERS) for value in values]
         return written
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
@@ -136,24 +153,19 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        names : ndarray of shape (n_levels + 1 + n_words,)
+        names : ndarray of shape (n_levels + 1 + n_words + 2,)
             In the order of `transform`.
         """
         if input_features is None:
             input_features = getattr(self, "feature_names_in_", ["x0"])
         (name,) = input_features
-        return np.array([f"{name}_{each}" for each in (*self.levels_, "rare", *self.words_)], object)
+        columns = [f"{name}_{each}" for each in (*self.levels_, "rare", *self.words_)]
+        return np.array([*columns, f"{name}__place", f"{name}__rows"], object)
 
     def _values(self, X, reset):
         validate_data(self, X, skip_check_array=True, reset=reset)
         values = np.asarray(X, dtype=object)[:, 0]
         return [value if isinstance(value, str) else None for value in values]
-
-
-def _most_frequent(counts, least, most, n_kept):
-    """The keys that are counted often enough, but not too often, the most frequent ones first."""
-    kept = [key for key, count in counts.items() if least <= count <= most]
-    return sorted(kept, key=lambda key: (-counts[key], key or ""))[:n_kept]
 
 
 def _words(value):
