@@ -165,7 +165,7 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         samples = fitted._checked_samples(X, y, **given, row_of=outer.row_of if outer else row_of)
         with part_of(None):
             parts = fitted._parts(samples, report)
-            with report.of(len(parts), fitted, samples):
+            with report.of(len(parts), self, fitted, samples):
                 fitted._fit_parts(parts, samples, report)
                 is_model = outer is not None and outer.report is not None
                 columns = None if is_model else samples.X  # models of a blend have simple intervals

@@ -98,11 +98,11 @@ class FitReport:
     """
 
     def __init__(self, ensemble, outer):
-        context = callback_context(ensemble, sequential_subtasks=False)
+        self._context = None
+        if has_callbacks(ensemble):
+            self._context = callback_context(ensemble, sequential_subtasks=False)
         self._tasks = []
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
-        has_own = has_callbacks(ensemble)
-        self._context, self._ensemble = (context, ensemble) if has_own else (None, None)
         self._above = outer.report if outer else None
         if self._above is None:
             self.log, self.called = Log(), ""
@@ -113,36 +113,32 @@ class FitReport:
             self._task = outer.name, outer.number
 
     @contextmanager
-    def of(self, n_members, fitted, samples):
+    def of(self, n_parts, ensemble, fitted, samples):
         """Begin the fit of so many members or models; end it, and its tasks, with the block.
 
         `fitted` is the copy of the ensemble that is fitted.
         """
-        self._n_members = n_members
+        self._n_parts = n_parts
         if self._context is not None:
-            self._context.max_subtasks = n_members
-            given = {"estimator": self._ensemble, "X": samples.X, "y": samples.y, "metadata": None}
+            self._context.max_subtasks = n_parts
+            given = {"estimator": ensemble, "X": samples.X, "y": samples.y, "metadata": None}
             if samples.sample_weight is not None:
                 given["metadata"] = {"sample_weight": samples.sample_weight}
             self._tasks.append((self._context, given))
         for above, given in self._above._tasks if self._above else ():
-            task = above.subcontext(*self._task, n_members, sequential_subtasks=False)
+            task = above.subcontext(*self._task, n_parts, sequential_subtasks=False)
             self._tasks.append((task, given))
-        attributes = None
-        try:
-            for task, given in self._tasks:
-                task.call_on_fit_task_begin(**given)
-            yield
-            attributes = dict(vars(fitted))
-        finally:
-            for task, given in self._tasks:
-                own = {"reconstruction_attributes": attributes} if task is self._context else {}
-                task.call_on_fit_task_end(**given, **own)
+        for task, given in self._tasks:
+            task.call_on_fit_task_begin(**given)
+        yield
+        for task, given in self._tasks:
+            attributes = dict(vars(fitted)) if task is self._context else None
+            task.call_on_fit_task_end(**given, reconstruction_attributes=attributes)
 
     def member(self, number, outcome):
         """Say that the member of this number, from 0, is fitted, and with what outcome."""
         if self.has_lines_of_members:
-            self.log.say(f"{self.called}fold {number + 1} of {self._n_members}: {outcome}")
+            self.log.say(f"{self.called}fold {number + 1} of {self._n_parts}: {outcome}")
         for above, given in self._tasks:
             task = above.subcontext("member", number)
             task.call_on_fit_task_begin(**given)
@@ -150,7 +146,7 @@ class FitReport:
 
     def end(self, ensemble):
         """Say the results on out-of-fold predictions; the outermost fit also warns."""
-        what = f"all {self._n_members} folds"
+        what = f"all {self._n_parts} folds"
         if hasattr(ensemble, "named_estimators_"):
             weights = zip(ensemble.weights_, ensemble.named_estimators_, strict=True)
             what = "blend of " + ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
