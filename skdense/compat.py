@@ -97,11 +97,12 @@ def routed_parameters(search: Any, parameters: dict) -> Any:
     return search._get_routed_params_for_fit(parameters)
 
 
-def masked_parameters(candidates: list[dict]) -> dict:
-    """The columns `param_...` of a `cv_results_`. Without it: an own loop over all names."""
-    from sklearn.model_selection._search import _yield_masked_array_for_each_param
+def formatted_results(search: Any, candidates: list[dict], n_splits: int, of_splits: list, own: dict):
+    """A `cv_results_` from the scores and seconds of all splits of all candidates, and own columns.
 
-    return dict(_yield_masked_array_for_each_param(candidates))
+    Without it: means, deviations, ranks and the masked columns `param_...` have to be written here.
+    """
+    return search._format_results(candidates, n_splits, of_splits, own)
 
 
 # --- scikit-learn's networks -------------------------------------------------------------------------

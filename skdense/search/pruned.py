@@ -8,7 +8,6 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
@@ -22,17 +21,16 @@ from skdense.compat import (
     check_method_params,
     constraints_of,
     fit_context,
-    masked_parameters,
+    formatted_results,
     routed_parameters,
     safe_indexing,
-    validate_parameters,
 )
 from skdense.final_step import network_of
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.inputs import MatrixLike
 from skdense.search.race import Candidate, Race
-from skdense.search.rungs import best_first, epochs_at_rungs, rungs_of
+from skdense.search.rungs import best_first, rungs_of
 
 _N_CANDIDATES = 64
 """How many candidates are drawn by default."""
@@ -93,8 +91,9 @@ class PrunedSearchCV(RandomizedSearchCV):
         Whether to print a line after each rung.
 
     error_score : 'raise' or float, default=nan
-        The score of a fit that has failed, with a FitFailedWarning, for instance since it diverged; it
-        is not trained further. 'raise' raises the error. NaN is the worst score.
+        The score of a fit that has failed, for instance since it diverged, or that could not be scored,
+        with a FitFailedWarning. A failed fit is not trained further. 'raise' raises the error. NaN is
+        the worst score.
 
     Attributes
     ----------
@@ -102,8 +101,8 @@ class PrunedSearchCV(RandomizedSearchCV):
         The table of scikit-learn's halving searches: a row for each candidate at each rung that it has
         reached, with `iter`, the number of the rung, and `n_resources`, its epochs.
         `forecast_test_score` is the forecast of `mean_test_score` at the end. `mean_fit_time` is what a
-        candidate took up to this rung: as networks train at the same time, the time of a rung is
-        divided by epochs among those that train.
+        candidate took up to this rung: as networks train at the same time, those that train get equal
+        parts of the time of a rung.
 
     best_estimator_ : estimator
         The best candidate, fitted to all samples. Not there if ``refit=False``.
@@ -178,7 +177,7 @@ class PrunedSearchCV(RandomizedSearchCV):
     A `verbose` or `warm_start` of the network has no effect until the last fit, to all samples.
 
     Ctrl-C ends the search with a warning. It keeps the rungs that are over, and the best candidate is
-    refitted. What the handler of another signal raises, for instance at a limit of time, is raised.
+    refitted.
 
     References
     ----------
@@ -211,6 +210,9 @@ class PrunedSearchCV(RandomizedSearchCV):
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "refit": ["boolean"],
     }
+
+    return_train_score = False
+    """scikit-learn's searches have a parameter of this name, which `formatted_results` reads."""
 
     def __init__(
         self,
@@ -270,7 +272,10 @@ class PrunedSearchCV(RandomizedSearchCV):
         network_of(self.estimator)
         scorer = check_scoring(self.estimator, self.scoring)
         candidates = [Candidate(self.estimator, params) for params in self._draw_candidates()]
-        rungs = rungs_of(self.rungs, _largest_max_iter(candidates))
+        limits = [candidate.estimator.max_iter for candidate in candidates]
+        # An invalid limit fails when the candidate is fitted.
+        limit = max((each for each in limits if isinstance(each, Integral)), default=1)
+        rungs = rungs_of(self.rungs, limit)
         X, y = indexable(X, y)
         routed = routed_parameters(self, params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
@@ -279,32 +284,27 @@ class PrunedSearchCV(RandomizedSearchCV):
             raise ValueError("cv must give at least one split, got none")
         context = callback_context(self, max_subtasks=len(rungs) + self.refit)
         weight = params.get("sample_weight")
-        task = {"estimator": self, "X": X, "y": y}
-        task["metadata"] = None if weight is None else {"sample_weight": weight}
+        metadata = None if weight is None else {"sample_weight": weight}
+        task = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context.call_on_fit_task_begin(**task)
-        try:
-            with unchanged_on_error(self):
-                for name in ("best_estimator_", "refit_time_", "feature_names_in_"):
-                    vars(self).pop(name, None)
+        with unchanged_on_error(self):
+            for name in ("best_estimator_", "refit_time_", "feature_names_in_"):
+                vars(self).pop(name, None)
 
-                def samples_of(rows, params):
-                    params = check_method_params(X, params, rows)
-                    return safe_indexing(X, rows), safe_indexing(y, rows), params
+            def samples_of(rows, params):
+                params = check_method_params(X, params, rows)
+                return safe_indexing(X, rows), safe_indexing(y, rows), params
 
-                to_fit, to_score = routed.estimator.fit, routed.scorer.score
-                splits = [
-                    (samples_of(train, to_fit), samples_of(test, to_score)) for train, test in splits
-                ]
-                skips = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
-                settings = self.factor, scorer, self.error_score, self.n_jobs
-                race = Race(candidates, rungs, *settings)
-                race.begin(splits, skips)
-                rows = self._search(race, context)
-                self._set_results(rows, len(splits), scorer)
-            if self.refit:  # an error here leaves what was found
-                self._refit(X, y, routed.estimator.fit, context, task)
-        finally:
-            context.call_on_fit_task_end(**task)
+            to_fit, to_score = routed.estimator.fit, routed.scorer.score
+            samples = [(samples_of(fit, to_fit), samples_of(test, to_score)) for fit, test in splits]
+            skips = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
+            race = Race(candidates, rungs, self.factor, scorer, self.error_score, self.n_jobs)
+            race.begin(samples, skips)
+            results = self._search(race, context)
+            self._set_results(results, len(splits), scorer)
+        if self.refit:  # an error here leaves what was found
+            self._refit(X, y, routed.estimator.fit, context, task)
+        context.call_on_fit_task_end(**task)
         return self
 
     def _draw_candidates(self):
@@ -323,38 +323,46 @@ class PrunedSearchCV(RandomizedSearchCV):
         return candidates
 
     def _search(self, race, context):
-        """Train and score candidates rung by rung; return the rows of all rungs that are over."""
-        rows, marks = [], [time.perf_counter()]
+        """Train and score candidates rung by rung; return the results of all rungs that are over."""
+        results, start = [], time.perf_counter()
         try:
             for iteration in range(len(race.rungs)):
                 rung = context.subcontext(task_name="rung").call_on_fit_task_begin(estimator=self)
-                try:
-                    new = race.run(iteration)
-                    rows, marks = rows + new, [*marks, time.perf_counter()]
-                    if self.verbose and new:
-                        print(_summary(new, race, marks))
-                finally:
-                    stop = rung.call_on_fit_task_end(estimator=self)
-                if stop or not new:
+                new = race.run(iteration)
+                results += new
+                if self.verbose and new:
+                    best = np.nanmax([each.score for each in new], initial=-np.inf)
+                    print(
+                        f"Rung {iteration + 1} of {len(race.rungs)}, {new[0].epochs} epochs: "
+                        f"{len(new)} candidates, best score {best:.4f}, {len(race.going)} go on; "
+                        f"{time.perf_counter() - start:.1f} s"
+                    )
+                if rung.call_on_fit_task_end(estimator=self) or not new:
                     break
         except KeyboardInterrupt:
-            if not rows:
+            if not results:
                 raise
             warn_at_caller("Search interrupted by user.")
-        return rows
+        return results
 
-    def _set_results(self, rows, n_splits, scorer):
-        self.cv_results_ = _cv_results(rows)
+    def _set_results(self, results, n_splits, scorer):
+        of_splits = [split for each in results for split in each.of_splits]
+        own = {
+            "iter": [each.iteration for each in results],
+            "n_resources": [each.epochs for each in results],
+            "forecast_test_score": [each.forecast for each in results],
+        }
+        params = [each.params for each in results]
+        self.cv_results_ = formatted_results(self, params, n_splits, of_splits, own)
         iterations = self.cv_results_["iter"]
-        self.n_iterations_ = rows[-1].iteration + 1
+        self.n_iterations_ = results[-1].iteration + 1
         self.n_candidates_ = np.bincount(iterations).tolist()
-        self.n_resources_ = list(dict.fromkeys(row.epochs for row in rows))
+        self.n_resources_ = list(dict.fromkeys(own["n_resources"]))
         self.n_splits_, self.scorer_, self.multimetric_ = n_splits, scorer, False
         means = self.cv_results_["mean_test_score"]
-        last = np.flatnonzero(iterations == rows[-1].iteration)
+        last = np.flatnonzero(iterations == results[-1].iteration)
         self.best_index_ = int(last[best_first(means[last])[0]])
-        self.best_score_ = means[self.best_index_]
-        self.best_params_ = rows[self.best_index_].params
+        self.best_score_, self.best_params_ = means[self.best_index_], params[self.best_index_]
 
     def _refit(self, X, y, fit_params, context, task):
         best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
@@ -362,68 +370,8 @@ class PrunedSearchCV(RandomizedSearchCV):
         refit = context.subcontext(task_name="refit-with-best-params")
         with refit.propagate_callback_context(best):
             refit.call_on_fit_task_begin(**task)
-            try:
-                best.fit(X, y, **fit_params)
-            except KeyboardInterrupt:
-                warn_at_caller("Refit interrupted by user: there is no best_estimator_.")
-                return
-            finally:
-                refit.call_on_fit_task_end(**task)
+            best.fit(X, y, **fit_params)
+            refit.call_on_fit_task_end(**task)
         self.best_estimator_, self.refit_time_ = best, time.perf_counter() - start
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_
-
-
-def _largest_max_iter(candidates):
-    """The largest `max_iter` of all candidates; those with an invalid one fail when they are fitted."""
-    networks = [candidate.estimator for candidate in candidates]
-    valid = [network.max_iter for network in networks if isinstance(network.max_iter, Integral)]
-    if not valid:
-        validate_parameters(networks[0])  # says what is wrong with its `max_iter`
-    return max(valid)
-
-
-def _summary(rows, race, marks):
-    """What happened at a rung, as text, with the time left if an epoch takes as long as in it.
-
-    `marks` are the times of the start and of the end of all rungs so far.
-    """
-    iteration, n_splits = rows[0].iteration, len(rows[0].results)
-    means = [np.mean([result["test_score"] for result in row.results]) for row in rows]
-    words = (
-        f"Rung {iteration + 1} of {len(race.rungs)}, {rows[0].epochs} epochs: {len(rows)} candidates "
-        f"on {n_splits} splits, best score {np.nanmax(means, initial=-np.inf):.4f}"
-    )
-    if race.going:
-        words += f", {len(race.going)} go on by their forecasts"
-    words += f"; {marks[-1] - marks[0]:.1f} s"
-    n_epochs = epochs_at_rungs(race.n_candidates, race.rungs, race.factor)
-    left = (marks[-1] - marks[-2]) * n_epochs[iteration + 1 :].sum() / n_epochs[iteration]
-    return f"{words}, at most about {left:.1f} s left" if race.going else words
-
-
-def _cv_results(rows):
-    """The rows as the dict of columns that scikit-learn's searches have."""
-
-    def of_splits(name):
-        return np.array([[result[name] for result in row.results] for row in rows], dtype=float)
-
-    params, scores = [row.params for row in rows], of_splits("test_score")
-    results = {
-        "iter": np.array([row.iteration for row in rows]),
-        "n_resources": np.array([row.epochs for row in rows]),
-    }
-    for name in ("fit_time", "score_time"):
-        seconds = of_splits(name)
-        results |= {f"mean_{name}": seconds.mean(axis=1), f"std_{name}": seconds.std(axis=1)}
-    results |= {**masked_parameters(params), "params": params}
-    results |= {f"split{i}_test_score": column for i, column in enumerate(scores.T)}
-    means = scores.mean(axis=1)
-    worst = np.nanmin(means, initial=0) - 1
-    ranks = rankdata(-np.where(np.isnan(means), worst, means), method="min").astype(np.int32)
-    return results | {
-        "mean_test_score": means,
-        "std_test_score": scores.std(axis=1),
-        "rank_test_score": ranks,
-        "forecast_test_score": np.array([row.forecast for row in rows], dtype=float),
-    }

@@ -1,13 +1,12 @@
 """A race: candidates are prepared, trained from rung to rung and scored, and the worst are left out."""
 
-import signal
 import time
 from collections import Counter
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from numbers import Number
-from traceback import format_exception, walk_tb
+from traceback import format_exception
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +24,7 @@ from skdense.final_step import beyond_steps, fit_all_but_network, network_of, wi
 from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import own_streams
 from skdense.fit.prepare import Job, check_and_prepare
-from skdense.fit.results import best_network, finish
+from skdense.fit.results import NotFinite, best_network, finish
 from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on, share_trained
 
 
@@ -35,8 +34,8 @@ class CandidateFit:
 
     `model` is what is scored on the samples that are held out, with the network. It is the candidate's
     model, or its end if the steps before have already transformed these samples. `held_out` is X, y and
-    the parameters of the scorer. `job` is None once the fit has failed, `score` is the `error_score` if
-    the fit or the last scoring has.
+    the parameters of the scorer. `error` is that of the fit, whose `job` is None then, or of the last
+    scoring; the score is the `error_score` then.
     """
 
     score: Any
@@ -44,14 +43,13 @@ class CandidateFit:
     held_out: tuple = ()
     job: Job | None = None
     error: Exception | None = None
-    score_error: Exception | None = None
     fit_seconds: float = 0.0
     score_seconds: float = 0.0
 
     def result(self):
         """The score and the seconds, by scikit-learn's names."""
         seconds = {"fit_time": self.fit_seconds, "score_time": self.score_seconds}
-        return {"test_score": self.score, **seconds}
+        return {"test_scores": self.score, **seconds}
 
     def end(self, now):
         """After how many epochs its training ends: now if none of its networks trains on."""
@@ -81,14 +79,15 @@ class Candidate:
             )
 
 
-class Row(NamedTuple):
-    """A candidate at a rung: the result of each split, and the forecast of the mean score."""
+class Result(NamedTuple):
+    """A candidate at a rung: its mean score, the forecast for the end, and what each split gave."""
 
     iteration: int
     epochs: int
     params: dict
-    results: list[dict]
+    score: float
     forecast: float
+    of_splits: list[dict]
 
 
 class Race:
@@ -128,13 +127,11 @@ class Race:
         all_fits = [candidate.fits for candidate in self.going]
         self._report_errors([fit for fits in all_fits for fit in fits], is_first=True)
         # What fails in scoring an untrained network would fail for all candidates of the split.
-        for i, fits in enumerate(zip(*all_fits, strict=True)):
+        for fits in zip(*all_fits, strict=True):
             for fit in [fit for fit in fits if fit.job is not None][:1]:
                 self._score(fit)
-                if fit.score_error is not None:
-                    note = f"This is how scoring failed on split {i}, before anything was trained."
-                    fit.score_error.add_note(note)
-                    raise fit.score_error
+                if fit.error is not None:
+                    raise fit.error
         jobs = [fit.job for fit in self._sound()]
         own_streams(jobs)
         # All networks together decide which of them share a program. They stay in it, so that those
@@ -177,7 +174,6 @@ class Race:
                         one.data = shared(one.data)
                         one.validation = one.validation and shared(one.validation)
                 except Exception as error:
-                    _raise_if_of_a_handler(error)
                     fit.error = error
                 fit.fit_seconds = time.perf_counter() - start
 
@@ -186,9 +182,9 @@ class Race:
         return [fit for candidate in self.going for fit in candidate.fits if fit.job is not None]
 
     def run(self, iteration):
-        """Train to a rung and score; return the rows of the rung, and leave out those who do not go on.
+        """Train to a rung and score; return the results, and leave out candidates that do not go on.
 
-        At the last rung the race is over. If all that have come so far fail, there are no rows.
+        At the last rung the race is over. If all that have come so far fail, there are no results.
         """
         for epochs in looks_of(self.rungs)[iteration]:
             self._report_errors(self._train(epochs), is_first=iteration == 0)
@@ -201,16 +197,17 @@ class Race:
         means = np.array([candidate.means for candidate in self.going], dtype=float)
         ends = np.array([max(fit.end(epochs) for fit in candidate.fits) for candidate in self.going])
         expected = forecasts(self.epochs, means, ends)
-        rows = [
-            Row(iteration, epochs, candidate.params, [fit.result() for fit in candidate.fits], forecast)
-            for candidate, forecast in zip(self.going, expected, strict=True)
-        ]
+        results = []
+        for candidate, forecast in zip(self.going, expected, strict=True):
+            of_splits = [fit.result() for fit in candidate.fits]
+            score = candidate.means[-1]
+            results.append(Result(iteration, epochs, candidate.params, score, forecast, of_splits))
         if is_over:
             for fit in self._sound():
                 finish(fit.job)  # warns as a fit that is over does, for instance at max_iter
-        n_going = 0 if is_over else n_that_go_on(len(rows), self.factor)
+        n_going = 0 if is_over else n_that_go_on(len(results), self.factor)
         self.going = [self.going[i] for i in sorted(best_first(expected)[:n_going])]
-        return rows
+        return results
 
     def _train(self, epochs):
         """Train to so many epochs in all, and score each fit in the thread that has trained it.
@@ -224,8 +221,7 @@ class Race:
             if network.progress.active
         }
         fits = list(dict.fromkeys(owners.values()))
-        jobs = [fit.job for fit in fits]
-        before, start, config = _epochs(jobs), time.perf_counter(), get_config()
+        start, config = time.perf_counter(), get_config()
 
         def score(fit):
             with config_context(**config):  # scikit-learn's configuration belongs to a thread
@@ -234,20 +230,17 @@ class Race:
         self.buckets = [left for bucket in self.buckets if (left := bucket.only(owners)).networks]
         if owners and train(self.buckets, self.n_jobs, until=epochs, owners=owners, after=score):
             raise KeyboardInterrupt
-        seconds = time.perf_counter() - start
-        gained = _epochs(jobs) - before
-        for fit, share in zip(fits, gained / max(1, gained.sum()), strict=True):
-            fit.fit_seconds += seconds * share
+        for fit in fits:
+            fit.fit_seconds += (time.perf_counter() - start) / len(fits)
         return fits
 
     def _score(self, fit):
         """Score the networks of a fit as they are now."""
-        start, fit.score, fit.score_error = time.perf_counter(), self.error_score, None
+        start, fit.score, fit.error = time.perf_counter(), self.error_score, None
         try:
             network = copy(fit.job.estimator)
             vars(network).update(best_network(fit.job)[1])
-        except ValueError as error:
-            _raise_if_of_a_handler(error)
+        except NotFinite as error:
             fit.error, fit.job = error, None
             return
         try:
@@ -262,43 +255,33 @@ class Race:
                 )
             fit.score = score
         except Exception as error:
-            _raise_if_of_a_handler(error)
-            fit.score_error = error
+            fit.error = error
         fit.score_seconds = time.perf_counter() - start
 
     def _report_errors(self, fits, is_first):
-        """Warn of what has failed in these fits, which had not failed before, or raise it.
+        """Warn of those of these fits that have failed, or could not be scored, or raise an error.
 
-        It is also an error if all fail before the first rung is over.
+        It is also an error if all fits fail before the first rung is over.
         """
         errors = [fit.error for fit in fits if fit.error is not None]
-        score_errors = [fit.score_error for fit in fits if fit.score_error is not None]
-        if self.error_score == "raise" and errors + score_errors:
-            raise [*errors, *score_errors][0]
+        if not errors:
+            return
+        if self.error_score == "raise":
+            raise errors[0]
         all_fits = [fit for candidate in self.going for fit in candidate.fits]
-        n_fits = len(all_fits)
-        if is_first and errors and all(fit.error is not None for fit in all_fits):
+        counts = Counter("".join(format_exception(error)) for error in errors)
+        texts = "\n".join(f"{n} failed with this error:\n{text}" for text, n in counts.items())
+        if is_first and all(fit.job is None for fit in all_fits):
             raise ValueError(
-                f"All the {n_fits} fits failed. It is very likely that your model is misconfigured. "
-                f"With error_score='raise' the first error is raised.\n{_described(errors)}"
+                f"All the {len(all_fits)} fits failed. It is very likely that your model is "
+                f"misconfigured. With error_score='raise' the first error is raised.\n{texts}"
             )
-        if errors:
-            warn_at_caller(
-                f"{len(errors)} fits failed out of a total of {n_fits}. The score on these train-test "
-                f"partitions for these parameters will be set to {self.error_score}. With "
-                f"error_score='raise' the first error is raised.\n{_described(errors)}",
-                FitFailedWarning,
-            )
-        if score_errors:
-            warn_at_caller(
-                f"Scoring failed {len(score_errors)} times. The score on these train-test partitions "
-                f"for these parameters will be set to {self.error_score}.\n{_described(score_errors)}"
-            )
-
-
-def _epochs(jobs):
-    """How many epochs the networks of each job have trained in all."""
-    return np.array([sum(network.progress.epochs for network in job.networks) for job in jobs])
+        warn_at_caller(
+            f"{len(errors)} fits failed out of a total of {len(all_fits)}, or could not be scored: "
+            f"their score is {self.error_score}. With error_score='raise' the first error is raised.\n"
+            f"{texts}",
+            FitFailedWarning,
+        )
 
 
 def _key_of_steps(candidate):
@@ -311,23 +294,3 @@ def _key_of_steps(candidate):
         return hash_of(settings)
     except Exception:  # AttributeError and TypeError as well as PicklingError
         return id(candidate)
-
-
-def _raise_if_of_a_handler(error):
-    """Raise an error that a signal's handler has raised, such as a limit of time: no fit has failed."""
-    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
-    handlers = [getattr(each, "func", each) for each in handlers if callable(each)]  # of a partial
-    codes = {
-        getattr(each, "__code__", getattr(type(each).__call__, "__code__", None)) for each in handlers
-    }
-    cause = error
-    while cause is not None:
-        if any(frame.f_code in codes for frame, _ in walk_tb(cause.__traceback__)):
-            raise error
-        cause = cause.__cause__ or cause.__context__
-
-
-def _described(errors):
-    """The tracebacks of errors as text, equal ones once."""
-    counts = Counter("".join(format_exception(error)) for error in errors)
-    return "\n".join(f"{n} failed with this error:\n{text}" for text, n in counts.items())

@@ -55,15 +55,6 @@ def n_that_go_on(n_candidates, factor):
     return math.ceil(n_candidates / factor)
 
 
-def epochs_at_rungs(n_candidates, rungs, factor):
-    """How many epochs the candidates train to each rung together, from the rung before."""
-    n_epochs = []
-    for before, rung in zip([0, *rungs[:-1]], rungs, strict=True):
-        n_epochs.append(n_candidates * (rung - before))
-        n_candidates = n_that_go_on(n_candidates, factor)
-    return np.array(n_epochs)
-
-
 def forecasts(epochs, scores, ends):
     """What the scores of candidates will be when their training ends.
 
@@ -100,4 +91,8 @@ def best_first(scores):
 def share_trained(n_candidates, rungs, factor, likely_epochs):
     """The share of their epochs that candidates train which by themselves would end after so many."""
     ends = [min(rung, likely_epochs) for rung in rungs]
-    return epochs_at_rungs(n_candidates, ends, factor).sum() / (n_candidates * ends[-1])
+    n_epochs, n_going = 0, n_candidates
+    for before, end in zip([0, *ends[:-1]], ends, strict=True):
+        n_epochs += n_going * (end - before)
+        n_going = n_that_go_on(n_going, factor)
+    return n_epochs / (n_candidates * ends[-1])
