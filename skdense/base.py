@@ -3,7 +3,7 @@
 How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone and does not import TensorFlow.
 """
 
-from inspect import signature
+import inspect
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,13 +14,12 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.compat import Interval, Options, StrOptions, fit_context
+from skdense.compat import Interval, Options, StrOptions, fit_context, warn_at_caller
 from skdense.core.formulas.layers import HIDDEN_LAYERS, INITIALIZERS, forward, from_attributes
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, settings_of
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blas import for_each_block
 from skdense.core.network import LBFGS, Setting
-from skdense.fit.callers import of_users, warn_at_caller
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike, validated
 from skdense.version import __version__
@@ -68,6 +67,14 @@ def is_network(model: Any, *methods: str) -> bool:
     return isinstance(model, BaseLowLevelMLP) and all(map(is_ours, methods))
 
 
+def of_users(base: type) -> type:
+    """A decorator of a private base: errors about arguments of its methods name the method alone."""
+    for name, method in vars(base).items():
+        if inspect.isfunction(method):
+            inspect.unwrap(method).__qualname__ = name
+    return base
+
+
 class Saved(BaseEstimator):
     """An estimator whose saved state has the version of skdense that saved it."""
 
@@ -87,7 +94,7 @@ class Saved(BaseEstimator):
                 )
             )
         # A model of an earlier version lacks newer parameters, which get their defaults.
-        parameters = signature(type(self)).parameters.values()
+        parameters = inspect.signature(type(self)).parameters.values()
         defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
         super().__setstate__(defaults | state)
 

@@ -2,7 +2,8 @@
 
 A new release of scikit-learn, joblib, NumPy or skrub may change these names without notice; then this
 is the file to look at. Each entry says what it is for and what happens without it. TensorFlow's names
-are in `core/machine/`: `lazy_import.py`, `compiling.py` and `disk.py`.
+are in `core/machine/`: `lazy_import.py`, `compiling.py` and `disk.py`. At the end stands what Python
+itself has from 3.12 on.
 
 To add a name, first look for a public way. Then give it a name without underscore here, or write a
 function that reads the attribute. `tests/test_floors.py` fails if such a name stands in another module.
@@ -10,7 +11,10 @@ This file imports nothing of this package, so that all modules can import it.
 """
 
 import re
+import sys
+import warnings
 from collections.abc import Iterator
+from copy import copy
 from multiprocessing import current_process
 from typing import Any, NamedTuple, cast
 
@@ -102,6 +106,8 @@ def formatted_results(search: Any, candidates: list[dict], n_splits: int, of_spl
 
     Without it: means, deviations, ranks and the masked columns `param_...` have to be written here.
     """
+    search = copy(search)
+    search.return_train_score = False  # a parameter that other searches have
     return search._format_results(candidates, n_splits, of_splits, own)
 
 
@@ -198,3 +204,34 @@ def features_of_processor() -> Any:
     """What NumPy has found. It is in the keys of kept programs; with an error they are not kept."""
     config: Any = np.show_config("dicts")
     return config["SIMD Extensions"]
+
+
+# --- Python ------------------------------------------------------------------------------------------
+
+_PASSED_OVER = {
+    "skdense", "sklearn", "joblib", "skrub", "concurrent", "multiprocessing", "threading",
+}  # fmt: skip
+"""The packages between a user's line and ours."""
+
+
+def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning) -> None:
+    """Warn at the innermost line of the user's, as `skip_file_prefixes` does from Python 3.12 on.
+
+    A thread of joblib has none. There it is the line that calls a method of this package.
+    """
+    outside, frame = None, sys._getframe(1)
+    ours = frame
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        package = module.partition(".")[0]
+        if package not in _PASSED_OVER:
+            break
+        if outside is None and package != "skdense" and module != "sklearn.base":  # it wraps `fit`
+            outside = frame
+        frame = frame.f_back
+    frame = frame or outside or ours
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    module = frame.f_globals.get("__name__")
+    warnings.warn_explicit(
+        message, category, frame.f_code.co_filename, frame.f_lineno, module, registry
+    )

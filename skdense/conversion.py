@@ -12,7 +12,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.compat import OF_NETWORKS, complete_network, validate_parameters
-from skdense.core.formulas.losses import LOSSES
 from skdense.fit.prepare import criterion
 from skdense.fit.targets import fitted_continuous, fitted_labels
 
@@ -35,12 +34,9 @@ def to_sklearn(estimator):
             "activation='relu' and learning_rate='constant'; make_tabular_classifier and "
             "make_tabular_regressor take these, too."
         ) from None
-    outputs = {losses[model.loss].output for losses in LOSSES.values() if model.loss in losses}
-    if estimator.loss != model.loss or estimator.out_activation_ not in outputs:
+    if estimator.loss != model.loss:
         raise ValueError(
-            f"{name} cannot represent this model: with loss={estimator.loss!r} its outputs are "
-            f"{estimator.out_activation_!r}, where {name} has loss={model.loss!r} and outputs among "
-            f"{sorted(outputs)}"
+            f"{name} cannot represent this model with loss={estimator.loss!r}: it has {model.loss!r}"
         )
     _copy_attributes(estimator, model)
     complete_network(model, check_random_state(model.random_state))

@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier
+from skdense.compat import warn_at_caller
 from skdense.datasets import make_two_clouds
-from skdense.fit.callers import warn_at_caller
 from skdense.tabular import make_tabular_classifier
 
 X, y = make_two_clouds(50, random_state=0)

@@ -41,7 +41,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.base import Saved, is_network
+from skdense.base import Saved, is_network, of_users
 from skdense.compat import Interval, check_method_params, check_sample_weight, fit_context
 from skdense.ensemble.calibration import (
     as_counts,
@@ -59,7 +59,6 @@ from skdense.ensemble.members import fit_members, held_out_outputs, in_blocks
 from skdense.ensemble.report import FitReport, outer_fit, part_of
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
-from skdense.fit.callers import of_users
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, explained, float_dtypes, one_column, validated
 from skdense.fit.targets import as_numbers

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 
-from skdense.compat import callback_context, has_callbacks
-from skdense.fit.callers import warn_at_caller
+from skdense.compat import callback_context, has_callbacks, warn_at_caller
 
 
 class Outer(NamedTuple):

@@ -8,19 +8,26 @@ fitted attributes and warns.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 from typing import Any
 
 from numpy.random import RandomState
 
-from skdense.compat import callback_context, fit_context, has_callbacks
+from skdense.compat import (
+    callback_context,
+    fit_context,
+    has_callbacks,
+    is_worker_of_joblib,
+    warn_at_caller,
+)
 from skdense.core.formulas.losses import NEGATIVE_LOSS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
 from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import ProgramRun, train
 from skdense.core.network import LBFGS, Curves, Network
-from skdense.fit.callers import warn_at_caller, warn_in_a_worker
+from skdense.exceptions import WorkerWarning
 from skdense.fit.inputs import Estimator, FitInput, check_parameters
 from skdense.fit.prepare import Job, check_and_prepare, prepare
 from skdense.fit.results import Attributes, NotFinite, finish, fitted_attributes
@@ -48,6 +55,22 @@ def fit_estimator(
         if tasks:
             tasks.end(attributes)
     return estimator
+
+
+@cache
+def warn_in_a_worker() -> None:
+    """Warn at the first fit in a worker process of joblib: one process takes less time and memory."""
+    if not is_worker_of_joblib():
+        return
+    warn_at_caller(
+        "Networks are fitted in worker processes. Each of these imports TensorFlow, takes 600 MB or "
+        "more and compiles what this machine has not compiled before. Put "
+        '`with joblib.parallel_config("threading", n_jobs=-1):` around the call: then the same fits '
+        "run in threads of one process, usually faster. To keep the worker processes, silence this "
+        "warning with "
+        '`warnings.filterwarnings("ignore", category=skdense.exceptions.WorkerWarning)`.',
+        WorkerWarning,
+    )
 
 
 @contextmanager

@@ -12,10 +12,9 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
-from skdense.compat import check_sample_weight
+from skdense.compat import check_sample_weight, warn_at_caller
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.network import LBFGS
-from skdense.fit.callers import warn_at_caller
 
 Estimator = Any
 """An estimator of this package, or a model that contains some."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
-from skdense.compat import fit_context, metric_of
+from skdense.compat import fit_context, metric_of, warn_at_caller
 from skdense.core.formulas.layers import from_attributes, hidden_and_output, initial_parameters
 from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.optimizers import settings_of
@@ -30,7 +30,6 @@ from skdense.core.network import (
     Spec,
     are_finite,
 )
-from skdense.fit.callers import warn_at_caller
 from skdense.fit.inputs import (
     Estimator,
     FitInput,
@@ -74,7 +73,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     weights, weights_val = check_weights(estimator, inputs, encoder.classes, y, y_val)
     rows = None if inputs.split is None else inputs.split[0]
     data = Data(X, encoder.encode(y), weights, rows)
-    given = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
+    of_user = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
 
     # What follows from it without a draw.
     n_features, n_outputs = data.X.shape[1], data.targets.shape[1]
@@ -90,7 +89,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         parameters = _earlier_parameters(estimator, (n_features, *widths, n_outputs))
     else:
         parameters = draw(random_state)
-    data, validation = _validated_on(estimator, inputs, encoder, data, given, random_state)
+    data, validation = _validated_on(estimator, inputs, encoder, data, of_user, random_state)
     seed = _dropout_seed(rates, random_state)
 
     # The networks, one for each initial draw.
@@ -169,18 +168,18 @@ def _validated_on(
     inputs: FitInput,
     encoder: Encoder,
     data: Data,
-    given: Data | None,
+    of_user: Data | None,
     random_state: RandomState,
 ) -> tuple[Data, Data | None]:
     """The samples to train on, and those to validate on after each epoch, or None.
 
-    Validation samples are those that the user has given, or for early stopping those that an ensemble
-    holds out, or some that are drawn here. L-BFGS has none, and its program cannot select rows.
+    These are X_val of the user, or for early stopping the fold of an ensemble, or drawn here. L-BFGS
+    has none, and its program cannot select rows.
     """
     if estimator.solver == LBFGS:
         return data.own_copy(), None
-    if given is not None or not estimator.early_stopping:
-        return data, given
+    if of_user is not None or not estimator.early_stopping:
+        return data, of_user
     if inputs.split is not None and len(inputs.split[1]):
         return data, replace(data, rows=inputs.split[1])
     from sklearn.model_selection import train_test_split  # it imports much that no other fit needs
@@ -225,20 +224,20 @@ def _own_scorer(
     except ValueError as error:
         names = " or ".join(map(repr, encoder.metrics))
         raise ValueError(f"validation_metric must be {names}, or a scorer: {error}") from None
-    own = validation.own_copy()
-    y, given = encoder.y_of(own.targets), {}
+    validation = validation.own_copy()
+    y, weights = encoder.y_of(validation.targets), {}
     takes = signature(metric_of(scorer)).parameters.values()
     takes_weights = any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in takes)
-    if takes_weights and own.weights is not None:
-        given = {"sample_weight": own.weights}
+    if takes_weights and validation.weights is not None:
+        weights = {"sample_weight": validation.weights}
 
     def score(parameters: Parameters) -> float:
         if not are_finite(parameters):
             return np.nan  # many scorers would raise; `fit` does at its end, and says why
         model = copy(estimator)
-        vars(model).update(encoder.model(layers, parameters))
+        vars(model).update(encoder.fitted(layers, parameters))
         vars(model).pop("feature_names_in_", None)  # X is an array
-        found = scorer(model, own.X, y, **given)
+        found = scorer(model, validation.X, y, **weights)
         try:
             return float(found)
         except (TypeError, ValueError):

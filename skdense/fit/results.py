@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from skdense.compat import warn_at_caller
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import INITIALIZERS, hidden_values
 from skdense.core.machine.blas import BLOCK_ROWS
 from skdense.core.network import LBFGS, Network, are_finite
 from skdense.exceptions import CollapseWarning
-from skdense.fit.callers import warn_at_caller
 from skdense.fit.prepare import Job, criterion
 
 Attributes = dict[str, Any]
@@ -93,7 +93,7 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
     lbfgs has no curves, no best loss and no optimizer to keep.
     """
     progress, early_stopping = network.progress, job.estimator.early_stopping
-    attributes = job.encoder.model(network.layers, network.final_parameters)
+    attributes = job.encoder.fitted(network.layers, network.final_parameters)
     attributes["n_iter_"] = int(progress.epochs)
     if job.spec.optimizer == LBFGS:
         t = getattr(job.estimator, "t_", 0) if job.earlier_curves else 0

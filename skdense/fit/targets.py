@@ -28,8 +28,10 @@ class Encoder:
     ----------
     loss_name : str
         The loss that is minimized, by its name among the losses of this type.
-    **attributes : object
-        What a fitted estimator keeps of y.
+    classes : ndarray of shape (n_classes,) or None
+        The classes of labels; None for numbers.
+    binarizer : LabelBinarizer or None
+        Fitted to the labels.
 
     Attributes
     ----------
@@ -37,8 +39,6 @@ class Encoder:
         The name of the type in the core's table of losses.
     loss : Loss
         All that is known of the loss.
-    classes : ndarray of shape (n_classes,) or None
-        The classes of labels; None for numbers.
     curves : dict of str to str
         The attributes with a value for each epoch, and their fields of `Curves`.
     is_stratified : bool
@@ -48,7 +48,6 @@ class Encoder:
     """
 
     target_type: str
-    classes: NDArray | None = None
     curves = {
         "loss_curve_": "loss",
         "validation_loss_curve_": "validation_loss",
@@ -57,9 +56,9 @@ class Encoder:
     is_stratified = False
     metrics: tuple[str, ...]
 
-    def __init__(self, loss_name: str, **attributes: Any):
+    def __init__(self, loss_name: str, classes: Any = None, binarizer: Any = None):
         self.loss_name, self.loss = loss_name, LOSSES[self.target_type][loss_name]
-        self.attributes = attributes
+        self.classes, self.binarizer = classes, binarizer
 
     def check(self, y: Any, name: str) -> None:
         """Raise unless y is of this type; the error calls it by this name."""
@@ -73,12 +72,18 @@ class Encoder:
         """The y that has these targets."""
         raise NotImplementedError
 
-    def model(self, layers: tuple, parameters: Parameters) -> dict[str, Any]:
+    def fitted(self, layers: tuple, parameters: Parameters) -> dict[str, Any]:
         """The fitted attributes by which a network with these layers predicts."""
         coefs, intercepts = to_attributes(layers, parameters)
-        sizes = {"n_layers_": len(parameters) + 1, "n_outputs_": len(intercepts[-1])}
-        output = {"out_activation_": self.loss.output}
-        return {**self.attributes, "coefs_": coefs, "intercepts_": intercepts, **sizes, **output}
+        of_labels = {"_label_binarizer": self.binarizer, "classes_": self.classes}
+        return {
+            **({} if self.classes is None else of_labels),
+            "coefs_": coefs,
+            "intercepts_": intercepts,
+            "n_layers_": len(parameters) + 1,
+            "n_outputs_": len(intercepts[-1]),
+            "out_activation_": self.loss.output,
+        }
 
     def decode(self, logits: NDArray) -> Any:
         """The predictions. Like every method that takes logits, it may overwrite them."""
@@ -95,24 +100,10 @@ def loss_with_output(encoder: type[Encoder], out_activation: str) -> str:
 
 
 class Labels(Encoder):
-    """What binary, multiclass and multilabel targets have in common.
-
-    Parameters
-    ----------
-    binarizer : LabelBinarizer
-        Fitted to the labels.
-    classes : ndarray of shape (n_classes,)
-    loss_name : str
-    """
+    """What binary, multiclass and multilabel targets have in common."""
 
     curves = Encoder.curves | {"accuracy_curve_": "accuracy"}
     metrics = "accuracy", "loss"
-
-    classes: NDArray
-
-    def __init__(self, binarizer: LabelBinarizer, classes: NDArray, loss_name: str):
-        super().__init__(loss_name, _label_binarizer=binarizer, classes_=classes)
-        self.binarizer, self.classes = binarizer, classes
 
     def check(self, y: Any, name: str) -> None:
         """Raise if y has labels that are not among the classes."""
@@ -230,7 +221,7 @@ def fitted_labels(estimator: Estimator) -> Labels:
     """The encoder of a fitted estimator. Its loss is any one with the same output activation."""
     binarizer, classes = estimator._label_binarizer, estimator.classes_
     cls = _type_of(binarizer, classes)
-    return cls(binarizer, classes, loss_with_output(cls, estimator.out_activation_))
+    return cls(loss_with_output(cls, estimator.out_activation_), classes, binarizer)
 
 
 def _learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Labels:
@@ -244,13 +235,10 @@ def _learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: boo
                     "warm_start can only be used where `y` has the same classes as in the previous "
                     f"call to fit. Previously got {classes}, `y` has {labels}"
                 )
-        encoder = _type_of(binarizer, classes)(binarizer, classes, estimator.loss)
+        encoder = _type_of(binarizer, classes)(estimator.loss, classes, binarizer)
         encoder.check(y, "y")
     except ValueError:
-        try:
-            check_classification_targets(y)
-        except ValueError as error:
-            raise ValueError(f"{error} To predict numbers use LowLevelMLPRegressor.") from None
+        check_classification_targets(y)  # its error about numbers is the clearest
         raise
     return encoder
 

@@ -24,9 +24,9 @@ from skdense.compat import (
     formatted_results,
     routed_parameters,
     safe_indexing,
+    warn_at_caller,
 )
 from skdense.final_step import network_of
-from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.inputs import MatrixLike
 from skdense.search.race import Candidate, Race
@@ -210,9 +210,6 @@ class PrunedSearchCV(RandomizedSearchCV):
         "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "refit": ["boolean"],
     }
-
-    return_train_score = False
-    """scikit-learn's searches have a parameter of this name, which `formatted_results` reads."""
 
     def __init__(
         self,

@@ -15,13 +15,12 @@ from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
-from skdense.compat import has_callbacks
+from skdense.compat import has_callbacks, warn_at_caller
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.planning import buckets_of, likely_epochs
 from skdense.core.host.train import train
 from skdense.core.network import LBFGS, Data
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
-from skdense.fit.callers import warn_at_caller
 from skdense.fit.fitting import own_streams
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish

@@ -21,8 +21,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdense.compat import without_random_letters
-from skdense.fit.callers import warn_at_caller
+from skdense.compat import warn_at_caller, without_random_letters
 from skdense.fit.inputs import MatrixLike
 from skdense.tabular.steps import WEIGHT_OF_RARE
 

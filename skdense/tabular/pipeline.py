@@ -18,12 +18,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import BaseLowLevelMLP
+from skdense.compat import warn_at_caller
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit, for_all_rows, of_weight
 from skdense.ensemble.report import Outer, outer_fit, part_of
 from skdense.ensemble.sizes import FEW_ROWS
 from skdense.final_step import beyond_steps, final_step
-from skdense.fit.callers import warn_at_caller
 from skdense.tabular.steps import Unclip
 
 __all__ = ["TablePipeline", "time_blocks"]
