@@ -341,13 +341,14 @@ def test_the_most_frequent_levels_and_words_have_a_column_and_repeated_levels_tw
     written = [levels[each] for each in encoder.levels_] + [words[each] for each in encoder.words_]
     assert sorted(written, reverse=True) == counts[:6]
     in_order = sorted(level for level in set(known) - {None} if levels[level] > 1)
+    are_many = sum(levels[level] for level in encoder.levels_) <= 0.9 * len(known)
     columns = encoder.transform(np.array([*known, *new], object)[:, None])
     assert columns.shape[1] == len(encoder.get_feature_names_out())
     for value, row in zip([*known, *new], columns):
         of_levels = [value == level for level in encoder.levels_]
         of_words = [word in words_of(value) for word in encoder.words_]
         place = (in_order.index(value) + 0.5) / len(in_order) if value in in_order else 0.5
-        numbers = place, np.log(max(levels[value], 1))
+        numbers = (place, np.log(max(levels[value], 1))) if are_many else (0.5, 0)
         other = value not in encoder.levels_
         assert_array_equal(row, np.float32([*of_levels, other, *of_words, *numbers]))
 

@@ -21,6 +21,8 @@ _MOST, _MOST_NUMBERS = 1000, 2**26
 """About the most ramps of all columns, and the most numbers in them, or in the levels of a column."""
 _BLOCK = 4096
 """Rows at a time: as they stay in the processor's cache, large tables take a quarter of the time."""
+_MANY_OTHERS = 0.1
+"""The least share of rows without a column of their level with which LevelsEncoder writes numbers."""
 NUMBERS_OF_OTHERS = 0.5, 0.0
 """What LevelsEncoder writes as the two numbers of a level that fewer than two rows had in `fit`."""
 WEIGHT_OF_RARE = 0.3
@@ -40,7 +42,7 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
     other levels share a column. So a code that few rows have, such as an ID, has no column of its own,
     and a text has those of its words. Two more columns have the place of the level in the order of all
     levels that at least two rows have, and the logarithm of the number of its rows: boosted trees
-    tell levels apart by them that have no column.
+    tell levels apart by them that have no column. Where few rows have such levels, they are constant.
 
     Parameters
     ----------
@@ -62,6 +64,7 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
     numbers_ : dict of str or None to (float, float)
         For each level of at least two rows its place, between 0 and 1, and the logarithm of the number
         of its rows. The place of missing and of all other values is 0.5, and the logarithm of others 0.
+        Empty if less than a tenth of the rows have levels without a column.
 
     n_features_in_ : int
         One.
@@ -109,7 +112,9 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
         enough.sort(key=lambda each: (-counts[each], each[0], each[1] or ""))
         self.levels_ = [level for kind, level in enough[:most] if kind == "level"]
         self.words_ = [word for kind, word in enough[:most] if kind == "word"]
-        repeated = {level: np.log(count) for level, count in levels.items() if count > 1}
+        n_others = len(values) - sum(levels[level] for level in self.levels_)
+        are_many = n_others >= _MANY_OTHERS * len(values)
+        repeated = {level: np.log(n) for level, n in levels.items() if n > 1 and are_many}
         in_order = sorted(level for level in repeated if level is not None)
         places = {level: (i + 0.5) / len(in_order) for i, level in enumerate(in_order)}
         self.numbers_ = {level: (places.get(level, 0.5), log) for level, log in repeated.items()}
