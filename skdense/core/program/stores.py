@@ -62,13 +62,13 @@ def store_shape(datas: Sequence[Data], n_features: int) -> StoreShape:
     # Small stores are padded to one size, half a megabyte at most, so that they share a program.
     least = 1024 if n_features <= 64 else 64
     n_rows = max(X.shape[0] for X in features)
-    n_rows = costs.power_of_two(max(least, n_rows))
+    padded_rows = costs.power_of_two(max(least, n_rows))
     if not issparse(first):
         lengths = lengths_for(n_rows, least, n_features * itemsize)
-        return StoreShape(lengths, n_rows, n_features, n_outputs)
+        return StoreShape(lengths, padded_rows, n_features, n_outputs)
     lengths = lengths_for(max(X.nnz for X in features), 1024, itemsize + 4)
     row_entries = costs.padded(max(int(np.diff(X.indptr).max(initial=1)) for X in features))
-    return StoreShape(lengths, n_rows, n_features, n_outputs, row_entries)
+    return StoreShape(lengths, padded_rows, n_features, n_outputs, row_entries)
 
 
 class Stores:
