@@ -263,20 +263,3 @@ def limit_calls(monkeypatch):
 
     take = Orders.next_chunk
     monkeypatch.setattr(Orders, "next_chunk", lambda self, n: take(self, min(n, 8)))
-
-
-@pytest.fixture
-def ctrl_c(monkeypatch, limit_calls):
-    """Press Ctrl-C when the first call of the program has ended; the list of the calls made."""
-    from skdense.core.host.train import ProgramRun  # imports TensorFlow
-
-    advance, calls = ProgramRun.advance, []
-
-    def advance_and_press(self, chunk):
-        advance(self, chunk)
-        calls.append(chunk)
-        if len(calls) == 1:
-            press_ctrl_c()
-
-    monkeypatch.setattr(ProgramRun, "advance", advance_and_press)
-    return calls

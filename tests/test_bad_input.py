@@ -324,20 +324,16 @@ def test_partial_fit_refuses_labels_that_are_not_among_the_classes(fitted):
     assert not hasattr(first, "classes_")
 
 
-def test_partial_fit_refuses_other_classes_than_the_first_time(fitted):
-    assert_refused(
-        fitted,
-        lambda: fitted.partial_fit(X, y, classes=[0, 1, 2]),
-        match="not the same as on last call",
-    )
-
-
-def test_partial_fit_with_early_stopping_is_refused():
-    model = small(early_stopping=True).fit(X, y)
-    message = assert_refused(
-        model, lambda: model.partial_fit(X, y), match="does not support early_stopping=True"
-    )
-    assert "early_stopping=False" in message
+@pytest.mark.parametrize(
+    ("settings", "classes", "message"),
+    [
+        ({}, [0, 1, 2], "not the same as on last call"),
+        ({"early_stopping": True}, None, "not support early_stopping=True.*early_stopping=False"),
+    ],
+)
+def test_partial_fit_refuses_other_classes_and_early_stopping(fitted, settings, classes, message):
+    fitted.set_params(**settings)
+    assert_refused(fitted, lambda: fitted.partial_fit(X, y, classes=classes), match=message)
 
 
 def test_training_that_goes_on_refuses_changed_widths(fitted):

@@ -61,8 +61,6 @@ def test_tables_of_all_kinds_have_the_same_contributions(table, to):
     assert sum(name.endswith((" = Cork", " = Arles")) for name in drawn.names) == 1
 
 
-# --- contributions, against Shapley's values by enumeration ------------------------------------------
-
 NUMBERS = np.random.default_rng(0).normal(size=(30, 5)) * [1, 1, 1, 1, 0] + 1
 """Five columns, of which the last is constant."""
 

@@ -149,9 +149,6 @@ def test_a_model_of_the_wrong_kind_is_an_error():
             unfitted()
 
 
-# --- other formats -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("kind", "solver"), CASES)
 def test_skops_has_one_class_to_trust(kind, solver):
     skops = pytest.importorskip("skops.io")

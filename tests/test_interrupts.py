@@ -6,6 +6,7 @@ import sys
 import threading
 import warnings
 
+import numpy as np
 import pytest
 from sklearn.base import clone
 
@@ -121,6 +122,8 @@ def test_ctrl_c_does_not_wait_for_calls_of_several_networks(several, ctrl_c_duri
         models[0].set_params(n_init=3, max_iter=10**6)
         with pytest.warns(UserWarning, match="interrupted by user"):
             models[0].fit(X, Y)
+        assert models[0].loss_ == np.nanmin(models[0].init_losses_)  # the best of the draws so far
+        assert models[0].init_losses_.shape == (3,)
         before = [dict(vars(model)) for model in models]
     go_on()
 

@@ -24,12 +24,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 import skdense
 from skdense import LowLevelMLPRegressor
-from skdense.ensemble import (
-    BlendClassifier,
-    BlendRegressor,
-    CrossFitClassifier,
-    CrossFitRegressor,
-)
+from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.tabular import TablePipeline
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}

@@ -18,8 +18,6 @@ from skdense.core.program import stores
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-# --- nearby sizes share a program --------------------------------------------------------------------
-
 
 def dense_chunk(n_rows):
     """Rows of 784 numbers, of which all but one are zeros."""
@@ -74,9 +72,6 @@ def test_all_of_a_large_x_is_in_place_but_for_a_bounded_number_of_bytes(n_featur
     assert lengths_of(in_place + int(more * (n_last - 1))) == (in_place, n_last)
 
 
-# --- the same models ---------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def everything_is_large(monkeypatch):
     monkeypatch.setattr(costs, "LARGE_BYTES", 2**9)
@@ -118,9 +113,6 @@ def test_a_large_sparse_x_is_minimized_as_by_mlp_classifier(problem):
     np.testing.assert_allclose(model.predict_proba(X), reference.predict_proba(X), rtol=1e-7)
 
 
-# --- what is gathered --------------------------------------------------------------------------------
-
-
 @given(
     n=st.integers(2, 20), n_first=st.integers(1, 19), sizes=st.sampled_from([(), (3,)]),
     seed=st.integers(0, 99),
@@ -152,9 +144,6 @@ def test_entries_near_the_limit_of_int32_are_counted(left, row_entries, seed):
     assert np.max(taken) < n_entries
     for start, stop, entries in zip(starts, starts[1:], np.asarray(rows.values), strict=False):
         assert entries[entries > 0].tolist() == [*range(start, stop)]
-
-
-# --- wherever an X lies, it is the same X ------------------------------------------------------------
 
 
 def at_offset(X, offset):

@@ -107,22 +107,6 @@ print(json.dumps(seen))
 """
 )
 
-BEFORE = (
-    FIT
-    + """
-import tensorflow as tf
-
-tf.compat.v1.disable_eager_execution()
-try:
-    fit()
-except RuntimeError as error:
-    message = str(error)
-tf.compat.v1.enable_eager_execution()
-seen = {"fit": fit(), "fit with dropout": fit(dropout=0.2)}
-print(json.dumps(seen | {"names": dir(tf), "module": str(type(tf)), "error": message}))
-"""
-)
-
 MEANWHILE = (
     FIT
     + """
@@ -182,13 +166,18 @@ lazy_import.TESTED = ("1.",)
 of_another_version = lazy_import.import_tensorflow()
 lazy_import._Names.__init__ = lambda self, root: open(root / "names.py")
 of_another_layout = lazy_import.import_tensorflow()
-seen = {"fit": fit(), "executed": executed(), "again": fit(), "told": told}
+of_another_version.compat.v1.disable_eager_execution()
+try:
+    fit()
+except RuntimeError as error:
+    seen = {"error": str(error)}
+of_another_version.compat.v1.enable_eager_execution()
+seen |= {"fit": fit(), "fit with dropout": fit(dropout=0.2), "told": told, "executed": executed()}
 
-import tensorflow
+import tensorflow as tf
 
-seen["version"] = of_another_version is tensorflow
-seen["layout"] = of_another_layout is tensorflow
-print(json.dumps(seen))
+seen["same"] = [of_another_version is tf, of_another_layout is tf]
+print(json.dumps(seen | {"names": dir(tf), "module": str(type(tf))}))
 """
 )
 
@@ -202,12 +191,12 @@ def run(program):
 
 
 @pytest.fixture(scope="module")
-def before():
-    """A process whose user imported TensorFlow before the first fit: `tf` as it always was.
+def as_usual():
+    """A process in which TensorFlow is imported as usual, since its version or its layout is not known.
 
     Its eager execution is disabled before, and enabled again.
     """
-    return run(BEFORE)
+    return run(UNKNOWN)
 
 
 @pytest.fixture(scope="module")
@@ -221,12 +210,12 @@ def test_the_installed_tensorflow_is_one_of_which_a_fit_executes_little():
     assert lazy_import.is_tested(tf.__version__)
 
 
-def test_a_fit_is_equal_bit_for_bit_however_tensorflow_was_imported(before, uses):
-    assert uses["fit"] == uses["fit later"] == before["fit"]
+def test_a_fit_is_equal_bit_for_bit_however_tensorflow_was_imported(as_usual, uses):
+    assert uses["fit"] == uses["fit later"] == as_usual["fit"]
 
 
-def test_a_fit_is_the_same_with_promotion_as_in_numpy_and_within_a_strategy(before, uses):
-    assert uses["fit with dropout"] == before["fit with dropout"]
+def test_a_fit_is_the_same_with_promotion_as_in_numpy_and_within_a_strategy(as_usual, uses):
+    assert uses["fit with dropout"] == as_usual["fit with dropout"]
 
 
 def test_neither_a_fit_nor_a_plot_of_a_list_executes_the_package_or_keras(uses):
@@ -238,10 +227,10 @@ def test_neither_a_fit_nor_a_plot_of_a_list_executes_the_package_or_keras(uses):
     assert len(uses["modules"]) < 700
 
 
-def test_the_users_tensorflow_has_all_its_names_afterwards(before, uses):
+def test_the_users_tensorflow_has_all_its_names_afterwards(as_usual, uses):
     assert uses["executed by its user"]
-    assert uses["names"] == before["names"]
-    assert uses["is the module"] == [True, before["module"]]
+    assert uses["names"] == as_usual["names"]
+    assert uses["is the module"] == [True, as_usual["module"]]
 
 
 def test_data_keras_functions_and_saved_models_work_afterwards_also_in_eight_threads_at_once(uses):
@@ -257,19 +246,19 @@ def test_data_keras_functions_and_saved_models_work_afterwards_also_in_eight_thr
     assert uses["reloaded"] == [True, True]
 
 
-def test_another_thread_may_import_it_during_the_first_fit(before):
+def test_another_thread_may_import_it_during_the_first_fit(as_usual):
     seen = run(MEANWHILE)
     assert seen["total"] == 6
-    assert seen["fit"] == before["fit"]
-    assert set(seen["names"]) >= set(before["names"])
+    assert seen["fit"] == as_usual["fit"]
+    assert set(seen["names"]) >= set(as_usual["names"])
 
 
-def test_public_submodules_can_be_the_first_that_is_imported_after_a_fit(before):
+def test_public_submodules_can_be_the_first_that_is_imported_after_a_fit(as_usual):
     """`from tensorflow.keras import layers`, say: Python looks for it where the package tells."""
     seen = run(SUBMODULES)
     assert not seen["executed"]
     assert all(seen["same"])
-    assert seen["fit"] == before["fit"]
+    assert seen["fit"] == as_usual["fit"]
 
 
 def test_an_error_within_it_is_raised_at_each_use_until_its_cause_is_gone(uses):
@@ -278,19 +267,16 @@ def test_an_error_within_it_is_raised_at_each_use_until_its_cause_is_gone(uses):
     assert uses["executed by its user"]
 
 
-def test_without_eager_execution_a_fit_says_what_it_needs(before):
-    assert "disable_eager_execution() " in before["error"]
+def test_without_eager_execution_a_fit_says_what_it_needs(as_usual):
+    assert "disable_eager_execution() " in as_usual["error"]
 
 
-def test_what_is_not_known_is_imported_as_usual(before):
+def test_what_is_not_known_is_imported_as_usual(as_usual):
     """Be it another version or another layout. The log says once that the version is not known."""
-    seen = run(UNKNOWN)
-    [told] = seen["told"]
+    [told] = as_usual["told"]
     assert f"TensorFlow {tf.__version__} is not tested" in told
-    assert seen["version"]
-    assert seen["layout"]
-    assert seen["executed"]
-    assert seen["fit"] == before["fit"]
+    assert as_usual["executed"]
+    assert as_usual["same"] == [True, True]
 
 
 def test_plugins_are_loaded_before_tensorflow_starts(monkeypatch, tmp_path):

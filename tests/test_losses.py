@@ -114,17 +114,6 @@ def test_a_smoothed_loss_is_a_mean_of_those_of_the_label_and_of_all_classes(loss
         np.testing.assert_allclose(smoothed[i], expected, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("loss", ["multilabel squared_error", "multiclass squared_error"])
-def test_squared_error_sums_over_outputs_without_a_half(loss):
-    targets = np.array([[[0.0, 1.0], [1.0, 0.0]]])
-    logits = np.array([[[0.5, -1.0], [1.0, 3.0]]])
-
-    losses, gradient = value_and_gradient(loss, targets, logits)
-
-    np.testing.assert_array_equal(losses, [[0.25 + 4, 9]])
-    np.testing.assert_array_equal(gradient, 2 * (logits - targets))
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_losses_of_numbers_are_those_of_sklearn_and_scipy(dtype):
     rng = np.random.default_rng(0)

@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 
 from helpers import (
     CLASSIFIERS,
+    assert_identical,
     assert_same_model,
     assert_same_stream,
     make_problem,
@@ -76,6 +77,7 @@ STRUCTURES = [
     {"widest": (8,), "solver": "adam", "early_stopping": True, "batch_size": "auto"},
     {"widest": (8, 8), "solver": "sgd"},
     {"widest": (8,), "solver": "lbfgs"},
+    {"widest": (8, 8), "solver": "adamw", "learning_rate": "cosine"},
 ]
 
 
@@ -84,11 +86,15 @@ def estimators(draw):
     structure = {"early_stopping": False, "batch_size": draw(st.integers(25, 32))}
     structure |= draw(st.sampled_from(STRUCTURES))
     widths = [draw(st.integers(3, widest)) for widest in structure.pop("widest")]
+    if structure["solver"] == "adamw":
+        structure |= {"dropout": draw(st.floats(0.1, 0.6)), "warmup": draw(st.floats(0, 3))}
+        structure |= {"weight_decay": draw(st.floats(0, 1)), "max_grad_norm": draw(st.floats(0.2, 2))}
+    else:
+        structure["learning_rate"] = draw(st.sampled_from(["constant", "invscaling", "adaptive"]))
     return LowLevelMLPClassifier(
         tuple(widths),
         activation="tanh",
         alpha=draw(st.floats(1e-6, 1)),
-        learning_rate=draw(st.sampled_from(["constant", "invscaling", "adaptive"])),
         learning_rate_init=draw(st.floats(1e-4, 0.1)),
         power_t=draw(st.floats(0.2, 0.8)),
         max_iter=draw(st.integers(1, 15)),
@@ -112,7 +118,7 @@ def estimators(draw):
     st.lists(st.tuples(estimators(), st.sampled_from([ALL, *FOLDS])), min_size=5, max_size=10),
     st.booleans(),
 )
-def test_estimators_of_any_mixture_end_as_if_fitted_alone(mixture, weighted):
+def test_estimators_of_any_mixture_end_as_if_fitted_alone_in_any_number_of_threads(mixture, weighted):
     weights = WEIGHTS if weighted else None
     models, rows = (list(part) for part in zip(*mixture))
     alone, nearby = [clone(model) for model in models], [clone(model) for model in models]
@@ -121,10 +127,14 @@ def test_estimators_of_any_mixture_end_as_if_fitted_alone(mixture, weighted):
             model.fit(its_X[its_rows], Y[its_rows], weights[its_rows] if weighted else None)
 
     its_weights = of_folds(weights, rows) if weighted else None
-    assert fit_many(models, of_folds(X, rows), of_folds(Y, rows), its_weights) == models
+    data = of_folds(X, rows), of_folds(Y, rows), its_weights
+    by_one_thread = fit_many([clone(model) for model in models], *data, n_jobs=1)
+    assert fit_many(models, *data, n_jobs=2) == models
 
     for fits in zip(models, alone, nearby, strict=True):
         assert_same_fit(*fits)
+    for model, same in zip(models, by_one_thread, strict=True):
+        assert_identical(model, same)
 
 
 def test_networks_of_different_numbers_of_features_share_a_program(compiles):
@@ -151,17 +161,6 @@ def test_weighted_fits_beside_unweighted_ones_have_their_own_share_of_the_penalt
     assert min(abs(first - second), abs(second - third), abs(third - first)) > 0.1
 
 
-def test_sparse_samples_give_what_dense_ones_give():
-    few = np.where(np.abs(X) > 0.5, X, 0)
-    models, dense = [net(random_state=k) for k in range(3)], [net(random_state=k) for k in range(3)]
-
-    fit_many(models, [csr_array(few)[rows] for rows in FOLDS], of_folds(Y))
-    fit_many(dense, of_folds(few), of_folds(Y))
-
-    for model, its_dense in zip(models, dense, strict=True):
-        assert_same_fit(model, its_dense)
-
-
 def test_every_estimator_knows_the_names_of_a_data_frames_columns():
     frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
     models = [net(), net((4,)), net(solver="lbfgs"), net((9,))]
@@ -176,33 +175,27 @@ def test_every_estimator_knows_the_names_of_a_data_frames_columns():
     np.testing.assert_allclose(models[0].coefs_[0], net().fit(frame, Y).coefs_[0], rtol=0, atol=1e-9)
 
 
-def test_classifiers_and_regressors_of_all_kinds_of_labels_and_dtypes_are_fitted_in_one_call():
+def test_classifiers_and_regressors_of_all_kinds_of_data_are_fitted_in_one_call():
     def quantile(width, quantile):
         settings = {"batch_size": 30, "max_iter": 6, "random_state": 1}
         return LowLevelMLPRegressor("quantile", (width,), quantile=quantile, **settings)
 
     three, many_labels = np.digitize(X[:, 0], [-0.5, 0.5]), (X[:, :3] > 0).astype(int)
+    sparse = csr_array(np.where(np.abs(X) > 0.5, X, 0))
     lbfgs = LowLevelMLPRegressor(hidden_layer_sizes=(7, 4), solver="lbfgs", max_iter=6, random_state=2)
-    models = [deep(), deep(), deep(), deep(dtype="float32"), quantile(6, 0.2), quantile(4, 0.9), lbfgs]
-    targets = [Y, three, many_labels, Y, X[:, 0] ** 2, X[:, 1], X[:, 2]]
-    alone = [clone(model).fit(X, y) for model, y in zip(models, targets)]
+    kinds = [
+        (deep(), X, Y), (deep(), X, three), (deep(), X, many_labels), (deep(dtype="float32"), X, Y),
+        (net(), sparse, Y), (net(n_init=3), X, Y), (net(solver="lbfgs", n_init=2), X, Y),
+        (quantile(6, 0.2), X, X[:, 0] ** 2), (quantile(4, 0.9), X, X[:, 1]), (lbfgs, X, X[:, 2]),
+    ]  # fmt: skip
+    models, Xs, ys = (list(part) for part in zip(*kinds))
+    alone = [clone(model).fit(its_X, y) for model, its_X, y in kinds]
 
-    fit_many(models, [X] * 7, targets)
+    fit_many(models, Xs, ys)
 
     for fits in zip(models, alone, strict=True):
         assert_same_fit(*fits)
     assert models[3].coefs_[0].dtype == "float32"
-
-
-def test_estimators_of_several_draws_are_fitted_among_others():
-    models = [net(n_init=3), net((4,)), net(n_init=9, random_state=1), net(solver="lbfgs", n_init=2)]
-
-    fit_many(models, X, Y)
-
-    for model in models:
-        alone = clone(model).fit(X, Y)
-        assert_same_fit(model, alone)
-        np.testing.assert_allclose(model.init_losses_, alone.init_losses_, rtol=0, atol=1e-9)
 
 
 def test_warm_starts_go_on_together():
@@ -460,8 +453,6 @@ def test_ctrl_c_during_a_fit_that_trains_alone_ends_all_fits_too(interrupted_min
 
     assert not any(hasattr(model, "coefs_") for model in models)
 
-
-# --- whatever ran before ----------------------------------------------------------------------------
 
 CALLS = {
     "a fit": lambda: net((8,)).fit(X, Y),

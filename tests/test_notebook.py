@@ -156,9 +156,6 @@ def test_the_output_of_a_collapsed_network_forgets_all_but_the_class_it_saw_last
     assert collapsed.accuracy_curve_[-1] == pytest.approx(0.7)
 
 
-# --- the two clouds ----------------------------------------------------------------------------------
-
-
 def test_the_clouds_come_in_class_order_in_float32_with_their_means_and_covariances():
     n = 20000
     X, y = make_two_clouds(n, random_state=0)

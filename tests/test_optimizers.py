@@ -142,9 +142,6 @@ def test_a_transform_is_one_record_with_its_numbers(with_inertia):
         inert.set_params(inertia=1.0).fit(X, y)
 
 
-# --- schedules of steps, clipping, dropout -----------------------------------------------------------
-
-
 def paces(schedule, warmup, n_epochs, steps):
     numbers = dict.fromkeys(Hyper._fields, 1) | {
         "n_samples": 100,

@@ -53,9 +53,6 @@ def epochs_of(rows, network):
     return [epoch[:, :size].ravel()[:n_samples] for epoch in epochs]
 
 
-# --- what is drawn ----------------------------------------------------------------------------------
-
-
 @given(st.integers(1, 40), st.integers(0, 9), st.booleans(), st.sampled_from([1, 3, 5, 16]))
 def test_orders_are_those_of_mlpclassifier_however_chunks_divide_them(n_samples, seed, owned, n_steps):
     rows = np.arange(100, 100 + n_samples)
@@ -79,19 +76,6 @@ def test_what_a_minibatch_leaves_free_names_its_own_first_row(batch_size, n_samp
         n_valid = min(batch_size, n_samples - step % int(its.hyper.steps_per_epoch) * batch_size)
         assert set(minibatch) <= set(own)
         np.testing.assert_array_equal(minibatch[n_valid:], minibatch[0])
-
-
-def test_what_is_drawn_stays_while_the_next_steps_are_drawn():
-    orders = orders_of(network())
-
-    chunk = orders.next_chunk(16)
-    before = chunk.orders.copy()
-    orders.next_chunk(16)
-
-    np.testing.assert_array_equal(chunk.orders, before)
-
-
-# --- the random state that is left ------------------------------------------------------------------
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.data())

@@ -93,11 +93,6 @@ def test_networks_that_make_room_for_the_same_batch_share_a_shape():
     assert shapes.pop().batch >= 200
 
 
-def test_outputs_are_not_padded():
-    for n in range(1, 6):
-        assert shape_of(network((3, 4, n))).layout.layers[-1].width == n
-
-
 def test_a_large_x_keeps_its_features_so_it_need_not_be_copied():
     n_samples = costs.LARGE_BYTES // (8 * 5) + 1
 
@@ -176,12 +171,6 @@ def test_networks_on_other_features_or_in_other_batches_share_a_program_if_they_
 )
 def test_networks_that_no_program_fits_have_their_own(other):
     assert len(buckets([network(), other])) == 2
-
-
-def test_networks_of_another_spec_have_another_program():
-    pairs = [(SPEC, network()), (SPEC._replace(dtype="float64"), network())]
-
-    assert sorted(bucket.spec for bucket in buckets_of(pairs)) == [SPEC, SPEC._replace(dtype="float64")]
 
 
 @given(st.permutations(range(6)))

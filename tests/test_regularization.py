@@ -9,8 +9,8 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.metrics import log_loss, mean_squared_error
 
-from helpers import SETTINGS, assert_identical, drawn_parameters, is_kept, make_problem, numbers_of
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
+from helpers import SETTINGS, assert_identical, drawn_parameters, is_kept, make_problem
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -173,36 +173,6 @@ def test_nothing_is_dropped_when_predicting_and_validating():
     np.testing.assert_allclose(model.best_validation_score_, -best, rtol=1e-12)
 
 
-def varied_models():
-    """Networks that differ in all that networks of one program may differ in."""
-    rng = np.random.default_rng(0)
-    return [
-        LowLevelMLPClassifier(**EVERYTHING).set_params(
-            hidden_layer_sizes=(rng.integers(3, 9), rng.integers(3, 9)),
-            batch_size=rng.integers(25, 33),
-            dropout=rng.uniform(0, 0.6, 2),
-            weight_decay=rng.uniform(0, 1),
-            warmup=rng.uniform(0, 3),
-            max_grad_norm=rng.uniform(0.2, 2),
-            max_iter=rng.integers(1, 10),
-            random_state=rng.integers(99),
-        )
-        for _ in range(12)
-    ]
-
-
-def test_a_network_is_the_same_alone_and_among_others():
-    together, alone = varied_models(), varied_models()
-
-    fit_many(together, X, Y)
-
-    for model, lone in zip(together, alone, strict=True):
-        ours, expected = numbers_of(model), numbers_of(lone.fit(X, Y))
-        assert ours.keys() == expected.keys()
-        for name, number in ours.items():
-            np.testing.assert_allclose(number, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
-
-
 def test_the_numbers_compile_nothing(compiles):
     model = LowLevelMLPClassifier(**EVERYTHING).fit(X, Y)
     compiles()
@@ -324,9 +294,6 @@ def test_the_best_epoch_stays_the_one_to_beat_if_the_criterion_stays():
 
     assert model.best_validation_score_ == best
     np.testing.assert_array_equal(model.coefs_[0], coefs[0])
-
-
-# --- smoothed labels ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("problem", ["binary", "three classes"])

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
-from helpers import PROBLEMS, SETTINGS, drawn_parameters, make_problem
+from helpers import PROBLEMS, SETTINGS, assert_same_model, drawn_parameters, make_problem
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.ensemble import CrossFitClassifier
 from skdense.fit.inputs import FitInput
@@ -34,6 +34,9 @@ def split_problem(kind="binary", n_train=100, n_val=16, seed=0):
     """X, y, X_val and y_val."""
     X, y = make_problem(kind, n_train + n_val, seed)
     return X[:n_train], y[:n_train], X[n_train:], y[n_train:]
+
+
+X, Y, X_VAL, Y_VAL = split_problem()
 
 
 def fit_after(n_epochs, *data, **parameters):
@@ -55,6 +58,7 @@ def multilabel_log_loss(y, probabilities, sample_weight=None):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_loss_and_score_are_those_of_the_network_after_each_epoch(problem, weighted):
+    """Which is trained as without a validation set."""
     X, y, X_val, y_val = split_problem(problem)
     weights_val = np.random.default_rng(1).uniform(0, 3, len(X_val)) if weighted else None
 
@@ -67,6 +71,9 @@ def test_loss_and_score_are_those_of_the_network_after_each_epoch(problem, weigh
     scores = [accuracy_score(y_val, one.predict(X_val), sample_weight=weights_val) for one in networks]
     np.testing.assert_allclose(model.validation_loss_curve_, losses, rtol=1e-9)
     np.testing.assert_allclose(model.validation_scores_, scores, rtol=1e-12)
+    np.testing.assert_allclose(model.coefs_[0], networks[-1].coefs_[0], rtol=0, atol=1e-12)
+    assert model.best_loss_ == min(model.loss_curve_)
+    assert model.best_validation_score_ is None
 
 
 def test_squared_error_is_recorded_where_it_is_the_loss():
@@ -101,32 +108,22 @@ def test_all_validation_rows_count_whatever_their_number(n_val):
     np.testing.assert_allclose(model.validation_scores_[-1], score, rtol=1e-12)
 
 
-def test_class_weight_multiplies_the_weights_of_the_validation_samples_which_may_lack_classes():
-    X, y, X_val, y_val = split_problem()
-    model = LowLevelMLPClassifier(**SETTINGS, class_weight={"no": 0.5})
-    for rows in (np.ones(16, bool), y_val == "yes"):
-        given = np.random.default_rng(1).uniform(0, 3, rows.sum())
+@pytest.mark.parametrize("class_weight", [{"no": 0.5}, "balanced"])
+@pytest.mark.parametrize("rows", [slice(16), Y_VAL == "yes"], ids=["both classes", "one class"])
+def test_class_weight_multiplies_the_weights_of_the_validation_samples(class_weight, rows):
+    """If balanced, those of the training samples count."""
+    X_val, y_val = X_VAL[rows], Y_VAL[rows]
+    given = np.random.default_rng(1).uniform(0, 3, len(y_val))
+    model = LowLevelMLPClassifier(**SETTINGS, class_weight=class_weight)
 
-        model.fit(X, y, X_val=X_val[rows], y_val=y_val[rows], sample_weight_val=given)
+    model.fit(X, Y, X_val=X_val, y_val=y_val, sample_weight_val=given)
 
-        weights = given * np.where(y_val[rows] == "no", 0.5, 1)
-        probabilities = model.predict_proba(X_val[rows])
-        loss = log_loss(y_val[rows], probabilities, sample_weight=weights, labels=["no", "yes"])
-        np.testing.assert_allclose(model.validation_loss_curve_[-1], loss, rtol=1e-9)
-        score = model.score(X_val[rows], y_val[rows], weights)
-        np.testing.assert_allclose(model.validation_scores_[-1], score, rtol=1e-12)
-
-
-def test_balanced_class_weights_are_those_of_the_training_samples():
-    X, y, X_val, y_val = split_problem("three classes")
-    y_val[:8] = 0  # other proportions than those of y
-    balanced = compute_class_weight("balanced", classes=np.arange(3), y=y)
-
-    model = LowLevelMLPClassifier(**SETTINGS, class_weight="balanced")
-    model.fit(X, y, X_val=X_val, y_val=y_val)
-
-    loss = log_loss(y_val, model.predict_proba(X_val), sample_weight=balanced[y_val])
+    of_no, of_yes = compute_class_weight(class_weight, classes=np.array(["no", "yes"]), y=Y)
+    weights = given * np.where(y_val == "no", of_no, of_yes)
+    loss = log_loss(y_val, model.predict_proba(X_val), sample_weight=weights, labels=["no", "yes"])
     np.testing.assert_allclose(model.validation_loss_curve_[-1], loss, rtol=1e-9)
+    score = model.score(X_val, y_val, weights)
+    np.testing.assert_allclose(model.validation_scores_[-1], score, rtol=1e-12)
 
 
 def test_a_warm_start_appends_to_the_curves_and_a_fit_without_a_validation_set_has_none():
@@ -142,27 +139,6 @@ def test_a_warm_start_appends_to_the_curves_and_a_fit_without_a_validation_set_h
     model.set_params(warm_start=False).fit(X, y)
     assert model.validation_loss_curve_ is None
     assert model.validation_scores_ is None
-
-
-# --- without early stopping --------------------------------------------------------------------------
-
-
-def test_without_early_stopping_the_training_is_not_changed():
-    X, y, X_val, y_val = split_problem()
-    streams = [np.random.RandomState(0) for _ in range(2)]
-    parameters = {**SETTINGS, "max_iter": 40, "tol": 0.01, "n_iter_no_change": 2}
-
-    without = LowLevelMLPClassifier(**parameters | {"random_state": streams[0]}).fit(X, y)
-    recorded = LowLevelMLPClassifier(**parameters | {"random_state": streams[1]})
-    recorded.fit(X, y, X_val=X_val, y_val=y_val)
-
-    assert recorded.n_iter_ == without.n_iter_
-    np.testing.assert_allclose(recorded.loss_curve_, without.loss_curve_, rtol=1e-12)
-    for ours, theirs in zip(recorded.coefs_, without.coefs_):
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
-    assert recorded.best_loss_ == min(recorded.loss_curve_)
-    assert recorded.best_validation_score_ is None
-    assert streams[0].uniform() == streams[1].uniform()
 
 
 # --- with early stopping -----------------------------------------------------------------------------
@@ -229,18 +205,9 @@ def test_a_score_equal_to_the_best_counts_as_no_improvement_only_with_tol(tol, n
 ACCURACY = make_scorer(accuracy_score)
 
 
-def assert_same_training(model, other):
-    """Both have the same curves, epochs and weights, up to rounding."""
-    assert (model.n_iter_, model.t_) == (other.n_iter_, other.t_)
+def assert_same_training(model, other, X):
     assert model._no_improvement_count == other._no_improvement_count
-    assert model.best_loss_ == other.best_loss_
-    for name in ("loss_curve_", "validation_loss_curve_", "validation_scores_"):
-        np.testing.assert_allclose(getattr(model, name), getattr(other, name), rtol=1e-12)
-    if model.early_stopping:
-        best = model.best_validation_score_, other.best_validation_score_
-        np.testing.assert_allclose(*best, rtol=1e-12)
-    for array, same in zip(model.coefs_ + model.intercepts_, other.coefs_ + other.intercepts_):
-        np.testing.assert_allclose(array, same, rtol=0, atol=1e-12)
+    assert_same_model(model, other, other, X, floor=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +236,7 @@ def test_accuracy_as_a_scorer_gives_the_numbers_of_its_name(problem, parameters,
     for _ in range(2):  # the second goes on from the first
         for one in (model, own):
             one.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=weights)
-        assert_same_training(own, model)
+        assert_same_training(own, model, X)
 
 
 def test_r2_as_a_scorer_gives_the_numbers_of_its_name():
@@ -279,7 +246,7 @@ def test_r2_as_a_scorer_gives_the_numbers_of_its_name():
         LowLevelMLPRegressor(**SETTINGS, early_stopping=True, validation_metric=metric)
         for metric in ("r2", make_scorer(r2_score))
     )
-    assert_same_training(own.fit(X, y), model.fit(X, y))
+    assert_same_training(own.fit(X, y), model.fit(X, y), X)
     own.set_params(loss="absolute_error", validation_metric="neg_mean_absolute_error").fit(X, y[:, 0])
     np.testing.assert_allclose(own.validation_scores_, -np.array(own.validation_loss_curve_))
 
@@ -325,12 +292,12 @@ def test_networks_that_train_together_have_their_scorers():
         CrossFitClassifier(each, cv=3, random_state=0).fit(X, y) for each in (model, own)
     )
     for one, other in zip(folds.estimators_, own_folds.estimators_):
-        assert_same_training(one, other)
+        assert_same_training(one, other, X)
     grid = {"alpha": [0.1, 1.0, 10.0]}
     search, own_search = (
         PrunedSearchCV(each, grid, cv=2, rungs=[4]).fit(X, y) for each in (model, own)
     )
-    assert_same_training(search.best_estimator_, own_search.best_estimator_)
+    assert_same_training(search.best_estimator_, own_search.best_estimator_, X)
     for name in ("param_alpha", "mean_test_score"):
         np.testing.assert_array_equal(search.cv_results_[name], own_search.cv_results_[name])
 
@@ -342,7 +309,7 @@ def test_a_scorer_whose_metric_takes_no_weights_is_asked_without_them():
     one, other = (
         LowLevelMLPClassifier(**settings, validation_metric=scorer).fit(X, y) for scorer in scorers
     )
-    assert_same_training(one, other)
+    assert_same_training(one, other, X)
 
 
 @pytest.mark.parametrize("found", [None, "high", np.ones(2)])
@@ -442,7 +409,6 @@ def test_a_validation_set_of_other_ranges_does_not_warn(case, n_val):
 
 # --- bad input ---------------------------------------------------------------------------------------
 
-X, Y, X_VAL, Y_VAL = split_problem()
 MULTILABEL = split_problem("multilabel")
 
 
