@@ -1,7 +1,6 @@
 """Pictures of trainings show the numbers of the estimators; a study tells of itself."""
 
 import copy
-import sys
 
 import numpy as np
 import pytest
@@ -109,12 +108,6 @@ def test_what_cannot_be_drawn_is_an_error(validated):
         LossCurveDisplay.from_estimator(StandardScaler())
     with pytest.raises(ValueError, match="not fitted"):
         LossCurveDisplay.from_estimator(LowLevelMLPRegressor())
-
-
-def test_without_matplotlib_the_error_says_what_to_install(validated, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"needs matplotlib to draw: python -m pip install"):
-        LossCurveDisplay.from_estimator(validated)
 
 
 def test_a_study_tells_in_a_line_how_its_seeds_fared(study):

@@ -234,11 +234,10 @@ def test_members_are_the_same_in_onnx():
         assert_allclose(run(ridge, X)[0].reshape(expected.shape), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("nothing", ["passthrough", None])
-def test_a_step_that_does_nothing_may_come_first(nothing):
+def test_a_step_that_does_nothing_may_come_first():
     X, y = load_iris(return_X_y=True)
     X = X.astype(np.float32)
-    model = make_pipeline(nothing, StandardScaler(), CrossFitRegressor(Ridge(), cv=2)).fit(X, y)
+    model = make_pipeline("passthrough", StandardScaler(), CrossFitRegressor(Ridge(), cv=2)).fit(X, y)
     assert_allclose(run(model, X)[0][:, 0], model.predict(X), atol=1e-5)
 
 
@@ -289,7 +288,7 @@ def test_what_is_missing_is_filled_the_same_in_onnx():
         onnx_inputs(model, csr_array(X))
 
 
-def test_what_cannot_be_converted_is_named(monkeypatch):
+def test_what_cannot_be_converted_is_named():
     X, y = load_iris(return_X_y=True)
     network = LowLevelMLPClassifier((4,), max_iter=1, loss="squared_error")
     for labels in (y == 3, np.c_[y == 0, y == 1], np.c_[y == 0, y == 1, y == 2]):
@@ -308,6 +307,3 @@ def test_what_cannot_be_converted_is_named(monkeypatch):
     names = pd.DataFrame(X[:, :2], columns=["a", "b"])
     with pytest.raises(ValueError, match="feature names"):
         onnx_inputs(CrossFitClassifier(LogisticRegression(), cv=2).fit(names, y), names[["b", "a"]])
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match="pip install onnx"):
-        to_onnx(Ridge().fit(X, y))

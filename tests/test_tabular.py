@@ -554,13 +554,13 @@ def test_errors_name_the_column(to):
         columns.transform(to({"age": X["age"]}))
     with pytest.raises(ValueError, match="column 'age' has numbers, by its values in fit"):
         columns.transform(to(X | {"age": X["town"]}))
-    with pytest.raises(ValueError, match="rows and columns"):
+    with pytest.raises(TypeError, match="rows and columns"):
         encoder().fit(np.arange(3))
-    for n_rows, n_columns in ((0, 2), (1, 2), (9, 0)):
-        with pytest.raises(ValueError, match=rf"got {n_rows} sample\(s\) and {n_columns} feature"):
-            encoder().fit(np.zeros((n_rows, n_columns)))
-    with pytest.raises(ValueError, match=r"column 'x0' has numbers.*Complex data not supported"):
-        encoder().fit(np.arange(3)[:, None] * 1j)
+    with pytest.raises(ValueError, match="at least one row, got 0 samples"):
+        encoder().fit(np.zeros((0, 2)))
+    for shape in ((1, 2), (9, 0)):
+        with pytest.raises(ValueError, match="no column of X can be used"):
+            encoder().fit(np.zeros(shape))
     with pytest.raises(TypeError, match="toarray"):
         encoder().fit(csr_array(np.eye(3)))
     with pytest.raises(TypeError, match=r"got a Table.* X\.to_pandas\(\)"):
@@ -573,9 +573,9 @@ def test_errors_name_the_column(to):
         encoder().fit(pd.DataFrame(np.eye(2), columns=[None, np.nan]))
     with pytest.raises(TypeError, match=r"got a dict.* pandas\.DataFrame\(X\)"):
         encoder().fit(X)
-    with pytest.raises(ValueError, match="at least one row to predict"):
+    with pytest.raises(ValueError, match="at least one row"):
         columns.transform(to(X)[:0])
-    with pytest.raises(ValueError, match=r"one row of a DataFrame is X\[:1\]"):
+    with pytest.raises(TypeError, match=r"got a Series; X\[:1\] is one row"):
         columns.transform(pd.Series(["a", 1]))
 
 

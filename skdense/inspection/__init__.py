@@ -1,11 +1,6 @@
 """Inspecting models: dead units, many seeds, what moved a prediction, where intervals hold."""
 
-from skdense.inspection.networks import (
-    LossCurveDisplay,
-    SeedStudy,
-    dead_units,
-    study_seeds,
-)
+from skdense.inspection.networks import LossCurveDisplay, SeedStudy, dead_units, study_seeds
 from skdense.inspection.tables import (
     Contributions,
     ContributionsDisplay,

@@ -104,27 +104,15 @@ class LossCurveDisplay:
         """
         if kind not in _CURVES:
             raise ValueError(f"kind must be one of {sorted(_CURVES)}, got {kind!r}")
-        several = isinstance(estimator, list)
-        runs = [_fitted_networks(each) for each in (estimator if several else [estimator])]
-        if name is None:
-            names = [type(networks[0]).__name__ for networks in runs]
-            if len(names) > 1:
-                names = [f"{name} {i}" for i, name in enumerate(names)]
-        else:
-            names = list(name) if several else [name]
+        runs = [*map(_fitted_networks, estimator if isinstance(estimator, list) else [estimator])]
+        names = [f"{type(networks[0]).__name__} {i}" for i, networks in enumerate(runs)]
+        if name is not None:
+            names = name if isinstance(name, list) else [name]
         if len(names) != len(runs):
             raise ValueError(
                 f"name must have an entry for each of the {len(runs)} estimators, got {name!r}"
             )
-        training, validation = {}, {}
-        for drawn, attribute in zip((training, validation), _CURVES[kind], strict=True):
-            for name, networks in zip(names, runs, strict=True):
-                curves = [getattr(network, attribute, None) for network in networks]
-                if any(curves):
-                    longest = max(map(len, curves))
-                    drawn[name] = np.array(
-                        [[*curve, *curve[-1:] * (longest - len(curve))] for curve in curves]
-                    )
+        training, validation = (_curves(names, runs, attribute) for attribute in _CURVES[kind])
         if not (training or validation):
             what = " and ".join(_CURVES[kind])
             raise ValueError(
@@ -146,7 +134,7 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             The display itself.
         """
-        self.ax_ = axes_for(ax, type(self).__name__)
+        self.ax_ = axes_for(ax)
         self.figure_ = self.ax_.figure
         self.lines_, self.bands_ = [], []
         names = list(dict.fromkeys([*self.training, *self.validation]))
@@ -196,7 +184,14 @@ def dead_units(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
     >>> [f"{dead.sum()} of {len(dead)}" for dead in dead_units(clf, X)]
     ['0 of 50', '3 of 20']
     """
-    return [*map(are_dead, _unit_outputs(estimator, X))]
+    check_is_fitted(estimator)
+    for _, part in chain(estimator):
+        if isinstance(part, Pipeline) and len(part) > 1:
+            X = part[:-1].transform(X)
+    network = final_step(estimator)
+    check_estimators([network], "fit", "predict")
+    X = validate_data(network, X, accept_sparse="csr", reset=False)
+    return [*map(are_dead, hidden_values(*network._layers_and_parameters(), X))]
 
 
 class SeedStudy(NamedTuple):
@@ -218,13 +213,10 @@ class SeedStudy(NamedTuple):
     dead: np.ndarray
 
     def __repr__(self):
-        scores = self.score[~np.isnan(self.score)]
-        n_diverged = len(self.score) - len(scores)
-        diverged = f", {n_diverged} diverged" if n_diverged else ""
-        name = type(final_step(self.estimators[0])).__name__
+        low, median, high = np.nanquantile(self.score, (0, 0.5, 1))
         return (
-            f"<SeedStudy of {len(self.score)} {name}s: scores from {scores.min():.4g} to "
-            f"{scores.max():.4g}, median {np.median(scores):.4g}{diverged}>"
+            f"<SeedStudy of {len(self.score)} {type(final_step(self.estimators[0])).__name__}s: scores "
+            f"from {low:.4g} to {high:.4g}, median {median:.4g}, {np.isnan(self.score).sum()} diverged>"
         )
 
 
@@ -289,16 +281,13 @@ def study_seeds(
     errors = fit_together(networks, inputs, n_jobs)
     if all(errors):
         raise errors[0]
-    study = SeedStudy(
-        estimators,
-        score=np.full(len(estimators), np.nan),
-        dead=np.full((len(estimators), len(hidden_sizes(networks[0]))), np.nan),
-    )
+    score = np.full(len(estimators), np.nan)
+    dead = np.full((len(estimators), len(hidden_sizes(networks[0]))), np.nan)
     for i, (fitted, error) in enumerate(zip(estimators, errors, strict=True)):
         if error is None:
-            study.score[i] = fitted.score(X, y)
-            study.dead[i] = [layer.mean() for layer in dead_units(fitted, X)]
-    return study
+            score[i] = fitted.score(X, y)
+            dead[i] = [layer.mean() for layer in dead_units(fitted, X)]
+    return SeedStudy(estimators, score, dead)
 
 
 def _fitted_networks(estimator):
@@ -311,26 +300,21 @@ def _fitted_networks(estimator):
     return [network]
 
 
-def _unit_outputs(estimator, X):
-    """The outputs `(n_samples, width)` of each hidden layer, one after the other."""
-    check_is_fitted(estimator)
-    for _, part in chain(estimator):
-        if isinstance(part, Pipeline) and len(part) > 1:
-            X = part[:-1].transform(X)
-    network = final_step(estimator)
-    check_estimators([network], "fit", "predict")
-    X = validate_data(network, X, accept_sparse="csr", reset=False)
-    return hidden_values(*network._layers_and_parameters(), X)
+def _curves(names, runs, attribute):
+    """The curves of each name's networks that have any; shorter ones keep their last value."""
+    found = {}
+    for name, networks in zip(names, runs, strict=True):
+        curves = [getattr(network, attribute, None) for network in networks]
+        if any(curves):
+            n_epochs = max(map(len, curves))
+            found[name] = np.array([[*c, *c[-1:] * (n_epochs - len(c))] for c in curves])
+    return found
 
 
-def axes_for(ax, caller, **figure):
-    """These axes, or those of a new figure; an error about matplotlib names the caller."""
+def axes_for(ax, **figure):
+    """These axes, or those of a new figure."""
     if ax is not None:
         return ax
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f"{caller} needs matplotlib to draw: python -m pip install matplotlib"
-        ) from error
-    return plt.subplots(**figure)[1]
+    from matplotlib.pyplot import subplots
+
+    return subplots(**figure)[1]

@@ -139,13 +139,13 @@ def contributions(
     for row, prediction in enumerate(predictions):
         path = np.empty((2, n_samples, n_columns + 1))  # predictions while a sample becomes the row
         path[..., 0], path[..., -1] = base, prediction
-        for part in gen_batches(n_samples, max(_BLOCK // (2 * n_columns), 1)):
+        for batch in gen_batches(n_samples, max(_BLOCK // (2 * n_columns), 1)):
             if n_columns > 1:
-                taken = before[:, part, None] < np.arange(1, n_columns)[:, None]
-                sources = np.where(taken, len(X) + row, samples[part, None, None])
+                taken = before[:, batch, None] < np.arange(1, n_columns)[:, None]
+                origins = np.where(taken, len(X) + row, samples[batch, None, None])
                 with catch_warnings(action="ignore", category=UserWarning):  # of values of one row
-                    between = predict(_mixed(table, sources.reshape(-1, n_columns)))
-                path[:, part, 1:-1] = between.reshape(taken.shape[:-1])
+                    between = predict(_mixed(table, origins.reshape(-1, n_columns)))
+                path[:, batch, 1:-1] = between.reshape(taken.shape[:-1])
         changes = np.take_along_axis(np.diff(path), before, axis=-1).mean(axis=0)
         values[row] = changes.mean(axis=0)
         standard_errors[row] = changes.std(axis=0, ddof=1) / np.sqrt(n_samples)
@@ -271,7 +271,7 @@ class ContributionsDisplay:
             values = np.append(values[:kept], values[kept:].sum())
             errors = np.append(errors[:kept], np.nan)
         starts = prediction - np.cumsum(values)
-        self.ax_ = _axes_of_bars(self, ax, names)
+        self.ax_ = _axes_of_bars(ax, names)
         self.bars_ = self.ax_.barh(
             np.arange(len(values)), values, left=starts, xerr=2 * errors, ecolor="gray",
             color=np.where(values > 0, "tab:orange", "tab:blue"),
@@ -436,13 +436,13 @@ class CoverageDisplay:
             The display itself.
         """
         drawn = np.sort(np.argsort(-self.counts, kind="stable")[:_MOST_PARTS])
-        counts, places = self.counts[drawn], np.arange(len(drawn))
+        counts, positions = self.counts[drawn], np.arange(len(drawn))
         names = [f"{self.names[part]} ({self.counts[part]} rows)" for part in drawn]
         low, high = np.array(binom.interval(_CHANCE, counts, self.confidence)) / counts
-        self.ax_ = _axes_of_bars(self, ax, names)
+        self.ax_ = _axes_of_bars(ax, names)
         label = f"range of chance ({_CHANCE:.0%})"
-        self.bars_ = self.ax_.barh(places, high - low, left=low, color="lightgray", label=label)
-        (self.points_,) = self.ax_.plot(self.coverage[drawn], places, "o", label="coverage")
+        self.bars_ = self.ax_.barh(positions, high - low, left=low, color="lightgray", label=label)
+        (self.points_,) = self.ax_.plot(self.coverage[drawn], positions, "o", label="coverage")
         self.ax_.axvline(self.confidence, color="gray", linestyle=":")
         self.ax_.set(xlabel="share of true values in intervals or sets", ylabel=self.label or "")
         self.ax_.legend()
@@ -466,7 +466,7 @@ def _names(X):
 
 def _below(X, rows):
     """A table of X with the rows below."""
-    if not (hasattr(X, "columns") or hasattr(rows, "columns")):
+    if isinstance(X, np.ndarray) and isinstance(rows, np.ndarray):
         return np.concatenate([X, rows])
     types, types_of_rows = (dict(zip(_names(t), getattr(t, "dtypes", ()))) for t in (X, rows))
     if type(X) is not type(rows) or [*types.items()] != [*types_of_rows.items()]:
@@ -481,15 +481,15 @@ def _below(X, rows):
     return concat([X, rows])
 
 
-def _mixed(table, sources):
-    """A table whose column j has in row i the value of this table's row sources[i, j]."""
+def _mixed(table, origins):
+    """A table whose column j has in row i the value of this table's row origins[i, j]."""
     if hasattr(table, "get_columns"):
-        columns = zip(table.get_columns(), sources.T, strict=True)
+        columns = zip(table.get_columns(), origins.T, strict=True)
         return type(table)([column.gather(rows) for column, rows in columns])
     if hasattr(table, "iloc"):
-        columns = {j: table.iloc[:, j].array.take(rows) for j, rows in enumerate(sources.T)}
+        columns = {j: table.iloc[:, j].array.take(rows) for j, rows in enumerate(origins.T)}
         return type(table)(columns).set_axis(table.columns, axis=1)
-    return np.take_along_axis(table, sources, axis=0)
+    return np.take_along_axis(table, origins, axis=0)
 
 
 def _response(estimator, target, rows):
@@ -502,9 +502,7 @@ def _response(estimator, target, rows):
             "estimator must predict numbers, or probabilities of classes of a single output by "
             f"predict_proba, got {outputs[:1]!r}"
         )
-    targets = [*range(np.size(outputs[0]))]
-    if is_probability:
-        targets = np.asarray(estimator.classes_).tolist()
+    targets = np.asarray(estimator.classes_ if is_probability else range(np.size(outputs[0]))).tolist()
     if target is None and len(targets) <= 1 + is_probability:
         target = targets[-1]
     if target not in targets:
@@ -520,20 +518,17 @@ def _response(estimator, target, rows):
 def _parts(values, n_bins):
     """The part of each row, and the names of the parts."""
     missing = np.array([not isinstance(v, str) and str(v) in _MISSING for v in values])
-    known = np.array([*values[~missing]])  # numbers beside None or NA may be objects
-    part, distinct = np.zeros(len(values), dtype=int), np.unique(known)
-    if values.dtype.kind in "iufmM" and len(distinct) > n_bins:
-        bounds = np.unique(np.sort(known)[np.arange(1, n_bins) * len(known) // n_bins])
-        part[~missing] = np.unique(np.searchsorted(bounds, known, side="right"), return_inverse=True)[1]
-        within = [known[part[~missing] == i] for i in range(part.max() + 1)]
-        names = [f"{_as_text(some.min())} to {_as_text(some.max())}" for some in within]
-    else:
-        part[~missing] = np.searchsorted(distinct, known)
-        names = [_as_text(value) for value in distinct]
-    if missing.any():
-        part[missing] = len(names)
-        names.append("missing")
-    return part, names
+    present = np.array([*values[~missing]])  # numbers beside None or NA may be objects
+    part = present
+    if values.dtype.kind in "iufmM" and len(np.unique(present)) > n_bins:
+        bounds = np.sort(present)[np.arange(1, n_bins) * len(present) // n_bins]
+        part = np.searchsorted(bounds, present, side="right")
+    _, part = np.unique(part, return_inverse=True)
+    within = [np.sort(present[part == i]) for i in range(part.max(initial=-1) + 1)]
+    names = [" to ".join(dict.fromkeys(map(_as_text, its[[0, -1]]))) for its in within]
+    part_of_row = np.full(len(values), len(names))
+    part_of_row[~missing] = part
+    return part_of_row, [*names, "missing"][: part_of_row.max() + 1]
 
 
 def _as_text(value):
@@ -542,10 +537,10 @@ def _as_text(value):
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _axes_of_bars(display, ax, names):
+def _axes_of_bars(ax, names):
     """Axes with room for horizontal bars of these names, from top to bottom."""
     size = {"figsize": (6.4, 1.2 + 0.28 * len(names)), "layout": "constrained"}
-    ax = axes_for(ax, type(display).__name__, **size)
+    ax = axes_for(ax, **size)
     ax.set_yticks(np.arange(len(names)), names, parse_math=False)
     ax.set_ylim(len(names) - 0.4, -0.6)
     return ax

@@ -51,12 +51,10 @@ _RARE_SHARE = 0.05
 
 
 def _numbers(series):
-    if infer_dtype(series) == "complex":
-        raise ValueError("Complex data not supported")
     return series.to_numpy(np.float64, na_value=np.nan)
 
 
-def _numbers_of_strings(strings, _):
+def _numbers_of_strings(strings, _form):
     return pd.to_numeric(strings, errors="coerce").to_numpy(np.float64)
 
 
@@ -79,7 +77,7 @@ def _durations(series):
     return pd.TimedeltaIndex(series).total_seconds().to_numpy(np.float64)
 
 
-def _durations_of_strings(strings, _):
+def _durations_of_strings(strings, _form):
     return _durations(pd.to_timedelta(strings, errors="coerce"))
 
 
@@ -96,7 +94,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "numbers": Kind(
-        ("floating", "integer", "mixed-integer-float", "boolean", "decimal", "complex"),
+        ("floating", "integer", "mixed-integer-float", "boolean", "decimal"),
         _numbers,
         _numbers_of_strings,
     ),
@@ -110,7 +108,7 @@ KINDS = {
 A date is no number of nanoseconds, nor is a year a date: neither is read as the other. Anything may be
 a category or a string.
 """
-_KIND_OF_TYPE = {name: kind for kind, its in KINDS.items() for name in its.types}
+_KIND_OF_TYPE = {of_pandas: name for name, kind in KINDS.items() for of_pandas in kind.types}
 _SHIFTED = "numbers", "durations"
 """The kinds that are written as one number."""
 _MISSING = set(
@@ -185,8 +183,7 @@ class OneHot:
         unknown = "".join(known) + "?"
         missing = [each for each in categories if not isinstance(each, str)] or [unknown]
         values = pd.Series([*known, *missing, unknown], dtype=object)
-        with config_context(transform_output="default"):
-            rows = np.asarray(encoder.transform(pd.DataFrame({name: values})), np.float32)
+        rows = np.asarray(encoder.transform(pd.DataFrame({name: values})), np.float32)
         return cls(rows, {each: place for place, each in enumerate([*known, None])})
 
     def write(self, strings):
@@ -208,9 +205,8 @@ class Encoded:
 
     def write(self, series):
         """As many columns as the transformer has."""
-        single = isinstance(self.transformer, SingleColumnTransformer)
-        with config_context(transform_output="default"):
-            columns = self.transformer.transform(series if single else series.to_frame())
+        takes_series = isinstance(self.transformer, SingleColumnTransformer)
+        columns = self.transformer.transform(series if takes_series else series.to_frame())
         columns = np.asarray(columns, np.float32).reshape(len(series), -1)
         return columns if self.limits is None else np.clip(columns, *self.limits)
 
@@ -230,7 +226,7 @@ class Column:
     writer: Shifted | OneHot | Encoded | None = None
     """What writes the column, unless it is left out."""
     known = None
-    """The categories in `fit` and the probability that a row has a new one, if each has a column."""
+    """The categories in `fit` and the probability that a row has a new one, if a OneHot writes them."""
 
     def __init__(self, name, series, vectorizer):
         """Find the kind; a column of strings is one of numbers or dates if all of them are."""
@@ -317,16 +313,37 @@ class Column:
         strings = [None if is_missing else string_of(x, self.missing) for x, is_missing in values]
         return pd.Series(strings, dtype=object)
 
+    def learn_writer(self, vectorizer, values, columns):
+        """Learn to write as a fitted TableVectorizer, which made these columns of the values."""
+        transformer = vectorizer.transformers_.get(self.name)
+        if type(transformer) is OneHotEncoder and transformer.handle_unknown != "error":
+            self.writer = OneHot.of(transformer, self.name)
+            counts = Counter(x for x in values if x is not None)
+            # Good and Turing: a new row has a new category as often as a known row is alone in its own.
+            n_alone = sum(count == 1 for count in counts.values())
+            self.known = list(counts), (n_alone + 1) / (counts.total() + 1)
+        elif columns:
+            limits = np.fmin.reduce(columns, axis=1), np.fmax.reduce(columns, axis=1)
+            self.writer = Encoded(transformer, len(columns), limits if self.kind == "dates" else None)
+
+    def write(self, values):
+        """The columns that are written for values that were read."""
+        return self.writer.write(self.series(values) if type(self.writer) is Encoded else values)
+
+    def series(self, values):
+        """Values that were read, as a Series for skrub."""
+        values = pd.Categorical(values) if self.kind == "categories" else values
+        return pd.Series(values, name=self.name)
+
     def compare(self, values, unlike):
         """Tell of new categories or of values outside of the range in `fit`, if more than by chance."""
+        found = ()
         if self.known is not None:
             new = set(values).difference(self.known[0], [None])
             found = [each for each in values if each in new]
         elif self.range is not None:
             low, high, n_in_fit = self.range
             found = values[(values < low) | (values > high)]
-        else:
-            return
         if not len(found):
             return
         n = np.count_nonzero(~pd.isna(values))
@@ -343,36 +360,14 @@ class Column:
                 f"column {self.name!r}: {len(found)} of {n} values are {what}, such as {example}"
             )
 
-    def learn_writer(self, vectorizer, values, written):
-        """Learn how a fitted TableVectorizer writes these values, and which categories there are."""
-        transformer = vectorizer.transformers_.get(self.name)
-        if type(transformer) is OneHotEncoder and transformer.handle_unknown != "error":
-            self.writer = OneHot.of(transformer, self.name)
-            counts = Counter(x for x in values if x is not None)
-            # Good and Turing: a new row has a new category as often as a known row is alone in its own.
-            n_alone = sum(count == 1 for count in counts.values())
-            self.known = list(counts), (n_alone + 1) / (counts.total() + 1)
-        elif written:
-            limits = np.fmin.reduce(written, axis=1), np.fmax.reduce(written, axis=1)
-            self.writer = Encoded(transformer, len(written), limits if self.kind == "dates" else None)
 
-    def write(self, values):
-        """The columns that are written for values that were read."""
-        return self.writer.write(self.series(values) if type(self.writer) is Encoded else values)
-
-    def series(self, values):
-        """Values that were read, as a Series for skrub."""
-        values = pd.Categorical(values) if self.kind == "categories" else values
-        return pd.Series(values, name=self.name)
-
-
-def chance_of_outside(n_outside, n_new, n_known):
-    """The probability that so many of the new values, or more, are outside of the range of known ones.
+def chance_of_outside(n_outside, n_new, n_in_fit):
+    """The probability that so many of the new values, or more, are outside of the range in `fit`.
 
     As all orders of the values are equally probable, new values before the lowest and above the highest
-    known one are as many as new values below the second known one.
+    one in `fit` are as many as new values below the second lowest one.
     """
-    return hypergeom.cdf(1, n_known + n_new, n_known, n_outside + 1)
+    return hypergeom.cdf(1, n_in_fit + n_new, n_in_fit, n_outside + 1)
 
 
 # --- all columns of a table --------------------------------------------------------------------------
@@ -463,10 +458,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If two columns have the same name, there are fewer than two rows, or all values of each
-            column are equal, missing or rare.
+            If X has no rows, two columns have the same name, or all values of each column are equal,
+            missing or rare.
         TypeError
-            If X is sparse or a LazyFrame, or `vectorizer` is no TableVectorizer.
+            If X is no table, sparse or a LazyFrame, or `vectorizer` is no TableVectorizer.
         """
         self.fit_transform(X, y)
         return self
@@ -491,22 +486,18 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         series = _series_of(X)
         validate_data(self, X, skip_check_array=True)
         self._has_names = hasattr(X, "columns")
-        if len(X) < 2 or not series:
-            raise ValueError(
-                "X must have at least two rows and one column to learn from, got "
-                f"{len(X)} sample(s) and {len(series)} feature(s)"
-            )
         self._columns = {name: Column(name, each, self.vectorizer) for name, each in series.items()}
         read = {name: column.learn(series[name]) for name, column in self._columns.items()}
         written = self._write_numbers(read) + self._write_others(read, y)
-        for each, _ in written.copy():
-            if each.index == 0 and KINDS[each.kind].read is not None:
-                mark = Written(f"{each.source}__missing", each.source, "missing", 0)
-                written.append((mark, pd.isna(read[each.source])))
-        varied = [(each, its) for each, its in written if np.fmin.reduce(its) < np.fmax.reduce(its)]
+        marks = [
+            (Written(f"{each.source}__missing", each.source, "missing", 0), pd.isna(read[each.source]))
+            for each, _ in written
+            if each.index == 0 and KINDS[each.kind].read is not None
+        ]
+        varied = [each for each in written + marks if np.fmin.reduce(each[1]) < np.fmax.reduce(each[1])]
         self.written_ = [each for each, _ in varied]
         self._warn()
-        return np.column_stack([its for _, its in varied]).astype(np.float32, copy=False)
+        return np.column_stack([values for _, values in varied]).astype(np.float32, copy=False)
 
     def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
@@ -528,9 +519,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a column is missing, or has values of a type that cannot be written as those in `fit`.
+            If X has no rows, or a column is missing, or has values of a type that cannot be written as
+            those in `fit`.
         TypeError
-            If X is sparse or a LazyFrame.
+            If X is no table, sparse or a LazyFrame.
         """
         read = self._read(X)
         sources = dict.fromkeys(each.source for each in self.written_ if each.kind != "missing")
@@ -567,8 +559,6 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         absent = [name for name in self._columns if name not in series]
         if absent:
             raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {list(series)}")
-        if len(X) < 1:
-            raise ValueError("X must have at least one row to predict, got 0 samples")
         read, unlike = {}, []
         for name, column in self._columns.items():
             read[name] = column.read(series[name], unlike)
@@ -594,18 +584,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if not columns:
             return []
         table = pd.DataFrame({each.name: each.series(read[each.name]) for each in columns})
-        with config_context(transform_output="default"):
-            values = np.asarray(self.vectorizer_.fit_transform(table, y), dtype=np.float32).T
-        outputs = {column.name: {} for column in columns}
-        for name, its in zip(self.vectorizer_.all_outputs_, values, strict=True):
-            outputs[self.vectorizer_.output_to_input_[name]][name] = its
+        outputs = np.asarray(self.vectorizer_.fit_transform(table, y), dtype=np.float32)
+        values = dict(zip(self.vectorizer_.all_outputs_, outputs.T, strict=True))
         written = []
         for column in columns:
-            of_column = outputs[column.name]
-            column.learn_writer(self.vectorizer_, read[column.name], [*of_column.values()])
-            for index, (name, its) in enumerate(of_column.items()):
-                name = without_random_letters(name)
-                written.append((Written(name, column.name, column.kind, index), its))
+            # Columns that the vectorizer leaves out are named there as well.
+            names = [name for name in self.vectorizer_.input_to_outputs_[column.name] if name in values]
+            column.learn_writer(self.vectorizer_, read[column.name], [values[name] for name in names])
+            for index, name in enumerate(names):
+                one = Written(without_random_letters(name), column.name, column.kind, index)
+                written.append((one, values[name]))
         return written
 
     def _warn(self):
@@ -634,18 +622,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 def _series_of(X):
     """The columns as Series of pandas, by their names, which are strings."""
     is_frame = hasattr(X, "columns") and (hasattr(X, "iloc") or hasattr(X, "iter_columns"))
-    if not is_frame and (hasattr(X, "columns") or issparse(X) or isinstance(X, dict)):
+    if not is_frame and (hasattr(X, "columns") or issparse(X) or np.ndim(X) != 2):
         raise TypeError(
-            f"X must be a DataFrame of pandas or polars or a dense array, got a {type(X).__name__}; "
-            "pandas.DataFrame(X), X.toarray(), X.collect() or X.to_pandas() makes one of it"
+            "X must be a DataFrame of pandas or polars, or a dense array of rows and columns, got a "
+            f"{type(X).__name__}; X[:1] is one row of a DataFrame, and pandas.DataFrame(X), "
+            "X.toarray(), X.collect() or X.to_pandas() makes a table of what is none"
         )
-    if not is_frame and np.ndim(X) != 2:
-        raise ValueError(
-            f"X must have two dimensions, rows and columns, got {np.ndim(X)}. Reshape your data: one "
-            "row of a DataFrame is X[:1], a list of dicts is pandas.DataFrame(X)"
-        )
-    if not is_frame:
-        X = pd.DataFrame(X).add_prefix("x")
+    X = X if is_frame else pd.DataFrame(X).add_prefix("x")
+    if len(X) < 1:
+        raise ValueError("X must have at least one row, got 0 samples")
     names = pd.Index(map(str, X.columns))
     if names.has_duplicates:
         repeated = [*names[names.duplicated()].unique()]

@@ -87,10 +87,8 @@ def to_onnx(model):
     (2, 2)
     """
     check_is_fitted(model)
-    try:
-        import onnx
-    except ImportError as error:
-        raise ImportError("to_onnx needs the package onnx: pip install onnx") from error
+    import onnx
+
     outputs, columns = _names_of(model)
     graph = _Graph(onnx)
     if columns:
@@ -409,10 +407,10 @@ def _member(graph, model, X, ensemble):
     if type(model) is LowLevelMLPClassifier:
         return _network(graph, model, X, ensemble.temperature_)
     # Of a class that its fold lacked, a member knows nothing.
-    known = np.searchsorted(ensemble.classes_, model.classes_)
-    place = np.eye(len(ensemble.classes_))[known]
-    of_known = graph.columns(_converted(graph, model, X), np.arange(len(known)))
-    probabilities = graph("Max", graph("MatMul", of_known, place), np.finfo(float).eps)
+    its_classes = np.searchsorted(ensemble.classes_, model.classes_)
+    to_all = np.eye(len(ensemble.classes_))[its_classes]
+    of_its_classes = graph.columns(_converted(graph, model, X), np.arange(len(its_classes)))
+    probabilities = graph("Max", graph("MatMul", of_its_classes, to_all), np.finfo(float).eps)
     logs = graph("Div", graph("Log", probabilities), np.float64(ensemble.temperature_))
     return graph("Softmax", logs, axis=1)
 
@@ -468,8 +466,7 @@ def _network(graph, model, X, temperature=1.0):
         if shapes.get(output) != (n_classes, model.n_outputs_):
             raise ValueError(
                 "only classifiers with loss='log_loss', one label for each sample and at least two "
-                f"classes can be converted to ONNX, got {n_classes} class(es) or labels and "
-                f"loss={model.loss!r}"
+                f"classes can be converted to ONNX, got {n_classes} and loss={model.loss!r}"
             )
     raw = graph("Div", graph.cast(_logits(graph, model, X), _DOUBLE), np.float64(temperature))
     return _activated(graph, raw, output)
@@ -551,7 +548,6 @@ def _converters():
     """What converts steps and models, by their very classes: a subclass may compute something else."""
     converters = {
         str: lambda graph, step, X: X,  # "passthrough"
-        type(None): lambda graph, step, X: X,
         SimpleImputer: _filled,
         StandardScaler: _standardized,
         Unclip: _unclipped,
