@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 
 def optimizer_constraints() -> dict[str, list]:
-    """The constraints of `solver`, and of all numbers of optimizers and schedules."""
+    """The constraints of `solver`, and of all settings of optimizers and schedules."""
 
-    def allowed(number: Setting) -> list:
-        if number.is_flag:
+    def allowed(setting: Setting) -> list:
+        if setting.is_flag:
             return ["boolean"]
-        interval = Interval(Real, number.low, number.high, closed=number.closed)
-        return [interval, Options(Real, {np.inf}), None] if number.or_none else [interval]
+        interval = Interval(Real, setting.low, setting.high, closed=setting.closed)
+        return [interval, Options(Real, {np.inf}), None] if setting.or_none else [interval]
 
-    numbers = {name: number for each in OPTIMIZERS for name, number in settings_of(each).items()}
+    settings = {name: setting for each in OPTIMIZERS for name, setting in settings_of(each).items()}
     solvers = StrOptions({LBFGS: None, **OPTIMIZERS}.keys())
-    return {"solver": [solvers], **{name: allowed(number) for name, number in numbers.items()}}
+    return {"solver": [solvers], **{name: allowed(setting) for name, setting in settings.items()}}
 
 
 def has_optimizer(estimator: BaseEstimator) -> bool:

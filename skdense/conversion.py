@@ -47,14 +47,7 @@ def _copy_attributes(source, target):
     for name, value in vars(source).items():
         is_public = name.endswith("_") and not name.startswith("_")
         if (is_public and name not in _OURS_ALONE) or name in OF_NETWORKS:
-            setattr(target, name, _copied(value))
-
-
-def _copied(value):
-    """A copy, in which Python's numbers replace NumPy's scalars."""
-    if isinstance(value, np.generic):
-        return value.item()
-    return [_copied(item) for item in value] if isinstance(value, list) else deepcopy(value)
+            setattr(target, name, deepcopy(value))
 
 
 def from_sklearn(cls, model):

@@ -264,5 +264,5 @@ def test_ctrl_c_inside_an_iteration_keeps_the_last_one(ctrl_c_at_call, monkeypat
 def test_a_validation_set_is_an_error_that_says_what_would_do():
     X, y = make_problem("binary")
 
-    with pytest.raises(ValueError, match="solver='lbfgs' does not support X_val"):
+    with pytest.raises(ValueError, match="solver='lbfgs' supports neither dropout nor X_val"):
         LowLevelMLPClassifier(**SETTINGS).fit(X, y, X_val=X, y_val=y)

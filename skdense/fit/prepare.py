@@ -127,7 +127,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         data=data,
         random_state=random_state,
         validation=validation,
-        scorer=_own_scorer(estimator, encoder, layers, validation),
+        scorer=_scorer_of(estimator, encoder, layers, validation),
         owns_stream=isinstance(estimator.random_state, Integral),
         shuffle=estimator.shuffle,
         settings=settings,
@@ -210,7 +210,7 @@ def _validated_on(
     return replace(data, rows=rows), replace(data, rows=validation_rows)
 
 
-def _own_scorer(
+def _scorer_of(
     estimator: Estimator, encoder: Encoder, layers: tuple, validation: Data | None
 ) -> Callable[[Parameters], float] | None:
     """What gives the validation score of parameters, if `validation_metric` is a scorer."""

@@ -20,7 +20,7 @@ from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.planning import buckets_of, likely_epochs
 from skdense.core.host.train import train
 from skdense.core.network import LBFGS, Data
-from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
+from skdense.final_step import fit_all_but_network, network_of, with_network
 from skdense.fit.fitting import own_streams
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
@@ -31,24 +31,18 @@ from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on, 
 class CandidateFit:
     """A candidate on a split: its network, which trains from rung to rung, and its score now.
 
-    `model` is what is scored on the samples that are held out, with the network. It is the candidate's
-    model, or its end if the steps before have already transformed these samples. `held_out` is X, y and
-    the parameters of the scorer. `error` is that of the fit, whose `job` is None then, or of the last
-    scoring; the score is the `error_score` then.
+    `model` is the candidate's, fitted but for its network, which is scored with the network on
+    `held_out`: X, y and the parameters of the scorer. `error` is that of the fit, whose `job` is None
+    then, or of the last scoring; the score is the `error_score` then.
     """
 
     score: Any
+    held_out: tuple
     model: Any = None
-    held_out: tuple = ()
     job: Job | None = None
     error: Exception | None = None
-    fit_seconds: float = 0.0
-    score_seconds: float = 0.0
-
-    def result(self):
-        """The score and the seconds, by scikit-learn's names."""
-        seconds = {"fit_time": self.fit_seconds, "score_time": self.score_seconds}
-        return {"test_scores": self.score, **seconds}
+    fit_time: float = 0.0
+    score_time: float = 0.0
 
     def end(self, now):
         """After how many epochs its training ends: now if none of its networks trains on."""
@@ -111,18 +105,15 @@ class Race:
         self.scorer, self.error_score = scorer, error_score
         self.epochs = []  # at which the candidates were scored
 
-    def begin(self, splits, skips_steps):
+    def begin(self, splits):
         """Prepare the fits of all candidates on all splits, and see that they can be scored.
 
         Parameters
         ----------
         splits : list of (tuple, tuple)
             The samples to fit to and those to score: X, y, and the parameters of `fit` and the scorer.
-        skips_steps : bool
-            Whether the samples that are held out go through the steps of a Pipeline once, before
-            training. This is not to be noticed by scorers that only ask for predictions.
         """
-        self._prepare(splits, skips_steps)
+        self._prepare(splits)
         all_fits = [candidate.fits for candidate in self.going]
         self._report_errors([fit for fits in all_fits for fit in fits], is_first=True)
         # What fails in scoring an untrained network would fail for all candidates of the split.
@@ -140,7 +131,7 @@ class Race:
         share = share_trained(self.n_candidates, self.rungs, self.factor, epochs)
         self.buckets = buckets_of(networks, share)
 
-    def _prepare(self, splits, skips_steps):
+    def _prepare(self, splits):
         """Prepare all networks; the steps before are fitted once for candidates that share them."""
         fitted, by_content, seen = {}, {}, set()
 
@@ -157,24 +148,21 @@ class Race:
 
         for candidate in self.going:
             steps = _key_of_steps(candidate)
-            for i, (to_fit, to_score) in enumerate(splits):
-                fit, key, start = CandidateFit(self.error_score), (i, steps), time.perf_counter()
+            for i, (to_fit, held_out) in enumerate(splits):
+                fit, key = CandidateFit(self.error_score, held_out), (i, steps)
+                start = time.perf_counter()
                 candidate.fits.append(fit)
                 try:
                     if key not in fitted:
-                        model, inputs = fit_all_but_network(clone(candidate.model), *to_fit)
-                        X, *others = to_score
-                        if skips_steps:
-                            model, X = beyond_steps(model, X)
-                        fitted[key] = model, inputs, (X, *others)
-                    fit.model, inputs, fit.held_out = fitted[key]
+                        fitted[key] = fit_all_but_network(clone(candidate.model), *to_fit)
+                    fit.model, inputs = fitted[key]
                     fit.job = check_and_prepare(clone(candidate.estimator), inputs)
                     for one in fit.job.networks:
                         one.data = shared(one.data)
                         one.validation = one.validation and shared(one.validation)
                 except Exception as error:
                     fit.error = error
-                fit.fit_seconds = time.perf_counter() - start
+                fit.fit_time = time.perf_counter() - start
 
     def _sound(self):
         """The fits that have not failed."""
@@ -198,7 +186,10 @@ class Race:
         expected = forecasts(self.epochs, means, ends)
         results = []
         for candidate, forecast in zip(self.going, expected, strict=True):
-            of_splits = [fit.result() for fit in candidate.fits]
+            of_splits = [
+                {"test_scores": fit.score, "fit_time": fit.fit_time, "score_time": fit.score_time}
+                for fit in candidate.fits
+            ]
             score = candidate.means[-1]
             results.append(Result(iteration, epochs, candidate.params, score, forecast, of_splits))
         if is_over:
@@ -230,7 +221,7 @@ class Race:
         if owners and train(self.buckets, self.n_jobs, until=epochs, owners=owners, after=score):
             raise KeyboardInterrupt
         for fit in fits:
-            fit.fit_seconds += (time.perf_counter() - start) / len(fits)
+            fit.fit_time += (time.perf_counter() - start) / len(fits)
         return fits
 
     def _score(self, fit):
@@ -255,7 +246,7 @@ class Race:
             fit.score = score
         except Exception as error:
             fit.error = error
-        fit.score_seconds = time.perf_counter() - start
+        fit.score_time = time.perf_counter() - start
 
     def _report_errors(self, fits, is_first):
         """Warn of those of these fits that have failed, or could not be scored, or raise an error.
