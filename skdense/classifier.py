@@ -14,7 +14,7 @@ from skdense.compat import Interval, StrOptions, fit_context
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike
-from skdense.fit.targets import fitted_labels
+from skdense.fit.targets import fitted_encoder
 
 
 def _can_fit_partially(estimator):
@@ -398,7 +398,7 @@ default='glorot_uniform'
             The predicted labels; an indicator matrix for multilabel problems.
         """
         logits = self._logits(X)
-        return fitted_labels(self).decode(logits)
+        return fitted_encoder(self).decode(logits)
 
     def predict_proba(self, X: MatrixLike) -> NDArray:
         """Predict the probability of each class.
@@ -418,7 +418,7 @@ default='glorot_uniform'
             dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        return fitted_labels(self).probabilities(logits)
+        return fitted_encoder(self).probabilities(logits)
 
     def predict_log_proba(self, X: MatrixLike) -> NDArray:
         """Predict the logarithm of the probability of each class.
@@ -436,7 +436,7 @@ default='glorot_uniform'
             Columns ordered as in `predict_proba`.
         """
         logits = self._logits(X)
-        return fitted_labels(self).log_probabilities(logits)
+        return fitted_encoder(self).log_probabilities(logits)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense.compat import OF_NETWORKS, complete_network, validate_parameters
 from skdense.fit.prepare import criterion
-from skdense.fit.targets import fitted_continuous, fitted_labels
+from skdense.fit.targets import fitted_encoder
 
 _OURS_ALONE = "accuracy_curve_", "validation_loss_curve_", "init_losses_"
 """Fitted attributes that scikit-learn's networks do not have."""
@@ -67,6 +67,5 @@ def from_sklearn(cls, model):
         estimator.accuracy_curve_ = unknown
     scores = estimator.validation_scores_
     estimator.validation_loss_curve_ = None if scores is None else [np.nan] * len(scores)
-    encoder = (fitted_labels if is_classifier(estimator) else fitted_continuous)(estimator)
-    estimator._criterion = criterion(estimator, encoder.loss)
+    estimator._criterion = criterion(estimator, fitted_encoder(estimator).loss)
     return estimator

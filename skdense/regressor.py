@@ -14,7 +14,7 @@ from skdense.compat import Interval, StrOptions, fit_context
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike
-from skdense.fit.targets import fitted_continuous
+from skdense.fit.targets import fitted_encoder
 
 
 class LowLevelMLPRegressor(RegressorMixin, BaseLowLevelMLP):
@@ -376,7 +376,7 @@ default='glorot_uniform'
             The predictions. The dtype is NumPy's promotion of those of X and `coefs_`.
         """
         logits = self._logits(X)
-        return fitted_continuous(self).decode(logits)
+        return fitted_encoder(self).decode(logits)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -57,39 +57,6 @@ def fit_estimator(
     return estimator
 
 
-@cache
-def warn_in_a_worker() -> None:
-    """Warn at the first fit in a worker process of joblib: one process takes less time and memory."""
-    if not is_worker_of_joblib():
-        return
-    warn_at_caller(
-        "Networks are fitted in worker processes. Each of these imports TensorFlow, takes 600 MB or "
-        "more and compiles what this machine has not compiled before. Put "
-        '`with joblib.parallel_config("threading", n_jobs=-1):` around the call: then the same fits '
-        "run in threads of one process, usually faster. To keep the worker processes, silence this "
-        "warning with "
-        '`warnings.filterwarnings("ignore", category=skdense.exceptions.WorkerWarning)`.',
-        WorkerWarning,
-    )
-
-
-@contextmanager
-def unchanged_on_error(*estimators: Estimator) -> Iterator[list[Attributes]]:
-    """Leave the estimators as they were if the block raises; yield the attributes of each."""
-    before = [dict(vars(estimator)) for estimator in estimators]
-    try:
-        yield before
-    except BaseException:
-        for estimator, attributes in zip(estimators, before, strict=True):
-            set_attributes(estimator, attributes)
-        raise
-
-
-def set_attributes(estimator: Estimator, attributes: Attributes) -> None:
-    """Let an estimator have these attributes and no others."""
-    estimator.__dict__ = dict(attributes)
-
-
 def _train_alone(job: Job, tasks: "EpochTasks | None") -> bool:
     """Train the networks of one job; return whether Ctrl-C ended the training.
 
@@ -201,6 +168,42 @@ def own_streams(jobs: Collection[Job]) -> None:
             seed = shared.randint(2**31)
             for network in job.networks:
                 network.random_state, network.owns_stream = RandomState(seed), True
+
+
+# --- what surrounds a fit ----------------------------------------------------------------------------
+
+
+@cache
+def warn_in_a_worker() -> None:
+    """Warn at the first fit in a worker process of joblib: one process takes less time and memory."""
+    if not is_worker_of_joblib():
+        return
+    warn_at_caller(
+        "Networks are fitted in worker processes. Each of these imports TensorFlow, takes 600 MB or "
+        "more and compiles what this machine has not compiled before. Put "
+        '`with joblib.parallel_config("threading", n_jobs=-1):` around the call: then the same fits '
+        "run in threads of one process, usually faster. To keep the worker processes, silence this "
+        "warning with "
+        '`warnings.filterwarnings("ignore", category=skdense.exceptions.WorkerWarning)`.',
+        WorkerWarning,
+    )
+
+
+@contextmanager
+def unchanged_on_error(*estimators: Estimator) -> Iterator[list[Attributes]]:
+    """Leave the estimators as they were if the block raises; yield the attributes of each."""
+    before = [dict(vars(estimator)) for estimator in estimators]
+    try:
+        yield before
+    except BaseException:
+        for estimator, attributes in zip(estimators, before, strict=True):
+            set_attributes(estimator, attributes)
+        raise
+
+
+def set_attributes(estimator: Estimator, attributes: Attributes) -> None:
+    """Let an estimator have these attributes and no others."""
+    estimator.__dict__ = dict(attributes)
 
 
 # --- what observers see: printed lines, and callbacks of scikit-learn ---------------------------------

@@ -90,12 +90,6 @@ class Encoder:
         raise NotImplementedError
 
 
-def loss_with_output(encoder: type[Encoder], out_activation: str) -> str:
-    """The name of a loss of this class of encoders with this output activation."""
-    losses = LOSSES[encoder.target_type].items()
-    return next(name for name, loss in losses if loss.output == out_activation)
-
-
 # --- labels ------------------------------------------------------------------------------------------
 
 
@@ -212,16 +206,9 @@ class Multilabel(Labels):
 _TYPES = {"binary": Binary, "multiclass": Multiclass, "multilabel-indicator": Multilabel}
 
 
-def _type_of(binarizer: LabelBinarizer, classes: NDArray) -> type[Labels]:
+def _type_of(binarizer: LabelBinarizer, classes: Any) -> type[Labels]:
     """The class of `Labels` for the labels that a binarizer was fitted to."""
     return OneClass if len(classes) == 1 else _TYPES[binarizer.y_type_]
-
-
-def fitted_labels(estimator: Estimator) -> Labels:
-    """The encoder of a fitted estimator. Its loss is any one with the same output activation."""
-    binarizer, classes = estimator._label_binarizer, estimator.classes_
-    cls = _type_of(binarizer, classes)
-    return cls(loss_with_output(cls, estimator.out_activation_), classes, binarizer)
 
 
 def _learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Labels:
@@ -308,14 +295,6 @@ def as_numbers(y: Any, name: str = "y") -> NDArray:
         raise ValueError(f"{name} must contain numbers: {error}") from error
 
 
-def fitted_continuous(estimator: Estimator) -> Continuous:
-    """The encoder of a fitted estimator.
-
-    Predictions depend on the loss only by its output activation, so any loss that has this one serves.
-    """
-    return Continuous(loss_with_output(Continuous, estimator.out_activation_))
-
-
 def _learn_continuous(estimator: Estimator, y: Any, inputs: FitInput, continues: bool) -> Continuous:
     """The encoder of y, which must have as many columns as before if training continues."""
     encoder = Continuous(estimator.loss)
@@ -336,3 +315,16 @@ def learn_encoder(estimator: Estimator, y: Any, inputs: FitInput, continues: boo
     """The encoder of the checked y, where training continues from an earlier fit or starts anew."""
     learn = _learn_labels if isinstance(estimator, ClassifierMixin) else _learn_continuous
     return learn(estimator, y, inputs, continues)
+
+
+def fitted_encoder(estimator: Estimator) -> Any:
+    """The encoder of a fitted estimator.
+
+    Predictions depend on the loss only by its output activation, so any loss that has this one serves.
+    """
+    classes = getattr(estimator, "classes_", None)
+    binarizer = getattr(estimator, "_label_binarizer", None)
+    cls = Continuous if binarizer is None else _type_of(binarizer, classes)
+    losses = LOSSES[cls.target_type].items()
+    name = next(name for name, loss in losses if loss.output == estimator.out_activation_)
+    return cls(name, classes, binarizer)
