@@ -124,12 +124,11 @@ def _dropout_rates(rates: Any, n_hidden: int) -> tuple[float, ...]:
     if isinstance(rates, Real):
         return (float(rates),) * n_hidden
     rates = list(rates)
-    if not all(isinstance(rate, Real) and 0 <= float(rate) < 1 for rate in rates):
-        raise ValueError(f"dropout rates must be at least 0 and less than 1, got {rates}")
-    if len(rates) != n_hidden:
+    are_rates = all(isinstance(rate, Real) and 0 <= float(rate) < 1 for rate in rates)
+    if not are_rates or len(rates) != n_hidden:
         raise ValueError(
-            f"dropout must be a number, or have one for each of the {n_hidden} hidden layers, got "
-            f"{len(rates)}: {rates}"
+            f"dropout must be a number in [0, 1), or one for each of the {n_hidden} hidden layers, got "
+            f"{rates}"
         )
     return tuple(map(float, rates))
 
