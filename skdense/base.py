@@ -58,13 +58,14 @@ def is_network(model: Any, *methods: str) -> bool:
     Only then may something else take the place of the methods: training with others, for instance, that
     of `fit`. A subclass that overrides them is treated as a model of another library.
     """
-
-    def is_ours(method: str) -> bool:
+    if not isinstance(model, BaseLowLevelMLP):
+        return False
+    for method in methods:
         definers = (cls for cls in type(model).__mro__ if method in vars(cls))
         # A regressor has no predict_proba, so no class overrides it.
-        return next(definers, BaseLowLevelMLP).__module__.startswith("skdense.")
-
-    return isinstance(model, BaseLowLevelMLP) and all(map(is_ours, methods))
+        if not next(definers, BaseLowLevelMLP).__module__.startswith("skdense."):
+            return False
+    return True
 
 
 def of_users(base: type) -> type:

@@ -56,7 +56,7 @@ from skdense.ensemble.calibration import (
     sets_of,
 )
 from skdense.ensemble.members import fit_members, held_out_outputs, in_blocks
-from skdense.ensemble.report import FitReport, outer_fit, part_of
+from skdense.ensemble.report import FitReport, take_outer
 from skdense.ensemble.sizes import MANY_ROWS, sized
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.fitting import set_attributes
@@ -155,20 +155,19 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             earlier fit is left as it was.
         """
         self._check_models()
-        outer, row_of = outer_fit(), None
+        outer, row_of = take_outer(), None
         given = {"sample_weight": sample_weight, "groups": groups}
         if outer is None:
             X, y, given, row_of = of_weight(X, y, sample_weight, given)
         report = FitReport(self, outer)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
         samples = fitted._checked_samples(X, y, **given, row_of=outer.row_of if outer else row_of)
-        with part_of(None):
-            parts = fitted._parts(samples, report)
-            with report.of(len(parts), self, fitted, samples):
-                fitted._fit_parts(parts, samples, report)
-                is_model = outer is not None and outer.report is not None
-                columns = None if is_model else samples.X  # models of a blend have simple intervals
-                fitted._learn_uncertainty(columns, samples.y, samples.weights, samples.groups)
+        parts = fitted._parts(samples, report)
+        with report.of(len(parts), self, fitted, samples):
+            fitted._fit_parts(parts, samples, report)
+            is_model = outer is not None and outer.report is not None
+            columns = None if is_model else samples.X  # models of a blend have simple intervals
+            fitted._learn_uncertainty(columns, samples.y, samples.weights, samples.groups)
         report.end(fitted)
         if row_of is not None:
             for_all_rows(fitted, row_of)

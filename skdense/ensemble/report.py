@@ -51,9 +51,11 @@ def part_of(outer):
         _outer.reset(token)
 
 
-def outer_fit():
-    """What the next fit of an ensemble in this thread is part of; None if it is the outermost."""
-    return _outer.get()
+def take_outer():
+    """What this fit is part of, None if it is the outermost; fits within it are not part of that."""
+    outer = _outer.get()
+    _outer.set(None)
+    return outer
 
 
 class Log:

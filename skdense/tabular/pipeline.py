@@ -21,7 +21,7 @@ from skdense.base import BaseLowLevelMLP
 from skdense.compat import warn_at_caller
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit, for_all_rows, of_weight
-from skdense.ensemble.report import Outer, outer_fit, part_of
+from skdense.ensemble.report import Outer, part_of, take_outer
 from skdense.ensemble.sizes import FEW_ROWS
 from skdense.final_step import beyond_steps, final_step
 from skdense.tabular.steps import Unclip
@@ -150,7 +150,7 @@ class TablePipeline(Pipeline):
                 check_short_names(own, _parameters_of(last.fit), "fit")
             params = {key if "__" in key else f"{name}__{key}": value for key, value in params.items()}
         weight = params.get(f"{name}__sample_weight", params.get("sample_weight"))
-        outer, row_of = outer_fit(), None
+        outer, row_of = take_outer(), None
         if outer is None:
             X, y, params, row_of = of_weight(X, y, weight, params)
             outer = Outer(row_of)
