@@ -155,7 +155,7 @@ def compiling(rounds):
 
 def programs():
     """Count the programs of a cross-validation, a search and fits of many shapes; bytes of the last."""
-    from skdense.core.machine.compiling import n_compiled
+    from skdense.core.machine.compiling import programs
 
     warnings.simplefilter("ignore", ConvergenceWarning)
     X, y = clouds(200)
@@ -172,12 +172,12 @@ def programs():
             LowLevelMLPClassifier((width,), max_iter=2, random_state=0).fit(X, X[:, 0] > X[:, 0].mean())
 
     cross_val_score(network, X, y, cv=5)
-    counts = [n_compiled()]
+    counts = [len(programs)]
     GridSearchCV(network, {"hidden_layer_sizes": widths}).fit(X, y)
-    counts.append(n_compiled())
+    counts.append(len(programs))
     start = peak_bytes()
     fit_shapes()
-    counts.append(n_compiled())
+    counts.append(len(programs))
     return [*np.diff(counts, prepend=0).tolist(), peak_bytes() - start]
 
 

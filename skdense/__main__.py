@@ -16,9 +16,9 @@ def main() -> None:
     parser.add_argument("--clear", action="store_true", help="remove all programs that are kept")
     clear = parser.parse_args().clear
     try:
-        folder, reason = disk.place(version("tensorflow"))
+        folder, reason = disk.folder_for(version("tensorflow"))
     except PackageNotFoundError:
-        folder, reason = disk.place("")
+        folder, reason = disk.folder_for("")
     if folder is None:
         print(f"Programs are not kept: {reason}. SKDENSE_CACHE_DIR can name a folder for them.")
         return
@@ -40,7 +40,7 @@ def main() -> None:
     n_programs = "1 program" if len(found) == 1 else f"{len(found)} programs"
     print(
         f"{'Removed from' if clear else 'Kept in'} {folder}: {n_programs}, {megabytes:.1f} MB "
-        f"(at most {disk.MOST_FILES}, {disk.MOST_BYTES >> 20} MB). The environment variable "
+        f"(at most {disk.MOST_BYTES >> 20} MB). The environment variable "
         "SKDENSE_CACHE_DIR names another folder; if it is empty, no programs are kept."
     )
 

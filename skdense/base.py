@@ -15,7 +15,8 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.compat import Interval, Options, StrOptions, fit_context, warn_at_caller
-from skdense.core.formulas.layers import HIDDEN_LAYERS, INITIALIZERS, forward, from_attributes
+from skdense.core.formulas.activations import ACTIVATIONS
+from skdense.core.formulas.layers import INITIALIZERS, forward, hidden_and_output
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, settings_of
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blas import for_each_block
@@ -123,7 +124,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(HIDDEN_LAYERS.keys())],
+        "activation": [StrOptions(ACTIVATIONS.keys())],
         **optimizer_constraints(),
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -248,7 +249,9 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
 
     def _layers_and_parameters(self):
         """The layers, and the kernel and the bias of each."""
-        return from_attributes(self.coefs_, self.intercepts_, self.activation)
+        *widths, n_outputs = map(len, self.intercepts_)
+        layers = hidden_and_output(widths, self.activation, n_outputs)
+        return layers, [*zip(self.coefs_, self.intercepts_, strict=True)]
 
     def _logits(self, X):
         """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""

@@ -162,12 +162,12 @@ def objective_of(replace_minimize):
 @pytest.fixture
 def compiles():
     """A function that counts the programs compiled since it was last called."""
-    from skdense.core.machine.compiling import n_compiled
+    from skdense.core.machine.compiling import programs
 
-    counts = [n_compiled()]
+    counts = [len(programs)]
 
     def count():
-        counts.append(n_compiled())
+        counts.append(len(programs))
         return counts[-1] - counts[-2]
 
     return count

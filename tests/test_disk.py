@@ -9,7 +9,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -70,12 +69,12 @@ def replace_formulas():
     from skdense import LowLevelMLPRegressor
     from skdense.core.formulas.activations import ACTIVATIONS
     from skdense.core.formulas.losses import LOSSES
-    from skdense.core.machine.compiling import n_compiled
+    from skdense.core.machine.compiling import programs
     from skdense.core.machine.tensorflow import tf
 
     os.environ["SKDENSE_CACHE_DIR"] += "_of_formulas"
     messages.clear()
-    n_before = n_compiled()
+    n_before = len(programs)
     X = np.linspace(-2, 2, 60)[:, None]
     losses = LOSSES["regression"]
     tanh, huber = ACTIVATIONS["tanh"], losses["huber"]
@@ -95,7 +94,7 @@ def replace_formulas():
     losses["huber"] = huber
     again = [loss(), loss("relu")]
     return {"original": original, "relu": as_relu, "replaced": replaced, "again": again,
-            "n": n_compiled() - n_before, "counts": counted()}
+            "n": len(programs) - n_before, "counts": counted()}
 
 """
 N_PROGRAMS = 3
@@ -116,7 +115,7 @@ kept, counts = fit_all(["adam", "sgd", "lbfgs"]), counted()
 formulas = replace_formulas()
 
 from skdense.core.machine import compiling
-compiling._made.clear()
+compiling.programs.clear()
 os.environ["SKDENSE_CACHE_DIR"] = ""
 messages.clear()
 show(before=before, kept=kept, counts_of_kept=counts, formulas=formulas)
@@ -221,7 +220,7 @@ for factor in range(3):
 n_left.append(left())
 fit_all(['lbfgs'])
 n_left.append(left())
-compiling._made.clear()
+compiling.programs.clear()
 messages.clear()
 large = np.linspace(0, 1, 5_000_000).reshape(-1, 10)  # used where it lies
 model = LowLevelMLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=5000, random_state=0)
@@ -272,16 +271,6 @@ def test_a_directory_that_the_user_has_set_wins(monkeypatch, tmp_path):
         disk._gfile = None
 
 
-def test_a_tensorflow_without_files_in_memory_hands_nothing_over(monkeypatch):
-    def refuse(path):
-        raise tf.errors.UnimplementedError(None, None, "File system scheme 'ram' not implemented")
-
-    gfile = SimpleNamespace(makedirs=refuse)
-    with disk.exchange(SimpleNamespace(__version__=VERSION, io=SimpleNamespace(gfile=gfile))):
-        assert disk._gfile is None
-        assert "TF_XLA_FLAGS" not in os.environ
-
-
 # --- what is wrong with files ------------------------------------------------------------------------
 
 
@@ -295,9 +284,9 @@ def test_files_that_are_of_no_use_are_removed_and_compiled_again(copied, compile
     data = bytearray(flipped.read_bytes())
     data[len(data) // 2] ^= 1
     flipped.write_bytes(data)
-    program = disk._decoded(refused.read_bytes())
+    program = disk.decoded(refused.read_bytes())
     half = program.executable[: len(program.executable) // 2]
-    refused.write_bytes(disk._encoded(program._replace(executable=half)))
+    refused.write_bytes(disk.encoded(program._replace(executable=half)))
     seen = fits(copied)
     assert seen["models"] == compiled_without
     assert seen["counts"]["is damaged"] == seen["counts"]["is kept in"] == 2
@@ -384,7 +373,7 @@ def test_a_folder_that_cannot_be_written_is_read(folder, monkeypatch):
 
 
 def test_the_folder_is_bounded_and_what_was_used_lately_stays(folder, monkeypatch):
-    monkeypatch.setattr(disk, "MOST_FILES", 3)
+    monkeypatch.setattr(disk, "MOST_BYTES", 3 * len(disk.encoded(PROGRAM)))
     for number in range(3):
         disk.save(folder, PROGRAM._replace(function=f"skdense_{number}"))
         os.utime(folder / f"skdense_{number}.program", (number, number))
@@ -415,29 +404,29 @@ def test_the_folder_is_where_the_user_or_xdg_says(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.delenv("SKDENSE_CACHE_DIR", raising=False)
     for version in TESTED:
-        assert disk.place(f"{version}0rc0") == (tmp_path / ".cache/skdense", "")
-    assert disk.place("1.0") == (None, "TensorFlow 1.0 is not tested")
-    assert disk.place("") == (None, "TensorFlow is not installed")
+        assert disk.folder_for(f"{version}0rc0") == (tmp_path / ".cache/skdense", "")
+    assert disk.folder_for("1.0") == (None, "TensorFlow 1.0 is not tested")
+    assert disk.folder_for("") == (None, "TensorFlow is not installed")
     no_home = None, "neither HOME nor XDG_CACHE_HOME names a folder for them"
     for home in ("", "/", "relative"):
         monkeypatch.setenv("HOME", home)
-        assert disk.place(VERSION) == no_home
+        assert disk.folder_for(VERSION) == no_home
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert disk.place(VERSION) == no_home
+    assert disk.folder_for(VERSION) == no_home
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert disk.place(VERSION) == (tmp_path / "xdg/skdense", "")
+    assert disk.folder_for(VERSION) == (tmp_path / "xdg/skdense", "")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert disk.place(VERSION) == (None, "this is tested on Linux only")
+    assert disk.folder_for(VERSION) == (None, "this is tested on Linux only")
     monkeypatch.setenv("SKDENSE_CACHE_DIR", str(tmp_path / "given"))
-    assert disk.place("1.0") == (tmp_path / "given", "")
+    assert disk.folder_for("1.0") == (tmp_path / "given", "")
     monkeypatch.setenv("SKDENSE_CACHE_DIR", "")
-    assert disk.place(VERSION) == (None, "SKDENSE_CACHE_DIR is empty")
+    assert disk.folder_for(VERSION) == (None, "SKDENSE_CACHE_DIR is empty")
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     monkeypatch.setenv("SKDENSE_CACHE_DIR", "relative")
-    assert disk.place(VERSION)[0] == tmp_path / "gone/relative"
+    assert disk.folder_for(VERSION)[0] == tmp_path / "gone/relative"
     (tmp_path / "gone").rmdir()
-    folder, reason = disk.place(VERSION)
+    folder, reason = disk.folder_for(VERSION)
     assert folder is None
     assert "'relative', and the working directory does not exist" in reason
 

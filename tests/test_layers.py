@@ -1,6 +1,5 @@
 """Layers and activations: the same function serves arrays and tensors, and a new layer is a record."""
 
-import pickle
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -13,13 +12,10 @@ from scipy.special import expit, softmax
 from scipy.stats import kstest, norm
 from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
-from sklearn.utils._param_validation import StrOptions
 
 from helpers import make_problem
-from skdense import LowLevelMLPClassifier
 from skdense.core.formulas.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skdense.core.formulas.layers import (
-    HIDDEN_LAYERS,
     INITIALIZERS,
     Dense,
     Parameter,
@@ -28,8 +24,9 @@ from skdense.core.formulas.layers import (
     hidden_values,
     initial_parameters,
 )
+from skdense.core.host.lbfgs import Minimization
 from skdense.core.machine.tensorflow import tf
-from skdense.inspection import dead_units
+from skdense.core.network import Data, Hyper, Network, Progress, Spec
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -230,60 +227,21 @@ class Gated:
         return ACTIVATIONS["logistic"](inputs @ gate) * (inputs @ kernel + bias)
 
 
-@pytest.fixture
-def gated(monkeypatch):
-    """The parameters of a classifier with two hidden layers of gated units."""
-    monkeypatch.setitem(HIDDEN_LAYERS, "gated", Gated)
-    constraint = [StrOptions(set(HIDDEN_LAYERS))]
-    monkeypatch.setitem(LowLevelMLPClassifier._parameter_constraints, "activation", constraint)
-    return {"hidden_layer_sizes": (5, 3), "activation": "gated", "max_iter": 40, "random_state": 0}
-
-
-def test_the_gradient_of_a_new_layer_is_the_slope_of_the_loss(gated, objective_of):
+def test_a_network_of_new_layers_has_their_loss_and_its_slope():
     X, y = make_problem("three classes")
-    model = LowLevelMLPClassifier(**gated, solver="lbfgs", alpha=0.3)
-    objective, start = objective_of(model, X, y)
+    layers, random_state = (Gated(5), Gated(3), Dense(3)), np.random.RandomState(0)
+    parameters = initial_parameters(layers, 4, "glorot_uniform", "tanh", random_state, "float64")
+    hyper = dict.fromkeys(Hyper._fields, 0.0) | {"alpha": 0.3, "n_samples": len(X)}
+    data = Data(X, np.eye(3)[y])
+    network = Network(layers, parameters, Hyper(**hyper), Progress(0), data, random_state)
+    minimization = Minimization(Spec("multiclass", "log_loss", "lbfgs", "float64"), network)
+    start = minimization.reached.x
 
-    loss, gradient = objective(start)
+    loss, gradient = minimization.objective(start)
 
-    squares = sum((kernel**2).sum() for kernel in model.coefs_)
-    expected = log_loss(y, model.predict_proba(X)) + 0.3 / 2 * squares / len(X)
+    squares = sum((array**2).sum() for arrays in parameters for array in arrays if array.ndim == 2)
+    probabilities = softmax(forward(layers, parameters, X), axis=1)
+    expected = log_loss(y, probabilities) + 0.3 / 2 * squares / len(X)
     np.testing.assert_allclose(loss, expected, rtol=1e-12)
-    slope = approx_fprime(start, lambda vector: objective(vector)[0], 1e-7)
+    slope = approx_fprime(start, lambda vector: minimization.objective(vector)[0], 1e-7)
     np.testing.assert_allclose(gradient, slope, rtol=1e-4, atol=1e-6)
-
-
-def test_an_estimator_trains_validates_and_predicts_with_any_layer_of_the_table(gated):
-    X, y = make_problem("three classes")
-    model = LowLevelMLPClassifier(**gated, learning_rate_init=0.02)
-    model.fit(X, y, X_val=X[:16], y_val=y[:16])
-
-    assert [kernel.shape for kernel in model.coefs_] == [(4, 5)] * 2 + [(5, 3)] * 2 + [(3, 3)]
-    assert [bias.shape for bias in model.intercepts_] == [(5,), (3,), (3,)]
-    assert model.n_layers_ == 4
-    hidden = X
-    for gate, kernel, bias in zip(model.coefs_[:4:2], model.coefs_[1:4:2], model.intercepts_):
-        hidden = expit(hidden @ gate) * (hidden @ kernel + bias)
-    logits = hidden @ model.coefs_[-1] + model.intercepts_[-1]
-    np.testing.assert_allclose(model.predict_proba(X), softmax(logits, axis=1), rtol=1e-12)
-    of_validation = log_loss(y[:16], model.predict_proba(X[:16]), labels=range(3))
-    np.testing.assert_allclose(model.validation_loss_curve_[-1], of_validation, rtol=1e-12)
-    assert model.score(X, y) > 0.8
-    assert [len(units) for units in dead_units(model, X)] == [5, 3]
-
-
-def test_a_model_of_such_layers_is_continued_pickled_and_not_converted(gated):
-    X, y = make_problem("three classes")
-    model = LowLevelMLPClassifier(**gated | {"max_iter": 3}, warm_start=True, tol=0).fit(X, y)
-    restored = pickle.loads(pickle.dumps(model))
-    np.testing.assert_array_equal(restored.predict_proba(X), model.predict_proba(X))
-    losses = model.loss_curve_[:]
-    model.fit(X, y)
-    restored.partial_fit(X, y)
-    assert model.loss_curve_[:3] == losses
-    assert model.loss_ < losses[-1]
-    assert restored.loss_ < losses[-1]
-    with pytest.raises(ValueError, match=r"MLPClassifier cannot represent this model.*activation"):
-        model.to_sklearn()
-    with pytest.raises(ValueError, match="hidden_layer_sizes gives layers of sizes"):
-        model.set_params(hidden_layer_sizes=(5, 4)).fit(X, y)

@@ -41,8 +41,9 @@ def drawn_rows(orders, n_steps=16):
     """All steps of all chunks, `(steps, batch)`."""
     chunks = []
     while chunk := orders.next_chunk(n_steps):
-        assert chunk.n_steps <= n_steps
-        chunks.append(chunk.orders[: chunk.n_steps].copy())
+        n, rows = chunk
+        assert n <= n_steps
+        chunks.append(rows[:n].copy())
     return np.concatenate(chunks)
 
 

@@ -238,11 +238,11 @@ def most_at_once(monkeypatch):
                 counts[0] += by
                 counts[1] = max(counts)
 
-        def together_then_advance(run, chunk):
+        def together_then_advance(run, *chunk):
             change(1)
             together.wait(TIME_LIMIT)
             try:
-                return advance(run, chunk)
+                return advance(run, *chunk)
             finally:
                 change(-1)
 

@@ -226,8 +226,8 @@ def limit_steps(patch, n_steps):
     def take_few(self, n):
         chunk = take(self, min(n, n_steps))
         if chunk is not None:
-            assert chunk.n_steps <= n_steps
-            numbers.append(chunk.n_steps)
+            assert chunk[0] <= n_steps
+            numbers.append(chunk[0])
         return chunk
 
     patch.setattr(Orders, "next_chunk", take_few)

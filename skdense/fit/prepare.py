@@ -13,7 +13,7 @@ from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
 from skdense.compat import fit_context, metric_of, warn_at_caller
-from skdense.core.formulas.layers import from_attributes, hidden_and_output, initial_parameters
+from skdense.core.formulas.layers import hidden_and_output, initial_parameters
 from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.optimizers import settings_of
 from skdense.core.formulas.schedules import SCHEDULES
@@ -127,7 +127,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         data=data,
         random_state=random_state,
         validation=validation,
-        scorer=_scorer_of(estimator, encoder, layers, validation),
+        scorer=_scorer_of(estimator, encoder, validation),
         owns_stream=isinstance(estimator.random_state, Integral),
         shuffle=estimator.shuffle,
         settings=settings,
@@ -153,14 +153,13 @@ check_and_prepare = fit_context(prefer_skip_nested_validation=True)(prepare)
 
 def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Parameters:
     """The parameters of the last fit, whose layers must have these sizes, from inputs to outputs."""
-    _, parameters = from_attributes(estimator.coefs_, estimator.intercepts_, estimator.activation)
-    earlier_sizes = len(estimator.coefs_[0]), *(arrays[0].shape[-1] for arrays in parameters)
+    earlier_sizes = len(estimator.coefs_[0]), *map(len, estimator.intercepts_)
     if earlier_sizes != sizes:
         raise ValueError(
             f"hidden_layer_sizes gives layers of sizes {sizes}, but training continues from a "
             f"network of sizes {earlier_sizes}: set warm_start=False and call fit, or keep the sizes"
         )
-    return parameters
+    return [*zip(estimator.coefs_, estimator.intercepts_, strict=True)]
 
 
 def _validated_on(
@@ -211,7 +210,7 @@ def _validated_on(
 
 
 def _scorer_of(
-    estimator: Estimator, encoder: Encoder, layers: tuple, validation: Data | None
+    estimator: Estimator, encoder: Encoder, validation: Data | None
 ) -> Callable[[Parameters], float] | None:
     """What gives the validation score of parameters, if `validation_metric` is a scorer."""
     metric = estimator.validation_metric
@@ -235,7 +234,7 @@ def _scorer_of(
         if not are_finite(parameters):
             return np.nan  # many scorers would raise; `fit` does at its end, and says why
         model = copy(estimator)
-        vars(model).update(encoder.fitted(layers, parameters))
+        vars(model).update(encoder.fitted(parameters))
         vars(model).pop("feature_names_in_", None)  # X is an array
         found = scorer(model, validation.X, y, **weights)
         try:

@@ -93,7 +93,7 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
     lbfgs has no curves, no best loss and no optimizer to keep.
     """
     progress, early_stopping = network.progress, job.estimator.early_stopping
-    attributes = job.encoder.fitted(network.layers, network.final_parameters)
+    attributes = job.encoder.fitted(network.final_parameters)
     attributes["n_iter_"] = int(progress.epochs)
     if job.spec.optimizer == LBFGS:
         t = getattr(job.estimator, "t_", 0) if job.earlier_curves else 0
@@ -150,8 +150,7 @@ def find_collapse(job: Job, network: Network, loss: float) -> str | None:
     units = constant[layer]
     if not units.all() and (units.mean() <= 0.5 or loss < baseline):
         return None
-    activation = ACTIVATIONS.get(job.estimator.activation)
-    saturated = ", being saturated," if activation and activation.saturates else ""
+    saturated = ", being saturated," if ACTIVATIONS[job.estimator.activation].saturates else ""
     and_so = "the loss is no better than that of the best constant output"
     return (
         f"The network has collapsed: {units.sum()} of the {len(units)} units of hidden layer "

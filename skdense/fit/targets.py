@@ -15,7 +15,6 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from skdense.core.formulas.activations import OUTPUT_ACTIVATIONS
-from skdense.core.formulas.layers import to_attributes
 from skdense.core.formulas.losses import LOSSES
 from skdense.core.network import Parameters
 from skdense.fit.inputs import Estimator, FitInput
@@ -72,9 +71,9 @@ class Encoder:
         """The y that has these targets."""
         raise NotImplementedError
 
-    def fitted(self, layers: tuple, parameters: Parameters) -> dict[str, Any]:
-        """The fitted attributes by which a network with these layers predicts."""
-        coefs, intercepts = to_attributes(layers, parameters)
+    def fitted(self, parameters: Parameters) -> dict[str, Any]:
+        """The fitted attributes by which a network with these parameters predicts."""
+        coefs, intercepts = map(list, zip(*parameters, strict=True))
         of_labels = {"_label_binarizer": self.binarizer, "classes_": self.classes}
         return {
             **({} if self.classes is None else of_labels),

@@ -217,7 +217,8 @@ class Race:
             with config_context(**config):  # scikit-learn's configuration belongs to a thread
                 self._score(fit)
 
-        self.buckets = [left for bucket in self.buckets if (left := bucket.only(owners)).networks]
+        for bucket in self.buckets:
+            bucket.networks = [network for network in bucket.networks if network in owners]
         if owners and train(self.buckets, self.n_jobs, until=epochs, owners=owners, after=score):
             raise KeyboardInterrupt
         for fit in fits:

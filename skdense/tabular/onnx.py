@@ -19,7 +19,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.compat import baseline_of_boosted_trees, nodes_of_boosted_trees, squashing_of
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.formulas.layers import Dense
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.calibration import is_positive
 from skdense.regressor import LowLevelMLPRegressor
@@ -476,10 +475,7 @@ def _logits(graph, network, X):
     kind = _FLOAT if network.coefs_[0].dtype == np.float32 else _DOUBLE
     values = graph.cast(X, kind)
     layers, parameters = network._layers_and_parameters()
-    for layer, arrays in zip(layers, parameters, strict=True):
-        if not isinstance(layer, Dense):
-            raise ValueError(f"layers of activation={network.activation!r} cannot be converted to ONNX")
-        kernel, bias = arrays
+    for layer, (kernel, bias) in zip(layers, parameters, strict=True):
         values = graph("Add", graph("MatMul", values, kernel), bias)
         values = ACTIVATIONS[layer.activation].onnx(graph, values, kernel.dtype.type)
     return values

@@ -6,12 +6,12 @@ In a hand-written loop these are the variables and functions of the model: its `
 A network is a tuple of layers. Its parameters are a list with a tuple of arrays for each layer that has
 any. All of the core that works on parameters, such as packing, the penalty, the optimizers and the
 forward pass, reads these descriptions, so a new kind of layer is a record here. The estimators
-have those of `HIDDEN_LAYERS`, with `Dropout` in between.
+have dense layers, with `Dropout` in between.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +36,10 @@ class Parameter(NamedTuple):
     shape: tuple[int, ...]
     penalized: bool = False
     fill: float = 0.0
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
 
 
 class Layer:
@@ -98,50 +102,16 @@ class Dropout(Layer):
         return inputs if drop is None else drop(self.index, inputs)
 
 
-HIDDEN_LAYERS: dict[str, Callable[[int], Layer]] = {
-    name: partial(Dense, activation=name) for name in ACTIVATIONS
-}
-"""The hidden layers of the estimators by the parameter `activation`: functions of the number of units.
-
-These units are the last axis of each parameter of such a layer.
-"""
-
-
 def hidden_and_output(
     widths: Sequence[int], activation: str, n_outputs: int, dropout: bool = False
 ) -> tuple[Layer, ...]:
     """The layers of a multi-layer perceptron; with dropout there is one after each hidden layer."""
-    layers = []
+    layers: list[Layer] = []
     for index, width in enumerate(widths):
-        layers.append(HIDDEN_LAYERS[activation](width))
+        layers.append(Dense(width, activation))
         if dropout:
             layers.append(Dropout(index))
     return *layers, Dense(n_outputs)
-
-
-def to_attributes(layers: Sequence[Layer], parameters: Sequence) -> tuple[list, list]:
-    """The `coefs_` and `intercepts_` of an estimator: what the penalty takes, and all else."""
-    described = parameters_of_each(layers, 1)  # which ones are penalized does not depend on the inputs
-    coefs, intercepts = [], []
-    for arrays, descriptions in zip(parameters, described, strict=True):
-        for array, parameter in zip(arrays, descriptions, strict=True):
-            (coefs if parameter.penalized else intercepts).append(array)
-    return coefs, intercepts
-
-
-def from_attributes(
-    coefs: Sequence, intercepts: Sequence, activation: str
-) -> tuple[tuple[Layer, ...], list[tuple]]:
-    """The layers and parameters of an estimator with such `coefs_` and `intercepts_`."""
-    coefs_left, intercepts_left = list(coefs), list(intercepts)
-    described = HIDDEN_LAYERS[activation](1).parameters(1)
-    widths, parameters = [], []
-    while len(coefs_left) > 1:
-        arrays = tuple((coefs_left if p.penalized else intercepts_left).pop(0) for p in described)
-        widths.append(arrays[0].shape[-1])
-        parameters.append(arrays)
-    [kernel], [bias] = coefs_left, intercepts_left
-    return hidden_and_output(widths, activation, len(bias)), [*parameters, (kernel, bias)]
 
 
 def parameters_of_each(layers: Sequence[Layer], n_features: int) -> list[tuple[Parameter, ...]]:
@@ -253,12 +223,6 @@ class Initializer(NamedTuple):
     of_biases: bool = False
     one_sign: bool = False
 
-    def array(self, parameter: Parameter, fans: tuple, factor: float, random: RandomState) -> NDArray:
-        """One array of a layer, in float64."""
-        if not (parameter.penalized or self.of_biases):
-            return np.zeros(parameter.shape)
-        return self.draw(random, self.scale(*fans, factor), parameter.shape)
-
 
 def _uniform(random_state: RandomState, bound: float, shape: tuple[int, ...]) -> NDArray:
     return random_state.uniform(-bound, bound, shape)
@@ -298,13 +262,17 @@ def initial_parameters(
 
     As in MLPClassifier the activation of the hidden layers, by name, decides for all layers.
     """
-    factor = ACTIVATIONS[activation].glorot_factor if activation in ACTIVATIONS else 6
+    factor = ACTIVATIONS[activation].glorot_factor
+    draw, scale_for, of_biases, _ = INITIALIZERS[init]
     parameters, fan_in = [], n_features
     for layer in layers:
         described, fan_out = layer.parameters(fan_in), layer.n_outputs(fan_in)
+        scale = scale_for(fan_in, fan_out, factor)
+        arrays = (
+            draw(random_state, scale, p.shape) if p.penalized or of_biases else np.zeros(p.shape)
+            for p in described
+        )
         if described:
-            fans, initializer = (fan_in, fan_out), INITIALIZERS[init]
-            arrays = (initializer.array(p, fans, factor, random_state) for p in described)
             parameters.append(tuple(array.astype(dtype) for array in arrays))
         fan_in = fan_out
     return parameters

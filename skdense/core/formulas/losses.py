@@ -23,17 +23,14 @@ class Metric(NamedTuple):
 
     Attributes
     ----------
-    n_terms : callable
-        `n_terms(n_outputs)` is the number of sums.
     terms : callable
-        `terms(targets, logits, shift)` is a list of what to sum up, times the samples' weights,
-        n_terms tensors `(batch,)`. `shift` has the targets `(n_outputs,)` of the first row. R2
+        `terms(targets, logits, shift)` is a list of what to sum up, times the samples' weights, as
+        tensors `(batch,)`. `shift` has the targets `(n_outputs,)` of the first row. R2
         computes the variance from distances to it: a sum of squares far from zero would lose digits.
     value : callable
         `value(sums)` is the score, from the `BatchSums` of all validation rows.
     """
 
-    n_terms: Callable
     terms: Callable
     value: Callable
 
@@ -177,7 +174,6 @@ def _classification(
 ) -> Loss:
     """The record of a loss of labels, whose metric is the accuracy."""
     accuracy = Metric(
-        n_terms=lambda n_outputs: 1,
         terms=lambda targets, logits, shift: [tf.cast(correct(targets, logits), logits.dtype)],
         value=lambda sums: sums.terms[0] / sums.weight,
     )
@@ -281,7 +277,7 @@ def _r2(predictions: Callable) -> Metric:
         shifted = targets - shift
         return tf.unstack(tf.concat([squares, shifted**2, shifted], axis=-1), axis=-1)
 
-    return Metric(lambda n_outputs: 3 * n_outputs, terms, _value_of_r2)
+    return Metric(terms, _value_of_r2)
 
 
 def _value_of_r2(sums: Any) -> Tensor:
@@ -294,7 +290,6 @@ def _value_of_r2(sums: Any) -> Tensor:
 
 
 NEGATIVE_LOSS = Metric(
-    n_terms=lambda n_outputs: 0,
     terms=lambda targets, logits, shift: [],
     value=lambda sums: -sums.loss / sums.weight,
 )

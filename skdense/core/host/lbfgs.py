@@ -63,15 +63,15 @@ class Minimization:
         self.vector = aligned_zeros([self.layout.n_parameters], spec.dtype)
         self.layout.pack_into(self.vector, network.parameters)
         self.parameters = view(self.vector)
-        self.own = self.layout.offsets(self.own_layout)
-        self.reached = OptimizeResult(x=self.vector[self.own], fun=np.nan, nit=0, success=True)
+        self.offsets = self.layout.offsets(self.own_layout)
+        self.reached = OptimizeResult(x=self.vector[self.offsets], fun=np.nan, nit=0, success=True)
 
-    def objective(self, own: NDArray) -> tuple[float, NDArray]:
+    def objective(self, own_parameters: NDArray) -> tuple[float, NDArray]:
         """The loss and its gradient at the network's own parameters."""
-        self.vector[self.own] = own
-        [values] = self.program(*self.store, self.parameters, self.hyper)
-        values = np.asarray(values)
-        return values[0], values[1:][self.own]
+        self.vector[self.offsets] = own_parameters
+        [result] = self.program(*self.store, self.parameters, self.hyper)
+        loss_and_gradient = np.asarray(result)
+        return loss_and_gradient[0], loss_and_gradient[1:][self.offsets]
 
     def run(self, options: dict) -> None:
         """Minimize the objective."""

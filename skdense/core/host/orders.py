@@ -4,7 +4,6 @@ import pickle
 from copy import deepcopy
 from itertools import cycle
 from threading import Lock
-from typing import NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -19,25 +18,6 @@ _restoring = Lock()
 def state_of(random_state: RandomState) -> dict:
     """A copy of the state of a random state."""
     return random_state.get_state(legacy=False)
-
-
-def restore(random_state: RandomState, state: dict, before: dict) -> None:
-    """Bring a random state from the state `before` to another one, as drawing would.
-
-    If somebody else has drawn from it meanwhile, as may happen to NumPy's global state, it stays as
-    they left it.
-    """
-    with _restoring:
-        # Pickles compare the arrays and numbers of two states at once.
-        if pickle.dumps(state_of(random_state)) == pickle.dumps(before):
-            random_state.set_state(state)
-
-
-class Chunk(NamedTuple):
-    """Steps to run in one call: the first n_steps of `orders`, int32 `(steps, batch)`."""
-
-    n_steps: int
-    orders: NDArray
 
 
 class Orders:
@@ -73,8 +53,11 @@ class Orders:
         self.epoch = np.zeros((self.steps_per_epoch, batch), np.int32)
         self.buffers = cycle([aligned_zeros((steps, batch), np.int32) for _ in range(2)])
 
-    def next_chunk(self, n_steps: int) -> Chunk | None:
-        """Draw the next `Chunk`, or None if all is drawn: n_steps at most, whole epochs if one fits."""
+    def next_chunk(self, n_steps: int) -> tuple[int, NDArray] | None:
+        """Draw the next chunk: how many steps it has, and their rows, int32 `(steps, batch)`.
+
+        It has n_steps at most, and whole epochs if one fits. It is None if all is drawn.
+        """
         if self.position:
             n_steps = min(n_steps, self.steps_per_epoch - self.position)
         else:
@@ -87,16 +70,15 @@ class Orders:
             return None
         if not self.network.owns_stream:
             self.checkpoints = [*self.checkpoints[-1:], (self.n_drawn, state_of(self.random_state))]
-        chunk = Chunk(n_steps, next(self.buffers))
-        done = 0
+        orders, done = next(self.buffers), 0
         while done < n_steps:
             if self.position == 0:
                 self._draw_epoch()
             new = self.epoch[self.position :][: n_steps - done]
-            chunk.orders[done : done + len(new)] = new
+            orders[done : done + len(new)] = new
             done += len(new)
             self.position = (self.position + len(new)) % self.steps_per_epoch
-        return chunk
+        return n_steps, orders
 
     def _draw_epoch(self) -> None:
         """Lay out the order of the rows in the next epoch."""
@@ -134,4 +116,8 @@ class Orders:
             self.random_state.set_state(state)
             for _ in range(n_epochs - n_drawn):
                 self._shuffled()
-        restore(self.network.random_state, state_of(self.random_state), self.before)
+        with _restoring:
+            # Others may have drawn meanwhile, for instance from NumPy's global state: it stays as they
+            # left it. Pickles compare the arrays and numbers of two states at once.
+            if pickle.dumps(state_of(self.network.random_state)) == pickle.dumps(self.before):
+                self.network.random_state.set_state(state_of(self.random_state))

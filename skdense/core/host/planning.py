@@ -1,10 +1,10 @@
 """Which program a network belongs in: to which sizes it is padded, and which networks may share one."""
 
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 
 from scipy.sparse import issparse
@@ -23,49 +23,43 @@ from skdense.core.program.stores import store_shape
 
 @dataclass(eq=False)
 class Bucket:
-    """Networks that share a program: what they have in common, and what they are padded to."""
+    """Networks that share a program: what they have in common, and what they are padded to.
+
+    `n_steps` is about how many steps they train, all together.
+    """
 
     spec: Spec
     layout: Layout
     batch: int
+    n_steps: float
     networks: list[Network]
-    share_trained: float = 1.0
-    """The share of their likely epochs that the networks will train, on average."""
 
     @cached_property
     def shape(self) -> Shape:
-        """The sizes of the program."""
+        """The sizes of the program. They stay when some of the networks leave the bucket."""
         n_features = self.layout.n_features
+        training = store_shape([network.data for network in self.networks], n_features)
         validation, block, n_blocks = None, 0, 0
         if datas := [network.validation for network in self.networks if network.validation]:
             validation = store_shape(datas, n_features)
             most = max(network.hyper.n_validation for network in self.networks)
             block = min(costs.power_of_two(most), costs.VALIDATION_ROWS)
             n_blocks = costs.power_of_two(math.ceil(most / block))
-        training = store_shape([network.data for network in self.networks], n_features)
+        steps = min(costs.MAX_STEPS, costs.MAX_ORDERS_BYTES // (4 * self.batch))
+        steps = 2 ** max(2, math.floor(math.log2(max(steps, 1))))
         n_dropouts = len(self.networks[0].dropout)
-        # As many steps, a power of two, as a fast machine runs in a chunk's time and memory allows.
-        fan_in = training.row_entries or n_features
-        n_kernels = replace(self.layout, n_features=fan_in).n_penalized
-        seconds = costs.FAST.seconds(costs.step_multiply_adds(self.batch, n_kernels))
-        steps_in_memory = costs.MAX_ORDERS_BYTES / (4 * self.batch)
-        most = min(costs.CHUNK_SECONDS / seconds, steps_in_memory, costs.MAX_STEPS)
-        steps = 2 ** max(2, math.floor(math.log2(most)))
         return Shape(steps, self.batch, self.layout, training, validation, block, n_blocks, n_dropouts)
 
-    def only(self, networks: Container[Network]) -> "Bucket":
-        """Those of the bucket that are among these networks, in the program of the whole bucket."""
-        bucket = replace(self, networks=[network for network in self.networks if network in networks])
-        bucket.shape = self.shape
-        return bucket
+    @property
+    def step_seconds(self) -> float:
+        """About how long a step lasts."""
+        n_penalized, n_parameters = self.layout.n_penalized, self.layout.n_parameters
+        return costs.step_seconds(self.batch, n_penalized, n_parameters, self.spec.dtype)
 
-    @cached_property
+    @property
     def seconds(self) -> float:
         """About how much processor time the networks take to train."""
-        n_steps = sum(likely_epochs(its) * its.hyper.steps_per_epoch for its in self.networks)
-        multiply_adds = costs.step_multiply_adds(self.batch, self.layout.n_penalized)
-        multiply_adds += costs.UPDATE * self.layout.n_parameters
-        return self.share_trained * n_steps * costs.TYPICAL[self.spec.dtype].seconds(multiply_adds)
+        return self.n_steps * self.step_seconds
 
 
 def likely_epochs(network: Network) -> float:
@@ -74,10 +68,15 @@ def likely_epochs(network: Network) -> float:
     return min(hyper.max_epochs, max(hyper.patience + 1, costs.SHARE_TRAINED * hyper.max_epochs))
 
 
-def lone_bucket(spec: Spec, network: Network, share_trained: float = 1.0) -> Bucket:
+def likely_steps(network: Network) -> float:
+    """About how many steps a network trains by itself."""
+    return likely_epochs(network) * network.hyper.steps_per_epoch
+
+
+def lone_bucket(spec: Spec, network: Network) -> Bucket:
     """The bucket of a network by itself."""
     batch = costs.padded(max(network.batch_capacity, int(network.hyper.batch_size)))
-    return Bucket(spec, lone_layout(network), batch, [network], share_trained)
+    return Bucket(spec, lone_layout(network), batch, likely_steps(network), [network])
 
 
 def lone_layout(network: Network) -> Layout:
@@ -90,17 +89,32 @@ def lone_layout(network: Network) -> Layout:
 
 
 def buckets_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 1.0) -> list[Bucket]:
-    """Buckets of networks that share a program, the slowest first.
+    """Buckets of networks that share a program where padding costs less time; the slowest come first.
 
-    A network's bucket depends on the networks and on the share of their likely epochs that they will
+    A network's bucket depends on the networks and on the share of their likely steps that they will
     train, not on what the process has compiled before.
     """
-    alike: dict[tuple, list[Bucket]] = {}
+    alike: dict[tuple, dict[tuple, Bucket]] = {}
     for spec, network in networks:
-        alone = lone_bucket(spec, network, share_trained)
-        alike.setdefault(_key_to_share(spec, network), []).append(alone)
-    buckets = [bucket for can_share in alike.values() for bucket in _merged(can_share)]
-    return sorted(buckets, key=lambda bucket: -bucket.seconds)
+        alone = lone_bucket(spec, network)
+        by_size = alike.setdefault(_key_to_share(spec, network), {})
+        same = by_size.setdefault(_sizes(alone), replace(alone, n_steps=0.0, networks=[]))
+        same.n_steps += alone.n_steps
+        same.networks.append(network)
+    buckets: list[Bucket] = []
+    # Of all pairs of buckets, join the two that cost the least padding, until all cost too much.
+    padding = cache(lambda one, two: _joined(one, two).seconds - one.seconds - two.seconds)
+    for by_size in alike.values():
+        joined = [by_size[sizes] for sizes in sorted(by_size)]
+        while len(joined) > 1:
+            pair = min(combinations(joined, 2), key=lambda pair: padding(*pair))
+            if share_trained * padding(*pair) > costs.PROGRAM_SECONDS:
+                break
+            joined = [*(bucket for bucket in joined if bucket not in pair), _joined(*pair)]
+        buckets += joined
+    for bucket in buckets:  # the slowest first, so that cores end at about the same time
+        bucket.networks.sort(key=likely_steps, reverse=True)
+    return sorted(buckets, key=lambda bucket: bucket.seconds, reverse=True)
 
 
 def _key_to_share(spec: Spec, network: Network) -> tuple:
@@ -118,42 +132,24 @@ def _key_to_share(spec: Spec, network: Network) -> tuple:
     )
 
 
-def _merged(alone: list[Bucket]) -> list[Bucket]:
-    """Buckets of similar sizes: networks share one where padding costs less time than a program."""
-    seconds = {bucket.networks[0]: bucket.seconds for bucket in alone}
-    alike: dict[tuple, Bucket] = {}
-    for bucket in alone:
-        same = alike.setdefault((bucket.layout, bucket.batch), replace(bucket, networks=[]))
-        same.networks += bucket.networks
-    buckets = list(alike.values())
-    # Of all pairs of buckets, join the one that costs the least padding, until all cost too much.
-    joined = {pair: _joined(*pair) for pair in combinations(buckets, 2)}
-    while joined:
-        pair = min(joined, key=lambda pair: joined[pair][0])
-        padding_seconds, union = joined[pair]
-        if padding_seconds > costs.PROGRAM_SECONDS:
-            break
-        buckets = [bucket for bucket in buckets if bucket not in pair]
-        joined = {two: both for two, both in joined.items() if not {*two} & {*pair}}
-        joined |= {(bucket, union): _joined(bucket, union) for bucket in buckets}
-        buckets.append(union)
-    for bucket in buckets:  # the slowest networks first, so that cores end at about the same time
-        bucket.networks.sort(key=lambda network: -seconds[network])
-    return buckets
+def _sizes(bucket: Bucket) -> tuple:
+    """What a bucket is padded to, and how large it is."""
+    widths = tuple(layer.n_outputs(0) for layer in bucket.layout.layers)
+    return bucket.step_seconds, bucket.batch, bucket.layout.n_features, widths
 
 
-def _joined(bucket: Bucket, other: Bucket) -> tuple[float, Bucket]:
-    """What padding costs if two buckets become one, in seconds, and this one, as small as it can be."""
+def _joined(bucket: Bucket, other: Bucket) -> Bucket:
+    """Two buckets as one, as small as it can be."""
 
     def wider(layer: Layer, beside: Layer) -> Layer:
         # A layer without a width of its own, as `Dropout`, is not resized.
         return layer.resized(lambda width: max(width, beside.n_outputs(0)))
 
-    layers = tuple(map(wider, bucket.layout.layers, other.layout.layers))
-    layout = Layout(layers, max(bucket.layout.n_features, other.layout.n_features))
+    one, two = bucket.layout, other.layout
+    layers = tuple(map(wider, one.layers, two.layers))
+    layout = Layout(layers, max(one.n_features, two.n_features))
     networks, batch = bucket.networks + other.networks, max(bucket.batch, other.batch)
-    union = replace(bucket, layout=layout, batch=batch, networks=networks)
-    return union.seconds - bucket.seconds - other.seconds, union
+    return Bucket(bucket.spec, layout, batch, bucket.n_steps + other.n_steps, networks)
 
 
 _TABLES = ACTIVATIONS, OPTIMIZERS, SCHEDULES, LOSSES

@@ -13,13 +13,14 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skdense.core.formulas.optimizers import Chain
 from skdense.core.formulas.schedules import number_of, progress_after_epoch
-from skdense.core.host.orders import Chunk, Orders
+from skdense.core.host.orders import Orders
 from skdense.core.host.planning import Bucket, formulas_now
 from skdense.core.machine.compiling import program_of
-from skdense.core.machine.costs import CHUNK_SECONDS, FIRST_STEPS
+from skdense.core.machine.costs import CHUNK_SECONDS, FIRST_CHUNK_SECONDS
 from skdense.core.machine.memory import aligned_zeros, to_tensor, view
 from skdense.core.machine.tensorflow import n_at_once, tf
 from skdense.core.machine.threads import run_all, submit
@@ -125,13 +126,13 @@ def _train_one(
     try:
         chunk = orders.next_chunk(run.affordable_steps)
         while chunk is not None and not stop.is_set():
-            running = submit(run.advance, chunk)
+            running = submit(run.advance, *chunk)
             chunk = orders.next_chunk(run.affordable_steps)
             if not running.wait(stop):
                 break
             running.result()
-            if network.scorer is not None:
-                run.judge()
+            if run.snapshot is not run.unscored:
+                run.score()
             if observe is not None and observe(run.snapshot.curves[-1], run):
                 stop.set()
             if not run.snapshot.scalars.progress.active:
@@ -161,8 +162,8 @@ class ProgramRun:
     snapshot : Snapshot
         Snapshot after the last finished chunk. It is replaced as a whole, so that whatever interrupts
         the training finds it complete.
-    unjudged : Snapshot or None
-        The next snapshot, after an epoch that the network's scorer has still to judge.
+    unscored : Snapshot
+        The same; or the next one, after an epoch that the network's scorer has still to score.
     affordable_steps : int
         How many steps a chunk may have.
     """
@@ -171,12 +172,12 @@ class ProgramRun:
         self.network, self.spec, self.shape, self.stores = network, bucket.spec, bucket.shape, stores
         self.own_layout = Layout(network.layers, network.n_features)
         scalars = Scalars(Counters(), network.progress, Curves())
-        self.snapshot = Snapshot((), scalars, (network.curves,))
-        self.unjudged: Snapshot | None = None
-        self.affordable_steps = max(1, self.shape.steps // FIRST_STEPS)
+        self.snapshot = self.unscored = Snapshot((), scalars, (network.curves,))
+        first_steps = FIRST_CHUNK_SECONDS / bucket.step_seconds
+        self.affordable_steps = max(1, min(self.shape.steps, int(first_steps)))
 
-    def advance(self, chunk: Chunk) -> None:
-        """Run a `Chunk`; only at its end, `snapshot` is replaced, or `unjudged` set."""
+    def advance(self, n_steps: int, orders: NDArray) -> None:
+        """Run n_steps steps, on the rows in `orders`; only at their end, the snapshots are replaced."""
         before, network, shape = self.snapshot, self.network, self.shape
         vectors = before.vectors or self._enter()
         counters, progress, point = before.scalars
@@ -184,33 +185,26 @@ class ProgramRun:
         hyper = network.hyper
         if network.scorer is not None:
             hyper = hyper._replace(early_stopping=0.0)  # the program keeps no best parameters
-        constants = to_tensor(constants_of(self.spec, chunk.n_steps, hyper, network.settings))
+        constants = to_tensor(constants_of(self.spec, n_steps, hyper, network.settings))
         scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
-        training = self.training_store, view(chunk.orders)
-        arguments = training, self.validation, constants, scalars, self.dropout, *vectors
+        training = self.training_store, view(orders)
+        arguments = training, self.validation, self.dropout, constants, scalars, *vectors
         start = perf_counter()
         curves, scalars, *vectors = self.program(*tf.nest.flatten(arguments))
-        seconds = (perf_counter() - start) / chunk.n_steps
+        seconds = (perf_counter() - start) / n_steps
         if before.vectors:  # the first chunk may compile
             self.affordable_steps = max(1, min(shape.steps, int(CHUNK_SECONDS / seconds)))
         scalars = split_scalars(np.asarray(scalars).tolist())
-        # Curves that the program does not compute are NaN. A view of the others would keep those of a
-        # whole chunk in memory.
-        computed = np.asarray(curves)[: int(scalars.counters.epochs)].T
-        values = np.full((len(Curves._fields), computed.shape[1]), np.nan)
-        values[: len(computed)] = computed
-        after = Snapshot(vectors, scalars, (*before.curves, Curves(*values)))
+        # A copy, as a view would keep the curves of a whole chunk in memory.
+        new_curves = Curves(*np.asarray(curves)[: int(scalars.counters.epochs)].T.copy())
+        self.unscored = Snapshot(vectors, scalars, (*before.curves, new_curves))
         if network.scorer is None or not scalars.counters.epochs:
-            self.snapshot = after
-        else:
-            self.unjudged = after
+            self.snapshot = self.unscored
 
-    def judge(self) -> None:
-        """End the epoch by the network's scorer, if it has one, in the place of the program."""
-        network, after = self.network, self.unjudged
-        if network.scorer is None or after is None:
-            return
-        (parameters, *slots, best), (counters, progress, point), curves = after
+    def score(self) -> None:
+        """End the epoch by the network's scorer, in the place of the program."""
+        network: Any = self.network
+        (parameters, *slots, best), (counters, progress, point), curves = self.unscored
         *earlier, last = curves
         score = network.scorer(self._unpacked(parameters))
         now = self.snapshot.scalars.progress._replace(step=progress.step)
@@ -223,7 +217,6 @@ class ProgramRun:
         last = last._replace(learning_rate=rate, validation_score=of_epoch)
         vectors = [parameters, *slots, parameters if is_best else best]
         self.snapshot = Snapshot(vectors, Scalars(counters, progress, point), (*earlier, last))
-        self.unjudged = None
 
     def _enter(self) -> list[Tensor]:
         """Make what all chunks share; return the vectors before the first."""

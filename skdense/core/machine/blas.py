@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import copy_context
 from functools import cache, partial
 from threading import RLock, Thread
@@ -140,10 +140,7 @@ def for_each_block(
         for block in left:
             function(block)
 
-    if len(blocks) < threaded_from:
-        work()
-        return
-    with one_blas_thread() as n_threads:
+    with one_blas_thread() if len(blocks) >= threaded_from else nullcontext(1) as n_threads:
         if min(n_threads, len(blocks)) == 1:
             work()
             return

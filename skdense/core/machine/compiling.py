@@ -12,7 +12,8 @@ from skdense.core.machine.disk import ProgramCode
 from skdense.core.machine.lazy_import import import_submodule
 from skdense.core.machine.tensorflow import CPU, n_threads, tf
 
-_made: dict[tuple, "_Compiled"] = {}
+programs: dict[tuple, "_Compiled"] = {}
+"""All programs of this process."""
 _lock = Lock()
 
 
@@ -28,14 +29,9 @@ def program_of(make: Callable[..., tuple], *key: Hashable, formulas: int = 0) ->
     disk.remove_others()
     whole = make, key, formulas
     with _lock:
-        if whole not in _made:
-            _made[whole] = _Compiled(make, key, is_kept=formulas == 0)
-        return _made[whole]
-
-
-def n_compiled() -> int:
-    """How many programs this process has made."""
-    return len(_made)
+        if whole not in programs:
+            programs[whole] = _Compiled(make, key, is_kept=formulas == 0)
+        return programs[whole]
 
 
 class _Compiled:
@@ -55,12 +51,11 @@ class _Compiled:
         self._make, self._key = make, key
         version = tf.version
         facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()
-        folder, _ = disk.place(version.VERSION)
+        folder, _ = disk.folder_for(version.VERSION)
         name = disk.name_of((make, *key), *facts) if folder and is_kept else None
         self._folder = folder if name else None
         self._kept = disk.load(folder, name) if folder and name else None
-        self._program = self._kept or self._traced(name or f"skdense_of_process_{len(_made)}")
-        self._register()
+        self._use(self._kept or self._traced(name or f"skdense_of_process_{len(programs)}"))
         config = tf.compat.v1.ConfigProto()
         # XLA optimizes. TensorFlow's own optimization takes half as long as compiling.
         config.graph_options.rewrite_options.disable_meta_optimizer = True
@@ -81,8 +76,7 @@ class _Compiled:
                 raise
             disk.received(name)
             disk.forget(self._folder, name)
-            self._program = self._traced(f"{name}_again")
-            self._register()
+            self._use(self._traced(f"{name}_again"))
             results = self._call(tensors)
             disk.received(self._program.function)
         else:
@@ -123,9 +117,10 @@ class _Compiled:
         outputs = [output.dtype.as_datatype_enum for output in program.outputs]
         return ProgramCode(name, outputs, graph.SerializeToString())
 
-    def _register(self) -> None:
+    def _use(self, program: ProgramCode) -> None:
+        self._program = program
         context = import_submodule("tensorflow.python.eager.context").context()
-        for function in tf.compat.v1.GraphDef.FromString(self._program.functions).library.function:
+        for function in tf.compat.v1.GraphDef.FromString(program.functions).library.function:
             context.add_function_def(function)
 
 

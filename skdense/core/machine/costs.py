@@ -5,12 +5,15 @@ measurements. No TensorFlow.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from scipy.sparse import issparse
 
-CHUNK_SECONDS = 0.15
-"""How long a chunk of steps may last; Ctrl-C is answered in between."""
+CHUNK_SECONDS, FIRST_CHUNK_SECONDS = 0.15, 0.06
+"""How long a chunk of steps may last, and the first ones by the estimate below: a core may be slower.
+
+Ctrl-C is answered between chunks.
+"""
 MAX_STEPS = 4096
 """The most steps of a chunk: about 0.02 s of the smallest networks, against which a call is cheap."""
 MAX_ORDERS_BYTES = 2**23
@@ -40,25 +43,10 @@ SHARE_TRAINED = 0.3
 """The share of `max_iter` that networks mostly train, unless their patience is longer."""
 
 
-class Machine(NamedTuple):
-    """What a step costs: seconds in any case, and multiply-adds a second."""
-
-    step_seconds: float
-    multiply_adds_per_second: float
-
-    def seconds(self, multiply_adds: float) -> float:
-        """How long a step of so many multiply-adds lasts."""
-        return self.step_seconds + multiply_adds / self.multiply_adds_per_second
-
-
-TYPICAL = {"float32": Machine(5e-6, 3e10), "float64": Machine(5e-6, 1.5e10)}
-"""A core of a present server, by the type of numbers."""
+STEP_SECONDS, MULTIPLY_ADDS = 5e-6, {"float32": 3e10, "float64": 1.5e10}
+"""What any step takes on a core of a present server, and how many multiply-adds it does a second."""
 UPDATE = 90
 """As many multiply-adds take as long as the optimizer's update of a parameter."""
-FAST = Machine(1e-6, 1e11)
-"""Faster than any core seen: it decides for how many steps of a chunk there is room."""
-FIRST_STEPS = 16
-"""The first chunk has the room for steps divided by this: so many times slower may a core be."""
 
 
 def padded(size: int) -> int:
@@ -79,9 +67,10 @@ def is_large(X: Any) -> bool:
     return (X.data.nbytes if issparse(X) else X.nbytes) > LARGE_BYTES
 
 
-def step_multiply_adds(batch: int, kernel_entries: int) -> int:
-    """About how many multiply-adds a step takes: forward, and twice as many backward."""
-    return 3 * batch * kernel_entries
+def step_seconds(batch: int, kernel_entries: int, n_parameters: int, dtype: str) -> float:
+    """About how long a step lasts: forward, twice as long backward, and the update."""
+    multiply_adds = 3 * batch * kernel_entries + UPDATE * n_parameters
+    return STEP_SECONDS + multiply_adds / MULTIPLY_ADDS[dtype]
 
 
 def full_batch_rows(X: Any, kernel_entries: int) -> int:
@@ -90,5 +79,5 @@ def full_batch_rows(X: Any, kernel_entries: int) -> int:
     A sparse X takes few: each of its entries gathers a row of the kernel, which needs memory.
     """
     n_samples = X.shape[0]
-    is_light = step_multiply_adds(n_samples, kernel_entries) <= LIGHT_MULTIPLY_ADDS
+    is_light = 3 * n_samples * kernel_entries <= LIGHT_MULTIPLY_ADDS
     return min(LIGHT_ROWS if is_light or issparse(X) else FULL_BATCH_ROWS, padded(n_samples))

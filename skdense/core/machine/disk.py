@@ -8,9 +8,9 @@ the program is traced and compiled as if there were none. No TensorFlow.
 """
 
 import hashlib
-import json
 import logging
 import os
+import pickle
 import platform
 import stat
 import sys
@@ -29,7 +29,7 @@ import numpy as np
 from skdense.compat import features_of_processor
 from skdense.core.machine.lazy_import import is_tested
 
-MOST_BYTES, MOST_FILES = 256 * 2**20, 2000
+MOST_BYTES = 256 * 2**20
 """How large the folder may be. Beyond that, the programs go that were used the longest ago."""
 
 _log = logging.getLogger("skdense")
@@ -64,7 +64,7 @@ class ProgramCode(NamedTuple):
     executable: bytes = b""
 
 
-def place(version: str) -> tuple[Path | None, str]:
+def folder_for(version: str) -> tuple[Path | None, str]:
     """The folder where programs are kept, or None and the reason why they are not.
 
     `version` is TensorFlow's, empty if there is none. By default programs are kept where that was
@@ -80,13 +80,11 @@ def place(version: str) -> tuple[Path | None, str]:
         return None, "this is tested on Linux only"
     if not is_tested(version):
         return None, f"TensorFlow {version} is not tested" if version else "TensorFlow is not installed"
-    home = Path(os.environ.get("HOME") or ".")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or ".")  # only absolute paths are valid
-    if not base.is_absolute() and home.is_absolute() and home != Path("/"):
-        base = home / ".cache"
-    if not base.is_absolute():
-        return None, "neither HOME nor XDG_CACHE_HOME names a folder for them"
-    return base / "skdense", ""
+    home = os.environ.get("HOME", "").rstrip("/")
+    for base in (os.environ.get("XDG_CACHE_HOME", ""), home and f"{home}/.cache"):
+        if os.path.isabs(base):  # no others are valid
+            return Path(base, "skdense"), ""
+    return None, "neither HOME nor XDG_CACHE_HOME names a folder for them"
 
 
 @contextmanager
@@ -94,16 +92,11 @@ def exchange(tensorflow: Any) -> Iterator[None]:
     """Let TensorFlow, whose devices start in the block, hand over executables by a folder of ours."""
     global _gfile
     before = os.environ.get("TF_XLA_FLAGS")
-    if place(tensorflow.__version__)[0] is None or _FLAG in (before or ""):
-        yield
-        return
-    try:
-        tensorflow.io.gfile.makedirs(_EXCHANGED)
-    except Exception as error:  # of a TensorFlow without files in memory
-        _log.debug("executables are not kept: %r", error)
+    if folder_for(tensorflow.__version__)[0] is None or _FLAG in (before or ""):
         yield
         return
     _gfile = tensorflow.io.gfile
+    _gfile.makedirs(_EXCHANGED)
     flags = f"{_FLAG}{_EXCHANGED} --tf_xla_persistent_cache_device_types=CPU"
     os.environ["TF_XLA_FLAGS"] = f"{before or ''} {flags}".strip()
     try:
@@ -179,8 +172,7 @@ def load(kept: Path, name: str) -> ProgramCode | None:
     path = kept / f"{name}{_SUFFIX}"
     try:
         check_trust(kept)
-        data = path.read_bytes()
-        program = _decoded(data)
+        program = decoded(path.read_bytes())
         if program is None or program.function != name:
             _log.debug("%s is damaged", path)
             path.unlink()
@@ -209,7 +201,7 @@ def save(kept: Path, program: ProgramCode) -> None:
             dir=kept, prefix=_PREFIX, suffix=_SUFFIX, delete=False
         ) as file:
             try:
-                file.write(_encoded(program))
+                file.write(encoded(program))
                 file.close()
                 os.replace(file.name, kept / f"{program.function}{_SUFFIX}")
             except BaseException:
@@ -258,22 +250,19 @@ def _handed_over() -> Iterator[tuple[str, bytes]]:
                 yield name, file.read()  # unless another thread has removed it
 
 
-def _encoded(program: ProgramCode) -> bytes:
-    head = program._replace(functions=b"", executable=b"")._asdict()
-    head |= {"functions": len(program.functions), "executable": len(program.executable)}
-    body = json.dumps(head).encode() + b"\n" + program.functions + program.executable
+def encoded(program: ProgramCode) -> bytes:
+    """The bytes of a program's file, which begin with a digest of the rest."""
+    body = pickle.dumps(tuple(program))
     return hashlib.sha256(body).digest() + body
 
 
-def _decoded(data: bytes) -> ProgramCode | None:
-    """The program from the bytes of its file, None if they are not what was written."""
-    body = data[32:]
-    if hashlib.sha256(body).digest() != data[:32]:
-        return None
-    head, _, rest = body.partition(b"\n")
-    known = json.loads(head)
-    cut = known["functions"]
-    return ProgramCode(**known | {"functions": rest[:cut], "executable": rest[cut:]})
+def decoded(data: bytes) -> ProgramCode | None:
+    """The program from the bytes of its file, None if they are not what was written.
+
+    Like native code, a pickle may do anything, so both are read only from a folder that is trusted.
+    """
+    digest, body = data[:32], data[32:]
+    return ProgramCode(*pickle.loads(body)) if hashlib.sha256(body).digest() == digest else None
 
 
 def check_trust(kept: Path) -> None:
@@ -301,9 +290,8 @@ def files(kept: Path) -> list[tuple[float, int, Path]]:
 def _shrink(kept: Path) -> None:
     """Remove what was used the longest ago until a folder is as small as it should be."""
     found = files(kept)
-    n_bytes, n_files = sum(size for _, size, _ in found), len(found)
+    n_bytes = sum(size for _, size, _ in found)
     for _, size, path in found:
-        if n_bytes <= MOST_BYTES and n_files <= MOST_FILES:
-            break
-        path.unlink(missing_ok=True)
-        n_bytes, n_files = n_bytes - size, n_files - 1
+        if n_bytes > MOST_BYTES:
+            path.unlink(missing_ok=True)
+            n_bytes -= size

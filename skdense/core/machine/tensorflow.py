@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from threading import Lock, Thread
 from typing import Any
 
@@ -61,18 +61,17 @@ tf: Any = _TensorFlow()
 
 
 def _start() -> Any:
+    is_the_users = "tensorflow" in sys.modules  # with the user's settings
     try:
-        if "tensorflow" in sys.modules:  # the user's, with the user's settings
-            return _told(lazy_import.import_tensorflow())
-        with quiet():
+        with nullcontext() if is_the_users else quiet():
             module = lazy_import.import_tensorflow()
-            with exchange(module), suppress(RuntimeError):
-                # A RuntimeError says that another thread has started the devices meanwhile.
-                configure_threads(module)
-                for device in module.config.list_physical_devices("GPU"):
-                    module.config.experimental.set_memory_growth(device, True)
-                module.config.list_logical_devices()  # starts the devices while the log is off
-        return _told(module)
+            if not is_the_users:
+                with exchange(module), suppress(RuntimeError):
+                    # A RuntimeError says that another thread has started the devices meanwhile.
+                    configure_threads(module)
+                    for device in module.config.list_physical_devices("GPU"):
+                        module.config.experimental.set_memory_growth(device, True)
+                    module.config.list_logical_devices()  # starts the devices while the log is off
     except BaseException as error:
         vars(tf)["_importing"] = None  # the next look-up tries again
         if not isinstance(error, ModuleNotFoundError) or error.name != "tensorflow":
@@ -81,10 +80,6 @@ def _start() -> Any:
             "fit needs TensorFlow, which is not installed: python -m pip install tensorflow. "
             "Predicting with a fitted model does not need it."
         ) from None
-
-
-def _told(module: Any) -> Any:
-    """TensorFlow itself, after a line in our log if its version is not tested."""
     if not lazy_import.is_tested(module.__version__):
         _log.info(
             "TensorFlow %s is not tested (but %s is): all of it is imported, a large X is copied, and "

@@ -11,13 +11,15 @@ import sys
 from _thread import start_new_thread
 from collections.abc import Callable, Sequence
 from contextvars import Context
+from queue import SimpleQueue
 from threading import Event, Lock, current_thread, local
 from typing import Any
 
 _SIGNAL_SECONDS = 0.05
 """How long the answer to a signal may take."""
 
-_idle: "list[_Worker]" = []
+_idle: "list[SimpleQueue[Future]]" = []
+"""A queue for each thread that waits for its next call: TensorFlow takes time to know a new thread."""
 _under_way: "set[Future]" = set()
 """The calls that the end of the process waits for: all but those of daemon threads."""
 _here = local()
@@ -72,35 +74,25 @@ class Future:
         return self._value
 
 
-class _Worker:
-    """A thread that makes calls, and waits between them: TensorFlow takes time to know a new thread."""
-
-    def __init__(self, call: Future):
-        self.next_calls, self.called = [call], Lock()
-        self.called.acquire()
-
-    def run(self) -> None:
-        """Make calls for ever."""
-        while True:
-            call = self.next_calls.pop()
-            Context().run(call.make)
-            _idle.append(self)  # first, as the next call may come at once
-            call.end()
-            del call
-            self.called.acquire()
-
-
 def submit(function: Callable, *arguments: Any) -> Future:
     """Begin a call in another thread, where no handler of a signal can interrupt it."""
     call = Future(function, *arguments)
     try:
-        worker = _idle.pop()
+        calls = _idle.pop()
     except IndexError:
-        start_new_thread(_Worker(call).run, ())
-    else:
-        worker.next_calls.append(call)
-        worker.called.release()
+        calls: SimpleQueue[Future] = SimpleQueue()
+        start_new_thread(_make_for_ever, (calls,))
+    calls.put(call)
     return call
+
+
+def _make_for_ever(calls: "SimpleQueue[Future]") -> None:
+    while True:
+        call = calls.get()
+        Context().run(call.make)
+        _idle.append(calls)  # first, as the next call may come at once
+        call.end()
+        del call
 
 
 @atexit.register

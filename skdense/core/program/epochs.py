@@ -15,7 +15,8 @@ TensorFlow, with the names of this file:
 """
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate, islice, pairwise
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,13 +53,13 @@ class Shape(NamedTuple):
 def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
     """The function of a program, and the TensorSpecs of its arguments, for `program_of`.
 
-    It is called with what to train on and what to validate on, the constants, the scalars, the seed and
-    the rates of dropout if there is any, and the vectors. Each of the first two is a store, and the
+    It is called with what to train on and what to validate on, the seed and the rates of dropout if
+    there is any, the constants, the scalars, and the vectors. Each of the first two is a store, and the
     rows of it to gather for each step, int32 `(steps, batch)`. The vectors are one of the parameters,
     one of each of the optimizer's slots, and one of the parameters of the best validation score so far,
     which changes only with early stopping and is empty without validation. It returns the curves
     `(steps, n_curves)`, the new scalars and the new vectors. The curves are the fields of `Curves`, the
-    last two of them only with validation.
+    last two of them NaN without validation.
     """
     vector = tf.TensorSpec([shape.layout.n_parameters], spec.dtype)
     arguments = [
@@ -67,55 +68,49 @@ def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
             signature(shape.validation, spec.dtype) if shape.validation else (),
             tf.TensorSpec([shape.n_blocks, shape.block], tf.int32),
         ),
+        tf.TensorSpec([1 + shape.n_dropouts], tf.float64) if shape.n_dropouts else (),
         tf.TensorSpec([N_CONSTANTS + len(setting_names(spec))], tf.float64),
         tf.TensorSpec([N_SCALARS], tf.float64),
-        tf.TensorSpec([1 + shape.n_dropouts], tf.float64) if shape.n_dropouts else (),
         (vector,) * (1 + Chain(spec).n_slots),
         vector if shape.n_blocks else tf.TensorSpec([0], spec.dtype),
     ]
 
     def run(*tensors: Any) -> tuple:
-        training, validation, constants, scalars, dropout, vectors, best_vector = tensors
-        body = _Body(spec, shape, training, validation, constants, dropout)
-        return body.run(scalars, vectors, best_vector)
+        *unchanged, scalars, vectors, best_vector = tensors
+        return _Body(spec, shape, *unchanged).run(scalars, vectors, best_vector)
 
     return run, arguments
 
 
+@dataclass
 class _Body:
     """The functions of a program, from the whole chunk down to a step, with what they do not change.
 
-    There is an object only while the program is traced.
-
-    Its loops carry the scalars, the pieces of the parameters, and those of each of the slots.
+    There is an object only while the program is traced. Its loops carry the scalars, the pieces of the
+    parameters, and those of each of the slots.
     """
 
-    def __init__(
-        self,
-        spec: Spec,
-        shape: Shape,
-        training: tuple,
-        validation: tuple,
-        constants: Tensor,
-        dropout: Any,
-    ):
-        self.spec, self.shape, self.dtype = spec, shape, tf.as_dtype(spec.dtype)
-        self.training, self.validation, self.constants = training, validation, constants
-        self.dropout, self.layout, self.chain = dropout, shape.layout, Chain(spec)
-        self.objective = Objective(spec, shape.layout)
+    spec: Spec
+    shape: Shape
+    training: tuple
+    validation: tuple
+    dropout: Any
+    constants: Tensor
+
+    def __post_init__(self) -> None:
+        self.dtype, self.layout = tf.as_dtype(self.spec.dtype), self.shape.layout
+        self.chain, self.objective = Chain(self.spec), Objective(self.spec, self.layout)
 
     def run(self, scalars: Tensor, vectors: Sequence[Tensor], best_vector: Tensor) -> tuple:
         """Run the steps of a chunk; after each epoch, validate and see whether the network stops."""
-        n_curves = len(Curves._fields) if self.shape.n_blocks else len(Curves._fields) - 2
 
-        def step_follows(scalars: Tensor, *_: Any) -> Tensor:
-            constants, counters = self.unpacked(), unpack_scalars(scalars).counters
-            in_epoch = counters.position < constants.hyper.steps_per_epoch
-            return (counters.steps < constants.n_steps) & in_epoch
+        def step_follows(scalars: Tensor, *others: Any) -> Tensor:
+            (n_steps, hyper, _), counters = self.unpacked(), unpack_scalars(scalars).counters
+            return (counters.steps < n_steps) & (counters.position < hyper.steps_per_epoch)
 
-        def epoch_follows(scalars: Tensor, *_: Any) -> Tensor:
-            counters, progress, _ = unpack_scalars(scalars)
-            return (counters.steps < self.unpacked().n_steps) & (progress.active > 0)
+        def epoch_follows(scalars: Tensor, *others: Any) -> Tensor:
+            (n_steps, _, _), (counters, progress, _) = self.unpacked(), unpack_scalars(scalars)
+            return (counters.steps < n_steps) & (progress.active > 0)
 
         def epoch(scalars: Tensor, pieces: tuple, best_pieces: tuple, curves: Tensor) -> tuple:
             number = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
@@ -124,8 +119,9 @@ class _Body:
             scalars, is_best = self.end_epoch(scalars, parameters)
             compared = zip(parameters, best_pieces)
             best_pieces = tuple(tf.where(is_best, new, old) for new, old in compared)
-            return scalars, pieces, best_pieces, curves.write(number, scalars[_ENDS[2] :][:n_curves])
+            return scalars, pieces, best_pieces, curves.write(number, scalars[-n_curves:])
 
+        n_curves = len(Curves._fields)
         curves = tf.TensorArray(tf.float64, self.shape.steps, element_shape=[n_curves])
         pieces = tuple(tuple(self.layout.cut(vector)) for vector in vectors)
         best_pieces = tuple(self.layout.cut(best_vector)) if self.shape.n_blocks else ()
@@ -142,26 +138,27 @@ class _Body:
         If the minibatch has no weight, the step is not effective and only counted in the epoch.
         """
         # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
-        constants, typed = self.unpacked(), self.unpacked(self.dtype)
+        (_, hyper, settings), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
-        minibatch, n_valid = self.next_minibatch(counters, constants.hyper)
+        minibatch, n_valid = self.next_minibatch(counters, hyper)
         parameters, *slots = pieces
         drop = dropper(self.dropout, progress.step) if self.shape.n_dropouts else None
 
-        sums, gradients = self.objective.gradients(minibatch, parameters, typed.hyper, drop)
-        penalty, decays = self.objective.penalty(parameters, typed.hyper.alpha)
+        sums, gradients = self.objective.gradients(minibatch, parameters, typed, drop)
+        penalty, decays = self.objective.penalty(parameters, typed.alpha)
         effective = sums.weight > 0
         divisor = tf.where(effective, sums.weight, 1)
         mean_over = tf.cast(divisor, self.dtype)
         gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
         rate = progress.learning_rate
         if self.spec.lr_by_step:
-            rate *= lr_factor(progress.step, constants.hyper, constants.settings)
+            rate *= lr_factor(progress.step, hyper, settings)
         penalized = [*self.layout.penalized(parameters)]
-        settings, number = constants.settings, progress.step + 1
         # XLA copies each array once in a step, as several kernels read what one of them overwrites.
         # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
-        changes, slots = self.chain.update(gradients, slots, penalized, rate, number, settings)
+        changes, slots = self.chain.update(
+            gradients, slots, penalized, rate, progress.step + 1, settings
+        )
         changed = [a + b for a, b in zip(parameters, changes, strict=True)]
 
         # Multiplying the change by zero would not do: an infinite gradient would become NaN.
@@ -188,12 +185,10 @@ class _Body:
 
         The scalars are as they were if the chunk has run only a part of the epoch.
         """
-        constants = self.unpacked()
-        hyper, settings = constants.hyper, constants.settings
-        counters, progress, _ = unpack_scalars(scalars)
+        (_, hyper, settings), (counters, progress, _) = self.unpacked(), unpack_scalars(scalars)
         is_over = counters.position == hyper.steps_per_epoch
         loss, accuracy = counters.loss / counters.n_samples, counters.correct / counters.weight
-        of_validation, score = (), None
+        of_validation, score = (float("nan"), float("nan")), None
         if self.shape.n_blocks:
             of_validation = _, score = self.validate(is_over, parameters)
         progress, is_best = progress_after_epoch(
@@ -211,32 +206,28 @@ class _Body:
         shift = tf.gather(store[-1], rows[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
-            hyper, typed = self.unpacked().hyper, self.unpacked(self.dtype).hyper
+            (_, hyper, _), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
             n_valid = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
             minibatch = gather(store, store_shape, tf.gather(rows, b), n_valid)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
 
-        n_sums = metric.n_terms(store_shape.n_outputs) + 2
-        sums = tf.zeros([n_sums], tf.float64)
-        if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
-            _, sums = block(0, sums)
-        else:
-            n_blocks = -(-self.unpacked().hyper.n_validation // shape.block)
-            n_blocks = tf.where(is_over, tf.cast(n_blocks, tf.int32), 0)
-            _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
+        n_terms = len(metric.terms(shift[None], shift[None], shift))
+        sums = tf.zeros([n_terms + 2], tf.float64)
+        n_blocks = tf.where(is_over, -(-self.unpacked()[1].n_validation // shape.block), 0)
+        n_blocks = tf.cast(n_blocks, tf.int32)
+        _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
         return sums.loss / sums.weight, metric.value(sums)
 
-    def unpacked(self, dtype: Any = "float64") -> "Constants":
-        """The constants as scalars of this dtype.
+    def unpacked(self, dtype: Any = "float64") -> tuple[Any, Hyper, Settings]:
+        """The constants, with the number of steps first, as scalars of this dtype.
 
         Unpack them inside the body of the loop that uses them: there XLA drops those that are not used,
         while each that is unpacked before a loop is a variable of it.
         """
         values = iter(tf.unstack(tf.cast(self.constants, dtype)))
         n_steps, *numbers = islice(values, N_CONSTANTS)
-        settings = dict(zip(setting_names(self.spec), values, strict=True))
-        return Constants(n_steps, Hyper(*numbers), settings)
+        return n_steps, Hyper(*numbers), dict(zip(setting_names(self.spec), values, strict=True))
 
 
 # --- what training minimizes: the weighted mean of the losses, plus the L2 penalty --------------------
@@ -276,11 +267,10 @@ class Objective:
         hyper is in the dtype of the parameters. The sums have one term, the number of correct
         predictions, or none for a loss of regression.
         """
+        smoothing = [hyper.label_smoothing] if self.smooths else []
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(pieces)
-            logits = self._logits(minibatch, pieces, drop)
-            smoothing = [hyper.label_smoothing] if self.smooths else []
-            losses = self._losses(minibatch.targets, logits, hyper, *smoothing)
+            logits, losses = self._losses(minibatch, pieces, hyper, *smoothing, drop=drop)
             total = tf.reduce_sum(minibatch.weights * losses)
         gradients = tape.gradient(total, pieces)
         terms = []
@@ -295,17 +285,17 @@ class Objective:
 
         Dropout, the penalty and smoothed labels are for training alone, so they are left out.
         """
-        logits = self._logits(minibatch, pieces)
-        losses = self._losses(minibatch.targets, logits, hyper)
+        logits, losses = self._losses(minibatch, pieces, hyper)
         return _sums(minibatch, losses, self.metric.terms(minibatch.targets, logits, shift))
 
-    def _logits(self, minibatch: Minibatch, pieces: Sequence, drop: Drop | None = None) -> Tensor:
+    def _losses(
+        self, minibatch: Minibatch, pieces: Sequence, hyper: Hyper, *smoothing: Tensor, drop: Any = None
+    ) -> tuple[Tensor, Tensor]:
+        """The logits and the losses."""
         parameters = self.layout.of_layers(pieces, minibatch.weights.shape[0])
-        return forward(self.layout.layers, parameters, minibatch.inputs, drop)
-
-    def _losses(self, targets: Tensor, logits: Tensor, hyper: Hyper, *smoothing: Tensor) -> Tensor:
+        logits = forward(self.layout.layers, parameters, minibatch.inputs, drop)
         setting = [hyper.loss_setting] if self.loss.setting else []
-        return self.loss.per_sample(targets, logits, *setting, *smoothing)
+        return logits, self.loss.per_sample(minibatch.targets, logits, *setting, *smoothing)
 
     def penalty(self, pieces: Sequence, alpha: Tensor) -> tuple[Any, list]:
         """The sum of squared penalized parameters times alpha / 2, in float64, and its gradient."""
@@ -325,17 +315,10 @@ def _sums(minibatch: Minibatch, losses: Tensor, terms: list) -> Tensor:
 
 # --- the scalars of a training, packed into vectors --------------------------------------------------
 
-# The `Constants` stay as they are in a call. `Scalars` change, and a program returns them. Packed, they
-# are changed by one kernel, and a kernel takes about 10 ms to compile; and each argument of a program
-# takes as long as some steps of a small network.
-
-
-class Constants(NamedTuple):
-    """All that stays as it is, in the order of the vector; `n_steps` is the number of steps to run."""
-
-    n_steps: Any
-    hyper: Hyper
-    settings: Settings
+# The constants, which are the number of steps to run, `Hyper` and `Settings`, stay as they are in a
+# call. `Scalars` change, and a program returns them. Packed, they are changed by one kernel, and a
+# kernel takes about 10 ms to compile; and each argument of a program takes as long as some steps of a
+# small network.
 
 
 class Counters(NamedTuple):
@@ -364,8 +347,7 @@ class Scalars(NamedTuple):
 N_CONSTANTS = 1 + len(Hyper._fields)
 """How many constants there are besides the settings."""
 _SCALARS: tuple[Any, ...] = (Counters, Progress, Curves)
-_ENDS = [0, *accumulate(len(kind._fields) for kind in _SCALARS)]
-N_SCALARS = _ENDS[-1]
+N_SCALARS = sum(len(kind._fields) for kind in _SCALARS)
 
 
 def setting_names(spec: Spec) -> list[str]:
@@ -381,8 +363,8 @@ def constants_of(spec: Spec, n_steps: int, hyper: Hyper, settings: Settings) -> 
 
 def split_scalars(values: Sequence) -> Scalars:
     """The scalars from a sequence of them."""
-    kinds = zip(_SCALARS, pairwise(_ENDS))
-    return Scalars(*(kind(*values[start:stop]) for kind, (start, stop) in kinds))
+    left = iter(values)
+    return Scalars(*(kind(*islice(left, len(kind._fields))) for kind in _SCALARS))
 
 
 def unpack_scalars(vector: Tensor) -> Scalars:

@@ -7,8 +7,7 @@ into pieces, which it updates one by one.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
-from typing import NamedTuple
+from itertools import accumulate, chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,32 +26,29 @@ class Layout:
     n_features: int
 
     @cached_property
-    def places(self) -> list[tuple["Place", ...]]:
-        """The place of each parameter, by layer."""
-        described = parameters_of_each(self.layers, self.n_features)
-        indices = [(i, j) for i, layer in enumerate(described) for j in range(len(layer))]
-        starts, offset = {}, 0
-        for i, j in sorted(indices, key=lambda index: not described[index[0]][index[1]].penalized):
-            starts[i, j] = offset
-            offset += prod(described[i][j].shape)
-        return [
-            tuple(Place(starts[i, j], p, prod(p.shape)) for j, p in enumerate(layer))
-            for i, layer in enumerate(described)
-        ]
+    def described(self) -> list[tuple[Parameter, ...]]:
+        """The descriptions of the parameters, by layer."""
+        return parameters_of_each(self.layers, self.n_features)
 
     @cached_property
-    def in_order(self) -> list["Place"]:
-        """The places of all parameters as they follow one another in a vector."""
-        return sorted(place for layer in self.places for place in layer)
+    def in_order(self) -> list[Parameter]:
+        """The descriptions of the parameters as they follow one another in a vector."""
+        return sorted(chain(*self.described), key=lambda parameter: not parameter.penalized)
+
+    def by_layer(self, in_order: Sequence) -> list[tuple]:
+        """What there is for each parameter in the vector's order, by layer."""
+        n_penalized = sum(parameter.penalized for parameter in self.in_order)
+        penalized, others = iter(in_order[:n_penalized]), iter(in_order[n_penalized:])
+        return [tuple(next(penalized if p.penalized else others) for p in of) for of in self.described]
 
     @cached_property
     def n_parameters(self) -> int:
-        return sum(place.size for place in self.in_order)
+        return sum(parameter.size for parameter in self.in_order)
 
     @cached_property
     def n_penalized(self) -> int:
         """How many of the parameters the penalty takes: the entries of all kernels."""
-        return sum(place.size for place in self.in_order if place.parameter.penalized)
+        return sum(parameter.size for parameter in self.in_order if parameter.penalized)
 
     @property
     def piece_sizes(self) -> list[list[int]]:
@@ -61,35 +57,34 @@ class Layout:
         A large array is a piece of its own. All that lies between two large ones is one piece.
         """
         pieces: list[list[int]] = [[]]
-        for place in self.in_order:
-            if place.size < LARGE_KERNEL:
-                pieces[-1].append(place.size)
+        for parameter in self.in_order:
+            if parameter.size < LARGE_KERNEL:
+                pieces[-1].append(parameter.size)
             else:
-                pieces += [place.size], []
+                pieces += [parameter.size], []
         return [piece for piece in pieces if piece]
 
-    def views(self, vector: NDArray) -> list[list[NDArray]]:
+    def views(self, vector: NDArray) -> list[tuple[NDArray, ...]]:
         """The padded arrays of each layer, as views of a vector."""
-        return [
-            [vector[p.start : p.start + p.size].reshape(p.parameter.shape) for p in layer]
-            for layer in self.places
-        ]
+        *ends, _ = accumulate(parameter.size for parameter in self.in_order)
+        arrays = zip(np.split(vector, ends), self.in_order, strict=True)
+        return self.by_layer([array.reshape(parameter.shape) for array, parameter in arrays])
 
     def pack_into(self, vector: NDArray, parameters: Parameters) -> None:
         """Write parameters into the corners of the padded arrays in `vector`; fill the rest."""
-        for arrays, views, places in zip(parameters, self.views(vector), self.places, strict=True):
-            for array, padded, place in zip(arrays, views, places, strict=True):
-                padded[...] = place.parameter.fill
+        for arrays, views, of in zip(parameters, self.views(vector), self.described, strict=True):
+            for array, padded, parameter in zip(arrays, views, of, strict=True):
+                padded[...] = parameter.fill
                 padded[tuple(map(slice, array.shape))] = array
 
     def unpack(self, vector: NDArray, smaller: "Layout") -> Parameters:
         """The parameters of the network of a smaller layout that was packed into `vector`."""
         return [
             tuple(
-                padded[tuple(map(slice, own.parameter.shape))].copy()
-                for padded, own in zip(views, of_layer, strict=True)
+                padded[tuple(map(slice, parameter.shape))].copy()
+                for padded, parameter in zip(views, of, strict=True)
             )
-            for views, of_layer in zip(self.views(vector), smaller.places, strict=True)
+            for views, of in zip(self.views(vector), smaller.described, strict=True)
         ]
 
     def offsets(self, smaller: "Layout") -> NDArray:
@@ -108,11 +103,12 @@ class Layout:
             for piece, sizes in zip(pieces, self.piece_sizes)
             for values in tf.split(piece, sizes)
         ]
-        tensors = {}
-        for place, values in zip(self.in_order, flat, strict=True):
-            shape = place.parameter.shape
-            tensors[place] = _repeated(values, batch) if len(shape) == 1 else tf.reshape(values, shape)
-        return [tuple(tensors[place] for place in layer) for layer in self.places]
+        return self.by_layer(
+            [
+                _repeated(values, batch) if len(p.shape) == 1 else tf.reshape(values, p.shape)
+                for values, p in zip(flat, self.in_order, strict=True)
+            ]
+        )
 
     def penalized(self, pieces: Sequence) -> Iterator:
         """The pieces with zeros for the parameters that the penalty does not take, which come last."""
@@ -121,14 +117,6 @@ class Layout:
             size = piece.shape[0]
             yield piece if left >= size else tf.where(tf.range(size) < left, piece, 0)
             left -= size
-
-
-class Place(NamedTuple):
-    """Where a parameter is in a vector."""
-
-    start: int
-    parameter: Parameter
-    size: int
 
 
 def _repeated(vector: Tensor, batch: int) -> Tensor:
