@@ -157,7 +157,10 @@ class Binary(Labels):
 
 
 class OneClass(Binary):
-    """One class, which is predicted whatever the logits are; the targets are all 0."""
+    """One class, which is predicted whatever the logits are; the targets are all 0.
+
+    As with MLPClassifier its accuracy is 1, so the core's table has losses of its own for it.
+    """
 
     target_type = "one class"
 
