@@ -218,7 +218,7 @@ class Column:
     """How one column is read, compared and written."""
 
     doubt = ""
-    """A word for the user about strings of which most are numbers."""
+    """A sentence for the user about strings of which most are numbers, or dates with two readings."""
     zone, unit = None, None
     """How dates are stored in `fit`."""
     range = None
@@ -244,6 +244,14 @@ class Column:
             pass
         if self.format is not None and (form or self.format != _YEARS):
             self.kind = "dates"
+            day_first = self.format.replace("%m", "%_").replace("%d", "%m").replace("%_", "%d")
+            if not form and self.format.startswith("%m"):
+                if pd.to_datetime(strings, format=day_first, errors="coerce").notna().all():
+                    self.doubt = (
+                        f"column {name!r} has dates such as {strings.iloc[0]!r}, read with the "
+                        "month first. If the day comes first, make dates of it before, by "
+                        f"pandas.to_datetime(column, format={day_first!r})"
+                    )
             return
         numbers = pd.to_numeric(strings, errors="coerce")
         others = strings[numbers.isna()]
@@ -251,8 +259,10 @@ class Column:
             self.kind = "numbers"
         elif len(others) < len(strings) / 2 and numbers.nunique() >= _FEW_NUMBERS:
             self.doubt = (
-                f"column {name!r}, where {len(others)} of {len(strings)} values are none, such as "
-                f"{others.iloc[0]!r}"
+                f"column {name!r} is taken as strings, though most of its values are numbers: "
+                f"{len(others)} of {len(strings)} are none, such as {others.iloc[0]!r}. To use the "
+                "numbers, correct the others before, or make them missing by "
+                "pandas.to_numeric(column, errors='coerce')"
             )
 
     def learn(self, series):
@@ -605,13 +615,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             raise ValueError(f"no column of X can be used, {why}: {unused}")
         if unused:
             warn_at_caller(f"columns are not used, {why}: {unused}")
-        doubts = [column.doubt for column in self._columns.values() if column.doubt]
-        if doubts:
-            warn_at_caller(
-                "columns are taken as strings, though most of their values are numbers: "
-                f"{'; '.join(doubts)}. To use the numbers, correct the others before, or make them "
-                "missing by pandas.to_numeric(column, errors='coerce')"
-            )
+        for column in self._columns.values():
+            if column.doubt:
+                warn_at_caller(column.doubt)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
