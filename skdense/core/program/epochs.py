@@ -213,9 +213,12 @@ class _Body:
 
         n_terms = len(metric.terms(shift[None], shift[None], shift))
         sums = tf.zeros([n_terms + 2], tf.float64)
-        n_blocks = tf.where(is_over, -(-self.unpacked()[1].n_validation // shape.block), 0)
-        n_blocks = tf.cast(n_blocks, tf.int32)
-        _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
+        if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
+            _, sums = block(0, sums)
+        else:
+            n_blocks = tf.where(is_over, -(-self.unpacked()[1].n_validation // shape.block), 0)
+            n_blocks = tf.cast(n_blocks, tf.int32)
+            _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
         sums = BatchSums.split(sums)
         return sums.loss / sums.weight, metric.value(sums)
 
