@@ -68,7 +68,7 @@ def called_as_usual(make, *key, formulas):
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_a_fit_is_that_of_functions_called_as_usual(solver, monkeypatch):
     fit = partial(
-        LowLevelMLPClassifier((12,), batch_size=50, max_iter=5, solver=solver, random_state=0).fit,
+        LowLevelMLPClassifier((7, 4), batch_size=25, max_iter=5, solver=solver, random_state=0).fit,
         *load_iris(return_X_y=True),
     )
     ours = [array.copy() for array in fit().coefs_]
@@ -94,7 +94,7 @@ def checking_numerics():
 )
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_what_the_callers_thread_has_chosen_does_not_reach_a_fit(within, solver):
-    model = LowLevelMLPClassifier((11,), batch_size=50, max_iter=5, solver=solver, random_state=0)
+    model = LowLevelMLPClassifier((6, 3), batch_size=25, max_iter=5, solver=solver, random_state=0)
     X, y = load_iris(return_X_y=True)
     with within():
         losses = model.fit(X, y).loss_

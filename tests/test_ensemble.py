@@ -138,7 +138,7 @@ class Doubtful(LowLevelMLPClassifier):
 
 
 def test_probabilities_that_a_subclass_overrides_are_averaged(iris):
-    ensemble = CrossFitClassifier(Doubtful((8,), max_iter=3), cv=2, random_state=0).fit(*iris)
+    ensemble = CrossFitClassifier(Doubtful((8,), **SETTINGS), cv=2, random_state=0).fit(*iris)
     assert_allclose(ensemble.predict_proba(iris[0]), 1 / 3)
 
 

@@ -22,7 +22,7 @@ from skdense import LowLevelMLPClassifier
 X, y = load_iris(return_X_y=True)
 
 def fit(**parameters):
-    model = LowLevelMLPClassifier((12,), batch_size=50, max_iter=5, random_state=0, **parameters)
+    model = LowLevelMLPClassifier((7, 4), batch_size=25, max_iter=5, random_state=0, **parameters)
     model.fit(X, y)
     return [model.loss_curve_, [array.tolist() for array in model.coefs_ + model.intercepts_]]
 

@@ -39,7 +39,7 @@ SETTINGS = {
 
 
 def small(**parameters):
-    defaults = {"hidden_layer_sizes": (12,), "batch_size": 50, "max_iter": 5, "random_state": 0}
+    defaults = {"hidden_layer_sizes": (7, 4), "batch_size": 25, "max_iter": 5, "random_state": 0}
     return LowLevelMLPClassifier(**defaults | parameters)
 
 
@@ -138,7 +138,9 @@ OF_A_CLASSIFIER = {
 }
 
 
-REGRESSOR = LowLevelMLPRegressor(hidden_layer_sizes=(8,), max_iter=5, random_state=0, warm_start=True)
+REGRESSOR = LowLevelMLPRegressor(
+    hidden_layer_sizes=(7, 4), batch_size=25, max_iter=5, random_state=0, warm_start=True
+)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ class Narrow(LowLevelMLPClassifier):
     """A subclass whose parameter has no default."""
 
     def __init__(self, width, max_iter=5):
-        super().__init__((width,), max_iter=max_iter, random_state=0)
+        super().__init__((width, 3), batch_size=25, max_iter=max_iter, random_state=0)
         self.width = width
 
 

@@ -29,9 +29,9 @@ X, y = load_iris(return_X_y=True)
 
 
 def small(**parameters):
-    """A small estimator. Batches of 49 to 56 share a program."""
-    defaults = {"batch_size": 50, "max_iter": 10, "random_state": 0}
-    return LowLevelMLPClassifier((12,), **defaults | parameters)
+    """A small estimator, whose programs other files use, too."""
+    defaults = {"batch_size": 25, "max_iter": 10, "random_state": 0}
+    return LowLevelMLPClassifier((7, 4), **defaults | parameters)
 
 
 def weights_of(model):
@@ -56,7 +56,7 @@ from sklearn.datasets import load_iris
 from skdense import LowLevelMLPClassifier
 
 def fit(setting):
-    model = LowLevelMLPClassifier((12,), batch_size=50, max_iter=50, random_state=0, **setting)
+    model = LowLevelMLPClassifier((7, 4), batch_size=25, max_iter=50, random_state=0, **setting)
     model.fit(X, y)
     return [model.loss_curve_, [array.tolist() for array in model.coefs_ + model.intercepts_]]
 
@@ -110,7 +110,7 @@ class TestRepetition:
     def test_partial_fit_leaves_a_random_state_where_mlpclassifier_does(self, shuffle):
         states = [np.random.RandomState(1), np.random.RandomState(1)]
         for Model, state in zip((LowLevelMLPClassifier, MLPClassifier), states):
-            model = Model((12,), batch_size=50, random_state=state, shuffle=shuffle)
+            model = Model((7, 4), batch_size=25, random_state=state, shuffle=shuffle)
             for start in (0, 50, 100):
                 rows = slice(start, start + 50)
                 model.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
@@ -325,8 +325,8 @@ from skdense import LowLevelMLPClassifier
 from skdense.ensemble import CrossFitClassifier
 
 def fit_twice():
-    settings = {"batch_size": 50, "max_iter": 10, "random_state": 0}
-    models = [LowLevelMLPClassifier((12,), **settings) for _ in range(2)]
+    settings = {"batch_size": 25, "max_iter": 10, "random_state": 0}
+    models = [LowLevelMLPClassifier((7, 4), **settings) for _ in range(2)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         CrossFitClassifier(models[0], cv=2).fit(*load_iris(return_X_y=True))

@@ -15,8 +15,6 @@ from sklearn.preprocessing import StandardScaler
 from skdense import LowLevelMLPClassifier, make_tabular_classifier
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 
-pytestmark = pytest.mark.usefixtures("coarse_buckets")
-
 X, y = load_iris(return_X_y=True)
 NETWORKS = CrossFitClassifier(
     LowLevelMLPClassifier((4,), max_iter=3, early_stopping=True), cv=3, random_state=0
@@ -136,6 +134,7 @@ def test_a_scoring_monitor_scores_the_ensemble():
     assert row["accuracy"] == ensemble.score(X, y)
 
 
+@pytest.mark.usefixtures("coarse_buckets")
 def test_a_progress_bar_shows_the_members_of_a_table(capsys):
     pytest.importorskip("rich")
     table = pd.DataFrame(X, columns=list("abcd"))
