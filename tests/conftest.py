@@ -18,6 +18,8 @@ from helpers import ANSWER_SECONDS, TIME_LIMIT, press_ctrl_c
 from skdense.core.machine import costs, threads
 from skdense.core.machine.tensorflow import tf
 
+collect_ignore = ["saved", "types_of_users.py"]  # programs, which looking for doctests would run
+
 settings.register_profile(
     "skdense",
     max_examples=50,
@@ -71,8 +73,10 @@ SLOW = (
 
 
 def pytest_collection_modifyitems(items):
-    """Mark slow tests, and begin with the long files, so that at the end no process waits for one."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    """Mark slow tests, and begin with them, so that at the end no process waits for a long file."""
+    items.sort(
+        key=lambda item: item.nodeid.startswith(LONG) + item.nodeid.startswith(SLOW), reverse=True
+    )
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)

@@ -49,14 +49,14 @@ def test_the_loss_is_that_of_the_outputs_and_the_gradient_is_its_slope(
 
         value, gradient = objective(start)
 
-        layers = hidden_and_output((7, 4), activation, 3)
-        logits = forward(layers, [*zip(model.coefs_, model.intercepts_)], X)
-        losses = {
-            "log_loss": -np.log(np.where(targets, model.predict_proba(X), 1)).sum(axis=1),
-            "squared_error": ((logits - targets) ** 2).sum(axis=1),
-        }[loss]
-        if (problem, loss) == ("multilabel", "log_loss"):
-            losses -= np.log(np.where(targets, 1, 1 - model.predict_proba(X))).sum(axis=1)
+        if loss == "squared_error":
+            layers = hidden_and_output((7, 4), activation, 3)
+            logits = forward(layers, [*zip(model.coefs_, model.intercepts_)], X)
+            losses = ((logits - targets) ** 2).sum(axis=1)
+        else:
+            probabilities = model.predict_proba(X)
+            of_others = 1 - probabilities if problem == "multilabel" else 1
+            losses = -np.log(np.where(targets, probabilities, of_others)).sum(axis=1)
         penalty = 0.3 / 2 * sum((kernel**2).sum() for kernel in model.coefs_)
         np.testing.assert_allclose(value, (weights @ losses + penalty) / weights.sum(), rtol=1e-12)
         slope = approx_fprime(start, lambda vector, of=objective: of(vector)[0], epsilon=1e-7)
