@@ -138,7 +138,7 @@ class Doubtful(LowLevelMLPClassifier):
 
 
 def test_probabilities_that_a_subclass_overrides_are_averaged(iris):
-    ensemble = CrossFitClassifier(Doubtful((8,), **SETTINGS), cv=2, random_state=0).fit(*iris)
+    ensemble = CrossFitClassifier(Doubtful((8,), **SETTINGS), cv=3, random_state=0).fit(*iris)
     assert_allclose(ensemble.predict_proba(iris[0]), 1 / 3)
 
 
@@ -181,7 +181,7 @@ def test_no_member_warns_of_max_iter_whether_verbose_or_not(iris):
     for verbose in (False, True):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            CrossFitClassifier(network.set_params(verbose=verbose), cv=2).fit(*iris)
+            CrossFitClassifier(network.set_params(verbose=verbose), cv=3).fit(*iris)
 
 
 @pytest.mark.parametrize(
