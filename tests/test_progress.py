@@ -116,14 +116,13 @@ def test_a_transformed_target_is_a_model_with_tasks():
 
 
 @pytest.mark.parametrize("fails_at", ["member", None])
-def test_after_an_error_all_tasks_have_ended_and_an_earlier_fit_stays(fails_at):
+def test_after_an_error_callbacks_are_torn_down_and_an_earlier_fit_stays(fails_at):
     blend = BlendClassifier([("networks", NETWORKS), ("linear", LINEAR)]).fit(X, y)
     before = blend.predict_proba(X)
     recorder = Recorder(fails_at)
     with pytest.raises((RuntimeError, ValueError), match=r"the callback fails|one class"):
         blend.set_callbacks(recorder).fit(X, y if fails_at else np.zeros(len(y)))
     assert recorder.log == ["setup", "teardown"]
-    assert recorder.ended[-1:] == recorder.begun[:1]
     assert_array_equal(blend.set_callbacks().predict_proba(X), before)
 
 
