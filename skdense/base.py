@@ -69,7 +69,7 @@ def is_network(model: Any, *methods: str) -> bool:
     return True
 
 
-def of_users(base: type) -> type:
+def with_short_qualnames(base: type) -> type:
     """A decorator of a private base: errors about arguments of its methods name the method alone."""
     for name, method in vars(base).items():
         if inspect.isfunction(method):
@@ -101,7 +101,7 @@ class Saved(BaseEstimator):
         super().__setstate__(defaults | state)
 
 
-@of_users
+@with_short_qualnames
 class BaseLowLevelMLP(CallbackSupportMixin, Saved):
     """A multi-layer perceptron. Its two subclasses predict labels and numbers."""
 

@@ -17,7 +17,7 @@ from skdense.base import BaseLowLevelMLP, is_network
 from skdense.fit.inputs import FitInput
 
 
-def chain(model: Any) -> list[tuple[str, Any]]:
+def nested(model: Any) -> list[tuple[str, Any]]:
     """The model, the estimator at its end, the one at the end of that, and so on to the final step.
 
     Before each stands the prefix that its parameters have in the model. Of a fitted
@@ -37,7 +37,7 @@ def chain(model: Any) -> list[tuple[str, Any]]:
 
 def final_step(model: Any) -> Any:
     """The estimator that is fitted last; a model that is neither of both is its own final step."""
-    return chain(model)[-1][1]
+    return nested(model)[-1][1]
 
 
 def network_of(model: Any) -> tuple[BaseLowLevelMLP, str]:
@@ -45,13 +45,13 @@ def network_of(model: Any) -> tuple[BaseLowLevelMLP, str]:
 
     It raises a TypeError if there is no network, or one with a `fit` of its own.
     """
-    prefix, last = chain(model)[-1]
+    prefix, last = nested(model)[-1]
     if not isinstance(last, BaseLowLevelMLP):
         raise TypeError(
             "estimator must be a LowLevelMLPClassifier or LowLevelMLPRegressor, or a Pipeline or "
             "TransformedTargetRegressor that ends with one, got a "
-            f"{' with a '.join(type(part).__name__ for _, part in chain(model))}; for other estimators "
-            "use scikit-learn's HalvingRandomSearchCV or RandomizedSearchCV"
+            f"{' with a '.join(type(part).__name__ for _, part in nested(model))}; for others use "
+            "scikit-learn's HalvingRandomSearchCV or RandomizedSearchCV"
         )
     if not is_network(last, "fit"):
         raise TypeError(
@@ -86,18 +86,20 @@ def fit_parameters(model: Any, **parameters: Any) -> dict[str, Any]:
     parameters = {name: value for name, value in parameters.items() if value is not None}
     if get_config()["enable_metadata_routing"] or not parameters:
         return parameters
-    prefix = "".join(f"{part.steps[-1][0]}__" for _, part in chain(model) if isinstance(part, Pipeline))
+    prefix = "".join(
+        f"{part.steps[-1][0]}__" for _, part in nested(model) if isinstance(part, Pipeline)
+    )
     return {f"{prefix}{name}": value for name, value in parameters.items()}
 
 
 def transforms_y(model: Any) -> bool:
     """Whether the final step is fitted to a transformed y."""
-    return any(isinstance(part, TransformedTargetRegressor) for _, part in chain(model))
+    return any(isinstance(part, TransformedTargetRegressor) for _, part in nested(model))
 
 
 def in_units_of_y(model: Any, predictions: NDArray) -> NDArray:
     """Predictions of a fitted model's final step as the model itself makes them."""
-    for _, part in reversed(chain(model)):
+    for _, part in reversed(nested(model)):
         if isinstance(part, TransformedTargetRegressor):
             columns = predictions.reshape(len(predictions), -1)
             predictions = part.transformer_.inverse_transform(columns).reshape(predictions.shape)

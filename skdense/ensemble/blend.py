@@ -90,7 +90,8 @@ class BaseBlend(BaseOutOfFold):
             its = vars(final_step(model))  # a blend in it has no limits
             sizes = its.get("min_outputs") or 0, its.get("max_outputs") or np.inf
             is_small = n_rows <= (its.get("max_rows") or np.inf)
-            has_loss = its.get("losses") is None or self.loss in its["losses"]
+            losses = its.get("losses")  # of regressors
+            has_loss = losses is None or self.loss in losses
             if is_small and sizes[0] <= n_outputs <= sizes[1] and has_loss:
                 suited.append((name, model))
         if not suited:

@@ -311,9 +311,10 @@ def _learn_errors(X, y, predictions, weights, groups):
     def of_predictions(rows):
         centered = predictions[rows] - np.average(predictions[rows], weights=weights[rows])
         rises = np.average(centered * absolute[rows], weights=weights[rows]) >= 0
-        level = IsotonicRegression(increasing=bool(rises))
-        level.fit(predictions[rows], absolute[rows], weights[rows])
-        return _OfPredictions(level.X_thresholds_, level.y_thresholds_ + _LEAST_OF_PREDICTIONS * mean)
+        isotonic = IsotonicRegression(increasing=bool(rises))
+        isotonic.fit(predictions[rows], absolute[rows], weights[rows])
+        spread = isotonic.y_thresholds_ + _LEAST_OF_PREDICTIONS * mean
+        return _OfPredictions(isotonic.X_thresholds_, spread)
 
     def judged(spread_of, spreads_of_folds):
         spread = np.empty(len(y))

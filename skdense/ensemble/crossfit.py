@@ -41,7 +41,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.base import Saved, is_network, of_users
+from skdense.base import Saved, is_network, with_short_qualnames
 from skdense.compat import Interval, check_method_params, check_sample_weight, fit_context
 from skdense.ensemble.calibration import (
     as_counts,
@@ -57,7 +57,7 @@ from skdense.ensemble.calibration import (
 )
 from skdense.ensemble.members import fit_members, held_out_outputs, in_blocks
 from skdense.ensemble.report import FitReport, take_outer
-from skdense.ensemble.sizes import MANY_ROWS, sized
+from skdense.ensemble.sizes import MANY_ROWS, set_by_size
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, explained, float_dtypes, one_column, validated
@@ -108,7 +108,7 @@ def for_all_rows(model, row_of):
         for_all_rows(each, row_of)
 
 
-@of_users
+@with_short_qualnames
 class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What ensembles and blends share: how they are fitted, and loaded from files.
 
@@ -163,11 +163,11 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
         samples = fitted._checked_samples(X, y, **given, row_of=outer.row_of if outer else row_of)
         parts = fitted._parts(samples, report)
-        with report.of(len(parts), self, fitted, samples):
+        with report.tasks(len(parts), self, fitted, samples):
             fitted._fit_parts(parts, samples, report)
             is_model = outer is not None and outer.report is not None
-            columns = None if is_model else samples.X  # models of a blend have simple intervals
-            fitted._learn_uncertainty(columns, samples.y, samples.weights, samples.groups)
+            seen = None if is_model else samples.X  # models of a blend have simple intervals
+            fitted._learn_uncertainty(seen, samples.y, samples.weights, samples.groups)
         report.end(fitted)
         if row_of is not None:
             for_all_rows(fitted, row_of)
@@ -269,7 +269,7 @@ class BaseCrossFit(BaseOutOfFold):
         splits = self._splits(samples, random_state, report)
         member = clone(self.estimator)
         if self.by_size:
-            sized(member, min(len(trained_on) for trained_on, _ in splits))
+            set_by_size(member, min(len(trained_on) for trained_on, _ in splits))
         names = [name for name in sorted(member.get_params()) if name.split("__")[-1] == "random_state"]
         seeds = [{name: random_state.randint(2**31) for name in names} for _ in splits]
         return [(clone(member).set_params(**its), split) for its, split in zip(seeds, splits)]
@@ -277,7 +277,7 @@ class BaseCrossFit(BaseOutOfFold):
     def _fit_parts(self, parts, samples, report):
         X, y, sample_weight, *_ = samples
         members, splits = zip(*parts)
-        target = self._scaled(y, sample_weight)
+        target = self._learn_scale(y, sample_weight)
         self.estimators_ = fit_members(members, splits, X, target, sample_weight, report)
         self.n_estimators_ = len(members)
         outputs = held_out_outputs(self._output, self.estimators_, splits, X)
@@ -287,18 +287,18 @@ class BaseCrossFit(BaseOutOfFold):
     def _splits(self, samples, random_state, report):
         """For each member the rows to train on, sorted, and those of its fold, as arrays of ints."""
         X, y, sample_weight, groups, row_of = samples
-        cv, labels, is_classifier = self.cv, y, isinstance(self, ClassifierMixin)
+        cv, labels, has_classes = self.cv, y, isinstance(self, ClassifierMixin)
         if self.by_size and cv is None:
             cv = self._n_folds(y, groups, report)
         if isinstance(cv, Integral):
             cv = self._splitters[groups is not None](
                 cv, shuffle=True, random_state=random_state.randint(2**31)
             )
-            if is_classifier:
+            if has_classes:
                 classes, label, counts = np.unique(y, return_inverse=True, return_counts=True)
                 rare = counts < cv.n_splits
                 if rare.any() and not rare.all():  # if all are, no stratified folds are possible
-                    report.warn(
+                    report.add_warning(
                         f"y has fewer samples than the {cv.n_splits} folds of the classes "
                         f"{classes[rare].tolist()[:9]}: some members may be trained without them"
                     )
@@ -307,12 +307,12 @@ class BaseCrossFit(BaseOutOfFold):
         counts_all_rows = np.iterable(cv) or isinstance(cv, PredefinedSplit)
         rows = row_of if row_of is not None and counts_all_rows else np.arange(len(y), dtype=np.int32)
 
-        def of_weight(part):  # the weight of a class may be zero
-            part = rows[part][rows[part] >= 0]
-            return part if sample_weight is None else part[sample_weight[part] > 0]
+        def with_weight(given):  # the weight of a class may be zero
+            found = rows[given][rows[given] >= 0]
+            return found if sample_weight is None else found[sample_weight[found] > 0]
 
-        given = [*check_cv(cv, y, classifier=is_classifier).split(X, labels, groups)]
-        splits = [(np.sort(of_weight(trained_on)), of_weight(fold)) for trained_on, fold in given]
+        given = [*check_cv(cv, y, classifier=has_classes).split(X, labels, groups)]
+        splits = [(np.sort(with_weight(trained_on)), with_weight(fold)) for trained_on, fold in given]
         for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, given, strict=True)):
             for name, part in {"to train on": trained_on, "that are held out": fold}.items():
                 if not len(part):
@@ -322,11 +322,11 @@ class BaseCrossFit(BaseOutOfFold):
                     )
         if not any(len(fold) for _, fold in splits):
             raise ValueError("cv must hold out samples of positive weight, got none")
-        if groups is not None and is_classifier:
-            lacking = [found for rows, _ in splits if len(found := np.setdiff1d(y, y[rows]))]
+        if groups is not None and has_classes:
+            lacking = [found for each, _ in splits if len(found := np.setdiff1d(y, y[each]))]
             if lacking:
                 classes = np.unique(np.concatenate(lacking)).tolist()
-                report.warn(
+                report.add_warning(
                     f"{len(lacking)} of {len(splits)} members are trained without the classes "
                     f"{classes[:9]}, since all groups with them are held out. Classes should be in "
                     "several groups, and y must not be the groups"
@@ -342,13 +342,13 @@ class BaseCrossFit(BaseOutOfFold):
         possible = most if groups is None else min(most, len(np.unique(groups)))
         chosen = max(2, min(n_folds, int(possible)))
         if most < n_folds:
-            report.warn(
+            report.add_warning(
                 f"{what} has {most} sample(s), too few for {n_folds} folds: there are {chosen} "
                 "instead, and out-of-fold scores and intervals mean little"
             )
         return chosen
 
-    def _scaled(self, y, sample_weight):
+    def _learn_scale(self, y, sample_weight):
         """What members are fitted to."""
         return y
 
@@ -358,7 +358,7 @@ class BaseCrossFit(BaseOutOfFold):
         return tags
 
 
-@of_users
+@with_short_qualnames
 class LabelsMixin(ClassifierMixin):
     """What both classifiers share: labels from probabilities.
 
@@ -585,7 +585,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         self.oof_probabilities_ = probabilities_at(temperature, as_logs(self.oof_probabilities_))
 
 
-@of_users
+@with_short_qualnames
 class NumbersMixin(RegressorMixin):
     """What both regressors share: quantiles from out-of-fold errors.
 
@@ -770,7 +770,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
         return predictions * np.float64(self.scale_) + self.center_
 
-    def _scaled(self, y, sample_weight):
+    def _learn_scale(self, y, sample_weight):
         self.center_, self.scale_ = 0.0, 1.0
         if self.scale_y:
             self.center_, self.scale_ = scale_of(self.estimator, y, sample_weight)

@@ -47,22 +47,22 @@ def fit_members(members, splits, X, y, sample_weight, report):
     return fitted
 
 
-def _fit_networks(networks, splits, X, y, sample_weight, report):
-    first = networks[0]
-    numbers = {id(network): number for number, network in enumerate(networks)}
+def _fit_networks(estimators, splits, X, y, sample_weight, report):
+    first = estimators[0]
+    numbers = {id(estimator): number for number, estimator in enumerate(estimators)}
     inputs = [FitInput(X, y, sample_weight, split=split) for split in splits]
 
-    def after_fit(network, job):
+    def after_fit(estimator, job):
         if job is None:  # it was trained by L-BFGS
-            words = [f"{network.n_iter_} iterations, loss = {network.loss_:.8f}"]
+            words = [f"{estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}"]
         else:
-            words = [outcome(each, job) for each in job.networks]
-        report.member(numbers[id(network)], "; ".join(words))
+            words = [outcome(network, job) for network in job.networks]
+        report.member(numbers[id(estimator)], "; ".join(words))
 
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
     n_jobs = -1 if _has_all_cores.get() else None
-    errors = fit_together(networks, inputs, n_jobs, after_fit, warn_max_iter=not may_reach_max_iter)
+    errors = fit_together(estimators, inputs, n_jobs, after_fit, warn_max_iter=not may_reach_max_iter)
     for error in filter(None, errors):
         raise error
 

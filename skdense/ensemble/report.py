@@ -114,8 +114,8 @@ class FitReport:
             self._task = outer.name, outer.number
 
     @contextmanager
-    def of(self, n_parts, ensemble, fitted, samples):
-        """Begin the fit of so many members or models; end it, and its tasks, with the block.
+    def tasks(self, n_parts, ensemble, fitted, samples):
+        """Begin a task of callbacks, of so many members or models, and end it after the block.
 
         `fitted` is the copy of the ensemble that is fitted.
         """
@@ -161,6 +161,6 @@ class FitReport:
             for message in self.log.warnings:
                 warn_at_caller(message)
 
-    def warn(self, message):
+    def add_warning(self, message):
         """Let the outermost fit warn, once if several fits have the same to say."""
         self.log.warnings[message] = None

@@ -24,7 +24,7 @@ _ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 10, 100
 """How many rows a network sees in all its epochs, and how often at least and at most each of them."""
 
 
-def sized(model, n_rows):
+def set_by_size(model, n_rows):
     """Set what a model leaves to the number of rows that it is trained on.
 
     These are parameters of a network that are None, and what stops boosted trees if their

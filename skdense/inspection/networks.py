@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.layers import hidden_values
-from skdense.final_step import chain, final_step, fit_all_but_network
+from skdense.final_step import final_step, fit_all_but_network, nested
 from skdense.fit.fitting import fit_together
 from skdense.fit.inputs import MatrixLike, hidden_sizes
 from skdense.fit.results import are_dead
@@ -185,7 +185,7 @@ def dead_units(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
     ['0 of 50', '3 of 20']
     """
     check_is_fitted(estimator)
-    for _, part in chain(estimator):
+    for _, part in nested(estimator):
         if isinstance(part, Pipeline) and len(part) > 1:
             X = part[:-1].transform(X)
     network = final_step(estimator)

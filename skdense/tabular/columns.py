@@ -498,7 +498,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self._has_names = hasattr(X, "columns")
         self._columns = {name: Column(name, each, self.vectorizer) for name, each in series.items()}
         read = {name: column.learn(series[name]) for name, column in self._columns.items()}
-        written = self._write_numbers(read) + self._write_others(read, y)
+        written = self._learn_numbers(read) + self._learn_others(read, y)
         marks = [
             (Written(f"{each.source}__missing", each.source, "missing", 0), pd.isna(read[each.source]))
             for each, _ in written
@@ -577,7 +577,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             warn_at_caller(f"the data are unlike those in fit: {'; '.join(unlike)}")
         return read
 
-    def _write_numbers(self, read):
+    def _learn_numbers(self, read):
         """Learn how columns of numbers are written; a Written and the values of each."""
         written = []
         for name, column in self._columns.items():
@@ -587,7 +587,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 written.append((Written(name, name, column.kind, 0), values))
         return written
 
-    def _write_others(self, read, y):
+    def _learn_others(self, read, y):
         """Let the vectorizer learn how all other columns are written; a Written and values of each."""
         columns = [column for column in self._columns.values() if column.kind not in _SHIFTED]
         self.vectorizer_ = clone(self.vectorizer) if columns else None

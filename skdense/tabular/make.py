@@ -116,8 +116,8 @@ def make_tabular_classifier(
       one-hot, those of 40 or more also by their words, their order and their frequency. Extra columns
       mark missing values. Constant and empty columns, and IDs that only number the rows, are left out,
       with a warning that names them;
-    - `scaled`: each is centred, scaled and softly clipped (:class:`skrub.SquashingScaler`), and those
-      of rare levels are made smaller;
+    - `scaled`: each is centred, scaled and softly clipped, by a subclass of
+      :class:`skrub.SquashingScaler` that makes columns of rare levels smaller, which `ramps` undoes;
     - `filled`: missing numbers become the median;
     - `ensemble`: a :class:`skdense.ensemble.BlendClassifier` of two kinds of networks, of boosted
       trees, and of linear and constant models. The networks of `plain` see the columns, those of
@@ -137,7 +137,7 @@ def make_tabular_classifier(
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
-        Draws the folds and seeds the networks.
+        Draws the folds and seeds the members.
 
     cv : int, cross-validation generator, iterable or None, default=None
         The folds: one member of each kind is fitted without each fold. None means 8 folds, or 4 for
@@ -186,18 +186,18 @@ def make_tabular_classifier(
     """
     check_short_names(network, signature(make_tabular_classifier).parameters, "make_tabular_classifier")
     given = {"cv": reusable(cv), "random_state": random_state, "verbose": verbose, "by_size": True}
-    ensemble = partial(CrossFitClassifier, **given)
+    cross_fit = partial(CrossFitClassifier, **given)
     estimator = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
     trees = HistGradientBoostingClassifier()
     linear = LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
     forest = ExtraTreesClassifier(25, max_features=None)
     models = {
-        "plain": ensemble(estimator),
-        "ramps": ensemble(clone(estimator)),
-        "trees": ensemble(trees, max_rows=_ROWS_OF_TREES, max_outputs=_CLASSES_OF_TREES),
-        "linear": ensemble(linear, max_rows=_ROWS_OF_LINEAR),
-        "constant": ensemble(DummyClassifier(), max_rows=_ROWS_OF_LINEAR),
-        "forest": ensemble(forest, max_rows=_ROWS_OF_FORESTS, min_outputs=_CLASSES_OF_TREES + 1),
+        "plain": cross_fit(estimator),
+        "ramps": _behind(cross_fit(clone(estimator)), ramps=Ramps()),
+        "trees": cross_fit(trees, max_rows=_ROWS_OF_TREES, max_outputs=_CLASSES_OF_TREES),
+        "linear": _unclipped(cross_fit(linear, max_rows=_ROWS_OF_LINEAR)),
+        "constant": cross_fit(DummyClassifier(), max_rows=_ROWS_OF_LINEAR),
+        "forest": cross_fit(forest, max_rows=_ROWS_OF_FORESTS, min_outputs=_CLASSES_OF_TREES + 1),
     }
     return _pipeline(models, partial(BlendClassifier, class_weight=class_weight, verbose=verbose))
 
@@ -222,7 +222,7 @@ def make_tabular_regressor(
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
-        Draws the folds and seeds the networks.
+        Draws the folds and seeds the members.
 
     cv : int, cross-validation generator, iterable or None, default=None
         The folds: one member of each kind is fitted without each fold. None means 8 folds, or 4 for
@@ -263,7 +263,7 @@ def make_tabular_regressor(
     """
     check_short_names(network, signature(make_tabular_regressor).parameters, "make_tabular_regressor")
     given = {"cv": reusable(cv), "random_state": random_state, "verbose": verbose, "by_size": True}
-    ensemble = partial(CrossFitRegressor, **given)
+    cross_fit = partial(CrossFitRegressor, **given)
     estimator = LowLevelMLPRegressor(**{**_NETWORK, **network})
     loss = {name: getattr(estimator, name) for name in ("loss", "quantile", "delta")}
     trees = HistGradientBoostingRegressor(
@@ -272,16 +272,25 @@ def make_tabular_regressor(
     of_trees = {"max_rows": _ROWS_OF_TREES, "max_outputs": 1, "losses": _LOSSES_OF_TREES}
     of_linear = {"max_rows": _ROWS_OF_LINEAR, "losses": ["squared_error"]}
     of_kernel = {"max_rows": _ROWS_OF_KERNEL, "losses": ["squared_error"]}
-    kernel = ensemble(RidgeCV(np.geomspace(0.01, 10, 7)), **of_kernel)
+    kernel = cross_fit(RidgeCV(np.geomspace(0.01, 10, 7)), **of_kernel)
     models = {
-        "plain": ensemble(estimator, scale_y=True),
-        "ramps": ensemble(clone(estimator), scale_y=True),
-        "trees": ensemble(trees, scale_y=True, **of_trees),
-        "linear": ensemble(RidgeCV(np.geomspace(0.1, 1000, 13)), **of_linear),
-        "constant": ensemble(DummyRegressor(), **of_linear),
-        "kernel": Pipeline([("landmarks", Landmarks()), ("ensemble", kernel)]),
+        "plain": cross_fit(estimator, scale_y=True),
+        "ramps": _behind(cross_fit(clone(estimator), scale_y=True), ramps=Ramps()),
+        "trees": cross_fit(trees, scale_y=True, **of_trees),
+        "linear": _unclipped(cross_fit(RidgeCV(np.geomspace(0.1, 1000, 13)), **of_linear)),
+        "constant": cross_fit(DummyRegressor(), **of_linear),
+        "kernel": _behind(kernel, landmarks=Landmarks()),
     }
     return _pipeline(models, partial(BlendRegressor, verbose=verbose, **loss))
+
+
+def _behind(ensemble, **steps):
+    """A Pipeline of these steps and an ensemble."""
+    return Pipeline([*steps.items(), ("ensemble", ensemble)])
+
+
+def _unclipped(ensemble):
+    return _behind(ensemble, unclipped=Unclip(_CLIP), scaled=StandardScaler())
 
 
 def _pipeline(models, blend):
@@ -290,10 +299,6 @@ def _pipeline(models, blend):
 
     from skrub import DatetimeEncoder, TableVectorizer  # isort: skip
 
-    models["ramps"] = Pipeline([("ramps", Ramps()), ("ensemble", models["ramps"])])
-    models["linear"] = Pipeline(
-        [("unclipped", Unclip(_CLIP)), ("scaled", StandardScaler()), ("ensemble", models["linear"])]
-    )
     vectorizer = TableVectorizer(
         low_cardinality=OneHotEncoder(
             min_frequency=_RARE,

@@ -154,7 +154,7 @@ class TablePipeline(Pipeline):
         if outer is None:
             X, y, params, row_of = of_weight(X, y, weight, params)
             outer = Outer(row_of)
-        with part_of(outer):
+        with part_of(outer):  # the fit of the ensemble takes it by `take_outer`
             super().fit(X, y, **params)
         self._judge_networks(y)
         if row_of is not None:
