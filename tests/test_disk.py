@@ -438,7 +438,7 @@ KEY = training_program, Spec("binary", "log_loss", "adam", "float64"), LAYOUT
 def test_each_part_of_a_key_gives_another_name(monkeypatch):
     keys = {
         KEY,
-        (KEY[0], KEY[1]._replace(optimizer="sgd"), LAYOUT),
+        (KEY[0], KEY[1]._replace(solver="sgd"), LAYOUT),
         (KEY[0], KEY[1]._replace(smooths=True), LAYOUT),
         (*KEY[:2], replace(LAYOUT, n_features=16)),
         (*KEY[:2], Layout((Dense(8, "tanh"), Dense(1)), 8)),

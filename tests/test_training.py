@@ -71,7 +71,7 @@ def make_network(
     With `validation_rows` it stops early, by its score on these rows of `data`.
     """
     random_state = np.random.RandomState(seed)
-    layer_sizes, activation = (data.X.shape[1], *widths, 1), ACTIVATION[spec.optimizer]
+    layer_sizes, activation = (data.X.shape[1], *widths, 1), ACTIVATION[spec.solver]
     parameters = drawn_parameters(layer_sizes, activation, random_state, spec.dtype)
     if validation_rows is not None:
         numbers = {"early_stopping": 1.0, "n_validation": len(validation_rows)} | numbers

@@ -2,5 +2,5 @@
 
 In come networks, as NumPy arrays and numbers, and the rows to train them on; out go the same networks,
 trained. Only here is TensorFlow imported. Each room imports only from those after it: `host`,
-`program`, the records of `network`, `formulas`, `machine`, and those of `numbers`.
+`program`, `formulas`, the records of `network`, and `machine`.
 """

@@ -22,7 +22,7 @@ Parameters = list[tuple[NDArray, ...]]
 """
 
 LBFGS = "lbfgs"
-"""The `solver` that is no optimizer of ours."""
+"""The `solver` of SciPy; all others are optimizers."""
 
 
 def are_finite(parameters: Parameters) -> bool:
@@ -33,15 +33,15 @@ def are_finite(parameters: Parameters) -> bool:
 class Spec(NamedTuple):
     """What chooses a network's program besides its layers; with a shape, the program's key.
 
-    `target_type` is the type of the targets, and `loss` the name of a loss for it. `optimizer` is the
-    estimator's `solver`, or in `partial_fit` the one that training began with. The flags say whether
-    labels are smoothed, gradients are clipped, the learning rate changes within epochs, and the
-    validation score is the negative loss.
+    `target_type` is the type of the targets, and `loss` the name of a loss for it. `solver` is that of
+    the estimator, or in `partial_fit` the one that training began with. The flags say whether labels
+    are smoothed, gradients are clipped, the learning rate changes within epochs, and the validation
+    score is the negative loss.
     """
 
     target_type: str
     loss: str
-    optimizer: str
+    solver: str
     dtype: str
     smooths: bool = False
     clips: bool = False

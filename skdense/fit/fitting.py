@@ -63,7 +63,7 @@ def _train_alone(job: Job, tasks: "EpochTasks | None") -> bool:
     The epochs of a single network are printed and reported if asked, those of several are not.
     """
     estimator, network = job.estimator, job.networks[0]
-    if job.spec.optimizer == LBFGS:
+    if job.spec.solver == LBFGS:
         for each in job.networks:
             if minimize_loss(job.spec, each, estimator.max_fun):
                 return True
@@ -266,7 +266,7 @@ class EpochTasks:
         self.task = {"estimator": job.estimator, "X": inputs.X, "y": inputs.y, "metadata": metadata}
         self.context = context
         self.epoch: Any = None
-        has_epochs = len(job.networks) == 1 and job.spec.optimizer != LBFGS
+        has_epochs = len(job.networks) == 1 and job.spec.solver != LBFGS
         context.max_subtasks = job.estimator.max_iter if has_epochs else 0
         context.call_on_fit_task_begin(**self.task)
         if has_epochs:

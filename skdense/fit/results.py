@@ -36,7 +36,7 @@ def best_network(job: Job) -> tuple[Network, Attributes]:
     Raises `NotFinite` if none is finite.
     """
     ranks = losses = [network.last_loss for network in job.networks]
-    if job.estimator.early_stopping and job.spec.optimizer != LBFGS:
+    if job.estimator.early_stopping and job.spec.solver != LBFGS:
         ranks = [-network.progress.best_value for network in job.networks]
     finite = [are_finite(network.final_parameters) for network in job.networks]
     # The best has the lowest rank of the finite networks, or of all if none is finite.
@@ -45,7 +45,7 @@ def best_network(job: Job) -> tuple[Network, Attributes]:
     if not finite[best]:
         not_finite = np.flatnonzero(~np.isfinite(network.curves.loss)) + 1
         epoch = ""
-        if len(not_finite) and job.spec.optimizer != LBFGS:
+        if len(not_finite) and job.spec.solver != LBFGS:
             epoch = f" The loss was not finite from epoch {not_finite[0]} on."
         raise NotFinite(
             "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -62,7 +62,7 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     """
     network, attributes = best_network(job)
     estimator, progress, loss = job.estimator, network.progress, attributes["loss_"]
-    if job.spec.optimizer == LBFGS:
+    if job.spec.solver == LBFGS:
         for name in (*job.encoder.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(estimator).pop(name, None)
     finding = None if job.incremental else find_collapse(job, network, loss)
@@ -95,7 +95,7 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
     progress, early_stopping = network.progress, job.estimator.early_stopping
     attributes = job.encoder.fitted(network.final_parameters)
     attributes["n_iter_"] = int(progress.epochs)
-    if job.spec.optimizer == LBFGS:
+    if job.spec.solver == LBFGS:
         t = getattr(job.estimator, "t_", 0) if job.earlier_curves else 0
         return attributes | {"loss_": network.last_loss, "t_": t}
     for name, field_name in job.encoder.curves.items():
@@ -206,7 +206,7 @@ def likely_cause(job: Job, network: Network) -> str:
             f"init={estimator.init!r} draws weights of one sign, so the changes of all units add up"
         )
         cures.append("init='glorot_uniform'")
-    if job.spec.optimizer != LBFGS:
+    if job.spec.solver != LBFGS:
         cures.append(f"a learning_rate_init below {estimator.learning_rate_init:g}")
         if not causes and estimator.learning_rate_init >= _HIGH_RATE:
             causes.append(f"learning_rate_init={estimator.learning_rate_init:g} is too large")

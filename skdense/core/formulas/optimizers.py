@@ -130,7 +130,7 @@ class Chain:
     """
 
     def __init__(self, spec: Spec):
-        links: tuple[Transform, ...] = OPTIMIZERS[spec.optimizer]
+        links: tuple[Transform, ...] = OPTIMIZERS[spec.solver]
         self.links = (CLIP, *links) if spec.clips else links
         self.n_slots = sum(link.n_slots for link in self.links)
 

@@ -123,8 +123,8 @@ def full_batch_program(spec: Spec, layout: Layout, shape: StoreShape, block_rows
             block,
             (0, [zero, zero], [tf.zeros_like(piece) for piece in pieces]),
         )
-        penalty, decays = objective.penalty(pieces, hyper.alpha)
-        gradient = [a + b for a, b in zip(gradients, decays)]
+        penalty, of_penalty = objective.penalty(pieces, hyper.alpha)
+        gradient = [a + b for a, b in zip(gradients, of_penalty)]
         return tf.concat([(loss + penalty)[None], *gradient], axis=0) / weight
 
     arguments = [

@@ -60,7 +60,7 @@ def train(
     buckets : list of Bucket
         The networks. One of each bucket is begun first, and then the others in this order.
     n_jobs : int, default=None
-        How many networks to train at the same time, see `n_at_once`. The only network, or with one job
+        How many networks to train at the same time, see `n_at_once`. The only network, or with n_jobs=1
         all of them, are trained in the caller's thread.
     until : float
         Every network pauses once it has trained this many epochs in all.
@@ -210,7 +210,7 @@ class ProgramRun:
         now = self.snapshot.scalars.progress._replace(step=progress.step)
         now = Progress(*map(np.float64, now))
         settings = network.settings | {"schedule": number_of(network.settings["schedule"])}
-        optimizer, loss = self.spec.optimizer, last.loss[-1]
+        optimizer, loss = self.spec.solver, last.loss[-1]
         ended, is_best = progress_after_epoch(now, network.hyper, settings, optimizer, loss, score)
         progress = Progress(*map(float, ended))
         rate, of_epoch = np.array([progress.learning_rate]), np.array([score])

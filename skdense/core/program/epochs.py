@@ -145,11 +145,11 @@ class _Body:
         drop = dropper(self.dropout, progress.step) if self.shape.n_dropouts else None
 
         sums, gradients = self.objective.gradients(minibatch, parameters, typed, drop)
-        penalty, decays = self.objective.penalty(parameters, typed.alpha)
+        penalty, of_penalty = self.objective.penalty(parameters, typed.alpha)
         effective = sums.weight > 0
         divisor = tf.where(effective, sums.weight, 1)
         mean_over = tf.cast(divisor, self.dtype)
-        gradients = [(a + b) / mean_over for a, b in zip(gradients, decays, strict=True)]
+        gradients = [(a + b) / mean_over for a, b in zip(gradients, of_penalty, strict=True)]
         rate = progress.learning_rate
         if self.spec.lr_by_step:
             rate *= lr_factor(progress.step, hyper, settings)
@@ -192,7 +192,7 @@ class _Body:
         if self.shape.n_blocks:
             of_validation = _, score = self.validate(is_over, parameters)
         progress, is_best = progress_after_epoch(
-            progress, hyper, settings, self.spec.optimizer, loss, score
+            progress, hyper, settings, self.spec.solver, loss, score
         )
         progress = Progress(*(tf.cast(value, tf.float64) for value in progress))
         point = Curves(loss, accuracy, progress.learning_rate, *of_validation)
@@ -355,7 +355,7 @@ N_SCALARS = sum(len(kind._fields) for kind in _SCALARS)
 
 def setting_names(spec: Spec) -> list[str]:
     """The names of a network's settings, in the order of the vector; the schedule is a number in it."""
-    return ["schedule", *settings_of(spec.optimizer)]
+    return ["schedule", *settings_of(spec.solver)]
 
 
 def constants_of(spec: Spec, n_steps: int, hyper: Hyper, settings: Settings) -> NDArray:

@@ -7,7 +7,7 @@ into pieces, which it updates one by one.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import accumulate, chain, compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,13 +42,19 @@ class Layout:
         return [tuple(next(penalized if p.penalized else others) for p in of) for of in self.described]
 
     @cached_property
+    def sizes(self) -> list[int]:
+        """The lengths of the parameters in the vector's order."""
+        return [parameter.size for parameter in self.in_order]
+
+    @property
     def n_parameters(self) -> int:
-        return sum(parameter.size for parameter in self.in_order)
+        return sum(self.sizes)
 
     @cached_property
     def n_penalized(self) -> int:
         """How many of the parameters the penalty takes: the entries of all kernels."""
-        return sum(parameter.size for parameter in self.in_order if parameter.penalized)
+        penalized = (parameter.penalized for parameter in self.in_order)
+        return sum(compress(self.sizes, penalized))
 
     @property
     def piece_sizes(self) -> list[list[int]]:
@@ -57,16 +63,16 @@ class Layout:
         A large array is a piece of its own. All that lies between two large ones is one piece.
         """
         pieces: list[list[int]] = [[]]
-        for parameter in self.in_order:
-            if parameter.size < LARGE_KERNEL:
-                pieces[-1].append(parameter.size)
+        for size in self.sizes:
+            if size < LARGE_KERNEL:
+                pieces[-1].append(size)
             else:
-                pieces += [parameter.size], []
+                pieces += [size], []
         return [piece for piece in pieces if piece]
 
     def views(self, vector: NDArray) -> list[tuple[NDArray, ...]]:
         """The padded arrays of each layer, as views of a vector."""
-        *ends, _ = accumulate(parameter.size for parameter in self.in_order)
+        *ends, _ = accumulate(self.sizes)
         arrays = zip(np.split(vector, ends), self.in_order, strict=True)
         return self.by_layer([array.reshape(parameter.shape) for array, parameter in arrays])
 

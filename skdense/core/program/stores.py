@@ -87,7 +87,7 @@ class Stores:
         """The tensors of a store, for compiled programs; the arrays of `data` must not change."""
         tensors = []
         with self._lock:
-            for arrays, make in zip(_keys(data), (_features, _weighted_targets), strict=True):
+            for arrays, make in zip(_keys(data), (_features, _targets_and_weights), strict=True):
                 key = arrays, shape, dtype
                 if key not in self._made:
                     self._made[key] = [*map(share, make(data, shape, dtype))]
@@ -113,7 +113,7 @@ def _keys(data: Data) -> tuple:
     return id(data.X), (id(data.targets), id(data.weights))
 
 
-def _weighted_targets(data: Data, shape: StoreShape, dtype: str) -> tuple[NDArray]:
+def _targets_and_weights(data: Data, shape: StoreShape, dtype: str) -> tuple[NDArray]:
     """The padded targets, with the sample weights as their last column."""
     weighted = aligned_zeros((shape.n_rows, shape.n_outputs + 1), dtype)
     weighted[: len(data.targets), :-1] = data.targets
