@@ -33,8 +33,12 @@ def logits_network(problem, dtype="float64", loss="log_loss"):
     """A network whose logits are X."""
     n_outputs = N_OUTPUTS[problem]
     X = np.random.default_rng(0).normal(size=(12, n_outputs))
-    network = LowLevelMLPClassifier((), solver="lbfgs", max_iter=1, loss=loss, random_state=0)
-    network.fit(X, LABELS[problem])
+    parameters = {"hidden_layer_sizes": (), "solver": "lbfgs", "max_iter": 1, "random_state": 0}
+    if loss == "log_loss":  # needs no program
+        theirs = MLPClassifier(**parameters).fit(X, LABELS[problem])
+        network = LowLevelMLPClassifier.from_sklearn(theirs)
+    else:
+        network = LowLevelMLPClassifier(**parameters, loss=loss).fit(X, LABELS[problem])
     network.coefs_ = [np.eye(n_outputs, dtype=dtype)]
     network.intercepts_ = [np.zeros(n_outputs, dtype=dtype)]
     return network
