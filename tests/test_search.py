@@ -1,7 +1,9 @@
 """The pruned search: survivors are what GridSearchCV finds, the worst leave, errors come at once."""
 
 import pickle
+import signal
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -516,6 +518,49 @@ def scores_sometimes(model, X, y):
     if model.n_iter_ > 2 and model.alpha > 1:
         raise RuntimeError("cannot score this")
     return model.score(X, y)
+
+
+class TimeUp(Exception):
+    """What a limit of time raises."""
+
+
+def raise_time_up(error, *_):
+    raise error
+
+
+class Limit:
+    """Handlers of a signal that raise."""
+
+    def __call__(self, *_):
+        raise TimeUp
+
+
+class Late(StandardScaler):
+    """A scaler during whose fit the limit of time is reached."""
+
+    def fit(self, X, y=None):
+        signal.raise_signal(signal.SIGTERM)
+        return super().fit(X, y)
+
+
+def late_scorer(model, X, y):
+    if model.n_iter_:
+        signal.raise_signal(signal.SIGTERM)
+    return model.score(X, y)
+
+
+@pytest.mark.parametrize("handler", [Limit(), partial(raise_time_up, TimeUp()), lambda *_: Limit()()])
+@pytest.mark.parametrize(
+    "settings", [{"estimator": make_pipeline(Late(), NETWORK)}, {"scoring": late_scorer}]
+)
+def test_what_a_signal_handler_raises_is_no_failed_fit(handler, settings):
+    search = PrunedSearchCV(NETWORK, {}, cv=2, rungs=(), n_jobs=1).set_params(**settings)
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with pytest.raises(TimeUp):
+            search.fit(X, y)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_score_that_fails_later_is_the_error_score():

@@ -426,10 +426,18 @@ def test_strings_of_years_are_dates_where_the_user_says_so():
     assert {each.kind for each in columns.written_} == {"dates"}
 
 
-def test_an_infinite_number_stays_infinite_and_a_huge_one_becomes_so():
-    columns = encoder().fit(pd.DataFrame({"c": np.arange(9.0)}))
+@given(st.integers(-1000, 1000))
+@settings(max_examples=20)
+def test_numbers_of_any_size_keep_their_digits(exponent):
+    x = np.random.default_rng(0).normal(size=50)
+    X = pd.DataFrame({"c": np.ldexp(x, exponent)})
+    expected = encoder().fit_transform(pd.DataFrame({"c": x}))
+    columns = encoder().fit(X)
     with warnings.catch_warnings(action="error"):
-        assert np.isposinf(columns.transform(pd.DataFrame({"c": [np.inf, 1e300]}))).all()
+        ratios = columns.transform(X) / expected
+        assert np.isinf(columns.transform(pd.DataFrame({"c": [np.inf]}))).all()
+    assert len(np.unique(ratios)) == 1
+    assert np.frexp(ratios[0])[0] == 0.5  # a power of two
 
 
 def test_a_code_among_times_leaves_their_seconds():
@@ -447,7 +455,11 @@ def test_dates_without_a_time_zone_are_those_of_utc(as_strings):
     naive, zoned = pd.DataFrame({"c": naive}), pd.DataFrame({"c": zoned})
     for fitted, new in ((naive, zoned), (zoned, naive)):
         columns = encoder().fit(fitted)
-        assert_array_equal(columns.transform(new), columns.transform(fitted))
+        with pytest.warns(UserWarning, match="column 'c': dates have (a|no) time zone, unlike those"):
+            written = columns.transform(new)
+        with warnings.catch_warnings(action="error"):
+            assert_array_equal(columns.transform(fitted), written)
+            columns.transform(new.assign(c=None))
 
 
 @pytest.mark.parametrize("form", ["%d/%m/%Y", "%m.%d.%Y"])

@@ -176,7 +176,7 @@ class PrunedSearchCV(RandomizedSearchCV):
     A `verbose` or `warm_start` of the network has no effect until the last fit, to all samples.
 
     Ctrl-C ends the search with a warning. It keeps the rungs that are over, and the best candidate is
-    refitted.
+    refitted. What the handler of another signal raises, for instance at a limit of time, is raised.
 
     References
     ----------

@@ -1,12 +1,13 @@
 """A race: candidates are prepared, trained from rung to rung and scored, and the worst are left out."""
 
+import signal
 import time
 from collections import Counter
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from numbers import Number
-from traceback import format_exception
+from traceback import format_exception, walk_tb
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -161,6 +162,7 @@ class Race:
                         one.data = shared(one.data)
                         one.validation = one.validation and shared(one.validation)
                 except Exception as error:
+                    _raise_if_of_a_handler(error)
                     fit.error = error
                 fit.fit_time = time.perf_counter() - start
 
@@ -246,6 +248,7 @@ class Race:
                 )
             fit.score = score
         except Exception as error:
+            _raise_if_of_a_handler(error)
             fit.error = error
         fit.score_time = time.perf_counter() - start
 
@@ -285,3 +288,17 @@ def _key_of_steps(candidate):
         return hash_of(settings)
     except Exception:  # AttributeError and TypeError as well as PicklingError
         return id(candidate)
+
+
+def _raise_if_of_a_handler(error):
+    """Raise an error that a signal's handler has raised, such as a limit of time: no fit has failed."""
+    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    handlers = [getattr(each, "func", each) for each in handlers if callable(each)]  # of a partial
+    codes = {
+        getattr(each, "__code__", getattr(type(each).__call__, "__code__", None)) for each in handlers
+    }
+    cause = error
+    while cause is not None:
+        if any(frame.f_code in codes for frame, _ in walk_tb(cause.__traceback__)):
+            raise error
+        cause = cause.__cause__ or cause.__context__

@@ -39,8 +39,12 @@ __all__ = ["TableEncoder", "Written"]
 
 _FEW_NUMBERS = 10
 """A column with fewer distinct numbers beside its strings may well have categories."""
+_WITH_ZONE = r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$"
+"""A pattern of strings that end with a time and its offset from UTC."""
 _YEARS = "%Y"
 """The format that skrub finds in strings of four digits, which may be any numbers."""
+_FAR_EXPONENT = 60
+"""Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
 _SURPRISING = 0.001
 """A prediction tells of values that are unlike those in fit if as many are less probable by chance."""
 _RARE_SHARE = 0.05
@@ -143,22 +147,29 @@ def strings_of(string):
 
 @dataclass
 class Shifted:
-    """Writes numbers such that float32 is precise enough."""
+    """Writes numbers such that float32 is precise enough and they are not too large or small for it."""
 
     shift: float
     """The median of the distinct values: most of them may be a code such as 0, the others times."""
+    scale: float
+    """A power of two, which changes no digit; 1 unless the values would be far from 1."""
     n_columns = 1
 
     @classmethod
     def of(cls, values):
         """The one for these values."""
-        distinct = np.unique(values[np.isfinite(values)])
-        return cls(np.median(distinct) if len(distinct) else 0.0)
+        halves = np.unique(values[np.isfinite(values)]) / 2  # whose differences are finite
+        if not len(halves):
+            return cls(0.0, 1.0)
+        middle = np.median(halves)
+        _, exponent = np.frexp(np.median(np.abs(halves - middle)))
+        far = abs(exponent) > _FAR_EXPONENT
+        return cls(2 * middle, 2.0 ** np.clip(-exponent, -1000, 1000) if far else 1.0)
 
     def write(self, values):
         """One column."""
         with np.errstate(over="ignore"):  # infinity will be clipped as other outliers are
-            return (values - self.shift).astype(np.float32)[:, None]
+            return ((values - self.shift) * self.scale).astype(np.float32)[:, None]
 
 
 @dataclass
@@ -219,8 +230,8 @@ class Column:
 
     doubt = ""
     """A sentence for the user about strings of which most are numbers, or dates with two readings."""
-    zone, unit = None, None
-    """How dates are stored in `fit`."""
+    zone, unit, has_zone = None, None, None
+    """How dates are stored in `fit`, and whether they had a time zone there."""
     range = None
     """The lowest and the highest number or date in `fit`, and how many there were."""
     writer: Shifted | OneHot | Encoded | None = None
@@ -295,12 +306,22 @@ class Column:
             return self._strings(series).to_numpy()
         if now == self.kind:
             values = kind.read(series)
+            has_zone = getattr(values, "tz", None) is not None
         elif now in ("categories", "strings") or series.isna().all():
-            values = self._parsed(self._strings(series), unlike)
+            strings = self._strings(series)
+            values = self._parsed(strings, unlike)
+            has_zone = strings.dropna().astype(str).str.contains(_WITH_ZONE).any()
         else:
             raise ValueError(f"they are {now}, of type {series.dtype}")
+        if self.kind == "dates" and self.unit is None:
+            self.has_zone = has_zone
         if self.unit is None:
             return values
+        if has_zone != self.has_zone and not values.isna().all():
+            unlike.append(
+                f"column {self.name!r}: dates have {'a' if has_zone else 'no'} time zone, unlike those "
+                "in fit, so times without one are taken as UTC"
+            )
         dates = values if values.tz is not None else values.tz_localize("UTC")
         return dates.tz_convert(self.zone).as_unit(self.unit)
 
@@ -610,7 +631,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """Warn of columns that are not used, such as IDs, or not as numbers."""
         used = {each.source for each in self.written_}
         unused = [name for name in self._columns if name not in used]
-        why = "as all their values are equal in float32, missing or rare"
+        why = "as all their values are equal, missing or rare"
         if not used:
             raise ValueError(f"no column of X can be used, {why}: {unused}")
         if unused:

@@ -250,7 +250,9 @@ def _table(graph, encoder, inputs):
     blocks = []
     if shifted:
         numbers = graph.side_by_side([inputs[name] for name in shifted])
-        numbers = graph("Sub", numbers, np.array([columns[name].writer.shift for name in shifted]))
+        writers = [columns[name].writer for name in shifted]
+        numbers = graph("Sub", numbers, np.array([writer.shift for writer in writers]))
+        numbers = graph("Mul", numbers, np.array([writer.scale for writer in writers]))
         blocks.append(graph.cast(numbers, _FLOAT))
     for name, column in columns.items():
         if kinds[name] == _STRING:
