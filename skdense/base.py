@@ -1,6 +1,7 @@
 """What both estimators share: the constraints of parameters, `fit`, the forward pass, saved state.
 
-How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone and does not import TensorFlow.
+How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone: `tf` of
+`skdense.core` imports TensorFlow only when it is used.
 """
 
 import inspect
@@ -20,7 +21,7 @@ from skdense.core.formulas.layers import INITIALIZERS, forward, hidden_and_outpu
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, settings_of
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blas import for_each_block
-from skdense.core.network import LBFGS, Setting
+from skdense.core.network import LBFGS, Allowed
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike, validated
 from skdense.version import __version__
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 def optimizer_constraints() -> dict[str, list]:
     """The constraints of `solver`, and of all settings of optimizers and schedules."""
 
-    def allowed(setting: Setting) -> list:
+    def allowed(setting: Allowed) -> list:
         if setting.is_flag:
             return ["boolean"]
         interval = Interval(Real, setting.low, setting.high, closed=setting.closed)

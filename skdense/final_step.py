@@ -36,7 +36,7 @@ def nested(model: Any) -> list[tuple[str, Any]]:
 
 
 def final_step(model: Any) -> Any:
-    """The estimator that is fitted last; a model that is neither of both is its own final step."""
+    """The estimator that is fitted last; of a model that encloses none, the model."""
     return nested(model)[-1][1]
 
 

@@ -13,7 +13,7 @@ from skdense.core.formulas.layers import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, Chain, Transform, settings_of
 from skdense.core.formulas.schedules import lr_factor, number_of
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper, Setting, Spec
+from skdense.core.network import Allowed, Hyper, Spec
 
 
 def changes(name, learning_rate, gradients, **numbers):
@@ -107,7 +107,7 @@ def add_inertia(change, slots, penalized, inertia):
     return change, (change,)
 
 
-INERTIA = Transform({"inertia": Setting(0, 1)}, add_inertia, n_slots=1)
+INERTIA = Transform({"inertia": Allowed(0, 1)}, add_inertia, n_slots=1)
 
 
 @pytest.fixture

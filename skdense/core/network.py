@@ -49,7 +49,7 @@ class Spec(NamedTuple):
     scores_loss: bool = False
 
 
-class Setting(NamedTuple):
+class Allowed(NamedTuple):
     """What a number that the user sets for an optimizer or a schedule may be.
 
     It lies between `low` and `high`, where None sets no bound, and `closed` says which of them it may

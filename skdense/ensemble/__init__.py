@@ -2,7 +2,7 @@
 
 A cross-fit ensemble has members, which are clones of one estimator. Each has a split of the rows: those
 that it is trained on, and its fold, which is held out. A blend has models, each of which ends with a
-cross-fit ensemble or another blend.
+cross-fit ensemble or another blend; its attribute `members_` is a table of these models.
 """
 
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor

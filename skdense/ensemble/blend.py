@@ -102,15 +102,15 @@ class BaseBlend(BaseOutOfFold):
             )
         return suited
 
-    def _seen(self, outputs):
+    def _held_out(self, outputs):
         """The rows that all models hold out, given their out-of-fold outputs, NaN where they do not."""
-        seen = ~np.isnan(outputs).any(axis=(0, *range(2, outputs.ndim)))
-        if not seen.any():
+        held_out = ~np.isnan(outputs).any(axis=(0, *range(2, outputs.ndim)))
+        if not held_out.any():
             raise ValueError(
                 "the folds of all models must have a held-out sample in common that has a weight, "
                 "got none"
             )
-        return seen
+        return held_out
 
     def _mean(self, output):
         """The weighted mean of an output of the models; those without weight are not asked."""
@@ -206,7 +206,10 @@ class BaseBlend(BaseOutOfFold):
 
 
 def _clones(models):
-    """Clones to fit. Models that share a RandomState, also NumPy's, share a seed that it draws."""
+    """Clones to fit. Models that share a RandomState, also NumPy's, share a seed that it draws.
+
+    Models with the same int share it already.
+    """
     seed_of = cache(lambda random_state: random_state.randint(2**31))
     clones = [clone(model) for model in models]
     for model, copied in zip(models, clones, strict=True):
@@ -356,18 +359,19 @@ class BlendClassifier(LabelsMixin, BaseBlend):
 
     def _learn_weights(self, ensembles, y, weight):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
-        seen = self._seen(outputs)
-        weight = weight[seen]
-        labels = np.searchsorted(self.classes_, y[seen])
-        likelihoods = outputs[:, seen][:, np.arange(len(labels)), labels]
+        held_out = self._held_out(outputs)
+        weight = weight[held_out]
+        labels = np.searchsorted(self.classes_, y[held_out])
+        likelihoods = outputs[:, held_out][:, np.arange(len(labels)), labels]
         self.weights_ = best_weights(
             lambda w: -as_logs(w @ likelihoods), ensembles, weight, self.prior_weight
         )
         has_weight = self.weights_ > 0
-        logs = [as_logs(probabilities[seen]) for probabilities in outputs[has_weight]]
+        logs = [as_logs(probabilities[held_out]) for probabilities in outputs[has_weight]]
         self.temperature_ = 1.0
+        # It sets the out-of-fold probabilities, too.
         self._divide_logits(learn_temperature(logs, labels, weight, self.weights_[has_weight]))
-        predicted = self.oof_probabilities_[seen].argmax(axis=1)
+        predicted = self.oof_probabilities_[held_out].argmax(axis=1)
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
 
     def _checked_samples(self, *given, **others):
@@ -504,21 +508,21 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _learn_weights(self, ensembles, y, weight):
         both = zip(self.estimators_, ensembles, strict=True)
         outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in both])
-        seen = self._seen(outputs)
-        y, weight = y[seen], weight[seen]
+        held_out = self._held_out(outputs)
+        y, weight = y[held_out], weight[held_out]
         loss = LOSSES["regression"][self.loss]
         setting = [getattr(self, loss.setting)] if loss.setting else []
-        if not np.isfinite(loss.elementwise(y, outputs[:, seen], *setting)).all():
+        if not np.isfinite(loss.elementwise(y, outputs[:, held_out], *setting)).all():
             raise ValueError(
                 f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "
-                f"{loss.lowest_target}, got out-of-fold predictions from {outputs[:, seen].min():.3g} "
+                f"{loss.lowest_target}, got out-of-fold predictions from {np.nanmin(outputs):.3g} "
                 f"and y from {y.min():.3g}"
             )
         # Only losses of positive predictions depend on more than differences, which are precise at 0.
         center = 0.0 if loss.output == "exp" else y.mean(axis=0)
         scale = 1.0 if loss.is_homogeneous else mean_and_deviation(y, weight)[1]
         columns = ((y - center) / scale).reshape(len(y), -1).T
-        predicted = ((outputs[:, seen] - center) / scale).reshape(len(outputs), len(y), -1)
+        predicted = ((outputs[:, held_out] - center) / scale).reshape(len(outputs), len(y), -1)
 
         def losses(weights):
             both = zip(columns, predicted.transpose(2, 0, 1), strict=True)
@@ -537,4 +541,4 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         used = [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
         are_positive = all(final_step(model)._lowest == 0 and not transforms_y(model) for model in used)
         self._lowest = 0.0 if are_positive else -np.inf
-        self.oof_score_ = r2_score(y, self.oof_prediction_[seen], sample_weight=weight)
+        self.oof_score_ = r2_score(y, self.oof_prediction_[held_out], sample_weight=weight)

@@ -166,8 +166,8 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         with report.tasks(len(parts), self, fitted, samples):
             fitted._fit_parts(parts, samples, report)
             is_model = outer is not None and outer.report is not None
-            seen = None if is_model else samples.X  # models of a blend have simple intervals
-            fitted._learn_uncertainty(seen, samples.y, samples.weights, samples.groups)
+            X = None if is_model else samples.X  # models of a blend have simple intervals
+            fitted._learn_uncertainty(X, samples.y, samples.weights, samples.groups)
         report.end(fitted)
         if row_of is not None:
             for_all_rows(fitted, row_of)
@@ -264,7 +264,10 @@ class BaseCrossFit(BaseOutOfFold):
             raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
 
     def _parts(self, samples, report):
-        """The members, and for each its split of the rows: those to train on, and its fold."""
+        """The members with all that is drawn for them: seeds, and a split of the rows for each.
+
+        A split is the rows to train on, and those of the member's fold.
+        """
         random_state = check_random_state(self.random_state)
         splits = self._splits(samples, random_state, report)
         member = clone(self.estimator)
@@ -571,9 +574,9 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         labels = np.searchsorted(self.classes_, y[rows])
         self.temperature_ = learn_temperature([outputs], labels, weight[rows])
         outputs = probabilities_at(self.temperature_, outputs)
-        self.oof_probabilities_, seen = _mean_by_row(rows, outputs, len(y))
-        predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[seen]]
-        self.oof_score_ = accuracy_score(y[seen], predicted, sample_weight=weight[seen])
+        self.oof_probabilities_, held_out = _mean_by_row(rows, outputs, len(y))
+        predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[held_out]]
+        self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=weight[held_out])
         shares = np.bincount(labels, weight[rows]) / weight[rows].sum()
         likelihoods = np.array([outputs[np.arange(len(rows)), labels], shares[labels]])
         losses = np.average(as_logs(likelihoods), axis=1, weights=weight[rows])
@@ -781,10 +784,12 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         return member.predict(X)
 
     def _learn_out_of_fold(self, rows, outputs, y, weight):
-        self.oof_prediction_, seen = _mean_by_row(rows, self._unscaled(outputs), len(y))
+        self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
         are_positive = is_positive(final_step(self.estimator)) and not transforms_y(self.estimator)
         self._lowest = 0.0 if are_positive else -np.inf
-        self.oof_score_ = r2_score(y[seen], self.oof_prediction_[seen], sample_weight=weight[seen])
+        self.oof_score_ = r2_score(
+            y[held_out], self.oof_prediction_[held_out], sample_weight=weight[held_out]
+        )
         self._explained = self.oof_score_
 
 

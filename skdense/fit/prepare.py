@@ -144,11 +144,14 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
             drawn = {"parameters": draw(stream), "dropout_seed": _dropout_seed(rates, stream)}
             own = {"random_state": deepcopy(random_state), "owns_stream": True}
             networks.append(replace(network, **drawn, **own))
-    earlier_curves = {name: getattr(estimator, name, None) for name in encoder.curves if continues}
+    earlier_curves = {}
+    if continues:
+        earlier_curves = {name: getattr(estimator, name, None) for name in encoder.curves}
     return Job(estimator, encoder, spec, networks, earlier_curves, inputs.incremental)
 
 
 check_and_prepare = fit_context(prefer_skip_nested_validation=True)(prepare)
+"""For estimators whose `fit`, which checks their parameters, is not called."""
 
 
 def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Parameters:

@@ -48,7 +48,7 @@ _NETWORK = {
     "tol": 0.0,
     "dtype": "float32",
 }
-"""The parameters of each network; those that are None follow from the number of rows."""
+"""The parameters of each network; `set_by_size` sets those that are None by the number of rows."""
 _REGRESSION_TREES = {
     "learning_rate": 0.05,
     "max_iter": 2000,
@@ -81,7 +81,9 @@ _Maker = TypeVar("_Maker", bound=Callable)
 
 
 def _with_parameters_of(network: type) -> Callable[[_Maker], _Maker]:
-    """Name the parameters of a network in a function's signature, so that completion shows them."""
+    """Name the parameters of a network in a function's signature: completion shows them, and
+    `check_short_names` knows them.
+    """
 
     def named(function: _Maker) -> _Maker:
         own = signature(function)
@@ -111,11 +113,11 @@ def make_tabular_classifier(
     It takes a DataFrame of pandas or polars, or an array, as it is, without any settings. The result is
     a Pipeline with the steps
 
-    - `columns`: every column becomes numbers. A :class:`skrub.TableVectorizer` writes those that are
-      not numbers or bools: the parts of dates, durations, numbers stored as strings, categories
-      one-hot, those of 40 or more also by their words, their order and their frequency. Extra columns
-      mark missing values. Constant and empty columns, and IDs that only number the rows, are left out,
-      with a warning that names them;
+    - `columns`: every column becomes numbers, as bools, durations and numbers stored as strings are.
+      A :class:`skrub.TableVectorizer` writes the others: the parts of dates, and strings and
+      categories one-hot, those of 40 or more also by their words, their order and their frequency.
+      Extra columns mark missing values. Constant and empty columns, and IDs that only number the rows,
+      are left out, with a warning that names them;
     - `scaled`: each is centred, scaled and softly clipped, by a subclass of
       :class:`skrub.SquashingScaler` that makes columns of rare levels smaller, which `ramps` undoes;
     - `filled`: missing numbers become the median;

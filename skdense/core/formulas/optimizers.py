@@ -14,7 +14,7 @@ import numpy as np
 
 from skdense.core.formulas.schedules import RATE, SCHEDULES
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Setting, Settings, Spec, Tensor
+from skdense.core.network import Allowed, Settings, Spec, Tensor
 
 
 class Transform(NamedTuple):
@@ -22,7 +22,7 @@ class Transform(NamedTuple):
 
     Attributes
     ----------
-    settings : dict of str to Setting
+    settings : dict of str to Allowed
         The numbers that it takes, by the names of the estimators' parameters.
     update : callable
         `update(change, slots, penalized, *settings)` returns the change that the next link gets, or the
@@ -40,7 +40,7 @@ class Transform(NamedTuple):
         parameters.
     """
 
-    settings: dict[str, Setting]
+    settings: dict[str, Allowed]
     update: Callable
     n_slots: int = 0
     in_step: Callable | None = None
@@ -54,7 +54,7 @@ def _factor(gradients: Sequence[Tensor], max_norm: Tensor) -> Tensor:
 
 
 CLIP = Transform(
-    {"max_grad_norm": Setting(closed="neither", or_none=True)},
+    {"max_grad_norm": Allowed(closed="neither", or_none=True)},
     lambda gradient, slots, penalized, max_norm, factor: (factor * gradient, ()),
     of_all=_factor,
 )
@@ -70,7 +70,7 @@ def _momentum(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *num
 
 
 MOMENTUM = Transform(
-    {"momentum": Setting(0, 1, "both"), "nesterovs_momentum": Setting(is_flag=True)},
+    {"momentum": Allowed(0, 1, "both"), "nesterovs_momentum": Allowed(is_flag=True)},
     _momentum,
     n_slots=1,
     in_step=lambda rate, step, momentum, nesterov: (rate, momentum, nesterov),
@@ -96,13 +96,13 @@ def _moments(gradient: Tensor, slots: Sequence[Tensor], penalized: Tensor, *numb
 
 
 MOMENTS = Transform(
-    {"beta_1": Setting(0, 1), "beta_2": Setting(0, 1), "epsilon": Setting(closed="neither")},
+    {"beta_1": Allowed(0, 1), "beta_2": Allowed(0, 1), "epsilon": Allowed(closed="neither")},
     _moments,
     n_slots=2,
     in_step=_moments_in_step,
 )
 DECAY = Transform(
-    {"weight_decay": Setting()},
+    {"weight_decay": Allowed()},
     lambda change, slots, penalized, decay: (change - decay * penalized, ()),
     in_step=lambda rate, step, weight_decay: (rate * weight_decay,),
 )
@@ -114,7 +114,7 @@ ANY_OPTIMIZER = f"{', '.join(_names)} or {_last}"
 """The names for error messages: "use 'adam', 'adamw' or 'sgd'"."""
 
 
-def settings_of(optimizer: str) -> dict[str, Setting]:
+def settings_of(optimizer: str) -> dict[str, Allowed]:
     """The settings of an optimizer, by name: of the rate, of all schedules, and of its chain."""
     records = *SCHEDULES.values(), CLIP, *OPTIMIZERS.get(optimizer, ())
     return RATE | {name: setting for record in records for name, setting in record.settings.items()}

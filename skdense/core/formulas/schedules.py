@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Hyper, Progress, Setting, Settings, Tensor
+from skdense.core.network import Allowed, Hyper, Progress, Settings, Tensor
 
 SMALLEST_RATE = 1e-6
 """A schedule with `slows_down` stops at a plateau once its rate is no larger than this."""
@@ -35,7 +35,7 @@ class Schedule(NamedTuple):
         the warm-up that is done. None is a factor of 1.
     ignored_by : tuple of str
         The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
-    settings : dict of str to Setting
+    settings : dict of str to Allowed
         What `after_epoch` takes besides, by the names of the estimators' parameters.
     """
 
@@ -43,7 +43,7 @@ class Schedule(NamedTuple):
     slows_down: bool = False
     within_epochs: Callable | None = None
     ignored_by: tuple = ()
-    settings: dict[str, Setting] = {}
+    settings: dict[str, Allowed] = {}
 
 
 def _inverse_scaling(samples_seen: Tensor, learning_rate_init: Tensor, power_t: Tensor) -> Tensor:
@@ -57,11 +57,11 @@ def _half_a_cosine(done: Tensor) -> Tensor:
 
 SCHEDULES = {
     "constant": Schedule(),
-    "invscaling": Schedule(_inverse_scaling, ignored_by=("adam",), settings={"power_t": Setting()}),
+    "invscaling": Schedule(_inverse_scaling, ignored_by=("adam",), settings={"power_t": Allowed()}),
     "adaptive": Schedule(slows_down=True, ignored_by=("adam",)),
     "cosine": Schedule(within_epochs=_half_a_cosine),
 }
-RATE = {"learning_rate_init": Setting(closed="neither"), "warmup": Setting()}
+RATE = {"learning_rate_init": Allowed(closed="neither"), "warmup": Allowed()}
 """The settings of every schedule."""
 
 
