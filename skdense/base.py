@@ -30,6 +30,17 @@ if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 
+class Names(StrOptions):
+    """A constraint: one of some names, with a hint for whoever passes something else."""
+
+    def __init__(self, names, hint):
+        super().__init__(names)
+        self.hint = hint
+
+    def __str__(self):
+        return f"{super().__str__()} ({self.hint})"
+
+
 def optimizer_constraints() -> dict[str, list]:
     """The constraints of `solver`, and of all settings of optimizers and schedules."""
 
@@ -129,7 +140,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
         **optimizer_constraints(),
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions(SCHEDULES.keys())],
+        "learning_rate": [Names(SCHEDULES.keys(), "the rate itself is learning_rate_init")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],

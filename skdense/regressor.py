@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from skdense.base import BaseLowLevelMLP, has_optimizer
-from skdense.compat import Interval, StrOptions, fit_context
+from skdense.base import BaseLowLevelMLP, Names, has_optimizer
+from skdense.compat import Interval, fit_context
 from skdense.core.formulas.losses import LOSSES
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike
@@ -251,7 +251,8 @@ default='glorot_uniform'
 
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
-        "loss": [StrOptions(set(LOSSES["regression"]))],
+        # MLPRegressor takes it first, too.
+        "loss": [Names(set(LOSSES["regression"]), "pass hidden_layer_sizes by keyword")],
         "quantile": [Interval(Real, 0, 1, closed="neither")],
         "delta": [Interval(Real, 0, None, closed="neither")],
     }

@@ -328,7 +328,7 @@ def test_partial_fit_refuses_labels_that_are_not_among_the_classes(fitted):
     ("settings", "classes", "message"),
     [
         ({}, [0, 1, 2], "not the same as on last call"),
-        ({"early_stopping": True}, None, "supports only n_init=1 and early_stopping=False"),
+        ({"early_stopping": True}, None, "does not support early_stopping=True"),
     ],
 )
 def test_partial_fit_refuses_other_classes_and_early_stopping(fitted, settings, classes, message):

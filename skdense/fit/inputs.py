@@ -92,10 +92,11 @@ def check_parameters(
             f"solver='lbfgs' supports neither dropout nor X_val, got dropout={estimator.dropout}; use "
             f"{ANY_OPTIMIZER}, or dropout=0 and X_val=None"
         )
-    if inputs.incremental and (estimator.n_init > 1 or estimator.early_stopping):
+    if inputs.incremental and estimator.n_init > 1:
+        raise ValueError(f"partial_fit supports only n_init=1, got n_init={estimator.n_init}; use fit")
+    if inputs.incremental and estimator.early_stopping:
         raise ValueError(
-            "partial_fit supports only n_init=1 and early_stopping=False, got "
-            f"n_init={estimator.n_init} and early_stopping={estimator.early_stopping}; use fit"
+            "partial_fit does not support early_stopping=True; use fit, or early_stopping=False"
         )
     smoothing = getattr(estimator, "label_smoothing", 0)
     if smoothing and estimator.loss != "log_loss":

@@ -227,7 +227,10 @@ def _learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: boo
         encoder = _type_of(binarizer, classes)(estimator.loss, classes, binarizer)
         encoder.check(y, "y")
     except ValueError:
-        check_classification_targets(y)  # its error about numbers is the clearest
+        try:
+            check_classification_targets(y)
+        except ValueError as error:
+            raise ValueError(f"{error} To predict numbers use LowLevelMLPRegressor.") from None
         raise
     return encoder
 

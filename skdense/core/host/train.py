@@ -126,7 +126,7 @@ def _train_one(
     try:
         chunk = orders.next_chunk(run.affordable_steps)
         while chunk is not None and not stop.is_set():
-            running = submit(run.advance, *chunk)
+            running = submit(run.advance, chunk)
             chunk = orders.next_chunk(run.affordable_steps)
             if not running.wait(stop):
                 break
@@ -176,8 +176,9 @@ class ProgramRun:
         first_steps = FIRST_CHUNK_SECONDS / bucket.step_seconds
         self.affordable_steps = max(1, min(self.shape.steps, int(first_steps)))
 
-    def advance(self, n_steps: int, orders: NDArray) -> None:
-        """Run n_steps steps, on the rows in `orders`; only at their end, the snapshots are replaced."""
+    def advance(self, chunk: tuple[int, NDArray]) -> None:
+        """Run so many steps, on these rows; only at their end, the snapshots are replaced."""
+        n_steps, orders = chunk
         before, network, shape = self.snapshot, self.network, self.shape
         vectors = before.vectors or self._enter()
         counters, progress, point = before.scalars
