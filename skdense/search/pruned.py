@@ -23,6 +23,7 @@ from skdense.compat import (
     formatted_results,
     routed_parameters,
     safe_indexing,
+    validate_parameters,
     warn_at_caller,
 )
 from skdense.final_step import network_of
@@ -269,9 +270,11 @@ class PrunedSearchCV(RandomizedSearchCV):
         scorer = check_scoring(self.estimator, self.scoring)
         candidates = [Candidate(self.estimator, params) for params in self._draw_candidates()]
         limits = [candidate.estimator.max_iter for candidate in candidates]
-        # An invalid limit fails when the candidate is fitted.
-        limit = max((each for each in limits if isinstance(each, Integral)), default=1)
-        rungs = rungs_of(self.rungs, limit)
+        # Candidates with another limit fail when they are fitted.
+        valid = [limit for limit in limits if isinstance(limit, Integral)]
+        if not valid:
+            validate_parameters(candidates[0].estimator)  # says what is wrong with its limit
+        rungs = rungs_of(self.rungs, max(valid))
         X, y = indexable(X, y)
         routed = routed_parameters(self, params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))

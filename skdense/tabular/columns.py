@@ -9,6 +9,7 @@ own column. `predict` warns of values that are unlike those in `fit`.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -131,6 +132,10 @@ def _kind_of(series):
 
 def string_of(value, missing):
     """A value as a string; 1, 1.0 and "1.0" are the same: a missing value makes floats of ints."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()  # as the lists that polars has
+    elif isinstance(value, Decimal):
+        value = float(value)
     string = str(value)
     if string.endswith(".0") and string[:-2].lstrip("-").isdecimal():
         string = string[:-2]
