@@ -242,7 +242,7 @@ def test_dates_may_have_different_offsets_from_utc():
     assert_array_equal(encoder().fit_transform(X), encoder().fit_transform(strings))
 
 
-@pytest.mark.parametrize("value", [pd.Timestamp("2024-01-01"), pd.Timedelta("1D")])
+@pytest.mark.parametrize("value", [pd.NaT, pd.Timestamp("2024-01-01"), pd.Timedelta("1D")])
 @pytest.mark.parametrize("to", [pd.DataFrame, polars.DataFrame])
 def test_dates_and_durations_are_no_numbers(to, value):
     X = pd.DataFrame({"c": [1.0, 2, np.nan] * 20})

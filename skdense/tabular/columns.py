@@ -312,7 +312,7 @@ class Column:
         if now == self.kind:
             values = kind.read(series)
             has_zone = getattr(values, "tz", None) is not None
-        elif now in ("categories", "strings") or series.isna().all():
+        elif now in ("categories", "strings") or (self.kind != "numbers" and series.isna().all()):
             strings = self._strings(series)
             values = self._parsed(strings, unlike)
             has_zone = strings.dropna().astype(str).str.contains(_WITH_ZONE).any()
@@ -674,10 +674,14 @@ def _series_of(X):
 
 def _of_polars(column):
     """A Series of polars as one of pandas."""
-    from polars import Categorical, Enum
+    from polars import Categorical, Enum, Float64
 
-    dtype = "category" if column.dtype in (Categorical, Enum) else None
-    return pd.Series(column.to_list(), dtype=dtype)
+    dtype = column.dtype
+    if dtype.is_numeric():
+        return pd.Series(column.cast(Float64).to_numpy())
+    if dtype.is_temporal() and getattr(dtype, "time_zone", None) is None:
+        return pd.Series(column.to_numpy())
+    return pd.Series(column.to_list(), dtype="category" if dtype in (Categorical, Enum) else object)
 
 
 # --- the next step of a table's Pipeline -------------------------------------------------------------
