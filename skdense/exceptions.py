@@ -9,8 +9,9 @@ class CollapseWarning(ConvergenceWarning):
     """Training ended with a network that gives every sample the same output.
 
     All units of a hidden layer have become the same for every sample: rectified units that are zero for
-    all of them, or saturated ones. No gradient passes such a layer, so more epochs do not help. The
-    message names the layer and what to try.
+    all of them, or saturated ones. No gradient passes such a layer, so more epochs do not help. Or they
+    are nearly the same, the loss is hardly better than that of the best constant output, and training
+    stopped because it improved too slowly. The message names the layer and what to try.
 
     Like all of scikit-learn's convergence warnings, it can be made an error, or silenced, with
     `warnings.filterwarnings`.

@@ -116,7 +116,7 @@ def test_lbfgs_keeps_the_best_of_its_draws_too():
 
 
 def test_partial_fit_has_one_draw_only():
-    with pytest.raises(ValueError, match=r"only n_init=1 .*got n_init=2"):
+    with pytest.raises(ValueError, match=r"only n_init=1, got n_init=2"):
         net(n_init=2).partial_fit(X, Y, classes=["no", "yes"])
 
 

@@ -10,8 +10,11 @@ from scipy.sparse import csr_matrix
 from scipy.special import huber, rel_entr
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_score
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import scale
 
 from helpers import OF_NOTEBOOK
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
@@ -109,7 +112,43 @@ def test_units_are_dead_where_a_collapse_is_found_even_if_rounding_differs():
     assert dead_units(network, X)[0].all()
 
 
+def curved():
+    """A parabola divides the classes. It is the data of scikit-learn's issue 31235."""
+    X = np.random.RandomState(1).random_sample((500, 2))
+    return X, (X[:, 0] + (2 * (X[:, 1] - 0.5)) ** 2 >= 0.75).astype(int)
+
+
+def test_a_training_that_stopped_before_its_logistic_units_differ_names_cures_that_are_some():
+    X, y = curved()
+    settings = {"hidden_layer_sizes": (20, 20), "activation": "logistic", "random_state": 42}
+    network, theirs = LowLevelMLPClassifier(**settings), MLPClassifier(**settings)
+
+    (warning,) = warnings_of(lambda: network.fit(X, y))
+
+    assert len(set(network.predict(X))) == len(set(theirs.fit(X, y).predict(X))) == 1
+    assert isinstance(warning, CollapseWarning)
+    for cure, changed in {
+        "activation='relu'": {"activation": "relu"},
+        "learning_rate_init above 0.001": {"learning_rate_init": 0.01},
+        "tol below 0.0001": {"tol": 1e-5},
+        "StandardScaler": {},
+    }.items():
+        assert cure in str(warning)
+        its_X = X if changed else scale(X)
+        cured = clone(network).set_params(**changed)
+        assert not collapses_of(lambda net=cured, X=its_X: net.fit(X, y))
+        assert cured.score(its_X, y) > 0.7
+
+
+def test_nearly_constant_units_after_few_epochs_are_no_collapse():
+    X, y = curved()
+    network = LowLevelMLPClassifier((20, 20), activation="logistic", max_iter=3, random_state=42)
+    (warning,) = warnings_of(lambda: network.fit(X, y))
+    assert type(warning) is ConvergenceWarning
+
+
 def test_a_network_that_finds_nothing_to_learn_is_no_collapse():
+    X, y = curved()
     noise = np.random.default_rng(0).permutation(y)
     assert not collapses_of(lambda: LowLevelMLPClassifier((20, 20), random_state=42).fit(X, noise))
 
@@ -130,6 +169,7 @@ def test_most_units_are_enough_where_nothing_was_learned():
 def test_data_without_information_are_no_collapse():
     dead = with_dead_layer(NOTEBOOK)
     assert look(dead, X, y)
+    assert not look(dead, np.ones_like(X), y)
     assert not look(clone(NOTEBOOK), X, np.zeros_like(y))
 
 

@@ -4,17 +4,19 @@ The diagnosis finds networks that give every sample the same output, and says wh
 training fail. A healthy training pays only for comparing its loss with that of the best constant.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skdense.compat import warn_at_caller
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.formulas.layers import INITIALIZERS, hidden_values
+from skdense.core.formulas.layers import INITIALIZERS, Layer, hidden_values
 from skdense.core.machine.blas import BLOCK_ROWS
-from skdense.core.network import LBFGS, Network, are_finite
+from skdense.core.network import LBFGS, Network, Parameters, are_finite
 from skdense.exceptions import CollapseWarning
 from skdense.fit.prepare import Job, criterion
 
@@ -65,7 +67,7 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     if job.spec.solver == LBFGS:
         for name in (*job.encoder.curves, *_STOCHASTIC_ATTRIBUTES):
             vars(estimator).pop(name, None)
-    finding = None if job.incremental else find_collapse(job, network, loss)
+    finding = None if job.incremental else find_collapse(job, network, loss, bool(progress.converged))
     if finding is not None:
         warn_at_caller(finding, CollapseWarning)
     elif network.failure:
@@ -123,8 +125,10 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
 
 # --- the diagnosis -----------------------------------------------------------------------------------
 
-_SAME = 1e-6
-"""A unit is constant if its outputs differ by no more, relative to the largest or to 1."""
+_SAME, _NEARLY_SAME = 1e-6, 0.05
+"""A unit is (nearly) constant if its outputs differ by no more, relative to the largest or to 1."""
+_NO_BETTER = 0.99
+"""A loss above this fraction of the best constant output's is no real improvement on it."""
 _SMALL, _LARGE = 1e-3, 100
 """Features count as scaled if their largest absolute value lies between these."""
 _HIGH_RATE = 0.01
@@ -132,25 +136,41 @@ _HIGH_RATE = 0.01
 
 
 @np.errstate(all="ignore")
-def find_collapse(job: Job, network: Network, loss: float) -> str | None:
+def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool = False) -> str | None:
     """Say which hidden layer of the trained network carries no information, and why; None if all do.
 
     In such a layer all units are constant, which means that they have the same output for every sample;
-    or most are, and the loss is no better than that of the best constant output.
+    or most are, and the loss is no better than that of the best constant output. If training
+    ended_by_itself with such a loss, and not after `max_iter`, nearly constant units are enough.
     """
     data, its_loss = network.data, job.encoder.loss
     targets = data.of_rows(data.targets)
     setting = [network.hyper.loss_setting] if its_loss.setting else []
     baseline = its_loss.baseline_loss(targets, data.of_rows(data.weights), *setting)
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
-    if loss < baseline / 2 or (targets == targets[0]).all() or not network.layers[1:]:
+    if loss < baseline / 2 or baseline <= 0 or (targets == targets[0]).all():
         return None
-    constant = _constant_units(network, data.X, data.own_rows)
-    layer = max(range(len(constant)), key=lambda i: constant[i].mean())
-    units = constant[layer]
-    if not units.all() and (units.mean() <= 0.5 or loss < baseline):
+    spreads = _spreads(network.layers, network.final_parameters, data.X, data.own_rows)
+    largest = max(((spread <= _SAME).mean() for spread in spreads), default=0)
+    is_nearly_constant = any((spread <= _NEARLY_SAME).all() for spread in spreads)
+    if largest == 1 or (largest > 0.5 and loss >= baseline):
+        found = _collapsed(job, network, spreads)
+    elif ended_by_itself and loss > _NO_BETTER * baseline and is_nearly_constant:
+        found = _nearly_constant(job, spreads)
+    else:
         return None
-    saturated = ", being saturated," if ACTIVATIONS[job.estimator.activation].saturates else ""
+    low, high = data.X.min(axis=0), data.X.max(axis=0)
+    samples_differ = (low.toarray() != high.toarray() if issparse(data.X) else low != high).any()
+    return found if samples_differ else None
+
+
+def _collapsed(job: Job, network: Network, spreads: list[NDArray]) -> str:
+    """What is said of a network with a layer of constant units."""
+    shares = [(spread <= _SAME).mean() for spread in spreads]
+    layer = int(np.argmax(shares))
+    units = spreads[layer] <= _SAME
+    activation = ACTIVATIONS[job.estimator.activation]
+    saturated = ", being saturated," if activation.saturates else ""
     and_so = "the loss is no better than that of the best constant output"
     return (
         f"The network has collapsed: {units.sum()} of the {len(units)} units of hidden layer "
@@ -159,34 +179,51 @@ def find_collapse(job: Job, network: Network, loss: float) -> str | None:
     )
 
 
-def _constant_units(network: Network, X: Any, rows: NDArray) -> list[NDArray]:
-    """Which units of each hidden layer have the same output for every sample.
+def _nearly_constant(job: Job, spreads: list[NDArray]) -> str:
+    """What is said of a network with a layer of nearly constant units whose training has ended."""
+    estimator = job.estimator
+    layer = max(i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all())
+    cures = ["activation='relu'"] if estimator.activation == "logistic" else []
+    if job.spec.solver != LBFGS:
+        cures.append(f"a learning_rate_init above {estimator.learning_rate_init:g}")
+    cures.append("scaling X, for instance with StandardScaler")
+    return (
+        f"The network is nearly constant: all units of hidden layer {layer} give nearly the same "
+        "output for every sample, and the loss is hardly better than that of the best constant output. "
+        "If there is something to learn, training stopped too early. Try "
+        f"{', or '.join(cures)}, or a tol below {estimator.tol:g}."
+    )
 
-    Once most units of every layer are known to vary, the other rows are not read.
+
+def _spreads(layers: Sequence[Layer], parameters: Parameters, X: Any, rows: NDArray) -> list[NDArray]:
+    """By how much the outputs of the units of each hidden layer differ between samples.
+
+    Once most units of every layer are known to vary, the other rows are not read. The spread of units
+    that vary more in those is then too small.
     """
     blocks = [rows[start : start + BLOCK_ROWS] for start in range(0, len(rows), BLOCK_ROWS)]
     if len(blocks) > 1:
         blocks.insert(0, rows[:: len(blocks)])  # a sample of all rows, mostly enough
     low = high = None
     for block in blocks:
-        values = list(hidden_values(network.layers, network.final_parameters, X[block]))
+        values = list(hidden_values(layers, parameters, X[block]))
         lows, highs = [v.min(axis=0) for v in values], [v.max(axis=0) for v in values]
         low = lows if low is None else list(map(np.minimum, low, lows))
         high = highs if high is None else list(map(np.maximum, high, highs))
-        constant = list(map(_are_same, low, high))
-        if not any(units.mean() > 0.5 for units in constant):
+        spreads = list(map(_spread, low, high))
+        if not any((spread <= _NEARLY_SAME).mean() > 0.5 for spread in spreads):
             break
-    return constant
+    return spreads
 
 
 def are_dead(outputs: NDArray) -> NDArray:
     """Which units have the same output `(n_samples, width)` for every sample, up to rounding."""
-    return _are_same(outputs.min(axis=0), outputs.max(axis=0))
+    return _spread(outputs.min(axis=0), outputs.max(axis=0)) <= _SAME
 
 
-def _are_same(low: NDArray, high: NDArray) -> NDArray:
-    """Whether the lowest and the highest outputs of units differ by no more than rounding does."""
-    return (high - low) / np.maximum(np.maximum(np.abs(low), np.abs(high)), 1) <= _SAME
+def _spread(low: NDArray, high: NDArray) -> NDArray:
+    """The differences between lowest and highest outputs, relative to the largest of them or to 1."""
+    return (high - low) / np.maximum(np.maximum(np.abs(low), np.abs(high)), 1)
 
 
 def likely_cause(job: Job, network: Network) -> str:
