@@ -620,7 +620,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if not columns:
             return []
         table = pd.DataFrame({each.name: each.series(read[each.name]) for each in columns})
-        outputs = np.asarray(self.vectorizer_.fit_transform(table, y), dtype=np.float32)
+        with config_context(transform_output="default"):
+            outputs = np.asarray(self.vectorizer_.fit_transform(table, y), dtype=np.float32)
         values = dict(zip(self.vectorizer_.all_outputs_, outputs.T, strict=True))
         written = []
         for column in columns:
