@@ -199,7 +199,8 @@ class OneHot:
         unknown = "".join(known) + "?"
         missing = [each for each in categories if not isinstance(each, str)] or [unknown]
         values = pd.Series([*known, *missing, unknown], dtype=object)
-        rows = np.asarray(encoder.transform(pd.DataFrame({name: values})), np.float32)
+        with config_context(transform_output="default"):
+            rows = np.asarray(encoder.transform(pd.DataFrame({name: values})), np.float32)
         return cls(rows, {each: place for place, each in enumerate([*known, None])})
 
     def write(self, strings):
@@ -222,7 +223,8 @@ class Encoded:
     def write(self, series):
         """As many columns as the transformer has."""
         takes_series = isinstance(self.transformer, SingleColumnTransformer)
-        columns = self.transformer.transform(series if takes_series else series.to_frame())
+        with config_context(transform_output="default"):
+            columns = self.transformer.transform(series if takes_series else series.to_frame())
         columns = np.asarray(columns, np.float32).reshape(len(series), -1)
         return columns if self.limits is None else np.clip(columns, *self.limits)
 
