@@ -317,7 +317,8 @@ class Column:
         elif now in ("categories", "strings") or (self.kind != "numbers" and series.isna().all()):
             strings = self._strings(series)
             values = self._parsed(strings, unlike)
-            has_zone = strings.dropna().astype(str).str.contains(_WITH_ZONE).any()
+            is_of_dates = self.kind == "dates"
+            has_zone = is_of_dates and strings.dropna().astype(str).str.contains(_WITH_ZONE).any()
         else:
             raise ValueError(f"they are {now}, of type {series.dtype}")
         if self.kind == "dates" and self.unit is None:
