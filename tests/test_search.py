@@ -524,20 +524,12 @@ class TimeUp(Exception):
     """What a limit of time raises."""
 
 
-def raise_time_up(error, *_):
-    raise error
-
-
 class Limit:
-    """Handlers of a signal that raise."""
-
     def __call__(self, *_):
         raise TimeUp
 
 
 class Late(StandardScaler):
-    """A scaler during whose fit the limit of time is reached."""
-
     def fit(self, X, y=None):
         signal.raise_signal(signal.SIGTERM)
         return super().fit(X, y)
@@ -549,7 +541,7 @@ def late_scorer(model, X, y):
     return model.score(X, y)
 
 
-@pytest.mark.parametrize("handler", [Limit(), partial(raise_time_up, TimeUp()), lambda *_: Limit()()])
+@pytest.mark.parametrize("handler", [Limit(), partial(Limit.__call__, Limit()), lambda *_: Limit()()])
 @pytest.mark.parametrize(
     "settings", [{"estimator": make_pipeline(Late(), NETWORK)}, {"scoring": late_scorer}]
 )
