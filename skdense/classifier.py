@@ -193,7 +193,7 @@ default='glorot_uniform'
         and `partial_fit` append to it.
 
     accuracy_curve_ : list of float
-        The training accuracy of each epoch, weighted as the loss is and of the same minibatches.
+        The training accuracy of each epoch, weighted by `sample_weight`, of the same minibatches.
 
     validation_scores_ : list of float or None
         The validation score after each epoch, or None without validation: see `validation_metric`.

@@ -47,7 +47,6 @@ def only_outside_of_xla():
 
 
 def test_programs_are_compiled_by_xla():
-    """It knows no strings."""
     program = program_of(only_outside_of_xla)
 
     with pytest.raises(tf.errors.InvalidArgumentError, match="XLA"):

@@ -336,6 +336,13 @@ def test_lbfgs_is_given_the_training_rows_alone_and_its_lines_have_its_iteration
         assert lines[i] == f"fold {i + 1} of 3: {outcome}"
 
 
+def test_lengths_are_those_of_all_rows_also_beside_weights_of_zero():
+    X, y = load_diabetes(return_X_y=True)
+    for short in ({"y": y[9:]}, {"y": y, "groups": y[9:]}):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            CrossFitRegressor(Ridge(), cv=3).fit(X, **short, sample_weight=np.arange(len(y)) > 8)
+
+
 def test_weights_count_in_the_out_of_fold_score():
     X, y = (scale(part) for part in load_diabetes(return_X_y=True))
     weight = np.random.default_rng(0).uniform(size=len(y))

@@ -109,7 +109,6 @@ def test_what_a_users_own_handler_raises_ends_a_fit_at_once_and_leaves_the_estim
 
 @pytest.mark.parametrize("several", ["draws", "estimators"])
 def test_ctrl_c_does_not_wait_for_calls_of_several_networks(several, ctrl_c_during_call):
-    """A call that compiles may last seconds. Its result is dropped."""
     models = [net(max_iter=50, tol=0, random_state=i) for i in range(3)]
     alone = clone(models[1]).fit(X, Y)
     go_on = ctrl_c_during_call(2 if several == "estimators" else 5)

@@ -135,7 +135,6 @@ def test_float32_x_is_fitted_in_float64_as_there():
 
 @pytest.mark.parametrize("alpha", [0, 1])
 def test_max_fun_ends_the_fit_where_it_does_there(alpha):
-    """And the penalty may be an int."""
     ours = assert_parity(*make_problem("binary"), max_fun=4, alpha=alpha)
 
     assert ours.n_iter_ < 4

@@ -148,7 +148,6 @@ def test_networks_of_different_numbers_of_features_share_a_program(compiles):
 
 
 def test_weighted_fits_beside_unweighted_ones_have_their_own_share_of_the_penalty():
-    """It is divided by the weights of a minibatch."""
     models, weights = [net(alpha=30.0) for _ in range(3)], [WEIGHTS, None, 0.1 * WEIGHTS]
     settings = {"activation": "tanh", "alpha": 30.0, "batch_size": 30, "max_iter": 6}
 
@@ -255,7 +254,6 @@ def test_a_method_that_a_regressor_lacks_hides_none_that_is_overridden(methods):
 
 
 def test_a_random_state_of_ones_own_ends_where_the_lone_fit_leaves_it():
-    """Whatever its bit generator."""
     ours, theirs = ([*map(np.random.RandomState, (0, 1, 2, np.random.PCG64(0)))] for _ in range(2))
     options = [{}, {"max_iter": 20, "n_iter_no_change": 1, "tol": 0.05}, {"early_stopping": True}, {}]
     models = [net(random_state=r, **option) for r, option in zip(ours, options)]

@@ -167,7 +167,6 @@ def test_the_warm_up_is_linear_and_the_cosine_falls_to_zero_over_the_rest():
 
 
 def test_clipping_keeps_the_direction_and_shortens_only_what_is_too_long():
-    """The norm is that of all pieces together."""
     rng = np.random.default_rng(0)
     pieces = [rng.normal(size=n) for n in (5, 2)]
     norm = np.linalg.norm(np.hstack(pieces))

@@ -26,7 +26,6 @@ PRINTED = re.compile(r"^print\(.*\)  # (.*\n)", re.MULTILINE)
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_code_of_the_readme_prints_what_its_comments_say(capsys):
-    """One block after the other, as a reader would run them."""
     code = "".join(PYTHON_BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")))
     promised = "".join(PRINTED.findall(code))
     assert promised

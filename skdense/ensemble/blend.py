@@ -374,8 +374,8 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         predicted = self.oof_probabilities_[held_out].argmax(axis=1)
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
 
-    def _checked_samples(self, *given, **others):
-        samples = super()._checked_samples(*given, **others)
+    def _weighted_samples(self, *given, **others):
+        samples = super()._weighted_samples(*given, **others)
         if self.class_weight is None:
             return samples
         weights = samples.sample_weight

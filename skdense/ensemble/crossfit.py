@@ -84,10 +84,12 @@ class Samples(NamedTuple):
         return np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
 
 
-def of_weight(X, y, sample_weight, parameters):
+def without_zero_weights(X, y, sample_weight, parameters):
     """X, y and parameters of a fit without the rows of weight zero, and `row_of` of `Outer`."""
     if sample_weight is None:
         return X, y, parameters, None
+    groups = (value for name, value in parameters.items() if name.split("__")[-1] == "groups")
+    check_consistent_length(X, y, *groups)  # others would be left as they are
     is_left = check_sample_weight(sample_weight, X, ensure_non_negative=True) > 0
     if is_left.all():
         return X, y, parameters, None
@@ -158,10 +160,10 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         outer, row_of = take_outer(), None
         given = {"sample_weight": sample_weight, "groups": groups}
         if outer is None:
-            X, y, given, row_of = of_weight(X, y, sample_weight, given)
+            X, y, given, row_of = without_zero_weights(X, y, sample_weight, given)
         report = FitReport(self, outer)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
-        samples = fitted._checked_samples(X, y, **given, row_of=outer.row_of if outer else row_of)
+        samples = fitted._weighted_samples(X, y, **given, row_of=outer.row_of if outer else row_of)
         parts = fitted._parts(samples, report)
         with report.tasks(len(parts), self, fitted, samples):
             fitted._fit_parts(parts, samples, report)
@@ -174,7 +176,7 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         set_attributes(self, vars(fitted))
         return self
 
-    def _checked_samples(self, X, y, sample_weight, groups, row_of):
+    def _weighted_samples(self, X, y, sample_weight, groups, row_of):
         X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
         y = self._check_y(one_column(y))
         if sample_weight is not None:
@@ -280,7 +282,7 @@ class BaseCrossFit(BaseOutOfFold):
     def _fit_parts(self, parts, samples, report):
         X, y, sample_weight, *_ = samples
         members, splits = zip(*parts)
-        target = self._learn_scale(y, sample_weight)
+        target = self._target_of_members(y, sample_weight)
         self.estimators_ = fit_members(members, splits, X, target, sample_weight, report)
         self.n_estimators_ = len(members)
         outputs = held_out_outputs(self._output, self.estimators_, splits, X)
@@ -310,13 +312,14 @@ class BaseCrossFit(BaseOutOfFold):
         counts_all_rows = np.iterable(cv) or isinstance(cv, PredefinedSplit)
         rows = row_of if row_of is not None and counts_all_rows else np.arange(len(y), dtype=np.int32)
 
-        def with_weight(given):  # the weight of a class may be zero
-            found = rows[given][rows[given] >= 0]
+        def with_weight(chosen):  # the weight of a class may be zero
+            found = rows[chosen][rows[chosen] >= 0]
             return found if sample_weight is None else found[sample_weight[found] > 0]
 
-        given = [*check_cv(cv, y, classifier=has_classes).split(X, labels, groups)]
-        splits = [(np.sort(with_weight(trained_on)), with_weight(fold)) for trained_on, fold in given]
-        for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, given, strict=True)):
+        as_given = [*check_cv(cv, y, classifier=has_classes).split(X, labels, groups)]
+        splits = [(np.sort(with_weight(train)), with_weight(fold)) for train, fold in as_given]
+        # Rows held out may all have the weight zero, but not in all folds.
+        for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, as_given, strict=True)):
             for name, part in {"to train on": trained_on, "that are held out": fold}.items():
                 if not len(part):
                     raise ValueError(
@@ -351,7 +354,7 @@ class BaseCrossFit(BaseOutOfFold):
             )
         return chosen
 
-    def _learn_scale(self, y, sample_weight):
+    def _target_of_members(self, y, sample_weight):
         """What members are fitted to."""
         return y
 
@@ -773,7 +776,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
         return predictions * np.float64(self.scale_) + self.center_
 
-    def _learn_scale(self, y, sample_weight):
+    def _target_of_members(self, y, sample_weight):
         self.center_, self.scale_ = 0.0, 1.0
         if self.scale_y:
             self.center_, self.scale_ = scale_of(self.estimator, y, sample_weight)

@@ -47,7 +47,7 @@ def fit_estimator(
     with unchanged_on_error(estimator):
         job = prepare(estimator, inputs)
         tasks = EpochTasks(context, job, inputs) if reports else None
-        if _train_alone(job, tasks):
+        if _train_job(job, tasks):
             if interrupts_raise or not any(network.progress.epochs for network in job.networks):
                 raise KeyboardInterrupt
             warn_at_caller("Training interrupted by user.")
@@ -57,7 +57,7 @@ def fit_estimator(
     return estimator
 
 
-def _train_alone(job: Job, tasks: "EpochTasks | None") -> bool:
+def _train_job(job: Job, tasks: "EpochTasks | None") -> bool:
     """Train the networks of one job; return whether Ctrl-C ended the training.
 
     The epochs of a single network are printed and reported if asked, those of several are not.

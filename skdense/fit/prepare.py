@@ -48,14 +48,14 @@ _AUTO_BATCH = 200
 class Job:
     """One fit of an estimator that has been prepared, with a network for each initial draw.
 
-    `earlier_curves` are those of the fit that training goes on from.
+    `continues` says that training goes on from an earlier fit, whose attributes the estimator has.
     """
 
     estimator: Estimator
     encoder: Encoder
     spec: Spec
     networks: list[Network]
-    earlier_curves: dict[str, list | None]
+    continues: bool
     incremental: bool
 
 
@@ -73,7 +73,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     weights, weights_val = check_weights(estimator, inputs, encoder.classes, y, y_val)
     rows = None if inputs.split is None else inputs.split[0]
     data = Data(X, encoder.encode(y), weights, rows)
-    of_user = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
+    own_validation = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
 
     # What follows from it without a draw.
     n_features, n_outputs = data.X.shape[1], data.targets.shape[1]
@@ -89,7 +89,9 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         parameters = _earlier_parameters(estimator, (n_features, *widths, n_outputs))
     else:
         parameters = draw(random_state)
-    data, validation = _validated_on(estimator, inputs, encoder, data, of_user, random_state)
+    data, validation = _training_and_validation(
+        estimator, inputs, encoder, data, own_validation, random_state
+    )
     seed = _dropout_seed(rates, random_state)
 
     # The networks, one for each initial draw.
@@ -144,10 +146,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
             drawn = {"parameters": draw(stream), "dropout_seed": _dropout_seed(rates, stream)}
             own = {"random_state": deepcopy(random_state), "owns_stream": True}
             networks.append(replace(network, **drawn, **own))
-    earlier_curves = {}
-    if continues:
-        earlier_curves = {name: getattr(estimator, name, None) for name in encoder.curves}
-    return Job(estimator, encoder, spec, networks, earlier_curves, inputs.incremental)
+    return Job(estimator, encoder, spec, networks, continues, inputs.incremental)
 
 
 check_and_prepare = fit_context(prefer_skip_nested_validation=True)(prepare)
@@ -165,12 +164,12 @@ def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Paramet
     return [*zip(estimator.coefs_, estimator.intercepts_, strict=True)]
 
 
-def _validated_on(
+def _training_and_validation(
     estimator: Estimator,
     inputs: FitInput,
     encoder: Encoder,
     data: Data,
-    of_user: Data | None,
+    own_validation: Data | None,
     random_state: RandomState,
 ) -> tuple[Data, Data | None]:
     """The samples to train on, and those to validate on after each epoch, or None.
@@ -180,8 +179,8 @@ def _validated_on(
     """
     if estimator.solver == LBFGS:
         return data.own_copy(), None
-    if of_user is not None or not estimator.early_stopping:
-        return data, of_user
+    if own_validation is not None or not estimator.early_stopping:
+        return data, own_validation
     if inputs.split is not None and len(inputs.split[1]):
         return data, replace(data, rows=inputs.split[1])
     from sklearn.model_selection import train_test_split  # it imports much that no other fit needs

@@ -98,10 +98,10 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
     attributes = job.encoder.fitted(network.final_parameters)
     attributes["n_iter_"] = int(progress.epochs)
     if job.spec.solver == LBFGS:
-        t = getattr(job.estimator, "t_", 0) if job.earlier_curves else 0
+        t = getattr(job.estimator, "t_", 0) if job.continues else 0
         return attributes | {"loss_": network.last_loss, "t_": t}
     for name, field_name in job.encoder.curves.items():
-        curve = job.earlier_curves.get(name)
+        curve = getattr(job.estimator, name, None) if job.continues else None
         if network.validation is not None or not name.startswith("validation"):
             curve = (curve or []) + getattr(network.curves, field_name).tolist()
         attributes[name] = curve
@@ -237,7 +237,7 @@ def likely_cause(job: Job, network: Network) -> str:
     if largest > _LARGE and job.encoder.loss.output == "identity":
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("scaling y, for instance with TransformedTargetRegressor")
-    starts_anew = not job.earlier_curves  # not from the parameters of an earlier fit
+    starts_anew = not job.continues
     if starts_anew and INITIALIZERS[estimator.init].one_sign:
         causes.append(
             f"init={estimator.init!r} draws weights of one sign, so the changes of all units add up"

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdense.base import BaseLowLevelMLP
 from skdense.compat import warn_at_caller
 from skdense.ensemble.blend import BaseBlend
-from skdense.ensemble.crossfit import BaseCrossFit, for_all_rows, of_weight
+from skdense.ensemble.crossfit import BaseCrossFit, for_all_rows, without_zero_weights
 from skdense.ensemble.report import Outer, part_of, take_outer
 from skdense.ensemble.sizes import FEW_ROWS
 from skdense.final_step import beyond_steps, final_step
@@ -152,9 +152,9 @@ class TablePipeline(Pipeline):
         weight = params.get(f"{name}__sample_weight", params.get("sample_weight"))
         outer, row_of = take_outer(), None
         if outer is None:
-            X, y, params, row_of = of_weight(X, y, weight, params)
+            X, y, params, row_of = without_zero_weights(X, y, weight, params)
             outer = Outer(row_of)
-        with part_of(outer):  # the fit of the ensemble takes it by `take_outer`
+        with part_of(outer):  # report.py: the ensemble takes it by `take_outer`
             super().fit(X, y, **params)
         self._judge_networks(y)
         if row_of is not None:

@@ -1,7 +1,7 @@
 """The training program: a chunk of minibatch gradient steps of one network, epoch by epoch.
 
 There is one program for each `Spec` and `Shape`. Everything else is an argument. The same in plain
-TensorFlow, with the names of this file:
+TensorFlow, without weights of samples, and with the names of this file:
 
     for rows in order:                                              # `_Body.step`
         inputs, targets = tf.gather(X, rows), tf.gather(y, rows)    # `gather` of stores.py
@@ -154,7 +154,7 @@ class _Body:
         if self.spec.lr_by_step:
             rate *= lr_factor(progress.step, hyper, settings)
         penalized = [*self.layout.penalized(parameters)]
-        # XLA copies each array once in a step, as several kernels read what one of them overwrites.
+        # XLA copies each array once in a step, as several XLA kernels read what one overwrites.
         # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
         changes, slots = self.chain.update(
             gradients, slots, penalized, rate, progress.step + 1, settings
