@@ -321,13 +321,17 @@ def test_by_default_64_candidates_are_drawn():
 
 
 class Noted(StandardScaler):
-    """A scaler that counts its fits in all."""
+    """A scaler that counts its calls in all."""
 
-    fits = 0
+    fits = transforms = 0
 
     def fit(self, X, y=None, sample_weight=None):
         Noted.fits += 1
         return super().fit(X, y, sample_weight)
+
+    def transform(self, X, copy=None):
+        Noted.transforms += 1
+        return super().transform(X, copy)
 
 
 def test_the_steps_before_the_network_are_fitted_once_for_each_split_and_setting_of_theirs(monkeypatch):
@@ -360,6 +364,18 @@ def test_candidates_share_arrays_only_if_these_are_equal():
     for data, dtypes in ((X, [None, "float32"]), (csr_array(X), [None])):
         search, seen = search_with(network, grid | {"dtype": dtypes}, X=data, cv=2, rungs=())
         assert_as_grid_search(search, seen, X=data)
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
+def test_for_scorers_by_name_the_samples_are_transformed_once(monkeypatch, scoring):
+    monkeypatch.setattr(Noted, "transforms", 0)
+    model = make_pipeline(Noted(), make_pipeline(MinMaxScaler(), NETWORK))
+    grid = {"pipeline__lowlevelmlpclassifier__alpha": [1e-5, 0.3]}
+    settings = {"cv": 3, "refit": False, "scoring": scoring}
+    search = PrunedSearchCV(model, grid, factor=EVERYONE, rungs=(2,), **settings).fit(X, y)
+    assert Noted.transforms == 3 * 2
+    theirs = GridSearchCV(model, grid, **settings).fit(X, y).cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(rows_of(search, 1)["mean_test_score"], theirs)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, ParameterSampler, RandomizedSearchCV, check_cv
@@ -297,7 +298,8 @@ class PrunedSearchCV(RandomizedSearchCV):
             to_fit, to_score = routed.estimator.fit, routed.scorer.score
             samples = [(samples_of(fit, to_fit), samples_of(test, to_score)) for fit, test in splits]
             race = Race(candidates, rungs, self.factor, scorer, self.error_score, self.n_jobs)
-            race.begin(samples)
+            skips_steps = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
+            race.begin(samples, skips_steps)
             results = self._search(race, context)
             self._set_results(results, len(splits), scorer)
         if self.refit:  # an error here leaves what was found

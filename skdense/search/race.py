@@ -21,7 +21,7 @@ from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.planning import buckets_of, likely_epochs
 from skdense.core.host.train import train
 from skdense.core.network import LBFGS, Data
-from skdense.final_step import fit_all_but_network, network_of, with_network
+from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
 from skdense.fit.fitting import own_streams
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
@@ -33,13 +33,14 @@ class CandidateFit:
     """A candidate on a split: its network, which trains from rung to rung, and its score now.
 
     `model` is the candidate's, fitted but for its network, which is scored with the network on
-    `held_out`: X, y and the parameters of the scorer. `error` is that of the fit, whose `job` is None
+    `held_out`: X, y and the parameters of the scorer. It is the end of that model if the steps before
+    have already transformed X. `error` is that of the fit, whose `job` is None
     then, or of the last scoring; the score is the `error_score` then.
     """
 
     score: Any
-    held_out: tuple
     model: Any = None
+    held_out: tuple = ()
     job: Job | None = None
     error: Exception | None = None
     fit_time: float = 0.0
@@ -106,15 +107,18 @@ class Race:
         self.scorer, self.error_score = scorer, error_score
         self.epochs = []  # at which the candidates were scored
 
-    def begin(self, splits):
+    def begin(self, splits, skips_steps):
         """Prepare the fits of all candidates on all splits, and see that they can be scored.
 
         Parameters
         ----------
         splits : list of (tuple, tuple)
             The samples to fit to and those to score: X, y, and the parameters of `fit` and the scorer.
+        skips_steps : bool
+            Whether the samples that are held out go through the steps of a Pipeline once, before
+            training. This is not to be noticed by scorers that only ask for predictions.
         """
-        self._prepare(splits)
+        self._prepare(splits, skips_steps)
         all_fits = [candidate.fits for candidate in self.going]
         self._report_errors([fit for fits in all_fits for fit in fits], is_first=True)
         # What fails in scoring an untrained network would fail for all candidates of the split.
@@ -132,7 +136,7 @@ class Race:
         share = share_trained(self.n_candidates, self.rungs, self.factor, epochs)
         self.buckets = buckets_of(networks, share)
 
-    def _prepare(self, splits):
+    def _prepare(self, splits, skips_steps):
         """Prepare all networks; the steps before are fitted once for candidates that share them."""
         fitted, by_content, seen = {}, {}, set()
 
@@ -149,14 +153,17 @@ class Race:
 
         for candidate in self.going:
             steps = _key_of_steps(candidate)
-            for i, (to_fit, held_out) in enumerate(splits):
-                fit, key = CandidateFit(self.error_score, held_out), (i, steps)
-                start = time.perf_counter()
+            for i, (to_fit, to_score) in enumerate(splits):
+                fit, key, start = CandidateFit(self.error_score), (i, steps), time.perf_counter()
                 candidate.fits.append(fit)
                 try:
                     if key not in fitted:
-                        fitted[key] = fit_all_but_network(clone(candidate.model), *to_fit)
-                    fit.model, inputs = fitted[key]
+                        model, inputs = fit_all_but_network(clone(candidate.model), *to_fit)
+                        X, *others = to_score
+                        if skips_steps:
+                            model, X = beyond_steps(model, X)
+                        fitted[key] = model, inputs, (X, *others)
+                    fit.model, inputs, fit.held_out = fitted[key]
                     fit.job = check_and_prepare(clone(candidate.estimator), inputs)
                     for one in fit.job.networks:
                         one.data = shared(one.data)
@@ -223,8 +230,9 @@ class Race:
             bucket.networks = [network for network in bucket.networks if network in owners]
         if owners and train(self.buckets, self.n_jobs, until=epochs, owners=owners, after=score):
             raise KeyboardInterrupt
+        seconds = time.perf_counter() - start
         for fit in fits:
-            fit.fit_time += (time.perf_counter() - start) / len(fits)
+            fit.fit_time += seconds / len(fits)
         return fits
 
     def _score(self, fit):
