@@ -424,7 +424,7 @@ class Written(NamedTuple):
     kind : str
         What the source has: "numbers", "durations", "dates", "categories" or "strings"; or "missing",
         for a column that marks missing values.
-    index : int
+    position : int
         Its number among the columns that are written for its source; 0 for one that marks missing
         values.
     """
@@ -432,18 +432,19 @@ class Written(NamedTuple):
     name: str
     source: str
     kind: str
-    index: int
+    position: int
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Write a table as an array of float32.
 
     Columns of numbers, bools, durations, and numbers that are stored as strings are shifted by the
-    median of their distinct values, so that float32 is precise enough. `vectorizer` decides how all
-    others are written. Missing values become NaN. A column of numbers or dates that has any in `fit`
-    gets another column, `<name>__missing`, which is 1 where they are. Constant columns are left out,
-    and a warning names those columns of the table of which nothing is left, such as IDs. Another names
-    columns of strings of which most are numbers.
+    median of their distinct values, and those far from 1 are multiplied by a power of two, so that
+    float32 is precise enough. `vectorizer` decides how all others are written. Missing values become
+    NaN. A column of numbers or dates that has any in `fit` gets another column, `<name>__missing`,
+    which is 1 where they are. Constant columns are left out, and a warning names those columns of the
+    table of which nothing is left, such as IDs. Another names columns of strings of which most are
+    numbers.
 
     Parameters
     ----------
@@ -531,7 +532,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         marks = [
             (Written(f"{each.source}__missing", each.source, "missing", 0), pd.isna(read[each.source]))
             for each, _ in written
-            if each.index == 0 and KINDS[each.kind].read is not None
+            if each.position == 0 and KINDS[each.kind].read is not None
         ]
         varied = [each for each in written + marks if np.fmin.reduce(each[1]) < np.fmax.reduce(each[1])]
         self.written_ = [each for each, _ in varied]
@@ -567,8 +568,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         sources = dict.fromkeys(each.source for each in self.written_ if each.kind != "missing")
         blocks = {name: self._columns[name].write(read[name]) for name in sources}
         columns = [
-            pd.isna(read[name]) if kind == "missing" else blocks[name][:, index]
-            for _, name, kind, index in self.written_
+            pd.isna(read[name]) if kind == "missing" else blocks[name][:, position]
+            for _, name, kind, position in self.written_
         ]
         return np.column_stack(columns).astype(np.float32, copy=False)
 
@@ -631,8 +632,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             # Columns that the vectorizer leaves out are named there as well.
             names = [name for name in self.vectorizer_.input_to_outputs_[column.name] if name in values]
             column.learn_writer(self.vectorizer_, read[column.name], [values[name] for name in names])
-            for index, name in enumerate(names):
-                one = Written(without_random_letters(name), column.name, column.kind, index)
+            for position, name in enumerate(names):
+                one = Written(without_random_letters(name), column.name, column.kind, position)
                 written.append((one, values[name]))
         return written
 

@@ -261,7 +261,7 @@ def _table(graph, encoder, inputs):
             blocks.append(inputs[name])
     starts = np.cumsum([0, *(column.writer.n_columns for column in columns.values())])
     start = dict(zip(columns, starts))
-    numbers = [start[each.source] + each.index for each in encoder.written_]
+    numbers = [start[each.source] + each.position for each in encoder.written_]
     written = graph.columns(graph.side_by_side(blocks), numbers)
     is_mark = np.array([each.kind == "missing" for each in encoder.written_])
     return graph("Where", is_mark, graph.cast(graph("IsNaN", written), _FLOAT), written)

@@ -103,8 +103,9 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
         least, most = self.min_frequency, min(self.max_columns, _MOST_NUMBERS // len(values))
         levels, words, n_levels = Counter(values), Counter(), Counter()
         for level, count in levels.items():
-            words.update(dict.fromkeys(_words(level), count))
-            n_levels.update(_words(level))
+            its_words = _words(level)
+            words.update(dict.fromkeys(its_words, count))
+            n_levels.update(its_words)
         many = {word for word, n in n_levels.items() if n > 1 and words[word] <= len(values) - least}
         counts = {("level", level): count for level, count in levels.items()}
         counts |= {("word", word): words[word] for word in many}
