@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from scipy.stats import f_oneway, rankdata
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -355,6 +356,31 @@ def test_the_order_of_rows_does_not_matter_for_levels():
     values = np.array(["b", "a", "c c", "d", None] * 3 + ["c d"], object)[:, None]
     names = [LevelsEncoder(3, 4).fit(X).get_feature_names_out() for X in (values, values[::-1])]
     assert_array_equal(*names)
+
+
+@given(st.integers(0, 2**31), st.floats(0, 0.6), st.booleans())
+@settings(max_examples=40)
+def test_levels_have_columns_if_the_f_test_is_sure_that_they_explain_y(seed, effect, has_classes):
+    rng = np.random.default_rng(seed)
+    level = np.resize(range(20), 200)
+    y = np.exp(effect * rng.normal(size=20)[level] + rng.normal(size=200))
+    y = np.where(y > 1, "high", "low") if has_classes else y
+    ranks = (y == "low") if has_classes else rankdata(y)
+    p_value = f_oneway(*(ranks[level == i] for i in range(20))).pvalue
+    encoder = LevelsEncoder().fit(level.astype(str).astype(object)[:, None], y)
+    assert len(encoder.levels_) == (20 if p_value < 1e-4 else 0)
+    assert LevelsEncoder().fit(level.astype(str).astype(object)[:, None]).levels_
+
+
+@pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
+def test_a_column_of_levels_that_do_not_explain_y_is_as_good_as_absent(make):
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(120, 2)), columns=["a", "b"])
+    y = (X.a > 0).map({True: "up", False: "down"}) if make is make_tabular_classifier else X.a
+    X["code"] = [f"N{i % 41}" for i in range(120)]
+    model = make(random_state=0, cv=2, max_iter=2)
+    with pytest.warns(UserWarning, match=r"not used.* explain no more of y than chance: \['code'\]"):
+        predicted = model.fit(X, y).predict(X[:9])
+    assert_array_equal(model.fit(X[["a", "b"]], y).predict(X[:9]), predicted)
 
 
 @pytest.mark.skipif(pd.__version__ < "3", reason="pandas 2 misreads the last digit of some strings")
@@ -1003,7 +1029,7 @@ def test_settings_without_effect_are_answered_with_what_to_do(given, message):
 @pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])
 def test_networks_that_learn_nothing_where_trees_do_are_told(make):
     a, b = np.random.default_rng(0).normal(size=(2, 500))
-    X, y = pd.DataFrame({"a": a, "b": b, "town": [f"t{i % 45}" for i in range(500)]}), a * b > 0
+    X, y = pd.DataFrame({"a": a, "b": b, "town": [f"t{i % 39}" for i in range(500)]}), a * b > 0
     model = make(random_state=0, cv=2, max_iter=20, learning_rate_init=0.02, **LINEAR)
     with pytest.warns(UserWarning, match=r"networks are hardly better than a const.*\['town'\]"):
         model.fit(X, y)

@@ -20,7 +20,7 @@ from scipy.stats import hypergeom
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.preprocessing import OneHotEncoder
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skdense.compat import warn_at_caller, without_random_letters
 from skdense.fit.inputs import MatrixLike
@@ -525,6 +525,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             raise TypeError(f"vectorizer must be a skrub.TableVectorizer, got {self.vectorizer!r}")
         series = _series_of(X)
         validate_data(self, X, skip_check_array=True)
+        check_consistent_length(X, y)
         self._has_names = hasattr(X, "columns")
         self._columns = {name: Column(name, each, self.vectorizer) for name, each in series.items()}
         read = {name: column.learn(series[name]) for name, column in self._columns.items()}
@@ -641,7 +642,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """Warn of columns that are not used, such as IDs, or not as numbers."""
         used = {each.source for each in self.written_}
         unused = [name for name in self._columns if name not in used]
-        why = "as all their values are equal, missing or rare"
+        why = "as all their values are equal, missing or rare, or explain no more of y than chance"
         if not used:
             raise ValueError(f"no column of X can be used, {why}: {unused}")
         if unused:

@@ -116,8 +116,8 @@ def make_tabular_classifier(
     - `columns`: every column becomes numbers, as bools, durations and numbers stored as strings are.
       A :class:`skrub.TableVectorizer` writes the others: the parts of dates, and strings and
       categories one-hot, those of 40 or more also by their words, their order and their frequency.
-      Extra columns mark missing values. Constant and empty columns, and IDs that only number the rows,
-      are left out, with a warning that names them;
+      Extra columns mark missing values. Constant and empty columns, and those of 40 or more strings
+      that explain no more of y than chance, such as IDs, are left out, with a warning that names them;
     - `scaled`: each is centred, scaled and softly clipped, by a subclass of
       :class:`skrub.SquashingScaler` that makes columns of rare levels smaller, which `ramps` undoes;
     - `filled`: missing numbers become the median;

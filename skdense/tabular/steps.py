@@ -7,6 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import betainc
+from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.kernel_approximation import Nystroem
 from sklearn.utils import gen_batches
@@ -25,6 +27,11 @@ _MANY_OTHERS = 0.1
 """The least share of rows without a column of their level with which LevelsEncoder writes numbers."""
 NUMBERS_OF_OTHERS = 0.5, 0.0
 """What LevelsEncoder writes as the two numbers of a level that fewer than two rows had in `fit`."""
+_CHANCE, _MOST_CLASSES = 1e-4, 30
+"""A column of strings has to explain more of y than chance does this often.
+
+A y of so many different values is tested as classes, too.
+"""
 WEIGHT_OF_RARE = 0.3
 """What columns of two values are multiplied by if one of them is rare, for all but networks with ramps.
 
@@ -43,6 +50,7 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
     and a text has those of its words. Two more columns have the place of the level in the order of all
     levels that at least two rows have, and the logarithm of the number of its rows: boosted trees
     tell levels apart by them that have no column. Where few rows have such levels, they are constant.
+    All columns are constant if they explain no more of y than chance does once in 10,000 tables.
 
     Parameters
     ----------
@@ -91,8 +99,8 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, 1)
             Strings, with None or NaN for missing ones.
-        y : object
-            Not used.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            What to predict, for a test whether it depends on X. None: it is taken to do so.
 
         Returns
         -------
@@ -119,6 +127,8 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
         in_order = sorted(level for level in repeated if level is not None)
         places = {level: (i + 0.5) / len(in_order) for i, level in enumerate(in_order)}
         self.numbers_ = {level: (places.get(level, 0.5), log) for level, log in repeated.items()}
+        if y is not None and not _explain(self._write(values), y):
+            self.levels_, self.words_, self.numbers_ = [], [], {}
         return self
 
     def transform(self, X: Any) -> NDArray:
@@ -136,7 +146,10 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
             `fit`, have 1 in the column after those of levels.
         """
         check_is_fitted(self)
-        values, places = self._values(X, reset=False), {}
+        return self._write(self._values(X, reset=False))
+
+    def _write(self, values):
+        places = {}
         of_levels = {level: place for place, level in enumerate(self.levels_)}
         n_levels = len(of_levels)
         of_words = {word: n_levels + 1 + place for place, word in enumerate(self.words_)}
@@ -172,6 +185,29 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
         validate_data(self, X, skip_check_array=True, reset=reset)
         values = np.asarray(X, dtype=object)[:, 0]
         return [value if isinstance(value, str) else None for value in values]
+
+
+def _explain(columns, y):
+    """Whether columns, the first of them one-hot, explain more of y than they would by chance.
+
+    y counts as numbers, by their ranks, and as classes if there are few. For one of the two the F test
+    of the regression on the columns has to be sure.
+    """
+    y, n_rows, targets = np.asarray(y), len(columns), []
+    if y.dtype.kind in "biuf":
+        targets.append((rankdata(y, axis=0).reshape(n_rows, -1), y.size // n_rows))
+    if y.size == n_rows and len(classes := set(y.ravel().tolist())) <= _MOST_CLASSES:
+        targets.append((y.reshape(n_rows, 1) == np.array([*classes], y.dtype), len(classes) - 1))
+    products = (columns.T @ columns).astype(np.float64)
+    for target, n_independent in targets:
+        centered = (target - target.mean(axis=0)).astype(np.float32)
+        with_y = (columns.T @ centered).astype(np.float64)
+        coefficients, _, rank, _ = np.linalg.lstsq(products, with_y)
+        left = 1 - np.sum(coefficients * with_y) / max(np.sum(centered**2), 1)
+        freedom = n_independent * np.array([n_rows - rank, rank - 1])
+        if not betainc(*freedom / 2, np.clip(left, 0, 1)) >= _CHANCE:  # a y with NaN is not for here
+            return True
+    return not targets
 
 
 def _words(value):
