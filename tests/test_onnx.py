@@ -15,7 +15,6 @@ from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
-    ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
 )
@@ -219,7 +218,6 @@ def test_members_are_the_same_in_onnx():
         trees.fit(X, y),
         CrossFitClassifier(trees, cv=one_class_left_out).fit(X, y),
         CrossFitClassifier(DummyClassifier(), cv=3).fit(X, y),
-        CrossFitClassifier(ExtraTreesClassifier(9), cv=one_class_left_out, random_state=0).fit(X, y),
     ):
         labels, probabilities = run(model, X)
         assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
@@ -254,7 +252,7 @@ def subclass(of, method):
         subclass(HistGradientBoostingRegressor, "predict")(max_iter=2),
         subclass(CrossFitRegressor, "predict")(Ridge(), cv=2),
         CrossFitRegressor(subclass(LowLevelMLPRegressor, "predict")(max_iter=1), cv=2),
-        CrossFitClassifier(subclass(ExtraTreesClassifier, "predict_proba")(2), cv=2),
+        CrossFitClassifier(subclass(HistGradientBoostingClassifier, "predict_proba")(max_iter=2), cv=2),
         make_pipeline(subclass(StandardScaler, "transform")(), CrossFitRegressor(Ridge(), cv=2)),
         make_pipeline(subclass(Ramps, "transform")(), CrossFitRegressor(Ridge(), cv=2)),
         subclass(Pipeline, "predict")([("ensemble", CrossFitRegressor(Ridge(), cv=2))]),

@@ -799,13 +799,12 @@ def test_kinds_are_left_out_where_they_cannot_help():
     assert kinds(regressor, 100_000) == both
     assert kinds(regressor, n_outputs=2) == [*both, *simple, "kernel"]
     assert kinds(classifier, n_outputs=10) == [*both, "trees", *simple]
-    assert kinds(classifier, 999, n_outputs=11) == [*both, *simple, "forest"]
-    assert kinds(classifier, 1_000, n_outputs=11) == [*both, *simple]
+    assert kinds(classifier, n_outputs=11) == [*both, *simple]
     assert kinds(make_tabular_regressor(loss="poisson")) == [*both, "trees"]
     huber = make_tabular_regressor(loss="huber", delta=0.2)
     assert kinds(huber) == both
     assert (huber[-1].loss, huber[-1].delta) == ("huber", 0.2)
-    alone = dict.fromkeys((f"ensemble__{name}" for name in [*both, *simple, "forest"]), "drop")
+    alone = dict.fromkeys((f"ensemble__{name}" for name in [*both, *simple]), "drop")
     with pytest.raises(ValueError, match=r"none of the models \['trees'\] is for 100 samples and 11"):
         kinds(classifier.set_params(**alone), n_outputs=11)
     with pytest.raises(ValueError, match=r"'loss' parameter of BlendRegressor must be .* Got 'foo'"):

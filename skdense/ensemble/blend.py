@@ -88,17 +88,16 @@ class BaseBlend(BaseOutOfFold):
         suited = []
         for name, model in self._models():
             its = vars(final_step(model))  # a blend in it has no limits
-            sizes = its.get("min_outputs") or 0, its.get("max_outputs") or np.inf
             is_small = n_rows <= (its.get("max_rows") or np.inf)
+            is_small &= n_outputs <= (its.get("max_outputs") or np.inf)
             losses = its.get("losses")  # of regressors
-            has_loss = losses is None or self.loss in losses
-            if is_small and sizes[0] <= n_outputs <= sizes[1] and has_loss:
+            if is_small and (losses is None or self.loss in losses):
                 suited.append((name, model))
         if not suited:
             raise ValueError(
                 f"none of the models {[*dict(self._models())]} is for {n_rows} samples and {n_outputs} "
-                "classes or columns of y, or for the loss: set their max_rows, min_outputs, "
-                "max_outputs or losses to None, or add others"
+                "classes or columns of y, or for the loss: set their max_rows, max_outputs or "
+                "losses to None, or add others"
             )
         return suited
 

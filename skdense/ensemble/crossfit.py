@@ -231,7 +231,6 @@ class BaseCrossFit(BaseOutOfFold):
         "random_state": ["random_state"],
         "by_size": ["boolean"],
         "max_rows": [Interval(Integral, 1, None, closed="left"), None],
-        "min_outputs": [Interval(Integral, 1, None, closed="left"), None],
         "max_outputs": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -244,7 +243,6 @@ class BaseCrossFit(BaseOutOfFold):
         verbose: bool | int = False,
         by_size: bool = False,
         max_rows: int | None = None,
-        min_outputs: int | None = None,
         max_outputs: int | None = None,
     ):
         self.estimator = estimator
@@ -253,7 +251,6 @@ class BaseCrossFit(BaseOutOfFold):
         self.verbose = verbose
         self.by_size = by_size
         self.max_rows = max_rows
-        self.min_outputs = min_outputs
         self.max_outputs = max_outputs
 
     def _check_models(self):
@@ -501,8 +498,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer than 400
         samples to train on they have at most 100 iterations, with a learning rate of at least 0.1.
 
-    max_rows, min_outputs, max_outputs : int, default=None
-        A blend leaves the ensemble out if there are more samples, or fewer or more classes.
+    max_rows, max_outputs : int, default=None
+        A blend leaves the ensemble out if there are more samples or classes.
 
     Attributes
     ----------
@@ -686,8 +683,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer than 400
         samples to train on they have at most 100 iterations, with a learning rate of at least 0.1.
 
-    max_rows, min_outputs, max_outputs : int, default=None
-        A blend leaves the ensemble out if there are more samples, or fewer or more columns of y.
+    max_rows, max_outputs : int, default=None
+        A blend leaves the ensemble out if there are more samples or columns of y.
 
     losses : list of str, default=None
         A blend leaves the ensemble out if its `loss` is none of these.
@@ -750,7 +747,6 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         scale_y: bool = False,
         by_size: bool = False,
         max_rows: int | None = None,
-        min_outputs: int | None = None,
         max_outputs: int | None = None,
         losses: list[str] | None = None,
     ):
@@ -761,7 +757,6 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
             verbose=verbose,
             by_size=by_size,
             max_rows=max_rows,
-            min_outputs=min_outputs,
             max_outputs=max_outputs,
         )
         self.scale_y = scale_y

@@ -12,11 +12,7 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-)
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import Pipeline
@@ -63,8 +59,6 @@ _ROWS_OF_TREES, _CLASSES_OF_TREES = 99_999, 10
 """The most rows and classes with trees, of which boosting grows one for each class and iteration."""
 _LOSSES_OF_TREES = ["squared_error", "absolute_error", "poisson", "quantile"]
 """The losses that HistGradientBoostingRegressor has by the same names as networks."""
-_ROWS_OF_FORESTS = 999
-"""The most rows with forests of extra trees, in the place of boosted ones for more classes."""
 _ROWS_OF_LINEAR = 9_999
 """The most rows with linear and constant models, which networks of larger tables can be as well."""
 _ROWS_OF_KERNEL = 2_999
@@ -127,8 +121,7 @@ def make_tabular_classifier(
       dropout. `trees` are a :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, `linear` is
       a :class:`~sklearn.linear_model.LogisticRegression` on columns that are not clipped.
       `constant` has no weight where the others are clearly better. Networks and trees are stopped
-      by the log-loss of their own folds. With more than 10 classes and fewer than 1,000 rows,
-      `forest`, an :class:`~sklearn.ensemble.ExtraTreesClassifier`, takes the place of `trees`.
+      by the log-loss of their own folds.
 
     How long a network trains, in what minibatches, and the number of folds follow from the number
     of rows. With fewer than 400 rows to train on, folds stop nothing, since they are too small to
@@ -192,14 +185,12 @@ def make_tabular_classifier(
     estimator = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
     trees = HistGradientBoostingClassifier()
     linear = LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
-    forest = ExtraTreesClassifier(25, max_features=None)
     models = {
         "plain": cross_fit(estimator),
         "ramps": _behind(cross_fit(clone(estimator)), ramps=Ramps()),
         "trees": cross_fit(trees, max_rows=_ROWS_OF_TREES, max_outputs=_CLASSES_OF_TREES),
         "linear": _unclipped(cross_fit(linear, max_rows=_ROWS_OF_LINEAR)),
         "constant": cross_fit(DummyClassifier(), max_rows=_ROWS_OF_LINEAR),
-        "forest": cross_fit(forest, max_rows=_ROWS_OF_FORESTS, min_outputs=_CLASSES_OF_TREES + 1),
     }
     return _pipeline(models, partial(BlendClassifier, class_weight=class_weight, verbose=verbose))
 

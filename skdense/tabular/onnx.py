@@ -5,11 +5,7 @@ from functools import cache
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-)
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.pipeline import Pipeline
@@ -56,9 +52,9 @@ def to_onnx(model):
     model : estimator
         A fitted Pipeline of :func:`skdense.make_tabular_classifier` or
         :func:`skdense.make_tabular_regressor`, an ensemble or a blend of networks and scikit-learn's
-        HistGradientBoosting, ExtraTreesClassifier, LogisticRegression, LinearRegression, Ridge,
-        RidgeCV, DummyClassifier and DummyRegressor, or one of these members. Subclasses cannot be
-        converted, since they may compute something else.
+        HistGradientBoosting, LogisticRegression, LinearRegression, Ridge, RidgeCV, DummyClassifier and
+        DummyRegressor, or one of these members. Subclasses cannot be converted, since they may compute
+        something else.
 
     Returns
     -------
@@ -444,19 +440,43 @@ def _linear(graph, model, X):
     return _activated(graph, raw, {0: "identity", 2: "logistic"}.get(n_classes, "softmax"))
 
 
-def _forest(graph, model, X):
-    if model.n_outputs_ > 1:
-        raise ValueError(f"a forest for one label can be converted to ONNX, got {model.n_outputs_}")
-    return _leaves(graph, _of_forest(model), len(model.classes_), X)
-
-
 def _boosted(graph, model, X):
-    n_outputs = model.n_trees_per_iteration_
-    sums = _leaves(graph, _of_boosted(model), n_outputs, X)
-    raw = graph("Add", sums, baseline_of_boosted_trees(model))
+    """The sums of the leaves of trees, in float64."""
+    trees = [_tree(number, *each) for number, each in enumerate(nodes_of_boosted_trees(model))]
+    joined = {name: np.concatenate([tree[name] for tree in trees]).tolist() for name in trees[0]}
+    joined["n_targets"] = n_outputs = model.n_trees_per_iteration_
+    sums = graph("TreeEnsembleRegressor", graph.cast(X, _FLOAT), domain="ai.onnx.ml", **joined)
+    raw = graph("Add", graph.cast(sums, _DOUBLE), baseline_of_boosted_trees(model))
     if is_classifier(model):
         return _activated(graph, raw, "logistic" if n_outputs == 1 else "softmax")
     return _activated(graph, raw, "exp" if is_positive(model) else "identity")
+
+
+def _tree(number, output, nodes):
+    """The attributes of the nodes and leaves of one tree, as arrays."""
+    inside, leaves = nodes["is_leaf"] == 0, np.flatnonzero(nodes["is_leaf"])
+    if nodes["is_categorical"][inside].any():
+        raise ValueError("trees with categorical features cannot be converted to ONNX")
+    return {
+        "nodes_treeids": np.full(len(nodes), number),
+        "nodes_nodeids": np.arange(len(nodes)),
+        "nodes_featureids": nodes["feature_idx"] * inside,
+        "nodes_values": _rounded_down(nodes["num_threshold"] * inside),
+        "nodes_modes": np.where(inside, "BRANCH_LEQ", "LEAF"),
+        "nodes_truenodeids": nodes["left"] * inside,
+        "nodes_falsenodeids": nodes["right"] * inside,
+        "nodes_missing_value_tracks_true": nodes["missing_go_to_left"] * inside,
+        "target_treeids": np.full(len(leaves), number),
+        "target_nodeids": leaves,
+        "target_ids": np.full(len(leaves), output),
+        "target_weights": nodes["value"][leaves],
+    }
+
+
+def _rounded_down(thresholds):
+    """The largest float32 that is not above each threshold: a float32 is compared as before."""
+    rounded = thresholds.astype(np.float32)
+    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def _network(graph, model, X, temperature=1.0):
@@ -483,61 +503,6 @@ def _logits(graph, network, X):
     return values
 
 
-def _leaves(graph, trees, n_targets, X):
-    """The sums of the leaves of trees, in float64."""
-    parts = [_tree(number, *each) for number, each in enumerate(trees)]
-    joined = {name: np.concatenate([part[name] for part in parts]).tolist() for name in parts[0]}
-    X = graph.cast(X, _FLOAT)
-    sums = graph("TreeEnsembleRegressor", X, domain="ai.onnx.ml", n_targets=n_targets, **joined)
-    return graph.cast(sums, _DOUBLE)
-
-
-def _of_boosted(model):
-    """The arguments of `_tree` for boosted trees."""
-    fields = "feature_idx", "num_threshold", "left", "right", "missing_go_to_left"
-    for output, nodes in nodes_of_boosted_trees(model):
-        is_leaf = nodes["is_leaf"] == 1
-        if nodes["is_categorical"][~is_leaf].any():
-            raise ValueError("trees with categorical features cannot be converted to ONNX")
-        leaves = np.flatnonzero(is_leaf)
-        yield is_leaf, *(nodes[field] for field in fields), leaves, output, nodes["value"][leaves]
-
-
-def _of_forest(model):
-    """The arguments of `_tree` for a forest, whose leaves have shares of classes."""
-    for tree in (each.tree_ for each in model.estimators_):
-        is_leaf = tree.children_left < 0
-        nodes = tree.feature, tree.threshold, tree.children_left, tree.children_right
-        leaves, classes = np.nonzero(tree.value[:, 0] * is_leaf[:, None])
-        shares = tree.value[leaves, 0, classes] / len(model.estimators_)
-        yield is_leaf, *nodes, tree.missing_go_to_left, leaves, classes, shares
-
-
-def _tree(number, is_leaf, features, thresholds, left, right, missing_left, leaves, targets, weights):
-    """The attributes of the nodes and leaves of one tree, as arrays."""
-    inside = ~is_leaf
-    return {
-        "nodes_treeids": np.full(len(is_leaf), number),
-        "nodes_nodeids": np.arange(len(is_leaf)),
-        "nodes_featureids": features * inside,
-        "nodes_values": _rounded_down(thresholds * inside),
-        "nodes_modes": np.where(is_leaf, "LEAF", "BRANCH_LEQ"),
-        "nodes_truenodeids": left * inside,
-        "nodes_falsenodeids": right * inside,
-        "nodes_missing_value_tracks_true": missing_left * inside,
-        "target_treeids": np.full(len(leaves), number),
-        "target_nodeids": leaves,
-        "target_ids": np.full(len(leaves), targets),
-        "target_weights": weights,
-    }
-
-
-def _rounded_down(thresholds):
-    """The largest float32 that is not above each threshold: a float32 is compared as before."""
-    rounded = thresholds.astype(np.float32)
-    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
-
-
 # --- which class is converted by what -----------------------------------------------------------------
 
 
@@ -561,7 +526,6 @@ def _converters():
         LowLevelMLPRegressor: _network,
         HistGradientBoostingClassifier: _boosted,
         HistGradientBoostingRegressor: _boosted,
-        ExtraTreesClassifier: _forest,
         **dict.fromkeys((LogisticRegression, LinearRegression, Ridge, RidgeCV), _linear),
         **dict.fromkeys((DummyClassifier, DummyRegressor), _constant),
     }
