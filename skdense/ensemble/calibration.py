@@ -305,8 +305,8 @@ def _learn_errors(X, y, predictions, weights, groups):
     absolute = np.abs(errors)
     mean = np.average(absolute, weights=weights)
     # Copies of a sample, which have the same prediction, are in the same fold.
-    fold = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FOLDS
-    folds = [np.flatnonzero(fold == i) for i in range(fold.max() + 1)]
+    fold_of = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FOLDS
+    folds = [np.flatnonzero(fold_of == i) for i in range(fold_of.max() + 1)]
 
     def of_predictions(rows):
         centered = predictions[rows] - np.average(predictions[rows], weights=weights[rows])
@@ -331,12 +331,12 @@ def _learn_errors(X, y, predictions, weights, groups):
     constant = _OfPredictions(np.zeros(1), np.ones(1))
     found = [judged(constant, [constant] * len(folds))]
     if mean > 0 and len(folds) > 1:
-        of_others = [of_predictions(np.flatnonzero(fold != i)) for i in range(len(folds))]
+        of_others = [of_predictions(np.flatnonzero(fold_of != i)) for i in range(len(folds))]
         found.append(judged(of_predictions(np.arange(len(y))), of_others))
         if X is not None:
             target = absolute / mean + _LEAST_OF_ROWS  # the loss takes positive numbers only
             data = X, predictions, target, weights
-            trees = [*at_once(_fit_trees, [(*data, fold == i) for i in range(len(folds))])]
+            trees = [*at_once(_fit_trees, [(*data, fold_of == i) for i in range(len(folds))])]
             found.append(judged(_OfRows(trees, mean), [_OfRows([tree], mean) for tree in trees]))
     return min(found, key=itemgetter(0))[1]
 

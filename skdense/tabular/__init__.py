@@ -1,4 +1,29 @@
-"""A strong default for tables: columns of any type become numbers for an ensemble of networks."""
+"""A strong default for tables: columns of any type become numbers for an ensemble of networks.
+
+`make.py` says what the model consists of. Its `fit` goes through these files:
+
+1. `pipeline.py`: `TablePipeline.fit` leaves out rows of weight zero. Then scikit-learn's Pipeline fits
+   the four steps, one after the other.
+2. `columns.py` and `steps.py`: the step `columns` writes the table as float32, `scaled` and `filled`
+   scale it and fill gaps.
+3. `ensemble/blend.py`: the step `ensemble` is a blend, which fits its models at the same time, each in
+   a thread. Blends and cross-fit ensembles have one `fit`, that of `BaseOutOfFold` in
+   `ensemble/crossfit.py`; they differ in the methods that it calls.
+4. `ensemble/crossfit.py`: each model is a cross-fit ensemble, or a Pipeline of transformers that ends
+   with one. It draws folds, and `ensemble/members.py` fits a clone of its estimator outside of each.
+   Networks go on in `fit/fitting.py`, all other members are scikit-learn's.
+5. `ensemble/calibration.py`: each cross-fit ensemble learns a temperature from its out-of-fold
+   predictions, and then the blend the weights of its models and one more temperature; or, for numbers,
+   how large errors are.
+
+X is the table until `columns`, then one array for all models; `ramps`, `linear` and `kernel` make
+another of it. y goes to all steps as it is: `columns` asks whether strings explain it, and the
+ensembles encode or scale it for their members. `sample_weight` and `groups` go to the last step alone:
+to the draw of folds, the members, and all that is learned from out-of-fold predictions; `class_weight`
+belongs to the blend, which multiplies the weights by it. `random_state` belongs to each cross-fit
+ensemble, the same one to all, and draws its folds and then a seed for each member. Landmarks and the
+trees that learn how large errors are draw with the seed 0.
+"""
 
 from skdense.tabular.make import make_tabular_classifier, make_tabular_regressor
 from skdense.tabular.onnx import onnx_inputs, to_onnx

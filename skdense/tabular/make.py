@@ -283,7 +283,7 @@ def _behind(ensemble, **steps):
 
 
 def _unclipped(ensemble):
-    return _behind(ensemble, unclipped=Unclip(_CLIP), scaled=StandardScaler())
+    return _behind(ensemble, unclipped=Unclip(_CLIP), standardized=StandardScaler())
 
 
 def _pipeline(models, blend):

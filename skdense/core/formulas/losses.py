@@ -124,7 +124,7 @@ def _logistic_log_loss(targets: Tensor, logits: Tensor, smoothing: Any = None) -
 
 
 def _softmax(logits: Tensor) -> Tensor:
-    """`tf.nn.softmax` in fewer kernels: XLA repeats a product where it is used, but not a quotient."""
+    """`tf.nn.softmax` in fewer loops: XLA repeats a product where it is used, but not a quotient."""
     exponentials = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))
     return exponentials * (1 / tf.reduce_sum(exponentials, axis=-1, keepdims=True))
 

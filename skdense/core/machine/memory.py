@@ -16,7 +16,7 @@ ALIGNMENT = 64
 _ALIGNMENT_OF_GATHERS = 16
 """The alignment of a large X, of which programs gather rows. It is that of NumPy's memory.
 
-In the tested versions of TensorFlow the kernels that gather load single numbers and assume no alignment
+In the tested versions of TensorFlow the loops that gather load single numbers and assume no alignment
 beyond theirs.
 """
 

@@ -154,7 +154,7 @@ class _Body:
         if self.spec.lr_by_step:
             rate *= lr_factor(progress.step, hyper, settings)
         penalized = [*self.layout.penalized(parameters)]
-        # XLA copies each array once in a step, as several XLA kernels read what one overwrites.
+        # XLA copies each array once in a step, as several loops of XLA's code read what one overwrites.
         # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
         changes, slots = self.chain.update(
             gradients, slots, penalized, rate, progress.step + 1, settings
@@ -310,7 +310,7 @@ class Objective:
 
 
 def _sums(minibatch: Minibatch, losses: Tensor, terms: list) -> Tensor:
-    # XLA compiles one product with the weights to one kernel, but each reduction to its own.
+    # XLA compiles one product with the weights to one loop, but each reduction to its own.
     summands = tf.stack([losses, *terms, tf.ones_like(losses)], axis=-1)
     weights = tf.reshape(minibatch.weights, [1, -1])
     return tf.cast(tf.squeeze(weights @ summands, axis=0), tf.float64)
@@ -319,8 +319,8 @@ def _sums(minibatch: Minibatch, losses: Tensor, terms: list) -> Tensor:
 # --- the scalars of a training, packed into vectors --------------------------------------------------
 
 # The constants, which are the number of steps to run, `Hyper` and `Settings`, stay as they are in a
-# call. `Scalars` change, and a program returns them. Packed, they are changed by one kernel, and a
-# kernel takes about 10 ms to compile; and each argument of a program takes as long as some steps of a
+# call. `Scalars` change, and a program returns them. Packed, they are changed by one loop, and a
+# loop takes about 10 ms to compile; and each argument of a program takes as long as some steps of a
 # small network.
 
 
@@ -378,7 +378,7 @@ def unpack_scalars(vector: Tensor) -> Scalars:
 def packed(*scalars: tuple) -> Tensor:
     """The tensor of `Scalars` from its three records, of scalar tensors and floats.
 
-    XLA makes one kernel of this chain of selections. Of `tf.stack` it makes a kernel for each scalar
+    XLA makes one loop of this chain of selections. Of `tf.stack` it makes a loop for each scalar
     besides.
     """
     values = [value for record in scalars for value in record]

@@ -129,7 +129,7 @@ def _repeated(vector: Tensor, batch: int) -> Tensor:
     """A vector `(size,)`, repeated for each sample `(batch, size)`.
 
     Its gradient, a sum over the samples, is computed as a product with ones. XLA compiles it to one
-    kernel, and a sum over many samples to two or three.
+    loop, and a sum over many samples to two or three.
     """
 
     @tf.custom_gradient
