@@ -30,7 +30,6 @@ from skdense.ensemble.crossfit import (
 from skdense.ensemble.members import at_once
 from skdense.ensemble.report import Outer, part_of
 from skdense.final_step import final_step, fit_parameters, in_units_of_y, transforms_y
-from skdense.fit.inputs import times_class_weight
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
@@ -372,14 +371,6 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self._divide_logits(learn_temperature(logs, labels, weight, self.weights_[has_weight]))
         predicted = self.oof_probabilities_[held_out].argmax(axis=1)
         self.oof_score_ = accuracy_score(labels, predicted, sample_weight=weight)
-
-    def _weighted_samples(self, *given, **others):
-        samples = super()._weighted_samples(*given, **others)
-        if self.class_weight is None:
-            return samples
-        weights = samples.sample_weight
-        weights = times_class_weight(weights, samples.y, self.class_weight, self.classes_)
-        return samples._replace(sample_weight=weights)
 
     def _learn_uncertainty(self, *data):
         for model in self.estimators_:  # again, at the temperature of the blend

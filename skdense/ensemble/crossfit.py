@@ -60,7 +60,14 @@ from skdense.ensemble.report import FitReport, take_outer
 from skdense.ensemble.sizes import MANY_ROWS, set_by_size
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import MatrixLike, explained, float_dtypes, one_column, validated
+from skdense.fit.inputs import (
+    MatrixLike,
+    explained,
+    float_dtypes,
+    one_column,
+    times_class_weight,
+    validated,
+)
 from skdense.fit.targets import as_numbers
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
@@ -182,6 +189,9 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
             sample_weight = as_counts(sample_weight)
+        class_weight = getattr(self, "class_weight", None)  # of a blend of classifiers
+        if class_weight is not None:
+            sample_weight = times_class_weight(sample_weight, y, class_weight, self.classes_)
         return Samples(X, y, sample_weight, groups, row_of)
 
     def _learned(self, name):

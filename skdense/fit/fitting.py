@@ -4,11 +4,11 @@ The way of a fit is `prepare`, from what the user passed to a `Job` with its net
 which chooses their programs; `train` or `minimize_loss`, which run these; and `finish`, which sets the
 fitted attributes and warns.
 
-X, y and weights, once checked by `inputs.py`, lie in a `Data`, y as the targets of an `Encoder` and
-class weights multiplied in. A program gathers their rows from a store (`core/program/stores.py`), where
-weights are one more column of the targets. `random_state` draws in `prepare`: parameters, the
-validation split and a seed for dropout; and while a network trains, in `core/host/orders.py`, the order
-of the rows.
+`inputs.py` checks X, y and weights, which are multiplied by those of the classes, and an `Encoder` of
+`targets.py` makes targets of y; a `Data` holds all of it. A program gathers their rows from a store
+(`core/program/stores.py`), where weights are one more column of the targets. `random_state` draws in
+`prepare`: parameters, the validation split and a seed for dropout; and while a network trains, in
+`core/host/orders.py`, the order of the rows.
 """
 
 from collections import Counter

@@ -17,12 +17,12 @@
    how large errors are.
 
 X is the table until `columns`, then one array for all models; `ramps`, `linear` and `kernel` make
-another of it. y goes to all steps as it is: `columns` asks whether strings explain it, and the
-ensembles encode or scale it for their members. `sample_weight` and `groups` go to the last step alone:
-to the draw of folds, the members, and all that is learned from out-of-fold predictions; `class_weight`
-belongs to the blend, which multiplies the weights by it. `random_state` belongs to each cross-fit
-ensemble, the same one to all, and draws its folds and then a seed for each member. Landmarks and the
-trees that learn how large errors are draw with the seed 0.
+another of it. y goes to all steps as it is: `columns` asks whether strings explain it, cross-fit
+regressors scale it for networks and trees, and each member encodes labels. `sample_weight` and `groups`
+go to the last step alone: to the draw of folds, the members, and all that is learned from out-of-fold
+predictions; `class_weight` belongs to the blend, which multiplies the weights by it. `random_state`
+belongs to each cross-fit ensemble, the same one to all, and draws its folds and then a seed for each
+member. Landmarks and the trees that learn how large errors are draw with the seed 0.
 """
 
 from skdense.tabular.make import make_tabular_classifier, make_tabular_regressor
