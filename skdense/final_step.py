@@ -78,18 +78,18 @@ def with_network(model: Any, network: Any) -> Any:
     return network
 
 
-def fit_parameters(model: Any, **parameters: Any) -> dict[str, Any]:
-    """Parameters for the `fit` of the final step that are not None, as the model's `fit` names them.
+def fit_arguments(model: Any, **arguments: Any) -> dict[str, Any]:
+    """Arguments for the `fit` of the final step that are not None, as the model's `fit` names them.
 
     Where metadata routing is on, the steps of a Pipeline have to request them.
     """
-    parameters = {name: value for name, value in parameters.items() if value is not None}
-    if get_config()["enable_metadata_routing"] or not parameters:
-        return parameters
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    if get_config()["enable_metadata_routing"] or not arguments:
+        return arguments
     prefix = "".join(
         f"{part.steps[-1][0]}__" for _, part in nested(model) if isinstance(part, Pipeline)
     )
-    return {f"{prefix}{name}": value for name, value in parameters.items()}
+    return {f"{prefix}{name}": value for name, value in arguments.items()}
 
 
 def transforms_y(model: Any) -> bool:

@@ -392,7 +392,7 @@ def test_ensembles_of_earlier_versions_predict_and_say_that_intervals_and_sets_n
         (clone(LINEAR).fit(X, y), lambda model: model.predict(X, quantiles=0.9)),
         (clone(LOGISTIC).fit(X, y), lambda model: model.predict_set(X)),
     ):
-        of_intervals = {"_spreads", "_scores"}
+        of_intervals = {"_spreads", "_nonconformity"}
         state = {name: its for name, its in vars(model).items() if name not in of_intervals}
         earlier = type(model).__new__(type(model))
         earlier.__setstate__(state | {"_skdense_version": skdense.__version__, "_errors": [(0, 0)]})

@@ -4,10 +4,10 @@ import pickle
 import re
 import warnings
 from collections import Counter
-from contextlib import nullcontext
 from datetime import timedelta, timezone
 from decimal import Decimal
 from functools import cache
+from inspect import signature
 from itertools import combinations
 
 import numpy as np
@@ -23,7 +23,6 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
-from sklearn.metrics.pairwise import laplacian_kernel
 from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
@@ -32,12 +31,11 @@ from sklearn.utils.class_weight import compute_sample_weight
 from skrub import SquashingScaler
 
 from skdense import make_tabular_classifier, make_tabular_regressor
-from skdense.core.machine.blas import one_blas_thread
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.sizes import training_for
 from skdense.tabular import time_blocks
 from skdense.tabular.columns import chance_of_outside
-from skdense.tabular.steps import Landmarks, LevelsEncoder, Ramps
+from skdense.tabular.steps import LevelsEncoder, Ramps
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
@@ -793,11 +791,10 @@ def test_kinds_are_left_out_where_they_cannot_help():
 
     regressor, classifier = make_tabular_regressor(), make_tabular_classifier()
     both, simple = ["plain", "ramps"], ["linear", "constant"]
-    assert kinds(regressor, 2_999) == [*both, "trees", *simple, "kernel"]
     assert kinds(regressor, 9_999) == [*both, "trees", *simple]
     assert kinds(regressor, 99_999) == [*both, "trees"]
     assert kinds(regressor, 100_000) == both
-    assert kinds(regressor, n_outputs=2) == [*both, *simple, "kernel"]
+    assert kinds(regressor, n_outputs=2) == [*both, *simple]
     assert kinds(classifier, n_outputs=10) == [*both, "trees", *simple]
     assert kinds(classifier, n_outputs=11) == [*both, *simple]
     assert kinds(make_tabular_regressor(loss="poisson")) == [*both, "trees"]
@@ -814,24 +811,6 @@ def test_kinds_are_left_out_where_they_cannot_help():
         HistGradientBoostingRegressor(loss, quantile=0.5, max_iter=1).fit([[0.0], [1.0]], [0.0, 1.0])
 
 
-def test_landmarks_do_not_depend_on_whether_others_have_limited_blas():
-    X, written = np.random.default_rng(0).normal(size=(400, 5)), []
-    for limit in (nullcontext, one_blas_thread):
-        with limit():
-            written.append(Landmarks().fit_transform(X))
-    assert_array_equal(*written)
-
-
-def test_a_kernel_is_exact_for_landmarks_also_if_one_is_there_twice():
-    X = np.random.default_rng(0).normal(size=(50, 3))
-    X[:25] = X[25:]
-    landmarks = Landmarks(n_components=40).fit(X)
-    assert landmarks.get_feature_names_out().shape == (40,)
-    columns, rows = landmarks.transform(X), landmarks.components_
-    expected = laplacian_kernel(X, rows)
-    assert_allclose(columns @ landmarks.transform(rows).T, expected, atol=1e-6)
-
-
 @pytest.mark.parametrize(
     "scaled",
     [
@@ -845,7 +824,7 @@ def test_a_kernel_is_exact_for_landmarks_also_if_one_is_there_twice():
 def test_linear_models_are_right_whatever_scales_the_columns(scaled):
     X = np.random.default_rng(0).standard_t(3, size=(600, 3))  # with outliers
     y = X @ [1, 2, 0]
-    others = dict.fromkeys(("ensemble__plain", "ensemble__ramps", "ensemble__kernel"), "drop")
+    others = dict.fromkeys(("ensemble__plain", "ensemble__ramps"), "drop")
     model = make_tabular_regressor(random_state=0, cv=2).set_params(**others, ensemble__trees="drop")
     model = clone(model.set_params(**scaled))
     assert model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.999
@@ -867,7 +846,7 @@ def test_folds_may_be_given_as_an_iterator_which_is_read_once_for_all_members():
     for model in (made, make_tabular_regressor().set_params(cv=iter(expected))):
         its = model.get_params().items()
         given = [cv for name, cv in its if name.endswith("__cv") and "estimator" not in name]
-        assert given == [expected] * 6
+        assert given == [expected] * 5
 
 
 def test_networks_see_as_many_rows_unless_epochs_would_be_too_few_or_too_many():
@@ -997,6 +976,15 @@ def test_a_transformer_of_the_user_before_linear_models_stays():
     mine = FunctionTransformer(np.tanh)
     model = make_tabular_regressor().set_params(ensemble__linear__unclipped=mine)
     assert model.set_params(max_iter=5).get_params()["ensemble__linear__unclipped"] is mine
+    clip = {"ensemble__linear__unclipped__clip": 5}
+    assert make_tabular_regressor().set_params(**clip).get_params().items() >= clip.items()
+
+
+def test_labels_are_smoothed_by_default_unless_the_loss_has_no_smoothing(table):
+    X, score = table
+    assert signature(make_tabular_classifier).parameters["label_smoothing"].default == 0.05
+    classifier = make_tabular_classifier(loss="squared_error", cv=2, max_iter=2, **LINEAR)
+    assert classifier.fit(X, score > score.mean()).predict(X[:3]).shape == (3,)
 
 
 def test_names_that_are_set_in_full_win_over_short_ones():

@@ -28,8 +28,8 @@ from skdense.ensemble.crossfit import (
     NumbersMixin,
 )
 from skdense.ensemble.members import at_once
-from skdense.ensemble.report import Outer, part_of
-from skdense.final_step import final_step, fit_parameters, in_units_of_y, transforms_y
+from skdense.ensemble.outer import Outer, part_of
+from skdense.final_step import final_step, fit_arguments, in_units_of_y, transforms_y
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
@@ -223,8 +223,8 @@ def _fit_models(parts, samples, report):
     X, y, sample_weight, groups, row_of = samples
     fits = []
     for number, (name, model) in enumerate(parts):
-        parameters = fit_parameters(model, sample_weight=sample_weight, groups=groups)
-        fits.append((Outer(row_of, report, number, name), model, X, y, parameters))
+        arguments = fit_arguments(model, sample_weight=sample_weight, groups=groups)
+        fits.append((Outer(row_of, report, number, name), model, X, y, arguments))
     models = []
     for model, lines, warnings in at_once(_fit_model, fits):
         for line in lines:
@@ -234,10 +234,10 @@ def _fit_models(parts, samples, report):
     return models
 
 
-def _fit_model(outer, model, X, y, parameters):
+def _fit_model(outer, model, X, y, arguments):
     """Fit a model of a blend; return it and what it has said, also if this is another process."""
     with part_of(outer):
-        model = model.fit(X, y, **parameters)
+        model = model.fit(X, y, **arguments)
     log = outer.report.log
     lines, log.lines = log.lines, []  # models in one process may share the log
     return model, lines, log.warnings

@@ -181,7 +181,7 @@ def mean_and_deviation(y, weights):
 # --- sets of classes ----------------------------------------------------------------------------------
 
 
-def learn_scores(probabilities, labels, weights):
+def learn_nonconformity(probabilities, labels, weights):
     """What `sets_of` needs to know of out-of-fold probabilities: 1 minus those of the true classes."""
     rows = np.isfinite(probabilities).all(axis=1)
     return _in_order(1 - probabilities[rows, labels[rows]], weights[rows])

@@ -42,13 +42,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.base import Saved, is_network, with_short_qualnames
-from skdense.compat import Interval, check_method_params, check_sample_weight, fit_context
+from skdense.compat import Interval, check_sample_weight, fit_context
 from skdense.ensemble.calibration import (
     as_counts,
     as_logs,
     is_positive,
     learn_errors,
-    learn_scores,
+    learn_nonconformity,
     learn_temperature,
     predict_quantiles,
     probabilities_at,
@@ -56,14 +56,15 @@ from skdense.ensemble.calibration import (
     sets_of,
 )
 from skdense.ensemble.members import fit_members, held_out_outputs, in_blocks
-from skdense.ensemble.report import FitReport, take_outer
+from skdense.ensemble.outer import begin_fit, for_all_rows
+from skdense.ensemble.report import FitReport
 from skdense.ensemble.sizes import MANY_ROWS, set_by_size
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import (
     MatrixLike,
-    explained,
     float_dtypes,
+    hinted,
     one_column,
     times_class_weight,
     validated,
@@ -91,38 +92,13 @@ class Samples(NamedTuple):
         return np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
 
 
-def without_zero_weights(X, y, sample_weight, parameters):
-    """X, y and parameters of a fit without the rows of weight zero, and `row_of` of `Outer`."""
-    if sample_weight is None:
-        return X, y, parameters, None
-    groups = (value for name, value in parameters.items() if name.split("__")[-1] == "groups")
-    check_consistent_length(X, y, *groups)  # others would be left as they are
-    is_left = check_sample_weight(sample_weight, X, ensure_non_negative=True) > 0
-    if is_left.all():
-        return X, y, parameters, None
-    data = check_method_params(X, {"X": X, "y": y, **parameters}, np.flatnonzero(is_left))
-    row_of = np.where(is_left, np.cumsum(is_left) - 1, -1).astype(np.int32)
-    return data.pop("X"), data.pop("y"), data, row_of
-
-
-def for_all_rows(model, row_of):
-    """Let out-of-fold predictions have all rows that the user passed, NaN for those of weight zero."""
-    ensemble = final_step(model)
-    for name in ("oof_prediction_", "oof_probabilities_"):
-        if name in vars(ensemble):
-            found = vars(ensemble)[name][row_of]
-            found[row_of < 0] = np.nan
-            setattr(ensemble, name, found)
-    for each in getattr(ensemble, "named_estimators_", {}).values():
-        for_all_rows(each, row_of)
-
-
 @with_short_qualnames
 class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What ensembles and blends share: how they are fitted, and loaded from files.
 
-    A subclass has the methods `_check_models`, `_check_y`, `_parts`, which are the members of an
-    ensemble or the models of a blend, `_fit_parts` and `_learn_uncertainty`.
+    A subclass has the methods `_check_models`, `_learn_y`, which checks y and learns its classes,
+    `_parts`, which are the members of an ensemble or the models of a blend, `_fit_parts` and
+    `_learn_uncertainty`.
     """
 
     _parameter_constraints = {"verbose": ["verbose"]}
@@ -164,28 +140,25 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             earlier fit is left as it was.
         """
         self._check_models()
-        outer, row_of = take_outer(), None
         given = {"sample_weight": sample_weight, "groups": groups}
-        if outer is None:
-            X, y, given, row_of = without_zero_weights(X, y, sample_weight, given)
+        X, y, given, outer, row_of = begin_fit(X, y, sample_weight, given)
         report = FitReport(self, outer)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
-        samples = fitted._weighted_samples(X, y, **given, row_of=outer.row_of if outer else row_of)
+        samples = fitted._weighted_samples(X, y, **given, row_of=outer.row_of)
         parts = fitted._parts(samples, report)
         with report.tasks(len(parts), self, fitted, samples):
             fitted._fit_parts(parts, samples, report)
-            is_model = outer is not None and outer.report is not None
-            X = None if is_model else samples.X  # models of a blend have simple intervals
+            # Of the regressors in a blend, intervals do not depend on X.
+            X = samples.X if outer.report is None else None
             fitted._learn_uncertainty(X, samples.y, samples.weights, samples.groups)
         report.end(fitted)
-        if row_of is not None:
-            for_all_rows(fitted, row_of)
+        for_all_rows(fitted, row_of)
         set_attributes(self, vars(fitted))
         return self
 
     def _weighted_samples(self, X, y, sample_weight, groups, row_of):
         X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
-        y = self._check_y(one_column(y))
+        y = self._learn_y(one_column(y))
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
             sample_weight = as_counts(sample_weight)
@@ -222,7 +195,7 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         found = validated(self, X, skip_check_array=True, **checks)
         if "y" in checks:
             check_consistent_length(*found)
-            with explained():
+            with hinted():
                 found = X, check_array(found[1], input_name="y", ensure_2d=False, dtype=None)
         return found
 
@@ -231,7 +204,7 @@ class BaseCrossFit(BaseOutOfFold):
     """What both ensembles share: folds, and members that are fitted together.
 
     A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
-    `_output(member, X)` and `_learn_out_of_fold`, which sets `_explained`, the share of the loss of a
+    `_output(member, X)` and `_learn_out_of_fold`, which sets `_loss_saved`, the share of the loss of a
     constant that the members save.
     """
 
@@ -454,13 +427,13 @@ class LabelsMixin(ClassifierMixin):
            Error Levels", JASA 114.
         """
         check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
-        return sets_of(self._learned("_scores"), self.predict_proba(X), confidence)
+        return sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
 
     def _learn_uncertainty(self, X, y, weight, groups):
         labels = np.searchsorted(self.classes_, y)
-        self._scores = learn_scores(self.oof_probabilities_, labels, weight)
+        self._nonconformity = learn_nonconformity(self.oof_probabilities_, labels, weight)
 
-    def _check_y(self, y):
+    def _learn_y(self, y):
         check_classification_targets(y)
         if y.ndim > 1:
             raise ValueError(f"y must have one label for each sample, got shape {y.shape}")
@@ -590,7 +563,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         shares = np.bincount(labels, weight[rows]) / weight[rows].sum()
         likelihoods = np.array([outputs[np.arange(len(rows)), labels], shares[labels]])
         losses = np.average(as_logs(likelihoods), axis=1, weights=weight[rows])
-        self._explained = 1 - losses[0] / losses[1] if losses[1] else 0.0
+        self._loss_saved = 1 - losses[0] / losses[1] if losses[1] else 0.0
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a further temperature."""
@@ -637,7 +610,7 @@ class NumbersMixin(RegressorMixin):
             return predictions
         return predict_quantiles(self._learned("_spreads"), X, predictions, quantiles, self._lowest)
 
-    def _check_y(self, y):
+    def _learn_y(self, y):
         y = as_numbers(y).astype(np.float64, copy=False)
         if np.abs(y).max() > _LARGEST:
             raise ValueError(
@@ -798,7 +771,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         self.oof_score_ = r2_score(
             y[held_out], self.oof_prediction_[held_out], sample_weight=weight[held_out]
         )
-        self._explained = self.oof_score_
+        self._loss_saved = self.oof_score_
 
 
 def _mean_by_row(rows, outputs, n_rows):

@@ -17,7 +17,7 @@ from skdense.base import is_network
 from skdense.compat import joblibs_n_jobs, return_as, safe_indexing
 from skdense.core.machine.blas import for_each_block, one_blas_thread
 from skdense.ensemble.sizes import TREES
-from skdense.final_step import final_step, fit_parameters
+from skdense.final_step import final_step, fit_arguments
 from skdense.fit.fitting import fit_together, outcome
 from skdense.fit.inputs import FitInput
 
@@ -67,24 +67,24 @@ def _fit_networks(estimators, splits, X, y, sample_weight, report):
         raise error
 
 
-def fit_member(member, split, X, y, sample_weight, scores=False):
+def fit_member(member, split, X, y, sample_weight, with_score=False):
     """Fit a member that is no network; return it, and its score on its fold if asked."""
     rows, fold = split
     if is_classifier(member) and (y[rows] == y[rows[0]]).all():
         member = DummyClassifier()  # many classifiers cannot be fitted to one class
     weight = None if sample_weight is None else sample_weight[rows]
-    parameters = fit_parameters(member, sample_weight=weight)
+    arguments = fit_arguments(member, sample_weight=weight)
     if getattr(member, "early_stopping", False) and has_fit_parameter(member, "X_val"):
         # A classifier cannot be validated on classes that its rows lack.
         known = fold[np.isin(y[fold], y[rows])] if is_classifier(member) else fold
         if len(known):
             member.early_stopping = True  # "auto" would not stop trees of 10,000 rows or fewer
-            parameters |= {"X_val": safe_indexing(X, known), "y_val": y[known]}
+            arguments |= {"X_val": safe_indexing(X, known), "y_val": y[known]}
             if sample_weight is not None:
-                parameters["sample_weight_val"] = sample_weight[known]
+                arguments["sample_weight_val"] = sample_weight[known]
     with _one_openmp_thread():  # each core has a member
-        member.fit(safe_indexing(X, rows), y[rows], **parameters)
-    if not scores or not len(fold):
+        member.fit(safe_indexing(X, rows), y[rows], **arguments)
+    if not with_score or not len(fold):
         return member, np.nan
     return member, member.score(safe_indexing(X, fold), y[fold])
 

@@ -1,61 +1,14 @@
-"""What the fit of an ensemble is part of, and what it says while it runs.
+"""What the fit of an ensemble says while it runs: lines, warnings, and tasks of callbacks.
 
-It says lines, warnings, and tasks of callbacks. A model of a blend says them through the blend.
+A model of a blend says them through the blend.
 """
 
 from contextlib import contextmanager
-from contextvars import ContextVar
 from time import perf_counter
-from typing import NamedTuple
 
-from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 
 from skdense.compat import callback_context, has_callbacks, warn_at_caller
-
-
-class Outer(NamedTuple):
-    """The fit of a blend or of a table that another fit is part of.
-
-    Attributes
-    ----------
-    row_of : ndarray of int or None
-        For each row that the user passed, which row it is of those that have a weight, and -1 for a row
-        of weight zero; None if all have a weight.
-    report : FitReport or None
-        That of the blend, if the fit is that of one of its models.
-    number, name : int and str
-        Of the model.
-    """
-
-    row_of: NDArray | None = None
-    report: "FitReport | None" = None
-    number: int = 0
-    name: str = ""
-
-
-_outer: ContextVar[Outer | None] = ContextVar("outer", default=None)
-
-
-@contextmanager
-def part_of(outer):
-    """The next fit of an ensemble in this thread is part of this one.
-
-    A context variable says it and no argument, as a Pipeline or a TransformedTargetRegressor may stand
-    between the two.
-    """
-    token = _outer.set(outer)
-    try:
-        yield
-    finally:
-        _outer.reset(token)
-
-
-def take_outer():
-    """What this fit is part of, None if it is the outermost; fits within it are not part of that."""
-    outer = _outer.get()
-    _outer.set(None)
-    return outer
 
 
 class Log:
@@ -104,7 +57,7 @@ class FitReport:
             self._context = callback_context(ensemble, sequential_subtasks=False)
         self._tasks = []
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
-        self._above = outer.report if outer else None
+        self._above = outer.report
         if self._above is None:
             self.log, self.called = Log(), ""
         else:

@@ -153,7 +153,7 @@ def fit_together(
                     finish(jobs[i], warn_max_iter)
                     continue
                 # Ctrl-C ends all fits here; a single fit would keep what it had reached.
-                _fit_alone(estimator, inputs[i], True, warn_max_iter)
+                _fit_alone(estimator, inputs[i], interrupts_raise=True, warn_max_iter=warn_max_iter)
                 if after_fit is not None:
                     after_fit(estimator, None)
             except NotFinite as error:

@@ -26,7 +26,7 @@ class FitInput(NamedTuple):
     """The arguments of `fit` and `partial_fit`, as the user passed them.
 
     An ensemble, whose networks share one X, adds a split: the rows to train on, and those of the fold
-    on which early stopping validates.
+    on which early stopping validates. Classes are those of all rows.
     """
 
     X: Any
@@ -51,7 +51,7 @@ _NO_NUMBERS = "could not convert string", "float() argument must be", "The DType
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def hinted() -> Iterator[None]:
     """Errors of scikit-learn about NaN, strings and dates also name what accepts them."""
     try:
         yield
@@ -74,7 +74,7 @@ def explained() -> Iterator[None]:
 
 def validated(estimator: Estimator, X: Any, y: Any = "no_validation", **checks: Any) -> Any:
     """What `validate_data` returns."""
-    with explained():
+    with hinted():
         return validate_data(estimator, X, y, accept_sparse="csr", **checks)
 
 

@@ -80,7 +80,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     layers = hidden_and_output(widths, estimator.activation, n_outputs, any(rates))
     settings, slots, progress = _optimizer_start(estimator, encoder.loss, continues, inputs)
 
-    # The draws, in MLPClassifier's order: parameters, the split, and then a seed that it does not have.
+    # The draws, in MLPClassifier's order: parameters, validation rows, and a seed that it has not.
     random_state = check_random_state(estimator.random_state)
     draw = partial(
         initial_parameters, layers, n_features, estimator.init, estimator.activation, dtype=data.X.dtype

@@ -29,7 +29,7 @@ _STOCHASTIC_ATTRIBUTES = (
 
 
 class NotFinite(ValueError):
-    """No network of a job has finite weights."""
+    """No network of a job has finite parameters."""
 
 
 def best_network(job: Job) -> tuple[Network, Attributes]:
@@ -159,8 +159,9 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
         found = _nearly_constant(job, spreads)
     else:
         return None
-    low, high = data.X.min(axis=0), data.X.max(axis=0)
-    samples_differ = (low.toarray() != high.toarray() if issparse(data.X) else low != high).any()
+    X = data.of_rows(data.X)
+    low, high = X.min(axis=0), X.max(axis=0)
+    samples_differ = (low.toarray() != high.toarray() if issparse(X) else low != high).any()
     return found if samples_differ else None
 
 
@@ -229,11 +230,12 @@ def _spread(low: NDArray, high: NDArray) -> NDArray:
 def likely_cause(job: Job, network: Network) -> str:
     """Sentences that say what probably made a training fail, and what to try."""
     estimator, causes, cures = job.estimator, [], []
-    largest = _largest(network.data.X)
+    data = network.data.own_copy()
+    largest = _largest(data.X)
     if not _SMALL <= largest <= _LARGE:
         causes.append(f"the features are not scaled, with values up to {largest:.3g}")
         cures.append("scaling X, for instance with StandardScaler")
-    largest = _largest(network.data.targets)
+    largest = _largest(data.targets)
     if largest > _LARGE and job.encoder.loss.output == "identity":
         causes.append(f"y is not scaled, with values up to {largest:.3g}")
         cures.append("scaling y, for instance with TransformedTargetRegressor")

@@ -239,7 +239,7 @@ def _learn_classes(
     estimator: Estimator, y: Any, inputs: FitInput, continues: bool
 ) -> tuple[LabelBinarizer, NDArray]:
     """A fitted LabelBinarizer and the classes: of y, as given to `partial_fit`, or the earlier ones."""
-    if continues and hasattr(estimator, "classes_"):  # else its weights were set by hand
+    if continues and hasattr(estimator, "classes_"):  # else its parameters were set by hand
         earlier = estimator.classes_
         if inputs.classes is not None and not np.array_equal(unique_labels(inputs.classes), earlier):
             raise ValueError(

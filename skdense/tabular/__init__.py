@@ -2,8 +2,8 @@
 
 `make.py` says what the model consists of. Its `fit` goes through these files:
 
-1. `pipeline.py`: `TablePipeline.fit` leaves out rows of weight zero. Then scikit-learn's Pipeline fits
-   the four steps, one after the other.
+1. `pipeline.py`: `TablePipeline.fit` leaves out rows of weight zero (`ensemble/outer.py`). Then
+   scikit-learn's Pipeline fits the four steps, one after the other.
 2. `columns.py` and `steps.py`: the step `columns` writes the table as float32, `scaled` and `filled`
    scale it and fill gaps.
 3. `ensemble/blend.py`: the step `ensemble` is a blend, which fits its models at the same time, each in
@@ -12,17 +12,18 @@
 4. `ensemble/crossfit.py`: each model is a cross-fit ensemble, or a Pipeline of transformers that ends
    with one. It draws folds, and `ensemble/members.py` fits a clone of its estimator outside of each.
    Networks go on in `fit/fitting.py`, all other members are scikit-learn's.
-5. `ensemble/calibration.py`: each cross-fit ensemble learns a temperature from its out-of-fold
-   predictions, and then the blend the weights of its models and one more temperature; or, for numbers,
-   how large errors are.
+5. `ensemble/calibration.py`: each cross-fit classifier learns a temperature from its out-of-fold
+   predictions, then the blend learns the weights of its models and one more temperature, and what a set
+   of classes needs. Regressors learn how large errors are instead.
 
-X is the table until `columns`, then one array for all models; `ramps`, `linear` and `kernel` make
-another of it. y goes to all steps as it is: `columns` asks whether strings explain it, cross-fit
-regressors scale it for networks and trees, and each member encodes labels. `sample_weight` and `groups`
-go to the last step alone: to the draw of folds, the members, and all that is learned from out-of-fold
-predictions; `class_weight` belongs to the blend, which multiplies the weights by it. `random_state`
-belongs to each cross-fit ensemble, the same one to all, and draws its folds and then a seed for each
-member. Landmarks and the trees that learn how large errors are draw with the seed 0.
+X is the table until `columns`, then one array for all models; `ramps` and `linear` make another of it.
+y goes to all steps as it is: `columns` asks whether strings explain it, cross-fit regressors scale it
+for networks and trees, and each member encodes labels. `sample_weight` and `groups` go to the last step
+alone. Weights go to the members and to all that is learned from out-of-fold predictions, not to the
+draw of folds; a `class_weight`, which belongs to the blend, multiplies them. Groups go to the draw of
+folds, and to how regressors learn of errors. `random_state` belongs to each cross-fit ensemble, the
+same one to all, and draws its folds and then a seed for each member. The trees that learn how large
+errors are draw with the seed 0.
 """
 
 from skdense.tabular.make import make_tabular_classifier, make_tabular_regressor

@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from skdense.compat import warn_at_caller, without_random_letters
 from skdense.fit.inputs import MatrixLike
-from skdense.tabular.steps import WEIGHT_OF_RARE
+from skdense.tabular.steps import FACTOR_OF_RARE
 
 try:
     import pandas as pd
@@ -701,7 +701,7 @@ class SquashingScaler(skrub.SquashingScaler):
 
     Attributes
     ----------
-    weights_ : ndarray of shape (n_features,)
+    factors_ : ndarray of shape (n_features,)
         What each column is multiplied by after it is scaled.
     """
 
@@ -712,10 +712,10 @@ class SquashingScaler(skrub.SquashingScaler):
         counts = [(scaled == end).sum(axis=0) for end in (scaled.min(axis=0), scaled.max(axis=0))]
         is_rare = np.sum(counts, axis=0) == len(scaled)
         is_rare &= np.min(counts, axis=0) < _RARE_SHARE * len(scaled)
-        self.weights_ = np.where(is_rare, WEIGHT_OF_RARE, 1).astype(scaled.dtype)
-        return scaled * self.weights_
+        self.factors_ = np.where(is_rare, FACTOR_OF_RARE, 1).astype(scaled.dtype)
+        return scaled * self.factors_
 
     def transform(self, X: MatrixLike) -> NDArray:
         """Scale X."""
         with config_context(transform_output="default"):
-            return super().transform(X) * self.weights_
+            return super().transform(X) * self.factors_

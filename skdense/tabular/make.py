@@ -22,7 +22,7 @@ from skdense.classifier import LowLevelMLPClassifier
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.pipeline import TablePipeline, check_short_names, reusable
-from skdense.tabular.steps import Landmarks, LevelsEncoder, Ramps, Unclip
+from skdense.tabular.steps import LevelsEncoder, Ramps, Unclip
 
 __all__ = ["make_tabular_classifier", "make_tabular_regressor"]
 
@@ -45,6 +45,8 @@ _NETWORK = {
     "dtype": "float32",
 }
 """The parameters of each network; `set_by_size` sets those that are None by the number of rows."""
+_OF_CLASSIFIERS = {**_NETWORK, "label_smoothing": 0.05}
+"""The same of networks for classes."""
 _REGRESSION_TREES = {
     "learning_rate": 0.05,
     "max_iter": 2000,
@@ -61,8 +63,6 @@ _LOSSES_OF_TREES = ["squared_error", "absolute_error", "poisson", "quantile"]
 """The losses that HistGradientBoostingRegressor has by the same names as networks."""
 _ROWS_OF_LINEAR = 9_999
 """The most rows with linear and constant models, which networks of larger tables can be as well."""
-_ROWS_OF_KERNEL = 2_999
-"""The most rows with kernel ridge regressions, which were tried on smaller tables."""
 _PRIOR_WEIGHT = 3
 """How many rows the prior on the weights of the models counts as."""
 _RARE = 5
@@ -74,9 +74,9 @@ _CLIP = 3
 _Maker = TypeVar("_Maker", bound=Callable)
 
 
-def _with_parameters_of(network: type) -> Callable[[_Maker], _Maker]:
-    """Name the parameters of a network in a function's signature: completion shows them, and
-    `check_short_names` knows them.
+def _with_parameters_of(network: type, defaults: dict[str, Any]) -> Callable[[_Maker], _Maker]:
+    """Name the parameters of a network in a function's signature, with these defaults: completion shows
+    them, and `check_short_names` knows them.
     """
 
     def named(function: _Maker) -> _Maker:
@@ -84,7 +84,7 @@ def _with_parameters_of(network: type) -> Callable[[_Maker], _Maker]:
         parameters = [p for p in own.parameters.values() if p.kind != Parameter.VAR_KEYWORD]
         for name, parameter in signature(network).parameters.items():
             if name not in own.parameters:
-                default = _NETWORK.get(name, parameter.default)
+                default = defaults.get(name, parameter.default)
                 kind = Parameter.KEYWORD_ONLY
                 parameters.append(parameter.replace(kind=kind, default=default))
         vars(function)["__signature__"] = own.replace(parameters=parameters)
@@ -93,7 +93,7 @@ def _with_parameters_of(network: type) -> Callable[[_Maker], _Maker]:
     return named
 
 
-@_with_parameters_of(LowLevelMLPClassifier)
+@_with_parameters_of(LowLevelMLPClassifier, _OF_CLASSIFIERS)
 def make_tabular_classifier(
     random_state: int | RandomState | None = None,
     *,
@@ -182,7 +182,8 @@ def make_tabular_classifier(
     check_short_names(network, signature(make_tabular_classifier).parameters, "make_tabular_classifier")
     given = {"cv": reusable(cv), "random_state": random_state, "verbose": verbose, "by_size": True}
     cross_fit = partial(CrossFitClassifier, **given)
-    estimator = LowLevelMLPClassifier(**{**_NETWORK, "label_smoothing": 0.05, **network})
+    defaults = _OF_CLASSIFIERS if network.get("loss", "log_loss") == "log_loss" else _NETWORK
+    estimator = LowLevelMLPClassifier(**{**defaults, **network})
     trees = HistGradientBoostingClassifier()
     linear = LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
     models = {
@@ -195,7 +196,7 @@ def make_tabular_classifier(
     return _pipeline(models, partial(BlendClassifier, class_weight=class_weight, verbose=verbose))
 
 
-@_with_parameters_of(LowLevelMLPRegressor)
+@_with_parameters_of(LowLevelMLPRegressor, _NETWORK)
 def make_tabular_regressor(
     random_state: int | RandomState | None = None,
     *,
@@ -205,12 +206,11 @@ def make_tabular_regressor(
 ) -> TablePipeline:
     """Make a regressor for tables with columns of any type, with or without missing values.
 
-    Its steps are those of :func:`make_tabular_classifier`, with the same kinds of models for regression
-    and one more: `kernel` are kernel ridge regressions, by Nyström's method. Networks and trees are
-    trained on a target that is scaled as the loss allows, so that its unit does not matter. Trees are
-    left out with ``loss="huber"``, with several columns of y, and with at least 100,000 rows; linear,
-    constant and kernel models with any loss but the squared error, linear and constant ones with at
-    least 10,000 rows and kernel ones with at least 3,000 rows.
+    Its steps are those of :func:`make_tabular_classifier`, with the same kinds of models for
+    regression. Networks and trees are trained on a target that is scaled as the loss allows, so that
+    its unit does not matter. Trees are left out with ``loss="huber"``, with several columns of y, and
+    with at least 100,000 rows; linear and constant models with any loss but the squared error, and with
+    at least 10,000 rows.
 
     Parameters
     ----------
@@ -264,15 +264,12 @@ def make_tabular_regressor(
     )
     of_trees = {"max_rows": _ROWS_OF_TREES, "max_outputs": 1, "losses": _LOSSES_OF_TREES}
     of_linear = {"max_rows": _ROWS_OF_LINEAR, "losses": ["squared_error"]}
-    of_kernel = {"max_rows": _ROWS_OF_KERNEL, "losses": ["squared_error"]}
-    kernel = cross_fit(RidgeCV(np.geomspace(0.01, 10, 7)), **of_kernel)
     models = {
         "plain": cross_fit(estimator, scale_y=True),
         "ramps": _behind(cross_fit(clone(estimator), scale_y=True), ramps=Ramps()),
         "trees": cross_fit(trees, scale_y=True, **of_trees),
         "linear": _unclipped(cross_fit(RidgeCV(np.geomspace(0.1, 1000, 13)), **of_linear)),
         "constant": cross_fit(DummyRegressor(), **of_linear),
-        "kernel": _behind(kernel, landmarks=Landmarks()),
     }
     return _pipeline(models, partial(BlendRegressor, verbose=verbose, **loss))
 

@@ -20,9 +20,9 @@ from sklearn.utils.validation import check_is_fitted
 from skdense.base import BaseLowLevelMLP
 from skdense.compat import warn_at_caller
 from skdense.ensemble.blend import BaseBlend
-from skdense.ensemble.crossfit import BaseCrossFit, for_all_rows, without_zero_weights
-from skdense.ensemble.report import Outer, part_of, take_outer
-from skdense.ensemble.sizes import FEW_ROWS
+from skdense.ensemble.crossfit import BaseCrossFit
+from skdense.ensemble.outer import begin_fit, for_all_rows, part_of
+from skdense.ensemble.sizes import FEW_ROWS, TREES
 from skdense.final_step import beyond_steps, final_step
 from skdense.tabular.steps import Unclip
 
@@ -38,7 +38,7 @@ _OWNERS = {
     "delta": (BaseLowLevelMLP, BaseBlend),
 }
 """What has the parameters with short names that are not those of networks only."""
-_EXPLAINED, _MANY = 0.05, 10
+_SAVED, _MANY = 0.05, 10
 """The share of the loss that trees have to explain where networks are judged beside them, and how many
 columns are written for a column that is suspected."""
 _FIT_AGAIN = "its members are trained from the start, so fit it again to all rows, old and new"
@@ -150,31 +150,30 @@ class TablePipeline(Pipeline):
                 check_short_names(own, _parameters_of(last.fit), "fit")
             params = {key if "__" in key else f"{name}__{key}": value for key, value in params.items()}
         weight = params.get(f"{name}__sample_weight", params.get("sample_weight"))
-        outer, row_of = take_outer(), None
-        if outer is None:
-            X, y, params, row_of = without_zero_weights(X, y, weight, params)
-            outer = Outer(row_of)
-        with part_of(outer):  # report.py: the ensemble takes it by `take_outer`
+        X, y, params, outer, row_of = begin_fit(X, y, weight, params)
+        with part_of(outer):  # the ensemble takes it by `begin_fit`
             super().fit(X, y, **params)
+        for_all_rows(self, row_of)
         self._judge_networks(y)
-        if row_of is not None:
-            for_all_rows(self, row_of)
         return self
 
     def _judge_networks(self, y):
         """Warn if networks are hardly better than constant models, and trees are much better."""
-        models = getattr(self[-1], "named_estimators_", {})
-        if not {"plain", "ramps", "trees"} <= set(models) or len(y) < FEW_ROWS:
-            return
-        ensembles = [final_step(models[name]) for name in ("plain", "ramps", "trees")]
-        plain, ramps, trees = (getattr(ensemble, "_explained", 0) for ensemble in ensembles)
-        if trees < _EXPLAINED or max(plain, ramps) > trees / 10:
+        ensembles = [*map(final_step, getattr(self[-1], "estimators_", ()))]
+        ensembles = [each for each in ensembles if isinstance(each, BaseCrossFit)]
+
+        def saved_by(kind):
+            its = (each._loss_saved for each in ensembles if isinstance(each.estimator, kind))
+            return max(its, default=np.nan)
+
+        networks, trees = saved_by(BaseLowLevelMLP), saved_by(TREES)
+        if not (trees >= _SAVED and networks <= trees / 10) or len(y) < FEW_ROWS:
             return
         counts = Counter(each.source for each in getattr(self[0], "written_", ()))
         many = [name for name, count in counts.items() if count >= _MANY]
         warn_at_caller(
             "networks are hardly better than a constant model, but trees are: out of fold they explain "
-            f"{max(plain, ramps):.0%} and {trees:.0%} of the loss. "
+            f"{networks:.0%} and {trees:.0%} of the loss. "
             + (f"Columns of many values may hide the others: {many}; " if many else "")
             + "compare a fit without columns that cannot matter"
         )
@@ -229,9 +228,11 @@ class TablePipeline(Pipeline):
         for name, value in short.items():
             value = reusable(value) if name == "cv" else value
             super().set_params(**{path: value for path in paths[name] if path not in explicit})
-        unclip = self.get_params().get("ensemble__linear__unclipped")
-        if isinstance(unclip, Unclip):  # another scaler may clip otherwise, or not at all
-            unclip.clip = getattr(self.named_steps.get("scaled"), "max_absolute_value", None)
+        if {"scaled", "steps"} & {name.partition("__")[0] for name in explicit}:
+            clip = getattr(self.named_steps.get("scaled"), "max_absolute_value", None)
+            for its in self.get_params().values():
+                if isinstance(its, Unclip):  # another scaler clips otherwise, or not at all
+                    its.clip = clip
         return self
 
     def _paths(self):

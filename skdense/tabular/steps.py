@@ -10,11 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.kernel_approximation import Nystroem
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdense.core.machine.blas import one_blas_thread
 from skdense.fit.inputs import MatrixLike
 
 __all__ = ["LevelsEncoder", "Ramps"]
@@ -32,7 +30,7 @@ _CHANCE, _MOST_CLASSES = 1e-4, 30
 
 A y of so many different values is tested as classes, too.
 """
-WEIGHT_OF_RARE = 0.3
+FACTOR_OF_RARE = 0.3
 """What columns of two values are multiplied by if one of them is rare, for all but networks with ramps.
 
 The two kinds of networks are then good at different tables: see `docs/benchmarks/decisions.md`.
@@ -224,7 +222,7 @@ def lower(value: str) -> str:
 
 
 class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Add ramps to each column that has more than two values, and undo the weights of rare levels.
+    """Add ramps to each column that has more than two values, and undo the factors of rare levels.
 
     A ramp is 0 below one quantile of the column and 1 above the next; between them it is linear. Every
     function that is linear between neighbouring quantiles is a weighted sum of the ramps and a constant
@@ -283,8 +281,8 @@ class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float32)
         self.knots_ = _knots(X, self.n_ramps)
         low, high = X.min(axis=0), X.max(axis=0)
-        is_small = ((X == low) | (X == high)).all(axis=0) & (high - low <= 2 * WEIGHT_OF_RARE)
-        self.factors_ = np.where(is_small, 1 / WEIGHT_OF_RARE, 1).astype(np.float32)
+        is_small = ((X == low) | (X == high)).all(axis=0) & (high - low <= 2 * FACTOR_OF_RARE)
+        self.factors_ = np.where(is_small, 1 / FACTOR_OF_RARE, 1).astype(np.float32)
         most = min(_MOST, _MOST_NUMBERS // len(X))
         if sum(self._counts()) > most:
             n_with_ramps = np.count_nonzero(self._counts())
@@ -351,60 +349,6 @@ def _knots(X, n_ramps):
     shares = np.linspace(0, 1, n_ramps + 1)
     knots = [np.unique(np.quantile(x, shares, method="inverted_cdf")) for x in X.T]
     return [column if len(column) > 2 else column[:1] for column in knots]
-
-
-class Landmarks(Nystroem):
-    """scikit-learn's Nystroem in float64, silent if all rows of a small table are landmarks.
-
-    A ridge regression on its columns is a kernel ridge regression, exactly so if all rows of the
-    training set are landmarks.
-
-    Parameters
-    ----------
-    n_components : int, default=600
-        How many rows of the training set, drawn at random, are landmarks; all if there are fewer.
-    """
-
-    def __init__(self, n_components: int = 600):
-        super().__init__("laplacian", n_components=n_components, random_state=0)
-
-    def fit(self, X: MatrixLike, y: Any = None) -> Self:
-        """Draw the landmarks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers, none missing.
-        y : object
-            Not used.
-
-        Returns
-        -------
-        self : object
-            The fitted transformer.
-        """
-        X = np.asarray(X, np.float64)
-        n_components = min(self.n_components, len(X))
-        with one_blas_thread():  # the last digits depend on their number, which other members change
-            fitted = Nystroem(self.kernel, n_components=n_components, random_state=0).fit(X)
-        vars(self).update(vars(fitted) | {"n_components": self.n_components})
-        return self
-
-    def transform(self, X: MatrixLike) -> NDArray:
-        """Write rows by their kernels with the landmarks.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers, none missing.
-
-        Returns
-        -------
-        columns : ndarray of shape (n_samples, n_components), of float64
-            As many columns as landmarks.
-        """
-        with one_blas_thread():  # as in `fit`
-            return super().transform(np.asarray(X, np.float64))
 
 
 class Unclip(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

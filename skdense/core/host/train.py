@@ -60,8 +60,8 @@ def train(
     buckets : list of Bucket
         The networks. One of each bucket is begun first, and then the others in this order.
     n_jobs : int, default=None
-        How many networks to train at the same time, see `n_at_once`. The only network, or with n_jobs=1
-        all of them, are trained in the caller's thread.
+        How many networks to train at the same time, see `n_at_once`. The training of the only network,
+        or with n_jobs=1 of each, is led by the caller's thread.
     until : float
         Every network pauses once it has trained this many epochs in all.
     owners : dict of Network to object, default=None
@@ -122,12 +122,12 @@ def _train_one(
     if not network.progress.active or n_epochs <= 0:
         return
     each_epoch |= network.scorer is not None
-    orders = Orders(network, run.shape.steps, run.shape.batch, n_epochs, each_epoch)
+    source = Orders(network, run.shape.steps, run.shape.batch, n_epochs, each_epoch)
     try:
-        chunk = orders.next_chunk(run.affordable_steps)
+        chunk = source.next_chunk(run.affordable_steps)
         while chunk is not None and not stop.is_set():
             running = submit(run.advance, chunk)
-            chunk = orders.next_chunk(run.affordable_steps)
+            chunk = source.next_chunk(run.affordable_steps)
             if not running.wait(stop):
                 break
             running.result()
@@ -139,7 +139,7 @@ def _train_one(
                 break
     finally:
         counters, progress, _ = run.write_back().scalars
-        orders.end(int(progress.epochs - n_before) + (counters.position > 0))
+        source.end(int(progress.epochs - n_before) + (counters.position > 0))
 
 
 class Snapshot(NamedTuple):
@@ -217,7 +217,8 @@ class ProgramRun:
         rate, of_epoch = np.array([progress.learning_rate]), np.array([score])
         last = last._replace(learning_rate=rate, validation_score=of_epoch)
         vectors = [parameters, *slots, parameters if is_best else best]
-        self.snapshot = Snapshot(vectors, Scalars(counters, progress, point), (*earlier, last))
+        scalars = Scalars(counters, progress, point)
+        self.snapshot = self.unscored = Snapshot(vectors, scalars, (*earlier, last))
 
     def _enter(self) -> list[Tensor]:
         """Make what all chunks share; return the vectors before the first."""

@@ -202,13 +202,13 @@ class _Body:
     def validate(self, is_over: Tensor, parameters: Sequence[Tensor]) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
         (store, rows), shape, metric = self.validation, self.shape, self.objective.metric
-        store_shape: Any = shape.validation  # only programs with validation call this
+        of_store: Any = shape.validation  # only programs with validation call this
         shift = tf.gather(store[-1], rows[0, 0])[:-1]  # the last column has the weights
 
         def block(b: Tensor, sums: Tensor) -> tuple:
             (_, hyper, _), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
             n_valid = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
-            minibatch = gather(store, store_shape, tf.gather(rows, b), n_valid)
+            minibatch = gather(store, of_store, tf.gather(rows, b), n_valid)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
 
         n_terms = len(metric.terms(shift[None], shift[None], shift))

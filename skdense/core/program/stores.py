@@ -1,4 +1,6 @@
-"""Stores: the rows that networks train on, as padded arrays from which a program gathers minibatches.
+"""Stores: all rows of the arrays of a `Data`, padded, from which a program gathers minibatches.
+
+Row numbers, which are another argument of the program, say which of them are a network's.
 
 A store is a tuple of arrays: the rows' features, and last their weighted targets, which are the targets
 with the sample weights as one more column, so that one gather serves both. Dense features are one
