@@ -148,7 +148,7 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         parts = fitted._parts(samples, report)
         with report.tasks(len(parts), self, fitted, samples):
             fitted._fit_parts(parts, samples, report)
-            # Of the regressors in a blend, intervals do not depend on X.
+            # Those of a regressor in a blend are simple; classifiers need no X.
             X = samples.X if outer.report is None else None
             fitted._learn_uncertainty(X, samples.y, samples.weights, samples.groups)
         report.end(fitted)
@@ -451,7 +451,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
     network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
     sample is lost to validation; other classifiers whose `fit` takes `X_val` are stopped by it. All
-    networks are trained at the same time, as by :func:`skdense.fit_many`, on one copy of the data.
+    networks are trained at the same time, as by :func:`skdense.fit_many`, on one copy of X.
 
     The probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over the members.
     The temperature :math:`T` minimizes the log-loss of all samples [1]_, for each by the member that
@@ -635,7 +635,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
     sample is lost to validation; other regressors whose `fit` takes `X_val` are stopped by it. The
     prediction is the mean of the members'. All networks are trained at the same time, as by
-    :func:`skdense.fit_many`, on one copy of the data.
+    :func:`skdense.fit_many`, on one copy of X.
 
     Parameters
     ----------

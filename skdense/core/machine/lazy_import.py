@@ -5,6 +5,9 @@ as long and 100 MB less. This relies on private modules of TensorFlow and on the
 with an unknown version the whole package executes. It also executes as usual as soon as anybody else
 uses it: a finder imports the package now and executes it later, so that its submodules can be used
 meanwhile.
+
+If a release of TensorFlow breaks any of this, leave it out of `TESTED`. Then the package is imported as
+usual, arrays are copied to TensorFlow's alignment, and no programs are kept by default.
 """
 
 import os
