@@ -32,7 +32,7 @@ from helpers import SETTINGS, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, make_tabular_classifier
 from skdense.fit.results import NotFinite
 from skdense.search import PrunedSearchCV, race
-from skdense.search.rungs import best_first, forecasts, looks_of, rungs_of, share_trained
+from skdense.search.rungs import best_first, forecasts, looks_of, rungs_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -259,15 +259,6 @@ def test_ties_keep_their_order_and_nan_is_the_worst(scores):
 )
 def test_rungs_end_with_max_iter(rungs, max_iter, expected):
     assert rungs_of(rungs, max_iter) == expected
-
-
-def test_the_share_of_epochs_is_that_of_a_race_in_which_all_end_by_themselves():
-    assert share_trained(30, [200], 3, likely_epochs=60) == 1
-    share = share_trained(30, [22, 67, 200], 3, likely_epochs=60)
-    assert share == pytest.approx((30 * 22 + 10 * 38) / (30 * 60))
-    share = share_trained(5, [10, 20, 200], 2, likely_epochs=200)
-    assert share == pytest.approx((5 * 10 + 3 * 10 + 2 * 180) / (5 * 200))
-
 
 def test_a_slope_is_known_at_each_rung():
     assert looks_of([20, 40, 60, 80, 100, 200]) == [[15, 20], [30, 40], [60], [80], [100], [200]]

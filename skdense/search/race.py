@@ -18,14 +18,17 @@ from sklearn.exceptions import FitFailedWarning
 
 from skdense.compat import has_callbacks, warn_at_caller
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
-from skdense.core.host.planning import buckets_of, likely_epochs
+from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import train
 from skdense.core.network import LBFGS, Data
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
 from skdense.fit.fitting import own_streams
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
-from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on, share_trained
+from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on
+
+_SHARE_TRAINED = 0.4
+"""About the share of their epochs that candidates train with the default rungs and factor."""
 
 
 @dataclass(eq=False)
@@ -102,7 +105,7 @@ class Race:
     """
 
     def __init__(self, candidates, rungs, factor, scorer, error_score, n_jobs):
-        self.going, self.n_candidates = candidates, len(candidates)
+        self.going = candidates
         self.rungs, self.factor, self.n_jobs = rungs, factor, n_jobs
         self.scorer, self.error_score = scorer, error_score
         self.epochs = []  # at which the candidates were scored
@@ -132,9 +135,7 @@ class Race:
         # All networks together decide which of them share a program. They stay in it, so that those
         # which go on train as if they had never paused.
         networks = [(job.spec, network) for job in jobs for network in job.networks]
-        epochs = np.mean([likely_epochs(network) for _, network in networks])
-        share = share_trained(self.n_candidates, self.rungs, self.factor, epochs)
-        self.buckets = buckets_of(networks, share)
+        self.buckets = buckets_of(networks, _SHARE_TRAINED)
 
     def _prepare(self, splits, skips_steps):
         """Prepare all networks; the steps before are fitted once for candidates that share them."""

@@ -86,13 +86,3 @@ def forecasts(epochs, scores, ends):
 def best_first(scores):
     """The indices of the scores from the best to the worst; ties keep their order, NaN is the worst."""
     return np.argsort(np.where(np.isnan(scores), np.inf, -np.asarray(scores)), kind="stable")
-
-
-def share_trained(n_candidates, rungs, factor, likely_epochs):
-    """The share of their epochs that candidates train which by themselves would end after so many."""
-    ends = [min(rung, likely_epochs) for rung in rungs]
-    n_epochs, n_going = 0, n_candidates
-    for before, end in zip([0, *ends[:-1]], ends, strict=True):
-        n_epochs += n_going * (end - before)
-        n_going = n_that_go_on(n_going, factor)
-    return n_epochs / (n_candidates * ends[-1])

@@ -62,15 +62,11 @@ class Bucket:
         return self.n_steps * self.step_seconds
 
 
-def likely_epochs(network: Network) -> float:
-    """About how many epochs a network trains by itself: it never ends within its patience."""
-    hyper = network.hyper
-    return min(hyper.max_epochs, max(hyper.patience + 1, costs.SHARE_TRAINED * hyper.max_epochs))
-
-
 def likely_steps(network: Network) -> float:
-    """About how many steps a network trains by itself."""
-    return likely_epochs(network) * network.hyper.steps_per_epoch
+    """About how many steps a network trains by itself: it never ends within its patience."""
+    hyper = network.hyper
+    epochs = min(hyper.max_epochs, max(hyper.patience + 1, costs.SHARE_TRAINED * hyper.max_epochs))
+    return epochs * hyper.steps_per_epoch
 
 
 def lone_bucket(spec: Spec, network: Network) -> Bucket:
