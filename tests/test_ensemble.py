@@ -13,7 +13,8 @@ from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax, softmax
 from scipy.stats import norm
-from sklearn.base import clone
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris, make_friedman1
 from sklearn.dummy import DummyRegressor
@@ -46,6 +47,7 @@ from skdense import (
     make_tabular_regressor,
 )
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
+from skdense.tabular import TablePipeline
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}
 CLASSIFIER = LowLevelMLPClassifier((8,), **SETTINGS)
@@ -555,6 +557,39 @@ def test_rows_of_weight_zero_are_absent(cv, in_blends):
         found, expected = (each.estimators_[0].estimators_[0][-1] for each in (found, expected))
     assert_array_equal(np.isnan(found.oof_prediction_), ~left)
     assert_array_equal(found.oof_prediction_[left], expected.oof_prediction_)
+
+
+class Scored(TransformerMixin, BaseEstimator):
+    """Adds the predictions of an ensemble that it fits to the columns."""
+
+    def fit(self, X, y):
+        self.ensemble_ = CrossFitRegressor(Ridge(), cv=2, random_state=0).fit(X, y)
+        return self
+
+    def transform(self, X):
+        return np.c_[X, self.ensemble_.predict(X)]
+
+
+@pytest.mark.parametrize("alias", [None, "importance"])
+def test_rows_of_weight_zero_are_absent_also_behind_another_ensemble_or_by_another_name(alias):
+    X, y = make_friedman1(60, random_state=0)
+    weight = np.arange(60) % 3 * 1.0
+    left = weight > 0
+    X[~left] = 1e6
+    cv = [*KFold(2).split(X)]
+    with config_context(enable_metadata_routing=alias is not None):
+
+        def model(cv):
+            last = CrossFitRegressor(Ridge(), cv)
+            if alias:
+                last.set_fit_request(sample_weight=alias)
+            return TablePipeline([("scored", Scored()), ("last", last)])
+
+        name = alias or "sample_weight"
+        found = model(cv).fit(X, y, **{name: weight})
+        expected = model(folds_of_others(cv, left)).fit(X[left], y[left], **{name: weight[left]})
+    assert_array_equal(found.predict(X), expected.predict(X))
+    assert_array_equal(np.isnan(found[-1].oof_prediction_), ~left)
 
 
 def test_a_class_of_weight_zero_is_absent_from_the_members(iris):

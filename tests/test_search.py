@@ -30,6 +30,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 
 from helpers import SETTINGS, make_problem, numbers_of
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, make_tabular_classifier
+from skdense.fit import fitting
 from skdense.fit.results import NotFinite
 from skdense.search import PrunedSearchCV, race
 from skdense.search.rungs import best_first, forecasts, looks_of, rungs_of
@@ -259,6 +260,7 @@ def test_ties_keep_their_order_and_nan_is_the_worst(scores):
 )
 def test_rungs_end_with_max_iter(rungs, max_iter, expected):
     assert rungs_of(rungs, max_iter) == expected
+
 
 def test_a_slope_is_known_at_each_rung():
     assert looks_of([20, 40, 60, 80, 100, 200]) == [[15, 20], [30, 40], [60], [80], [100], [200]]
@@ -726,7 +728,9 @@ def test_a_search_can_be_pickled_cloned_and_used_as_its_best_estimator():
 
 
 def test_the_samples_of_a_split_are_hashed_once_for_all_candidates(monkeypatch):
-    hashed, hash_of = [], race.hash_of
-    monkeypatch.setattr(race, "hash_of", lambda array: hashed.append(np.shape(array)) or hash_of(array))
+    hashed, hash_of = [], fitting.hash_of
+    monkeypatch.setattr(
+        fitting, "hash_of", lambda array: hashed.append(np.shape(array)) or hash_of(array)
+    )
     PrunedSearchCV(NETWORK, RATES, cv=2, rungs=[1], refit=False).fit(X, y)
     assert hashed.count((len(X) // 2, X.shape[1])) == 2

@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
-from scipy.stats import f_oneway, rankdata
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -35,7 +34,7 @@ from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.sizes import training_for
 from skdense.tabular import time_blocks
 from skdense.tabular.columns import chance_of_outside
-from skdense.tabular.steps import LevelsEncoder, Ramps
+from skdense.tabular.steps import LevelsEncoder, Ramps, chance_of
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
@@ -356,18 +355,33 @@ def test_the_order_of_rows_does_not_matter_for_levels():
     assert_array_equal(*names)
 
 
-@given(st.integers(0, 2**31), st.floats(0, 0.6), st.booleans())
-@settings(max_examples=40)
-def test_levels_have_columns_if_the_f_test_is_sure_that_they_explain_y(seed, effect, has_classes):
+@given(st.integers(0, 2**31), st.integers(1, 3))
+@settings(max_examples=20)
+def test_the_chance_of_correlations_is_about_that_of_targets_in_any_order(seed, n_targets):
     rng = np.random.default_rng(seed)
-    level = np.resize(range(20), 200)
-    y = np.exp(effect * rng.normal(size=20)[level] + rng.normal(size=200))
-    y = np.where(y > 1, "high", "low") if has_classes else y
-    ranks = (y == "low") if has_classes else rankdata(y)
-    p_value = f_oneway(*(ranks[level == i] for i in range(20))).pvalue
-    encoder = LevelsEncoder().fit(level.astype(str).astype(object)[:, None], y)
-    assert len(encoder.levels_) == (20 if p_value < 1e-4 else 0)
-    assert LevelsEncoder().fit(level.astype(str).astype(object)[:, None]).levels_
+    columns = (rng.random((80, 6)) < rng.uniform(0.1, 0.5, 6)).astype(np.float32)
+    columns[:, 1] = columns[:, 0] + rng.integers(2, size=80)
+    targets = rng.normal(size=(80, n_targets)) + 0.3 * columns[:, :1]
+
+    def statistic(rows):
+        return (np.corrcoef(columns.T, targets[rows].T)[:6, 6:] ** 2 * targets.var(axis=0)).sum()
+
+    given = statistic(np.arange(80))
+    others = [statistic(rng.permutation(80)) for _ in range(1000)]
+    assert chance_of(columns, targets) == pytest.approx(np.mean(np.array(others) >= given), abs=0.06)
+
+
+def test_levels_have_columns_if_y_depends_on_them_as_numbers_or_as_classes():
+    level = np.resize(range(20), 400)
+    X = level.astype(str).astype(object)[:, None]
+    rng = np.random.default_rng(0)
+    noise, rating = rng.normal(size=400), np.clip(level // 4 + rng.integers(-1, 2, 400), 0, 4)
+    of_classes = np.where(level < 10, 1, rng.choice([0, 2], 400))  # its mean does not depend on them
+    for y in (level + noise, np.exp(level), rating, of_classes, np.array(list("abc"))[of_classes]):
+        assert len(LevelsEncoder().fit(X, y).levels_) == 20
+    for y in (noise, np.exp(9 * noise), noise > 0, np.where(noise > 0, "up", "down")):
+        assert LevelsEncoder().fit(X, y).levels_ == []
+    assert len(LevelsEncoder().fit(X).levels_) == 20
 
 
 @pytest.mark.parametrize("make", [make_tabular_classifier, make_tabular_regressor])

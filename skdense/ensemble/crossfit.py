@@ -56,7 +56,7 @@ from skdense.ensemble.calibration import (
     sets_of,
 )
 from skdense.ensemble.members import fit_members, held_out_outputs, in_blocks
-from skdense.ensemble.outer import begin_fit, for_all_rows
+from skdense.ensemble.outer import begin_fit, for_all_rows, part_of
 from skdense.ensemble.report import FitReport
 from skdense.ensemble.sizes import MANY_ROWS, set_by_size
 from skdense.final_step import final_step, transforms_y
@@ -122,7 +122,8 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, in training, in choosing epochs and in all that is learned from
             out-of-fold predictions. Rows of weight zero are absent: the fit is that of the others, and
-            their out-of-fold predictions are NaN.
+            their out-of-fold predictions are NaN. Weights count samples, but if the mean of those that
+            are not zero is below 1, all are multiplied so that it is 1.
         groups : array-like of shape (n_samples,), default=None
             The group of each sample, for the folds. If `cv` is an int, no group is in two folds.
 
@@ -141,30 +142,33 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         """
         self._check_models()
         given = {"sample_weight": sample_weight, "groups": groups}
-        X, y, given, outer, row_of = begin_fit(X, y, sample_weight, given)
+        X, y, given, outer, is_outermost = begin_fit(X, y, sample_weight, given)
         report = FitReport(self, outer)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
-        samples = fitted._weighted_samples(X, y, **given, row_of=outer.row_of)
+        samples = fitted._checked_samples(X, y, **given, row_of=outer.row_of)
         parts = fitted._parts(samples, report)
-        with report.tasks(len(parts), self, fitted, samples):
+        with part_of(None), report.tasks(len(parts), self, fitted, samples):
             fitted._fit_parts(parts, samples, report)
             # Those of a regressor in a blend are simple; classifiers need no X.
             X = samples.X if outer.report is None else None
             fitted._learn_uncertainty(X, samples.y, samples.weights, samples.groups)
         report.end(fitted)
-        for_all_rows(fitted, row_of)
+        if is_outermost:
+            for_all_rows(fitted, outer.row_of)
         set_attributes(self, vars(fitted))
         return self
 
-    def _weighted_samples(self, X, y, sample_weight, groups, row_of):
+    def _checked_samples(self, X, y, sample_weight, groups, row_of):
+        """The data as they are used: y is learned, and weights are those of samples and classes."""
         X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
         y = self._learn_y(one_column(y))
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            sample_weight = as_counts(sample_weight)
         class_weight = getattr(self, "class_weight", None)  # of a blend of classifiers
         if class_weight is not None:
             sample_weight = times_class_weight(sample_weight, y, class_weight, self.classes_)
+        if sample_weight is not None:
+            sample_weight = as_counts(sample_weight)
         return Samples(X, y, sample_weight, groups, row_of)
 
     def _learned(self, name):
@@ -429,9 +433,9 @@ class LabelsMixin(ClassifierMixin):
         check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
         return sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
 
-    def _learn_uncertainty(self, X, y, weight, groups):
+    def _learn_uncertainty(self, X, y, sample_weight, groups):
         labels = np.searchsorted(self.classes_, y)
-        self._nonconformity = learn_nonconformity(self.oof_probabilities_, labels, weight)
+        self._nonconformity = learn_nonconformity(self.oof_probabilities_, labels, sample_weight)
 
     def _learn_y(self, y):
         check_classification_targets(y)
@@ -451,7 +455,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
     network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
     sample is lost to validation; other classifiers whose `fit` takes `X_val` are stopped by it. All
-    networks are trained at the same time, as by :func:`skdense.fit_many`, on one copy of X.
+    networks are trained at the same time, as by :func:`skdense.fit_many`, on one copy of the data.
 
     The probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over the members.
     The temperature :math:`T` minimizes the log-loss of all samples [1]_, for each by the member that
@@ -553,16 +557,16 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         probabilities[:, np.searchsorted(self.classes_, member.classes_)] = known
         return as_logs(probabilities)
 
-    def _learn_out_of_fold(self, rows, outputs, y, weight):
+    def _learn_out_of_fold(self, rows, outputs, y, sample_weight):
         labels = np.searchsorted(self.classes_, y[rows])
-        self.temperature_ = learn_temperature([outputs], labels, weight[rows])
+        self.temperature_ = learn_temperature([outputs], labels, sample_weight[rows])
         outputs = probabilities_at(self.temperature_, outputs)
         self.oof_probabilities_, held_out = _mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[held_out]]
-        self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=weight[held_out])
-        shares = np.bincount(labels, weight[rows]) / weight[rows].sum()
+        self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=sample_weight[held_out])
+        shares = np.bincount(labels, sample_weight[rows]) / sample_weight[rows].sum()
         likelihoods = np.array([outputs[np.arange(len(rows)), labels], shares[labels]])
-        losses = np.average(as_logs(likelihoods), axis=1, weights=weight[rows])
+        losses = np.average(as_logs(likelihoods), axis=1, weights=sample_weight[rows])
         self._loss_saved = 1 - losses[0] / losses[1] if losses[1] else 0.0
 
     def _divide_logits(self, temperature):
@@ -619,8 +623,8 @@ class NumbersMixin(RegressorMixin):
             )
         return y
 
-    def _learn_uncertainty(self, X, y, weight, groups):
-        self._spreads = learn_errors(X, y, self.oof_prediction_, weight, groups)
+    def _learn_uncertainty(self, X, y, sample_weight, groups):
+        self._spreads = learn_errors(X, y, self.oof_prediction_, sample_weight, groups)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -635,7 +639,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
     sample is lost to validation; other regressors whose `fit` takes `X_val` are stopped by it. The
     prediction is the mean of the members'. All networks are trained at the same time, as by
-    :func:`skdense.fit_many`, on one copy of X.
+    :func:`skdense.fit_many`, on one copy of the data.
 
     Parameters
     ----------
@@ -764,12 +768,12 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     def _output(self, member, X):
         return member.predict(X)
 
-    def _learn_out_of_fold(self, rows, outputs, y, weight):
+    def _learn_out_of_fold(self, rows, outputs, y, sample_weight):
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
         are_positive = is_positive(final_step(self.estimator)) and not transforms_y(self.estimator)
         self._lowest = 0.0 if are_positive else -np.inf
         self.oof_score_ = r2_score(
-            y[held_out], self.oof_prediction_[held_out], sample_weight=weight[held_out]
+            y[held_out], self.oof_prediction_[held_out], sample_weight=sample_weight[held_out]
         )
         self._loss_saved = self.oof_score_
 

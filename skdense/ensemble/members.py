@@ -53,7 +53,7 @@ def _fit_networks(estimators, splits, X, y, sample_weight, report):
     inputs = [FitInput(X, y, sample_weight, split=split) for split in splits]
 
     def after_fit(estimator, job):
-        if job is None:  # it was trained by L-BFGS
+        if job is None:  # it was trained alone
             words = [f"{estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}"]
         else:
             words = [outcome(network, job) for network in job.networks]

@@ -44,8 +44,8 @@ _outer: ContextVar[Outer | None] = ContextVar("outer", default=None)
 
 
 @contextmanager
-def part_of(outer: Outer) -> Iterator[None]:
-    """The next fit of an ensemble in this thread is part of this one."""
+def part_of(outer: Outer | None) -> Iterator[None]:
+    """Fits of ensembles that begin in this block, in this thread, are part of this one, or of none."""
     token = _outer.set(outer)
     try:
         yield
@@ -54,16 +54,15 @@ def part_of(outer: Outer) -> Iterator[None]:
 
 
 def begin_fit(X: Any, y: Any, sample_weight: Any, parameters: dict) -> tuple:
-    """The X, y and parameters to fit to, what this fit is part of, and what `for_all_rows` needs.
+    """The X, y and parameters to fit to, what this fit is part of, and whether it is the outermost one.
 
-    The outermost fit is part of an `Outer` without a report. It alone leaves out rows.
+    That one alone leaves out rows. It is taken to be part of an `Outer` without a report.
     """
     outer = _outer.get()
-    _outer.set(None)  # fits within this one are not part of that
     if outer is not None:
-        return X, y, parameters, outer, None
+        return X, y, parameters, outer, False
     X, y, parameters, row_of = _without_zero_weights(X, y, sample_weight, parameters)
-    return X, y, parameters, Outer(row_of), row_of
+    return X, y, parameters, Outer(row_of), True
 
 
 def _without_zero_weights(X, y, sample_weight, parameters):

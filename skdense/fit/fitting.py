@@ -18,6 +18,7 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
+from joblib import hash as hash_of
 from numpy.random import RandomState
 
 from skdense.compat import (
@@ -32,7 +33,7 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
 from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import ProgramRun, train
-from skdense.core.network import LBFGS, Curves, Network
+from skdense.core.network import LBFGS, Curves, Data, Network
 from skdense.exceptions import WorkerWarning
 from skdense.fit.inputs import Estimator, FitInput, check_parameters
 from skdense.fit.prepare import Job, check_and_prepare, prepare
@@ -136,12 +137,14 @@ def fit_together(
     errors: list[NotFinite | None] = [None] * len(estimators)
     with unchanged_on_error(*estimators) as before:
         jobs: dict[int, Job] = {}
+        share = sharer()
         for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
             # It trains alone if it uses lbfgs, or if its epochs are printed or reported.
             if estimator.solver == LBFGS or estimator.verbose or has_callbacks(estimator):
                 _check(estimator, one_input)  # before all others are trained
             else:
                 jobs[i] = check_and_prepare(estimator, one_input)
+                share(jobs[i])
         own_streams(jobs.values())
         owners = {network: job for job in jobs.values() for network in job.networks}
         buckets = buckets_of([(job.spec, network) for network, job in owners.items()])
@@ -160,6 +163,30 @@ def fit_together(
                 set_attributes(estimator, before[i])
                 errors[i] = error
     return errors
+
+
+def sharer() -> Callable[[Job], None]:
+    """A function that lets the networks of each job hold and use the first arrays equal to theirs."""
+    by_content: dict[Any, Any] = {}
+    seen: set[int] = set()
+
+    def first_equal(array: Any) -> Any:
+        """The first array with this content. Hashing a large one takes long, and is done once."""
+        if id(array) not in seen:
+            array = by_content.setdefault(hash_of(array), array)
+            seen.add(id(array))  # of the first one, which stays alive
+        return array
+
+    def shared(data: Data) -> Data:
+        X, targets, weights = map(first_equal, (data.X, data.targets, data.weights))
+        return Data(X, targets, weights, data.rows)
+
+    def share(job: Job) -> None:
+        for network in job.networks:
+            network.data = shared(network.data)
+            network.validation = network.validation and shared(network.validation)
+
+    return share
 
 
 def own_streams(jobs: Collection[Job]) -> None:

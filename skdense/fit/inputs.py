@@ -23,10 +23,11 @@ MatrixLike = ArrayLike | sparray | spmatrix
 
 
 class FitInput(NamedTuple):
-    """The arguments of `fit` and `partial_fit`, as the user passed them.
+    """The arguments of `fit` and `partial_fit`, as the user or an ensemble passed them.
 
-    An ensemble, whose networks share one X, adds a split: the rows to train on, and those of the fold
-    on which early stopping validates. Classes are those of all rows.
+    An ensemble, whose networks share X and y, adds a split: the rows to train on, and those of the fold
+    on which early stopping validates. Labels are learned from y, which has both. `partial_fit` has
+    `classes` and is `incremental`.
     """
 
     X: Any

@@ -110,6 +110,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         label_smoothing=estimator.label_smoothing if loss.smooths else 0.0,
         schedule_epochs=estimator.max_iter,
     )
+    has_optimizer = settings["solver"] != LBFGS
     within_epochs = SCHEDULES[settings["schedule"]].within_epochs
     spec = Spec(
         encoder.target_type,
@@ -117,8 +118,9 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         settings["solver"],
         dtype.name,
         smooths=hyper.label_smoothing > 0,
-        clips=settings["max_grad_norm"] <= float(np.finfo(dtype).max),  # a larger one is no limit
-        lr_by_step=settings["warmup"] > 0 or within_epochs is not None,
+        # A larger norm is no limit.
+        clips=has_optimizer and settings["max_grad_norm"] <= float(np.finfo(dtype).max),
+        lr_by_step=has_optimizer and (settings["warmup"] > 0 or within_epochs is not None),
         scores_loss=validation is not None and estimator.validation_metric == "loss",
     )
     network = Network(

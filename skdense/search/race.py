@@ -20,9 +20,9 @@ from skdense.compat import has_callbacks, warn_at_caller
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import train
-from skdense.core.network import LBFGS, Data
+from skdense.core.network import LBFGS
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
-from skdense.fit.fitting import own_streams
+from skdense.fit.fitting import own_streams, sharer
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
 from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on
@@ -139,19 +139,7 @@ class Race:
 
     def _prepare(self, splits, skips_steps):
         """Prepare all networks; the steps before are fitted once for candidates that share them."""
-        fitted, by_content, seen = {}, {}, set()
-
-        def first_equal(array):
-            """The first array with this content. Hashing a large one takes long, and is done once."""
-            if id(array) not in seen:
-                array = by_content.setdefault(hash_of(array), array)
-                seen.add(id(array))  # of the first one, which stays alive
-            return array
-
-        def shared(data):
-            """The data with arrays that all networks hold and use whose arrays are equal."""
-            return Data(*map(first_equal, (data.X, data.targets, data.weights)), data.rows)
-
+        fitted, share = {}, sharer()
         for candidate in self.going:
             steps = _key_of_steps(candidate)
             for i, (to_fit, to_score) in enumerate(splits):
@@ -166,9 +154,7 @@ class Race:
                         fitted[key] = model, inputs, (X, *others)
                     fit.model, inputs, fit.held_out = fitted[key]
                     fit.job = check_and_prepare(clone(candidate.estimator), inputs)
-                    for one in fit.job.networks:
-                        one.data = shared(one.data)
-                        one.validation = one.validation and shared(one.validation)
+                    share(fit.job)
                 except Exception as error:
                     _raise_if_of_a_handler(error)
                     fit.error = error

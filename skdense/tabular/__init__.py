@@ -20,10 +20,10 @@ X is the table until `columns`, then one array for all models; `ramps` and `line
 y goes to all steps as it is: `columns` asks whether strings explain it, cross-fit regressors scale it
 for networks and trees, and each member encodes labels. `sample_weight` and `groups` go to the last step
 alone. Weights go to the members and to all that is learned from out-of-fold predictions, not to the
-draw of folds; a `class_weight`, which belongs to the blend, multiplies them. Groups go to the draw of
-folds, and to how regressors learn of errors. `random_state` belongs to each cross-fit ensemble, the
-same one to all, and draws its folds and then a seed for each member. The trees that learn how large
-errors are draw with the seed 0.
+draw of folds; a `class_weight`, which belongs to the blend, multiplies them, and weights of a mean
+below 1 are multiplied so that it is 1. Groups go to the draw of folds, and to how regressors learn of
+errors. `random_state` belongs to each cross-fit ensemble, the same one to all, and draws its folds and
+then a seed for each member. The trees that learn how large errors are draw with the seed 0.
 """
 
 from skdense.tabular.make import make_tabular_classifier, make_tabular_regressor

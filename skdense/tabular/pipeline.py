@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_scalar, column_or_1d
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -149,11 +150,14 @@ class TablePipeline(Pipeline):
             if own:
                 check_short_names(own, _parameters_of(last.fit), "fit")
             params = {key if "__" in key else f"{name}__{key}": value for key, value in params.items()}
-        weight = params.get(f"{name}__sample_weight", params.get("sample_weight"))
-        X, y, params, outer, row_of = begin_fit(X, y, weight, params)
-        with part_of(outer):  # the ensemble takes it by `begin_fit`
+            weight = params.get(f"{name}__sample_weight")
+        else:
+            weight = process_routing(self, "fit", **params)[name].fit.get("sample_weight")
+        X, y, params, outer, is_outermost = begin_fit(X, y, weight, params)
+        with part_of(outer):  # the ensemble gets it by `begin_fit`
             super().fit(X, y, **params)
-        for_all_rows(self, row_of)
+        if is_outermost:
+            for_all_rows(self, outer.row_of)
         self._judge_networks(y)
         return self
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc
+from scipy.special import gammaincc
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
@@ -26,7 +26,7 @@ _MANY_OTHERS = 0.1
 NUMBERS_OF_OTHERS = 0.5, 0.0
 """What LevelsEncoder writes as the two numbers of a level that fewer than two rows had in `fit`."""
 _CHANCE, _MOST_CLASSES = 1e-4, 30
-"""A column of strings has to explain more of y than chance does this often.
+"""What is written for strings has to be more correlated with y than it would be by chance this often.
 
 A y of so many different values is tested as classes, too.
 """
@@ -48,7 +48,8 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
     and a text has those of its words. Two more columns have the place of the level in the order of all
     levels that at least two rows have, and the logarithm of the number of its rows: boosted trees
     tell levels apart by them that have no column. Where few rows have such levels, they are constant.
-    All columns are constant if they explain no more of y than chance does once in 10,000 tables.
+    All columns are constant if they are not more correlated with y than they would be by chance once in
+    10,000 tables.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
         in_order = sorted(level for level in repeated if level is not None)
         places = {level: (i + 0.5) / len(in_order) for i, level in enumerate(in_order)}
         self.numbers_ = {level: (places.get(level, 0.5), log) for level, log in repeated.items()}
-        if y is not None and not _explain(self._write(values), y):
+        if y is not None and not _depends(y, self._write(values)):
             self.levels_, self.words_, self.numbers_ = [], [], {}
         return self
 
@@ -185,27 +186,54 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
         return [value if isinstance(value, str) else None for value in values]
 
 
-def _explain(columns, y):
-    """Whether columns, the first of them one-hot, explain more of y than they would by chance.
-
-    y counts as numbers, by their ranks, and as classes if there are few. For one of the two the F test
-    of the regression on the columns has to be sure.
-    """
+def _depends(y, columns):
+    """Whether y depends on columns, as numbers, by their ranks, or as classes, if there are few."""
     y, n_rows, targets = np.asarray(y), len(columns), []
     if y.dtype.kind in "biuf":
-        targets.append((rankdata(y, axis=0).reshape(n_rows, -1), y.size // n_rows))
+        targets.append(rankdata(y, axis=0).reshape(n_rows, -1))
     if y.size == n_rows and len(classes := set(y.ravel().tolist())) <= _MOST_CLASSES:
-        targets.append((y.reshape(n_rows, 1) == np.array([*classes], y.dtype), len(classes) - 1))
-    products = (columns.T @ columns).astype(np.float64)
-    for target, n_independent in targets:
-        centered = (target - target.mean(axis=0)).astype(np.float32)
-        with_y = (columns.T @ centered).astype(np.float64)
-        coefficients, _, rank, _ = np.linalg.lstsq(products, with_y)
-        left = 1 - np.sum(coefficients * with_y) / max(np.sum(centered**2), 1)
-        freedom = n_independent * np.array([n_rows - rank, rank - 1])
-        if not betainc(*freedom / 2, np.clip(left, 0, 1)) >= _CHANCE:  # a y with NaN is not for here
-            return True
-    return not targets
+        targets.append(y.reshape(n_rows, 1) == np.array([*classes], y.dtype))
+    # A y with NaN, for which there is no probability, is not for here.
+    return not targets or any(not chance_of(columns, each) >= _CHANCE for each in targets)
+
+
+def chance_of(columns: NDArray, targets: NDArray) -> float:
+    """The probability that columns are as correlated with independent targets as with these.
+
+    It is that of the global test [1]_, by the sum of all squared covariances of targets and columns,
+    which are divided by their deviations. If each order of the targets is equally probable, this sum
+    has about a gamma distribution.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, n_columns)
+        Numbers, mostly 0 and 1. Constant columns do not matter.
+    targets : ndarray of shape (n_samples, n_targets)
+        Numbers or bools.
+
+    Returns
+    -------
+    probability : float
+        NaN if all targets are equal.
+
+    References
+    ----------
+    .. [1] Goeman, van de Geer, de Kort and van Houwelingen (2004), "A Global Test for Groups of Genes:
+       Testing Association with a Clinical Outcome", Bioinformatics 20.
+    """
+    n_rows, means = len(columns), columns.mean(axis=0, dtype=np.float64)
+    covariances = (columns.T @ columns).astype(np.float64) / n_rows - np.outer(means, means)
+    deviations = np.sqrt(np.maximum(covariances.diagonal(), 0))
+    varied = deviations > 1e-4
+    deviations = deviations[varied]
+    correlations = covariances[varied][:, varied] / np.outer(deviations, deviations)
+    centered = targets - targets.mean(axis=0)
+    of_targets = centered.T @ centered / n_rows
+    both = (columns.T @ centered.astype(columns.dtype))[varied] / (n_rows * deviations[:, None])
+    mean = len(deviations) * of_targets.trace() / (n_rows - 1)
+    variance = 2 * np.sum(correlations**2) * np.sum(of_targets**2) / (n_rows - 1) ** 2
+    rate = mean / variance if variance > 0 else np.nan
+    return float(gammaincc(mean * rate, np.sum(both**2) * rate))
 
 
 def _words(value):

@@ -24,7 +24,10 @@ def minimize_loss(spec: Spec, network: Network, max_fun: int) -> bool:
     the training and keeps what the last iteration has reached; return whether it did.
     """
     # All runs in another thread, where no signal interrupts it.
-    minimization = submit(Minimization, spec._replace(dtype="float64"), network).result()
+    try:
+        minimization = submit(Minimization, spec._replace(dtype="float64"), network).result()
+    except KeyboardInterrupt:
+        return True
     hyper = network.hyper
     options = {"maxfun": max_fun, "maxiter": int(hyper.max_epochs), "gtol": hyper.tol}
     try:

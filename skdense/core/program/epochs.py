@@ -9,7 +9,7 @@ TensorFlow, without weights of samples, and with the names of this file:
             logits = layer2(layer1(inputs))                         # `forward`, `Dense.__call__`
             loss = tf.reduce_mean(loss_of(targets, logits))         # losses.py
             loss += alpha * tf.nn.l2_loss(kernels) / len(rows)      # `Objective.penalty`
-        for w, gradient in zip(weights, tape.gradient(loss, weights)):
+        for w, gradient in zip(parameters, tape.gradient(loss, parameters)):
             w.assign_sub(learning_rate * gradient)                  # `Chain.update` of optimizers.py
     stop = loss > best - tol                                        # `_Body.end_epoch`, schedules.py
 """
