@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdense.compat import Interval, Options, StrOptions, fit_context, warn_at_caller
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import INITIALIZERS, forward, hidden_and_output
-from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, settings_of
+from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, allowed_settings
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blas import for_each_block
 from skdense.core.network import LBFGS, Allowed
@@ -50,7 +50,9 @@ def optimizer_constraints() -> dict[str, list]:
         interval = Interval(Real, setting.low, setting.high, closed=setting.closed)
         return [interval, Options(Real, {np.inf}), None] if setting.or_none else [interval]
 
-    settings = {name: setting for each in OPTIMIZERS for name, setting in settings_of(each).items()}
+    settings = {
+        name: setting for each in OPTIMIZERS for name, setting in allowed_settings(each).items()
+    }
     solvers = StrOptions({LBFGS: None, **OPTIMIZERS}.keys())
     return {"solver": [solvers], **{name: allowed(setting) for name, setting in settings.items()}}
 

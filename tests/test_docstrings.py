@@ -14,7 +14,7 @@ from numpydoc.validate import validate
 from sklearn.utils._param_validation import StrOptions
 
 import skdense
-from skdense.core.formulas.optimizers import OPTIMIZERS, settings_of
+from skdense.core.formulas.optimizers import OPTIMIZERS, allowed_settings
 
 SKIPPED = {
     "GL01": "a summary stands beside its opening quotes here, which only older numpydoc minds",
@@ -144,5 +144,5 @@ def test_the_names_that_a_parameter_may_have_are_those_of_its_constraint(network
 @pytest.mark.parametrize("network", NETWORKS)
 def test_partial_fit_names_all_settings_that_it_keeps(network):
     text = inspect.getdoc(network.partial_fit).partition("was made with:")[2].partition("As in")[0]
-    numbers = {name for optimizer in OPTIMIZERS for name in settings_of(optimizer)}
+    numbers = {name for optimizer in OPTIMIZERS for name in allowed_settings(optimizer)}
     assert set(re.findall(r"`(\w+)`", text)) == {"solver", "learning_rate", *numbers}

@@ -355,7 +355,7 @@ def test_weights_count_in_the_out_of_fold_score():
     loss = log_loss(above, linear.oof_probabilities_, sample_weight=weight)
     constant = np.tile(np.bincount(above, weight) / weight.sum(), (len(y), 1))
     of_constant = log_loss(above, constant, sample_weight=weight)
-    assert linear._loss_saved == pytest.approx(1 - loss / of_constant)
+    assert linear._loss_explained == pytest.approx(1 - loss / of_constant)
     assert ensemble.oof_score_ > 0.35
     each = [network.predict(X) for network in ensemble.estimators_]
     assert_allclose(ensemble.predict(X), np.mean(each, axis=0))

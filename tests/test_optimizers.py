@@ -10,7 +10,7 @@ from helpers import is_kept, make_problem
 from skdense import LowLevelMLPClassifier
 from skdense.base import optimizer_constraints
 from skdense.core.formulas.layers import dropper
-from skdense.core.formulas.optimizers import OPTIMIZERS, Chain, Transform, settings_of
+from skdense.core.formulas.optimizers import OPTIMIZERS, Chain, Transform, allowed_settings
 from skdense.core.formulas.schedules import lr_factor, number_of
 from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Allowed, Hyper, Spec
@@ -20,7 +20,7 @@ def changes(name, learning_rate, gradients, **numbers):
     """The changes `(n_steps, n_parameters)` that an optimizer makes of these gradients."""
     gradients = np.asarray(gradients)
     chain = Chain(Spec("binary", "log_loss", name, gradients.dtype.name))
-    numbers = dict.fromkeys(settings_of(name), 0.0) | numbers
+    numbers = dict.fromkeys(allowed_settings(name), 0.0) | numbers
     settings = {name: tf.constant(value, tf.float64) for name, value in numbers.items()}
     rate = tf.constant(learning_rate, tf.float64)
     parameters = tf.zeros(gradients.shape[1], gradients.dtype)

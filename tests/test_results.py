@@ -240,6 +240,26 @@ def test_the_log_loss_of_a_constant_is_that_of_the_class_frequencies(labels, wei
     expected = log_loss(labels, dummy.predict_proba(X), sample_weight=weights)
     baseline_loss = targets.loss.baseline_loss(targets.encode(labels), weights)
     assert baseline_loss == pytest.approx(expected)
+    # Smoothed labels are as many others of each class: those of a constant's frequencies.
+    shares = 0.9 * dummy.class_prior_ + 0.1 / len(dummy.class_prior_)
+    smoothed = targets.loss.baseline_loss(targets.encode(labels), weights, 0.1)
+    assert smoothed == pytest.approx(-shares @ np.log(shares))
+
+
+def test_a_good_network_with_dead_units_has_not_collapsed_where_labels_are_smoothed():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, 2)).astype(np.float32)
+    labels = X[:, 0] > 2
+    assert 0 < labels.mean() < 0.04
+    clf = LowLevelMLPClassifier((8,), label_smoothing=0.05, learning_rate_init=0.01, random_state=0)
+    clf.fit(X, labels)
+    assert clf.score(X, labels) > 0.99
+    clf.coefs_[0][:, :5], clf.intercepts_[0][:5] = 0, -1  # most units are dead
+    clf.set_params(warm_start=True, max_iter=30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CollapseWarning)
+        clf.fit(X, labels)
+    assert np.mean(dead_units(clf, X)[0]) > 0.5
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])

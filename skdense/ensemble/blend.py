@@ -63,7 +63,7 @@ class BaseBlend(BaseOutOfFold):
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         ensembles = [final_step(model) for model in self.estimators_]
         self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
-        self._learn_weights(ensembles, samples.y, samples.weights)
+        self._learn_weights(ensembles, samples.y, samples.counts)
 
     def _check_models(self):
         taken = self.get_params(deep=False)
@@ -355,22 +355,22 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     def _predict_proba(self, X):
         return self._mean(lambda model: model.predict_proba(X))
 
-    def _learn_weights(self, ensembles, y, sample_weight):
+    def _learn_weights(self, ensembles, y, counts):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
         held_out = self._held_out(outputs)
-        sample_weight = sample_weight[held_out]
+        counts = counts[held_out]
         labels = np.searchsorted(self.classes_, y[held_out])
         likelihoods = outputs[:, held_out][:, np.arange(len(labels)), labels]
         self.weights_ = best_weights(
-            lambda w: -as_logs(w @ likelihoods), ensembles, sample_weight, self.prior_weight
+            lambda w: -as_logs(w @ likelihoods), ensembles, counts, self.prior_weight
         )
         has_weight = self.weights_ > 0
         logs = [as_logs(probabilities[held_out]) for probabilities in outputs[has_weight]]
         self.temperature_ = 1.0
         # It sets the out-of-fold probabilities, too.
-        self._divide_logits(learn_temperature(logs, labels, sample_weight, self.weights_[has_weight]))
+        self._divide_logits(learn_temperature(logs, labels, counts, self.weights_[has_weight]))
         predicted = self.oof_probabilities_[held_out].argmax(axis=1)
-        self.oof_score_ = accuracy_score(labels, predicted, sample_weight=sample_weight)
+        self.oof_score_ = accuracy_score(labels, predicted, sample_weight=counts)
 
     def _learn_uncertainty(self, *data):
         for model in self.estimators_:  # again, at the temperature of the blend
@@ -495,11 +495,11 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _predict(self, X):
         return self._mean(lambda model: model.predict(X))
 
-    def _learn_weights(self, ensembles, y, sample_weight):
+    def _learn_weights(self, ensembles, y, counts):
         both = zip(self.estimators_, ensembles, strict=True)
         outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in both])
         held_out = self._held_out(outputs)
-        y, sample_weight = y[held_out], sample_weight[held_out]
+        y, counts = y[held_out], counts[held_out]
         loss = LOSSES["regression"][self.loss]
         setting = [getattr(self, loss.setting)] if loss.setting else []
         if not np.isfinite(loss.elementwise(y, outputs[:, held_out], *setting)).all():
@@ -510,7 +510,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             )
         # Only losses of positive predictions depend on more than differences, which are precise at 0.
         center = 0.0 if loss.output == "exp" else y.mean(axis=0)
-        scale = 1.0 if loss.is_homogeneous else mean_and_deviation(y, sample_weight)[1]
+        scale = 1.0 if loss.is_homogeneous else mean_and_deviation(y, counts)[1]
         columns = ((y - center) / scale).reshape(len(y), -1).T
         predicted = ((outputs[:, held_out] - center) / scale).reshape(len(outputs), len(y), -1)
 
@@ -520,12 +520,10 @@ class BlendRegressor(NumbersMixin, BaseBlend):
                 [loss.elementwise(column, weights @ each, *setting) for column, each in both]
             )
 
-        equal = np.average(
-            losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=sample_weight
-        )
+        equal = np.average(losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=counts)
         unit = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter
         self.weights_ = best_weights(
-            lambda w: np.mean(losses(w).T / unit, axis=1), ensembles, sample_weight, self.prior_weight
+            lambda w: np.mean(losses(w).T / unit, axis=1), ensembles, counts, self.prior_weight
         )
         self.oof_prediction_ = self._mean(
             lambda model: in_units_of_y(model, final_step(model).oof_prediction_)
@@ -533,4 +531,4 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         used = [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
         are_positive = all(final_step(model)._lowest == 0 and not transforms_y(model) for model in used)
         self._lowest = 0.0 if are_positive else -np.inf
-        self.oof_score_ = r2_score(y, self.oof_prediction_[held_out], sample_weight=sample_weight)
+        self.oof_score_ = r2_score(y, self.oof_prediction_[held_out], sample_weight=counts)

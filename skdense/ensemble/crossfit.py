@@ -87,8 +87,8 @@ class Samples(NamedTuple):
     row_of: NDArray | None
 
     @property
-    def weights(self) -> NDArray:
-        """The weight of each sample, 1 if none are given."""
+    def counts(self) -> NDArray:
+        """As how many samples each one counts: its weight, 1 if none are given."""
         return np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
 
 
@@ -142,19 +142,20 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         """
         self._check_models()
         given = {"sample_weight": sample_weight, "groups": groups}
-        X, y, given, outer, is_outermost = begin_fit(X, y, sample_weight, given)
+        # Within the fit of a table or of a blend, X, y and what is given stay as they are.
+        X, y, given, row_of, outer = begin_fit(X, y, sample_weight, given)
         report = FitReport(self, outer)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
-        samples = fitted._checked_samples(X, y, **given, row_of=outer.row_of)
+        samples = fitted._checked_samples(X, y, **given, row_of=row_of)
         parts = fitted._parts(samples, report)
         with part_of(None), report.tasks(len(parts), self, fitted, samples):
             fitted._fit_parts(parts, samples, report)
             # Those of a regressor in a blend are simple; classifiers need no X.
-            X = samples.X if outer.report is None else None
-            fitted._learn_uncertainty(X, samples.y, samples.weights, samples.groups)
+            X = None if outer and outer.is_blend else samples.X
+            fitted._learn_uncertainty(X, samples.y, samples.counts, samples.groups)
         report.end(fitted)
-        if is_outermost:
-            for_all_rows(fitted, outer.row_of)
+        if outer is None:
+            for_all_rows(fitted, row_of)
         set_attributes(self, vars(fitted))
         return self
 
@@ -208,8 +209,8 @@ class BaseCrossFit(BaseOutOfFold):
     """What both ensembles share: folds, and members that are fitted together.
 
     A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
-    `_output(member, X)` and `_learn_out_of_fold`, which sets `_loss_saved`, the share of the loss of a
-    constant that the members save.
+    `_output(member, X)` and `_learn_out_of_fold`, which sets `_loss_explained`, the share of the loss
+    of a constant that the members explain.
     """
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
@@ -266,12 +267,12 @@ class BaseCrossFit(BaseOutOfFold):
     def _fit_parts(self, parts, samples, report):
         X, y, sample_weight, *_ = samples
         members, splits = zip(*parts)
-        target = self._target_of_members(y, sample_weight)
-        self.estimators_ = fit_members(members, splits, X, target, sample_weight, report)
+        of_members = self._y_of_members(y, sample_weight)
+        self.estimators_ = fit_members(members, splits, X, of_members, sample_weight, report)
         self.n_estimators_ = len(members)
         outputs = held_out_outputs(self._output, self.estimators_, splits, X)
         rows = np.concatenate([fold for _, fold in splits])
-        self._learn_out_of_fold(rows, outputs, y, samples.weights)
+        self._learn_out_of_fold(rows, outputs, y, samples.counts)
 
     def _splits(self, samples, random_state, report):
         """For each member the rows to train on, sorted, and those of its fold, as arrays of ints."""
@@ -338,7 +339,7 @@ class BaseCrossFit(BaseOutOfFold):
             )
         return chosen
 
-    def _target_of_members(self, y, sample_weight):
+    def _y_of_members(self, y, sample_weight):
         """What members are fitted to."""
         return y
 
@@ -433,9 +434,9 @@ class LabelsMixin(ClassifierMixin):
         check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
         return sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
 
-    def _learn_uncertainty(self, X, y, sample_weight, groups):
+    def _learn_uncertainty(self, X, y, counts, groups):
         labels = np.searchsorted(self.classes_, y)
-        self._nonconformity = learn_nonconformity(self.oof_probabilities_, labels, sample_weight)
+        self._nonconformity = learn_nonconformity(self.oof_probabilities_, labels, counts)
 
     def _learn_y(self, y):
         check_classification_targets(y)
@@ -557,17 +558,17 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         probabilities[:, np.searchsorted(self.classes_, member.classes_)] = known
         return as_logs(probabilities)
 
-    def _learn_out_of_fold(self, rows, outputs, y, sample_weight):
+    def _learn_out_of_fold(self, rows, outputs, y, counts):
         labels = np.searchsorted(self.classes_, y[rows])
-        self.temperature_ = learn_temperature([outputs], labels, sample_weight[rows])
+        self.temperature_ = learn_temperature([outputs], labels, counts[rows])
         outputs = probabilities_at(self.temperature_, outputs)
         self.oof_probabilities_, held_out = _mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[held_out]]
-        self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=sample_weight[held_out])
-        shares = np.bincount(labels, sample_weight[rows]) / sample_weight[rows].sum()
+        self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=counts[held_out])
+        shares = np.bincount(labels, counts[rows]) / counts[rows].sum()
         likelihoods = np.array([outputs[np.arange(len(rows)), labels], shares[labels]])
-        losses = np.average(as_logs(likelihoods), axis=1, weights=sample_weight[rows])
-        self._loss_saved = 1 - losses[0] / losses[1] if losses[1] else 0.0
+        losses = np.average(as_logs(likelihoods), axis=1, weights=counts[rows])
+        self._loss_explained = 1 - losses[0] / losses[1] if losses[1] else 0.0
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a further temperature."""
@@ -623,8 +624,8 @@ class NumbersMixin(RegressorMixin):
             )
         return y
 
-    def _learn_uncertainty(self, X, y, sample_weight, groups):
-        self._spreads = learn_errors(X, y, self.oof_prediction_, sample_weight, groups)
+    def _learn_uncertainty(self, X, y, counts, groups):
+        self._spreads = learn_errors(X, y, self.oof_prediction_, counts, groups)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -758,7 +759,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
         return predictions * np.float64(self.scale_) + self.center_
 
-    def _target_of_members(self, y, sample_weight):
+    def _y_of_members(self, y, sample_weight):
         self.center_, self.scale_ = 0.0, 1.0
         if self.scale_y:
             self.center_, self.scale_ = scale_of(self.estimator, y, sample_weight)
@@ -768,14 +769,14 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     def _output(self, member, X):
         return member.predict(X)
 
-    def _learn_out_of_fold(self, rows, outputs, y, sample_weight):
+    def _learn_out_of_fold(self, rows, outputs, y, counts):
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
         are_positive = is_positive(final_step(self.estimator)) and not transforms_y(self.estimator)
         self._lowest = 0.0 if are_positive else -np.inf
         self.oof_score_ = r2_score(
-            y[held_out], self.oof_prediction_[held_out], sample_weight=sample_weight[held_out]
+            y[held_out], self.oof_prediction_[held_out], sample_weight=counts[held_out]
         )
-        self._loss_saved = self.oof_score_
+        self._loss_explained = self.oof_score_
 
 
 def _mean_by_row(rows, outputs, n_rows):

@@ -39,6 +39,10 @@ class Outer(NamedTuple):
     number: int = 0
     name: str = ""
 
+    @property
+    def is_blend(self) -> bool:
+        return self.report is not None
+
 
 _outer: ContextVar[Outer | None] = ContextVar("outer", default=None)
 
@@ -54,15 +58,14 @@ def part_of(outer: Outer | None) -> Iterator[None]:
 
 
 def begin_fit(X: Any, y: Any, sample_weight: Any, parameters: dict) -> tuple:
-    """The X, y and parameters to fit to, what this fit is part of, and whether it is the outermost one.
+    """The X, y and parameters to fit to, `row_of`, and the `Outer` that the fit is part of, or None.
 
-    That one alone leaves out rows. It is taken to be part of an `Outer` without a report.
+    The outermost fit alone leaves out rows; for all others nothing changes.
     """
     outer = _outer.get()
     if outer is not None:
-        return X, y, parameters, outer, False
-    X, y, parameters, row_of = _without_zero_weights(X, y, sample_weight, parameters)
-    return X, y, parameters, Outer(row_of), True
+        return X, y, parameters, outer.row_of, outer
+    return *_without_zero_weights(X, y, sample_weight, parameters), None
 
 
 def _without_zero_weights(X, y, sample_weight, parameters):

@@ -57,7 +57,7 @@ class FitReport:
             self._context = callback_context(ensemble, sequential_subtasks=False)
         self._tasks = []
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
-        self._above = outer.report
+        self._above = outer.report if outer else None
         if self._above is None:
             self.log, self.called = Log(), ""
         else:

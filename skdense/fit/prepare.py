@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from skdense.compat import fit_context, metric_of, warn_at_caller
 from skdense.core.formulas.layers import hidden_and_output, initial_parameters
 from skdense.core.formulas.losses import Loss
-from skdense.core.formulas.optimizers import settings_of
+from skdense.core.formulas.optimizers import allowed_settings
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.costs import SMALL_BATCH
 from skdense.core.machine.threads import check_not_forked
@@ -283,7 +283,7 @@ def _optimizer_start(
     if solver in SCHEDULES[schedule].ignored_by:
         schedule = "constant"
     settings: Settings = {"solver": solver, "schedule": schedule}
-    for name in settings_of(solver):
+    for name in allowed_settings(solver):
         number = getattr(estimator, name)
         settings[name] = np.inf if number is None else float(number)
     early_stopping = estimator.early_stopping

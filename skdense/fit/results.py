@@ -146,6 +146,8 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     data, its_loss = network.data, job.encoder.loss
     targets = data.of_rows(data.targets)
     setting = [network.hyper.loss_setting] if its_loss.setting else []
+    if job.spec.smooths:
+        setting = [network.hyper.label_smoothing]
     baseline = its_loss.baseline_loss(targets, data.of_rows(data.weights), *setting)
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < baseline / 2 or baseline <= 0 or (targets == targets[0]).all():

@@ -22,7 +22,7 @@ from skdense.base import BaseLowLevelMLP
 from skdense.compat import warn_at_caller
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
-from skdense.ensemble.outer import begin_fit, for_all_rows, part_of
+from skdense.ensemble.outer import Outer, begin_fit, for_all_rows, part_of
 from skdense.ensemble.sizes import FEW_ROWS, TREES
 from skdense.final_step import beyond_steps, final_step
 from skdense.tabular.steps import Unclip
@@ -39,7 +39,7 @@ _OWNERS = {
     "delta": (BaseLowLevelMLP, BaseBlend),
 }
 """What has the parameters with short names that are not those of networks only."""
-_SAVED, _MANY = 0.05, 10
+_EXPLAINED, _MANY = 0.05, 10
 """The share of the loss that trees have to explain where networks are judged beside them, and how many
 columns are written for a column that is suspected."""
 _FIT_AGAIN = "its members are trained from the start, so fit it again to all rows, old and new"
@@ -153,11 +153,11 @@ class TablePipeline(Pipeline):
             weight = params.get(f"{name}__sample_weight")
         else:
             weight = process_routing(self, "fit", **params)[name].fit.get("sample_weight")
-        X, y, params, outer, is_outermost = begin_fit(X, y, weight, params)
-        with part_of(outer):  # the ensemble gets it by `begin_fit`
+        X, y, params, row_of, outer = begin_fit(X, y, weight, params)
+        with part_of(outer or Outer(row_of)):  # `begin_fit` tells it to the ensemble
             super().fit(X, y, **params)
-        if is_outermost:
-            for_all_rows(self, outer.row_of)
+        if outer is None:
+            for_all_rows(self, row_of)
         self._judge_networks(y)
         return self
 
@@ -166,12 +166,12 @@ class TablePipeline(Pipeline):
         ensembles = [*map(final_step, getattr(self[-1], "estimators_", ()))]
         ensembles = [each for each in ensembles if isinstance(each, BaseCrossFit)]
 
-        def saved_by(kind):
-            its = (each._loss_saved for each in ensembles if isinstance(each.estimator, kind))
+        def explained_by(kind):
+            its = (each._loss_explained for each in ensembles if isinstance(each.estimator, kind))
             return max(its, default=np.nan)
 
-        networks, trees = saved_by(BaseLowLevelMLP), saved_by(TREES)
-        if not (trees >= _SAVED and networks <= trees / 10) or len(y) < FEW_ROWS:
+        networks, trees = explained_by(BaseLowLevelMLP), explained_by(TREES)
+        if not (trees >= _EXPLAINED and networks <= trees / 10) or len(y) < FEW_ROWS:
             return
         counts = Counter(each.source for each in getattr(self[0], "written_", ()))
         many = [name for name, count in counts.items() if count >= _MANY]

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.fit.inputs import MatrixLike
 
-__all__ = ["LevelsEncoder", "Ramps"]
+__all__ = ["LevelsEncoder", "Ramps", "Unclip"]
 
 _MOST, _MOST_NUMBERS = 1000, 2**26
 """About the most ramps of all columns, and the most numbers in them, or in the levels of a column."""

@@ -45,7 +45,8 @@ class Loss(NamedTuple):
         values. If it `smooths`, it can take a label_smoothing as one more argument.
     baseline_loss : callable
         `baseline_loss(targets, weights)` is the lowest weighted mean loss of a network that gives every
-        sample the same output, from arrays `(n_samples, n_outputs)` and `(n_samples,)` or None.
+        sample the same output, from arrays `(n_samples, n_outputs)` and `(n_samples,)` or None. If it
+        `smooths`, it can take a label_smoothing as well.
     output : str
         The activation of the output layer, a key of `OUTPUT_ACTIVATIONS`.
     metric : Metric
@@ -106,9 +107,13 @@ def _with_gradient(formula: Callable) -> Callable:
     return per_sample
 
 
+def _smoothed(targets: Any, smoothing: Any, n_values: int) -> Any:
+    """Targets that give a part of a label's probability to all its values (Szegedy et al., 2016)."""
+    return (1 - smoothing) * targets + smoothing / n_values
+
+
 # The values of a log-loss use clipped probabilities, so they stay finite. Its gradient does not, so a
-# confidently wrong network goes on learning. Smoothed targets (Szegedy et al., 2016) give a part of a
-# label's probability to all classes alike.
+# confidently wrong network goes on learning.
 
 
 @_with_gradient
@@ -117,7 +122,7 @@ def _logistic_log_loss(targets: Tensor, logits: Tensor, smoothing: Any = None) -
     if smoothing is None:
         losses = _negative_log(tf.where(targets > 0.5, probabilities, 1 - probabilities))
     else:
-        targets = (1 - smoothing) * targets + smoothing / 2
+        targets = _smoothed(targets, smoothing, 2)
         losses = targets * _negative_log(probabilities)
         losses += (1 - targets) * _negative_log(1 - probabilities)
     return tf.reduce_sum(losses, axis=-1), probabilities - targets
@@ -135,7 +140,7 @@ def _softmax_log_loss(targets: Tensor, logits: Tensor, smoothing: Any = None) ->
     if smoothing is None:
         likelihoods = tf.reduce_sum(targets * probabilities, axis=-1)
         return _negative_log(likelihoods), probabilities - targets
-    targets = (1 - smoothing) * targets + smoothing / targets.shape[-1]
+    targets = _smoothed(targets, smoothing, targets.shape[-1])
     return tf.reduce_sum(targets * _negative_log(probabilities), axis=-1), probabilities - targets
 
 
@@ -160,11 +165,16 @@ def _largest_positive(targets: Tensor, logits: Tensor) -> Tensor:
     return _largest(targets, tf.maximum(logits, _eps(logits)))
 
 
-def _of_frequencies(loss: Callable) -> Callable:
-    """The loss of a constant output, which is a function of the frequencies of the labels."""
+def _of_frequencies(loss: Callable, n_values: int | None = None) -> Callable:
+    """The loss of a constant output, which is a function of the frequencies of the labels.
 
-    def baseline_loss(targets: NDArray, weights: NDArray | None) -> float:
-        return loss(np.average(targets, axis=0, weights=weights)).sum()
+    If the loss takes a label_smoothing, so does this, as one more argument. A label has n_values, by
+    default as many as there are outputs.
+    """
+
+    def baseline_loss(targets: NDArray, weights: NDArray | None, smoothing: float = 0.0) -> float:
+        shares = np.average(targets, axis=0, weights=weights)
+        return loss(_smoothed(shares, smoothing, n_values or len(shares))).sum()
 
     return baseline_loss
 
@@ -187,7 +197,7 @@ def _of_each_output(logit_threshold: float = 0, value_threshold: float = 0.5) ->
     """
     return {
         "log_loss": _classification(
-            _logistic_log_loss, _of_frequencies(lambda p: entr(p) + entr(1 - p)),
+            _logistic_log_loss, _of_frequencies(lambda p: entr(p) + entr(1 - p), n_values=2),
             "logistic", _all_above(logit_threshold), smooths=True,
         ),
         "squared_error": _classification(

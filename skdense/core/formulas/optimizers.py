@@ -114,7 +114,7 @@ ANY_OPTIMIZER = f"{', '.join(_names)} or {_last}"
 """The names for error messages: "use 'adam', 'adamw' or 'sgd'"."""
 
 
-def settings_of(optimizer: str) -> dict[str, Allowed]:
+def allowed_settings(optimizer: str) -> dict[str, Allowed]:
     """The settings of an optimizer, by name: of the rate, of all schedules, and of its chain."""
     records = *SCHEDULES.values(), CLIP, *OPTIMIZERS.get(optimizer, ())
     return RATE | {name: setting for record in records for name, setting in record.settings.items()}

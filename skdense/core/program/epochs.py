@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from skdense.core.formulas.layers import Drop, dropper, forward
 from skdense.core.formulas.losses import LOSSES, NEGATIVE_LOSS
-from skdense.core.formulas.optimizers import Chain, settings_of
+from skdense.core.formulas.optimizers import Chain, allowed_settings
 from skdense.core.formulas.schedules import lr_factor, number_of, progress_after_epoch
 from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Curves, Hyper, Progress, Settings, Spec, Tensor
@@ -355,7 +355,7 @@ N_SCALARS = sum(len(kind._fields) for kind in _SCALARS)
 
 def setting_names(spec: Spec) -> list[str]:
     """The names of a network's settings, in the order of the vector; the schedule is a number in it."""
-    return ["schedule", *settings_of(spec.solver)]
+    return ["schedule", *allowed_settings(spec.solver)]
 
 
 def constants_of(spec: Spec, n_steps: int, hyper: Hyper, settings: Settings) -> NDArray:

@@ -177,7 +177,7 @@ def signature(shape: StoreShape, dtype: str) -> tuple:
 def gather(store: Sequence[Tensor], shape: StoreShape, rows: Tensor, n_valid: Tensor) -> Minibatch:
     """The `Minibatch` of the rows `(batch,)` of a store of this `StoreShape`.
 
-    Rows from the n_valid-th on, a float64, are padding, of weight zero.
+    Rows from the n_valid-th on are padding, of weight zero.
     """
     *features, weighted_targets = store
     inputs = _sparse_rows(features, rows, shape) if shape.row_entries else _take(features, rows)
