@@ -48,7 +48,7 @@ and seconds since 1970. Strings are categories: named as such to CatBoost, which
 missing values; of category dtype for LightGBM, XGBoost (`enable_categorical=True`), RealMLP, TabM
 and HistGradientBoosting, which takes 255 at most, so rare ones are one category; one-hot for MLP,
 LogisticRegression and Ridge, whose numbers are imputed and scaled. RealMLP and TabM get imputed
-numbers, MLPRegressor a scaled target. Ours are up to 40 models, so two rivals are eight models: *8
+numbers, MLPRegressor a scaled target. Ours are up to 48 models, so two rivals are eight models: *8
 x RealMLP_TD_S* is its own ensemble (`n_cv=8`), *8 x CatBoost* the mean of eight that are each
 stopped by a fold of their own."""
 MOST_CATEGORIES = 254  # of HistGradientBoosting, beside the rare ones

@@ -168,6 +168,7 @@ def compiles():
     """A function that counts the programs compiled since it was last called."""
     from skdense.core.machine.compiling import programs
 
+    threads.wait_for_all()  # a test that was interrupted may have left a program to be made
     counts = [len(programs)]
 
     def count():

@@ -296,7 +296,7 @@ def test_parameters_and_models_are_set_by_their_names():
     assert other.get_params()["networks__estimator__max_iter"] == 5
     assert other.get_params()["linear"] is BAYES
     assert blend.get_params()["networks__estimator__max_iter"] == 60
-    other.set_params(estimators=[("bayes", BAYES)], bayes__cv=2)
+    other.set_params(estimators=[("bayes", clone(BAYES))], bayes__cv=2)
     own = {"estimators", "class_weight", "verbose", "prior_weight"}
     assert set(other.get_params(deep=False)) == own
     assert other.get_params()["bayes__cv"] == 2

@@ -57,7 +57,7 @@ def with_dead_layer(estimator, layer=0):
 def look(estimator, X, y, loss=np.inf):
     """The texts of the collapses found if the training of `fit` has ended at once, with this loss."""
     job = prepare(estimator, FitInput(X, y))
-    finding = find_collapse(job, job.networks[0], loss)
+    finding = find_collapse(job, job.networks[0], loss, ended_by_itself=False)
     return [] if finding is None else [finding]
 
 

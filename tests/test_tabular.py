@@ -4,6 +4,7 @@ import pickle
 import re
 import warnings
 from collections import Counter
+from contextlib import nullcontext
 from datetime import timedelta, timezone
 from decimal import Decimal
 from functools import cache
@@ -22,6 +23,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
+from sklearn.metrics.pairwise import laplacian_kernel
 from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
@@ -30,11 +32,12 @@ from sklearn.utils.class_weight import compute_sample_weight
 from skrub import SquashingScaler
 
 from skdense import make_tabular_classifier, make_tabular_regressor
+from skdense.core.machine.blas import one_blas_thread
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.sizes import training_for
 from skdense.tabular import time_blocks
 from skdense.tabular.columns import chance_of_outside
-from skdense.tabular.steps import LevelsEncoder, Ramps, chance_of
+from skdense.tabular.steps import Landmarks, LevelsEncoder, Ramps, chance_of
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
@@ -805,10 +808,11 @@ def test_kinds_are_left_out_where_they_cannot_help():
 
     regressor, classifier = make_tabular_regressor(), make_tabular_classifier()
     both, simple = ["plain", "ramps"], ["linear", "constant"]
+    assert kinds(regressor, 2_999) == [*both, "trees", *simple, "kernel"]
     assert kinds(regressor, 9_999) == [*both, "trees", *simple]
     assert kinds(regressor, 99_999) == [*both, "trees"]
     assert kinds(regressor, 100_000) == both
-    assert kinds(regressor, n_outputs=2) == [*both, *simple]
+    assert kinds(regressor, n_outputs=2) == [*both, *simple, "kernel"]
     assert kinds(classifier, n_outputs=10) == [*both, "trees", *simple]
     assert kinds(classifier, n_outputs=11) == [*both, *simple]
     assert kinds(make_tabular_regressor(loss="poisson")) == [*both, "trees"]
@@ -825,6 +829,24 @@ def test_kinds_are_left_out_where_they_cannot_help():
         HistGradientBoostingRegressor(loss, quantile=0.5, max_iter=1).fit([[0.0], [1.0]], [0.0, 1.0])
 
 
+def test_landmarks_do_not_depend_on_whether_others_have_limited_blas():
+    X, written = np.random.default_rng(0).normal(size=(400, 5)), []
+    for limit in (nullcontext, one_blas_thread):
+        with limit():
+            written.append(Landmarks().fit_transform(X))
+    assert_array_equal(*written)
+
+
+def test_a_kernel_is_exact_for_landmarks_also_if_one_is_there_twice():
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    X[:25] = X[25:]
+    landmarks = Landmarks(n_components=40).fit(X)
+    assert landmarks.get_feature_names_out().shape == (40,)
+    columns, rows = landmarks.transform(X), landmarks.components_
+    expected = laplacian_kernel(X, rows)
+    assert_allclose(columns @ landmarks.transform(rows).T, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "scaled",
     [
@@ -838,7 +860,7 @@ def test_kinds_are_left_out_where_they_cannot_help():
 def test_linear_models_are_right_whatever_scales_the_columns(scaled):
     X = np.random.default_rng(0).standard_t(3, size=(600, 3))  # with outliers
     y = X @ [1, 2, 0]
-    others = dict.fromkeys(("ensemble__plain", "ensemble__ramps"), "drop")
+    others = dict.fromkeys(("ensemble__plain", "ensemble__ramps", "ensemble__kernel"), "drop")
     model = make_tabular_regressor(random_state=0, cv=2).set_params(**others, ensemble__trees="drop")
     model = clone(model.set_params(**scaled))
     assert model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.999
@@ -860,7 +882,7 @@ def test_folds_may_be_given_as_an_iterator_which_is_read_once_for_all_members():
     for model in (made, make_tabular_regressor().set_params(cv=iter(expected))):
         its = model.get_params().items()
         given = [cv for name, cv in its if name.endswith("__cv") and "estimator" not in name]
-        assert given == [expected] * 5
+        assert given == [expected] * 6
 
 
 def test_networks_see_as_many_rows_unless_epochs_would_be_too_few_or_too_many():

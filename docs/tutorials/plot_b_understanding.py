@@ -40,8 +40,8 @@ X.head()
 # %%
 # Its members
 # -----------
-# The model blends networks that see the columns, networks that also see ramps, boosted trees, and
-# linear and constant models. Each row was held out from one member of each kind.
+# The model blends networks that see the columns, networks that also see ramps, boosted trees, linear
+# and constant models, and kernel ridge regressions. Each row was held out from one member of each kind.
 # The predictions of these members, which are called out-of-fold, tell how good each kind is, and how
 # much weight it gets.
 

@@ -174,7 +174,7 @@ class Network:
         What the optimizer keeps from step to step, each as the parameters; empty for a new optimizer.
     hyper : Hyper
     settings : dict
-        The `Settings` of its optimizer, unless it trains by lbfgs.
+        The `Settings` of its optimizer. lbfgs takes none of them.
     progress : Progress
     data : Data
         The samples it trains on.

@@ -359,8 +359,8 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
         held_out = self._held_out(outputs)
         counts = counts[held_out]
-        labels = np.searchsorted(self.classes_, y[held_out])
-        likelihoods = outputs[:, held_out][:, np.arange(len(labels)), labels]
+        class_numbers = np.searchsorted(self.classes_, y[held_out])
+        likelihoods = outputs[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         self.weights_ = best_weights(
             lambda w: -as_logs(w @ likelihoods), ensembles, counts, self.prior_weight
         )
@@ -368,9 +368,9 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         logs = [as_logs(probabilities[held_out]) for probabilities in outputs[has_weight]]
         self.temperature_ = 1.0
         # It sets the out-of-fold probabilities, too.
-        self._divide_logits(learn_temperature(logs, labels, counts, self.weights_[has_weight]))
+        self._divide_logits(learn_temperature(logs, class_numbers, counts, self.weights_[has_weight]))
         predicted = self.oof_probabilities_[held_out].argmax(axis=1)
-        self.oof_score_ = accuracy_score(labels, predicted, sample_weight=counts)
+        self.oof_score_ = accuracy_score(class_numbers, predicted, sample_weight=counts)
 
     def _learn_uncertainty(self, *data):
         for model in self.estimators_:  # again, at the temperature of the blend

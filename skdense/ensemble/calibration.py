@@ -74,22 +74,24 @@ def probabilities_at(temperature, log_probabilities):
     return found
 
 
-def learn_temperature(log_probabilities, labels, sample_weight, model_weights=(1.0,)):
+def learn_temperature(log_probabilities, class_numbers, counts, model_weights=(1.0,)):
     """The most probable temperature of the weighted mean of models, by its log-loss.
 
-    `log_probabilities` has an array of shape `(n_samples, n_classes)` for each model, `labels` the
-    column of each sample's class.
+    `log_probabilities` has an array of shape `(n_samples, n_classes)` for each model, and
+    `class_numbers` the column of each sample's class.
     """
-    penalty = 1 / (2 * _PRIOR**2 * n_counted(sample_weight))
+    penalty = 1 / (2 * _PRIOR**2 * n_counted(counts))
 
     def objective(logarithm):
-        each = np.empty((len(model_weights), len(labels)))
+        each = np.empty((len(model_weights), len(class_numbers)))
         for model, likelihoods in zip(log_probabilities, each, strict=True):
-            for rows in gen_batches(len(labels), _BLOCK):
+            for rows in gen_batches(len(class_numbers), _BLOCK):
                 logits = np.divide(model[rows], np.exp(logarithm), dtype=np.float64)
-                likelihoods[rows] = log_softmax(logits, axis=1)[np.arange(len(logits)), labels[rows]]
+                likelihoods[rows] = log_softmax(logits, axis=1)[
+                    np.arange(len(logits)), class_numbers[rows]
+                ]
         of_mean = logsumexp(each.T, axis=1, b=model_weights)
-        return penalty * logarithm**2 - np.average(of_mean, weights=sample_weight)
+        return penalty * logarithm**2 - np.average(of_mean, weights=counts)
 
     best = minimize_scalar(objective, bounds=_LOG_TEMPERATURES, method="bounded")
     return float(np.exp(best.x))
@@ -181,10 +183,10 @@ def mean_and_deviation(y, weights):
 # --- sets of classes ----------------------------------------------------------------------------------
 
 
-def learn_nonconformity(probabilities, labels, weights):
+def learn_nonconformity(probabilities, class_numbers, weights):
     """What `sets_of` needs to know of out-of-fold probabilities: 1 minus those of the true classes."""
     rows = np.isfinite(probabilities).all(axis=1)
-    return _in_order(1 - probabilities[rows, labels[rows]], weights[rows])
+    return _in_order(1 - probabilities[rows, class_numbers[rows]], weights[rows])
 
 
 def sets_of(learned, probabilities, confidence):

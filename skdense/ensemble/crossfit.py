@@ -277,7 +277,7 @@ class BaseCrossFit(BaseOutOfFold):
     def _splits(self, samples, random_state, report):
         """For each member the rows to train on, sorted, and those of its fold, as arrays of ints."""
         X, y, sample_weight, groups, row_of = samples
-        cv, labels, has_classes = self.cv, y, isinstance(self, ClassifierMixin)
+        cv, stratified_by, has_classes = self.cv, y, isinstance(self, ClassifierMixin)
         if self.by_size and cv is None:
             cv = self._n_folds(y, groups, report)
         if isinstance(cv, Integral):
@@ -285,15 +285,15 @@ class BaseCrossFit(BaseOutOfFold):
                 cv, shuffle=True, random_state=random_state.randint(2**31)
             )
             if has_classes:
-                classes, label, counts = np.unique(y, return_inverse=True, return_counts=True)
-                rare = counts < cv.n_splits
+                classes, label, sizes = np.unique(y, return_inverse=True, return_counts=True)
+                rare = sizes < cv.n_splits
                 if rare.any() and not rare.all():  # if all are, no stratified folds are possible
                     report.add_warning(
                         f"y has fewer samples than the {cv.n_splits} folds of the classes "
                         f"{classes[rare].tolist()[:9]}: some members may be trained without them"
                     )
-                    label[rare[label]] = counts.argmax()  # they may be in any fold
-                    labels = label
+                    label[rare[label]] = sizes.argmax()  # they may be in any fold
+                    stratified_by = label
         counts_all_rows = np.iterable(cv) or isinstance(cv, PredefinedSplit)
         rows = row_of if row_of is not None and counts_all_rows else np.arange(len(y), dtype=np.int32)
 
@@ -301,7 +301,7 @@ class BaseCrossFit(BaseOutOfFold):
             found = rows[chosen][rows[chosen] >= 0]
             return found if sample_weight is None else found[sample_weight[found] > 0]
 
-        as_given = [*check_cv(cv, y, classifier=has_classes).split(X, labels, groups)]
+        as_given = [*check_cv(cv, y, classifier=has_classes).split(X, stratified_by, groups)]
         splits = [(np.sort(with_weight(train)), with_weight(fold)) for train, fold in as_given]
         # Rows held out may all have the weight zero, but not in all folds.
         for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, as_given, strict=True)):
@@ -435,8 +435,8 @@ class LabelsMixin(ClassifierMixin):
         return sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
 
     def _learn_uncertainty(self, X, y, counts, groups):
-        labels = np.searchsorted(self.classes_, y)
-        self._nonconformity = learn_nonconformity(self.oof_probabilities_, labels, counts)
+        class_numbers = np.searchsorted(self.classes_, y)
+        self._nonconformity = learn_nonconformity(self.oof_probabilities_, class_numbers, counts)
 
     def _learn_y(self, y):
         check_classification_targets(y)
@@ -559,14 +559,14 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         return as_logs(probabilities)
 
     def _learn_out_of_fold(self, rows, outputs, y, counts):
-        labels = np.searchsorted(self.classes_, y[rows])
-        self.temperature_ = learn_temperature([outputs], labels, counts[rows])
+        class_numbers = np.searchsorted(self.classes_, y[rows])
+        self.temperature_ = learn_temperature([outputs], class_numbers, counts[rows])
         outputs = probabilities_at(self.temperature_, outputs)
         self.oof_probabilities_, held_out = _mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[held_out]]
         self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=counts[held_out])
-        shares = np.bincount(labels, counts[rows]) / counts[rows].sum()
-        likelihoods = np.array([outputs[np.arange(len(rows)), labels], shares[labels]])
+        shares = np.bincount(class_numbers, counts[rows]) / counts[rows].sum()
+        likelihoods = np.array([outputs[np.arange(len(rows)), class_numbers], shares[class_numbers]])
         losses = np.average(as_logs(likelihoods), axis=1, weights=counts[rows])
         self._loss_explained = 1 - losses[0] / losses[1] if losses[1] else 0.0
 
@@ -784,7 +784,7 @@ def _mean_by_row(rows, outputs, n_rows):
 
     The mean of none is NaN.
     """
-    counts, sums = np.bincount(rows, minlength=n_rows), np.zeros((n_rows, *outputs.shape[1:]))
+    n_outputs, sums = np.bincount(rows, minlength=n_rows), np.zeros((n_rows, *outputs.shape[1:]))
     np.add.at(sums, rows, outputs)
     with np.errstate(invalid="ignore"):
-        return np.divide(sums.T, counts, out=sums.T).T, counts > 0
+        return np.divide(sums.T, n_outputs, out=sums.T).T, n_outputs > 0

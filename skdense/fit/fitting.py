@@ -167,14 +167,19 @@ def fit_together(
 
 def sharer() -> Callable[[Job], None]:
     """A function that lets the networks of each job hold and use the first arrays equal to theirs."""
-    by_content: dict[Any, Any] = {}
+    firsts: dict[Any, dict] = {}
     seen: set[int] = set()
 
     def first_equal(array: Any) -> Any:
-        """The first array with this content. Hashing a large one takes long, and is done once."""
-        if id(array) not in seen:
-            array = by_content.setdefault(hash_of(array), array)
-            seen.add(id(array))  # of the first one, which stays alive
+        """The first array with this content. Hashes take long: there are none of a single array."""
+        if array is None or id(array) in seen:
+            return array
+        alike = firsts.setdefault((array.shape, array.dtype), {})
+        if None in alike:
+            first = alike.pop(None)
+            alike[hash_of(first)] = first
+        array = alike.setdefault(hash_of(array) if alike else None, array)
+        seen.add(id(array))  # of the first one, which stays alive
         return array
 
     def shared(data: Data) -> Data:

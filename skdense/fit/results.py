@@ -136,7 +136,7 @@ _HIGH_RATE = 0.01
 
 
 @np.errstate(all="ignore")
-def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool = False) -> str | None:
+def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool) -> str | None:
     """Say which hidden layer of the trained network carries no information, and why; None if all do.
 
     In such a layer all units are constant, which means that they have the same output for every sample;
@@ -145,10 +145,10 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     """
     data, its_loss = network.data, job.encoder.loss
     targets = data.of_rows(data.targets)
-    setting = [network.hyper.loss_setting] if its_loss.setting else []
+    takes = [network.hyper.loss_setting] if its_loss.setting else []
     if job.spec.smooths:
-        setting = [network.hyper.label_smoothing]
-    baseline = its_loss.baseline_loss(targets, data.of_rows(data.weights), *setting)
+        takes = [network.hyper.label_smoothing]
+    baseline = its_loss.baseline_loss(targets, data.of_rows(data.weights), *takes)
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < baseline / 2 or baseline <= 0 or (targets == targets[0]).all():
         return None

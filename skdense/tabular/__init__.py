@@ -4,8 +4,8 @@
 
 1. `pipeline.py`: `TablePipeline.fit` leaves out rows of weight zero (`ensemble/outer.py`). Then
    scikit-learn's Pipeline fits the four steps, one after the other.
-2. `columns.py` and `steps.py`: the step `columns` writes the table as float32, `scaled` and `filled`
-   scale it and fill gaps.
+2. `columns.py`: the step `columns` writes the table as float32, `scaled` scales it; `filled` is
+   scikit-learn's SimpleImputer. `steps.py` has transformers that `columns` or the models use.
 3. `ensemble/blend.py`: the step `ensemble` is a blend, which fits its models at the same time, each in
    a thread. Blends and cross-fit ensembles have one `fit`, that of `BaseOutOfFold` in
    `ensemble/crossfit.py`; they differ in the methods that it calls.
@@ -16,14 +16,15 @@
    predictions, then the blend learns the weights of its models and one more temperature, and what a set
    of classes needs. Regressors learn how large errors are instead.
 
-X is the table until `columns`, then one array for all models; `ramps` and `linear` make another of it.
-y goes to all steps as it is: `columns` asks whether strings explain it, cross-fit regressors scale it
-for networks and trees, and each member encodes labels. `sample_weight` and `groups` go to the last step
-alone. Weights go to the members and to all that is learned from out-of-fold predictions, not to the
-draw of folds; a `class_weight`, which belongs to the blend, multiplies them, and weights of a mean
-below 1 are multiplied so that it is 1. Groups go to the draw of folds, and to how regressors learn of
-errors. `random_state` belongs to each cross-fit ensemble, the same one to all, and draws its folds and
-then a seed for each member. The trees that learn how large errors are draw with the seed 0.
+X is the table until `columns`, then one array for all models; `ramps`, `linear` and `kernel` make
+another of it. y goes to all steps as it is: `columns` asks whether strings explain it, cross-fit
+regressors scale it for networks and trees, and each member encodes labels. `sample_weight` and `groups`
+go to the last step alone. Weights go to the members and to all that is learned from out-of-fold
+predictions, not to the draw of folds; a `class_weight`, which belongs to the blend, multiplies them,
+and weights of a mean below 1 are multiplied so that it is 1. Groups go to the draw of folds, and to how
+regressors learn of errors. `random_state` belongs to each cross-fit ensemble, the same one to all, and
+draws its folds and then a seed for each member; unless it is an int, the blend first draws one from it
+for all. Landmarks of `kernel` and the trees that learn how large errors are draw with the seed 0.
 """
 
 from skdense.tabular.make import make_tabular_classifier, make_tabular_regressor

@@ -22,7 +22,7 @@ from skdense.classifier import LowLevelMLPClassifier
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.pipeline import TablePipeline, check_short_names, reusable
-from skdense.tabular.steps import LevelsEncoder, Ramps, Unclip
+from skdense.tabular.steps import Landmarks, LevelsEncoder, Ramps, Unclip
 
 __all__ = ["make_tabular_classifier", "make_tabular_regressor"]
 
@@ -63,6 +63,8 @@ _LOSSES_OF_TREES = ["squared_error", "absolute_error", "poisson", "quantile"]
 """The losses that HistGradientBoostingRegressor has by the same names as networks."""
 _ROWS_OF_LINEAR = 9_999
 """The most rows with linear and constant models, which networks of larger tables can be as well."""
+_ROWS_OF_KERNEL = 2_999
+"""The most rows with kernel ridge regressions, which were tried on smaller tables."""
 _PRIOR_WEIGHT = 3
 """How many rows the prior on the weights of the models counts as."""
 _RARE = 5
@@ -206,11 +208,12 @@ def make_tabular_regressor(
 ) -> TablePipeline:
     """Make a regressor for tables with columns of any type, with or without missing values.
 
-    Its steps are those of :func:`make_tabular_classifier`, with the same kinds of models for
-    regression. Networks and trees are trained on a target that is scaled as the loss allows, so that
-    its unit does not matter. Trees are left out with ``loss="huber"``, with several columns of y, and
-    with at least 100,000 rows; linear and constant models with any loss but the squared error, and with
-    at least 10,000 rows.
+    Its steps are those of :func:`make_tabular_classifier`, with the same kinds of models for regression
+    and one more: `kernel` are kernel ridge regressions, by Nyström's method. Networks and trees are
+    trained on a target that is scaled as the loss allows, so that its unit does not matter. Trees are
+    left out with ``loss="huber"``, with several columns of y, and with at least 100,000 rows; linear,
+    constant and kernel models with any loss but the squared error, linear and constant ones with at
+    least 10,000 rows and kernel ones with at least 3,000 rows.
 
     Parameters
     ----------
@@ -264,12 +267,15 @@ def make_tabular_regressor(
     )
     of_trees = {"max_rows": _ROWS_OF_TREES, "max_outputs": 1, "losses": _LOSSES_OF_TREES}
     of_linear = {"max_rows": _ROWS_OF_LINEAR, "losses": ["squared_error"]}
+    of_kernel = {"max_rows": _ROWS_OF_KERNEL, "losses": ["squared_error"]}
+    kernel = cross_fit(RidgeCV(np.geomspace(0.01, 10, 7)), **of_kernel)
     models = {
         "plain": cross_fit(estimator, scale_y=True),
         "ramps": _behind(cross_fit(clone(estimator), scale_y=True), ramps=Ramps()),
         "trees": cross_fit(trees, scale_y=True, **of_trees),
         "linear": _unclipped(cross_fit(RidgeCV(np.geomspace(0.1, 1000, 13)), **of_linear)),
         "constant": cross_fit(DummyRegressor(), **of_linear),
+        "kernel": _behind(kernel, landmarks=Landmarks()),
     }
     return _pipeline(models, partial(BlendRegressor, verbose=verbose, **loss))
 

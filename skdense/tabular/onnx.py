@@ -19,7 +19,7 @@ from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier
 from skdense.ensemble.calibration import is_positive
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.pipeline import TablePipeline
-from skdense.tabular.steps import LEAST, NUMBERS_OF_OTHERS, LevelsEncoder, Ramps, Unclip
+from skdense.tabular.steps import LEAST, NUMBERS_OF_OTHERS, Landmarks, LevelsEncoder, Ramps, Unclip
 
 __all__ = ["onnx_inputs", "to_onnx"]
 
@@ -353,6 +353,15 @@ def _standardized(graph, scaler, X):
     return graph("Div", X, graph.like(scaler.scale_, X)) if scaler.with_std else X
 
 
+def _landmarks(graph, landmarks, X):
+    """Landmarks."""
+    rows = graph("Unsqueeze", graph.cast(X, _DOUBLE), np.array([1]))
+    apart = graph("Abs", graph("Sub", rows, landmarks.components_))
+    distances = graph("ReduceSum", apart, np.array([2]), keepdims=0)
+    kernels = graph("Exp", graph("Mul", distances, np.float64(-1 / landmarks.n_features_in_)))
+    return graph("MatMul", kernels, landmarks.normalization_.T)
+
+
 def _unclipped(graph, transformer, X):
     """An Unclip."""
     X = graph.cast(X, _DOUBLE)
@@ -506,6 +515,7 @@ def _converters():
         StandardScaler: _standardized,
         Unclip: _unclipped,
         Ramps: _ramps,
+        Landmarks: _landmarks,
         Pipeline: _steps,
         TablePipeline: _steps,
         BlendClassifier: _blend,

@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincc
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.kernel_approximation import Nystroem
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdense.core.machine.blas import one_blas_thread
 from skdense.fit.inputs import MatrixLike
 
-__all__ = ["LevelsEncoder", "Ramps", "Unclip"]
+__all__ = ["Landmarks", "LevelsEncoder", "Ramps", "Unclip"]
 
 _MOST, _MOST_NUMBERS = 1000, 2**26
 """About the most ramps of all columns, and the most numbers in them, or in the levels of a column."""
@@ -377,6 +379,60 @@ def _knots(X, n_ramps):
     shares = np.linspace(0, 1, n_ramps + 1)
     knots = [np.unique(np.quantile(x, shares, method="inverted_cdf")) for x in X.T]
     return [column if len(column) > 2 else column[:1] for column in knots]
+
+
+class Landmarks(Nystroem):
+    """scikit-learn's Nystroem in float64, silent if all rows of a small table are landmarks.
+
+    A ridge regression on its columns is a kernel ridge regression, exactly so if all rows of the
+    training set are landmarks.
+
+    Parameters
+    ----------
+    n_components : int, default=600
+        How many rows of the training set, drawn at random, are landmarks; all if there are fewer.
+    """
+
+    def __init__(self, n_components: int = 600):
+        super().__init__("laplacian", n_components=n_components, random_state=0)
+
+    def fit(self, X: MatrixLike, y: Any = None) -> Self:
+        """Draw the landmarks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers, none missing.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        X = np.asarray(X, np.float64)
+        n_components = min(self.n_components, len(X))
+        with one_blas_thread():  # the last digits depend on their number, which other members change
+            fitted = Nystroem(self.kernel, n_components=n_components, random_state=0).fit(X)
+        vars(self).update(vars(fitted) | {"n_components": self.n_components})
+        return self
+
+    def transform(self, X: MatrixLike) -> NDArray:
+        """Write rows by their kernels with the landmarks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers, none missing.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, n_components), of float64
+            As many columns as landmarks.
+        """
+        with one_blas_thread():  # as in `fit`
+            return super().transform(np.asarray(X, np.float64))
 
 
 class Unclip(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

@@ -166,6 +166,8 @@ class ProgramRun:
         The same; or the next one, after an epoch that the network's scorer has still to score.
     affordable_steps : int
         How many steps a chunk may have.
+    program, training_store, validation, dropout
+        What all chunks share, made with the first one.
     """
 
     def __init__(self, bucket: Bucket, network: Network, stores: Stores):
@@ -180,7 +182,9 @@ class ProgramRun:
         """Run so many steps, on these rows; only at their end, the snapshots are replaced."""
         n_steps, orders = chunk
         before, network, shape = self.snapshot, self.network, self.shape
-        vectors = before.vectors or self._enter()
+        vectors = before.vectors
+        if not vectors:  # this is the first chunk
+            vectors = self._enter()
         counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
         hyper = network.hyper
@@ -221,7 +225,7 @@ class ProgramRun:
         self.snapshot = self.unscored = Snapshot(vectors, scalars, (*earlier, last))
 
     def _enter(self) -> list[Tensor]:
-        """Make what all chunks share; return the vectors before the first."""
+        """Make the program, the stores and what else all chunks share; return the first vectors."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
         formulas = formulas_now()
         self.program = program_of(training_program, self.spec, shape, formulas=formulas)
