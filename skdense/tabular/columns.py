@@ -36,7 +36,7 @@ except ImportError:
         "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
     ) from None
 
-__all__ = ["SquashingScaler", "TableEncoder", "Written"]
+__all__ = ["TableEncoder", "Written"]
 
 _FEW_NUMBERS = 10
 """A column with fewer distinct numbers beside its strings may well have categories."""

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdense.core.machine.blas import one_blas_thread
 from skdense.fit.inputs import MatrixLike
 
-__all__ = ["Landmarks", "LevelsEncoder", "Ramps", "Unclip"]
+__all__ = ["LevelsEncoder", "Ramps"]
 
 _MOST, _MOST_NUMBERS = 1000, 2**26
 """About the most ramps of all columns, and the most numbers in them, or in the levels of a column."""
