@@ -65,20 +65,16 @@ def begin_fit(X: Any, y: Any, sample_weight: Any, parameters: dict) -> tuple:
     outer = _outer.get()
     if outer is not None:
         return X, y, parameters, outer.row_of, outer
-    return *_without_zero_weights(X, y, sample_weight, parameters), None
-
-
-def _without_zero_weights(X, y, sample_weight, parameters):
     if sample_weight is None:
-        return X, y, parameters, None
+        return X, y, parameters, None, None
     groups = (value for name, value in parameters.items() if name.split("__")[-1] == "groups")
     check_consistent_length(X, y, *groups)  # others would be left as they are
     is_left = check_sample_weight(sample_weight, X, ensure_non_negative=True) > 0
     if is_left.all():
-        return X, y, parameters, None
+        return X, y, parameters, None, None
     data = check_method_params(X, {"X": X, "y": y, **parameters}, np.flatnonzero(is_left))
     row_of = np.where(is_left, np.cumsum(is_left) - 1, -1).astype(np.int32)
-    return data.pop("X"), data.pop("y"), data, row_of
+    return data.pop("X"), data.pop("y"), data, row_of, None
 
 
 def for_all_rows(model: Any, row_of: NDArray | None) -> None:

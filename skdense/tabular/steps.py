@@ -11,6 +11,7 @@ from scipy.special import gammaincc
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.kernel_approximation import Nystroem
+from sklearn.preprocessing import scale
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -223,19 +224,13 @@ def chance_of(columns: NDArray, targets: NDArray) -> float:
     .. [1] Goeman, van de Geer, de Kort and van Houwelingen (2004), "A Global Test for Groups of Genes:
        Testing Association with a Clinical Outcome", Bioinformatics 20.
     """
-    n_rows, means = len(columns), columns.mean(axis=0, dtype=np.float64)
-    covariances = (columns.T @ columns).astype(np.float64) / n_rows - np.outer(means, means)
-    deviations = np.sqrt(np.maximum(covariances.diagonal(), 0))
-    varied = deviations > 1e-4
-    deviations = deviations[varied]
-    correlations = covariances[varied][:, varied] / np.outer(deviations, deviations)
-    centered = targets - targets.mean(axis=0)
-    of_targets = centered.T @ centered / n_rows
-    both = (columns.T @ centered.astype(columns.dtype))[varied] / (n_rows * deviations[:, None])
-    mean = len(deviations) * of_targets.trace() / (n_rows - 1)
+    n_rows, columns, targets = len(columns), scale(columns), targets - targets.mean(axis=0)
+    correlations, of_targets = columns.T @ columns / n_rows, targets.T @ targets / n_rows
+    covariances = columns.T @ targets / n_rows
+    mean = correlations.trace() * of_targets.trace() / (n_rows - 1)
     variance = 2 * np.sum(correlations**2) * np.sum(of_targets**2) / (n_rows - 1) ** 2
     rate = mean / variance if variance > 0 else np.nan
-    return float(gammaincc(mean * rate, np.sum(both**2) * rate))
+    return float(gammaincc(mean * rate, np.sum(covariances**2) * rate))
 
 
 def _words(value):
