@@ -11,7 +11,7 @@ from scipy.special import gammaincc
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.kernel_approximation import Nystroem
-from sklearn.preprocessing import scale
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -224,7 +224,8 @@ def chance_of(columns: NDArray, targets: NDArray) -> float:
     .. [1] Goeman, van de Geer, de Kort and van Houwelingen (2004), "A Global Test for Groups of Genes:
        Testing Association with a Clinical Outcome", Bioinformatics 20.
     """
-    n_rows, columns, targets = len(columns), scale(columns), targets - targets.mean(axis=0)
+    n_rows, targets = len(columns), targets - targets.mean(axis=0)
+    columns = np.asarray(StandardScaler().fit_transform(columns))
     correlations, of_targets = columns.T @ columns / n_rows, targets.T @ targets / n_rows
     covariances = columns.T @ targets / n_rows
     mean = correlations.trace() * of_targets.trace() / (n_rows - 1)
