@@ -53,8 +53,8 @@ class BaseBlend(BaseOutOfFold):
     def _parts(self, samples, report):
         """The names and the models to fit."""
         y = samples.y
-        n_outputs = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
-        names, models = zip(*self._suited(len(y), n_outputs), strict=True)
+        n_classes_or_columns = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
+        names, models = zip(*self._suited(len(y), n_classes_or_columns), strict=True)
         return list(zip(names, _clones(models), strict=True))
 
     def _fit_parts(self, parts, samples, report):
@@ -63,7 +63,7 @@ class BaseBlend(BaseOutOfFold):
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         ensembles = [final_step(model) for model in self.estimators_]
         self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
-        self._learn_weights(ensembles, samples.y, samples.counts)
+        self._learn_weights(ensembles, samples.y, samples.weights_or_ones)
 
     def _check_models(self):
         taken = self.get_params(deep=False)
@@ -82,19 +82,20 @@ class BaseBlend(BaseOutOfFold):
                     f"{type(self).__name__}, which have out-of-fold predictions, got {model!r}"
                 )
 
-    def _suited(self, n_rows, n_outputs):
+    def _suited(self, n_rows, n_classes_or_columns):
         """The names and models to fit: all but those whose limits exclude such a table or the loss."""
         suited = []
         for name, model in self._models():
             its = vars(final_step(model))  # a blend in it has no limits
             is_small = n_rows <= (its.get("max_rows") or np.inf)
-            is_small &= n_outputs <= (its.get("max_outputs") or np.inf)
+            is_small &= n_classes_or_columns <= (its.get("max_outputs") or np.inf)
             losses = its.get("losses")  # of regressors
             if is_small and (losses is None or self.loss in losses):
                 suited.append((name, model))
         if not suited:
             raise ValueError(
-                f"none of the models {[*dict(self._models())]} is for {n_rows} samples and {n_outputs} "
+                f"none of the models {[*dict(self._models())]} is for {n_rows} samples and "
+                f"{n_classes_or_columns} "
                 "classes or columns of y, or for the loss: set their max_rows, max_outputs or "
                 "losses to None, or add others"
             )
@@ -262,7 +263,8 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, as if it were part of `sample_weight`: for the
         models, their temperatures and scores, and the weights of the models. "balanced" gives all
-        classes the same sum of weights. A `class_weight` of the models themselves would only change
+        classes the same sum of weights. Samples of class weight zero take part in the draw of folds,
+        but nothing is learned from them. A `class_weight` of the models themselves would only change
         how they are trained.
 
     verbose : bool or int, default=False
@@ -355,22 +357,24 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     def _predict_proba(self, X):
         return self._mean(lambda model: model.predict_proba(X))
 
-    def _learn_weights(self, ensembles, y, counts):
+    def _learn_weights(self, ensembles, y, sample_weight):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
         held_out = self._held_out(outputs)
-        counts = counts[held_out]
+        sample_weight = sample_weight[held_out]
         class_numbers = np.searchsorted(self.classes_, y[held_out])
         likelihoods = outputs[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         self.weights_ = best_weights(
-            lambda w: -as_logs(w @ likelihoods), ensembles, counts, self.prior_weight
+            lambda w: -as_logs(w @ likelihoods), ensembles, sample_weight, self.prior_weight
         )
         has_weight = self.weights_ > 0
         logs = [as_logs(probabilities[held_out]) for probabilities in outputs[has_weight]]
         self.temperature_ = 1.0
         # It sets the out-of-fold probabilities, too.
-        self._divide_logits(learn_temperature(logs, class_numbers, counts, self.weights_[has_weight]))
+        self._divide_logits(
+            learn_temperature(logs, class_numbers, sample_weight, self.weights_[has_weight])
+        )
         predicted = self.oof_probabilities_[held_out].argmax(axis=1)
-        self.oof_score_ = accuracy_score(class_numbers, predicted, sample_weight=counts)
+        self.oof_score_ = accuracy_score(class_numbers, predicted, sample_weight=sample_weight)
 
     def _learn_uncertainty(self, *data):
         for model in self.estimators_:  # again, at the temperature of the blend
@@ -495,11 +499,11 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _predict(self, X):
         return self._mean(lambda model: model.predict(X))
 
-    def _learn_weights(self, ensembles, y, counts):
+    def _learn_weights(self, ensembles, y, sample_weight):
         both = zip(self.estimators_, ensembles, strict=True)
         outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in both])
         held_out = self._held_out(outputs)
-        y, counts = y[held_out], counts[held_out]
+        y, sample_weight = y[held_out], sample_weight[held_out]
         loss = LOSSES["regression"][self.loss]
         setting = [getattr(self, loss.setting)] if loss.setting else []
         if not np.isfinite(loss.elementwise(y, outputs[:, held_out], *setting)).all():
@@ -510,7 +514,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             )
         # Only losses of positive predictions depend on more than differences, which are precise at 0.
         center = 0.0 if loss.output == "exp" else y.mean(axis=0)
-        scale = 1.0 if loss.is_homogeneous else mean_and_deviation(y, counts)[1]
+        scale = 1.0 if loss.is_homogeneous else mean_and_deviation(y, sample_weight)[1]
         columns = ((y - center) / scale).reshape(len(y), -1).T
         predicted = ((outputs[:, held_out] - center) / scale).reshape(len(outputs), len(y), -1)
 
@@ -520,10 +524,12 @@ class BlendRegressor(NumbersMixin, BaseBlend):
                 [loss.elementwise(column, weights @ each, *setting) for column, each in both]
             )
 
-        equal = np.average(losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=counts)
+        equal = np.average(
+            losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=sample_weight
+        )
         unit = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter
         self.weights_ = best_weights(
-            lambda w: np.mean(losses(w).T / unit, axis=1), ensembles, counts, self.prior_weight
+            lambda w: np.mean(losses(w).T / unit, axis=1), ensembles, sample_weight, self.prior_weight
         )
         self.oof_prediction_ = self._mean(
             lambda model: in_units_of_y(model, final_step(model).oof_prediction_)
@@ -531,4 +537,4 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         used = [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
         are_positive = all(final_step(model)._lowest == 0 and not transforms_y(model) for model in used)
         self._lowest = 0.0 if are_positive else -np.inf
-        self.oof_score_ = r2_score(y, self.oof_prediction_[held_out], sample_weight=counts)
+        self.oof_score_ = r2_score(y, self.oof_prediction_[held_out], sample_weight=sample_weight)

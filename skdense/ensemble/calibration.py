@@ -74,13 +74,13 @@ def probabilities_at(temperature, log_probabilities):
     return found
 
 
-def learn_temperature(log_probabilities, class_numbers, counts, model_weights=(1.0,)):
+def learn_temperature(log_probabilities, class_numbers, sample_weight, model_weights=(1.0,)):
     """The most probable temperature of the weighted mean of models, by its log-loss.
 
     `log_probabilities` has an array of shape `(n_samples, n_classes)` for each model, and
     `class_numbers` the column of each sample's class.
     """
-    penalty = 1 / (2 * _PRIOR**2 * n_counted(counts))
+    penalty = 1 / (2 * _PRIOR**2 * n_counted(sample_weight))
 
     def objective(logarithm):
         each = np.empty((len(model_weights), len(class_numbers)))
@@ -91,7 +91,7 @@ def learn_temperature(log_probabilities, class_numbers, counts, model_weights=(1
                     np.arange(len(logits)), class_numbers[rows]
                 ]
         of_mean = logsumexp(each.T, axis=1, b=model_weights)
-        return penalty * logarithm**2 - np.average(of_mean, weights=counts)
+        return penalty * logarithm**2 - np.average(of_mean, weights=sample_weight)
 
     best = minimize_scalar(objective, bounds=_LOG_TEMPERATURES, method="bounded")
     return float(np.exp(best.x))
@@ -365,9 +365,8 @@ def _in_order(errors, weights):
     w equal errors, counted as in `n_counted`, and has the level of the middle one.
     """
     order = np.argsort(errors)
-    n_errors = n_counted(weights)
-    counts = weights[order] * (n_errors / weights.sum())
-    return errors[order], (np.cumsum(counts) - counts / 2 + 0.5) / (n_errors + 1)
+    counts = as_counts(weights[order])
+    return errors[order], (np.cumsum(counts) - counts / 2 + 0.5) / (counts.sum() + 1)
 
 
 def predict_quantiles(learned, X, predictions, quantiles, lowest):

@@ -87,8 +87,8 @@ class Samples(NamedTuple):
     row_of: NDArray | None
 
     @property
-    def counts(self) -> NDArray:
-        """As how many samples each one counts: its weight, 1 if none are given."""
+    def weights_or_ones(self) -> NDArray:
+        """The weights as an array, also if there are none."""
         return np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
 
 
@@ -152,7 +152,7 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
             fitted._fit_parts(parts, samples, report)
             # Those of a regressor in a blend are simple; classifiers need no X.
             X = None if outer and outer.is_blend else samples.X
-            fitted._learn_uncertainty(X, samples.y, samples.counts, samples.groups)
+            fitted._learn_uncertainty(X, samples.y, samples.weights_or_ones, samples.groups)
         report.end(fitted)
         if outer is None:
             for_all_rows(fitted, row_of)
@@ -272,7 +272,7 @@ class BaseCrossFit(BaseOutOfFold):
         self.n_estimators_ = len(members)
         outputs = held_out_outputs(self._output, self.estimators_, splits, X)
         rows = np.concatenate([fold for _, fold in splits])
-        self._learn_out_of_fold(rows, outputs, y, samples.counts)
+        self._learn_out_of_fold(rows, outputs, y, samples.weights_or_ones)
 
     def _splits(self, samples, random_state, report):
         """For each member the rows to train on, sorted, and those of its fold, as arrays of ints."""
@@ -294,8 +294,8 @@ class BaseCrossFit(BaseOutOfFold):
                     )
                     label[rare[label]] = sizes.argmax()  # they may be in any fold
                     stratified_by = label
-        counts_all_rows = np.iterable(cv) or isinstance(cv, PredefinedSplit)
-        rows = row_of if row_of is not None and counts_all_rows else np.arange(len(y), dtype=np.int32)
+        has_users_rows = np.iterable(cv) or isinstance(cv, PredefinedSplit)
+        rows = row_of if row_of is not None and has_users_rows else np.arange(len(y), dtype=np.int32)
 
         def with_weight(chosen):  # the weight of a class may be zero
             found = rows[chosen][rows[chosen] >= 0]
@@ -434,9 +434,9 @@ class LabelsMixin(ClassifierMixin):
         check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
         return sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
 
-    def _learn_uncertainty(self, X, y, counts, groups):
+    def _learn_uncertainty(self, X, y, sample_weight, groups):
         class_numbers = np.searchsorted(self.classes_, y)
-        self._nonconformity = learn_nonconformity(self.oof_probabilities_, class_numbers, counts)
+        self._nonconformity = learn_nonconformity(self.oof_probabilities_, class_numbers, sample_weight)
 
     def _learn_y(self, y):
         check_classification_targets(y)
@@ -558,16 +558,16 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         probabilities[:, np.searchsorted(self.classes_, member.classes_)] = known
         return as_logs(probabilities)
 
-    def _learn_out_of_fold(self, rows, outputs, y, counts):
+    def _learn_out_of_fold(self, rows, outputs, y, sample_weight):
         class_numbers = np.searchsorted(self.classes_, y[rows])
-        self.temperature_ = learn_temperature([outputs], class_numbers, counts[rows])
+        self.temperature_ = learn_temperature([outputs], class_numbers, sample_weight[rows])
         outputs = probabilities_at(self.temperature_, outputs)
         self.oof_probabilities_, held_out = _mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[held_out]]
-        self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=counts[held_out])
-        shares = np.bincount(class_numbers, counts[rows]) / counts[rows].sum()
+        self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=sample_weight[held_out])
+        shares = np.bincount(class_numbers, sample_weight[rows]) / sample_weight[rows].sum()
         likelihoods = np.array([outputs[np.arange(len(rows)), class_numbers], shares[class_numbers]])
-        losses = np.average(as_logs(likelihoods), axis=1, weights=counts[rows])
+        losses = np.average(as_logs(likelihoods), axis=1, weights=sample_weight[rows])
         self._loss_explained = 1 - losses[0] / losses[1] if losses[1] else 0.0
 
     def _divide_logits(self, temperature):
@@ -624,8 +624,8 @@ class NumbersMixin(RegressorMixin):
             )
         return y
 
-    def _learn_uncertainty(self, X, y, counts, groups):
-        self._spreads = learn_errors(X, y, self.oof_prediction_, counts, groups)
+    def _learn_uncertainty(self, X, y, sample_weight, groups):
+        self._spreads = learn_errors(X, y, self.oof_prediction_, sample_weight, groups)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -769,12 +769,12 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     def _output(self, member, X):
         return member.predict(X)
 
-    def _learn_out_of_fold(self, rows, outputs, y, counts):
+    def _learn_out_of_fold(self, rows, outputs, y, sample_weight):
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
         are_positive = is_positive(final_step(self.estimator)) and not transforms_y(self.estimator)
         self._lowest = 0.0 if are_positive else -np.inf
         self.oof_score_ = r2_score(
-            y[held_out], self.oof_prediction_[held_out], sample_weight=counts[held_out]
+            y[held_out], self.oof_prediction_[held_out], sample_weight=sample_weight[held_out]
         )
         self._loss_explained = self.oof_score_
 
@@ -784,7 +784,7 @@ def _mean_by_row(rows, outputs, n_rows):
 
     The mean of none is NaN.
     """
-    n_outputs, sums = np.bincount(rows, minlength=n_rows), np.zeros((n_rows, *outputs.shape[1:]))
+    n_predictions, sums = np.bincount(rows, minlength=n_rows), np.zeros((n_rows, *outputs.shape[1:]))
     np.add.at(sums, rows, outputs)
     with np.errstate(invalid="ignore"):
-        return np.divide(sums.T, n_outputs, out=sums.T).T, n_outputs > 0
+        return np.divide(sums.T, n_predictions, out=sums.T).T, n_predictions > 0

@@ -137,14 +137,14 @@ def fit_together(
     errors: list[NotFinite | None] = [None] * len(estimators)
     with unchanged_on_error(*estimators) as before:
         jobs: dict[int, Job] = {}
-        share = sharer()
+        pool = array_pool()
         for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
             # It trains alone if it uses lbfgs, or if its epochs are printed or reported.
             if estimator.solver == LBFGS or estimator.verbose or has_callbacks(estimator):
                 _check(estimator, one_input)  # before all others are trained
             else:
                 jobs[i] = check_and_prepare(estimator, one_input)
-                share(jobs[i])
+                pool(jobs[i])
         own_streams(jobs.values())
         owners = {network: job for job in jobs.values() for network in job.networks}
         buckets = buckets_of([(job.spec, network) for network, job in owners.items()])
@@ -165,7 +165,7 @@ def fit_together(
     return errors
 
 
-def sharer() -> Callable[[Job], None]:
+def array_pool() -> Callable[[Job], None]:
     """A function that lets the networks of each job hold and use the first arrays equal to theirs."""
     firsts: dict[Any, dict] = {}
     seen: set[int] = set()
@@ -182,16 +182,16 @@ def sharer() -> Callable[[Job], None]:
         seen.add(id(array))  # of the first one, which stays alive
         return array
 
-    def shared(data: Data) -> Data:
+    def pooled(data: Data) -> Data:
         X, targets, weights = map(first_equal, (data.X, data.targets, data.weights))
         return Data(X, targets, weights, data.rows)
 
-    def share(job: Job) -> None:
+    def pool(job: Job) -> None:
         for network in job.networks:
-            network.data = shared(network.data)
-            network.validation = network.validation and shared(network.validation)
+            network.data = pooled(network.data)
+            network.validation = network.validation and pooled(network.validation)
 
-    return share
+    return pool
 
 
 def own_streams(jobs: Collection[Job]) -> None:

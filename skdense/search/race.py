@@ -22,7 +22,7 @@ from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import train
 from skdense.core.network import LBFGS
 from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
-from skdense.fit.fitting import own_streams, sharer
+from skdense.fit.fitting import array_pool, own_streams
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
 from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on
@@ -139,7 +139,7 @@ class Race:
 
     def _prepare(self, splits, skips_steps):
         """Prepare all networks; the steps before are fitted once for candidates that share them."""
-        fitted, share = {}, sharer()
+        fitted, pool = {}, array_pool()
         for candidate in self.going:
             steps = _key_of_steps(candidate)
             for i, (to_fit, to_score) in enumerate(splits):
@@ -154,7 +154,7 @@ class Race:
                         fitted[key] = model, inputs, (X, *others)
                     fit.model, inputs, fit.held_out = fitted[key]
                     fit.job = check_and_prepare(clone(candidate.estimator), inputs)
-                    share(fit.job)
+                    pool(fit.job)
                 except Exception as error:
                     _raise_if_of_a_handler(error)
                     fit.error = error

@@ -237,7 +237,7 @@ class ProgramRun:
         if network.validation is not None and shape.validation is not None:
             rows = network.validation.own_rows
             # Padded with the first row: another one may be infinite, and infinity times zero is NaN.
-            validation_rows[...] = rows[0] if len(rows) else 0
+            validation_rows[...] = rows[0]
             validation_rows.reshape(-1)[: len(rows)] = rows
             validation_store = self.stores.of(network.validation, shape.validation, dtype)
         self.validation = validation_store, view(validation_rows)
