@@ -95,9 +95,8 @@ class BaseBlend(BaseOutOfFold):
         if not suited:
             raise ValueError(
                 f"none of the models {[*dict(self._models())]} is for {n_rows} samples and "
-                f"{n_classes_or_columns} "
-                "classes or columns of y, or for the loss: set their max_rows, max_outputs or "
-                "losses to None, or add others"
+                f"{n_classes_or_columns} classes or columns of y, or for the loss: set their max_rows, "
+                "max_outputs or losses to None, or add others"
             )
         return suited
 
