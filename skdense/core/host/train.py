@@ -26,6 +26,7 @@ from skdense.core.machine.tensorflow import n_at_once, tf
 from skdense.core.machine.threads import run_all, submit
 from skdense.core.network import Curves, Network, Parameters, Progress, Tensor
 from skdense.core.program.epochs import (
+    Arguments,
     Counters,
     Scalars,
     constants_of,
@@ -192,8 +193,10 @@ class ProgramRun:
             hyper = hyper._replace(early_stopping=0.0)  # the program keeps no best parameters
         constants = to_tensor(constants_of(self.spec, n_steps, hyper, network.settings))
         scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
-        training = self.training_store, view(orders)
-        arguments = training, self.validation, self.dropout, constants, scalars, *vectors
+        training, (*vectors, best) = (self.training_store, view(orders)), vectors
+        arguments = Arguments(
+            training, self.validation, self.dropout, constants, scalars, vectors, best
+        )
         start = perf_counter()
         curves, scalars, *vectors = self.program(*tf.nest.flatten(arguments))
         seconds = (perf_counter() - start) / n_steps

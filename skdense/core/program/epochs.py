@@ -50,33 +50,53 @@ class Shape(NamedTuple):
     n_dropouts: int
 
 
-def training_program(spec: Spec, shape: Shape) -> tuple[Callable, list]:
-    """The function of a program, and the TensorSpecs of its arguments, for `program_of`.
+class Arguments(NamedTuple):
+    """What a program is called with, flattened.
 
-    It is called with what to train on and what to validate on, the seed and the rates of dropout if
-    there is any, the constants, the scalars, and the vectors. Each of the first two is a store, and the
-    rows of it to gather for each step, int32 `(steps, batch)`. The vectors are one of the parameters,
-    one of each of the optimizer's slots, and one of the parameters of the best validation score so far,
-    which changes only with early stopping and is empty without validation. It returns the curves
-    `(steps, n_curves)`, the new scalars and the new vectors. The curves are the fields of `Curves`, the
-    last two of them NaN without validation.
+    Attributes
+    ----------
+    training, validation : tuple
+        Each a store, and the rows of it to gather for each step, int32 `(steps, batch)`.
+    dropout : tensor
+        The seed and the rates, or () if there is none.
+    constants, scalars : tensor
+        See `constants_of` and `Scalars`.
+    vectors : sequence of tensor
+        One of the parameters, and one of each of the optimizer's slots.
+    best_vector : tensor
+        That of the parameters of the best validation score so far, which changes only with early
+        stopping. It is empty without validation.
+    """
+
+    training: Any
+    validation: Any
+    dropout: Any
+    constants: Any
+    scalars: Any
+    vectors: Any
+    best_vector: Any
+
+
+def training_program(spec: Spec, shape: Shape) -> tuple[Callable, Arguments]:
+    """The function of a program, and the TensorSpecs of its `Arguments`, for `program_of`.
+
+    It returns the curves `(steps, n_curves)`, the new scalars, the new vectors and the new best vector.
+    The curves are the fields of `Curves`, the last two of them NaN without validation.
     """
     vector = tf.TensorSpec([shape.layout.n_parameters], spec.dtype)
-    arguments = [
+    of_validation = signature(shape.validation, spec.dtype) if shape.validation else ()
+    arguments = Arguments(
         (signature(shape.training, spec.dtype), tf.TensorSpec([shape.steps, shape.batch], tf.int32)),
-        (
-            signature(shape.validation, spec.dtype) if shape.validation else (),
-            tf.TensorSpec([shape.n_blocks, shape.block], tf.int32),
-        ),
+        (of_validation, tf.TensorSpec([shape.n_blocks, shape.block], tf.int32)),
         tf.TensorSpec([1 + shape.n_dropouts], tf.float64) if shape.n_dropouts else (),
         tf.TensorSpec([N_CONSTANTS + len(setting_names(spec))], tf.float64),
         tf.TensorSpec([N_SCALARS], tf.float64),
         (vector,) * (1 + Chain(spec).n_slots),
         vector if shape.n_blocks else tf.TensorSpec([0], spec.dtype),
-    ]
+    )
 
     def run(*tensors: Any) -> tuple:
-        *unchanged, scalars, vectors, best_vector = tensors
+        *unchanged, scalars, vectors, best_vector = Arguments(*tensors)
         return _Body(spec, shape, *unchanged).run(scalars, vectors, best_vector)
 
     return run, arguments
