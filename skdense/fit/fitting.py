@@ -1,8 +1,8 @@
 """Fitting one estimator or many: jobs are prepared and trained, and become fitted attributes.
 
 The way of a fit is `prepare`, from what the user passed to a `Job` with its networks; `buckets_of`,
-which chooses their programs; `train` or `minimize_loss`, which run these; and `finish`, which sets the
-fitted attributes and warns.
+which chooses their programs, and `train`, which runs these, or `minimize_loss` in the place of both;
+and `finish`, which sets the fitted attributes and warns.
 
 `inputs.py` checks X, y and weights, which are multiplied by those of the classes, and an `Encoder` of
 `targets.py` makes targets of y; a `Data` holds all of it. A program gathers their rows from a store

@@ -10,9 +10,9 @@
    a thread. Blends and cross-fit ensembles have one `fit`, that of `BaseOutOfFold` in
    `ensemble/crossfit.py`; they differ in the methods that it calls.
 4. `ensemble/crossfit.py`: each model is a cross-fit ensemble, or a Pipeline of transformers that ends
-   with one. It draws folds, `ensemble/sizes.py` sets what the number of rows decides, and
-   `ensemble/members.py` fits a clone of its estimator outside of each. Networks go on in
-   `fit/fitting.py`, all other members are scikit-learn's.
+   with one. It draws folds and makes clones of its estimator, for which `ensemble/sizes.py` sets what
+   the number of rows decides, and `ensemble/members.py` fits one outside of each fold. Networks go on
+   in `fit/fitting.py`, all other members are scikit-learn's.
 5. `ensemble/calibration.py`: each cross-fit classifier learns a temperature from its out-of-fold
    predictions, then the blend learns the weights of its models and one more temperature, and what a set
    of classes needs. Regressors learn how large errors are instead.
@@ -22,11 +22,11 @@ another of it. y goes to all steps as it is: `columns` asks whether strings expl
 regressors scale it for networks and trees, and each member encodes labels. `sample_weight` and `groups`
 go to the last step alone. Weights go to the members and to all that is learned from out-of-fold
 predictions, not to the draw of folds, which only lose samples of class weight zero; a `class_weight`,
-which belongs to the blend, multiplies them, and weights of a mean below 1 are multiplied so that it is
-1. Groups go to the draw of folds, and to how regressors learn of errors. `random_state` belongs to each
-cross-fit ensemble, the same one to all, and draws its folds and then a seed for each member; unless it
-is an int, the blend first draws one from it for all. Landmarks of `kernel` and the trees that learn how
-large errors are draw with the seed 0.
+which belongs to the blend, multiplies them, and weights whose mean, without zeros, is below 1 are
+multiplied so that it is 1. Groups go to the draw of folds, and to how regressors learn of errors.
+`random_state` belongs to each cross-fit ensemble, the same one to all, and draws its folds and then a
+seed for each member; unless it is an int, the blend first draws one from it for all. Landmarks of
+`kernel` and the trees that learn how large errors are draw with the seed 0.
 """
 
 from skdense.tabular.make import make_tabular_classifier, make_tabular_regressor

@@ -56,7 +56,7 @@ class Arguments(NamedTuple):
     Attributes
     ----------
     training, validation : tuple
-        Each a store, and the rows of it to gather for each step, int32 `(steps, batch)`.
+        Each a store, and the rows of it to gather, int32 `(steps, batch)` and `(n_blocks, block)`.
     dropout : tensor
         The seed and the rates, or () if there is none.
     constants, scalars : tensor
