@@ -948,6 +948,15 @@ def test_weights_and_groups_are_those_of_the_last_step(table):
     assert not np.array_equal(ours.predict_proba(X), clone(model).fit(X, labels).predict_proba(X))
 
 
+def test_a_fit_that_fails_leaves_the_earlier_one_as_it_was(table):
+    X, score = table
+    model = make_tabular_regressor(random_state=0, cv=2, max_iter=2, **LINEAR).fit(X, score)
+    expected = model.predict(X)
+    with pytest.raises(ValueError, match="y contains infinity"):
+        model.fit(X.assign(income=3 * X["income"], age=0.5), np.full(N, np.inf))
+    assert_array_equal(model.predict(X), expected)
+
+
 @pytest.mark.parametrize("of_classes", [True, False])
 def test_rows_of_weight_zero_are_absent_from_a_table(table, of_classes):
     X, y = table

@@ -84,9 +84,9 @@ def learn_temperature(log_probabilities, class_numbers, sample_weight, model_wei
 
     def objective(logarithm):
         each = np.empty((len(model_weights), len(class_numbers)))
-        for model, likelihoods in zip(log_probabilities, each, strict=True):
+        for of_model, likelihoods in zip(log_probabilities, each, strict=True):
             for rows in gen_batches(len(class_numbers), _BLOCK):
-                logits = np.divide(model[rows], np.exp(logarithm), dtype=np.float64)
+                logits = np.divide(of_model[rows], np.exp(logarithm), dtype=np.float64)
                 likelihoods[rows] = log_softmax(logits, axis=1)[
                     np.arange(len(logits)), class_numbers[rows]
                 ]

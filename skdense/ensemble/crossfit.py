@@ -148,9 +148,10 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
         samples = fitted._checked_samples(X, y, **given, row_of=row_of)
         parts = fitted._parts(samples, report)
+        # Members are part of no such fit. A blend says of each of its models what it is part of.
         with part_of(None), report.tasks(len(parts), self, fitted, samples):
             fitted._fit_parts(parts, samples, report)
-            # Those of a regressor in a blend are simple; classifiers need no X.
+            # Intervals of a regressor in a blend are simple; classifiers need no X.
             X = None if outer and outer.is_blend else samples.X
             fitted._learn_uncertainty(X, samples.y, samples.weights_or_ones, samples.groups)
         report.end(fitted)
@@ -567,8 +568,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=sample_weight[held_out])
         shares = np.bincount(class_numbers, sample_weight[rows]) / sample_weight[rows].sum()
         likelihoods = np.array([outputs[np.arange(len(rows)), class_numbers], shares[class_numbers]])
-        losses = np.average(as_logs(likelihoods), axis=1, weights=sample_weight[rows])
-        self._loss_explained = 1 - losses[0] / losses[1] if losses[1] else 0.0
+        logs = np.average(as_logs(likelihoods), axis=1, weights=sample_weight[rows])
+        self._loss_explained = 1 - logs[0] / logs[1] if logs[1] else 0.0
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a further temperature."""

@@ -24,21 +24,21 @@ _ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 10, 100
 """How many rows a network sees in all its epochs, and how often at least and at most each of them."""
 
 
-def set_by_size(model, n_rows):
-    """Set what a model leaves to the number of rows that it is trained on.
+def set_by_size(member, n_rows):
+    """Set what a member leaves to the number of rows that it is trained on.
 
     These are parameters of a network that are None, and what stops boosted trees if their
     `early_stopping` is "auto".
     """
     stops_early = n_rows >= FEW_ROWS
-    if isinstance(model, BaseLowLevelMLP):
+    if isinstance(member, BaseLowLevelMLP):
         settings = training_for(n_rows).items()
-        model.set_params(**{name: value for name, value in settings if getattr(model, name) is None})
-    elif isinstance(model, TREES) and model.early_stopping == "auto":
-        model.set_params(early_stopping=stops_early)
+        member.set_params(**{name: value for name, value in settings if getattr(member, name) is None})
+    elif isinstance(member, TREES) and member.early_stopping == "auto":
+        member.set_params(early_stopping=stops_early)
         if not stops_early:
-            model.max_iter = min(model.max_iter, _ITERATIONS_OF_FEW_ROWS)
-            model.learning_rate = max(model.learning_rate, _RATE_OF_FEW_ROWS)
+            member.max_iter = min(member.max_iter, _ITERATIONS_OF_FEW_ROWS)
+            member.learning_rate = max(member.learning_rate, _RATE_OF_FEW_ROWS)
 
 
 def training_for(n_rows):

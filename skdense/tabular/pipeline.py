@@ -25,6 +25,7 @@ from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.outer import Outer, begin_fit, for_all_rows, part_of
 from skdense.ensemble.sizes import FEW_ROWS, TREES
 from skdense.final_step import beyond_steps, final_step
+from skdense.fit.fitting import unchanged_on_error
 from skdense.tabular.steps import Unclip
 
 __all__ = ["TablePipeline", "time_blocks"]
@@ -137,7 +138,8 @@ class TablePipeline(Pipeline):
         **params : dict of str to object
             `sample_weight` and `groups`, for the last step, or parameters of any step as
             ``<step>__<parameter>``. If metadata routing is on, the steps have to request them. Rows of
-            weight zero are absent: the fit is that of the others.
+            weight zero are absent: the fit is that of the others. An error leaves an earlier fit as it
+            was.
 
         Returns
         -------
@@ -154,7 +156,9 @@ class TablePipeline(Pipeline):
         else:
             weight = process_routing(self, "fit", **params)[name].fit.get("sample_weight")
         X, y, params, row_of, outer = begin_fit(X, y, weight, params)
-        with part_of(outer or Outer(row_of)):  # `begin_fit` tells it to the ensemble
+        steps = [step for _, step in self.steps if hasattr(step, "fit")]
+        # What the ensemble is part of is told by its own `begin_fit`.
+        with unchanged_on_error(self, *steps), part_of(outer or Outer(row_of)):
             super().fit(X, y, **params)
         if outer is None:
             for_all_rows(self, row_of)

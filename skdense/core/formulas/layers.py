@@ -1,7 +1,8 @@
 """Layers: which parameters each has, and how it maps inputs to outputs, for arrays and for tensors.
 
 In a hand-written loop these are the variables and functions of the model: its `layer1(x)` is
-`Dense.__call__` here, `model(x)` is `forward`, and `tf.random.uniform` stands in `INITIALIZERS`.
+`Dense.__call__` here, `model(x)` is `forward`, and `INITIALIZERS`, which draw with NumPy, are in the
+place of `tf.random.uniform`.
 
 A network is a tuple of layers. Its parameters are a list with a tuple of arrays for each layer that has
 any. All of the core that works on parameters, such as packing, the penalty, the optimizers and the

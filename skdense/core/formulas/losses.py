@@ -1,6 +1,6 @@
 """Losses by the type of the targets and scikit-learn's names: all that is known of each, in one record.
 
-In a hand-written loop these are the functions `square_loss(targets, outputs)` and `accuracy`, where
+In a hand-written loop these are the functions `loss_of(targets, outputs)` and `accuracy`, where
 outputs are those of the last layer before its activation, the logits. Targets and logits are
 `(batch, n_outputs)`, losses `(batch,)`, so that a sample weight is one multiplication. The loss of a
 sample is the sum over its outputs, but for the squared error of numbers.

@@ -1,8 +1,9 @@
 """Training networks: each goes through a program chunk by chunk, several of them at the same time.
 
-A network's program is made and runs in another thread, where no signal interrupts TensorFlow's code.
-Meanwhile, the caller's thread draws the order of the rows of the next chunk. Between chunks it calls
-the network's scorer, and observers.
+A thread leads each network: the caller's if there is one network, else one of several. The program is
+made and runs in a further thread, where no signal interrupts TensorFlow's code. Meanwhile, the leading
+thread draws the order of the rows of the next chunk. Between chunks it calls the network's scorer, and
+observers.
 """
 
 from collections import Counter
