@@ -1,7 +1,7 @@
 """What both estimators share: the constraints of parameters, `fit`, the forward pass, saved state.
 
-How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone: `tf` of
-`skdense.core` imports TensorFlow only when it is used.
+How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone:
+`core/machine/tensorflow.py` imports TensorFlow only when it is used.
 """
 
 import inspect

@@ -37,7 +37,7 @@ from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.sizes import training_for
 from skdense.tabular import time_blocks
 from skdense.tabular.columns import chance_of_outside
-from skdense.tabular.steps import Landmarks, LevelsEncoder, Ramps, chance_of
+from skdense.tabular.steps import Landmarks, LevelsEncoder, Ramps, chances_of
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
 
@@ -371,7 +371,8 @@ def test_the_chance_of_correlations_is_about_that_of_targets_in_any_order(seed, 
 
     given = statistic(np.arange(80))
     others = [statistic(rng.permutation(80)) for _ in range(1000)]
-    assert chance_of(columns, targets) == pytest.approx(np.mean(np.array(others) >= given), abs=0.06)
+    (chance,) = chances_of(columns, [targets])
+    assert chance == pytest.approx(np.mean(np.array(others) >= given), abs=0.06)
 
 
 def test_levels_have_columns_if_y_depends_on_them_as_numbers_or_as_classes():

@@ -87,9 +87,8 @@ def learn_temperature(log_probabilities, class_numbers, sample_weight, model_wei
         for of_model, likelihoods in zip(log_probabilities, each, strict=True):
             for rows in gen_batches(len(class_numbers), _BLOCK):
                 logits = np.divide(of_model[rows], np.exp(logarithm), dtype=np.float64)
-                likelihoods[rows] = log_softmax(logits, axis=1)[
-                    np.arange(len(logits)), class_numbers[rows]
-                ]
+                logs = log_softmax(logits, axis=1)
+                likelihoods[rows] = logs[np.arange(len(logs)), class_numbers[rows]]
         of_mean = logsumexp(each.T, axis=1, b=model_weights)
         return penalty * logarithm**2 - np.average(of_mean, weights=sample_weight)
 

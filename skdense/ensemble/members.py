@@ -86,8 +86,8 @@ def fit_member(member, split, X, y, sample_weight, with_score=False):
         member.fit(safe_indexing(X, rows), y[rows], **arguments)
     if not with_score or not len(fold):
         return member, np.nan
-    weight = {} if sample_weight is None else {"sample_weight": sample_weight[fold]}
-    return member, member.score(safe_indexing(X, fold), y[fold], **weight)
+    of_fold = {} if sample_weight is None else {"sample_weight": sample_weight[fold]}
+    return member, member.score(safe_indexing(X, fold), y[fold], **of_fold)
 
 
 def at_once(function, arguments):

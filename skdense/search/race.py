@@ -27,7 +27,7 @@ from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
 from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on
 
-_SHARE_TRAINED = 0.4
+_SHARE_OF_RACE = 0.4
 """About the share of their epochs that candidates train with the default rungs and factor."""
 
 
@@ -135,7 +135,7 @@ class Race:
         # All networks together decide which of them share a program. They stay in it, so that those
         # which go on train as if they had never paused.
         networks = [(job.spec, network) for job in jobs for network in job.networks]
-        self.buckets = buckets_of(networks, _SHARE_TRAINED)
+        self.buckets = buckets_of(networks, _SHARE_OF_RACE)
 
     def _prepare(self, splits, skips_steps):
         """Prepare all networks; the steps before are fitted once for candidates that share them."""

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, Self
 
@@ -197,11 +198,11 @@ def _depends(y, columns):
     if y.size == n_rows and len(classes := set(y.ravel().tolist())) <= _MOST_CLASSES:
         targets.append(y.reshape(n_rows, 1) == np.array([*classes], y.dtype))
     # A y with NaN, for which there is no probability, is not for here.
-    return not targets or any(not chance_of(columns, each) >= _CHANCE for each in targets)
+    return not targets or any(not p >= _CHANCE for p in chances_of(columns, targets))
 
 
-def chance_of(columns: NDArray, targets: NDArray) -> float:
-    """The probability that columns are as correlated with independent targets as with these.
+def chances_of(columns: NDArray, targets: Iterable[NDArray]) -> Iterator[float]:
+    """The probabilities that columns are as correlated with independent targets as with each of these.
 
     It is that of the global test [1]_, by the sum of all squared covariances of targets and columns,
     which are divided by their deviations. If each order of the targets is equally probable, this sum
@@ -211,11 +212,11 @@ def chance_of(columns: NDArray, targets: NDArray) -> float:
     ----------
     columns : ndarray of shape (n_samples, n_columns)
         Numbers, mostly 0 and 1. Constant columns do not matter.
-    targets : ndarray of shape (n_samples, n_targets)
+    targets : iterable of ndarray of shape (n_samples, n_targets)
         Numbers or bools.
 
-    Returns
-    -------
+    Yields
+    ------
     probability : float
         NaN if all targets are equal.
 
@@ -224,14 +225,15 @@ def chance_of(columns: NDArray, targets: NDArray) -> float:
     .. [1] Goeman, van de Geer, de Kort and van Houwelingen (2004), "A Global Test for Groups of Genes:
        Testing Association with a Clinical Outcome", Bioinformatics 20.
     """
-    n_rows, targets = len(columns), targets - targets.mean(axis=0)
-    columns = np.asarray(StandardScaler().fit_transform(columns))
-    correlations, of_targets = columns.T @ columns / n_rows, targets.T @ targets / n_rows
-    covariances = columns.T @ targets / n_rows
-    mean = correlations.trace() * of_targets.trace() / (n_rows - 1)
-    variance = 2 * np.sum(correlations**2) * np.sum(of_targets**2) / (n_rows - 1) ** 2
-    rate = mean / variance if variance > 0 else np.nan
-    return float(gammaincc(mean * rate, np.sum(covariances**2) * rate))
+    n_rows, columns = len(columns), np.asarray(StandardScaler().fit_transform(columns))
+    correlations = columns.T @ columns / n_rows
+    for each in targets:
+        centered = (each - each.mean(axis=0)).astype(columns.dtype)
+        of_targets, covariances = centered.T @ centered / n_rows, columns.T @ centered / n_rows
+        mean = correlations.trace() * of_targets.trace() / (n_rows - 1)
+        variance = 2 * np.sum(correlations**2) * np.sum(of_targets**2) / (n_rows - 1) ** 2
+        rate = mean / variance if variance > 0 else np.nan
+        yield float(gammaincc(mean * rate, np.sum(covariances**2) * rate))
 
 
 def _words(value):

@@ -194,7 +194,8 @@ class ProgramRun:
             hyper = hyper._replace(early_stopping=0.0)  # the program keeps no best parameters
         constants = to_tensor(constants_of(self.spec, n_steps, hyper, network.settings))
         scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
-        training, (*vectors, best) = (self.training_store, view(orders)), vectors
+        training = self.training_store, view(orders)
+        *vectors, best = vectors
         arguments = Arguments(
             training, self.validation, self.dropout, constants, scalars, vectors, best
         )
