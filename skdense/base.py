@@ -83,14 +83,6 @@ def is_network(model: Any, *methods: str) -> bool:
     return True
 
 
-def with_short_qualnames(base: type) -> type:
-    """A decorator of a private base: errors about arguments of its methods name the method alone."""
-    for name, method in vars(base).items():
-        if inspect.isfunction(method):
-            inspect.unwrap(method).__qualname__ = name
-    return base
-
-
 class Saved(BaseEstimator):
     """An estimator whose saved state has the version of skdense that saved it."""
 
@@ -115,7 +107,6 @@ class Saved(BaseEstimator):
         super().__setstate__(defaults | state)
 
 
-@with_short_qualnames
 class BaseLowLevelMLP(CallbackSupportMixin, Saved):
     """A multi-layer perceptron. Its two subclasses predict labels and numbers."""
 

@@ -393,8 +393,6 @@ def test_what_cannot_be_an_ensemble_is_refused(iris):
     missing = np.array([np.nan, *y[1:]], dtype=object)
     with pytest.raises(ValueError, match="Input y contains NaN"):
         CrossFitClassifier(LogisticRegression()).fit(pd.DataFrame(X), missing)
-    with pytest.raises(TypeError, match=r"^fit\(\) got an unexpected keyword argument 'eval_set'"):
-        CrossFitClassifier(CLASSIFIER).fit(X, y, eval_set=[(X, y)])
     with pytest.raises(ValueError, match="one label for each sample"):
         CrossFitClassifier(CLASSIFIER).fit(
             X, np.eye(3, dtype=int)[np.unique(y, return_inverse=True)[1]]

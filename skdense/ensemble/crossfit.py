@@ -41,7 +41,7 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.base import Saved, is_network, with_short_qualnames
+from skdense.base import Saved, is_network
 from skdense.compat import Interval, check_sample_weight, fit_context
 from skdense.ensemble.calibration import (
     as_counts,
@@ -92,7 +92,6 @@ class Samples(NamedTuple):
         return np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
 
 
-@with_short_qualnames
 class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What ensembles and blends share: how they are fitted, and loaded from files.
 
@@ -350,7 +349,6 @@ class BaseCrossFit(BaseOutOfFold):
         return tags
 
 
-@with_short_qualnames
 class LabelsMixin(ClassifierMixin):
     """What both classifiers share: labels from probabilities.
 
@@ -577,7 +575,6 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         self.oof_probabilities_ = probabilities_at(temperature, as_logs(self.oof_probabilities_))
 
 
-@with_short_qualnames
 class NumbersMixin(RegressorMixin):
     """What both regressors share: quantiles from out-of-fold errors.
 
