@@ -1,7 +1,7 @@
 """Layers and activations: the same function serves arrays and tensors, and a new layer is a record."""
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from math import exp
 
@@ -18,6 +18,7 @@ from skdense.core.formulas.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from skdense.core.formulas.layers import (
     INITIALIZERS,
     Dense,
+    Layer,
     Parameter,
     forward,
     hidden_and_output,
@@ -115,7 +116,7 @@ def test_the_forward_pass_is_a_chain_of_layers_that_ends_in_logits(name, widths)
 
     np.testing.assert_allclose(of_array, expected, rtol=1e-13)
     np.testing.assert_allclose(of_tensor, expected, rtol=1e-13)
-    hidden = [*hidden_values(hidden_and_output(widths, name, 2, dropout=True), parameters, X)]
+    hidden = [*hidden_values(layers, parameters, X)]
     assert [values.shape for values in hidden] == [(6, width) for width in widths]
     if hidden:
         np.testing.assert_allclose(hidden[-1] @ kernel + bias, expected, rtol=1e-13)
@@ -207,22 +208,14 @@ def test_kernel_and_bias_are_drawn_layer_by_layer_in_float64_and_then_cast(init)
 
 
 @dataclass(frozen=True)
-class Gated:
+class Gated(Layer):
     """`sigmoid(inputs @ gate) * (inputs @ kernel + bias)`: a gated linear unit."""
-
-    width: int
 
     def parameters(self, n_inputs):
         kernel = Parameter((n_inputs, self.width), penalized=True)
         return kernel, kernel, Parameter((self.width,))
 
-    def n_outputs(self, n_inputs):
-        return self.width
-
-    def resized(self, size):
-        return replace(self, width=size(self.width))
-
-    def __call__(self, inputs, parameters, drop=None):
+    def __call__(self, inputs, parameters):
         gate, kernel, bias = parameters
         return ACTIVATIONS["logistic"](inputs @ gate) * (inputs @ kernel + bias)
 

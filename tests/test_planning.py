@@ -23,7 +23,7 @@ def network(
     hyper |= {"n_samples": 100, "batch_size": 20, "max_epochs": 10, **numbers}
     random_state = np.random.RandomState(seed)
     return Network(
-        layers=hidden_and_output(layer_sizes[1:-1], "relu", layer_sizes[-1], bool(dropout)),
+        layers=hidden_and_output(layer_sizes[1:-1], "relu", layer_sizes[-1]),
         parameters=drawn_parameters(layer_sizes, "relu", random_state, "float32"),
         hyper=Hyper(**hyper),
         progress=Progress(0.1),

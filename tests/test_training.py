@@ -79,7 +79,7 @@ def make_network(
     hyper = HYPER._replace(n_samples=len(data.X) if rows is None else len(rows))._replace(**numbers)
     best = -np.inf if hyper.early_stopping else np.inf
     return Network(
-        layers=hidden_and_output(widths, activation, 1, bool(dropout)),
+        layers=hidden_and_output(widths, activation, 1),
         parameters=parameters,
         hyper=hyper,
         progress=Progress(settings["learning_rate_init"], best_value=best),
@@ -272,7 +272,7 @@ KINDS = [
     {"spec": SGD, "schedule": "adaptive", "tol": 0.05},
     {"spec": SGD, "schedule": "invscaling", "tol": 0.05},
     {
-        "spec": ADAMW, "dropout": (7, 0.3, 0.1), "schedule": "cosine", "warmup": 1.5,
+        "spec": ADAMW, "dropout": (0.3, 0.1), "schedule": "cosine", "warmup": 1.5,
         "weight_decay": 0.1, "schedule_epochs": 9,
     },
 ]  # fmt: skip

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 Tensor = Any
 """A tensor of TensorFlow, or an array in functions that take both."""
 Parameters = list[tuple[NDArray, ...]]
-"""The arrays of each layer that has any; of a dense one `(kernel, bias)`, of shapes
-`(fan_in, fan_out)` and `(fan_out,)`.
-"""
+"""The arrays of each layer: of a dense one `(kernel, bias)`, `(fan_in, fan_out)` and `(fan_out,)`."""
 
 LBFGS = "lbfgs"
 """The `solver` of SciPy; all others are optimizers."""
@@ -191,7 +189,7 @@ class Network:
     permutation : ndarray of int or None
         The order of the samples in the last epoch, which the next one shuffles; None before the first.
     dropout : tuple of float
-        The rate of each `Dropout` among the layers.
+        A rate for each hidden layer, or () without dropout.
     dropout_seed : int
     batch_capacity : int
         A batch size to make room for, if it is larger than `hyper.batch_size`, so that networks on a

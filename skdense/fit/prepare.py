@@ -77,7 +77,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
 
     # What follows from it without a draw.
     n_features, n_outputs = data.X.shape[1], data.targets.shape[1]
-    layers = hidden_and_output(widths, estimator.activation, n_outputs, any(rates))
+    layers = hidden_and_output(widths, estimator.activation, n_outputs)
     settings, slots, progress = _optimizer_start(estimator, encoder.loss, continues, inputs)
 
     # The draws, in MLPClassifier's order: parameters, validation rows, and a seed that it has not.

@@ -4,14 +4,13 @@ In a hand-written loop these are the variables and functions of the model: its `
 `Dense.__call__` here, `model(x)` is `forward`, and `INITIALIZERS`, which draw with NumPy, are in the
 place of `tf.random.uniform`.
 
-A network is a tuple of layers. Its parameters are a list with a tuple of arrays for each layer that has
-any. All of the core that works on parameters, such as packing, the penalty, the optimizers and the
-forward pass, reads these descriptions, so a new kind of layer is a record here. The estimators
-have dense layers, with `Dropout` in between.
+A network is a tuple of layers. Its parameters are a list with a tuple of arrays for each layer. All of
+the core that works on parameters, such as packing, the penalty, the optimizers and the forward pass,
+reads these descriptions, so a new kind of layer is a record here. The estimators have dense layers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Parameters, Tensor
 
 Drop = Callable[[int, Any], Any]
-"""`drop(index, values)` is what the dropout of this index makes of values in training."""
+"""`drop(index, values)` is what dropout makes of the outputs of this hidden layer in training."""
 
 
 class Parameter(NamedTuple):
@@ -43,97 +42,54 @@ class Parameter(NamedTuple):
         return prod(self.shape)
 
 
+@dataclass(frozen=True)
 class Layer:
-    """What the core needs of a layer, which must be hashable: it is a part of a program's key.
+    """What the core needs of a layer. It is a part of a program's key.
 
-    This one has no parameters, and returns its inputs.
+    Padding makes it wider: units that are added have no effect, see `Parameter.fill`.
     """
 
+    width: int
+    """How many values it makes of each sample's inputs."""
+
     def parameters(self, n_inputs: int) -> tuple[Parameter, ...]:
-        """The layer's arrays, in their order; none for a layer without parameters."""
-        return ()
+        """The layer's arrays, in their order, if each sample has n_inputs."""
+        raise NotImplementedError
 
-    def n_outputs(self, n_inputs: int) -> int:
-        """How many values it makes of each sample's n_inputs."""
-        return n_inputs
-
-    def resized(self, size: Callable[[int], int]) -> "Layer":
-        """The layer with `size(width)` units, if it has a width of its own."""
-        return self
-
-    def __call__(self, inputs: Tensor, parameters: Sequence, drop: Drop | None = None) -> Tensor:
-        """The outputs `(batch, n_outputs)`.
+    def __call__(self, inputs: Tensor, parameters: Sequence) -> Tensor:
+        """The outputs `(batch, width)`.
 
         A parameter of one axis comes from a program repeated for each sample, `(batch, size)`.
         """
-        return inputs
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Dense(Layer):
     """`activation(inputs @ kernel + bias)`, in a hand-written network `layer1`."""
 
-    width: int
     activation: str = "identity"
 
     def parameters(self, n_inputs: int) -> tuple[Parameter, ...]:
         bias = Parameter((self.width,), fill=ACTIVATIONS[self.activation].padded_bias)
         return Parameter((n_inputs, self.width), penalized=True), bias
 
-    def n_outputs(self, n_inputs: int) -> int:
-        return self.width
-
-    def resized(self, size: Callable[[int], int]) -> "Dense":
-        return replace(self, width=size(self.width))
-
-    def __call__(self, inputs: Tensor, parameters: Sequence, drop: Drop | None = None) -> Tensor:
+    def __call__(self, inputs: Tensor, parameters: Sequence) -> Tensor:
         kernel, bias = parameters
         outputs = inputs @ kernel
         outputs += bias
         return ACTIVATIONS[self.activation](outputs)
 
 
-@dataclass(frozen=True)
-class Dropout(Layer):
-    """Sets some of the inputs to 0 while a network is trained; `index` tells its dropouts apart."""
-
-    index: int
-
-    def __call__(self, inputs: Tensor, parameters: Sequence, drop: Drop | None = None) -> Tensor:
-        return inputs if drop is None else drop(self.index, inputs)
-
-
-def hidden_and_output(
-    widths: Sequence[int], activation: str, n_outputs: int, dropout: bool = False
-) -> tuple[Layer, ...]:
-    """The layers of a multi-layer perceptron; with dropout there is one after each hidden layer."""
-    layers: list[Layer] = []
-    for index, width in enumerate(widths):
-        layers.append(Dense(width, activation))
-        if dropout:
-            layers.append(Dropout(index))
-    return *layers, Dense(n_outputs)
+def hidden_and_output(widths: Sequence[int], activation: str, n_outputs: int) -> tuple[Layer, ...]:
+    """The layers of a multi-layer perceptron."""
+    return *(Dense(width, activation) for width in widths), Dense(n_outputs)
 
 
 def parameters_of_each(layers: Sequence[Layer], n_features: int) -> list[tuple[Parameter, ...]]:
-    """The `Parameter` descriptions of each layer that has any."""
-    parameters, n_inputs = [], n_features
-    for layer in layers:
-        if of_layer := layer.parameters(n_inputs):
-            parameters.append(of_layer)
-        n_inputs = layer.n_outputs(n_inputs)
-    return parameters
-
-
-def outputs_of_each(
-    layers: Sequence[Layer], parameters: Sequence, inputs: Tensor, drop: Drop | None = None
-) -> Iterator[tuple[Layer, Any]]:
-    """Each layer and its outputs, one after the other."""
-    left = iter(parameters)
-    for layer in layers:
-        arrays = next(left) if layer.parameters(inputs.shape[-1]) else ()
-        inputs = layer(inputs, arrays, drop)
-        yield layer, inputs
+    """The `Parameter` descriptions of each layer."""
+    n_inputs = n_features, *(layer.width for layer in layers[:-1])
+    return [layer.parameters(n) for layer, n in zip(layers, n_inputs, strict=True)]
 
 
 def forward(
@@ -141,18 +97,20 @@ def forward(
 ) -> Tensor:
     """The outputs of the last layer: the logits of a network.
 
-    `drop(index, values)`, if given, is what dropout does to values; without it, it does nothing.
+    `drop(index, values)`, if given, is what dropout makes of the outputs of each hidden layer.
     """
-    for _, outputs in outputs_of_each(layers, parameters, inputs, drop):
-        inputs = outputs
+    for index, (layer, arrays) in enumerate(zip(layers, parameters, strict=True)):
+        if drop is not None and index > 0:
+            inputs = drop(index - 1, inputs)
+        inputs = layer(inputs, arrays)
     return inputs
 
 
 def hidden_values(layers: Sequence[Layer], parameters: Sequence, inputs: Any) -> Iterator[Any]:
-    """The outputs `(batch, width)` of each hidden layer with parameters, one after the other."""
-    for layer, values in outputs_of_each(layers[:-1], parameters, inputs):
-        if layer.parameters(1):  # whether there are any does not depend on the number of inputs
-            yield values
+    """The outputs `(batch, width)` of each hidden layer, one after the other."""
+    for layer, arrays in zip(layers[:-1], parameters):
+        inputs = layer(inputs, arrays)
+        yield inputs
 
 
 # --- dropout -----------------------------------------------------------------------------------------
@@ -163,10 +121,10 @@ def hidden_values(layers: Sequence[Layer], parameters: Sequence, inputs: Any) ->
 
 
 def dropper(seed_and_rates: Tensor, step: Tensor) -> Drop:
-    """A function `drop(index, values)` of the hidden values `(batch, width)` before a `Dropout` layer.
+    """A function `drop(index, values)` of the outputs `(batch, width)` of a hidden layer.
 
     It sets some to 0 and divides the others by the fraction that is kept (Srivastava et al., 2014).
-    seed_and_rates `(1 + n_dropouts,)` are float64; step counts the steps before this one.
+    seed_and_rates `(1 + n_hidden,)` are float64; step counts the steps before this one.
     """
     seed, *rates = tf.unstack(seed_and_rates)
     key = _hash(_hash(_to_uint(seed), 0), _to_uint(step))
@@ -267,13 +225,11 @@ def initial_parameters(
     draw, scale_for, of_biases, _ = INITIALIZERS[init]
     parameters, fan_in = [], n_features
     for layer in layers:
-        described, fan_out = layer.parameters(fan_in), layer.n_outputs(fan_in)
-        scale = scale_for(fan_in, fan_out, factor)
+        scale = scale_for(fan_in, layer.width, factor)
         arrays = (
             draw(random_state, scale, p.shape) if p.penalized or of_biases else np.zeros(p.shape)
-            for p in described
+            for p in layer.parameters(fan_in)
         )
-        if described:
-            parameters.append(tuple(array.astype(dtype) for array in arrays))
-        fan_in = fan_out
+        parameters.append(tuple(array.astype(dtype) for array in arrays))
+        fan_in = layer.width
     return parameters

@@ -10,7 +10,6 @@ from itertools import combinations
 from scipy.sparse import issparse
 
 from skdense.core.formulas.activations import ACTIVATIONS
-from skdense.core.formulas.layers import Layer
 from skdense.core.formulas.losses import LOSSES
 from skdense.core.formulas.optimizers import OPTIMIZERS
 from skdense.core.formulas.schedules import SCHEDULES
@@ -47,8 +46,8 @@ class Bucket:
             n_blocks = costs.power_of_two(math.ceil(most / block))
         steps = min(costs.MAX_STEPS, costs.MAX_ORDERS_BYTES // (4 * self.batch))
         steps = 2 ** max(2, math.floor(math.log2(max(steps, 1))))
-        n_dropouts = len(self.networks[0].dropout)
-        return Shape(steps, self.batch, self.layout, training, validation, block, n_blocks, n_dropouts)
+        drops = bool(self.networks[0].dropout)
+        return Shape(steps, self.batch, self.layout, training, validation, block, n_blocks, drops)
 
     @property
     def step_seconds(self) -> float:
@@ -81,7 +80,8 @@ def lone_layout(network: Network) -> Layout:
     if not costs.is_large(network.data.X):
         n_features = costs.padded(n_features)
     *hidden, output = network.layers
-    return Layout((*(layer.resized(costs.padded) for layer in hidden), output), n_features)
+    padded = (replace(layer, width=costs.padded(layer.width)) for layer in hidden)
+    return Layout((*padded, output), n_features)
 
 
 def buckets_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 1.0) -> list[Bucket]:
@@ -119,30 +119,27 @@ def _key_to_share(spec: Spec, network: Network) -> tuple:
     large = costs.is_large(X)
     return (
         spec,
-        tuple(layer.resized(lambda width: 0) for layer in hidden),  # layers of any width
+        tuple(replace(layer, width=0) for layer in hidden),  # layers of any width
         output,
         network.n_features if issparse(X) or large else None,
         issparse(X),
         network.validation is not None,
+        bool(network.dropout),
         id(X) if large else None,
     )
 
 
 def _sizes(bucket: Bucket) -> tuple:
     """What a bucket is padded to, and how large it is."""
-    widths = tuple(layer.n_outputs(0) for layer in bucket.layout.layers)
+    widths = tuple(layer.width for layer in bucket.layout.layers)
     return bucket.step_seconds, bucket.batch, bucket.layout.n_features, widths
 
 
 def _joined(bucket: Bucket, other: Bucket) -> Bucket:
     """Two buckets as one, as small as it can be."""
-
-    def wider(layer: Layer, beside: Layer) -> Layer:
-        # A layer without a width of its own, as `Dropout`, is not resized.
-        return layer.resized(lambda width: max(width, beside.n_outputs(0)))
-
     one, two = bucket.layout, other.layout
-    layers = tuple(map(wider, one.layers, two.layers))
+    pairs = zip(one.layers, two.layers, strict=True)
+    layers = tuple(replace(layer, width=max(layer.width, beside.width)) for layer, beside in pairs)
     layout = Layout(layers, max(one.n_features, two.n_features))
     networks, batch = bucket.networks + other.networks, max(bucket.batch, other.batch)
     return Bucket(bucket.spec, layout, batch, bucket.n_steps + other.n_steps, networks)

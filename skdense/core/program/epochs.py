@@ -37,7 +37,7 @@ class Shape(NamedTuple):
 
     `steps` is the most steps of a chunk, and `batch` the number of rows in a minibatch. `block` is the
     number of validation rows that are read at a time, and `n_blocks` the most such blocks that there
-    are, both 0 without validation. `n_dropouts` is the number of rates.
+    are, both 0 without validation. `drops` says whether there is dropout.
     """
 
     steps: int
@@ -47,7 +47,7 @@ class Shape(NamedTuple):
     validation: StoreShape | None
     block: int
     n_blocks: int
-    n_dropouts: int
+    drops: bool
 
 
 class Arguments(NamedTuple):
@@ -58,7 +58,7 @@ class Arguments(NamedTuple):
     training, validation : tuple
         Each a store, and the rows of it to gather, int32 `(steps, batch)` and `(n_blocks, block)`.
     dropout : tensor
-        The seed and the rates, or () if there is none.
+        The seed, and the rate of each hidden layer; or () without dropout.
     constants, scalars : tensor
         See `constants_of` and `Scalars`.
     vectors : sequence of tensor
@@ -88,7 +88,7 @@ def training_program(spec: Spec, shape: Shape) -> tuple[Callable, Arguments]:
     arguments = Arguments(
         (signature(shape.training, spec.dtype), tf.TensorSpec([shape.steps, shape.batch], tf.int32)),
         (of_validation, tf.TensorSpec([shape.n_blocks, shape.block], tf.int32)),
-        tf.TensorSpec([1 + shape.n_dropouts], tf.float64) if shape.n_dropouts else (),
+        tf.TensorSpec([len(shape.layout.layers)], tf.float64) if shape.drops else (),
         tf.TensorSpec([N_CONSTANTS + len(setting_names(spec))], tf.float64),
         tf.TensorSpec([N_SCALARS], tf.float64),
         (vector,) * (1 + Chain(spec).n_slots),
@@ -162,7 +162,7 @@ class _Body:
         counters, progress, _ = unpack_scalars(scalars)
         minibatch, n_valid = self.next_minibatch(counters, hyper)
         parameters, *slots = pieces
-        drop = dropper(self.dropout, progress.step) if self.shape.n_dropouts else None
+        drop = dropper(self.dropout, progress.step) if self.shape.drops else None
 
         sums, gradients = self.objective.gradients(minibatch, parameters, typed, drop)
         penalty, of_penalty = self.objective.penalty(parameters, typed.alpha)
