@@ -57,12 +57,20 @@ def test_parts_are_predictions_groups_words_dates_or_missing(numbers):
         assert (again.names, [*again.counts]) == (display.names, [*display.counts])
     integers = pd.Series([None] * 9 + [*range(9, 300)], dtype="Int64")
     assert draw(model, X, y, by=integers, n_bins=2).names == ["9 to 153", "154 to 299", "missing"]
-    days = np.datetime64("2025-01-01") + np.arange(300)
-    assert draw(model, X, y, by=days, n_bins=2).names[0] == "2025-01-01 to 2025-05-30"
+    days = pd.date_range("2025-01-01", periods=300)
+    for by in (days, days.to_numpy("datetime64[D]")):
+        assert draw(model, X, y, by=by, n_bins=2).names[0] == "2025-01-01 to 2025-05-30"
     groups = np.repeat(np.arange(60), 5).astype(str)
     assert len(draw(model, X, y, by=groups).points_.get_xdata()) == 30
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         draw(model, X, y, by=words[1:])
+
+
+def test_names_of_parts_are_no_formulas(numbers):
+    model, X, y = numbers
+    display = draw(model, X, y, by=np.where(X[:, 0] > 0, "a $x_{ $", "b"))
+    display.figure_.canvas.draw()
+    assert display.ax_.get_yticklabels()[0].get_text().startswith("a $x_{ $ (")
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, polars.DataFrame])

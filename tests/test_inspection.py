@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from helpers import OF_NOTEBOOK
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.datasets import make_two_clouds
-from skdense.inspection import dead_units, study_seeds
+from skdense.inspection import SeedStudy, dead_units, study_seeds
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -56,6 +56,14 @@ def test_a_unit_whose_bias_holds_it_below_zero_is_dead_and_only_that_one():
     assert first.tolist() == [False, True]
     # The second layer's other unit sees only the dead one: it outputs 10 for every sample.
     assert second.tolist() == [True, True]
+
+
+def test_a_study_tells_in_a_line_how_its_seeds_fared():
+    networks = [clone(NOTEBOOK).set_params(random_state=seed) for seed in range(3)]
+    study = SeedStudy(networks, np.array([0.5, np.nan, 0.75]), np.full((3, 2), np.nan))
+    assert repr(study) == (
+        "<SeedStudy of 3 LowLevelMLPClassifiers: scores from 0.5 to 0.75, median 0.625, 1 diverged>"
+    )
 
 
 def test_a_model_without_hidden_layers_has_no_units():

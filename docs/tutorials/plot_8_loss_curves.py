@@ -7,12 +7,13 @@ What the curves of a training say about its learning rate, about overfitting and
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier, fit_many
-from skdense.inspection import LossCurveDisplay, dead_units, study_seeds
+from skdense.inspection import dead_units, study_seeds
 
 X, y = load_digits(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -43,10 +44,16 @@ networks = fit_many(
     [make_network(learning_rate_init=rate) for rate in rates], X_train, y_train
 )
 
-display = LossCurveDisplay.from_estimator(
-    networks, name=[f"rate {rate}" for rate in rates]
+figure, axes = plt.subplots(layout="constrained")
+for rate, network in zip(rates, networks):
+    axes.plot(network.loss_curve_, label=f"rate {rate}")
+axes.set(
+    title="Too small, slow, good and too large a rate",
+    xlabel="epoch",
+    ylabel="training loss",
+    ylim=(0, 3),
 )
-display.ax_.set(title="Too small, slow, good and too large a rate", ylim=(0, 3))
+axes.legend()
 plt.show()
 
 # %%
@@ -87,20 +94,34 @@ small = X_train[:100], y_train[:100]
 network = make_network(solver="adam", learning_rate_init=0.01, max_iter=60)
 network.fit(*small, X_val=X_val, y_val=y_val)
 
+losses = {"training": network.loss_curve_, "validation": network.validation_loss_curve_}
+scores = {"training": network.accuracy_curve_, "validation": network.validation_scores_}
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-for ax, kind in zip(axes, ("loss", "score")):
-    LossCurveDisplay.from_estimator(network, kind=kind, ax=ax)
+pd.DataFrame(losses).plot(ax=axes[0], xlabel="epoch", ylabel="loss")
+pd.DataFrame(scores).plot(ax=axes[1], xlabel="epoch", ylabel="accuracy")
 figure.suptitle("100 training samples: the validation loss rises")
 plt.show()
 
 # %%
 # One seed or many
 # ----------------
-# A single curve may be luck. A study draws the median of many seeds, and a band that holds eight of
-# ten.
+# A single curve may be luck. A study trains one setting under many seeds. NumPy computes the median of
+# their losses in each epoch, and the percentiles between which eight of ten lie.
 
 study = study_seeds(make_network(learning_rate_init=0.1), X_train, y_train, seeds=20)
 print(study)
-display = LossCurveDisplay.from_estimator(study)
-display.ax_.set_title("20 seeds: the median, and a band of eight in ten")
+curves = [network.loss_curve_ for network in study.estimators]
+low, median, high = np.quantile(curves, [0.1, 0.5, 0.9], axis=0)
+
+figure, axes = plt.subplots(layout="constrained")
+axes.fill_between(
+    range(len(median)), low, high, alpha=0.2, label="10th to 90th percentile"
+)
+axes.plot(median, label="median")
+axes.set(
+    title="20 seeds: the median, and a band of eight in ten",
+    xlabel="epoch",
+    ylabel="training loss",
+)
+axes.legend()
 plt.show()

@@ -16,6 +16,7 @@ residuals and intervals of the default for tables.
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 from sklearn.calibration import CalibrationDisplay
 from sklearn.datasets import load_diabetes
@@ -24,10 +25,7 @@ from sklearn.metrics import PredictionErrorDisplay, log_loss
 from sklearn.model_selection import train_test_split
 
 from skdense import make_tabular_classifier, make_tabular_regressor
-from skdense.inspection import (
-    ContributionsDisplay,
-    contributions,
-)
+from skdense.inspection import contributions
 
 data = load_diabetes(as_frame=True, scaled=False)
 names = "age sex bmi pressure cholesterol ldl hdl cholesterol/hdl triglycerides glucose"
@@ -79,23 +77,31 @@ plt.show()
 #
 # One row explained
 # -----------------
-# Why does the model expect so much for this patient? Each bar shows how much a column moved this
-# prediction from the mean prediction. The contributions sum to the difference, up to rounding. They are
-# Shapley values, which the package shap also computes, for columns of any type: nothing has to be
-# converted. They are sampled, and the error bars are two standard errors in each direction.
+# Why does the model expect so much for this patient? :func:`~skdense.inspection.contributions` computes
+# how much each column moved this prediction from the mean prediction. The contributions sum to the
+# difference, up to rounding. They are Shapley values, which the package shap also computes, for columns
+# of any type: nothing has to be converted. They are sampled, and the error bars are two standard errors
+# in each direction.
 
 predicted = model.predict(X_test)
 patient = X_test.iloc[[np.argmax(predicted)]]
-display = ContributionsDisplay.from_estimator(model, X, patient, random_state=0)
+(values,), (errors,), mean, (prediction,) = contributions(
+    model, X, patient, random_state=0
+)
+print(f"{mean:.2f} + {values.sum():.2f} = {prediction:.2f}")
+
+names = [f"{name} = {value}" for name, value in patient.iloc[0].items()]
+moved = pd.DataFrame({"change": values, "error": 2 * errors}, index=names)
+moved = moved.sort_values("change", key=abs)
+colors = np.where(moved.change > 0, "tab:orange", "tab:blue")
+figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
+axes.barh(moved.index, moved.change, xerr=moved.error, color=colors, ecolor="gray")
+axes.set_xlabel(f"change of the prediction\nmean {mean:.0f}, this row {prediction:.0f}")
 plt.show()
 
-values, errors, base, prediction = display.contributions
-print(f"{base:.2f} + {values.sum():.2f} = {prediction[0]:.2f}")
-
 # %%
-# :func:`~skdense.inspection.contributions` returns an array for many rows. Their mean sizes are another
-# kind of importance, in the unit of the predictions. For a classifier, contributions are to the
-# probability of one class.
+# The mean sizes of the contributions to many rows are another kind of importance, in the unit of the
+# predictions. For a classifier, contributions are to the probability of one class.
 
 sizes = abs(contributions(model, X, X_test[:20], n_samples=50, random_state=0).values)
 for name, size in sorted(zip(X.columns, sizes.mean(axis=0)), key=lambda pair: -pair[1])[

@@ -27,7 +27,7 @@ from sklearn.metrics import mean_absolute_error
 from sklearn.model_selection import ParameterGrid
 
 from skdense import make_tabular_regressor
-from skdense.inspection import ContributionsDisplay
+from skdense.inspection import contributions
 from skdense.tabular import to_onnx
 
 
@@ -125,15 +125,25 @@ plt.show()
 # %%
 # One row explained
 # -----------------
-# Why does this repair take longer than most? :class:`~skdense.inspection.ContributionsDisplay`
-# shows how much each column moved this prediction from the mean prediction. The contributions sum
-# to the difference, up to rounding. They are Shapley values, as in the package shap, and no column
-# has to be converted. The error bars are two standard errors in each direction, since rows and
-# orders of the columns are drawn.
+# Why does this repair take longer than most? :func:`~skdense.inspection.contributions` computes how
+# much each column moved this prediction from the mean prediction. The contributions sum to the
+# difference, up to rounding. They are Shapley values, as in the package shap, and no column has to be
+# converted. The error bars are two standard errors in each direction, since rows and orders of the
+# columns are drawn.
 
 predicted = model.predict(X_test)
 longest = X_test.iloc[[np.argmax(predicted)]]
-ContributionsDisplay.from_estimator(model, X_train, longest, random_state=0)
+(values,), (errors,), mean, (prediction,) = contributions(
+    model, X_train, longest, random_state=0
+)
+names = [f"{name} = {value}" for name, value in longest.astype(str).iloc[0].items()]
+moved = pd.DataFrame({"change": values, "error": 2 * errors}, index=names)
+moved = moved.sort_values("change", key=abs)
+figure, axes = plt.subplots(figsize=(6.4, 3), layout="constrained")
+axes.barh(moved.index, moved.change, xerr=moved.error, ecolor="gray")
+axes.set_xlabel(
+    f"change of the prediction, in minutes\nmean {mean:.0f}, this repair {prediction:.0f}"
+)
 plt.show()
 
 # %%

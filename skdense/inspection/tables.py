@@ -1,7 +1,7 @@
 """Looking into models of tables: what moved the prediction of a row, and where intervals hold.
 
 Contributions need only the predictions of a fitted model on tables in which values come from other
-rows. So it may be any estimator, and columns may have any type.
+rows. So it may be any estimator, and columns may have any type. A picture imports matplotlib.
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense.final_step import beyond_steps
 from skdense.fit.inputs import MatrixLike
-from skdense.inspection.networks import axes_for
 
 _BLOCK = 2**14
 """The most rows of a table that is predicted at once."""
-_MOST_CONTRIBUTIONS, _MOST_PARTS = 12, 30
-"""The most columns, or parts of a table, in a picture."""
+_MOST_PARTS = 30
+"""The most parts of a table in a picture."""
 _LONGEST = 24
 """The most characters of a value in a picture."""
 _MISSING = {"None", "nan", "NaN", "NaT", "<NA>"}
@@ -103,7 +102,7 @@ def contributions(
 
     See Also
     --------
-    ContributionsDisplay : Draws the contributions to the prediction of one row.
+    sklearn.inspection.permutation_importance : How much the score of a model depends on each column.
 
     References
     ----------
@@ -127,7 +126,7 @@ def contributions(
     check_scalar(n_samples, "n_samples", Integral, min_val=2)
     X, rows = _as_table("X", X), _as_table("rows", rows)
     table = _below(X, rows)
-    predict, _ = _response(estimator, target, rows)
+    predict = _predictor(estimator, target, rows)
     random_state = check_random_state(random_state)
     samples = np.resize(random_state.permutation(len(X)), n_samples)
     n_columns = X.shape[1]
@@ -150,142 +149,6 @@ def contributions(
         values[row] = changes.mean(axis=0)
         standard_errors[row] = changes.std(axis=0, ddof=1) / np.sqrt(n_samples)
     return Contributions(values, standard_errors, float(base.mean()), predictions)
-
-
-class ContributionsDisplay:
-    """How much each column moved the prediction of one row from the mean prediction: a waterfall.
-
-    The numbers are those of :func:`contributions`. Make it with :meth:`from_estimator`.
-
-    Parameters
-    ----------
-    contributions : Contributions
-        The contributions to the prediction of one row.
-    names : list of str
-        The names of the columns, with the values of the row.
-    label : str, default=None
-        What is predicted, for the axis.
-
-    Attributes
-    ----------
-    ax_ : matplotlib.axes.Axes
-        What was drawn on.
-    figure_ : matplotlib.figure.Figure
-        The figure of the axes.
-    bars_ : matplotlib.container.BarContainer
-        The bars, from the mean prediction at the bottom to the prediction of the row on top, with two
-        standard errors in each direction as error bars. The column that moved the prediction most is on
-        top. Of more than 12 columns, the sum of those that moved it least is one bar at the bottom.
-
-    See Also
-    --------
-    contributions : The contributions to the predictions of many rows, as an array.
-    sklearn.inspection.permutation_importance : How much the score of a model depends on each column.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> from sklearn.linear_model import LinearRegression
-    >>> from skdense.inspection import ContributionsDisplay
-    >>> X = pd.DataFrame({"age": np.arange(50.0), "noise": np.arange(50.0) % 7})
-    >>> model = LinearRegression().fit(X, X.age)
-    >>> display = ContributionsDisplay.from_estimator(model, X, X[:1], random_state=0)
-    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
-    ['age = 0', 'noise = 0']
-    """
-
-    def __init__(self, contributions: Contributions, names: Sequence[str], *, label: str | None = None):
-        self.contributions = contributions
-        self.names = names
-        self.label = label
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: BaseEstimator,
-        X: MatrixLike,
-        row: MatrixLike,
-        *,
-        target: Any = None,
-        n_samples: int = 200,
-        random_state: int | RandomState | None = None,
-        ax: Any = None,
-    ) -> Self:
-        """Draw the contributions of the columns to the prediction of one row.
-
-        Parameters
-        ----------
-        estimator : estimator
-            A fitted model with `predict_proba` or `predict`, as for :func:`contributions`.
-        X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_columns)
-            The table from which samples are drawn, for instance the training data.
-        row : DataFrame of pandas or polars, or array-like, of shape (1, n_columns)
-            The row to explain, with the columns and types of X, such as ``X_test[:1]``.
-        target : label or int, default=None
-            The class whose probability is explained, or the index of one of several outputs. None takes
-            the second of two classes, or the only output.
-        n_samples : int, default=200
-            How many samples of X the row is compared with.
-        random_state : int, RandomState instance or None, default=None
-            Draws the samples and the orders of the columns.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        display : ContributionsDisplay
-            The display, which has been plotted.
-        """
-        row = _as_table("row", row)
-        if len(row) != 1:
-            raise ValueError(f"row must be a table with one row, such as X[:1], got {len(row)} rows")
-        explained = contributions(
-            estimator, X, row, target=target, n_samples=n_samples, random_state=random_state
-        )
-        names = [
-            f"{name} = {_as_text(value)}"
-            for name, value in zip(_names(row), np.array(row, dtype=object)[0], strict=True)
-        ]
-        return cls(explained, names, label=_response(estimator, target, row)[1]).plot(ax)
-
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the waterfall.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        display : ContributionsDisplay
-            The display itself.
-        """
-        (values,), (errors,), base, (prediction,) = self.contributions
-        drawn = np.argsort(-abs(values), kind="stable")
-        names, values, errors = [self.names[column] for column in drawn], values[drawn], errors[drawn]
-        kept, n_other = _MOST_CONTRIBUTIONS, len(values) - _MOST_CONTRIBUTIONS
-        if n_other > 0:
-            names = [*names[:kept], f"{n_other} other columns"]
-            values = np.append(values[:kept], values[kept:].sum())
-            errors = np.append(errors[:kept], np.nan)
-        starts = prediction - np.cumsum(values)
-        self.ax_ = _axes_of_bars(ax, names)
-        self.bars_ = self.ax_.barh(
-            np.arange(len(values)), values, left=starts, xerr=2 * errors, ecolor="gray",
-            color=np.where(values > 0, "tab:orange", "tab:blue"),
-        )  # fmt: skip
-        # At the right they cover neither names nor error bars.
-        numbers = self.ax_.secondary_yaxis("right")
-        numbers.set_yticks(np.arange(len(values)), [f"{value:+.3g}" for value in values])
-        numbers.tick_params(length=0)
-        for x in (base, prediction):
-            self.ax_.axvline(x, color="gray", linestyle=":", zorder=0)
-        self.ax_.set_xlabel(f"{self.label}\nmean {base:.4g}, this row {prediction:.4g}")
-        self.ax_.use_sticky_edges = False
-        self.figure_ = self.ax_.figure
-        return self
 
 
 class CoverageDisplay:
@@ -439,14 +302,19 @@ class CoverageDisplay:
         counts, positions = self.counts[drawn], np.arange(len(drawn))
         names = [f"{self.names[part]} ({self.counts[part]} rows)" for part in drawn]
         low, high = np.array(binom.interval(_CHANCE, counts, self.confidence)) / counts
-        self.ax_ = _axes_of_bars(ax, names)
+        if ax is None:
+            from matplotlib.pyplot import subplots
+
+            _, ax = subplots(figsize=(6.4, 1.2 + 0.28 * len(names)), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
         label = f"range of chance ({_CHANCE:.0%})"
-        self.bars_ = self.ax_.barh(positions, high - low, left=low, color="lightgray", label=label)
-        (self.points_,) = self.ax_.plot(self.coverage[drawn], positions, "o", label="coverage")
-        self.ax_.axvline(self.confidence, color="gray", linestyle=":")
-        self.ax_.set(xlabel="share of true values in intervals or sets", ylabel=self.label or "")
-        self.ax_.legend()
-        self.figure_ = self.ax_.figure
+        self.bars_ = ax.barh(positions, high - low, left=low, color="lightgray", label=label)
+        (self.points_,) = ax.plot(self.coverage[drawn], positions, "o", label="coverage")
+        ax.axvline(self.confidence, color="gray", linestyle=":")
+        ax.set_yticks(positions, names, parse_math=False)
+        ax.set_ylim(len(names) - 0.4, -0.6)  # the first part is on top
+        ax.set(xlabel="share of true values in intervals or sets", ylabel=self.label or "")
+        ax.legend()
         return self
 
 
@@ -460,15 +328,13 @@ def _as_table(name, X):
     return X
 
 
-def _names(X):
-    return [str(name) for name in getattr(X, "columns", map("x{}".format, range(X.shape[1])))]
-
-
 def _below(X, rows):
     """A table of X with the rows below."""
     if isinstance(X, np.ndarray) and isinstance(rows, np.ndarray):
         return np.concatenate([X, rows])
-    types, types_of_rows = (dict(zip(_names(t), getattr(t, "dtypes", ()))) for t in (X, rows))
+    types, types_of_rows = (
+        dict(zip(getattr(t, "columns", ()), getattr(t, "dtypes", ()))) for t in (X, rows)
+    )
     if type(X) is not type(rows) or [*types.items()] != [*types_of_rows.items()]:
         raise ValueError(
             f"rows must be a {type(X).__name__} with the columns and types of X, {types}, got "
@@ -492,8 +358,8 @@ def _mixed(table, origins):
     return np.take_along_axis(table, origins, axis=0)
 
 
-def _response(estimator, target, rows):
-    """A function that predicts the numbers to explain, and what they are, in words."""
+def _predictor(estimator, target, rows):
+    """A function that predicts the numbers to explain."""
     is_probability = hasattr(estimator, "predict_proba")
     outputs_of = estimator.predict_proba if is_probability else estimator.predict
     outputs = outputs_of(rows)
@@ -512,7 +378,7 @@ def _response(estimator, target, rows):
     def predict(table):
         return np.asarray(outputs_of(table), dtype=float).reshape(len(table), -1)[:, column]
 
-    return predict, f"probability of {target}" if is_probability else "prediction"
+    return predict
 
 
 def _parts(values, n_bins):
@@ -533,14 +399,7 @@ def _parts(values, n_bins):
 
 def _as_text(value):
     """A value, in a few characters."""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value).removesuffix(" 00:00:00")
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, np.datetime64):
+        text = np.datetime_as_string(value, "auto")  # a day without hours, whatever its unit
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def _axes_of_bars(ax, names):
-    """Axes with room for horizontal bars of these names, from top to bottom."""
-    size = {"figsize": (6.4, 1.2 + 0.28 * len(names)), "layout": "constrained"}
-    ax = axes_for(ax, **size)
-    ax.set_yticks(np.arange(len(names)), names, parse_math=False)
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    return ax
