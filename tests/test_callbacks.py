@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers import SETTINGS, assert_same_stream, make_problem, press_ctrl_c
 from skdense import LowLevelMLPClassifier
+from skdense.ensemble import CrossFitClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -193,6 +194,19 @@ def test_partial_fit_is_no_task():
     LowLevelMLPClassifier(**SETTINGS).set_callbacks(recorder).partial_fit(X, Y, classes=[0, 1])
 
     assert recorder.log == []
+
+
+def test_a_network_with_callbacks_keeps_them_as_the_member_of_an_ensemble():
+    recorder = Recorder()
+    network = LowLevelMLPClassifier(**SETTINGS)
+    without = CrossFitClassifier(network, cv=2, random_state=0).fit(X, Y)
+
+    network.set_callbacks(recorder)
+    ensemble = CrossFitClassifier(network, cv=2, random_state=0).fit(X, Y)
+
+    assert recorder.log.count(("end", "fit", 0)) == 2
+    assert len(recorder.networks) == 2 * network.max_iter
+    np.testing.assert_array_equal(ensemble.predict_proba(X), without.predict_proba(X))
 
 
 # --- stopping, and every other way to end ------------------------------------------------------------

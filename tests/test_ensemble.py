@@ -407,6 +407,23 @@ def test_a_fit_that_fails_leaves_the_last_one(iris, ensemble):
     assert_array_equal(ensemble.predict_proba(X), before)
 
 
+def test_an_ensemble_that_is_fitted_again_predicts_as_before_until_it_is_over(iris):
+    """Here with other classes. A member sees meanwhile what another thread would see."""
+    X, y = iris
+    ensemble = CrossFitClassifier(GaussianNB(), cv=2, random_state=0).fit(X, y)
+    before, seen = ensemble.predict_proba(X), []
+
+    class Looks(GaussianNB):
+        def fit(self, *data):
+            seen.append(ensemble.predict_proba(X))
+            return super().fit(*data)
+
+    ensemble.set_params(estimator=Looks()).fit(X, y == "setosa")
+    assert len(seen) == 2
+    assert_array_equal(seen, [before, before])
+    assert ensemble.predict_proba(X).shape == (len(X), 2)
+
+
 def without_times(out):
     """The printed lines without what stands in brackets before each."""
     return [line.partition("] ")[2] for line in out.splitlines()]

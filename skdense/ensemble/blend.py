@@ -222,9 +222,9 @@ def _fit_models(parts, samples, report):
     """Fit the models of a blend at the same time; return them, and say what they say."""
     X, y, sample_weight, groups, row_of = samples
     fits = []
-    for number, (name, model) in enumerate(parts):
+    for name, model in parts:
         arguments = fit_arguments(model, sample_weight=sample_weight, groups=groups)
-        fits.append((Outer(row_of, report, number, name), model, X, y, arguments))
+        fits.append((Outer(row_of, report, name), model, X, y, arguments))
     models = []
     for model, lines, warnings in at_once(_fit_model, fits):
         for line in lines:

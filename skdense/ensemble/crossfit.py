@@ -21,7 +21,6 @@ from sklearn.base import (
     is_classifier,
     is_regressor,
 )
-from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import (
     GroupKFold,
@@ -92,7 +91,7 @@ class Samples(NamedTuple):
         return np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
 
 
-class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     """What ensembles and blends share: how they are fitted, and loaded from files.
 
     A subclass has the methods `_check_models`, `_learn_y`, which checks y and learns its classes,
@@ -148,7 +147,7 @@ class BaseOutOfFold(Saved, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimat
         samples = fitted._checked_samples(X, y, **given, row_of=row_of)
         parts = fitted._parts(samples, report)
         # Members are part of no such fit. A blend says of each of its models what it is part of.
-        with part_of(None), report.tasks(len(parts), self, fitted, samples):
+        with part_of(None):
             fitted._fit_parts(parts, samples, report)
             # Intervals of a regressor in a blend are simple; classifiers need no X.
             X = None if outer and outer.is_blend else samples.X

@@ -42,7 +42,8 @@ def fit_members(members, splits, X, y, sample_weight, report):
     # that are fitted at the same time would change.
     with one_blas_thread():
         for member, score in at_once(fit_member, fits):
-            report.member(len(fitted), f"{'accuracy' if is_classifier(member) else 'R2'} {score:f}")
+            outcome_of = f"{'accuracy' if is_classifier(member) else 'R2'} {score:f}"
+            report.member(len(fitted), len(members), outcome_of)
             fitted.append(member)
     return fitted
 
@@ -57,7 +58,7 @@ def _fit_networks(estimators, splits, X, y, sample_weight, report):
             words = [f"{estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}"]
         else:
             words = [outcome(network, job) for network in job.networks]
-        report.member(numbers[id(estimator)], "; ".join(words))
+        report.member(numbers[id(estimator)], len(estimators), "; ".join(words))
 
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"

@@ -30,13 +30,12 @@ class Outer(NamedTuple):
         of weight zero; None if all have a weight. The user's folds, given as numbers, count the former.
     report : FitReport or None
         That of the blend, if the fit is that of one of its models.
-    number, name : int and str
+    name : str
         Of the model.
     """
 
     row_of: NDArray | None = None
     report: FitReport | None = None
-    number: int = 0
     name: str = ""
 
     @property

@@ -1,14 +1,13 @@
-"""What the fit of an ensemble says while it runs: lines, warnings, and tasks of callbacks.
+"""What the fit of an ensemble says: lines while it runs, warnings at its end.
 
 A model of a blend says them through the blend.
 """
 
-from contextlib import contextmanager
 from time import perf_counter
 
 from sklearn.base import ClassifierMixin
 
-from skdense.compat import callback_context, has_callbacks, warn_at_caller
+from skdense.compat import warn_at_caller
 
 
 class Log:
@@ -52,55 +51,23 @@ class FitReport:
     """
 
     def __init__(self, ensemble, outer):
-        self._context = None
-        if has_callbacks(ensemble):
-            self._context = callback_context(ensemble, sequential_subtasks=False)
-        self._tasks = []
+        above = outer.report if outer else None
         self.has_lines = self.has_lines_of_members = bool(ensemble.verbose)
-        self._above = outer.report if outer else None
-        if self._above is None:
+        self._is_outermost = above is None
+        if above is None:
             self.log, self.called = Log(), ""
         else:
-            self.log = self._above.log
-            self.called = f"{self._above.called}{outer.name}, "
-            self.has_lines |= self._above.has_lines
-            self._task = outer.name, outer.number
+            self.log, self.called = above.log, f"{above.called}{outer.name}, "
+            self.has_lines |= above.has_lines
 
-    @contextmanager
-    def tasks(self, n_parts, ensemble, fitted, samples):
-        """Begin a task of callbacks, of so many members or models, and end it after the block.
-
-        `fitted` is the copy of the ensemble that is fitted.
-        """
-        self._n_parts = n_parts
-        if self._context is not None:
-            self._context.max_subtasks = n_parts
-            given = {"estimator": ensemble, "X": samples.X, "y": samples.y, "metadata": None}
-            if samples.sample_weight is not None:
-                given["metadata"] = {"sample_weight": samples.sample_weight}
-            self._tasks.append((self._context, given))
-        for above, given in self._above._tasks if self._above else ():
-            task = above.subcontext(*self._task, n_parts, sequential_subtasks=False)
-            self._tasks.append((task, given))
-        for task, given in self._tasks:
-            task.call_on_fit_task_begin(**given)
-        yield
-        for task, given in self._tasks:
-            attributes = dict(vars(fitted)) if task is self._context else None
-            task.call_on_fit_task_end(**given, reconstruction_attributes=attributes)
-
-    def member(self, number, outcome):
+    def member(self, number, n_members, outcome):
         """Say that the member of this number, from 0, is fitted, and with what outcome."""
         if self.has_lines_of_members:
-            self.log.say(f"{self.called}fold {number + 1} of {self._n_parts}: {outcome}")
-        for above, given in self._tasks:
-            task = above.subcontext("member", number)
-            task.call_on_fit_task_begin(**given)
-            task.call_on_fit_task_end(**given)
+            self.log.say(f"{self.called}fold {number + 1} of {n_members}: {outcome}")
 
     def end(self, ensemble):
         """Say the results on out-of-fold predictions; the outermost fit also warns."""
-        what = f"all {self._n_parts} folds"
+        what = f"all {ensemble.n_estimators_} folds"
         if hasattr(ensemble, "named_estimators_"):
             weights = zip(ensemble.weights_, ensemble.named_estimators_, strict=True)
             what = "blend of " + ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
@@ -110,7 +77,7 @@ class FitReport:
             score += f", temperature {ensemble.temperature_:.3g}"
         if self.has_lines:
             self.log.say(f"{self.called}{what}: {score}")
-        if self._above is None:
+        if self._is_outermost:
             for message in self.log.warnings:
                 warn_at_caller(message)
 
