@@ -160,8 +160,8 @@ class PrunedSearchCV(RandomizedSearchCV):
     The forecast takes a loss to fall by the same factor whenever the epochs double, and 0.6 of this
     slope to go on. The loss is minus the score if all scores are negative, as those of
     'neg_log_loss', and otherwise 1 minus the score, as for accuracy, ROC AUC and R2. Of scores above 1
-    no forecast is made: candidates are compared by their scores. For the slope candidates are scored up
-    to three times between rungs, too.
+    no forecast is made: candidates are compared by their scores. The slope needs an earlier score. So
+    before the first rung, and before a rung far behind the last one, candidates are scored once more.
 
     Candidates may share programs in which their networks are padded. Padding changes the order in which
     numbers are added, and so the last bits of them. In float64, 504 fits with early stopping ended with
@@ -169,7 +169,7 @@ class PrunedSearchCV(RandomizedSearchCV):
     log-losses differed by up to 0.2.
 
     Before anything trains, the scorer is called once for each split with a network that is not yet
-    trained, so that a scorer that fails does so at once.
+    trained. What it raises there is raised at once.
 
     What waits is kept in memory: of each network that may go on its parameters and what the optimizer
     keeps of each, three times the parameters with 'adam', four times with early stopping. 64 candidates
@@ -177,8 +177,9 @@ class PrunedSearchCV(RandomizedSearchCV):
 
     A `verbose` or `warm_start` of the network has no effect until the last fit, to all samples.
 
-    Ctrl-C ends the search with a warning. It keeps the rungs that are over, and the best candidate is
-    refitted. What the handler of another signal raises, for instance at a limit of time, is raised.
+    Once a rung is over, Ctrl-C ends the search with a warning. It keeps the rungs that are over, and
+    the best candidate is refitted. What the handler of another signal raises, for instance at a limit
+    of time, is raised.
 
     References
     ----------
@@ -263,9 +264,12 @@ class PrunedSearchCV(RandomizedSearchCV):
         Raises
         ------
         TypeError
-            If the estimator does not end with a network of this package.
+            If the estimator does not end with a network of this package, or that overrides `fit`.
         ValueError
-            If a parameter is invalid, a split cannot be scored, or all fits failed.
+            If a parameter is invalid, or all fits fail before the first rung is over.
+        Exception
+            What a fit or the scorer raises with ``error_score='raise'``, and what the scorer raises for
+            a network that is not yet trained.
         """
         network_of(self.estimator)
         scorer = check_scoring(self.estimator, self.scoring)
@@ -300,8 +304,8 @@ class PrunedSearchCV(RandomizedSearchCV):
             race = Race(candidates, rungs, self.factor, scorer, self.error_score, self.n_jobs)
             skips_steps = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
             race.begin(samples, skips_steps)
-            results = self._search(race, context)
-            self._set_results(results, len(splits), scorer)
+            self._search(race, context)
+            self._set_results(race)
         if self.refit:  # an error here leaves what was found
             self._refit(X, y, routed.estimator.fit, context, task)
         context.call_on_fit_task_end(**task)
@@ -323,45 +327,44 @@ class PrunedSearchCV(RandomizedSearchCV):
         return candidates
 
     def _search(self, race, context):
-        """Train and score candidates rung by rung; return the results of all rungs that are over."""
-        results, start = [], time.perf_counter()
+        """Train and score candidates rung by rung, or until Ctrl-C or a callback ends the search."""
+        start = time.perf_counter()
         try:
-            for iteration in range(len(race.rungs)):
+            while race.going:
                 rung = context.subcontext(task_name="rung").call_on_fit_task_begin(estimator=self)
-                new = race.run(iteration)
-                results += new
+                new = race.run()
                 if self.verbose and new:
                     best = np.nanmax([each.score for each in new], initial=-np.inf)
                     print(
-                        f"Rung {iteration + 1} of {len(race.rungs)}, {new[0].epochs} epochs: "
+                        f"Rung {len(race.results)} of {len(race.rungs)}, {race.epochs[-1]} epochs: "
                         f"{len(new)} candidates, best score {best:.4f}, {len(race.going)} go on; "
                         f"{time.perf_counter() - start:.1f} s"
                     )
                 if rung.call_on_fit_task_end(estimator=self) or not new:
                     break
         except KeyboardInterrupt:
-            if not results:
+            if not race.results:
                 raise
             warn_at_caller("Search interrupted by user.")
-        return results
 
-    def _set_results(self, results, n_splits, scorer):
-        of_splits = [split for each in results for split in each.of_splits]
+    def _set_results(self, race):
+        """Set the fitted attributes from the results of a race."""
+        results = [result for of_rung in race.results for result in of_rung]
+        self.n_iterations_ = len(race.results)
+        self.n_candidates_ = [len(of_rung) for of_rung in race.results]
+        self.n_resources_ = race.rungs[: self.n_iterations_]
+        self.n_splits_, self.scorer_, self.multimetric_ = len(results[0].of_splits), race.scorer, False
+        params = [result.params for result in results]
+        of_splits = [split for result in results for split in result.of_splits]
         own = {
-            "iter": [each.iteration for each in results],
-            "n_resources": [each.epochs for each in results],
-            "forecast_test_score": [each.forecast for each in results],
+            "iter": np.repeat(range(self.n_iterations_), self.n_candidates_),
+            "n_resources": np.repeat(self.n_resources_, self.n_candidates_),
+            "forecast_test_score": [result.forecast for result in results],
         }
-        params = [each.params for each in results]
-        self.cv_results_ = formatted_results(self, params, n_splits, of_splits, own)
-        iterations = self.cv_results_["iter"]
-        self.n_iterations_ = results[-1].iteration + 1
-        self.n_candidates_ = np.bincount(iterations).tolist()
-        self.n_resources_ = list(dict.fromkeys(own["n_resources"]))
-        self.n_splits_, self.scorer_, self.multimetric_ = n_splits, scorer, False
+        self.cv_results_ = formatted_results(self, params, self.n_splits_, of_splits, own)
         means = self.cv_results_["mean_test_score"]
-        last = np.flatnonzero(iterations == results[-1].iteration)
-        self.best_index_ = int(last[best_first(means[last])[0]])
+        n_before = len(means) - self.n_candidates_[-1]
+        self.best_index_ = int(n_before + best_first(means[n_before:])[0])
         self.best_score_, self.best_params_ = means[self.best_index_], params[self.best_index_]
 
     def _refit(self, X, y, fit_params, context, task):

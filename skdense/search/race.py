@@ -33,12 +33,12 @@ _SHARE_OF_RACE = 0.4
 
 @dataclass(eq=False)
 class CandidateFit:
-    """A candidate on a split: its network, which trains from rung to rung, and its score now.
+    """A candidate on a split: its networks, which train from rung to rung, and its score now.
 
-    `model` is the candidate's, fitted but for its network, which is scored with the network on
-    `held_out`: X, y and the parameters of the scorer. It is the end of that model if the steps before
-    have already transformed X. `error` is that of the fit, whose `job` is None
-    then, or of the last scoring; the score is the `error_score` then.
+    `model` is the candidate's, fitted but for its network; or only the end of that model, if the steps
+    before have already transformed the X that is held out. With the best network it is scored on
+    `held_out`: X, y and the parameters of the scorer. `error` is that of the fit, whose `job` is None
+    then, or that of the last scoring. Then the score is the `error_score`.
     """
 
     score: Any
@@ -49,10 +49,11 @@ class CandidateFit:
     fit_time: float = 0.0
     score_time: float = 0.0
 
-    def end(self, now):
-        """After how many epochs its training ends: now if none of its networks trains on."""
-        going = self.job.networks if self.job else []
-        return max((int(n.hyper.max_epochs) for n in going if n.progress.active), default=now)
+    @property
+    def going(self):
+        """Its networks that train on."""
+        networks = self.job.networks if self.job else []
+        return [network for network in networks if network.progress.active]
 
 
 class Candidate:
@@ -76,12 +77,15 @@ class Candidate:
                 "them on the search itself"
             )
 
+    def end(self, now):
+        """After how many epochs its training ends: now if none of its networks trains on."""
+        going = [network for fit in self.fits for network in fit.going]
+        return max((int(network.hyper.max_epochs) for network in going), default=now)
+
 
 class Result(NamedTuple):
     """A candidate at a rung: its mean score, the forecast for the end, and what each split gave."""
 
-    iteration: int
-    epochs: int
     params: dict
     score: float
     forecast: float
@@ -89,7 +93,7 @@ class Result(NamedTuple):
 
 
 class Race:
-    """The candidates that still go on, with the buckets of their networks that train.
+    """The candidates that still go on, and the results of the rungs that are over.
 
     Parameters
     ----------
@@ -105,7 +109,7 @@ class Race:
     """
 
     def __init__(self, candidates, rungs, factor, scorer, error_score, n_jobs):
-        self.going = candidates
+        self.going, self.results = candidates, []
         self.rungs, self.factor, self.n_jobs = rungs, factor, n_jobs
         self.scorer, self.error_score = scorer, error_score
         self.epochs = []  # at which the candidates were scored
@@ -119,17 +123,15 @@ class Race:
             The samples to fit to and those to score: X, y, and the parameters of `fit` and the scorer.
         skips_steps : bool
             Whether the samples that are held out go through the steps of a Pipeline once, before
-            training. This is not to be noticed by scorers that only ask for predictions.
+            training. Scorers that only ask for predictions cannot tell the difference.
         """
-        self._prepare(splits, skips_steps)
-        all_fits = [candidate.fits for candidate in self.going]
-        self._report_errors([fit for fits in all_fits for fit in fits], is_first=True)
+        first_fits = self._prepare(splits, skips_steps)
+        self._report_errors(self._fits())
         # What fails in scoring an untrained network would fail for all candidates of the split.
-        for fits in zip(*all_fits, strict=True):
-            for fit in [fit for fit in fits if fit.job is not None][:1]:
-                self._score(fit)
-                if fit.error is not None:
-                    raise fit.error
+        for fit in first_fits:
+            self._score(fit)
+            if fit.error is not None:
+                raise fit.error
         jobs = [fit.job for fit in self._sound()]
         own_streams(jobs)
         # All networks together decide which of them share a program. They stay in it, so that those
@@ -138,8 +140,11 @@ class Race:
         self.buckets = buckets_of(networks, _SHARE_OF_RACE)
 
     def _prepare(self, splits, skips_steps):
-        """Prepare all networks; the steps before are fitted once for candidates that share them."""
-        fitted, pool = {}, array_pool()
+        """Prepare all networks; return the first fit of each split that has not failed.
+
+        The steps before the networks are fitted once for candidates with the same settings of theirs.
+        """
+        first_fits, fitted, pool = {}, {}, array_pool()
         for candidate in self.going:
             steps = _key_of_steps(candidate)
             for i, (to_fit, to_score) in enumerate(splits):
@@ -155,30 +160,35 @@ class Race:
                     fit.model, inputs, fit.held_out = fitted[key]
                     fit.job = check_and_prepare(clone(candidate.estimator), inputs)
                     pool(fit.job)
+                    first_fits.setdefault(i, fit)
                 except Exception as error:
                     _raise_if_of_a_handler(error)
                     fit.error = error
                 fit.fit_time = time.perf_counter() - start
+        return first_fits.values()
+
+    def _fits(self):
+        """The fits of all candidates that still go on."""
+        return [fit for candidate in self.going for fit in candidate.fits]
 
     def _sound(self):
-        """The fits that have not failed."""
-        return [fit for candidate in self.going for fit in candidate.fits if fit.job is not None]
+        """Those of these fits that have not failed."""
+        return [fit for fit in self._fits() if fit.job]
 
-    def run(self, iteration):
-        """Train to a rung and score; return the results, and leave out candidates that do not go on.
+    def run(self):
+        """Train to the next rung and score; leave out candidates that do not go on.
 
-        At the last rung the race is over. If all that have come so far fail, there are no results.
+        Return the results of the rung. There are none if all candidates that have come so far fail.
         """
-        for epochs in looks_of(self.rungs)[iteration]:
-            self._report_errors(self._train(epochs), is_first=iteration == 0)
+        for epochs in looks_of(self.rungs)[len(self.results)]:
+            self._report_errors(self._train(epochs))
             if not self._sound():
                 return []
             self.epochs.append(epochs)
             for candidate in self.going:
                 candidate.means.append(np.mean([fit.score for fit in candidate.fits]))
-        is_over = iteration == len(self.rungs) - 1
         means = np.array([candidate.means for candidate in self.going], dtype=float)
-        ends = np.array([max(fit.end(epochs) for fit in candidate.fits) for candidate in self.going])
+        ends = np.array([candidate.end(epochs) for candidate in self.going])
         expected = forecasts(self.epochs, means, ends)
         results = []
         for candidate, forecast in zip(self.going, expected, strict=True):
@@ -186,27 +196,23 @@ class Race:
                 {"test_scores": fit.score, "fit_time": fit.fit_time, "score_time": fit.score_time}
                 for fit in candidate.fits
             ]
-            score = candidate.means[-1]
-            results.append(Result(iteration, epochs, candidate.params, score, forecast, of_splits))
-        if is_over:
+            results.append(Result(candidate.params, candidate.means[-1], forecast, of_splits))
+        n_going = n_that_go_on(len(results), self.factor)
+        if epochs == self.rungs[-1]:
+            n_going = 0
             for fit in self._sound():
                 finish(fit.job)  # warns as a fit that is over does, for instance at max_iter
-        n_going = 0 if is_over else n_that_go_on(len(results), self.factor)
         self.going = [self.going[i] for i in sorted(best_first(expected)[:n_going])]
+        self.results.append(results)
         return results
 
     def _train(self, epochs):
-        """Train to so many epochs in all, and score each fit in the thread that has trained it.
+        """Train to so many epochs in all, and score each fit in a thread that has trained it.
 
         Return the fits that were trained.
         """
-        owners = {
-            network: fit
-            for fit in self._sound()
-            for network in fit.job.networks
-            if network.progress.active
-        }
-        fits = list(dict.fromkeys(owners.values()))
+        fits = [fit for fit in self._fits() if fit.going]
+        owners = {network: fit for fit in fits for network in fit.going}
         start, config = time.perf_counter(), get_config()
 
         def score(fit):
@@ -215,7 +221,7 @@ class Race:
 
         for bucket in self.buckets:
             bucket.networks = [network for network in bucket.networks if network in owners]
-        if owners and train(self.buckets, self.n_jobs, until=epochs, owners=owners, after=score):
+        if train(self.buckets, self.n_jobs, until=epochs, owners=owners, after=score):
             raise KeyboardInterrupt
         seconds = time.perf_counter() - start
         for fit in fits:
@@ -247,7 +253,7 @@ class Race:
             fit.error = error
         fit.score_time = time.perf_counter() - start
 
-    def _report_errors(self, fits, is_first):
+    def _report_errors(self, fits):
         """Warn of those of these fits that have failed, or could not be scored, or raise an error.
 
         It is also an error if all fits fail before the first rung is over.
@@ -257,16 +263,16 @@ class Race:
             return
         if self.error_score == "raise":
             raise errors[0]
-        all_fits = [fit for candidate in self.going for fit in candidate.fits]
+        n_fits = len(self._fits())
         counts = Counter("".join(format_exception(error)) for error in errors)
         texts = "\n".join(f"{n} failed with this error:\n{text}" for text, n in counts.items())
-        if is_first and all(fit.job is None for fit in all_fits):
+        if not self.results and not self._sound():
             raise ValueError(
-                f"All the {len(all_fits)} fits failed. It is very likely that your model is "
+                f"All the {n_fits} fits failed. It is very likely that your model is "
                 f"misconfigured. With error_score='raise' the first error is raised.\n{texts}"
             )
         warn_at_caller(
-            f"{len(errors)} fits failed out of a total of {len(all_fits)}, or could not be scored: "
+            f"{len(errors)} fits failed out of a total of {n_fits}, or could not be scored: "
             f"their score is {self.error_score}. With error_score='raise' the first error is raised.\n"
             f"{texts}",
             FitFailedWarning,

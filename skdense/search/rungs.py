@@ -23,17 +23,15 @@ def rungs_at(shares, max_iter):
 def rungs_of(rungs, max_iter):
     """The epochs of all rungs, of which the last is `max_iter`."""
     if rungs is None:
-        rungs = rungs_at(SHARES, max_iter)
-    given, rungs = rungs, list(rungs)
+        return [*rungs_at(SHARES, max_iter), max_iter]
     if not all(isinstance(rung, Integral) and not isinstance(rung, bool) for rung in rungs):
-        raise ValueError(f"rungs must be ints, the epochs after which to compare, got {given!r}")
-    rungs = [int(rung) for rung in rungs]
-    if rungs != sorted(set(rungs)) or any(not 1 <= rung <= max_iter for rung in rungs):
+        raise ValueError(f"rungs must be ints, the epochs after which to compare, got {rungs!r}")
+    if list(rungs) != sorted(set(rungs)) or any(not 1 <= rung <= max_iter for rung in rungs):
         raise ValueError(
-            f"rungs must rise, be positive and not exceed max_iter={max_iter}, got {given!r}; "
+            f"rungs must rise, be positive and not exceed max_iter={max_iter}, got {rungs!r}; "
             "() trains all candidates to the end"
         )
-    return rungs if rungs[-1:] == [max_iter] else [*rungs, max_iter]
+    return list(dict.fromkeys([*map(int, rungs), max_iter]))
 
 
 def looks_of(rungs):
