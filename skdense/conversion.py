@@ -45,8 +45,7 @@ def to_sklearn(estimator):
 
 def _copy_attributes(source, target):
     for name, value in vars(source).items():
-        is_public = name.endswith("_") and not name.startswith("_")
-        if (is_public and name not in _OURS_ALONE) or name in OF_NETWORKS:
+        if (name.endswith("_") and name not in _OURS_ALONE) or name in OF_NETWORKS:
             setattr(target, name, deepcopy(value))
 
 

@@ -23,13 +23,13 @@ def fit_many(
 ) -> list[_Model]:
     """Fit many estimators together, each with the result of fitting it alone, up to rounding.
 
-    Networks of the same depth, activation, loss, solver, dtype and about the same batch size share one
-    compiled program, whatever their widths and other parameters are, and train side by side. Where
-    nothing can be shared, as with ``solver='lbfgs'``, an estimator is fitted by itself.
+    Networks of the same depth, activation, loss, solver and dtype share compiled programs where padding
+    them to the same sizes costs less than compiling, and train side by side. Estimators with
+    ``solver='lbfgs'``, `verbose` or callbacks are fitted one by one, after the others.
 
     Estimators may share a RandomState instance, or NumPy's global state with ``random_state=None``.
-    Each of them draws its initial parameters and a seed from the shared generator, in the order of the
-    list, and shuffles with a new generator of that seed, so that they can train at the same time.
+    Those that train side by side draw their initial parameters and then a seed each from the shared
+    generator, in the order of the list, and shuffle with a new generator of that seed.
     Fitting the list again from the same state gives the same models, whatever `n_jobs` is. Fitting the
     estimators one after the other gives other models.
 
@@ -38,11 +38,11 @@ def fit_many(
     estimators : list of LowLevelMLPClassifier and LowLevelMLPRegressor
         They are fitted in place.
     X : {array-like, sparse matrix} of shape (n_samples, n_features), or list of these
-        The samples; a list has the samples of each estimator.
+        The samples; a list of arrays or frames has the samples of each estimator.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), or list of these
         What to predict, labels for classifiers and numbers for regressors; a list if X is one.
     sample_weight : array-like of shape (n_samples,), list of these, or None, default=None
-        Weights of the samples; a list if X is one.
+        Weights of the samples; a list if X is one, with None for estimators without weights.
     n_jobs : int, default=None
         How many networks to train at the same time, in threads of this process; -1 is one for each
         core. None is what ``joblib.parallel_config`` says: without it one for each core, but one within
@@ -58,10 +58,10 @@ def fit_many(
     Raises
     ------
     ValueError
-        If there are no estimators, or the lengths of the lists differ. Also if a training diverges;
-        then the other estimators are fitted, and this one is as it was.
+        If there are no estimators, one is in the list twice, or the lengths of the lists differ. Also
+        if a training diverges; then the other estimators are fitted, and this one is as it was.
     TypeError
-        If `estimators` is no list, or an estimator is of another kind or overrides `fit`.
+        If `estimators` is not iterable, or an estimator is of another kind or overrides `fit`.
     Exception
         What else a fit raises, for instance because of a parameter, is raised at once, and all
         estimators are as they were. The same goes for Ctrl-C and what the handler of a signal raises.
@@ -95,7 +95,7 @@ def fit_many(
 
 
 def check_estimators(estimators: list, *methods: str) -> None:
-    """Raise unless these are distinct estimators, at least one, that do not override the methods."""
+    """Raise unless these are networks, at least one, all distinct, that do not override the methods."""
     if not estimators:
         raise ValueError(
             "estimators must contain at least one LowLevelMLPClassifier or LowLevelMLPRegressor, got "
@@ -123,11 +123,13 @@ def _inputs(n_estimators, X, y, sample_weight):
     """A `FitInput` for each estimator, from data for all or lists with those of each."""
     if not (isinstance(X, list) and len(X) > 0 and all(hasattr(one, "shape") for one in X)):
         return [FitInput(X, y, sample_weight)] * n_estimators
-    weights = [None] * n_estimators if sample_weight is None else sample_weight
-    for name, values in {"X": X, "y": y, "sample_weight": weights}.items():
-        if len(values) != n_estimators:
+    lists = {"X": X, "y": y, "sample_weight": sample_weight}
+    for name, values in lists.items():
+        if values is None:
+            lists[name] = [None] * n_estimators
+        elif len(values) != n_estimators:
             raise ValueError(
                 f"{name} must have an entry for each of the {n_estimators} estimators, "
                 f"got {len(values)}"
             )
-    return [*map(FitInput, X, y, weights)]
+    return [*map(FitInput, *lists.values())]

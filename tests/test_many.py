@@ -388,6 +388,7 @@ def test_an_error_of_the_training_leaves_every_estimator_as_it_was(replace_progr
         ([net()] * 2, {}, ValueError, "distinct objects"),
         ([net(), net()], {"X": [X], "y": [Y]}, ValueError, "X .* 2 estimators, got 1"),
         ([net(), net()], {"X": [X, X], "y": Y}, ValueError, "y .* 2 estimators, got 120"),
+        ([net(), net()], {"X": [X, X], "y": None}, ValueError, "the target y is None"),
         (
             [net(), net()],
             {"X": [X, X], "y": [Y, Y], "sample_weight": WEIGHTS},
