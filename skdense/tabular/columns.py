@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import compress
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -59,10 +60,6 @@ def _numbers(series):
     return series.to_numpy(np.float64, na_value=np.nan)
 
 
-def _numbers_of_strings(strings, _form):
-    return pd.to_numeric(strings, errors="coerce").to_numpy(np.float64)
-
-
 def _dates(series):
     try:
         return pd.DatetimeIndex(series)
@@ -75,36 +72,45 @@ def _dates_of_strings(strings, form):
     rest = dates.isna() & strings.notna()
     if rest.any():  # such as "2024-01-05T10:00" where there were seconds in fit
         dates[rest] = pd.to_datetime(strings[rest], format="ISO8601", errors="coerce", utc=True)
-    return pd.DatetimeIndex(dates)
+    has_zone = strings.dropna().astype(str).str.contains(_WITH_ZONE).any()
+    return dates if has_zone else dates.dt.tz_localize(None)
 
 
 def _durations(series):
     return pd.TimedeltaIndex(series).total_seconds().to_numpy(np.float64)
 
 
-def _durations_of_strings(strings, _form):
-    return _durations(pd.to_timedelta(strings, errors="coerce"))
-
-
 class Kind(NamedTuple):
-    """How the values of a kind of column are read."""
+    """How the values of a kind of column are read.
+
+    Attributes
+    ----------
+    types : tuple of str
+        pandas' names of the types that make a column one of this kind.
+    parse : callable or None
+        Makes a Series of these types of strings, given the format of dates; what it cannot read is
+        missing. None: the values are strings.
+    read : callable or None
+        Makes an array of such a Series.
+    """
 
     types: tuple[str, ...]
-    """pandas' names of the types that make a column one of this kind."""
-    read: Callable | None = None
-    """Makes an array of a Series of these types; None: the values are strings."""
     parse: Callable | None = None
-    """Makes the same of strings, given the format of dates; what it cannot read is missing."""
+    read: Callable | None = None
 
 
 KINDS = {
     "numbers": Kind(
         ("floating", "integer", "mixed-integer-float", "boolean", "decimal"),
+        lambda strings, _: pd.to_numeric(strings, errors="coerce"),
         _numbers,
-        _numbers_of_strings,
     ),
-    "dates": Kind(("datetime64", "datetime", "date"), _dates, _dates_of_strings),
-    "durations": Kind(("timedelta64", "timedelta"), _durations, _durations_of_strings),
+    "dates": Kind(("datetime64", "datetime", "date"), _dates_of_strings, _dates),
+    "durations": Kind(
+        ("timedelta64", "timedelta"),
+        lambda strings, _: pd.to_timedelta(strings, errors="coerce"),
+        _durations,
+    ),
     "categories": Kind(("categorical",)),
     "strings": Kind(()),
 }
@@ -116,6 +122,8 @@ a category or a string.
 _KIND_OF_TYPE = {of_pandas: name for name, kind in KINDS.items() for of_pandas in kind.types}
 _SHIFTED = "numbers", "durations"
 """The kinds that are written as one number."""
+_OF_STRINGS = "categories", "strings"
+"""The kinds whose values are read as strings."""
 _MISSING = set(
     "null|#NA|nan|#N/A N/A|<NA>|n/a|NULL|NA|N/A|#N/A|NaN|-nan|-NaN|1.#QNAN|-1.#QNAN|1.#IND|-1.#IND|"
     "?|...|none|None|".split("|")
@@ -158,7 +166,6 @@ class Shifted:
     """The median of the distinct values: most of them may be a code such as 0, the others times."""
     scale: float
     """A power of two, which changes no digit; 1 unless the values would be far from 1."""
-    n_columns = 1
 
     @classmethod
     def of(cls, values):
@@ -186,11 +193,6 @@ class OneHot:
     places: dict
     """The row of each known category, which is a string, and of None."""
 
-    @property
-    def n_columns(self):
-        """How many columns it writes."""
-        return self.rows.shape[1]
-
     @classmethod
     def of(cls, encoder, name):
         """The one that writes what the fitted encoder does for the column of this name."""
@@ -213,7 +215,6 @@ class Encoded:
     """Writes what a fitted transformer of skrub or scikit-learn makes of a column."""
 
     transformer: BaseEstimator
-    n_columns: int
     limits: tuple | None
     """Of dates, the lowest and highest values in `fit`: nobody knows how y goes on beyond them.
 
@@ -221,7 +222,7 @@ class Encoded:
     """
 
     def write(self, series):
-        """As many columns as the transformer has."""
+        """The columns of the transformer."""
         takes_series = isinstance(self.transformer, SingleColumnTransformer)
         with config_context(transform_output="default"):
             columns = self.transformer.transform(series if takes_series else series.to_frame())
@@ -233,22 +234,35 @@ class Encoded:
 
 
 class Column:
-    """How one column is read, compared and written."""
+    """How one column is read, compared and written.
 
-    doubt = ""
-    """A sentence for the user about strings of which most are numbers, or dates with two readings."""
-    zone, unit, has_zone = None, None, None
-    """How dates are stored in `fit`, and whether they had a time zone there."""
-    range = None
-    """The lowest and the highest number or date in `fit`, and how many there were."""
-    writer: Shifted | OneHot | Encoded | None = None
-    """What writes the column, unless it is left out."""
-    known = None
-    """The categories in `fit` and the probability that a row has a new one, if a OneHot writes them."""
+    Attributes
+    ----------
+    name, kind : str
+        Its name and one of `KINDS`.
+    format : str or None
+        That of dates that are stored as strings.
+    missing : set of str
+        The strings that are missing values.
+    doubt : str
+        A sentence for the user about strings of which most are numbers, or dates with two readings.
+    has_zone, zone, unit : bool, tzinfo or str, and str
+        Of dates: whether they have a time zone in `fit`, and the zone and the unit of the values that
+        are read.
+    range : tuple or None
+        The lowest and the highest number or date in `fit`, and how many there were.
+    writer : Shifted, OneHot, Encoded or None
+        What writes the column, unless it is left out.
+    names : list of str
+        The names of the columns that it writes.
+    chance_of_new : float or None
+        The probability that a row has a category that was not there in `fit`, if a OneHot writes them.
+    """
 
     def __init__(self, name, series, vectorizer):
         """Find the kind; a column of strings is one of numbers or dates if all of them are."""
-        self.name, self.kind, self.format = name, _kind_of(series), None
+        self.name, self.kind, self.doubt, self.names = name, _kind_of(series), "", []
+        self.format = self.unit = self.range = self.writer = self.chance_of_new = None
         more = vectorizer.null_strings or ()
         words = _MISSING.union([more] if isinstance(more, str) else more)
         self.missing = {""} if self.kind == "categories" else words
@@ -262,7 +276,7 @@ class Column:
             pass
         if self.format is not None and (form or self.format != _YEARS):
             self.kind = "dates"
-            day_first = self.format.replace("%m", "%_").replace("%d", "%m").replace("%_", "%d")
+            day_first = self.format.translate(str.maketrans("dm", "md"))
             if not form and self.format.startswith("%m"):
                 if pd.to_datetime(strings, format=day_first, errors="coerce").notna().all():
                     self.doubt = (
@@ -286,9 +300,7 @@ class Column:
     def learn(self, series):
         """Read the values in `fit`, and learn what those in `predict` are compared with."""
         values = self.read(series, [])
-        if self.kind == "dates":
-            self.zone, self.unit = values.tz, values.unit
-        if KINDS[self.kind].read is not None:
+        if self.kind not in _OF_STRINGS:
             present = values[~pd.isna(values)]
             self.range = (present.min(), present.max(), len(present)) if len(present) else None
         return values
@@ -296,8 +308,7 @@ class Column:
     def read(self, series, unlike):
         """The values as an array of float64, of dates, or of strings, with None for missing ones.
 
-        Strings that cannot be read as numbers or dates, as those in `fit` could, are added to the list
-        `unlike` in words.
+        What is unlike the values in `fit`, but can be read, is added to the list `unlike` in words.
         """
         try:
             return self._as_kind(series, unlike)
@@ -309,33 +320,33 @@ class Column:
 
     def _as_kind(self, series, unlike):
         kind, now = KINDS[self.kind], _kind_of(series)
-        if kind.read is None:
+        if self.kind in _OF_STRINGS:
             return self._strings(series).to_numpy()
         if now == self.kind:
             values = kind.read(series)
-            has_zone = getattr(values, "tz", None) is not None
-        elif now in ("categories", "strings") or (self.kind != "numbers" and series.isna().all()):
-            strings = self._strings(series)
-            values = self._parsed(strings, unlike)
-            is_of_dates = self.kind == "dates"
-            has_zone = is_of_dates and strings.dropna().astype(str).str.contains(_WITH_ZONE).any()
+        elif now in _OF_STRINGS or (self.kind != "numbers" and series.isna().all()):
+            values = kind.read(self._parsed(self._strings(series), unlike))
         else:
             raise ValueError(f"they are {now}, of type {series.dtype}")
-        if self.kind == "dates" and self.unit is None:
-            self.has_zone = has_zone
+        return self._as_in_fit(values, unlike) if self.kind == "dates" else values
+
+    def _as_in_fit(self, dates, unlike):
+        """Dates in the time zone and the unit of those in `fit`, which come here first."""
+        has_zone = dates.tz is not None
         if self.unit is None:
-            return values
-        if has_zone != self.has_zone and not values.isna().all():
+            self.has_zone, self.unit = has_zone, dates.unit
+            self.zone = "UTC" if self.format else dates.tz
+        elif has_zone != self.has_zone and not dates.isna().all():
             unlike.append(
                 f"column {self.name!r}: dates have {'a' if has_zone else 'no'} time zone, unlike those "
                 "in fit, so times without one are taken as UTC"
             )
-        dates = values if values.tz is not None else values.tz_localize("UTC")
+        dates = dates if has_zone else dates.tz_localize("UTC")
         return dates.tz_convert(self.zone).as_unit(self.unit)
 
     def _parsed(self, strings, unlike):
         values = KINDS[self.kind].parse(strings, self.format)
-        unread = strings[pd.isna(values) & strings.notna()]
+        unread = strings[values.isna() & strings.notna()]
         if len(unread):
             share = f"{len(unread)} of {strings.count()} values"
             if len(unread) == strings.count() > 1:
@@ -352,18 +363,18 @@ class Column:
         strings = [None if is_missing else string_of(x, self.missing) for x, is_missing in values]
         return pd.Series(strings, dtype=object)
 
-    def learn_writer(self, vectorizer, values, columns):
-        """Learn to write as a fitted TableVectorizer, which made these columns of the values."""
+    def learn_writer(self, vectorizer, values, block):
+        """Learn to write as a fitted TableVectorizer, which made this block of the values."""
         transformer = vectorizer.transformers_.get(self.name)
         if type(transformer) is OneHotEncoder and transformer.handle_unknown != "error":
             self.writer = OneHot.of(transformer, self.name)
             counts = Counter(x for x in values if x is not None)
             # Good and Turing: a new row has a new category as often as a known row is alone in its own.
             n_alone = sum(count == 1 for count in counts.values())
-            self.known = list(counts), (n_alone + 1) / (counts.total() + 1)
-        elif columns:
-            limits = np.fmin.reduce(columns, axis=1), np.fmax.reduce(columns, axis=1)
-            self.writer = Encoded(transformer, len(columns), limits if self.kind == "dates" else None)
+            self.chance_of_new = (n_alone + 1) / (counts.total() + 1)
+        elif block.size:
+            limits = np.fmin.reduce(block), np.fmax.reduce(block)
+            self.writer = Encoded(transformer, limits if self.kind == "dates" else None)
 
     def write(self, values):
         """The columns that are written for values that were read."""
@@ -376,23 +387,17 @@ class Column:
 
     def compare(self, values, unlike):
         """Tell of new categories or of values outside of the range in `fit`, if more than by chance."""
-        found = ()
-        if self.known is not None:
-            new = set(values).difference(self.known[0], [None])
-            found = [each for each in values if each in new]
+        found, n = (), np.count_nonzero(~pd.isna(values))
+        if self.chance_of_new is not None:
+            found = [each for each in values if each not in self.writer.places]
+            what = "categories that were not there in fit"
+            chance = bdtrc(len(found) - 1, n, self.chance_of_new)
         elif self.range is not None:
             low, high, n_in_fit = self.range
             found = values[(values < low) | (values > high)]
-        if not len(found):
-            return
-        n = np.count_nonzero(~pd.isna(values))
-        if self.known is not None:
-            what = "categories that were not there in fit"
-            chance = bdtrc(len(found) - 1, n, self.known[1])
-        else:
             what = f"outside of the range in fit, {low} to {high}"
             chance = chance_of_outside(len(found), n, n_in_fit)
-        if chance < _SURPRISING:
+        if len(found) and chance < _SURPRISING:
             [(example, _)] = Counter(found).most_common(1)
             example = repr(example) if isinstance(example, str) else example
             unlike.append(
@@ -406,7 +411,7 @@ def chance_of_outside(n_outside, n_new, n_in_fit):
     As all orders of the values are equally probable, new values before the lowest and above the highest
     one in `fit` are as many as new values below the second lowest one.
     """
-    return hypergeom.cdf(1, n_in_fit + n_new, n_in_fit, n_outside + 1)
+    return hypergeom.cdf(1, n_in_fit + n_new, n_in_fit, n_outside + 1) if n_outside else 1.0
 
 
 # --- all columns of a table --------------------------------------------------------------------------
@@ -529,16 +534,23 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self._has_names = hasattr(X, "columns")
         self._columns = {name: Column(name, each, self.vectorizer) for name, each in series.items()}
         read = {name: column.learn(series[name]) for name, column in self._columns.items()}
-        written = self._learn_numbers(read) + self._learn_others(read, y)
-        marks = [
-            (Written(f"{each.source}__missing", each.source, "missing", 0), pd.isna(read[each.source]))
-            for each, _ in written
-            if each.position == 0 and KINDS[each.kind].read is not None
+        blocks = self._learn_writers(read, y)
+        columns = [self._columns[name] for name in blocks]
+        written = [
+            Written(name, column.name, column.kind, position)
+            for column in columns
+            for position, name in enumerate(column.names)
         ]
-        varied = [each for each in written + marks if np.fmin.reduce(each[1]) < np.fmax.reduce(each[1])]
-        self.written_ = [each for each, _ in varied]
+        written += [
+            Written(f"{column.name}__missing", column.name, "missing", 0)
+            for column in columns
+            if column.kind not in _OF_STRINGS
+        ]
+        values = _values_of(written, read, blocks)
+        is_varied = [np.fmin.reduce(each) < np.fmax.reduce(each) for each in values]
+        self.written_ = [*compress(written, is_varied)]
         self._warn()
-        return np.column_stack([values for _, values in varied]).astype(np.float32, copy=False)
+        return np.column_stack([*compress(values, is_varied)]).astype(np.float32, copy=False)
 
     def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
@@ -568,11 +580,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         read = self._read(X)
         sources = dict.fromkeys(each.source for each in self.written_ if each.kind != "missing")
         blocks = {name: self._columns[name].write(read[name]) for name in sources}
-        columns = [
-            pd.isna(read[name]) if kind == "missing" else blocks[name][:, position]
-            for _, name, kind, position in self.written_
-        ]
-        return np.column_stack(columns).astype(np.float32, copy=False)
+        values = _values_of(self.written_, read, blocks)
+        return np.column_stack(values).astype(np.float32, copy=False)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns of what `transform` returns.
@@ -608,35 +617,32 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             warn_at_caller(f"the data are unlike those in fit: {'; '.join(unlike)}")
         return read
 
-    def _learn_numbers(self, read):
-        """Learn how columns of numbers are written; a Written and the values of each."""
-        written = []
+    def _learn_writers(self, read, y):
+        """Learn how each column is written; a block of columns for each, those of numbers first."""
+        blocks, others = {}, []
         for name, column in self._columns.items():
             if column.kind in _SHIFTED:
-                column.writer = Shifted.of(read[name])
-                values = column.writer.write(read[name])[:, 0]
-                written.append((Written(name, name, column.kind, 0), values))
-        return written
-
-    def _learn_others(self, read, y):
-        """Let the vectorizer learn how all other columns are written; a Written and values of each."""
-        columns = [column for column in self._columns.values() if column.kind not in _SHIFTED]
-        self.vectorizer_ = clone(self.vectorizer) if columns else None
-        if not columns:
-            return []
-        table = pd.DataFrame({each.name: each.series(read[each.name]) for each in columns})
+                column.writer, column.names = Shifted.of(read[name]), [name]
+                blocks[name] = column.write(read[name])
+            else:
+                others.append(column)
+        self.vectorizer_ = clone(self.vectorizer) if others else None
+        if not others:
+            return blocks
+        table = pd.DataFrame({column.name: column.series(read[column.name]) for column in others})
         with config_context(transform_output="default"):
             outputs = np.asarray(self.vectorizer_.fit_transform(table, y), dtype=np.float32)
-        values = dict(zip(self.vectorizer_.all_outputs_, outputs.T, strict=True))
-        written = []
-        for column in columns:
+        outputs = pd.DataFrame(outputs, columns=self.vectorizer_.all_outputs_)
+        for column in others:
             # Columns that the vectorizer leaves out are named there as well.
-            names = [name for name in self.vectorizer_.input_to_outputs_[column.name] if name in values]
-            column.learn_writer(self.vectorizer_, read[column.name], [values[name] for name in names])
-            for position, name in enumerate(names):
-                one = Written(without_random_letters(name), column.name, column.kind, position)
-                written.append((one, values[name]))
-        return written
+            names = self.vectorizer_.input_to_outputs_[column.name]
+            names = [each for each in names if each in outputs]
+            column.names = [*map(without_random_letters, names)]
+            block = outputs[names].to_numpy()
+            column.learn_writer(self.vectorizer_, read[column.name], block)
+            if names:
+                blocks[column.name] = block
+        return blocks
 
     def _warn(self):
         """Warn of columns that are not used, such as IDs, or not as numbers."""
@@ -655,6 +661,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
+
+
+def _values_of(written, read, blocks):
+    """The values of columns, from those that were read and from what is written for their sources."""
+    return [
+        pd.isna(read[source]) if kind == "missing" else blocks[source][:, position]
+        for _, source, kind, position in written
+    ]
 
 
 def _series_of(X):

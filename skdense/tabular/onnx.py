@@ -149,7 +149,7 @@ def _input_of(column):
     transformer = getattr(column.writer, "transformer", None)
     if transformer is None or type(transformer) is LevelsEncoder:
         return _STRING, 1
-    return _FLOAT, column.writer.n_columns
+    return _FLOAT, len(column.names)
 
 
 def _first(model):
@@ -255,7 +255,7 @@ def _table(graph, encoder, inputs):
             blocks.append(_levels(graph, column, inputs[name]))
         elif kinds[name] == _FLOAT:
             blocks.append(inputs[name])
-    starts = np.cumsum([0, *(column.writer.n_columns for column in columns.values())])
+    starts = np.cumsum([0, *(len(column.names) for column in columns.values())])
     start = dict(zip(columns, starts))
     numbers = [start[each.source] + each.position for each in encoder.written_]
     written = graph.columns(graph.side_by_side(blocks), numbers)

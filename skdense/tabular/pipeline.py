@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -323,10 +324,9 @@ def time_blocks(dates: ArrayLike, n_blocks: int = 8) -> NDArray:
             f"dates must have a value in each row, got {missing.sum()} missing values, the first in "
             f"row {missing.argmax()}"
         )
-    _, order, counts = np.unique(dates, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - counts / 2  # of the rows of one time, among all rows
+    middle = rankdata(dates) - 0.5  # equal times have the average of their ranks
     blocks = (middle * n_blocks / len(dates)).astype(int)
-    return np.unique(blocks[order], return_inverse=True)[1]
+    return np.unique(blocks, return_inverse=True)[1]
 
 
 def _parameters_of(method):
