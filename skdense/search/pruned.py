@@ -305,7 +305,7 @@ class PrunedSearchCV(RandomizedSearchCV):
             skips_steps = not callable(self.scoring) and not get_config()["enable_metadata_routing"]
             race.begin(samples, skips_steps)
             self._search(race, context)
-            self._set_results(race)
+            self._set_results(race, len(splits))
         if self.refit:  # an error here leaves what was found
             self._refit(X, y, routed.estimator.fit, context, task)
         context.call_on_fit_task_end(**task)
@@ -331,37 +331,36 @@ class PrunedSearchCV(RandomizedSearchCV):
         start = time.perf_counter()
         try:
             while race.going:
-                rung = context.subcontext(task_name="rung").call_on_fit_task_begin(estimator=self)
-                new = race.run()
-                if self.verbose and new:
-                    best = np.nanmax([each.score for each in new], initial=-np.inf)
+                task = context.subcontext(task_name="rung").call_on_fit_task_begin(estimator=self)
+                rung = race.run()
+                if self.verbose and rung:
+                    best = np.nanmax(rung.scores, initial=-np.inf)
                     print(
-                        f"Rung {len(race.results)} of {len(race.rungs)}, {race.epochs[-1]} epochs: "
-                        f"{len(new)} candidates, best score {best:.4f}, {len(race.going)} go on; "
-                        f"{time.perf_counter() - start:.1f} s"
+                        f"Rung {len(race.over)} of {len(race.rungs)}, {race.epochs[-1]} epochs: "
+                        f"{len(rung.scores)} candidates, best score {best:.4f}, {len(race.going)} go "
+                        f"on; {time.perf_counter() - start:.1f} s"
                     )
-                if rung.call_on_fit_task_end(estimator=self) or not new:
+                if task.call_on_fit_task_end(estimator=self) or not rung:
                     break
         except KeyboardInterrupt:
-            if not race.results:
+            if not race.over:
                 raise
             warn_at_caller("Search interrupted by user.")
 
-    def _set_results(self, race):
-        """Set the fitted attributes from the results of a race."""
-        results = [result for of_rung in race.results for result in of_rung]
-        self.n_iterations_ = len(race.results)
-        self.n_candidates_ = [len(of_rung) for of_rung in race.results]
+    def _set_results(self, race, n_splits):
+        """Set the fitted attributes from a race of which a rung is over."""
+        self.scorer_, self.n_splits_, self.multimetric_ = race.scorer, n_splits, False
+        self.n_iterations_ = len(race.over)
+        self.n_candidates_ = [len(rung.params) for rung in race.over]
         self.n_resources_ = race.rungs[: self.n_iterations_]
-        self.n_splits_, self.scorer_, self.multimetric_ = len(results[0].of_splits), race.scorer, False
-        params = [result.params for result in results]
-        of_splits = [split for result in results for split in result.of_splits]
+        params = [params for rung in race.over for params in rung.params]
+        fits = [fit for rung in race.over for fit in rung.fits]
         own = {
             "iter": np.repeat(range(self.n_iterations_), self.n_candidates_),
             "n_resources": np.repeat(self.n_resources_, self.n_candidates_),
-            "forecast_test_score": [result.forecast for result in results],
+            "forecast_test_score": np.concatenate([rung.forecasts for rung in race.over]),
         }
-        self.cv_results_ = formatted_results(self, params, self.n_splits_, of_splits, own)
+        self.cv_results_ = formatted_results(self, params, n_splits, fits, own)
         means = self.cv_results_["mean_test_score"]
         n_before = len(means) - self.n_candidates_[-1]
         self.best_index_ = int(n_before + best_first(means[n_before:])[0])

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import hash as hash_of
+from numpy.typing import NDArray
 from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
@@ -83,22 +84,23 @@ class Candidate:
         return max((int(network.hyper.max_epochs) for network in going), default=now)
 
 
-class Result(NamedTuple):
-    """A candidate at a rung: its mean score, the forecast for the end, and what each split gave."""
+class Rung(NamedTuple):
+    """The candidates at a rung: their mean scores, forecasts for the end, and what each fit gave."""
 
-    params: dict
-    score: float
-    forecast: float
-    of_splits: list[dict]
+    params: list[dict]
+    scores: NDArray
+    forecasts: NDArray
+    fits: list[dict]
 
 
 class Race:
-    """The candidates that still go on, and the results of the rungs that are over.
+    """The candidates that still go on, and the rungs that are over.
 
     Parameters
     ----------
     candidates : list of Candidate
     rungs : list of int
+        After how many epochs candidates are compared.
     factor : float
         Of so many candidates, one goes on from a rung.
     scorer : callable
@@ -109,8 +111,8 @@ class Race:
     """
 
     def __init__(self, candidates, rungs, factor, scorer, error_score, n_jobs):
-        self.going, self.results = candidates, []
-        self.rungs, self.factor, self.n_jobs = rungs, factor, n_jobs
+        self.going, self.rungs, self.over = candidates, rungs, []
+        self.factor, self.n_jobs = factor, n_jobs
         self.scorer, self.error_score = scorer, error_score
         self.epochs = []  # at which the candidates were scored
 
@@ -178,33 +180,32 @@ class Race:
     def run(self):
         """Train to the next rung and score; leave out candidates that do not go on.
 
-        Return the results of the rung. There are none if all candidates that have come so far fail.
+        Return the rung, or None if all candidates that have come so far fail.
         """
-        for epochs in looks_of(self.rungs)[len(self.results)]:
+        for epochs in looks_of(self.rungs)[len(self.over)]:
             self._report_errors(self._train(epochs))
             if not self._sound():
-                return []
+                return None
             self.epochs.append(epochs)
             for candidate in self.going:
                 candidate.means.append(np.mean([fit.score for fit in candidate.fits]))
         means = np.array([candidate.means for candidate in self.going], dtype=float)
         ends = np.array([candidate.end(epochs) for candidate in self.going])
         expected = forecasts(self.epochs, means, ends)
-        results = []
-        for candidate, forecast in zip(self.going, expected, strict=True):
-            of_splits = [
-                {"test_scores": fit.score, "fit_time": fit.fit_time, "score_time": fit.score_time}
-                for fit in candidate.fits
-            ]
-            results.append(Result(candidate.params, candidate.means[-1], forecast, of_splits))
-        n_going = n_that_go_on(len(results), self.factor)
+        fits = [
+            {"test_scores": fit.score, "fit_time": fit.fit_time, "score_time": fit.score_time}
+            for fit in self._fits()
+        ]
+        rung = Rung([candidate.params for candidate in self.going], means[:, -1], expected, fits)
         if epochs == self.rungs[-1]:
-            n_going = 0
             for fit in self._sound():
                 finish(fit.job)  # warns as a fit that is over does, for instance at max_iter
-        self.going = [self.going[i] for i in sorted(best_first(expected)[:n_going])]
-        self.results.append(results)
-        return results
+            self.going = []
+        else:
+            best = best_first(expected)[: n_that_go_on(len(expected), self.factor)]
+            self.going = [self.going[i] for i in sorted(best)]
+        self.over.append(rung)
+        return rung
 
     def _train(self, epochs):
         """Train to so many epochs in all, and score each fit in a thread that has trained it.
@@ -266,7 +267,7 @@ class Race:
         n_fits = len(self._fits())
         counts = Counter("".join(format_exception(error)) for error in errors)
         texts = "\n".join(f"{n} failed with this error:\n{text}" for text, n in counts.items())
-        if not self.results and not self._sound():
+        if not self.over and not self._sound():
             raise ValueError(
                 f"All the {n_fits} fits failed. It is very likely that your model is "
                 f"misconfigured. With error_score='raise' the first error is raised.\n{texts}"
