@@ -1,5 +1,5 @@
-"""TensorFlow and the machine: the import, compiling, memory, sizes, threads, Ctrl-C and forks.
+"""TensorFlow and the machine: the import, compiling, programs on disk, memory, sizes, threads and BLAS.
 
-Workarounds for versions of TensorFlow, and most numbers that were measured, are here. Nothing here
-knows a `Network`: functions take arrays and sizes.
+Workarounds for signals, forks and versions of TensorFlow are here, and most numbers that were measured.
+Nothing here knows a `Network`: functions take arrays and sizes.
 """

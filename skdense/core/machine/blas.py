@@ -1,6 +1,5 @@
 """How many threads BLAS uses, and work on blocks of rows in as many threads. No TensorFlow."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import copy_context
@@ -9,7 +8,7 @@ from threading import RLock, Thread
 
 from threadpoolctl import ThreadpoolController
 
-from skdense.core.machine.threads import Future, run_all, submit
+from skdense.core.machine.threads import Future, at_fork, run_all, submit
 
 _lock = RLock()
 """Held while the number of threads of BLAS changes, and while the process forks.
@@ -20,8 +19,9 @@ _n_users = 0
 _before = {}
 """The number of threads that each library had before it was limited.
 
-Between contexts it has only libraries whose limit other code had replaced when the last context ended:
-a limit of that code which began in a context ends by setting the library to one thread again.
+Between contexts it keeps only libraries for which other code had set another number when the last
+context ended. That code may set one thread again, as it had found; then the next context gives back the
+number that is kept here.
 """
 
 
@@ -31,8 +31,7 @@ def one_blas_thread() -> Iterator[int]:
 
     These are as many as BLAS had; if a limit is active, or other code does not let BLAS be limited,
     yield 1. Where contexts overlap, the limit ends with the last one. A number of threads that other
-    code has set meanwhile is kept. If that code sets one thread again at its end, because it had found
-    one, the next context gives back the number from before.
+    code has set meanwhile is kept.
     """
     begin = submit(_begin)  # where no signal can come between counting a user and setting the limit
     try:
@@ -86,15 +85,14 @@ def _in_child() -> None:
     _in_parent()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_in_parent, after_in_child=_in_child)
+at_fork(before=_lock.acquire, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
 def _set_threads(numbers: dict) -> None:
     """Set the number of threads of each library, unless another thread of the process does so.
 
-    With threadpoolctl, the first thread that sets a number is the only one that can, until it ends or
-    leaves a context of `threadpool_limits`. So a thread of its own does it, which has ended afterwards.
+    Newer versions of threadpoolctl let only the first thread that sets a number set others, until it
+    ends or leaves a context of `threadpool_limits`. So a thread of its own does it, and ends.
     """
 
     def set_all() -> None:

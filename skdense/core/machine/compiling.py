@@ -35,10 +35,11 @@ def program_of(make: Callable[..., tuple], *key: Hashable, formulas: int = 0) ->
 
 
 class _Compiled:
-    """A program, which is registered with TensorFlow under a name that is the same in every process.
+    """A program, which is registered with TensorFlow under a name.
 
-    XLA compiles it in its first call, unless its executable was kept. If something is wrong with that,
-    TensorFlow remembers the error by the name; then the program is traced under another one.
+    The name of a program that is kept is the same in every process. XLA compiles it in its first call,
+    unless its executable was kept. If something is wrong with that, TensorFlow remembers the error by
+    the name; then the program is traced under another one.
     """
 
     def __init__(self, make: Callable[..., tuple], key: tuple, is_kept: bool):
@@ -135,6 +136,6 @@ def _rename(functions: Sequence[Any], name: str) -> None:
         function.signature.name = names[function.signature.name]
         for node in function.node_def:
             for attribute in node.attr.values():
-                called = {"func": [attribute.func], "list": attribute.list.func}
-                for one in called.get(attribute.WhichOneof("value"), ()):
-                    one.name = names.get(one.name, one.name)
+                for called in (attribute.func, *attribute.list.func):
+                    if called.name in names:
+                        called.name = names[called.name]

@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 CHUNK_SECONDS, FIRST_CHUNK_SECONDS = 0.15, 0.06
 """How long a chunk of steps may last, and the first ones by the estimate below: a core may be slower.
 
-Ctrl-C is answered between chunks.
+Ctrl-C drops the chunk that is running. Observers are called between chunks.
 """
 MAX_STEPS = 4096
 """The most steps of a chunk: about 0.02 s of the smallest networks, against which a call is cheap."""
@@ -24,15 +24,15 @@ LARGE_BYTES = 2**25
 COPIED_BYTES = 2**22
 """The most bytes of a large X that are copied, so that nearby numbers of rows share a program."""
 LARGE_KERNEL = 2**14
-"""An array of at least this many parameters is updated by itself; all others are one vector."""
+"""An array of at least this many parameters is updated by itself, all between two of these at once."""
 SMALL_BATCH = 32
-"""A partial_fit on at most this many rows uses a program for small minibatches."""
+"""With ``batch_size="auto"``, partial_fit on at most this many rows uses a program of small batches."""
 LARGE_SUM = 2**12
-"""From this size on, the gradient of biases is a product with a matrix of ones, not with a vector."""
+"""From this many entries on, the gradients of biases are summed by two rows of ones, not by one."""
 VALIDATION_ROWS = 2048
 """The most validation rows that are read at a time."""
 DENSE_FROM = 4
-"""A sparse row is made dense for a product if the kernel rows to gather are this many times larger."""
+"""Sparse rows are made dense for a product where they would gather this many times more numbers."""
 FULL_BATCH_ROWS, LIGHT_ROWS = 2048, 256
 """How many rows a step on all rows takes at a time, and how many if it is light."""
 LIGHT_MULTIPLY_ADDS = 6_000_000
@@ -42,11 +42,10 @@ PROGRAM_SECONDS = 0.2
 SHARE_TRAINED = 0.3
 """The share of `max_iter` that networks mostly train, unless their patience is longer."""
 
-
 STEP_SECONDS, MULTIPLY_ADDS = 5e-6, {"float32": 3e10, "float64": 1.5e10}
 """What any step takes on a core of a present server, and how many multiply-adds it does a second."""
 UPDATE = 90
-"""As many multiply-adds take as long as the optimizer's update of a parameter."""
+"""So many multiply-adds take as long as the optimizer's update of a parameter."""
 
 
 def padded(size: int) -> int:

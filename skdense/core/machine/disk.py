@@ -111,8 +111,8 @@ def name_of(key: tuple, *facts: object) -> str | None:
     """The name of a program, the same in every process in which its code would be the same.
 
     `facts` are TensorFlow's version and number of threads. None if code outside of this package decides
-    what the program does, which may change unnoticed, where this package's code cannot be read, or
-    NumPy or the system does not tell what is asked here.
+    what the program does, which may change unnoticed, if this package's code cannot be read or has
+    changed since the import, or if NumPy or the system does not tell what is asked here.
     """
     try:
         _sources()

@@ -143,9 +143,7 @@ class _Loader(SourceFileLoader):
         self.is_first = True
         self.begins = Event()
 
-    def find_spec(
-        self, name: str, path: Any | None = None, target: Any | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         return spec_from_file_location(name, self.path, loader=self) if name == self.name else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:

@@ -17,7 +17,7 @@ from joblib import cpu_count, effective_n_jobs
 from skdense.compat import joblibs_n_jobs
 from skdense.core.machine import lazy_import
 from skdense.core.machine.disk import exchange
-from skdense.core.machine.threads import submit
+from skdense.core.machine.threads import at_fork, submit
 
 _log = logging.getLogger("skdense")
 CPU = "/CPU:0"
@@ -53,8 +53,7 @@ def _after_fork() -> None:
         vars(tf).update(_lock=Lock(), _importing=None)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+at_fork(after_in_child=_after_fork)
 
 tf: Any = _TensorFlow()
 """TensorFlow. Modules import this name, and look nothing up in it while they are imported."""
@@ -119,8 +118,6 @@ def n_at_once(n_tasks: int, n_jobs: int | None = None) -> int:
     If joblib is not configured, that is a thread for each core, but one within a task of joblib. There
     are never more than TensorFlow has threads.
     """
-    if n_tasks < 2:
-        return n_tasks
     said: Any = joblibs_n_jobs() if n_jobs is None else n_jobs
     return min(n_tasks, effective_n_jobs(said), n_threads())
 

@@ -15,6 +15,9 @@ from queue import SimpleQueue
 from threading import Event, Lock, current_thread, local
 from typing import Any
 
+at_fork: Callable[..., None] = getattr(os, "register_at_fork", lambda **calls: None)
+"""`os.register_at_fork`, or nothing on Windows, where no process forks."""
+
 _SIGNAL_SECONDS = 0.05
 """How long the answer to a signal may take."""
 
@@ -125,8 +128,7 @@ def _after_fork() -> None:
     _under_way.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+at_fork(after_in_child=_after_fork)
 
 
 def run_all(functions: Sequence[Callable], stop: Callable[[], object]) -> None:
