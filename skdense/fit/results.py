@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import gen_batches
 
 from skdense.compat import warn_at_caller
 from skdense.core.formulas.activations import ACTIVATIONS
@@ -204,16 +205,12 @@ def _spreads(layers: Sequence[Layer], parameters: Parameters, X: Any, rows: NDAr
     Once most units of every layer are known to vary, the other rows are not read. The spread of units
     that vary more in those is then too small.
     """
-    blocks = [rows[start : start + BLOCK_ROWS] for start in range(0, len(rows), BLOCK_ROWS)]
-    if len(blocks) > 1:
-        blocks.insert(0, rows[:: len(blocks)])  # a sample of all rows, mostly enough
-    low = high = None
-    for block in blocks:
-        values = list(hidden_values(layers, parameters, X[block]))
-        lows, highs = [v.min(axis=0) for v in values], [v.max(axis=0) for v in values]
-        low = lows if low is None else list(map(np.minimum, low, lows))
-        high = highs if high is None else list(map(np.maximum, high, highs))
-        spreads = list(map(_spread, low, high))
+    low, high = [np.inf] * (len(layers) - 1), [-np.inf] * (len(layers) - 1)
+    for rows_of_block in gen_batches(len(rows), BLOCK_ROWS):
+        values = [*hidden_values(layers, parameters, X[rows[rows_of_block]])]
+        low = [np.minimum(lowest, v.min(axis=0)) for lowest, v in zip(low, values, strict=True)]
+        high = [np.maximum(highest, v.max(axis=0)) for highest, v in zip(high, values, strict=True)]
+        spreads = [*map(_spread, low, high)]
         if not any((spread <= _NEARLY_SAME).mean() > 0.5 for spread in spreads):
             break
     return spreads
