@@ -51,7 +51,9 @@ default='squared_error'
 
     solver : {'lbfgs', 'sgd', 'adam', 'adamw'}, default='adam'
         The optimizer: stochastic gradient descent, Adam [1]_, or Adam with `weight_decay`.
-        'lbfgs' is scipy's L-BFGS-B on all samples at once, always in float64.
+        'lbfgs' is scipy's L-BFGS-B on all samples at once, always in float64. `max_iter` limits its
+        iterations, and `tol` is its limit on the gradient. It does not validate: `early_stopping` has
+        no effect, and of the losses and scores below it has `loss_` and `init_losses_` alone.
 
     alpha : float, default=0.0001
         Strength of the L2 penalty, ``alpha / 2`` times the sum of the squared kernels, divided by the

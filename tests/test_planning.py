@@ -15,9 +15,7 @@ from skdense.core.program.stores import Stores
 SPEC = Spec("binary", "log_loss", "adam", "float32")
 
 
-def network(
-    layer_sizes=(3, 4, 1), seed=0, batch_capacity=1, rows=None, validation=None, dropout=(), **numbers
-):
+def network(layer_sizes=(3, 4, 1), seed=0, batch_capacity=1, rows=None, validation=None, **numbers):
     """A network to train on 100 rows."""
     hyper = dict.fromkeys(Hyper._fields, 0.0)
     hyper |= {"n_samples": 100, "batch_size": 20, "max_epochs": 10, **numbers}
@@ -30,7 +28,6 @@ def network(
         data=rows or data(n_features=layer_sizes[0]),
         validation=validation,
         random_state=random_state,
-        dropout=dropout,
         batch_capacity=batch_capacity,
     )
 
@@ -163,11 +160,10 @@ def test_networks_on_other_features_or_in_other_batches_share_a_program_if_they_
     [
         network((3, 4, 2)),
         network((3, 4, 4, 1)),
-        network((3, 4, 1), dropout=(0.5,)),
         network((3, 4, 1), validation=data(), n_validation=10),
         network((5, 4, 1), rows=data(costs.LARGE_BYTES // (8 * 5) + 1, 5)),
     ],
-    ids=["outputs", "depth", "dropout", "validation", "large X"],
+    ids=["outputs", "depth", "validation", "large X"],
 )
 def test_networks_that_no_program_fits_have_their_own(other):
     assert len(buckets([network(), other])) == 2

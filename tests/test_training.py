@@ -272,7 +272,7 @@ KINDS = [
     {"spec": SGD, "schedule": "adaptive", "tol": 0.05},
     {"spec": SGD, "schedule": "invscaling", "tol": 0.05},
     {
-        "spec": ADAMW, "dropout": (0.3, 0.1), "schedule": "cosine", "warmup": 1.5,
+        "spec": ADAMW._replace(drops=True), "dropout": (0.3, 0.1), "schedule": "cosine", "warmup": 1.5,
         "weight_decay": 0.1, "schedule_epochs": 9,
     },
 ]  # fmt: skip

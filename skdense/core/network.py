@@ -33,8 +33,8 @@ class Spec(NamedTuple):
 
     `target_type` is the type of the targets, and `loss` the name of a loss for it. `solver` is that of
     the estimator, or in `partial_fit` the one that training began with. The flags say whether labels
-    are smoothed, gradients are clipped, the learning rate changes within epochs, and the validation
-    score is the negative loss.
+    are smoothed, gradients are clipped, the learning rate changes within epochs, the validation score
+    is the negative loss, and there is dropout.
     """
 
     target_type: str
@@ -45,6 +45,7 @@ class Spec(NamedTuple):
     clips: bool = False
     lr_by_step: bool = False
     scores_loss: bool = False
+    drops: bool = False
 
 
 class Allowed(NamedTuple):
@@ -142,15 +143,15 @@ class Data:
         return len(self.targets) if self.rows is None else len(self.rows)
 
     @property
-    def own_rows(self) -> NDArray:
-        """The rows of the network, also if they are all."""
+    def row_numbers(self) -> NDArray:
+        """The numbers of the network's rows, also if they are all."""
         return np.arange(len(self.targets)) if self.rows is None else self.rows
 
     def of_rows(self, array: Any) -> Any:
         """The network's rows of an array: a copy, or the array itself if they are all; None of None."""
         return array if array is None or self.rows is None else array[self.rows]
 
-    def own_copy(self) -> "Data":
+    def without_other_rows(self) -> "Data":
         """The same samples without the other rows of the arrays."""
         return Data(*map(self.of_rows, (self.X, self.targets, self.weights)))
 

@@ -46,7 +46,7 @@ def fit_estimator(
     """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator.
 
     Ctrl-C ends the training and keeps what was reached, or raises if that is nothing, or if
-    interrupts_raise is true. With warn_max_iter there is a warning if `max_iter` is reached.
+    interrupts_raise is true. With warn_max_iter there is a warning if an optimizer reaches `max_iter`.
     """
     warn_in_a_worker()
     reports = has_callbacks(estimator) and not inputs.incremental
@@ -124,7 +124,7 @@ def fit_together(
 
     `after_fit(estimator, job)` is called as soon as an estimator's networks are trained; job is None
     for an estimator that trains alone. The calls may come from any thread, but never two at a time.
-    With warn_max_iter, an estimator warns that it reached `max_iter`.
+    With warn_max_iter, an estimator warns if its optimizer reached `max_iter`.
     """
     warn_in_a_worker()
     one_at_a_time = Lock()
@@ -314,11 +314,11 @@ class EpochTasks:
         self.epoch = self.context.subcontext(task_name="epoch")
         self.epoch.call_on_fit_task_begin(**self.task)
 
-    def advance(self, continues: bool, attributes: Callable[[], Attributes] | None) -> bool:
+    def advance(self, goes_on: bool, attributes: Callable[[], Attributes] | None) -> bool:
         """End an epoch, and begin the next if training goes on; True if a callback asks to stop."""
         epoch, self.epoch = self.epoch, None
         stop = epoch.call_on_fit_task_end(**self.task, reconstruction_attributes=attributes)
-        if continues and not stop:
+        if goes_on and not stop:
             self._begin_epoch()
         return stop
 

@@ -136,7 +136,7 @@ def _dropout_rates(rates: Any, n_hidden: int) -> tuple[float, ...]:
 
 
 def check_samples(estimator: Estimator, inputs: FitInput, continues: bool) -> tuple[Any, Any]:
-    """X and y to train on.
+    """X and y of `FitInput`, all rows of them.
 
     The number and the names of the features are set on the estimator, or, where training goes on,
     compared with the estimator's.
@@ -205,7 +205,7 @@ def _warn_if_not_transformed(X: Any, X_val: Any) -> None:
 def check_weights(
     estimator: Estimator, inputs: FitInput, classes: NDArray | None, y: Any, y_val: Any
 ) -> tuple[NDArray | None, NDArray | None]:
-    """The weights of the samples to train on and to validate on, None for equal ones.
+    """The weights of the samples of y and of y_val, None for equal ones.
 
     They are `sample_weight` and `sample_weight_val`, times class weights.
     """

@@ -73,7 +73,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     weights, weights_val = check_weights(estimator, inputs, encoder.classes, y, y_val)
     rows = None if inputs.split is None else inputs.split[0]
     data = Data(X, encoder.encode(y), weights, rows)
-    own_validation = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
+    users_validation = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
 
     # What follows from it without a draw.
     n_features, n_outputs = data.X.shape[1], data.targets.shape[1]
@@ -90,7 +90,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     else:
         parameters = draw(random_state)
     data, validation = _training_and_validation(
-        estimator, inputs, encoder, data, own_validation, random_state
+        estimator, inputs, encoder, data, users_validation, random_state
     )
     seed = _dropout_seed(rates, random_state)
 
@@ -110,18 +110,18 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         label_smoothing=estimator.label_smoothing if loss.smooths else 0.0,
         schedule_epochs=estimator.max_iter,
     )
-    has_optimizer = settings["solver"] != LBFGS
     within_epochs = SCHEDULES[settings["schedule"]].within_epochs
     spec = Spec(
         encoder.target_type,
         encoder.loss_name,
         settings["solver"],
-        dtype.name,
+        "float64" if settings["solver"] == LBFGS else dtype.name,
         smooths=hyper.label_smoothing > 0,
         # A larger norm is no limit.
-        clips=has_optimizer and settings["max_grad_norm"] <= float(np.finfo(dtype).max),
-        lr_by_step=has_optimizer and (settings["warmup"] > 0 or within_epochs is not None),
+        clips=settings["max_grad_norm"] <= float(np.finfo(dtype).max),
+        lr_by_step=settings["warmup"] > 0 or within_epochs is not None,
         scores_loss=validation is not None and estimator.validation_metric == "loss",
+        drops=any(rates),
     )
     network = Network(
         layers=layers,
@@ -131,7 +131,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         data=data,
         random_state=random_state,
         validation=validation,
-        scorer=_scorer_of(estimator, encoder, validation),
+        scorer=_scorer_of(estimator, encoder, validation, y if y_val is None else y_val),
         owns_stream=isinstance(estimator.random_state, Integral),
         shuffle=estimator.shuffle,
         settings=settings,
@@ -142,12 +142,13 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     )
     networks = [network]
     if estimator.n_init > 1 and not continues:
-        # All further draws come from one copy of the random state, so all networks shuffle alike.
-        stream = deepcopy(random_state)
+        # The others' parameters and seeds come from one copy of the random state. Each shuffles with a
+        # copy of its own, as the first network does with the state itself: all have the same orders.
+        copied = deepcopy(random_state)
         for _ in range(estimator.n_init - 1):
-            drawn = {"parameters": draw(stream), "dropout_seed": _dropout_seed(rates, stream)}
-            own = {"random_state": deepcopy(random_state), "owns_stream": True}
-            networks.append(replace(network, **drawn, **own))
+            drawn = {"parameters": draw(copied), "dropout_seed": _dropout_seed(rates, copied)}
+            shuffling = {"random_state": deepcopy(random_state), "owns_stream": True}
+            networks.append(replace(network, **drawn, **shuffling))
     return Job(estimator, encoder, spec, networks, continues, inputs.incremental)
 
 
@@ -171,7 +172,7 @@ def _training_and_validation(
     inputs: FitInput,
     encoder: Encoder,
     data: Data,
-    own_validation: Data | None,
+    users_validation: Data | None,
     random_state: RandomState,
 ) -> tuple[Data, Data | None]:
     """The samples to train on, and those to validate on after each epoch, or None.
@@ -180,16 +181,16 @@ def _training_and_validation(
     has none, and its program cannot select rows.
     """
     if estimator.solver == LBFGS:
-        return data.own_copy(), None
-    if own_validation is not None or not estimator.early_stopping:
-        return data, own_validation
+        return data.without_other_rows(), None
+    if users_validation is not None or not estimator.early_stopping:
+        return data, users_validation
     if inputs.split is not None and len(inputs.split[1]):
         return data, replace(data, rows=inputs.split[1])
     from sklearn.model_selection import train_test_split  # it imports much that no other fit needs
 
     try:
         rows, validation_rows = train_test_split(
-            data.own_rows,
+            data.row_numbers,
             test_size=estimator.validation_fraction,
             random_state=random_state,
             stratify=data.of_rows(data.targets) if encoder.is_stratified else None,
@@ -214,9 +215,12 @@ def _training_and_validation(
 
 
 def _scorer_of(
-    estimator: Estimator, encoder: Encoder, validation: Data | None
+    estimator: Estimator, encoder: Encoder, validation: Data | None, y: Any
 ) -> Callable[[Parameters], float] | None:
-    """What gives the validation score of parameters, if `validation_metric` is a scorer."""
+    """What gives the validation score of parameters, if `validation_metric` is a scorer.
+
+    y has the rows that the arrays of the validation samples have.
+    """
     metric = estimator.validation_metric
     if validation is None or metric in encoder.metrics:
         return None
@@ -227,8 +231,7 @@ def _scorer_of(
     except ValueError as error:
         names = " or ".join(map(repr, encoder.metrics))
         raise ValueError(f"validation_metric must be {names}, or a scorer: {error}") from None
-    validation = validation.own_copy()
-    y, weights = encoder.y_of(validation.targets), {}
+    y, weights, validation = validation.of_rows(y), {}, validation.without_other_rows()
     takes = signature(metric_of(scorer)).parameters.values()
     takes_weights = any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in takes)
     if takes_weights and validation.weights is not None:

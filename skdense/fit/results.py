@@ -60,8 +60,8 @@ def best_network(job: Job) -> tuple[Network, Attributes]:
 def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     """Set the fitted attributes of the best network on the estimator; return them.
 
-    Raises `NotFinite` if none is finite, and warns of other failures: of `max_iter` reached only with
-    warn_max_iter.
+    Raises `NotFinite` if none is finite, and warns of other failures: that an optimizer has reached
+    `max_iter` only with warn_max_iter.
     """
     network, attributes = best_network(job)
     estimator, progress, loss = job.estimator, network.progress, attributes["loss_"]
@@ -78,14 +78,13 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
             "data, for instance with StandardScaler.",
             ConvergenceWarning,
         )
-    elif warn_max_iter and not (job.incremental or progress.converged):
-        if progress.epochs == estimator.max_iter:
-            warn_at_caller(
-                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
-                "optimization hasn't converged yet. Increase max_iter or learning_rate_init, or scale "
-                "X, for instance with StandardScaler.",
-                ConvergenceWarning,
-            )
+    elif warn_max_iter and not job.incremental and not progress.active and not progress.converged:
+        warn_at_caller(
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+            "optimization hasn't converged yet. Increase max_iter or learning_rate_init, or scale X, "
+            "for instance with StandardScaler.",
+            ConvergenceWarning,
+        )
     vars(estimator).update(attributes)
     return attributes
 
@@ -153,7 +152,7 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < baseline / 2 or baseline <= 0 or (targets == targets[0]).all():
         return None
-    spreads = _spreads(network.layers, network.final_parameters, data.X, data.own_rows)
+    spreads = _spreads(network.layers, network.final_parameters, data.X, data.row_numbers)
     largest = max(((spread <= _SAME).mean() for spread in spreads), default=0)
     is_nearly_constant = any((spread <= _NEARLY_SAME).all() for spread in spreads)
     if largest == 1 or (largest > 0.5 and loss >= baseline):
@@ -229,7 +228,7 @@ def _spread(low: NDArray, high: NDArray) -> NDArray:
 def likely_cause(job: Job, network: Network) -> str:
     """Sentences that say what probably made a training fail, and what to try."""
     estimator, causes, cures = job.estimator, [], []
-    data = network.data.own_copy()
+    data = network.data.without_other_rows()
     largest = _largest(data.X)
     if not _SMALL <= largest <= _LARGE:
         causes.append(f"the features are not scaled, with values up to {largest:.3g}")

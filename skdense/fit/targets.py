@@ -1,7 +1,7 @@
 """What y is: how it becomes targets of the network, and how the network's logits become predictions.
 
-Each type of target, in scikit-learn's sense, has an encoder, which is asked for all that
-depends on it.
+Each type of target, as scikit-learn has them, and labels of one class have an encoder, which is asked
+for all that depends on it.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ class Encoder:
     classes : ndarray of shape (n_classes,) or None
         The classes of labels; None for numbers.
     binarizer : LabelBinarizer or None
-        Fitted to the labels.
+        Fitted to the labels, as scikit-learn's networks have it; here only multilabel targets need it.
 
     Attributes
     ----------
@@ -60,15 +60,11 @@ class Encoder:
         self.classes, self.binarizer = classes, binarizer
 
     def check(self, y: Any, name: str) -> None:
-        """Raise unless y is of this type; the error calls it by this name."""
+        """Raise if y has a label or a number that this encoder does not take; the error names it so."""
         raise NotImplementedError
 
     def encode(self, y: Any) -> NDArray:
         """The targets `(n_samples, n_outputs)`."""
-        raise NotImplementedError
-
-    def y_of(self, targets: NDArray) -> Any:
-        """The y that has these targets."""
         raise NotImplementedError
 
     def fitted(self, parameters: Parameters) -> dict[str, Any]:
@@ -109,9 +105,6 @@ class Labels(Encoder):
                 f"`{name}` has classes not in `self.classes_`. `self.classes_` has {self.classes}. "
                 f"'{name}' has {labels}."
             )
-
-    def y_of(self, targets: NDArray) -> Any:
-        return self.binarizer.inverse_transform(targets)
 
     def probabilities(self, logits: NDArray) -> NDArray:
         """The probability of each class."""
@@ -276,9 +269,6 @@ class Continuous(Encoder):
 
     def encode(self, y: Any) -> NDArray:
         return as_numbers(y).reshape(len(y), -1)
-
-    def y_of(self, targets: NDArray) -> NDArray:
-        return targets.ravel() if targets.shape[1] == 1 else targets
 
     def decode(self, logits: NDArray) -> NDArray:
         predictions = OUTPUT_ACTIVATIONS[self.loss.output](logits)

@@ -91,7 +91,7 @@ def lr_factor(step: Tensor, hyper: Hyper, settings: Settings) -> Tensor:
 
 
 def progress_after_epoch(
-    now: Progress, hyper: Hyper, settings: Settings, optimizer: str, loss: Tensor, score: Tensor | None
+    now: Progress, hyper: Hyper, settings: Settings, loss: Tensor, score: Tensor | None
 ) -> tuple[Progress, Tensor]:
     """The progress after an epoch, and whether early stopping finds it the best so far.
 
@@ -111,8 +111,6 @@ def progress_after_epoch(
     samples_seen = now.samples_seen + hyper.n_samples
     learning_rate, slows_down = now.learning_rate, False
     for number, schedule in enumerate(SCHEDULES.values()):
-        if optimizer in schedule.ignored_by:
-            continue
         chosen = settings["schedule"] == number
         if schedule.after_epoch is not None:
             its_settings = (settings[name] for name in ("learning_rate_init", *schedule.settings))

@@ -25,7 +25,7 @@ def minimize_loss(spec: Spec, network: Network, max_fun: int) -> bool:
     """
     # All runs in another thread, where no signal interrupts it.
     try:
-        minimization = submit(Minimization, spec._replace(dtype="float64"), network).result()
+        minimization = submit(Minimization, spec, network).result()
     except KeyboardInterrupt:
         return True
     hyper = network.hyper
@@ -36,9 +36,9 @@ def minimize_loss(spec: Spec, network: Network, max_fun: int) -> bool:
         return True
     finally:
         minimization.stops, reached = True, minimization.reached
-        own_layout = minimization.own_layout
+        unpadded = minimization.unpadded
         vars(network).update(
-            parameters=own_layout.unpack(reached.x, own_layout),
+            parameters=unpadded.unpack(reached.x, unpadded),
             curves=Curves(loss=np.array([reached.fun])),
             progress=network.progress._replace(epochs=reached.nit, converged=float(reached.success)),
             failure="" if reached.success else reached.message,
@@ -56,7 +56,7 @@ class Minimization:
     def __init__(self, spec: Spec, network: Network):
         self.stops = False
         self.layout = lone_layout(network)
-        self.own_layout = Layout(network.layers, network.n_features)
+        self.unpadded = Layout(network.layers, network.n_features)
         shape = store_shape([network.data], self.layout.n_features)
         block_rows = full_batch_rows(network.data.X, self.layout.n_penalized)
         key = spec, self.layout, shape, block_rows
@@ -66,7 +66,7 @@ class Minimization:
         self.vector = aligned_zeros([self.layout.n_parameters], spec.dtype)
         self.layout.pack_into(self.vector, network.parameters)
         self.parameters = view(self.vector)
-        self.offsets = self.layout.offsets(self.own_layout)
+        self.offsets = self.layout.offsets(self.unpadded)
         self.reached = OptimizeResult(x=self.vector[self.offsets], fun=np.nan, nit=0, success=True)
 
     def objective(self, own_parameters: NDArray) -> tuple[float, NDArray]:

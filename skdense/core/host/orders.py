@@ -47,7 +47,7 @@ class Orders:
         # The last two states and how many epochs were drawn by then: a network that stops is at most
         # one chunk behind what is drawn.
         self.checkpoints: list[tuple[int, dict]] = []
-        self.rows, self.steps_per_epoch = network.data.own_rows, int(network.hyper.steps_per_epoch)
+        self.rows, self.steps_per_epoch = network.data.row_numbers, int(network.hyper.steps_per_epoch)
         self.n_epochs, self.n_drawn, self.each_epoch = n_epochs, 0, each_epoch
         self.position = 0  # of the next chunk's first step in its epoch
         self.epoch = np.zeros((self.steps_per_epoch, batch), np.int32)
@@ -105,7 +105,8 @@ class Orders:
     def end(self, n_epochs: int) -> None:
         """Leave the network's random state and order as they are after drawing for n_epochs epochs.
 
-        The one that has begun is among them.
+        The one that has begun is among them. A state that nobody else sees is left where it is, as is
+        one that others have drawn from meanwhile, and the order of a network that has stopped.
         """
         if self.n_drawn == n_epochs:  # else it has stopped early, and never goes on
             self.network.permutation = self.permutation

@@ -46,8 +46,7 @@ class Bucket:
             n_blocks = costs.power_of_two(math.ceil(most / block))
         steps = min(costs.MAX_STEPS, costs.MAX_ORDERS_BYTES // (4 * self.batch))
         steps = 2 ** max(2, math.floor(math.log2(max(steps, 1))))
-        drops = bool(self.networks[0].dropout)
-        return Shape(steps, self.batch, self.layout, training, validation, block, n_blocks, drops)
+        return Shape(steps, self.batch, self.layout, training, validation, block, n_blocks)
 
     @property
     def step_seconds(self) -> float:
@@ -124,7 +123,6 @@ def _key_to_share(spec: Spec, network: Network) -> tuple:
         network.n_features if issparse(X) or large else None,
         issparse(X),
         network.validation is not None,
-        bool(network.dropout),
         id(X) if large else None,
     )
 

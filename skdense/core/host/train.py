@@ -1,6 +1,6 @@
 """Training networks: each goes through a program chunk by chunk, several of them at the same time.
 
-A thread leads each network: the caller's if there is one network, else one of several. The program is
+A thread leads each network: the caller's if they train one by one, else one of several. The program is
 made and runs in a further thread, where no signal interrupts TensorFlow's code. Meanwhile, the leading
 thread draws the order of the rows of the next chunk. Between chunks it calls the network's scorer, and
 observers.
@@ -132,9 +132,7 @@ def _train_one(
             chunk = source.next_chunk(run.affordable_steps)
             if not running.wait(stop):
                 break
-            running.result()
-            if run.snapshot is not run.unscored:
-                run.score()
+            run.snapshot = run.scored(running.result())
             if observe is not None and observe(run.snapshot.curves[-1], run):
                 stop.set()
             if not run.snapshot.scalars.progress.active:
@@ -147,11 +145,11 @@ def _train_one(
 class Snapshot(NamedTuple):
     """How far a training is: all that a chunk changes, with the curves of each chunk so far.
 
-    `vectors` are those of the parameters, of the slots and of the best parameters; there are none
-    before the first chunk.
+    `tensors` are vectors: of the parameters, of each of the slots, and of the best parameters. There
+    are none before the first chunk.
     """
 
-    vectors: Sequence[Tensor]
+    tensors: Sequence[Tensor]
     scalars: Scalars
     curves: tuple[Curves, ...]
 
@@ -164,8 +162,6 @@ class ProgramRun:
     snapshot : Snapshot
         Snapshot after the last finished chunk. It is replaced as a whole, so that whatever interrupts
         the training finds it complete.
-    unscored : Snapshot
-        The same; or the next one, after an epoch that the network's scorer has still to score.
     affordable_steps : int
         How many steps a chunk may have.
     program, training_store, validation, dropout
@@ -174,63 +170,63 @@ class ProgramRun:
 
     def __init__(self, bucket: Bucket, network: Network, stores: Stores):
         self.network, self.spec, self.shape, self.stores = network, bucket.spec, bucket.shape, stores
-        self.own_layout = Layout(network.layers, network.n_features)
+        self.unpadded = Layout(network.layers, network.n_features)
         scalars = Scalars(Counters(), network.progress, Curves())
-        self.snapshot = self.unscored = Snapshot((), scalars, (network.curves,))
+        self.snapshot = Snapshot((), scalars, (network.curves,))
         first_steps = FIRST_CHUNK_SECONDS / bucket.step_seconds
         self.affordable_steps = max(1, min(self.shape.steps, int(first_steps)))
 
-    def advance(self, chunk: tuple[int, NDArray]) -> None:
-        """Run so many steps, on these rows; only at their end, the snapshots are replaced."""
+    def advance(self, chunk: tuple[int, NDArray]) -> Snapshot:
+        """Run so many steps, on these rows; return the snapshot after them."""
         n_steps, orders = chunk
-        before, network, shape = self.snapshot, self.network, self.shape
-        vectors = before.vectors
-        if not vectors:  # this is the first chunk
-            vectors = self._enter()
+        before, network = self.snapshot, self.network
+        is_first = not before.tensors
+        *vectors, best_vector = self._enter() if is_first else before.tensors
         counters, progress, point = before.scalars
         counters = counters._replace(steps=0.0, epochs=0.0)
         hyper = network.hyper
         if network.scorer is not None:
-            hyper = hyper._replace(early_stopping=0.0)  # the program keeps no best parameters
+            hyper = hyper._replace(early_stopping=0.0)  # the program leaves the best as they are
         constants = to_tensor(constants_of(self.spec, n_steps, hyper, network.settings))
         scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
         training = self.training_store, view(orders)
-        *vectors, best = vectors
         arguments = Arguments(
-            training, self.validation, self.dropout, constants, scalars, vectors, best
+            training, self.validation, self.dropout, constants, scalars, vectors, best_vector
         )
         start = perf_counter()
-        curves, scalars, *vectors = self.program(*tf.nest.flatten(arguments))
+        curves, scalars, *tensors = self.program(*tf.nest.flatten(arguments))
         seconds = (perf_counter() - start) / n_steps
-        if before.vectors:  # the first chunk may compile
-            self.affordable_steps = max(1, min(shape.steps, int(CHUNK_SECONDS / seconds)))
+        if not is_first:  # which may compile
+            self.affordable_steps = max(1, min(self.shape.steps, int(CHUNK_SECONDS / seconds)))
         scalars = split_scalars(np.asarray(scalars).tolist())
         # A copy, as a view would keep the curves of a whole chunk in memory.
         new_curves = Curves(*np.asarray(curves)[: int(scalars.counters.epochs)].T.copy())
-        self.unscored = Snapshot(vectors, scalars, (*before.curves, new_curves))
-        if network.scorer is None or not scalars.counters.epochs:
-            self.snapshot = self.unscored
+        return Snapshot(tensors, scalars, (*before.curves, new_curves))
 
-    def score(self) -> None:
-        """End the epoch by the network's scorer, in the place of the program."""
-        network: Any = self.network
-        (parameters, *slots, best), (counters, progress, point), curves = self.unscored
+    def scored(self, after: Snapshot) -> Snapshot:
+        """The snapshot after a chunk; if the chunk ends an epoch, as the network's scorer judges it.
+
+        What the program has made of the progress is dropped then, but for the steps.
+        """
+        network = self.network
+        (parameters, *slots, best), (counters, progress, point), curves = after
+        if network.scorer is None or not counters.epochs:
+            return after
         *earlier, last = curves
         score = network.scorer(self._unpacked(parameters))
-        now = self.snapshot.scalars.progress._replace(step=progress.step)
-        now = Progress(*map(np.float64, now))
+        before_end = self.snapshot.scalars.progress._replace(step=progress.step)
+        before_end = Progress(*map(np.float64, before_end))
         settings = network.settings | {"schedule": number_of(network.settings["schedule"])}
-        optimizer, loss = self.spec.solver, last.loss[-1]
-        ended, is_best = progress_after_epoch(now, network.hyper, settings, optimizer, loss, score)
+        loss = last.loss[-1]
+        ended, is_best = progress_after_epoch(before_end, network.hyper, settings, loss, score)
         progress = Progress(*map(float, ended))
         rate, of_epoch = np.array([progress.learning_rate]), np.array([score])
         last = last._replace(learning_rate=rate, validation_score=of_epoch)
-        vectors = [parameters, *slots, parameters if is_best else best]
-        scalars = Scalars(counters, progress, point)
-        self.snapshot = self.unscored = Snapshot(vectors, scalars, (*earlier, last))
+        tensors = [parameters, *slots, parameters if is_best else best]
+        return Snapshot(tensors, Scalars(counters, progress, point), (*earlier, last))
 
     def _enter(self) -> list[Tensor]:
-        """Make the program, the stores and what else all chunks share; return the first vectors."""
+        """Make the program, the stores and what else all chunks share; return the first tensors."""
         network, shape, dtype = self.network, self.shape, self.spec.dtype
         formulas = formulas_now()
         self.program = program_of(training_program, self.spec, shape, formulas=formulas)
@@ -240,7 +236,7 @@ class ProgramRun:
         validation_rows = aligned_zeros((shape.n_blocks, shape.block), np.int32)
         validation_store = ()
         if network.validation is not None and shape.validation is not None:
-            rows = network.validation.own_rows
+            rows = network.validation.row_numbers
             # Padded with the first row: another one may be infinite, and infinity times zero is NaN.
             validation_rows[...] = rows[0]
             validation_rows.reshape(-1)[: len(rows)] = rows
@@ -265,10 +261,10 @@ class ProgramRun:
         A chunk that is still running changes nothing of it.
         """
         network, snapshot = self.network, self.snapshot
-        if not snapshot.vectors:
+        if not snapshot.tensors:
             return snapshot
         unpacked = self._unpacked
-        parameters, *slots, best = snapshot.vectors
+        parameters, *slots, best = snapshot.tensors
         # One call, which Ctrl-C cannot interrupt.
         vars(network).update(
             parameters=unpacked(parameters),
@@ -281,4 +277,4 @@ class ProgramRun:
 
     def _unpacked(self, vector: Tensor) -> Parameters:
         """The network's parameters, or those of a slot, in a vector of the program."""
-        return self.shape.layout.unpack(np.asarray(vector), self.own_layout)
+        return self.shape.layout.unpack(np.asarray(vector), self.unpadded)

@@ -11,7 +11,7 @@ TensorFlow, without weights of samples, and with the names of this file:
             loss += alpha * tf.nn.l2_loss(kernels) / len(rows)      # `Objective.penalty`
         for w, gradient in zip(parameters, tape.gradient(loss, parameters)):
             w.assign_sub(learning_rate * gradient)                  # `Chain.update` of optimizers.py
-    stop = loss > best - tol                                        # `_Body.end_epoch`, schedules.py
+    n_worse = n_worse + 1 if loss > best - tol else 0               # `_Body.end_epoch`, schedules.py
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ class Shape(NamedTuple):
 
     `steps` is the most steps of a chunk, and `batch` the number of rows in a minibatch. `block` is the
     number of validation rows that are read at a time, and `n_blocks` the most such blocks that there
-    are, both 0 without validation. `drops` says whether there is dropout.
+    are, both 0 without validation.
     """
 
     steps: int
@@ -47,7 +47,6 @@ class Shape(NamedTuple):
     validation: StoreShape | None
     block: int
     n_blocks: int
-    drops: bool
 
 
 class Arguments(NamedTuple):
@@ -88,8 +87,8 @@ def training_program(spec: Spec, shape: Shape) -> tuple[Callable, Arguments]:
     arguments = Arguments(
         (signature(shape.training, spec.dtype), tf.TensorSpec([shape.steps, shape.batch], tf.int32)),
         (of_validation, tf.TensorSpec([shape.n_blocks, shape.block], tf.int32)),
-        tf.TensorSpec([len(shape.layout.layers)], tf.float64) if shape.drops else (),
-        tf.TensorSpec([N_CONSTANTS + len(setting_names(spec))], tf.float64),
+        tf.TensorSpec([len(shape.layout.layers)], tf.float64) if spec.drops else (),
+        tf.TensorSpec([N_NUMBERS + len(setting_names(spec))], tf.float64),
         tf.TensorSpec([N_SCALARS], tf.float64),
         (vector,) * (1 + Chain(spec).n_slots),
         vector if shape.n_blocks else tf.TensorSpec([0], spec.dtype),
@@ -160,9 +159,9 @@ class _Body:
         # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
         (_, hyper, settings), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
-        minibatch, n_valid = self.next_minibatch(counters, hyper)
+        minibatch, n_real = self.next_minibatch(counters, hyper)
         parameters, *slots = pieces
-        drop = dropper(self.dropout, progress.step) if self.shape.drops else None
+        drop = dropper(self.dropout, progress.step) if self.spec.drops else None
 
         sums, gradients = self.objective.gradients(minibatch, parameters, typed, drop)
         penalty, of_penalty = self.objective.penalty(parameters, typed.alpha)
@@ -185,10 +184,10 @@ class _Body:
         pieces = tf.nest.map_structure(
             lambda new, old: tf.where(effective, new, old), (tuple(changed), *slots), pieces
         )
-        loss = (sums.loss + penalty) / divisor * n_valid
+        loss = (sums.loss + penalty) / divisor * n_real
         correct = sums.terms[0] if sums.terms else 0.0
         passed = Counters(steps=1.0, position=1.0)
-        counted = passed._replace(loss=loss, n_samples=n_valid, correct=correct, weight=sums.weight)
+        counted = passed._replace(loss=loss, n_samples=n_real, correct=correct, weight=sums.weight)
         unchanged = Progress(*[0.0] * len(Progress._fields))
         added = packed(counted, unchanged._replace(step=1.0), Curves())
         return scalars + tf.where(effective, added, packed(passed, unchanged, Curves())), pieces
@@ -197,8 +196,8 @@ class _Body:
         """The next minibatch, and how many of its rows are no padding."""
         store, orders = self.training
         rows = tf.gather(orders, tf.cast(counters.steps, tf.int32))
-        n_valid = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
-        return gather(store, self.shape.training, rows, n_valid), n_valid
+        n_real = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
+        return gather(store, self.shape.training, rows, n_real), n_real
 
     def end_epoch(self, scalars: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The scalars after the epoch, and whether early stopping finds it the best so far.
@@ -211,9 +210,7 @@ class _Body:
         of_validation, score = (float("nan"), float("nan")), None
         if self.shape.n_blocks:
             of_validation = _, score = self.validate(is_over, parameters)
-        progress, is_best = progress_after_epoch(
-            progress, hyper, settings, self.spec.solver, loss, score
-        )
+        progress, is_best = progress_after_epoch(progress, hyper, settings, loss, score)
         progress = Progress(*(tf.cast(value, tf.float64) for value in progress))
         point = Curves(loss, accuracy, progress.learning_rate, *of_validation)
         counters = Counters(steps=counters.steps, epochs=counters.epochs + 1)
@@ -227,8 +224,8 @@ class _Body:
 
         def block(b: Tensor, sums: Tensor) -> tuple:
             (_, hyper, _), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
-            n_valid = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
-            minibatch = gather(store, of_store, tf.gather(rows, b), n_valid)
+            n_real = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
+            minibatch = gather(store, of_store, tf.gather(rows, b), n_real)
             return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
 
         n_terms = len(metric.terms(shift[None], shift[None], shift))
@@ -249,7 +246,7 @@ class _Body:
         while each that is unpacked before a loop is a variable of it.
         """
         values = iter(tf.unstack(tf.cast(self.constants, dtype)))
-        n_steps, *numbers = islice(values, N_CONSTANTS)
+        n_steps, *numbers = islice(values, N_NUMBERS)
         return n_steps, Hyper(*numbers), dict(zip(setting_names(self.spec), values, strict=True))
 
 
@@ -257,7 +254,7 @@ class _Body:
 
 
 class BatchSums(NamedTuple):
-    """Weighted sums over a minibatch, scalars; `terms` is a list."""
+    """Weighted sums over a minibatch, or over all validation rows; scalars, but `terms` is a list."""
 
     loss: Any
     terms: list
@@ -367,8 +364,8 @@ class Scalars(NamedTuple):
     point: Curves
 
 
-N_CONSTANTS = 1 + len(Hyper._fields)
-"""How many constants there are besides the settings."""
+N_NUMBERS = 1 + len(Hyper._fields)
+"""How many of the constants are no settings."""
 _SCALARS: tuple[Any, ...] = (Counters, Progress, Curves)
 N_SCALARS = sum(len(kind._fields) for kind in _SCALARS)
 

@@ -2,8 +2,8 @@
 
 Row numbers, which are another argument of the program, say which of them are a network's.
 
-A store is a tuple of arrays: the rows' features, and last their weighted targets, which are the targets
-with the sample weights as one more column, so that one gather serves both. Dense features are one
+A store is a tuple of arrays: the rows' features, and last their targets, with the sample weights as one
+more column, so that one gather serves both. Dense features are one
 array `(n_rows, n_features)`; sparse ones are the values and columns of a CSR matrix and where each row
 starts. A large X is used where it lies, but for its last rows, which are copied into an array of their
 own: its length is one of few, so that nearby numbers of rows share a program. Sparse rows stay sparse,
@@ -163,26 +163,23 @@ class Minibatch(NamedTuple):
 
 def signature(shape: StoreShape, dtype: str) -> tuple:
     """The TensorSpecs of a store of this `StoreShape`."""
-    weighted_targets = tf.TensorSpec([shape.n_rows, shape.n_outputs + 1], dtype)
-    if not shape.row_entries:
-        return *(tf.TensorSpec([n, shape.n_features], dtype) for n in shape.lengths), weighted_targets
-    return (
-        *(tf.TensorSpec([n], dtype) for n in shape.lengths),
-        *(tf.TensorSpec([n], tf.int32) for n in shape.lengths),
-        tf.TensorSpec([shape.n_rows + 1], shape.index_dtype),
-        weighted_targets,
-    )
+    if shape.row_entries:
+        features = [tf.TensorSpec([n], kind) for kind in (dtype, tf.int32) for n in shape.lengths]
+        features.append(tf.TensorSpec([shape.n_rows + 1], shape.index_dtype))
+    else:
+        features = [tf.TensorSpec([n, shape.n_features], dtype) for n in shape.lengths]
+    return *features, tf.TensorSpec([shape.n_rows, shape.n_outputs + 1], dtype)
 
 
-def gather(store: Sequence[Tensor], shape: StoreShape, rows: Tensor, n_valid: Tensor) -> Minibatch:
+def gather(store: Sequence[Tensor], shape: StoreShape, rows: Tensor, n_real: Tensor) -> Minibatch:
     """The `Minibatch` of the rows `(batch,)` of a store of this `StoreShape`.
 
-    Rows from the n_valid-th on are padding, of weight zero.
+    The first n_real rows count; those behind are padding, of weight zero.
     """
-    *features, weighted_targets = store
+    *features, targets_and_weights = store
     inputs = _sparse_rows(features, rows, shape) if shape.row_entries else _take(features, rows)
-    targets, weights = tf.split(tf.gather(weighted_targets, rows), [shape.n_outputs, 1], axis=1)
-    real = tf.range(rows.shape[0]) < tf.cast(n_valid, tf.int32)
+    targets, weights = tf.split(tf.gather(targets_and_weights, rows), [shape.n_outputs, 1], axis=1)
+    real = tf.range(rows.shape[0]) < tf.cast(n_real, tf.int32)
     return Minibatch(inputs, targets, tf.where(real, tf.squeeze(weights, axis=1), 0))
 
 
