@@ -50,20 +50,15 @@ class BaseBlend(BaseOutOfFold):
         self.verbose = verbose
         self.prior_weight = prior_weight
 
-    def _parts(self, samples, report):
-        """The names and the models to fit."""
+    def _fit_parts(self, samples, report):
         y = samples.y
         n_classes_or_columns = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
         names, models = zip(*self._suited(len(y), n_classes_or_columns), strict=True)
-        return list(zip(names, _clones(models), strict=True))
-
-    def _fit_parts(self, parts, samples, report):
-        self.estimators_ = _fit_models(parts, samples, report)
-        names = [name for name, _ in parts]
+        self.estimators_ = _fit_models(names, _clones(models), samples, report)
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         ensembles = [final_step(model) for model in self.estimators_]
         self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
-        self._learn_weights(ensembles, samples.y, samples.weights_or_ones)
+        self._learn_weights(ensembles, y, samples.weights)
 
     def _check_models(self):
         taken = self.get_params(deep=False)
@@ -110,10 +105,10 @@ class BaseBlend(BaseOutOfFold):
             )
         return held_out
 
-    def _mean(self, output):
-        """The weighted mean of an output of the models; those without weight are not asked."""
-        weighted = zip(self.weights_, self.estimators_, strict=True)
-        return sum(w * output(model) for w, model in weighted if w > 0)
+    def _weighted(self):
+        """The weights of the models and the models; those without weight are not asked."""
+        pairs = zip(self.weights_, self.estimators_, strict=True)
+        return [(weight, model) for weight, model in pairs if weight > 0]
 
     @property
     def members_(self) -> Any:
@@ -218,20 +213,19 @@ def _clones(models):
     return clones
 
 
-def _fit_models(parts, samples, report):
+def _fit_models(names, models, samples, report):
     """Fit the models of a blend at the same time; return them, and say what they say."""
-    X, y, sample_weight, groups, row_of = samples
-    fits = []
-    for name, model in parts:
+    X, y, sample_weight, _, groups, row_of = samples
+    fits, fitted = [], []
+    for name, model in zip(names, models, strict=True):
         arguments = fit_arguments(model, sample_weight=sample_weight, groups=groups)
         fits.append((Outer(row_of, report, name), model, X, y, arguments))
-    models = []
     for model, lines, warnings in at_once(_fit_model, fits):
         for line in lines:
             report.log.say(line)
         report.log.warnings |= warnings
-        models.append(model)
-    return models
+        fitted.append(model)
+    return fitted
 
 
 def _fit_model(outer, model, X, y, arguments):
@@ -354,7 +348,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self.class_weight = class_weight
 
     def _predict_proba(self, X):
-        return self._mean(lambda model: model.predict_proba(X))
+        return sum(weight * model.predict_proba(X) for weight, model in self._weighted())
 
     def _learn_weights(self, ensembles, y, sample_weight):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
@@ -375,17 +369,19 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         predicted = self.oof_probabilities_[held_out].argmax(axis=1)
         self.oof_score_ = accuracy_score(class_numbers, predicted, sample_weight=sample_weight)
 
-    def _learn_uncertainty(self, *data):
-        for model in self.estimators_:  # again, at the temperature of the blend
-            final_step(model)._learn_uncertainty(*data)
-        super()._learn_uncertainty(*data)
-
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a temperature."""
         self.temperature_ *= temperature
         for model in self.estimators_:
             final_step(model)._divide_logits(temperature)
-        self.oof_probabilities_ = self._mean(lambda model: final_step(model).oof_probabilities_)
+        self.oof_probabilities_ = sum(
+            weight * final_step(model).oof_probabilities_ for weight, model in self._weighted()
+        )
+
+    def _learn_sets(self, samples):
+        for model in self.estimators_:
+            final_step(model)._learn_sets(samples)
+        super()._learn_sets(samples)
 
 
 class BlendRegressor(NumbersMixin, BaseBlend):
@@ -496,11 +492,11 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         self.delta = delta
 
     def _predict(self, X):
-        return self._mean(lambda model: model.predict(X))
+        return sum(weight * model.predict(X) for weight, model in self._weighted())
 
     def _learn_weights(self, ensembles, y, sample_weight):
-        both = zip(self.estimators_, ensembles, strict=True)
-        outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in both])
+        pairs = zip(self.estimators_, ensembles, strict=True)
+        outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in pairs])
         held_out = self._held_out(outputs)
         y, sample_weight = y[held_out], sample_weight[held_out]
         loss = LOSSES["regression"][self.loss]
@@ -530,10 +526,10 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         self.weights_ = best_weights(
             lambda w: np.mean(losses(w).T / unit, axis=1), ensembles, sample_weight, self.prior_weight
         )
-        self.oof_prediction_ = self._mean(
-            lambda model: in_units_of_y(model, final_step(model).oof_prediction_)
+        weighted = zip(self.weights_, outputs, strict=True)
+        self.oof_prediction_ = sum(weight * each for weight, each in weighted if weight > 0)
+        are_positive = all(
+            final_step(model)._lowest == 0 and not transforms_y(model) for _, model in self._weighted()
         )
-        used = [model for w, model in zip(self.weights_, self.estimators_, strict=True) if w > 0]
-        are_positive = all(final_step(model)._lowest == 0 and not transforms_y(model) for model in used)
         self._lowest = 0.0 if are_positive else -np.inf
         self.oof_score_ = r2_score(y, self.oof_prediction_[held_out], sample_weight=sample_weight)

@@ -55,8 +55,7 @@ from skdense.ensemble.calibration import (
     sets_of,
 )
 from skdense.ensemble.members import fit_members, held_out_outputs, in_blocks
-from skdense.ensemble.outer import begin_fit, for_all_rows, part_of
-from skdense.ensemble.report import FitReport
+from skdense.ensemble.outer import FitReport, begin_fit, end_fit
 from skdense.ensemble.sizes import MANY_ROWS, set_by_size
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.fitting import set_attributes
@@ -77,26 +76,25 @@ _LARGEST = 1e30
 
 
 class Samples(NamedTuple):
-    """What an ensemble is fitted to, checked; `row_of` is that of `Outer`."""
+    """What an ensemble is fitted to, checked.
+
+    `weights` are ones if there is no `sample_weight`, and `row_of` is that of `Outer`.
+    """
 
     X: Any
     y: NDArray
     sample_weight: NDArray | None
+    weights: NDArray
     groups: ArrayLike | None
     row_of: NDArray | None
-
-    @property
-    def weights_or_ones(self) -> NDArray:
-        """The weights as an array, also if there are none."""
-        return np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
 
 
 class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     """What ensembles and blends share: how they are fitted, and loaded from files.
 
     A subclass has the methods `_check_models`, `_learn_y`, which checks y and learns its classes,
-    `_parts`, which are the members of an ensemble or the models of a blend, `_fit_parts` and
-    `_learn_uncertainty`.
+    `_fit_parts`, which fits the members of an ensemble or the models of a blend and learns from their
+    out-of-fold predictions, and `_learn_uncertainty`.
     """
 
     _parameter_constraints = {"verbose": ["verbose"]}
@@ -141,20 +139,14 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         self._check_models()
         given = {"sample_weight": sample_weight, "groups": groups}
         # Within the fit of a table or of a blend, X, y and what is given stay as they are.
-        X, y, given, row_of, outer = begin_fit(X, y, sample_weight, given)
+        X, y, given, outer = begin_fit(X, y, sample_weight, given)
         report = FitReport(self, outer)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
-        samples = fitted._checked_samples(X, y, **given, row_of=row_of)
-        parts = fitted._parts(samples, report)
-        # Members are part of no such fit. A blend says of each of its models what it is part of.
-        with part_of(None):
-            fitted._fit_parts(parts, samples, report)
-            # Intervals of a regressor in a blend are simple; classifiers need no X.
-            X = None if outer and outer.is_blend else samples.X
-            fitted._learn_uncertainty(X, samples.y, samples.weights_or_ones, samples.groups)
+        samples = fitted._checked_samples(X, y, **given, row_of=outer.row_of)
+        fitted._fit_parts(samples, report)
+        fitted._learn_uncertainty(samples, in_blend=outer.report is not None)
         report.end(fitted)
-        if outer is None:
-            for_all_rows(fitted, row_of)
+        end_fit(fitted, outer)
         set_attributes(self, vars(fitted))
         return self
 
@@ -169,7 +161,8 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             sample_weight = times_class_weight(sample_weight, y, class_weight, self.classes_)
         if sample_weight is not None:
             sample_weight = as_counts(sample_weight)
-        return Samples(X, y, sample_weight, groups, row_of)
+        weights = np.ones(len(y)) if sample_weight is None else sample_weight
+        return Samples(X, y, sample_weight, weights, groups, row_of)
 
     def _learned(self, name):
         """What was learned for intervals or sets, if no earlier version has saved this ensemble."""
@@ -249,78 +242,52 @@ class BaseCrossFit(BaseOutOfFold):
         elif not is_regressor(self.estimator):
             raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
 
-    def _parts(self, samples, report):
-        """The members with all that is drawn for them: seeds, and a split of the rows for each.
-
-        A split is the rows to train on, and those of the member's fold.
-        """
+    def _fit_parts(self, samples, report):
+        X, y, sample_weight, weights, *_ = samples
         random_state = check_random_state(self.random_state)
         splits = self._splits(samples, random_state, report)
-        member = clone(self.estimator)
-        if self.by_size:
-            set_by_size(member, min(len(trained_on) for trained_on, _ in splits))
-        names = [name for name in sorted(member.get_params()) if name.split("__")[-1] == "random_state"]
-        seeds = [{name: random_state.randint(2**31) for name in names} for _ in splits]
-        return [(clone(member).set_params(**its), split) for its, split in zip(seeds, splits)]
-
-    def _fit_parts(self, parts, samples, report):
-        X, y, sample_weight, *_ = samples
-        members, splits = zip(*parts)
+        members = self._members(splits, random_state)
         of_members = self._y_of_members(y, sample_weight)
         self.estimators_ = fit_members(members, splits, X, of_members, sample_weight, report)
         self.n_estimators_ = len(members)
         outputs = held_out_outputs(self._output, self.estimators_, splits, X)
         rows = np.concatenate([fold for _, fold in splits])
-        self._learn_out_of_fold(rows, outputs, y, samples.weights_or_ones)
+        self._learn_out_of_fold(rows, outputs, y, weights)
+
+    def _members(self, splits, random_state):
+        """A member for each split, not yet fitted, with seeds that are drawn for it."""
+        member = clone(self.estimator)
+        if self.by_size:
+            set_by_size(member, min(len(trained_on) for trained_on, _ in splits))
+        names = [name for name in sorted(member.get_params()) if name.split("__")[-1] == "random_state"]
+        seeds = [{name: random_state.randint(2**31) for name in names} for _ in splits]
+        return [clone(member).set_params(**its) for its in seeds]
 
     def _splits(self, samples, random_state, report):
         """For each member the rows to train on, sorted, and those of its fold, as arrays of ints."""
-        X, y, sample_weight, groups, row_of = samples
-        cv, stratified_by, has_classes = self.cv, y, isinstance(self, ClassifierMixin)
+        X, y, _, weights, groups, row_of = samples
+        cv, strata, has_classes = self.cv, y, isinstance(self, ClassifierMixin)
         if self.by_size and cv is None:
             cv = self._n_folds(y, groups, report)
         if isinstance(cv, Integral):
-            cv = self._splitters[groups is not None](
-                cv, shuffle=True, random_state=random_state.randint(2**31)
-            )
+            seed = random_state.randint(2**31)
+            cv = self._splitters[groups is not None](cv, shuffle=True, random_state=seed)
             if has_classes:
-                classes, label, sizes = np.unique(y, return_inverse=True, return_counts=True)
-                rare = sizes < cv.n_splits
-                if rare.any() and not rare.all():  # if all are, no stratified folds are possible
-                    report.add_warning(
-                        f"y has fewer samples than the {cv.n_splits} folds of the classes "
-                        f"{classes[rare].tolist()[:9]}: some members may be trained without them"
-                    )
-                    label[rare[label]] = sizes.argmax()  # they may be in any fold
-                    stratified_by = label
-        has_users_rows = np.iterable(cv) or isinstance(cv, PredefinedSplit)
-        rows = row_of if row_of is not None and has_users_rows else np.arange(len(y), dtype=np.int32)
+                strata = _strata(y, cv.n_splits, report)
+        as_given = [*check_cv(cv, y, classifier=has_classes).split(X, strata, groups)]
+        rows = np.arange(len(y), dtype=np.int32)
+        if row_of is not None and (np.iterable(cv) or isinstance(cv, PredefinedSplit)):
+            rows = row_of  # the user has numbered all rows
+        rows = np.where(weights[rows] > 0, rows, -1)  # the weight of a class may be zero
 
-        def with_weight(chosen):  # the weight of a class may be zero
-            found = rows[chosen][rows[chosen] >= 0]
-            return found if sample_weight is None else found[sample_weight[found] > 0]
+        def with_weight(chosen):
+            found = rows[chosen]
+            return found[found >= 0]
 
-        as_given = [*check_cv(cv, y, classifier=has_classes).split(X, stratified_by, groups)]
         splits = [(np.sort(with_weight(train)), with_weight(fold)) for train, fold in as_given]
-        # Rows held out may all have the weight zero, but not in all folds.
-        for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, as_given, strict=True)):
-            for name, part in {"to train on": trained_on, "that are held out": fold}.items():
-                if not len(part):
-                    raise ValueError(
-                        f"cv must give every fold samples {name}, got none in fold {i}; samples of "
-                        "weight zero do not count"
-                    )
-        if not any(len(fold) for _, fold in splits):
-            raise ValueError("cv must hold out samples of positive weight, got none")
+        _check_splits(splits, as_given)
         if groups is not None and has_classes:
-            lacking = [found for each, _ in splits if len(found := np.setdiff1d(y, y[each]))]
-            if lacking:
-                classes = np.unique(np.concatenate(lacking)).tolist()
-                report.add_warning(
-                    f"{len(lacking)} of {len(splits)} members are trained without the classes "
-                    f"{classes[:9]}, since all groups with them are held out. Classes should be in "
-                    "several groups, and y must not be the groups"
-                )
+            _warn_of_lacking_classes(y, splits, report)
         return splits
 
     def _n_folds(self, y, groups, report):
@@ -346,6 +313,43 @@ class BaseCrossFit(BaseOutOfFold):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         return tags
+
+
+def _strata(y, n_folds, report):
+    """What stratified folds have the same shares of: classes, but those too rare may be in any fold."""
+    classes, label, sizes = np.unique(y, return_inverse=True, return_counts=True)
+    rare = sizes < n_folds
+    if rare.any() and not rare.all():  # if all are, no stratified folds are possible
+        report.add_warning(
+            f"y has fewer samples than the {n_folds} folds of the classes "
+            f"{classes[rare].tolist()[:9]}: some members may be trained without them"
+        )
+        label[rare[label]] = sizes.argmax()
+    return label
+
+
+def _check_splits(splits, as_given):
+    """Raise if a member has no rows. Those held out may have no weight, but not in all folds."""
+    for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, as_given, strict=True)):
+        for name, part in {"to train on": trained_on, "that are held out": fold}.items():
+            if not len(part):
+                raise ValueError(
+                    f"cv must give every fold samples {name}, got none in fold {i}; samples of "
+                    "weight zero do not count"
+                )
+    if not any(len(fold) for _, fold in splits):
+        raise ValueError("cv must hold out samples of positive weight, got none")
+
+
+def _warn_of_lacking_classes(y, splits, report):
+    lacking = [found for each, _ in splits if len(found := np.setdiff1d(y, y[each]))]
+    if lacking:
+        classes = np.unique(np.concatenate(lacking)).tolist()
+        report.add_warning(
+            f"{len(lacking)} of {len(splits)} members are trained without the classes "
+            f"{classes[:9]}, since all groups with them are held out. Classes should be in "
+            "several groups, and y must not be the groups"
+        )
 
 
 class LabelsMixin(ClassifierMixin):
@@ -432,9 +436,15 @@ class LabelsMixin(ClassifierMixin):
         check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
         return sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
 
-    def _learn_uncertainty(self, X, y, sample_weight, groups):
-        class_numbers = np.searchsorted(self.classes_, y)
-        self._nonconformity = learn_nonconformity(self.oof_probabilities_, class_numbers, sample_weight)
+    def _learn_uncertainty(self, samples, in_blend):
+        if not in_blend:  # the outermost blend lets its models learn at its temperature
+            self._learn_sets(samples)
+
+    def _learn_sets(self, samples):
+        class_numbers = np.searchsorted(self.classes_, samples.y)
+        self._nonconformity = learn_nonconformity(
+            self.oof_probabilities_, class_numbers, samples.weights
+        )
 
     def _learn_y(self, y):
         check_classification_targets(y)
@@ -539,7 +549,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     _splitters = StratifiedKFold, StratifiedGroupKFold
 
     def _predict_proba(self, X):
-        return in_blocks(self._mean_probabilities, X, self.estimators_[0])
+        return in_blocks(self._mean_probabilities, X, final_step(self.estimators_[0]))
 
     def _mean_probabilities(self, X):
         outputs = (self._output(member, X) for member in self.estimators_)
@@ -621,8 +631,11 @@ class NumbersMixin(RegressorMixin):
             )
         return y
 
-    def _learn_uncertainty(self, X, y, sample_weight, groups):
-        self._spreads = learn_errors(X, y, self.oof_prediction_, sample_weight, groups)
+    def _learn_uncertainty(self, samples, in_blend):
+        X = None if in_blend else samples.X  # trees for each model would take long
+        self._spreads = learn_errors(
+            X, samples.y, self.oof_prediction_, samples.weights, samples.groups
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -748,9 +761,10 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         self.losses = losses
 
     def _predict(self, X):
-        members = self.estimators_
-        mean = in_blocks(lambda X: np.mean([m.predict(X) for m in members], axis=0), X, members[0])
-        return self._unscaled(mean)
+        return self._unscaled(in_blocks(self._mean_prediction, X, final_step(self.estimators_[0])))
+
+    def _mean_prediction(self, X):
+        return np.mean([member.predict(X) for member in self.estimators_], axis=0)
 
     def _unscaled(self, predictions):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""

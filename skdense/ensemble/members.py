@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 from contextvars import ContextVar, copy_context
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 from skdense.base import is_network
 from skdense.compat import joblibs_n_jobs, return_as, safe_indexing
 from skdense.core.machine.blas import for_each_block, one_blas_thread
+from skdense.ensemble.outer import part_of
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, fit_arguments
 from skdense.fit.fitting import fit_together, outcome
@@ -38,12 +39,12 @@ def fit_members(members, splits, X, y, sample_weight, report):
         return list(members)
     data, fitted = (X, y, sample_weight, report.has_lines_of_members), []
     fits = [(member, split, *data) for member, split in zip(members, splits, strict=True)]
+    metric = "accuracy" if is_classifier(members[0]) else "R2"
     # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
-    # that are fitted at the same time would change.
-    with one_blas_thread():
+    # that are fitted at the same time would change. A member that is an ensemble is part of no fit.
+    with one_blas_thread(), part_of(None):
         for member, score in at_once(fit_member, fits):
-            outcome_of = f"{'accuracy' if is_classifier(member) else 'R2'} {score:f}"
-            report.member(len(fitted), len(members), outcome_of)
+            report.member(len(fitted), len(members), f"{metric} {score:f}")
             fitted.append(member)
     return fitted
 
@@ -83,7 +84,7 @@ def fit_member(member, split, X, y, sample_weight, with_score=False):
             arguments |= {"X_val": safe_indexing(X, known), "y_val": y[known]}
             if sample_weight is not None:
                 arguments["sample_weight_val"] = sample_weight[known]
-    with _one_openmp_thread():  # each core has a member
+    with _openmp().limit(limits=1):  # each core has a member
         member.fit(safe_indexing(X, rows), y[rows], **arguments)
     if not with_score or not len(fold):
         return member, np.nan
@@ -122,10 +123,11 @@ def _called(function, values, config, share, has_all_cores):
 
 def held_out_outputs(output, members, splits, X):
     """The `output(member, X)` of each member for the rows of its fold, fold by fold."""
+    last = final_step(members[0])
     # One thread of BLAS, as in `fit_members`.
-    with nullcontext() if _divides_rows(final_step(members[0])) else one_blas_thread():
+    with nullcontext() if _divides_rows(last) else one_blas_thread():
         outputs = [
-            in_blocks(partial(output, member), safe_indexing(X, fold[part]), member)
+            in_blocks(partial(output, member), safe_indexing(X, fold[part]), last)
             for member, (_, fold) in zip(members, splits, strict=True)
             if len(fold)
             for part in gen_batches(len(fold), COPIED_ROWS)
@@ -138,32 +140,35 @@ def _divides_rows(last):
     return type(last) in TREES or is_network(last, "_logits", "predict", "predict_proba")
 
 
-def in_blocks(predict, X, member):
-    """The result of `predict(X)`, a function that asks this member or others of its ensemble.
+def in_blocks(predict, X, last):
+    """The result of `predict(X)`, a function that asks models which have such a final step.
 
     By themselves, scikit-learn's trees and the products of networks divide the rows among all cores,
     and wait for all of them after each tree or layer. If other work occupies a core, this takes 3 to
     100 times as long as with one thread. So each core gets blocks of rows of its own instead, which
     takes the same time on an idle machine.
     """
-    last = final_step(member)
     if not _divides_rows(last):
         return predict(X)
     config, found = get_config(), {}
-    limit = _one_openmp_thread if type(last) in TREES else nullcontext
 
     def on_one_thread(rows):
-        with config_context(**config), limit():
+        limit = _openmp_of_trees().limit(limits=1) if type(last) in TREES else nullcontext()
+        with config_context(**config), limit:
             found[rows.start] = predict(safe_indexing(X, rows))
 
     for_each_block(on_one_thread, X.shape[0], _BLOCK, threaded_from=1)
     return np.concatenate([found[start] for start in sorted(found)])
 
 
-def _one_openmp_thread():
-    """Limit OpenMP to one thread, for the thread that enters the context.
+def _openmp():
+    """The OpenMP libraries of the process, to limit their threads for the thread that does so.
 
     `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what it was, which another
     thread may have limited then.
     """
-    return ThreadpoolController().select(user_api="openmp").limit(limits=1)
+    return ThreadpoolController().select(user_api="openmp")
+
+
+_openmp_of_trees = cache(_openmp)
+"""The same for scikit-learn's trees, whose library is always there. To find it takes milliseconds."""

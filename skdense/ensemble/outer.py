@@ -9,19 +9,98 @@ between the two.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
 from sklearn.utils import check_consistent_length
 
-from skdense.compat import check_method_params, check_sample_weight
-from skdense.ensemble.report import FitReport
+from skdense.compat import check_method_params, check_sample_weight, warn_at_caller
 from skdense.final_step import final_step
+
+# --- what fits say ------------------------------------------------------------------------------------
+
+
+class Log:
+    """What a fit and all fits within it have to say, with the time; the outermost fit prints it.
+
+    In another process, lines are kept for the outermost fit, as warnings always are.
+    """
+
+    def __init__(self, is_elsewhere: bool = False):
+        self._begin, self._is_elsewhere = perf_counter(), is_elsewhere
+        self.lines: list[str] = []
+        self.warnings: dict[str, None] = {}
+
+    def __reduce__(self):
+        return Log, (True,)
+
+    def say(self, line: str) -> None:
+        """Print a line, in one piece, as other threads print, too."""
+        if self._is_elsewhere:
+            self.lines.append(line)
+        else:
+            print(f"[{_duration(perf_counter() - self._begin)}] {line}\n", end="")
+
+
+def _duration(seconds):
+    number, unit = (seconds, "s") if seconds < 100 else (seconds / 60, "min")
+    return f"{number:.{0 if number >= 10 else 1}f} {unit}"
+
+
+class FitReport:
+    """What one ensemble or blend says of its fit. It is made at the begin of the fit.
+
+    Attributes
+    ----------
+    log : Log
+        Where its lines and warnings go.
+    called : str
+        What its lines begin with: the names that it has in blends, each with a comma.
+    has_lines : bool
+        Whether its result is printed, and `has_lines_of_members` those of its members.
+    """
+
+    def __init__(self, ensemble, outer):
+        self._above = above = outer.report
+        self.log = above.log if above else Log()
+        self.called = f"{above.called}{outer.name}, " if above else ""
+        self.has_lines_of_members = bool(ensemble.verbose)
+        self.has_lines = self.has_lines_of_members or (above is not None and above.has_lines)
+
+    def member(self, number, n_members, outcome):
+        """Say that the member of this number, from 0, is fitted, and with what outcome."""
+        if self.has_lines_of_members:
+            self.log.say(f"{self.called}fold {number + 1} of {n_members}: {outcome}")
+
+    def end(self, ensemble):
+        """Say the results on out-of-fold predictions; the outermost fit also warns."""
+        what = f"all {ensemble.n_estimators_} folds"
+        if hasattr(ensemble, "named_estimators_"):
+            weights = zip(ensemble.weights_, ensemble.named_estimators_, strict=True)
+            what = "blend of " + ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
+        score = "accuracy" if isinstance(ensemble, ClassifierMixin) else "R2"
+        score = f"out-of-fold {score} {ensemble.oof_score_:f}"
+        if hasattr(ensemble, "temperature_"):
+            score += f", temperature {ensemble.temperature_:.3g}"
+        if self.has_lines:
+            self.log.say(f"{self.called}{what}: {score}")
+        if self._above is None:
+            for message in self.log.warnings:
+                warn_at_caller(message)
+
+    def add_warning(self, message):
+        """Let the outermost fit warn, once if several fits have the same to say."""
+        self.log.warnings[message] = None
+
+
+# --- what a fit is part of ----------------------------------------------------------------------------
 
 
 class Outer(NamedTuple):
-    """The fit of a blend or of a table that another fit is part of.
+    """What a fit has to know of the fit of a blend or of a table that it is part of.
 
     Attributes
     ----------
@@ -38,10 +117,6 @@ class Outer(NamedTuple):
     report: FitReport | None = None
     name: str = ""
 
-    @property
-    def is_blend(self) -> bool:
-        return self.report is not None
-
 
 _outer: ContextVar[Outer | None] = ContextVar("outer", default=None)
 
@@ -57,28 +132,31 @@ def part_of(outer: Outer | None) -> Iterator[None]:
 
 
 def begin_fit(X: Any, y: Any, sample_weight: Any, parameters: dict) -> tuple:
-    """The X, y and parameters to fit to, `row_of`, and the `Outer` that the fit is part of, or None.
+    """The X, y and parameters to fit to, and the `Outer` that the fit is part of.
 
-    The outermost fit alone leaves out rows; for all others nothing changes.
+    The outermost fit alone leaves out rows, and has them in a new `Outer`; for all others nothing
+    changes.
     """
     outer = _outer.get()
-    if outer is not None:
-        return X, y, parameters, outer.row_of, outer
-    if sample_weight is None:
-        return X, y, parameters, None, None
+    if outer is not None or sample_weight is None:
+        return X, y, parameters, outer or Outer()
     groups = (value for name, value in parameters.items() if name.split("__")[-1] == "groups")
     check_consistent_length(X, y, *groups)  # others would be left as they are
     is_left = check_sample_weight(sample_weight, X, ensure_non_negative=True) > 0
     if is_left.all():
-        return X, y, parameters, None, None
+        return X, y, parameters, Outer()
     data = check_method_params(X, {"X": X, "y": y, **parameters}, np.flatnonzero(is_left))
     row_of = np.where(is_left, np.cumsum(is_left) - 1, -1).astype(np.int32)
-    return data.pop("X"), data.pop("y"), data, row_of, None
+    return data.pop("X"), data.pop("y"), data, Outer(row_of)
 
 
-def for_all_rows(model: Any, row_of: NDArray | None) -> None:
-    """Let out-of-fold predictions have all rows that the user passed, NaN for those of weight zero."""
-    if row_of is None:
+def end_fit(model: Any, outer: Outer) -> None:
+    """After the outermost fit, let out-of-fold predictions have all rows that the user passed.
+
+    They are NaN for rows of weight zero.
+    """
+    row_of = outer.row_of
+    if row_of is None or _outer.get() is not None:
         return
     ensemble = final_step(model)
     for name in ("oof_prediction_", "oof_probabilities_"):
@@ -87,4 +165,4 @@ def for_all_rows(model: Any, row_of: NDArray | None) -> None:
             found[row_of < 0] = np.nan
             setattr(ensemble, name, found)
     for each in getattr(ensemble, "named_estimators_", {}).values():
-        for_all_rows(each, row_of)
+        end_fit(each, outer)

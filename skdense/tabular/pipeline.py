@@ -23,7 +23,7 @@ from skdense.base import BaseLowLevelMLP
 from skdense.compat import warn_at_caller
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
-from skdense.ensemble.outer import Outer, begin_fit, for_all_rows, part_of
+from skdense.ensemble.outer import begin_fit, end_fit, part_of
 from skdense.ensemble.sizes import FEW_ROWS, TREES
 from skdense.final_step import beyond_steps, final_step
 from skdense.fit.fitting import unchanged_on_error
@@ -156,13 +156,12 @@ class TablePipeline(Pipeline):
             weight = params.get(f"{name}__sample_weight")
         else:
             weight = process_routing(self, "fit", **params)[name].fit.get("sample_weight")
-        X, y, params, row_of, outer = begin_fit(X, y, weight, params)
+        X, y, params, outer = begin_fit(X, y, weight, params)
         steps = [step for _, step in self.steps if hasattr(step, "fit")]
         # What the ensemble is part of is told by its own `begin_fit`.
-        with unchanged_on_error(self, *steps), part_of(outer or Outer(row_of)):
+        with unchanged_on_error(self, *steps), part_of(outer):
             super().fit(X, y, **params)
-        if outer is None:
-            for_all_rows(self, row_of)
+        end_fit(self, outer)
         self._judge_networks(y)
         return self
 
