@@ -82,7 +82,7 @@ class _Compiled:
             disk.received(self._program.function)
         else:
             entry, executable = disk.received(name)
-            if self._folder is not None and not (self._kept and self._kept.executable):
+            if self._folder is not None and not self._program.executable:
                 disk.save(self._folder, self._program._replace(entry=entry, executable=executable))
         # What was on disk is in TensorFlow's memory now.
         self._kept, self._program = None, self._program._replace(functions=b"", executable=b"")
