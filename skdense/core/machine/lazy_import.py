@@ -49,7 +49,7 @@ def import_tensorflow() -> Any:
     """What `tf` is: an object with its public names, or the package if that is not enough."""
     package: Any = (import_module if _has_plugins() else import_postponed)("tensorflow")
     if is_postponed(package):
-        try:
+        with suppress(Exception):  # of another version or layout
             for child in _PARENTS:
                 import_submodule(f"tensorflow.{child}")
             root = Path(package.__path__[0])
@@ -63,8 +63,6 @@ def import_tensorflow() -> Any:
                 package.__loader__.known.add("is_tensor")
                 package.is_tensor = tf.is_tensor
                 return tf
-        except Exception:  # another version or layout
-            pass
     return package
 
 
