@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterator
 from copy import copy
 from multiprocessing import current_process
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 from joblib.parallel import get_active_backend
@@ -146,24 +146,19 @@ def baseline_of_boosted_trees(model: Any) -> NDArray:
     return model._baseline_prediction
 
 
-class Squashing(NamedTuple):
-    """What a `SquashingScaler` does to a column: `(x - center) / divisor * factor`, or 0 if `zero`."""
+def squashing_of(scaler: Any) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """The center, divisor, factor and zero of the columns of a fitted `skrub.SquashingScaler`.
 
-    center: NDArray
-    divisor: NDArray
-    factor: NDArray
-    zero: NDArray
-
-
-def squashing_of(scaler: Any) -> Squashing:
-    """The numbers of a fitted `skrub.SquashingScaler`. Without them: no conversion of tables."""
+    It makes `(x - center) / divisor * factor` of x, or 0 if `zero`, and then clips it. Without these
+    numbers: no conversion of tables.
+    """
     n = scaler.n_features_in_
     center, divisor, factor = np.zeros(n), np.ones(n), np.ones(n)
     if (robust := scaler.robust_cols_).any():
         center[robust], divisor[robust] = scaler.robust_scaler_.center_, scaler.robust_scaler_.scale_
     if (minmax := scaler.minmax_cols_).any():
         center[minmax], factor[minmax] = scaler.minmax_scaler_.median_, scaler.minmax_scaler_.scale_
-    return Squashing(center, divisor, factor, scaler.zero_cols_)
+    return center, divisor, factor, scaler.zero_cols_
 
 
 def without_random_letters(name: str) -> str:

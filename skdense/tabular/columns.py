@@ -160,12 +160,18 @@ def strings_of(string):
 
 @dataclass
 class Shifted:
-    """Writes numbers such that float32 is precise enough and they are not too large or small for it."""
+    """Writes numbers such that float32 is precise enough and they are not too large or small for it.
+
+    Attributes
+    ----------
+    shift : float
+        The median of the distinct values: most rows may have a code such as 0, and the others times.
+    scale : float
+        A power of two, which changes no digit; 1 unless the values would be far from 1.
+    """
 
     shift: float
-    """The median of the distinct values: most of them may be a code such as 0, the others times."""
     scale: float
-    """A power of two, which changes no digit; 1 unless the values would be far from 1."""
 
     @classmethod
     def of(cls, values):
@@ -186,12 +192,18 @@ class Shifted:
 
 @dataclass
 class OneHot:
-    """Writes a category by looking it up, as the OneHotEncoder of a column would write it."""
+    """Writes a category by looking it up, as the OneHotEncoder of a column would write it.
+
+    Attributes
+    ----------
+    rows : ndarray
+        What is written for each known category, and in the last rows for missing and for others.
+    places : dict
+        The row of each known category, which is a string, and of None.
+    """
 
     rows: NDArray
-    """What is written for each known category, and in the last rows for missing and for others."""
     places: dict
-    """The row of each known category, which is a string, and of None."""
 
     @classmethod
     def of(cls, encoder, name):
@@ -212,14 +224,19 @@ class OneHot:
 
 @dataclass
 class Encoded:
-    """Writes what a fitted transformer of skrub or scikit-learn makes of a column."""
+    """Writes what a fitted transformer of skrub or scikit-learn makes of a column.
+
+    Attributes
+    ----------
+    transformer : estimator
+        The transformer.
+    limits : tuple or None
+        Of dates, the lowest and highest values that it wrote in `fit`: nobody knows how y goes on
+        beyond them. `docs/benchmarks/decisions.md` has what this changes.
+    """
 
     transformer: BaseEstimator
     limits: tuple | None
-    """Of dates, the lowest and highest values in `fit`: nobody knows how y goes on beyond them.
-
-    `docs/benchmarks/decisions.md` has what this changes.
-    """
 
     def write(self, series):
         """The columns of the transformer."""
@@ -251,18 +268,18 @@ class Column:
         are read.
     range : tuple or None
         The lowest and the highest number or date in `fit`, and how many there were.
+    chance_of_new : float
+        Of categories and strings: the probability that a row has a value that was not there in `fit`.
     writer : Shifted, OneHot, Encoded or None
         What writes the column, unless it is left out.
     names : list of str
         The names of the columns that it writes.
-    chance_of_new : float or None
-        The probability that a row has a category that was not there in `fit`, if a OneHot writes them.
     """
 
     def __init__(self, name, series, vectorizer):
         """Find the kind; a column of strings is one of numbers or dates if all of them are."""
         self.name, self.kind, self.doubt, self.names = name, _kind_of(series), "", []
-        self.format = self.unit = self.range = self.writer = self.chance_of_new = None
+        self.format = self.unit = self.range = self.writer = None
         more = vectorizer.null_strings or ()
         words = _MISSING.union([more] if isinstance(more, str) else more)
         self.missing = {""} if self.kind == "categories" else words
@@ -300,9 +317,14 @@ class Column:
     def learn(self, series):
         """Read the values in `fit`, and learn what those in `predict` are compared with."""
         values = self.read(series, [])
-        if self.kind not in _OF_STRINGS:
-            present = values[~pd.isna(values)]
-            self.range = (present.min(), present.max(), len(present)) if len(present) else None
+        present = values[~pd.isna(values)]
+        if self.kind in _OF_STRINGS:
+            counts = Counter(present)
+            # Good and Turing: a new row has a new category as often as a known row is alone in its own.
+            n_alone = sum(count == 1 for count in counts.values())
+            self.chance_of_new = (n_alone + 1) / (len(present) + 1)
+        elif len(present):
+            self.range = present.min(), present.max(), len(present)
         return values
 
     def read(self, series, unlike):
@@ -363,15 +385,11 @@ class Column:
         strings = [None if is_missing else string_of(x, self.missing) for x, is_missing in values]
         return pd.Series(strings, dtype=object)
 
-    def learn_writer(self, vectorizer, values, block):
-        """Learn to write as a fitted TableVectorizer, which made this block of the values."""
+    def learn_writer(self, vectorizer, block):
+        """Learn to write as a fitted TableVectorizer, which made this block of the values in `fit`."""
         transformer = vectorizer.transformers_.get(self.name)
         if type(transformer) is OneHotEncoder and transformer.handle_unknown != "error":
             self.writer = OneHot.of(transformer, self.name)
-            counts = Counter(x for x in values if x is not None)
-            # Good and Turing: a new row has a new category as often as a known row is alone in its own.
-            n_alone = sum(count == 1 for count in counts.values())
-            self.chance_of_new = (n_alone + 1) / (counts.total() + 1)
         elif block.size:
             limits = np.fmin.reduce(block), np.fmax.reduce(block)
             self.writer = Encoded(transformer, limits if self.kind == "dates" else None)
@@ -387,14 +405,15 @@ class Column:
 
     def compare(self, values, unlike):
         """Tell of new categories or of values outside of the range in `fit`, if more than by chance."""
-        found, n = (), np.count_nonzero(~pd.isna(values))
-        if self.chance_of_new is not None:
-            found = [each for each in values if each not in self.writer.places]
+        present, found = values[~pd.isna(values)], ()
+        n = len(present)
+        if type(self.writer) is OneHot:
+            found = [each for each in present if each not in self.writer.places]
             what = "categories that were not there in fit"
             chance = bdtrc(len(found) - 1, n, self.chance_of_new)
         elif self.range is not None:
             low, high, n_in_fit = self.range
-            found = values[(values < low) | (values > high)]
+            found = present[(present < low) | (present > high)]
             what = f"outside of the range in fit, {low} to {high}"
             chance = chance_of_outside(len(found), n, n_in_fit)
         if len(found) and chance < _SURPRISING:
@@ -639,7 +658,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             names = [each for each in names if each in outputs]
             column.names = [*map(without_random_letters, names)]
             block = outputs[names].to_numpy()
-            column.learn_writer(self.vectorizer_, read[column.name], block)
+            column.learn_writer(self.vectorizer_, block)
             if names:
                 blocks[column.name] = block
         return blocks

@@ -83,7 +83,7 @@ def _with_parameters_of(network: type, defaults: dict[str, Any]) -> Callable[[_M
 
     def named(function: _Maker) -> _Maker:
         own = signature(function)
-        parameters = [p for p in own.parameters.values() if p.kind != Parameter.VAR_KEYWORD]
+        *parameters, _ = own.parameters.values()  # the last one is **network
         for name, parameter in signature(network).parameters.items():
             if name not in own.parameters:
                 default = defaults.get(name, parameter.default)
@@ -188,14 +188,15 @@ def make_tabular_classifier(
     estimator = LowLevelMLPClassifier(**{**defaults, **network})
     trees = HistGradientBoostingClassifier()
     linear = LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
-    models = {
-        "plain": cross_fit(estimator),
-        "ramps": _behind(cross_fit(clone(estimator)), ramps=Ramps()),
-        "trees": cross_fit(trees, max_rows=_ROWS_OF_TREES, max_outputs=_CLASSES_OF_TREES),
-        "linear": _unclipped(cross_fit(linear, max_rows=_ROWS_OF_LINEAR)),
-        "constant": cross_fit(DummyClassifier(), max_rows=_ROWS_OF_LINEAR),
-    }
-    return _pipeline(models, partial(BlendClassifier, class_weight=class_weight, verbose=verbose))
+    models = [
+        ("plain", cross_fit(estimator)),
+        ("ramps", _behind(cross_fit(clone(estimator)), ramps=Ramps())),
+        ("trees", cross_fit(trees, max_rows=_ROWS_OF_TREES, max_outputs=_CLASSES_OF_TREES)),
+        ("linear", _unclipped(cross_fit(linear, max_rows=_ROWS_OF_LINEAR))),
+        ("constant", cross_fit(DummyClassifier(), max_rows=_ROWS_OF_LINEAR)),
+    ]
+    given = {"verbose": verbose, "prior_weight": _PRIOR_WEIGHT}
+    return _pipeline(BlendClassifier(models, class_weight=class_weight, **given))
 
 
 @_with_parameters_of(LowLevelMLPRegressor, _NETWORK)
@@ -269,15 +270,15 @@ def make_tabular_regressor(
     of_linear = {"max_rows": _ROWS_OF_LINEAR, "losses": ["squared_error"]}
     of_kernel = {"max_rows": _ROWS_OF_KERNEL, "losses": ["squared_error"]}
     kernel = cross_fit(RidgeCV(np.geomspace(0.01, 10, 7)), **of_kernel)
-    models = {
-        "plain": cross_fit(estimator, scale_y=True),
-        "ramps": _behind(cross_fit(clone(estimator), scale_y=True), ramps=Ramps()),
-        "trees": cross_fit(trees, scale_y=True, **of_trees),
-        "linear": _unclipped(cross_fit(RidgeCV(np.geomspace(0.1, 1000, 13)), **of_linear)),
-        "constant": cross_fit(DummyRegressor(), **of_linear),
-        "kernel": _behind(kernel, landmarks=Landmarks()),
-    }
-    return _pipeline(models, partial(BlendRegressor, verbose=verbose, **loss))
+    models = [
+        ("plain", cross_fit(estimator, scale_y=True)),
+        ("ramps", _behind(cross_fit(clone(estimator), scale_y=True), ramps=Ramps())),
+        ("trees", cross_fit(trees, scale_y=True, **of_trees)),
+        ("linear", _unclipped(cross_fit(RidgeCV(np.geomspace(0.1, 1000, 13)), **of_linear))),
+        ("constant", cross_fit(DummyRegressor(), **of_linear)),
+        ("kernel", _behind(kernel, landmarks=Landmarks())),
+    ]
+    return _pipeline(BlendRegressor(models, verbose=verbose, prior_weight=_PRIOR_WEIGHT, **loss))
 
 
 def _behind(ensemble, **steps):
@@ -289,7 +290,7 @@ def _unclipped(ensemble):
     return _behind(ensemble, unclipped=Unclip(_CLIP), standardized=StandardScaler())
 
 
-def _pipeline(models, blend):
+def _pipeline(ensemble):
     # First, as its error says what is missing.
     from skdense.tabular.columns import SquashingScaler, TableEncoder
 
@@ -312,6 +313,6 @@ def _pipeline(models, blend):
             ("scaled", SquashingScaler(max_absolute_value=_CLIP)),
             # Of scaled columns the median is 0.
             ("filled", SimpleImputer(strategy="constant", fill_value=0)),
-            ("ensemble", blend([*models.items()], prior_weight=_PRIOR_WEIGHT)),
+            ("ensemble", ensemble),
         ]
     )

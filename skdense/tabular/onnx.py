@@ -84,19 +84,16 @@ def to_onnx(model):
     check_is_fitted(model)
     import onnx
 
-    outputs, columns = _names_of(model)
-    graph = _Graph(onnx)
-    if columns:
-        X = {
-            name: graph.input(own, *_input_of(model[0]._columns[name])) for name, own in columns.items()
-        }
+    graph, inputs = _Graph(onnx), _inputs_of(model)
+    if inputs:
+        X = {column: graph.input(*its) for column, its in inputs.items()}
     else:
         X = graph.input("X", _FLOAT, getattr(_first(model), "n_features_in_", None))
     predicted = _converted(graph, model, X)
     if is_classifier(model):
         best = graph("ArgMax", predicted, axis=1, keepdims=0)
         graph.give("label", graph("Gather", model.classes_, best))
-    graph.give(outputs[-1], predicted)
+    graph.give(_outputs_of(model)[-1], predicted)
     return graph.model()
 
 
@@ -126,23 +123,41 @@ def onnx_inputs(model, X):
     {'age': array([[25.], [nan]]), 'town': array([['Oslo'], ['Cork']], dtype=object)}
     """
     check_is_fitted(model)
-    _, columns = _names_of(model)
-    if not columns:
+    inputs = _inputs_of(model)
+    if not inputs:
         first, given = _first(model), {"dtype": np.float32, "ensure_all_finite": False}
         return {"X": validate_data(first, X, reset=False, **given)}
-    inputs = {}
-    for name, values in model[0]._read(X).items():
-        column = model[0]._columns[name]
-        kind, width = _input_of(column)
+    values_of = {}
+    for column, values in model[0]._read(X).items():
+        name, kind, width = inputs[column]
         if kind == _STRING:
             values = np.array(["" if x is None else x for x in values], dtype=object)
         elif kind == _FLOAT:
-            values = column.write(values)
-        inputs[columns[name]] = values.reshape(-1, width)
+            values = model[0]._columns[column].write(values)
+        values_of[name] = values.reshape(-1, width)
+    return values_of
+
+
+def _outputs_of(model):
+    """The names of the outputs."""
+    return ["label", "probabilities"] if is_classifier(model) else ["variable"]
+
+
+def _inputs_of(model):
+    """The name, type and width of the input for each column, if the model begins with a table's."""
+    inputs, others = {}, ["", *_outputs_of(model)]
+    if isinstance(model, Pipeline) and _converters().get(type(model[0])) is _table:
+        columns = model[0]._columns
+        for column in columns:
+            name = column
+            while name in others or (name != column and name in columns):
+                name += "_"
+            others.append(name)
+            inputs[column] = name, *_type_of(columns[column])
     return inputs
 
 
-def _input_of(column):
+def _type_of(column):
     """The type and the width of the input for a column of a table."""
     if column.kind in ("numbers", "durations"):
         return _DOUBLE, 1
@@ -154,22 +169,8 @@ def _input_of(column):
 
 def _first(model):
     """The model, or the first step of a Pipeline that is more than "passthrough"."""
-    steps = [step for _, step in getattr(model, "steps", ()) if hasattr(step, "n_features_in_")]
-    return steps[0] if steps else model
-
-
-def _names_of(model):
-    """The names of the outputs, and those of the inputs by the columns of a table."""
-    outputs = ["label", "probabilities"] if is_classifier(model) else ["variable"]
-    inputs = {}
-    if isinstance(model, Pipeline) and _converters().get(type(model[0])) is _table:
-        columns = model[0]._columns
-        for name in columns:
-            own = name
-            while own in ("", *outputs, *inputs.values()) or (own != name and own in columns):
-                own += "_"
-            inputs[name] = own
-    return outputs, inputs
+    steps = (step for _, step in getattr(model, "steps", ()) if hasattr(step, "n_features_in_"))
+    return next(steps, model)
 
 
 class _Graph:
@@ -220,11 +221,6 @@ class _Graph:
         """Numbers in the type that a result has, which is float32 or float64."""
         return self("CastLike", np.asarray(array, np.float64), result)
 
-    def exactly(self, operation, result, array):
-        """An operation in float64, rounded to the type that the result has, as NumPy's in place."""
-        exact = self(operation, self.cast(result, _DOUBLE), np.asarray(array, np.float64))
-        return self("CastLike", exact, result)
-
     def columns(self, result, numbers):
         """Some columns of a result."""
         return self("Gather", result, np.asarray(numbers, np.int64), axis=1)
@@ -239,7 +235,9 @@ class _Graph:
 
 def _table(graph, encoder, inputs):
     """A TableEncoder: an input for each column."""
-    kinds = {name: _input_of(column)[0] for name, column in encoder._columns.items()}
+    from skdense.tabular.columns import OneHot
+
+    kinds = {name: _type_of(column)[0] for name, column in encoder._columns.items()}
     shifted = [name for name, kind in kinds.items() if kind == _DOUBLE]
     sources = dict.fromkeys([*shifted, *(each.source for each in encoder.written_)])
     columns = {name: encoder._columns[name] for name in sources}
@@ -252,7 +250,8 @@ def _table(graph, encoder, inputs):
         blocks.append(graph.cast(numbers, _FLOAT))
     for name, column in columns.items():
         if kinds[name] == _STRING:
-            blocks.append(_levels(graph, column, inputs[name]))
+            convert = _one_hot if type(column.writer) is OneHot else _levels
+            blocks.append(convert(graph, column, inputs[name]))
         elif kinds[name] == _FLOAT:
             blocks.append(inputs[name])
     starts = np.cumsum([0, *(len(column.names) for column in columns.values())])
@@ -263,31 +262,36 @@ def _table(graph, encoder, inputs):
     return graph("Where", is_mark, graph.cast(graph("IsNaN", written), _FLOAT), written)
 
 
-def _levels(graph, column, strings):
-    """What a OneHot writes: a row of a table; or a LevelsEncoder, of two tables and a column a word."""
-    from skdense.tabular.columns import WHITE_SPACE, OneHot, strings_of
+def _place(graph, column, strings, places):
+    """The place of each string, which is read as `Column` does; for one without, how many there are."""
+    from skdense.tabular.columns import WHITE_SPACE, strings_of
 
-    if type(column.writer) is OneHot:
-        rows, places = column.writer.rows, column.writer.places
-        other = len(rows) - 1
-    else:
-        encoder = column.writer.transformer
-        known = dict.fromkeys([*encoder.levels_, *encoder.numbers_, None])
-        places, other = {level: place for place, level in enumerate(known)}, len(known)
     read_as = {each: level for level in places if level for each in strings_of(level)}
     read_as |= dict.fromkeys(column.missing)
     empty = graph("RegexFullMatch", strings, pattern=WHITE_SPACE)
-    number = graph(
+    return graph(
         "LabelEncoder",
         graph("Where", empty, np.array(""), strings),
         domain="ai.onnx.ml",
         keys_strings=list(read_as),
-        values_int64s=[places.get(level, other) for level in read_as.values()],
-        default_int64=other,
+        values_int64s=[places.get(level, len(places)) for level in read_as.values()],
+        default_int64=len(places),
     )
-    row = graph("Squeeze", number, np.array([1]))
-    if type(column.writer) is OneHot:
-        return graph("Gather", rows, row, axis=0)
+
+
+def _one_hot(graph, column, strings):
+    """What a OneHot writes: a row of its table."""
+    place = _place(graph, column, strings, column.writer.places)
+    return graph("Gather", column.writer.rows, graph("Squeeze", place, np.array([1])), axis=0)
+
+
+def _levels(graph, column, strings):
+    """What a LevelsEncoder writes: a row of two tables, and a column for each word."""
+    encoder = column.writer.transformer
+    known = dict.fromkeys([*encoder.levels_, *encoder.numbers_, None])
+    places = {level: place for place, level in enumerate(known)}
+    place = _place(graph, column, strings, places)
+    row = graph("Squeeze", place, np.array([1]))
     numbers = [encoder.numbers_.get(level, NUMBERS_OF_OTHERS) for level in known]
     numbers = graph("Gather", np.array([*numbers, NUMBERS_OF_OTHERS], np.float32), row, axis=0)
     n_levels = len(encoder.levels_)
@@ -301,7 +305,7 @@ def _levels(graph, column, strings):
         graph("RegexFullMatch", strings, pattern=rf"(?is)(.*[^\pL\pN])?{pattern}([^\pL\pN].*)?")
         for pattern in patterns
     ]
-    is_there = graph("Not", graph("Equal", number, np.int64(places[None])))
+    is_there = graph("Not", graph("Equal", place, np.int64(places[None])))
     words = graph.cast(graph("And", graph.side_by_side(found), is_there), _FLOAT)
     return graph.side_by_side([levels, words, numbers])
 
@@ -311,7 +315,8 @@ def _squashed(graph, scaler, X):
     center, divisor, factor, zero = squashing_of(scaler)
     scaled = X
     for operation, array in (("Sub", center), ("Div", divisor), ("Mul", factor)):
-        scaled = graph.exactly(operation, scaled, array)
+        exact = graph(operation, graph.cast(scaled, _DOUBLE), array)
+        scaled = graph("CastLike", exact, X)  # as NumPy's operations in place
     zero = graph("And", zero[None], graph("Not", graph("IsNaN", X)))
     scaled = graph("Where", zero, graph.like(0, X), scaled)
     most = graph.like(scaler.max_absolute_value, X)
@@ -336,7 +341,7 @@ def _filled(graph, imputer, X):
 
 def _ramps(graph, ramps, X):
     """The columns and their Ramps."""
-    counts = [len(knots) - 1 for knots in ramps.knots_]
+    counts = ramps._counts()
     X = graph("Mul", graph.cast(X, _FLOAT), ramps.factors_)
     if not sum(counts):
         return X

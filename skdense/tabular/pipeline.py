@@ -1,7 +1,7 @@
 """The Pipeline of the default for tables, with short names for what its last step takes, and groups."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from difflib import get_close_matches
 from inspect import signature
 from numbers import Integral
@@ -67,12 +67,7 @@ _INSTEAD |= {same: _INSTEAD[name] for name, others in _SAME.items() for same in 
 """What to do in the place of parameters, methods and attributes that other models have."""
 
 
-def check_short_names(
-    given: Mapping[str, Any],
-    known: Iterable[str],
-    what: str,
-    error: type[Exception] = TypeError,
-) -> None:
+def check_short_names(given, known, what, error=TypeError):
     """Raise an error about a parameter that is not known, or has no effect, that says what does."""
     for name, value in given.items():
         if name in known and not (name == "warm_start" and value):
@@ -85,7 +80,7 @@ def check_short_names(
         raise error(f"{what} takes no {name}={shown}: {instead}")
 
 
-def reusable(cv: Any) -> Any:
+def reusable(cv):
     """The folds for several models: an iterator of folds would be empty after the first."""
     return list(cv) if isinstance(cv, Iterator) else cv
 
