@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 from skdense.core.machine import disk
@@ -22,21 +23,20 @@ def main() -> None:
     if folder is None:
         print(f"Programs are not kept: {reason}. SKDENSE_CACHE_DIR can name a folder for them.")
         return
+    found = []
     try:
-        disk.check_trust(folder)
-        found = disk.files(folder)
-    except FileNotFoundError:
-        found = []
+        with suppress(FileNotFoundError):  # there is no folder until a program is kept
+            disk.check_trust(folder)
+            found = disk.files(folder)
+        if clear:
+            for _, _, path in found:
+                path.unlink(missing_ok=True)
     except OSError as error:
+        if clear:
+            sys.exit(f"Programs cannot be removed: {error}.")
         print(f"Programs are not kept: {error}.")
         return
     megabytes = sum(size for _, size, _ in found) / 2**20
-    if clear:
-        try:
-            for _, _, path in found:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            sys.exit(f"Programs cannot be removed: {error}.")
     n_programs = "1 program" if len(found) == 1 else f"{len(found)} programs"
     print(
         f"{'Removed from' if clear else 'Kept in'} {folder}: {n_programs}, {megabytes:.1f} MB "

@@ -542,5 +542,7 @@ def test_a_command_shows_and_clears_the_folder(folder, monkeypatch, capsys):
     assert (folder / "thesis.program").exists()
     folder.chmod(0o777)
     assert "others may write to" in run()
+    with pytest.raises(SystemExit, match="cannot be removed: others may write to"):
+        run("--clear")
     monkeypatch.setenv("SKDENSE_CACHE_DIR", "")
     assert "Programs are not kept: SKDENSE_CACHE_DIR is empty." in run()

@@ -267,15 +267,15 @@ class Race:
         n_fits = len(self._fits())
         counts = Counter("".join(format_exception(error)) for error in errors)
         texts = "\n".join(f"{n} failed with this error:\n{text}" for text, n in counts.items())
+        hint = f"With error_score='raise' the first error is raised.\n{texts}"
         if not self.over and not self._sound():
             raise ValueError(
                 f"All the {n_fits} fits failed. It is very likely that your model is "
-                f"misconfigured. With error_score='raise' the first error is raised.\n{texts}"
+                f"misconfigured. {hint}"
             )
         warn_at_caller(
             f"{len(errors)} fits failed out of a total of {n_fits}, or could not be scored: "
-            f"their score is {self.error_score}. With error_score='raise' the first error is raised.\n"
-            f"{texts}",
+            f"their score is {self.error_score}. {hint}",
             FitFailedWarning,
         )
 
