@@ -378,10 +378,10 @@ class BlendClassifier(LabelsMixin, BaseBlend):
             weight * final_step(model).oof_probabilities_ for weight, model in self._weighted()
         )
 
-    def _learn_sets(self, samples):
+    def _learn_uncertainty(self, samples, in_blend):
         for model in self.estimators_:
-            final_step(model)._learn_sets(samples)
-        super()._learn_sets(samples)
+            final_step(model)._learn_uncertainty(samples, in_blend)
+        super()._learn_uncertainty(samples, in_blend)
 
 
 class BlendRegressor(NumbersMixin, BaseBlend):

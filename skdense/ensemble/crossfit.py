@@ -437,10 +437,8 @@ class LabelsMixin(ClassifierMixin):
         return sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
 
     def _learn_uncertainty(self, samples, in_blend):
-        if not in_blend:  # the outermost blend lets its models learn at its temperature
-            self._learn_sets(samples)
-
-    def _learn_sets(self, samples):
+        if in_blend:
+            return  # the outermost blend lets its models learn, at its temperature
         class_numbers = np.searchsorted(self.classes_, samples.y)
         self._nonconformity = learn_nonconformity(
             self.oof_probabilities_, class_numbers, samples.weights

@@ -153,8 +153,7 @@ def in_blocks(predict, X, last):
     config, found = get_config(), {}
 
     def on_one_thread(rows):
-        limit = _openmp_of_trees().limit(limits=1) if type(last) in TREES else nullcontext()
-        with config_context(**config), limit:
+        with config_context(**config), _openmp_of_trees().limit(limits=1):
             found[rows.start] = predict(safe_indexing(X, rows))
 
     for_each_block(on_one_thread, X.shape[0], _BLOCK, threaded_from=1)
