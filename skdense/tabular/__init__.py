@@ -6,8 +6,8 @@
    scikit-learn's Pipeline fits the four steps, one after the other.
 2. `columns.py`: the step `columns` writes the table as float32, `scaled` scales it; `filled` is
    scikit-learn's SimpleImputer. `steps.py` has transformers that `columns` or the models use.
-3. `ensemble/blend.py`: the step `ensemble` is a blend, which fits its models at the same time, each in
-   a thread. Blends and cross-fit ensembles have one `fit`, that of `BaseOutOfFold` in
+3. `ensemble/blend.py`: the step `ensemble` is a blend, which fits its models at the same time, by
+   default in threads. Blends and cross-fit ensembles have one `fit`, that of `BaseOutOfFold` in
    `ensemble/crossfit.py`; they differ in the methods that it calls.
 4. `ensemble/crossfit.py`: each model is a cross-fit ensemble, or a Pipeline of transformers that ends
    with one. It draws folds and makes clones of its estimator, for which `ensemble/sizes.py` sets what
@@ -15,10 +15,11 @@
    in `fit/fitting.py`, all other members are scikit-learn's.
 5. `ensemble/calibration.py`: each cross-fit classifier learns a temperature from its out-of-fold
    predictions, then the blend learns the weights of its models and one more temperature, and what a set
-   of classes needs. Regressors learn how large errors are instead.
+   of classes needs. Regressors have no temperature, and each
+   cross-fit regressor, and then the blend, learns how large errors are instead of sets.
 
 X is the table until `columns`, then one array for all models; `ramps`, `linear` and `kernel` make
-another of it. y goes to all steps as it is: `columns` asks whether strings explain it, cross-fit
+another of it. y goes to all steps as it is: `columns` asks whether many levels explain it, cross-fit
 regressors scale it for networks and trees, and each member encodes labels. `sample_weight` and `groups`
 go to the last step alone. Weights go to the members and to all that is learned from out-of-fold
 predictions, not to the draw of folds, which only lose samples of class weight zero; a `class_weight`,

@@ -2,8 +2,8 @@
 
 `fit` gives each column a kind by its values: numbers, durations, dates, categories or strings. By this
 kind each value is read, in `fit` and in `predict`, whatever the other rows are. Then it is written:
-numbers are shifted, and transformers that a skrub.TableVectorizer has fitted write all others, each its
-own column. `predict` warns of values that are unlike those in `fit`.
+numbers and durations are shifted, and transformers that a skrub.TableVectorizer has fitted write all
+others, each its own column. `predict` warns of values that are unlike those in `fit`.
 """
 
 from collections import Counter
@@ -48,7 +48,7 @@ _YEARS = "%Y"
 _FAR_EXPONENT = 60
 """Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
 _SURPRISING = 0.001
-"""A prediction tells of values that are unlike those in fit if as many are less probable by chance."""
+"""A prediction tells of values that are unlike those in fit if so many are less probable than this."""
 _RARE_SHARE = 0.05
 """A column of two values is one of a rare level if a smaller share of the rows has one of them."""
 
@@ -139,7 +139,10 @@ def _kind_of(series):
 
 
 def string_of(value, missing):
-    """A value as a string; 1, 1.0 and "1.0" are the same: a missing value makes floats of ints."""
+    """A value as a string, or None for one that is missing.
+
+    1, 1.0 and "1.0" are the same, as a missing value makes floats of ints.
+    """
     if isinstance(value, np.ndarray):
         value = value.tolist()  # as the lists that polars has
     elif isinstance(value, Decimal):
@@ -464,11 +467,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     Columns of numbers, bools, durations, and numbers that are stored as strings are shifted by the
     median of their distinct values, and those far from 1 are multiplied by a power of two, so that
-    float32 is precise enough. `vectorizer` decides how all others are written. Missing values become
-    NaN. A column of numbers or dates that has any in `fit` gets another column, `<name>__missing`,
-    which is 1 where they are. Constant columns are left out, and a warning names those columns of the
-    table of which nothing is left, such as IDs. Another names columns of strings of which most are
-    numbers.
+    float32 is precise enough. `vectorizer` decides how all others are written. Missing numbers,
+    durations and dates become NaN, and a column of them that has any in `fit` gets another column,
+    `<name>__missing`, which is 1 where they are. Constant columns are left out, and a warning names
+    those columns of the table of which nothing is left, such as IDs. Other warnings name columns of
+    strings of which most are numbers, or which are dates that may have the day or the month first.
 
     Parameters
     ----------
@@ -522,8 +525,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X has no rows, two columns have the same name, or all values of each column are equal,
-            missing or rare.
+            If X has no rows, another number of them than y, or two columns of the same name; or if
+            nothing is left of any column.
         TypeError
             If X is no table, sparse or a LazyFrame, or `vectorizer` is no TableVectorizer.
         """
@@ -574,14 +577,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
 
-        A warning names the columns with strings that cannot be read as those in `fit`, and with more
-        new categories, or more numbers and dates outside of the range in `fit`, than chance explains.
+        A warning names the columns with strings that cannot be read as those in `fit`, with dates that
+        have a time zone if those had none, or none if those had one, and with more new categories, or
+        more values outside of the range in `fit`, than chance explains.
 
         Parameters
         ----------
         X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
-            The table. The columns of a DataFrame are taken by the names that they had in `fit`,
-            whatever their order is, and others are not used.
+            The table. If it is a DataFrame, and that in `fit` was one, columns are taken by the names
+            that they had there, whatever their order is, and others are not used.
 
         Returns
         -------
@@ -664,7 +668,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return blocks
 
     def _warn(self):
-        """Warn of columns that are not used, such as IDs, or not as numbers."""
+        """Warn of columns that are not used, such as IDs, or have doubts; if none is used, raise."""
         used = {each.source for each in self.written_}
         unused = [name for name in self._columns if name not in used]
         why = "as all their values are equal, missing or rare, or explain no more of y than chance"

@@ -56,7 +56,7 @@ _REGRESSION_TREES = {
     "max_features": 0.5,
     "l2_regularization": 1.0,
 }
-"""The parameters of trees for regression; what stops them follows from the number of rows."""
+"""The parameters of trees for regression; the number of rows decides whether folds stop them."""
 _ROWS_OF_TREES, _CLASSES_OF_TREES = 99_999, 10
 """The most rows and classes with trees, of which boosting grows one for each class and iteration."""
 _LOSSES_OF_TREES = ["squared_error", "absolute_error", "poisson", "quantile"]
@@ -70,7 +70,7 @@ _PRIOR_WEIGHT = 3
 _RARE = 5
 """The fewest samples of a level or word that has a column of its own."""
 _CLIP = 3
-"""What SquashingScaler's soft clip keeps all values below."""
+"""What SquashingScaler's soft clip keeps all absolute values below."""
 
 
 _Maker = TypeVar("_Maker", bound=Callable)
@@ -109,11 +109,12 @@ def make_tabular_classifier(
     It takes a DataFrame of pandas or polars, or an array, as it is, without any settings. The result is
     a Pipeline with the steps
 
-    - `columns`: every column becomes numbers, as bools, durations and numbers stored as strings are.
-      A :class:`skrub.TableVectorizer` writes the others: the parts of dates, and strings and
-      categories one-hot, those of 40 or more also by their words, their order and their frequency.
-      Extra columns mark missing values. Constant and empty columns, and those of 40 or more strings
-      that explain no more of y than chance, such as IDs, are left out, with a warning that names them;
+    - `columns`: numbers, bools, durations and numbers stored as strings stay one column each. A
+      :class:`skrub.TableVectorizer` writes the others: the parts of dates, and strings and categories
+      one-hot, those of 40 or more also by their words, their order and their frequency. Extra columns
+      mark missing numbers, durations and dates. Constant and empty columns, and those of 40 or more
+      strings that explain no more of y than chance, such as IDs, are left out, with a warning that
+      names them;
     - `scaled`: each is centred, scaled and softly clipped, by a subclass of
       :class:`skrub.SquashingScaler` that makes columns of rare levels smaller, which `ramps` undoes;
     - `filled`: missing numbers become the median;

@@ -37,8 +37,8 @@ def to_onnx(model):
 
     - float64, of shape ``(n_samples, 1)``, for numbers and for strings of numbers, with NaN for missing
       ones. Bools are 0 and 1, and durations are seconds;
-    - strings, of shape ``(n_samples, 1)``, for all others but dates. They are read as in Python: "",
-      white space, "NA", "?" and the like are missing, and "1.0" is "1";
+    - strings, of shape ``(n_samples, 1)``, for all others but dates. They are read as in Python: "" and
+      white space are missing, in a column of strings also "NA", "?" and the like, and "1.0" is "1";
     - float32, of shape ``(n_samples, n_numbers)``, for dates, and for strings that a transformer of
       your own writes: the numbers that the step `columns` writes for them.
 
@@ -408,7 +408,7 @@ def _member(graph, model, X, ensemble):
     """What a member predicts at the temperature of its ensemble."""
     if type(model) is LowLevelMLPClassifier:
         return _network(graph, model, X, ensemble.temperature_)
-    # Of a class that its fold lacked, a member knows nothing.
+    # Of a class that the rows it was fitted to lack, a member knows nothing.
     its_classes = np.searchsorted(ensemble.classes_, model.classes_)
     to_all = np.eye(len(ensemble.classes_))[its_classes]
     of_its_classes = graph.columns(_converted(graph, model, X), np.arange(len(its_classes)))
@@ -446,7 +446,7 @@ def _linear(graph, model, X):
 
 
 def _boosted(graph, model, X):
-    """The sums of the leaves of trees, in float64."""
+    """The sums of the leaves of trees, which ONNX adds up in float32."""
     trees = [_tree(number, *each) for number, each in enumerate(nodes_of_boosted_trees(model))]
     joined = {name: np.concatenate([tree[name] for tree in trees]).tolist() for name in trees[0]}
     joined["n_targets"] = n_outputs = model.n_trees_per_iteration_

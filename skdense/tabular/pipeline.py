@@ -208,9 +208,11 @@ class TablePipeline(Pipeline):
         ----------
         **params : dict of str to object
             Values by the names that `get_params` has, or by those that
-            :func:`skdense.make_tabular_classifier` takes, and with the same meaning: `cv`,
-            `random_state` and `verbose` are set for all members, `loss` and `quantile` for networks,
-            trees and their weights, other parameters of networks such as `dropout` for all networks.
+            :func:`skdense.make_tabular_classifier` or :func:`skdense.make_tabular_regressor` takes, and
+            with the same meaning: `cv` and `random_state` are set for the ensembles of all kinds,
+            `verbose` also for the blend, `class_weight` for the blend, `loss`, `quantile` and `delta`
+            for what has them of networks, trees and the blend, other parameters of networks such as
+            `dropout` for all networks.
 
         Returns
         -------
@@ -220,7 +222,7 @@ class TablePipeline(Pipeline):
         Raises
         ------
         ValueError
-            If no part of the Pipeline has a parameter with a short name.
+            If no part of the Pipeline has a parameter with a short name, or it has no effect.
         """
         its = self.get_params()
         short = {n: v for n, v in params.items() if n in _OWNERS or n.partition("__")[0] not in its}

@@ -32,7 +32,7 @@ NUMBERS_OF_OTHERS = 0.5, 0.0
 _CHANCE, _MOST_CLASSES = 1e-4, 30
 """What is written for strings has to be more correlated with y than it would be by chance this often.
 
-A y of so many different values is tested as classes, too.
+A y of at most so many different values is tested as classes, too.
 """
 FACTOR_OF_RARE = 0.3
 """What columns of two values are multiplied by if one of them is rare, for all but networks with ramps.
@@ -75,7 +75,7 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
     numbers_ : dict of str or None to (float, float)
         For each level of at least two rows its place, between 0 and 1, and the logarithm of the number
         of its rows. The place of missing and of all other values is 0.5, and the logarithm of others 0.
-        Empty if less than a tenth of the rows have levels without a column.
+        Empty if less than a tenth of the rows have levels without a column, or y does not depend on X.
 
     n_features_in_ : int
         One.
@@ -197,7 +197,7 @@ def _depends(y, columns):
         targets.append(rankdata(y, axis=0).reshape(n_rows, -1))
     if y.size == n_rows and len(classes := set(y.ravel().tolist())) <= _MOST_CLASSES:
         targets.append(y.reshape(n_rows, 1) == np.array([*classes], y.dtype))
-    # A y with NaN, for which there is no probability, is not for here.
+    # For a y with NaN there is no probability; what is fitted to it will raise an error.
     return not targets or any(not p >= _CHANCE for p in chances_of(columns, targets))
 
 
@@ -328,7 +328,7 @@ class Ramps(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features + n_ramps_of_all), of float32
-            The columns, and then the ramps of each.
+            The columns, multiplied by `factors_`, and then the ramps of each.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)
@@ -434,14 +434,15 @@ class Landmarks(Nystroem):
 
 
 class Unclip(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Columns as they were before SquashingScaler clipped them, in ranges of their middle halves.
+    """Columns as SquashingScaler centred and scaled them, before it clipped them.
 
-    A linear function of a column with outliers is no linear function of the clipped column.
+    A linear function of a column with outliers is no linear function of the clipped column. Values
+    beyond 100 times the clip become this number.
 
     Parameters
     ----------
     clip : float or None, default=None
-        What the scaler keeps all values below. None says that it did not clip.
+        What the scaler keeps all absolute values below. None says that it did not clip.
     """
 
     def __init__(self, clip: float | None = None):
