@@ -8,7 +8,6 @@ others, each its own column. `predict` warns of values that are unlike those in 
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import compress
 from typing import Any, NamedTuple, Self
@@ -161,7 +160,6 @@ def strings_of(string):
 # --- how values are written --------------------------------------------------------------------------
 
 
-@dataclass
 class Shifted:
     """Writes numbers such that float32 is precise enough and they are not too large or small for it.
 
@@ -173,19 +171,16 @@ class Shifted:
         A power of two, which changes no digit; 1 unless the values would be far from 1.
     """
 
-    shift: float
-    scale: float
-
-    @classmethod
-    def of(cls, values):
-        """The one for these values."""
+    def __init__(self, values):
+        """Learn from the values in `fit`."""
+        self.shift, self.scale = 0.0, 1.0
         halves = np.unique(values[np.isfinite(values)]) / 2  # whose differences are finite
-        if not len(halves):
-            return cls(0.0, 1.0)
-        middle = np.median(halves)
-        _, exponent = np.frexp(np.median(np.abs(halves - middle)))
-        far = abs(exponent) > _FAR_EXPONENT
-        return cls(2 * middle, 2.0 ** np.clip(-exponent, -1000, 1000) if far else 1.0)
+        if len(halves):
+            middle = np.median(halves)
+            _, exponent = np.frexp(np.median(np.abs(halves - middle)))
+            self.shift = 2 * middle
+            if abs(exponent) > _FAR_EXPONENT:
+                self.scale = 2.0 ** np.clip(-exponent, -1000, 1000)
 
     def write(self, values):
         """One column."""
@@ -193,7 +188,6 @@ class Shifted:
             return ((values - self.shift) * self.scale).astype(np.float32)[:, None]
 
 
-@dataclass
 class OneHot:
     """Writes a category by looking it up, as the OneHotEncoder of a column would write it.
 
@@ -205,27 +199,22 @@ class OneHot:
         The row of each known category, which is a string, and of None.
     """
 
-    rows: NDArray
-    places: dict
-
-    @classmethod
-    def of(cls, encoder, name):
-        """The one that writes what the fitted encoder does for the column of this name."""
+    def __init__(self, encoder, name):
+        """Ask the fitted encoder what it writes for the column of this name."""
         (categories,) = encoder.categories_
         known = [each for each in categories if isinstance(each, str)]
         unknown = "".join(known) + "?"
         missing = [each for each in categories if not isinstance(each, str)] or [unknown]
         values = pd.Series([*known, *missing, unknown], dtype=object)
         with config_context(transform_output="default"):
-            rows = np.asarray(encoder.transform(pd.DataFrame({name: values})), np.float32)
-        return cls(rows, {each: place for place, each in enumerate([*known, None])})
+            self.rows = np.asarray(encoder.transform(pd.DataFrame({name: values})), np.float32)
+        self.places = {each: place for place, each in enumerate([*known, None])}
 
     def write(self, strings):
         """A column for each category."""
         return self.rows[[self.places.get(x, -1) for x in strings]]
 
 
-@dataclass
 class Encoded:
     """Writes what a fitted transformer of skrub or scikit-learn makes of a column.
 
@@ -238,8 +227,8 @@ class Encoded:
         beyond them. `docs/benchmarks/decisions.md` has what this changes.
     """
 
-    transformer: BaseEstimator
-    limits: tuple | None
+    def __init__(self, transformer, limits):
+        self.transformer, self.limits = transformer, limits
 
     def write(self, series):
         """The columns of the transformer."""
@@ -392,7 +381,7 @@ class Column:
         """Learn to write as a fitted TableVectorizer, which made this block of the values in `fit`."""
         transformer = vectorizer.transformers_.get(self.name)
         if type(transformer) is OneHotEncoder and transformer.handle_unknown != "error":
-            self.writer = OneHot.of(transformer, self.name)
+            self.writer = OneHot(transformer, self.name)
         elif block.size:
             limits = np.fmin.reduce(block), np.fmax.reduce(block)
             self.writer = Encoded(transformer, limits if self.kind == "dates" else None)
@@ -645,7 +634,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         blocks, others = {}, []
         for name, column in self._columns.items():
             if column.kind in _SHIFTED:
-                column.writer, column.names = Shifted.of(read[name]), [name]
+                column.writer, column.names = Shifted(read[name]), [name]
                 blocks[name] = column.write(read[name])
             else:
                 others.append(column)

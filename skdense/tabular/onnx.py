@@ -145,14 +145,14 @@ def _outputs_of(model):
 
 def _inputs_of(model):
     """The name, type and width of the input for each column, if the model begins with a table's."""
-    inputs, others = {}, ["", *_outputs_of(model)]
+    inputs, taken = {}, ["", *_outputs_of(model)]
     if isinstance(model, Pipeline) and _converters().get(type(model[0])) is _table:
         columns = model[0]._columns
         for column in columns:
             name = column
-            while name in others or (name != column and name in columns):
+            while name in taken or (name != column and name in columns):
                 name += "_"
-            others.append(name)
+            taken.append(name)
             inputs[column] = name, *_type_of(columns[column])
     return inputs
 
