@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Bunch, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.compat import Interval, StrOptions, visual_block
+from skdense.compat import Interval, StrOptions, joblibs_n_jobs, visual_block
 from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble.calibration import (
     as_logs,
@@ -28,7 +28,7 @@ from skdense.ensemble.crossfit import (
     NumbersMixin,
 )
 from skdense.ensemble.members import at_once
-from skdense.ensemble.outer import Outer, part_of
+from skdense.ensemble.outer import Outer, has_all_cores, part_of
 from skdense.final_step import final_step, fit_arguments, in_units_of_y, transforms_y
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
@@ -216,10 +216,11 @@ def _clones(models):
 def _fit_models(names, models, samples, report):
     """Fit the models of a blend at the same time; return them, and say what they say."""
     X, y, sample_weight, _, groups, row_of = samples
+    have_all_cores = joblibs_n_jobs() == -1 or has_all_cores()
     fits, fitted = [], []
     for name, model in zip(names, models, strict=True):
         arguments = fit_arguments(model, sample_weight=sample_weight, groups=groups)
-        fits.append((Outer(row_of, report, name), model, X, y, arguments))
+        fits.append((Outer(row_of, report, name, have_all_cores), model, X, y, arguments))
     for model, lines, warnings in at_once(_fit_model, fits):
         for line in lines:
             report.log.say(line)

@@ -1,7 +1,6 @@
 """The members of an ensemble: networks train on rows of one table, other members on copies of them."""
 
 from contextlib import nullcontext
-from contextvars import ContextVar, copy_context
 from functools import cache, partial
 
 import numpy as np
@@ -16,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 from skdense.base import is_network
 from skdense.compat import joblibs_n_jobs, return_as, safe_indexing
 from skdense.core.machine.blas import for_each_block, one_blas_thread
-from skdense.ensemble.outer import part_of
+from skdense.ensemble.outer import has_all_cores, part_of
 from skdense.ensemble.sizes import TREES
 from skdense.final_step import final_step, fit_arguments
 from skdense.fit.fitting import fit_together, outcome
@@ -63,7 +62,7 @@ def _fit_networks(estimators, splits, X, y, sample_weight, report):
 
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
-    n_jobs = -1 if _has_all_cores.get() else None
+    n_jobs = -1 if has_all_cores() else None
     errors = fit_together(estimators, inputs, n_jobs, after_fit, warn_max_iter=not may_reach_max_iter)
     for error in filter(None, errors):
         raise error
@@ -100,25 +99,14 @@ def at_once(function, arguments):
     """
     n_jobs, config = joblibs_n_jobs(), get_config()  # each thread has its own configuration
     share = max(1, effective_n_jobs(n_jobs) // len(arguments))
-    has_all_cores = n_jobs == -1 or _has_all_cores.get()
     return Parallel(n_jobs, prefer="threads", return_as=return_as())(
-        delayed(_called)(function, values, config, share, has_all_cores) for values in arguments
+        delayed(_called)(function, values, config, share) for values in arguments
     )
 
 
-_has_all_cores = ContextVar("has_all_cores", default=False)
-"""Whether this thread fits a model of a blend that may use all cores.
-
-Then networks do so, whatever their share: the models end at different times, and a network needs
-no copy of the rows.
-"""
-
-
-def _called(function, values, config, share, has_all_cores):
-    context = copy_context()
-    context.run(_has_all_cores.set, has_all_cores)
+def _called(function, values, config, share):
     with config_context(**config), parallel_config(n_jobs=share):
-        return context.run(function, *values)
+        return function(*values)
 
 
 def held_out_outputs(output, members, splits, X):

@@ -111,11 +111,15 @@ class Outer(NamedTuple):
         That of the blend, if the fit is that of one of its models.
     name : str
         Of the model.
+    has_all_cores : bool
+        Whether networks use all cores, whatever the share of their model: the models of a blend end at
+        different times, and a network needs no copy of the rows.
     """
 
     row_of: NDArray | None = None
     report: FitReport | None = None
     name: str = ""
+    has_all_cores: bool = False
 
 
 _outer: ContextVar[Outer | None] = ContextVar("outer", default=None)
@@ -129,6 +133,12 @@ def part_of(outer: Outer | None) -> Iterator[None]:
         yield
     finally:
         _outer.reset(token)
+
+
+def has_all_cores() -> bool:
+    """Whether networks that are fitted in this thread use all cores."""
+    outer = _outer.get()
+    return outer is not None and outer.has_all_cores
 
 
 def begin_fit(X: Any, y: Any, sample_weight: Any, parameters: dict) -> tuple:
