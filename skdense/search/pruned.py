@@ -354,13 +354,13 @@ class PrunedSearchCV(RandomizedSearchCV):
         self.n_candidates_ = [len(rung.params) for rung in race.over]
         self.n_resources_ = race.rungs[: self.n_iterations_]
         params = [params for rung in race.over for params in rung.params]
-        fits = [fit for rung in race.over for fit in rung.fits]
+        results = [result for rung in race.over for result in rung.results]
         own = {
             "iter": np.repeat(range(self.n_iterations_), self.n_candidates_),
             "n_resources": np.repeat(self.n_resources_, self.n_candidates_),
             "forecast_test_score": np.concatenate([rung.forecasts for rung in race.over]),
         }
-        self.cv_results_ = formatted_results(self, params, n_splits, fits, own)
+        self.cv_results_ = formatted_results(self, params, n_splits, results, own)
         means = self.cv_results_["mean_test_score"]
         n_before = len(means) - self.n_candidates_[-1]
         self.best_index_ = int(n_before + best_first(means[n_before:])[0])

@@ -90,7 +90,7 @@ class Rung(NamedTuple):
     params: list[dict]
     scores: NDArray
     forecasts: NDArray
-    fits: list[dict]
+    results: list[dict]
 
 
 class Race:
@@ -192,11 +192,11 @@ class Race:
         means = np.array([candidate.means for candidate in self.going], dtype=float)
         ends = np.array([candidate.end(epochs) for candidate in self.going])
         expected = forecasts(self.epochs, means, ends)
-        fits = [
+        results = [
             {"test_scores": fit.score, "fit_time": fit.fit_time, "score_time": fit.score_time}
             for fit in self._fits()
         ]
-        rung = Rung([candidate.params for candidate in self.going], means[:, -1], expected, fits)
+        rung = Rung([candidate.params for candidate in self.going], means[:, -1], expected, results)
         if epochs == self.rungs[-1]:
             for fit in self._sound():
                 finish(fit.job)  # warns as a fit that is over does, for instance at max_iter

@@ -241,12 +241,11 @@ def remove_others() -> None:
 
 def _handed_over() -> Iterator[tuple[str, bytes]]:
     """The names and contents of the files that lie where executables are handed over."""
-    gfile: Any = _gfile
-    if gfile is None:
+    if _gfile is None:
         return
-    for name in gfile.listdir(_EXCHANGED):
+    for name in _gfile.listdir(_EXCHANGED):
         if ".tmp" not in name:  # another thread's, which TensorFlow will rename
-            with suppress(Exception), gfile.GFile(f"{_EXCHANGED}/{name}", "rb") as file:
+            with suppress(Exception), _gfile.GFile(f"{_EXCHANGED}/{name}", "rb") as file:
                 yield name, file.read()  # unless another thread has removed it
 
 
