@@ -35,12 +35,12 @@ def fit_members(members, splits, X, y, sample_weight, report):
     """
     if is_network(members[0], "fit"):
         _fit_networks(members, splits, X, y, sample_weight, report)
-        return list(members)
+        return members
     data, fitted = (X, y, sample_weight, report.has_lines_of_members), []
     fits = [(member, split, *data) for member, split in zip(members, splits, strict=True)]
     metric = "accuracy" if is_classifier(members[0]) else "R2"
     # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
-    # that are fitted at the same time would change. A member that is an ensemble is part of no fit.
+    # that are fitted at the same time would change. An ensemble as a member is part of no other fit.
     with one_blas_thread(), part_of(None):
         for member, score in at_once(fit_member, fits):
             report.member(len(fitted), len(members), f"{metric} {score:f}")
@@ -50,7 +50,6 @@ def fit_members(members, splits, X, y, sample_weight, report):
 
 def _fit_networks(estimators, splits, X, y, sample_weight, report):
     first = estimators[0]
-    numbers = {id(estimator): number for number, estimator in enumerate(estimators)}
     inputs = [FitInput(X, y, sample_weight, split=split) for split in splits]
 
     def after_fit(estimator, job):
@@ -58,7 +57,7 @@ def _fit_networks(estimators, splits, X, y, sample_weight, report):
             words = [f"{estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}"]
         else:
             words = [outcome(network, job) for network in job.networks]
-        report.member(numbers[id(estimator)], len(estimators), "; ".join(words))
+        report.member(estimators.index(estimator), len(estimators), "; ".join(words))
 
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
