@@ -264,7 +264,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         Raises
         ------
         TypeError
-            If the estimator does not end with a network of this package, or that overrides `fit`.
+            If the estimator does not end with a network of this package whose `fit` is not overridden.
         ValueError
             If a parameter is invalid, or all fits fail before the first rung is over.
         Exception

@@ -36,14 +36,13 @@ _SHARE_OF_RACE = 0.4
 class CandidateFit:
     """A candidate on a split: its networks, which train from rung to rung, and its score now.
 
-    `model` is the candidate's, fitted but for its network; or only the end of that model, if the steps
-    before have already transformed the X that is held out. With the best network it is scored on
-    `held_out`: X, y and the parameters of the scorer. `error` is that of the fit, whose `job` is None
-    then, or that of the last scoring. Then the score is the `error_score`.
+    `held_out` is what is scored: the candidate's model, fitted but for its network, X, y and the
+    parameters of the scorer. If the steps before the network have already transformed this X, the model
+    is only what follows them. `error` is that of the fit, whose `job` is None then, or that of the last
+    scoring. Then the score is the `error_score`.
     """
 
     score: Any
-    model: Any = None
     held_out: tuple = ()
     job: Job | None = None
     error: Exception | None = None
@@ -158,8 +157,8 @@ class Race:
                         X, *others = to_score
                         if skips_steps:
                             model, X = beyond_steps(model, X)
-                        fitted[key] = model, inputs, (X, *others)
-                    fit.model, inputs, fit.held_out = fitted[key]
+                        fitted[key] = inputs, (model, X, *others)
+                    inputs, fit.held_out = fitted[key]
                     fit.job = check_and_prepare(clone(candidate.estimator), inputs)
                     pool(fit.job)
                     first_fits.setdefault(i, fit)
@@ -239,8 +238,8 @@ class Race:
             fit.error, fit.job = error, None
             return
         try:
-            X, y, params = fit.held_out
-            score = self.scorer(with_network(fit.model, network), X, y, **params)
+            model, X, y, params = fit.held_out
+            score = self.scorer(with_network(model, network), X, y, **params)
             with suppress(AttributeError, ValueError):  # not an array, or of several numbers
                 score = score.item()
             if not isinstance(score, Number):
