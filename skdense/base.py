@@ -271,8 +271,3 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
 
         for_each_block(fill, X.shape[0])
         return logits
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags

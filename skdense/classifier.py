@@ -442,5 +442,5 @@ default='glorot_uniform'
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        tags.input_tags.sparse = tags.classifier_tags.multi_label = True
         return tags

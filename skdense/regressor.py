@@ -383,7 +383,7 @@ default='glorot_uniform'
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        tags.input_tags.sparse = tags.target_tags.multi_output = True
         positive = [name for name, loss in LOSSES["regression"].items() if loss.lowest_target >= 0]
         tags.target_tags.positive_only = self.loss in positive
         return tags

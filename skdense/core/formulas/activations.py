@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtr
 
 from skdense.core.machine.tensorflow import tf
-from skdense.core.network import Tensor
 
 
 class Activation(NamedTuple):
@@ -38,10 +37,6 @@ class Activation(NamedTuple):
     padded_bias: float = 0.0
     glorot_factor: int = 6
     saturates: bool = False
-
-    def __call__(self, values: Tensor) -> Tensor:
-        """The function of an array, which it may overwrite, or of a tensor."""
-        return self.array(values) if isinstance(values, np.ndarray) else self.tensor(values)
 
 
 def _identity(values: NDArray) -> NDArray:

@@ -11,7 +11,6 @@ reads these descriptions, so a new kind of layer is a record here. The estimator
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,10 +35,6 @@ class Parameter(NamedTuple):
     shape: tuple[int, ...]
     penalized: bool = False
     fill: float = 0.0
-
-    @property
-    def size(self) -> int:
-        return prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,9 @@ class Dense(Layer):
         kernel, bias = parameters
         outputs = inputs @ kernel
         outputs += bias
-        return ACTIVATIONS[self.activation](outputs)
+        activation = ACTIVATIONS[self.activation]
+        of_these = activation.array if isinstance(outputs, np.ndarray) else activation.tensor
+        return of_these(outputs)
 
 
 def hidden_and_output(widths: Sequence[int], activation: str, n_outputs: int) -> tuple[Layer, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, compress
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ class Layout:
     @cached_property
     def sizes(self) -> list[int]:
         """The lengths of the parameters in the vector's order."""
-        return [parameter.size for parameter in self.in_order]
+        return [prod(parameter.shape) for parameter in self.in_order]
 
     @property
     def n_parameters(self) -> int:
