@@ -27,7 +27,7 @@ from sklearn.metrics.pairwise import laplacian_kernel
 from sklearn.model_selection import KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from skrub import SquashingScaler
 
@@ -466,6 +466,14 @@ def test_strings_of_years_are_dates_where_the_user_says_so():
     columns.vectorizer.set_params(datetime_format="%Y")
     columns.fit(pd.DataFrame({"c": [str(year) for year in range(1990, 2025)]}))
     assert {each.kind for each in columns.written_} == {"dates"}
+
+
+def test_dates_may_be_written_one_hot_if_the_user_says_so():
+    X = pd.DataFrame({"when": pd.to_datetime(["2024-01-01", "2024-02-01"] * 9), "n": range(18)})
+    columns, one_hot = encoder(), OneHotEncoder(sparse_output=False, handle_unknown="ignore")
+    columns.vectorizer.set_params(specific_transformers=[(one_hot, ["when"])])
+    assert_array_equal(columns.fit_transform(X)[:2, 1:], np.eye(2))
+    assert_array_equal(columns.transform(X)[:2, 1:], np.eye(2))
 
 
 @given(st.integers(-1000, 1000))

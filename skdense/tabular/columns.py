@@ -171,6 +171,8 @@ class Shifted:
         A power of two, which changes no digit; 1 unless the values would be far from 1.
     """
 
+    n_columns = 1
+
     def __init__(self, values):
         """Learn from the values in `fit`."""
         self.shift, self.scale = 0.0, 1.0
@@ -210,6 +212,11 @@ class OneHot:
             self.rows = np.asarray(encoder.transform(pd.DataFrame({name: values})), np.float32)
         self.places = {each: place for place, each in enumerate([*known, None])}
 
+    @property
+    def n_columns(self):
+        """How many columns it writes."""
+        return self.rows.shape[1]
+
     def write(self, strings):
         """A column for each category."""
         return self.rows[[self.places.get(x, -1) for x in strings]]
@@ -222,13 +229,15 @@ class Encoded:
     ----------
     transformer : estimator
         The transformer.
+    n_columns : int
+        How many columns it writes.
     limits : tuple or None
         Of dates, the lowest and highest values that it wrote in `fit`: nobody knows how y goes on
         beyond them. `docs/benchmarks/decisions.md` has what this changes.
     """
 
-    def __init__(self, transformer, limits):
-        self.transformer, self.limits = transformer, limits
+    def __init__(self, transformer, n_columns, limits):
+        self.transformer, self.n_columns, self.limits = transformer, n_columns, limits
 
     def write(self, series):
         """The columns of the transformer."""
@@ -260,18 +269,17 @@ class Column:
         are read.
     range : tuple or None
         The lowest and the highest number or date in `fit`, and how many there were.
-    chance_of_new : float
-        Of categories and strings: the probability that a row has a value that was not there in `fit`.
     writer : Shifted, OneHot, Encoded or None
         What writes the column, unless it is left out.
-    names : list of str
-        The names of the columns that it writes.
+    known : tuple or None
+        If it is a OneHot: the categories in `fit`, and the probability that a row has a new one.
     """
+
+    format = unit = range = writer = known = None
 
     def __init__(self, name, series, vectorizer):
         """Find the kind; a column of strings is one of numbers or dates if all of them are."""
-        self.name, self.kind, self.doubt, self.names = name, _kind_of(series), "", []
-        self.format = self.unit = self.range = self.writer = None
+        self.name, self.kind, self.doubt = name, _kind_of(series), ""
         more = vectorizer.null_strings or ()
         words = _MISSING.union([more] if isinstance(more, str) else more)
         self.missing = {""} if self.kind == "categories" else words
@@ -307,16 +315,11 @@ class Column:
             )
 
     def learn(self, series):
-        """Read the values in `fit`, and learn what those in `predict` are compared with."""
+        """Read the values in `fit`, and learn their range."""
         values = self.read(series, [])
-        present = values[~pd.isna(values)]
-        if self.kind in _OF_STRINGS:
-            counts = Counter(present)
-            # Good and Turing: a new row has a new category as often as a known row is alone in its own.
-            n_alone = sum(count == 1 for count in counts.values())
-            self.chance_of_new = (n_alone + 1) / (len(present) + 1)
-        elif len(present):
-            self.range = present.min(), present.max(), len(present)
+        if self.kind not in _OF_STRINGS:
+            present = values[~pd.isna(values)]
+            self.range = (present.min(), present.max(), len(present)) if len(present) else None
         return values
 
     def read(self, series, unlike):
@@ -377,14 +380,20 @@ class Column:
         strings = [None if is_missing else string_of(x, self.missing) for x, is_missing in values]
         return pd.Series(strings, dtype=object)
 
-    def learn_writer(self, vectorizer, block):
-        """Learn to write as a fitted TableVectorizer, which made this block of the values in `fit`."""
+    def learn_writer(self, vectorizer, values, block):
+        """Learn to write as a fitted TableVectorizer, which made this block of the values."""
         transformer = vectorizer.transformers_.get(self.name)
-        if type(transformer) is OneHotEncoder and transformer.handle_unknown != "error":
+        is_one_hot = type(transformer) is OneHotEncoder and transformer.handle_unknown != "error"
+        if is_one_hot and self.kind in _OF_STRINGS:
             self.writer = OneHot(transformer, self.name)
+            counts = Counter(each for each in values if each is not None)
+            # Good and Turing: a new row has a new category as often as a known row is alone in its own.
+            n_alone = sum(count == 1 for count in counts.values())
+            self.known = set(counts), (n_alone + 1) / (counts.total() + 1)
         elif block.size:
             limits = np.fmin.reduce(block), np.fmax.reduce(block)
-            self.writer = Encoded(transformer, limits if self.kind == "dates" else None)
+            limits = limits if self.kind == "dates" else None
+            self.writer = Encoded(transformer, block.shape[1], limits)
 
     def write(self, values):
         """The columns that are written for values that were read."""
@@ -399,10 +408,11 @@ class Column:
         """Tell of new categories or of values outside of the range in `fit`, if more than by chance."""
         present, found = values[~pd.isna(values)], ()
         n = len(present)
-        if type(self.writer) is OneHot:
-            found = [each for each in present if each not in self.writer.places]
+        if self.known is not None:
+            categories, chance_of_new = self.known
+            found = [each for each in present if each not in categories]
             what = "categories that were not there in fit"
-            chance = bdtrc(len(found) - 1, n, self.chance_of_new)
+            chance = bdtrc(len(found) - 1, n, chance_of_new)
         elif self.range is not None:
             low, high, n_in_fit = self.range
             found = present[(present < low) | (present > high)]
@@ -545,17 +555,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self._has_names = hasattr(X, "columns")
         self._columns = {name: Column(name, each, self.vectorizer) for name, each in series.items()}
         read = {name: column.learn(series[name]) for name, column in self._columns.items()}
-        blocks = self._learn_writers(read, y)
-        columns = [self._columns[name] for name in blocks]
-        written = [
-            Written(name, column.name, column.kind, position)
-            for column in columns
-            for position, name in enumerate(column.names)
-        ]
+        written, blocks = self._learn_writers(read, y)
         written += [
-            Written(f"{column.name}__missing", column.name, "missing", 0)
-            for column in columns
-            if column.kind not in _OF_STRINGS
+            Written(f"{each.source}__missing", each.source, "missing", 0)
+            for each in written
+            if each.position == 0 and each.kind not in _OF_STRINGS
         ]
         values = _values_of(written, read, blocks)
         is_varied = [np.fmin.reduce(each) < np.fmax.reduce(each) for each in values]
@@ -630,17 +634,18 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return read
 
     def _learn_writers(self, read, y):
-        """Learn how each column is written; a block of columns for each, those of numbers first."""
-        blocks, others = {}, []
+        """Learn how each column is written; a Written for each of its columns, and a block of all."""
+        written, blocks, others = [], {}, []
         for name, column in self._columns.items():
             if column.kind in _SHIFTED:
-                column.writer, column.names = Shifted(read[name]), [name]
+                column.writer = Shifted(read[name])
+                written.append(Written(name, name, column.kind, 0))
                 blocks[name] = column.write(read[name])
             else:
                 others.append(column)
         self.vectorizer_ = clone(self.vectorizer) if others else None
         if not others:
-            return blocks
+            return written, blocks
         table = pd.DataFrame({column.name: column.series(read[column.name]) for column in others})
         with config_context(transform_output="default"):
             outputs = np.asarray(self.vectorizer_.fit_transform(table, y), dtype=np.float32)
@@ -649,12 +654,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             # Columns that the vectorizer leaves out are named there as well.
             names = self.vectorizer_.input_to_outputs_[column.name]
             names = [each for each in names if each in outputs]
-            column.names = [*map(without_random_letters, names)]
-            block = outputs[names].to_numpy()
-            column.learn_writer(self.vectorizer_, block)
-            if names:
-                blocks[column.name] = block
-        return blocks
+            for position, name in enumerate(names):
+                name = without_random_letters(name)
+                written.append(Written(name, column.name, column.kind, position))
+            blocks[column.name] = outputs[names].to_numpy()
+            column.learn_writer(self.vectorizer_, read[column.name], blocks[column.name])
+        return written, blocks
 
     def _warn(self):
         """Warn of columns that are not used, such as IDs, or have doubts; if none is used, raise."""

@@ -164,7 +164,7 @@ def _type_of(column):
     transformer = getattr(column.writer, "transformer", None)
     if transformer is None or type(transformer) is LevelsEncoder:
         return _STRING, 1
-    return _FLOAT, len(column.names)
+    return _FLOAT, column.writer.n_columns
 
 
 def _first(model):
@@ -254,7 +254,7 @@ def _table(graph, encoder, inputs):
             blocks.append(convert(graph, column, inputs[name]))
         elif kinds[name] == _FLOAT:
             blocks.append(inputs[name])
-    starts = np.cumsum([0, *(len(column.names) for column in columns.values())])
+    starts = np.cumsum([0, *(column.writer.n_columns for column in columns.values())])
     start = dict(zip(columns, starts))
     numbers = [start[each.source] + each.position for each in encoder.written_]
     written = graph.columns(graph.side_by_side(blocks), numbers)

@@ -235,9 +235,9 @@ class TablePipeline(Pipeline):
             super().set_params(**{path: value for path in paths[name] if path not in explicit})
         if {"scaled", "steps"} & {name.partition("__")[0] for name in explicit}:
             clip = getattr(self.named_steps.get("scaled"), "max_absolute_value", None)
-            for its in self.get_params().values():
-                if isinstance(its, Unclip):  # another scaler clips otherwise, or not at all
-                    its.clip = clip
+            for part in self.get_params().values():
+                if isinstance(part, Unclip):  # another scaler clips otherwise, or not at all
+                    part.clip = clip
         return self
 
     def _paths(self):
