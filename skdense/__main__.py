@@ -21,7 +21,7 @@ def main() -> None:
     except PackageNotFoundError:
         folder, reason = disk.folder_for("")
     if folder is None:
-        print(f"Programs are not kept: {reason}. SKDENSE_CACHE_DIR can name a folder for them.")
+        print(f"Programs are not kept: {reason}.")
         return
     found = []
     try:

@@ -407,7 +407,8 @@ def test_the_folder_is_where_the_user_or_xdg_says(monkeypatch, tmp_path):
         assert disk.folder_for(f"{version}0rc0") == (tmp_path / ".cache/skdense", "")
     assert disk.folder_for("1.0") == (None, "TensorFlow 1.0 is not tested")
     assert disk.folder_for("") == (None, "TensorFlow is not installed")
-    no_home = None, "neither HOME nor XDG_CACHE_HOME names a folder for them"
+    names_one = "SKDENSE_CACHE_DIR can name one"
+    no_home = None, f"neither HOME nor XDG_CACHE_HOME names a folder for them; {names_one}"
     for home in ("", "/", "relative"):
         monkeypatch.setenv("HOME", home)
         assert disk.folder_for(VERSION) == no_home
@@ -416,9 +417,10 @@ def test_the_folder_is_where_the_user_or_xdg_says(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert disk.folder_for(VERSION) == (tmp_path / "xdg/skdense", "")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert disk.folder_for(VERSION) == (None, "this is tested on Linux only")
+    assert disk.folder_for(VERSION) == (None, f"this is tested on Linux only; {names_one}")
     monkeypatch.setenv("SKDENSE_CACHE_DIR", str(tmp_path / "given"))
-    assert disk.folder_for("1.0") == (tmp_path / "given", "")
+    assert disk.folder_for(VERSION) == (tmp_path / "given", "")
+    assert disk.folder_for("1.0") == (None, "TensorFlow 1.0 is not tested")
     monkeypatch.setenv("SKDENSE_CACHE_DIR", "")
     assert disk.folder_for(VERSION) == (None, "SKDENSE_CACHE_DIR is empty")
     (tmp_path / "gone").mkdir()

@@ -1,6 +1,7 @@
 """Compiled programs: one cache for the whole process, another one on disk, and always on the CPU.
 
 TensorFlow never frees a compiled program. So there should be few keys; all else is an argument.
+A version of TensorFlow that was not tested compiles by `tf.function`, without the rest of this file.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -9,10 +10,10 @@ from typing import Any
 
 from skdense.core.machine import disk
 from skdense.core.machine.disk import ProgramCode
-from skdense.core.machine.lazy_import import import_submodule
+from skdense.core.machine.lazy_import import import_submodule, is_tested
 from skdense.core.machine.tensorflow import CPU, n_threads, tf
 
-programs: dict[tuple, "_Compiled"] = {}
+programs: dict[tuple, Callable[..., list]] = {}
 """All programs of this process."""
 _lock = Lock()
 
@@ -30,8 +31,38 @@ def program_of(make: Callable[..., tuple], *key: Hashable, formulas: int = 0) ->
     whole = make, key, formulas
     with _lock:
         if whole not in programs:
-            programs[whole] = _Compiled(make, key, is_kept=formulas == 0)
+            if not tf.executing_eagerly():
+                raise RuntimeError(
+                    "Training needs TensorFlow's eager execution, which disable_eager_execution() or "
+                    "disable_v2_behavior() of tf.compat.v1 has switched off. Call fit in a process "
+                    "that does not."
+                )
+            if is_tested(tf.__version__):
+                programs[whole] = _Compiled(make, key, is_kept=formulas == 0)
+            else:
+                compiled, _ = _traced(make, key)
+                programs[whole] = lambda *tensors: _on_cpu(compiled, *tensors)
         return programs[whole]
+
+
+def _on_cpu(function: Callable, *arguments: Any, **named: Any) -> Any:
+    with tf.device(CPU):
+        return function(*arguments, **named)
+
+
+def _traced(make: Callable[..., tuple], key: tuple) -> tuple[Callable, list]:
+    """The concrete function that `make` describes, which XLA compiles, and its flat TensorSpecs.
+
+    A concrete one is called even where the user has told TensorFlow to run functions eagerly.
+    """
+    function, arguments = make(*key)
+    signature = tf.nest.flatten(arguments)
+
+    def on_tensors(*tensors: Any) -> list:
+        return tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, tensors)))
+
+    compiled = tf.function(on_tensors, signature, autograph=False, jit_compile=True)
+    return _on_cpu(compiled.get_concrete_function), signature
 
 
 class _Compiled:
@@ -43,12 +74,6 @@ class _Compiled:
     """
 
     def __init__(self, make: Callable[..., tuple], key: tuple, is_kept: bool):
-        if not tf.executing_eagerly():
-            raise RuntimeError(
-                "Training needs TensorFlow's eager execution, which disable_eager_execution() or "
-                "disable_v2_behavior() of tf.compat.v1 has switched off. Call fit in a process that "
-                "does not."
-            )
         self._make, self._key = make, key
         version = tf.version
         facts = version.VERSION, version.GIT_VERSION, version.COMPILER_VERSION, n_threads()
@@ -56,7 +81,7 @@ class _Compiled:
         name = disk.name_of((make, *key), *facts) if folder and is_kept else None
         self._folder = folder if name else None
         self._kept = disk.load(folder, name) if folder and name else None
-        self._use(self._kept or self._traced(name or f"skdense_of_process_{len(programs)}"))
+        self._use(self._kept or self._named(name or f"skdense_of_process_{len(programs)}"))
         config = tf.compat.v1.ConfigProto()
         # XLA optimizes. TensorFlow's own optimization takes half as long as compiling.
         config.graph_options.rewrite_options.disable_meta_optimizer = True
@@ -77,7 +102,7 @@ class _Compiled:
                 raise
             disk.received(name)
             disk.forget(self._folder, name)
-            self._use(self._traced(f"{name}_again"))
+            self._use(self._named(f"{name}_again"))
             results = self._call(tensors)
             disk.received(self._program.function)
         else:
@@ -93,25 +118,14 @@ class _Compiled:
         # This operation calls the function without comparing each argument with its TensorSpec in
         # Python, which a function of `tf.function` does: lbfgs on iris takes 21 ms and not 42.
         program = self._program
-        with tf.device(CPU):
-            return tf.raw_ops.PartitionedCall(
-                args=tensors, Tout=program.outputs, f=program.function, config_proto=self._config
-            )
+        named = {"Tout": program.outputs, "f": program.function, "config_proto": self._config}
+        return _on_cpu(tf.raw_ops.PartitionedCall, args=tensors, **named)
 
-    def _traced(self, name: str) -> ProgramCode:
-        function, arguments = self._make(*self._key)
-        signature = tf.nest.flatten(arguments)
-
-        def on_tensors(*tensors: Any) -> list:
-            return tf.nest.flatten(function(*tf.nest.pack_sequence_as(arguments, tensors)))
-
-        with tf.device(CPU):
-            # XLA compiles a function where another function calls it. A concrete one is called even
-            # where the user has told TensorFlow to run functions eagerly.
-            inner = tf.function(on_tensors, signature, autograph=False, jit_compile=True)
-            inner = inner.get_concrete_function()
-            outer = tf.function(lambda *tensors: inner(*tensors), signature, autograph=False)
-            program = outer.get_concrete_function()
+    def _named(self, name: str) -> ProgramCode:
+        # XLA compiles a function where another function calls it.
+        inner, signature = _traced(self._make, self._key)
+        outer = tf.function(lambda *tensors: inner(*tensors), signature, autograph=False)
+        program = _on_cpu(outer.get_concrete_function)
         graph = tf.compat.v1.GraphDef(library=program.graph.as_graph_def().library)
         graph.library.function.append(program.function_def)
         _rename(graph.library.function, name)

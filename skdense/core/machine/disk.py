@@ -35,6 +35,7 @@ MOST_BYTES = 256 * 2**20
 _log = logging.getLogger("skdense")
 _CORE = Path(__file__).parents[1]
 _PREFIX, _SUFFIX = "skdense_", ".program"
+_NAMES_ONE = "SKDENSE_CACHE_DIR can name one"
 _FLAG = "--tf_xla_persistent_cache_directory="
 _VARIABLES = "XLA_", "TF_", "ONEDNN_", "DNNL_"
 """How the environment variables begin that may change what TensorFlow compiles."""
@@ -67,9 +68,10 @@ class ProgramCode(NamedTuple):
 def folder_for(version: str) -> tuple[Path | None, str]:
     """The folder where programs are kept, or None and the reason why they are not.
 
-    `version` is TensorFlow's, empty if there is none. By default programs are kept where that was
-    tested. SKDENSE_CACHE_DIR names another folder, or none.
+    `version` is TensorFlow's, empty if there is none. SKDENSE_CACHE_DIR names another folder, or none.
     """
+    if not is_tested(version):
+        return None, f"TensorFlow {version} is not tested" if version else "TensorFlow is not installed"
     given = os.environ.get("SKDENSE_CACHE_DIR")
     if given is not None:
         try:
@@ -77,14 +79,12 @@ def folder_for(version: str) -> tuple[Path | None, str]:
         except OSError:
             return None, f"SKDENSE_CACHE_DIR is {given!r}, and the working directory does not exist"
     if sys.platform != "linux":
-        return None, "this is tested on Linux only"
-    if not is_tested(version):
-        return None, f"TensorFlow {version} is not tested" if version else "TensorFlow is not installed"
+        return None, f"this is tested on Linux only; {_NAMES_ONE}"
     home = os.environ.get("HOME", "").rstrip("/")
     for base in (os.environ.get("XDG_CACHE_HOME", ""), home and f"{home}/.cache"):
         if os.path.isabs(base):  # no others are valid
             return Path(base, "skdense"), ""
-    return None, "neither HOME nor XDG_CACHE_HOME names a folder for them"
+    return None, f"neither HOME nor XDG_CACHE_HOME names a folder for them; {_NAMES_ONE}"
 
 
 @contextmanager

@@ -6,8 +6,9 @@ with an unknown version the whole package executes. It also executes as usual as
 uses it: a finder imports the package now and executes it later, so that its submodules can be used
 meanwhile.
 
-If a release of TensorFlow breaks any of this, leave it out of `TESTED`. Then the package is imported as
-usual, arrays are copied to TensorFlow's alignment, and no programs are kept by default.
+If a release of TensorFlow breaks this, or anything else in this folder that relies on its internals,
+leave it out of `TESTED`. Then the package is imported as usual, arrays are copied to TensorFlow's
+alignment, and programs are functions of `tf.function`, which are not kept. Results are the same.
 """
 
 import os
@@ -39,8 +40,8 @@ package finds.
 def is_tested(version: str) -> bool:
     """Whether tests have shown that what depends on TensorFlow's internals works with this version.
 
-    Only then a fit imports just what it needs, programs are kept without being asked for, and a large X
-    is used where it lies.
+    Only then a fit imports just what it needs, a large X is used where it lies, and programs are kept
+    and called in a way of our own.
     """
     return version.startswith(TESTED)
 

@@ -82,7 +82,7 @@ def _start() -> Any:
     if not lazy_import.is_tested(module.__version__):
         _log.info(
             "TensorFlow %s is not tested (but %s is): all of it is imported, a large X is copied, and "
-            "compiled programs are kept only if SKDENSE_CACHE_DIR names a folder.",
+            "compiled programs are not kept.",
             module.__version__,
             ", ".join(f"{version}*" for version in lazy_import.TESTED),
         )
