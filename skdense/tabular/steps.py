@@ -47,11 +47,12 @@ class LevelsEncoder(TransformerMixin, BaseEstimator):
     """Write a column of strings by its levels, their words, their order and their frequency.
 
     The most frequent levels and words get a column each. The missing value is a level as well. A word
-    is a run of letters and digits that several levels have; its case does not matter. All rows of
-    other levels share a column. So a code that few rows have, such as an ID, has no column of its own,
-    and a text has those of its words. Two more columns have the place of the level in the order of all
-    levels that at least two rows have, and the logarithm of the number of its rows: boosted trees
-    tell levels apart by them that have no column. Where few rows have such levels, they are constant.
+    is a run of letters and digits that several levels have, and at least `min_frequency` rows lack; its
+    case does not matter. All rows of other levels share a column. So a code that few rows have, such as
+    an ID, has no column of its own, and a text has those of its words. Two more columns have the place
+    of the level in the order of all levels that at least two rows have, and the logarithm of the number
+    of its rows: by these, boosted trees tell levels apart that have no column. Where few rows have such
+    levels, both are constant.
     All columns are constant if they are not more correlated with y than they would be by chance once in
     10,000 tables.
 
