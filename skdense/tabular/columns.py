@@ -406,16 +406,15 @@ class Column:
 
     def compare(self, values, unlike):
         """Tell of new categories or of values outside of the range in `fit`, if more than by chance."""
-        present, found = values[~pd.isna(values)], ()
-        n = len(present)
+        found, n = (), np.count_nonzero(~pd.isna(values))
         if self.known is not None:
             categories, chance_of_new = self.known
-            found = [each for each in present if each not in categories]
+            found = [each for each in values if each is not None and each not in categories]
             what = "categories that were not there in fit"
             chance = bdtrc(len(found) - 1, n, chance_of_new)
         elif self.range is not None:
             low, high, n_in_fit = self.range
-            found = present[(present < low) | (present > high)]
+            found = values[(values < low) | (values > high)]
             what = f"outside of the range in fit, {low} to {high}"
             chance = chance_of_outside(len(found), n, n_in_fit)
         if len(found) and chance < _SURPRISING:
