@@ -450,8 +450,8 @@ class Written(NamedTuple):
         What the source has: "numbers", "durations", "dates", "categories" or "strings"; or "missing",
         for a column that marks missing values.
     position : int
-        Its number among the columns that are written for its source; 0 for one that marks missing
-        values.
+        Its number among the columns that its source becomes, before constant ones are left out; 0 for
+        one that marks missing values.
     """
 
     name: str
@@ -483,7 +483,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         of the table's column, and a `kind`, what that has, or "missing".
 
     vectorizer_ : skrub.TableVectorizer or None
-        The one that was fitted to the columns that are no numbers, if there are any.
+        The one that was fitted to the columns of dates, strings and categories, if there are any.
 
     n_features_in_ : int
         Number of columns seen during fit.
@@ -726,8 +726,8 @@ def _of_polars(column):
 class SquashingScaler(skrub.SquashingScaler):
     """skrub's, which makes columns of rare levels smaller.
 
-    Those have two values, of which less than one row in twenty has one. By itself, skrub's fails if
-    scikit-learn is set to return DataFrames.
+    Those have two values, of which less than one row in twenty has one, and none missing. By itself,
+    skrub's fails if scikit-learn is set to return DataFrames.
 
     Attributes
     ----------

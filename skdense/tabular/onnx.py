@@ -53,8 +53,8 @@ def to_onnx(model):
         A fitted Pipeline of :func:`skdense.make_tabular_classifier` or
         :func:`skdense.make_tabular_regressor`, an ensemble or a blend of networks and scikit-learn's
         HistGradientBoosting, LogisticRegression, LinearRegression, Ridge, RidgeCV, DummyClassifier and
-        DummyRegressor, or one of these members. Subclasses cannot be converted, since they may compute
-        something else.
+        DummyRegressor, one of these members, or a Pipeline of SimpleImputer or StandardScaler and one
+        of all these. Subclasses cannot be converted, since they may compute something else.
 
     Returns
     -------
@@ -109,8 +109,9 @@ def onnx_inputs(model, X):
 
     Returns
     -------
-    inputs : dict of str to ndarray of shape (n_samples, 1) or (n_samples, n_features)
-        What `run` of an onnxruntime.InferenceSession takes, by the names of the inputs.
+    inputs : dict of str to ndarray of shape (n_samples, n_columns)
+        What `run` of an onnxruntime.InferenceSession takes, by the names of the inputs, with as many
+        columns as :func:`to_onnx` says.
 
     Examples
     --------

@@ -43,7 +43,7 @@ _OWNERS = {
 """What has the parameters with short names that are not those of networks only."""
 _EXPLAINED, _MANY = 0.05, 10
 """The share of the loss that trees have to explain where networks are judged beside them, and how many
-columns are written for a column that is suspected."""
+columns at least are written for a column that is suspected."""
 _FIT_AGAIN = "its members are trained from the start, so fit it again to all rows, old and new"
 _INSTEAD = {
     "n_jobs": "members are fitted in threads, one on each core; "

@@ -28,7 +28,7 @@ _BLOCK = 4096
 _MANY_OTHERS = 0.1
 """The least share of rows without a column of their level with which LevelsEncoder writes numbers."""
 NUMBERS_OF_OTHERS = 0.5, 0.0
-"""What LevelsEncoder writes as the two numbers of a level that fewer than two rows had in `fit`."""
+"""What LevelsEncoder writes as the two numbers of a level that its `numbers_` do not have."""
 _CHANCE, _MOST_CLASSES = 1e-4, 30
 """What is written for strings has to be more correlated with y than it would be by chance this often.
 
