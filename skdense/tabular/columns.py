@@ -278,15 +278,18 @@ class Column:
     format = unit = range = writer = known = None
 
     def __init__(self, name, series, vectorizer):
-        """Find the kind; a column of strings is one of numbers or dates if all of them are."""
+        """Find the kind by the type, and of strings by what all of them are."""
         self.name, self.kind, self.doubt = name, _kind_of(series), ""
         more = vectorizer.null_strings or ()
         words = _MISSING.union([more] if isinstance(more, str) else more)
         self.missing = {""} if self.kind == "categories" else words
-        strings = self._strings(series).dropna() if self.kind == "strings" else ()
-        if not len(strings):
-            return
-        form = vectorizer.datetime_format
+        if self.kind == "strings":
+            strings = self._strings(series).dropna()
+            if len(strings):
+                self._look_at(strings, vectorizer.datetime_format)
+
+    def _look_at(self, strings, form):
+        """Make the kind dates or numbers if all strings are such; `form` is the user's format."""
         try:
             self.format = skrub.ToDatetime(format=form).fit(strings).format_
         except RejectColumn:
@@ -297,7 +300,7 @@ class Column:
             if not form and self.format.startswith("%m"):
                 if pd.to_datetime(strings, format=day_first, errors="coerce").notna().all():
                     self.doubt = (
-                        f"column {name!r} has dates such as {strings.iloc[0]!r}, read with the "
+                        f"column {self.name!r} has dates such as {strings.iloc[0]!r}, read with the "
                         "month first. If the day comes first, make dates of it before, by "
                         f"pandas.to_datetime(column, format={day_first!r})"
                     )
@@ -308,7 +311,7 @@ class Column:
             self.kind = "numbers"
         elif len(others) < len(strings) / 2 and numbers.nunique() >= _FEW_NUMBERS:
             self.doubt = (
-                f"column {name!r} is taken as strings, though most of its values are numbers: "
+                f"column {self.name!r} is taken as strings, though most of its values are numbers: "
                 f"{len(others)} of {len(strings)} are none, such as {others.iloc[0]!r}. To use the "
                 "numbers, correct the others before, or make them missing by "
                 "pandas.to_numeric(column, errors='coerce')"
