@@ -26,22 +26,18 @@ from sklearn.utils import _param_validation, validation
 
 # --- what scikit-learn's own estimators are made with ------------------------------------------------
 
+# Without it: our own check, and `sklearn.callback.with_callbacks`, which is public.
 fit_context = base._fit_context
-"""Checks the parameters around each `fit`, and ends callbacks after it.
-
-Without it: our own check, and `sklearn.callback.with_callbacks`, which is public.
-"""
+"""Checks the parameters around each `fit`, and ends callbacks after it."""
 Interval = _param_validation.Interval
 Options = _param_validation.Options
 StrOptions = _param_validation.StrOptions
 """Constraints that `fit_context` checks, with the texts of its errors. Without them: our own."""
 
+# `fit_context` reads `_parameter_constraints`; without it no parameter is checked. Notebooks read
+# `_sk_visual_block_`; without it they show a blend without its models.
 HOOKS = "_parameter_constraints", "_sk_visual_block_"
-"""What scikit-learn looks up in a class. So these names stand in our classes, too.
-
-`fit_context` reads `_parameter_constraints`; without it no parameter is checked. Notebooks read
-`_sk_visual_block_`; without it they show a blend without its models.
-"""
+"""What scikit-learn looks up in a class. So these names stand in our classes, too."""
 
 
 def constraints_of(cls: Any) -> dict:
@@ -113,11 +109,9 @@ def formatted_results(search: Any, candidates: list[dict], n_splits: int, of_spl
 
 # --- scikit-learn's networks -------------------------------------------------------------------------
 
+# Without them, a converted classifier cannot predict labels, or its patience begins anew.
 OF_NETWORKS = "_label_binarizer", "_no_improvement_count"
-"""Attributes of a fitted MLPClassifier that ours has by the same names.
-
-Without them, a converted classifier cannot predict labels, or its patience begins anew.
-"""
+"""Attributes of a fitted MLPClassifier that ours has by the same names."""
 
 
 def complete_network(model: Any, random_state: np.random.RandomState) -> None:

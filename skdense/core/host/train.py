@@ -37,9 +37,9 @@ from skdense.core.program.epochs import (
 from skdense.core.program.layout import Layout
 from skdense.core.program.stores import Stores
 
+# The method `run.write_back` gives the network what it has become so far.
 Observe = Callable[[Curves, "ProgramRun"], bool]
-"""`observe(curves, run)` is called between chunks with the curves of new epochs. The method
-`run.write_back` gives the network what it has become so far. Training ends if it returns True."""
+"""Is called between chunks with the curves of new epochs and the run; training ends if it is True."""
 
 
 def train(

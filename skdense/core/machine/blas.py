@@ -10,19 +10,15 @@ from threadpoolctl import ThreadpoolController
 
 from skdense.core.machine.threads import Future, at_fork, run_all, submit
 
+# BLAS has a lock of its own, which a child would inherit locked, for ever, if it were held in a fork.
 _lock = RLock()
-"""Held while the number of threads of BLAS changes, and while the process forks.
-
-BLAS has a lock of its own for that, which a child would inherit locked, for ever.
-"""
+"""Held while the number of threads of BLAS changes, and while the process forks."""
 _n_users = 0
+# Between contexts it keeps only libraries for which other code had set another number when the last
+# context ended. That code may set one thread again, as it had found; then the next context gives back
+# the number that is kept here.
 _before = {}
-"""The number of threads that each library had before it was limited.
-
-Between contexts it keeps only libraries for which other code had set another number when the last
-context ended. That code may set one thread again, as it had found; then the next context gives back the
-number that is kept here.
-"""
+"""The number of threads that each library had before it was limited."""
 
 
 @contextmanager

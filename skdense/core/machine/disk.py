@@ -40,12 +40,10 @@ _FLAG = "--tf_xla_persistent_cache_directory="
 _VARIABLES = "XLA_", "TF_", "ONEDNN_", "DNNL_"
 """How the environment variables begin that may change what TensorFlow compiles."""
 _IMPORTED = time.time()
+# TensorFlow writes those of the user's own functions there, too, and fails where it cannot. The memory of
+# the process has room as long as there is any, and leaves nothing behind, however the process ends.
 _EXCHANGED = "ram://skdense"
-"""The folder in which TensorFlow and this module hand executables over.
-
-TensorFlow writes those of the user's own functions there, too, and fails where it cannot. The memory of
-the process has room as long as there is any, and leaves nothing behind, however the process ends.
-"""
+"""The folder in which TensorFlow and this module hand executables over."""
 _gfile: Any = None
 """TensorFlow's functions for files, once executables are handed over."""
 

@@ -28,13 +28,10 @@ TESTED = "2.21.", "2.22."
 
 _IMPORTS = re.compile(r"^from (\S+) import (\w+)(?: as (\w+))?", re.MULTILINE)
 
-
+# Who looks for another one asks for a public name such as `tensorflow.keras`, which only the executed
+# package finds.
 _PARENTS = "compiler", "core", "dtensor", "python", "security", "tools"
-"""The packages in TensorFlow's own folder, nearly empty, whose modules a fit imports.
-
-Who looks for another one asks for a public name such as `tensorflow.keras`, which only the executed
-package finds.
-"""
+"""The packages in TensorFlow's own folder, nearly empty, whose modules a fit imports."""
 
 
 def is_tested(version: str) -> bool:

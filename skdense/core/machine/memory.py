@@ -13,12 +13,10 @@ from skdense.core.machine.tensorflow import tf
 
 ALIGNMENT = 64
 """XLA's minimum, which TensorFlow's tensors have: on less, operations abort and programs may crash."""
+# In the tested versions of TensorFlow the loops that gather load single numbers and assume no alignment
+# beyond theirs.
 _ALIGNMENT_OF_GATHERS = 16
-"""The alignment of a large X, of which programs gather rows. It is that of NumPy's memory.
-
-In the tested versions of TensorFlow the loops that gather load single numbers and assume no alignment
-beyond theirs.
-"""
+"""The alignment of a large X, of which programs gather rows. It is that of NumPy's memory."""
 
 
 def aligned_zeros(shape: Sequence[int], dtype: DTypeLike) -> NDArray:

@@ -20,9 +20,9 @@ from skdense.core.machine.disk import exchange
 from skdense.core.machine.threads import at_fork, submit
 
 _log = logging.getLogger("skdense")
+# A GPU was never measured, and would round float32 products to TensorFloat-32.
 CPU = "/CPU:0"
-"""Where all tensors are and all programs run. A GPU was never measured, and would round float32
-products to TensorFloat-32."""
+"""Where all tensors are and all programs run."""
 
 
 class _TensorFlow:
@@ -132,6 +132,7 @@ def _number_in(variable: str) -> int:
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
+# The message of an abort is at level F, and passes.
 _FILTER = r"""
 print("ready", flush=True)
 
@@ -148,10 +149,7 @@ for line in sys.stdin.buffer:
         sys.stderr.buffer.write(line)
         sys.stderr.buffer.flush()
 """
-"""A program that passes lines on from stdin to stderr, but not those of TensorFlow's log.
-
-The message of an abort is at level F, and passes.
-"""
+"""A program that passes lines on from stdin to stderr, but not those of TensorFlow's log."""
 
 
 @contextmanager
