@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.compat import OF_NETWORKS, complete_network, validate_parameters
+from skdense import compat
 from skdense.fit.prepare import criterion
 from skdense.fit.targets import fitted_encoder
 
@@ -27,7 +27,7 @@ def to_sklearn(estimator):
     model.set_params(**{name: parameters[name] for name in model.get_params()})
     name = type(model).__name__
     try:
-        validate_parameters(model)
+        compat.validate_parameters(model)
     except ValueError as error:
         raise ValueError(
             f"{name} cannot represent this model: {error} To convert it, fit it with solver='adam', "
@@ -39,13 +39,13 @@ def to_sklearn(estimator):
             f"{name} cannot represent this model with loss={estimator.loss!r}: it has {model.loss!r}"
         )
     _copy_attributes(estimator, model)
-    complete_network(model, check_random_state(model.random_state))
+    compat.complete_network(model, check_random_state(model.random_state))
     return model
 
 
 def _copy_attributes(source, target):
     for name, value in vars(source).items():
-        if (name.endswith("_") and name not in _OURS_ALONE) or name in OF_NETWORKS:
+        if (name.endswith("_") and name not in _OURS_ALONE) or name in compat.OF_NETWORKS:
             setattr(target, name, deepcopy(value))
 
 

@@ -12,14 +12,9 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Bunch, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skdense.compat import Interval, StrOptions, joblibs_n_jobs, visual_block
+from skdense import compat
 from skdense.core.formulas.losses import LOSSES
-from skdense.ensemble.calibration import (
-    as_logs,
-    best_weights,
-    learn_temperature,
-    mean_and_deviation,
-)
+from skdense.ensemble import calibration
 from skdense.ensemble.crossfit import (
     BaseOutOfFold,
     CrossFitClassifier,
@@ -42,7 +37,7 @@ class BaseBlend(BaseOutOfFold):
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
         "estimators": [list],
-        "prior_weight": [Interval(Real, 0, None, closed="left")],
+        "prior_weight": [compat.Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(self, estimators: list, *, verbose: bool | int = False, prior_weight: float = 0):
@@ -177,7 +172,7 @@ class BaseBlend(BaseOutOfFold):
     def _sk_visual_block_(self):
         """How notebooks show the blend: as a VotingClassifier of its models, fitted or not."""
         named = getattr(self, "named_estimators_", dict(self.estimators))
-        return visual_block(VotingClassifier(list(named.items())))
+        return compat.visual_block(VotingClassifier(list(named.items())))
 
     def _named(self):
         """The pairs of a name and a model; none if `estimators` is invalid."""
@@ -216,7 +211,7 @@ def _clones(models):
 def _fit_models(names, models, samples, report):
     """Fit the models of a blend at the same time; return them, and say what they say."""
     X, y, sample_weight, _, groups, row_of = samples
-    have_all_cores = joblibs_n_jobs() == -1 or has_all_cores()
+    have_all_cores = compat.joblibs_n_jobs() == -1 or has_all_cores()
     fits, fitted = [], []
     for name, model in zip(names, models, strict=True):
         arguments = fit_arguments(model, sample_weight=sample_weight, groups=groups)
@@ -334,7 +329,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
 
     _cross_fit = CrossFitClassifier
     _parameter_constraints = BaseBlend._parameter_constraints | {
-        "class_weight": [dict, StrOptions({"balanced"}), None]
+        "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
 
     def __init__(
@@ -357,15 +352,15 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         sample_weight = sample_weight[held_out]
         class_numbers = np.searchsorted(self.classes_, y[held_out])
         likelihoods = outputs[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
-        self.weights_ = best_weights(
-            lambda w: -as_logs(w @ likelihoods), ensembles, sample_weight, self.prior_weight
+        self.weights_ = calibration.best_weights(
+            lambda w: -calibration.as_logs(w @ likelihoods), ensembles, sample_weight, self.prior_weight
         )
         has_weight = self.weights_ > 0
-        logs = [as_logs(probabilities[held_out]) for probabilities in outputs[has_weight]]
+        logs = [calibration.as_logs(probabilities[held_out]) for probabilities in outputs[has_weight]]
         self.temperature_ = 1.0
         # It sets the out-of-fold probabilities, too.
         self._divide_logits(
-            learn_temperature(logs, class_numbers, sample_weight, self.weights_[has_weight])
+            calibration.learn_temperature(logs, class_numbers, sample_weight, self.weights_[has_weight])
         )
         predicted = self.oof_probabilities_[held_out].argmax(axis=1)
         self.oof_score_ = accuracy_score(class_numbers, predicted, sample_weight=sample_weight)
@@ -472,9 +467,11 @@ class BlendRegressor(NumbersMixin, BaseBlend):
 
     _cross_fit = CrossFitRegressor
     _parameter_constraints = BaseBlend._parameter_constraints | {
-        "loss": [StrOptions({name for name, loss in LOSSES["regression"].items() if loss.elementwise})],
-        "quantile": [Interval(Real, 0, 1, closed="neither")],
-        "delta": [Interval(Real, 0, None, closed="neither")],
+        "loss": [
+            compat.StrOptions({name for name, loss in LOSSES["regression"].items() if loss.elementwise})
+        ],
+        "quantile": [compat.Interval(Real, 0, 1, closed="neither")],
+        "delta": [compat.Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
@@ -510,7 +507,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             )
         # Only losses of positive predictions depend on more than differences, which are precise at 0.
         center = 0.0 if loss.output == "exp" else y.mean(axis=0)
-        scale = 1.0 if loss.is_homogeneous else mean_and_deviation(y, sample_weight)[1]
+        scale = 1.0 if loss.is_homogeneous else calibration.mean_and_deviation(y, sample_weight)[1]
         columns = ((y - center) / scale).reshape(len(y), -1).T
         predicted = ((outputs[:, held_out] - center) / scale).reshape(len(outputs), len(y), -1)
 
@@ -524,7 +521,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=sample_weight
         )
         unit = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter
-        self.weights_ = best_weights(
+        self.weights_ = calibration.best_weights(
             lambda w: np.mean(losses(w).T / unit, axis=1), ensembles, sample_weight, self.prior_weight
         )
         weighted = zip(self.weights_, outputs, strict=True)

@@ -20,7 +20,7 @@ from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegres
 from sklearn.metrics import mean_pinball_loss
 from sklearn.utils import check_array, gen_batches, resample
 
-from skdense.compat import safe_indexing
+from skdense import compat
 from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble.members import COPIED_ROWS, at_once, fit_member, in_blocks
 from skdense.ensemble.sizes import FEW_ROWS
@@ -268,7 +268,7 @@ class _OfRows(NamedTuple):
 
 def _seen_by_trees(X, predictions, rows):
     """What the trees of a spread see of these rows."""
-    X = check_array(safe_indexing(X, rows), dtype=np.float64, ensure_all_finite=False)
+    X = check_array(compat.safe_indexing(X, rows), dtype=np.float64, ensure_all_finite=False)
     return np.column_stack([X, predictions[rows]])
 
 
@@ -294,7 +294,7 @@ def learn_errors(X, y, predictions, weights, groups):
     if not _is_of_numbers(X) or len(rows) < FEW_ROWS or len(columns[0]) > _MOST_OUTPUTS:
         X = None
     elif len(rows) < len(y):
-        X = safe_indexing(X, rows)
+        X = compat.safe_indexing(X, rows)
     return [
         _learn_errors(X, one[rows], of_one[rows], weights[rows], groups)
         for one, of_one in zip(*columns, strict=True)

@@ -40,20 +40,9 @@ from sklearn.utils import (
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from skdense import compat
 from skdense.base import Saved, is_network
-from skdense.compat import Interval, check_sample_weight, fit_context
-from skdense.ensemble.calibration import (
-    as_counts,
-    as_logs,
-    is_positive,
-    learn_errors,
-    learn_nonconformity,
-    learn_temperature,
-    predict_quantiles,
-    probabilities_at,
-    scale_of,
-    sets_of,
-)
+from skdense.ensemble import calibration
 from skdense.ensemble.members import fit_members, held_out_outputs, in_blocks
 from skdense.ensemble.outer import FitReport, begin_fit, end_fit
 from skdense.ensemble.sizes import MANY_ROWS, set_by_size
@@ -99,7 +88,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
 
     _parameter_constraints = {"verbose": ["verbose"]}
 
-    @fit_context(prefer_skip_nested_validation=False)
+    @compat.fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
         X: MatrixLike,
@@ -155,12 +144,12 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
         y = self._learn_y(one_column(y))
         if sample_weight is not None:
-            sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            sample_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
         class_weight = getattr(self, "class_weight", None)  # of a blend of classifiers
         if class_weight is not None:
             sample_weight = times_class_weight(sample_weight, y, class_weight, self.classes_)
         if sample_weight is not None:
-            sample_weight = as_counts(sample_weight)
+            sample_weight = calibration.as_counts(sample_weight)
         weights = np.ones(len(y)) if sample_weight is None else sample_weight
         return Samples(X, y, sample_weight, weights, groups, row_of)
 
@@ -210,8 +199,8 @@ class BaseCrossFit(BaseOutOfFold):
         "cv": ["cv_object"],
         "random_state": ["random_state"],
         "by_size": ["boolean"],
-        "max_rows": [Interval(Integral, 1, None, closed="left"), None],
-        "max_outputs": [Interval(Integral, 1, None, closed="left"), None],
+        "max_rows": [compat.Interval(Integral, 1, None, closed="left"), None],
+        "max_outputs": [compat.Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -403,7 +392,7 @@ class LabelsMixin(ClassifierMixin):
             The logarithms of what `predict_proba` returns. None is -inf: a probability below 2.2e-16
             counts as 2.2e-16.
         """
-        return as_logs(self.predict_proba(X))
+        return calibration.as_logs(self.predict_proba(X))
 
     def predict_set(self, X: MatrixLike, confidence: float = 0.9) -> NDArray:
         """Predict the set of classes that has the true one with this confidence.
@@ -434,13 +423,13 @@ class LabelsMixin(ClassifierMixin):
            Error Levels", JASA 114.
         """
         check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
-        return sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
+        return calibration.sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
 
     def _learn_uncertainty(self, samples, in_blend):
         if in_blend:
             return  # the outermost blend lets its models learn, at its temperature
         class_numbers = np.searchsorted(self.classes_, samples.y)
-        self._nonconformity = learn_nonconformity(
+        self._nonconformity = calibration.learn_nonconformity(
             self.oof_probabilities_, class_numbers, samples.weights
         )
 
@@ -551,7 +540,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
     def _mean_probabilities(self, X):
         outputs = (self._output(member, X) for member in self.estimators_)
-        total = sum(probabilities_at(self.temperature_, output) for output in outputs)
+        total = sum(calibration.probabilities_at(self.temperature_, output) for output in outputs)
         return total / len(self.estimators_)
 
     def _output(self, member, X):
@@ -562,24 +551,25 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         known = member.predict_proba(X)[:, : len(member.classes_)]
         probabilities = np.zeros((len(known), len(self.classes_)))
         probabilities[:, np.searchsorted(self.classes_, member.classes_)] = known
-        return as_logs(probabilities)
+        return calibration.as_logs(probabilities)
 
     def _learn_out_of_fold(self, rows, outputs, y, sample_weight):
         class_numbers = np.searchsorted(self.classes_, y[rows])
-        self.temperature_ = learn_temperature([outputs], class_numbers, sample_weight[rows])
-        outputs = probabilities_at(self.temperature_, outputs)
+        self.temperature_ = calibration.learn_temperature([outputs], class_numbers, sample_weight[rows])
+        outputs = calibration.probabilities_at(self.temperature_, outputs)
         self.oof_probabilities_, held_out = _mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[held_out]]
         self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=sample_weight[held_out])
         shares = np.bincount(class_numbers, sample_weight[rows]) / sample_weight[rows].sum()
         likelihoods = np.array([outputs[np.arange(len(rows)), class_numbers], shares[class_numbers]])
-        logs = np.average(as_logs(likelihoods), axis=1, weights=sample_weight[rows])
+        logs = np.average(calibration.as_logs(likelihoods), axis=1, weights=sample_weight[rows])
         self._loss_explained = 1 - logs[0] / logs[1] if logs[1] else 0.0
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a further temperature."""
         self.temperature_ *= temperature
-        self.oof_probabilities_ = probabilities_at(temperature, as_logs(self.oof_probabilities_))
+        logs = calibration.as_logs(self.oof_probabilities_)
+        self.oof_probabilities_ = calibration.probabilities_at(temperature, logs)
 
 
 class NumbersMixin(RegressorMixin):
@@ -618,7 +608,8 @@ class NumbersMixin(RegressorMixin):
         predictions = self._predict(X)
         if quantiles is None:
             return predictions
-        return predict_quantiles(self._learned("_spreads"), X, predictions, quantiles, self._lowest)
+        learned = self._learned("_spreads")
+        return calibration.predict_quantiles(learned, X, predictions, quantiles, self._lowest)
 
     def _learn_y(self, y):
         y = as_numbers(y).astype(np.float64, copy=False)
@@ -631,7 +622,7 @@ class NumbersMixin(RegressorMixin):
 
     def _learn_uncertainty(self, samples, in_blend):
         X = None if in_blend else samples.X  # trees for each model would take long
-        self._spreads = learn_errors(
+        self._spreads = calibration.learn_errors(
             X, samples.y, self.oof_prediction_, samples.weights, samples.groups
         )
 
@@ -771,7 +762,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     def _y_of_members(self, y, sample_weight):
         self.center_, self.scale_ = 0.0, 1.0
         if self.scale_y:
-            self.center_, self.scale_ = scale_of(self.estimator, y, sample_weight)
+            self.center_, self.scale_ = calibration.scale_of(self.estimator, y, sample_weight)
             y = (y - self.center_) / self.scale_
         return y
 
@@ -780,7 +771,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     def _learn_out_of_fold(self, rows, outputs, y, sample_weight):
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
-        are_positive = is_positive(final_step(self.estimator)) and not transforms_y(self.estimator)
+        model = self.estimator
+        are_positive = calibration.is_positive(final_step(model)) and not transforms_y(model)
         self._lowest = 0.0 if are_positive else -np.inf
         self.oof_score_ = r2_score(
             y[held_out], self.oof_prediction_[held_out], sample_weight=sample_weight[held_out]

@@ -12,8 +12,8 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
+from skdense import compat
 from skdense.base import is_network
-from skdense.compat import joblibs_n_jobs, return_as, safe_indexing
 from skdense.core.machine.blas import for_each_block, one_blas_thread
 from skdense.ensemble.outer import has_all_cores, part_of
 from skdense.ensemble.sizes import TREES
@@ -79,15 +79,15 @@ def fit_member(member, split, X, y, sample_weight, with_score=False):
         known = fold[np.isin(y[fold], y[rows])] if is_classifier(member) else fold
         if len(known):
             member.early_stopping = True  # "auto" would not stop trees of 10,000 rows or fewer
-            arguments |= {"X_val": safe_indexing(X, known), "y_val": y[known]}
+            arguments |= {"X_val": compat.safe_indexing(X, known), "y_val": y[known]}
             if sample_weight is not None:
                 arguments["sample_weight_val"] = sample_weight[known]
     with _openmp().limit(limits=1):  # each core has a member
-        member.fit(safe_indexing(X, rows), y[rows], **arguments)
+        member.fit(compat.safe_indexing(X, rows), y[rows], **arguments)
     if not with_score or not len(fold):
         return member, np.nan
     of_fold = {} if sample_weight is None else {"sample_weight": sample_weight[fold]}
-    return member, member.score(safe_indexing(X, fold), y[fold], **of_fold)
+    return member, member.score(compat.safe_indexing(X, fold), y[fold], **of_fold)
 
 
 def at_once(function, arguments):
@@ -96,9 +96,9 @@ def at_once(function, arguments):
     Without a configuration there is a thread for each core, but only one thread within a task of
     joblib. What the function itself runs through joblib gets an equal share of the workers.
     """
-    n_jobs, config = joblibs_n_jobs(), get_config()  # each thread has its own configuration
+    n_jobs, config = compat.joblibs_n_jobs(), get_config()  # each thread has its own configuration
     share = max(1, effective_n_jobs(n_jobs) // len(arguments))
-    return Parallel(n_jobs, prefer="threads", return_as=return_as())(
+    return Parallel(n_jobs, prefer="threads", return_as=compat.return_as())(
         delayed(_called)(function, values, config, share) for values in arguments
     )
 
@@ -114,7 +114,7 @@ def held_out_outputs(output, members, splits, X):
     # One thread of BLAS, as in `fit_members`.
     with nullcontext() if _divides_rows(last) else one_blas_thread():
         outputs = [
-            in_blocks(partial(output, member), safe_indexing(X, fold[part]), last)
+            in_blocks(partial(output, member), compat.safe_indexing(X, fold[part]), last)
             for member, (_, fold) in zip(members, splits, strict=True)
             if len(fold)
             for part in gen_batches(len(fold), COPIED_ROWS)
@@ -141,7 +141,7 @@ def in_blocks(predict, X, last):
 
     def on_one_thread(rows):
         with config_context(**config), _openmp_of_trees().limit(limits=1):
-            found[rows.start] = predict(safe_indexing(X, rows))
+            found[rows.start] = predict(compat.safe_indexing(X, rows))
 
     for_each_block(on_one_thread, X.shape[0], _BLOCK, threaded_from=1)
     return np.concatenate([found[start] for start in sorted(found)])

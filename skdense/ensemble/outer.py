@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import check_consistent_length
 
-from skdense.compat import check_method_params, check_sample_weight, warn_at_caller
+from skdense import compat
 from skdense.final_step import final_step
 
 # --- what fits say ------------------------------------------------------------------------------------
@@ -42,12 +42,9 @@ class Log:
         if self._is_elsewhere:
             self.lines.append(line)
         else:
-            print(f"[{_duration(perf_counter() - self._begin)}] {line}\n", end="")
-
-
-def _duration(seconds):
-    number, unit = (seconds, "s") if seconds < 100 else (seconds / 60, "min")
-    return f"{number:.{0 if number >= 10 else 1}f} {unit}"
+            seconds = perf_counter() - self._begin
+            number, unit = (seconds, "s") if seconds < 100 else (seconds / 60, "min")
+            print(f"[{number:.{0 if number >= 10 else 1}f} {unit}] {line}\n", end="")
 
 
 class FitReport:
@@ -89,7 +86,7 @@ class FitReport:
             self.log.say(f"{self.called}{what}: {score}")
         if self._above is None:
             for message in self.log.warnings:
-                warn_at_caller(message)
+                compat.warn_at_caller(message)
 
     def add_warning(self, message):
         """Let the outermost fit warn, once if several fits have the same to say."""
@@ -152,10 +149,10 @@ def begin_fit(X: Any, y: Any, sample_weight: Any, parameters: dict) -> tuple:
         return X, y, parameters, outer or Outer()
     groups = (value for name, value in parameters.items() if name.split("__")[-1] == "groups")
     check_consistent_length(X, y, *groups)  # others would be left as they are
-    is_left = check_sample_weight(sample_weight, X, ensure_non_negative=True) > 0
+    is_left = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True) > 0
     if is_left.all():
         return X, y, parameters, Outer()
-    data = check_method_params(X, {"X": X, "y": y, **parameters}, np.flatnonzero(is_left))
+    data = compat.check_method_params(X, {"X": X, "y": y, **parameters}, np.flatnonzero(is_left))
     row_of = np.where(is_left, np.cumsum(is_left) - 1, -1).astype(np.int32)
     return data.pop("X"), data.pop("y"), data, Outer(row_of)
 

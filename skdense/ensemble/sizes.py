@@ -13,8 +13,8 @@ TREES = HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 MANY_ROWS = 10_000
 """From this many rows on, four members of each ensemble are about as good as eight."""
-# A fold of a few rows that picks the epoch is predicted much better than new rows are. Fewer rows in all
-# are too few for trees that predict spreads, and for judging networks by trees.
+# A fold of a few rows that picks the epoch is predicted much better than new rows are. Fewer rows in
+# all are too few for trees that predict spreads, and for judging networks by trees.
 FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
 """Below so many rows to train on, folds stop no members, and networks train so many epochs."""
 _ITERATIONS_OF_FEW_ROWS, _RATE_OF_FEW_ROWS = 100, 0.1

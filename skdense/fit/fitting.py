@@ -21,13 +21,7 @@ from typing import Any
 from joblib import hash as hash_of
 from numpy.random import RandomState
 
-from skdense.compat import (
-    callback_context,
-    fit_context,
-    has_callbacks,
-    is_worker_of_joblib,
-    warn_at_caller,
-)
+from skdense import compat
 from skdense.core.formulas.losses import NEGATIVE_LOSS
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
@@ -49,15 +43,15 @@ def fit_estimator(
     interrupts_raise is true. With warn_max_iter there is a warning if an optimizer reaches `max_iter`.
     """
     warn_in_a_worker()
-    reports = has_callbacks(estimator) and not inputs.incremental
-    context = callback_context(estimator) if reports else None
+    reports = compat.has_callbacks(estimator) and not inputs.incremental
+    context = compat.callback_context(estimator) if reports else None
     with unchanged_on_error(estimator):
         job = prepare(estimator, inputs)
         tasks = EpochTasks(context, job, inputs) if reports else None
         if _train_job(job, tasks):
             if interrupts_raise or not any(network.progress.epochs for network in job.networks):
                 raise KeyboardInterrupt
-            warn_at_caller("Training interrupted by user.")
+            compat.warn_at_caller("Training interrupted by user.")
         attributes = finish(job, warn_max_iter)
         if tasks:
             tasks.end(attributes)
@@ -106,7 +100,7 @@ def _train_job(job: Job, tasks: "EpochTasks | None") -> bool:
 # --- many estimators ---------------------------------------------------------------------------------
 
 
-_as_fit_does = fit_context(prefer_skip_nested_validation=True)
+_as_fit_does = compat.fit_context(prefer_skip_nested_validation=True)
 _check, _fit_alone = _as_fit_does(check_parameters), _as_fit_does(fit_estimator)
 
 
@@ -140,7 +134,7 @@ def fit_together(
         pool = array_pool()
         for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
             # It trains alone if it uses lbfgs, or if its epochs are printed or reported.
-            if estimator.solver == LBFGS or estimator.verbose or has_callbacks(estimator):
+            if estimator.solver == LBFGS or estimator.verbose or compat.has_callbacks(estimator):
                 _check(estimator, one_input)  # before all others are trained
             else:
                 jobs[i] = check_and_prepare(estimator, one_input)
@@ -214,9 +208,9 @@ def own_streams(jobs: Collection[Job]) -> None:
 @cache
 def warn_in_a_worker() -> None:
     """Warn at the first fit in a worker process of joblib: one process takes less time and memory."""
-    if not is_worker_of_joblib():
+    if not compat.is_worker_of_joblib():
         return
-    warn_at_caller(
+    compat.warn_at_caller(
         "Networks are fitted in worker processes. Each of these imports TensorFlow, takes 600 MB or "
         "more and compiles what this machine has not compiled before. Put "
         '`with joblib.parallel_config("threading", n_jobs=-1):` around the call: then the same fits '

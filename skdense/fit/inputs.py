@@ -12,7 +12,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
-from skdense.compat import check_sample_weight, warn_at_caller
+from skdense import compat
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.network import LBFGS
 
@@ -176,7 +176,7 @@ def one_column(y: Any, name: str = "y") -> Any:
     """Return y, as one dimension if it has one column."""
     if y.ndim == 1 or y.shape[1] > 1:
         return y
-    warn_at_caller(
+    compat.warn_at_caller(
         f"A column-vector {name} was passed when a 1d array was expected. Please change the shape of "
         f"{name} to (n_samples, ), for example using ravel().",
         DataConversionWarning,
@@ -192,7 +192,7 @@ def _warn_if_not_transformed(X: Any, X_val: Any) -> None:
         return
     inside = np.mean((X_val >= X.min(axis=0)) & (X_val <= X.max(axis=0)))
     if inside < 0.5:
-        warn_at_caller(
+        compat.warn_at_caller(
             f"{1 - inside:.0%} of the values of X_val lie outside of the range that their feature has "
             "in X. If this is a step of a Pipeline that transforms X, X_val is not transformed unless "
             "it is named: Pipeline(..., transform_input=['X_val'])."
@@ -210,7 +210,7 @@ def check_weights(
     They are `sample_weight` and `sample_weight_val`, times class weights.
     """
     weights, weights_val = (
-        None if given is None else check_sample_weight(given, of, ensure_non_negative=True)
+        None if given is None else compat.check_sample_weight(given, of, ensure_non_negative=True)
         for given, of in ((inputs.sample_weight, y), (inputs.sample_weight_val, y_val))
     )
     class_weight = getattr(estimator, "class_weight", None)
@@ -245,7 +245,7 @@ def times_class_weight(
         )
     labels = np.arange(2) if y.ndim == 2 else classes
     counted_y, counted_weights = counted or (y, weights)
-    product: Any = check_sample_weight(weights, y)
+    product: Any = compat.check_sample_weight(weights, y)
     for column, counted_column in zip(_columns(y), _columns(counted_y), strict=True):
         if by_class is None:
             label_of = np.searchsorted(labels, counted_column)
@@ -257,7 +257,7 @@ def times_class_weight(
             factors = np.array([by_class.get(label, 1) for label in labels], dtype=float)
         product = product * factors[np.searchsorted(labels, column)]
     try:
-        return check_sample_weight(product, y, ensure_non_negative=True)
+        return compat.check_sample_weight(product, y, ensure_non_negative=True)
     except ValueError as error:
         raise ValueError(f"class_weight={class_weight!r} cannot be used: {error}") from error
 

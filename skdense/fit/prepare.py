@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
-from skdense.compat import fit_context, metric_of, warn_at_caller
+from skdense import compat
 from skdense.core.formulas.layers import hidden_and_output, initial_parameters
 from skdense.core.formulas.losses import Loss
 from skdense.core.formulas.optimizers import allowed_settings
@@ -152,7 +152,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     return Job(estimator, encoder, spec, networks, continues, inputs.incremental)
 
 
-check_and_prepare = fit_context(prefer_skip_nested_validation=True)(prepare)
+check_and_prepare = compat.fit_context(prefer_skip_nested_validation=True)(prepare)
 """For estimators whose `fit`, which checks their parameters, is not called."""
 
 
@@ -232,7 +232,7 @@ def _scorer_of(
         names = " or ".join(map(repr, encoder.metrics))
         raise ValueError(f"validation_metric must be {names}, or a scorer: {error}") from None
     y, weights, validation = validation.of_rows(y), {}, validation.without_other_rows()
-    takes = signature(metric_of(scorer)).parameters.values()
+    takes = signature(compat.metric_of(scorer)).parameters.values()
     takes_weights = any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in takes)
     if takes_weights and validation.weights is not None:
         weights = {"sample_weight": validation.weights}
@@ -263,7 +263,7 @@ def _batch_size(estimator: Estimator, n_samples: int, incremental: bool) -> tupl
         room = SMALL_BATCH if incremental and n_samples <= SMALL_BATCH else _AUTO_BATCH
         return min(_AUTO_BATCH, n_samples), room
     if estimator.batch_size > n_samples and estimator.solver != LBFGS:
-        warn_at_caller(
+        compat.warn_at_caller(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
         )
     return min(estimator.batch_size, n_samples), 1

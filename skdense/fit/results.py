@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
-from skdense.compat import warn_at_caller
+from skdense import compat
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import INITIALIZERS, Layer, hidden_values
 from skdense.core.machine.blas import BLOCK_ROWS
@@ -70,16 +70,16 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
             vars(estimator).pop(name, None)
     finding = None if job.incremental else find_collapse(job, network, loss, bool(progress.converged))
     if finding is not None:
-        warn_at_caller(finding, CollapseWarning)
+        compat.warn_at_caller(finding, CollapseWarning)
     elif network.failure:
-        warn_at_caller(
+        compat.warn_at_caller(
             f"lbfgs failed to converge after {progress.epochs} iteration(s): {network.failure}. "
             f"Increase max_iter={estimator.max_iter} or max_fun={estimator.max_fun}, or scale the "
             "data, for instance with StandardScaler.",
             ConvergenceWarning,
         )
     elif warn_max_iter and not job.incremental and not progress.active and not progress.converged:
-        warn_at_caller(
+        compat.warn_at_caller(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             "optimization hasn't converged yet. Increase max_iter or learning_rate_init, or scale X, "
             "for instance with StandardScaler.",

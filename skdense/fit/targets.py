@@ -4,6 +4,7 @@ Each type of target, as scikit-learn has them, and labels of one class have an e
 for all that depends on it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,13 @@ class Encoder:
         Whether the validation split keeps the proportions of the classes.
     metrics : tuple of str
         The values of `validation_metric` that a program computes.
+    check : callable
+        `check(y, name)` raises if y has a label or a number that this encoder does not take; the error
+        calls y by this name.
+    encode : callable
+        `encode(y)` are the targets `(n_samples, n_outputs)`.
+    decode : callable
+        `decode(logits)` are the predictions. As every method that takes logits, it may overwrite them.
     """
 
     target_type: str
@@ -54,18 +62,13 @@ class Encoder:
     }
     is_stratified = False
     metrics: tuple[str, ...]
+    check: Callable[[Any, str], None]
+    encode: Callable[[Any], NDArray]
+    decode: Callable[[NDArray], Any]
 
     def __init__(self, loss_name: str, classes: Any = None, binarizer: Any = None):
         self.loss_name, self.loss = loss_name, LOSSES[self.target_type][loss_name]
         self.classes, self.binarizer = classes, binarizer
-
-    def check(self, y: Any, name: str) -> None:
-        """Raise if y has a label or a number that this encoder does not take; the error names it so."""
-        raise NotImplementedError
-
-    def encode(self, y: Any) -> NDArray:
-        """The targets `(n_samples, n_outputs)`."""
-        raise NotImplementedError
 
     def fitted(self, parameters: Parameters) -> dict[str, Any]:
         """The fitted attributes by which a network with these parameters predicts."""
@@ -80,10 +83,6 @@ class Encoder:
             "out_activation_": self.loss.output,
         }
 
-    def decode(self, logits: NDArray) -> Any:
-        """The predictions. Like every method that takes logits, it may overwrite them."""
-        raise NotImplementedError
-
 
 # --- labels ------------------------------------------------------------------------------------------
 
@@ -91,6 +90,7 @@ class Encoder:
 class Labels(Encoder):
     """What binary, multiclass and multilabel targets have in common."""
 
+    _log_probabilities: Callable[[NDArray], NDArray]
     curves = Encoder.curves | {"accuracy_curve_": "accuracy"}
     metrics = "accuracy", "loss"
 
@@ -117,9 +117,6 @@ class Labels(Encoder):
         if self.loss.output == "identity":
             return np.log(self.probabilities(logits))
         return self._log_probabilities(logits)
-
-    def _log_probabilities(self, logits: NDArray) -> NDArray:
-        raise NotImplementedError
 
     def _clipped(self, outputs: NDArray, eps: float) -> NDArray:
         return np.clip(outputs, eps, 1 - eps)

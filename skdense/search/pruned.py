@@ -14,19 +14,7 @@ from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterGrid, ParameterSampler, RandomizedSearchCV, check_cv
 from sklearn.utils import indexable
 
-from skdense.compat import (
-    Interval,
-    StrOptions,
-    callback_context,
-    check_method_params,
-    constraints_of,
-    fit_context,
-    formatted_results,
-    routed_parameters,
-    safe_indexing,
-    validate_parameters,
-    warn_at_caller,
-)
+from skdense import compat
 from skdense.final_step import network_of
 from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.inputs import MatrixLike
@@ -204,12 +192,12 @@ class PrunedSearchCV(RandomizedSearchCV):
     """
 
     _parameter_constraints = {
-        **constraints_of(RandomizedSearchCV),
+        **compat.constraints_of(RandomizedSearchCV),
         "estimator": [BaseEstimator],
-        "n_candidates": [Interval(Integral, 1, None, closed="left"), None],
-        "factor": [Interval(Real, 1, None, closed="neither")],
+        "n_candidates": [compat.Interval(Integral, 1, None, closed="left"), None],
+        "factor": [compat.Interval(Real, 1, None, closed="neither")],
         "rungs": ["array-like", None],
-        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "scoring": [compat.StrOptions(set(get_scorer_names())), callable, None],
         "refit": ["boolean"],
     }
 
@@ -242,7 +230,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         self.verbose = verbose
         self.error_score = error_score
 
-    @fit_context(prefer_skip_nested_validation=False)
+    @compat.fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: ArrayLike, **params: Any) -> Self:
         """Search for the best candidate, and fit it to all samples.
 
@@ -278,15 +266,15 @@ class PrunedSearchCV(RandomizedSearchCV):
         # Candidates with another limit fail when they are fitted.
         valid = [limit for limit in limits if isinstance(limit, Integral)]
         if not valid:
-            validate_parameters(candidates[0].estimator)  # says what is wrong with its limit
+            compat.validate_parameters(candidates[0].estimator)  # says what is wrong with its limit
         rungs = rungs_of(self.rungs, max(valid))
         X, y = indexable(X, y)
-        routed = routed_parameters(self, params)
+        routed = compat.routed_parameters(self, params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = [*cv.split(X, y, **routed.splitter.split)]
         if not splits:
             raise ValueError("cv must give at least one split, got none")
-        context = callback_context(self, max_subtasks=len(rungs) + self.refit)
+        context = compat.callback_context(self, max_subtasks=len(rungs) + self.refit)
         weight = params.get("sample_weight")
         metadata = None if weight is None else {"sample_weight": weight}
         task = {"estimator": self, "X": X, "y": y, "metadata": metadata}
@@ -296,8 +284,8 @@ class PrunedSearchCV(RandomizedSearchCV):
                 vars(self).pop(name, None)
 
             def samples_of(rows, params):
-                params = check_method_params(X, params, rows)
-                return safe_indexing(X, rows), safe_indexing(y, rows), params
+                params = compat.check_method_params(X, params, rows)
+                return compat.safe_indexing(X, rows), compat.safe_indexing(y, rows), params
 
             to_fit, to_score = routed.estimator.fit, routed.scorer.score
             samples = [(samples_of(fit, to_fit), samples_of(test, to_score)) for fit, test in splits]
@@ -345,7 +333,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         except KeyboardInterrupt:
             if not race.over:
                 raise
-            warn_at_caller("Search interrupted by user.")
+            compat.warn_at_caller("Search interrupted by user.")
 
     def _set_results(self, race, n_splits):
         """Set the fitted attributes from a race of which a rung is over."""
@@ -360,7 +348,7 @@ class PrunedSearchCV(RandomizedSearchCV):
             "n_resources": np.repeat(self.n_resources_, self.n_candidates_),
             "forecast_test_score": np.concatenate([rung.forecasts for rung in race.over]),
         }
-        self.cv_results_ = formatted_results(self, params, n_splits, results, own)
+        self.cv_results_ = compat.formatted_results(self, params, n_splits, results, own)
         means = self.cv_results_["mean_test_score"]
         n_before = len(means) - self.n_candidates_[-1]
         self.best_index_ = int(n_before + best_first(means[n_before:])[0])

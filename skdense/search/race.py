@@ -17,7 +17,7 @@ from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
-from skdense.compat import has_callbacks, warn_at_caller
+from skdense import compat
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import train
@@ -71,7 +71,7 @@ class Candidate:
                 "solver='lbfgs' has no epochs, so it cannot be pruned between them; use "
                 f"{ANY_OPTIMIZER}, or scikit-learn's RandomizedSearchCV"
             )
-        if has_callbacks(self.estimator):
+        if compat.has_callbacks(self.estimator):
             raise ValueError(
                 "estimator must have no callbacks, since many networks train at the same time; set "
                 "them on the search itself"
@@ -272,7 +272,7 @@ class Race:
                 f"All the {n_fits} fits failed. It is very likely that your model is "
                 f"misconfigured. {hint}"
             )
-        warn_at_caller(
+        compat.warn_at_caller(
             f"{len(errors)} fits failed out of a total of {n_fits}, or could not be scored: "
             f"their score is {self.error_score}. {hint}",
             FitFailedWarning,

@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 
 # Ctrl-C drops the chunk that is running. Observers are called between chunks.
 CHUNK_SECONDS, FIRST_CHUNK_SECONDS = 0.15, 0.06
-"""How long a chunk of steps may last, and the first ones by the estimate below: a core may be slower."""
+"""How long a chunk may last, and the first ones by the estimate below, as a core may be slower."""
 MAX_STEPS = 4096
 """The most steps of a chunk: about 0.02 s of the smallest networks, against which a call is cheap."""
 MAX_ORDERS_BYTES = 2**23

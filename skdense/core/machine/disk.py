@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skdense.compat import features_of_processor
+from skdense import compat
 from skdense.core.machine.lazy_import import is_tested
 
 MOST_BYTES = 256 * 2**20
@@ -40,8 +40,8 @@ _FLAG = "--tf_xla_persistent_cache_directory="
 _VARIABLES = "XLA_", "TF_", "ONEDNN_", "DNNL_"
 """How the environment variables begin that may change what TensorFlow compiles."""
 _IMPORTED = time.time()
-# TensorFlow writes those of the user's own functions there, too, and fails where it cannot. The memory of
-# the process has room as long as there is any, and leaves nothing behind, however the process ends.
+# TensorFlow writes those of the user's own functions there, too, and fails where it cannot. The memory
+# of the process has room as long as there is any, and leaves nothing behind, however the process ends.
 _EXCHANGED = "ram://skdense"
 """The folder in which TensorFlow and this module hand executables over."""
 _gfile: Any = None
@@ -148,7 +148,7 @@ def _machine() -> tuple:
     code = hashlib.sha256()
     for path in _sources():
         code.update(path.relative_to(_CORE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    processor = [platform.machine(), features_of_processor()]
+    processor = [platform.machine(), compat.features_of_processor()]
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text("utf-8").partition("\n\n")[0].splitlines()
         models = "model name", "flags", "CPU implementer", "CPU part", "Features"

@@ -14,7 +14,7 @@ from typing import Any
 
 from joblib import cpu_count, effective_n_jobs
 
-from skdense.compat import joblibs_n_jobs
+from skdense import compat
 from skdense.core.machine import lazy_import
 from skdense.core.machine.disk import exchange
 from skdense.core.machine.threads import at_fork, submit
@@ -118,7 +118,7 @@ def n_at_once(n_tasks: int, n_jobs: int | None = None) -> int:
     If joblib is not configured, that is a thread for each core, but one within a task of joblib. There
     are never more than TensorFlow has threads.
     """
-    said: Any = joblibs_n_jobs() if n_jobs is None else n_jobs
+    said: Any = compat.joblibs_n_jobs() if n_jobs is None else n_jobs
     return min(n_tasks, effective_n_jobs(said), n_threads())
 
 
