@@ -1,7 +1,7 @@
 """Blends: weighted means of models, with weights learned from their out-of-fold predictions."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -353,7 +353,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         class_numbers = np.searchsorted(self.classes_, y[held_out])
         likelihoods = outputs[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         self.weights_ = calibration.best_weights(
-            lambda w: -calibration.as_logs(w @ likelihoods), ensembles, sample_weight, self.prior_weight
+            partial(calibration.log_losses, likelihoods), ensembles, sample_weight, self.prior_weight
         )
         has_weight = self.weights_ > 0
         logs = [calibration.as_logs(probabilities[held_out]) for probabilities in outputs[has_weight]]

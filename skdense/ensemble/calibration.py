@@ -104,6 +104,11 @@ _SURE = 3
 """By how many standard errors others must be better than constant models, which have no weight then."""
 
 
+def log_losses(likelihoods, weights):
+    """The log-loss of each sample, from what each model says of its class `(n_models, n_samples)`."""
+    return -as_logs(weights @ likelihoods)
+
+
 def best_weights(losses, ensembles, sample_weight, prior_weight):
     """The weights of ensembles with the lowest mean loss, none of them negative and their sum 1.
 

@@ -95,7 +95,8 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     seed = _dropout_seed(rates, random_state)
 
     # The networks, one for each initial draw.
-    batch_size, batch_capacity = _batch_size(estimator, data.n_samples, inputs.incremental)
+    n_samples = data.n_samples
+    batch_size, batch_capacity = _batch_size(estimator, n_samples, inputs.incremental)
     loss, dtype = encoder.loss, data.X.dtype
     hyper = Hyper(
         alpha=estimator.alpha,
@@ -103,7 +104,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         patience=estimator.n_iter_no_change,
         max_epochs=1 if inputs.incremental else estimator.max_iter,
         early_stopping=estimator.early_stopping,
-        n_samples=data.n_samples,
+        n_samples=n_samples,
         batch_size=batch_size,
         n_validation=validation.n_samples if validation else 0,
         loss_setting=getattr(estimator, loss.setting) if loss.setting else 0.0,

@@ -39,10 +39,6 @@ class Activation(NamedTuple):
     saturates: bool = False
 
 
-def _identity(values: NDArray) -> NDArray:
-    return values
-
-
 def _logistic(values: NDArray) -> NDArray:
     return expit(values, out=values)
 
@@ -91,7 +87,7 @@ def _onnx_mish(graph: Callable, z: Any, number: Callable) -> Any:
 
 
 ACTIVATIONS = {
-    "identity": Activation(_identity, _identity, lambda graph, z, number: z),
+    "identity": Activation(lambda z: z, lambda z: z, lambda graph, z, number: z),
     "logistic": Activation(
         _logistic,
         lambda z: tf.sigmoid(z),
@@ -133,7 +129,7 @@ ACTIVATIONS = {
 """The activations of hidden layers."""
 
 OUTPUT_ACTIVATIONS = {
-    "identity": _identity,
+    "identity": lambda values: values,
     "exp": lambda values: np.exp(values, out=values),
     "logistic": _logistic,
     "softmax": _softmax,
