@@ -3,7 +3,7 @@
 import argparse
 import sys
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 
 from skdense.core.machine import disk
 
@@ -16,10 +16,8 @@ def main() -> None:
     )
     parser.add_argument("--clear", action="store_true", help="remove all programs that are kept")
     clear = parser.parse_args().clear
-    try:
-        folder, reason = disk.folder_for(version("tensorflow"))
-    except PackageNotFoundError:
-        folder, reason = disk.folder_for("")
+    installed = distributions(name="tensorflow")
+    folder, reason = disk.folder_for(next((each.version for each in installed), ""))
     if folder is None:
         print(f"Programs are not kept: {reason}.")
         return
@@ -28,9 +26,8 @@ def main() -> None:
         with suppress(FileNotFoundError):  # there is no folder until a program is kept
             disk.check_trust(folder)
             found = disk.files(folder)
-        if clear:
-            for _, _, path in found:
-                path.unlink(missing_ok=True)
+        for _, _, path in found if clear else ():
+            path.unlink(missing_ok=True)
     except OSError as error:
         if clear:
             sys.exit(f"Programs cannot be removed: {error}.")

@@ -200,8 +200,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
         ValueError
             If a parameter or the data are invalid, or if training diverged.
         """
-        inputs = FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        return fit_estimator(self, inputs)
+        return fit_estimator(self, FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
     def to_sklearn(self) -> "MLPClassifier | MLPRegressor":
         """Convert to the MLPClassifier or MLPRegressor that is the same model.

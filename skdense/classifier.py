@@ -383,8 +383,7 @@ default='glorot_uniform'
             If a parameter or the data are invalid, a label is not in `classes`, `early_stopping` is
             set, or training diverged.
         """
-        inputs = FitInput(X, y, sample_weight, classes=classes, incremental=True)
-        return fit_estimator(self, inputs)
+        return fit_estimator(self, FitInput(X, y, sample_weight, classes=classes, incremental=True))
 
     def predict(self, X: MatrixLike) -> NDArray:
         """Predict class labels.

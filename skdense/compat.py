@@ -34,10 +34,9 @@ Options = _param_validation.Options
 StrOptions = _param_validation.StrOptions
 """Constraints that `fit_context` checks, with the texts of its errors. Without them: our own."""
 
-# `fit_context` reads `_parameter_constraints`; without it no parameter is checked. Notebooks read
-# `_sk_visual_block_`; without it they show a blend without its models.
-HOOKS = "_parameter_constraints", "_sk_visual_block_"
-"""What scikit-learn looks up in a class. So these names stand in our classes, too."""
+# scikit-learn looks up two names in a class, so they stand in our classes, too. `fit_context` reads
+# `_parameter_constraints`; without it no parameter is checked. Notebooks read `_sk_visual_block_`;
+# without it they show a blend without its models.
 
 
 def constraints_of(cls: Any) -> dict:
@@ -62,7 +61,7 @@ def metric_of(scorer: Any) -> Any:
 
 
 def visual_block(estimator: Any) -> Any:
-    """How notebooks show an estimator; see `HOOKS`."""
+    """How notebooks show an estimator, see above."""
     return estimator._sk_visual_block_()
 
 

@@ -38,11 +38,6 @@ def make_two_clouds(
     ((200, 2), (200,))
     """
     random_state = check_random_state(random_state)
-    covariance = [[1, 0.5], [0.5, 1]]
-    X = np.concatenate(
-        [
-            random_state.multivariate_normal(mean, covariance, n_samples_per_class)
-            for mean in ([0, 3], [3, 0])
-        ]
-    )
-    return X.astype(np.float32), np.repeat([0, 1], n_samples_per_class)
+    means, covariance, n = ([0, 3], [3, 0]), [[1, 0.5], [0.5, 1]], n_samples_per_class
+    clouds = [random_state.multivariate_normal(mean, covariance, n) for mean in means]
+    return np.concatenate(clouds).astype(np.float32), np.repeat([0, 1], n)

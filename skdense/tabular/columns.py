@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from skdense.compat import warn_at_caller, without_random_letters
+from skdense import compat
 from skdense.fit.inputs import MatrixLike
 from skdense.tabular.steps import FACTOR_OF_RARE
 
@@ -98,6 +98,8 @@ class Kind(NamedTuple):
     read: Callable | None = None
 
 
+# A date is no number of nanoseconds, nor is a year a date: neither is read as the other. Anything may
+# be a category or a string.
 KINDS = {
     "numbers": Kind(
         ("floating", "integer", "mixed-integer-float", "boolean", "decimal"),
@@ -113,11 +115,7 @@ KINDS = {
     "categories": Kind(("categorical",)),
     "strings": Kind(()),
 }
-"""The kinds of columns.
-
-A date is no number of nanoseconds, nor is a year a date: neither is read as the other. Anything may be
-a category or a string.
-"""
+"""The kinds of columns."""
 _KIND_OF_TYPE = {of_pandas: name for name, kind in KINDS.items() for of_pandas in kind.types}
 _SHIFTED = "numbers", "durations"
 """The kinds that are written as one number."""
@@ -632,7 +630,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             read[name] = column.read(series[name], unlike)
             column.compare(read[name], unlike)
         if unlike:
-            warn_at_caller(f"the data are unlike those in fit: {'; '.join(unlike)}")
+            compat.warn_at_caller(f"the data are unlike those in fit: {'; '.join(unlike)}")
         return read
 
     def _learn_writers(self, read, y):
@@ -657,7 +655,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             names = self.vectorizer_.input_to_outputs_[column.name]
             names = [each for each in names if each in outputs]
             for position, name in enumerate(names):
-                name = without_random_letters(name)
+                name = compat.without_random_letters(name)
                 written.append(Written(name, column.name, column.kind, position))
             blocks[column.name] = outputs[names].to_numpy()
             column.learn_writer(self.vectorizer_, read[column.name], blocks[column.name])
@@ -671,10 +669,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if not used:
             raise ValueError(f"no column of X can be used, {why}: {unused}")
         if unused:
-            warn_at_caller(f"columns are not used, {why}: {unused}")
+            compat.warn_at_caller(f"columns are not used, {why}: {unused}")
         for column in self._columns.values():
             if column.doubt:
-                warn_at_caller(column.doubt)
+                compat.warn_at_caller(column.doubt)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -12,8 +12,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdense import compat
 from skdense.classifier import LowLevelMLPClassifier
-from skdense.compat import baseline_of_boosted_trees, nodes_of_boosted_trees, squashing_of
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.calibration import is_positive
@@ -313,7 +313,7 @@ def _levels(graph, column, strings):
 
 def _squashed(graph, scaler, X):
     """A SquashingScaler of ours."""
-    center, divisor, factor, zero = squashing_of(scaler)
+    center, divisor, factor, zero = compat.squashing_of(scaler)
     scaled = X
     for operation, array in (("Sub", center), ("Div", divisor), ("Mul", factor)):
         exact = graph(operation, graph.cast(scaled, _DOUBLE), array)
@@ -448,11 +448,11 @@ def _linear(graph, model, X):
 
 def _boosted(graph, model, X):
     """The sums of the leaves of trees, which ONNX adds up in float32."""
-    trees = [_tree(number, *each) for number, each in enumerate(nodes_of_boosted_trees(model))]
+    trees = [_tree(number, *each) for number, each in enumerate(compat.nodes_of_boosted_trees(model))]
     joined = {name: np.concatenate([tree[name] for tree in trees]).tolist() for name in trees[0]}
     joined["n_targets"] = n_outputs = model.n_trees_per_iteration_
     sums = graph("TreeEnsembleRegressor", graph.cast(X, _FLOAT), domain="ai.onnx.ml", **joined)
-    raw = graph("Add", graph.cast(sums, _DOUBLE), baseline_of_boosted_trees(model))
+    raw = graph("Add", graph.cast(sums, _DOUBLE), compat.baseline_of_boosted_trees(model))
     if is_classifier(model):
         return _activated(graph, raw, "logistic" if n_outputs == 1 else "softmax")
     return _activated(graph, raw, "exp" if is_positive(model) else "identity")

@@ -19,8 +19,8 @@ from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skdense import compat
 from skdense.base import BaseLowLevelMLP
-from skdense.compat import warn_at_caller
 from skdense.ensemble.blend import BaseBlend
 from skdense.ensemble.crossfit import BaseCrossFit
 from skdense.ensemble.outer import begin_fit, end_fit, part_of
@@ -42,8 +42,7 @@ _OWNERS = {
 }
 """What has the parameters with short names that are not those of networks only."""
 _EXPLAINED, _MANY = 0.05, 10
-"""The share of the loss that trees have to explain where networks are judged beside them, and how many
-columns at least are written for a column that is suspected."""
+"""To warn, the least share of the loss that trees explain, and the fewest columns of a suspect."""
 _FIT_AGAIN = "its members are trained from the start, so fit it again to all rows, old and new"
 _INSTEAD = {
     "n_jobs": "members are fitted in threads, one on each core; "
@@ -174,7 +173,7 @@ class TablePipeline(Pipeline):
             return
         counts = Counter(each.source for each in getattr(self[0], "written_", ()))
         many = [name for name, count in counts.items() if count >= _MANY]
-        warn_at_caller(
+        compat.warn_at_caller(
             "networks are hardly better than a constant model, but trees are: out of fold they explain "
             f"{networks:.0%} and {trees:.0%} of the loss. "
             + (f"Columns of many values may hide the others: {many}; " if many else "")

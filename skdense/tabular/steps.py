@@ -29,16 +29,13 @@ _MANY_OTHERS = 0.1
 """The least share of rows without a column of their level with which LevelsEncoder writes numbers."""
 NUMBERS_OF_OTHERS = 0.5, 0.0
 """What LevelsEncoder writes as the two numbers of a level that its `numbers_` do not have."""
-_CHANCE, _MOST_CLASSES = 1e-4, 30
-"""What is written for strings has to be more correlated with y than it would be by chance this often.
-
-A y of at most so many different values is tested as classes, too.
-"""
+_CHANCE = 1e-4
+"""What is written for strings has to be more correlated with y than by chance this often."""
+_MOST_CLASSES = 30
+"""A y of at most so many different values is tested as classes, too."""
+# The two kinds of networks are then good at different tables: see `docs/benchmarks/decisions.md`.
 FACTOR_OF_RARE = 0.3
-"""What columns of two values are multiplied by if one of them is rare, for all but networks with ramps.
-
-The two kinds of networks are then good at different tables: see `docs/benchmarks/decisions.md`.
-"""
+"""What columns of two values are multiplied by if one is rare, for all but networks with ramps."""
 LEAST = 1e-4
 """Of 1 minus the squared share of the clip, which float32 knows to 0.1 %: values stay below 300."""
 

@@ -92,8 +92,10 @@ def buckets_of(networks: Sequence[tuple[Spec, Network]], share_trained: float = 
     alike: dict[tuple, dict[tuple, Bucket]] = {}
     for spec, network in networks:
         alone = lone_bucket(spec, network)
+        widths = tuple(layer.width for layer in alone.layout.layers)
+        sizes = alone.step_seconds, alone.batch, alone.layout.n_features, widths
         by_size = alike.setdefault(_key_to_share(spec, network), {})
-        same = by_size.setdefault(_sizes(alone), replace(alone, n_steps=0.0, networks=[]))
+        same = by_size.setdefault(sizes, replace(alone, n_steps=0.0, networks=[]))
         same.n_steps += alone.n_steps
         same.networks.append(network)
     buckets: list[Bucket] = []
@@ -125,12 +127,6 @@ def _key_to_share(spec: Spec, network: Network) -> tuple:
         network.validation is not None,
         id(X) if large else None,
     )
-
-
-def _sizes(bucket: Bucket) -> tuple:
-    """What a bucket is padded to, and how large it is."""
-    widths = tuple(layer.width for layer in bucket.layout.layers)
-    return bucket.step_seconds, bucket.batch, bucket.layout.n_features, widths
 
 
 def _joined(bucket: Bucket, other: Bucket) -> Bucket:

@@ -35,7 +35,6 @@ MOST_BYTES = 256 * 2**20
 _log = logging.getLogger("skdense")
 _CORE = Path(__file__).parents[1]
 _PREFIX, _SUFFIX = "skdense_", ".program"
-_NAMES_ONE = "SKDENSE_CACHE_DIR can name one"
 _FLAG = "--tf_xla_persistent_cache_directory="
 _VARIABLES = "XLA_", "TF_", "ONEDNN_", "DNNL_"
 """How the environment variables begin that may change what TensorFlow compiles."""
@@ -77,12 +76,12 @@ def folder_for(version: str) -> tuple[Path | None, str]:
         except OSError:
             return None, f"SKDENSE_CACHE_DIR is {given!r}, and the working directory does not exist"
     if sys.platform != "linux":
-        return None, f"this is tested on Linux only; {_NAMES_ONE}"
+        return None, "this is tested on Linux only; SKDENSE_CACHE_DIR can name a folder"
     home = os.environ.get("HOME", "").rstrip("/")
     for base in (os.environ.get("XDG_CACHE_HOME", ""), home and f"{home}/.cache"):
         if os.path.isabs(base):  # no others are valid
             return Path(base, "skdense"), ""
-    return None, f"neither HOME nor XDG_CACHE_HOME names a folder for them; {_NAMES_ONE}"
+    return None, "none of HOME, XDG_CACHE_HOME and SKDENSE_CACHE_DIR names a folder"
 
 
 @contextmanager
