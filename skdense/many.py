@@ -79,14 +79,12 @@ def fit_many(
     estimators = list(estimators)
     check_estimators(estimators, "fit")
     inputs = _inputs(len(estimators), X, y, sample_weight)
-    after_fit = None
-    if verbose:
-        n_over, n_fits = count(1), len(estimators)
+    n_over, n_fits = count(1), len(estimators)
 
-        def after_fit(*_):
-            n = next(n_over)
-            if n * 10 // n_fits > (n - 1) * 10 // n_fits:
-                print(f"Trained {n} of {n_fits} estimators")
+    def after_fit(*_):
+        n = next(n_over)
+        if verbose and n * 10 // n_fits > (n - 1) * 10 // n_fits:
+            print(f"Trained {n} of {n_fits} estimators")
 
     errors = fit_together(estimators, inputs, n_jobs, after_fit)
     for error in filter(None, errors):

@@ -108,7 +108,7 @@ def fit_together(
     estimators: list,
     inputs: Sequence[FitInput],
     n_jobs: int | None = None,
-    after_fit: Callable | None = None,
+    after_fit: Callable = lambda estimator, job: None,
     warn_max_iter: bool = True,
 ) -> list[NotFinite | None]:
     """Fit each estimator to its `FitInput`; return for each its error if it diverged, or None.
@@ -125,8 +125,7 @@ def fit_together(
 
     def after(job: Job) -> None:
         with one_at_a_time:
-            if after_fit is not None:
-                after_fit(job.estimator, job)
+            after_fit(job.estimator, job)
 
     errors: list[NotFinite | None] = [None] * len(estimators)
     with unchanged_on_error(*estimators) as before:
@@ -151,8 +150,7 @@ def fit_together(
                     continue
                 # Ctrl-C ends all fits here; a single fit would keep what it had reached.
                 _fit_alone(estimator, inputs[i], interrupts_raise=True, warn_max_iter=warn_max_iter)
-                if after_fit is not None:
-                    after_fit(estimator, None)
+                after_fit(estimator, None)
             except NotFinite as error:
                 set_attributes(estimator, before[i])
                 errors[i] = error
