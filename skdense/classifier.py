@@ -1,6 +1,6 @@
 """LowLevelMLPClassifier: its parameters, and the methods that know of classes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Literal, Self
 
@@ -195,7 +195,7 @@ default='glorot_uniform'
         and `partial_fit` append to it.
 
     accuracy_curve_ : list of float
-        The training accuracy of each epoch, weighted by `sample_weight`, of the same minibatches.
+        The training accuracy of each epoch, weighted as the loss is, of the same minibatches.
 
     validation_scores_ : list of float or None
         The validation score after each epoch, or None without validation: see `validation_metric`.
@@ -299,7 +299,7 @@ default='glorot_uniform'
         dtype: DTypeLike | None = None,
         loss: str = "log_loss",
         init: str = "glorot_uniform",
-        class_weight: Mapping | Literal["balanced"] | None = None,
+        class_weight: dict | Literal["balanced"] | None = None,
         n_init: int = 1,
         dropout: float | Sequence[float] = 0.0,
         weight_decay: float = 0.01,

@@ -345,6 +345,13 @@ def test_lengths_are_those_of_all_rows_also_beside_weights_of_zero():
             CrossFitRegressor(Ridge(), cv=3).fit(X, **short, sample_weight=np.arange(len(y)) > 8)
 
 
+def test_groups_are_as_many_as_samples_whatever_cv_is():
+    X, y = load_diabetes(return_X_y=True)
+    splits = [*KFold(3).split(X)]
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        CrossFitRegressor(Ridge(), cv=splits).fit(X, y, groups=np.arange(2 * len(y)))
+
+
 def test_weights_count_in_the_out_of_fold_score():
     X, y = (scale(part) for part in load_diabetes(return_X_y=True))
     weight = np.random.default_rng(0).uniform(size=len(y))
@@ -628,6 +635,9 @@ def test_a_class_of_one_group_has_a_word():
         clone(ensemble).fit(X, y, groups=groups)
     with pytest.warns(UserWarning, match="3 of 3 members .* y must not be the groups"):
         clone(ensemble).fit(X, groups // 3, groups=groups // 3)
+    blend = BlendClassifier([("linear", ensemble)], class_weight={"rare": 0})
+    with warnings.catch_warnings(action="error"):  # nobody wants to be trained with it
+        blend.fit(X, y, groups=groups)
 
 
 def test_a_held_out_fold_without_weight_judges_nobody():

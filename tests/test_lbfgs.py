@@ -194,6 +194,22 @@ def test_a_warm_start_goes_on_as_there_also_from_adam(first, refits):
     assert_same_model(*models, X)
 
 
+def test_samples_that_were_seen_before_lbfgs_count_in_the_rate_after_it():
+    X, y = make_problem("binary")
+    by_sgd = {**STOCHASTIC, "solver": "sgd", "learning_rate": "invscaling"}
+    models = [
+        Model(**{**SETTINGS, **by_sgd}, random_state=0, warm_start=True)
+        for Model in (LowLevelMLPClassifier, MLPClassifier)
+    ]
+    for model in models:
+        for solver in ("sgd", "lbfgs", "sgd"):
+            model.set_params(solver=solver).fit(X, y)
+
+    ours, theirs = models
+    assert ours.t_ == theirs.t_
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-7)
+
+
 def test_a_warm_start_from_lbfgs_to_adam_goes_on_from_its_parameters_with_a_new_optimizer():
     X, y = make_problem("binary")
     model = LowLevelMLPClassifier(**SETTINGS, random_state=0, warm_start=True).fit(X, y)

@@ -148,7 +148,7 @@ def paces(schedule, warmup, n_epochs, steps):
         "batch_size": 30,  # 4 steps an epoch
         "schedule_epochs": n_epochs,
     }
-    settings = {"schedule": number_of(schedule), "warmup": warmup}
+    settings = {"schedule_number": number_of(schedule), "warmup": warmup}
     numbers, settings = (
         {name: tf.constant(number, tf.float64) for name, number in each.items()}
         for each in (numbers, settings)

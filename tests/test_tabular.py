@@ -1076,6 +1076,10 @@ def test_networks_that_learn_nothing_where_trees_do_are_told(make):
         model.fit(X, y)
     with warnings.catch_warnings(action="error"):
         model.fit(X.assign(product=a * b), y)
+        before = model[0].written_
+        with pytest.raises(UserWarning, match="networks are hardly better"):
+            model.fit(X, y)
+    assert model[0].written_ is before  # an error leaves the earlier fit
 
 
 def test_what_other_models_have_is_answered_with_what_there_is_instead(table):

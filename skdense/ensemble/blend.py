@@ -1,6 +1,5 @@
 """Blends: weighted means of models, with weights learned from their out-of-fold predictions."""
 
-from collections.abc import Mapping
 from functools import cache, partial
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -53,7 +52,7 @@ class BaseBlend(BaseOutOfFold):
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         ensembles = [final_step(model) for model in self.estimators_]
         self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
-        self._learn_weights(ensembles, y, samples.weights)
+        self._learn_weights(ensembles, y, samples.row_weights)
 
     def _check_models(self):
         taken = self.get_params(deep=False)
@@ -253,8 +252,8 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         Factor on the weight of each class's samples, as if it were part of `sample_weight`: for the
         models, their temperatures and scores, and the weights of the models. "balanced" gives all
         classes the same sum of weights. Samples of class weight zero take part in the draw of folds,
-        but nothing is learned from them. A `class_weight` of the models themselves would only change
-        how they are trained.
+        and transformers of models see them, but no member and no weight is learned from them. A
+        `class_weight` of the models themselves would only change how they are trained.
 
     verbose : bool or int, default=False
         Whether to print the out-of-fold accuracy of each model as it is fitted, and the weights and the
@@ -302,7 +301,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
 
     See Also
     --------
-    CrossFitClassifier : Models of one kind.
+    CrossFitClassifier : Clones of one estimator.
     sklearn.ensemble.StackingClassifier : A model of the models' predictions.
 
     References
@@ -336,7 +335,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self,
         estimators: list,
         *,
-        class_weight: Mapping | Literal["balanced"] | None = None,
+        class_weight: dict | Literal["balanced"] | None = None,
         verbose: bool | int = False,
         prior_weight: float = 0,
     ):
@@ -346,24 +345,24 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     def _predict_proba(self, X):
         return sum(weight * model.predict_proba(X) for weight, model in self._weighted())
 
-    def _learn_weights(self, ensembles, y, sample_weight):
+    def _learn_weights(self, ensembles, y, row_weights):
         outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
         held_out = self._held_out(outputs)
-        sample_weight = sample_weight[held_out]
+        row_weights = row_weights[held_out]
         class_numbers = np.searchsorted(self.classes_, y[held_out])
         likelihoods = outputs[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         self.weights_ = calibration.best_weights(
-            partial(calibration.log_losses, likelihoods), ensembles, sample_weight, self.prior_weight
+            partial(calibration.log_losses, likelihoods), ensembles, row_weights, self.prior_weight
         )
         has_weight = self.weights_ > 0
         logs = [calibration.as_logs(probabilities[held_out]) for probabilities in outputs[has_weight]]
         self.temperature_ = 1.0
         # It sets the out-of-fold probabilities, too.
         self._divide_logits(
-            calibration.learn_temperature(logs, class_numbers, sample_weight, self.weights_[has_weight])
+            calibration.learn_temperature(logs, class_numbers, row_weights, self.weights_[has_weight])
         )
         predicted = self.oof_probabilities_[held_out].argmax(axis=1)
-        self.oof_score_ = accuracy_score(class_numbers, predicted, sample_weight=sample_weight)
+        self.oof_score_ = accuracy_score(class_numbers, predicted, sample_weight=row_weights)
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a temperature."""
@@ -374,10 +373,10 @@ class BlendClassifier(LabelsMixin, BaseBlend):
             weight * final_step(model).oof_probabilities_ for weight, model in self._weighted()
         )
 
-    def _learn_uncertainty(self, samples, in_blend):
+    def _learn_uncertainty(self, samples, for_outermost):
         for model in self.estimators_:
-            final_step(model)._learn_uncertainty(samples, in_blend)
-        super()._learn_uncertainty(samples, in_blend)
+            final_step(model)._learn_uncertainty(samples, for_outermost)
+        super()._learn_uncertainty(samples, for_outermost)
 
 
 class BlendRegressor(NumbersMixin, BaseBlend):
@@ -446,7 +445,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
 
     See Also
     --------
-    CrossFitRegressor : Models of one kind.
+    CrossFitRegressor : Clones of one estimator.
     sklearn.ensemble.StackingRegressor : A model of the models' predictions.
 
     Examples
@@ -492,11 +491,11 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _predict(self, X):
         return sum(weight * model.predict(X) for weight, model in self._weighted())
 
-    def _learn_weights(self, ensembles, y, sample_weight):
+    def _learn_weights(self, ensembles, y, row_weights):
         pairs = zip(self.estimators_, ensembles, strict=True)
         outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in pairs])
         held_out = self._held_out(outputs)
-        y, sample_weight = y[held_out], sample_weight[held_out]
+        y, row_weights = y[held_out], row_weights[held_out]
         loss = LOSSES["regression"][self.loss]
         setting = [getattr(self, loss.setting)] if loss.setting else []
         if not np.isfinite(loss.elementwise(y, outputs[:, held_out], *setting)).all():
@@ -507,7 +506,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             )
         # Only losses of positive predictions depend on more than differences, which are precise at 0.
         center = 0.0 if loss.output == "exp" else y.mean(axis=0)
-        scale = 1.0 if loss.is_homogeneous else calibration.mean_and_deviation(y, sample_weight)[1]
+        scale = 1.0 if loss.is_homogeneous else calibration.mean_and_deviation(y, row_weights)[1]
         columns = ((y - center) / scale).reshape(len(y), -1).T
         predicted = ((outputs[:, held_out] - center) / scale).reshape(len(outputs), len(y), -1)
 
@@ -517,12 +516,10 @@ class BlendRegressor(NumbersMixin, BaseBlend):
                 [loss.elementwise(column, weights @ each, *setting) for column, each in both]
             )
 
-        equal = np.average(
-            losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=sample_weight
-        )
+        equal = np.average(losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=row_weights)
         unit = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter
         self.weights_ = calibration.best_weights(
-            lambda w: np.mean(losses(w).T / unit, axis=1), ensembles, sample_weight, self.prior_weight
+            lambda w: np.mean(losses(w).T / unit, axis=1), ensembles, row_weights, self.prior_weight
         )
         weighted = zip(self.weights_, outputs, strict=True)
         self.oof_prediction_ = sum(weight * each for weight, each in weighted if weight > 0)
@@ -530,4 +527,4 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             final_step(model)._lowest == 0 and not transforms_y(model) for _, model in self._weighted()
         )
         self._lowest = 0.0 if are_positive else -np.inf
-        self.oof_score_ = r2_score(y, self.oof_prediction_[held_out], sample_weight=sample_weight)
+        self.oof_score_ = r2_score(y, self.oof_prediction_[held_out], sample_weight=row_weights)

@@ -30,21 +30,21 @@ _POSITIVE = {"gamma", *(name for name, loss in LOSSES["regression"].items() if l
 """The losses of positive predictions. Networks have none of gamma, trees do."""
 
 
-def n_counted(weights):
+def n_counted(row_weights):
     """The number of samples that the weights stand for.
 
     Weights are counts of samples, unless the positive ones have a mean below 1. Then they are shares,
     and each sample of positive weight counts once.
     """
-    return max(weights.sum(), np.count_nonzero(weights))
+    return max(row_weights.sum(), np.count_nonzero(row_weights))
 
 
-def as_counts(weights):
+def as_counts(row_weights):
     """The weights as counts of samples: shares are multiplied so that their mean is 1.
 
     The penalties of trees and linear models are compared with the sum of the weights.
     """
-    return weights * (n_counted(weights) / weights.sum())
+    return row_weights * (n_counted(row_weights) / row_weights.sum())
 
 
 # --- the temperature: one number that divides a classifier's logits -----------------------------------
@@ -74,13 +74,13 @@ def probabilities_at(temperature, log_probabilities):
     return found
 
 
-def learn_temperature(log_probabilities, class_numbers, sample_weight, model_weights=(1.0,)):
+def learn_temperature(log_probabilities, class_numbers, row_weights, model_weights=(1.0,)):
     """The most probable temperature of the weighted mean of models, by its log-loss.
 
     `log_probabilities` has an array of shape `(n_samples, n_classes)` for each model, and
     `class_numbers` the column of each sample's class.
     """
-    penalty = 1 / (2 * _PRIOR**2 * n_counted(sample_weight))
+    penalty = 1 / (2 * _PRIOR**2 * n_counted(row_weights))
 
     def objective(logarithm):
         each = np.empty((len(model_weights), len(class_numbers)))
@@ -90,7 +90,7 @@ def learn_temperature(log_probabilities, class_numbers, sample_weight, model_wei
                 logs = log_softmax(logits, axis=1)
                 likelihoods[rows] = logs[np.arange(len(logs)), class_numbers[rows]]
         of_mean = logsumexp(each.T, axis=1, b=model_weights)
-        return penalty * logarithm**2 - np.average(of_mean, weights=sample_weight)
+        return penalty * logarithm**2 - np.average(of_mean, weights=row_weights)
 
     best = minimize_scalar(objective, bounds=_LOG_TEMPERATURES, method="bounded")
     return float(np.exp(best.x))
@@ -109,14 +109,14 @@ def log_losses(likelihoods, weights):
     return -as_logs(weights @ likelihoods)
 
 
-def best_weights(losses, ensembles, sample_weight, prior_weight):
+def best_weights(losses, ensembles, row_weights, prior_weight):
     """The weights of ensembles with the lowest mean loss, none of them negative and their sum 1.
 
     `losses` gives the loss of each sample for given weights. The mean loss grows by the squared
     distance to a prior, times the share that `prior_weight` samples have. By the prior weights are
     equal, but constant models, if they are in, have half of them.
     """
-    n_samples = n_counted(sample_weight)
+    n_samples = n_counted(row_weights)
     dummies = DummyClassifier, DummyRegressor
     is_constant = np.array([isinstance(getattr(e, "estimator", None), dummies) for e in ensembles])
 
@@ -126,7 +126,7 @@ def best_weights(losses, ensembles, sample_weight, prior_weight):
     def best_near(prior):
         def objective(weights):
             penalty = prior_weight / n_samples * np.sum((weights - prior) ** 2)
-            return np.average(losses(weights), weights=sample_weight) + penalty
+            return np.average(losses(weights), weights=row_weights) + penalty
 
         best = minimize(
             objective,
@@ -143,8 +143,8 @@ def best_weights(losses, ensembles, sample_weight, prior_weight):
     constant, others = shares(is_constant), shares(~is_constant)
     weights = best_near(others)
     gains = losses(constant) - losses(weights)
-    gain = np.average(gains, weights=sample_weight)
-    error = np.sqrt(np.average((gains - gain) ** 2, weights=sample_weight) / n_samples)
+    gain = np.average(gains, weights=row_weights)
+    error = np.sqrt(np.average((gains - gain) ** 2, weights=row_weights) / n_samples)
     return weights if gain > _SURE * error else best_near((constant + others) / 2)
 
 
@@ -177,20 +177,20 @@ def scale_of(model, y, sample_weight):
     return mean, deviation
 
 
-def mean_and_deviation(y, weights):
+def mean_and_deviation(y, row_weights):
     """The mean and the standard deviation of each column of y; 1 in the place of a deviation of 0."""
-    mean = np.average(y, axis=0, weights=weights)
-    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
+    mean = np.average(y, axis=0, weights=row_weights)
+    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=row_weights))
     return mean, np.where(deviation > 0, deviation, 1)
 
 
 # --- sets of classes ----------------------------------------------------------------------------------
 
 
-def learn_nonconformity(probabilities, class_numbers, weights):
+def learn_nonconformity(probabilities, class_numbers, row_weights):
     """What `sets_of` needs to know of out-of-fold probabilities: 1 minus those of the true classes."""
-    rows = np.isfinite(probabilities).all(axis=1)
-    return _in_order(1 - probabilities[rows, class_numbers[rows]], weights[rows])
+    rows = np.flatnonzero(np.isfinite(probabilities).all(axis=1))
+    return _in_order(1 - probabilities[rows, class_numbers[rows]], row_weights[rows])
 
 
 def sets_of(learned, probabilities, confidence):
@@ -209,8 +209,8 @@ def sets_of(learned, probabilities, confidence):
 
 _COMPARED = (0.05, 0.25, 0.75, 0.95)
 """The quantiles by which a spread is judged."""
-_FOLDS = 5
-"""The spread of each fold of the samples is fitted to the other folds, as it knows its own errors."""
+_FIFTHS = 5
+"""The spread of each fifth of the samples is fitted to the others, as it would know its own errors."""
 _LEAST_OF_PREDICTIONS, _LEAST_OF_ROWS = 0.5, 0.05
 """What is added to a spread that follows the prediction or the row, as a share of the mean error."""
 _TREES = {
@@ -283,7 +283,7 @@ def _is_of_numbers(X):
     return not issparse(X) and all(getattr(one, "kind", "O") in "biuf" for one in types)
 
 
-def learn_errors(X, y, predictions, weights, groups):
+def learn_errors(X, y, predictions, row_weights, groups):
     """For each output, what `predict_quantiles` needs to know of the out-of-fold errors.
 
     Errors are divided by a spread if that lowers the pinball loss: by the mean absolute error of
@@ -301,53 +301,53 @@ def learn_errors(X, y, predictions, weights, groups):
     elif len(rows) < len(y):
         X = compat.safe_indexing(X, rows)
     return [
-        _learn_errors(X, one[rows], of_one[rows], weights[rows], groups)
+        _learn_errors(X, one[rows], of_one[rows], row_weights[rows], groups)
         for one, of_one in zip(*columns, strict=True)
     ]
 
 
-def _learn_errors(X, y, predictions, weights, groups):
+def _learn_errors(X, y, predictions, row_weights, groups):
     errors = y - predictions
     absolute = np.abs(errors)
-    mean = np.average(absolute, weights=weights)
+    mean = np.average(absolute, weights=row_weights)
     # Copies of a sample, which have the same prediction, are in the same fold.
-    fold_of = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FOLDS
-    folds = [np.flatnonzero(fold_of == i) for i in range(fold_of.max() + 1)]
+    fifth_of = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FIFTHS
+    fifths = [np.flatnonzero(fifth_of == i) for i in range(fifth_of.max() + 1)]
 
     def of_predictions(rows):
-        centered = predictions[rows] - np.average(predictions[rows], weights=weights[rows])
-        rises = np.average(centered * absolute[rows], weights=weights[rows]) >= 0
+        centered = predictions[rows] - np.average(predictions[rows], weights=row_weights[rows])
+        rises = np.average(centered * absolute[rows], weights=row_weights[rows]) >= 0
         isotonic = IsotonicRegression(increasing=bool(rises))
-        isotonic.fit(predictions[rows], absolute[rows], weights[rows])
+        isotonic.fit(predictions[rows], absolute[rows], row_weights[rows])
         spread = isotonic.y_thresholds_ + _LEAST_OF_PREDICTIONS * mean
         return _OfPredictions(isotonic.X_thresholds_, spread)
 
     def judged(spread_of, spreads_of_folds):
         spread = np.empty(len(y))
-        for held_out, spread_of_fold in zip(folds, spreads_of_folds, strict=True):
+        for held_out, spread_of_fold in zip(fifths, spreads_of_folds, strict=True):
             spread[held_out] = spread_of_fold(X, predictions, held_out)
-        learned = Errors(*_in_order(errors / spread, weights), spread_of)
+        learned = Errors(*_in_order(errors / spread, row_weights), spread_of)
         quantiles = learned.quantiles(_COMPARED, predictions, spread)
         losses = [
-            mean_pinball_loss(y, column, alpha=quantile, sample_weight=weights)
+            mean_pinball_loss(y, column, alpha=quantile, sample_weight=row_weights)
             for quantile, column in zip(_COMPARED, quantiles.T, strict=True)
         ]
         return sum(losses), learned
 
     constant = _OfPredictions(np.zeros(1), np.ones(1))
-    found = [judged(constant, [constant] * len(folds))]
-    if mean > 0 and len(folds) > 1:
-        of_others = [of_predictions(np.flatnonzero(fold_of != i)) for i in range(len(folds))]
+    found = [judged(constant, [constant] * len(fifths))]
+    if mean > 0 and len(fifths) > 1:
+        of_others = [of_predictions(np.flatnonzero(fifth_of != i)) for i in range(len(fifths))]
         found.append(judged(of_predictions(np.arange(len(y))), of_others))
         if X is not None:
             target = absolute / mean + _LEAST_OF_ROWS  # the loss takes positive numbers only
-            data = X, predictions, target, weights
-            trees = [*at_once(_fit_trees, [(*data, fold_of == i) for i in range(len(folds))])]
+            data = X, predictions, target, row_weights
+            trees = [*at_once(_fit_trees, [(*data, fifth_of == i) for i in range(len(fifths))])]
             found.append(judged(_OfRows(trees, mean), [_OfRows([tree], mean) for tree in trees]))
     return min(found, key=itemgetter(0))[1]
 
 
-def _fit_trees(X, predictions, target, weights, held_out):
+def _fit_trees(X, predictions, target, row_weights, held_out):
     """Trees that are fitted to samples that are not held out, and stopped by those that are."""
     trained_on, fold = (
         resample(rows, replace=False, n_samples=min(len(rows), _MOST_ROWS), random_state=0)
@@ -357,11 +357,12 @@ def _fit_trees(X, predictions, target, weights, held_out):
     split = np.split(np.arange(len(rows)), [len(trained_on)])
     trees = HistGradientBoostingRegressor(**_TREES, min_samples_leaf=max(20, len(trained_on) // 100))
     # With weights, scikit-learn takes ten times as long to find the bins of the columns.
-    weights = None if np.ptp(weights) == 0 else weights[rows]
-    return fit_member(trees, split, _seen_by_trees(X, predictions, rows), target[rows], weights)[0]
+    sample_weight = None if np.ptp(row_weights) == 0 else row_weights[rows]
+    seen = _seen_by_trees(X, predictions, rows)
+    return fit_member(trees, split, seen, target[rows], sample_weight)[0]
 
 
-def _in_order(errors, weights):
+def _in_order(errors, row_weights):
     """The sorted errors, and for each the level of the quantile that it estimates.
 
     A new error falls into each gap between two of n errors with the same probability. So the i-th error
@@ -369,7 +370,7 @@ def _in_order(errors, weights):
     w equal errors, counted as in `n_counted`, and has the level of the middle one.
     """
     order = np.argsort(errors)
-    counts = as_counts(weights[order])
+    counts = as_counts(row_weights[order])
     return errors[order], (np.cumsum(counts) - counts / 2 + 0.5) / (counts.sum() + 1)
 
 

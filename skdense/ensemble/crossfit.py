@@ -65,15 +65,16 @@ _LARGEST = 1e30
 
 
 class Samples(NamedTuple):
-    """What an ensemble is fitted to, checked.
+    """What an ensemble is fitted to.
 
-    `weights` are ones if there is no `sample_weight`, and `row_of` is that of `Outer`.
+    `sample_weight` is the final one, with class weights in it, or None for equal weights. `row_weights`
+    is the same as an array in both cases. `row_of` is that of `Outer`.
     """
 
     X: Any
     y: NDArray
     sample_weight: NDArray | None
-    weights: NDArray
+    row_weights: NDArray
     groups: ArrayLike | None
     row_of: NDArray | None
 
@@ -96,7 +97,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Fit all models at the same time, and learn from their out-of-fold predictions.
+        """Fit all members, or models of a blend, at the same time; learn from out-of-fold predictions.
 
         Parameters
         ----------
@@ -111,6 +112,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             are not zero is below 1, all are multiplied so that it is 1.
         groups : array-like of shape (n_samples,), default=None
             The group of each sample, for the folds. If `cv` is an int, no group is in two folds.
+            Regressors also judge by groups whether the size of errors depends on the row.
 
         Returns
         -------
@@ -120,7 +122,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If a model is of another kind than this ensemble takes.
+            If the estimator, or a model of a blend, is none that this class takes.
         ValueError
             If the data, the folds, names or parameters of models are invalid, or training diverged. An
             earlier fit is left as it was.
@@ -133,7 +135,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
         samples = fitted._checked_samples(X, y, **given, row_of=outer.row_of)
         fitted._fit_parts(samples, report)
-        fitted._learn_uncertainty(samples, in_blend=outer.report is not None)
+        fitted._learn_uncertainty(samples, for_outermost=outer.report is None)
         report.end(fitted)
         end_fit(fitted, outer)
         set_attributes(self, vars(fitted))
@@ -142,6 +144,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     def _checked_samples(self, X, y, sample_weight, groups, row_of):
         """The data as they are used: y is learned, and weights are those of samples and classes."""
         X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
+        check_consistent_length(y, groups)
         y = self._learn_y(one_column(y))
         if sample_weight is not None:
             sample_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
@@ -150,8 +153,8 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             sample_weight = times_class_weight(sample_weight, y, class_weight, self.classes_)
         if sample_weight is not None:
             sample_weight = calibration.as_counts(sample_weight)
-        weights = np.ones(len(y)) if sample_weight is None else sample_weight
-        return Samples(X, y, sample_weight, weights, groups, row_of)
+        row_weights = np.ones(len(y)) if sample_weight is None else sample_weight
+        return Samples(X, y, sample_weight, row_weights, groups, row_of)
 
     def _learned(self, name):
         """What was learned for intervals or sets, if no earlier version has saved this ensemble."""
@@ -232,7 +235,7 @@ class BaseCrossFit(BaseOutOfFold):
             raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
 
     def _fit_parts(self, samples, report):
-        X, y, sample_weight, weights, *_ = samples
+        X, y, sample_weight, row_weights, *_ = samples
         random_state = check_random_state(self.random_state)
         splits = self._splits(samples, random_state, report)
         members = self._members(splits, random_state)
@@ -241,7 +244,7 @@ class BaseCrossFit(BaseOutOfFold):
         self.n_estimators_ = len(members)
         outputs = held_out_outputs(self._output, self.estimators_, splits, X)
         rows = np.concatenate([fold for _, fold in splits])
-        self._learn_out_of_fold(rows, outputs, y, weights)
+        self._learn_out_of_fold(rows, outputs, y, row_weights)
 
     def _members(self, splits, random_state):
         """A member for each split, not yet fitted, with seeds that are drawn for it."""
@@ -254,7 +257,7 @@ class BaseCrossFit(BaseOutOfFold):
 
     def _splits(self, samples, random_state, report):
         """For each member the rows to train on, sorted, and those of its fold, as arrays of ints."""
-        X, y, _, weights, groups, row_of = samples
+        X, y, _, row_weights, groups, row_of = samples
         cv, strata, has_classes = self.cv, y, isinstance(self, ClassifierMixin)
         if self.by_size and cv is None:
             cv = self._n_folds(y, groups, report)
@@ -267,7 +270,7 @@ class BaseCrossFit(BaseOutOfFold):
         rows = np.arange(len(y), dtype=np.int32)
         if row_of is not None and (np.iterable(cv) or isinstance(cv, PredefinedSplit)):
             rows = row_of  # the user has numbered all rows
-        rows = np.where(weights[rows] > 0, rows, -1)  # the weight of a class may be zero
+        rows = np.where(row_weights[rows] > 0, rows, -1)  # the weight of a class may be zero
 
         def with_weight(chosen):
             found = rows[chosen]
@@ -276,7 +279,7 @@ class BaseCrossFit(BaseOutOfFold):
         splits = [(np.sort(with_weight(train)), with_weight(fold)) for train, fold in as_given]
         _check_splits(splits, as_given)
         if groups is not None and has_classes:
-            _warn_of_lacking_classes(y, splits, report)
+            _warn_of_lacking_classes(y, np.unique(y[row_weights > 0]), splits, report)
         return splits
 
     def _n_folds(self, y, groups, report):
@@ -330,13 +333,13 @@ def _check_splits(splits, as_given):
         raise ValueError("cv must hold out samples of positive weight, got none")
 
 
-def _warn_of_lacking_classes(y, splits, report):
-    lacking = [found for each, _ in splits if len(found := np.setdiff1d(y, y[each]))]
+def _warn_of_lacking_classes(y, classes, splits, report):
+    lacking = [found for each, _ in splits if len(found := np.setdiff1d(classes, y[each]))]
     if lacking:
-        classes = np.unique(np.concatenate(lacking)).tolist()
+        lacked = np.unique(np.concatenate(lacking)).tolist()
         report.add_warning(
             f"{len(lacking)} of {len(splits)} members are trained without the classes "
-            f"{classes[:9]}, since all groups with them are held out. Classes should be in "
+            f"{lacked[:9]}, since all groups with them are held out. Classes should be in "
             "several groups, and y must not be the groups"
         )
 
@@ -425,12 +428,12 @@ class LabelsMixin(ClassifierMixin):
         check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
         return calibration.sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
 
-    def _learn_uncertainty(self, samples, in_blend):
-        if in_blend:
+    def _learn_uncertainty(self, samples, for_outermost):
+        if not for_outermost:
             return  # the outermost blend lets its models learn, at its temperature
         class_numbers = np.searchsorted(self.classes_, samples.y)
         self._nonconformity = calibration.learn_nonconformity(
-            self.oof_probabilities_, class_numbers, samples.weights
+            self.oof_probabilities_, class_numbers, samples.row_weights
         )
 
     def _learn_y(self, y):
@@ -450,8 +453,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
     The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
     network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
-    sample is lost to validation; other classifiers whose `fit` takes `X_val` are stopped by it. All
-    networks are trained at the same time, as by :func:`skdense.fit_many`, on one copy of the data.
+    sample is lost to validation; so do other classifiers whose `fit` takes `X_val`, if they stop early.
+    All networks are trained at the same time, as by :func:`skdense.fit_many`, on one copy of the data.
 
     The probabilities are the mean of :math:`\mathrm{softmax}(\mathrm{logits} / T)` over the members.
     The temperature :math:`T` minimizes the log-loss of all samples [1]_, for each by the member that
@@ -514,7 +517,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     See Also
     --------
     CrossFitRegressor : The same for numbers to predict.
-    BlendClassifier : Ensembles of several kinds, with weights.
+    BlendClassifier : Several ensembles, with weights.
     skdense.make_tabular_classifier : The ensemble for tables of numbers and categories.
 
     References
@@ -553,16 +556,16 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         probabilities[:, np.searchsorted(self.classes_, member.classes_)] = known
         return calibration.as_logs(probabilities)
 
-    def _learn_out_of_fold(self, rows, outputs, y, sample_weight):
+    def _learn_out_of_fold(self, rows, outputs, y, row_weights):
         class_numbers = np.searchsorted(self.classes_, y[rows])
-        self.temperature_ = calibration.learn_temperature([outputs], class_numbers, sample_weight[rows])
+        self.temperature_ = calibration.learn_temperature([outputs], class_numbers, row_weights[rows])
         outputs = calibration.probabilities_at(self.temperature_, outputs)
         self.oof_probabilities_, held_out = _mean_by_row(rows, outputs, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[held_out]]
-        self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=sample_weight[held_out])
-        shares = np.bincount(class_numbers, sample_weight[rows]) / sample_weight[rows].sum()
+        self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=row_weights[held_out])
+        shares = np.bincount(class_numbers, row_weights[rows]) / row_weights[rows].sum()
         likelihoods = np.array([outputs[np.arange(len(rows)), class_numbers], shares[class_numbers]])
-        logs = np.average(calibration.as_logs(likelihoods), axis=1, weights=sample_weight[rows])
+        logs = np.average(calibration.as_logs(likelihoods), axis=1, weights=row_weights[rows])
         self._loss_explained = 1 - logs[0] / logs[1] if logs[1] else 0.0
 
     def _divide_logits(self, temperature):
@@ -620,10 +623,10 @@ class NumbersMixin(RegressorMixin):
             )
         return y
 
-    def _learn_uncertainty(self, samples, in_blend):
-        X = None if in_blend else samples.X  # trees for each model would take long
+    def _learn_uncertainty(self, samples, for_outermost):
+        X = samples.X if for_outermost else None  # trees for each model would take long
         self._spreads = calibration.learn_errors(
-            X, samples.y, self.oof_prediction_, samples.weights, samples.groups
+            X, samples.y, self.oof_prediction_, samples.row_weights, samples.groups
         )
 
     def __sklearn_tags__(self):
@@ -637,8 +640,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     The samples are split into `cv` folds, and a clone of the estimator is fitted outside of each. A
     network with ``early_stopping=True`` keeps the epoch that was best on its own fold, so that no
-    sample is lost to validation; other regressors whose `fit` takes `X_val` are stopped by it. The
-    prediction is the mean of the members'. All networks are trained at the same time, as by
+    sample is lost to validation; so do other regressors whose `fit` takes `X_val`, if they stop early.
+    The prediction is the mean of the members'. All networks are trained at the same time, as by
     :func:`skdense.fit_many`, on one copy of the data.
 
     Parameters
@@ -674,7 +677,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         A blend leaves the ensemble out if there are more samples or columns of y.
 
     losses : list of str, default=None
-        A blend leaves the ensemble out if its `loss` is none of these.
+        A blend leaves the ensemble out if the blend's `loss` is none of these.
 
     Attributes
     ----------
@@ -703,7 +706,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     See Also
     --------
     CrossFitClassifier : The same for class labels.
-    BlendRegressor : Ensembles of several kinds, with weights.
+    BlendRegressor : Several ensembles, with weights.
     skdense.make_tabular_regressor : The ensemble for tables of numbers and categories.
 
     Examples
@@ -769,13 +772,13 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     def _output(self, member, X):
         return member.predict(X)
 
-    def _learn_out_of_fold(self, rows, outputs, y, sample_weight):
+    def _learn_out_of_fold(self, rows, outputs, y, row_weights):
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
         model = self.estimator
         are_positive = calibration.is_positive(final_step(model)) and not transforms_y(model)
         self._lowest = 0.0 if are_positive else -np.inf
         self.oof_score_ = r2_score(
-            y[held_out], self.oof_prediction_[held_out], sample_weight=sample_weight[held_out]
+            y[held_out], self.oof_prediction_[held_out], sample_weight=row_weights[held_out]
         )
         self._loss_explained = self.oof_score_
 

@@ -1,9 +1,10 @@
 """Fits within fits: a table's Pipeline fits a blend, and a blend its models.
 
-The outermost fit leaves out the rows of weight zero, says what all fits have to say, and gives the
-out-of-fold predictions of all the rows that the user passed. An inner fit has to know what it is part
-of. A context variable tells it and no argument, as a Pipeline or a TransformedTargetRegressor may stand
-between the two.
+The outermost fit, maybe that of the table, leaves out the rows of weight zero, and gives the
+out-of-fold predictions of all the rows that the user passed. The outermost ensemble, which is the blend
+then, says what all within it have to say. An inner fit has to know what it is part of. A context
+variable tells it and no argument, as a Pipeline or a TransformedTargetRegressor may stand between the
+two.
 """
 
 from collections.abc import Iterator
@@ -141,8 +142,8 @@ def has_all_cores() -> bool:
 def begin_fit(X: Any, y: Any, sample_weight: Any, parameters: dict) -> tuple:
     """The X, y and parameters to fit to, and the `Outer` that the fit is part of.
 
-    The outermost fit alone leaves out rows, and has them in a new `Outer`; for all others nothing
-    changes.
+    The outermost fit is part of none, and gets a new one. It alone leaves out rows, which `row_of` of
+    this one tells; for all other fits nothing changes.
     """
     outer = _outer.get()
     if outer is not None or sample_weight is None:

@@ -1,4 +1,4 @@
-"""What the number of rows decides: how many folds, how long networks train, and how trees stop.
+"""What the number of rows decides: from where on fewer folds do, how networks train, how trees stop.
 
 `docs/benchmarks/decisions.md` has the measurements behind the constants.
 """

@@ -294,9 +294,10 @@ def _optimizer_start(
     progress = Progress(
         settings["learning_rate_init"], best_value=-np.inf if early_stopping else np.inf
     )
+    if continues:  # also from parameters that were set by hand
+        progress = progress._replace(samples_seen=getattr(estimator, "t_", 0))
     if not continues or not hasattr(estimator, "_criterion"):  # lbfgs has none
         return settings, [], progress
-    progress = progress._replace(samples_seen=estimator.t_)
     if estimator._criterion == criterion(estimator, loss):
         best = estimator.best_validation_score_ if early_stopping else estimator.best_loss_
         no_improvement = estimator._no_improvement_count

@@ -21,13 +21,14 @@
 X is the table until `columns`, then one array for all models; `ramps`, `linear` and `kernel` make
 another of it. y goes to all steps as it is: `columns` asks whether many levels explain it, cross-fit
 regressors scale it for networks and trees, and each member encodes labels. `sample_weight` and `groups`
-go to the last step alone. Weights go to the members and to all that is learned from out-of-fold
-predictions, not to the draw of folds, which only lose samples of class weight zero; a `class_weight`,
-which belongs to the blend, multiplies them, and weights whose mean, without zeros, is below 1 are
-multiplied so that it is 1. Groups go to the draw of folds, and to how regressors learn of errors.
-`random_state` belongs to each cross-fit ensemble, the same one to all, and draws its folds, unless `cv`
-gives them, and then a seed for each member; unless it is an int, the blend first draws one from it for
-all. Landmarks of `kernel` and the trees that learn how large errors are draw with the seed 0.
+go to the last step alone. Weights go to the scale of y, to the members and to all that is learned from
+out-of-fold predictions, not to the draw of folds, which only lose samples of class weight zero; a
+`class_weight`, which belongs to the blend, multiplies them, and weights whose mean, without zeros, is
+below 1 are multiplied so that it is 1. Groups go to the draw of folds, and to how regressors learn of
+errors. `random_state` belongs to each cross-fit ensemble, the same one to all, and draws its folds,
+unless `cv` gives them, and then a seed for each member; unless it is an int, the blend first draws one
+from it for all. Landmarks of `kernel` and the trees that learn how large errors are draw with the seed
+0.
 """
 
 from skdense.tabular.make import make_tabular_classifier, make_tabular_regressor

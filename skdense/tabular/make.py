@@ -3,7 +3,7 @@
 `docs/benchmarks/decisions.md` has the measurements behind the constants.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from inspect import Parameter, signature
 from typing import Any, Literal, TypeVar
@@ -100,7 +100,7 @@ def make_tabular_classifier(
     random_state: int | RandomState | None = None,
     *,
     cv: Any = None,
-    class_weight: Mapping | Literal["balanced"] | None = None,
+    class_weight: dict | Literal["balanced"] | None = None,
     verbose: bool | int = False,
     **network: Any,
 ) -> TablePipeline:
@@ -138,16 +138,16 @@ def make_tabular_classifier(
         Draws the folds and seeds the members.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds: one member of each kind is fitted without each fold. None means 8 folds, or 4 for
+        The folds: one member of each model is fitted without each fold. None means 8 folds, or 4 for
         tables of at least 10,000 rows.
 
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, for the members, their temperatures and the
-        weights of their kinds. "balanced" gives all classes the same sum of weights.
+        weights of the models. "balanced" gives all classes the same sum of weights.
 
     verbose : bool or int, default=False
         Whether to print a line for each member as it is fitted, and one with the out-of-fold accuracy
-        of each kind and of all of them.
+        of each model and of the blend.
 
     **network : dict
         Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks, instead of the defaults
@@ -210,7 +210,7 @@ def make_tabular_regressor(
 ) -> TablePipeline:
     """Make a regressor for tables with columns of any type, with or without missing values.
 
-    Its steps are those of :func:`make_tabular_classifier`, with the same kinds of models for regression
+    Its steps are those of :func:`make_tabular_classifier`, with the same models for regression
     and one more: `kernel` are kernel ridge regressions, by Nyström's method. Networks and trees are
     trained on a target that is scaled as the loss allows, so that its unit does not matter. Trees are
     left out with ``loss="huber"``, with several columns of y, and with at least 100,000 rows; linear,
@@ -223,12 +223,12 @@ def make_tabular_regressor(
         Draws the folds and seeds the members.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds: one member of each kind is fitted without each fold. None means 8 folds, or 4 for
+        The folds: one member of each model is fitted without each fold. None means 8 folds, or 4 for
         tables of at least 10,000 rows.
 
     verbose : bool or int, default=False
         Whether to print a line for each member as it is fitted, and one with the out-of-fold R2 of
-        each kind and of all of them.
+        each model and of the blend.
 
     **network : dict
         Parameters of :class:`skdense.LowLevelMLPRegressor` for all networks, instead of the defaults
@@ -284,7 +284,7 @@ def make_tabular_regressor(
 
 def _behind(ensemble, **steps):
     """A Pipeline of these steps and an ensemble."""
-    return Pipeline([*steps.items(), ("ensemble", ensemble)])
+    return Pipeline([*steps.items(), ("crossfit", ensemble)])
 
 
 def _unclipped(ensemble):

@@ -106,8 +106,8 @@ class TablePipeline(Pipeline):
         As in a Pipeline.
 
     verbose : bool, default=False
-        As in a Pipeline: whether to print the time of each step. `set_params` sets it for the
-        ensemble and its members instead.
+        As in a Pipeline: whether to print the time of each step. `set_params` sets it for the blend and
+        its models instead.
 
     Examples
     --------
@@ -152,11 +152,11 @@ class TablePipeline(Pipeline):
             weight = process_routing(self, "fit", **params)[name].fit.get("sample_weight")
         X, y, params, outer = begin_fit(X, y, weight, params)
         steps = [step for _, step in self.steps if hasattr(step, "fit")]
-        # What the ensemble is part of is told by its own `begin_fit`.
-        with unchanged_on_error(self, *steps), part_of(outer):
-            super().fit(X, y, **params)
-        end_fit(self, outer)
-        self._judge_networks(y)
+        with unchanged_on_error(self, *steps):
+            with part_of(outer):  # the `begin_fit` of the last step gets it
+                super().fit(X, y, **params)
+            end_fit(self, outer)
+            self._judge_networks(y)
         return self
 
     def _judge_networks(self, y):
@@ -164,18 +164,18 @@ class TablePipeline(Pipeline):
         ensembles = [*map(final_step, getattr(self[-1], "estimators_", ()))]
         ensembles = [each for each in ensembles if isinstance(each, BaseCrossFit)]
 
-        def explained_by(kind):
-            its = (each._loss_explained for each in ensembles if isinstance(each.estimator, kind))
+        def explained_by(classes):
+            its = (each._loss_explained for each in ensembles if isinstance(each.estimator, classes))
             return max(its, default=np.nan)
 
-        networks, trees = explained_by(BaseLowLevelMLP), explained_by(TREES)
-        if not (trees >= _EXPLAINED and networks <= trees / 10) or len(y) < FEW_ROWS:
+        by_networks, by_trees = explained_by(BaseLowLevelMLP), explained_by(TREES)
+        if not (by_trees >= _EXPLAINED and by_networks <= by_trees / 10) or len(y) < FEW_ROWS:
             return
         counts = Counter(each.source for each in getattr(self[0], "written_", ()))
         many = [name for name, count in counts.items() if count >= _MANY]
         compat.warn_at_caller(
             "networks are hardly better than a constant model, but trees are: out of fold they explain "
-            f"{networks:.0%} and {trees:.0%} of the loss. "
+            f"{by_networks:.0%} and {by_trees:.0%} of the loss. "
             + (f"Columns of many values may hide the others: {many}; " if many else "")
             + "compare a fit without columns that cannot matter"
         )
@@ -208,7 +208,7 @@ class TablePipeline(Pipeline):
         **params : dict of str to object
             Values by the names that `get_params` has, or by those that
             :func:`skdense.make_tabular_classifier` or :func:`skdense.make_tabular_regressor` takes, and
-            with the same meaning: `cv` and `random_state` are set for the ensembles of all kinds,
+            with the same meaning: `cv` and `random_state` are set for all cross-fit ensembles,
             `verbose` also for the blend, `class_weight` for the blend, `loss`, `quantile` and `delta`
             for what has them of networks, trees and the blend, other parameters of networks such as
             `dropout` for all networks.

@@ -1,4 +1,4 @@
-"""Transformers of the default for tables: columns of strings, and what each kind of models sees."""
+"""Transformers of the default for tables: columns of strings, and what each of the models sees."""
 
 import re
 from collections import Counter
@@ -33,7 +33,7 @@ _CHANCE = 1e-4
 """What is written for strings has to be more correlated with y than by chance this often."""
 _MOST_CLASSES = 30
 """A y of at most so many different values is tested as classes, too."""
-# The two kinds of networks are then good at different tables: see `docs/benchmarks/decisions.md`.
+# The networks with and without ramps are then good at different tables: docs/benchmarks/decisions.md.
 FACTOR_OF_RARE = 0.3
 """What columns of two values are multiplied by if one is rare, for all but networks with ramps."""
 LEAST = 1e-4

@@ -22,8 +22,8 @@ class Transform(NamedTuple):
 
     Attributes
     ----------
-    settings : dict of str to Allowed
-        The numbers that it takes, by the names of the estimators' parameters.
+    takes : dict of str to Allowed
+        The settings that it takes, by the names of the estimators' parameters.
     update : callable
         `update(change, slots, penalized, *settings)` returns the change that the next link gets, or the
         change of the parameters, and the new slots. The first link gets the gradient. `penalized` are
@@ -40,7 +40,7 @@ class Transform(NamedTuple):
         parameters.
     """
 
-    settings: dict[str, Allowed]
+    takes: dict[str, Allowed]
     update: Callable
     n_slots: int = 0
     in_step: Callable | None = None
@@ -117,7 +117,7 @@ ANY_OPTIMIZER = f"{', '.join(_names)} or {_last}"
 def allowed_settings(optimizer: str) -> dict[str, Allowed]:
     """The settings of an optimizer, by name: of the rate, of all schedules, and of its chain."""
     records = *SCHEDULES.values(), CLIP, *OPTIMIZERS.get(optimizer, ())
-    return RATE | {name: setting for record in records for name, setting in record.settings.items()}
+    return RATE | {name: setting for record in records for name, setting in record.takes.items()}
 
 
 class Chain:
@@ -149,7 +149,7 @@ class Chain:
         """
         changes, dtype, new_slots = gradients, gradients[0].dtype, []
         for link in self.links:
-            numbers = [settings[name] for name in link.settings]
+            numbers = [settings[name] for name in link.takes]
             if link.in_step is not None:
                 numbers = link.in_step(rate, step, *numbers)
             numbers = [tf.cast(number, dtype) for number in numbers]
@@ -157,8 +157,8 @@ class Chain:
                 numbers.append(link.of_all(changes, *numbers))
             its_slots = slots[len(new_slots) :][: link.n_slots]
             by_vector = zip(*its_slots) if its_slots else [()] * len(changes)
-            vectors = zip(changes, by_vector, penalized, strict=True)
-            updated = [link.update(*of_vector, *numbers) for of_vector in vectors]
+            arguments = zip(changes, by_vector, penalized, strict=True)
+            updated = [link.update(*of_vector, *numbers) for of_vector in arguments]
             changes = [change for change, _ in updated]
             new_slots += zip(*(slots_after for _, slots_after in updated))
         return changes, new_slots

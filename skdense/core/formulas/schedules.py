@@ -26,7 +26,7 @@ class Schedule(NamedTuple):
     Attributes
     ----------
     after_epoch : callable or None
-        `after_epoch(samples_seen, learning_rate_init, *settings)` is the rate of the next epoch, from
+        `after_epoch(samples_seen, learning_rate_init, *numbers)` is the rate of the next epoch, from
         the number of samples seen in all epochs. None leaves the rate as it is.
     slows_down : bool
         Whether at a plateau, where other schedules stop, it lowers the rate and goes on.
@@ -35,15 +35,15 @@ class Schedule(NamedTuple):
         the warm-up that is done. None is a factor of 1.
     ignored_by : tuple of str
         The optimizers that keep a constant rate instead, as MLPClassifier's Adam does.
-    settings : dict of str to Allowed
-        What `after_epoch` takes besides, by the names of the estimators' parameters.
+    takes : dict of str to Allowed
+        The settings that `after_epoch` takes besides, by the names of the estimators' parameters.
     """
 
     after_epoch: Callable | None = None
     slows_down: bool = False
     within_epochs: Callable | None = None
     ignored_by: tuple = ()
-    settings: dict[str, Allowed] = {}
+    takes: dict[str, Allowed] = {}
 
 
 def _inverse_scaling(samples_seen: Tensor, learning_rate_init: Tensor, power_t: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ def _half_a_cosine(done: Tensor) -> Tensor:
 
 SCHEDULES = {
     "constant": Schedule(),
-    "invscaling": Schedule(_inverse_scaling, ignored_by=("adam",), settings={"power_t": Allowed()}),
+    "invscaling": Schedule(_inverse_scaling, ignored_by=("adam",), takes={"power_t": Allowed()}),
     "adaptive": Schedule(slows_down=True, ignored_by=("adam",)),
     "cosine": Schedule(within_epochs=_half_a_cosine),
 }
@@ -82,7 +82,7 @@ def lr_factor(step: Tensor, hyper: Hyper, settings: Settings) -> Tensor:
     after_warmup = tf.ones_like(done)
     for number, schedule in enumerate(SCHEDULES.values()):
         if schedule.within_epochs is not None:
-            chosen = settings["schedule"] == number
+            chosen = settings["schedule_number"] == number
             after_warmup = tf.where(chosen, schedule.within_epochs(done), after_warmup)
     return tf.where(step < warmup, tf.minimum((step + 1) / warmup, 1), after_warmup)
 
@@ -111,10 +111,10 @@ def progress_after_epoch(
     samples_seen = now.samples_seen + hyper.n_samples
     learning_rate, slows_down = now.learning_rate, False
     for number, schedule in enumerate(SCHEDULES.values()):
-        chosen = settings["schedule"] == number
+        chosen = settings["schedule_number"] == number
         if schedule.after_epoch is not None:
-            its_settings = (settings[name] for name in ("learning_rate_init", *schedule.settings))
-            rate = schedule.after_epoch(samples_seen, *its_settings)
+            its_numbers = (settings[name] for name in ("learning_rate_init", *schedule.takes))
+            rate = schedule.after_epoch(samples_seen, *its_numbers)
             learning_rate = where(chosen, rate, learning_rate)
         if schedule.slows_down:
             slows_down = chosen | slows_down

@@ -116,8 +116,8 @@ def full_batch_program(spec: Spec, layout: Layout, shape: StoreShape, block_rows
             # The last block is filled up with copies of the last row, whose weight is zero there.
             rows = tf.minimum(start + tf.range(block_rows), n_samples - 1)
             minibatch = gather(store, shape, rows, n_samples - start)
-            batch, new = objective.gradients(minibatch, pieces, hyper)
-            sums = [a + b for a, b in zip(sums, (batch.loss, batch.weight))]
+            of_block, new = objective.gradients(minibatch, pieces, hyper)
+            sums = [a + b for a, b in zip(sums, (of_block.loss, of_block.weight))]
             return start + block_rows, sums, [a + b for a, b in zip(gradients, new)]
 
         zero = tf.zeros([], tf.float64)

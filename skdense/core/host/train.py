@@ -164,7 +164,7 @@ class ProgramRun:
         the training finds it complete.
     affordable_steps : int
         How many steps a chunk may have.
-    program, training_store, validation, dropout
+    program, training_store, to_validate, dropout
         What all chunks share, made with the first one.
     """
 
@@ -189,9 +189,9 @@ class ProgramRun:
             hyper = hyper._replace(early_stopping=0.0)  # the program leaves the best as they are
         constants = to_tensor(constants_of(self.spec, n_steps, hyper, network.settings))
         scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
-        training = self.training_store, view(orders)
+        to_train = self.training_store, view(orders)
         arguments = Arguments(
-            training, self.validation, self.dropout, constants, scalars, vectors, best_vector
+            to_train, self.to_validate, self.dropout, constants, scalars, vectors, best_vector
         )
         start = perf_counter()
         curves, scalars, *tensors = self.program(*tf.nest.flatten(arguments))
@@ -216,7 +216,7 @@ class ProgramRun:
         score = network.scorer(self._unpacked(parameters))
         before_end = self.snapshot.scalars.progress._replace(step=progress.step)
         before_end = Progress(*map(np.float64, before_end))
-        settings = network.settings | {"schedule": number_of(network.settings["schedule"])}
+        settings = network.settings | {"schedule_number": number_of(network.settings["schedule"])}
         loss = last.loss[-1]
         ended, is_best = progress_after_epoch(before_end, network.hyper, settings, loss, score)
         progress = Progress(*map(float, ended))
@@ -241,7 +241,7 @@ class ProgramRun:
             validation_rows[...] = rows[0]
             validation_rows.reshape(-1)[: len(rows)] = rows
             validation_store = self.stores.of(network.validation, shape.validation, dtype)
-        self.validation = validation_store, view(validation_rows)
+        self.to_validate = validation_store, view(validation_rows)
 
         def vector_of(parameters: Parameters | None) -> Tensor:
             """The tensor of parameters; of zeros for [], and without entries for None."""

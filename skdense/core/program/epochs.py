@@ -54,7 +54,7 @@ class Arguments(NamedTuple):
 
     Attributes
     ----------
-    training, validation : tuple
+    to_train, to_validate : tuple
         Each a store, and the rows of it to gather, int32 `(steps, batch)` and `(n_blocks, block)`.
     dropout : tensor
         The seed, and the rate of each hidden layer; or () without dropout.
@@ -67,8 +67,8 @@ class Arguments(NamedTuple):
         stopping. It is empty without validation.
     """
 
-    training: Any
-    validation: Any
+    to_train: Any
+    to_validate: Any
     dropout: Any
     constants: Any
     scalars: Any
@@ -111,8 +111,8 @@ class _Body:
 
     spec: Spec
     shape: Shape
-    training: tuple
-    validation: tuple
+    to_train: tuple
+    to_validate: tuple
     dropout: Any
     constants: Tensor
 
@@ -131,27 +131,27 @@ class _Body:
             (n_steps, _, _), (counters, progress, _) = self.unpacked(), unpack_scalars(scalars)
             return (counters.steps < n_steps) & (progress.active > 0)
 
-        def epoch(scalars: Tensor, pieces: tuple, best_pieces: tuple, curves: Tensor) -> tuple:
+        def epoch(scalars: Tensor, all_pieces: tuple, best_pieces: tuple, curves: Tensor) -> tuple:
             number = tf.cast(unpack_scalars(scalars).counters.epochs, tf.int32)
-            scalars, pieces = tf.while_loop(step_follows, self.step, (scalars, pieces))
-            parameters, *_ = pieces
-            scalars, is_best = self.end_epoch(scalars, parameters)
-            compared = zip(parameters, best_pieces)
+            scalars, all_pieces = tf.while_loop(step_follows, self.step, (scalars, all_pieces))
+            pieces, *_ = all_pieces
+            scalars, is_best = self.end_epoch(scalars, pieces)
+            compared = zip(pieces, best_pieces)
             best_pieces = tuple(tf.where(is_best, new, old) for new, old in compared)
-            return scalars, pieces, best_pieces, curves.write(number, scalars[-n_curves:])
+            return scalars, all_pieces, best_pieces, curves.write(number, scalars[-n_curves:])
 
         n_curves = len(Curves._fields)
         curves = tf.TensorArray(tf.float64, self.shape.steps, element_shape=[n_curves])
-        pieces = tuple(tuple(self.layout.cut(vector)) for vector in vectors)
+        all_pieces = tuple(tuple(self.layout.cut(vector)) for vector in vectors)
         best_pieces = tuple(self.layout.cut(best_vector)) if self.shape.n_blocks else ()
-        variables = scalars, pieces, best_pieces, curves
-        scalars, pieces, best_pieces, curves = tf.while_loop(epoch_follows, epoch, variables)
-        vectors = [tf.concat(of_vector, axis=0) for of_vector in pieces]
+        variables = scalars, all_pieces, best_pieces, curves
+        scalars, all_pieces, best_pieces, curves = tf.while_loop(epoch_follows, epoch, variables)
+        vectors = [tf.concat(of_vector, axis=0) for of_vector in all_pieces]
         if best_pieces:
             best_vector = tf.concat(best_pieces, axis=0)
         return curves.stack(), scalars, vectors, best_vector
 
-    def step(self, scalars: Tensor, pieces: tuple) -> tuple:
+    def step(self, scalars: Tensor, all_pieces: tuple) -> tuple:
         """A gradient step on the next minibatch: the scalars and the pieces after it.
 
         If the minibatch has no weight, the step is not effective and only counted in the epoch.
@@ -160,11 +160,11 @@ class _Body:
         (_, hyper, settings), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
         minibatch, n_real = self.next_minibatch(counters, hyper)
-        parameters, *slots = pieces
+        pieces, *slots = all_pieces
         drop = dropper(self.dropout, progress.step) if self.spec.drops else None
 
-        sums, gradients = self.objective.gradients(minibatch, parameters, typed, drop)
-        penalty, of_penalty = self.objective.penalty(parameters, typed.alpha)
+        sums, gradients = self.objective.gradients(minibatch, pieces, typed, drop)
+        penalty, of_penalty = self.objective.penalty(pieces, typed.alpha)
         effective = sums.weight > 0
         divisor = tf.where(effective, sums.weight, 1)
         mean_over = tf.cast(divisor, self.dtype)
@@ -172,17 +172,17 @@ class _Body:
         rate = progress.learning_rate
         if self.spec.lr_by_step:
             rate *= lr_factor(progress.step, hyper, settings)
-        penalized = [*self.layout.penalized(parameters)]
+        penalized = [*self.layout.penalized(pieces)]
         # XLA copies each array once in a step, as several loops of XLA's code read what one overwrites.
         # This takes about 5 % of a step of (512, 512), and nothing measurable up to (256, 256).
         changes, slots = self.chain.update(
             gradients, slots, penalized, rate, progress.step + 1, settings
         )
-        changed = [a + b for a, b in zip(parameters, changes, strict=True)]
+        changed = [a + b for a, b in zip(pieces, changes, strict=True)]
 
         # Multiplying the change by zero would not do: an infinite gradient would become NaN.
-        pieces = tf.nest.map_structure(
-            lambda new, old: tf.where(effective, new, old), (tuple(changed), *slots), pieces
+        all_pieces = tf.nest.map_structure(
+            lambda new, old: tf.where(effective, new, old), (tuple(changed), *slots), all_pieces
         )
         loss = (sums.loss + penalty) / divisor * n_real
         correct = sums.terms[0] if sums.terms else 0.0
@@ -190,16 +190,16 @@ class _Body:
         counted = passed._replace(loss=loss, n_samples=n_real, correct=correct, weight=sums.weight)
         unchanged = Progress(*[0.0] * len(Progress._fields))
         added = packed(counted, unchanged._replace(step=1.0), Curves())
-        return scalars + tf.where(effective, added, packed(passed, unchanged, Curves())), pieces
+        return scalars + tf.where(effective, added, packed(passed, unchanged, Curves())), all_pieces
 
     def next_minibatch(self, counters: "Counters", hyper: Hyper) -> tuple[Minibatch, Tensor]:
         """The next minibatch, and how many of its rows are no padding."""
-        store, orders = self.training
+        store, orders = self.to_train
         rows = tf.gather(orders, tf.cast(counters.steps, tf.int32))
         n_real = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
         return gather(store, self.shape.training, rows, n_real), n_real
 
-    def end_epoch(self, scalars: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def end_epoch(self, scalars: Tensor, pieces: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The scalars after the epoch, and whether early stopping finds it the best so far.
 
         The scalars are as they were if the chunk has run only a part of the epoch.
@@ -209,16 +209,16 @@ class _Body:
         loss, accuracy = counters.loss / counters.n_samples, counters.correct / counters.weight
         of_validation, score = (float("nan"), float("nan")), None
         if self.shape.n_blocks:
-            of_validation = _, score = self.validate(is_over, parameters)
+            of_validation = _, score = self.validate(is_over, pieces)
         progress, is_best = progress_after_epoch(progress, hyper, settings, loss, score)
         progress = Progress(*(tf.cast(value, tf.float64) for value in progress))
         point = Curves(loss, accuracy, progress.learning_rate, *of_validation)
         counters = Counters(steps=counters.steps, epochs=counters.epochs + 1)
         return tf.where(is_over, packed(counters, progress, point), scalars), is_over & is_best
 
-    def validate(self, is_over: Tensor, parameters: Sequence[Tensor]) -> tuple:
+    def validate(self, is_over: Tensor, pieces: Sequence[Tensor]) -> tuple:
         """The mean loss and the score on the validation rows, if the epoch is over."""
-        (store, rows), shape, metric = self.validation, self.shape, self.objective.metric
+        (store, rows), shape, metric = self.to_validate, self.shape, self.objective.metric
         of_store: Any = shape.validation  # only programs with validation call this
         shift = tf.gather(store[-1], rows[0, 0])[:-1]  # the last column has the weights
 
@@ -226,7 +226,7 @@ class _Body:
             (_, hyper, _), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
             n_real = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
             minibatch = gather(store, of_store, tf.gather(rows, b), n_real)
-            return b + 1, sums + self.objective.validation_sums(minibatch, parameters, typed, shift)
+            return b + 1, sums + self.objective.validation_sums(minibatch, pieces, typed, shift)
 
         n_terms = len(metric.terms(shift[None], shift[None], shift))
         sums = tf.zeros([n_terms + 2], tf.float64)
@@ -284,7 +284,7 @@ class Objective:
     ) -> tuple[BatchSums, list]:
         """`BatchSums`, and the gradient of the weighted sum of losses, by piece.
 
-        hyper is in the dtype of the parameters. The sums have one term, the number of correct
+        hyper is in the dtype of the parameters. The sums have one term, the weights of the correct
         predictions, or none for a loss of regression.
         """
         smoothing = [hyper.label_smoothing] if self.smooths else []
@@ -371,13 +371,13 @@ N_SCALARS = sum(len(kind._fields) for kind in _SCALARS)
 
 
 def setting_names(spec: Spec) -> list[str]:
-    """The names of a network's settings, in the order of the vector; the schedule is a number in it."""
-    return ["schedule", *allowed_settings(spec.solver)]
+    """The names of the settings in the order of their vector, which has the number of the schedule."""
+    return ["schedule_number", *allowed_settings(spec.solver)]
 
 
 def constants_of(spec: Spec, n_steps: int, hyper: Hyper, settings: Settings) -> NDArray:
     """The vector of the constants."""
-    numbers = settings | {"schedule": number_of(settings["schedule"])}
+    numbers = settings | {"schedule_number": number_of(settings["schedule"])}
     return np.array([n_steps, *hyper, *(numbers[name] for name in setting_names(spec))], np.float64)
 
 
