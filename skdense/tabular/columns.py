@@ -544,7 +544,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        written : ndarray of shape (n_samples, n_features_out), of float32
+        numbers : ndarray of shape (n_samples, n_features_out), of float32
             With NaN for what is missing.
         """
         if not isinstance(self.vectorizer, skrub.TableVectorizer):
@@ -582,7 +582,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        written : ndarray of shape (n_samples, n_features_out), of float32
+        numbers : ndarray of shape (n_samples, n_features_out), of float32
             With NaN for what is missing.
 
         Raises
