@@ -82,7 +82,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
 
     tol : float, default=1e-4
         An epoch is an improvement if the loss falls, or with early stopping the validation score
-        rises, by more than `tol`.
+        rises, by at least `tol`.
 
     verbose : bool or int, default=False
         Whether to print the loss of each epoch.
@@ -123,7 +123,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
 
     dtype : {'float32', 'float64'}, dtype or None, default=None
         Precision of the parameters and the training, as a name or a NumPy dtype. None takes that of X:
-        float32 for float32, float64 for everything else.
+        float32 for float32, float64 for everything else. 'lbfgs' only rounds X to it.
 
     loss : {'log_loss', 'squared_error'}, default='log_loss'
         What is minimized: the log-loss of logistic outputs (binary and multilabel) or softmax outputs
@@ -142,9 +142,10 @@ default='glorot_uniform'
         whose samples all have weight zero is left out.
 
     n_init : int, default=1
-        Number of initial draws. They train at the same time, and the network of the lowest final loss,
-        or with early stopping of the best validation score, is kept. The first draw is the one that
-        ``n_init=1`` would use. Not used where training goes on from an earlier fit.
+        Number of initial draws. They train at the same time, with 'lbfgs' in turn, and the network of
+        the lowest final loss, or with early stopping of the best validation score, is kept. The first
+        draw is the one that ``n_init=1`` would use. Not used where training goes on from an earlier
+        fit.
 
     dropout : float or array-like of shape (n_layers - 2,), default=0.0
         Fraction of the values of the hidden layers, in [0, 1), that each step of the training sets to

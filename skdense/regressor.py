@@ -88,7 +88,7 @@ default='squared_error'
 
     tol : float, default=1e-4
         An epoch is an improvement if the loss falls, or with early stopping the validation score
-        rises, by more than `tol`.
+        rises, by at least `tol`.
 
     verbose : bool or int, default=False
         Whether to print the loss of each epoch.
@@ -128,7 +128,7 @@ default='squared_error'
 
     dtype : {'float32', 'float64'}, dtype or None, default=None
         Precision of the parameters and the training, as a name or a NumPy dtype. None takes that of X:
-        float32 for float32, float64 for everything else.
+        float32 for float32, float64 for everything else. 'lbfgs' only rounds X to it.
 
     init : {'glorot_uniform', 'he_uniform', 'he_normal', 'lecun_normal', 'uniform'}, \
 default='glorot_uniform'
@@ -137,9 +137,10 @@ default='glorot_uniform'
         zero biases; or kernels uniform in [0, 1) with zero biases.
 
     n_init : int, default=1
-        Number of initial draws. They train at the same time, and the network of the lowest final loss,
-        or with early stopping of the best validation score, is kept. The first draw is the one that
-        ``n_init=1`` would use. Not used where training goes on from an earlier fit.
+        Number of initial draws. They train at the same time, with 'lbfgs' in turn, and the network of
+        the lowest final loss, or with early stopping of the best validation score, is kept. The first
+        draw is the one that ``n_init=1`` would use. Not used where training goes on from an earlier
+        fit.
 
     quantile : float, default=0.5
         The quantile that ``loss='quantile'`` predicts, between 0 and 1.

@@ -1037,8 +1037,12 @@ def test_a_transformer_of_the_user_before_linear_models_stays():
 def test_labels_are_smoothed_by_default_unless_the_loss_has_no_smoothing(table):
     X, score = table
     assert signature(make_tabular_classifier).parameters["label_smoothing"].default == 0.05
-    classifier = make_tabular_classifier(loss="squared_error", cv=2, max_iter=2, **LINEAR)
-    assert classifier.fit(X, score > score.mean()).predict(X[:3]).shape == (3,)
+    few = {"cv": 2, "max_iter": 2, **LINEAR}
+    for classifier in (
+        make_tabular_classifier(loss="squared_error", **few),
+        make_tabular_classifier(**few).set_params(loss="squared_error"),
+    ):
+        assert classifier.fit(X, score > score.mean()).predict(X[:3]).shape == (3,)
 
 
 def test_names_that_are_set_in_full_win_over_short_ones():

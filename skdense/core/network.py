@@ -71,7 +71,7 @@ class Hyper(NamedTuple):
     """The numbers that control a network's training besides its `Settings`, and its sizes.
 
     `patience` is an estimator's `n_iter_no_change`, `max_epochs` its `max_iter`, or 1 for
-    `partial_fit`. `loss_setting` is the number that the loss takes, such as its quantile, if it takes
+    `partial_fit`. `loss_number` is the number that the loss takes, such as its quantile, if it takes
     one. `schedule_epochs` are those over which a schedule goes.
     """
 
@@ -83,7 +83,7 @@ class Hyper(NamedTuple):
     n_samples: float
     batch_size: float
     n_validation: float
-    loss_setting: float = 0.0
+    loss_number: float = 0.0
     label_smoothing: float = 0.0
     schedule_epochs: float = 1.0
 

@@ -373,10 +373,10 @@ class BlendClassifier(LabelsMixin, BaseBlend):
             weight * final_step(model).oof_probabilities_ for weight, model in self._weighted()
         )
 
-    def _learn_uncertainty(self, samples, for_outermost):
+    def _learn_uncertainty(self, samples, for_outermost_ensemble):
         for model in self.estimators_:
-            final_step(model)._learn_uncertainty(samples, for_outermost)
-        super()._learn_uncertainty(samples, for_outermost)
+            final_step(model)._learn_uncertainty(samples, for_outermost_ensemble)
+        super()._learn_uncertainty(samples, for_outermost_ensemble)
 
 
 class BlendRegressor(NumbersMixin, BaseBlend):
@@ -497,8 +497,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         held_out = self._held_out(outputs)
         y, row_weights = y[held_out], row_weights[held_out]
         loss = LOSSES["regression"][self.loss]
-        setting = [getattr(self, loss.setting)] if loss.setting else []
-        if not np.isfinite(loss.elementwise(y, outputs[:, held_out], *setting)).all():
+        number = [getattr(self, loss.number_name)] if loss.number_name else []
+        if not np.isfinite(loss.elementwise(y, outputs[:, held_out], *number)).all():
             raise ValueError(
                 f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "
                 f"{loss.lowest_target}, got out-of-fold predictions from {np.nanmin(outputs):.3g} "
@@ -513,7 +513,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         def losses(weights):
             both = zip(columns, predicted.transpose(2, 0, 1), strict=True)
             return np.array(
-                [loss.elementwise(column, weights @ each, *setting) for column, each in both]
+                [loss.elementwise(column, weights @ each, *number) for column, each in both]
             )
 
         equal = np.average(losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=row_weights)

@@ -159,19 +159,19 @@ def is_positive(estimator):
     return loss in _POSITIVE or isinstance(estimator, PoissonRegressor | GammaRegressor)
 
 
-def scale_of(model, y, sample_weight):
-    """What to subtract from y, and what to divide the result by, as the model's loss allows.
+def scale_of(estimator, y, row_weights):
+    """What to subtract from y, and what to divide the result by, as the loss of the estimator allows.
 
     y gets mean 0 and variance 1, or mean 1 if its predictions are positive, which cannot be shifted.
     """
-    estimator = final_step(model)
-    mean, deviation = mean_and_deviation(y, sample_weight)
-    if is_positive(estimator):
+    last = final_step(estimator)
+    mean, deviation = mean_and_deviation(y, row_weights)
+    if is_positive(last):
         if (y < 0).any():
-            loss = estimator.get_params(deep=False).get("loss")
+            loss = last.get_params(deep=False).get("loss")
             raise ValueError(
                 "Some value(s) of y are out of the valid range of "
-                f"{f'loss={loss!r}' if loss else estimator}: must be at least 0, got {y.min()}"
+                f"{f'loss={loss!r}' if loss else last}: must be at least 0, got {y.min()}"
             )
         return np.zeros_like(mean), np.where(mean > 0, mean, 1)
     return mean, deviation

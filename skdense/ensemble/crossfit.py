@@ -111,7 +111,8 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             their out-of-fold predictions are NaN. Weights count samples, but if the mean of those that
             are not zero is below 1, all are multiplied so that it is 1.
         groups : array-like of shape (n_samples,), default=None
-            The group of each sample, for the folds. If `cv` is an int, no group is in two folds.
+            The group of each sample, for the folds. If `cv` is an int, or
+            None with `by_size`, no group is in two folds.
             Regressors also judge by groups whether the size of errors depends on the row.
 
         Returns
@@ -128,14 +129,14 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             earlier fit is left as it was.
         """
         self._check_models()
-        given = {"sample_weight": sample_weight, "groups": groups}
-        # Within the fit of a table or of a blend, X, y and what is given stay as they are.
-        X, y, given, outer = begin_fit(X, y, sample_weight, given)
+        arguments = {"sample_weight": sample_weight, "groups": groups}
+        # Within the fit of a table or of a blend, X, y and the arguments stay as they are.
+        X, y, arguments, outer = begin_fit(X, y, sample_weight, arguments)
         report = FitReport(self, outer)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
-        samples = fitted._checked_samples(X, y, **given, row_of=outer.row_of)
+        samples = fitted._checked_samples(X, y, **arguments, row_of=outer.row_of)
         fitted._fit_parts(samples, report)
-        fitted._learn_uncertainty(samples, for_outermost=outer.report is None)
+        fitted._learn_uncertainty(samples, for_outermost_ensemble=outer.report is None)
         report.end(fitted)
         end_fit(fitted, outer)
         set_attributes(self, vars(fitted))
@@ -239,7 +240,7 @@ class BaseCrossFit(BaseOutOfFold):
         random_state = check_random_state(self.random_state)
         splits = self._splits(samples, random_state, report)
         members = self._members(splits, random_state)
-        of_members = self._y_of_members(y, sample_weight)
+        of_members = self._y_of_members(y, row_weights)
         self.estimators_ = fit_members(members, splits, X, of_members, sample_weight, report)
         self.n_estimators_ = len(members)
         outputs = held_out_outputs(self._output, self.estimators_, splits, X)
@@ -267,13 +268,13 @@ class BaseCrossFit(BaseOutOfFold):
             if has_classes:
                 strata = _strata(y, cv.n_splits, report)
         as_given = [*check_cv(cv, y, classifier=has_classes).split(X, strata, groups)]
-        rows = np.arange(len(y), dtype=np.int32)
+        row_at = np.arange(len(y), dtype=np.int32)
         if row_of is not None and (np.iterable(cv) or isinstance(cv, PredefinedSplit)):
-            rows = row_of  # the user has numbered all rows
-        rows = np.where(row_weights[rows] > 0, rows, -1)  # the weight of a class may be zero
+            row_at = row_of  # the user has numbered all rows, -1 stands for those of weight zero
+        row_at = np.where(row_weights[row_at] > 0, row_at, -1)  # the weight of a class may be zero
 
         def with_weight(chosen):
-            found = rows[chosen]
+            found = row_at[chosen]
             return found[found >= 0]
 
         splits = [(np.sort(with_weight(train)), with_weight(fold)) for train, fold in as_given]
@@ -297,7 +298,7 @@ class BaseCrossFit(BaseOutOfFold):
             )
         return chosen
 
-    def _y_of_members(self, y, sample_weight):
+    def _y_of_members(self, y, row_weights):
         """What members are fitted to."""
         return y
 
@@ -428,8 +429,8 @@ class LabelsMixin(ClassifierMixin):
         check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
         return calibration.sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
 
-    def _learn_uncertainty(self, samples, for_outermost):
-        if not for_outermost:
+    def _learn_uncertainty(self, samples, for_outermost_ensemble):
+        if not for_outermost_ensemble:
             return  # the outermost blend lets its models learn, at its temperature
         class_numbers = np.searchsorted(self.classes_, samples.y)
         self._nonconformity = calibration.learn_nonconformity(
@@ -471,7 +472,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         a member is fitted to the training set of its split only.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds, if `cv` is an int, and the seeds of each member.
+        Draws the folds, unless `cv` gives them, and the seeds of each member.
 
     verbose : bool or int, default=False
         Whether to print a line for each member as it is fitted, and the out-of-fold accuracy.
@@ -503,7 +504,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
     oof_probabilities_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by the member that held it out, at the temperature; their mean
-        if several did, NaN if none did. A member uses its held-out fold only for early stopping.
+        if several did, NaN if none did. A blend divides the logits of this mean, too. A member uses its
+        held-out fold only for early stopping.
 
     oof_score_ : float
         The accuracy of the out-of-fold predictions.
@@ -559,13 +561,14 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     def _learn_out_of_fold(self, rows, outputs, y, row_weights):
         class_numbers = np.searchsorted(self.classes_, y[rows])
         self.temperature_ = calibration.learn_temperature([outputs], class_numbers, row_weights[rows])
-        outputs = calibration.probabilities_at(self.temperature_, outputs)
-        self.oof_probabilities_, held_out = _mean_by_row(rows, outputs, len(y))
+        probabilities = calibration.probabilities_at(self.temperature_, outputs)
+        self.oof_probabilities_, held_out = _mean_by_row(rows, probabilities, len(y))
         predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[held_out]]
         self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=row_weights[held_out])
         shares = np.bincount(class_numbers, row_weights[rows]) / row_weights[rows].sum()
-        likelihoods = np.array([outputs[np.arange(len(rows)), class_numbers], shares[class_numbers]])
-        logs = np.average(calibration.as_logs(likelihoods), axis=1, weights=row_weights[rows])
+        likelihoods = probabilities[np.arange(len(rows)), class_numbers], shares[class_numbers]
+        logs = calibration.as_logs(np.array(likelihoods))
+        logs = np.average(logs, axis=1, weights=row_weights[rows])
         self._loss_explained = 1 - logs[0] / logs[1] if logs[1] else 0.0
 
     def _divide_logits(self, temperature):
@@ -623,8 +626,8 @@ class NumbersMixin(RegressorMixin):
             )
         return y
 
-    def _learn_uncertainty(self, samples, for_outermost):
-        X = samples.X if for_outermost else None  # trees for each model would take long
+    def _learn_uncertainty(self, samples, for_outermost_ensemble):
+        X = samples.X if for_outermost_ensemble else None  # trees for each model would take long
         self._spreads = calibration.learn_errors(
             X, samples.y, self.oof_prediction_, samples.row_weights, samples.groups
         )
@@ -655,7 +658,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         fitted to the training set of its split only.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds, if `cv` is an int, and the seeds of each member.
+        Draws the folds, unless `cv` gives them, and the seeds of each member.
 
     verbose : bool or int, default=False
         Whether to print a line for each member as it is fitted, and the out-of-fold R2.
@@ -762,10 +765,10 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
         return predictions * np.float64(self.scale_) + self.center_
 
-    def _y_of_members(self, y, sample_weight):
+    def _y_of_members(self, y, row_weights):
         self.center_, self.scale_ = 0.0, 1.0
         if self.scale_y:
-            self.center_, self.scale_ = calibration.scale_of(self.estimator, y, sample_weight)
+            self.center_, self.scale_ = calibration.scale_of(self.estimator, y, row_weights)
             y = (y - self.center_) / self.scale_
         return y
 
@@ -774,8 +777,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     def _learn_out_of_fold(self, rows, outputs, y, row_weights):
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
-        model = self.estimator
-        are_positive = calibration.is_positive(final_step(model)) and not transforms_y(model)
+        estimator = self.estimator
+        are_positive = calibration.is_positive(final_step(estimator)) and not transforms_y(estimator)
         self._lowest = 0.0 if are_positive else -np.inf
         self.oof_score_ = r2_score(
             y[held_out], self.oof_prediction_[held_out], sample_weight=row_weights[held_out]

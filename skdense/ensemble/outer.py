@@ -98,7 +98,7 @@ class FitReport:
 
 
 class Outer(NamedTuple):
-    """What a fit has to know of the fit of a blend or of a table that it is part of.
+    """What a fit has to know of the fit of a blend or of a table that it is part of, if it is.
 
     Attributes
     ----------
@@ -139,22 +139,22 @@ def has_all_cores() -> bool:
     return outer is not None and outer.has_all_cores
 
 
-def begin_fit(X: Any, y: Any, sample_weight: Any, parameters: dict) -> tuple:
-    """The X, y and parameters to fit to, and the `Outer` that the fit is part of.
+def begin_fit(X: Any, y: Any, sample_weight: Any, arguments: dict) -> tuple:
+    """The X, y and arguments to fit to, and the `Outer` that the fit is part of.
 
-    The outermost fit is part of none, and gets a new one. It alone leaves out rows, which `row_of` of
-    this one tells; for all other fits nothing changes.
+    The outermost fit is part of none, and gets a new one. It alone leaves out rows, as `row_of` of this
+    one tells; for all other fits nothing changes.
     """
     outer = _outer.get()
     if outer is not None or sample_weight is None:
-        return X, y, parameters, outer or Outer()
-    groups = (value for name, value in parameters.items() if name.split("__")[-1] == "groups")
+        return X, y, arguments, outer or Outer()
+    groups = (value for name, value in arguments.items() if name.split("__")[-1] == "groups")
     check_consistent_length(X, y, *groups)  # others would be left as they are
-    is_left = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True) > 0
-    if is_left.all():
-        return X, y, parameters, Outer()
-    data = compat.check_method_params(X, {"X": X, "y": y, **parameters}, np.flatnonzero(is_left))
-    row_of = np.where(is_left, np.cumsum(is_left) - 1, -1).astype(np.int32)
+    has_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True) > 0
+    if has_weight.all():
+        return X, y, arguments, Outer()
+    data = compat.check_method_params(X, {"X": X, "y": y, **arguments}, np.flatnonzero(has_weight))
+    row_of = np.where(has_weight, np.cumsum(has_weight) - 1, -1).astype(np.int32)
     return data.pop("X"), data.pop("y"), data, Outer(row_of)
 
 

@@ -8,7 +8,8 @@ and `finish`, which sets the fitted attributes and warns.
 `targets.py` makes targets of y; a `Data` holds all of it. A program gathers their rows from a store
 (`core/program/stores.py`), where weights are one more column of the targets. `random_state` draws in
 `prepare`: parameters, the validation split and a seed for dropout; and while a network trains, in
-`core/host/orders.py`, the order of the rows.
+`core/host/orders.py`, the order of the rows. Networks of several estimators that share a generator get
+generators of their own, with seeds that it draws (`own_streams`).
 """
 
 from collections import Counter
@@ -246,7 +247,7 @@ class EpochPrinter:
         self.is_validated = network.validation is not None
         self.adaptive = SCHEDULES[network.settings["schedule"]].slows_down
         self.learning_rate = network.progress.learning_rate
-        self.epoch = 0
+        self.n_printed = 0
         what = "Validation score" if estimator.early_stopping else "Training loss"
         self.reason = (
             f"{what} did not improve more than tol={estimator.tol:f} for "
@@ -256,8 +257,8 @@ class EpochPrinter:
     def print_epochs(self, curves: Curves) -> None:
         """Print a line for each epoch of these `Curves`, in order from the first."""
         for loss, score, rate in zip(curves.loss, curves.validation_score, curves.learning_rate):
-            self.epoch += 1
-            print(f"Iteration {self.epoch}, loss = {loss:.8f}")
+            self.n_printed += 1
+            print(f"Iteration {self.n_printed}, loss = {loss:.8f}")
             if self.is_validated:
                 print(f"Validation score: {score:f}")
             if self.adaptive and rate < self.learning_rate:
@@ -295,7 +296,7 @@ class EpochTasks:
         metadata = None if weights is None else {"sample_weight": weights}
         self.task = {"estimator": job.estimator, "X": inputs.X, "y": inputs.y, "metadata": metadata}
         self.context = context
-        self.epoch: Any = None
+        self.epoch_task: Any = None
         has_epochs = len(job.networks) == 1 and job.spec.solver != LBFGS
         context.max_subtasks = job.estimator.max_iter if has_epochs else 0
         context.call_on_fit_task_begin(**self.task)
@@ -303,19 +304,19 @@ class EpochTasks:
             self._begin_epoch()
 
     def _begin_epoch(self) -> None:
-        self.epoch = self.context.subcontext(task_name="epoch")
-        self.epoch.call_on_fit_task_begin(**self.task)
+        self.epoch_task = self.context.subcontext(task_name="epoch")
+        self.epoch_task.call_on_fit_task_begin(**self.task)
 
     def advance(self, goes_on: bool, attributes: Callable[[], Attributes] | None) -> bool:
         """End an epoch, and begin the next if training goes on; True if a callback asks to stop."""
-        epoch, self.epoch = self.epoch, None
-        stop = epoch.call_on_fit_task_end(**self.task, reconstruction_attributes=attributes)
+        task, self.epoch_task = self.epoch_task, None
+        stop = task.call_on_fit_task_end(**self.task, reconstruction_attributes=attributes)
         if goes_on and not stop:
             self._begin_epoch()
         return stop
 
     def end(self, attributes: Attributes) -> None:
         """End the fit, and an epoch that Ctrl-C has interrupted."""
-        if self.epoch is not None:
+        if self.epoch_task is not None:
             self.advance(False, None)
         self.context.call_on_fit_task_end(**self.task, reconstruction_attributes=attributes)

@@ -107,7 +107,7 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         n_samples=n_samples,
         batch_size=batch_size,
         n_validation=validation.n_samples if validation else 0,
-        loss_setting=getattr(estimator, loss.setting) if loss.setting else 0.0,
+        loss_number=getattr(estimator, loss.number_name) if loss.number_name else 0.0,
         label_smoothing=estimator.label_smoothing if loss.smooths else 0.0,
         schedule_epochs=estimator.max_iter,
     )
@@ -314,8 +314,8 @@ def _optimizer_start(
 def criterion(estimator: Estimator, loss: Loss) -> dict[str, Any]:
     """What epochs are judged by. Losses or scores are comparable only if it is the same."""
     judged_by = {"loss": estimator.loss}
-    if loss.setting is not None:
-        judged_by[loss.setting] = float(getattr(estimator, loss.setting))
+    if loss.number_name is not None:
+        judged_by[loss.number_name] = float(getattr(estimator, loss.number_name))
     if estimator.early_stopping:
         return judged_by | {"metric": estimator.validation_metric}
     if loss.smooths:

@@ -66,7 +66,7 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
     network, attributes = best_network(job)
     estimator, progress, loss = job.estimator, network.progress, attributes["loss_"]
     if job.spec.solver == LBFGS:
-        for name in (*job.encoder.curves, *_STOCHASTIC_ATTRIBUTES):
+        for name in (*job.encoder.curve_attributes, *_STOCHASTIC_ATTRIBUTES):
             vars(estimator).pop(name, None)
     finding = None if job.incremental else find_collapse(job, network, loss, bool(progress.converged))
     if finding is not None:
@@ -100,7 +100,7 @@ def fitted_attributes(job: Job, network: Network) -> Attributes:
     if job.spec.solver == LBFGS:
         t = getattr(job.estimator, "t_", 0) if job.continues else 0
         return attributes | {"loss_": network.last_loss, "t_": t}
-    for name, field_name in job.encoder.curves.items():
+    for name, field_name in job.encoder.curve_attributes.items():
         curve = getattr(job.estimator, name, None) if job.continues else None
         if network.validation is not None or not name.startswith("validation"):
             curve = (curve or []) + getattr(network.curves, field_name).tolist()
@@ -145,7 +145,7 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     """
     data, its_loss = network.data, job.encoder.loss
     targets = data.of_rows(data.targets)
-    takes = [network.hyper.loss_setting] if its_loss.setting else []
+    takes = [network.hyper.loss_number] if its_loss.number_name else []
     if job.spec.smooths:
         takes = [network.hyper.label_smoothing]
     baseline = its_loss.baseline_loss(targets, data.of_rows(data.weights), *takes)

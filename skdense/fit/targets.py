@@ -39,7 +39,7 @@ class Encoder:
         The name of the type in the core's table of losses.
     loss : Loss
         All that is known of the loss.
-    curves : dict of str to str
+    curve_attributes : dict of str to str
         The attributes with a value for each epoch, and their fields of `Curves`.
     is_stratified : bool
         Whether the validation split keeps the proportions of the classes.
@@ -55,7 +55,7 @@ class Encoder:
     """
 
     target_type: str
-    curves = {
+    curve_attributes = {
         "loss_curve_": "loss",
         "validation_loss_curve_": "validation_loss",
         "validation_scores_": "validation_score",
@@ -91,7 +91,7 @@ class Labels(Encoder):
     """What binary, multiclass and multilabel targets have in common."""
 
     _log_probabilities: Callable[[NDArray], NDArray]
-    curves = Encoder.curves | {"accuracy_curve_": "accuracy"}
+    curve_attributes = Encoder.curve_attributes | {"accuracy_curve_": "accuracy"}
     metrics = "accuracy", "loss"
 
     def check(self, y: Any, name: str) -> None:

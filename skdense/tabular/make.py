@@ -196,8 +196,8 @@ def make_tabular_classifier(
         ("linear", _unclipped(cross_fit(linear, max_rows=_ROWS_OF_LINEAR))),
         ("constant", cross_fit(DummyClassifier(), max_rows=_ROWS_OF_LINEAR)),
     ]
-    given = {"verbose": verbose, "prior_weight": _PRIOR_WEIGHT}
-    return _pipeline(BlendClassifier(models, class_weight=class_weight, **given))
+    of_blend = {"class_weight": class_weight, "verbose": verbose, "prior_weight": _PRIOR_WEIGHT}
+    return _pipeline(BlendClassifier(models, **of_blend))
 
 
 @_with_parameters_of(LowLevelMLPRegressor, _NETWORK)

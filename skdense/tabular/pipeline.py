@@ -164,8 +164,8 @@ class TablePipeline(Pipeline):
         ensembles = [*map(final_step, getattr(self[-1], "estimators_", ()))]
         ensembles = [each for each in ensembles if isinstance(each, BaseCrossFit)]
 
-        def explained_by(classes):
-            its = (each._loss_explained for each in ensembles if isinstance(each.estimator, classes))
+        def explained_by(types):
+            its = (each._loss_explained for each in ensembles if isinstance(each.estimator, types))
             return max(its, default=np.nan)
 
         by_networks, by_trees = explained_by(BaseLowLevelMLP), explained_by(TREES)
@@ -229,6 +229,8 @@ class TablePipeline(Pipeline):
         super().set_params(**explicit)
         paths = self._paths()
         check_short_names(short, paths, type(self).__name__, ValueError)
+        if short.get("loss", "log_loss") != "log_loss" and "label_smoothing" in paths:
+            short.setdefault("label_smoothing", 0)  # only the log-loss takes it
         for name, value in short.items():
             value = reusable(value) if name == "cv" else value
             super().set_params(**{path: value for path in paths[name] if path not in explicit})

@@ -56,7 +56,7 @@ class Loss(NamedTuple):
         accuracy of the minibatches is then recorded.
     smooths : bool
         Whether `per_sample` has a form with smoothed labels.
-    setting : str or None
+    number_name : str or None
         The name of a number that the user sets, which the functions of the loss take as one more
         argument.
     lowest_target : float
@@ -74,7 +74,7 @@ class Loss(NamedTuple):
     metric: Metric
     correct: Callable | None = None
     smooths: bool = False
-    setting: str | None = None
+    number_name: str | None = None
     lowest_target: float = -np.inf
     elementwise: Callable | None = None
     is_homogeneous: bool = False
@@ -245,12 +245,12 @@ def _of_constant(constant_for: Callable, losses: Callable) -> Callable:
     """The loss of the best constant output, from functions for this constant and for the losses.
 
     `constant_for(targets, weights)` is an array `(n_outputs,)`, and `losses(targets, constant)` is
-    shaped as the targets. Both take the loss's setting, too, if it has one.
+    shaped as the targets. Both take the loss's number, too, if it has one.
     """
 
-    def baseline_loss(targets: NDArray, weights: NDArray | None, *setting: float) -> float:
-        constant = constant_for(targets, weights, *setting)
-        return np.average(losses(targets, constant, *setting).sum(axis=1), weights=weights)
+    def baseline_loss(targets: NDArray, weights: NDArray | None, *number: float) -> float:
+        constant = constant_for(targets, weights, *number)
+        return np.average(losses(targets, constant, *number).sum(axis=1), weights=weights)
 
     return baseline_loss
 
@@ -345,12 +345,12 @@ LOSSES = {
         "quantile": Loss(
             _pinball,
             _of_constant(_quantile, _pinballs),
-            "identity", NEGATIVE_LOSS, setting="quantile",
+            "identity", NEGATIVE_LOSS, number_name="quantile",
             elementwise=_pinballs, is_homogeneous=True,
         ),
         "huber": Loss(
             _huber, _of_constant(_huber_mean, lambda y, constant, delta: huber(delta, y - constant)),
-            "identity", NEGATIVE_LOSS, setting="delta",
+            "identity", NEGATIVE_LOSS, number_name="delta",
             elementwise=lambda y, predicted, delta: huber(delta, y - predicted),
         ),
     },

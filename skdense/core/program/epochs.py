@@ -222,7 +222,7 @@ class _Body:
         of_store: Any = shape.validation  # only programs with validation call this
         shift = tf.gather(store[-1], rows[0, 0])[:-1]  # the last column has the weights
 
-        def block(b: Tensor, sums: Tensor) -> tuple:
+        def add_block(b: Tensor, sums: Tensor) -> tuple:
             (_, hyper, _), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
             n_real = hyper.n_validation - tf.cast(b * shape.block, tf.float64)
             minibatch = gather(store, of_store, tf.gather(rows, b), n_real)
@@ -231,11 +231,11 @@ class _Body:
         n_terms = len(metric.terms(shift[None], shift[None], shift))
         sums = tf.zeros([n_terms + 2], tf.float64)
         if shape.n_blocks == 1:  # no loop is needed; the block is read even if the epoch is not over
-            _, sums = block(0, sums)
+            _, sums = add_block(0, sums)
         else:
             n_blocks = tf.where(is_over, -(-self.unpacked()[1].n_validation // shape.block), 0)
             n_blocks = tf.cast(n_blocks, tf.int32)
-            _, sums = tf.while_loop(lambda b, sums: b < n_blocks, block, (0, sums))
+            _, sums = tf.while_loop(lambda b, sums: b < n_blocks, add_block, (0, sums))
         sums = BatchSums.split(sums)
         return sums.loss / sums.weight, metric.value(sums)
 
@@ -314,8 +314,8 @@ class Objective:
         """The logits and the losses."""
         parameters = self.layout.of_layers(pieces, minibatch.weights.shape[0])
         logits = forward(self.layout.layers, parameters, minibatch.inputs, drop)
-        setting = [hyper.loss_setting] if self.loss.setting else []
-        return logits, self.loss.per_sample(minibatch.targets, logits, *setting, *smoothing)
+        number = [hyper.loss_number] if self.loss.number_name else []
+        return logits, self.loss.per_sample(minibatch.targets, logits, *number, *smoothing)
 
     def penalty(self, pieces: Sequence, alpha: Tensor) -> tuple[Any, list]:
         """The sum of squared penalized parameters times alpha / 2, in float64, and its gradient."""

@@ -141,9 +141,9 @@ def _cut(array: NDArray, lengths: tuple[int, ...], sizes: tuple[int, ...] = ()) 
     """The array cut into arrays of these lengths, each padded with zeros to `(length, *sizes)`."""
     cut = []
     for start, end in pairwise(accumulate(lengths, initial=0)):
-        rows, shape = array[start:end], (end - start, *sizes)
-        if rows.shape != shape:
-            padded = aligned_zeros(shape, array.dtype)
+        rows, padded_shape = array[start:end], (end - start, *sizes)
+        if rows.shape != padded_shape:
+            padded = aligned_zeros(padded_shape, array.dtype)
             padded[tuple(map(slice, rows.shape))] = rows
             rows = padded
         cut.append(rows)
