@@ -626,6 +626,15 @@ def test_a_class_of_weight_zero_is_absent_from_the_members(iris):
     assert_array_equal(np.isnan(found.oof_probabilities_[:, 0]), ~left)
 
 
+def test_a_fold_of_a_class_without_weight_stops_no_network(iris):
+    X, y = iris
+    network = clone(CLASSIFIER).set_params(early_stopping=True, class_weight="balanced", max_iter=60)
+    ensemble = CrossFitClassifier(network, KFold(3), random_state=0).fit(X, y)
+    for i, member in enumerate(ensemble.estimators_):  # of two of the three sorted classes
+        others = np.arange(len(y)) // 50 != i
+        assert member.score(X[others], y[others]) > 0.8
+
+
 def test_a_class_of_one_group_has_a_word():
     X = np.random.default_rng(0).normal(size=(90, 2))
     groups = np.arange(90) // 10

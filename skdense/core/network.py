@@ -96,9 +96,9 @@ class Progress(NamedTuple):
     """What changes as a network trains, besides its parameters and slots.
 
     `best_value` is the lowest loss, or with early stopping the highest validation score. `epochs`
-    counts this training alone, or the iterations of lbfgs; `step`, the optimizer's steps, and
-    `samples_seen` go on from an earlier one. `active` is 1 while there are epochs to train, and
-    `converged` is 1 if the stopping rule ended them.
+    counts this training alone, or the iterations of lbfgs; `step`, the optimizer's steps, goes on in
+    `partial_fit`, and `samples_seen` in a warm start, too. `active` is 1 while there are epochs to
+    train, and `converged` is 1 if the stopping rule ended them.
     """
 
     learning_rate: float

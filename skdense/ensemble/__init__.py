@@ -1,8 +1,8 @@
-"""Out-of-fold ensembles, and blends of them.
+"""Out-of-fold ensembles: cross-fit ensembles, and blends of ensembles.
 
 A cross-fit ensemble has members, which are clones of one estimator. Each has a split of the rows: those
-that it is trained on, and its fold, which is held out. A blend has models, each of which ends with a
-cross-fit ensemble or another blend; its attribute `members_` is a table of these models.
+that it is trained on, and its fold, which is held out. A blend has models, each of which ends with an
+ensemble of either sort; its attribute `members_` is a table of these models.
 """
 
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor

@@ -354,12 +354,12 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self.weights_ = calibration.best_weights(
             partial(calibration.log_losses, likelihoods), ensembles, row_weights, self.prior_weight
         )
-        has_weight = self.weights_ > 0
-        logs = [calibration.as_logs(probabilities[held_out]) for probabilities in outputs[has_weight]]
+        is_used = self.weights_ > 0
+        logs = [calibration.as_logs(probabilities[held_out]) for probabilities in outputs[is_used]]
         self.temperature_ = 1.0
         # It sets the out-of-fold probabilities, too.
         self._divide_logits(
-            calibration.learn_temperature(logs, class_numbers, row_weights, self.weights_[has_weight])
+            calibration.learn_temperature(logs, class_numbers, row_weights, self.weights_[is_used])
         )
         predicted = self.oof_probabilities_[held_out].argmax(axis=1)
         self.oof_score_ = accuracy_score(class_numbers, predicted, sample_weight=row_weights)

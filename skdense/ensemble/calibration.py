@@ -310,7 +310,7 @@ def _learn_errors(X, y, predictions, row_weights, groups):
     errors = y - predictions
     absolute = np.abs(errors)
     mean = np.average(absolute, weights=row_weights)
-    # Copies of a sample, which have the same prediction, are in the same fold.
+    # Copies of a sample, which have the same prediction, are in the same fifth.
     fifth_of = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FIFTHS
     fifths = [np.flatnonzero(fifth_of == i) for i in range(fifth_of.max() + 1)]
 
@@ -322,10 +322,10 @@ def _learn_errors(X, y, predictions, row_weights, groups):
         spread = isotonic.y_thresholds_ + _LEAST_OF_PREDICTIONS * mean
         return _OfPredictions(isotonic.X_thresholds_, spread)
 
-    def judged(spread_of, spreads_of_folds):
+    def judged(spread_of, spreads_of_fifths):
         spread = np.empty(len(y))
-        for held_out, spread_of_fold in zip(fifths, spreads_of_folds, strict=True):
-            spread[held_out] = spread_of_fold(X, predictions, held_out)
+        for held_out, spread_of_fifth in zip(fifths, spreads_of_fifths, strict=True):
+            spread[held_out] = spread_of_fifth(X, predictions, held_out)
         learned = Errors(*_in_order(errors / spread, row_weights), spread_of)
         quantiles = learned.quantiles(_COMPARED, predictions, spread)
         losses = [

@@ -80,7 +80,7 @@ class Samples(NamedTuple):
 
 
 class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
-    """What ensembles and blends share: how they are fitted, and loaded from files.
+    """What cross-fit ensembles and blends share: how they are fitted, and loaded from files.
 
     A subclass has the methods `_check_models`, `_learn_y`, which checks y and learns its classes,
     `_fit_parts`, which fits the members of an ensemble or the models of a blend and learns from their
@@ -191,11 +191,11 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
 
 
 class BaseCrossFit(BaseOutOfFold):
-    """What both ensembles share: folds, and members that are fitted together.
+    """What both cross-fit ensembles share: folds, and members that are fitted together.
 
     A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
     `_output(member, X)` and `_learn_out_of_fold`, which sets `_loss_explained`, the share of the loss
-    of a constant that the members explain.
+    of a constant that the members explain, which for all regressors is R2.
     """
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
@@ -348,7 +348,8 @@ def _warn_of_lacking_classes(y, classes, splits, report):
 class LabelsMixin(ClassifierMixin):
     """What both classifiers share: labels from probabilities.
 
-    A subclass has the method `_predict_proba(X)`, which predicts probabilities of checked samples.
+    A subclass has the method `_predict_proba(X)`, which predicts probabilities of checked samples, and
+    its `fit` sets `oof_probabilities_`.
     """
 
     def predict(self, X: MatrixLike) -> NDArray:
@@ -567,8 +568,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=row_weights[held_out])
         shares = np.bincount(class_numbers, row_weights[rows]) / row_weights[rows].sum()
         likelihoods = probabilities[np.arange(len(rows)), class_numbers], shares[class_numbers]
-        logs = calibration.as_logs(np.array(likelihoods))
-        logs = np.average(logs, axis=1, weights=row_weights[rows])
+        logs = np.average(calibration.as_logs(np.array(likelihoods)), axis=1, weights=row_weights[rows])
         self._loss_explained = 1 - logs[0] / logs[1] if logs[1] else 0.0
 
     def _divide_logits(self, temperature):
@@ -581,7 +581,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 class NumbersMixin(RegressorMixin):
     """What both regressors share: quantiles from out-of-fold errors.
 
-    A subclass has the method `_predict(X)`, which predicts numbers for checked samples.
+    A subclass has the method `_predict(X)`, which predicts numbers for checked samples, and its `fit`
+    sets `oof_prediction_`.
     """
 
     _lowest = -np.inf

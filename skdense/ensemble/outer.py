@@ -49,7 +49,7 @@ class Log:
 
 
 class FitReport:
-    """What one ensemble or blend says of its fit. It is made at the begin of the fit.
+    """What an ensemble says of its fit. It is made at the begin of the fit.
 
     Attributes
     ----------
@@ -104,7 +104,8 @@ class Outer(NamedTuple):
     ----------
     row_of : ndarray of int or None
         For each row that the user passed, which row it is of those that have a weight, and -1 for a row
-        of weight zero; None if all have a weight. The user's folds, given as numbers, count the former.
+        of weight zero; None if all have a weight. Folds that are given as numbers of rows count those
+        that the user passed; a splitter sees only those that have a weight.
     report : FitReport or None
         That of the blend, if the fit is that of one of its models.
     name : str

@@ -178,15 +178,16 @@ def _training_and_validation(
 ) -> tuple[Data, Data | None]:
     """The samples to train on, and those to validate on after each epoch, or None.
 
-    These are X_val of the user, or for early stopping the fold of an ensemble, or drawn here. L-BFGS
-    has none, and its program cannot select rows.
+    These are X_val of the user, or for early stopping the fold of an ensemble, if it has a weight, or
+    drawn here. L-BFGS has none, and its program cannot select rows.
     """
     if estimator.solver == LBFGS:
         return data.without_other_rows(), None
     if users_validation is not None or not estimator.early_stopping:
         return data, users_validation
-    if inputs.split is not None and len(inputs.split[1]):
-        return data, replace(data, rows=inputs.split[1])
+    fold = () if inputs.split is None else inputs.split[1]
+    if len(fold) and (data.weights is None or data.weights[fold].any()):
+        return data, replace(data, rows=fold)
     from sklearn.model_selection import train_test_split  # it imports much that no other fit needs
 
     try:

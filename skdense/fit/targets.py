@@ -31,7 +31,8 @@ class Encoder:
     classes : ndarray of shape (n_classes,) or None
         The classes of labels; None for numbers.
     binarizer : LabelBinarizer or None
-        Fitted to the labels, as scikit-learn's networks have it; here only multilabel targets need it.
+        Fitted to the labels, as scikit-learn's networks have it. It encodes multilabel targets, and
+        tells of what type the labels of a fitted estimator are.
 
     Attributes
     ----------

@@ -282,16 +282,16 @@ def make_tabular_regressor(
     return _pipeline(BlendRegressor(models, verbose=verbose, prior_weight=_PRIOR_WEIGHT, **loss))
 
 
-def _behind(ensemble, **steps):
-    """A Pipeline of these steps and an ensemble."""
-    return Pipeline([*steps.items(), ("crossfit", ensemble)])
+def _behind(crossfit, **steps):
+    """A Pipeline of these steps and a cross-fit ensemble."""
+    return Pipeline([*steps.items(), ("crossfit", crossfit)])
 
 
-def _unclipped(ensemble):
-    return _behind(ensemble, unclipped=Unclip(_CLIP), standardized=StandardScaler())
+def _unclipped(crossfit):
+    return _behind(crossfit, unclipped=Unclip(_CLIP), standardized=StandardScaler())
 
 
-def _pipeline(ensemble):
+def _pipeline(blend):
     # First, as its error says what is missing.
     from skdense.tabular.columns import SquashingScaler, TableEncoder
 
@@ -314,6 +314,6 @@ def _pipeline(ensemble):
             ("scaled", SquashingScaler(max_absolute_value=_CLIP)),
             # Of scaled columns the median is 0.
             ("filled", SimpleImputer(strategy="constant", fill_value=0)),
-            ("ensemble", ensemble),
+            ("ensemble", blend),
         ]
     )
