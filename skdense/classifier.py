@@ -196,8 +196,8 @@ default='glorot_uniform'
         and `partial_fit` append to it.
 
     accuracy_curve_ : list of float
-        The training accuracy of each epoch, of the same minibatches, weighted by the weights of samples
-        alone; the loss weights minibatches by their rows.
+        The training accuracy of each epoch, of the same minibatches, weighted by the weights of all
+        samples, while the loss weights minibatches by their rows.
 
     validation_scores_ : list of float or None
         The validation score after each epoch, or None without validation: see `validation_metric`.

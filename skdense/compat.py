@@ -85,7 +85,7 @@ safe_indexing = utils._safe_indexing
 check_sample_weight = validation._check_sample_weight
 """An array of weights, or an error. Without it: `check_array` and a comparison of lengths."""
 check_method_params = validation._check_method_params
-"""The rows of a fold from parameters of `fit`. Without it: a loop that calls `safe_indexing`."""
+"""Some rows of parameters of `fit`. Without it: a loop that calls `safe_indexing`."""
 
 
 def routed_parameters(search: Any, parameters: dict) -> Any:

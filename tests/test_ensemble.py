@@ -635,6 +635,14 @@ def test_a_fold_of_a_class_without_weight_stops_no_network(iris):
         assert member.score(X[others], y[others]) > 0.8
 
 
+def test_rows_to_train_on_without_weight_are_told():
+    X, y, rows = np.eye(40), np.repeat([1, 0], 20), np.arange(40)
+    halves = [(rows[:20], rows[20:]), (rows[20:], rows[:20])]
+    network = clone(CLASSIFIER).set_params(class_weight={1: 0})
+    with pytest.raises(ValueError, match="the samples to train on have no weight"):
+        CrossFitClassifier(network, halves).fit(X, y)
+
+
 def test_a_class_of_one_group_has_a_word():
     X = np.random.default_rng(0).normal(size=(90, 2))
     groups = np.arange(90) // 10

@@ -292,3 +292,12 @@ def test_the_huber_loss_of_a_constant_is_the_lowest_that_scipy_finds(delta, weig
     ]
     baseline_loss = LOSSES["regression"]["huber"].baseline_loss(COUNTS, weights, delta)
     assert baseline_loss == pytest.approx(sum(minima), rel=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8])
+@pytest.mark.parametrize("loss", ["absolute_error", "quantile", "huber"])
+def test_the_loss_of_a_constant_does_not_depend_on_the_type_of_y(loss, dtype):
+    y = np.array([[0], [1], [1], [0], [1]], dtype)
+    number = [0.5] if loss != "absolute_error" else []
+    baseline = LOSSES["regression"][loss].baseline_loss
+    assert baseline(y, None, *number) == baseline(y.astype(float), None, *number)

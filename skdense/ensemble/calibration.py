@@ -104,15 +104,15 @@ _SURE = 3
 """By how many standard errors others must be better than constant models, which have no weight then."""
 
 
-def log_losses(likelihoods, weights):
+def log_losses(likelihoods, model_weights):
     """The log-loss of each sample, from what each model says of its class `(n_models, n_samples)`."""
-    return -as_logs(weights @ likelihoods)
+    return -as_logs(model_weights @ likelihoods)
 
 
 def best_weights(losses, ensembles, row_weights, prior_weight):
     """The weights of ensembles with the lowest mean loss, none of them negative and their sum 1.
 
-    `losses` gives the loss of each sample for given weights. The mean loss grows by the squared
+    `losses` gives the loss of each sample for weights of the models. The mean loss grows by the squared
     distance to a prior, times the share that `prior_weight` samples have. By the prior weights are
     equal, but constant models, if they are in, have half of them.
     """
@@ -124,16 +124,16 @@ def best_weights(losses, ensembles, row_weights, prior_weight):
         return chosen / chosen.sum()
 
     def best_near(prior):
-        def objective(weights):
-            penalty = prior_weight / n_samples * np.sum((weights - prior) ** 2)
-            return np.average(losses(weights), weights=row_weights) + penalty
+        def objective(model_weights):
+            penalty = prior_weight / n_samples * np.sum((model_weights - prior) ** 2)
+            return np.average(losses(model_weights), weights=row_weights) + penalty
 
         best = minimize(
             objective,
             prior,
             method="SLSQP",
             bounds=[(0, float(share > 0)) for share in prior],
-            constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+            constraints={"type": "eq", "fun": lambda model_weights: model_weights.sum() - 1},
             options={"ftol": 1e-9},
         ).x
         return shares(np.where(best < _LEAST_WEIGHT, 0, best))
@@ -141,11 +141,11 @@ def best_weights(losses, ensembles, row_weights, prior_weight):
     if is_constant.all() or not is_constant.any():
         return best_near(shares(np.ones(len(ensembles))))
     constant, others = shares(is_constant), shares(~is_constant)
-    weights = best_near(others)
-    gains = losses(constant) - losses(weights)
+    model_weights = best_near(others)
+    gains = losses(constant) - losses(model_weights)
     gain = np.average(gains, weights=row_weights)
     error = np.sqrt(np.average((gains - gain) ** 2, weights=row_weights) / n_samples)
-    return weights if gain > _SURE * error else best_near((constant + others) / 2)
+    return model_weights if gain > _SURE * error else best_near((constant + others) / 2)
 
 
 # --- the scale of y -----------------------------------------------------------------------------------

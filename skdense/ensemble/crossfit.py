@@ -136,6 +136,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
         samples = fitted._checked_samples(X, y, **arguments, row_of=outer.row_of)
         fitted._fit_parts(samples, report)
+        # Only a blend has a report that its models go on with, the fit of a table has none.
         fitted._learn_uncertainty(samples, for_outermost_ensemble=outer.report is None)
         report.end(fitted)
         end_fit(fitted, outer)

@@ -25,9 +25,9 @@ from skdense.final_step import final_step
 
 
 class Log:
-    """What a fit and all fits within it have to say, with the time; the outermost fit prints it.
+    """What a fit and all fits within it have to say, with the time; the outermost ensemble prints it.
 
-    In another process, lines are kept for the outermost fit, as warnings always are.
+    In another process, lines are kept for the outermost ensemble, as warnings always are.
     """
 
     def __init__(self, is_elsewhere: bool = False):
@@ -74,7 +74,7 @@ class FitReport:
             self.log.say(f"{self.called}fold {number + 1} of {n_members}: {outcome}")
 
     def end(self, ensemble):
-        """Say the results on out-of-fold predictions; the outermost fit also warns."""
+        """Say the results on out-of-fold predictions; the outermost ensemble also warns."""
         what = f"all {ensemble.n_estimators_} folds"
         if hasattr(ensemble, "named_estimators_"):
             weights = zip(ensemble.weights_, ensemble.named_estimators_, strict=True)
@@ -90,7 +90,7 @@ class FitReport:
                 compat.warn_at_caller(message)
 
     def add_warning(self, message):
-        """Let the outermost fit warn, once if several fits have the same to say."""
+        """Let the outermost ensemble warn, once if several fits have the same to say."""
         self.log.warnings[message] = None
 
 

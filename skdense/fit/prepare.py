@@ -92,6 +92,12 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     data, validation = _training_and_validation(
         estimator, inputs, encoder, data, users_validation, random_state
     )
+    for name, part in {"train on": data, "validate on": validation}.items():
+        if part is not None and part.weights is not None and not part.of_rows(part.weights).any():
+            raise ValueError(
+                f"the samples to {name} have no weight: all their sample weights, times class weights, "
+                "are zero; change these weights, or the split, for instance by validation_fraction"
+            )
     seed = _dropout_seed(rates, random_state)
 
     # The networks, one for each initial draw.
@@ -207,12 +213,6 @@ def _training_and_validation(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset."
         )
-    for name, its_rows in (("validation", validation_rows), ("training", rows)):
-        if data.weights is not None and not data.weights[its_rows].any():
-            raise ValueError(
-                f"The {name} set of early_stopping's split has no weight: all its sample weights are "
-                "zero. Change validation_fraction, or pass X_val, y_val and sample_weight_val."
-            )
     return replace(data, rows=rows), replace(data, rows=validation_rows)
 
 

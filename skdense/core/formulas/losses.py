@@ -249,6 +249,7 @@ def _of_constant(constant_for: Callable, losses: Callable) -> Callable:
     """
 
     def baseline_loss(targets: NDArray, weights: NDArray | None, *number: float) -> float:
+        targets = targets.astype(np.float64)  # differences of bools or small ints would not do
         constant = constant_for(targets, weights, *number)
         return np.average(losses(targets, constant, *number).sum(axis=1), weights=weights)
 

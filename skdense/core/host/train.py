@@ -217,8 +217,7 @@ class ProgramRun:
         before_end = self.snapshot.scalars.progress._replace(step=progress.step)
         before_end = Progress(*map(np.float64, before_end))
         settings = network.settings | {"schedule_number": number_of(network.settings["schedule"])}
-        loss = last.loss[-1]
-        ended, is_best = progress_after_epoch(before_end, network.hyper, settings, loss, score)
+        ended, is_best = progress_after_epoch(before_end, network.hyper, settings, last.loss[-1], score)
         progress = Progress(*map(float, ended))
         rate, of_epoch = np.array([progress.learning_rate]), np.array([score])
         last = last._replace(learning_rate=rate, validation_score=of_epoch)
