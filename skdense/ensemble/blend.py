@@ -346,16 +346,16 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         return sum(weight * model.predict_proba(X) for weight, model in self._weighted())
 
     def _learn_weights(self, ensembles, y, row_weights):
-        outputs = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
-        held_out = self._held_out(outputs)
+        of_models = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
+        held_out = self._held_out(of_models)
         row_weights = row_weights[held_out]
         class_numbers = np.searchsorted(self.classes_, y[held_out])
-        likelihoods = outputs[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
+        likelihoods = of_models[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         self.weights_ = calibration.best_weights(
             partial(calibration.log_losses, likelihoods), ensembles, row_weights, self.prior_weight
         )
         is_used = self.weights_ > 0
-        logs = [calibration.as_logs(probabilities[held_out]) for probabilities in outputs[is_used]]
+        logs = [calibration.as_logs(probabilities[held_out]) for probabilities in of_models[is_used]]
         self.temperature_ = 1.0
         # It sets the out-of-fold probabilities, too.
         self._divide_logits(
@@ -493,35 +493,36 @@ class BlendRegressor(NumbersMixin, BaseBlend):
 
     def _learn_weights(self, ensembles, y, row_weights):
         pairs = zip(self.estimators_, ensembles, strict=True)
-        outputs = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in pairs])
-        held_out = self._held_out(outputs)
+        predictions = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in pairs])
+        held_out = self._held_out(predictions)
         y, row_weights = y[held_out], row_weights[held_out]
         loss = LOSSES["regression"][self.loss]
         number = [getattr(self, loss.number_name)] if loss.number_name else []
-        if not np.isfinite(loss.elementwise(y, outputs[:, held_out], *number)).all():
+        if not np.isfinite(loss.elementwise(y, predictions[:, held_out], *number)).all():
             raise ValueError(
                 f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "
-                f"{loss.lowest_target}, got out-of-fold predictions from {np.nanmin(outputs):.3g} "
+                f"{loss.lowest_target}, got out-of-fold predictions from {np.nanmin(predictions):.3g} "
                 f"and y from {y.min():.3g}"
             )
         # Only losses of positive predictions depend on more than differences, which are precise at 0.
         center = 0.0 if loss.output == "exp" else y.mean(axis=0)
         scale = 1.0 if loss.is_homogeneous else calibration.mean_and_deviation(y, row_weights)[1]
         columns = ((y - center) / scale).reshape(len(y), -1).T
-        predicted = ((outputs[:, held_out] - center) / scale).reshape(len(outputs), len(y), -1)
+        predicted = ((predictions[:, held_out] - center) / scale).reshape(len(predictions), len(y), -1)
 
-        def losses(weights):
+        def losses_of(weights):
             both = zip(columns, predicted.transpose(2, 0, 1), strict=True)
             return np.array(
                 [loss.elementwise(column, weights @ each, *number) for column, each in both]
             )
 
-        equal = np.average(losses(np.full(len(outputs), 1 / len(outputs))), axis=1, weights=row_weights)
-        unit = np.maximum(equal, np.finfo(float).tiny)  # so the outputs' units do not matter
+        of_equal = losses_of(np.full(len(predictions), 1 / len(predictions)))
+        mean = np.average(of_equal, axis=1, weights=row_weights)
+        unit = np.maximum(mean, np.finfo(float).tiny)  # so the outputs' units do not matter
         self.weights_ = calibration.best_weights(
-            lambda w: np.mean(losses(w).T / unit, axis=1), ensembles, row_weights, self.prior_weight
+            lambda w: np.mean(losses_of(w).T / unit, axis=1), ensembles, row_weights, self.prior_weight
         )
-        weighted = zip(self.weights_, outputs, strict=True)
+        weighted = zip(self.weights_, predictions, strict=True)
         self.oof_prediction_ = sum(weight * each for weight, each in weighted if weight > 0)
         are_positive = all(
             final_step(model)._lowest == 0 and not transforms_y(model) for _, model in self._weighted()

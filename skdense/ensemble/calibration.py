@@ -109,12 +109,12 @@ def log_losses(likelihoods, model_weights):
     return -as_logs(model_weights @ likelihoods)
 
 
-def best_weights(losses, ensembles, row_weights, prior_weight):
+def best_weights(losses_of, ensembles, row_weights, prior_weight):
     """The weights of ensembles with the lowest mean loss, none of them negative and their sum 1.
 
-    `losses` gives the loss of each sample for weights of the models. The mean loss grows by the squared
-    distance to a prior, times the share that `prior_weight` samples have. By the prior weights are
-    equal, but constant models, if they are in, have half of them.
+    `losses_of` gives the loss of each sample for weights of the models. The mean loss grows by the
+    squared distance to a prior, times the share that `prior_weight` samples have. By the prior weights
+    are equal, but constant models, if they are in, have half of them.
     """
     n_samples = n_counted(row_weights)
     dummies = DummyClassifier, DummyRegressor
@@ -126,7 +126,7 @@ def best_weights(losses, ensembles, row_weights, prior_weight):
     def best_near(prior):
         def objective(model_weights):
             penalty = prior_weight / n_samples * np.sum((model_weights - prior) ** 2)
-            return np.average(losses(model_weights), weights=row_weights) + penalty
+            return np.average(losses_of(model_weights), weights=row_weights) + penalty
 
         best = minimize(
             objective,
@@ -142,7 +142,7 @@ def best_weights(losses, ensembles, row_weights, prior_weight):
         return best_near(shares(np.ones(len(ensembles))))
     constant, others = shares(is_constant), shares(~is_constant)
     model_weights = best_near(others)
-    gains = losses(constant) - losses(model_weights)
+    gains = losses_of(constant) - losses_of(model_weights)
     gain = np.average(gains, weights=row_weights)
     error = np.sqrt(np.average((gains - gain) ** 2, weights=row_weights) / n_samples)
     return model_weights if gain > _SURE * error else best_near((constant + others) / 2)
@@ -289,20 +289,20 @@ def learn_errors(X, y, predictions, row_weights, groups):
     Errors are divided by a spread if that lowers the pinball loss: by the mean absolute error of
     similar samples plus a share of that of all samples. A rising or falling function of the prediction
     says which samples are similar, or trees do, by the prediction and the columns of X. There are trees
-    if X is a table of numbers with enough rows; it may be None. Each spread is judged on samples, or
-    groups, that it was not fitted to.
+    if X is a table of numbers with enough rows, for few outputs; it may be None. Each spread is judged
+    on samples, or groups, that it was not fitted to.
     """
-    columns = y.reshape(len(y), -1).T, predictions.reshape(len(y), -1).T
-    rows = np.flatnonzero(np.isfinite(columns[1]).all(axis=0))
+    by_output = y.reshape(len(y), -1).T, predictions.reshape(len(y), -1).T
+    rows = np.flatnonzero(np.isfinite(by_output[1]).all(axis=0))
     if groups is not None:
         groups = np.asarray(groups)[rows]
-    if not _is_of_numbers(X) or len(rows) < FEW_ROWS or len(columns[0]) > _MOST_OUTPUTS:
+    if not _is_of_numbers(X) or len(rows) < FEW_ROWS or len(by_output[0]) > _MOST_OUTPUTS:
         X = None
     elif len(rows) < len(y):
         X = compat.safe_indexing(X, rows)
     return [
         _learn_errors(X, one[rows], of_one[rows], row_weights[rows], groups)
-        for one, of_one in zip(*columns, strict=True)
+        for one, of_one in zip(*by_output, strict=True)
     ]
 
 

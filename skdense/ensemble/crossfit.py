@@ -482,10 +482,11 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     by_size : bool, default=False
         Whether the number of samples decides what is left open, as in the default for tables. With
         ``cv=None`` there are 8 folds, or 4 of at least 10,000 samples, and fewer if the samples or
-        groups are fewer. Parameters of a network that are None are set: `batch_size`,
-        `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted trees of
-        scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer than 400
-        samples to train on they have at most 100 iterations, with a learning rate of at least 0.1.
+        groups are fewer. Of an estimator that is a network, parameters that are None are set:
+        `batch_size`, `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted
+        trees of scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer
+        than 400 samples to train on they have at most 100 iterations, with a learning rate of at least
+        0.1.
 
     max_rows, max_outputs : int, default=None
         A blend leaves the ensemble out if there are more samples or classes.
@@ -673,10 +674,11 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     by_size : bool, default=False
         Whether the number of samples decides what is left open, as in the default for tables. With
         ``cv=None`` there are 8 folds, or 4 of at least 10,000 samples, and fewer if the samples or
-        groups are fewer. Parameters of a network that are None are set: `batch_size`,
-        `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted trees of
-        scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer than 400
-        samples to train on they have at most 100 iterations, with a learning rate of at least 0.1.
+        groups are fewer. Of an estimator that is a network, parameters that are None are set:
+        `batch_size`, `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted
+        trees of scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer
+        than 400 samples to train on they have at most 100 iterations, with a learning rate of at least
+        0.1.
 
     max_rows, max_outputs : int, default=None
         A blend leaves the ensemble out if there are more samples or columns of y.

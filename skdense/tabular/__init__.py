@@ -16,7 +16,7 @@
 5. `ensemble/calibration.py`: each cross-fit classifier learns a temperature from its out-of-fold
    predictions, then the blend learns the weights of its models and one more temperature, and what a set
    of classes needs. A blend of regressors learns weights, too; in the place of temperatures and sets
-   its models, and then the blend itself, learn how large errors are.
+   its models learn by their predictions how large errors are, and then the blend itself, also by X.
 
 X is the table until `columns`, then one array for all models; `ramps`, `linear` and `kernel` make
 another of it. y goes to all steps as it is: `columns` asks whether many levels explain it, cross-fit
@@ -26,9 +26,9 @@ out-of-fold predictions, not to the draw of folds, which only lose samples of cl
 `class_weight`, which belongs to the blend, multiplies them, and weights whose mean, without zeros, is
 below 1 are multiplied so that it is 1. Groups go to the draw of folds, and to how regressors learn of
 errors. `random_state` belongs to each cross-fit ensemble, the same one to all, and draws its folds,
-unless `cv` gives them, and then a seed for each member; unless it is an int, the blend first draws one
-from it for all. Landmarks of `kernel` and the trees that learn how large errors are draw with the seed
-0.
+unless `cv` gives them, and then the seeds of each member; unless it is an int, the blend first draws
+one from it for all. Landmarks of `kernel` and the trees that learn how large errors are draw with the
+seed 0.
 """
 
 from skdense.tabular.make import make_tabular_classifier, make_tabular_regressor
