@@ -253,7 +253,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         models, their temperatures and scores, and the weights of the models. "balanced" gives all
         classes the same sum of weights. Samples of class weight zero take part in the draw of folds,
         and transformers of models see them, but no member and no weight is learned from them. A
-        `class_weight` of the models themselves would only change how they are trained.
+        `class_weight` of the models themselves would not change what the blend learns from them.
 
     verbose : bool or int, default=False
         Whether to print the out-of-fold accuracy of each model as it is fitted, and the weights and the

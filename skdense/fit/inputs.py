@@ -26,8 +26,8 @@ class FitInput(NamedTuple):
     """The arguments of `fit` and `partial_fit`, as the user or an ensemble passed them.
 
     An ensemble, whose networks share X and y, adds a split: the rows to train on, and those of the fold
-    on which early stopping validates. Labels are learned from y, which has all rows. `partial_fit` has
-    `classes` and is `incremental`.
+    on which early stopping validates. Labels are learned from y, which has all rows. `partial_fit` is
+    `incremental`, and that of classifiers has `classes`.
     """
 
     X: Any

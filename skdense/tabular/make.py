@@ -76,7 +76,7 @@ _CLIP = 3
 _Maker = TypeVar("_Maker", bound=Callable)
 
 
-def _with_parameters_of(network: type, defaults: dict[str, Any]) -> Callable[[_Maker], _Maker]:
+def _with_parameters_of(cls: type, defaults: dict[str, Any]) -> Callable[[_Maker], _Maker]:
     """Name the parameters of a network in a function's signature, with these defaults: completion shows
     them, and `check_short_names` knows them.
     """
@@ -84,7 +84,7 @@ def _with_parameters_of(network: type, defaults: dict[str, Any]) -> Callable[[_M
     def named(function: _Maker) -> _Maker:
         own = signature(function)
         *parameters, _ = own.parameters.values()  # the last one is **network
-        for name, parameter in signature(network).parameters.items():
+        for name, parameter in signature(cls).parameters.items():
             if name not in own.parameters:
                 default = defaults.get(name, parameter.default)
                 kind = Parameter.KEYWORD_ONLY
@@ -263,7 +263,7 @@ def make_tabular_regressor(
     given = {"cv": reusable(cv), "random_state": random_state, "verbose": verbose, "by_size": True}
     cross_fit = partial(CrossFitRegressor, **given)
     estimator = LowLevelMLPRegressor(**{**_NETWORK, **network})
-    loss = {name: getattr(estimator, name) for name in ("loss", "quantile", "delta")}
+    of_blend = {name: getattr(estimator, name) for name in ("loss", "quantile", "delta")}
     trees = HistGradientBoostingRegressor(
         estimator.loss, quantile=estimator.quantile, **_REGRESSION_TREES
     )
@@ -279,7 +279,7 @@ def make_tabular_regressor(
         ("constant", cross_fit(DummyRegressor(), **of_linear)),
         ("kernel", _behind(kernel, landmarks=Landmarks())),
     ]
-    return _pipeline(BlendRegressor(models, verbose=verbose, prior_weight=_PRIOR_WEIGHT, **loss))
+    return _pipeline(BlendRegressor(models, verbose=verbose, prior_weight=_PRIOR_WEIGHT, **of_blend))
 
 
 def _behind(crossfit, **steps):

@@ -386,7 +386,7 @@ class Landmarks(Nystroem):
     Parameters
     ----------
     n_components : int, default=600
-        How many rows of the training set, drawn at random, are landmarks; all if there are fewer.
+        How many rows of the training set, drawn with the seed 0, are landmarks; all if there are fewer.
     """
 
     def __init__(self, n_components: int = 600):

@@ -154,7 +154,7 @@ class _Body:
     def step(self, scalars: Tensor, all_pieces: tuple) -> tuple:
         """A gradient step on the next minibatch: the scalars and the pieces after it.
 
-        If the minibatch has no weight, the step is not effective and only counted in the epoch.
+        If the minibatch has no weight, the step is not effective: it only counts as passed.
         """
         # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
         (_, hyper, settings), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
