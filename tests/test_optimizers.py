@@ -11,7 +11,7 @@ from skdense import LowLevelMLPClassifier
 from skdense.base import optimizer_constraints
 from skdense.core.formulas.layers import dropper
 from skdense.core.formulas.optimizers import OPTIMIZERS, Chain, Transform, allowed_settings
-from skdense.core.formulas.schedules import lr_factor, number_of
+from skdense.core.formulas.schedules import lr_factor, with_schedule_number
 from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Allowed, Hyper, Spec
 
@@ -148,7 +148,8 @@ def paces(schedule, warmup, n_epochs, steps):
         "batch_size": 30,  # 4 steps an epoch
         "schedule_epochs": n_epochs,
     }
-    settings = {"schedule_number": number_of(schedule), "warmup": warmup}
+    settings = with_schedule_number({"schedule": schedule, "warmup": warmup})
+    del settings["schedule"]
     numbers, settings = (
         {name: tf.constant(number, tf.float64) for name, number in each.items()}
         for each in (numbers, settings)

@@ -111,9 +111,9 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             their out-of-fold predictions are NaN. Weights count samples, but if the mean of those that
             are not zero is below 1, all are multiplied so that it is 1.
         groups : array-like of shape (n_samples,), default=None
-            The group of each sample, for the folds. If `cv` is an int, or
-            None with `by_size`, no group is in two folds.
-            Regressors also judge by groups whether the size of errors depends on the row.
+            The group of each sample, for the folds. If `cv` is an int, or None with `by_size`, no group
+            is in two folds. Regressors also judge by groups whether the size of errors depends on the
+            row.
 
         Returns
         -------

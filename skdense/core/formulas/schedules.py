@@ -65,9 +65,9 @@ RATE = {"learning_rate_init": Allowed(closed="neither"), "warmup": Allowed()}
 """The settings of every schedule."""
 
 
-def number_of(schedule: str) -> int:
-    """The number that stands for a schedule in programs."""
-    return [*SCHEDULES].index(schedule)
+def with_schedule_number(settings: Settings) -> Settings:
+    """The settings and "schedule_number", which stands for the schedule's name in programs."""
+    return settings | {"schedule_number": [*SCHEDULES].index(settings["schedule"])}
 
 
 def lr_factor(step: Tensor, hyper: Hyper, settings: Settings) -> Tensor:

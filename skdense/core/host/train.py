@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skdense.core.formulas.optimizers import Chain
-from skdense.core.formulas.schedules import number_of, progress_after_epoch
+from skdense.core.formulas.schedules import progress_after_epoch, with_schedule_number
 from skdense.core.host.orders import Orders
 from skdense.core.host.planning import Bucket, formulas_now
 from skdense.core.machine.compiling import program_of
@@ -216,7 +216,7 @@ class ProgramRun:
         score = network.scorer(self._unpacked(parameters))
         before_end = self.snapshot.scalars.progress._replace(step=progress.step)
         before_end = Progress(*map(np.float64, before_end))
-        settings = network.settings | {"schedule_number": number_of(network.settings["schedule"])}
+        settings = with_schedule_number(network.settings)
         ended, is_best = progress_after_epoch(before_end, network.hyper, settings, last.loss[-1], score)
         progress = Progress(*map(float, ended))
         rate, of_epoch = np.array([progress.learning_rate]), np.array([score])

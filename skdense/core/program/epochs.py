@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from skdense.core.formulas.layers import Drop, dropper, forward
 from skdense.core.formulas.losses import LOSSES, NEGATIVE_LOSS
 from skdense.core.formulas.optimizers import Chain, allowed_settings
-from skdense.core.formulas.schedules import lr_factor, number_of, progress_after_epoch
+from skdense.core.formulas.schedules import lr_factor, progress_after_epoch, with_schedule_number
 from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Curves, Hyper, Progress, Settings, Spec, Tensor
 from skdense.core.program.layout import Layout
@@ -377,7 +377,7 @@ def setting_names(spec: Spec) -> list[str]:
 
 def constants_of(spec: Spec, n_steps: int, hyper: Hyper, settings: Settings) -> NDArray:
     """The vector of the constants."""
-    numbers = settings | {"schedule_number": number_of(settings["schedule"])}
+    numbers = with_schedule_number(settings)
     return np.array([n_steps, *hyper, *(numbers[name] for name in setting_names(spec))], np.float64)
 
 
