@@ -258,9 +258,12 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
         return layers, [*zip(self.coefs_, self.intercepts_, strict=True)]
 
     def _logits(self, X):
-        """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
+        """The output layer's values `(n_samples, n_outputs)`."""
         check_is_fitted(self)
-        X = validated(self, X, reset=False)
+        return self._forward(validated(self, X, reset=False))
+
+    def _forward(self, X):
+        """The same for checked samples, computed in blocks of rows."""
         dtype = np.float32 if np.result_type(X.dtype, *self.coefs_) == np.float32 else np.float64
         layers, parameters = self._layers_and_parameters()
         logits = np.empty((X.shape[0], self.n_outputs_), dtype)

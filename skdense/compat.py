@@ -223,3 +223,6 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
     warnings.warn_explicit(
         message, category, frame.f_code.co_filename, frame.f_lineno, module, registry
     )
+def import_lightgbm():
+    import lightgbm
+    return lightgbm

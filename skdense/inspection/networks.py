@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.layers import hidden_values
-from skdense.final_step import final_step, fit_all_but_network, nested
+from skdense.final_step import final_step, fit_all_but_last, nested
 from skdense.fit.fitting import fit_together
 from skdense.fit.inputs import MatrixLike, hidden_sizes
 from skdense.fit.results import are_dead
@@ -136,7 +136,7 @@ def study_seeds(
     for seed in values:
         model = clone(estimator)
         final_step(model).set_params(random_state=seed)
-        fitted, one_input = fit_all_but_network(model, X, y, {})
+        fitted, one_input = fit_all_but_last(model, X, y, {})
         estimators.append(fitted)
         inputs.append(one_input)
     networks = list(map(final_step, estimators))

@@ -22,7 +22,7 @@ from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import train
 from skdense.core.network import LBFGS
-from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
+from skdense.final_step import beyond_steps, fit_all_but_last, network_of, with_last
 from skdense.fit.fitting import array_pool, own_streams
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
@@ -153,7 +153,7 @@ class Race:
                 candidate.fits.append(fit)
                 try:
                     if key not in fitted:
-                        model, inputs = fit_all_but_network(clone(candidate.model), *to_fit)
+                        model, inputs = fit_all_but_last(clone(candidate.model), *to_fit)
                         X, *others = to_score
                         if skips_steps:
                             model, X = beyond_steps(model, X)
@@ -239,7 +239,7 @@ class Race:
             return
         try:
             model, X, y, params = fit.held_out
-            score = self.scorer(with_network(model, network), X, y, **params)
+            score = self.scorer(with_last(model, network), X, y, **params)
             with suppress(AttributeError, ValueError):  # not an array, or of several numbers
                 score = score.item()
             if not isinstance(score, Number):
