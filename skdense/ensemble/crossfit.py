@@ -356,9 +356,9 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         return in_blocks(self._mean_probabilities, X, self.estimators_[0])
 
     def _mean_probabilities(self, X):
-        outputs = (self._output(member, X) for member in self.estimators_)
-        total = sum(calibration.probabilities_at(self.temperature_, output) for output in outputs)
-        return total / len(self.estimators_)
+        outputs = np.concatenate([self._output(member, X) for member in self.estimators_])
+        probabilities = calibration.probabilities_at(self.temperature_, outputs)
+        return probabilities.reshape(len(self.estimators_), X.shape[0], -1).mean(axis=0)
 
     def _output(self, member, X):
         """A member's log-probabilities of all classes; it may be trained without some of them."""

@@ -1,8 +1,6 @@
 """The members of an ensemble: networks train on rows of one table, other members on copies of them."""
 
 import sys
-from contextlib import nullcontext
-from functools import partial
 from inspect import signature
 
 import numpy as np
@@ -25,6 +23,8 @@ COPIED_ROWS = 2**15
 """How many rows are copied at a time to be predicted."""
 _BLOCK = 4096
 """Rows at a time: smaller blocks take more processor time, larger ones more memory."""
+_FEW_ROWS = 64
+"""So few rows are predicted where they are asked for."""
 _STOPPING = "early_stopping", "early_stopping_rounds", "early_stopping_round"
 """The parameters that switch early stopping on: scikit-learn's, XGBoost's, LightGBM's."""
 
@@ -145,10 +145,9 @@ def _called(function, values, config, share):
 
 def held_out_outputs(output, members, splits, X):
     """The `output(member, X)` of each member for the rows of its fold, fold by fold."""
-    # One thread of BLAS, as in `fit_members`.
-    with nullcontext() if _divides_rows(members[0]) else one_blas_thread():
+    with one_blas_thread():  # as in `fit_members`
         outputs = [
-            in_blocks(partial(output, member), compat.safe_indexing(X, fold[part]), members[0])
+            output(member, compat.safe_indexing(X, fold[part]))
             for member, (_, fold) in zip(members, splits, strict=True)
             if len(fold)
             for part in gen_batches(len(fold), COPIED_ROWS)
@@ -156,19 +155,17 @@ def held_out_outputs(output, members, splits, X):
     return np.concatenate(outputs)
 
 
-def _divides_rows(member):
-    """Whether `in_blocks` divides the rows among threads, as the member uses one thread by itself."""
-    return is_lightgbm(member) or is_network(member, "_logits", "predict", "predict_proba")
-
-
 def in_blocks(predict, X, member):
-    """The result of `predict(X)`, a function that asks such members; blocks of many rows in threads.
+    """The result of `predict(X)`, a function that asks such members; many rows in blocks, in threads.
 
     By themselves, products of networks divide the rows among all cores, and wait for all of them after
-    each layer. If other work occupies a core, this takes 3 to 100 times as long as with one thread.
+    each layer. If other work occupies a core, this takes 3 to 100 times as long as with one thread. So
+    each core gets blocks of rows of its own, as for LightGBM, which uses one thread here. For few rows,
+    nothing of the process is touched.
     """
     n_rows = X.shape[0]
-    if n_rows <= _BLOCK or not _divides_rows(member):
+    uses_one_thread = is_lightgbm(member) or is_network(member, "_logits", "predict", "predict_proba")
+    if n_rows <= _FEW_ROWS or not uses_one_thread:
         return predict(X)
     config, found = get_config(), {}
 
@@ -176,7 +173,7 @@ def in_blocks(predict, X, member):
         with config_context(**config):
             found[rows.start] = predict(compat.safe_indexing(X, rows))
 
-    for_each_block(of_block, n_rows, _BLOCK, threaded_from=2)
+    for_each_block(of_block, n_rows, _BLOCK, threaded_from=1)
     return np.concatenate([found[start] for start in sorted(found)])
 
 

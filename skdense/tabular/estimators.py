@@ -251,7 +251,8 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         None takes those that suit the table; those of a list are fitted whatever its size is. An
         estimator takes the place of the model whose name it has, and sees what that sees. With another
         name, a network sees what `plain` sees, an estimator that allows NaN what `trees` see, and
-        others what `linear` sees. An open `n_jobs` or `thread_count` becomes 1, since each core has a member.
+        others what `linear` sees. An open `n_jobs` or `thread_count` becomes 1, since each core has a
+        member.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks of `plain` and `ramps`, in
