@@ -2,7 +2,7 @@
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["CollapseWarning", "WorkerWarning"]
+__all__ = ["CollapseWarning", "UnlikeDataWarning", "WorkerWarning"]
 
 
 class CollapseWarning(ConvergenceWarning):
@@ -37,6 +37,43 @@ class CollapseWarning(ConvergenceWarning):
     >>> any(issubclass(warning.category, CollapseWarning) for warning in caught)
     True
     """
+
+
+class UnlikeDataWarning(UserWarning):
+    """A column of a table to predict is unlike the one in `fit`.
+
+    Attributes
+    ----------
+    column : str
+        The name of the column.
+    kind : str
+        What is unlike: "new categories", "range", "later", "missing", "one value", "unreadable" or
+        "time zone".
+    count, total : int
+        So many of all values are.
+    share : float
+        `count` over `total`.
+    example : object
+        One of them, or None.
+
+    Examples
+    --------
+    >>> import logging
+    >>> import warnings
+    >>> from skdense.exceptions import UnlikeDataWarning
+    >>> warnings.filterwarnings("ignore", category=UnlikeDataWarning)
+    """
+
+    def __init__(self, text, column=None, kind=None, count=0, total=0, example=None):
+        super().__init__(text)
+        self.column, self.kind, self.count, self.total, self.example = (
+            column,
+            kind,
+            count,
+            total,
+            example,
+        )
+        self.share = count / total if total else 0.0
 
 
 class WorkerWarning(UserWarning):

@@ -1,0 +1,495 @@
+"""The kinds of columns: how each is read, compared with what it was in `fit`, and written as numbers.
+
+A kind is a class, and a column is an object of it. It has learned from the column in `fit`; what it
+has to keep are builtins and arrays, so that a file of a model needs none of these classes. In `fit` and
+in `predict` each value is read by this alone, whatever the other rows are.
+"""
+
+import re
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import bdtrc
+from scipy.stats import hypergeom
+
+from skdense.tabular import levels as of_levels
+
+try:
+    import pandas as pd
+    from pandas.api.types import infer_dtype
+except ImportError:
+    raise ImportError(
+        "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
+    ) from None
+
+__all__ = ["KINDS", "Column", "Dates", "Durations", "Levels", "Numbers"]
+
+_FAR_EXPONENT = 60
+"""Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
+_SURPRISING = 0.001
+"""What is unlike the values in `fit` is told if so much of it is less probable than this."""
+_WITH_ZONE = re.compile(r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$")
+"""How strings end that have a time and its offset from UTC."""
+NUMBER = re.compile(r"\s*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf(inity)?)\s*", re.I)
+"""Strings that are numbers."""
+_ALL_MISSING, _ALL_EQUAL = "all its values are missing", "all its values are equal"
+_ALL_RARE = (
+    "hardly one of its values is in five rows, as with IDs; if parts of them say something, make "
+    "columns of these parts"
+)
+"""Why nothing of a column can be used."""
+MISSING = frozenset(
+    "null|#NA|nan|#N/A N/A|<NA>|n/a|NULL|NA|N/A|#N/A|NaN|-nan|-NaN|1.#QNAN|-1.#QNAN|1.#IND|-1.#IND|"
+    "?|...|none|None|".split("|")
+)
+"""The strings that pandas.read_csv or skrub takes for missing values, and the empty one."""
+_KIND_OF_TYPE = {
+    **dict.fromkeys(("floating", "integer", "mixed-integer-float", "boolean", "decimal"), "numbers"),
+    **dict.fromkeys(("datetime64", "datetime", "date"), "dates"),
+    **dict.fromkeys(("timedelta64", "timedelta"), "durations"),
+    "categorical": "categories",
+    **dict.fromkeys("fiub", "numbers"),
+    **{"M": "dates", "m": "durations"},
+}
+"""The kind of a column by pandas' name, or NumPy's letter, of the type of its values."""
+_TEXTS = "categories", "strings"
+
+
+def kind_of(values: Any) -> str:
+    """The kind of a Series or array by its type; that of objects is the one of their values."""
+    letter = getattr(values.dtype, "kind", "O")
+    found = letter if letter in "fiubMm" else infer_dtype(values, skipna=True)
+    if found == "complex" or letter == "c":
+        raise ValueError("Complex data not supported")
+    return _KIND_OF_TYPE.get(found, "strings")
+
+
+def text_of(value: Any) -> str:
+    """A value as a string. 1, 1.0 and "1.0" are the same, as a missing value makes floats of ints."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()  # as the lists that polars has
+    elif isinstance(value, Decimal):
+        value = float(value)
+    text = str(value)
+    if text.endswith(".0") and text[:-2].lstrip("-").isdecimal():
+        return text[:-2]
+    if "e+" in text and NUMBER.fullmatch(text) and np.isfinite(float(text)):
+        return str(int(float(text)))  # of a float of 1e16 or more
+    return text
+
+
+def texts_of(text: str) -> list[str]:
+    """The strings that are read as this one."""
+    is_whole = text.lstrip("-").isdecimal()
+    return list(dict.fromkeys([text, f"{text}.0", str(float(text))])) if is_whole else [text]
+
+
+def coded(values: Any, missing: Any) -> tuple[np.ndarray, list[str | None]]:
+    """Values as numbers of distinct strings, and these, with None for missing ones."""
+    if values.dtype.kind in "mM":
+        values = pd.Series(values)
+    values = np.asarray(values, dtype=object)
+    texts: dict[Any, int] = {}
+    codes = [
+        texts.setdefault(None if is_missing else x if type(x) is str else text_of(x), len(texts))
+        for x, is_missing in zip(values, pd.isna(values))
+    ]
+    cleaned = [None if text is None else text_of(text) for text in texts]
+    levels: dict[str | None, int] = {}
+    places = [
+        levels.setdefault(None if x is None or x in missing or x.isspace() else x, len(levels))
+        for x in cleaned
+    ]
+    return np.array(places, np.intp)[codes], list(levels)
+
+
+def shift_of(values: np.ndarray) -> tuple[float, float]:
+    """A shift and a factor after which float32 is precise enough for numbers, and they suit it.
+
+    The shift is the median of the distinct values: most rows may have a code such as 0, and the others
+    times. The factor is a power of two, which changes no digit; 1 unless they would be far from 1.
+    """
+    halves = np.unique(values[np.isfinite(values)]) / 2  # whose differences are finite
+    if not len(halves):
+        return 0.0, 1.0
+    middle = np.median(halves)
+    _, exponent = np.frexp(np.median(np.abs(halves - middle)))
+    is_far = abs(exponent) > _FAR_EXPONENT
+    return 2 * float(middle), float(2.0 ** np.clip(-exponent, -1000, 1000)) if is_far else 1.0
+
+
+def shifted(values: np.ndarray, shift: Any, scale: Any) -> np.ndarray:
+    """Numbers after the shift, as float32."""
+    with np.errstate(over="ignore"):  # infinity is what is too large
+        return ((values - shift) * scale).astype(np.float32)
+
+
+def _varied(columns):
+    """The numbers of the columns that are not constant."""
+    return np.flatnonzero(np.fmin.reduce(columns) < np.fmax.reduce(columns)).tolist()
+
+
+def chance_of_outside(n_outside: int, n_new: int, n_in_fit: int) -> float:
+    """The probability that so many of the new values, or more, are outside of the range in `fit`.
+
+    As all orders of the values are equally probable, new values before the lowest and above the highest
+    one in `fit` are as many as new values below the second lowest one.
+    """
+    return hypergeom.cdf(1, n_in_fit + n_new, n_in_fit, n_outside + 1) if n_outside else 1.0
+
+
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    n : int
+        The number of values in `fit` that are not missing.
+    is_marked : bool
+        Whether missing values are marked in a further column.
+    outputs : list of (str, str)
+        The end of the name, and the role, of each column that it becomes.
+    keep : list of int
+        The outputs that are used.
+    """
+
+    kind: ClassVar[str]
+    """What the values are, in the words of messages."""
+    stored: ClassVar[str] = "f8"
+    """The type in which the range is kept."""
+    n, is_marked = 0, False
+    outputs: list[tuple[str, str]]
+
+    def __init__(self, name: str):
+        self.name = name
+
+    @staticmethod
+    def of(state: dict[str, Any]) -> "Column":
+        """A column by what a file has of it."""
+        column = object.__new__(KINDS[state["class"]])
+        vars(column).update({name: value for name, value in state.items() if name != "class"})
+        return column
+
+    def read(self, values: Any, tell: Any) -> Any:
+        """The values, with NaN for missing ones.
+
+        What is unlike the values in `fit`, but can be read, is told by `tell`.
+        """
+        try:
+            now = kind_of(values)
+            if now == self.kind:
+                return self._read(values, tell)
+            if now in _TEXTS or (self.kind != "numbers" and pd.isna(values).all()):
+                return self._read_texts(*coded(values, MISSING), tell)
+            raise ValueError(f"they are {now}, of type {values.dtype}")
+        except Exception as error:  # pandas has types of its own
+            raise ValueError(
+                f"column {self.name!r} has {self.kind}, by its values in fit, but not all of them can "
+                f"be read as {self.kind}: {error}"
+            ) from error
+
+    def _read_texts(self, codes, texts, tell):
+        values = self._parsed(texts, tell)
+        unread = np.isnan(values) & [text is not None for text in texts]
+        if unread.any():
+            counts = np.bincount(codes, minlength=len(texts))
+            n_unread, n = counts[unread].sum(), counts[[text is not None for text in texts]].sum()
+            example = texts[np.argmax(np.where(unread, counts, 0))]
+            if n_unread == n > 1:
+                raise ValueError(f"{n} of {n} values cannot, such as {example!r}")
+            tell(
+                self.name, "unreadable", n_unread, n, example,
+                f"could not be read as {self.kind}, such as {example!r}, and are taken as missing",
+            )  # fmt: skip
+        return values[codes]
+
+    def learn(self, values: Any) -> str:
+        """Learn from the values in `fit` that were read; why nothing of them can be used, or ""."""
+        present = values[~np.isnan(values)]
+        self.n, self.is_marked = len(present), 0 < len(present) < len(values)
+        if not self.n:
+            return _ALL_MISSING
+        # Of dates as integers, which all files know.
+        self.low, self.high = np.array([present.min(), present.max()]).view(self.stored).tolist()
+        self._learn(values)
+        self.keep = _varied(self.encode(values))
+        return "" if self.keep or self.is_marked else _ALL_EQUAL
+
+    def kept(self) -> list[tuple[str, str]]:
+        """The outputs that are used."""
+        return [self.outputs[place] for place in self.keep]
+
+    def compare(self, values: Any, tell: Any) -> None:
+        """Tell of values outside of the range in `fit`, if there are more than by chance."""
+        low, high = self._range()
+        is_outside = (values < low) | (values > high)
+        n, n_outside = np.count_nonzero(~np.isnan(values)), np.count_nonzero(is_outside)
+        if n_outside and chance_of_outside(n_outside, n, self.n) < _SURPRISING:
+            found, counts = np.unique(values[is_outside], return_counts=True)
+            low, high, example = (self._shown(x) for x in (low, high, found[np.argmax(counts)]))
+            what = f"outside of the range in fit, {low} to {high}, such as {example}"
+            tell(self.name, "range", n_outside, n, example, f"are {what}")
+
+    def _range(self):
+        return self.low, self.high
+
+    def _shown(self, value):
+        return value
+
+
+class Numbers(Column):
+    """Numbers and bools: shifted.
+
+    Attributes
+    ----------
+    low, high : float
+        The range in `fit`, if there were numbers.
+    shift, scale : float
+        See `shift_of`.
+    """
+
+    kind, role = "numbers", "number"
+
+    def _read(self, values, tell):
+        if values.dtype.kind in "fiub" and isinstance(values.dtype, np.dtype):
+            return np.asarray(values, np.float64)
+        if isinstance(values, np.ndarray):
+            values = pd.Series(values)
+        return values.to_numpy(np.float64, na_value=np.nan)
+
+    def _parsed(self, texts, tell):
+        numbers = [float(x) if x is not None and NUMBER.fullmatch(x) else np.nan for x in texts]
+        return np.array(numbers, np.float64)
+
+    def _learn(self, values):
+        self.shift, self.scale = shift_of(values)
+        self.outputs = [("", self.role)]
+
+    def encode(self, values: Any) -> np.ndarray:
+        """One column."""
+        return shifted(values, self.shift, self.scale)[:, None]
+
+
+class Durations(Numbers):
+    """Durations: their seconds, shifted."""
+
+    kind, role = "durations", "duration"
+
+    def _read(self, values, tell):
+        if values.dtype.kind != "m" or not isinstance(values.dtype, np.dtype):
+            values = pd.TimedeltaIndex(values)
+        return np.asarray(values) / np.timedelta64(1, "s")
+
+    def _parsed(self, texts, tell):
+        return self._read(pd.to_timedelta(pd.Series(texts, dtype=object), errors="coerce"), tell)
+
+
+class Dates(Column):
+    """Dates: their seconds, shifted, the year, and periodic functions of month, day, hour and weekday.
+
+    None is beyond what it was in `fit`, as nobody knows how y goes on.
+
+    Attributes
+    ----------
+    format : str or None
+        That of strings.
+    zone : str or None
+        The time zone of the values in `fit`; None if they had none.
+    low, high : int
+        The range in `fit`, in microseconds since 1970, if there were dates.
+    limits : ndarray of shape (2, n_outputs)
+        The lowest and the highest that is written.
+    shift, scale : float
+        Of the seconds, see `shift_of`.
+    """
+
+    kind, stored, format, zone = "dates", "i8", None, None
+    outputs = [
+        (f":{part}", "date")
+        for part in "year seconds month_sin month_cos day_sin day_cos hour_sin hour_cos "
+        "weekday_sin weekday_cos".split()
+    ]
+
+    def __init__(self, name: str, values: Any = None, form: str | None = None):
+        super().__init__(name)
+        self.format = form
+        if form is None:
+            _, self.zone = _in_utc(values)
+        elif any(_WITH_ZONE.search(text) for text in values if text is not None):
+            self.zone = "UTC"
+
+    def _read(self, values, tell):
+        values, zone = _in_utc(values)
+        return self._told_of_zone(values, zone is not None, tell)
+
+    def _parsed(self, texts, tell):
+        """Also "2024-01-05T10:00" where there were seconds in `fit`."""
+        dates = np.full(len(texts), np.datetime64("NaT"), "M8[us]")
+        for form in [self.format, "ISO8601"] if self.format else ["ISO8601"]:
+            rest = [i for i, text in enumerate(texts) if text is not None and np.isnat(dates[i])]
+            if rest:
+                given = [texts[i] for i in rest]
+                parsed = pd.to_datetime(given, format=form, errors="coerce", utc=True)
+                dates[rest] = parsed.tz_localize(None).to_numpy().astype("M8[us]")
+        has_zone = any(_WITH_ZONE.search(text) for text in texts if text is not None)
+        return self._told_of_zone(dates, has_zone, tell)
+
+    def _told_of_zone(self, dates, has_zone, tell):
+        n = np.count_nonzero(~np.isnat(dates))
+        if n and has_zone != (self.zone is not None):
+            what = f"have {'a' if has_zone else 'no'} time zone, unlike those in fit, so times without "
+            tell(self.name, "time zone", n, n, None, f"{what}one are taken as UTC")
+        return dates
+
+    def _learn(self, values):
+        parts = self._parts(values)
+        self.limits = np.array([np.fmin.reduce(parts), np.fmax.reduce(parts)])
+        self.shift, self.scale = shift_of(parts[:, 1])
+
+    def _range(self):
+        return np.datetime64(self.low, "us"), np.datetime64(self.high, "us")
+
+    def _shown(self, value):
+        return str(self._local(np.array([value]))[0].astype("M8[s]")).replace("T", " ")
+
+    def _local(self, dates):
+        """Dates as clocks in the time zone show them."""
+        if self.zone in (None, "UTC"):
+            return dates
+        there = pd.DatetimeIndex(dates).tz_localize("UTC").tz_convert(self.zone)
+        return there.tz_localize(None).to_numpy().astype("M8[us]")
+
+    def _parts(self, dates):
+        local = self._local(dates)
+        days, months = local.astype("M8[D]"), local.astype("M8[M]")
+        years = local.astype("M8[Y]").astype(np.int64) + 1970
+        since = dates.astype(np.int64) / 1e6
+        columns = [years, since]
+        for number, period in (
+            ((months.astype(np.int64)) % 12 + 1, 12),
+            ((days - months.astype("M8[D]")).astype(np.int64) + 1, 30),
+            ((local - days).astype("m8[h]").astype(np.int64), 24),
+            ((days.astype(np.int64) + 3) % 7 + 1, 7),
+        ):
+            turns = number / period * 2 * np.pi
+            columns += [np.sin(turns), np.cos(turns)]
+        parts = np.column_stack(columns)
+        parts[np.isnat(dates)] = np.nan
+        return parts
+
+    def encode(self, values: Any) -> np.ndarray:
+        """Ten columns."""
+        parts = np.clip(self._parts(values), *self.limits)
+        parts[:, 1] = (parts[:, 1] - self.shift) * self.scale
+        return parts.astype(np.float32)
+
+
+def _in_utc(values):
+    """Dates as an array of microseconds in UTC, and the name of their time zone or None."""
+    if not (values.dtype.kind == "M" and isinstance(values.dtype, np.dtype)):
+        try:
+            values = pd.DatetimeIndex(values)
+        except ValueError:  # of different UTC offsets
+            values = pd.DatetimeIndex(pd.to_datetime(values, utc=True))
+        if (zone := values.tz) is not None:
+            return values.tz_convert("UTC").tz_localize(None).to_numpy().astype("M8[us]"), _name(zone)
+    return np.asarray(values).astype("M8[us]"), None
+
+
+def _name(zone):
+    """The name of a time zone, or "UTC" if pandas does not know it by its name."""
+    try:
+        pd.DatetimeIndex([]).tz_localize(str(zone))
+    except Exception:  # of whatever package knows zones
+        return "UTC"
+    return str(zone)
+
+
+class Levels(Column):
+    """Categories and strings: columns of levels and words, and two numbers; `levels.chosen` has which.
+
+    Attributes
+    ----------
+    kind : "categories" or "strings"
+        Strings such as "NA" are missing only in the second.
+    levels : list of str or None
+        Those with a column. All other levels share one.
+    words : list of str
+        Those with a column.
+    numbers : dict of str to (float, float)
+        Place and logarithm of the frequency.
+    known : dict of str to int, or None
+        All levels in `fit`, if there are less than 40.
+    chance_of_new : float
+        The probability that a row has a new level, if there are less than 40.
+    """
+
+    known = None
+
+    def __init__(self, name: str, kind: str):
+        super().__init__(name)
+        self.kind = kind
+
+    def read(self, values: Any, tell: Any) -> Any:
+        """Numbers of levels, and the levels."""
+        return coded(values, MISSING if self.kind == "strings" else {""})
+
+    def learn(self, values: Any) -> str:
+        """Choose what is written; why nothing of the values can be used, or ""."""
+        codes, levels = values
+        counts = np.bincount(codes, minlength=len(levels)).tolist()
+        self.levels, self.words, self.numbers = of_levels.chosen(levels, counts)
+        of_known = {level: count for level, count in zip(levels, counts) if level is not None}
+        self.n = sum(of_known.values())
+        self.is_many = len(of_known) >= of_levels.MANY
+        if not self.is_many:
+            # Good and Turing: a new row has a new one as often as a known row is alone in its own.
+            n_alone = sum(count == 1 for count in of_known.values())
+            self.known, self.chance_of_new = list(of_known), (n_alone + 1) / (self.n + 1)
+        ends = [":missing" if level is None else f"={level}" for level in self.levels]
+        self.outputs = [(end, "level") for end in [*ends, ":rare"]]
+        self.outputs += [(f"~{word}", "word") for word in self.words]
+        if self.numbers:
+            self.outputs += [(":place", "place"), (":frequency", "frequency")]
+        self.keep = _varied(self.encode(values))
+        if self.keep:
+            return ""
+        return _ALL_RARE if len(levels) > 1 else _ALL_EQUAL if self.n else _ALL_MISSING
+
+    def encode(self, values: Any) -> np.ndarray:
+        """A column for each level, for all others, for each word, and for place and frequency."""
+        codes, levels = values
+        of_level = {level: place for place, level in enumerate(self.levels)}
+        n_levels = len(of_level)
+        of_word = {word: n_levels + 1 + place for place, word in enumerate(self.words)}
+        written = np.zeros((len(levels), len(self.outputs)), np.float32)
+        for row, level in enumerate(levels):
+            written[row, of_level.get(level, n_levels)] = 1
+            if of_word:
+                for word in of_levels.words_of(level):
+                    if word in of_word:
+                        written[row, of_word[word]] = 1
+        if self.numbers:
+            written[:, -2:] = [self.numbers.get(level, (0.5, 0.0)) for level in levels]
+        return written[codes]
+
+    def compare(self, values: Any, tell: Any) -> None:
+        """Tell of new categories, if there are more than by chance."""
+        if self.known is None:
+            return
+        codes, levels = values
+        is_new = [level is not None and level not in self.known for level in levels]
+        if any(is_new):
+            counts = np.bincount(codes, minlength=len(levels))
+            n_new, n = counts[is_new].sum(), counts[[level is not None for level in levels]].sum()
+            if bdtrc(n_new - 1, n, self.chance_of_new) < _SURPRISING:
+                example = levels[np.argmax(np.where(is_new, counts, 0))]
+                what = f"are categories that were not there in fit, such as {example!r}"
+                tell(self.name, "new categories", n_new, n, example, what)
+
+
+KINDS = {each.__name__: each for each in (Numbers, Durations, Dates, Levels)}
+"""The kinds by the names of their classes, which files of models have."""
