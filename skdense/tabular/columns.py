@@ -212,9 +212,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         for column in self._in_order:
             read[column.name] = column.read(series[column.name], tell)
-        numbers = self._stacked(read)
-        for place in np.flatnonzero(((numbers < self._low) | (numbers > self._high)).any(axis=0)):
-            self._numbers[place].compare(numbers[:, place], tell)
+        if self._numbers:
+            numbers = self._stacked(read)
+            is_outside = ((numbers < self._low) | (numbers > self._high)).any(axis=0)
+            for place in np.flatnonzero(is_outside):
+                self._numbers[place].compare(numbers[:, place], tell)
         for column in self._others:
             column.compare(read[column.name], tell)
         return read, unlike
@@ -235,7 +237,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _stacked(self, read):
         """The numbers of all columns that have some, side by side."""
-        return np.array([read[each.name] for each in self._numbers]).reshape(len(self._numbers), -1).T
+        return np.array([read[each.name] for each in self._numbers]).T
 
     def _written(self, read):
         """All columns of the result."""

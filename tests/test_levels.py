@@ -1,0 +1,117 @@
+"""Tests of columns of many levels: what is written of them, and whether they say something about y."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from sklearn.preprocessing import OneHotEncoder
+
+from skdense.tabular import levels as module
+from skdense.tabular.columns import TableEncoder
+from skdense.tabular.kinds import Levels, coded
+from skdense.tabular.levels import chances_of, depends
+
+LETTERS = st.none() | st.text("aB1 _-.é", max_size=4)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Columns of three levels are ones of many, of which six columns are left."""
+    for name, value in {"MANY": 3, "_LEAST": 2, "_MOST": 6}.items():
+        monkeypatch.setattr(module, name, value)
+
+
+@given(st.lists(LETTERS, min_size=1, max_size=40), st.lists(LETTERS, max_size=5))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_most_frequent_levels_and_words_have_a_column_and_repeated_levels_two_numbers(
+    few, known, new
+):
+    column = Levels("c", "strings")
+    values = coded(np.array([*known, *new], object), {""})
+    column.learn(coded(np.array(known, object), {""}))
+    known, new = (
+        [value if value and not value.isspace() else None for value in x] for x in (known, new)
+    )
+
+    def words_of(value):
+        return set(re.split(r"[\s_.-]+", (value or "").lower())) - {""}
+
+    levels = Counter(known)
+    are_many = len(set(levels) - {None}) >= 3
+    words = Counter(word for value in known for word in words_of(value))
+    n_levels = Counter(word for level in levels for word in words_of(level))
+    words = {w: n for w, n in words.items() if n_levels[w] > 1 and n <= len(known) - 2 and are_many}
+    assert set(column.levels) <= set(levels)
+    assert set(column.words) <= set(words)
+    counts = sorted([n for n in [*levels.values(), *words.values()] if n >= 2], reverse=True)
+    written = [levels[each] for each in column.levels] + [words[each] for each in column.words]
+    assert sorted(written, reverse=True) == counts[:6]
+    in_order = sorted(level for level in set(known) - {None} if levels[level] > 1)
+    has_numbers = are_many and sum(levels[level] for level in column.levels) <= 0.9 * len(known)
+    columns = column.encode(values)
+    assert columns.shape[1] == len(column.outputs)
+    for value, row in zip([*known, *new], columns):
+        of_levels = [value == level for level in column.levels]
+        of_words = [word in words_of(value) for word in column.words]
+        numbers = [0.5, 0]
+        if value in in_order:
+            numbers = [(in_order.index(value) + 0.5) / len(in_order), np.log(levels[value])]
+        numbers = numbers if has_numbers and in_order else []
+        other = value not in column.levels
+        assert_array_equal(row, np.float32([*of_levels, other, *of_words, *numbers]))
+
+
+def test_the_order_of_rows_does_not_matter_for_levels(few):
+    values = pd.DataFrame({"c": ["b", "a", "c c", "d", None] * 3 + ["c d"]})
+    names = [TableEncoder().fit(X).get_feature_names_out() for X in (values, values[::-1])]
+    assert_array_equal(*names)
+
+
+@given(st.lists(st.none() | st.sampled_from("abcdefg"), min_size=1, max_size=60))
+def test_few_levels_are_written_as_scikit_learn_would(known):
+    column = Levels("c", "strings")
+    column.learn(coded(np.array(known, object), {""}))
+    known, new = (np.array(x, object)[:, None] for x in (known, ["a", "h", None]))
+    theirs = OneHotEncoder(
+        min_frequency=5, handle_unknown="infrequent_if_exist", sparse_output=False
+    ).fit(known)
+    for values in (known, new):
+        ours = column.encode(coded(values[:, 0], {""}))[:, column.keep]
+        expected = theirs.transform(values)
+        varied = np.ptp(theirs.transform(known), axis=0) > 0
+        assert_array_equal(ours, expected[:, varied])
+
+
+@given(st.integers(0, 2**31), st.integers(1, 3))
+@settings(max_examples=20)
+def test_the_chance_of_correlations_is_about_that_of_targets_in_any_order(seed, n_targets):
+    rng = np.random.default_rng(seed)
+    columns = (rng.random((80, 6)) < rng.uniform(0.1, 0.5, 6)).astype(np.float32)
+    columns[:, 1] = columns[:, 0] + rng.integers(2, size=80)
+    targets = rng.normal(size=(80, n_targets)) + 0.3 * columns[:, :1]
+
+    def statistic(rows):
+        return (np.corrcoef(columns.T, targets[rows].T)[:6, 6:] ** 2 * targets.var(axis=0)).sum()
+
+    given = statistic(np.arange(80))
+    others = [statistic(rng.permutation(80)) for _ in range(1000)]
+    (chance,) = chances_of(columns, [targets])
+    assert chance == pytest.approx(np.mean(np.array(others) >= given), abs=0.06)
+
+
+def test_a_column_of_levels_stays_if_y_depends_on_it_as_numbers_or_as_classes():
+    level = np.resize(range(20), 400)
+    columns = np.eye(20, dtype=np.float32)[level]
+    rng = np.random.default_rng(0)
+    noise, rating = rng.normal(size=400), np.clip(level // 4 + rng.integers(-1, 2, 400), 0, 4)
+    of_classes = np.where(level < 10, 1, rng.choice([0, 2], 400))  # its mean does not depend on them
+    several = np.column_stack([noise, level + noise])
+    for y in (level + noise, np.exp(level), rating, of_classes, of_classes * 1.0, level * 9, several):
+        assert depends(y, columns)
+    for y in (noise, np.exp(9 * noise), (noise > 0).astype(int), rng.integers(0, 45, 400)):
+        assert not depends(y, columns)
