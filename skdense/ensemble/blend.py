@@ -14,15 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from skdense import compat
 from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble import calibration
-from skdense.ensemble.crossfit import (
-    BaseOutOfFold,
-    CrossFitClassifier,
-    CrossFitRegressor,
-    LabelsMixin,
-    NumbersMixin,
-)
+from skdense.ensemble.crossfit import BaseOutOfFold, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.members import at_once
 from skdense.ensemble.outer import Outer, has_all_cores, part_of
+from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step, fit_arguments, in_units_of_y, transforms_y
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
@@ -209,7 +204,7 @@ def _clones(models):
 
 def _fit_models(names, models, samples, report):
     """Fit the models of a blend at the same time; return them, and say what they say."""
-    X, y, sample_weight, _, groups, row_of = samples
+    X, y, sample_weight, _, _, groups, row_of = samples
     have_all_cores = compat.joblibs_n_jobs() == -1 or has_all_cores()
     fits, fitted = [], []
     for name, model in zip(names, models, strict=True):
@@ -284,9 +279,9 @@ class BlendClassifier(LabelsMixin, BaseBlend):
 
     temperature_ : float
         The number by which the logits of all members are divided, besides the models' own temperatures.
-        The models' `temperature_` and `oof_probabilities_` are those after this division.
+        The models' `temperature_` and `oof_proba_` are those after this division.
 
-    oof_probabilities_ : ndarray of shape (n_samples, n_classes)
+    oof_proba_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by members that were not trained on it; NaN for a sample that
         a model with a weight has never held out.
 
@@ -346,7 +341,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         return sum(weight * model.predict_proba(X) for weight, model in self._weighted())
 
     def _learn_weights(self, ensembles, y, row_weights):
-        of_models = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
+        of_models = np.array([ensemble.oof_proba_ for ensemble in ensembles])
         held_out = self._held_out(of_models)
         row_weights = row_weights[held_out]
         class_numbers = np.searchsorted(self.classes_, y[held_out])
@@ -361,7 +356,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self._divide_logits(
             calibration.learn_temperature(logs, class_numbers, row_weights, self.weights_[is_used])
         )
-        predicted = self.oof_probabilities_[held_out].argmax(axis=1)
+        predicted = self.oof_proba_[held_out].argmax(axis=1)
         self.oof_score_ = accuracy_score(class_numbers, predicted, sample_weight=row_weights)
 
     def _divide_logits(self, temperature):
@@ -369,14 +364,9 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self.temperature_ *= temperature
         for model in self.estimators_:
             final_step(model)._divide_logits(temperature)
-        self.oof_probabilities_ = sum(
-            weight * final_step(model).oof_probabilities_ for weight, model in self._weighted()
+        self.oof_proba_ = sum(
+            weight * final_step(model).oof_proba_ for weight, model in self._weighted()
         )
-
-    def _learn_uncertainty(self, samples, for_outermost_ensemble):
-        for model in self.estimators_:
-            final_step(model)._learn_uncertainty(samples, for_outermost_ensemble)
-        super()._learn_uncertainty(samples, for_outermost_ensemble)
 
 
 class BlendRegressor(NumbersMixin, BaseBlend):

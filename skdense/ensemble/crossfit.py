@@ -4,9 +4,8 @@ BaggingClassifier and CalibratedClassifierCV cannot pass the samples that they h
 early stopping.
 """
 
-from collections.abc import Sequence
 from copy import copy
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -16,7 +15,6 @@ from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
     MetaEstimatorMixin,
-    RegressorMixin,
     clone,
     is_classifier,
     is_regressor,
@@ -30,14 +28,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
     check_cv,
 )
-from sklearn.utils import (
-    check_array,
-    check_consistent_length,
-    check_random_state,
-    check_scalar,
-    get_tags,
-)
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_array, check_consistent_length, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdense import compat
@@ -46,6 +37,7 @@ from skdense.ensemble import calibration
 from skdense.ensemble.members import fit_members, held_out_outputs, in_blocks
 from skdense.ensemble.outer import FitReport, begin_fit, end_fit
 from skdense.ensemble.sizes import MANY_ROWS, set_by_size
+from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import (
@@ -56,25 +48,23 @@ from skdense.fit.inputs import (
     times_class_weight,
     validated,
 )
-from skdense.fit.targets import as_numbers
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
-
-_LARGEST = 1e30
-"""The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
 
 
 class Samples(NamedTuple):
     """What an ensemble is fitted to.
 
     `sample_weight` is the final one, with class weights in it, or None for equal weights. `row_weights`
-    is the same as an array in both cases. `row_of` is that of `Outer`.
+    is the same as an array in both cases, and `counts` are weights of samples alone. `row_of` is that
+    of `Outer`.
     """
 
     X: Any
     y: NDArray
     sample_weight: NDArray | None
     row_weights: NDArray
+    counts: NDArray
     groups: ArrayLike | None
     row_of: NDArray | None
 
@@ -136,8 +126,8 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
         samples = fitted._checked_samples(X, y, **arguments, row_of=outer.row_of)
         fitted._fit_parts(samples, report)
-        # Only a blend has a report that its models go on with, the fit of a table has none.
-        fitted._learn_uncertainty(samples, for_outermost_ensemble=outer.report is None)
+        if outer.report is None:  # the models of a blend learn none
+            fitted._learn_uncertainty(samples)
         report.end(fitted)
         end_fit(fitted, outer)
         set_attributes(self, vars(fitted))
@@ -150,23 +140,14 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         y = self._learn_y(one_column(y))
         if sample_weight is not None:
             sample_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        counts = np.ones(len(y)) if sample_weight is None else sample_weight
         class_weight = getattr(self, "class_weight", None)  # of a blend of classifiers
         if class_weight is not None:
             sample_weight = times_class_weight(sample_weight, y, class_weight, self.classes_)
         if sample_weight is not None:
             sample_weight = calibration.as_counts(sample_weight)
         row_weights = np.ones(len(y)) if sample_weight is None else sample_weight
-        return Samples(X, y, sample_weight, row_weights, groups, row_of)
-
-    def _learned(self, name):
-        """What was learned for intervals or sets, if no earlier version has saved this ensemble."""
-        check_is_fitted(self)
-        if name not in vars(self):
-            raise ValueError(
-                f"an earlier version of skdense saved this {type(self).__name__}, without what "
-                "intervals and sets need: fit it again"
-            )
-        return vars(self)[name]
+        return Samples(X, y, sample_weight, row_weights, counts, groups, row_of)
 
     def _check_X(self, X):
         """The checked samples to predict."""
@@ -259,7 +240,7 @@ class BaseCrossFit(BaseOutOfFold):
 
     def _splits(self, samples, random_state, report):
         """For each member the rows to train on, sorted, and those of its fold, as arrays of ints."""
-        X, y, _, row_weights, groups, row_of = samples
+        X, y, _, row_weights, _, groups, row_of = samples
         cv, strata, has_classes = self.cv, y, isinstance(self, ClassifierMixin)
         if self.by_size and cv is None:
             cv = self._n_folds(y, groups, report)
@@ -346,111 +327,6 @@ def _warn_of_lacking_classes(y, classes, splits, report):
         )
 
 
-class LabelsMixin(ClassifierMixin):
-    """What both classifiers share: labels from probabilities.
-
-    A subclass has the method `_predict_proba(X)`, which predicts probabilities of checked samples, and
-    its `fit` sets `oof_probabilities_`.
-    """
-
-    def predict(self, X: MatrixLike) -> NDArray:
-        """Predict class labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-            The labels of the highest probability.
-        """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
-
-    def predict_proba(self, X: MatrixLike) -> NDArray:
-        """Predict the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Columns ordered as `classes_`.
-        """
-        return self._predict_proba(self._check_X(X))
-
-    def predict_log_proba(self, X: MatrixLike) -> NDArray:
-        """Predict the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n_samples, n_classes)
-            The logarithms of what `predict_proba` returns. None is -inf: a probability below 2.2e-16
-            counts as 2.2e-16.
-        """
-        return calibration.as_logs(self.predict_proba(X))
-
-    def predict_set(self, X: MatrixLike, confidence: float = 0.9) -> NDArray:
-        """Predict the set of classes that has the true one with this confidence.
-
-        A set has the classes whose probability is at least a threshold, which is found from the
-        out-of-fold probabilities, without any further fits: a share of `confidence` of the samples has
-        its true class in its set. No other score gives smaller sets in the mean if the probabilities
-        are right [1]_. Single classes may have a smaller or a larger share, see
-        :class:`skdense.inspection.CoverageDisplay`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-        confidence : float, default=0.9
-            The share of new samples whose set has the true class, if they are like those of `fit`; with
-            `groups`, also for samples of new groups.
-
-        Returns
-        -------
-        sets : ndarray of bool, of shape (n_samples, n_classes)
-            Whether the set of a sample has a class. Columns are ordered as `classes_`. A set is empty
-            if no class is probable enough, as for some samples if the accuracy is above the confidence.
-
-        References
-        ----------
-        .. [1] Sadinle, Lei and Wasserman (2019), "Least Ambiguous Set-Valued Classifiers With Bounded
-           Error Levels", JASA 114.
-        """
-        check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
-        return calibration.sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
-
-    def _learn_uncertainty(self, samples, for_outermost_ensemble):
-        if not for_outermost_ensemble:
-            return  # the outermost blend lets its models learn, at its temperature
-        class_numbers = np.searchsorted(self.classes_, samples.y)
-        self._nonconformity = calibration.learn_nonconformity(
-            self.oof_probabilities_, class_numbers, samples.row_weights
-        )
-
-    def _learn_y(self, y):
-        check_classification_targets(y)
-        if y.ndim > 1:
-            raise ValueError(f"y must have one label for each sample, got shape {y.shape}")
-        self.classes_ = np.unique(y)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y must have at least two classes, got one class: {self.classes_.tolist()}"
-            )
-        return y
-
-
 class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     r"""Classifiers of the same settings, each fitted to all folds but one, and averaged.
 
@@ -505,7 +381,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     temperature_ : float
         The number by which the logits are divided, from 0.22 to 4.5; within a blend, times the blend's.
 
-    oof_probabilities_ : ndarray of shape (n_samples, n_classes)
+    oof_proba_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by the member that held it out, at the temperature; their mean
         if several did, NaN if none did. A blend divides the logits of this mean, too. A member uses its
         held-out fold only for early stopping.
@@ -565,8 +441,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         class_numbers = np.searchsorted(self.classes_, y[rows])
         self.temperature_ = calibration.learn_temperature([outputs], class_numbers, row_weights[rows])
         probabilities = calibration.probabilities_at(self.temperature_, outputs)
-        self.oof_probabilities_, held_out = _mean_by_row(rows, probabilities, len(y))
-        predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[held_out]]
+        self.oof_proba_, held_out = _mean_by_row(rows, probabilities, len(y))
+        predicted = self.classes_[self.oof_proba_.argmax(axis=1)[held_out]]
         self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=row_weights[held_out])
         shares = np.bincount(class_numbers, row_weights[rows]) / row_weights[rows].sum()
         likelihoods = probabilities[np.arange(len(rows)), class_numbers], shares[class_numbers]
@@ -576,69 +452,8 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a further temperature."""
         self.temperature_ *= temperature
-        logs = calibration.as_logs(self.oof_probabilities_)
-        self.oof_probabilities_ = calibration.probabilities_at(temperature, logs)
-
-
-class NumbersMixin(RegressorMixin):
-    """What both regressors share: quantiles from out-of-fold errors.
-
-    A subclass has the method `_predict(X)`, which predicts numbers for checked samples, and its `fit`
-    sets `oof_prediction_`.
-    """
-
-    _lowest = -np.inf
-    """No quantile is lower; 0 if the loss allows positive predictions only."""
-
-    def predict(self, X: MatrixLike, quantiles: float | Sequence[float] | None = None) -> NDArray:
-        """Predict numbers, or quantiles of them.
-
-        Quantiles are found from the errors of the out-of-fold predictions. Where the size of errors
-        depends on the row, so do the distances between the quantiles, if this lowers the pinball loss
-        out of fold. Small boosted trees, which `fit` trains, predict this size from the columns of X
-        and the prediction. They need numbers and at least 400 samples of positive weight. Without them,
-        as in the models of a blend, the distances depend on the prediction alone.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-        quantiles : float or list of float, default=None
-            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
-            values. None predicts numbers.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
-            ``(n_samples, n_outputs, n_quantiles)``.
-        """
-        X = self._check_X(X)
-        predictions = self._predict(X)
-        if quantiles is None:
-            return predictions
-        learned = self._learned("_spreads")
-        return calibration.predict_quantiles(learned, X, predictions, quantiles, self._lowest)
-
-    def _learn_y(self, y):
-        y = as_numbers(y).astype(np.float64, copy=False)
-        if np.abs(y).max() > _LARGEST:
-            raise ValueError(
-                f"y must be between -{_LARGEST:g} and {_LARGEST:g}, got values from {y.min():.3g} to "
-                f"{y.max():.3g}; divide y by a constant"
-            )
-        return y
-
-    def _learn_uncertainty(self, samples, for_outermost_ensemble):
-        X = samples.X if for_outermost_ensemble else None  # trees for each model would take long
-        self._spreads = calibration.learn_errors(
-            X, samples.y, self.oof_prediction_, samples.row_weights, samples.groups
-        )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
+        logs = calibration.as_logs(self.oof_proba_)
+        self.oof_proba_ = calibration.probabilities_at(temperature, logs)
 
 
 class CrossFitRegressor(NumbersMixin, BaseCrossFit):

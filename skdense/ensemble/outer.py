@@ -168,7 +168,7 @@ def end_fit(model: Any, outer: Outer) -> None:
     if row_of is None or _outer.get() is not None:
         return
     ensemble = final_step(model)
-    for name in ("oof_prediction_", "oof_probabilities_"):
+    for name in ("oof_prediction_", "oof_proba_"):
         if name in vars(ensemble):
             found = vars(ensemble)[name][row_of]
             found[row_of < 0] = np.nan
