@@ -157,6 +157,14 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         row_weights = counts if sample_weight is None else sample_weight
         return Samples(X, y, sample_weight, row_weights, counts, groups)
 
+    def __setstate__(self, state):
+        if str(state.get("_skdense_version", "0")) < "0.6":
+            raise ValueError(
+                f"a {type(self).__name__} that skdense 0.5 or earlier saved lacks what is needed: fit "
+                "it again"
+            )
+        super().__setstate__(state)
+
     def _check_X(self, X):
         """The checked samples to predict."""
         check_is_fitted(self)
