@@ -1,4 +1,4 @@
-"""Tests of quantiles, of the y that regressors are trained on, and of sets of classes."""
+"""Tests of quantiles, of the y that regressors are trained on, of weights, and of sets of classes."""
 
 import pickle
 from typing import ClassVar
@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
-from sklearn.dummy import DummyRegressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import (
@@ -22,11 +22,13 @@ from sklearn.linear_model import (
 )
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from skdense import LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
+from skdense.ensemble.calibration import effective_rows
 from skdense.ensemble.uncertainty import learn_errors
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}
@@ -368,6 +370,36 @@ def test_intervals_have_the_share_of_the_population_that_the_weights_describe():
     weighted = clone(ZERO).fit(X[kept], y[kept], sample_weight=weight[kept])
     assert coverage(unweighted, X, y) < 0.8
     assert coverage(weighted, X, y) == pytest.approx(0.9, abs=0.025)
+
+
+@pytest.mark.parametrize("unit", [0.001, 5000])
+def test_the_unit_of_weights_changes_no_temperature_and_no_weight_of_a_model(unit):
+    X, y = three_classes(90)
+    weight = np.random.default_rng(2).uniform(0.2, 2, 90)
+    models = [("bayes", GaussianNB()), ("constant", DummyClassifier())]  # which no unit changes
+    models = [(name, CrossFitClassifier(model, cv=3, random_state=0)) for name, model in models]
+    noise = np.random.default_rng(3).normal(size=X.shape)  # so the constant is not clearly worse
+    found, expected = (
+        BlendClassifier(models, prior_weight=3).fit(2 * noise + X, y, sample_weight=w)
+        for w in (unit * weight, weight)
+    )
+    assert_allclose(found.temperature_, expected.temperature_, rtol=1e-4)
+    assert_allclose(found.weights_, expected.weights_, atol=1e-4)
+    assert found.weights_[1] > 0
+    one, other = (
+        clone(models[0][1]).fit(X, y, sample_weight=w).temperature_ for w in (unit * weight, weight)
+    )
+    assert one == pytest.approx(other, rel=1e-4)
+
+
+@pytest.mark.parametrize("shared", [1, 1 / 90, 5000, 0.5])
+def test_equal_weights_are_worth_their_samples_and_small_whole_numbers_their_copies(shared):
+    assert effective_rows(np.full(90, shared)) == pytest.approx(90)
+    copies = np.arange(90) % 4.0
+    assert effective_rows(copies) == copies.sum()
+    uneven = np.r_[np.full(45, shared), np.full(45, 3 * shared)] + 1e-9
+    deviation_of_mean = np.sqrt(np.sum(uneven**2)) / uneven.sum()
+    assert effective_rows(uneven) == pytest.approx(deviation_of_mean**-2)
 
 
 def test_groups_may_be_missing_where_the_folds_do_not_need_them():
