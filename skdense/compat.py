@@ -211,7 +211,19 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
     )
 
 
-def import_lightgbm():
-    import lightgbm
+# --- LightGBM ----------------------------------------------------------------------------------------
 
+
+def import_lightgbm() -> Any:
+    """LightGBM, or an ImportError that says how to install what is missing."""
+    try:
+        import lightgbm
+    except ImportError:
+        raise ImportError("models of tables need LightGBM: python -m pip install lightgbm") from None
+    except OSError as error:  # of the system's OpenMP library
+        raise ImportError(
+            f"LightGBM cannot be loaded: {error}. It needs OpenMP, which one command installs: "
+            "`apt-get install libgomp1` on Debian and Ubuntu, `dnf install libgomp` on Fedora, "
+            "`conda install -c conda-forge lightgbm` with conda, `brew install libomp` on macOS"
+        ) from error
     return lightgbm
