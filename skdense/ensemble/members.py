@@ -5,19 +5,23 @@ from inspect import signature
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+from scipy.special import log_softmax
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils import gen_batches
 from threadpoolctl import ThreadpoolController
 
 from skdense import compat
 from skdense.base import is_network
 from skdense.core.machine.blas import for_each_block, one_blas_thread
+from skdense.ensemble.calibration import as_logs
 from skdense.ensemble.context import Stop
 from skdense.final_step import fit_arguments
 from skdense.fit.fitting import fit_together, outcome
 from skdense.fit.inputs import FitInput
+from skdense.fit.targets import fitted_encoder
 
 COPIED_ROWS = 2**15
 """How many rows are copied at a time to be predicted."""
@@ -65,7 +69,9 @@ def _fit_networks(estimators, splits, X, y, sample_weight, context):
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
     n_jobs = -1 if context.all_cores else None
     context.stop.check()
-    errors = fit_together(estimators, inputs, n_jobs, after_fit, warn_max_iter=not may_reach_max_iter)
+    errors = fit_together(
+        estimators, inputs, n_jobs, after_fit, not may_reach_max_iter, stop=context.stop
+    )
     for error in filter(None, errors):
         raise error
 
@@ -153,6 +159,32 @@ def held_out_outputs(output, members, splits, X):
             for part in gen_batches(len(fold), COPIED_ROWS)
         ]
     return np.concatenate(outputs)
+
+
+def prediction_of(member, X):
+    """The prediction of a fitted regressor, for checked samples."""
+    if is_network(member, "_logits", "predict"):
+        return fitted_encoder(member).decode(member._forward(X))
+    if is_lightgbm(member):  # whose `predict` takes ten times as long for a row, and all cores
+        return member.booster_.predict(X, num_threads=1)
+    return member.predict(X)
+
+
+def log_probabilities_of(member, X):
+    """The log-probabilities of a fitted classifier's own classes, for checked samples."""
+    if is_network(member, "_logits", "predict_proba", "predict_log_proba"):
+        return fitted_encoder(member).log_probabilities(member._forward(X))  # none is -inf
+    if type(member).predict_proba is LogisticRegression.predict_proba:
+        scores = X @ member.coef_.T + member.intercept_
+        scores = np.pad(scores, [(0, 0), (1, 0)]) if len(member.classes_) == 2 else scores
+        return log_softmax(scores, axis=1)
+    if is_lightgbm(member):  # whose predict_proba takes ten times as long for a row, and all cores
+        found = member.booster_.predict(X, num_threads=1)
+        found = np.column_stack([1 - found, found]) if found.ndim == 1 else found
+    else:
+        # Boosted trees of scikit-learn return two columns even if they were fitted to one class.
+        found = member.predict_proba(X)[:, : len(member.classes_)]
+    return as_logs(found)
 
 
 def in_blocks(predict, X, member):

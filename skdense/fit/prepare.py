@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
+from sklearn import config_context, get_config
 from sklearn.utils import check_random_state
 
 from skdense import compat
@@ -149,9 +150,12 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     )
     networks = [network]
     if estimator.n_init > 1 and not continues:
-        # The others' parameters and seeds come from one copy of the random state. Each shuffles with a
-        # copy of its own, as the first network does with the state itself: all have the same orders.
+        # The others' parameters and seeds come from one copy of the random state, or of a state that
+        # others draw from, too, from a seed in it. Each shuffles with a copy of its own, as the first
+        # network does with the state itself: all have the same orders.
         copied = deepcopy(random_state)
+        if not network.owns_stream:
+            copied = RandomState(copied.randint(2**31))
         for _ in range(estimator.n_init - 1):
             drawn = {"parameters": draw(copied), "dropout_seed": _dropout_seed(rates, copied)}
             shuffling = {"random_state": deepcopy(random_state), "owns_stream": True}
@@ -239,13 +243,16 @@ def _scorer_of(
     if takes_weights and validation.weights is not None:
         weights = {"sample_weight": validation.weights}
 
+    config = get_config()  # of the caller's thread
+
     def score(parameters: Parameters) -> float:
         if not are_finite(parameters):
             return np.nan  # many scorers would raise; `fit` does at its end, and says why
         model = copy(estimator)
         vars(model).update(encoder.fitted(parameters))
         vars(model).pop("feature_names_in_", None)  # X is an array
-        found = scorer(model, validation.X, y, **weights)
+        with config_context(**config):
+            found = scorer(model, validation.X, y, **weights)
         try:
             return float(found)
         except (TypeError, ValueError):

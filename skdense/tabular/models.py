@@ -189,14 +189,14 @@ def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
 
 
 def trees_of_spreads(n_rows: int) -> BaseEstimator:
-    """Trees that predict from n_rows samples how large the error of a row is."""
+    """Trees that predict how large the error of a row is, for a table of so many rows."""
     import lightgbm
 
     return lightgbm.LGBMRegressor(
         objective="gamma",
         n_estimators=300,
         num_leaves=8,
-        min_child_samples=max(20, n_rows // 100),
+        min_child_samples=max(20, min(n_rows, 20_000) // 150),
         colsample_bynode=0.5,
         reg_lambda=1.0,
         early_stopping_round=10,
