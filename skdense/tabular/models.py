@@ -191,8 +191,8 @@ def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
 class Patience:
     """A callback of LightGBM that stops the training of trees, and keeps all rounds until then.
 
-    The more rounds it took to the lowest loss of the fold, the longer it waits for a lower one. The best
-    round alone would be chosen by the fold.
+    The more rounds it took to the lowest loss of the fold, the longer it waits for a lower one. To
+    predict by the best round alone would be to choose it by the fold.
     """
 
     def __init__(self):
