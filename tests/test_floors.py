@@ -17,7 +17,7 @@ import skdense
 from skdense import compat
 
 FLOORS = [
-    ["skdense", "skdense.__main__"],
+    ["skdense", "skdense.__main__", "skdense.onnx"],
     ["skdense.tabular"],
     ["skdense.ensemble"],
     ["skdense.search"],
