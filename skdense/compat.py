@@ -103,18 +103,6 @@ def formatted_results(search: Any, candidates: list[dict], n_splits: int, of_spl
     return search._format_results(candidates, n_splits, of_splits, own)
 
 
-# --- scikit-learn's networks -------------------------------------------------------------------------
-
-# Without them, a converted classifier cannot predict labels, or its patience begins anew.
-OF_NETWORKS = "_label_binarizer", "_no_improvement_count"
-"""Attributes of a fitted MLPClassifier that ours has by the same names."""
-
-
-def complete_network(model: Any, random_state: np.random.RandomState) -> None:
-    """Set what an MLPClassifier or MLPRegressor needs to go on. Without it: a warm start fails."""
-    model._random_state = random_state
-    model._best_coefs = [kernel.copy() for kernel in model.coefs_]
-    model._best_intercepts = [bias.copy() for bias in model.intercepts_]
 
 
 # --- joblib and NumPy --------------------------------------------------------------------------------
@@ -180,7 +168,19 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
     )
 
 
-def import_lightgbm():
-    import lightgbm
+# --- LightGBM ----------------------------------------------------------------------------------------
 
+
+def import_lightgbm() -> Any:
+    """LightGBM, or an ImportError that says how to install what is missing."""
+    try:
+        import lightgbm
+    except ImportError:
+        raise ImportError("models of tables need LightGBM: python -m pip install lightgbm") from None
+    except OSError as error:  # of the system's OpenMP library
+        raise ImportError(
+            f"LightGBM cannot be loaded: {error}. It needs OpenMP, which one command installs: "
+            "`apt-get install libgomp1` on Debian and Ubuntu, `dnf install libgomp` on Fedora, "
+            "`conda install -c conda-forge lightgbm` with conda, `brew install libomp` on macOS"
+        ) from error
     return lightgbm

@@ -42,8 +42,9 @@ def fit_members(members, splits, X, y, sample_weight, context):
     if is_network(members[0], "fit"):
         _fit_networks(members, splits, X, y, sample_weight, context)
         return members
-    data, fitted = (X, y, sample_weight, context.stop, context.has_lines_of_members), []
-    fits = [(member, split, *data) for member, split in zip(members, splits, strict=True)]
+    data, fitted = (X, y, sample_weight, context.stop, context.callback), []
+    has_lines = context.has_lines_of_members
+    fits = [(member, split, *data, has_lines) for member, split in zip(members, splits, strict=True)]
     metric = "accuracy" if is_classifier(members[0]) else "R2"
     # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
     # that are fitted at the same time would change.
@@ -76,8 +77,11 @@ def _fit_networks(estimators, splits, X, y, sample_weight, context):
         raise error
 
 
-def fit_member(member, split, X, y, sample_weight, stop=None, with_score=False):
-    """Fit a member that is no network; return it, and its score on its fold if asked."""
+def fit_member(member, split, X, y, sample_weight, stop=None, callback=None, with_score=False):
+    """Fit a member that is no network; return it, and its score on its fold if asked.
+
+    `callback()` makes a callback for a LightGBM, which is validated on the fold then.
+    """
     stop = stop or Stop()
     stop.check()
     rows, fold = split
@@ -87,9 +91,11 @@ def fit_member(member, split, X, y, sample_weight, stop=None, with_score=False):
     arguments = fit_arguments(member, sample_weight=weight)
     # A classifier cannot be validated on classes that its rows lack.
     known = fold[np.isin(y[fold], y[rows])] if is_classifier(member) else fold
-    arguments |= _validation(member, X, y, known, sample_weight)
+    arguments |= _validation(member, X, y, known, sample_weight, callback is not None)
     if is_lightgbm(member):
-        arguments["callbacks"] = [lambda _: stop.check()]
+        arguments["callbacks"] = [lambda _: stop.is_set() and stop.check()]
+        if "eval_X" in arguments and callback is not None:
+            arguments["callbacks"].append(callback())
     with _openmp().limit(limits=1):  # each core has a member
         member.fit(compat.safe_indexing(X, rows), y[rows], **arguments)
     if not with_score or not len(fold):
@@ -98,14 +104,14 @@ def fit_member(member, split, X, y, sample_weight, stop=None, with_score=False):
     return member, member.score(compat.safe_indexing(X, fold), y[fold], **of_fold)
 
 
-def _validation(member, X, y, fold, sample_weight):
+def _validation(member, X, y, fold, sample_weight, is_stopped):
     """The arguments by which a member that stops early is validated on its fold.
 
     If the fold is empty, it does not stop early: without validation samples, some raise an error.
     """
     its, takes = member.get_params(deep=False), signature(member.fit).parameters
     stopping = [name for name in _STOPPING if its.get(name)]
-    if not stopping or not {"X_val", "eval_X", "eval_set"} & takes.keys():
+    if not (stopping or is_stopped) or not {"X_val", "eval_X", "eval_set"} & takes.keys():
         return {}
     if not len(fold):
         member.set_params(**{name: False if name == "early_stopping" else None for name in stopping})
