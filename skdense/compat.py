@@ -107,21 +107,7 @@ def formatted_results(search: Any, candidates: list[dict], n_splits: int, of_spl
     return search._format_results(candidates, n_splits, of_splits, own)
 
 
-# --- scikit-learn's networks -------------------------------------------------------------------------
-
-# Without them, a converted classifier cannot predict labels, or its patience begins anew.
-OF_NETWORKS = "_label_binarizer", "_no_improvement_count"
-"""Attributes of a fitted MLPClassifier that ours has by the same names."""
-
-
-def complete_network(model: Any, random_state: np.random.RandomState) -> None:
-    """Set what an MLPClassifier or MLPRegressor needs to go on. Without it: a warm start fails."""
-    model._random_state = random_state
-    model._best_coefs = [kernel.copy() for kernel in model.coefs_]
-    model._best_intercepts = [bias.copy() for bias in model.intercepts_]
-
-
-# --- its trees, and skrub's columns, for ONNX --------------------------------------------------------
+# --- scikit-learn's trees, and skrub's columns, for ONNX ----------------------------------------------
 
 
 def nodes_of_boosted_trees(model: Any) -> Iterator[tuple[int, NDArray]]:
@@ -225,6 +211,9 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
     warnings.warn_explicit(
         message, category, frame.f_code.co_filename, frame.f_lineno, module, registry
     )
+
+
 def import_lightgbm():
     import lightgbm
+
     return lightgbm

@@ -6,7 +6,6 @@ constants.
 """
 
 from collections.abc import Sequence
-from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +18,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.ensemble.calibration import as_logs, effective_rows
-from skdense.ensemble.members import COPIED_ROWS, at_once, fit_member, in_blocks
-from skdense.fit.inputs import MatrixLike
+from skdense.ensemble.members import COPIED_ROWS, at_once, fit_member, in_blocks, prediction_of
+from skdense.fit.inputs import MatrixLike, check_confidence_level
 from skdense.fit.targets import as_numbers
 
 _LARGEST = 1e30
 """The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
 
 # --- what classifiers and regressors have -------------------------------------------------------------
-
-
-def check_confidence_level(confidence_level):
-    """Raise if this is no share between 0 and 1."""
-    if not (isinstance(confidence_level, Real) and 0 < confidence_level < 1):
-        raise ValueError(
-            f"confidence_level must be a number between 0 and 1, such as 0.9, got {confidence_level!r}"
-        )
 
 
 def _learned_by(model):
@@ -385,7 +376,7 @@ def spread_at(spread, predictions, X=None):
     estimators = spread["estimators"]
 
     def predict(seen):
-        return spread["mean"] * np.mean([one.predict(seen) for one in estimators], axis=0)
+        return spread["mean"] * np.mean([prediction_of(one, seen) for one in estimators], axis=0)
 
     blocks = gen_batches(len(predictions), COPIED_ROWS)
     seen = (np.column_stack([X[block], predictions[block]]) for block in blocks)

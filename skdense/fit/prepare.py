@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
+from sklearn import config_context, get_config
 from sklearn.utils import check_random_state
 
 from skdense import compat
@@ -126,8 +127,8 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         smooths=hyper.label_smoothing > 0,
         # A larger norm is no limit.
         clips=settings["max_grad_norm"] <= float(np.finfo(dtype).max),
-        lr_by_step=settings["warmup"] > 0 or within_epochs is not None,
-        scores_loss=validation is not None and estimator.validation_metric == "loss",
+        lr_by_step=settings["warmup_epochs"] > 0 or within_epochs is not None,
+        scores_loss=validation is not None and estimator.scoring == "loss",
         drops=any(rates),
     )
     network = Network(
@@ -149,9 +150,12 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     )
     networks = [network]
     if estimator.n_init > 1 and not continues:
-        # The others' parameters and seeds come from one copy of the random state. Each shuffles with a
-        # copy of its own, as the first network does with the state itself: all have the same orders.
+        # The others' parameters and seeds come from one copy of the random state, or of a state that
+        # others draw from, too, from a seed in it. Each shuffles with a copy of its own, as the first
+        # network does with the state itself: all have the same orders.
         copied = deepcopy(random_state)
+        if not network.owns_stream:
+            copied = RandomState(copied.randint(2**31))
         for _ in range(estimator.n_init - 1):
             drawn = {"parameters": draw(copied), "dropout_seed": _dropout_seed(rates, copied)}
             shuffling = {"random_state": deepcopy(random_state), "owns_stream": True}
@@ -219,25 +223,26 @@ def _training_and_validation(
 def _scorer_of(
     estimator: Estimator, encoder: Encoder, validation: Data | None, y: Any
 ) -> Callable[[Parameters], float] | None:
-    """What gives the validation score of parameters, if `validation_metric` is a scorer.
+    """What gives the validation score of parameters, if `scoring` is a scorer.
 
     y has the rows that the arrays of the validation samples have.
     """
-    metric = estimator.validation_metric
-    if validation is None or metric in encoder.metrics:
+    scoring = estimator.scoring
+    if validation is None or scoring in encoder.scores:
         return None
     from sklearn.metrics import get_scorer  # it imports much that no other fit needs
 
     try:
-        scorer = get_scorer(metric)
+        scorer = get_scorer(scoring)
     except ValueError as error:
-        names = " or ".join(map(repr, encoder.metrics))
-        raise ValueError(f"validation_metric must be {names}, or a scorer: {error}") from None
+        raise ValueError(f"scoring must be None, 'loss' or a scorer: {error}") from None
     y, weights, validation = validation.of_rows(y), {}, validation.without_other_rows()
     takes = signature(compat.metric_of(scorer)).parameters.values()
     takes_weights = any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in takes)
     if takes_weights and validation.weights is not None:
         weights = {"sample_weight": validation.weights}
+
+    config = get_config()  # of the caller's thread
 
     def score(parameters: Parameters) -> float:
         if not are_finite(parameters):
@@ -245,11 +250,12 @@ def _scorer_of(
         model = copy(estimator)
         vars(model).update(encoder.fitted(parameters))
         vars(model).pop("feature_names_in_", None)  # X is an array
-        found = scorer(model, validation.X, y, **weights)
+        with config_context(**config):
+            found = scorer(model, validation.X, y, **weights)
         try:
             return float(found)
         except (TypeError, ValueError):
-            raise ValueError(f"validation_metric must give a number, got {found!r}") from None
+            raise ValueError(f"scoring must give a number, got {found!r}") from None
 
     return score
 
@@ -305,7 +311,7 @@ def _optimizer_start(
         if not inputs.incremental and no_improvement > estimator.n_iter_no_change:
             no_improvement = 0
         progress = progress._replace(best_value=best, no_improvement=no_improvement)
-    if not inputs.incremental or not hasattr(estimator, "_optimizer_state"):  # a conversion has none
+    if not inputs.incremental or not hasattr(estimator, "_optimizer_state"):  # one that 0.5 converted
         return settings, [], progress
     state = estimator._optimizer_state
     progress = progress._replace(learning_rate=state["learning_rate"], step=state["step"])
@@ -318,7 +324,7 @@ def criterion(estimator: Estimator, loss: Loss) -> dict[str, Any]:
     if loss.number_name is not None:
         judged_by[loss.number_name] = float(getattr(estimator, loss.number_name))
     if estimator.early_stopping:
-        return judged_by | {"metric": estimator.validation_metric}
+        return judged_by | {"metric": estimator.scoring}
     if loss.smooths:
         judged_by["label_smoothing"] = float(estimator.label_smoothing)
     return judged_by | {"metric": "training loss"}
