@@ -109,9 +109,9 @@ class BaseTabular(Saved, BaseEstimator):
             check_consistent_length(X, y, sample_weight, groups)
 
             # Rows of weight zero go. The folds of the user number them, those from here on do not.
-            cv, rows, n_given = self.cv, np.arange(len(y)), len(y)
+            cv, rows, n_given = self.cv, np.arange(X.shape[0]), X.shape[0]
             if sample_weight is not None:
-                sample_weight = compat.check_sample_weight(sample_weight, y, ensure_non_negative=True)
+                sample_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
                 rows = np.flatnonzero(sample_weight)
                 cv = renumbered(cv, sample_weight)
             if len(rows) < n_given:
@@ -253,7 +253,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         estimator takes the place of the model whose name it has, and sees what that sees. With another
         name, a network sees what `plain` sees, an estimator that allows NaN what `trees` see, and
         others what `linear` sees. An open `n_jobs` or `thread_count` becomes 1, since each core has a
-        member.
+        member, but with scikit-learn's estimators, which follow joblib.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks of `plain` and `ramps`, in

@@ -166,7 +166,7 @@ _TREES_OF_NUMBERS = {
     "reg_lambda": 1.0,
 }
 _MORE_ROUNDS, _SHARE_OF_ROUNDS = 10, 0.3
-"""Trees are stopped if this and this share of the best round passed without a lower loss of the fold."""
+"""Trees are stopped after so many rounds, and this share of the best one, without a lower loss."""
 _OBJECTIVES = {
     "squared_error": "regression",
     "absolute_error": "regression_l1",
@@ -195,8 +195,8 @@ def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
 class Patience:
     """A callback of LightGBM that stops the training of trees, and keeps all rounds until then.
 
-    The more rounds it took to the lowest loss of the fold, the longer it waits for a lower one. The best
-    round alone would be chosen by the fold.
+    The more rounds it took to the lowest loss of the fold, the longer it waits for a lower one. The
+    best round alone would be chosen by the fold.
     """
 
     def __init__(self):
@@ -343,8 +343,9 @@ def _resolved(entry, task, network_params):
         return entry, clone(model.view), model.make(task, network_params)
     is_pair = isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[0], str)
     kind, is_kind = ("classifier", is_classifier) if task.n_classes else ("regressor", is_regressor)
-    # CatBoost's classes are no BaseEstimator.
-    if not is_pair or not hasattr(entry[1], "fit") or not is_kind(entry[1]):
+    # CatBoost's estimators are no BaseEstimator.
+    is_estimator = is_pair and hasattr(entry[1], "fit") and not isinstance(entry[1], type)
+    if not is_estimator or not is_kind(entry[1]):
         raise ValueError(
             f"models must have names of {[*MODELS]} or pairs of a name and a {kind}, got {entry!r}"
         )
@@ -355,7 +356,9 @@ def _resolved(entry, task, network_params):
         view = MODELS["plain"].view
     else:
         view = MODELS["trees" if get_tags(estimator).input_tags.allow_nan else "linear"].view
-    its = dict.fromkeys(signature(type(estimator)).parameters) | estimator.get_params(deep=False)
-    threads = [each for each in ("n_jobs", "thread_count") if each in its and its[each] is None]
-    estimator.set_params(**dict.fromkeys(threads, 1))  # each core has a member
+    if not type(estimator).__module__.startswith("sklearn."):  # those take as many threads as are free
+        # CatBoost's parameters have only those that are set.
+        its = dict.fromkeys(signature(type(estimator)).parameters) | estimator.get_params(deep=False)
+        threads = [each for each in ("n_jobs", "thread_count") if each in its and its[each] is None]
+        estimator.set_params(**dict.fromkeys(threads, 1))  # each core has a member
     return name, clone(view), estimator
