@@ -103,8 +103,6 @@ def formatted_results(search: Any, candidates: list[dict], n_splits: int, of_spl
     return search._format_results(candidates, n_splits, of_splits, own)
 
 
-
-
 # --- joblib and NumPy --------------------------------------------------------------------------------
 
 
