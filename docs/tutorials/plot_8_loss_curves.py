@@ -105,8 +105,8 @@ plt.show()
 # %%
 # One seed or many
 # ----------------
-# A single curve may be luck. :func:`~skdense.fit_many` trains one setting under many seeds. NumPy computes
-# the median of their losses in each epoch, and the percentiles between which eight of ten lie.
+# A single curve may be luck. :func:`~skdense.fit_many` trains one setting under many seeds. NumPy
+# computes the median of their losses in each epoch, and the percentiles between which eight of ten lie.
 
 networks = [
     make_network(learning_rate_init=0.1, random_state=seed) for seed in range(20)

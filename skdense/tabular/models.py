@@ -189,14 +189,16 @@ def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
     of_loss = {"quantile": quantile, "huber": delta}
     if loss in of_loss:
         settings["alpha"] = of_loss[loss]
+    if loss == "quantile":  # whose leaves are quantiles of their rows
+        settings |= {"min_child_samples": 20, "reg_lambda": 0.0}
     return lightgbm.LGBMRegressor(objective=_OBJECTIVES[loss], **settings)
 
 
 class Patience:
     """A callback of LightGBM that stops the training of trees, and keeps all rounds until then.
 
-    The more rounds it took to the lowest loss of the fold, the longer it waits for a lower one. The
-    best round alone would be chosen by the fold.
+    The more rounds it took to the lowest loss of the fold, the longer it waits for a lower one. To
+    predict by the best round alone would be to choose it by the fold.
     """
 
     def __init__(self):
