@@ -27,11 +27,15 @@ table = pd.DataFrame(
     {
         "price": rng.lognormal(3.5, 0.8, n),
         "delay": rng.exponential(3, n),
-        "town": rng.choice(["Arles", "Bergen", "Cork", "Delft"], n, p=[0.4, 0.3, 0.2, 0.1]),
+        "town": rng.choice(
+            ["Arles", "Bergen", "Cork", "Delft"], n, p=[0.4, 0.3, 0.2, 0.1]
+        ),
         "channel": rng.choice(["online", "shop"], n),
     }
 ).astype({"town": "category", "channel": "category"})
-pull = 4 * table.price.between(20, 50) - 3 * (table.delay > 2) * (table.channel == "online")
+pull = 4 * table.price.between(20, 50) - 3 * (table.delay > 2) * (
+    table.channel == "online"
+)
 pull += 1.0 * (table.town == "Arles") - 2.0 * (table.town == "Cork") - 1
 comes_back = np.where(rng.random(n) < expit(pull), "back", "gone")
 table.loc[rng.random(n) < 0.2, "delay"] = np.nan
@@ -64,6 +68,8 @@ model.summary()[["weight", "oof_loss", "oof_score", "n_members"]].round(3)
 
 figure, axes = plt.subplots(figsize=(5, 4.5), layout="constrained")
 for name, model in models.items():
-    CalibrationDisplay.from_estimator(model, X_test, y_test, n_bins=6, name=name, ax=axes)
+    CalibrationDisplay.from_estimator(
+        model, X_test, y_test, n_bins=6, name=name, ax=axes
+    )
 axes.set(xlabel="predicted probability", ylabel="fraction that left")
 plt.show()

@@ -24,7 +24,9 @@ from skdense.inspection import contributions
 data = load_diabetes(as_frame=True, scaled=False)
 names = "age sex bmi pressure cholesterol ldl hdl ratio triglycerides glucose"
 table = data.data.set_axis(names.split(), axis=1)
-table["sex"] = table["sex"].map({1.0: "a", 2.0: "b"})  # the data do not say which is which
+table["sex"] = table["sex"].map(
+    {1.0: "a", 2.0: "b"}
+)  # the data do not say which is which
 X, X_test, y, y_test = train_test_split(table, data.target, random_state=0)
 
 # %%
