@@ -36,7 +36,7 @@ both seeds in one line. With TensorFlow's alone, each run has other data and so 
 
 The rest of this page does the same with :class:`~skdense.LowLevelMLPClassifier`, and measures why.
 :doc:`/notebook` says which lines of the library are those of the notebook. This page in Korean:
-:doc:`/ko/two_clouds`.
+:doc:`/generated/ko/two_clouds`.
 """
 
 # %%
@@ -44,11 +44,10 @@ The rest of this page does the same with :class:`~skdense.LowLevelMLPClassifier`
 # ------------------------
 # A thousand samples around (0, 3) are class 0, a thousand around (3, 0) class 1, in that order. Two
 # hidden layers of two rectified units each and one linear output are trained on the squared error. The
-# kernels start as uniform draws from [0, 1), the biases as zeros. Each step is plain gradient descent on
-# the next 100 samples. ``tol=0`` with ``n_iter_no_change=np.inf`` switches stopping off, so the warning
-# that training has not converged is expected.
+# kernels start as uniform draws from [0, 1), the biases as zeros. Each step is plain gradient descent
+# on the next 100 samples. ``tol=0`` with ``n_iter_no_change=np.inf`` switches stopping off, so the
+# warning that training has not converged is expected.
 
-# sphinx_gallery_thumbnail_number = 1
 import copy
 import textwrap
 import warnings
@@ -203,14 +202,14 @@ for width in widths:
     )
 
 # %%
-# A prediction of 38 where 0 is wanted makes an enormous gradient. Since all kernels are positive, it has
-# the same sign for all units: *down*. A single step kills nearly all units of a wide second layer.
+# A prediction of 38 where 0 is wanted makes an enormous gradient. Since all kernels are positive, it
+# has the same sign for all units: *down*. A single step kills nearly all units of a wide second layer.
 #
 # How often, and what helps
 # -------------------------
 # The same network from 20 seeds for each width: with other initial kernels, leaky units and a smaller
-# learning rate. A network may also *diverge*: its steps grow until the parameters overflow. ``fit_many``
-# fits all others before it raises the ``ValueError`` of ``fit``.
+# learning rate. A network may also *diverge*: its steps grow until the parameters overflow.
+# ``fit_many`` fits all others before it raises the ``ValueError`` of ``fit``.
 
 seeds = range(20)
 ways = {
@@ -248,10 +247,10 @@ figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", 
 plt.show()
 
 # %%
-# Glorot's kernels, the default, have both signs and shrink as the layers widen, so a wide layer is safe.
-# The narrowest may still lose its few units. A rate a hundred times smaller saves all uniform networks
-# but the widest. A leaky unit has a gradient everywhere, so no network collapses, but the steps are as
-# long as before: most networks diverge.
+# Glorot's kernels, the default, have both signs and shrink as the layers widen, so a wide layer is
+# safe. The narrowest may still lose its few units. A rate a hundred times smaller saves all uniform
+# networks but the widest. A leaky unit has a gradient everywhere, so no network collapses, but the
+# steps are as long as before: most networks diverge.
 #
 # Size or sign?
 # -------------
