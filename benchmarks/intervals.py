@@ -12,17 +12,19 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-from benchmarks.benchmark_utils.tables import TABLES, TO_CHOOSE_ON, present, split
+from benchmarks import contestants
 from benchmarks.contestants import CATEGORIES, MOST_CATEGORIES, Categories, Columns
-from benchmarks.process import fresh, resumed
+from benchmarks.process import fresh
 from benchmarks.report import markdown_table, significant
+from benchmarks.tables import TABLES, TO_CHOOSE_ON, present, split
 
+PROCESSES = 2  # at the same time, as only their processor time counts
 QUANTILES = LOW, LOW_QUARTER, HIGH_QUARTER, HIGH = 0.05, 0.25, 0.75, 0.95
-DRAWS, N_FITTED, N_NEW = 5, 2_000, 5_000  # of generated tables
+DRAWS, N_FITTED, N_NEW = 3, 2_000, 5_000  # of generated tables
 NOISE = {"by a column": (0.2, 2.0), "the same for all rows": (1.0, 1.0)}  # of its quiet and noisy rows
 LEGEND = f"""\
 Intervals of 90 % on tables on which nothing was chosen, a random quarter held out. *ours*:
-`predict(X, quantiles=...)` of make_tabular_regressor; *CQR*: MAPIE's ConformalizedQuantileRegressor
+`predict(X, quantiles=...)` of TabularRegressor; *CQR*: MAPIE's ConformalizedQuantileRegressor
 on HistGradientBoostingRegressor with `loss="quantile"`, and a fifth of the training rows to
 conformalize. *coverage*: the share of held-out values inside; *of thirds*: of the held-out rows
 with narrow, middle and wide intervals; *distance*: the mean of theirs from .9. *width*: the mean,
@@ -36,8 +38,8 @@ of two levels, or 1 everywhere. Means over {DRAWS} draws, {N_NEW:,} new rows eac
 the coverage of the new rows of each level. *width*: over that of intervals by the true function and
 noise."""
 LEGEND_SETS = """\
-Sets of classes by `predict_set(X, confidence=0.9)` of make_tabular_classifier, on tables on which
-nothing was chosen. *coverage*: the share of held-out rows whose class is in its set; *least of a
+Sets of classes by `predict_set(X, confidence_level=0.9)` of TabularClassifier, on the same kind of
+tables. *coverage*: the share of held-out rows whose class is in its set; *least of a
 class*: that of the class with the lowest, of those with 20 held-out rows or more; *size*: the mean
 number of classes in a set; *sets of one*: the share of rows whose set is one class; *accuracy*: of
 the likeliest class."""
@@ -45,9 +47,8 @@ the likeliest class."""
 
 def ours(X, y, X_test, seed):
     """Four quantiles of each row of `X_test`."""
-    from skdense import make_tabular_regressor
-
-    return make_tabular_regressor(random_state=seed).fit(X, y).predict(X_test, quantiles=QUANTILES)
+    model = contestants.ours("regression")(random_state=seed)
+    return model.fit(X, y).predict(X_test, quantiles=QUANTILES)
 
 
 def cqr(X, y, X_test, seed):
@@ -121,12 +122,10 @@ def of_noise(noise, seed):
 
 def of_classes(data, seed):
     """The coverage and the size of sets of classes on one split of a table."""
-    from skdense import make_tabular_classifier
-
     warnings.simplefilter("ignore")
     X, X_test, y, y_test = split(data, seed)
-    model = make_tabular_classifier(random_state=seed).fit(X, y)
-    sets = model.predict_set(X_test, confidence=HIGH - LOW)
+    model = contestants.ours("classification")(random_state=seed).fit(X, y)
+    sets = model.predict_set(X_test, confidence_level=HIGH - LOW)
     is_inside = sets[np.arange(len(y_test)), y_test]
     by_class = [
         is_inside[y_test == k].mean() for k in range(sets.shape[1]) if (y_test == k).sum() >= 20
@@ -142,41 +141,41 @@ def of_classes(data, seed):
     }
 
 
-def run(rounds=1):
-    """Measure so many splits of each table, each in a fresh process."""
+def jobs(rounds=1):
+    """So many splits of each table on which nothing was chosen, and draws of generated ones."""
     names = [name for name in present() if name not in TO_CHOOSE_ON]
+    tables = {
+        task: [name for name in names if TABLES[name].task == task]
+        for task in ("regression", "classification")
+    }
     methods = ["ours", *(["CQR"] if find_spec("mapie") else [])]
-    jobs = [
+    return [
         *(
-            {"measure": "of_numbers", "data": data, "method": method, "seed": seed}
-            for seed in range(rounds)
-            for data in names
-            if TABLES[data].task == "regression"
+            {"part": "of_numbers", "data": data, "method": method, "seed": seed}
+            for data in tables["regression"]
             for method in methods
-        ),
-        *({"measure": "of_noise", "noise": noise, "seed": s} for noise in NOISE for s in range(DRAWS)),
-        *(
-            {"measure": "of_classes", "data": data, "seed": seed}
             for seed in range(rounds)
-            for data in names
-            if TABLES[data].task == "classification"
+        ),
+        *({"part": "of_noise", "noise": noise, "seed": s} for noise in NOISE for s in range(DRAWS)),
+        *(
+            {"part": "of_classes", "data": data, "seed": seed}
+            for data in tables["classification"]
+            for seed in range(rounds)
         ),
     ]
-    found = resumed("intervals", _measured, jobs)
-    return {
-        name: [row for job, row in zip(jobs, found) if job["measure"] == name]
-        for name in dict.fromkeys(job["measure"] for job in jobs)
-    }
 
 
-def _measured(measure, **job):
-    return fresh(globals()[measure], **job)
+def measure(part, **job):
+    return fresh(globals()[part], **job)
 
 
-def to_markdown(figures):
+def to_markdown(rows):
     """A row for each table, and the means: of intervals, of generated noise and of sets of classes."""
     parts = [LEGEND]
-    numbers = pd.DataFrame(figures["of_numbers"])
+    numbers, noise, sets = (
+        pd.DataFrame([row for row in rows if row["part"] == part]).drop(columns=["part", "seed"])
+        for part in ("of_numbers", "of_noise", "of_classes")
+    )
     for method, of_method in numbers.groupby("method", sort=False):
         thirds = pd.DataFrame(of_method.pop("thirds").tolist(), index=of_method.index)
         table = of_method.drop(columns="method").join(thirds).groupby("data").mean()
@@ -195,13 +194,13 @@ def to_markdown(figures):
             for data, row in table.iterrows()
         ]
         parts += [f"**{method}** ({len(rows) - 1} tables)", markdown_table(rows)]
-    noise = pd.DataFrame(figures["of_noise"]).groupby("noise", sort=False).mean()
+    noise = noise.groupby("noise", sort=False).mean()
     rows = [
         {"noise": name} | {key: f"{value:.3f}" for key, value in row.items()}
         for name, row in noise.iterrows()
     ]
     parts += [LEGEND_NOISE, markdown_table(rows)]
-    sets = pd.DataFrame(figures["of_classes"]).groupby("data").mean()
+    sets = sets.groupby("data").mean()
     sets.loc["mean"] = sets.mean()
     rows = [
         {

