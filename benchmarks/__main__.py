@@ -68,7 +68,8 @@ def run(name, folder, only, options):
     jobs = suite.jobs(**{key: value for key, value in options.items() if value and key in known})
     jobs = [job for job in jobs if re.search(only, " ".join(map(str, job.values())))]
     about = environment.describe()
-    found = resumed(name, suite.measure, jobs, about, getattr(suite, "PROCESSES", 1))
+    state = [about, environment.code()]
+    found = resumed(name, suite.measure, jobs, state, getattr(suite, "PROCESSES", 1))
     rows = []
     for job, (results, _) in zip(jobs, found):
         rows += [job | row for row in (results if isinstance(results, list) else [results])]

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def describe():
         f"Python {platform.python_version()}, {versions}; thread pools: {', '.join(sorted(pools))}; "
         f"environment: {' '.join(sorted(settings)) or 'no thread or kernel setting'}"
     )
+
+
+def code():
+    """The state of skdense's folder in the commit that is checked out; empty outside of a clone."""
+    command = ["git", "rev-parse", "HEAD:skdense"]
+    found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    return found.stdout.strip()
 
 
 def _processor():

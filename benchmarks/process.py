@@ -50,11 +50,11 @@ def use(checkout):
             raise ImportError(f"skdense was imported from {skdense.__file__}, not from {checkout}")
 
 
-def resumed(suite, measure, jobs, about, processes=1):
+def resumed(suite, measure, jobs, state, processes=1):
     """For each job what `measure(**job)` returns, and the load of the machine; so many at a time.
 
     Each result is kept in a file of `RESULTS` at once. A run that was stopped goes on where it was,
-    with the results of the same machine and versions, which `about` says.
+    with the results of the same `state` of the code and the machine.
     """
     from tqdm import tqdm
 
@@ -62,7 +62,7 @@ def resumed(suite, measure, jobs, about, processes=1):
     path = RESULTS / f"{suite}.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     kept = {json.dumps(key): found for key, found in map(json.loads, lines)}
-    keys = [json.dumps([about, job]) for job in jobs]
+    keys = [json.dumps([state, job]) for job in jobs]
     if any(key in kept for key in keys):
         print(f"goes on from {path}; remove it to measure all anew", file=sys.stderr)
 

@@ -68,11 +68,7 @@ JOBS = {
     "random search, digits, 30 candidates x 5 folds": (digits, stopped, random_search),
     "random search, breast_cancer, 30 x 5 folds": (breast_cancer, stopped, random_search),
     "random search, 5000 x 20, 30 x 5 folds": (generated, stopped, random_search),
-    "GridSearchCV, digits pipeline, 6 widths x 5 folds": (
-        digits,
-        scaled,
-        partial(search, SIX),
-    ),
+    "GridSearchCV, digits pipeline, 6 widths x 5 folds": (digits, scaled, partial(search, SIX)),
     "GridSearchCV, clouds, 4 widths x 5 rates x 5 folds": (clouds, make, partial(search, RATES)),
     "cross_val_score(cv=10), digits pipeline": (digits, scaled, partial(cross_val_score, cv=10)),
     "BaggingClassifier of 20 (32,), digits": (digits, small, bagging),

@@ -20,7 +20,8 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from benchmarks import contestants, tables
 from benchmarks.networks import OURS, make
-from benchmarks.process import fresh, peak_bytes
+from benchmarks.predicting import predict
+from benchmarks.process import fresh
 from benchmarks.report import markdown_table, significant
 
 N_PROCESSES, N_CALLS, MANY = 3, 30, 1_000
@@ -77,10 +78,13 @@ def measure(data, model, rounds, checkout):
         arguments = {"data": data, "name": model, "folder": folder}
         first, second = (fresh(save, programs, checkout, **arguments) for _ in range(2))
         rows = []
-        for way, size in second["bytes"].items():
-            runs = [fresh(predict, None, checkout, folder=folder, way=way) for _ in range(rounds)]
+        for way, size in second.pop("bytes").items():
+            older = checkout if way == "joblib" else None
+            arguments = {"folder": folder, "way": way, "calls": N_CALLS}
+            runs = [fresh(predict, None, older, **arguments) for _ in range(rounds)]
             medians = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-            rows.append({"way": way, "bytes": size, "first_wall": first["wall"]} | second | medians)
+            row = {"way": way, "bytes": size, "first_wall": first["wall"]}
+            rows.append(row | second | medians)
         return rows
 
 
@@ -96,19 +100,18 @@ def save(data, name, folder):
     more = pd.concat([X] * 3) if isinstance(X, pd.DataFrame) else np.concatenate([X] * 3)
     some = [more[:1], more[:MANY]]
     method = "predict_proba" if task == "classification" else "predict"
-    files = {"joblib": (model, method, some)}
+    joblib.dump(model, Path(folder, "joblib"))
+    rows = {"joblib": (method, some)}
     if name in (OURS, "skdense"):
         import skdense
 
         onnx = import_module("skdense.onnx" if find_spec("skdense.onnx") else "skdense.tabular")
-        inputs = [onnx.onnx_inputs(model, rows) for rows in some]
-        files["ONNX"] = (onnx.to_onnx(model).SerializeToString(), None, inputs)
+        Path(folder, "ONNX").write_bytes(onnx.to_onnx(model).SerializeToString())
+        rows["ONNX"] = None, [onnx.onnx_inputs(model, each) for each in some]
         seconds["version"] = skdense.__version__
-    sizes = {}
-    for way, (served, *rest) in files.items():
-        joblib.dump(served, Path(folder, way))
-        Path(folder, f"{way}.rows").write_bytes(pickle.dumps(rest))
-        sizes[way] = Path(folder, way).stat().st_size
+    for way, given in rows.items():
+        Path(folder, f"{way}.rows").write_bytes(pickle.dumps(given))
+    sizes = {way: Path(folder, way).stat().st_size for way in rows}
     return seconds | {"bytes": sizes}
 
 
@@ -117,34 +120,6 @@ def _made(name, task, X):
         return contestants.make(name, task, X, seed=0)
     # The other contestants make DataFrames; an array of numbers is what they take as it is.
     return contestants.make(name, task, pd.DataFrame(X), seed=0)[-1]
-
-
-def predict(folder, way):
-    """Load a model and predict: seconds of the start, the first row, one and many; bytes."""
-    warnings.simplefilter("ignore")
-    served = joblib.load(Path(folder, way))
-    method, some = pickle.loads(Path(folder, f"{way}.rows").read_bytes())
-    if way == "ONNX":
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(served, options)
-
-        def call(inputs):
-            session.run(None, inputs)
-    else:
-        call = getattr(served, method)
-
-    def seconds(inputs):
-        start = time.perf_counter()
-        call(inputs)
-        return time.perf_counter() - start
-
-    first = seconds(some[0])
-    found = {"start": time.process_time(), "memory": peak_bytes(), "first": first}
-    one, many = (min(seconds(inputs) for _ in range(N_CALLS)) for inputs in some)
-    return found | {"one": one, "many": many}
 
 
 def to_markdown(rows):

@@ -24,8 +24,6 @@ import pandas as pd
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
-from benchmarks.report import markdown_table
-
 MAX_ROWS, LEAST = 6_000, 20
 MANY_LEVELS, MANY_ROWS, FEW_ROWS = 25, 5_000, 2_000
 
@@ -261,18 +259,3 @@ def describe(name):
         "levels": int(most),
         "groups": [group for group, belongs in groups.items() if belongs],
     }
-
-
-def overview():
-    """All tables that this machine has, as Markdown: `python -m benchmarks.tables`."""
-    rows = [
-        {"data": name, "of": TABLES[name].source, "target": TABLES[name].target}
-        | {key: value for key, value in describe(name).items() if key != "groups"}
-        | {"left out": "; ".join(f"{column} ({why})" for column, why in TABLES[name].leaks.items())}
-        for name in present()
-    ]
-    return markdown_table([{key: "" if v is None else v for key, v in row.items()} for row in rows])
-
-
-if __name__ == "__main__":
-    print(overview())

@@ -9,9 +9,9 @@ from figures import TASKS, column, lists, standing, tables, turns
 from matplotlib.transforms import Bbox
 from sklearn.exceptions import ConvergenceWarning
 
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, fit_many
 from skdense.datasets import make_two_clouds
-from skdense.inspection import study_seeds
+from skdense.inspection import dead_units
 
 OURS, OTHERS = "#2f8fc9", "#a0a0a0"
 TEXT = {"": "#222832", "-dark": "#ced6dd"}
@@ -179,10 +179,15 @@ def n_collapsed(init):
         "batch_size": 100,
         "max_iter": 20,
     }
-    network = LowLevelMLPClassifier((20, 20), loss="squared_error", init=init, **plain)
+    plain |= {"loss": "squared_error", "init": init}
+    networks = [
+        LowLevelMLPClassifier((20, 20), random_state=seed, **plain)
+        for seed in range(40)
+    ]
+    X, y = make_two_clouds(random_state=0)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
-        dead = study_seeds(network, *make_two_clouds(random_state=0), seeds=40).dead
-    return str(np.count_nonzero(dead.max(axis=1) == 1))
+        fit_many(networks, X, y)
+    return str(sum(any(map(np.all, dead_units(network, X))) for network in networks))
 
 
 def bars(path, title, values, ours=1):

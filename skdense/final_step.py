@@ -1,6 +1,6 @@
 """What a model ends with: the estimator behind its Pipelines and TransformedTargetRegressors.
 
-Ensembles, searches and studies take such models: only the final step is theirs, and all before it is
+Ensembles and searches take such models: only the final step is theirs, and all before it is
 scikit-learn's.
 """
 

@@ -229,6 +229,13 @@ CLASSIFIERS = Parity(LowLevelMLPClassifier, MLPClassifier)
 REGRESSORS = Parity(LowLevelMLPRegressor, MLPRegressor)
 
 
+def with_parameters_of(theirs):
+    """A fitted network of ours with the parameters of one of scikit-learn's; nothing is compiled."""
+    ours = (LowLevelMLPClassifier if is_classifier(theirs) else LowLevelMLPRegressor)()
+    vars(ours).update(vars(theirs))
+    return ours
+
+
 def blas_threads():
     """How many threads each BLAS library of the process may use now."""
     return [library["num_threads"] for library in ThreadpoolController().select(user_api="blas").info()]

@@ -100,7 +100,7 @@ BAD_PARAMETERS = [
     ("dropout", ["half"], "[0, 1)"),
     ("dropout", [0.5, 0.25], "1 hidden layers, got"),
     ("weight_decay", -0.1, "[0.0, inf)"),
-    ("warmup", -1, "[0.0, inf)"),
+    ("warmup_epochs", -1, "[0.0, inf)"),
     ("label_smoothing", 1.0, "[0.0, 1.0)"),
     ("max_grad_norm", 0, "(0.0, inf)"),
 ]
@@ -181,11 +181,9 @@ def test_other_dtypes_are_refused(dtype):
         small(dtype=dtype).fit(X, y)
 
 
-def test_a_validation_metric_must_be_ours_or_a_scorer():
-    with pytest.raises(
-        ValueError, match=r"validation_metric must be 'accuracy' or 'loss', or a scorer"
-    ):
-        small(validation_metric="auc", early_stopping=True).fit(X, y)
+def test_scoring_must_be_ours_or_a_scorer():
+    with pytest.raises(ValueError, match=r"scoring must be None, 'loss' or a scorer"):
+        small(scoring="auc", early_stopping=True).fit(X, y)
 
 
 def test_a_name_that_is_unknown_is_answered_with_all_names_in_their_order():

@@ -167,7 +167,7 @@ def test_an_error_of_a_training_stops_all_that_share_its_event():
     def fail(model, X, y):
         raise Enough
 
-    models = [net(random_state=i, early_stopping=True, validation_metric=fail) for i in range(3)]
+    models = [net(random_state=i, early_stopping=True, scoring=fail) for i in range(3)]
     with pytest.raises(Enough):
         fit_together(models, [FitInput(X, Y)] * 3, n_jobs=2, stop=stop)
     assert stop.is_set()

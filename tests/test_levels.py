@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn.model_selection import GroupKFold, KFold
 from sklearn.preprocessing import OneHotEncoder
 
 from skdense.tabular import levels as module
@@ -115,3 +116,47 @@ def test_a_column_of_levels_stays_if_y_depends_on_it_as_numbers_or_as_classes():
         assert depends(y, columns)
     for y in (noise, np.exp(9 * noise), (noise > 0).astype(int), rng.integers(0, 45, 400)):
         assert not depends(y, columns)
+
+
+def hidden(seed):
+    """A table whose column `place` matters for few kinds, of very different levels, and an `id`."""
+    rng = np.random.default_rng(seed)
+    n, n_places, n_kinds = rng.integers([1500, 40, 4], [3000, 200, 8])
+    place, kind, year = rng.integers([[0], [0], [1962]], [[n_places], [n_kinds], [2014]], (3, n))
+    level = np.sort(rng.exponential(10, n_kinds))[kind]
+    matters = kind >= n_kinds - rng.integers(1, n_kinds // 2)
+    effect = rng.normal(0, rng.uniform(1, 3), n_places)[place]
+    y = level + np.where(matters, effect, 0.1 * effect) + rng.normal(0, 0.3, n)
+    if seed % 2:
+        y = (y > level).astype(int) + 2 * (kind % 2)
+    X = {"place": [f"Place {i:03d}" for i in place], "kind": [f"Kind {i}" for i in kind], "year": year}
+    return pd.DataFrame(X | {"id": [f"id{i % (n // 3)}" for i in rng.permutation(n)]}), y
+
+
+@pytest.mark.filterwarnings("ignore:columns are not used")
+@pytest.mark.parametrize("seed", range(20))
+def test_a_column_that_matters_only_beside_others_stays_and_an_id_does_not(seed):
+    X, y = hidden(seed)
+    splits = [*KFold(5, shuffle=True, random_state=seed).split(X)]
+    assert list(TableEncoder().fit(X, y, splits=splits).dropped_) == ["id"]
+
+
+def test_a_customer_who_is_in_one_group_says_nothing_about_others():
+    rng = np.random.default_rng(0)
+    customer = np.arange(1200) // 10
+    X = pd.DataFrame({"customer": [f"c{i}" for i in customer], "x": rng.normal(size=1200)})
+    y = X["x"].to_numpy() + rng.normal(size=120)[customer]
+    by_group = [*GroupKFold(5).split(X, groups=customer)]
+    with pytest.warns(UserWarning, match="'customer': it says no more about y than chance, also besid"):
+        TableEncoder().fit(X, y, splits=by_group)
+    at_random = [*KFold(5, shuffle=True, random_state=0).split(X)]
+    assert TableEncoder().fit(X, y, splits=at_random).dropped_ == {}
+
+
+@pytest.mark.parametrize("y", [np.arange(600) % 45, np.random.default_rng(0).normal(size=(600, 2))])
+def test_codes_that_nothing_explains_are_left_out_for_many_classes_and_several_outputs(y):
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame({"x": rng.normal(size=600), "code": [f"N{i}" for i in rng.integers(0, 60, 600)]})
+    with pytest.warns(UserWarning, match="not used"):
+        assert list(TableEncoder().fit(X, y).dropped_) == ["code"]
+    assert TableEncoder().fit(X).dropped_ == {}

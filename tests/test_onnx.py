@@ -25,6 +25,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers import with_parameters_of
 from skdense import (
     LowLevelMLPClassifier,
     LowLevelMLPRegressor,
@@ -188,7 +189,7 @@ def test_every_activation_is_the_same_in_onnx(dtype):
     X, y = load_iris(return_X_y=True)
     X = X.astype(np.float32)
     theirs = MLPRegressor(hidden_layer_sizes=(8, 8), max_iter=3, random_state=0).fit(X.astype(dtype), y)
-    network = LowLevelMLPRegressor.from_sklearn(theirs)
+    network = with_parameters_of(theirs)
     (activations,) = LowLevelMLPRegressor._parameter_constraints["activation"]
     for activation in activations.options:
         network.activation = activation
@@ -199,7 +200,7 @@ def network_of(labels):
     """A network for iris, or for its labels, that nothing has to be compiled for."""
     X = load_iris().data.astype(np.float32)
     theirs = MLPClassifier((4,), max_iter=20, random_state=0).fit(X, labels)
-    return LowLevelMLPClassifier.from_sklearn(theirs)
+    return with_parameters_of(theirs)
 
 
 def test_members_are_the_same_in_onnx():

@@ -106,7 +106,7 @@ def assert_as_grid_search(search, seen, X=X, y=y, fit_params=(), **settings):
 PROGRAMS = [
     {"solver": "adam"},
     {"solver": "sgd", "dropout": 0.3},
-    {"solver": "sgd", "learning_rate": "cosine", "warmup": 1.5, "early_stopping": True},
+    {"solver": "sgd", "learning_rate": "cosine", "warmup_epochs": 1.5, "early_stopping": True},
     {"solver": "adamw", "learning_rate": "cosine", "weight_decay": 0.1, "dropout": 0.2},
     {"solver": "adam", "early_stopping": True, "n_iter_no_change": 2, "tol": 0.05},
 ]

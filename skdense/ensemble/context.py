@@ -3,6 +3,7 @@
 A table's fit has a blend's, a blend's has those of its models, and a model's has those of its members.
 """
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from threading import Event
 from time import perf_counter
@@ -72,6 +73,10 @@ class Context:
         What ends all fits within the outermost one.
     splits : list or None
         The rows to train on and those of the fold of each member, if they are drawn already.
+    callbacks : dict of str to callable
+        For each model whose members take callbacks, a function that makes them for a member.
+    callback : callable or None
+        The one of this model.
     all_cores : bool
         Whether networks use all cores, whatever the share of their model: the models of a blend end at
         different times, and a network needs no copy of the rows.
@@ -83,6 +88,8 @@ class Context:
         self.log = above.log if above else Log()
         self.stop = above.stop if above else Stop()
         self.splits: list | None = above.splits if above else None
+        self.callbacks: dict[str, Callable] = above.callbacks if above else {}
+        self.callback = self.callbacks.get(name)
         self.all_cores = above.all_cores if above else compat.joblibs_n_jobs() == -1
         self._called = f"{above._called}{name}, " if above and name else ""
         self.has_lines_of_members = bool(verbose)

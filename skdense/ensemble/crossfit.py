@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_softmax
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -20,7 +19,7 @@ from sklearn.base import (
     is_classifier,
     is_regressor,
 )
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error, r2_score
 from sklearn.utils import (
     check_array,
@@ -35,7 +34,13 @@ from skdense.base import Saved, is_network
 from skdense.ensemble import calibration
 from skdense.ensemble.context import Context
 from skdense.ensemble.folds import draw_splits
-from skdense.ensemble.members import fit_members, held_out_outputs, in_blocks, is_lightgbm
+from skdense.ensemble.members import (
+    fit_members,
+    held_out_outputs,
+    in_blocks,
+    log_probabilities_of,
+    prediction_of,
+)
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.fitting import set_attributes
@@ -47,7 +52,6 @@ from skdense.fit.inputs import (
     times_class_weight,
     validated,
 )
-from skdense.fit.targets import fitted_encoder
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 
@@ -396,23 +400,6 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         )
 
 
-def log_probabilities_of(member, X):
-    """The log-probabilities of a fitted classifier's own classes, for checked samples."""
-    if is_network(member, "_logits", "predict_proba", "predict_log_proba"):
-        return fitted_encoder(member).log_probabilities(member._forward(X))  # none is -inf
-    if type(member).predict_proba is LogisticRegression.predict_proba:
-        scores = X @ member.coef_.T + member.intercept_
-        scores = np.pad(scores, [(0, 0), (1, 0)]) if len(member.classes_) == 2 else scores
-        return log_softmax(scores, axis=1)
-    if is_lightgbm(member):  # whose predict_proba takes ten times as long for a row, and all cores
-        found = member.booster_.predict(X, num_threads=1)
-        found = np.column_stack([1 - found, found]) if found.ndim == 1 else found
-    else:
-        # Boosted trees of scikit-learn return two columns even if they were fitted to one class.
-        found = member.predict_proba(X)[:, : len(member.classes_)]
-    return calibration.as_logs(found)
-
-
 class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     """Regressors of the same settings, each fitted to all folds but one, and averaged.
 
@@ -535,15 +522,6 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         found = y[held_out], self.oof_prediction_[held_out]
         self.oof_loss_ = mean_squared_error(*found, sample_weight=row_weights[held_out])
         self.oof_score_ = r2_score(*found, sample_weight=row_weights[held_out])
-
-
-def prediction_of(member, X):
-    """The prediction of a fitted regressor, for checked samples."""
-    if is_network(member, "_logits", "predict"):
-        return fitted_encoder(member).decode(member._forward(X))
-    if is_lightgbm(member):  # whose `predict` takes ten times as long for a row, and all cores
-        return member.booster_.predict(X, num_threads=1)
-    return member.predict(X)
 
 
 def _mean_by_row(rows, outputs, n_rows):

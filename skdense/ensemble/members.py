@@ -5,19 +5,23 @@ from inspect import signature
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+from scipy.special import log_softmax
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils import gen_batches
 from threadpoolctl import ThreadpoolController
 
 from skdense import compat
 from skdense.base import is_network
 from skdense.core.machine.blas import for_each_block, one_blas_thread
+from skdense.ensemble.calibration import as_logs
 from skdense.ensemble.context import Stop
 from skdense.final_step import fit_arguments
 from skdense.fit.fitting import fit_together, outcome
 from skdense.fit.inputs import FitInput
+from skdense.fit.targets import fitted_encoder
 
 COPIED_ROWS = 2**15
 """How many rows are copied at a time to be predicted."""
@@ -38,8 +42,9 @@ def fit_members(members, splits, X, y, sample_weight, context):
     if is_network(members[0], "fit"):
         _fit_networks(members, splits, X, y, sample_weight, context)
         return members
-    data, fitted = (X, y, sample_weight, context.stop, context.has_lines_of_members), []
-    fits = [(member, split, *data) for member, split in zip(members, splits, strict=True)]
+    data, fitted = (X, y, sample_weight, context.stop, context.callback), []
+    has_lines = context.has_lines_of_members
+    fits = [(member, split, *data, has_lines) for member, split in zip(members, splits, strict=True)]
     metric = "accuracy" if is_classifier(members[0]) else "R2"
     # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
     # that are fitted at the same time would change.
@@ -65,13 +70,18 @@ def _fit_networks(estimators, splits, X, y, sample_weight, context):
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
     n_jobs = -1 if context.all_cores else None
     context.stop.check()
-    errors = fit_together(estimators, inputs, n_jobs, after_fit, warn_max_iter=not may_reach_max_iter)
+    errors = fit_together(
+        estimators, inputs, n_jobs, after_fit, not may_reach_max_iter, stop=context.stop
+    )
     for error in filter(None, errors):
         raise error
 
 
-def fit_member(member, split, X, y, sample_weight, stop=None, with_score=False):
-    """Fit a member that is no network; return it, and its score on its fold if asked."""
+def fit_member(member, split, X, y, sample_weight, stop=None, callback=None, with_score=False):
+    """Fit a member that is no network; return it, and its score on its fold if asked.
+
+    `callback()` makes a callback for a LightGBM, which is validated on the fold then.
+    """
     stop = stop or Stop()
     stop.check()
     rows, fold = split
@@ -81,9 +91,11 @@ def fit_member(member, split, X, y, sample_weight, stop=None, with_score=False):
     arguments = fit_arguments(member, sample_weight=weight)
     # A classifier cannot be validated on classes that its rows lack.
     known = fold[np.isin(y[fold], y[rows])] if is_classifier(member) else fold
-    arguments |= _validation(member, X, y, known, sample_weight)
+    arguments |= _validation(member, X, y, known, sample_weight, callback is not None)
     if is_lightgbm(member):
-        arguments["callbacks"] = [lambda _: stop.check()]
+        arguments["callbacks"] = [lambda _: stop.is_set() and stop.check()]
+        if "eval_X" in arguments and callback is not None:
+            arguments["callbacks"].append(callback())
     with _openmp().limit(limits=1):  # each core has a member
         member.fit(compat.safe_indexing(X, rows), y[rows], **arguments)
     if not with_score or not len(fold):
@@ -92,14 +104,14 @@ def fit_member(member, split, X, y, sample_weight, stop=None, with_score=False):
     return member, member.score(compat.safe_indexing(X, fold), y[fold], **of_fold)
 
 
-def _validation(member, X, y, fold, sample_weight):
+def _validation(member, X, y, fold, sample_weight, is_stopped):
     """The arguments by which a member that stops early is validated on its fold.
 
     If the fold is empty, it does not stop early: without validation samples, some raise an error.
     """
     its, takes = member.get_params(deep=False), signature(member.fit).parameters
     stopping = [name for name in _STOPPING if its.get(name)]
-    if not stopping or not {"X_val", "eval_X", "eval_set"} & takes.keys():
+    if not (stopping or is_stopped) or not {"X_val", "eval_X", "eval_set"} & takes.keys():
         return {}
     if not len(fold):
         member.set_params(**{name: False if name == "early_stopping" else None for name in stopping})
@@ -153,6 +165,32 @@ def held_out_outputs(output, members, splits, X):
             for part in gen_batches(len(fold), COPIED_ROWS)
         ]
     return np.concatenate(outputs)
+
+
+def prediction_of(member, X):
+    """The prediction of a fitted regressor, for checked samples."""
+    if is_network(member, "_logits", "predict"):
+        return fitted_encoder(member).decode(member._forward(X))
+    if is_lightgbm(member):  # whose `predict` takes ten times as long for a row, and all cores
+        return member.booster_.predict(X, num_threads=1)
+    return member.predict(X)
+
+
+def log_probabilities_of(member, X):
+    """The log-probabilities of a fitted classifier's own classes, for checked samples."""
+    if is_network(member, "_logits", "predict_proba", "predict_log_proba"):
+        return fitted_encoder(member).log_probabilities(member._forward(X))  # none is -inf
+    if type(member).predict_proba is LogisticRegression.predict_proba:
+        scores = X @ member.coef_.T + member.intercept_
+        scores = np.pad(scores, [(0, 0), (1, 0)]) if len(member.classes_) == 2 else scores
+        return log_softmax(scores, axis=1)
+    if is_lightgbm(member):  # whose predict_proba takes ten times as long for a row, and all cores
+        found = member.booster_.predict(X, num_threads=1)
+        found = np.column_stack([1 - found, found]) if found.ndim == 1 else found
+    else:
+        # Boosted trees of scikit-learn return two columns even if they were fitted to one class.
+        found = member.predict_proba(X)[:, : len(member.classes_)]
+    return as_logs(found)
 
 
 def in_blocks(predict, X, member):

@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.ensemble.calibration import as_logs, effective_rows
-from skdense.ensemble.members import COPIED_ROWS, at_once, fit_member, in_blocks
+from skdense.ensemble.members import COPIED_ROWS, at_once, fit_member, in_blocks, prediction_of
 from skdense.fit.inputs import MatrixLike, check_confidence_level
 from skdense.fit.targets import as_numbers
 
@@ -376,7 +376,7 @@ def spread_at(spread, predictions, X=None):
     estimators = spread["estimators"]
 
     def predict(seen):
-        return spread["mean"] * np.mean([one.predict(seen) for one in estimators], axis=0)
+        return spread["mean"] * np.mean([prediction_of(one, seen) for one in estimators], axis=0)
 
     blocks = gen_batches(len(predictions), COPIED_ROWS)
     seen = (np.column_stack([X[block], predictions[block]]) for block in blocks)

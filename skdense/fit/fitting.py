@@ -287,11 +287,10 @@ def outcome(network: Network, job: Job) -> str:
     words = f"{progress.epochs:.0f} iterations, loss = {network.last_loss:.8f}"
     if not network.hyper.early_stopping:
         return words
-    if network.scorer is not None:
-        return f"{words}, best validation score: {progress.best_value:f}"
-    if job.spec.scores_loss or job.encoder.loss.metric is NEGATIVE_LOSS:
+    is_loss = job.spec.scores_loss or job.encoder.loss.metric is NEGATIVE_LOSS
+    if is_loss and network.scorer is None:
         return f"{words}, best validation loss: {-progress.best_value:f}"
-    return f"{words}, best validation {job.estimator.validation_metric}: {progress.best_value:f}"
+    return f"{words}, best validation score: {progress.best_value:f}"
 
 
 class EpochTasks:

@@ -127,8 +127,8 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         smooths=hyper.label_smoothing > 0,
         # A larger norm is no limit.
         clips=settings["max_grad_norm"] <= float(np.finfo(dtype).max),
-        lr_by_step=settings["warmup"] > 0 or within_epochs is not None,
-        scores_loss=validation is not None and estimator.validation_metric == "loss",
+        lr_by_step=settings["warmup_epochs"] > 0 or within_epochs is not None,
+        scores_loss=validation is not None and estimator.scoring == "loss",
         drops=any(rates),
     )
     network = Network(
@@ -223,20 +223,19 @@ def _training_and_validation(
 def _scorer_of(
     estimator: Estimator, encoder: Encoder, validation: Data | None, y: Any
 ) -> Callable[[Parameters], float] | None:
-    """What gives the validation score of parameters, if `validation_metric` is a scorer.
+    """What gives the validation score of parameters, if `scoring` is a scorer.
 
     y has the rows that the arrays of the validation samples have.
     """
-    metric = estimator.validation_metric
-    if validation is None or metric in encoder.metrics:
+    scoring = estimator.scoring
+    if validation is None or scoring in encoder.scores:
         return None
     from sklearn.metrics import get_scorer  # it imports much that no other fit needs
 
     try:
-        scorer = get_scorer(metric)
+        scorer = get_scorer(scoring)
     except ValueError as error:
-        names = " or ".join(map(repr, encoder.metrics))
-        raise ValueError(f"validation_metric must be {names}, or a scorer: {error}") from None
+        raise ValueError(f"scoring must be None, 'loss' or a scorer: {error}") from None
     y, weights, validation = validation.of_rows(y), {}, validation.without_other_rows()
     takes = signature(compat.metric_of(scorer)).parameters.values()
     takes_weights = any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in takes)
@@ -256,7 +255,7 @@ def _scorer_of(
         try:
             return float(found)
         except (TypeError, ValueError):
-            raise ValueError(f"validation_metric must give a number, got {found!r}") from None
+            raise ValueError(f"scoring must give a number, got {found!r}") from None
 
     return score
 
@@ -312,7 +311,7 @@ def _optimizer_start(
         if not inputs.incremental and no_improvement > estimator.n_iter_no_change:
             no_improvement = 0
         progress = progress._replace(best_value=best, no_improvement=no_improvement)
-    if not inputs.incremental or not hasattr(estimator, "_optimizer_state"):  # a conversion has none
+    if not inputs.incremental or not hasattr(estimator, "_optimizer_state"):  # one that 0.5 converted
         return settings, [], progress
     state = estimator._optimizer_state
     progress = progress._replace(learning_rate=state["learning_rate"], step=state["step"])
@@ -325,7 +324,7 @@ def criterion(estimator: Estimator, loss: Loss) -> dict[str, Any]:
     if loss.number_name is not None:
         judged_by[loss.number_name] = float(getattr(estimator, loss.number_name))
     if estimator.early_stopping:
-        return judged_by | {"metric": estimator.validation_metric}
+        return judged_by | {"metric": estimator.scoring}
     if loss.smooths:
         judged_by["label_smoothing"] = float(estimator.label_smoothing)
     return judged_by | {"metric": "training loss"}

@@ -1,8 +1,8 @@
 """A strong default for tables, and what it is made of.
 
 A :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor` reads a table by its
-`TableEncoder`, as one array of raw numbers. Each of its models sees this array through a `TableView` and
-is fitted out of fold; a blend of them predicts.
+`TableEncoder`, as one array of raw numbers. Each of its models sees this array through a `TableView`
+and is fitted out of fold; a blend of them predicts.
 """
 
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor

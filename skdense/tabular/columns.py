@@ -23,9 +23,8 @@ from skrub.core import RejectColumn
 from skdense import compat
 from skdense.exceptions import UnlikeDataWarning
 from skdense.fit.inputs import MatrixLike
-from skdense.tabular import kinds
+from skdense.tabular import kinds, levels
 from skdense.tabular.kinds import Column, Dates, Durations, Levels, Numbers
-from skdense.tabular.levels import depends
 
 __all__ = ["TableEncoder"]
 
@@ -33,7 +32,10 @@ _FEW_NUMBERS = 10
 """A column with fewer distinct numbers beside its strings may well have categories."""
 _YEARS = "%Y"
 """The format that skrub finds in strings of four digits, which may be any numbers."""
-_CHANCE = "it says no more about y than chance"
+_CHANCE = (
+    "it says no more about y than chance, also beside the other columns; if parts of its values say "
+    "something, make columns of these parts"
+)
 """Why a column of many levels is not used."""
 
 
@@ -308,8 +310,8 @@ def _column_of(name, values, doubts):
         return Numbers(name) if kind == "numbers" else Durations(name)
     if kind == "categories":
         return Levels(name, kind)
-    codes, levels = kinds.coded(values, kinds.MISSING)
-    texts = [text for text in levels if text is not None]
+    codes, all_texts = kinds.coded(values, kinds.MISSING)
+    texts = [text for text in all_texts if text is not None]
     if not texts:
         return Levels(name, kind)
     try:
@@ -328,7 +330,7 @@ def _column_of(name, values, doubts):
     numbers = np.array([kinds.NUMBER.fullmatch(text) is not None for text in texts])
     if numbers.all():
         return Numbers(name)
-    counts = np.bincount(codes)[[text is not None for text in levels]]
+    counts = np.bincount(codes)[[text is not None for text in all_texts]]
     n_others = counts[~numbers].sum()
     if n_others < counts.sum() / 2 and numbers.sum() >= _FEW_NUMBERS:
         example = texts[np.argmin(numbers)]
@@ -346,12 +348,35 @@ def _are_dates(texts, form):
 
 def _without_effect(columns, read, y, splits):
     """The columns of many levels that say no more about y than chance, and the reason."""
-    many = [each for each in columns if isinstance(each, Levels) and each.is_many and each.keep]
-    return {
-        each.name: _CHANCE
-        for each in many
-        if not depends(y, each.encode(read[each.name])[:, each.keep])
-    }
+    doubtful = {}
+    for column in columns:
+        if isinstance(column, Levels) and column.is_many and column.keep:
+            codes, _ = read[column.name]
+            keep = column.keep
+            if splits is not None and not levels.cross_folds(codes, splits):
+                keep = column.of_role("word")
+            if not (keep and levels.depends(y, column.encode(read[column.name])[:, keep])):
+                doubtful[column.name] = column
+    if not doubtful:
+        return {}
+    blocks, categories, asked, place = [], [], {}, 0
+    for column in columns:
+        if isinstance(column, Levels):
+            codes, _ = read[column.name]
+            block = np.where(np.bincount(codes) > 1, np.arange(codes.max() + 1), np.nan)[codes, None]
+            categories.append(place)
+            if column.name in doubtful:
+                words = column.encode(read[column.name])[:, column.of_role("word")]
+                block = np.hstack([block, words])
+                asked[column.name] = [*range(place, place + block.shape[1])]
+        elif column.keep:
+            block = column.encode(read[column.name])[:, column.keep]
+        else:
+            continue
+        blocks.append(block.astype(np.float32, copy=False))
+        place += block.shape[1]
+    helpful = levels.helpful_beside_others(np.hstack(blocks), categories, asked, y, splits)
+    return dict.fromkeys(doubtful.keys() - helpful, _CHANCE)
 
 
 def _columns_of(X):

@@ -142,7 +142,7 @@ class BaseTabular(Saved, BaseEstimator):
                 loss_params=fitted._loss_params(),
             )
             seed = random_state.randint(2**31)
-            models = models_of(
+            models, context.callbacks = models_of(
                 self.models, task, self.network_params or {}, len(context.splits), seed, self.verbose
             )
 

@@ -160,7 +160,7 @@ class Column:
     """What the values are, in the words of messages."""
     stored: ClassVar[str] = "f8"
     """The type in which the range is kept."""
-    n, is_marked = 0, False
+    n, is_marked, keep = 0, False, []
     outputs: list[tuple[str, str]]
 
     def __init__(self, name: str):
@@ -458,6 +458,10 @@ class Levels(Column):
         if self.keep:
             return ""
         return _ALL_RARE if len(levels) > 1 else _ALL_EQUAL if self.n else _ALL_MISSING
+
+    def of_role(self, role: str) -> list[int]:
+        """The outputs of a role that are used."""
+        return [place for place in self.keep if self.outputs[place][1] == role]
 
     def encode(self, values: Any) -> np.ndarray:
         """A column for each level, for all others, for each word, and for place and frequency."""

@@ -6,14 +6,18 @@ A level is a distinct string of a column. Nothing here knows of tables or of how
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincc
+from scipy.special import gammaincc, logsumexp
 from scipy.stats import rankdata
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
-__all__ = ["chances_of", "chosen", "depends", "words_of"]
+from skdense import compat
+
+__all__ = ["chances_of", "chosen", "cross_folds", "depends", "helpful_beside_others", "words_of"]
 
 MANY = 40
 """A column of so many levels is also written by words and numbers, if y depends on it."""
@@ -25,6 +29,24 @@ _MANY_OTHERS = 0.1
 """The least share of rows without a column of their level with which numbers are written."""
 _CHANCE = 1e-4
 """Levels have to be more correlated with y than by chance this often."""
+_SURE = 4
+"""A column helps others if, without it, losses of held-out rows grow by so many standard errors."""
+_MOST_SPLITS, _MOST_ROWS, _MOST_TREES = 5, 10_000, 600
+"""The most folds, rows to fit to, and trees, by which this is found out."""
+_TREES = {
+    "learning_rate": 0.1,
+    "num_leaves": 16,
+    "min_data_in_leaf": 5,
+    "lambda_l2": 1.0,
+    "feature_fraction_bynode": 0.5,
+    "min_data_in_bin": 1,
+    "num_threads": 1,
+    "deterministic": True,
+    "force_col_wise": True,
+    "seed": 0,
+    "verbosity": -1,
+}
+"""The parameters of these trees."""
 _MOST_CLASSES = 30
 """Numbers of at most so many different values are tested as classes, too; of more classes, the most
 frequent ones are."""
@@ -154,3 +176,87 @@ def chances_of(columns: NDArray, targets: Iterable[NDArray]) -> Iterator[float]:
         variance = 2 * np.sum(correlations**2) * np.sum(of_targets**2) / (n_rows - 1) ** 2
         rate = mean / variance if variance > 0 else np.nan
         yield float(gammaincc(mean * rate, np.sum(covariances**2) * rate))
+
+
+def cross_folds(codes: NDArray, splits: list) -> bool:
+    """Whether rows that are held out have levels that are there in the rows to fit to.
+
+    That of a customer is not, if folds are by customers.
+    """
+    return any(np.isin(codes[test], codes[train]).any() for train, test in splits)
+
+
+def helpful_beside_others(
+    columns: NDArray, categories: list[int], asked: dict[str, list[int]], y: NDArray, splits: Any
+) -> set[str]:
+    """Which of some columns help boosted trees that have all others as well.
+
+    Trees are fitted to all columns without each fold. What is asked for helps if their losses in the
+    fold grow where its values are given to other rows [1]_. Nothing is fitted to the rows of the fold,
+    so a column that is independent of y, given all others, makes as many losses smaller as larger.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, n_columns)
+        All columns of the table as numbers.
+    categories : list of int
+        The columns that are codes of levels.
+    asked : dict of str to list of int
+        The columns that belong together, by a name.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Classes, if they are integers, or numbers, of which the ranks are predicted.
+    splits : list of (train, test), or None
+        The rows of folds; None: four folds.
+
+    Returns
+    -------
+    names : set of str
+        Those that help with any output.
+
+    References
+    ----------
+    .. [1] Breiman (2001), "Random Forests", Machine Learning 45, section 10.
+    """
+    lightgbm, random = compat.import_lightgbm(), np.random.RandomState(0)
+    splits = [*KFold(4, shuffle=True, random_state=0).split(columns)] if splits is None else splits
+    splits = [[random.permutation(rows)[:_MOST_ROWS] for rows in split] for split in splits]
+    helpful, settings = set(), {"categorical_feature": categories, "params": _TREES}
+    for target in y.reshape(len(y), -1).T:
+        objective, target, loss_of = _task(target)
+        growths = {name: [] for name in asked.keys() - helpful}
+        for train, test in splits[:_MOST_SPLITS]:
+            fitted = lightgbm.Dataset(columns[train], target[train], **settings)
+            held_out = lightgbm.Dataset(columns[test], target[test], reference=fitted)
+            n_trees = _MOST_TREES // objective.get("num_class", 2)
+            stop = lightgbm.early_stopping(15, verbose=False)
+            trees = lightgbm.train(
+                _TREES | objective, fitted, n_trees, valid_sets=[held_out], callbacks=[stop]
+            )
+            loss = loss_of(trees.predict(columns[test], raw_score=True, num_threads=1), target[test])
+            for name, growth in growths.items():
+                mixed = columns[test]
+                mixed[:, asked[name]] = mixed[random.permutation(len(test))][:, asked[name]]
+                growth.append(
+                    loss_of(trees.predict(mixed, raw_score=True, num_threads=1), target[test]) - loss
+                )
+        for name, growth in growths.items():
+            growth = np.concatenate(growth)
+            if growth.mean() > _SURE * growth.std() / len(growth) ** 0.5:
+                helpful.add(name)
+    return helpful
+
+
+def _task(target):
+    """Parameters of trees for an output, what they predict, and the loss of each row."""
+    if target.dtype.kind == "f":
+        ranks = rankdata(target) / len(target)
+        return {"objective": "l2"}, ranks, lambda raw, target: (raw - target) ** 2
+    classes, target, counts = np.unique(target, return_inverse=True, return_counts=True)
+    order = np.argsort(np.argsort(-counts, kind="stable"))
+    target = np.minimum(order[target], _MOST_CLASSES)  # rare classes are one
+    objective = {"objective": "multiclass", "num_class": min(len(classes), _MOST_CLASSES + 1)}
+
+    def log_loss(raw, target):
+        return logsumexp(raw, axis=1) - raw[np.arange(len(target)), target]
+
+    return objective, target, log_loss

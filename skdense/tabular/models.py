@@ -87,9 +87,9 @@ _NETWORK = {
     "dropout": 0.1,
     "alpha": 0.0,
     "learning_rate": "cosine",
-    "warmup": 0.1,
+    "warmup_epochs": 0.1,
     "beta_2": 0.95,
-    "validation_metric": "loss",
+    "scoring": "loss",
     "tol": 0.0,
     "dtype": "float32",
 }
@@ -159,8 +159,8 @@ _TREES_OF_NUMBERS = {
     "colsample_bynode": 0.5,
     "reg_lambda": 1.0,
 }
-_PATIENCE = 25
-"""How many rounds without a better loss of the fold end the training of trees."""
+_MORE_ROUNDS, _SHARE_OF_ROUNDS = 10, 0.3
+"""Trees are stopped if this and this share of the best round passed without a lower loss of the fold."""
 _OBJECTIVES = {
     "squared_error": "regression",
     "absolute_error": "regression_l1",
@@ -175,9 +175,7 @@ def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
     import lightgbm
 
     settings = {**_TREES, **(_TREES_OF_CLASSES if task.n_classes else _TREES_OF_NUMBERS)}
-    if task.n_trained_on >= FEW_ROWS:
-        settings["early_stopping_round"] = _PATIENCE
-    else:
+    if task.n_trained_on < FEW_ROWS:
         settings |= {"learning_rate": 0.1, "n_estimators": 100}
     if task.n_classes:
         return lightgbm.LGBMClassifier(**settings)
@@ -185,18 +183,42 @@ def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
     of_loss = {"quantile": quantile, "huber": delta}
     if loss in of_loss:
         settings["alpha"] = of_loss[loss]
+    if loss == "quantile":  # whose leaves are quantiles of their rows
+        settings |= {"min_child_samples": 20, "reg_lambda": 0.0}
     return lightgbm.LGBMRegressor(objective=_OBJECTIVES[loss], **settings)
 
 
+class Patience:
+    """A callback of LightGBM that stops the training of trees, and keeps all rounds until then.
+
+    The more rounds it took to the lowest loss of the fold, the longer it waits for a lower one. The best
+    round alone would be chosen by the fold.
+    """
+
+    def __init__(self):
+        self.lowest, self.best_round = inf, 0
+
+    def __call__(self, environment):
+        """Look at the loss after a round."""
+        from lightgbm.callback import EarlyStopException
+
+        found, now = environment.evaluation_result_list, environment.iteration
+        loss = found[0][2]
+        if loss < self.lowest:
+            self.lowest, self.best_round = loss, now
+        elif now > self.best_round * (1 + _SHARE_OF_ROUNDS) + _MORE_ROUNDS:
+            raise EarlyStopException(now, found)
+
+
 def trees_of_spreads(n_rows: int) -> BaseEstimator:
-    """Trees that predict from n_rows samples how large the error of a row is."""
+    """Trees that predict how large the error of a row is, for a table of so many rows."""
     import lightgbm
 
     return lightgbm.LGBMRegressor(
         objective="gamma",
         n_estimators=300,
         num_leaves=8,
-        min_child_samples=max(20, n_rows // 100),
+        min_child_samples=max(20, min(n_rows, 20_000) // 150),
         colsample_bynode=0.5,
         reg_lambda=1.0,
         early_stopping_round=10,
@@ -281,8 +303,8 @@ def models_of(
     n_folds: int,
     seed: int,
     verbose: bool | int,
-) -> list[tuple[str, Pipeline]]:
-    """The models for a blend: those that suit, or those that the user has listed.
+) -> tuple[list[tuple[str, Pipeline]], dict[str, Callable]]:
+    """The models for a blend: those that suit, or those that the user has listed; and their callbacks.
 
     Each is a Pipeline of what the model sees and a cross-fit ensemble.
     """
@@ -298,7 +320,8 @@ def models_of(
         found.append((name, Pipeline([("view", view), ("crossfit", members)])))
     if len(dict(found)) < len(found):
         raise ValueError(f"models must have distinct names, got {[name for name, _ in found]}")
-    return found
+    are_stopped = "trees" in models and task.n_trained_on >= FEW_ROWS
+    return found, {"trees": Patience} if are_stopped else {}
 
 
 def _resolved(entry, task, network_params):

@@ -16,9 +16,9 @@ __all__ = ["TableView"]
 
 _BLOCK = 4096
 """Rows at a time: as they stay in the processor's cache, large tables take a quarter of the time."""
-_CLIP = 3
+CLIP = 3
 """What the soft clip keeps all absolute values below."""
-_LIMITS = {"squash": 1e6, "standard": 300.0}
+LIMITS = {"squash": 1e6, "standard": 300.0}
 """The largest absolute values: with a soft clip it makes no difference, and infinity gets a number."""
 _RARE_SHARE = 0.05
 """A column of two values is one of a rare level if a smaller share of the rows has one of them."""
@@ -186,13 +186,13 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             if self.scaling is None:
                 block[...] = X[rows]
             else:
-                limit = np.float32(_LIMITS[self.scaling])
+                limit = np.float32(LIMITS[self.scaling])
                 with np.errstate(over="ignore"):
                     np.subtract(X[rows], self.center_, out=block)
                     block *= self.scale_
                 np.clip(block, -limit, limit, out=block)
                 if self.scaling == "squash":
-                    block /= np.sqrt(1 + (block / _CLIP) ** 2)
+                    block /= np.sqrt(1 + (block / CLIP) ** 2)
             is_missing = np.isnan(block)
             if is_missing.any():
                 block[is_missing] = np.broadcast_to(self.fill_, block.shape)[is_missing]
