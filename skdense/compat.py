@@ -26,6 +26,7 @@ from sklearn.utils import _param_validation, validation
 # Without it: our own check, and `sklearn.callback.with_callbacks`, which is public.
 fit_context = base._fit_context
 """Checks the parameters around each `fit`, and ends callbacks after it."""
+HasMethods = _param_validation.HasMethods
 Interval = _param_validation.Interval
 Options = _param_validation.Options
 StrOptions = _param_validation.StrOptions
@@ -103,8 +104,6 @@ def formatted_results(search: Any, candidates: list[dict], n_splits: int, of_spl
     return search._format_results(candidates, n_splits, of_splits, own)
 
 
-
-
 # --- joblib and NumPy --------------------------------------------------------------------------------
 
 
@@ -140,7 +139,8 @@ def features_of_processor() -> Any:
 # --- Python ------------------------------------------------------------------------------------------
 
 _PASSED_OVER = {
-    "skdense", "sklearn", "joblib", "skrub", "concurrent", "multiprocessing", "threading",
+    "skdense", "sklearn", "joblib", "skrub", "concurrent", "contextlib", "multiprocessing",
+    "threading",
 }  # fmt: skip
 """The packages between a user's line and ours."""
 

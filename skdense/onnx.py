@@ -108,10 +108,8 @@ def to_onnx(model: BaseEstimator) -> Any:
     import onnx
 
     graph, inputs = _Graph(onnx), _inputs_of(model)
-    if inputs:
-        X = {column: graph.input(*its) for column, its in inputs.items()}
-    else:
-        X = graph.input("X", _FLOAT, getattr(_first(model), "n_features_in_", None))
+    X = {column: graph.input(*its) for column, its in inputs.items()}
+    X = X or graph.input("X", _FLOAT, getattr(_first(model), "n_features_in_", None))
     predicted = _converted(graph, model, X)
     if is_classifier(model):
         best = graph("ArgMax", predicted, axis=1, keepdims=0)
@@ -235,10 +233,6 @@ class _Graph:
         """A result in another type."""
         return self("Cast", result, to=kind)
 
-    def like(self, array, result):
-        """Numbers in the type that a result has, which is float32 or float64."""
-        return self("CastLike", np.asarray(array, np.float64), result)
-
     def columns(self, result, numbers):
         """Some columns of a result."""
         return self("Gather", result, np.asarray(numbers, np.int64), axis=1)
@@ -312,14 +306,12 @@ def _levels(graph, column, strings):
     return graph.side_by_side(blocks)
 
 
-# --- steps -------------------------------------------------------------------------------------------
+# --- steps, which give numbers in float32 -------------------------------------------------------------
 
 
 def _seen(graph, view, X):
     """A TableView."""
-    X = graph.cast(X, _FLOAT)
-    if view.scaling is not None:
-        X = graph("Mul", graph("Sub", X, view.center_), view.scale_)
+    X = graph("Mul", graph("Sub", X, view.center_), view.scale_)
     X = graph("Where", graph("IsNaN", X), view.fill_, X)  # before Clip, which may lose a NaN
     if view.scaling is not None:
         limit = np.float32(LIMITS[view.scaling])
@@ -338,20 +330,20 @@ def _seen(graph, view, X):
 
 def _filled(graph, imputer, X):
     """A SimpleImputer."""
-    values = np.asarray(imputer.statistics_, np.float64)
+    values = np.asarray(imputer.statistics_, np.float32)
     finds_nan = imputer.missing_values != imputer.missing_values  # NaN equals nothing
     if imputer.add_indicator or not finds_nan or np.isnan(values).any():
         raise ValueError(
             "a SimpleImputer can be converted to ONNX with missing_values=nan, add_indicator=False and "
             f"a value for each column, got {imputer!r}"
         )
-    return graph("Where", graph("IsNaN", X), graph.like(values, X), X)
+    return graph("Where", graph("IsNaN", X), values, X)
 
 
 def _standardized(graph, scaler, X):
     """A StandardScaler."""
-    X = graph("Sub", X, graph.like(scaler.mean_, X)) if scaler.with_mean else X
-    return graph("Div", X, graph.like(scaler.scale_, X)) if scaler.with_std else X
+    X = graph("Sub", X, np.float32(scaler.mean_)) if scaler.with_mean else X
+    return graph("Div", X, np.float32(scaler.scale_)) if scaler.with_std else X
 
 
 def _steps(graph, pipeline, X):
@@ -427,9 +419,8 @@ def _boosted(graph, model, X):
     dump = model.booster_.dump_model()
     output = _OF_OBJECTIVES.get(str(dump.get("objective")).partition(" num_class")[0])
     refused = ValueError(
-        f"LightGBM's trees can be converted to ONNX if they are boosted, with an objective of "
-        f"{', '.join(_OF_OBJECTIVES)}, and without categorical features, linear leaves or "
-        f"zero_as_missing=True, got {model!r}"
+        f"boosted trees of LightGBM with an objective of {', '.join(_OF_OBJECTIVES)} can be converted "
+        f"to ONNX, without categorical features, linear leaves or zero_as_missing=True, got {model!r}"
     )
     if output is None or dump["average_output"]:
         raise refused

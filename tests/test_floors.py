@@ -16,7 +16,7 @@ import pytest
 import skdense
 
 FLOORS = [
-    ["skdense", "skdense.__main__"],
+    ["skdense", "skdense.__main__", "skdense.onnx"],
     ["skdense.tabular"],
     ["skdense.ensemble"],
     ["skdense.search"],
@@ -125,10 +125,7 @@ def test_tensorflow_is_imported_behind_one_door():
 
 COMPAT = "skdense.compat"
 ELSEWHERE = TREES.keys() - {COMPAT}
-UNDOCUMENTED = {
-    "SIMD Extensions", "__skrub_", "joblib.", "minmax_cols_", "minmax_scaler_", "nesting_level",
-    "robust_cols_", "robust_scaler_", "supports_return_generator", "zero_cols_",
-}  # fmt: skip
+UNDOCUMENTED = {"SIMD Extensions", "joblib.", "nesting_level", "supports_return_generator"}
 """How names of others begin that are not documented, though nothing in them says so."""
 OF_TENSORFLOW = {
     "tensorflow._api.v2",

@@ -262,9 +262,9 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, as if it were part of `sample_weight`: for the
         models, their temperatures and scores, and the weights of the models. "balanced" gives all
-        classes the same sum of weights. Samples of class weight zero take part in the draw of folds,
-        and transformers of models see them, but no member and no weight is learned from them. A
-        `class_weight` of the models themselves would not change what the blend learns from them.
+        classes the same sum of weights. Samples of class weight zero are in no fold and no member is
+        trained on them, but transformers of models see them. A `class_weight` of the models themselves
+        would not change what the blend learns from them.
 
     verbose : bool or int, default=False
         Whether to print the out-of-fold accuracy of each model as it is fitted, and the weights and the

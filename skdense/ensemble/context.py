@@ -67,6 +67,8 @@ class Context:
 
     Attributes
     ----------
+    is_outermost : bool
+        Whether the ensemble is part of no other fit.
     log : Log
         Where lines and warnings go.
     stop : Stop
@@ -85,6 +87,7 @@ class Context:
     """
 
     def __init__(self, verbose: bool | int, above: "Context | None" = None, name: str = ""):
+        self.is_outermost = above is None
         self.log = above.log if above else Log()
         self.stop = above.stop if above else Stop()
         self.splits: list | None = above.splits if above else None

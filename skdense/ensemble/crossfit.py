@@ -133,14 +133,14 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     def _fit_within(self, X, y, sample_weight, groups, context):
         """Fit as part of another fit, which has the context; return the checked samples."""
         self._check_models()
-        samples = self._checked_samples(X, y, sample_weight, groups)
+        samples = self._checked_samples(X, y, sample_weight, groups, context)
         begin = perf_counter()
         self._fit_parts(samples, context)
         self._fit_seconds = perf_counter() - begin
         context.end(self)
         return samples
 
-    def _checked_samples(self, X, y, sample_weight, groups):
+    def _checked_samples(self, X, y, sample_weight, groups, context):
         """The data as they are used: y is learned, and weights are those of samples and classes."""
         X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
         check_consistent_length(y, groups)
@@ -149,9 +149,9 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             sample_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
             if not sample_weight.any():
                 raise ValueError("sample_weight must have a positive value, got zeros")
-            y = np.where(
-                (sample_weight > 0).reshape(-1, *[1] * (y.ndim - 1)), y, y[sample_weight.argmax()]
-            )
+            if context.is_outermost:  # a blend knows a class that has no weight there
+                has_weight = (sample_weight > 0).reshape(-1, *[1] * (y.ndim - 1))
+                y = np.where(has_weight, y, y[sample_weight.argmax()])
             sample_weight = counts = calibration.as_counts(sample_weight)
         y = self._learn_y(y)
         class_weight = getattr(self, "class_weight", None)  # of a blend of classifiers
@@ -199,7 +199,7 @@ class BaseCrossFit(BaseOutOfFold):
     """
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
-        "estimator": [BaseEstimator],
+        "estimator": [compat.HasMethods(["fit", "predict", "get_params"])],
         "cv": ["cv_object"],
         "random_state": ["random_state"],
     }

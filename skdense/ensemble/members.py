@@ -180,10 +180,12 @@ def log_probabilities_of(member, X):
     """The log-probabilities of a fitted classifier's own classes, for checked samples."""
     if is_network(member, "_logits", "predict_proba", "predict_log_proba"):
         return fitted_encoder(member).log_probabilities(member._forward(X))  # none is -inf
-    if type(member).predict_proba is LogisticRegression.predict_proba:
+    is_logistic = type(member).predict_proba is LogisticRegression.predict_proba
+    if is_logistic and isinstance(X, np.ndarray) and X.dtype.kind == "f":
         scores = X @ member.coef_.T + member.intercept_
-        scores = np.pad(scores, [(0, 0), (1, 0)]) if len(member.classes_) == 2 else scores
-        return log_softmax(scores, axis=1)
+        if np.isfinite(scores).all():  # `predict_proba` says what is wrong with X
+            scores = np.pad(scores, [(0, 0), (1, 0)]) if len(member.classes_) == 2 else scores
+            return log_softmax(scores, axis=1)
     if is_lightgbm(member):  # whose predict_proba takes ten times as long for a row, and all cores
         found = member.booster_.predict(X, num_threads=1)
         found = np.column_stack([1 - found, found]) if found.ndim == 1 else found

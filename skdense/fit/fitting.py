@@ -19,7 +19,6 @@ from functools import cache
 from threading import Event, Lock
 from typing import Any
 
-from joblib import hash as hash_of
 from numpy.random import RandomState
 
 from skdense import compat
@@ -28,7 +27,7 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
 from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import ProgramRun, train
-from skdense.core.network import LBFGS, Curves, Data, Network
+from skdense.core.network import LBFGS, Curves, Network
 from skdense.exceptions import WorkerWarning
 from skdense.fit.inputs import Estimator, FitInput, check_parameters
 from skdense.fit.prepare import Job, check_and_prepare, prepare
@@ -141,14 +140,13 @@ def fit_together(
     errors: list[NotFinite | None] = [None] * len(estimators)
     with unchanged_on_error(*estimators) as before:
         jobs: dict[int, Job] = {}
-        pool = array_pool()
+        known: dict = {}
         for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
             # It trains alone if it uses lbfgs, or if its epochs are printed or reported.
             if estimator.solver == LBFGS or estimator.verbose or compat.has_callbacks(estimator):
                 _check(estimator, one_input)  # before all others are trained
             else:
-                jobs[i] = check_and_prepare(estimator, one_input)
-                pool(jobs[i])
+                jobs[i] = check_and_prepare(estimator, one_input, known)
         own_streams(jobs.values())
         owners = {network: job for job in jobs.values() for network in job.networks}
         buckets = buckets_of([(job.spec, network) for network, job in owners.items()])
@@ -166,35 +164,6 @@ def fit_together(
                 set_attributes(estimator, before[i])
                 errors[i] = error
     return errors
-
-
-def array_pool() -> Callable[[Job], None]:
-    """A function that lets the networks of each job hold and use the first arrays equal to theirs."""
-    firsts: dict[Any, dict] = {}
-    seen: set[int] = set()
-
-    def first_equal(array: Any) -> Any:
-        """The first array with this content. Hashes take long: there are none of a single array."""
-        if array is None or id(array) in seen:
-            return array
-        alike = firsts.setdefault((array.shape, array.dtype), {})
-        if None in alike:
-            first = alike.pop(None)
-            alike[hash_of(first)] = first
-        array = alike.setdefault(hash_of(array) if alike else None, array)
-        seen.add(id(array))  # of the first one, which stays alive
-        return array
-
-    def pooled(data: Data) -> Data:
-        X, targets, weights = map(first_equal, (data.X, data.targets, data.weights))
-        return Data(X, targets, weights, data.rows)
-
-    def pool(job: Job) -> None:
-        for network in job.networks:
-            network.data = pooled(network.data)
-            network.validation = network.validation and pooled(network.validation)
-
-    return pool
 
 
 def own_streams(jobs: Collection[Job]) -> None:

@@ -44,7 +44,7 @@ class FitInput(NamedTuple):
 _FEWEST_TO_COMPARE = 10
 """With fewer rows, most values may lie outside of the range of others by chance."""
 
-_FOR_TABLES = "skdense.make_tabular_classifier and skdense.make_tabular_regressor accept"
+_FOR_TABLES = "skdense.TabularClassifier and skdense.TabularRegressor accept"
 _NAN_OF_OBJECTS = "Input contains NaN"
 """scikit-learn's error about objects, such as labels of which one is missing. X is of numbers."""
 _NO_NUMBERS = "could not convert string", "float() argument must be", "The DType"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -60,21 +60,53 @@ class Job:
     incremental: bool
 
 
-def prepare(estimator: Estimator, inputs: FitInput) -> Job:
-    """Check what the user gave, learn what y is, draw what is random, and describe the networks."""
-    check_not_forked()
-    # What the user gave is checked, y learned, and the samples are weighted.
-    widths, rates = check_parameters(estimator, inputs)
-    continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
+class Checked(NamedTuple):
+    """What a user gave, checked and encoded: for training, and for validation if it is the user's own.
+
+    `y` and `y_val` are the labels or numbers, and `attributes` what the estimator is to know of X.
+    """
+
+    encoder: Encoder
+    data: Data
+    y: Any
+    validation: Data | None
+    y_val: Any
+    attributes: dict[str, Any]
+
+
+def _check_data(estimator: Estimator, inputs: FitInput, continues: bool) -> Checked:
+    """Check X, y and weights, and learn what y is."""
     X, y = check_samples(estimator, inputs, continues)
     encoder = learn_encoder(estimator, y, inputs, continues)
     X_val, y_val = check_validation_samples(estimator, inputs, X, y)
     if y_val is not None:
         encoder.check(y_val, "y_val")
     weights, weights_val = check_weights(estimator, inputs, encoder.classes, y, y_val)
-    rows = None if inputs.split is None else inputs.split[0]
-    data = Data(X, encoder.encode(y), weights, rows)
-    users_validation = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
+    validation = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
+    names = "n_features_in_", "feature_names_in_"
+    attributes = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+    return Checked(encoder, Data(X, encoder.encode(y), weights), y, validation, y_val, attributes)
+
+
+def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -> Job:
+    """Check what the user gave, learn what y is, draw what is random, and describe the networks.
+
+    `known` keeps what is checked, for estimators that take the same arrays in the same way.
+    """
+    check_not_forked()
+    widths, rates = check_parameters(estimator, inputs)
+    continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
+    if known is None or continues:
+        checked = _check_data(estimator, inputs, continues)
+    else:
+        key = _key_of_data(estimator, inputs)
+        if key not in known:
+            known[key] = _check_data(estimator, inputs, continues)
+        checked = known[key]
+        vars(estimator).update(checked.attributes)
+    encoder, data, y, users_validation, y_val, _ = checked
+    if inputs.split is not None:
+        data = replace(data, rows=inputs.split[0])
 
     # What follows from it without a draw.
     n_features, n_outputs = data.X.shape[1], data.targets.shape[1]
@@ -165,6 +197,15 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
 
 check_and_prepare = compat.fit_context(prefer_skip_nested_validation=True)(prepare)
 """For estimators whose `fit`, which checks their parameters, is not called."""
+
+
+def _key_of_data(estimator: Estimator, inputs: FitInput) -> tuple:
+    """What is the same for estimators that make the same of the same arrays."""
+    class_weight = getattr(estimator, "class_weight", None)
+    # Balanced weights are those of the rows to train on.
+    split = None if class_weight is None else id(inputs.split)
+    how = type(estimator), estimator.loss, str(estimator.dtype), repr(class_weight), split
+    return *how, *map(id, inputs[: FitInput._fields.index("classes")])
 
 
 def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Parameters:

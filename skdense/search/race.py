@@ -23,7 +23,7 @@ from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import train
 from skdense.core.network import LBFGS
 from skdense.final_step import beyond_steps, fit_all_but_last, network_of, with_last
-from skdense.fit.fitting import array_pool, own_streams
+from skdense.fit.fitting import own_streams
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
 from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on
@@ -145,7 +145,7 @@ class Race:
 
         The steps before the networks are fitted once for candidates with the same settings of theirs.
         """
-        first_fits, fitted, pool = {}, {}, array_pool()
+        first_fits, fitted, known = {}, {}, {}
         for candidate in self.going:
             steps = _key_of_steps(candidate)
             for i, (to_fit, to_score) in enumerate(splits):
@@ -159,8 +159,7 @@ class Race:
                             model, X = beyond_steps(model, X)
                         fitted[key] = inputs, (model, X, *others)
                     inputs, fit.held_out = fitted[key]
-                    fit.job = check_and_prepare(clone(candidate.estimator), inputs)
-                    pool(fit.job)
+                    fit.job = check_and_prepare(clone(candidate.estimator), inputs, known)
                     first_fits.setdefault(i, fit)
                 except Exception as error:
                     _raise_if_of_a_handler(error)

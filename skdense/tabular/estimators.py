@@ -50,9 +50,8 @@ _MOST_OUTPUTS = 10
 class BaseTabular(Saved, BaseEstimator):
     """What both estimators share: how they are fitted.
 
-    A subclass has the methods `_encoded(y)`, which checks y, learns its classes and returns numbers,
-    `_blend(models)`, the blend of these models, not yet fitted, and `_learn(samples)`, which learns
-    from the fitted blend.
+    A subclass has the methods `_encoded(y)`, which returns classes as numbers, `_blend(models)`, the
+    blend of these models, not yet fitted, and `_learn(samples)`, which learns from the fitted blend.
     """
 
     _parameter_constraints = {
@@ -106,13 +105,13 @@ class BaseTabular(Saved, BaseEstimator):
         lightgbm = compat.import_lightgbm()
         fitted, context = copy(self), Context(self.verbose)
         with context.outermost(), config_context(transform_output="default"):
-            X, y = _checked(fitted, X, y)
+            X = _checked(fitted, X, y)
             check_consistent_length(X, y, sample_weight, groups)
 
             # Rows of weight zero go. The folds of the user number them, those from here on do not.
-            cv, rows, n_given = self.cv, np.arange(len(y)), len(y)
+            cv, rows, n_given = self.cv, np.arange(X.shape[0]), X.shape[0]
             if sample_weight is not None:
-                sample_weight = compat.check_sample_weight(sample_weight, y, ensure_non_negative=True)
+                sample_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
                 rows = np.flatnonzero(sample_weight)
                 cv = renumbered(cv, sample_weight)
             if len(rows) < n_given:
@@ -121,8 +120,10 @@ class BaseTabular(Saved, BaseEstimator):
                     for each in (X, y, sample_weight, groups)
                 )
 
-            # y becomes numbers, and folds are drawn for all models.
-            y = fitted._encoded(y)
+            # y is checked, and folds are drawn for all models.
+            with hinted():
+                y = check_array(y, input_name="y", ensure_2d=False, dtype=None)
+            y = fitted._learn_y(one_column(y))
             random_state = check_random_state(self.random_state)
             if cv is None:
                 cv = number_of_folds(y, groups, fitted._of_classes, context.add_warning)
@@ -131,7 +132,8 @@ class BaseTabular(Saved, BaseEstimator):
                 cv, X, y, row_weights, groups, random_state, fitted._of_classes, context.add_warning
             )
 
-            # The table becomes numbers, and models are chosen.
+            # The table and y become numbers, and models are chosen.
+            y = fitted._encoded(y)
             fitted.columns_ = TableEncoder()
             matrix = fitted.columns_.fit_transform(X, y, splits=context.splits)
             task = Task(
@@ -172,7 +174,8 @@ class BaseTabular(Saved, BaseEstimator):
     def _check_X(self, X):
         """The encoded table to predict."""
         check_is_fitted(self)
-        return self.columns_.transform(X)
+        with config_context(transform_output="default"):
+            return self.columns_.transform(X)
 
     def _judge_networks(self, samples, trees, context):
         """Warn if networks are hardly better than constant models, and trees are much better."""
@@ -200,14 +203,12 @@ class BaseTabular(Saved, BaseEstimator):
 
 
 def _checked(estimator, X, y):
-    """X and y as an array or a DataFrame, and an array without a column of its own."""
+    """X as an array or a DataFrame."""
     if not hasattr(X, "columns"):
         X = X if hasattr(X, "shape") else np.array(X, dtype=object)
         X = check_array(X, dtype=None, ensure_all_finite=False, estimator=estimator)
     validate_data(estimator, X, y, skip_check_array=True)
-    with hinted():
-        y = check_array(y, input_name="y", ensure_2d=False, dtype=None)
-    return X, one_column(y)
+    return X
 
 
 def renumbered(cv, sample_weight):
@@ -252,7 +253,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         estimator takes the place of the model whose name it has, and sees what that sees. With another
         name, a network sees what `plain` sees, an estimator that allows NaN what `trees` see, and
         others what `linear` sees. An open `n_jobs` or `thread_count` becomes 1, since each core has a
-        member.
+        member, but with scikit-learn's estimators, which follow joblib.
 
     network_params : dict, default=None
         Parameters of :class:`skdense.LowLevelMLPClassifier` for all networks of `plain` and `ramps`, in
@@ -344,7 +345,6 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         self.random_state = random_state
 
     def _encoded(self, y):
-        y = self._learn_y(y)
         return np.searchsorted(self.classes_, y)
 
     def _loss_params(self):
@@ -355,16 +355,12 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         if not isinstance(self.class_weight, dict):
             return self.class_weight
         classes = self.classes_.tolist()
-        if unknown := [label for label in self.class_weight if label not in classes]:
-            raise ValueError(
-                f"class_weight has weights for unknown classes {unknown}; the classes are {classes}"
-            )
         return {classes.index(label): weight for label, weight in self.class_weight.items()}
 
     def _row_weights(self, y, sample_weight):
         if self.class_weight is None:
             return np.ones(len(y)) if sample_weight is None else sample_weight
-        return times_class_weight(sample_weight, y, self._class_weight(), np.arange(len(self.classes_)))
+        return times_class_weight(sample_weight, y, self.class_weight, self.classes_)
 
     def _blend(self, models):
         return BlendClassifier(
@@ -387,7 +383,8 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         return 1 - ensemble.oof_loss_ / entropy if entropy else 0.0
 
     def _predict_proba(self, X):
-        return self.ensemble_._predict_proba(X)
+        with config_context(transform_output="default"):  # as in `fit`
+            return self.ensemble_._predict_proba(X)
 
 
 class TabularRegressor(NumbersMixin, BaseTabular):
@@ -501,7 +498,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         self.random_state = random_state
 
     def _encoded(self, y):
-        return self._learn_y(y)
+        return y
 
     def _loss_params(self):
         return {"loss": self.loss, "quantile": self.quantile, "delta": self.delta}
@@ -530,7 +527,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         return ensemble.oof_score_
 
     def _predict(self, X):
-        return self.ensemble_._predict(X)
+        with config_context(transform_output="default"):  # as in `fit`
+            return self.ensemble_._predict(X)
 
 
 def _of_all_rows(outputs, rows, n_given):

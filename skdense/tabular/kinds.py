@@ -81,8 +81,8 @@ def text_of(value: Any) -> str:
 
 def texts_of(text: str) -> list[str]:
     """The strings that are read as this one."""
-    is_whole = text.lstrip("-").isdecimal()
-    return list(dict.fromkeys([text, f"{text}.0", str(float(text))])) if is_whole else [text]
+    texts = [text, f"{text}.0", str(float(text)) if NUMBER.fullmatch(text) else text]
+    return [each for each in dict.fromkeys(texts) if text_of(each) == text]
 
 
 def coded(values: Any, missing: Any) -> tuple[np.ndarray, list[str | None]]:

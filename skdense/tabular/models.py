@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
+from inspect import signature
 from math import inf, log2, sqrt
 from typing import Any, NamedTuple
 
@@ -62,7 +63,7 @@ def number_of_folds(
     n_folds = 8 if len(y) < _MANY_ROWS else 4
     what, most = "y", len(y)
     if of_classes:
-        what, most = "the largest class of y", np.bincount(y).max()
+        what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
     possible = most if groups is None else min(most, len(np.unique(groups)))
     chosen = max(2, min(n_folds, int(possible)))
     if most < n_folds:
@@ -126,11 +127,10 @@ def training_for(n_rows: int) -> dict[str, Any]:
     }
 
 
-def _network(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
-    cls, more = LowLevelMLPRegressor, task.loss_params
-    if task.n_classes:
-        cls, more = LowLevelMLPClassifier, {"label_smoothing": 0.05}
-    known = [name for name in cls().get_params() if name not in _NOT_THEIRS]
+def _check(network_params: dict[str, Any], task: Task) -> None:
+    """Raise if these are no parameters of networks, or not theirs in a table."""
+    network = LowLevelMLPClassifier() if task.n_classes else LowLevelMLPRegressor()
+    known = [name for name in network.get_params() if name not in _NOT_THEIRS]
     for name in network_params:
         if name not in known:
             close = get_close_matches(str(name), known, n=1)
@@ -138,6 +138,12 @@ def _network(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
                 f"did you mean {close[0]!r}?" if close else f"networks have {', '.join(known)}"
             )
             raise ValueError(f"network_params must not have {name!r}: {why}")
+
+
+def _network(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
+    cls, more = LowLevelMLPRegressor, task.loss_params
+    if task.n_classes:
+        cls, more = LowLevelMLPClassifier, {"label_smoothing": 0.05}
     return cls(**{**_NETWORK, **training_for(task.n_trained_on), **more, **network_params})
 
 
@@ -160,7 +166,7 @@ _TREES_OF_NUMBERS = {
     "reg_lambda": 1.0,
 }
 _MORE_ROUNDS, _SHARE_OF_ROUNDS = 10, 0.3
-"""Trees are stopped if this and this share of the best round passed without a lower loss of the fold."""
+"""Trees are stopped after so many rounds, and this share of the best one, without a lower loss."""
 _OBJECTIVES = {
     "squared_error": "regression",
     "absolute_error": "regression_l1",
@@ -191,8 +197,8 @@ def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
 class Patience:
     """A callback of LightGBM that stops the training of trees, and keeps all rounds until then.
 
-    The more rounds it took to the lowest loss of the fold, the longer it waits for a lower one. The best
-    round alone would be chosen by the fold.
+    The more rounds it took to the lowest loss of the fold, the longer it waits for a lower one. To
+    predict by the best round alone would be to choose it by the fold.
     """
 
     def __init__(self):
@@ -308,6 +314,7 @@ def models_of(
 
     Each is a Pipeline of what the model sees and a cross-fit ensemble.
     """
+    _check(network_params, task)
     if models is None:
         models = [name for name, model in MODELS.items() if model.suits(task)]
     elif not isinstance(models, list | tuple) or not models:
@@ -316,7 +323,8 @@ def models_of(
     found = []
     for each in models:
         name, view, estimator = _resolved(each, task, network_params)
-        members = cross_fit(estimator, cv=n_folds, random_state=seed, verbose=verbose)
+        # The folds are drawn already. As a parameter, one of them would not be valid.
+        members = cross_fit(estimator, cv=max(2, n_folds), random_state=seed, verbose=verbose)
         found.append((name, Pipeline([("view", view), ("crossfit", members)])))
     if len(dict(found)) < len(found):
         raise ValueError(f"models must have distinct names, got {[name for name, _ in found]}")
@@ -337,7 +345,9 @@ def _resolved(entry, task, network_params):
         return entry, clone(model.view), model.make(task, network_params)
     is_pair = isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[0], str)
     kind, is_kind = ("classifier", is_classifier) if task.n_classes else ("regressor", is_regressor)
-    if not is_pair or not isinstance(entry[1], BaseEstimator) or not is_kind(entry[1]):
+    # CatBoost's estimators are no BaseEstimator.
+    is_estimator = is_pair and hasattr(entry[1], "fit") and not isinstance(entry[1], type)
+    if not is_estimator or not is_kind(entry[1]):
         raise ValueError(
             f"models must have names of {[*MODELS]} or pairs of a name and a {kind}, got {entry!r}"
         )
@@ -348,7 +358,9 @@ def _resolved(entry, task, network_params):
         view = MODELS["plain"].view
     else:
         view = MODELS["trees" if get_tags(estimator).input_tags.allow_nan else "linear"].view
-    its = estimator.get_params(deep=False)
-    threads = [each for each in ("n_jobs", "thread_count") if each in its and its[each] is None]
-    estimator.set_params(**dict.fromkeys(threads, 1))  # each core has a member
+    if not type(estimator).__module__.startswith("sklearn."):  # those take as many threads as are free
+        # CatBoost's parameters have only those that are set.
+        its = dict.fromkeys(signature(type(estimator)).parameters) | estimator.get_params(deep=False)
+        threads = [each for each in ("n_jobs", "thread_count") if each in its and its[each] is None]
+        estimator.set_params(**dict.fromkeys(threads, 1))  # each core has a member
     return name, clone(view), estimator

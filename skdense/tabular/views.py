@@ -164,6 +164,7 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.ramp_starts_ = np.concatenate([each[:-1] for each in knots])
         self.ramp_ends_ = np.concatenate([each[1:] for each in knots])
 
+    @np.errstate(over="ignore")
     def transform(self, X: MatrixLike) -> NDArray:
         """Scale the columns, and append ramps.
 
@@ -187,9 +188,8 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                 block[...] = X[rows]
             else:
                 limit = np.float32(LIMITS[self.scaling])
-                with np.errstate(over="ignore"):
-                    np.subtract(X[rows], self.center_, out=block)
-                    block *= self.scale_
+                np.subtract(X[rows], self.center_, out=block)
+                block *= self.scale_
                 np.clip(block, -limit, limit, out=block)
                 if self.scaling == "squash":
                     block /= np.sqrt(1 + (block / CLIP) ** 2)
