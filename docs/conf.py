@@ -14,14 +14,12 @@ import cards
 import curves
 import figures
 import korean
-import modules
 
 import skdense
 
 korean.write_pages(DOCS / "generated")
 cards.draw(DOCS / "generated" / "cards")
 curves.draw(DOCS / "generated" / "curves")
-modules.write(DOCS / "generated" / "modules.txt")
 figures.write_tables(DOCS / "generated")
 
 project = "skdense"
