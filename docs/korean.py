@@ -66,17 +66,16 @@ def in_korean(text):
     return text
 
 
-def translate(is_korean):
-    """Let figures have Korean words from now on, or English ones again."""
-    if is_korean:
-        # Only the font of this package is used: its import changes matplotlib's settings.
-        spec = find_spec("koreanize_matplotlib")
-        folder = Path(spec.submodule_search_locations[0])
-        font_manager.fontManager.addfont(folder / "fonts" / f"{FONT}.ttf")
-        rcParams["font.family"] = [*rcParams["font.family"], FONT]
-    Text.set_text = (
-        (lambda text, s: SET_TEXT(text, in_korean(s))) if is_korean else SET_TEXT
-    )
+def speak_korean():
+    """Let figures have Korean words from now on.
+
+    Only the font of koreanize_matplotlib is used: its import changes matplotlib's settings.
+    """
+    spec = find_spec("koreanize_matplotlib")
+    folder = Path(spec.submodule_search_locations[0])
+    font_manager.fontManager.addfont(folder / "fonts" / f"{FONT}.ttf")
+    rcParams["font.family"] = [*rcParams["font.family"], FONT]
+    Text.set_text = lambda text, s: SET_TEXT(text, in_korean(s))
 
 
 def as_markdown(script, results=()):
@@ -128,7 +127,7 @@ def write_pages(folder):
 
 if __name__ == "__main__":
     plt.switch_backend("agg")
-    translate(is_korean=True)
+    speak_korean()
     results = results_of(TUTORIAL)
     page = as_markdown(TUTORIAL.read_text(encoding="utf-8"), results)
     TUTORIAL.with_suffix(".md").write_text(page, encoding="utf-8")
