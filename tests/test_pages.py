@@ -106,10 +106,19 @@ def test_the_korean_tutorial_has_the_cells_of_the_english_one():
         [code_without_texts(cell) for cell in path.read_text(encoding="utf-8").split("# %%\n")]
         for path in (
             ROOT / "docs" / "tutorials" / "plot_two_clouds.py",
-            ROOT / "docs" / "ko" / "plot_two_clouds_ko.py",
+            ROOT / "docs" / "ko" / "two_clouds.py",
         )
     )
     assert korean == english
+
+
+def test_the_korean_page_has_the_texts_and_the_code_of_its_script(monkeypatch):
+    """Where it has not, `python docs/korean.py` writes it anew."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from korean import RESULT, TUTORIAL, as_markdown
+
+    page = TUTORIAL.with_suffix(".md").read_text(encoding="utf-8")
+    assert RESULT.sub("", page) == as_markdown(TUTORIAL.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.rst")), ids=lambda page: page.name)
