@@ -1,1 +1,1 @@
-"""The benchmark suite of skdense: `python -m benchmarks`, or `benchopt run benchmarks`."""
+"""The benchmark suite of skdense: `python -m benchmarks`."""

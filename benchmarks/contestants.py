@@ -18,14 +18,14 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from benchmarks.benchmark_utils.tables import columns_by_kind
+from benchmarks.tables import columns_by_kind
 
 NUMBERS = make_column_selector(dtype_include="number")
 CATEGORIES = make_column_selector(dtype_exclude="number")
 KINDS = {"classification": "Classifier", "regression": "Regressor"}
 # Name: the package it is from. The first is ours.
 PACKAGES = {
-    "make_tabular": "skdense",
+    "skdense": "skdense",
     "CatBoost": "catboost",
     "HistGradientBoosting": "sklearn.ensemble",
     "LightGBM": "lightgbm",
@@ -34,23 +34,18 @@ PACKAGES = {
     "MLP": "sklearn.neural_network",
     "XGBoost": "xgboost",
     "8 x CatBoost": "catboost",
-    "8 x RealMLP_TD_S": "pytabkit",
-    "TabM_D": "pytabkit",
 }
 LEGEND = """\
-*make_tabular*, *MLP* and *linear model* stand for make_tabular_classifier, MLPClassifier and
-LogisticRegression, or for make_tabular_regressor, MLPRegressor and Ridge; *tabular_pipeline* is
-that of skrub, with its HistGradientBoosting. All have their defaults, but LogisticRegression
-`max_iter=1000`, and RealMLP and TabM for classification what RealMLP's authors recommend for the
-log-loss (`val_metric_name="cross_entropy"`, `use_ls=False`). make_tabular and tabular_pipeline get
-the tables as they are. For all others a date is its year, month, day, weekday, second of the day
-and seconds since 1970. Strings are categories: named as such to CatBoost, which gets one for
-missing values; of category dtype for LightGBM, XGBoost (`enable_categorical=True`), RealMLP, TabM
-and HistGradientBoosting, which takes 255 at most, so rare ones are one category; one-hot for MLP,
-LogisticRegression and Ridge, whose numbers are imputed and scaled. RealMLP and TabM get imputed
-numbers, MLPRegressor a scaled target. Ours are up to 48 models, so two rivals are eight models: *8
-x RealMLP_TD_S* is its own ensemble (`n_cv=8`), *8 x CatBoost* the mean of eight that are each
-stopped by a fold of their own."""
+*skdense*, *MLP* and *linear model* stand for TabularClassifier, MLPClassifier and
+LogisticRegression, or for TabularRegressor, MLPRegressor and Ridge; *tabular_pipeline* is that of
+skrub, with its HistGradientBoosting. All have their defaults, but LogisticRegression
+`max_iter=1000`. skdense and tabular_pipeline get the tables as they are. For all others a date is
+its year, month, day, weekday, second of the day and seconds since 1970. Strings are categories:
+named as such to CatBoost, which gets one for missing values; of category dtype for LightGBM,
+XGBoost (`enable_categorical=True`) and HistGradientBoosting, which takes 255 at most, so rare ones
+are one category; one-hot for MLP, LogisticRegression and Ridge, whose numbers are imputed and
+scaled. MLPRegressor gets a scaled target. Ours is an ensemble, so one rival is: *8 x CatBoost*, the
+mean of eight that are each stopped by a fold of their own."""
 MOST_CATEGORIES = 254  # of HistGradientBoosting, beside the rare ones
 PATIENCE = 50  # iterations that a CatBoost goes on without a better loss of its fold
 N_FOLDS = 8
@@ -66,8 +61,8 @@ def make(name, task, X, seed):
     kind = KINDS[task]
     package = import_module(PACKAGES[name])
     match name:
-        case "make_tabular":
-            return getattr(package, f"make_tabular_{kind.lower()}")(random_state=seed)
+        case "skdense":
+            return ours(task)(random_state=seed)
         case "CatBoost" | "8 x CatBoost":
             columns = columns_by_kind(X)
             settings = {"thread_count": 1, "verbose": False, "allow_writing_files": False}
@@ -101,14 +96,14 @@ def make(name, task, X, seed):
             return _after_columns(
                 LogisticRegression(max_iter=1000) if kind == "Classifier" else Ridge()
             )
-        case "8 x RealMLP_TD_S" | "TabM_D":
-            number, _, name = name.rpartition(" x ")
-            settings = {"n_cv": int(number)} if number else {}
-            if task == "classification":
-                settings["val_metric_name"] = "cross_entropy"
-                if name != "TabM_D":
-                    settings["use_ls"] = False
-            return _of_pytabkit(package, f"{name}_{kind}", seed, **settings)
+
+
+def ours(task):
+    """The class of skdense for a task, or the function that an older checkout has in its place."""
+    import skdense
+
+    kind = KINDS[task]
+    return getattr(skdense, f"Tabular{kind}", None) or getattr(skdense, f"make_tabular_{kind.lower()}")
 
 
 class Columns(TransformerMixin, BaseEstimator):
@@ -193,16 +188,6 @@ class _Regressors(RegressorMixin, _Folded):
 
     def predict(self, X):
         return np.mean([model.predict(X) for model in self.models_], axis=0)
-
-
-def _of_pytabkit(package, name, seed, **settings):
-    """Numbers imputed, categories as they are, before a model of pytabkit."""
-    model = getattr(package, name)(random_state=seed, device="cpu", n_threads=1, **settings)
-    numbers = SimpleImputer(strategy="median", add_indicator=True)
-    steps = make_column_transformer(
-        (numbers, NUMBERS), ("passthrough", CATEGORIES), verbose_feature_names_out=False
-    )
-    return make_pipeline(Columns(), Categories(), steps.set_output(transform="pandas"), model)
 
 
 def _after_columns(last):

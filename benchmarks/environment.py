@@ -3,46 +3,44 @@
 import os
 import platform
 import re
-import sys
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
 import skdense
-from skdense.core.machine.tensorflow import tf
 
 PACKAGES = (
-    "skdense tensorflow scikit-learn numpy scipy joblib benchopt torch skorch keras "
-    "pytabkit catboost lightgbm xgboost MAPIE skrub"
+    "skdense tensorflow scikit-learn numpy scipy pandas joblib skrub catboost lightgbm xgboost MAPIE "
+    "onnxruntime"
 ).split()
 PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "BLIS_", "TF_", "XLA_", "LOKY_")
 
 
-def load_average():
-    """Of the last minute; None where the system does not say."""
-    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
-
-
-def describe(load_before):
+def describe():
     """Say the settings of this process in one sentence; none is changed here or elsewhere."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     installed = {package.name: package.version for package in metadata.distributions()}
     installed["skdense"] = skdense.__version__  # of this checkout
     versions = ", ".join(f"{name} {installed[name]}" for name in PACKAGES if name in installed)
-    pools = ", ".join(
+    pools = {
         f"{pool['prefix']} {pool.get('architecture') or ''} x {pool['num_threads']}".replace("  ", " ")
         for pool in threadpool_info()
-    )
-    is_imported = "tensorflow" in sys.modules
-    tf_threads = (is_imported and tf.config.threading.get_intra_op_parallelism_threads()) or "all"
+    }
     settings = [f"{name}={value}" for name, value in os.environ.items() if name.startswith(PREFIXES)]
     return (
-        f"{_processor()}, {usable} of {os.cpu_count()} CPUs, load average {load_before} before and "
-        f"{load_average()} after; {platform.system()} {platform.machine()}, Python "
-        f"{platform.python_version()}, {versions}; thread pools: {pools}, TensorFlow intra-op x "
-        f"{tf_threads}; environment: {' '.join(sorted(settings)) or 'no thread or kernel setting'}."
+        f"{_processor()}, {usable} of {os.cpu_count()} CPUs; {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}, {versions}; thread pools: {', '.join(sorted(pools))}; "
+        f"environment: {' '.join(sorted(settings)) or 'no thread or kernel setting'}"
     )
+
+
+def code():
+    """The state of skdense's folder in the commit that is checked out; empty outside of a clone."""
+    command = ["git", "rev-parse", "HEAD:skdense"]
+    found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    return found.stdout.strip()
 
 
 def _processor():

@@ -12,23 +12,24 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
-from benchmarks.benchmark_utils.tables import TABLES, TO_CHOOSE_ON, present, split
+from benchmarks import contestants
 from benchmarks.contestants import CATEGORIES, MOST_CATEGORIES, Categories, Columns
-from benchmarks.process import fresh, resumed
+from benchmarks.process import fresh
 from benchmarks.report import markdown_table, significant
+from benchmarks.tables import TABLES, TO_CHOOSE_ON, present, split
 
-QUANTILES = LOW, LOW_QUARTER, HIGH_QUARTER, HIGH = 0.05, 0.25, 0.75, 0.95
-DRAWS, N_FITTED, N_NEW = 5, 2_000, 5_000  # of generated tables
+PROCESSES = 2  # at the same time, as only their processor time counts
+QUANTILES = LOW, HIGH = 0.05, 0.95
+DRAWS, N_FITTED, N_NEW = 3, 2_000, 5_000  # of generated tables
 NOISE = {"by a column": (0.2, 2.0), "the same for all rows": (1.0, 1.0)}  # of its quiet and noisy rows
 LEGEND = f"""\
 Intervals of 90 % on tables on which nothing was chosen, a random quarter held out. *ours*:
-`predict(X, quantiles=...)` of make_tabular_regressor; *CQR*: MAPIE's ConformalizedQuantileRegressor
+`predict(X, quantiles=...)` of TabularRegressor; *CQR*: MAPIE's ConformalizedQuantileRegressor
 on HistGradientBoostingRegressor with `loss="quantile"`, and a fifth of the training rows to
 conformalize. *coverage*: the share of held-out values inside; *of thirds*: of the held-out rows
 with narrow, middle and wide intervals; *distance*: the mean of theirs from .9. *width*: the mean,
 over the target's standard deviation; *pinball*: the mean pinball loss of the quantiles {LOW} and
-{HIGH}, over the same; *of four*: of {LOW}, {LOW_QUARTER}, {HIGH_QUARTER} and {HIGH}. *fit*: seconds
-of processor time."""
+{HIGH}, over the same. *fit*: seconds of processor time; ours is a first run, which compiles."""
 LEGEND_NOISE = f"""\
 Generated tables of {N_FITTED:,} rows: y is a smooth function of two of six numbers plus normal
 noise, whose standard deviation is {" or ".join(map(str, NOISE["by a column"]))} by a seventh column
@@ -36,22 +37,21 @@ of two levels, or 1 everywhere. Means over {DRAWS} draws, {N_NEW:,} new rows eac
 the coverage of the new rows of each level. *width*: over that of intervals by the true function and
 noise."""
 LEGEND_SETS = """\
-Sets of classes by `predict_set(X, confidence=0.9)` of make_tabular_classifier, on tables on which
-nothing was chosen. *coverage*: the share of held-out rows whose class is in its set; *least of a
+Sets of classes by `predict_set(X, confidence_level=0.9)` of TabularClassifier, on the same kind of
+tables. *coverage*: the share of held-out rows whose class is in its set; *least of a
 class*: that of the class with the lowest, of those with 20 held-out rows or more; *size*: the mean
 number of classes in a set; *sets of one*: the share of rows whose set is one class; *accuracy*: of
 the likeliest class."""
 
 
 def ours(X, y, X_test, seed):
-    """Four quantiles of each row of `X_test`."""
-    from skdense import make_tabular_regressor
-
-    return make_tabular_regressor(random_state=seed).fit(X, y).predict(X_test, quantiles=QUANTILES)
+    """Both quantiles of each row of `X_test`."""
+    model = contestants.ours("regression")(random_state=seed)
+    return model.fit(X, y).predict(X_test, quantiles=QUANTILES)
 
 
 def cqr(X, y, X_test, seed):
-    """The lowest and highest quantile of each row of `X_test`; MAPIE needs categories as numbers."""
+    """The same by MAPIE, which needs categories as numbers."""
     from mapie.regression import ConformalizedQuantileRegressor
 
     columns = make_pipeline(Columns(), Categories(MOST_CATEGORIES)).fit(X)
@@ -79,22 +79,19 @@ def of_numbers(data, method, seed):
     start = time.process_time()
     found = {"ours": ours, "CQR": cqr}[method](X, y, X_test, seed)
     row = {"data": data, "method": method, "seconds": time.process_time() - start}
-    low, high = found[:, 0], found[:, -1]
+    low, high = found.T
     is_inside = (low <= y_test) & (y_test <= high)
     thirds = [is_inside[rows].mean() for rows in np.array_split(np.argsort(high - low), 3)]
     pinball = [
         mean_pinball_loss(y_test, column, alpha=alpha) / y.std()
-        for column, alpha in zip(
-            found.T, QUANTILES if found.shape[1] == len(QUANTILES) else (LOW, HIGH)
-        )
+        for column, alpha in zip(found.T, QUANTILES)
     ]
     return row | {
         "coverage": is_inside.mean(),
         "thirds": thirds,
         "distance": np.abs(np.subtract(thirds, HIGH - LOW)).mean(),
         "width": (high - low).mean() / y.std(),
-        "pinball": (pinball[0] + pinball[-1]) / 2,
-        "of_four": np.mean(pinball) if len(pinball) == len(QUANTILES) else None,
+        "pinball": np.mean(pinball),
     }
 
 
@@ -121,12 +118,10 @@ def of_noise(noise, seed):
 
 def of_classes(data, seed):
     """The coverage and the size of sets of classes on one split of a table."""
-    from skdense import make_tabular_classifier
-
     warnings.simplefilter("ignore")
     X, X_test, y, y_test = split(data, seed)
-    model = make_tabular_classifier(random_state=seed).fit(X, y)
-    sets = model.predict_set(X_test, confidence=HIGH - LOW)
+    model = contestants.ours("classification")(random_state=seed).fit(X, y)
+    sets = model.predict_set(X_test, confidence_level=HIGH - LOW)
     is_inside = sets[np.arange(len(y_test)), y_test]
     by_class = [
         is_inside[y_test == k].mean() for k in range(sets.shape[1]) if (y_test == k).sum() >= 20
@@ -142,41 +137,41 @@ def of_classes(data, seed):
     }
 
 
-def run(rounds=1):
-    """Measure so many splits of each table, each in a fresh process."""
+def jobs(rounds=1):
+    """So many splits of each table on which nothing was chosen, and draws of generated ones."""
     names = [name for name in present() if name not in TO_CHOOSE_ON]
+    tables = {
+        task: [name for name in names if TABLES[name].task == task]
+        for task in ("regression", "classification")
+    }
     methods = ["ours", *(["CQR"] if find_spec("mapie") else [])]
-    jobs = [
+    return [
         *(
-            {"measure": "of_numbers", "data": data, "method": method, "seed": seed}
-            for seed in range(rounds)
-            for data in names
-            if TABLES[data].task == "regression"
+            {"part": "of_numbers", "data": data, "method": method, "seed": seed}
+            for data in tables["regression"]
             for method in methods
-        ),
-        *({"measure": "of_noise", "noise": noise, "seed": s} for noise in NOISE for s in range(DRAWS)),
-        *(
-            {"measure": "of_classes", "data": data, "seed": seed}
             for seed in range(rounds)
-            for data in names
-            if TABLES[data].task == "classification"
+        ),
+        *({"part": "of_noise", "noise": noise, "seed": s} for noise in NOISE for s in range(DRAWS)),
+        *(
+            {"part": "of_classes", "data": data, "seed": seed}
+            for data in tables["classification"]
+            for seed in range(rounds)
         ),
     ]
-    found = resumed("intervals", _measured, jobs)
-    return {
-        name: [row for job, row in zip(jobs, found) if job["measure"] == name]
-        for name in dict.fromkeys(job["measure"] for job in jobs)
-    }
 
 
-def _measured(measure, **job):
-    return fresh(globals()[measure], **job)
+def measure(part, **job):
+    return fresh(globals()[part], **job)
 
 
-def to_markdown(figures):
+def to_markdown(rows):
     """A row for each table, and the means: of intervals, of generated noise and of sets of classes."""
     parts = [LEGEND]
-    numbers = pd.DataFrame(figures["of_numbers"])
+    numbers, noise, sets = (
+        pd.DataFrame([row for row in rows if row["part"] == part]).drop(columns=["part", "seed"])
+        for part in ("of_numbers", "of_noise", "of_classes")
+    )
     for method, of_method in numbers.groupby("method", sort=False):
         thirds = pd.DataFrame(of_method.pop("thirds").tolist(), index=of_method.index)
         table = of_method.drop(columns="method").join(thirds).groupby("data").mean()
@@ -189,19 +184,18 @@ def to_markdown(figures):
                 "distance": f"{row['distance']:.3f}",
                 "width": f"{row['width']:.2f}",
                 "pinball": f"{row['pinball']:.4f}",
-                "of four": "" if pd.isna(row["of_four"]) else f"{row['of_four']:.4f}",
                 "fit, s": significant(row["seconds"]),
             }
             for data, row in table.iterrows()
         ]
         parts += [f"**{method}** ({len(rows) - 1} tables)", markdown_table(rows)]
-    noise = pd.DataFrame(figures["of_noise"]).groupby("noise", sort=False).mean()
+    noise = noise.groupby("noise", sort=False).mean()
     rows = [
         {"noise": name} | {key: f"{value:.3f}" for key, value in row.items()}
         for name, row in noise.iterrows()
     ]
     parts += [LEGEND_NOISE, markdown_table(rows)]
-    sets = pd.DataFrame(figures["of_classes"]).groupby("data").mean()
+    sets = sets.groupby("data").mean()
     sets.loc["mean"] = sets.mean()
     rows = [
         {

@@ -1,63 +1,27 @@
-"""The suite's pictures: time against accuracy, ratio by job, growth with the data."""
+"""The suites' pictures: ratio by job, seconds of whole processes, losses of rivals on tables."""
 
 import matplotlib
 
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from benchmarks.report import SCORES, significant
 
 # Okabe and Ito's colours, told apart by readers who are colour-blind; a marker for each as well.
 OURS, THEIRS = "#0072B2", "#D55E00"
-STYLE = {
-    "LowLevelMLP": (OURS, "o"),
-    "MLP": (THEIRS, "s"),
-    "LogisticRegression": ("#009E73", "^"),
-    "HistGradientBoosting": ("#CC79A7", "D"),
-    "Ridge": ("#009E73", "^"),
-    "skorch": ("#E69F00", "v"),
-    "Keras": ("#56B4E9", "P"),
-}
-
-
-def accuracy(rows, path):
-    """One panel a data set: fit seconds at the better thread setting against the held-out score."""
-    panels = list(pd.DataFrame(rows).groupby("data", sort=False))
-    n_columns = min(4, len(panels))
-    n_rows = -(-len(panels) // n_columns)
-    size = (3.2 * n_columns, 2.7 * n_rows + 0.6)
-    figure, axes = plt.subplots(
-        n_rows, n_columns, figsize=size, squeeze=False, sharex=True, layout="constrained"
-    )
-    handles = {}
-    for axis, (data, panel) in zip(axes.flat, panels):
-        for row in panel.itertuples():
-            name = row.estimator.removesuffix("Classifier").removesuffix("Regressor")
-            colour, marker = STYLE[name]
-            point = min(row.fit_seconds.values()), *row.score
-            handles[name] = axis.errorbar(*point, color=colour, marker=marker, capsize=3, ls="none")
-        axis.set_xscale("log")
-        axis.margins(x=0.15)
-        axis.set_title(f"{data}, R²" if panel.task.iloc[0] == "regression" else data, fontsize=10)
-        axis.grid(alpha=0.3)
-    for axis in axes.flat[len(panels) :]:
-        axis.remove()
-    figure.supxlabel("seconds of a later fit (log)", fontsize=10)
-    figure.supylabel("held-out accuracy, mean ± sd", fontsize=10)
-    figure.legend(handles.values(), handles, loc="outside upper center", ncols=3)
-    _save(figure, path)
 
 
 def speed(rows, path):
     """For each job, the smaller ratio in each pair of dtypes as a mark on one line."""
     table = pd.DataFrame(rows)
-    jobs = list(table.job.unique())
+    jobs = list(table.title.unique())
     figure, axis = plt.subplots(figsize=(9, 1.2 + 0.28 * len(jobs)), layout="constrained")
-    styles = ((OURS, "o"), (THEIRS, "D"), ("#009E73", "^"))
+    styles = (OURS, "o"), (THEIRS, "D")
     for (column, group), (colour, marker) in zip(table.groupby("column", sort=False), styles):
-        places = [jobs.index(job) for job in group.job]
+        places = [jobs.index(job) for job in group.title]
         axis.plot(group.ratio, places, ls="none", color=colour, marker=marker, alpha=0.85, label=column)
     axis.axvline(1, color="0.4", lw=1)
     axis.set(xscale="log", ylim=(len(jobs) - 0.5, -0.5))
@@ -71,25 +35,6 @@ def speed(rows, path):
         fontsize=9,
     )
     figure.legend(loc="outside upper center", ncols=3)
-    _save(figure, path)
-
-
-def growth(points, path):
-    """Seconds a sample and epoch against rows, features and width; flat means linear in rows."""
-    table = pd.DataFrame(points)
-    styles = (
-        {"color": OURS, "marker": "o"},
-        {"color": THEIRS, "marker": "s"},
-        {"color": THEIRS, "ls": "--"},
-    )
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4), sharey=True, layout="constrained")
-    for axis, (label, line) in zip(axes, table.groupby("axis", sort=False)):
-        for contestant, style in zip(table.columns[2:], styles):
-            axis.plot(line.value, line[contestant], label=contestant, **style)
-        axis.set(xscale="log", yscale="log", xlabel=label)
-        axis.grid(alpha=0.3, which="both")
-    axes[0].set_ylabel("µs a sample and epoch (log)")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     _save(figure, path)
 
 
@@ -124,8 +69,8 @@ def first_fits(rows, path):
 
 def tabular(rows, path):
     """For each task, rivals' losses over ours: means over all tables, and over the confirming half."""
-    from benchmarks.benchmark_utils.tables import TO_CHOOSE_ON
     from benchmarks.standings import losses, mean_ratio, ratios
+    from benchmarks.tables import TO_CHOOSE_ON
 
     loss = losses(rows)
     tasks = [task for task in SCORES if task in loss.index.unique("task")]
@@ -134,6 +79,7 @@ def tabular(rows, path):
         figure, axes = plt.subplots(len(tasks), figsize=size, squeeze=False, layout="constrained")
         for axis, task in zip(axes.flat, tasks):
             of_tables = ratios(loss.loc[[task]]).dropna(axis=1, how="all")
+            of_tables = of_tables[np.log(of_tables).mean().sort_values().index]
             confirming = of_tables[~of_tables.index.isin(TO_CHOOSE_ON)]
             drawn = {
                 "all tables": (of_tables, OURS, "o", -0.14),
@@ -141,6 +87,8 @@ def tabular(rows, path):
             }
             for label, (found, colour, marker, shift) in drawn.items():
                 found = found.dropna(axis=1, how="all")
+                if found.empty:
+                    continue
                 means = pd.DataFrame({name: mean_ratio(found[name]) for name in found})
                 places = [of_tables.columns.get_loc(name) + shift for name in found]
                 errors = [means.loc[0] - means.loc[1], means.loc[2] - means.loc[0]]

@@ -1,8 +1,7 @@
-"""Measurements that need a process of their own: how to start it, and a fit as a script does it.
+"""Processes of their own for measurements, and what is kept of them.
 
 `fresh` calls a function of the suite there, by `python -m benchmarks.process MODULE NAME ARGUMENTS`.
-Nothing of benchopt, pandas or matplotlib is imported in it. `resumed` keeps what is measured, for a run
-that is stopped.
+`resumed` keeps what is measured, for a run that is stopped.
 """
 
 import json
@@ -10,13 +9,10 @@ import os
 import subprocess
 import sys
 import time
-import warnings
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import numpy as np
-from tqdm import tqdm
 
 RESULTS = Path(__file__).parent / "results"
 FOLDERS = """\
@@ -25,7 +21,7 @@ for the first time; it imports TensorFlow and compiles. *full folder*: a second 
 compiled programs on disk, as from the second run on. *later*: the same code again in this process."""
 
 
-def fresh(function, kept=None, **arguments):
+def fresh(function, kept=None, checkout=None, **arguments):
     """Call a function in a fresh process; its arguments and its result travel as JSON.
 
     Compiled programs are kept in the folder `kept`. By default, that is an empty one which nobody else
@@ -34,7 +30,7 @@ def fresh(function, kept=None, **arguments):
     command = [sys.executable, "-m", __name__, function.__module__, function.__name__]
     with TemporaryDirectory() as empty:
         output = subprocess.run(
-            [*command, json.dumps(arguments)],
+            [*command, json.dumps(arguments), *([checkout] if checkout else [])],
             cwd=Path(__file__).parent.parent,
             env=os.environ | {"SKDENSE_CACHE_DIR": kept or empty},
             stdout=subprocess.PIPE,
@@ -44,35 +40,47 @@ def fresh(function, kept=None, **arguments):
     return json.loads(output.splitlines()[-1])
 
 
-def resumed(name, measure, jobs):
-    """What `measure(**job)` returns for each job: a list.
+def use(checkout):
+    """Import skdense from another checkout in this process, which has not imported it yet."""
+    if checkout:
+        sys.path.insert(0, str(checkout))
+        skdense = import_module("skdense")
+        del sys.path[0]  # so that these benchmarks measure it, and not its own
+        if not Path(skdense.__file__).is_relative_to(checkout):
+            raise ImportError(f"skdense was imported from {skdense.__file__}, not from {checkout}")
 
-    Each result is kept in a file of `RESULTS` at once, until `forget` is called after the report: a run
-    that was stopped goes on where it was.
+
+def resumed(suite, measure, jobs, state, processes=1):
+    """For each job what `measure(**job)` returns, and the load of the machine; so many at a time.
+
+    Each result is kept in a file of `RESULTS` at once. A run that was stopped goes on where it was,
+    with the results of the same `state` of the code and the machine.
     """
+    from tqdm import tqdm
+
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.jsonl"
-    kept = [json.loads(line) for line in path.open()] if path.exists() else []
-    done = {json.dumps(job): result for job, result in kept}
-    if done:
+    path = RESULTS / f"{suite}.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    kept = {json.dumps(key): found for key, found in map(json.loads, lines)}
+    keys = [json.dumps([state, job]) for job in jobs]
+    if any(key in kept for key in keys):
         print(f"goes on from {path}; remove it to measure all anew", file=sys.stderr)
-    for job in tqdm(jobs, desc=name, leave=False):
-        if json.dumps(job) not in done:
-            done[json.dumps(job)] = result = measure(**job)
-            with path.open("a") as file:
-                file.write(json.dumps([job, result], default=float) + "\n")
-    _complete.append(path)
-    return [done[json.dumps(job)] for job in jobs]
 
+    def measured(key, job):
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")  # on Windows
+        kept[key] = found = [measure(**job), load]
+        with path.open("a") as file:
+            file.write(json.dumps([json.loads(key), found], default=float) + "\n")
 
-_complete: list[Path] = []
-"""The files of `resumed` whose results are all there."""
-
-
-def forget():
-    """Remove the files of `resumed`, as a report has their results."""
-    while _complete:
-        _complete.pop().unlink(missing_ok=True)
+    with ThreadPoolExecutor(processes) as pool:
+        waiting = [pool.submit(measured, key, job) for key, job in zip(keys, jobs) if key not in kept]
+        try:
+            for done in tqdm(as_completed(waiting), suite, len(waiting), leave=False, unit="job"):
+                done.result()
+        except BaseException:  # Ctrl-C ends the processes that run; no other starts
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [kept[key] for key in keys]
 
 
 def run_twice(function, compiles=True, **arguments):
@@ -99,67 +107,6 @@ def time_process(call, started, again):
     return result, {"process": process, "later": time.time() - start}
 
 
-def import_seconds(module):
-    """How long an import takes."""
-    start = time.perf_counter()
-    import_module(module)
-    return time.perf_counter() - start
-
-
-def start_tensorflow():
-    """Import TensorFlow as the first fit does; return how long that takes."""
-    from skdense.core.machine.tensorflow import tf
-
-    start = time.perf_counter()
-    tf.executing_eagerly()
-    return time.perf_counter() - start
-
-
-def script(started, again, estimator, data, seed=0, max_iter=None):
-    """Fit and predict once as a script would, then look at later fits.
-
-    `data` is the name of a data set, whose split with that seed is taken, or NxP to generate it.
-
-    The import of TensorFlow, which the first fit of `skdense` does, is not a part of `first_fit` here.
-    """
-    from benchmarks.benchmark_utils.estimators import make
-
-    parameters = {"random_state": seed} | ({} if max_iter is None else {"max_iter": max_iter})
-    make(estimator, **parameters)
-    if estimator.startswith("LowLevel"):
-        start_tensorflow()
-    imported_bytes = peak_bytes()
-
-    from sklearn.exceptions import ConvergenceWarning
-
-    from benchmarks.benchmark_utils.data import DATA, generated, split
-
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    if data in DATA:
-        task, load = DATA[data]
-        X, X_test, y, _ = split(*load(), task, seed)
-    else:
-        X, y = generated(*map(int, data.split("x")))
-        X_test = X[:1000]
-
-    def fit():
-        network = make(estimator, **parameters)
-        start = time.perf_counter()
-        network.fit(X, y)
-        return network, time.perf_counter() - start
-
-    fitted, first_fit = fit()
-    fitted.predict(X_test)
-    return {
-        "process": time.time() - started,
-        "peak_bytes": peak_bytes(),
-        "imported_bytes": imported_bytes,
-        "data_bytes": X.nbytes,
-        "first_fit": first_fit,
-        "later": np.median([fit()[1] for _ in range(3)]) if again else None,
-    }
-
-
 def peak_bytes():
     """Return the largest resident memory of this process so far.
 
@@ -176,6 +123,6 @@ def peak_bytes():
 
 
 if __name__ == "__main__":
-    module, name, arguments = sys.argv[1:]
-    found = getattr(import_module(module), name)(**json.loads(arguments))
-    print(json.dumps(found, default=float))
+    module, name, arguments, *checkout = sys.argv[1:]
+    use(*checkout or [None])
+    print(json.dumps(getattr(import_module(module), name)(**json.loads(arguments)), default=float))

@@ -3,32 +3,49 @@
 import numpy as np
 import pandas as pd
 
-from benchmarks.benchmark_utils.tables import describe
 from benchmarks.contestants import LEGEND, PACKAGES
 from benchmarks.report import SCORES, markdown_table, significant
+from benchmarks.tables import describe
 
 TIE = 0.001
 N_SAMPLES = 10_000
 HALVES = {"all": "all tables", "confirming": "tables on which nothing was chosen"}
+WORSE = 1.03  # a loss over that of an older version which is told for each table
 MEANING = f"""\
 *ratio*: a rival's loss over ours, the geometric mean over the splits of a table and then over the
 tables, in brackets its range of 95 % in {N_SAMPLES:,} bootstrap samples of the tables. Above 1,
-ours has the lower loss. *without the largest*: the same mean without the table of the largest
-ratio. *ours lower, equal, higher*: on how many tables ours has the lower loss, the same within
-{TIE:.1%}, or the higher one. *splits*: on how many of all splits of all tables ours has the lower
-loss. *mean rank*: by the loss, on the tables that all contestants of that list finished; 1 is the
-best. *fit*: seconds of processor time, the median over the tables; ours import TensorFlow in each
-fit, and find their compiled programs on disk if an earlier fit of the run had the same.
+ours has the lower loss. *ours lower, equal, higher*: on how many tables ours has the lower loss,
+the same within {TIE:.1%}, or the higher one. *splits*: on how many of all splits of all tables ours
+has the lower loss. *mean rank*: by the loss, on the tables that all contestants of that list
+finished; 1 is the best. *first run*, *fit*: seconds of processor time, the median over the tables,
+of the first split and of the mean of later ones; ours import TensorFlow in each fit, and compile in
+the first one.
 
 A random quarter of the rows is held out in each split. The RMSE is divided by the target's standard
 deviation. In the lists of tables, a cell is the mean score / the mean loss over the splits."""
 
 
+def _measured(rows, older=False):
+    """The rows with a result: those of this version and its rivals, or those of an older one."""
+    return pd.DataFrame(
+        [row for row in rows if "error" not in row and (row["version"] is not None) == older]
+    )
+
+
 def losses(rows):
     """The losses: a row for each table and split, a column for each contestant; NaN if it failed."""
-    table = pd.DataFrame([row for row in rows if "error" not in row])
-    wide = table.pivot(index=["task", "data", "seed"], columns="estimator", values="loss")
+    wide = _measured(rows).pivot(index=["task", "data", "seed"], columns="estimator", values="loss")
     return wide[[name for name in PACKAGES if name in wide]]
+
+
+def _seconds(measured):
+    """Seconds of the first split and of later ones: a row for each contestant and table."""
+    is_first = measured.seed == 0
+    later = measured[~is_first] if (~is_first).any() else measured
+    groups = {"first run, s": measured[is_first], "fit, s": later}
+    return pd.DataFrame(
+        {name: group.groupby(["estimator", "data"]).seconds.mean() for name, group in groups.items()}
+    )
 
 
 def ratios(loss):
@@ -80,7 +97,42 @@ def to_markdown(rows):
         if of_task:
             heading = f"**{task.capitalize()}: {names[0]} / {names[1]}**"
             parts += [heading, markdown_table(_figures(rows, of_task, tables))]
-    return "\n\n".join([*parts, *_failures(rows)])
+    return "\n\n".join([*parts, *_against(rows), *_failures(rows)])
+
+
+def _against(rows):
+    """Losses and seconds of ours over those of an older version."""
+    older = _measured(rows, older=True)
+    if older.empty:
+        return []
+    ours = _measured(rows).query("estimator == 'skdense'")
+    splits = ["task", "data", "seed"]
+    logs = np.log(ours.set_index(splits).loss / older.set_index(splits).loss).dropna()
+    seconds = _seconds(ours).loc["skdense"] / _seconds(older).loc["skdense"]
+    lists = []
+    for task, (_, loss_name) in SCORES.items():
+        of_task = np.exp(logs[logs.index.isin([task], "task")].groupby("data").mean())
+        halves = {name: describe(name)["half"] for name in of_task.index}
+        for half in ("all", *sorted(set(halves.values()))):
+            found = of_task[[half in ("all", halves[name]) for name in of_task.index]]
+            worse = found[found > WORSE].sort_values(ascending=False)
+            times = seconds.loc[found.index].median()
+            lists.append(
+                {
+                    "list": f"{task}, {loss_name}",
+                    "half": half,
+                    "tables": len(found),
+                    "loss": "{:.4f} [{:.4f}, {:.4f}]".format(*mean_ratio(found)),
+                    "first run": f"{times['first run, s']:.2f}",
+                    "fit": f"{times['fit, s']:.2f}",
+                    f"above {WORSE}": ", ".join(f"{name} {value:.3f}" for name, value in worse.items()),
+                }
+            )
+    version = older.version.iloc[0]
+    text = f"""\
+**Ours over skdense {version}**: the loss, in the geometric mean as above, the processor time, in the
+median over the tables, and the tables on which the loss is above {WORSE} times its."""
+    return [text, markdown_table(lists)]
 
 
 def _size(loss):
@@ -95,38 +147,23 @@ def _standing(loss, rows):
     of_tables = ratios(loss)
     complete = loss.dropna(axis=1, how="all").groupby("data").mean().dropna()
     ranks = complete.rank(axis=1).mean()
-    seconds = pd.DataFrame([row for row in rows if "error" not in row])
-    seconds = (
-        seconds[seconds.data.isin(of_tables.index)].groupby(["estimator", "data"]).seconds.median()
-    )
+    measured = _measured(rows)
+    seconds = _seconds(measured[measured.data.isin(of_tables.index)]).groupby("estimator").median()
     standing = []
     for name in loss:
-        row = {
-            "estimator": name,
-            "ratio": "",
-            "without the largest": "",
-            "ours lower, equal, higher": "",
-        }
-        row["splits"] = ""
+        row = {"estimator": name, "ratio": "", "ours lower, equal, higher": "", "splits": ""}
         if name != ours and of_tables[name].notna().any():
             of_rival = of_tables[name].dropna()
             both = loss[[ours, name]].dropna()
             row |= {
                 "ratio": "{:.3f} [{:.3f}, {:.3f}]".format(*mean_ratio(of_rival)),
-                "without the largest": _without_the_largest(of_rival),
                 "ours lower, equal, higher": "{}, {}, {}".format(*counts(of_rival)),
                 "splits": f"{(both[ours] < both[name]).sum()} of {len(both)}",
             }
-        if name in seconds:
+        if name in seconds.index:
             row["mean rank"] = f"{ranks[name]:.2f}" if name in ranks and len(complete) else ""
-            row["fit, s"] = significant(seconds[name].median())
-            standing.append(row)
+            standing.append(row | seconds.loc[name].map(significant).to_dict())
     return standing
-
-
-def _without_the_largest(of_tables):
-    rest = of_tables.drop(of_tables.idxmax())
-    return f"{np.exp(np.log(rest).mean()):.3f}" if len(rest) else ""
 
 
 def _by_kind(of_tables, tables):
@@ -145,7 +182,8 @@ def _by_kind(of_tables, tables):
 
 def _figures(rows, names, tables):
     """A row for each table: what it is like, and the score and the loss of each contestant."""
-    table = pd.DataFrame([row for row in rows if "error" not in row and row["data"] in names])
+    table = _measured(rows)
+    table = table[table.data.isin(names)]
     means = table.groupby(["data", "estimator"])[["score", "loss"]].mean()
     shown = [name for name in PACKAGES if name in set(table.estimator)]
     figures = []
@@ -170,7 +208,8 @@ def _failures(rows):
         return []
     reasons = {}
     for row in failed:
-        reasons.setdefault((row["estimator"], row["error"]), []).append(f"{row['data']} {row['seed']}")
+        who = " ".join([row["estimator"], *([row["version"]] if row["version"] else [])])
+        reasons.setdefault((who, row["error"]), []).append(f"{row['data']} {row['seed']}")
     lines = [
         f"- {estimator}, {error}: {', '.join(where)}" for (estimator, error), where in reasons.items()
     ]

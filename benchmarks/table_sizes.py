@@ -1,4 +1,4 @@
-"""What `make_tabular_classifier` costs as the rows of a table grow: fits, their memory, predictions."""
+"""What `TabularClassifier` costs as the rows of a table grow: fits and their memory."""
 
 import time
 
@@ -7,13 +7,13 @@ import pandas as pd
 from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss
-from tqdm import tqdm
 
-from benchmarks.process import fresh, peak_bytes, run_twice
+from benchmarks.contestants import ours
+from benchmarks.process import peak_bytes, run_twice
 from benchmarks.report import markdown_table, significant
 
-ROWS = (1_000, 3_000, 10_000, 30_000, 99_999, 100_000, 300_000, 1_000_000)
-MODELS = "networks", "trees"
+ROWS = (1_000, 10_000, 99_999, 100_000, 200_000, 1_000_000)
+MODELS = "skdense", "trees"
 N_COLUMNS = 20
 LEVELS = {14: 3, 15: 5, 16: 10, 17: 30, 18: 200}  # of a column of categories
 WITH_MISSING = 3, 6, 9
@@ -26,13 +26,9 @@ missing values), {len(LEVELS)} of categories ({min(LEVELS.values())} to {max(LEV
 and a date. Curves, steps and products of what they were made of give the probabilities of two classes.
 *process*: seconds of a whole fresh process with one fit, with an empty folder of compiled programs /
 **with a full one**. The other figures are of the second process: *fit*, the seconds with the import of
-TensorFlow; *processor*, the sum over all cores; *memory*, how much higher the peak is than before the
-fit, TensorFlow included. The log-losses are those of {N_NEW:,} new rows. HistGradientBoosting gets the
-date as a number."""
-FITTED, PREDICTED, ROUNDS = 10_000, (1, 1_000, 100_000), 5
-LEGEND_PREDICTIONS = f"""\
-Predictions of probabilities by models that were fitted to {FITTED:,} such rows: medians of several
-calls, after a first one."""
+TensorFlow; *processor*, the sum over all cores, and *wall / processor*, their ratio; *memory*, how much
+higher the peak is than before the fit, TensorFlow included. The log-losses are those of {N_NEW:,} new
+rows. HistGradientBoosting gets the date as a number."""
 
 
 def table(n_rows, seed=0):
@@ -65,10 +61,8 @@ def table(n_rows, seed=0):
 
 def made(estimator):
     """A model, not yet fitted, and what turns a table into what it takes."""
-    if estimator == "networks":
-        from skdense import make_tabular_classifier
-
-        return make_tabular_classifier(random_state=0), lambda X: X
+    if estimator == "skdense":
+        return ours("classification")(random_state=0), lambda X: X
     trees = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
     return trees, lambda X: X.assign(date=X["date"].astype("int64"))
 
@@ -92,65 +86,32 @@ def fit(started, again, n_rows, estimator):
     }
 
 
-def predict(estimator, rounds):
-    """Fit in this process; return the seconds of predictions of several numbers of rows."""
-    model, taken = made(estimator)
-    X, y = table(FITTED)
-    model.fit(taken(X), y)
-    found = []
-    for n_rows in PREDICTED:
-        X = taken(table(n_rows, seed=1)[0])
-        model.predict_proba(X)
-        turns = []
-        for _ in range(rounds):
-            start, processor_start = time.perf_counter(), time.process_time()
-            model.predict_proba(X)
-            turns.append((time.perf_counter() - start, time.process_time() - processor_start))
-        seconds, processor = np.median(turns, axis=0)
-        found.append({"rows": n_rows, "seconds": seconds, "processor": processor})
-    return found
+def jobs():
+    """The fits of both models for each number of rows."""
+    return [{"estimator": name, "n_rows": n_rows} for n_rows in ROWS for name in MODELS]
 
 
-def run(rounds=ROUNDS, rows=ROWS):
-    """Figures of the fits of both models for each number of rows, and of their predictions."""
-    points = [(n_rows, name) for n_rows in rows for name in MODELS]
-    points = tqdm(points, desc="tables", unit="fit", leave=False)
-    return {
-        "fits": [
-            {"estimator": name}
-            | run_twice(fit, compiles=name == "networks", n_rows=n_rows, estimator=name)
-            for n_rows, name in points
-        ],
-        "predictions": {name: fresh(predict, estimator=name, rounds=rounds) for name in MODELS},
-    }
+def measure(estimator, n_rows):
+    return run_twice(fit, compiles=estimator == "skdense", n_rows=n_rows, estimator=estimator)
 
 
-def to_markdown(figures):
+def to_markdown(rows):
     """What was done, and a row for each number of rows."""
-    trees = {row["rows"]: row for row in figures["fits"] if row["estimator"] == "trees"}
-    fits = [
-        {
-            "rows": f"{row['rows']:,}",
-            "process, s": f"{significant(row['empty'])} / **{significant(row['full'])}**",
-            "fit, s": significant(row["seconds"]),
-            "processor, s": significant(row["processor"]),
-            "memory, MB": f"{row['bytes'] / 1e6:.0f}",
-            "log-loss": f"{row['loss']:.4f}",
-            "HistGradientBoosting: log-loss": f"{trees[row['rows']]['loss']:.4f}",
-            "processor, s ": significant(trees[row["rows"]]["processor"]),
-        }
-        for row in figures["fits"]
-        if row["estimator"] == "networks"
-    ]
-    predictions = [
-        {
-            "rows to predict": f"{ours['rows']:,}",
-            "seconds": significant(ours["seconds"]),
-            "processor, s": significant(ours["processor"]),
-            "HistGradientBoosting: seconds": significant(trees["seconds"]),
-            "processor, s ": significant(trees["processor"]),
-        }
-        for ours, trees in zip(*map(figures["predictions"].get, MODELS), strict=True)
-    ]
-    tables = LEGEND, markdown_table(fits), LEGEND_PREDICTIONS, markdown_table(predictions)
-    return "\n\n".join(tables)
+    fits = {(row["estimator"], row["rows"]): row for row in rows}
+    table = []
+    for n_rows in dict.fromkeys(n_rows for _, n_rows in fits):
+        row, trees = (fits[name, n_rows] for name in MODELS)
+        table.append(
+            {
+                "rows": f"{n_rows:,}",
+                "process, s": f"{significant(row['empty'])} / **{significant(row['full'])}**",
+                "fit, s": significant(row["seconds"]),
+                "processor, s": significant(row["processor"]),
+                "wall / processor": f"{row['seconds'] / row['processor']:.2f}",
+                "memory, MB": f"{row['bytes'] / 1e6:.0f}",
+                "log-loss": f"{row['loss']:.4f}",
+                "HistGradientBoosting: log-loss": f"{trees['loss']:.4f}",
+                "processor, s ": significant(trees["processor"]),
+            }
+        )
+    return f"{LEGEND}\n\n{markdown_table(table)}"

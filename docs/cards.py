@@ -1,19 +1,37 @@
-"""The pictures of the index's cards: bars of figures from the benchmarks' reports, and of collapses."""
+"""Pictures of figures from the reports: the index's cards, and losses against seconds of all models."""
 
 import warnings
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
-from figures import TASKS, column, standing, tables, turns
+from figures import TASKS, column, lists, standing, tables, turns
+from matplotlib.transforms import Bbox
 from sklearn.exceptions import ConvergenceWarning
 
-from skdense import LowLevelMLPClassifier
+from skdense import LowLevelMLPClassifier, fit_many
 from skdense.datasets import make_two_clouds
-from skdense.inspection import study_seeds
+from skdense.inspection import dead_units
 
 OURS, OTHERS = "#2f8fc9", "#a0a0a0"
 TEXT = {"": "#222832", "-dark": "#ced6dd"}
 COLORED = ("text.color", "xtick.color", "ytick.color")
+OF_AXES = (*COLORED, "axes.labelcolor", "axes.edgecolor")
+# Where a name may stand beside its point, in typographic points.
+BESIDE = [
+    (x * far, y * far, "left" if x > 0 else "right" if x < 0 else "center")
+    for far in (8, 14, 20)
+    for x, y in (
+        (1, 0),
+        (-1, 0),
+        (1, 1),
+        (1, -1),
+        (-1, 1),
+        (-1, -1),
+        (0, 1.3),
+        (0, -1.3),
+    )
+]
 
 
 def draw(folder):
@@ -60,6 +78,98 @@ def draw(folder):
     bars(folder / "collapse.svg", "collapsed networks (of 40)", collapsed)
 
 
+def points(task):
+    """Of each model its seconds, and its loss over ours: on all tables, then on the confirming ones."""
+    found = {"skdense": []}
+    for confirming, table in enumerate(lists()[task]):
+        found["skdense"].append((float(table["fit, s"].iloc[0]), 1.0))
+        for name, row in standing(task, confirming).iterrows():
+            found.setdefault(name, []).append((row["seconds"], row["ratio"]))
+    return found
+
+
+def losses_and_seconds(folder):
+    """Draw the loss of each model against its seconds, for light and for dark pages.
+
+    The figures stand in the file as well, so that a test can compare them with the report's.
+    """
+    for suffix, color in TEXT.items():
+        with plt.rc_context(
+            {"svg.hashsalt": "skdense"} | dict.fromkeys(OF_AXES, color)
+        ):
+            figure, panels = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+            for axes, (task, loss) in zip(panels, TASKS.items()):
+                draw_models(axes, points(task))
+                kind = "classes" if task == "classifier" else "numbers"
+                axes.set_title(f"{kind}: {loss} over ours", fontsize="medium")
+            label = "seconds of processor time of the median fit"
+            halves = (
+                "full points: tables on which no setting was chosen, open: all tables"
+            )
+            figure.supxlabel(f"{label}; {halves}", fontsize="medium")
+            figure.draw_without_rendering()  # places the axes, and so the points
+            for axes, task in zip(panels, TASKS):
+                name_models(axes, points(task))
+            figure.savefig(
+                folder / f"loss_and_seconds{suffix}.svg",
+                metadata={"Date": None, "Description": described()},
+                transparent=True,
+            )
+            plt.close(figure)
+
+
+def described():
+    """The figures of the picture as text."""
+    return "; ".join(
+        f"{task} {name} {values}"
+        for task in TASKS
+        for name, values in points(task).items()
+    )
+
+
+def draw_models(axes, models):
+    """For each model a full point, of the confirming tables, and an open one, of all tables."""
+    axes.set(xscale="log", yscale="log")
+    for name, values in models.items():
+        own = OURS if name == "skdense" else OTHERS
+        axes.plot(*zip(*values), color=own, linewidth=1)
+        for (seconds, ratio), face in zip(values, ("none", own)):
+            axes.plot(
+                seconds, ratio, "o", color=own, markerfacecolor=face, markersize=7
+            )
+    axes.margins(0.25, 0.12)
+    for axis, limits, ticks in (
+        (axes.xaxis, axes.get_xlim(), (0.1, 0.3, 1, 3, 10, 30, 100)),
+        (axes.yaxis, axes.get_ylim(), (0.9, 1, 1.1, 1.2, 1.3, 1.5, 1.8, 2.2)),
+    ):
+        shown = [tick for tick in ticks if limits[0] < tick < limits[1]]
+        axis.set_ticks(shown, [f"{tick:g}" for tick in shown])
+    axes.minorticks_off()
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def name_models(axes, models):
+    """Write each name beside one of its two points, where nothing else is."""
+    places = axes.transData.transform(
+        [point for values in models.values() for point in values]
+    )
+    taken = [Bbox.from_extents(x - 5, y - 5, x + 5, y + 5) for x, y in places]
+    for name, values in models.items():
+        for point, (x, y, align) in product(values[::-1], BESIDE):
+            text = axes.annotate(
+                name, point, (x, y), textcoords="offset points", ha=align, va="center"
+            )
+            text.set(fontsize="small", in_layout=False)
+            box = text.get_window_extent()
+            inside = axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1)
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+            text.remove()
+        else:
+            raise ValueError(f"there is no place for the name of {name}")
+        taken.append(box)
+
+
 def n_collapsed(init):
     """Of 40 networks like those of the tutorial on two clouds, how many have a layer of dead units."""
     plain = {
@@ -69,10 +179,15 @@ def n_collapsed(init):
         "batch_size": 100,
         "max_iter": 20,
     }
-    network = LowLevelMLPClassifier((20, 20), loss="squared_error", init=init, **plain)
+    plain |= {"loss": "squared_error", "init": init}
+    networks = [
+        LowLevelMLPClassifier((20, 20), random_state=seed, **plain)
+        for seed in range(40)
+    ]
+    X, y = make_two_clouds(random_state=0)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
-        dead = study_seeds(network, *make_two_clouds(random_state=0), seeds=40).dead
-    return str(np.count_nonzero(dead.max(axis=1) == 1))
+        fit_many(networks, X, y)
+    return str(sum(any(map(np.all, dead_units(network, X))) for network in networks))
 
 
 def bars(path, title, values, ours=1):

@@ -22,7 +22,7 @@ korean.write_readme(DOCS / "generated" / "readme_ko.md")
 cards.draw(DOCS / "generated" / "cards")
 curves.draw(DOCS / "generated" / "curves")
 modules.write(DOCS / "generated" / "modules.txt")
-figures.write_pruned(DOCS / "generated" / "pruned.txt")
+figures.write_tables(DOCS / "generated")
 
 project = "skdense"
 copyright = "The skdense developers"

@@ -49,7 +49,7 @@ def draw_schedules(path):
             1 / SLOWDOWN ** np.searchsorted([20, 35], epoch, side="right")
         ),
         "cosine": (1 + np.cos(np.pi * epoch / 50)) / 2,
-        "cosine, warmup=5": np.where(
+        "cosine, warmup_epochs=5": np.where(
             epoch < 5, epoch / 5, (1 + np.cos(np.pi * (epoch - 5) / 45)) / 2
         ),
     }

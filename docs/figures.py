@@ -1,30 +1,58 @@
 """Figures of the benchmarks' reports, and the texts of the pages that quote them.
 
 The pages have these texts by substitution, the READMEs between marks, which a test compares.
-After a new measurement, `python docs/figures.py` writes those of both READMEs anew.
+After a new measurement, `python docs/figures.py` writes those of both READMEs anew, and their picture.
 """
 
 import re
 import textwrap
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from skdense.version import __version__
+
 DOCS = Path(__file__).parent
 READMES = {"en": DOCS.parent / "README.md", "ko": DOCS.parent / "README.ko.md"}
 REPORTS = DOCS / "benchmarks"
-OURS, RIVAL = "make_tabular", "CatBoost"
+STATIC = DOCS / "_static"
+RIVAL, FAST = "CatBoost", "LightGBM"
 TASKS = {"classifier": "log-loss", "regressor": "RMSE"}  # and their losses
-PEAK = "peak memory of a process that fits the digits, and of its imports: "
+PEAK = "peak memory of a process that fits the digits"
 LARGE_FIT = "peak memory of fit, 1000000x100 float32, over imports: "
 TREES = ["LightGBM", "XGBoost", "HistGradientBoosting"]
+# What pages show besides the texts, and the reports that it is from.
+SHOWN = {
+    "generated/pruned.txt": "pruned",
+    "generated/serving.txt": "serving",
+    "generated/cards/tables": "accuracy",
+    "generated/cards/speed": "speed",
+    "generated/cards/search": "search",
+    "_static/loss_and_seconds": "accuracy",
+}
+read: set[str] = set()
+"""The reports that were read so far, for `texts`."""
 
 
-def tables(report):
+def report(name):
+    """The text of a report."""
+    return (REPORTS / name / "report.md").read_text(encoding="utf-8")
+
+
+def source(name):
+    """The version and the processor that a report is of."""
+    found = re.search(
+        r"^(.+), \d+ of \d+ CPUs.* skdense ([\d.]+\w*),", report(name), re.MULTILINE
+    )
+    return found[2], found[1]
+
+
+def tables(name):
     """The tables of a report, all cells as text, by the names of their rows."""
-    name = "short.md" if report == "quick" else "report.md"
-    text = (REPORTS / report / name).read_text(encoding="utf-8")
+    read.add(name)
+    text = report(name)
     found = []
     for block in text.split("\n\n"):
         if block.startswith("| "):
@@ -60,27 +88,67 @@ def turns(cell):
     return numbers[0], numbers[-2:][0], numbers[-1]
 
 
+def lists():
+    """The lists of models in the report of accuracy: by task, all tables and the confirming ones."""
+    found = [table for table in tables("accuracy") if "ratio" in table]
+    return {task: found[2 * place : 2 * place + 2] for place, task in enumerate(TASKS)}
+
+
 def standing(task, confirming=False):
     """What the report says of each rival on all tables of a task, or on the confirming ones.
 
     A row for each rival: the `ratio` of its loss over ours, `low` and `high`; on how many tables ours
     is `lower`, `equal` and `higher`; on how many of all `splits` ours `won`; the `seconds` of its fit.
     """
-    lists = [table for table in tables("accuracy") if "ratio" in table]
-    table = lists[2 * list(TASKS).index(task) + confirming]
+    rivals = lists()[task][confirming].iloc[1:]
     columns = {
         "ratio": ["ratio", "low", "high"],
         "ours lower, equal, higher": ["lower", "equal", "higher"],
         "splits": ["won", "splits"],
         "fit, s": ["seconds"],
     }
-    rivals = table[table["ratio"] != ""]
     found = {
         name: [re.findall(r"[\d.]+", cell)[place] for cell in rivals[heading]]
         for heading, names in columns.items()
         for place, name in enumerate(names)
     }
     return pd.DataFrame(found, index=rivals.index).astype(float)
+
+
+def nearest():
+    """CatBoost and the rival of the best mean rank, which may be the same."""
+    ranks = sum(whole["mean rank"].astype(float) for whole, _ in lists().values())
+    return list(dict.fromkeys([ranks.iloc[1:].idxmin(), RIVAL]))
+
+
+def of_models(confirming, heading, rivals):
+    """Cells of ours and of rivals, of classes and of numbers each, as a list in words."""
+    of_tasks = [found[confirming][heading] for found in lists().values()]
+    rows = {"skdense": [cells.iloc[0] for cells in of_tasks]}
+    rows |= {name: [cells[name] for cells in of_tasks] for name in rivals}
+    return ", ".join(f"{name} {' / '.join(cells)}" for name, cells in rows.items())
+
+
+def halves():
+    """How many tables settings were chosen on, and how many confirm."""
+    found = pd.concat(columns_of("accuracy", "half"))
+    return (found == "to choose on").sum(), (found == "confirming").sum()
+
+
+def of_sources():
+    """The versions and the machines of all reports."""
+    names = sorted(path.parent.name for path in REPORTS.glob("*/report.md"))
+    groups = {}
+    for name in names:
+        groups.setdefault(source(name), []).append(f"`{name}`")
+    if len(groups) == 1:
+        return {"sources": "skdense {}, {}".format(*groups.popitem()[0])}
+    return {
+        "sources": "; ".join(
+            f"skdense {version}, {processor} ({', '.join(reports)})"
+            for (version, processor), reports in groups.items()
+        )
+    }
 
 
 def speed(job, dtype="float64"):
@@ -96,6 +164,7 @@ def in_both_precisions(job):
     return f"{speed(job)}; in float32 {speed(job, 'float32')}"
 
 
+FIRST_FIT = "one fit, breast_cancer"
 SENTENCES = tomllib.loads((DOCS / "sentences.toml").read_text(encoding="utf-8"))
 """Those of pages and of both READMEs, by a name and a language; `values` fills in the figures."""
 
@@ -105,6 +174,21 @@ def values(name):
     match name:
         case "classifier" | "regressor":
             return of_rivals(name)
+        case "ranks":
+            chosen, confirming = halves()
+            return {
+                "n_models": len(lists()["classifier"][0]),
+                "n_tables": chosen + confirming,
+                "n_confirming": confirming,
+                "all": of_models(0, "mean rank", nearest()),
+                "confirming": of_models(1, "mean rank", nearest()),
+            }
+        case "fit_seconds":
+            return {"seconds": of_models(0, "fit, s", [*nearest(), FAST])}
+        case "measured":
+            return of_sources()
+        case "intervals" | "noise":
+            return of_intervals()
         case "speed":
             jobs = {
                 "small": "fit, 2000x2, plain sgd, batch 100, (2, 2), 600 epochs",
@@ -119,20 +203,14 @@ def values(name):
                 "wide_in_words": "slightly slower" if near else f"{wide} times as fast"
             }
         case "first_minute":
-            folders = {
-                "empty": "empty folder",
-                "full": "full folder",
-                "theirs": "MLPClassifier",
-            }
             jobs = {
-                "fit": "one fit, breast_cancer",
+                "fit": FIRST_FIT,
                 "search": "random search, breast_cancer, 30 x 5 folds",
             }
-            table = tables("first_fits")[0]
             return {
-                f"{name}_{turn}": table.loc[job, f"{heading}, s"]
+                f"{name}_{turn}": seconds
                 for name, job in jobs.items()
-                for turn, heading in folders.items()
+                for turn, seconds in first_fit(job).items()
             }
         case "large_table":
             cells = columns_of("table_sizes", "process, s")[0]
@@ -144,13 +222,31 @@ def values(name):
                 )
             }
         case "memory":
-            peak, _, their_peak = turns(of_digits("peak, MB"))
-            costs = column("costs", "measured", 0)
-            name = f"{PEAK}LowLevelMLPClassifier, {{}} folder"
-            first, later = (
-                int(costs[name.format(which)]) for which in ("empty", "full")
-            )
-            return {"peak": peak, "more": first - later, "their_peak": their_peak}
+            peak, first, their_peak = peaks()
+            return {"peak": peak, "more": first - peak, "their_peak": their_peak}
+
+
+def first_fit(job):
+    """The seconds of whole processes with a job: ours the first time and later, MLPClassifier's."""
+    folders = {
+        "empty": "empty folder",
+        "full": "full folder",
+        "theirs": "MLPClassifier",
+    }
+    row = tables("first_fits")[0].loc[job]
+    return {turn: row[f"{heading}, s"] for turn, heading in folders.items()}
+
+
+def peaks():
+    """Megabytes of a process that fits the digits: ours, ours in its first run, MLPClassifier's."""
+    found = {
+        figure.rpartition(": ")[2]: round(float(cell))
+        for figure, cell in column("costs", "measured", 0).items()
+        if figure.startswith(PEAK)
+    }
+    folders = "full", "empty"
+    ours = [found[f"LowLevelMLPClassifier, {folder} folder"] for folder in folders]
+    return *ours, found["MLPClassifier"]
 
 
 def sentence(name, language="en"):
@@ -174,6 +270,7 @@ def of_rivals(task):
         "": whole.loc[RIVAL],
         "confirming_": confirming.loc[RIVAL],
         "best_": whole.loc[best],
+        "best_confirming_": confirming.loc[best],
     }
     for prefix, row in rows.items():
         found |= {
@@ -184,11 +281,6 @@ def of_rivals(task):
         name: int(value) if isinstance(value, float) else value
         for name, value in found.items()
     }
-
-
-def of_digits(heading):
-    """The cell of the digits in the table of default parameters."""
-    return columns_of("quick", heading)[0]["digits (1347 x 64)"]
 
 
 MARKED = re.compile(r"<!--(\w+)-->\n( *)(.*?)<!--end-->", re.DOTALL)
@@ -213,16 +305,54 @@ def filled(text, language):
     return MARKED.sub(written, text)
 
 
+def texts():
+    """All texts of the pages, each by a name, with the reports that it is from."""
+    written = {}
+    for write in (
+        *(partial(lambda name: {name: sentence(name)}, name) for name in SENTENCES),
+        of_speed,
+        of_processes,
+        of_costs,
+        of_searches,
+        of_accuracy,
+        of_sizes,
+        of_pruned,
+    ):
+        read.clear()
+        written |= {name: (text, frozenset(read)) for name, text in write().items()}
+    return written
+
+
 def quoted():
-    """All texts of the pages, each by a name: the sentences, and what only the pages quote."""
-    return (
-        {name: sentence(name) for name in SENTENCES}
-        | of_speed()
-        | of_costs()
-        | of_searches()
-        | of_tables()
-        | of_pruned()
-    )
+    """The texts by their names, for the pages."""
+    return {name: text for name, (text, _) in texts().items()}
+
+
+def reports_of(page):
+    """The reports that the source of a page quotes, shows or includes."""
+    named = re.findall(r"\|(\w+)\||\{\{ (\w+) \}\}|<!--(\w+)-->", page)
+    written = texts() if named else {}
+    found = {name for names in named for name in names if name in written}
+    return set(re.findall(r"benchmarks/(\w+)/", page)).union(
+        *(written[name][1] for name in found)
+    ) | {report for shown, report in SHOWN.items() if shown in page}
+
+
+def untold(page, version=__version__):
+    """What the source of a page quotes without saying what it is of.
+
+    These are reports of another minor version, and all if they are of several machines.
+    """
+    if re.search(r"\|measured\||\{\{ measured \}\}|<!--measured-->", page):
+        return set()
+    sources = {name: source(name) for name in reports_of(page)}
+    if len({processor for _, processor in sources.values()}) > 1:
+        return set(sources)
+    return {
+        name
+        for name, (of, _) in sources.items()
+        if of.split(".")[:2] != version.split(".")[:2]
+    }
 
 
 def of_speed():
@@ -241,20 +371,26 @@ def of_speed():
     }
 
 
+def of_processes():
+    """Seconds of Python processes that fit one network."""
+    seconds = first_fit(FIRST_FIT)
+    return {
+        "process": seconds["empty"],
+        "full_process": seconds["full"],
+        "their_process": seconds["theirs"],
+    }
+
+
 def of_costs():
-    """Seconds and memory of Python processes, ours and MLPClassifier's."""
-    process, full_process, their_process = turns(of_digits("whole process, s"))
-    peak, _, their_peak = turns(of_digits("peak, MB"))
+    """Memory of Python processes, ours and MLPClassifier's, and what takes it."""
+    peak, _, their_peak = peaks()
     costs = column("costs", "measured", 0)
     name = "cores that networks of {} in one process can fill at most, float32"
     cores = [costs[name.format(sizes)] for sizes in ("(2, 2)", "(32,)", "(100,)")]
     return {
-        "process": process,
-        "full_process": full_process,
-        "their_process": their_process,
-        "peak": peak,
-        "their_peak": their_peak,
-        "more_memory": f"{int(peak) - int(their_peak)} MB",
+        "peak": str(peak),
+        "their_peak": str(their_peak),
+        "more_memory": f"{peak - their_peak} MB",
         "needed": costs["the part of it that the first fit imports"],
         "programs": costs["programs of 200 shapes, to 1000 x 40 and 64 units"],
         "memory_of_programs": costs["memory of these programs"] + " MB",
@@ -284,25 +420,34 @@ def of_searches():
     }
 
 
-def of_tables():
-    """The models of tables: their means, their wins and how long they take."""
+def of_accuracy():
+    """The models of tables: their wins and how long they take."""
     whole = {task: standing(task) for task in TASKS}
-    ours = [float(cell) for cell in _ours("fit, s")]
     times = [
-        seconds / whole[task].loc[name, "seconds"]
-        for task, seconds in zip(TASKS, ours)
+        float(found[0]["fit, s"].iloc[0]) / whole[task].loc[name, "seconds"]
+        for task, found in lists().items()
         for name in TREES
     ]
-    losses, refits = (
-        columns_of("table_sizes", heading)[0] for heading in ("log-loss", "process, s")
-    )
+    chosen, confirming = halves()
     return {
         "trees": f"{min(times):.0f} to {max(times):.0f} times as fast",
         "splits_won": "; ".join(
             f"{loss}: {table['won'][RIVAL]:.0f} of {table['splits'][RIVAL]:.0f} splits"
             for (task, loss), table in zip(TASKS.items(), whole.values())
         ),
+        "halves": (
+            f"Settings of ours were chosen on {chosen} of the tables; the other {confirming} confirm."
+        ),
         **{f"kinds_{task}": by_kind(task) for task in TASKS},
+    }
+
+
+def of_sizes():
+    """Whole processes that fit tables, by rows, and what trees bring to large ones."""
+    losses, refits = (
+        columns_of("table_sizes", heading)[0] for heading in ("log-loss", "process, s")
+    )
+    return {
         "refits": (
             "On the machine of the benchmarks, a whole process that fits 1,000, 10,000 and "
             "100,000 rows of 20 columns takes {}, {} and {} s.".format(
@@ -315,16 +460,40 @@ def of_tables():
     }
 
 
-def _ours(heading):
-    """The cells of ours on all tables, by task."""
-    lists = [table for table in tables("accuracy") if "ratio" in table]
-    return [lists[place].loc[OURS, heading] for place in (0, 2)]
+def of_intervals():
+    """How often intervals and sets of classes hold, and on which tables."""
+    ours, cqr, noise, sets = tables("intervals")
+    half = pd.concat(columns_of("accuracy", "half"))
+    used = [*ours.index[:-1], *sets.index[:-1]]
+    chosen = [name for name in used if half[name] == "to choose on"]
+    of_sets = sets.drop("mean")[["coverage", "least of a class"]].astype(float)
+    of_noise = noise[["noisy", "quiet", "width"]].astype(float)
+    figures = {
+        "n_tables": len(used),
+        "chosen": ", ".join(chosen) or "none",
+        "lowest": percent(of_sets["coverage"].min()),
+        "highest": percent(of_sets["coverage"].max()),
+        "n_sets": len(of_sets),
+        "n_rare": (of_sets["least of a class"] < 0.5).sum(),
+        "noisy": percent(of_noise["noisy"].iloc[0]),
+        "quiet": percent(of_noise["quiet"].iloc[0]),
+        "noise_width": f"{of_noise['width'].iloc[1]:.2f}",
+    }
+    for name, means in {"": ours.loc["mean"], "cqr_": cqr.loc["mean"]}.items():
+        figures[f"{name}coverage"] = percent(means["coverage"])
+        figures[f"{name}width"] = means["width"]
+        figures[f"{name}distance"] = f"{100 * float(means['distance']):.1f}"
+    return figures
+
+
+def percent(share):
+    return f"{100 * float(share):.0f} %"
 
 
 def by_kind(task):
     """CatBoost's loss over ours by kind of table, in words."""
-    lists = [table for table in tables("accuracy") if "a date" in table]
-    cells = lists[list(TASKS).index(task)].loc[RIVAL]
+    kinds = [table for table in tables("accuracy") if "a date" in table]
+    cells = kinds[list(TASKS).index(task)].loc[RIVAL]
     return "; ".join(
         f"{cell.split(' [')[0]} on tables with {kind}"
         if kind.startswith(("a ", "categories"))
@@ -336,60 +505,74 @@ def by_kind(task):
 
 def of_pruned():
     """What pruned searches find, and how long they take beside all candidates to the end."""
-    found, rules = (
-        next(table for table in tables("pruned") if table.index.name == heading)
-        for heading in ("data", "rule")
-    )
-    ratios = columns_of("pruned", "pruned / exhaustive")[0]
-    default, before = rules.iloc[0], rules.iloc[-1]
-    by_score = rules.loc["the same by score"]
-    mean, largest = before["excess in CV"].split(" / ")
-    on_new = found.loc["all", "on new rows, pruned"].split(" / ")
+    found = next(table for table in tables("pruned") if "same winner, pruned" in table)
+    row = found.loc["all"]
+    mean, largest = row["on new rows, pruned"].split(" / ")
+    ratios = {
+        data: float(turns(row["pruned"])[2]) / float(turns(row["exhaustive"])[2])
+        for data, row in whole_searches().iterrows()
+    }
     return {
         "pruned_found": (
             f"On {len(found) - 1} data sets, it found the winner of the exhaustive search in "
-            f"{default['same winner']} searches, with {default['epochs']} of the epochs; the same "
-            f"rungs by score found it in {by_score['same winner']}. Refitted, the winner's loss on new "
-            f"rows was {on_new[0]} larger on average than that of the exhaustive search's winner, "
-            f"{on_new[1]} at most. The rules of version 0.3.0, a third by score after a ninth and a "
-            f"third of the epochs, found it in {before['same winner']} with {before['epochs']} of the "
-            f"epochs, and a loss in the cross-validation that was {mean} larger on average, {largest} "
-            "at most."
+            f"{row['same winner, pruned']} searches, with {row['epochs, pruned']} of the epochs. "
+            f"Refitted, the winner's loss on new rows was {mean} larger on average than that of the "
+            f"exhaustive search's winner, {largest} at most."
         ),
         "pruned_later": (
-            "A search of 64 candidates that one process repeats takes "
-            + ", ".join(f"{ratio} on {data}" for data, ratio in ratios.items())
+            "A search of 30 candidates that one process repeats takes "
+            + ", ".join(f"{ratio:.2f} on {data}" for data, ratio in ratios.items())
             + " times as long as one of all candidates to the end."
         ),
     }
 
 
-def write_pruned(path):
-    """Write a table: the seconds of whole processes with a pruned search, and of all candidates."""
-    *_, whole = (
-        table for table in tables("pruned") if "pruned / MLPClassifier" in table
+def whole_searches():
+    """The seconds of whole processes with a search, by data."""
+    return next(
+        table
+        for table in tables("pruned")
+        if "pruned / MLPClassifier" in table and "pruned / exhaustive" not in table
     )
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    heading = [
+
+
+def write_tables(folder):
+    """Write the tables that pages include."""
+    folder.mkdir(parents=True, exist_ok=True)
+    heading = (
         "30 candidates on",
         "pruned: first run, next runs",
         "all: first run, next runs",
-        "all, MLPClassifier",
-    ]
-    rows = [heading] + [
+    )
+    pruned = [[*heading, "all, MLPClassifier"]] + [
         [
             data,
             "{} s, {} s".format(*turns(row["pruned"])[:2]),
             "{} s, {} s".format(*turns(row["exhaustive"])[:2]),
             f"{turns(row['MLPClassifier'])[0]} s",
         ]
-        for data, row in whole.iterrows()
+        for data, row in whole_searches().iterrows()
     ]
-    for first, *others in rows:
-        lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    headings = [
+        "model",
+        "start, s",
+        "memory, MB",
+        "first row, ms",
+        "one row, ms",
+        "1,000 rows, ms",
+    ]
+    serving = tables("serving")[0].reset_index()
+    rows = [["data", *headings], *serving[["data", *headings]].to_numpy().tolist()]
+    for name, cells in {"pruned": pruned, "serving": rows}.items():
+        lines = [".. list-table::", "   :header-rows: 1", ""]
+        for first, *others in cells:
+            lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]
+        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
+    import cards
+
+    cards.losses_and_seconds(STATIC)
     for language, path in READMES.items():
         path.write_text(filled(path.read_text(encoding="utf-8"), language), "utf-8")

@@ -75,6 +75,15 @@ def translate(gallery_conf, filename):
     )
 
 
+def light_and_dark(picture):
+    """A picture of the README as a page shows it."""
+    dark, light, alt = re.findall(r'(?:srcset|src|alt)="(?:docs)?([^"]*)"', picture[0])
+    return "\n".join(
+        f"```{{image}} {file}\n:alt: {alt}\n:class: only-{theme}\n```"
+        for file, theme in ((light, "light"), (dark, "dark"))
+    )
+
+
 def write_readme(path):
     """Write the Korean README as a page: links lead to pages, or are left out where there is none."""
     text = (DOCS.parent / "README.ko.md").read_text(encoding="utf-8")
@@ -82,5 +91,6 @@ def write_readme(path):
         text = re.sub(rf"\]\({file}\)", f"]({page})", text)
     text = re.sub(r"\[([^]]*)\]\((?!https?:|/)[^)]*\)", r"\1", text)
     text = re.sub(r"<!--.*?-->", "", text).replace("\nEnglish\n", "")
+    text = re.sub(r"<picture>.*?</picture>", light_and_dark, text, flags=re.DOTALL)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Hand-built TensorFlow networks behind scikit-learn's interface."""
+"""Hand-built TensorFlow networks behind scikit-learn's interface, ensembles, and models of tables."""
 
 from typing import TYPE_CHECKING
 
@@ -8,26 +8,33 @@ from skdense.regressor import LowLevelMLPRegressor
 from skdense.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from skdense.tabular import make_tabular_classifier, make_tabular_regressor
+    from skdense.tabular import TabularClassifier, TabularRegressor
 
 __all__ = [
     "LowLevelMLPClassifier",
     "LowLevelMLPRegressor",
+    "TabularClassifier",
+    "TabularRegressor",
     "fit_many",
-    "make_tabular_classifier",
-    "make_tabular_regressor",
 ]
+_NOW = {
+    "make_tabular_classifier": "TabularClassifier, whose network_params are the networks' parameters",
+    "make_tabular_regressor": "TabularRegressor, whose network_params are the networks' parameters",
+}
+"""What there is in the place of names that version 0.5.0 had."""
 
 
 def __getattr__(name):
-    """Import the functions for tables when they are asked for: they need much more of scikit-learn."""
-    if name in ("make_tabular_classifier", "make_tabular_regressor"):
+    """Import the estimators for tables when they are asked for: they need much more of scikit-learn."""
+    if name in ("TabularClassifier", "TabularRegressor"):
         from skdense import tabular
 
         return getattr(tabular, name)
+    if name in _NOW:
+        raise ImportError(f"skdense has no {name} any more: there is {_NOW[name]}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    """All names, so that completion shows the functions for tables, too."""
+    """All names, so that completion shows the estimators for tables, too."""
     return sorted({*globals(), *__all__})

@@ -6,7 +6,7 @@ How a fit goes is in `skdense.fit.fitting`. Prediction uses NumPy alone:
 
 import inspect
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,9 +25,6 @@ from skdense.core.network import LBFGS, Allowed
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike, validated
 from skdense.version import __version__
-
-if TYPE_CHECKING:
-    from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 
 class Names(StrOptions):
@@ -138,7 +135,7 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "validation_metric": [str, callable],
+        "scoring": [str, callable, None],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
         "early_stopping": ["boolean"],
@@ -155,6 +152,16 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
     }
+
+    def __setstate__(self, state):
+        """Restore a saved state, also one of 0.5, which has other names for two parameters."""
+        state = dict(state)
+        if "validation_metric" in state:
+            state["warmup_epochs"], metric = state.pop("warmup", 0), state.pop("validation_metric")
+            state["scoring"] = None if metric in ("accuracy", "r2") else metric
+            if "_criterion" in state and state["_criterion"]["metric"] == metric:
+                state["_criterion"] = state["_criterion"] | {"metric": state["scoring"]}
+        super().__setstate__(state)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -202,55 +209,6 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
         """
         return fit_estimator(self, FitInput(X, y, sample_weight, X_val, y_val, sample_weight_val))
 
-    def to_sklearn(self) -> "MLPClassifier | MLPRegressor":
-        """Convert to the MLPClassifier or MLPRegressor that is the same model.
-
-        It has the same weights, so its predictions are the same up to rounding, and needs neither this
-        package nor TensorFlow. Training can go on from it with `warm_start`, and by `partial_fit` with
-        a new optimizer. Parameters that scikit-learn's class does not have are left out.
-
-        Returns
-        -------
-        model : MLPClassifier or MLPRegressor
-            The fitted model, which shares nothing with this one.
-
-        Raises
-        ------
-        ValueError
-            If scikit-learn's class cannot represent the model, because it does not have its loss,
-            activation, solver or schedule.
-        """
-        from skdense.conversion import to_sklearn  # it imports much that no fit needs
-
-        return to_sklearn(self)
-
-    @classmethod
-    def from_sklearn(cls, model: "MLPClassifier | MLPRegressor") -> Self:
-        """Convert a fitted MLPClassifier or MLPRegressor to the same model of this class.
-
-        Its predictions are the same up to rounding, and training can go on from it with `warm_start`,
-        and by `partial_fit` with a new optimizer. In `accuracy_curve_` and `validation_loss_curve_` the
-        epochs so far are NaN, because scikit-learn does not record them.
-
-        Parameters
-        ----------
-        model : MLPClassifier or MLPRegressor
-            The fitted model, a classifier for a classifier and a regressor for a regressor.
-
-        Returns
-        -------
-        estimator : object
-            The fitted estimator of this class, which shares nothing with the model.
-
-        Raises
-        ------
-        TypeError
-            If the model is of another class.
-        """
-        from skdense.conversion import from_sklearn
-
-        return from_sklearn(cls, model)
-
     def _layers_and_parameters(self):
         """The layers, and the kernel and the bias of each."""
         *widths, n_outputs = map(len, self.intercepts_)
@@ -258,9 +216,12 @@ class BaseLowLevelMLP(CallbackSupportMixin, Saved):
         return layers, [*zip(self.coefs_, self.intercepts_, strict=True)]
 
     def _logits(self, X):
-        """The output layer's values `(n_samples, n_outputs)`, computed in blocks of rows."""
+        """The output layer's values `(n_samples, n_outputs)`."""
         check_is_fitted(self)
-        X = validated(self, X, reset=False)
+        return self._forward(validated(self, X, reset=False))
+
+    def _forward(self, X):
+        """The same for checked samples, computed in blocks of rows."""
         dtype = np.float32 if np.result_type(X.dtype, *self.coefs_) == np.float32 else np.float64
         layers, parameters = self._layers_and_parameters()
         logits = np.empty((X.shape[0], self.n_outputs_), dtype)

@@ -99,7 +99,7 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
 
     early_stopping : bool, default=False
         Whether to set `validation_fraction` of the samples aside, stop by their score instead of the
-        training loss, and keep the parameters of the best epoch. The score is `validation_metric`. The
+        training loss, and keep the parameters of the best epoch. The score is `scoring`. The
         split is stratified for binary problems.
 
     validation_fraction : float, default=0.1
@@ -156,7 +156,7 @@ default='glorot_uniform'
         With ``solver='adamw'``, each step also subtracts this times the learning rate times the kernels
         from the kernels. `alpha` counts too; set it to 0 for weight decay alone.
 
-    warmup : float, default=0
+    warmup_epochs : float, default=0
         Number of epochs over which the learning rate of 'sgd', 'adam' and 'adamw' rises at first, from
         step to step and linearly; 0.5 is half an epoch. A cosine schedule begins after it.
 
@@ -170,15 +170,15 @@ default='glorot_uniform'
         and biases together, penalty included; a longer gradient is scaled down to the limit. None and
         inf set none.
 
-    validation_metric : {'accuracy', 'loss'}, str or callable, default='accuracy'
-        The score on validation samples, by which early stopping stops and keeps the best epoch: the
-        accuracy or the negative loss; or a scorer, by its name in scikit-learn or as a callable
-        ``scorer(estimator, X, y)``, that gives a higher number for a better network. If it or its
-        metric takes `sample_weight`, it gets the weights of the validation samples, class weights
-        included. The scorer is called after each epoch, which takes longer than our own metrics: about
-        1 ms for 200 samples and 7 ms for 4,000, with 20 features, 100 hidden units and
-        ``make_scorer(accuracy_score)``. Several networks that train at the same time call it in
-        several threads.
+    scoring : 'loss', str, callable or None, default=None
+        The score on validation samples, by which early stopping stops and keeps the best epoch. None is
+        the accuracy, as in MLPClassifier, and 'loss' the negative loss; another str is the name of one
+        of scikit-learn's scorers, and a callable is a scorer ``scorer(estimator, X, y)``, which gives a
+        higher number for a better network. If it or its metric takes `sample_weight`, it gets the
+        weights of the validation samples, class weights included. A scorer is called after each epoch,
+        which takes longer than our own accuracy and loss: about 1 ms for 200 samples and 7 ms for
+        4,000, with 20 features, 100 hidden units and ``make_scorer(accuracy_score)``. Several networks
+        that train at the same time call it in several threads.
 
     Attributes
     ----------
@@ -200,7 +200,7 @@ default='glorot_uniform'
         samples, while the loss weights minibatches by their rows.
 
     validation_scores_ : list of float or None
-        The validation score after each epoch, or None without validation: see `validation_metric`.
+        The validation score after each epoch, or None without validation: see `scoring`.
 
     validation_loss_curve_ : list of float or None
         The validation loss, without penalty, after each epoch, or None without validation.
@@ -305,10 +305,10 @@ default='glorot_uniform'
         n_init: int = 1,
         dropout: float | Sequence[float] = 0.0,
         weight_decay: float = 0.01,
-        warmup: float = 0,
+        warmup_epochs: float = 0,
         label_smoothing: float = 0.0,
         max_grad_norm: float | None = None,
-        validation_metric: str | Callable = "accuracy",
+        scoring: str | Callable | None = None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -340,10 +340,10 @@ default='glorot_uniform'
         self.n_init = n_init
         self.dropout = dropout
         self.weight_decay = weight_decay
-        self.warmup = warmup
+        self.warmup_epochs = warmup_epochs
         self.label_smoothing = label_smoothing
         self.max_grad_norm = max_grad_norm
-        self.validation_metric = validation_metric
+        self.scoring = scoring
 
     @available_if(_can_fit_partially)
     @fit_context(prefer_skip_nested_validation=True)
@@ -358,7 +358,7 @@ default='glorot_uniform'
 
         The optimizer is kept between calls, and from `fit`, with the settings that it was made with:
         `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`, `nesterovs_momentum`,
-        `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup` and `max_grad_norm`. As in
+        `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and `max_grad_norm`. As in
         MLPClassifier, their changes take effect with the next `fit`, also with `warm_start`. All other
         parameters are read in each call. A call is an epoch of the schedule; the cosine starts again
         after `max_iter` epochs.

@@ -1,6 +1,6 @@
 """Every private or undocumented name of other libraries that this package uses, but TensorFlow's.
 
-A new release of scikit-learn, joblib, NumPy or skrub may change these names without notice; then this
+A new release of scikit-learn, joblib or NumPy may change these names without notice; then this
 is the file to look at. Each entry says what it is for and what happens without it. TensorFlow's names
 are in `core/machine/`: `lazy_import.py`, `compiling.py` and `disk.py`. At the end stands what Python
 itself has from 3.12 on.
@@ -10,17 +10,14 @@ function that reads the attribute. `tests/test_floors.py` fails if such a name s
 This file imports nothing of this package, so that all modules can import it.
 """
 
-import re
 import sys
 import warnings
-from collections.abc import Iterator
 from copy import copy
 from multiprocessing import current_process
 from typing import Any, cast
 
 import numpy as np
 from joblib.parallel import get_active_backend
-from numpy.typing import NDArray
 from sklearn import base, utils
 from sklearn.utils import _param_validation, validation
 
@@ -29,6 +26,7 @@ from sklearn.utils import _param_validation, validation
 # Without it: our own check, and `sklearn.callback.with_callbacks`, which is public.
 fit_context = base._fit_context
 """Checks the parameters around each `fit`, and ends callbacks after it."""
+HasMethods = _param_validation.HasMethods
 Interval = _param_validation.Interval
 Options = _param_validation.Options
 StrOptions = _param_validation.StrOptions
@@ -106,62 +104,6 @@ def formatted_results(search: Any, candidates: list[dict], n_splits: int, of_spl
     return search._format_results(candidates, n_splits, of_splits, own)
 
 
-# --- scikit-learn's networks -------------------------------------------------------------------------
-
-# Without them, a converted classifier cannot predict labels, or its patience begins anew.
-OF_NETWORKS = "_label_binarizer", "_no_improvement_count"
-"""Attributes of a fitted MLPClassifier that ours has by the same names."""
-
-
-def complete_network(model: Any, random_state: np.random.RandomState) -> None:
-    """Set what an MLPClassifier or MLPRegressor needs to go on. Without it: a warm start fails."""
-    model._random_state = random_state
-    model._best_coefs = [kernel.copy() for kernel in model.coefs_]
-    model._best_intercepts = [bias.copy() for bias in model.intercepts_]
-
-
-# --- its trees, and skrub's columns, for ONNX --------------------------------------------------------
-
-
-def nodes_of_boosted_trees(model: Any) -> Iterator[tuple[int, NDArray]]:
-    """The number of the output and the nodes, as records, of each tree of a HistGradientBoosting model.
-
-    The fields are `is_leaf`, `is_categorical`, `feature_idx`, `num_threshold`, `left`, `right`,
-    `missing_go_to_left` and `value`. Without them these models cannot be converted.
-    """
-    for trees in model._predictors:
-        for output, tree in enumerate(trees):
-            yield output, tree.nodes
-
-
-def baseline_of_boosted_trees(model: Any) -> NDArray:
-    """What the trees of a HistGradientBoosting model are added to. Without it: no conversion."""
-    return model._baseline_prediction
-
-
-def squashing_of(scaler: Any) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """The center, divisor, factor and zero of the columns of a fitted `skrub.SquashingScaler`.
-
-    It makes `(x - center) / divisor * factor` of x, or 0 if `zero`, and then clips it. Without these
-    numbers: no conversion of tables.
-    """
-    n = scaler.n_features_in_
-    center, divisor, factor = np.zeros(n), np.ones(n), np.ones(n)
-    if (robust := scaler.robust_cols_).any():
-        center[robust], divisor[robust] = scaler.robust_scaler_.center_, scaler.robust_scaler_.scale_
-    if (minmax := scaler.minmax_cols_).any():
-        center[minmax], factor[minmax] = scaler.minmax_scaler_.median_, scaler.minmax_scaler_.scale_
-    return center, divisor, factor, scaler.zero_cols_
-
-
-def without_random_letters(name: str) -> str:
-    """The name of a column without what skrub adds to make it unique.
-
-    Without it: the names of a table's columns would change from fit to fit.
-    """
-    return re.sub("__skrub_[0-9a-f]+__$", "", name)
-
-
 # --- joblib and NumPy --------------------------------------------------------------------------------
 
 
@@ -197,7 +139,8 @@ def features_of_processor() -> Any:
 # --- Python ------------------------------------------------------------------------------------------
 
 _PASSED_OVER = {
-    "skdense", "sklearn", "joblib", "skrub", "concurrent", "multiprocessing", "threading",
+    "skdense", "sklearn", "joblib", "skrub", "concurrent", "contextlib", "multiprocessing",
+    "threading",
 }  # fmt: skip
 """The packages between a user's line and ours."""
 

@@ -1,6 +1,6 @@
 """What a model ends with: the estimator behind its Pipelines and TransformedTargetRegressors.
 
-Ensembles, searches and studies take such models: only the final step is theirs, and all before it is
+Ensembles and searches take such models: only the final step is theirs, and all before it is
 scikit-learn's.
 """
 
@@ -62,20 +62,20 @@ def network_of(model: Any) -> tuple[BaseLowLevelMLP, str]:
     return last, prefix
 
 
-def with_network(model: Any, network: Any) -> Any:
+def with_last(model: Any, last: Any) -> Any:
     """A copy of a model that has another final step and shares all else with it."""
     if isinstance(model, Pipeline):
         model = copy(model)
-        name, last = model.steps[-1]
-        model.steps = [*model.steps[:-1], (name, with_network(last, network))]
+        name, step = model.steps[-1]
+        model.steps = [*model.steps[:-1], (name, with_last(step, last))]
         return model
     if isinstance(model, TransformedTargetRegressor):
         model = copy(model)
-        model.regressor = with_network(model.regressor, network)
+        model.regressor = with_last(model.regressor, last)
         if hasattr(model, "regressor_"):
-            model.regressor_ = with_network(model.regressor_, network)
+            model.regressor_ = with_last(model.regressor_, last)
         return model
-    return network
+    return last
 
 
 def fit_arguments(model: Any, **arguments: Any) -> dict[str, Any]:
@@ -115,13 +115,13 @@ def beyond_steps(model: Any, X: Any) -> tuple[Any, Any]:
 
 
 class _Recorder(BaseEstimator):
-    """Takes the place of a network, and keeps what the network would be fitted to.
+    """Takes the place of a final step, and keeps what this would be fitted to.
 
-    It is given what its network requests. `calls` is a list, so that copies of the recorder share it.
+    It is given what that step requests. `calls` is a list, so that copies of the recorder share it.
     """
 
-    def __init__(self, network, calls):
-        self.network = network
+    def __init__(self, last, calls):
+        self.last = last
         self.calls = calls
 
     def __sklearn_clone__(self):  # TransformedTargetRegressor fits a clone
@@ -135,14 +135,14 @@ class _Recorder(BaseEstimator):
         raise NotImplementedError
 
     def get_metadata_routing(self):
-        return self.network.get_metadata_routing()
+        return self.last.get_metadata_routing()
 
 
-def fit_all_but_network(model: Any, X: Any, y: Any, parameters: dict[str, Any]) -> tuple[Any, FitInput]:
-    """Fit all of a model that stands before its network.
+def fit_all_but_last(model: Any, X: Any, y: Any, parameters: dict[str, Any]) -> tuple[Any, FitInput]:
+    """Fit all of a model that stands before its final step.
 
-    Return a copy that is fitted but for its network, and what the network is to be fitted to.
+    Return a copy that is fitted but for its final step, and what this one is to be fitted to.
     """
-    network, calls = final_step(model), []
-    fitted = with_network(model, _Recorder(network, calls)).fit(X, y, **parameters)
-    return with_network(fitted, network), calls[-1]
+    last, calls = final_step(model), []
+    fitted = with_last(model, _Recorder(last, calls)).fit(X, y, **parameters)
+    return with_last(fitted, last), calls[-1]

@@ -105,7 +105,7 @@ default='squared_error'
 
     early_stopping : bool, default=False
         Whether to set `validation_fraction` of the samples aside, stop by their score instead of the
-        training loss, and keep the parameters of the best epoch. The score is `validation_metric`.
+        training loss, and keep the parameters of the best epoch. The score is `scoring`.
 
     validation_fraction : float, default=0.1
         Fraction of the samples that early stopping sets aside, in [0, 1).
@@ -154,7 +154,7 @@ default='glorot_uniform'
         With ``solver='adamw'``, each step also subtracts this times the learning rate times the kernels
         from the kernels. `alpha` counts too; set it to 0 for weight decay alone.
 
-    warmup : float, default=0
+    warmup_epochs : float, default=0
         Number of epochs over which the learning rate of 'sgd', 'adam' and 'adamw' rises at first, from
         step to step and linearly; 0.5 is half an epoch. A cosine schedule begins after it.
 
@@ -163,11 +163,11 @@ default='glorot_uniform'
         and biases together, penalty included; a longer gradient is scaled down to the limit. None and
         inf set none.
 
-    validation_metric : {'r2', 'loss'}, str or callable, default='r2'
-        The score on validation samples, by which early stopping stops and keeps the best epoch: R2 or
-        the negative loss; or a scorer, as for :class:`LowLevelMLPClassifier`. With the losses
-        'quantile', 'absolute_error' and 'huber', 'r2' is the negative loss, too, since the best R2 is
-        that of the mean.
+    scoring : 'loss', str, callable or None, default=None
+        The score on validation samples, by which early stopping stops and keeps the best epoch. None is
+        R2, as in MLPRegressor, but the negative loss for the losses 'quantile', 'absolute_error' and
+        'huber', since the best R2 is that of the mean; 'loss' is the negative loss. Others are scorers,
+        as for :class:`LowLevelMLPClassifier`.
 
     delta : float, default=1.0
         The error from which on ``loss='huber'`` grows linearly, in units of y.
@@ -185,7 +185,7 @@ default='glorot_uniform'
         and `partial_fit` append to it.
 
     validation_scores_ : list of float or None
-        The validation score after each epoch, or None without validation: see `validation_metric`.
+        The validation score after each epoch, or None without validation: see `scoring`.
 
     validation_loss_curve_ : list of float or None
         The validation loss, without penalty, after each epoch, or None without validation.
@@ -293,9 +293,9 @@ default='glorot_uniform'
         quantile: float = 0.5,
         dropout: float | Sequence[float] = 0.0,
         weight_decay: float = 0.01,
-        warmup: float = 0,
+        warmup_epochs: float = 0,
         max_grad_norm: float | None = None,
-        validation_metric: str | Callable = "r2",
+        scoring: str | Callable | None = None,
         delta: float = 1.0,
     ):
         self.loss = loss
@@ -328,9 +328,9 @@ default='glorot_uniform'
         self.quantile = quantile
         self.dropout = dropout
         self.weight_decay = weight_decay
-        self.warmup = warmup
+        self.warmup_epochs = warmup_epochs
         self.max_grad_norm = max_grad_norm
-        self.validation_metric = validation_metric
+        self.scoring = scoring
         self.delta = delta
 
     @available_if(has_optimizer)
@@ -340,7 +340,7 @@ default='glorot_uniform'
 
         The optimizer is kept between calls, and from `fit`, with the settings that it was made with:
         `solver`, `learning_rate`, `learning_rate_init`, `power_t`, `momentum`, `nesterovs_momentum`,
-        `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup` and `max_grad_norm`. As in
+        `beta_1`, `beta_2`, `epsilon`, `weight_decay`, `warmup_epochs` and `max_grad_norm`. As in
         MLPRegressor, their changes take effect with the next `fit`, also with `warm_start`. All other
         parameters are read in each call. A call is an epoch of the schedule; the cosine starts again
         after `max_iter` epochs.

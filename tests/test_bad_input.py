@@ -100,7 +100,7 @@ BAD_PARAMETERS = [
     ("dropout", ["half"], "[0, 1)"),
     ("dropout", [0.5, 0.25], "1 hidden layers, got"),
     ("weight_decay", -0.1, "[0.0, inf)"),
-    ("warmup", -1, "[0.0, inf)"),
+    ("warmup_epochs", -1, "[0.0, inf)"),
     ("label_smoothing", 1.0, "[0.0, 1.0)"),
     ("max_grad_norm", 0, "(0.0, inf)"),
 ]
@@ -181,11 +181,9 @@ def test_other_dtypes_are_refused(dtype):
         small(dtype=dtype).fit(X, y)
 
 
-def test_a_validation_metric_must_be_ours_or_a_scorer():
-    with pytest.raises(
-        ValueError, match=r"validation_metric must be 'accuracy' or 'loss', or a scorer"
-    ):
-        small(validation_metric="auc", early_stopping=True).fit(X, y)
+def test_scoring_must_be_ours_or_a_scorer():
+    with pytest.raises(ValueError, match=r"scoring must be None, 'loss' or a scorer"):
+        small(scoring="auc", early_stopping=True).fit(X, y)
 
 
 def test_a_name_that_is_unknown_is_answered_with_all_names_in_their_order():
@@ -232,7 +230,7 @@ def test_bad_data_is_refused_and_an_earlier_fit_stays_or_a_first_one_leaves_no_t
 def test_nan_names_the_estimators_for_tables_before_those_of_scikit_learn(fitted, method):
     arguments = (replaced(X, np.nan), y) if method == "fit" else (replaced(X, np.nan),)
     message = assert_refused(fitted, lambda: getattr(fitted, method)(*arguments))
-    assert message.startswith("Input X contains NaN.\nskdense.make_tabular_classifier and ")
+    assert message.startswith("Input X contains NaN.\nskdense.TabularClassifier and ")
     assert "HistGradientBoosting" in message
 
 
@@ -254,7 +252,7 @@ def as_frame(column):
 def test_columns_that_are_no_numbers_name_what_takes_them(make, column, error, message):
     with pytest.raises(error, match=message) as caught:
         make().fit(as_frame(column), y)
-    assert "skdense.make_tabular_classifier and skdense.make_tabular_reg" in str(caught.value)
+    assert "skdense.TabularClassifier and skdense.make_tabular_reg" in str(caught.value)
 
 
 def test_numbers_written_as_text_are_taken_where_mlpclassifier_takes_them():

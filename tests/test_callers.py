@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from skdense import LowLevelMLPClassifier
 from skdense.compat import warn_at_caller
 from skdense.datasets import make_two_clouds
-from skdense.tabular import make_tabular_classifier
+from skdense.tabular import TableEncoder
 
 X, y = make_two_clouds(50, random_state=0)
 NETWORK = LowLevelMLPClassifier((4,), max_iter=3, random_state=0)
@@ -70,7 +70,7 @@ def test_a_line_warns_once_where_python_shows_each_line_once():
 def test_a_table_in_a_pipeline_names_the_users_line():
     pytest.importorskip("skrub")
     table = {"a": [1.0, 2.0, 3.0], "constant": [1.0, 1.0, 1.0]}
-    encoder = make_tabular_classifier()[0]
+    encoder = TableEncoder()
     for columns in (encoder, make_pipeline(encoder)):
         for learn in (columns.fit, columns.fit_transform):
             assert warned_at(lambda learn=learn: learn(pd.DataFrame(table))) == [__file__]

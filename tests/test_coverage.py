@@ -26,19 +26,19 @@ def numbers():
     return make_pipeline("passthrough", model), X[300:], y[300:]
 
 
-@pytest.mark.parametrize("confidence", [0.5, 0.9])
-def test_coverage_is_counted_in_parts_of_a_column(numbers, confidence):
+@pytest.mark.parametrize("confidence_level", [0.5, 0.9])
+def test_coverage_is_counted_in_parts_of_a_column(numbers, confidence_level):
     model, X, y = numbers
-    low, high = model.predict(X, quantiles=[(1 - confidence) / 2, (1 + confidence) / 2]).T
+    low, high = model.predict(X, quantiles=[(1 - confidence_level) / 2, (1 + confidence_level) / 2]).T
     inside = (low <= y) & (y <= high)
-    display = draw(model, X, y, by=1, confidence=confidence, n_bins=4)
+    display = draw(model, X, y, by=1, confidence_level=confidence_level, n_bins=4)
     part = np.searchsorted(np.sort(X[:, 1])[[75, 150, 225]], X[:, 1], side="right")
     assert_allclose(display.coverage, [inside[part == i].mean() for i in range(4)])
     assert_array_equal(display.counts, np.bincount(part))
     assert display.names[0].startswith(f"{X[:, 1].min():.4g} to ")
     assert display.ax_.get_ylabel() == "column 1"
     assert_allclose(display.points_.get_xdata(), display.coverage)
-    low, high = binom.ppf([[0.025], [0.975]], display.counts, confidence) / display.counts
+    low, high = binom.ppf([[0.025], [0.975]], display.counts, confidence_level) / display.counts
     assert_allclose([bar.get_x() for bar in display.bars_], low)
     assert_allclose([bar.get_x() + bar.get_width() for bar in display.bars_], high)
 
@@ -96,3 +96,23 @@ def test_sets_are_counted_by_their_true_class_also_of_unknown_ones():
     assert_allclose(display.coverage, [*(sets[y == "abc"[i], i].mean() for i in range(3)), 0])
     again = CoverageDisplay(display.coverage, display.counts, display.names).plot(display.ax_)
     assert again.ax_ is display.ax_
+
+
+def test_weights_count_rows_as_often_as_their_copies(numbers):
+    model, X, y = numbers
+    weight = np.random.default_rng(0).integers(0, 4, 300)
+    rows, by = np.repeat(np.arange(300), weight), np.where(X[:, 0] > 0, "up", "down")
+    weighted = draw(model, X, y, by=by, sample_weight=weight)
+    copies = draw(model, X[rows], y[rows], by=by[rows])
+    assert_allclose(weighted.coverage, copies.coverage)
+    of_parts = [weight[by == name] for name in weighted.names]
+    assert_array_equal(weighted.counts, [round(w.sum() ** 2 / (w**2).sum()) for w in of_parts])
+    again = draw(model, X, y, by=by, sample_weight=0.01 * weight)
+    assert_array_equal(again.counts, weighted.counts)
+    only_up = draw(model, X, y, by=by, sample_weight=by == "up")
+    assert_array_equal((only_up.names, only_up.counts), (["up"], [np.sum(by == "up")]))
+
+
+def test_a_confidence_level_that_is_no_share_is_refused(numbers):
+    with pytest.raises(ValueError, match=r"confidence_level must be .* got 90"):
+        draw(*numbers, confidence_level=90)

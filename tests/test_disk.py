@@ -359,6 +359,17 @@ def test_a_link_or_a_file_in_the_place_of_the_folder_is_not_used(folder, tmp_pat
     assert len(paths(folder)) == 1
 
 
+def test_a_link_to_a_folder_stands_for_it(folder, tmp_path, monkeypatch):
+    """As `~/.cache` on a cluster. If the link changes later, it is not followed again."""
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    for variable, value in (("SKDENSE_CACHE_DIR", link), ("XDG_CACHE_HOME", tmp_path)):
+        monkeypatch.delenv("SKDENSE_CACHE_DIR", raising=False)
+        monkeypatch.setenv(variable, str(value))
+        link = link if variable == "SKDENSE_CACHE_DIR" else link.rename(tmp_path / "skdense")
+        assert disk.folder_for(tf.__version__) == (folder, "")
+
+
 def test_a_folder_that_cannot_be_written_is_read(folder, monkeypatch):
     disk.save(folder, PROGRAM)
 

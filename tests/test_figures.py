@@ -1,5 +1,6 @@
 """What README.md and the pages say of the benchmarks is what the reports' figures give."""
 
+import html
 import sys
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def test_the_readmes_have_the_figures_of_the_reports(figures, language):
 REPORT = """
 | estimator | ratio | without the largest | ours lower, equal, higher | splits | mean rank | fit, s |
 | --- | --- | --- | --- | --- | --- | --- |
-| make_tabular |  |  |  |  | 1.50 | 20 |
+| skdense |  |  |  |  | 1.50 | 20 |
 | CatBoost | {ratio} [0.960, 1.100] | 0.99 | 1, 0, 1 | 3 of 6 | 1.60 | 4.0 |
 | LightGBM | 1.300 [1.200, 1.400] | 1.200 | 2, 0, 0 | 6 of 6 | 2.90 | 0.10 |
 | XGBoost | 1.400 [1.200, 1.600] | 1.200 | 2, 0, 0 | 6 of 6 | 3.90 | 0.20 |
@@ -37,19 +38,103 @@ REPORT = """
 """
 
 
-def test_sentences_say_what_the_report_says_whoever_is_ahead(figures, monkeypatch, tmp_path):
-    folder = tmp_path / "accuracy"
-    folder.mkdir()
-    lists = [REPORT.format(ratio=ratio) for ratio in ("0.980", "0.970", "1.020", "1.030")]
-    (folder / "report.md").write_text("\n\n".join(map(str.strip, lists)), "utf-8")
+@pytest.fixture
+def reports(figures, monkeypatch, tmp_path):
+    """A function that writes a report in the place of the real ones."""
+
+    def write(name, text, version="0.5.0", processor="AMD EPYC"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        settings = f"{processor}, 2 of 2 CPUs; Linux, Python 3.13, skdense {version}, numpy 2.4.6."
+        (tmp_path / name / "report.md").write_text(f"{text}\n\n{settings}\n", "utf-8")
+
     monkeypatch.setattr(figures, "REPORTS", tmp_path)
+    return write
+
+
+HALVES = """
+| data | half | rows |
+| --- | --- | --- |
+| a | to choose on | 500 |
+| b | confirming | 600 |
+| c | confirming | 700 |
+
+| estimator | a date |
+| --- | --- |
+| CatBoost | 1.077 [1.011, 1.197] (6) |
+
+| estimator | a date |
+| --- | --- |
+| CatBoost | 1.077 [1.011, 1.197] (6) |
+"""
+
+
+def of_accuracy(*ratios):
+    """The lists of a report: classes, their confirming half, numbers, their confirming half."""
+    return "\n\n".join([*(REPORT.format(ratio=ratio).strip() for ratio in ratios), HALVES.strip()])
+
+
+def test_sentences_say_what_the_report_says_whoever_is_ahead(figures, reports):
+    reports("accuracy", of_accuracy("0.980", "0.970", "1.020", "1.030"))
     classes, numbers = figures.values("classifier"), figures.values("regressor")
     assert (classes["ratio"], classes["confirming_ratio"]) == ("0.980", "0.970")
     assert (numbers["ratio"], numbers["confirming_ratio"]) == ("1.020", "1.030")
     assert (classes["n_tables"], classes["n_splits"], classes["won"]) == (2, 3, 1)
     assert (classes["best"], classes["n_rivals"]) == ("CatBoost", 4)
+    assert "0.980" in figures.sentence("classifier")
     for language in ("en", "ko"):
-        assert "0.980" in figures.sentence("classifier", language)
+        ranks = figures.sentence("ranks", language)
+        assert "skdense 1.50 / 1.50, CatBoost 1.60 / 1.60" in ranks
+        assert "CatBoost 4.0 / 4.0" in figures.sentence("fit_seconds", language)
+
+
+def test_the_tables_that_settings_were_chosen_on_are_counted(figures, reports):
+    reports("accuracy", of_accuracy(*4 * ["1.100"]))
+    assert "on 1 of the tables; the other 2 confirm" in figures.of_accuracy()["halves"]
+
+
+PAGES = [
+    path
+    for folder, pattern in (("", "README*.md"), ("docs", "*.rst"), ("docs", "benchmarks.md"))
+    for path in sorted((ROOT / folder).glob(pattern))
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_says_the_version_and_the_machine_where_they_are_not_those_of_all(figures, page):
+    """`measured` is the text that says it."""
+    assert not figures.untold(page.read_text(encoding="utf-8"))
+
+
+def test_figures_of_another_minor_version_or_of_two_machines_have_to_be_told(figures, reports):
+    page = "See benchmarks/speed/report.md and benchmarks/costs/report.md. "
+    reports("speed", "", version="0.6.1")
+    reports("costs", "", version="0.6.0")
+    assert not figures.untold(page, version="0.6.3")
+    assert figures.untold(page, version="0.7.0") == {"speed", "costs"}
+    reports("costs", "", version="0.5.9")
+    assert figures.untold(page, version="0.6.3") == {"costs"}
+    reports("costs", "", version="0.6.0", processor="Intel")
+    assert figures.untold(page, version="0.6.3") == {"speed", "costs"}
+    assert not figures.untold(page + "|measured|", version="0.6.3")
+    told = figures.sentence("measured")
+    assert "skdense 0.6.0, Intel (`costs`)" in told
+    assert "skdense 0.6.1, AMD EPYC (`speed`)" in told
+
+
+def test_a_page_quotes_the_reports_that_its_texts_pictures_and_tables_are_from(figures):
+    for page in ("|speed|", "{{ speed }}", "<!--speed-->", "generated/cards/speed.svg"):
+        assert figures.reports_of(page) == {"speed"}
+    assert figures.reports_of("A |table| of {{ nothing }}") == set()
+
+
+def test_the_picture_of_losses_and_seconds_has_the_figures_of_the_report(figures):
+    """`python docs/figures.py` draws it anew."""
+    pytest.importorskip("matplotlib")
+    import cards
+
+    for suffix in cards.TEXT:
+        picture = (figures.STATIC / f"loss_and_seconds{suffix}.svg").read_text(encoding="utf-8")
+        assert html.escape(cards.described(), quote=False) in picture
 
 
 def test_all_quoted_texts_can_be_written(figures):

@@ -15,6 +15,8 @@ from skdense import LowLevelMLPClassifier, fit_many
 from skdense.core.host import lbfgs, train
 from skdense.core.machine import threads
 from skdense.fit import prepare
+from skdense.fit.fitting import fit_together
+from skdense.fit.inputs import FitInput
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -128,6 +130,47 @@ def test_ctrl_c_does_not_wait_for_calls_of_several_networks(several, ctrl_c_duri
 
     assert [dict(vars(model)) for model in models] == before
     assert_identical(models[1].fit(X, Y), alone)
+
+
+@pytest.mark.parametrize("alone", [{}, {"verbose": True}, {"solver": "lbfgs", "max_fun": 10**6}])
+def test_another_thread_can_stop_networks_that_train_together(alone, replace_programs):
+    """They end at the next chunk, nothing is kept, and no other network begins."""
+    stop, begun, calls = threading.Event(), [], itertools.count(1)
+
+    def counted(program):
+        begun.append(program)
+
+        def run(*arguments):
+            if next(calls) == 20:
+                stop.set()
+            return program(*arguments)
+
+        return run
+
+    replace_programs(counted)
+    for_ever = {"max_iter": 10**6, "n_iter_no_change": 10**6, "tol": 0, "random_state": 0}
+    models = [net(**for_ever | alone) for _ in range(9)]
+    with pytest.raises(KeyboardInterrupt):
+        fit_together(models, [FitInput(X, Y)] * 9, n_jobs=2, stop=stop)
+
+    assert not any(hasattr(model, "coefs_") for model in models)
+    threads.wait_for_all()  # none goes on for ever
+    assert len(begun) == (1 if alone else 2)
+    with pytest.raises(KeyboardInterrupt):
+        fit_together(models, [FitInput(X, Y)] * 9, stop=stop)
+    assert len(begun) <= 3  # lbfgs makes its program before it looks
+
+
+def test_an_error_of_a_training_stops_all_that_share_its_event():
+    stop = threading.Event()
+
+    def fail(model, X, y):
+        raise Enough
+
+    models = [net(random_state=i, early_stopping=True, scoring=fail) for i in range(3)]
+    with pytest.raises(Enough):
+        fit_together(models, [FitInput(X, Y)] * 3, n_jobs=2, stop=stop)
+    assert stop.is_set()
 
 
 @pytest.mark.parametrize("n", [1, 5, 9])

@@ -1,16 +1,19 @@
-"""Tests of quantiles, of the y that regressors are trained on, and of sets of classes."""
+"""Tests of quantiles, of the y that regressors are trained on, of weights, and of sets of classes."""
 
 import pickle
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_matrix
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes
-from sklearn.dummy import DummyRegressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import (
     LinearRegression,
     LogisticRegression,
@@ -19,20 +22,33 @@ from sklearn.linear_model import (
 )
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
-import skdense
 from skdense import LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
-from skdense.tabular import TablePipeline
+from skdense.ensemble.calibration import effective_rows
+from skdense.ensemble.uncertainty import learn_errors
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}
 NETWORKS = CrossFitRegressor(
     LowLevelMLPRegressor(hidden_layer_sizes=(8,), **SETTINGS), cv=3, random_state=0
 )
 LINEAR = CrossFitRegressor(LinearRegression(), cv=5, random_state=0)
+ZERO = CrossFitRegressor(DummyRegressor(strategy="constant", constant=0), cv=3, random_state=0)
+TREES = HistGradientBoostingRegressor(
+    "gamma", max_iter=40, max_leaf_nodes=8, l2_regularization=1.0, early_stopping=True, random_state=0
+)
 NINETY = [0.05, 0.5, 0.95]
+THIRDS = [1 / 3, 1 / 2, 2 / 3]
+
+
+class FollowsRows(CrossFitRegressor):
+    """Its spreads may follow the columns of X, as those of a table do, by other trees."""
+
+    def _learn_uncertainty(self, samples):
+        super()._learn_uncertainty(samples, TREES)
 
 
 def lines(n_samples, noise):
@@ -61,12 +77,108 @@ def test_quantiles_have_the_share_of_samples_below_whether_errors_grow_or_shrink
 
 def test_quantiles_are_those_of_the_errors_if_all_predictions_are_alike():
     y = np.random.default_rng(0).normal(size=199)
-    model = CrossFitRegressor(DummyRegressor(strategy="constant", constant=0), cv=3)
-    model.fit(np.zeros((199, 1)), y)
+    model = clone(ZERO).fit(np.zeros((199, 1)), y)
     expected = np.sort(y)[[9, 99, 189]]  # of 199 samples, which leave 200 gaps
     assert_allclose(model.predict(np.zeros((2, 1)), quantiles=NINETY), [expected, expected])
     none = model.fit(np.zeros((30, 1)), np.zeros(30))
     assert_array_equal(none.predict([[0]], quantiles=NINETY), np.zeros((1, 3)))
+
+
+# --- intervals, and what few samples tell -------------------------------------------------------------
+
+
+@settings(max_examples=6)
+@given(st.integers(3, 12), st.data())
+def test_each_of_n_samples_is_in_an_interval_of_the_others_as_often_as_it_must(n_samples, data):
+    """By symmetry: k of n + 1 exchangeable values are below the quantile k / (n + 1) of the others."""
+    y = np.random.default_rng(data.draw(st.integers(0, 99))).normal(size=n_samples + 1)
+    k = data.draw(st.integers(0, n_samples + 1))
+    shift = data.draw(st.sampled_from([0, 1e-3])) if 0 < k < n_samples else 0
+    below = 0
+    for i in range(n_samples + 1):
+        others = clone(ZERO).fit(np.zeros((n_samples, 1)), np.delete(y, i))
+        quantile = others.predict([[0]], quantiles=k / (n_samples + 1) + shift)[0]
+        below += y[i] < quantile
+        assert np.isfinite(quantile) == (0 < k <= n_samples)
+    # Right at the k-th value, the value itself is the k-th of all if it is left out.
+    assert below in ({k} if shift == 0 else {k, k + 1})
+
+
+@pytest.mark.parametrize(("confidence_level", "n_needed"), [(0.9, 19), (0.95, 39), (0.8, 9)])
+def test_intervals_are_infinite_where_so_few_samples_do_not_tell_them(confidence_level, n_needed):
+    X, y = lines(n_needed, np.ones_like)
+    assert np.isfinite(clone(LINEAR).fit(X, y).predict_interval(X, confidence_level)).all()
+    few = clone(LINEAR).fit(X[1:], y[1:])
+    assert_array_equal(few.predict_interval([[2]], confidence_level), [[-np.inf, np.inf]])
+    assert_array_equal(few.predict([[2]], quantiles=[0, 1]), [[-np.inf, np.inf]])
+    assert np.isfinite(few.predict([[2]], quantiles=0.5)).all()
+
+
+def test_an_interval_is_two_quantiles_for_each_output():
+    X, y = lines(100, np.ones_like)
+    model = clone(LINEAR).fit(X, np.c_[y, -y])
+    expected = model.predict(X, quantiles=[0.1, 0.9])
+    assert_allclose(model.predict_interval(X, confidence_level=0.8), expected)
+    assert_allclose(model.predict_interval(X), model.predict(X, quantiles=[0.05, 0.95]))
+    one = model.fit(X, y)
+    assert one.predict_interval(X[:7]).shape == (7, 2)
+
+
+@pytest.mark.parametrize("level", [0, 1, 90, -0.1, np.nan, None])
+def test_a_confidence_level_that_is_no_share_is_refused(level):
+    X, y = three_classes(60)
+    for asked in (clone(LINEAR).fit(X, y).predict_interval, clone(LOGISTIC).fit(X, y).predict_set):
+        with pytest.raises(ValueError, match="confidence_level must be a number between 0 and 1"):
+            asked(X, confidence_level=level)
+
+
+def test_a_thousand_of_the_errors_say_what_all_of_them_say():
+    y = np.random.default_rng(0).standard_t(3, size=49_999)
+    model = clone(ZERO).fit(np.zeros((len(y), 1)), y)
+    (learned,) = model._uncertainty
+    assert len(learned["errors"]) == len(learned["levels"]) <= 1000
+    asked = [2e-5, 1e-4, 0.001, 0.05, 0.3, 0.5, 0.9, 0.95, 0.995, 0.9999, 1 - 2e-5]
+    found = model.predict([[0]], quantiles=asked)[0]
+    assert_allclose(found[[0, -1]], [y.min(), y.max()])
+    share_below = np.mean(y[:, None] <= found, axis=0)
+    error = np.abs(share_below - asked)
+    assert (error < 1e-3).all()
+    assert (error[[0, 1, 2, -3, -2, -1]] < 1.01 / len(y)).all()
+
+
+def assert_plain(value):
+    """What a saved model may hold, apart from estimators of others."""
+    if isinstance(value, dict):
+        assert all(type(key) is str for key in value)
+        value = [*value.values()]
+    if isinstance(value, list):
+        for each in value:
+            assert_plain(each)
+    else:
+        assert type(value) in (np.ndarray, float) or type(value).__module__.startswith("sklearn")
+
+
+def test_what_is_learned_is_arrays_and_dicts(noisy):
+    X, y = three_classes(99)
+    for model in (clone(LINEAR).fit(X, y), clone(LOGISTIC).fit(X, y), noisy):
+        assert_plain(model._uncertainty)
+
+
+def test_models_of_a_blend_leave_intervals_and_sets_to_it():
+    X, y = three_classes(99)
+    for blend, cross_fit, asked in (
+        (BlendRegressor, LINEAR, lambda model: model.predict(X, quantiles=0.5)),
+        (BlendRegressor, LINEAR, lambda model: model.predict_interval(X)),
+        (BlendClassifier, LOGISTIC, lambda model: model.predict_set(X)),
+    ):
+        model = blend([("one", blend([("inner", cross_fit)]))]).fit(X, y)
+        asked(model)
+        inner = model.estimators_[0]
+        for part in (inner, inner.estimators_[0]):
+            with pytest.raises(ValueError, match=f"{type(part).__name__} is part of a blend.* ask the"):
+                asked(part)
+        with pytest.raises(NotFittedError):
+            asked(clone(inner))
 
 
 @pytest.mark.parametrize("noise", [np.ones_like, lambda x: np.exp(2 * x)], ids=["same", "grows"])
@@ -174,8 +286,39 @@ def test_a_negative_y_is_told_in_its_own_units(diabetes, loss):
         CrossFitRegressor(trees, scale_y=True).fit(X, np.r_[-7.0, y[1:]])
 
 
-@pytest.mark.parametrize("weight", [1, 1 / 40])
-def test_equal_weights_that_are_shares_leave_the_quantiles_as_they_are(weight):
+class Named(LinearRegression):
+    """A regressor whose loss has the name that it has elsewhere."""
+
+    def __init__(self, loss=None, objective=None, loss_function=None):
+        super().__init__()
+        self.loss, self.objective, self.loss_function = loss, objective, loss_function
+
+
+@pytest.mark.parametrize(
+    ("params", "positive"),
+    [
+        ({"objective": "poisson"}, True),
+        ({"objective": "count:poisson"}, True),
+        ({"objective": "reg:gamma"}, True),
+        ({"loss_function": "Tweedie:variance_power=1.5"}, True),
+        ({"objective": "regression"}, False),
+        ({"loss_function": "RMSE"}, False),
+        ({}, False),
+    ],
+)
+def test_the_loss_of_other_libraries_says_whether_y_can_be_shifted(diabetes, params, positive):
+    X, y = diabetes
+    model = CrossFitRegressor(Named(**params), cv=3, scale_y=True).fit(X, y)
+    assert (model.center_ == 0) == positive
+    assert (model.predict(X, quantiles=0) == 0).all() == positive
+    if positive:
+        (name, value), *_ = params.items()
+        with pytest.raises(ValueError, match=f"range of {name}='{value}': must be at least 0, got -1"):
+            model.fit(X, np.r_[-1.0, y[1:]])
+
+
+@pytest.mark.parametrize("weight", [1, 1 / 40, 5000])
+def test_equal_weights_leave_the_quantiles_as_they_are_whatever_their_unit(weight):
     X, y = lines(40, np.ones_like)
     plain = clone(LINEAR).fit(X, y).predict(X, quantiles=NINETY)
     weighted = clone(LINEAR).fit(X, y, sample_weight=np.full(40, weight))
@@ -185,9 +328,8 @@ def test_equal_weights_that_are_shares_leave_the_quantiles_as_they_are(weight):
 def test_the_quantiles_of_negative_errors_are_negative_whatever_the_weights():
     y = np.random.default_rng(0).normal(size=20)
     weights = np.random.default_rng(1).lognormal(size=20)
-    zero = CrossFitRegressor(DummyRegressor(strategy="constant", constant=0), cv=3)
     predicted = [
-        clone(zero).fit(np.zeros((20, 1)), errors, sample_weight=weights).predict([[0]], NINETY)[0]
+        clone(ZERO).fit(np.zeros((20, 1)), errors, sample_weight=weights).predict([[0]], THIRDS)[0]
         for errors in (y, -y)
     ]
     assert_allclose(predicted[0], -predicted[1][::-1])
@@ -200,6 +342,71 @@ def test_the_highest_and_lowest_prediction_may_have_no_weight():
     weights[[predictions.argmin(), predictions.argmax()]] = 0
     model = clone(LINEAR).fit(X, y, sample_weight=weights)
     assert np.isfinite(model.predict(X, quantiles=NINETY)).all()
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1, 5000])
+def test_weights_of_a_survey_tell_quantiles_of_its_population_as_its_effective_rows_do(unit):
+    rng = np.random.default_rng(0)
+    y, weights = rng.normal(size=400), rng.uniform(0.1, 2, 400)
+    model = clone(ZERO).fit(np.zeros((400, 1)), y, sample_weight=unit * weights)
+    asked = np.array([0.05, 0.5, 0.95])
+    order = np.argsort(y)
+    shares = np.cumsum(weights[order]) / weights.sum()
+    expected = np.interp(asked, shares, y[order])
+    assert_allclose(model.predict([[0]], quantiles=asked)[0], expected, atol=0.05)
+    n_effective = weights.sum() ** 2 / (weights**2).sum()
+    beyond = np.array([0.99, 1.01]) / (n_effective + 1)
+    assert_array_equal(np.isfinite(model.predict([[0]], quantiles=beyond)), [[False, True]])
+    assert_array_equal(np.isfinite(model.predict([[0]], quantiles=1 - beyond)), [[False, True]])
+
+
+def test_intervals_have_the_share_of_the_population_that_the_weights_describe():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, 4000)  # of the second kind, nine of ten were left out of the sample
+    kept = rng.random(4000) < np.where(x == 1, 0.1, 1)
+    y = np.where(x == 1, 3.0, 1.0) * rng.normal(size=4000)
+    X, weight = np.zeros((4000, 1)), np.where(x == 1, 10.0, 1.0)
+    unweighted = clone(ZERO).fit(X[kept], y[kept])
+    weighted = clone(ZERO).fit(X[kept], y[kept], sample_weight=weight[kept])
+    assert coverage(unweighted, X, y) < 0.8
+    assert coverage(weighted, X, y) == pytest.approx(0.9, abs=0.025)
+
+
+@pytest.mark.parametrize("unit", [0.001, 5000])
+def test_the_unit_of_weights_changes_no_temperature_and_no_weight_of_a_model(unit):
+    X, y = three_classes(90)
+    weight = np.random.default_rng(2).uniform(0.2, 2, 90)
+    models = [("bayes", GaussianNB()), ("constant", DummyClassifier())]  # which no unit changes
+    models = [(name, CrossFitClassifier(model, cv=3, random_state=0)) for name, model in models]
+    noise = np.random.default_rng(3).normal(size=X.shape)  # so the constant is not clearly worse
+    found, expected = (
+        BlendClassifier(models, prior_weight=3).fit(2 * noise + X, y, sample_weight=w)
+        for w in (unit * weight, weight)
+    )
+    assert_allclose(found.temperature_, expected.temperature_, rtol=1e-4)
+    assert_allclose(found.weights_, expected.weights_, atol=1e-4)
+    assert found.weights_[1] > 0
+    one, other = (
+        clone(models[0][1]).fit(X, y, sample_weight=w).temperature_ for w in (unit * weight, weight)
+    )
+    assert one == pytest.approx(other, rel=1e-4)
+
+
+@pytest.mark.parametrize("shared", [1, 1 / 90, 5000, 0.5])
+def test_equal_weights_are_worth_their_samples_and_small_whole_numbers_their_copies(shared):
+    assert effective_rows(np.full(90, shared)) == pytest.approx(90)
+    copies = np.arange(90) % 4.0
+    assert effective_rows(copies) == copies.sum()
+    uneven = np.r_[np.full(45, shared), np.full(45, 3 * shared)] + 1e-9
+    deviation_of_mean = np.sqrt(np.sum(uneven**2)) / uneven.sum()
+    assert effective_rows(uneven) == pytest.approx(deviation_of_mean**-2)
+
+
+def test_groups_may_be_missing_where_the_folds_do_not_need_them():
+    X, y, _ = noisy_rows(300)
+    groups = np.array([None, "a", "b", 7] * 75, dtype=object)
+    model = CrossFitRegressor(LinearRegression(), [*KFold(3).split(X)]).fit(X, y, groups=groups)
+    assert np.isfinite(model.predict_interval(X)).all()
 
 
 @pytest.mark.parametrize(
@@ -242,7 +449,7 @@ def coverage(model, X, y):
 @pytest.fixture(scope="module")
 def noisy():
     X, y, _ = noisy_rows(1000)
-    return clone(LINEAR).fit(X, y)
+    return FollowsRows(LinearRegression(), cv=5, random_state=0).fit(X, y)
 
 
 def test_intervals_follow_a_column_that_governs_the_noise(noisy):
@@ -250,48 +457,67 @@ def test_intervals_follow_a_column_that_governs_the_noise(noisy):
     assert coverage(noisy, X, y) == pytest.approx(0.9, abs=0.02)
     assert 0.84 < coverage(noisy, X[is_noisy], y[is_noisy]) < 0.95
     assert 0.85 < coverage(noisy, X[~is_noisy], y[~is_noisy]) < 0.97
-    blend = BlendRegressor([("line", LINEAR), ("same", LINEAR)]).fit(*noisy_rows(1000)[:2])
-    assert_allclose(blend.predict(X, NINETY), noisy.predict(X, NINETY))
+    mean = CrossFitRegressor(DummyRegressor(), cv=5, random_state=0).fit(*noisy_rows(1000)[:2])
+    assert np.ptp(mean.predict(X, quantiles=0.95)) == 0  # by itself, an ensemble follows the prediction
 
 
 def test_intervals_of_equal_noise_are_as_wide_as_before():
     X, y, _ = noisy_rows(1000, governs=0)
-    low, high = clone(LINEAR).fit(X, y).predict(X, quantiles=[0.05, 0.95]).T
+    model = FollowsRows(LinearRegression(), cv=5, random_state=0).fit(X, y)
+    low, high = model.predict_interval(X).T
     assert np.mean(high - low) == pytest.approx(2 * 1.645, rel=0.06)
 
 
-def test_of_few_rows_or_other_than_numbers_intervals_follow_the_prediction_alone():
+def test_intervals_that_follow_the_row_take_missing_values_and_several_outputs(noisy):
     X, y, _ = noisy_rows(1000)
-    mean = CrossFitRegressor(DummyRegressor(), cv=5, random_state=0)
-    words = np.where(X[:, 3:] == 1, "loud", "calm").astype(object)
-    assert np.ptp(clone(mean).fit(X, y).predict(X, quantiles=0.95)) > 1
-    for table in (X[:399], np.hstack([X, words]), csr_matrix(X)):
-        alone = clone(mean).fit(table, y[: table.shape[0]])
-        assert np.ptp(alone.predict(table, quantiles=0.95)) == 0
-
-
-def test_intervals_that_follow_the_row_take_missing_values_frames_and_several_outputs(noisy):
-    pd = pytest.importorskip("pandas")
-    X, y, _ = noisy_rows(1000)
-    table = pd.DataFrame(X, columns=list("abcd")).astype({"d": "Int64"})
     expected = noisy.predict(X, quantiles=NINETY)
-    assert_allclose(clone(LINEAR).fit(table, y).predict(table, quantiles=NINETY), expected)
-    both = clone(LINEAR).fit(X, np.c_[y, 2 * y]).predict(X, quantiles=NINETY)
+    both = clone(noisy).fit(X, np.c_[y, 2 * y]).predict(X, quantiles=NINETY)
     assert_allclose(both[:, 0], expected)
     assert_allclose(both[:, 1], 2 * expected)
     X[::3, 3] = np.nan
-    trees = CrossFitRegressor(HistGradientBoostingRegressor(max_iter=10), cv=2).fit(X, y)
+    trees = FollowsRows(HistGradientBoostingRegressor(max_iter=10), cv=2).fit(X, y)
     assert np.isfinite(trees.predict(X, quantiles=NINETY)).all()
+
+
+class Rows(BaseEstimator, RegressorMixin):
+    """It predicts errors of 1, and remembers the rows that it was fitted to and stopped by."""
+
+    early_stopping = True
+    fits: ClassVar[list] = []
+
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+        self.fits.append((set(X[:, 0]), set(X_val[:, 0])))
+        return self
+
+    def predict(self, X):
+        return np.ones(len(X))
+
+
+@pytest.mark.parametrize("n_groups", [2, 3, 5, 60])
+def test_a_spread_is_judged_on_fifths_that_neither_trained_nor_stopped_it(n_groups):
+    rng = np.random.default_rng(0)
+    group = np.arange(300) % n_groups
+    X, Rows.fits = np.arange(300.0)[:, None], []
+    learn_errors(rng.normal(size=300), np.zeros(300), np.ones(300), group, X, Rows())
+    assert len(Rows.fits) == (0 if n_groups == 2 else min(n_groups, 5))
+    held_out = [set(range(300)) - trained_on - stopped_by for trained_on, stopped_by in Rows.fits]
+    for (trained_on, stopped_by), others in zip(Rows.fits, held_out):
+        assert trained_on
+        assert not trained_on & stopped_by
+        for part in (trained_on, stopped_by, others):
+            rest = set(range(300)) - part
+            assert not {group[int(i)] for i in part} & {group[int(i)] for i in rest}
+    assert not held_out or set.union(*held_out) == set(range(300))
 
 
 def test_rows_without_weight_do_not_change_intervals_that_follow_the_row():
     X, y, _ = noisy_rows(900)
     folds = [*KFold(3).split(X[:600])]
-    expected = CrossFitRegressor(LinearRegression(), folds).fit(X[:600], y[:600])
+    expected = FollowsRows(LinearRegression(), folds).fit(X[:600], y[:600])
     with_junk = [(np.r_[train, 600:900], held) for train, held in folds]
     weight = (np.arange(900) < 600).astype(float)
     y[600:] += 100
-    model = CrossFitRegressor(LinearRegression(), with_junk).fit(X, y, sample_weight=weight)
+    model = FollowsRows(LinearRegression(), with_junk).fit(X, y, sample_weight=weight)
     assert_allclose(model.predict(X, NINETY), expected.predict(X, NINETY))
 
 
@@ -300,7 +526,7 @@ def test_a_spread_is_judged_on_groups_that_it_was_not_fitted_to():
     group = np.repeat(rng.permutation(200), 10)  # the noise of one says nothing of that of others
     deviation = rng.lognormal(sigma=0.7, size=200)[group]
     X, y = np.c_[group, rng.normal(size=2000)], deviation * rng.normal(size=2000)
-    mean = CrossFitRegressor(DummyRegressor(), cv=5, random_state=0)
+    mean = FollowsRows(DummyRegressor(), cv=5, random_state=0)
     by_row, by_group = (clone(mean).fit(X, y, groups=groups) for groups in (None, group))
     assert np.ptp(by_row.predict(X, quantiles=0.95)) > 0.3
     assert np.ptp(by_group.predict(X, quantiles=0.95)) == 0
@@ -310,7 +536,7 @@ def test_intervals_that_follow_the_row_are_saved_and_scale_with_y(noisy):
     X, y, _ = noisy_rows(1000)
     expected = noisy.predict(X, quantiles=NINETY)
     assert_array_equal(pickle.loads(pickle.dumps(noisy)).predict(X, quantiles=NINETY), expected)
-    assert_allclose(clone(LINEAR).fit(X, 1024 * y).predict(X, NINETY), 1024 * expected)
+    assert_allclose(clone(noisy).fit(X, 1024 * y).predict(X, NINETY), 1024 * expected)
 
 
 # --- sets of classes ----------------------------------------------------------------------------------
@@ -327,24 +553,42 @@ def three_classes(n_samples, seed=0):
 def test_sets_have_the_classes_whose_probability_is_above_a_quantile_of_the_true_ones():
     X, y = three_classes(99)
     model = clone(LOGISTIC).fit(X, y)
-    threshold = np.sort(model.oof_probabilities_[np.arange(99), y])[9]  # of 100 gaps, 90 are above
+    threshold = np.sort(model.oof_proba_[np.arange(99), y])[9]  # of 100 gaps, 90 are above
     probabilities = model.predict_proba(X)
     assert_array_equal(model.predict_set(X), probabilities >= threshold)
-    assert model.predict_set(X, confidence=0.995).all()
+    assert not model.predict_set(X, confidence_level=0.99).all()
+    assert model.predict_set(X, confidence_level=0.991).all()  # which 99 samples do not tell
     assert (model.predict_set(X, 0.8) <= model.predict_set(X, 0.9)).all()
-    with pytest.raises(ValueError, match="confidence == 90, must be <= 1"):
-        model.predict_set(X, confidence=90)
+    few = clone(LOGISTIC).fit(X[:8], [0, 1] * 4)  # 90 % takes 9 samples
+    assert few.predict_set(X).all()
+    assert not few.predict_set(X, confidence_level=0.5).all()
 
 
-@pytest.mark.parametrize("confidence", [0.7, 0.9, 0.97])
-def test_sets_have_the_true_class_of_their_share_of_new_samples(confidence):
+@pytest.mark.parametrize("confidence_level", [0.7, 0.9, 0.97])
+def test_sets_have_the_true_class_of_their_share_of_new_samples(confidence_level):
     X, y = three_classes(1500)
     blend = BlendClassifier([("line", LOGISTIC), ("trees", clone(LOGISTIC).set_params(cv=5))])
     blend.fit(X, y)
     X, y = three_classes(20_000, seed=1)
-    for model in (blend, *blend.estimators_):
-        inside = model.predict_set(X, confidence)[np.arange(len(y)), y]
-        assert inside.mean() == pytest.approx(confidence, abs=0.02)
+    inside = blend.predict_set(X, confidence_level)[np.arange(len(y)), y]
+    assert inside.mean() == pytest.approx(confidence_level, abs=0.02)
+
+
+def rare_class(n_samples, seed):
+    """5 % of the samples are of class 1."""
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n_samples) < 0.05).astype(int)
+    x = np.where(y == 1, 2 + 0.3 * rng.normal(size=n_samples), 1.5 * rng.normal(size=n_samples))
+    return np.c_[x, x**2], y
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 1.0, 1: 50.0}])
+def test_sets_have_their_share_of_samples_whatever_the_class_weight(class_weight):
+    model = BlendClassifier([("linear", LOGISTIC)], class_weight=class_weight)
+    model.fit(*rare_class(2000, seed=0))
+    X, y = rare_class(20_000, seed=1)
+    inside = model.predict_set(X)[np.arange(len(y)), y]
+    assert inside.mean() == pytest.approx(0.9, abs=0.015)
 
 
 def test_sets_are_those_of_weighted_samples():
@@ -373,29 +617,3 @@ def test_sets_hold_for_new_groups_if_no_group_is_in_two_folds():
         for groups in (None, group[known])
     )
     assert by_row < 0.85 < by_group
-
-
-def test_a_pipeline_for_tables_has_the_sets_of_its_last_step():
-    X, y = three_classes(99)
-    model = TablePipeline([("scaled", StandardScaler()), ("ensemble", clone(LOGISTIC))]).fit(X, y)
-    expected = model[-1].predict_set(model[:-1].transform(X), confidence=0.8)
-    assert_array_equal(model.predict_set(X, confidence=0.8), expected)
-    assert not hasattr(TablePipeline([("ensemble", LINEAR)]), "predict_set")
-    steps = TablePipeline([("scaled", StandardScaler()), ("nothing", "passthrough")])
-    assert not hasattr(steps, "predict")
-    assert_array_equal(steps.fit(X, y).transform(X), model[:-1].transform(X))
-
-
-def test_ensembles_of_earlier_versions_predict_and_say_that_intervals_and_sets_need_a_new_fit():
-    X, y = three_classes(99)
-    for model, asked in (
-        (clone(LINEAR).fit(X, y), lambda model: model.predict(X, quantiles=0.9)),
-        (clone(LOGISTIC).fit(X, y), lambda model: model.predict_set(X)),
-    ):
-        of_intervals = {"_spreads", "_nonconformity"}
-        state = {name: its for name, its in vars(model).items() if name not in of_intervals}
-        earlier = type(model).__new__(type(model))
-        earlier.__setstate__(state | {"_skdense_version": skdense.__version__, "_errors": [(0, 0)]})
-        assert_array_equal(earlier.predict(X), model.predict(X))
-        with pytest.raises(ValueError, match=f"saved this {type(model).__name__}.*: fit it again"):
-            asked(earlier)

@@ -2,13 +2,14 @@
 
 import contextvars
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from helpers import TIME_LIMIT, run_python
-from skdense.core.machine.threads import run_all, submit, wait_for_all
+from helpers import TIME_LIMIT, run_python, running_python
+from skdense.core.machine.threads import _MOST_IDLE, _idle, run_all, submit, wait_for_all
 
 
 def test_a_call_has_its_result_or_raises_its_error_in_another_thread():
@@ -80,6 +81,50 @@ def test_all_calls_can_be_waited_for():
         go_on.set()
         wait_for_all()
     assert sorted(done) == [0, 1, 2]
+
+
+def test_of_many_threads_that_called_at_once_few_stay():
+    all_call = threading.Barrier(_MOST_IDLE + 30, timeout=TIME_LIMIT)
+    calls = [
+        submit(lambda: (all_call.wait(), threading.get_native_id())) for _ in range(all_call.parties)
+    ]
+    assert len({thread for _, thread in (call.result() for call in calls)}) == all_call.parties
+    assert len(_idle) == _MOST_IDLE
+
+
+WITHOUT_MEMORY = """
+import resource, threading
+from skdense.core.machine.blas import one_blas_thread
+from skdense.core.machine.threads import submit
+
+with one_blas_thread():
+    before = [threading.Thread(target=int) for _ in range(3)]
+    for thread in before:  # they leave memory for the stacks of others
+        thread.start()
+        thread.join()
+usual = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (1, usual[1]))
+errors = 0
+for _ in range(3):
+    try:
+        submit(submit(submit, int).result).result()
+        with one_blas_thread():
+            submit(submit(submit, int).result).result()
+    except (MemoryError, RuntimeError):
+        errors += 1
+resource.setrlimit(resource.RLIMIT_AS, usual)
+with one_blas_thread() as n_threads:
+    print(errors, n_threads > 0, submit(int, "7").result())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+def test_where_there_is_no_memory_for_a_thread_a_call_raises_and_later_ones_are_made():
+    """Such a thread may die before it begins, which nobody is told."""
+    with running_python(WITHOUT_MEMORY) as process:
+        output, errors = process.communicate(timeout=TIME_LIMIT)
+    assert output == "3 True 7\n"
+    assert "MemoryError" in errors  # of the threads
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -87,7 +87,7 @@ def estimators(draw):
     structure |= draw(st.sampled_from(STRUCTURES))
     widths = [draw(st.integers(3, widest)) for widest in structure.pop("widest")]
     if structure["solver"] == "adamw":
-        structure |= {"dropout": draw(st.floats(0.1, 0.6)), "warmup": draw(st.floats(0, 3))}
+        structure |= {"dropout": draw(st.floats(0.1, 0.6)), "warmup_epochs": draw(st.floats(0, 3))}
         structure |= {"weight_decay": draw(st.floats(0, 1)), "max_grad_norm": draw(st.floats(0.2, 2))}
     else:
         structure["learning_rate"] = draw(st.sampled_from(["constant", "invscaling", "adaptive"]))

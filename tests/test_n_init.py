@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from helpers import assert_identical, assert_same_stream, make_problem, train_alone
+from helpers import assert_same_stream, make_problem, train_alone
 from skdense import LowLevelMLPClassifier
 from skdense.core.network import Curves
 from skdense.fit.inputs import FitInput
@@ -84,7 +84,22 @@ def test_the_random_state_ends_where_a_single_draw_leaves_it(early_stopping, lim
 
     assert_same_stream(*streams)
     seeded = net(random_state=0, n_init=12, **options).fit(X, Y)
-    assert_identical(several, seeded)
+    assert several.init_losses_[0] == seeded.init_losses_[0]
+
+
+def test_no_draw_from_a_generator_is_that_of_its_next_user():
+    """Fits without shuffling, or that are prepared together, draw all they need at first."""
+    stream = np.random.RandomState(0)
+    networks = [
+        network
+        for _ in range(3)
+        for network in prepare(net(n_init=4, random_state=stream), FitInput(X, Y)).networks
+    ]
+    again = job_of(net(n_init=4, random_state=np.random.RandomState(0))).networks
+
+    assert len({network.parameters[0][0].tobytes() for network in networks}) == 12
+    for network, same in zip(networks, again):
+        np.testing.assert_array_equal(network.parameters[0][0], same.parameters[0][0])
 
 
 def test_with_early_stopping_all_draws_share_the_split_and_the_best_score_is_kept():

@@ -9,42 +9,43 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lightgbm import LGBMClassifier, LGBMRegressor
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-)
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers import with_parameters_of
 from skdense import (
     LowLevelMLPClassifier,
     LowLevelMLPRegressor,
-    make_tabular_classifier,
-    make_tabular_regressor,
+    TabularClassifier,
+    TabularRegressor,
 )
 from skdense.ensemble import BlendRegressor, CrossFitClassifier, CrossFitRegressor
-from skdense.tabular import onnx_inputs, to_onnx
-from skdense.tabular.steps import Ramps
+from skdense.onnx import onnx_inputs, to_onnx
+from skdense.tabular import TableView
 
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore::skdense.exceptions.UnlikeDataWarning"),
     pytest.mark.usefixtures("coarse_buckets"),
 ]
 
-SETTINGS = {"random_state": 0, "cv": 2, "hidden_layer_sizes": (8,), "max_iter": 5}
-FEW_TREES = {"ensemble__trees__estimator__max_iter": 5}
-LINEAR = dict.fromkeys(("ensemble__plain", "ensemble__ramps", "ensemble__trees"), "drop")
+SETTINGS = {"random_state": 0, "cv": 2}
+NETWORKS = {"network_params": {"hidden_layer_sizes": (8,), "max_iter": 5}}
+TREES = {"n_estimators": 5, "n_jobs": 1, "verbosity": -1}
 
 
 def table(n, seed, new=()):
@@ -84,58 +85,84 @@ def new_rows():
     X, _ = table(1000, seed=1, new=["Cork"])
     X.loc[:9, "town"] = None
     X.loc[5:15, "label"] = np.nan
+    X["result 1"] = X["result 1"].astype(object).where(X.index > 5, None)
     X.loc[20, "label"] = np.inf
+    X.loc[21, ""] = -np.inf
+    X.loc[22, "label"] = 1e300
+    X.loc[:2, "when"] = pd.to_datetime(["1815-12-10 10:00:00", "2199-01-01 23:59:59", None])
     return X
 
 
 def run(model, X):
     """The outputs of the converted model, in their order."""
-    session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
+    converted = to_onnx(model)
+    onnx.checker.check_model(converted)
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
     return session.run(None, onnx_inputs(model, X))
 
 
-@pytest.mark.parametrize("n_classes", [2, 4])
-def test_a_table_with_labels_is_the_same_in_onnx(n_classes, new_rows):
+def with_equal_weights(model):
+    """A fitted model of a table, in which each of the models matters."""
+    model.ensemble_.weights_[:] = 1 / len(model.ensemble_.weights_)
+    return model
+
+
+@pytest.mark.parametrize(("n_classes", "models"), [(2, None), (4, ["trees", "linear", "constant"])])
+def test_a_table_with_labels_is_the_same_in_onnx(n_classes, models, new_rows):
     X, score = table(400, seed=0)
     y = pd.qcut(score, n_classes, labels=list("abcd")[:n_classes]).astype(str)
-    widths = (8,) if n_classes == 2 else ()
-    model = make_tabular_classifier(**SETTINGS | {"hidden_layer_sizes": widths})
-    model.set_params(**FEW_TREES).fit(X, y)
-    model[-1].weights_[:] = 1 / len(model[-1].weights_)
+    model = with_equal_weights(TabularClassifier(models=models, **SETTINGS, **NETWORKS).fit(X, y))
     labels, probabilities = run(model, new_rows)
     assert_allclose(probabilities, model.predict_proba(new_rows), atol=1e-6)
     assert_array_equal(labels, model.predict(new_rows))
-    names = ["label__", "_", "result 1", "label_", *X.columns[4:]]
+    used = [name for name in X if name not in model.columns_.dropped_]
+    names = [{"label": "label__", "": "_"}.get(name, name) for name in used]
+    assert {"label__", "_", "label_"} < set(names)
+    assert not {"empty", "none", "constant"} & set(names)
     assert [each.name for each in to_onnx(model).graph.input] == names
     assert_array_equal(run(model, new_rows[X.columns[::-1]])[1], probabilities)
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"loss": "poisson", "scaled": StandardScaler(), "hidden_layer_sizes": ()}], ids=str
+    "given",
+    [
+        {"models": ["plain", "ramps", "linear", "constant"]},
+        {"models": ["trees", "linear"]},
+        {"models": ["ramps", "trees"], "loss": "poisson"},
+        {"models": ["trees"], "loss": "huber"},
+    ],
+    ids=str,
 )
 def test_a_table_with_numbers_is_the_same_in_onnx(given, new_rows):
     X, score = table(400, seed=0)
-    new_rows = new_rows.drop(20) if "scaled" in given else new_rows
-    model = make_tabular_regressor(**SETTINGS).set_params(**FEW_TREES, **given)
-    model.fit(X, 100 * score.clip(0))
-    model[-1].weights_[:] = 1 / len(model[-1].weights_)
-    (predicted,) = run(model, new_rows)
+    model = TabularRegressor(**SETTINGS, **NETWORKS, **given).fit(X, 100 * score.clip(0))
+    (predicted,) = run(with_equal_weights(model), new_rows)
     assert_allclose(predicted[:, 0], model.predict(new_rows), rtol=1e-5)
+
+
+def test_several_numbers_are_the_same_in_onnx(new_rows):
+    X, score = table(200, seed=0)
+    model = TabularRegressor(models=["linear", "constant"], **SETTINGS)
+    with_equal_weights(model.fit(X, np.c_[score, -score]))
+    assert_allclose(run(model, new_rows)[0], model.predict(new_rows), rtol=1e-5, atol=1e-5)
 
 
 @cache
 def model_of_strings():
     """A linear model of a column of strings and one of categories, and its session."""
     rng = np.random.default_rng(0)
-    strings = rng.choice(["1", "-2", "7.0", "a", "b c", "?", "none"], (200, 2))
+    strings = ["1", "-2", "7.0", "007", "--5", "a", "b c", "?", "none", "1" + 16 * "0"]
+    strings = rng.choice(strings, (300, 2))
     X = pd.DataFrame({"strings": strings[:, 0], "categories": pd.Categorical(strings[:, 1])})
-    model = make_tabular_classifier(**SETTINGS).set_params(**LINEAR)
-    model.fit(X, (X.strings == "1") | (X.categories == "a") & (rng.random(200) < 0.8))
+    model = TabularClassifier(models=["linear"], **SETTINGS)
+    model.fit(X, (X.strings == "1") | (X.categories == "a") & (rng.random(300) < 0.8))
     return model, onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
 
 
 SPACES = "".join(filter(str.isspace, map(chr, range(sys.maxunicode + 1))))
-STRINGS = st.sampled_from(["1", "1.0", "-2.0", "7", "7.00", "?", "NaN", "none", "a", "b c", ""])
+STRINGS = st.sampled_from(
+    ["1", "1.0", "-2.0", "7", "7.00", "007.0", "--5.0", "1e+16", "?", "NaN", "none", "a", "b c", ""]
+)
 
 
 @given(st.lists(STRINGS | st.text(SPACES + "a.0", max_size=4), min_size=1, max_size=30))
@@ -156,9 +183,9 @@ def test_texts_and_columns_of_many_levels_are_the_same_in_onnx():
     texts = [f"{text} {places[i // 4 % 4]}" if i % 4 else text for i, text in enumerate(texts)]
     X = X.assign(title=texts, town=[f"t{i % 45}" for i in range(200)])
     score = score + [30 * (i % 3) * (i % 4 > 0) + i % 45 for i in range(200)]  # else both are not used
-    model = make_tabular_regressor(**SETTINGS).set_params(**LINEAR).fit(X, score)
-    names = {"title_na", "title_rare", "title_istanbul", "title_kiosk", "title_maße", "town_t3"}
-    assert names < set(model[0].get_feature_names_out())
+    model = TabularRegressor(models=["linear"], **SETTINGS).fit(X, score)
+    names = {"title~na", "title:rare", "title~istanbul", "title~kiosk", "title~maße", "town=t3"}
+    assert names < set(model.columns_.get_feature_names_out())
     titles = ["sales", "HR MANAGER 7", "na_manager", "Owner", "owner", None, "NA", "über-it", "salesé"]
     towns = ["t1", "new", None, "T1", "", "t44", "t2 t3", "t3.0", "t4"]
     new = X[:9].assign(title=titles, town=towns)
@@ -171,16 +198,46 @@ def test_texts_and_columns_of_many_levels_are_the_same_in_onnx():
         assert_allclose(predicted[:, 0], model.predict(rows), rtol=1e-5, atol=1e-6)
 
 
-def test_what_the_step_columns_writes_for_dates_is_given_to_the_model(new_rows):
+def test_numbers_of_dates_are_given_to_the_model(new_rows):
     X, score = table(300, seed=0)
     X = X[["label", "when", "text"]]
-    model = make_tabular_regressor(**SETTINGS).set_params(**LINEAR, ensemble__constant="drop")
-    onnx, inputs = to_onnx(model.fit(X, score)), onnx_inputs(model, new_rows)
-    widths = {each.name: each.type.tensor_type.shape.dim[1].dim_value for each in onnx.graph.input}
+    model = TabularRegressor(models=["linear"], **SETTINGS)
+    converted, inputs = to_onnx(model.fit(X, score)), onnx_inputs(model, new_rows)
+    widths = {each.name: each.type.tensor_type.shape.dim[1].dim_value for each in converted.graph.input}
     assert widths == {name: each.shape[1] for name, each in inputs.items()}
-    assert widths["label"] == 1
-    places = [i for i, each in enumerate(model[0].written_) if each.kind == "dates"]
-    assert_array_equal(inputs["when"], model[0].transform(new_rows)[:, places])
+    assert widths["label_"] == 1
+    columns = model.columns_
+    assert_array_equal(
+        inputs["when"], columns.transform(new_rows)[:, columns.roles_ == "date"], strict=True
+    )
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        TableView(rare_factor=0.3),
+        TableView(n_ramps=7),
+        TableView("standard", n_ramps=3),
+        TableView(None),
+    ],
+    ids=str,
+)
+def test_each_view_of_columns_is_the_same_in_onnx(view):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 6)).astype(np.float32)
+    X[:, 1] = 7  # its scale is 0
+    X[:, 2] = rng.random(300) < 0.02
+    X[:, 3] *= 1e-30
+    X[::5, 4] = np.nan
+    X[:, 5] = np.nan
+    new = np.vstack([X, np.full((4, 6), [[np.nan], [np.inf], [-np.inf], [3e38]])]).astype(np.float32)
+    last = DummyClassifier().fit(X, X[:, 2])
+    numbers = LGBMRegressor(**TREES, min_child_samples=5) if view.scaling is None else Ridge()
+    seen = view.fit_transform(X)
+    model = Pipeline([("view", view), ("last", numbers.fit(seen, X[:, 0] + X[:, 2]))])
+    assert last.n_classes_ == 2
+    expected = numbers.predict(view.transform(new))
+    assert_allclose(run(model, new)[0][:, 0], expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -188,7 +245,7 @@ def test_every_activation_is_the_same_in_onnx(dtype):
     X, y = load_iris(return_X_y=True)
     X = X.astype(np.float32)
     theirs = MLPRegressor(hidden_layer_sizes=(8, 8), max_iter=3, random_state=0).fit(X.astype(dtype), y)
-    network = LowLevelMLPRegressor.from_sklearn(theirs)
+    network = with_parameters_of(theirs)
     (activations,) = LowLevelMLPRegressor._parameter_constraints["activation"]
     for activation in activations.options:
         network.activation = activation
@@ -199,30 +256,63 @@ def network_of(labels):
     """A network for iris, or for its labels, that nothing has to be compiled for."""
     X = load_iris().data.astype(np.float32)
     theirs = MLPClassifier((4,), max_iter=20, random_state=0).fit(X, labels)
-    return LowLevelMLPClassifier.from_sklearn(theirs)
+    return with_parameters_of(theirs)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    ["regression", "regression_l1", "huber", "quantile", "poisson", "gamma", "tweedie"],
+)
+def test_trees_of_numbers_are_the_same_in_onnx(objective):
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(np.float32)
+    X[::7, 2] = np.nan  # trees send them to the side that they have learned
+    model = LGBMRegressor(**TREES, objective=objective).fit(X, y + X[:, 0])
+    new = np.vstack([X, np.full((3, 4), [[np.nan], [np.inf], [-np.inf]])]).astype(np.float32)
+    assert_allclose(run(model, new)[0][:, 0], model.predict(new), rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_trees_of_labels_are_the_same_in_onnx(n_classes):
+    X, y = load_iris(return_X_y=True)
+    X, y = X.astype(np.float32), np.array(["a", "b", "c"])[np.minimum(y, n_classes - 1)]
+    X[::7, 2] = np.nan
+    labels, probabilities = run(model := LGBMClassifier(**TREES).fit(X, y), X)
+    assert_allclose(probabilities, model.predict_proba(X), atol=1e-12)
+    assert_array_equal(labels, model.predict(X))
+
+
+def test_a_float_that_is_a_threshold_goes_to_the_same_side_in_onnx():
+    """Each value of the column is between two thresholds, or within a rounding error of one."""
+    rng = np.random.default_rng(0)
+    X = np.float32(1) + np.arange(200, dtype=np.float32)[:, None] * np.finfo(np.float32).eps
+    model = LGBMRegressor(**TREES, min_child_samples=1, num_leaves=200, min_data_in_bin=1, max_bin=500)
+    model.fit(X, rng.normal(size=200))
+    assert_allclose(run(model, X)[0][:, 0], model.predict(X), rtol=1e-12)
+
+
+def test_trees_that_stopped_early_or_never_split_are_the_same_in_onnx():
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(np.float32)
+    stopped = LGBMRegressor(**TREES | {"n_estimators": 200}, early_stopping_round=3)
+    stopped.fit(X[::2], y[::2], eval_X=X[1::2], eval_y=y[1::2][::-1])
+    assert 0 < stopped.best_iteration_ < 200
+    for model in (stopped, LGBMRegressor(**TREES, min_child_samples=200).fit(X, y)):
+        assert_allclose(run(model, X)[0][:, 0], model.predict(X), rtol=1e-12)
 
 
 def test_members_are_the_same_in_onnx():
     X, y = load_iris(return_X_y=True)
     X = X.astype(np.float32)
-    X[::7, 2] = np.nan  # trees send them to the side that they have learned
-    for model in (
-        HistGradientBoostingRegressor(max_iter=5, loss="gamma").fit(X, y + 1.0),
-        HistGradientBoostingRegressor(max_iter=5).fit(X, y),
-    ):
-        assert_allclose(run(model, X)[0][:, 0], model.predict(X), rtol=1e-5)
-    trees = HistGradientBoostingClassifier(max_iter=5)
     rows = np.arange(len(y))
     one_class_left_out = [(rows[y != label], rows[y == label]) for label in (0, 2)]
     for model in (
-        trees.fit(X, y),
-        CrossFitClassifier(trees, cv=one_class_left_out).fit(X, y),
+        CrossFitClassifier(LGBMClassifier(**TREES), cv=one_class_left_out).fit(X, y),
         CrossFitClassifier(DummyClassifier(), cv=3).fit(X, y),
     ):
         labels, probabilities = run(model, X)
         assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
         assert_array_equal(labels, model.predict(X))
-    X = np.nan_to_num(X)
     logistic = CrossFitClassifier(LogisticRegression(max_iter=1000), cv=3, random_state=0)
     for labels in (y, y == 1):
         for model in (network_of(labels), make_pipeline(StandardScaler(), logistic).fit(X, labels)):
@@ -249,12 +339,14 @@ def subclass(of, method):
     "model",
     [
         subclass(Ridge, "predict")(),
-        subclass(HistGradientBoostingRegressor, "predict")(max_iter=2),
+        subclass(LGBMRegressor, "predict")(**TREES),
+        HistGradientBoostingRegressor(max_iter=2),
         subclass(CrossFitRegressor, "predict")(Ridge(), cv=2),
         CrossFitRegressor(subclass(LowLevelMLPRegressor, "predict")(max_iter=1), cv=2),
-        CrossFitClassifier(subclass(HistGradientBoostingClassifier, "predict_proba")(max_iter=2), cv=2),
+        CrossFitClassifier(subclass(LGBMClassifier, "predict_proba")(**TREES), cv=2),
+        subclass(TabularRegressor, "predict")(models=["linear"], cv=2),
         make_pipeline(subclass(StandardScaler, "transform")(), CrossFitRegressor(Ridge(), cv=2)),
-        make_pipeline(subclass(Ramps, "transform")(), CrossFitRegressor(Ridge(), cv=2)),
+        make_pipeline(subclass(TableView, "transform")(), CrossFitRegressor(Ridge(), cv=2)),
         subclass(Pipeline, "predict")([("ensemble", CrossFitRegressor(Ridge(), cv=2))]),
         BlendRegressor([("a", subclass(CrossFitRegressor, "predict")(Ridge(), cv=2))]),
     ],
@@ -299,10 +391,25 @@ def test_what_cannot_be_converted_is_named():
         (make_pipeline(PCA(2), CrossFitClassifier(LogisticRegression(), cv=2)), "step 'pca'"),
         (CrossFitClassifier(network, cv=2), "loss='log_loss'"),
         (DummyClassifier(strategy="uniform"), "strategy='prior'"),
-        (HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]), "categorical features"),
+        (LGBMClassifier(**TREES, zero_as_missing=True), "linear leaves or zero_as_missing"),
+        (LGBMRegressor(**TREES, linear_tree=True), "linear leaves or zero_as_missing"),
+        (LGBMRegressor(**TREES, objective="mape"), "an objective of regression, .* got LGBMRegressor"),
+        (
+            LGBMRegressor(**TREES, boosting="rf", bagging_freq=1, subsample=0.5),
+            "boosted trees of LightGBM",
+        ),
+        (GridSearchCV(Ridge(), {"alpha": [1]}), "is a GridSearchCV: convert its `best_estimator_`"),
+        (
+            make_pipeline(StandardScaler(), TabularRegressor(models=["linear"], cv=2)),
+            "convert it alone",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             to_onnx(model.fit(X.round(), y))
+    codes = np.arange(300)[:, None] % 3
+    categorical = LGBMRegressor(**TREES).fit(codes, codes.ravel() == 1, categorical_feature=[0])
+    with pytest.raises(ValueError, match="without categorical features"):
+        to_onnx(categorical)
     names = pd.DataFrame(X[:, :2], columns=["a", "b"])
     with pytest.raises(ValueError, match="feature names"):
         onnx_inputs(CrossFitClassifier(LogisticRegression(), cv=2).fit(names, y), names[["b", "a"]])

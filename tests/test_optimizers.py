@@ -148,7 +148,7 @@ def paces(schedule, warmup, n_epochs, steps):
         "batch_size": 30,  # 4 steps an epoch
         "schedule_epochs": n_epochs,
     }
-    settings = with_schedule_number({"schedule": schedule, "warmup": warmup})
+    settings = with_schedule_number({"schedule": schedule, "warmup_epochs": warmup})
     del settings["schedule"]
     numbers, settings = (
         {name: tf.constant(number, tf.float64) for name, number in each.items()}

@@ -280,8 +280,8 @@ def test_the_signature_begins_with_that_of_mlp_classifier():
     theirs, ours = MLPClassifier().get_params(), LowLevelMLPClassifier().get_params()
     assert {name: ours[name] for name in theirs} == theirs
     assert set(ours) - set(theirs) == {
-        "dtype", "loss", "init", "class_weight", "n_init", "dropout", "weight_decay", "warmup",
-        "label_smoothing", "max_grad_norm", "validation_metric",
+        "dtype", "loss", "init", "class_weight", "n_init", "dropout", "weight_decay", "warmup_epochs",
+        "label_smoothing", "max_grad_norm", "scoring",
     }  # fmt: skip
     with pytest.raises(TypeError, match="positional argument"):
         LowLevelMLPClassifier((3,), "relu", "adam")

@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import warnings
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import InconsistentVersionWarning
 
 import skdense
@@ -24,6 +25,7 @@ from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
+SAVED_BY_0_5 = Path(__file__).parent / "saved" / "0.5.0"
 SAVED = sorted(Path(__file__).parent.glob("saved/*/*.json"))
 X, y = load_iris(return_X_y=True)
 Y_MULTILABEL = np.column_stack([y == 0, y > 0]).astype(int)
@@ -162,6 +164,21 @@ def test_a_saved_model_holds_arrays_and_builtins_only_and_a_warm_start_goes_on_f
     assert_equal_attributes(loaded.fit(X, labels), model.fit(X, labels))
 
 
+@pytest.mark.parametrize(
+    ("model", "labels"), [(small(), y > 0), (small(), Y_MULTILABEL), (REGRESSOR, y)]
+)
+def test_skops_has_one_class_to_trust(model, labels):
+    skops = pytest.importorskip("skops.io")
+    model = clone(model).fit(X, labels)
+    saved = skops.dumps(model)
+    name = f"{type(model).__module__}.{type(model).__name__}"
+    assert skops.get_untrusted_types(data=saved) == [name]
+
+    loaded = skops.loads(saved, trusted=[name])
+
+    assert_equal_attributes(loaded.partial_fit(X, labels), model.partial_fit(X, labels))
+
+
 def test_saved_attributes_are_not_scalars_of_numpy_or_tensors():
     """The curves and counts are Python's own, as a reader of the file expects."""
     model = small(early_stopping=True).fit(X, y)
@@ -255,6 +272,48 @@ def test_models_that_versions_have_saved_load_and_predict_as_they_did(path):
             assert_allclose(answer, asked["answer"], rtol=1e-5)
         else:
             assert_array_equal(answer, asked["answer"])
+
+
+def of_0_5(name):
+    """A network that 0.5.0 saved, and the same fit by this version with the data: `saved/write.py`."""
+    path, load, data = SAVED_BY_0_5 / name, joblib.load, (X, load_iris().target_names[y])
+    if path.suffix == ".skops":
+        skops = pytest.importorskip("skops.io")
+        load = partial(skops.load, trusted=["skdense.regressor.LowLevelMLPRegressor"])
+        data = [each[:200] for each in load_diabetes(return_X_y=True)]
+    saved = load(path)
+    assert {*vars(saved)} >= {*saved.get_params()}
+    assert not {"validation_metric", "warmup"} & {*vars(saved)}
+    return saved, clone(saved).fit(*data), data
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+@pytest.mark.parametrize("name", ["classifier.joblib", "regressor.skops"])
+def test_a_network_of_0_5_goes_on_as_one_of_now(name):
+    saved, now, data = of_0_5(name)
+    assert (saved.scoring, saved.warmup_epochs) == (None, 0)
+    for model in (saved, now):
+        model.set_params(warm_start=True).fit(*data)
+        model.set_params(early_stopping=False).partial_fit(*data)
+    assert_allclose(saved.loss_curve_, now.loss_curve_, rtol=1e-4)
+    for ours, expected in zip(saved.coefs_, now.coefs_, strict=True):
+        assert_allclose(ours, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+@pytest.mark.parametrize(
+    ("metric", "scoring"), [("accuracy", None), ("r2", None), ("loss", "loss"), (len, len)]
+)
+def test_the_old_names_of_parameters_are_those_of_now_in_a_saved_state(metric, scoring):
+    model = small(scoring=scoring, early_stopping=True, warmup_epochs=0.5)
+    state = vars(model) | {"validation_metric": metric, "warmup": 0.5, "_skdense_version": "0.5.0"}
+    state |= {"_criterion": {"loss": "log_loss", "metric": metric}}
+    del state["scoring"], state["warmup_epochs"]
+    loaded = LowLevelMLPClassifier.__new__(LowLevelMLPClassifier)
+
+    loaded.__setstate__(state)
+
+    assert vars(loaded) == vars(model) | {"_criterion": {"loss": "log_loss", "metric": scoring}}
 
 
 def test_a_setting_that_a_saved_optimizer_lacks_is_that_of_the_estimator():

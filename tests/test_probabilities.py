@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import expit, logsumexp
 from sklearn.neural_network import MLPClassifier
 
+from helpers import with_parameters_of
 from skdense import LowLevelMLPClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -36,7 +37,7 @@ def logits_network(problem, dtype="float64", loss="log_loss"):
     parameters = {"hidden_layer_sizes": (), "solver": "lbfgs", "max_iter": 1, "random_state": 0}
     if loss == "log_loss":  # needs no program
         theirs = MLPClassifier(**parameters).fit(X, LABELS[problem])
-        network = LowLevelMLPClassifier.from_sklearn(theirs)
+        network = with_parameters_of(theirs)
     else:
         network = LowLevelMLPClassifier(**parameters, loss=loss).fit(X, LABELS[problem])
     network.coefs_ = [np.eye(n_outputs, dtype=dtype)]

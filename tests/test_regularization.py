@@ -21,7 +21,7 @@ NUMBER = NUMBERS[:, 0]
 
 EVERYTHING = {
     **SETTINGS, "activation": "tanh", "solver": "adamw", "weight_decay": 0.5, "dropout": [0.4, 0.2],
-    "learning_rate": "cosine", "warmup": 1.5, "max_grad_norm": 0.3, "label_smoothing": 0.1,
+    "learning_rate": "cosine", "warmup_epochs": 1.5, "max_grad_norm": 0.3, "label_smoothing": 0.1,
 }  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def numpy_fit(model, X, targets, norms):
             if p["max_grad_norm"] is not None:
                 gradients = [g * min(1, p["max_grad_norm"] / norms[-1]) for g in gradients]
 
-            now, warmup = rate, p["warmup"] * steps_per_epoch
+            now, warmup = rate, p["warmup_epochs"] * steps_per_epoch
             if step < warmup:
                 now *= min(1, (step + 1) / warmup)
             elif p["learning_rate"] == "cosine":
@@ -133,7 +133,7 @@ def test_a_classifier_is_trained_as_in_numpy(changes):
 
 def test_a_regressor_is_trained_as_in_numpy():
     model = LowLevelMLPRegressor(
-        **SETTINGS, activation="tanh", solver="sgd", dropout=[0, 0.3], warmup=2, max_grad_norm=1
+        **SETTINGS, activation="tanh", solver="sgd", dropout=[0, 0.3], warmup_epochs=2, max_grad_norm=1
     )
 
     assert_trained_as_in_numpy(model, X, NUMBERS, NUMBERS)
@@ -163,7 +163,7 @@ def test_units_are_dropped_independently_at_the_rate():
 
 def test_nothing_is_dropped_when_predicting_and_validating():
     """Nor is a label smoothed, so that the validation loss is the log-loss of the predictions."""
-    model = LowLevelMLPClassifier(**EVERYTHING, early_stopping=True, validation_metric="loss")
+    model = LowLevelMLPClassifier(**EVERYTHING, early_stopping=True, scoring="loss")
 
     model.fit(X, Y, X_val=X_VAL, y_val=Y_VAL)
 
@@ -181,8 +181,8 @@ def test_the_numbers_compile_nothing(compiles):
         {"dropout": 0.1},
         {"dropout": [0, 0.9]},
         {"weight_decay": 0},
-        {"warmup": 0},
-        {"warmup": 2, "learning_rate": "adaptive"},
+        {"warmup_epochs": 0},
+        {"warmup_epochs": 2, "learning_rate": "adaptive"},
         {"max_grad_norm": 100},
         {"label_smoothing": 0.01},
         {"max_iter": 2},
@@ -216,7 +216,7 @@ def test_calls_of_partial_fit_are_the_epochs_of_a_schedule():
 
 def test_a_warm_start_begins_the_schedule_anew():
     """With steps of no length at the end, it could not train if it went on with the old one."""
-    model = LowLevelMLPClassifier(**EVERYTHING, warm_start=True).set_params(warmup=0)
+    model = LowLevelMLPClassifier(**EVERYTHING, warm_start=True).set_params(warmup_epochs=0)
     first = model.fit(X, Y).coefs_
 
     model.fit(X, Y)
@@ -239,7 +239,7 @@ def test_a_limit_beyond_the_range_of_the_dtype_clips_nothing(limit):
 
 
 def test_a_regressor_can_keep_the_epoch_of_the_lowest_loss():
-    model = LowLevelMLPRegressor(**SETTINGS, early_stopping=True, validation_metric="loss")
+    model = LowLevelMLPRegressor(**SETTINGS, early_stopping=True, scoring="loss")
 
     model.fit(X, NUMBER, X_val=X[:16], y_val=NUMBER[:16])
 
@@ -254,7 +254,7 @@ STOPPING, ENDING = {"early_stopping": True}, {"early_stopping": False}
 @pytest.mark.parametrize(
     ("model", "before", "after", "again"),
     [
-        (LowLevelMLPClassifier(), STOPPING, {"validation_metric": "loss"}, "a warm start"),
+        (LowLevelMLPClassifier(), STOPPING, {"scoring": "loss"}, "a warm start"),
         (LowLevelMLPClassifier(), STOPPING, ENDING, "a warm start"),
         (LowLevelMLPClassifier(), STOPPING, ENDING, "partial_fit"),
         (LowLevelMLPClassifier(), ENDING, STOPPING, "a warm start"),

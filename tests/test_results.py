@@ -25,7 +25,7 @@ from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
 from skdense.fit.results import find_collapse, likely_cause
 from skdense.fit.targets import learn_encoder
-from skdense.inspection import dead_units, study_seeds
+from skdense.inspection import dead_units
 
 X, y = make_two_clouds(100, random_state=0)
 NOTEBOOK = LowLevelMLPClassifier((5, 5), **OF_NOTEBOOK, batch_size=10, max_iter=30, random_state=0)
@@ -203,7 +203,8 @@ def test_every_way_to_fit_warns():
     assert list(map(str, warnings_of(lambda: fit_many([clone(NOTEBOOK)], X, y)))) == list(
         map(str, alone)
     )
-    assert len(collapses_of(lambda: study_seeds(NOTEBOOK, X, y, seeds=3))) == 3
+    several = [clone(NOTEBOOK) for _ in range(3)]
+    assert len(collapses_of(lambda: fit_many(several, X, y))) == 3
     with parallel_config("threading", n_jobs=2):
         assert len(collapses_of(lambda: cross_val_score(NOTEBOOK, X, y, cv=3))) == 3
 

@@ -29,8 +29,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from helpers import SETTINGS, make_problem, numbers_of
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, make_tabular_classifier
-from skdense.fit import fitting
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, TabularClassifier
+from skdense.fit import prepare
 from skdense.fit.results import NotFinite
 from skdense.search import PrunedSearchCV, race
 from skdense.search.rungs import best_first, forecasts, looks_of, rungs_of
@@ -106,7 +106,7 @@ def assert_as_grid_search(search, seen, X=X, y=y, fit_params=(), **settings):
 PROGRAMS = [
     {"solver": "adam"},
     {"solver": "sgd", "dropout": 0.3},
-    {"solver": "sgd", "learning_rate": "cosine", "warmup": 1.5, "early_stopping": True},
+    {"solver": "sgd", "learning_rate": "cosine", "warmup_epochs": 1.5, "early_stopping": True},
     {"solver": "adamw", "learning_rate": "cosine", "weight_decay": 0.1, "dropout": 0.2},
     {"solver": "adam", "early_stopping": True, "n_iter_no_change": 2, "tol": 0.05},
 ]
@@ -615,9 +615,9 @@ ONE_CLASS_OUT = PredefinedSplit(np.where(y == 2, 0, 1))
         ({"estimator": LogisticRegression()}, TypeError, "HalvingRandomSearchCV"),
         ({"estimator": Pipeline([("a", "passthrough")])}, TypeError, "HalvingRandomSearchCV"),
         (
-            {"estimator": make_tabular_classifier()},
+            {"estimator": TabularClassifier()},
             TypeError,
-            "a TablePipeline with a BlendClassifier;",
+            "got a TabularClassifier;",
         ),
         ({"estimator": make_pipeline(OwnFit())}, TypeError, "OwnFit overrides fit"),
         ({"param_distributions": {"max_iter": [None, 9.0]}}, ValueError, "'max_iter' parameter"),
@@ -727,10 +727,13 @@ def test_a_search_can_be_pickled_cloned_and_used_as_its_best_estimator():
     assert without.best_params_ == search.best_params_
 
 
-def test_the_samples_of_a_split_are_hashed_once_for_all_candidates(monkeypatch):
-    hashed, hash_of = [], fitting.hash_of
-    monkeypatch.setattr(
-        fitting, "hash_of", lambda array: hashed.append(np.shape(array)) or hash_of(array)
-    )
+def test_the_samples_of_a_split_are_checked_once_for_all_candidates(monkeypatch):
+    checked, check_samples = [], prepare.check_samples
+
+    def counted(estimator, inputs, continues):
+        checked.append(len(inputs.X))
+        return check_samples(estimator, inputs, continues)
+
+    monkeypatch.setattr(prepare, "check_samples", counted)
     PrunedSearchCV(NETWORK, RATES, cv=2, rungs=[1], refit=False).fit(X, y)
-    assert hashed.count((len(X) // 2, X.shape[1])) == 2
+    assert checked == [len(X) // 2] * 2

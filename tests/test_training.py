@@ -36,7 +36,7 @@ ADAMW = Spec("binary", "log_loss", "adamw", "float64", lr_by_step=True)
 ACTIVATION = {"adam": "relu", "sgd": "logistic", "adamw": "tanh"}
 
 SETTINGS = {
-    "schedule": "constant", "learning_rate_init": 0.01, "power_t": 0.5, "warmup": 0.0,
+    "schedule": "constant", "learning_rate_init": 0.01, "power_t": 0.5, "warmup_epochs": 0.0,
     "max_grad_norm": np.inf, "momentum": 0.9, "nesterovs_momentum": 1.0, "beta_1": 0.9,
     "beta_2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0,
 }  # fmt: skip
@@ -272,8 +272,8 @@ KINDS = [
     {"spec": SGD, "schedule": "adaptive", "tol": 0.05},
     {"spec": SGD, "schedule": "invscaling", "tol": 0.05},
     {
-        "spec": ADAMW._replace(drops=True), "dropout": (0.3, 0.1), "schedule": "cosine", "warmup": 1.5,
-        "weight_decay": 0.1, "schedule_epochs": 9,
+        "spec": ADAMW._replace(drops=True), "dropout": (0.3, 0.1), "schedule": "cosine",
+        "warmup_epochs": 1.5, "weight_decay": 0.1, "schedule_epochs": 9,
     },
 ]  # fmt: skip
 

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 import sklearn
 from scipy.sparse import csr_matrix
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss, make_scorer, r2_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
@@ -19,10 +21,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 from helpers import PROBLEMS, SETTINGS, assert_same_model, drawn_parameters, make_problem
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
-from skdense.ensemble import CrossFitClassifier
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, fit_many
+from skdense.core.host.planning import buckets_of
+from skdense.core.host.train import train
+from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
+from skdense.fit.results import finish
 from skdense.search import PrunedSearchCV
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -229,7 +234,7 @@ def test_accuracy_as_a_scorer_gives_the_numbers_of_its_name(problem, parameters,
     weights = np.random.default_rng(1).uniform(0, 3, len(X_val)).round()
     parameters = {"early_stopping": True, "n_iter_no_change": 2, "max_iter": 15} | parameters
     model, own = (
-        LowLevelMLPClassifier(**SETTINGS | parameters, warm_start=True, validation_metric=metric)
+        LowLevelMLPClassifier(**SETTINGS | parameters, warm_start=True, scoring=metric)
         for metric in ("accuracy", ACCURACY)
     )
 
@@ -243,18 +248,18 @@ def test_r2_as_a_scorer_gives_the_numbers_of_its_name():
     X, y = make_problem("binary", 116)
     y = np.c_[X[:, 0] - X[:, 1], X[:, 2] ** 2]
     model, own = (
-        LowLevelMLPRegressor(**SETTINGS, early_stopping=True, validation_metric=metric)
+        LowLevelMLPRegressor(**SETTINGS, early_stopping=True, scoring=metric)
         for metric in ("r2", make_scorer(r2_score))
     )
     assert_same_training(own.fit(X, y), model.fit(X, y), X)
-    own.set_params(loss="absolute_error", validation_metric="neg_mean_absolute_error").fit(X, y[:, 0])
+    own.set_params(loss="absolute_error", scoring="neg_mean_absolute_error").fit(X, y[:, 0])
     np.testing.assert_allclose(own.validation_scores_, -np.array(own.validation_loss_curve_))
 
 
 def test_early_stopping_keeps_the_epoch_that_the_scorer_finds_best():
     X, y, X_val, y_val = split_problem("three classes", seed=3)
     frame, frame_val = pd.DataFrame(X).add_prefix("x"), pd.DataFrame(X_val).add_prefix("x")
-    parameters = {"validation_metric": "roc_auc_ovr", "early_stopping": True, "n_iter_no_change": 20}
+    parameters = {"scoring": "roc_auc_ovr", "early_stopping": True, "n_iter_no_change": 20}
 
     model = LowLevelMLPClassifier(**SETTINGS | {"max_iter": 20}, **parameters)
     model.fit(frame, y, X_val=frame_val, y_val=y_val)
@@ -273,8 +278,10 @@ def test_training_ends_once_scores_do_not_rise_by_tol_but_scores_that_are_nan_ar
     model = LowLevelMLPClassifier(
         **SETTINGS | {"max_iter": 20, "tol": 0.01, "n_iter_no_change": 2},
         early_stopping=True,
-        validation_metric=lambda model, X, y: next(scores),
-    ).fit(X, y, X_val=X_val, y_val=y_val)
+        scoring=lambda model, X, y: next(scores),
+    )
+    with pytest.warns(ConvergenceWarning, match="NaN in 1 of 9 epochs.* samples that it can judge"):
+        model.fit(X, y, X_val=X_val, y_val=y_val)
 
     assert [*scores] == [0.8]
     assert model.best_validation_score_ == 0.7
@@ -282,10 +289,76 @@ def test_training_ends_once_scores_do_not_rise_by_tol_but_scores_that_are_nan_ar
     np.testing.assert_allclose(model.predict_proba(X), best.predict_proba(X), rtol=0, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.parametrize("score", [np.nan, -np.inf])
+def test_without_any_score_early_stopping_has_no_network_to_keep(score):
+    """What it would keep is the network before training."""
+    X, y, X_val, y_val = split_problem()
+    model = LowLevelMLPClassifier(**SETTINGS, early_stopping=True, n_init=2)
+    for scorer in ("roc_auc", lambda *_: score):  # the area under the curve needs both classes
+        of_one_class = {"X_val": X_val[y_val == "no"], "y_val": y_val[y_val == "no"]}
+        with pytest.raises(ValueError, match=r"not a finite number in any epoch.* of all classes"):
+            model.set_params(scoring=scorer).fit(X, y, **of_one_class)
+        assert not hasattr(model, "coefs_")
+    model.set_params(early_stopping=False).fit(X, y, **of_one_class)  # no score is needed
+    assert model.loss_ < model.loss_curve_[0]
+
+
+def diverging(**parameters):
+    """A regressor that diverges in the first epoch, and what it is fitted to."""
+    X = np.random.default_rng(0).normal(size=(1000, 5))
+    parameters = {"solver": "sgd", "learning_rate_init": 0.1, "batch_size": 10} | parameters
+    reg = LowLevelMLPRegressor(hidden_layer_sizes=(20,), random_state=0, max_iter=3, **parameters)
+    return reg, X, 1e5 * X[:, 0]
+
+
+@pytest.mark.parametrize("metric", ["r2", "loss", "neg_mean_absolute_error"])
+def test_divergence_in_the_first_epoch_is_the_same_error_with_early_stopping(metric):
+    reg, X, y = diverging()
+    with pytest.raises(ValueError, match="non-finite"):
+        reg.fit(X, y)
+    reg.set_params(early_stopping=True, scoring=metric)
+    for model in (reg, clone(reg).set_params(n_init=3), CrossFitRegressor(reg, cv=3)):
+        with pytest.raises(ValueError, match=r"not finite from epoch 1 on.*y is not scaled"):
+            model.fit(X, y)
+    search = PrunedSearchCV(reg, {"alpha": [0.1, 1.0, 10.0]}, cv=2, rungs=[2])
+    with pytest.raises(ValueError, match="All the 6 fits failed"):
+        search.fit(X, y)
+
+
+def test_of_several_draws_one_that_has_diverged_in_the_first_epoch_is_not_kept():
+    X, y = make_problem()
+    job = prepare(LowLevelMLPClassifier(**SETTINGS, early_stopping=True, n_init=2), FitInput(X, y))
+    [(kernel, bias), *others] = job.networks[0].parameters
+    job.networks[0].parameters = [(kernel * np.nan, bias), *others]
+    train(buckets_of([(job.spec, network) for network in job.networks]))
+
+    finish(job)
+
+    expected = job.networks[1]
+    assert job.estimator.best_validation_score_ == expected.progress.best_value > 0.5
+    np.testing.assert_array_equal(job.estimator.coefs_[0], expected.best_parameters[0][0])
+
+
+def test_scorers_see_the_callers_configuration_of_scikit_learn_in_every_thread():
+    seen = []
+
+    def scorer(model, X, y):
+        seen.append(sklearn.get_config()["assume_finite"])
+        return 0.5
+
+    nets = [LowLevelMLPClassifier(**SETTINGS, scoring=scorer) for _ in range(4)]
+    for net in nets:
+        net.set_params(early_stopping=True)
+    with sklearn.config_context(assume_finite=True):
+        fit_many(nets, *make_problem(), n_jobs=2)
+    assert seen == [True] * sum(net.n_iter_ for net in nets)
+
+
 def test_networks_that_train_together_have_their_scorers():
     X, y = make_problem("binary", 120)
     model, own = (
-        LowLevelMLPClassifier(**SETTINGS, early_stopping=True, validation_metric=metric)
+        LowLevelMLPClassifier(**SETTINGS, early_stopping=True, scoring=metric)
         for metric in ("accuracy", ACCURACY)
     )
     folds, own_folds = (
@@ -306,16 +379,14 @@ def test_a_scorer_whose_metric_takes_no_weights_is_asked_without_them():
     X, y = make_problem("binary", 60)
     settings = SETTINGS | {"early_stopping": True, "class_weight": "balanced"}
     scorers = make_scorer(lambda y, found: np.mean(y == found)), lambda m, X, y: m.score(X, y)
-    one, other = (
-        LowLevelMLPClassifier(**settings, validation_metric=scorer).fit(X, y) for scorer in scorers
-    )
+    one, other = (LowLevelMLPClassifier(**settings, scoring=scorer).fit(X, y) for scorer in scorers)
     assert_same_training(one, other, X)
 
 
 @pytest.mark.parametrize("found", [None, "high", np.ones(2)])
 def test_a_scorer_that_gives_no_number_is_refused(found):
-    model = LowLevelMLPClassifier(**SETTINGS, early_stopping=True, validation_metric=lambda *_: found)
-    with pytest.raises(ValueError, match="validation_metric must give a number, got"):
+    model = LowLevelMLPClassifier(**SETTINGS, early_stopping=True, scoring=lambda *_: found)
+    with pytest.raises(ValueError, match="scoring must give a number, got"):
         model.fit(*make_problem("binary", 60))
 
 
@@ -329,7 +400,7 @@ def test_a_scorer_that_is_interrupted_leaves_the_epochs_before_and_one_that_fail
             return score
         raise error
 
-    model = LowLevelMLPClassifier(**SETTINGS, early_stopping=True, validation_metric=scorer)
+    model = LowLevelMLPClassifier(**SETTINGS, early_stopping=True, scoring=scorer)
     if error is KeyboardInterrupt:
         with pytest.warns(UserWarning, match="interrupted"):
             model.fit(X, y, X_val=X_val, y_val=y_val)
@@ -346,7 +417,7 @@ def test_a_scorer_that_is_interrupted_leaves_the_epochs_before_and_one_that_fail
 def test_a_training_that_diverges_is_the_same_error_with_any_scorer():
     X, y, X_val, y_val = split_problem()
     model = LowLevelMLPClassifier(**SETTINGS | {"solver": "sgd", "learning_rate_init": 1e300})
-    model.set_params(validation_metric="neg_log_loss")
+    model.set_params(scoring="neg_log_loss")
     with pytest.raises(ValueError, match="non-finite"):
         model.fit(X, y, X_val=X_val, y_val=y_val)
 

@@ -23,7 +23,7 @@ def test_each_of_several_draws_has_a_line(capsys):
     lines = sorted(capsys.readouterr().out.splitlines())
     scores = []
     for i, (line, loss) in enumerate(zip(lines, model.init_losses_, strict=True), start=1):
-        start, score = line.split(", best validation accuracy: ")
+        start, score = line.split(", best validation score: ")
         assert start == f"Initialization {i} of 3: 5 iterations, loss = {loss:.8f}"
         scores.append(float(score))
     assert max(scores) == pytest.approx(model.best_validation_score_, abs=1e-6)

@@ -16,7 +16,6 @@ X, y = np.zeros((10, 2)), np.arange(10) % 2
 classifier: LowLevelMLPClassifier = LowLevelMLPClassifier((8,), random_state=0).fit(X, y)
 last_losses: list[float] = classifier.loss_curve_[-2:] + classifier.accuracy_curve_[-2:]
 shape: tuple[int, ...] = classifier.coefs_[0].shape + classifier.classes_.shape
-back: LowLevelMLPClassifier = LowLevelMLPClassifier.from_sklearn(classifier.to_sklearn())
 
 regressor = LowLevelMLPRegressor(hidden_layer_sizes=(8,)).fit(X, y)
 n_epochs: int = regressor.n_iter_ + regressor.n_features_in_

@@ -65,7 +65,7 @@ from sklearn.inspection import DecisionBoundaryDisplay
 from skdense import LowLevelMLPClassifier, fit_many
 from skdense.datasets import make_two_clouds
 from skdense.exceptions import CollapseWarning
-from skdense.inspection import dead_units, study_seeds
+from skdense.inspection import dead_units
 
 X, y = make_two_clouds(random_state=0)
 print(X.shape, X.dtype, np.bincount(y))
@@ -168,9 +168,9 @@ plt.show()
 # -------------------------------
 # 같은 신경망을 ``random_state``\ 를 0부터 9까지 바꿔 가며 훈련한 결과입니다.
 
-study = study_seeds(make_network(), X, y, seeds=10)
-for seed, accuracy in enumerate(study.score):
-    print(f"random_state={seed}   accuracy {accuracy:.4f}")
+networks = fit_many([make_network(random_state=seed) for seed in range(10)], X, y)
+for seed, network in enumerate(networks):
+    print(f"random_state={seed}   accuracy {network.score(X, y):.4f}")
 
 # %%
 # 훈련 과정에는 무작위성이 없습니다. 미니배치는 순서대로 들어오고, 경사 하강법은 난수를 쓰지 않습니다.
@@ -212,7 +212,7 @@ def hidden_values(network, X):
     return values
 
 
-sound = study.estimators[2]
+sound = networks[2]
 for name, network in [("sound", sound), ("collapsed", collapsed)]:
     outputs = network.predict_proba(X)[:, 1]
     print(f"{name}: outputs from {outputs.min():.4f} to {outputs.max():.4f}")

@@ -98,10 +98,3 @@ with joblib.parallel_config("threading", n_jobs=-1):
     ]:
         search = GridSearchCV(model, {key: alphas}, cv=3).fit(X, y)
         print(search.best_params_, round(search.best_score_, 3))
-
-# %%
-# And back: `ours.to_sklearn()` is an MLPClassifier, for code that needs one, and
-# `LowLevelMLPClassifier.from_sklearn(theirs)` makes a LowLevelMLPClassifier of a fitted MLPClassifier.
-
-again = ours.to_sklearn()
-print(type(again).__name__, (again.predict(X) == ours.predict(X)).all())

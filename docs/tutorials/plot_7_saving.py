@@ -3,11 +3,11 @@ Saving a model, and using it elsewhere
 ======================================
 
 A fitted estimator is NumPy arrays and Python's own types. It can be saved like any estimator of
-scikit-learn, predicts without TensorFlow, and converts to scikit-learn's own class.
+scikit-learn, predicts without TensorFlow, and converts to ONNX.
 """
 
 # %%
-# Train a model and save it, once as it is and once as an MLPClassifier.
+# Train a model and save it, once as it is and once as ONNX.
 
 import subprocess
 import sys
@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 from sklearn.datasets import load_iris
 
 from skdense import LowLevelMLPClassifier
+from skdense.onnx import to_onnx
 
 X, y = load_iris(return_X_y=True)
 model = LowLevelMLPClassifier(
@@ -26,7 +27,7 @@ model = LowLevelMLPClassifier(
 ).fit(X, y)
 folder = Path(tempfile.mkdtemp())
 joblib.dump(model, folder / "model.joblib")
-joblib.dump(model.to_sklearn(), folder / "sklearn.joblib")
+(folder / "model.onnx").write_bytes(to_onnx(model).SerializeToString())
 print(
     [
         f"{path.name}: {path.stat().st_size / 1000:.0f} kB"
@@ -38,14 +39,18 @@ print(
 # Load each file in a new process and predict. Neither TensorFlow nor, for the second file, skdense is
 # imported.
 
-script = """
+of_joblib = """
 import sys, joblib
-model = joblib.load(sys.argv[1])
-print(type(model).__name__, model.predict([[6.1, 2.8, 4.7, 1.2]]))
-print({name: name in sys.modules for name in ("skdense", "tensorflow")})
+print(joblib.load(sys.argv[1]).predict([[6.1, 2.8, 4.7, 1.2]]))
 """
-for name in ("model.joblib", "sklearn.joblib"):
-    command = [sys.executable, "-c", script, folder / name]
+of_onnx = """
+import sys, numpy, onnxruntime
+row = numpy.array([[6.1, 2.8, 4.7, 1.2]], dtype="float32")
+print(onnxruntime.InferenceSession(sys.argv[1]).run(["label"], {"X": row})[0])
+"""
+modules = 'print({name: name in sys.modules for name in ("skdense", "tensorflow")})'
+for name, script in {"model.joblib": of_joblib, "model.onnx": of_onnx}.items():
+    command = [sys.executable, "-c", script + modules, folder / name]
     print(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 # %%

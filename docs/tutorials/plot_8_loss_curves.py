@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier, fit_many
-from skdense.inspection import dead_units, study_seeds
+from skdense.inspection import dead_units
 
 X, y = load_digits(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -105,12 +105,13 @@ plt.show()
 # %%
 # One seed or many
 # ----------------
-# A single curve may be luck. A study trains one setting under many seeds. NumPy computes the median of
-# their losses in each epoch, and the percentiles between which eight of ten lie.
+# A single curve may be luck. :func:`~skdense.fit_many` trains one setting under many seeds. NumPy
+# computes the median of their losses in each epoch, and the percentiles between which eight of ten lie.
 
-study = study_seeds(make_network(learning_rate_init=0.1), X_train, y_train, seeds=20)
-print(study)
-curves = [network.loss_curve_ for network in study.estimators]
+networks = [
+    make_network(learning_rate_init=0.1, random_state=seed) for seed in range(20)
+]
+curves = [network.loss_curve_ for network in fit_many(networks, X_train, y_train)]
 low, median, high = np.quantile(curves, [0.1, 0.5, 0.9], axis=0)
 
 figure, axes = plt.subplots(layout="constrained")

@@ -61,7 +61,7 @@ from sklearn.inspection import DecisionBoundaryDisplay
 from skdense import LowLevelMLPClassifier, fit_many
 from skdense.datasets import make_two_clouds
 from skdense.exceptions import CollapseWarning
-from skdense.inspection import dead_units, study_seeds
+from skdense.inspection import dead_units
 
 X, y = make_two_clouds(random_state=0)
 print(X.shape, X.dtype, np.bincount(y))
@@ -162,9 +162,9 @@ plt.show()
 # -------------------------------------------
 # Here is the same network under ten values of ``random_state``, trained side by side.
 
-study = study_seeds(make_network(), X, y, seeds=10)
-for seed, accuracy in enumerate(study.score):
-    print(f"random_state={seed}   accuracy {accuracy:.4f}")
+networks = fit_many([make_network(random_state=seed) for seed in range(10)], X, y)
+for seed, network in enumerate(networks):
+    print(f"random_state={seed}   accuracy {network.score(X, y):.4f}")
 
 # %%
 # Nothing in the training is random: the minibatches come in order, and gradient descent draws nothing.
@@ -204,7 +204,7 @@ def hidden_values(network, X):
     return values
 
 
-sound = study.estimators[2]
+sound = networks[2]
 for name, network in [("sound", sound), ("collapsed", collapsed)]:
     outputs = network.predict_proba(X)[:, 1]
     print(f"{name}: outputs from {outputs.min():.4f} to {outputs.max():.4f}")

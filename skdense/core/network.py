@@ -196,7 +196,7 @@ class Network:
         A batch size to make room for, if it is larger than `hyper.batch_size`, so that networks on a
         few more or fewer rows share a program.
     best_parameters : list of tuple of ndarray, or None
-        Those of the best validation score, once it has trained with early stopping.
+        Those of the best validation score, once it has trained with early stopping and had a score.
     curves : Curves
         Of the epochs so far; after lbfgs the last loss alone.
     failure : str

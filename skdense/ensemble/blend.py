@@ -5,25 +5,34 @@ from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import VotingClassifier
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import r2_score
+from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skdense import compat
 from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble import calibration
+from skdense.ensemble.context import Context
 from skdense.ensemble.crossfit import (
     BaseOutOfFold,
     CrossFitClassifier,
     CrossFitRegressor,
-    LabelsMixin,
-    NumbersMixin,
 )
 from skdense.ensemble.members import at_once
-from skdense.ensemble.outer import Outer, has_all_cores, part_of
-from skdense.final_step import final_step, fit_arguments, in_units_of_y, transforms_y
+from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
+from skdense.final_step import (
+    final_step,
+    fit_all_but_last,
+    fit_arguments,
+    in_units_of_y,
+    nested,
+    transforms_y,
+)
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
@@ -44,15 +53,11 @@ class BaseBlend(BaseOutOfFold):
         self.verbose = verbose
         self.prior_weight = prior_weight
 
-    def _fit_parts(self, samples, report):
-        y = samples.y
-        n_classes_or_columns = len(self.classes_) if isinstance(self, LabelsMixin) else y[:1].size
-        names, models = zip(*self._suited(len(y), n_classes_or_columns), strict=True)
-        self.estimators_ = _fit_models(names, _clones(models), samples, report)
+    def _fit_parts(self, samples, context):
+        names, models = zip(*self._models(), strict=True)
+        self.estimators_ = _fit_models(names, _clones(models), samples, context)
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
-        ensembles = [final_step(model) for model in self.estimators_]
-        self.n_estimators_ = sum(ensemble.n_estimators_ for ensemble in ensembles)
-        self._learn_weights(ensembles, y, samples.row_weights)
+        self._learn_weights([*map(final_step, self.estimators_)], samples.y, samples.row_weights)
 
     def _check_models(self):
         taken = self.get_params(deep=False)
@@ -71,24 +76,6 @@ class BaseBlend(BaseOutOfFold):
                     f"{type(self).__name__}, which have out-of-fold predictions, got {model!r}"
                 )
 
-    def _suited(self, n_rows, n_classes_or_columns):
-        """The names and models to fit: all but those whose limits exclude such a table or the loss."""
-        suited = []
-        for name, model in self._models():
-            its = vars(final_step(model))  # a blend in it has no limits
-            is_small = n_rows <= (its.get("max_rows") or np.inf)
-            is_small &= n_classes_or_columns <= (its.get("max_outputs") or np.inf)
-            losses = its.get("losses")  # of regressors
-            if is_small and (losses is None or self.loss in losses):
-                suited.append((name, model))
-        if not suited:
-            raise ValueError(
-                f"none of the models {[*dict(self._models())]} is for {n_rows} samples and "
-                f"{n_classes_or_columns} classes or columns of y, or for the loss: set their max_rows, "
-                "max_outputs or losses to None, or add others"
-            )
-        return suited
-
     def _held_out(self, outputs):
         """The rows that all models hold out, given their out-of-fold outputs, NaN where they do not."""
         held_out = ~np.isnan(outputs).any(axis=(0, *range(2, outputs.ndim)))
@@ -104,28 +91,44 @@ class BaseBlend(BaseOutOfFold):
         pairs = zip(self.weights_, self.estimators_, strict=True)
         return [(weight, model) for weight, model in pairs if weight > 0]
 
-    @property
-    def members_(self) -> Any:
-        """The weight, the out-of-fold score and the number of members of each model and of the blend.
+    def summary(self) -> Any:
+        """Summarize the models and the blend.
 
         Returns
         -------
-        frame : pandas.DataFrame
-            A row for each model, by its name, and the last one for the blend. `oof_score` is the
-            accuracy or R2.
+        summary : pandas.DataFrame
+            A row for each model, by its name, and the last one for the blend, "all". The columns are
+
+            - `weight`: that of the model;
+            - `oof_loss`: the out-of-fold loss that the weights minimize. It tells models apart also
+              where a class is rare and all models have the same accuracy;
+            - `oof_score`: the out-of-fold accuracy or R2;
+            - `n_members`: how many members it has;
+            - `fit_seconds`: the time from the begin to the end of its fit, while others were fitted;
+            - `predict_ms`: milliseconds of processor time to predict 1,000 rows, as measured in `fit`.
+              The blend does not ask models without weight.
         """
+        import pandas as pd
+
         check_is_fitted(self)
-        try:
-            import pandas as pd
-        except ImportError as error:  # `dir` and notebooks look at every attribute, and expect this one
-            raise AttributeError("members_ needs pandas: pip install pandas") from error
         ensembles = [*map(final_step, self.estimators_), self]
         columns = {
             "weight": [*self.weights_, self.weights_.sum()],
+            "oof_loss": [ensemble.oof_loss_ for ensemble in ensembles],
             "oof_score": [ensemble.oof_score_ for ensemble in ensembles],
-            "n_estimators": [ensemble.n_estimators_ for ensemble in ensembles],
+            "n_members": [ensemble._n_members for ensemble in ensembles],
+            "fit_seconds": [ensemble._fit_seconds for ensemble in ensembles],
+            "predict_ms": [1e6 * ensemble._predict_seconds for ensemble in ensembles],
         }
         return pd.DataFrame(columns, index=[*self.named_estimators_, "all"])
+
+    @property
+    def _n_members(self):
+        return sum(final_step(model)._n_members for model in self.estimators_)
+
+    @property
+    def _predict_seconds(self):
+        return sum(final_step(model)._predict_seconds for _, model in self._weighted())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters, with `deep` also the models by their names and their parameters.
@@ -207,27 +210,35 @@ def _clones(models):
     return clones
 
 
-def _fit_models(names, models, samples, report):
+def _fit_models(names, models, samples, context):
     """Fit the models of a blend at the same time; return them, and say what they say."""
-    X, y, sample_weight, _, groups, row_of = samples
-    have_all_cores = compat.joblibs_n_jobs() == -1 or has_all_cores()
     fits, fitted = [], []
+    data = samples.X, samples.y, samples.sample_weight, samples.groups
     for name, model in zip(names, models, strict=True):
-        arguments = fit_arguments(model, sample_weight=sample_weight, groups=groups)
-        fits.append((Outer(row_of, report, name, have_all_cores), model, X, y, arguments))
+        fits.append((model, *data, Context(final_step(model).verbose, context, name)))
     for model, lines, warnings in at_once(_fit_model, fits):
         for line in lines:
-            report.log.say(line)
-        report.log.warnings |= warnings
+            context.log.say(line)
+        context.log.warnings |= warnings
         fitted.append(model)
     return fitted
 
 
-def _fit_model(outer, model, X, y, arguments):
+_FITS = Pipeline.fit, TransformedTargetRegressor.fit, BaseOutOfFold.fit
+"""What fits a model of a blend if no class overrides it."""
+
+
+def _fit_model(model, X, y, sample_weight, groups, context):
     """Fit a model of a blend; return it and what it has said, also if this is another process."""
-    with part_of(outer):
-        model = model.fit(X, y, **arguments)
-    log = outer.report.log
+    context.stop.check()
+    with config_context(enable_metadata_routing=False):  # what a model gets is the blend's to say
+        if all(type(part).fit in _FITS for _, part in nested(model)):
+            model, inputs = fit_all_but_last(model, X, y, {})
+            last = final_step(model)
+            last._fit_within(inputs.X, inputs.y, sample_weight, groups, context)
+        else:
+            model.fit(X, y, **fit_arguments(model, sample_weight=sample_weight, groups=groups))
+    log = context.log
     lines, log.lines = log.lines, []  # models in one process may share the log
     return model, lines, log.warnings
 
@@ -251,9 +262,9 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, as if it were part of `sample_weight`: for the
         models, their temperatures and scores, and the weights of the models. "balanced" gives all
-        classes the same sum of weights. Samples of class weight zero take part in the draw of folds,
-        and transformers of models see them, but no member and no weight is learned from them. A
-        `class_weight` of the models themselves would not change what the blend learns from them.
+        classes the same sum of weights. Samples of class weight zero are in no fold and no member is
+        trained on them, but transformers of models see them. A `class_weight` of the models themselves
+        would not change what the blend learns from them.
 
     verbose : bool or int, default=False
         Whether to print the out-of-fold accuracy of each model as it is fitted, and the weights and the
@@ -270,28 +281,25 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     named_estimators_ : :class:`~sklearn.utils.Bunch`
         The same, by their names.
 
-    n_estimators_ : int
-        The number of the members of all models.
-
     weights_ : ndarray of shape (n_models,)
         The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
-
-    members_ : pandas.DataFrame
-        A table of the models, with their weights and out-of-fold scores, and of the blend.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.
 
     temperature_ : float
         The number by which the logits of all members are divided, besides the models' own temperatures.
-        The models' `temperature_` and `oof_probabilities_` are those after this division.
+        The models' `temperature_` and `oof_proba_` are those after this division.
 
-    oof_probabilities_ : ndarray of shape (n_samples, n_classes)
+    oof_proba_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by members that were not trained on it; NaN for a sample that
         a model with a weight has never held out.
 
+    oof_loss_ : float
+        The log-loss of the out-of-fold predictions.
+
     oof_score_ : float
-        The accuracy of the out-of-fold predictions.
+        Their accuracy.
 
     n_features_in_ : int
         Number of features seen during fit, where X tells it.
@@ -346,7 +354,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         return sum(weight * model.predict_proba(X) for weight, model in self._weighted())
 
     def _learn_weights(self, ensembles, y, row_weights):
-        of_models = np.array([ensemble.oof_probabilities_ for ensemble in ensembles])
+        of_models = np.array([ensemble.oof_proba_ for ensemble in ensembles])
         held_out = self._held_out(of_models)
         row_weights = row_weights[held_out]
         class_numbers = np.searchsorted(self.classes_, y[held_out])
@@ -361,22 +369,21 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self._divide_logits(
             calibration.learn_temperature(logs, class_numbers, row_weights, self.weights_[is_used])
         )
-        predicted = self.oof_probabilities_[held_out].argmax(axis=1)
-        self.oof_score_ = accuracy_score(class_numbers, predicted, sample_weight=row_weights)
+        self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(
+            self.oof_proba_[held_out], class_numbers, row_weights
+        )
+        for each in ensembles:
+            found = each.oof_proba_[held_out], class_numbers, row_weights
+            each.oof_loss_, _ = calibration.loss_and_accuracy(*found)
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a temperature."""
         self.temperature_ *= temperature
         for model in self.estimators_:
             final_step(model)._divide_logits(temperature)
-        self.oof_probabilities_ = sum(
-            weight * final_step(model).oof_probabilities_ for weight, model in self._weighted()
+        self.oof_proba_ = sum(
+            weight * final_step(model).oof_proba_ for weight, model in self._weighted()
         )
-
-    def _learn_uncertainty(self, samples, for_outermost_ensemble):
-        for model in self.estimators_:
-            final_step(model)._learn_uncertainty(samples, for_outermost_ensemble)
-        super()._learn_uncertainty(samples, for_outermost_ensemble)
 
 
 class BlendRegressor(NumbersMixin, BaseBlend):
@@ -421,21 +428,18 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     named_estimators_ : :class:`~sklearn.utils.Bunch`
         The same, by their names.
 
-    n_estimators_ : int
-        The number of the members of all models.
-
     weights_ : ndarray of shape (n_models,)
         The weights of the models. Their sum is 1. A model of weight 0 is not asked to predict.
-
-    members_ : pandas.DataFrame
-        A table of the models, with their weights and out-of-fold scores, and of the blend.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         The prediction of each sample by members that were not trained on it; NaN for a sample that a
         model with a weight has never held out.
 
+    oof_loss_ : float
+        The mean loss of the out-of-fold predictions; Huber's is that of y divided by its deviation.
+
     oof_score_ : float
-        The R2 of the out-of-fold predictions.
+        Their R2.
 
     n_features_in_ : int
         Number of features seen during fit, where X tells it.
@@ -528,4 +532,11 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             final_step(model)._lowest == 0 and not transforms_y(model) for _, model in self._weighted()
         )
         self._lowest = 0.0 if are_positive else -np.inf
+
+        def mean_loss(weights):
+            return float(np.average(losses_of(weights).mean(axis=0), weights=row_weights))
+
+        for each, alone in zip(ensembles, np.eye(len(predictions)), strict=True):
+            each.oof_loss_ = mean_loss(alone)
+        self.oof_loss_ = mean_loss(self.weights_)
         self.oof_score_ = r2_score(y, self.oof_prediction_[held_out], sample_weight=row_weights)

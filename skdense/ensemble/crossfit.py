@@ -4,9 +4,8 @@ BaggingClassifier and CalibratedClassifierCV cannot pass the samples that they h
 early stopping.
 """
 
-from collections.abc import Sequence
 from copy import copy
-from numbers import Integral, Real
+from time import perf_counter, thread_time
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -16,36 +15,33 @@ from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
     MetaEstimatorMixin,
-    RegressorMixin,
     clone,
     is_classifier,
     is_regressor,
 )
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.model_selection import (
-    GroupKFold,
-    KFold,
-    PredefinedSplit,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    check_cv,
-)
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import mean_squared_error, r2_score
 from sklearn.utils import (
     check_array,
     check_consistent_length,
     check_random_state,
-    check_scalar,
     get_tags,
 )
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skdense import compat
 from skdense.base import Saved, is_network
 from skdense.ensemble import calibration
-from skdense.ensemble.members import fit_members, held_out_outputs, in_blocks
-from skdense.ensemble.outer import FitReport, begin_fit, end_fit
-from skdense.ensemble.sizes import MANY_ROWS, set_by_size
+from skdense.ensemble.context import Context
+from skdense.ensemble.folds import draw_splits
+from skdense.ensemble.members import (
+    fit_members,
+    held_out_outputs,
+    in_blocks,
+    log_probabilities_of,
+    prediction_of,
+)
+from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import (
@@ -56,27 +52,26 @@ from skdense.fit.inputs import (
     times_class_weight,
     validated,
 )
-from skdense.fit.targets import as_numbers
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 
-_LARGEST = 1e30
-"""The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
+_LEAST_LOG = calibration.as_logs(0.0)
+"""The log-probability of a class that a member does not know."""
 
 
 class Samples(NamedTuple):
     """What an ensemble is fitted to.
 
     `sample_weight` is the final one, with class weights in it, or None for equal weights. `row_weights`
-    is the same as an array in both cases. `row_of` is that of `Outer`.
+    is the same as an array in both cases, and `counts` is without class weights.
     """
 
     X: Any
     y: NDArray
     sample_weight: NDArray | None
     row_weights: NDArray
+    counts: NDArray
     groups: ArrayLike | None
-    row_of: NDArray | None
 
 
 class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
@@ -89,7 +84,6 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
 
     _parameter_constraints = {"verbose": ["verbose"]}
 
-    @compat.fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
         X: MatrixLike,
@@ -107,13 +101,12 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             What to predict; for the regressors also of shape (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, in training, in choosing epochs and in all that is learned from
-            out-of-fold predictions. Rows of weight zero are absent: the fit is that of the others, and
+            out-of-fold predictions. Rows of weight zero are in no fold and trained on by no member, and
             their out-of-fold predictions are NaN. Weights count samples, but if the mean of those that
             are not zero is below 1, all are multiplied so that it is 1.
         groups : array-like of shape (n_samples,), default=None
-            The group of each sample, for the folds. If `cv` is an int, or None with `by_size`, no group
-            is in two folds. Regressors also judge by groups whether the size of errors depends on the
-            row.
+            The group of each sample, for the folds. If `cv` is an int, no group is in two folds.
+            Regressors also judge by groups whether the size of errors depends on the row.
 
         Returns
         -------
@@ -128,45 +121,53 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             If the data, the folds, names or parameters of models are invalid, or training diverged. An
             earlier fit is left as it was.
         """
-        self._check_models()
-        arguments = {"sample_weight": sample_weight, "groups": groups}
-        # Within the fit of a table or of a blend, X, y and the arguments stay as they are.
-        X, y, arguments, outer = begin_fit(X, y, sample_weight, arguments)
-        report = FitReport(self, outer)
+        context = Context(self.verbose)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
-        samples = fitted._checked_samples(X, y, **arguments, row_of=outer.row_of)
-        fitted._fit_parts(samples, report)
-        # Only a blend has a report that its models go on with, the fit of a table has none.
-        fitted._learn_uncertainty(samples, for_outermost_ensemble=outer.report is None)
-        report.end(fitted)
-        end_fit(fitted, outer)
+        with context.outermost():
+            samples = fitted._fit_within(X, y, sample_weight, groups, context)
+            fitted._learn_uncertainty(samples)
         set_attributes(self, vars(fitted))
         return self
 
-    def _checked_samples(self, X, y, sample_weight, groups, row_of):
+    @compat.fit_context(prefer_skip_nested_validation=False)
+    def _fit_within(self, X, y, sample_weight, groups, context):
+        """Fit as part of another fit, which has the context; return the checked samples."""
+        self._check_models()
+        samples = self._checked_samples(X, y, sample_weight, groups, context)
+        begin = perf_counter()
+        self._fit_parts(samples, context)
+        self._fit_seconds = perf_counter() - begin
+        context.end(self)
+        return samples
+
+    def _checked_samples(self, X, y, sample_weight, groups, context):
         """The data as they are used: y is learned, and weights are those of samples and classes."""
         X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
         check_consistent_length(y, groups)
-        y = self._learn_y(one_column(y))
+        y, counts = one_column(y), np.ones(len(y))
         if sample_weight is not None:
             sample_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            if not sample_weight.any():
+                raise ValueError("sample_weight must have a positive value, got zeros")
+            if context.is_outermost:  # a blend knows a class that has no weight there
+                has_weight = (sample_weight > 0).reshape(-1, *[1] * (y.ndim - 1))
+                y = np.where(has_weight, y, y[sample_weight.argmax()])
+            sample_weight = counts = calibration.as_counts(sample_weight)
+        y = self._learn_y(y)
         class_weight = getattr(self, "class_weight", None)  # of a blend of classifiers
         if class_weight is not None:
             sample_weight = times_class_weight(sample_weight, y, class_weight, self.classes_)
-        if sample_weight is not None:
             sample_weight = calibration.as_counts(sample_weight)
-        row_weights = np.ones(len(y)) if sample_weight is None else sample_weight
-        return Samples(X, y, sample_weight, row_weights, groups, row_of)
+        row_weights = counts if sample_weight is None else sample_weight
+        return Samples(X, y, sample_weight, row_weights, counts, groups)
 
-    def _learned(self, name):
-        """What was learned for intervals or sets, if no earlier version has saved this ensemble."""
-        check_is_fitted(self)
-        if name not in vars(self):
+    def __setstate__(self, state):
+        if str(state.get("_skdense_version", "0")) < "0.6":
             raise ValueError(
-                f"an earlier version of skdense saved this {type(self).__name__}, without what "
-                "intervals and sets need: fit it again"
+                f"a {type(self).__name__} that skdense 0.5 or earlier saved lacks what is needed: fit "
+                "it again"
             )
-        return vars(self)[name]
+        super().__setstate__(state)
 
     def _check_X(self, X):
         """The checked samples to predict."""
@@ -194,18 +195,13 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
 class BaseCrossFit(BaseOutOfFold):
     """What both cross-fit ensembles share: folds, and members that are fitted together.
 
-    A subclass has the classes of its splitter without and with groups, `_splitters`, and the methods
-    `_output(member, X)` and `_learn_out_of_fold`, which sets `_loss_explained`, the share of the loss
-    of a constant that the members explain, which for all regressors is R2.
+    A subclass has the methods `_output(member, X)` and `_learn_out_of_fold`.
     """
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
-        "estimator": [BaseEstimator],
+        "estimator": [compat.HasMethods(["fit", "predict", "get_params"])],
         "cv": ["cv_object"],
         "random_state": ["random_state"],
-        "by_size": ["boolean"],
-        "max_rows": [compat.Interval(Integral, 1, None, closed="left"), None],
-        "max_outputs": [compat.Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -215,17 +211,11 @@ class BaseCrossFit(BaseOutOfFold):
         *,
         random_state: int | RandomState | None = None,
         verbose: bool | int = False,
-        by_size: bool = False,
-        max_rows: int | None = None,
-        max_outputs: int | None = None,
     ):
         self.estimator = estimator
         self.cv = cv
         self.random_state = random_state
         self.verbose = verbose
-        self.by_size = by_size
-        self.max_rows = max_rows
-        self.max_outputs = max_outputs
 
     def _check_models(self):
         if isinstance(self, ClassifierMixin):
@@ -236,68 +226,52 @@ class BaseCrossFit(BaseOutOfFold):
         elif not is_regressor(self.estimator):
             raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
 
-    def _fit_parts(self, samples, report):
+    def _fit_parts(self, samples, context):
         X, y, sample_weight, row_weights, *_ = samples
+        if sample_weight is not None and not has_fit_parameter(
+            final_step(self.estimator), "sample_weight"
+        ):
+            raise ValueError(
+                f"{self.estimator!r} takes no sample_weight, and no class_weight of a blend"
+            )
         random_state = check_random_state(self.random_state)
-        splits = self._splits(samples, random_state, report)
-        members = self._members(splits, random_state)
+        splits = context.splits or draw_splits(
+            self.cv,
+            X,
+            y,
+            row_weights,
+            samples.groups,
+            random_state,
+            isinstance(self, ClassifierMixin),
+            context.add_warning,
+        )
+        members = self._members(len(splits), random_state)
         of_members = self._y_of_members(y, row_weights)
-        self.estimators_ = fit_members(members, splits, X, of_members, sample_weight, report)
+        self.estimators_ = fit_members(members, splits, X, of_members, sample_weight, context)
         self.n_estimators_ = len(members)
-        outputs = held_out_outputs(self._output, self.estimators_, splits, X)
+        seconds = []
+
+        def output(member, X):
+            begin = thread_time()
+            found = self._output(member, X)
+            seconds.append(thread_time() - begin)
+            return found
+
+        outputs = held_out_outputs(output, self.estimators_, splits, X)
+        # Each row is predicted by one member here, and by all of them later.
+        self._predict_seconds = sum(seconds) / len(outputs) * len(members)
         rows = np.concatenate([fold for _, fold in splits])
         self._learn_out_of_fold(rows, outputs, y, row_weights)
 
-    def _members(self, splits, random_state):
-        """A member for each split, not yet fitted, with seeds that are drawn for it."""
-        member = clone(self.estimator)
-        if self.by_size:
-            set_by_size(member, min(len(trained_on) for trained_on, _ in splits))
-        names = [name for name in sorted(member.get_params()) if name.split("__")[-1] == "random_state"]
-        seeds = [{name: random_state.randint(2**31) for name in names} for _ in splits]
-        return [clone(member).set_params(**its) for its in seeds]
+    @property
+    def _n_members(self):
+        return len(self.estimators_)
 
-    def _splits(self, samples, random_state, report):
-        """For each member the rows to train on, sorted, and those of its fold, as arrays of ints."""
-        X, y, _, row_weights, groups, row_of = samples
-        cv, strata, has_classes = self.cv, y, isinstance(self, ClassifierMixin)
-        if self.by_size and cv is None:
-            cv = self._n_folds(y, groups, report)
-        if isinstance(cv, Integral):
-            seed = random_state.randint(2**31)
-            cv = self._splitters[groups is not None](cv, shuffle=True, random_state=seed)
-            if has_classes:
-                strata = _strata(y, cv.n_splits, report)
-        as_given = [*check_cv(cv, y, classifier=has_classes).split(X, strata, groups)]
-        row_at = np.arange(len(y), dtype=np.int32)
-        if row_of is not None and (np.iterable(cv) or isinstance(cv, PredefinedSplit)):
-            row_at = row_of  # the user has numbered all rows, -1 stands for those of weight zero
-        row_at = np.where(row_weights[row_at] > 0, row_at, -1)  # the weight of a class may be zero
-
-        def with_weight(chosen):
-            found = row_at[chosen]
-            return found[found >= 0]
-
-        splits = [(np.sort(with_weight(train)), with_weight(fold)) for train, fold in as_given]
-        _check_splits(splits, as_given)
-        if groups is not None and has_classes:
-            _warn_of_lacking_classes(y, np.unique(y[row_weights > 0]), splits, report)
-        return splits
-
-    def _n_folds(self, y, groups, report):
-        """As many folds as suit the number of rows, and its largest class and the groups allow."""
-        n_folds = 8 if len(y) < MANY_ROWS else 4
-        what, most = "y", len(y)
-        if isinstance(self, ClassifierMixin):
-            what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
-        possible = most if groups is None else min(most, len(np.unique(groups)))
-        chosen = max(2, min(n_folds, int(possible)))
-        if most < n_folds:
-            report.add_warning(
-                f"{what} has {most} sample(s), too few for {n_folds} folds: there are {chosen} "
-                "instead, and out-of-fold scores and intervals mean little"
-            )
-        return chosen
+    def _members(self, n_members, random_state):
+        """The members, not yet fitted, with seeds that are drawn for them."""
+        names = [n for n in sorted(self.estimator.get_params()) if n.split("__")[-1] == "random_state"]
+        seeds = [{name: random_state.randint(2**31) for name in names} for _ in range(n_members)]
+        return [clone(self.estimator).set_params(**its) for its in seeds]
 
     def _y_of_members(self, y, row_weights):
         """What members are fitted to."""
@@ -307,148 +281,6 @@ class BaseCrossFit(BaseOutOfFold):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         return tags
-
-
-def _strata(y, n_folds, report):
-    """What stratified folds have the same shares of: classes, but those too rare may be in any fold."""
-    classes, label, sizes = np.unique(y, return_inverse=True, return_counts=True)
-    rare = sizes < n_folds
-    if rare.any() and not rare.all():  # if all are, no stratified folds are possible
-        report.add_warning(
-            f"y has fewer samples than the {n_folds} folds of the classes "
-            f"{classes[rare].tolist()[:9]}: some members may be trained without them"
-        )
-        label[rare[label]] = sizes.argmax()
-    return label
-
-
-def _check_splits(splits, as_given):
-    """Raise if a member has no rows. Those held out may have no weight, but not in all folds."""
-    for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, as_given, strict=True)):
-        for name, part in {"to train on": trained_on, "that are held out": fold}.items():
-            if not len(part):
-                raise ValueError(
-                    f"cv must give every fold samples {name}, got none in fold {i}; samples of "
-                    "weight zero do not count"
-                )
-    if not any(len(fold) for _, fold in splits):
-        raise ValueError("cv must hold out samples of positive weight, got none")
-
-
-def _warn_of_lacking_classes(y, classes, splits, report):
-    lacking = [found for each, _ in splits if len(found := np.setdiff1d(classes, y[each]))]
-    if lacking:
-        lacked = np.unique(np.concatenate(lacking)).tolist()
-        report.add_warning(
-            f"{len(lacking)} of {len(splits)} members are trained without the classes "
-            f"{lacked[:9]}, since all groups with them are held out. Classes should be in "
-            "several groups, and y must not be the groups"
-        )
-
-
-class LabelsMixin(ClassifierMixin):
-    """What both classifiers share: labels from probabilities.
-
-    A subclass has the method `_predict_proba(X)`, which predicts probabilities of checked samples, and
-    its `fit` sets `oof_probabilities_`.
-    """
-
-    def predict(self, X: MatrixLike) -> NDArray:
-        """Predict class labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-            The labels of the highest probability.
-        """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
-
-    def predict_proba(self, X: MatrixLike) -> NDArray:
-        """Predict the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            Columns ordered as `classes_`.
-        """
-        return self._predict_proba(self._check_X(X))
-
-    def predict_log_proba(self, X: MatrixLike) -> NDArray:
-        """Predict the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n_samples, n_classes)
-            The logarithms of what `predict_proba` returns. None is -inf: a probability below 2.2e-16
-            counts as 2.2e-16.
-        """
-        return calibration.as_logs(self.predict_proba(X))
-
-    def predict_set(self, X: MatrixLike, confidence: float = 0.9) -> NDArray:
-        """Predict the set of classes that has the true one with this confidence.
-
-        A set has the classes whose probability is at least a threshold, which is found from the
-        out-of-fold probabilities, without any further fits: a share of `confidence` of the samples has
-        its true class in its set. No other score gives smaller sets in the mean if the probabilities
-        are right [1]_. Single classes may have a smaller or a larger share, see
-        :class:`skdense.inspection.CoverageDisplay`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-        confidence : float, default=0.9
-            The share of new samples whose set has the true class, if they are like those of `fit`; with
-            `groups`, also for samples of new groups.
-
-        Returns
-        -------
-        sets : ndarray of bool, of shape (n_samples, n_classes)
-            Whether the set of a sample has a class. Columns are ordered as `classes_`. A set is empty
-            if no class is probable enough, as for some samples if the accuracy is above the confidence.
-
-        References
-        ----------
-        .. [1] Sadinle, Lei and Wasserman (2019), "Least Ambiguous Set-Valued Classifiers With Bounded
-           Error Levels", JASA 114.
-        """
-        check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
-        return calibration.sets_of(self._learned("_nonconformity"), self.predict_proba(X), confidence)
-
-    def _learn_uncertainty(self, samples, for_outermost_ensemble):
-        if not for_outermost_ensemble:
-            return  # the outermost blend lets its models learn, at its temperature
-        class_numbers = np.searchsorted(self.classes_, samples.y)
-        self._nonconformity = calibration.learn_nonconformity(
-            self.oof_probabilities_, class_numbers, samples.row_weights
-        )
-
-    def _learn_y(self, y):
-        check_classification_targets(y)
-        if y.ndim > 1:
-            raise ValueError(f"y must have one label for each sample, got shape {y.shape}")
-        self.classes_ = np.unique(y)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y must have at least two classes, got one class: {self.classes_.tolist()}"
-            )
-        return y
 
 
 class CrossFitClassifier(LabelsMixin, BaseCrossFit):
@@ -479,18 +311,6 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     verbose : bool or int, default=False
         Whether to print a line for each member as it is fitted, and the out-of-fold accuracy.
 
-    by_size : bool, default=False
-        Whether the number of samples decides what is left open, as in the default for tables. With
-        ``cv=None`` there are 8 folds, or 4 of at least 10,000 samples, and fewer if the samples or
-        groups are fewer. Of an estimator that is a network, parameters that are None are set:
-        `batch_size`, `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted
-        trees of scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer
-        than 400 samples to train on they have at most 100 iterations, with a learning rate of at least
-        0.1.
-
-    max_rows, max_outputs : int, default=None
-        A blend leaves the ensemble out if there are more samples or classes.
-
     Attributes
     ----------
     estimators_ : list of classifiers
@@ -505,13 +325,16 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     temperature_ : float
         The number by which the logits are divided, from 0.22 to 4.5; within a blend, times the blend's.
 
-    oof_probabilities_ : ndarray of shape (n_samples, n_classes)
+    oof_proba_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by the member that held it out, at the temperature; their mean
         if several did, NaN if none did. A blend divides the logits of this mean, too. A member uses its
         held-out fold only for early stopping.
 
+    oof_loss_ : float
+        The log-loss of the out-of-fold predictions; within a blend that at its temperature.
+
     oof_score_ : float
-        The accuracy of the out-of-fold predictions.
+        Their accuracy.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -523,7 +346,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     --------
     CrossFitRegressor : The same for numbers to predict.
     BlendClassifier : Several ensembles, with weights.
-    skdense.make_tabular_classifier : The ensemble for tables of numbers and categories.
+    skdense.TabularClassifier : The ensemble for tables of numbers and categories.
 
     References
     ----------
@@ -541,104 +364,40 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     (4, (1, 2))
     """
 
-    _splitters = StratifiedKFold, StratifiedGroupKFold
-
     def _predict_proba(self, X):
-        return in_blocks(self._mean_probabilities, X, final_step(self.estimators_[0]))
+        return in_blocks(self._mean_probabilities, X, self.estimators_[0])
 
     def _mean_probabilities(self, X):
-        outputs = (self._output(member, X) for member in self.estimators_)
-        total = sum(calibration.probabilities_at(self.temperature_, output) for output in outputs)
-        return total / len(self.estimators_)
+        outputs = np.concatenate([self._output(member, X) for member in self.estimators_])
+        probabilities = calibration.probabilities_at(self.temperature_, outputs)
+        return probabilities.reshape(len(self.estimators_), X.shape[0], -1).mean(axis=0)
 
     def _output(self, member, X):
         """A member's log-probabilities of all classes; it may be trained without some of them."""
-        if is_network(member, "_logits", "predict_proba", "predict_log_proba"):
-            return member.predict_log_proba(X)  # from the logits, so that none is -inf
-        # Boosted trees return two columns even if they were fitted to one class.
-        known = member.predict_proba(X)[:, : len(member.classes_)]
-        probabilities = np.zeros((len(known), len(self.classes_)))
-        probabilities[:, np.searchsorted(self.classes_, member.classes_)] = known
-        return calibration.as_logs(probabilities)
+        found = log_probabilities_of(member, X)
+        if len(member.classes_) == len(self.classes_):
+            return found
+        logs = np.full((len(found), len(self.classes_)), _LEAST_LOG)
+        logs[:, np.searchsorted(self.classes_, member.classes_)] = found
+        return logs
 
     def _learn_out_of_fold(self, rows, outputs, y, row_weights):
         class_numbers = np.searchsorted(self.classes_, y[rows])
         self.temperature_ = calibration.learn_temperature([outputs], class_numbers, row_weights[rows])
         probabilities = calibration.probabilities_at(self.temperature_, outputs)
-        self.oof_probabilities_, held_out = _mean_by_row(rows, probabilities, len(y))
-        predicted = self.classes_[self.oof_probabilities_.argmax(axis=1)[held_out]]
-        self.oof_score_ = accuracy_score(y[held_out], predicted, sample_weight=row_weights[held_out])
-        shares = np.bincount(class_numbers, row_weights[rows]) / row_weights[rows].sum()
-        likelihoods = probabilities[np.arange(len(rows)), class_numbers], shares[class_numbers]
-        logs = np.average(calibration.as_logs(np.array(likelihoods)), axis=1, weights=row_weights[rows])
-        self._loss_explained = 1 - logs[0] / logs[1] if logs[1] else 0.0
+        self.oof_proba_, held_out = _mean_by_row(rows, probabilities, len(y))
+        self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(
+            self.oof_proba_[held_out],
+            np.searchsorted(self.classes_, y[held_out]),
+            row_weights[held_out],
+        )
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a further temperature."""
         self.temperature_ *= temperature
-        logs = calibration.as_logs(self.oof_probabilities_)
-        self.oof_probabilities_ = calibration.probabilities_at(temperature, logs)
-
-
-class NumbersMixin(RegressorMixin):
-    """What both regressors share: quantiles from out-of-fold errors.
-
-    A subclass has the method `_predict(X)`, which predicts numbers for checked samples, and its `fit`
-    sets `oof_prediction_`.
-    """
-
-    _lowest = -np.inf
-    """No quantile is lower; 0 if the loss allows positive predictions only."""
-
-    def predict(self, X: MatrixLike, quantiles: float | Sequence[float] | None = None) -> NDArray:
-        """Predict numbers, or quantiles of them.
-
-        Quantiles are found from the errors of the out-of-fold predictions. Where the size of errors
-        depends on the row, so do the distances between the quantiles, if this lowers the pinball loss
-        out of fold. Small boosted trees, which `fit` trains, predict this size from the columns of X
-        and the prediction. They need numbers and at least 400 samples of positive weight. Without them,
-        as in the models of a blend, the distances depend on the prediction alone.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
-            The samples.
-        quantiles : float or list of float, default=None
-            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
-            values. None predicts numbers.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
-            ``(n_samples, n_outputs, n_quantiles)``.
-        """
-        X = self._check_X(X)
-        predictions = self._predict(X)
-        if quantiles is None:
-            return predictions
-        learned = self._learned("_spreads")
-        return calibration.predict_quantiles(learned, X, predictions, quantiles, self._lowest)
-
-    def _learn_y(self, y):
-        y = as_numbers(y).astype(np.float64, copy=False)
-        if np.abs(y).max() > _LARGEST:
-            raise ValueError(
-                f"y must be between -{_LARGEST:g} and {_LARGEST:g}, got values from {y.min():.3g} to "
-                f"{y.max():.3g}; divide y by a constant"
-            )
-        return y
-
-    def _learn_uncertainty(self, samples, for_outermost_ensemble):
-        X = samples.X if for_outermost_ensemble else None  # trees for each model would take long
-        self._spreads = calibration.learn_errors(
-            X, samples.y, self.oof_prediction_, samples.row_weights, samples.groups
+        self.oof_proba_ = calibration.probabilities_at(
+            temperature, calibration.as_logs(self.oof_proba_)
         )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
 
 
 class CrossFitRegressor(NumbersMixin, BaseCrossFit):
@@ -671,21 +430,6 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         mean 0 and variance 1, or mean 1 with ``loss="poisson"`` or ``loss="gamma"``, which cannot be
         shifted. The members predict the scaled y, and the ensemble predicts y.
 
-    by_size : bool, default=False
-        Whether the number of samples decides what is left open, as in the default for tables. With
-        ``cv=None`` there are 8 folds, or 4 of at least 10,000 samples, and fewer if the samples or
-        groups are fewer. Of an estimator that is a network, parameters that are None are set:
-        `batch_size`, `learning_rate_init`, `max_iter`, `early_stopping` and `n_iter_no_change`. Boosted
-        trees of scikit-learn with ``early_stopping="auto"`` are stopped by their folds, but with fewer
-        than 400 samples to train on they have at most 100 iterations, with a learning rate of at least
-        0.1.
-
-    max_rows, max_outputs : int, default=None
-        A blend leaves the ensemble out if there are more samples or columns of y.
-
-    losses : list of str, default=None
-        A blend leaves the ensemble out if the blend's `loss` is none of these.
-
     Attributes
     ----------
     estimators_ : list of regressors
@@ -701,8 +445,11 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         The prediction of each sample by the member that held it out; their mean if several did, NaN if
         none did. A member uses its held-out fold only for early stopping.
 
+    oof_loss_ : float
+        The mean squared error of the out-of-fold predictions; within a blend their loss there.
+
     oof_score_ : float
-        The R2 of the out-of-fold predictions.
+        Their R2.
 
     n_features_in_ : int
         Number of features seen during fit.
@@ -714,7 +461,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     --------
     CrossFitClassifier : The same for class labels.
     BlendRegressor : Several ensembles, with weights.
-    skdense.make_tabular_regressor : The ensemble for tables of numbers and categories.
+    skdense.TabularRegressor : The ensemble for tables of numbers and categories.
 
     Examples
     --------
@@ -728,11 +475,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     (4, (3,))
     """
 
-    _splitters = KFold, GroupKFold
-    _parameter_constraints = BaseCrossFit._parameter_constraints | {
-        "scale_y": ["boolean"],
-        "losses": [list, None],
-    }
+    _parameter_constraints = BaseCrossFit._parameter_constraints | {"scale_y": ["boolean"]}
 
     def __init__(
         self,
@@ -742,28 +485,20 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         random_state: int | RandomState | None = None,
         verbose: bool | int = False,
         scale_y: bool = False,
-        by_size: bool = False,
-        max_rows: int | None = None,
-        max_outputs: int | None = None,
-        losses: list[str] | None = None,
     ):
-        super().__init__(
-            estimator,
-            cv,
-            random_state=random_state,
-            verbose=verbose,
-            by_size=by_size,
-            max_rows=max_rows,
-            max_outputs=max_outputs,
-        )
+        super().__init__(estimator, cv, random_state=random_state, verbose=verbose)
         self.scale_y = scale_y
-        self.losses = losses
 
     def _predict(self, X):
-        return self._unscaled(in_blocks(self._mean_prediction, X, final_step(self.estimators_[0])))
+        return self._unscaled(in_blocks(self._mean_prediction, X, self.estimators_[0]))
 
     def _mean_prediction(self, X):
-        return np.mean([member.predict(X) for member in self.estimators_], axis=0)
+        if all(type(member).predict is LinearRegression.predict for member in self.estimators_):
+            mean = copy(self.estimators_[0])  # a mean of linear functions is one
+            mean.coef_ = np.mean([member.coef_ for member in self.estimators_], axis=0)
+            mean.intercept_ = np.mean([member.intercept_ for member in self.estimators_], axis=0)
+            return mean.predict(X)
+        return np.mean([prediction_of(member, X) for member in self.estimators_], axis=0)
 
     def _unscaled(self, predictions):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
@@ -777,17 +512,16 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         return y
 
     def _output(self, member, X):
-        return member.predict(X)
+        return prediction_of(member, X)
 
     def _learn_out_of_fold(self, rows, outputs, y, row_weights):
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
         estimator = self.estimator
         are_positive = calibration.is_positive(final_step(estimator)) and not transforms_y(estimator)
         self._lowest = 0.0 if are_positive else -np.inf
-        self.oof_score_ = r2_score(
-            y[held_out], self.oof_prediction_[held_out], sample_weight=row_weights[held_out]
-        )
-        self._loss_explained = self.oof_score_
+        found = y[held_out], self.oof_prediction_[held_out]
+        self.oof_loss_ = mean_squared_error(*found, sample_weight=row_weights[held_out])
+        self.oof_score_ = r2_score(*found, sample_weight=row_weights[held_out])
 
 
 def _mean_by_row(rows, outputs, n_rows):

@@ -1,54 +1,61 @@
 """The members of an ensemble: networks train on rows of one table, other members on copies of them."""
 
-from contextlib import nullcontext
-from functools import cache, partial
+import sys
+from inspect import signature
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+from scipy.special import log_softmax
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils import gen_batches
-from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import ThreadpoolController
 
 from skdense import compat
 from skdense.base import is_network
 from skdense.core.machine.blas import for_each_block, one_blas_thread
-from skdense.ensemble.outer import has_all_cores, part_of
-from skdense.ensemble.sizes import TREES
-from skdense.final_step import final_step, fit_arguments
+from skdense.ensemble.calibration import as_logs
+from skdense.ensemble.context import Stop
+from skdense.final_step import fit_arguments
 from skdense.fit.fitting import fit_together, outcome
 from skdense.fit.inputs import FitInput
+from skdense.fit.targets import fitted_encoder
 
 COPIED_ROWS = 2**15
 """How many rows are copied at a time to be predicted."""
 _BLOCK = 4096
 """Rows at a time: smaller blocks take more processor time, larger ones more memory."""
+_FEW_ROWS = 64
+"""So few rows are predicted where they are asked for."""
+_STOPPING = "early_stopping", "early_stopping_rounds", "early_stopping_round"
+"""The parameters that switch early stopping on: scikit-learn's, XGBoost's, LightGBM's."""
 
 
-def fit_members(members, splits, X, y, sample_weight, report):
+def fit_members(members, splits, X, y, sample_weight, context):
     """Fit each member to the rows of its split, all at the same time; return them.
 
     A split is the rows to train on, and the member's fold: the rows held out, on which early stopping
     validates it.
     """
     if is_network(members[0], "fit"):
-        _fit_networks(members, splits, X, y, sample_weight, report)
+        _fit_networks(members, splits, X, y, sample_weight, context)
         return members
-    data, fitted = (X, y, sample_weight, report.has_lines_of_members), []
-    fits = [(member, split, *data) for member, split in zip(members, splits, strict=True)]
+    data, fitted = (X, y, sample_weight, context.stop, context.callback), []
+    has_lines = context.has_lines_of_members
+    fits = [(member, split, *data, has_lines) for member, split in zip(members, splits, strict=True)]
     metric = "accuracy" if is_classifier(members[0]) else "R2"
     # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
-    # that are fitted at the same time would change. An ensemble as a member is part of no other fit.
-    with one_blas_thread(), part_of(None):
+    # that are fitted at the same time would change.
+    with one_blas_thread():
         for member, score in at_once(fit_member, fits):
-            report.member(len(fitted), len(members), f"{metric} {score:f}")
+            context.member(len(fitted), len(members), f"{metric} {score:f}")
             fitted.append(member)
     return fitted
 
 
-def _fit_networks(estimators, splits, X, y, sample_weight, report):
+def _fit_networks(estimators, splits, X, y, sample_weight, context):
     first = estimators[0]
     inputs = [FitInput(X, y, sample_weight, split=split) for split in splits]
 
@@ -57,37 +64,77 @@ def _fit_networks(estimators, splits, X, y, sample_weight, report):
             words = [f"{estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}"]
         else:
             words = [outcome(network, job) for network in job.networks]
-        report.member(estimators.index(estimator), len(estimators), "; ".join(words))
+        context.member(estimators.index(estimator), len(estimators), "; ".join(words))
 
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
-    n_jobs = -1 if has_all_cores() else None
-    errors = fit_together(estimators, inputs, n_jobs, after_fit, warn_max_iter=not may_reach_max_iter)
+    n_jobs = -1 if context.all_cores else None
+    context.stop.check()
+    errors = fit_together(
+        estimators, inputs, n_jobs, after_fit, not may_reach_max_iter, stop=context.stop
+    )
     for error in filter(None, errors):
         raise error
 
 
-def fit_member(member, split, X, y, sample_weight, with_score=False):
-    """Fit a member that is no network; return it, and its score on its fold if asked."""
+def fit_member(member, split, X, y, sample_weight, stop=None, callback=None, with_score=False):
+    """Fit a member that is no network; return it, and its score on its fold if asked.
+
+    `callback()` makes a callback for a LightGBM, which is validated on the fold then.
+    """
+    stop = stop or Stop()
+    stop.check()
     rows, fold = split
     if is_classifier(member) and (y[rows] == y[rows[0]]).all():
         member = DummyClassifier()  # many classifiers cannot be fitted to one class
     weight = None if sample_weight is None else sample_weight[rows]
     arguments = fit_arguments(member, sample_weight=weight)
-    if getattr(member, "early_stopping", False) and has_fit_parameter(member, "X_val"):
-        # A classifier cannot be validated on classes that its rows lack.
-        known = fold[np.isin(y[fold], y[rows])] if is_classifier(member) else fold
-        if len(known):
-            member.early_stopping = True  # "auto" would not stop trees of 10,000 rows or fewer
-            arguments |= {"X_val": compat.safe_indexing(X, known), "y_val": y[known]}
-            if sample_weight is not None:
-                arguments["sample_weight_val"] = sample_weight[known]
+    # A classifier cannot be validated on classes that its rows lack.
+    known = fold[np.isin(y[fold], y[rows])] if is_classifier(member) else fold
+    arguments |= _validation(member, X, y, known, sample_weight, callback is not None)
+    if is_lightgbm(member):
+        arguments["callbacks"] = [lambda _: stop.is_set() and stop.check()]
+        if "eval_X" in arguments and callback is not None:
+            arguments["callbacks"].append(callback())
     with _openmp().limit(limits=1):  # each core has a member
         member.fit(compat.safe_indexing(X, rows), y[rows], **arguments)
     if not with_score or not len(fold):
         return member, np.nan
     of_fold = {} if sample_weight is None else {"sample_weight": sample_weight[fold]}
     return member, member.score(compat.safe_indexing(X, fold), y[fold], **of_fold)
+
+
+def _validation(member, X, y, fold, sample_weight, is_stopped):
+    """The arguments by which a member that stops early is validated on its fold.
+
+    If the fold is empty, it does not stop early: without validation samples, some raise an error.
+    """
+    its, takes = member.get_params(deep=False), signature(member.fit).parameters
+    stopping = [name for name in _STOPPING if its.get(name)]
+    if not (stopping or is_stopped) or not {"X_val", "eval_X", "eval_set"} & takes.keys():
+        return {}
+    if not len(fold):
+        member.set_params(**{name: False if name == "early_stopping" else None for name in stopping})
+        return {}
+    X, y = compat.safe_indexing(X, fold), y[fold]
+    weight = None if sample_weight is None else sample_weight[fold]
+    if "X_val" in takes:
+        arguments = {"X_val": X, "y_val": y, "sample_weight_val": weight}
+    elif "eval_X" in takes:
+        arguments = {"eval_X": X, "eval_y": y, "eval_sample_weight": [weight]}
+    else:
+        arguments = {"eval_set": [(X, y)], "sample_weight_eval_set": [weight]}
+    return {
+        name: values
+        for name, values in arguments.items()
+        if name in takes and not (weight is None and "weight" in name)
+    }
+
+
+def is_lightgbm(model):
+    """Whether a model is LightGBM's own, which is imported then."""
+    lightgbm = sys.modules.get("lightgbm")
+    return lightgbm is not None and type(model) in (lightgbm.LGBMClassifier, lightgbm.LGBMRegressor)
 
 
 def at_once(function, arguments):
@@ -110,11 +157,9 @@ def _called(function, values, config, share):
 
 def held_out_outputs(output, members, splits, X):
     """The `output(member, X)` of each member for the rows of its fold, fold by fold."""
-    last = final_step(members[0])
-    # One thread of BLAS, as in `fit_members`.
-    with nullcontext() if _divides_rows(last) else one_blas_thread():
+    with one_blas_thread():  # as in `fit_members`
         outputs = [
-            in_blocks(partial(output, member), compat.safe_indexing(X, fold[part]), last)
+            output(member, compat.safe_indexing(X, fold[part]))
             for member, (_, fold) in zip(members, splits, strict=True)
             if len(fold)
             for part in gen_batches(len(fold), COPIED_ROWS)
@@ -122,28 +167,53 @@ def held_out_outputs(output, members, splits, X):
     return np.concatenate(outputs)
 
 
-def _divides_rows(last):
-    """Whether `in_blocks` divides the rows among threads: for those that would do so by themselves."""
-    return type(last) in TREES or is_network(last, "_logits", "predict", "predict_proba")
+def prediction_of(member, X):
+    """The prediction of a fitted regressor, for checked samples."""
+    if is_network(member, "_logits", "predict"):
+        return fitted_encoder(member).decode(member._forward(X))
+    if is_lightgbm(member):  # whose `predict` takes ten times as long for a row, and all cores
+        return member.booster_.predict(X, num_threads=1)
+    return member.predict(X)
 
 
-def in_blocks(predict, X, last):
-    """The result of `predict(X)`, a function that asks models which have such a final step.
+def log_probabilities_of(member, X):
+    """The log-probabilities of a fitted classifier's own classes, for checked samples."""
+    if is_network(member, "_logits", "predict_proba", "predict_log_proba"):
+        return fitted_encoder(member).log_probabilities(member._forward(X))  # none is -inf
+    is_logistic = type(member).predict_proba is LogisticRegression.predict_proba
+    if is_logistic and isinstance(X, np.ndarray) and X.dtype.kind == "f":
+        scores = X @ member.coef_.T + member.intercept_
+        if np.isfinite(scores).all():  # `predict_proba` says what is wrong with X
+            scores = np.pad(scores, [(0, 0), (1, 0)]) if len(member.classes_) == 2 else scores
+            return log_softmax(scores, axis=1)
+    if is_lightgbm(member):  # whose predict_proba takes ten times as long for a row, and all cores
+        found = member.booster_.predict(X, num_threads=1)
+        found = np.column_stack([1 - found, found]) if found.ndim == 1 else found
+    else:
+        # Boosted trees of scikit-learn return two columns even if they were fitted to one class.
+        found = member.predict_proba(X)[:, : len(member.classes_)]
+    return as_logs(found)
 
-    By themselves, scikit-learn's trees and the products of networks divide the rows among all cores,
-    and wait for all of them after each tree or layer. If other work occupies a core, this takes 3 to
-    100 times as long as with one thread. So each core gets blocks of rows of its own instead, which
-    takes the same time on an idle machine.
+
+def in_blocks(predict, X, member):
+    """The result of `predict(X)`, a function that asks such members; many rows in blocks, in threads.
+
+    By themselves, products of networks divide the rows among all cores, and wait for all of them after
+    each layer. If other work occupies a core, this takes 3 to 100 times as long as with one thread. So
+    each core gets blocks of rows of its own, as for LightGBM, which uses one thread here. For few rows,
+    nothing of the process is touched.
     """
-    if not _divides_rows(last):
+    n_rows = X.shape[0]
+    uses_one_thread = is_lightgbm(member) or is_network(member, "_logits", "predict", "predict_proba")
+    if n_rows <= _FEW_ROWS or not uses_one_thread:
         return predict(X)
     config, found = get_config(), {}
 
-    def on_one_thread(rows):
-        with config_context(**config), _openmp_of_trees().limit(limits=1):
+    def of_block(rows):
+        with config_context(**config):
             found[rows.start] = predict(compat.safe_indexing(X, rows))
 
-    for_each_block(on_one_thread, X.shape[0], _BLOCK, threaded_from=1)
+    for_each_block(of_block, n_rows, _BLOCK, threaded_from=1)
     return np.concatenate([found[start] for start in sorted(found)])
 
 
@@ -154,7 +224,3 @@ def _openmp():
     thread may have limited then.
     """
     return ThreadpoolController().select(user_api="openmp")
-
-
-_openmp_of_trees = cache(_openmp)
-"""The same for scikit-learn's trees, whose library is always there. To find it takes milliseconds."""

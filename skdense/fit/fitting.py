@@ -16,10 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
-from joblib import hash as hash_of
 from numpy.random import RandomState
 
 from skdense import compat
@@ -28,7 +27,7 @@ from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.host.lbfgs import minimize_loss
 from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import ProgramRun, train
-from skdense.core.network import LBFGS, Curves, Data, Network
+from skdense.core.network import LBFGS, Curves, Network
 from skdense.exceptions import WorkerWarning
 from skdense.fit.inputs import Estimator, FitInput, check_parameters
 from skdense.fit.prepare import Job, check_and_prepare, prepare
@@ -36,12 +35,17 @@ from skdense.fit.results import Attributes, NotFinite, finish, fitted_attributes
 
 
 def fit_estimator(
-    estimator: Estimator, inputs: FitInput, interrupts_raise: bool = False, warn_max_iter: bool = True
+    estimator: Estimator,
+    inputs: FitInput,
+    interrupts_raise: bool = False,
+    warn_max_iter: bool = True,
+    stop: Event | None = None,
 ) -> Estimator:
     """Fit an estimator to a `FitInput`, or train it for one more epoch; return the estimator.
 
-    Ctrl-C ends the training and keeps what was reached, or raises if that is nothing, or if
-    interrupts_raise is true. With warn_max_iter there is a warning if an optimizer reaches `max_iter`.
+    Ctrl-C, or `stop` once it is set, ends the training and keeps what was reached, or raises if that is
+    nothing, or if interrupts_raise is true. With warn_max_iter there is a warning if an optimizer
+    reaches `max_iter`.
     """
     warn_in_a_worker()
     reports = compat.has_callbacks(estimator) and not inputs.incremental
@@ -49,7 +53,7 @@ def fit_estimator(
     with unchanged_on_error(estimator):
         job = prepare(estimator, inputs)
         tasks = EpochTasks(context, job, inputs) if reports else None
-        if _train_job(job, tasks):
+        if _train_job(job, tasks, stop):
             if interrupts_raise or not any(network.progress.epochs for network in job.networks):
                 raise KeyboardInterrupt
             compat.warn_at_caller("Training interrupted by user.")
@@ -59,15 +63,15 @@ def fit_estimator(
     return estimator
 
 
-def _train_job(job: Job, tasks: "EpochTasks | None") -> bool:
-    """Train the networks of one job; return whether Ctrl-C ended the training.
+def _train_job(job: Job, tasks: "EpochTasks | None", stop: Event | None) -> bool:
+    """Train the networks of one job; return whether Ctrl-C or `stop` ended the training.
 
     The epochs of a single network are printed and reported if asked, those of several are not.
     """
     estimator, network = job.estimator, job.networks[0]
     if job.spec.solver == LBFGS:
         for each in job.networks:
-            if minimize_loss(job.spec, each, estimator.max_fun):
+            if minimize_loss(job.spec, each, estimator.max_fun, stop):
                 return True
         return False
     is_single = len(job.networks) == 1
@@ -89,6 +93,7 @@ def _train_job(job: Job, tasks: "EpochTasks | None") -> bool:
         buckets_of([(job.spec, each) for each in job.networks]),
         observe=observe if printer or reporter else None,
         each_epoch=reporter is not None,
+        stop=stop,
     )
     if printer and network.progress.converged:
         printer.print_end()
@@ -111,6 +116,7 @@ def fit_together(
     n_jobs: int | None = None,
     after_fit: Callable = lambda estimator, job: None,
     warn_max_iter: bool = True,
+    stop: Event | None = None,
 ) -> list[NotFinite | None]:
     """Fit each estimator to its `FitInput`; return for each its error if it diverged, or None.
 
@@ -120,6 +126,9 @@ def fit_together(
     `after_fit(estimator, job)` is called as soon as an estimator's networks are trained; job is None
     for an estimator that trains alone. The calls may come from any thread, but never two at a time.
     With warn_max_iter, an estimator warns if its optimizer reached `max_iter`.
+
+    Once `stop` is set, by whichever thread, the call raises KeyboardInterrupt as for Ctrl-C, as soon as
+    no scorer runs. An error of a training sets it, too.
     """
     warn_in_a_worker()
     one_at_a_time = Lock()
@@ -131,18 +140,17 @@ def fit_together(
     errors: list[NotFinite | None] = [None] * len(estimators)
     with unchanged_on_error(*estimators) as before:
         jobs: dict[int, Job] = {}
-        pool = array_pool()
+        known: dict = {}
         for i, (estimator, one_input) in enumerate(zip(estimators, inputs, strict=True)):
             # It trains alone if it uses lbfgs, or if its epochs are printed or reported.
             if estimator.solver == LBFGS or estimator.verbose or compat.has_callbacks(estimator):
                 _check(estimator, one_input)  # before all others are trained
             else:
-                jobs[i] = check_and_prepare(estimator, one_input)
-                pool(jobs[i])
+                jobs[i] = check_and_prepare(estimator, one_input, known)
         own_streams(jobs.values())
         owners = {network: job for job in jobs.values() for network in job.networks}
         buckets = buckets_of([(job.spec, network) for network, job in owners.items()])
-        if jobs and train(buckets, n_jobs, owners=owners, after=after):
+        if jobs and train(buckets, n_jobs, owners=owners, after=after, stop=stop):
             raise KeyboardInterrupt
         for i, estimator in enumerate(estimators):
             try:
@@ -150,41 +158,12 @@ def fit_together(
                     finish(jobs[i], warn_max_iter)
                     continue
                 # Ctrl-C ends all fits here; a single fit would keep what it had reached.
-                _fit_alone(estimator, inputs[i], interrupts_raise=True, warn_max_iter=warn_max_iter)
+                _fit_alone(estimator, inputs[i], True, warn_max_iter, stop)
                 after_fit(estimator, None)
             except NotFinite as error:
                 set_attributes(estimator, before[i])
                 errors[i] = error
     return errors
-
-
-def array_pool() -> Callable[[Job], None]:
-    """A function that lets the networks of each job hold and use the first arrays equal to theirs."""
-    firsts: dict[Any, dict] = {}
-    seen: set[int] = set()
-
-    def first_equal(array: Any) -> Any:
-        """The first array with this content. Hashes take long: there are none of a single array."""
-        if array is None or id(array) in seen:
-            return array
-        alike = firsts.setdefault((array.shape, array.dtype), {})
-        if None in alike:
-            first = alike.pop(None)
-            alike[hash_of(first)] = first
-        array = alike.setdefault(hash_of(array) if alike else None, array)
-        seen.add(id(array))  # of the first one, which stays alive
-        return array
-
-    def pooled(data: Data) -> Data:
-        X, targets, weights = map(first_equal, (data.X, data.targets, data.weights))
-        return Data(X, targets, weights, data.rows)
-
-    def pool(job: Job) -> None:
-        for network in job.networks:
-            network.data = pooled(network.data)
-            network.validation = network.validation and pooled(network.validation)
-
-    return pool
 
 
 def own_streams(jobs: Collection[Job]) -> None:
@@ -277,11 +256,10 @@ def outcome(network: Network, job: Job) -> str:
     words = f"{progress.epochs:.0f} iterations, loss = {network.last_loss:.8f}"
     if not network.hyper.early_stopping:
         return words
-    if network.scorer is not None:
-        return f"{words}, best validation score: {progress.best_value:f}"
-    if job.spec.scores_loss or job.encoder.loss.metric is NEGATIVE_LOSS:
+    is_loss = job.spec.scores_loss or job.encoder.loss.metric is NEGATIVE_LOSS
+    if is_loss and network.scorer is None:
         return f"{words}, best validation loss: {-progress.best_value:f}"
-    return f"{words}, best validation {job.estimator.validation_metric}: {progress.best_value:f}"
+    return f"{words}, best validation score: {progress.best_value:f}"
 
 
 class EpochTasks:

@@ -44,7 +44,7 @@ class FitInput(NamedTuple):
 _FEWEST_TO_COMPARE = 10
 """With fewer rows, most values may lie outside of the range of others by chance."""
 
-_FOR_TABLES = "skdense.make_tabular_classifier and skdense.make_tabular_regressor accept"
+_FOR_TABLES = "skdense.TabularClassifier and skdense.TabularRegressor accept"
 _NAN_OF_OBJECTS = "Input contains NaN"
 """scikit-learn's error about objects, such as labels of which one is missing. X is of numbers."""
 _NO_NUMBERS = "could not convert string", "float() argument must be", "The DType"
@@ -266,3 +266,11 @@ def _columns(y: Any) -> NDArray:
     """The columns of an array or of a sparse matrix, as rows."""
     y = y.toarray() if issparse(y) else y
     return y.reshape(len(y), -1).T
+
+
+def check_confidence_level(confidence_level: float) -> None:
+    """Raise if this is no share between 0 and 1."""
+    if not (isinstance(confidence_level, Real) and 0 < confidence_level < 1):
+        raise ValueError(
+            f"confidence_level must be a number between 0 and 1, such as 0.9, got {confidence_level!r}"
+        )

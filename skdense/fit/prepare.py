@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
+from sklearn import config_context, get_config
 from sklearn.utils import check_random_state
 
 from skdense import compat
@@ -59,21 +60,53 @@ class Job:
     incremental: bool
 
 
-def prepare(estimator: Estimator, inputs: FitInput) -> Job:
-    """Check what the user gave, learn what y is, draw what is random, and describe the networks."""
-    check_not_forked()
-    # What the user gave is checked, y learned, and the samples are weighted.
-    widths, rates = check_parameters(estimator, inputs)
-    continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
+class Checked(NamedTuple):
+    """What a user gave, checked and encoded: for training, and for validation if it is the user's own.
+
+    `y` and `y_val` are the labels or numbers, and `attributes` what the estimator is to know of X.
+    """
+
+    encoder: Encoder
+    data: Data
+    y: Any
+    validation: Data | None
+    y_val: Any
+    attributes: dict[str, Any]
+
+
+def _check_data(estimator: Estimator, inputs: FitInput, continues: bool) -> Checked:
+    """Check X, y and weights, and learn what y is."""
     X, y = check_samples(estimator, inputs, continues)
     encoder = learn_encoder(estimator, y, inputs, continues)
     X_val, y_val = check_validation_samples(estimator, inputs, X, y)
     if y_val is not None:
         encoder.check(y_val, "y_val")
     weights, weights_val = check_weights(estimator, inputs, encoder.classes, y, y_val)
-    rows = None if inputs.split is None else inputs.split[0]
-    data = Data(X, encoder.encode(y), weights, rows)
-    users_validation = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
+    validation = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
+    names = "n_features_in_", "feature_names_in_"
+    attributes = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+    return Checked(encoder, Data(X, encoder.encode(y), weights), y, validation, y_val, attributes)
+
+
+def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -> Job:
+    """Check what the user gave, learn what y is, draw what is random, and describe the networks.
+
+    `known` keeps what is checked, for estimators that take the same arrays in the same way.
+    """
+    check_not_forked()
+    widths, rates = check_parameters(estimator, inputs)
+    continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
+    if known is None or continues:
+        checked = _check_data(estimator, inputs, continues)
+    else:
+        key = _key_of_data(estimator, inputs)
+        if key not in known:
+            known[key] = _check_data(estimator, inputs, continues)
+        checked = known[key]
+        vars(estimator).update(checked.attributes)
+    encoder, data, y, users_validation, y_val, _ = checked
+    if inputs.split is not None:
+        data = replace(data, rows=inputs.split[0])
 
     # What follows from it without a draw.
     n_features, n_outputs = data.X.shape[1], data.targets.shape[1]
@@ -126,8 +159,8 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
         smooths=hyper.label_smoothing > 0,
         # A larger norm is no limit.
         clips=settings["max_grad_norm"] <= float(np.finfo(dtype).max),
-        lr_by_step=settings["warmup"] > 0 or within_epochs is not None,
-        scores_loss=validation is not None and estimator.validation_metric == "loss",
+        lr_by_step=settings["warmup_epochs"] > 0 or within_epochs is not None,
+        scores_loss=validation is not None and estimator.scoring == "loss",
         drops=any(rates),
     )
     network = Network(
@@ -149,9 +182,12 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
     )
     networks = [network]
     if estimator.n_init > 1 and not continues:
-        # The others' parameters and seeds come from one copy of the random state. Each shuffles with a
-        # copy of its own, as the first network does with the state itself: all have the same orders.
+        # The others' parameters and seeds come from one copy of the random state, or of a state that
+        # others draw from, too, from a seed in it. Each shuffles with a copy of its own, as the first
+        # network does with the state itself: all have the same orders.
         copied = deepcopy(random_state)
+        if not network.owns_stream:
+            copied = RandomState(copied.randint(2**31))
         for _ in range(estimator.n_init - 1):
             drawn = {"parameters": draw(copied), "dropout_seed": _dropout_seed(rates, copied)}
             shuffling = {"random_state": deepcopy(random_state), "owns_stream": True}
@@ -161,6 +197,15 @@ def prepare(estimator: Estimator, inputs: FitInput) -> Job:
 
 check_and_prepare = compat.fit_context(prefer_skip_nested_validation=True)(prepare)
 """For estimators whose `fit`, which checks their parameters, is not called."""
+
+
+def _key_of_data(estimator: Estimator, inputs: FitInput) -> tuple:
+    """What is the same for estimators that make the same of the same arrays."""
+    class_weight = getattr(estimator, "class_weight", None)
+    # Balanced weights are those of the rows to train on.
+    split = None if class_weight is None else id(inputs.split)
+    how = type(estimator), estimator.loss, str(estimator.dtype), repr(class_weight), split
+    return *how, *map(id, inputs[: FitInput._fields.index("classes")])
 
 
 def _earlier_parameters(estimator: Estimator, sizes: tuple[int, ...]) -> Parameters:
@@ -219,25 +264,26 @@ def _training_and_validation(
 def _scorer_of(
     estimator: Estimator, encoder: Encoder, validation: Data | None, y: Any
 ) -> Callable[[Parameters], float] | None:
-    """What gives the validation score of parameters, if `validation_metric` is a scorer.
+    """What gives the validation score of parameters, if `scoring` is a scorer.
 
     y has the rows that the arrays of the validation samples have.
     """
-    metric = estimator.validation_metric
-    if validation is None or metric in encoder.metrics:
+    scoring = estimator.scoring
+    if validation is None or scoring in encoder.scores:
         return None
     from sklearn.metrics import get_scorer  # it imports much that no other fit needs
 
     try:
-        scorer = get_scorer(metric)
+        scorer = get_scorer(scoring)
     except ValueError as error:
-        names = " or ".join(map(repr, encoder.metrics))
-        raise ValueError(f"validation_metric must be {names}, or a scorer: {error}") from None
+        raise ValueError(f"scoring must be None, 'loss' or a scorer: {error}") from None
     y, weights, validation = validation.of_rows(y), {}, validation.without_other_rows()
     takes = signature(compat.metric_of(scorer)).parameters.values()
     takes_weights = any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in takes)
     if takes_weights and validation.weights is not None:
         weights = {"sample_weight": validation.weights}
+
+    config = get_config()  # of the caller's thread
 
     def score(parameters: Parameters) -> float:
         if not are_finite(parameters):
@@ -245,11 +291,12 @@ def _scorer_of(
         model = copy(estimator)
         vars(model).update(encoder.fitted(parameters))
         vars(model).pop("feature_names_in_", None)  # X is an array
-        found = scorer(model, validation.X, y, **weights)
+        with config_context(**config):
+            found = scorer(model, validation.X, y, **weights)
         try:
             return float(found)
         except (TypeError, ValueError):
-            raise ValueError(f"validation_metric must give a number, got {found!r}") from None
+            raise ValueError(f"scoring must give a number, got {found!r}") from None
 
     return score
 
@@ -305,7 +352,7 @@ def _optimizer_start(
         if not inputs.incremental and no_improvement > estimator.n_iter_no_change:
             no_improvement = 0
         progress = progress._replace(best_value=best, no_improvement=no_improvement)
-    if not inputs.incremental or not hasattr(estimator, "_optimizer_state"):  # a conversion has none
+    if not inputs.incremental or not hasattr(estimator, "_optimizer_state"):  # one that 0.5 converted
         return settings, [], progress
     state = estimator._optimizer_state
     progress = progress._replace(learning_rate=state["learning_rate"], step=state["step"])
@@ -318,7 +365,7 @@ def criterion(estimator: Estimator, loss: Loss) -> dict[str, Any]:
     if loss.number_name is not None:
         judged_by[loss.number_name] = float(getattr(estimator, loss.number_name))
     if estimator.early_stopping:
-        return judged_by | {"metric": estimator.validation_metric}
+        return judged_by | {"metric": estimator.scoring}
     if loss.smooths:
         judged_by["label_smoothing"] = float(estimator.label_smoothing)
     return judged_by | {"metric": "training loss"}

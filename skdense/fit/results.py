@@ -30,16 +30,16 @@ _STOCHASTIC_ATTRIBUTES = (
 
 
 class NotFinite(ValueError):
-    """No network of a job has finite parameters."""
+    """No network of a job has finite parameters, or with early stopping a score."""
 
 
 def best_network(job: Job) -> tuple[Network, Attributes]:
     """The best network of a job, after its training or so far, and the fitted attributes that it gives.
 
-    Raises `NotFinite` if none is finite.
+    Raises `NotFinite` if none is finite, or early stopping could compare none of its epochs.
     """
     ranks = losses = [network.last_loss for network in job.networks]
-    if job.estimator.early_stopping and job.spec.solver != LBFGS:
+    if judged_by_score := job.estimator.early_stopping and job.spec.solver != LBFGS:
         ranks = [-network.progress.best_value for network in job.networks]
     finite = [are_finite(network.final_parameters) for network in job.networks]
     # The best has the lowest rank of the finite networks, or of all if none is finite.
@@ -53,6 +53,11 @@ def best_network(job: Job) -> tuple[Network, Attributes]:
         raise NotFinite(
             "Solver produced non-finite parameter weights. The input data may contain large values and "
             f"need to be preprocessed.{epoch} {likely_cause(job, network)}"
+        )
+    if judged_by_score and len(network.curves.loss) and ranks[best] == np.inf:
+        raise NotFinite(
+            "The validation score was not a finite number in any epoch, so early stopping has no best "
+            f"network. {_likely_cause_of_nan(job, network)}"
         )
     return network, fitted_attributes(job, network) | {"init_losses_": np.array(losses)}
 
@@ -76,6 +81,12 @@ def finish(job: Job, warn_max_iter: bool = True) -> Attributes:
             f"lbfgs failed to converge after {progress.epochs} iteration(s): {network.failure}. "
             f"Increase max_iter={estimator.max_iter} or max_fun={estimator.max_fun}, or scale the "
             "data, for instance with StandardScaler.",
+            ConvergenceWarning,
+        )
+    elif estimator.early_stopping and (n_nan := np.isnan(network.curves.validation_score).sum()):
+        compat.warn_at_caller(
+            f"The validation score was NaN in {n_nan} of {progress.epochs:.0f} epochs, which early "
+            f"stopping passed over. {_likely_cause_of_nan(job, network)}",
             ConvergenceWarning,
         )
     elif warn_max_iter and not job.incremental and not progress.active and not progress.converged:
@@ -149,6 +160,8 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     if job.spec.smooths:
         takes = [network.hyper.label_smoothing]
     baseline = its_loss.baseline_loss(targets, data.of_rows(data.weights), *takes)
+    if job.spec.solver == LBFGS:
+        baseline *= its_loss.times(targets.shape[1])
     # Half: a bias that follows samples in class order beats the best constant, too, but by little.
     if loss < baseline / 2 or baseline <= 0 or (targets == targets[0]).all():
         return None
@@ -252,6 +265,13 @@ def likely_cause(job: Job, network: Network) -> str:
     cause = f"Likely cause: {'; '.join(causes)}. " if causes else ""
     cure = f"Try {', or '.join(cures)}." if cures else "Try another random_state."
     return cause + cure
+
+
+def _likely_cause_of_nan(job: Job, network: Network) -> str:
+    """The same for a validation score that is NaN."""
+    if network.scorer is None or not are_finite(network.parameters):
+        return likely_cause(job, network)
+    return "Give the scorer samples that it can judge as X_val, for instance of all classes."
 
 
 def _largest(array: Any) -> float:

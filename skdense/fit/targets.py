@@ -44,8 +44,8 @@ class Encoder:
         The attributes with a value for each epoch, and their fields of `Curves`.
     is_stratified : bool
         Whether the validation split keeps the proportions of the classes.
-    metrics : tuple of str
-        The values of `validation_metric` that a program computes.
+    scores : tuple
+        The values of `scoring` that a program computes.
     check : callable
         `check(y, name)` raises if y has a label or a number that this encoder does not take; the error
         calls y by this name.
@@ -62,7 +62,7 @@ class Encoder:
         "validation_scores_": "validation_score",
     }
     is_stratified = False
-    metrics: tuple[str, ...]
+    scores: tuple[str | None, ...] = None, "loss"
     check: Callable[[Any, str], None]
     encode: Callable[[Any], NDArray]
     decode: Callable[[NDArray], Any]
@@ -93,7 +93,7 @@ class Labels(Encoder):
 
     _log_probabilities: Callable[[NDArray], NDArray]
     curve_attributes = Encoder.curve_attributes | {"accuracy_curve_": "accuracy"}
-    metrics = "accuracy", "loss"
+    scores = *Encoder.scores, "accuracy"
 
     def check(self, y: Any, name: str) -> None:
         """Raise if y has labels that are not among the classes."""
@@ -254,7 +254,6 @@ class Continuous(Encoder):
     """Numbers to predict, in one column or several."""
 
     target_type = "regression"
-    metrics = "r2", "loss"
 
     def check(self, y: Any, name: str) -> None:
         y = as_numbers(y, name)

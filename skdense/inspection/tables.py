@@ -5,7 +5,7 @@ rows. So it may be any estimator, and columns may have any type. A picture impor
 """
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, NamedTuple, Self
 from warnings import catch_warnings
 
@@ -24,8 +24,9 @@ from sklearn.utils import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from skdense import compat
 from skdense.final_step import beyond_steps
-from skdense.fit.inputs import MatrixLike
+from skdense.fit.inputs import MatrixLike, check_confidence_level
 
 _BLOCK = 2**14
 """The most rows of a table that is predicted at once."""
@@ -156,7 +157,7 @@ class CoverageDisplay:
 
     Intervals of 90 % have 90 % of new values in all. They may have more of them in one part of the
     table, and fewer in another. For each part, a bar shows the range in which its coverage is with a
-    probability of 95 % if each of its rows is covered with the confidence. A point outside of its bar
+    probability of 95 % if each of its rows is covered with this confidence. A point outside of its bar
     says that intervals or sets are too narrow or too wide there. Make it with :meth:`from_estimator`.
 
     Parameters
@@ -164,10 +165,11 @@ class CoverageDisplay:
     coverage : ndarray of shape (n_parts,)
         The share of rows in each part whose interval or set has the true value.
     counts : ndarray of shape (n_parts,)
-        The number of rows in each part.
+        The number of rows in each part, or what their weights are worth: the number of rows of equal
+        weight whose mean is as precise.
     names : list of str
         The names of the parts.
-    confidence : float, default=0.9
+    confidence_level : float, default=0.9
         The share that is expected.
     label : str, default=None
         What the parts are, for the axis.
@@ -209,13 +211,13 @@ class CoverageDisplay:
         counts: NDArray,
         names: Sequence[str],
         *,
-        confidence: float = 0.9,
+        confidence_level: float = 0.9,
         label: str | None = None,
     ):
         self.coverage = coverage
         self.counts = counts
         self.names = names
-        self.confidence = confidence
+        self.confidence_level = confidence_level
         self.label = label
 
     @classmethod
@@ -226,8 +228,9 @@ class CoverageDisplay:
         y: ArrayLike,
         *,
         by: Any = None,
-        confidence: float = 0.9,
+        confidence_level: float = 0.9,
         n_bins: int = 5,
+        sample_weight: ArrayLike | None = None,
         ax: Any = None,
     ) -> Self:
         """Predict intervals or sets of new rows, and draw how many have the true value.
@@ -236,8 +239,7 @@ class CoverageDisplay:
         ----------
         estimator : estimator
             A fitted regressor whose `predict` takes `quantiles`, or a classifier with `predict_set`,
-            such as those of :func:`skdense.make_tabular_regressor` and
-            :func:`skdense.make_tabular_classifier`.
+            such as :class:`skdense.TabularRegressor` and :class:`skdense.TabularClassifier`.
         X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_columns)
             Samples that the model was not fitted to.
         y : array-like of shape (n_samples,)
@@ -246,11 +248,14 @@ class CoverageDisplay:
             What divides the rows into parts: the name of a column of a DataFrame, the number of a
             column of an array, or a value or group for each row. None takes the median that a regressor
             predicts, and the true class for a classifier.
-        confidence : float, default=0.9
-            The share of values that intervals or sets should have.
+        confidence_level : float, default=0.9
+            The share of values that intervals or sets should have, between 0 and 1.
         n_bins : int, default=5
             Numbers and dates with more different values than this are divided into so many parts of
             about equally many rows.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. If `fit` had weights, intervals and sets hold for the population that
+            they describe, and so it takes them here. Weights of classes change no coverage.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; None makes a figure.
 
@@ -260,16 +265,16 @@ class CoverageDisplay:
             The display, which has been plotted.
         """
         check_is_fitted(estimator)
-        check_scalar(confidence, "confidence", Real, min_val=0, max_val=1)
+        check_confidence_level(confidence_level)
         check_scalar(n_bins, "n_bins", Integral, min_val=1)
         y = column_or_1d(y)
         if is_classifier(estimator):
             model, transformed = beyond_steps(estimator, X)
-            sets = model.predict_set(transformed, confidence)
+            sets = model.predict_set(transformed, confidence_level)
             covered = (sets & (model.classes_ == y[:, None])).any(axis=1)
             predicted, label = y, "class"
         else:
-            quantiles = (1 - confidence) / 2, 0.5, (1 + confidence) / 2
+            quantiles = (1 - confidence_level) / 2, 0.5, (1 + confidence_level) / 2
             low, predicted, high = np.moveaxis(estimator.predict(X, quantiles=quantiles), -1, 0)
             covered, label = (low <= y) & (y <= high), "prediction"
         if by is None:
@@ -280,10 +285,14 @@ class CoverageDisplay:
             label = None
         by = np.asarray(by)
         check_consistent_length(covered, by)
-        part, names = _parts(by, n_bins)
-        counts = np.bincount(part)
-        coverage = np.bincount(part, weights=covered) / counts
-        return cls(coverage, counts, names, confidence=confidence, label=label).plot(ax)
+        weights = compat.check_sample_weight(sample_weight, covered, ensure_non_negative=True)
+        rows = np.flatnonzero(weights)
+        part, names = _parts(by[rows], n_bins)
+        weights = weights[rows]
+        total = np.bincount(part, weights)
+        counts = np.rint(total**2 / np.bincount(part, weights**2)).astype(int)
+        coverage = np.bincount(part, weights * covered[rows]) / total
+        return cls(coverage, counts, names, confidence_level=confidence_level, label=label).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the coverage of each part.
@@ -301,7 +310,7 @@ class CoverageDisplay:
         drawn = np.sort(np.argsort(-self.counts, kind="stable")[:_MOST_PARTS])
         counts, positions = self.counts[drawn], np.arange(len(drawn))
         names = [f"{self.names[part]} ({self.counts[part]} rows)" for part in drawn]
-        low, high = np.array(binom.interval(_CHANCE, counts, self.confidence)) / counts
+        low, high = np.array(binom.interval(_CHANCE, counts, self.confidence_level)) / counts
         if ax is None:
             from matplotlib.pyplot import subplots
 
@@ -310,7 +319,7 @@ class CoverageDisplay:
         label = f"range of chance ({_CHANCE:.0%})"
         self.bars_ = ax.barh(positions, high - low, left=low, color="lightgray", label=label)
         (self.points_,) = ax.plot(self.coverage[drawn], positions, "o", label="coverage")
-        ax.axvline(self.confidence, color="gray", linestyle=":")
+        ax.axvline(self.confidence_level, color="gray", linestyle=":")
         ax.set_yticks(positions, names, parse_math=False)
         ax.set_ylim(len(names) - 0.4, -0.6)  # the first part is on top
         ax.set(xlabel="share of true values in intervals or sets", ylabel=self.label or "")

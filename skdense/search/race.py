@@ -22,8 +22,8 @@ from skdense.core.formulas.optimizers import ANY_OPTIMIZER
 from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import train
 from skdense.core.network import LBFGS
-from skdense.final_step import beyond_steps, fit_all_but_network, network_of, with_network
-from skdense.fit.fitting import array_pool, own_streams
+from skdense.final_step import beyond_steps, fit_all_but_last, network_of, with_last
+from skdense.fit.fitting import own_streams
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
 from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on
@@ -145,7 +145,7 @@ class Race:
 
         The steps before the networks are fitted once for candidates with the same settings of theirs.
         """
-        first_fits, fitted, pool = {}, {}, array_pool()
+        first_fits, fitted, known = {}, {}, {}
         for candidate in self.going:
             steps = _key_of_steps(candidate)
             for i, (to_fit, to_score) in enumerate(splits):
@@ -153,14 +153,13 @@ class Race:
                 candidate.fits.append(fit)
                 try:
                     if key not in fitted:
-                        model, inputs = fit_all_but_network(clone(candidate.model), *to_fit)
+                        model, inputs = fit_all_but_last(clone(candidate.model), *to_fit)
                         X, *others = to_score
                         if skips_steps:
                             model, X = beyond_steps(model, X)
                         fitted[key] = inputs, (model, X, *others)
                     inputs, fit.held_out = fitted[key]
-                    fit.job = check_and_prepare(clone(candidate.estimator), inputs)
-                    pool(fit.job)
+                    fit.job = check_and_prepare(clone(candidate.estimator), inputs, known)
                     first_fits.setdefault(i, fit)
                 except Exception as error:
                     _raise_if_of_a_handler(error)
@@ -239,7 +238,7 @@ class Race:
             return
         try:
             model, X, y, params = fit.held_out
-            score = self.scorer(with_network(model, network), X, y, **params)
+            score = self.scorer(with_last(model, network), X, y, **params)
             with suppress(AttributeError, ValueError):  # not an array, or of several numbers
                 score = score.item()
             if not isinstance(score, Number):

@@ -120,8 +120,8 @@ def amount_of(text: str, decimal: str) -> tuple[float, str] | None:
 
 def texts_of(text: str) -> list[str]:
     """The strings that are read as this one."""
-    is_whole = text.lstrip("-").isdecimal()
-    return list(dict.fromkeys([text, f"{text}.0", str(float(text))])) if is_whole else [text]
+    texts = [text, f"{text}.0", str(float(text)) if NUMBER.fullmatch(text) else text]
+    return [each for each in dict.fromkeys(texts) if text_of(each) == text]
 
 
 def coded(values: Any, missing: Any) -> tuple[np.ndarray, list[str | None]]:

@@ -42,7 +42,7 @@ class Loss(NamedTuple):
     ----------
     per_sample : callable
         `per_sample(targets, logits)` are the losses. Their gradient may differ from that of the
-        values. If it `smooths`, it can take a label_smoothing as one more argument.
+        values, see `times`. If it `smooths`, it can take a label_smoothing as one more argument.
     baseline_loss : callable
         `baseline_loss(targets, weights)` is the lowest weighted mean loss of a network that gives every
         sample the same output, from arrays `(n_samples, n_outputs)` and `(n_samples,)` or None. If it
@@ -66,6 +66,8 @@ class Loss(NamedTuple):
         blend of regressors chooses its weights. Constant factors do not matter.
     is_homogeneous : bool
         Whether y in another unit only multiplies `elementwise` by a constant.
+    averages : bool
+        Whether `per_sample` is a mean over outputs.
     """
 
     per_sample: Callable
@@ -78,6 +80,11 @@ class Loss(NamedTuple):
     lowest_target: float = -np.inf
     elementwise: Callable | None = None
     is_homogeneous: bool = False
+    averages: bool = False
+
+    def times(self, n_outputs: int) -> int:
+        """How many times the values of `per_sample` have the slope that is given as their gradient."""
+        return n_outputs if self.averages else 1
 
 
 # --- labels ------------------------------------------------------------------------------------------
@@ -212,7 +219,7 @@ def _of_each_output(logit_threshold: float = 0, value_threshold: float = 0.5) ->
 
 @_with_gradient
 def _half_squared_error(targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean over outputs, but the gradient of the sum over outputs: MLPRegressor's choice."""
+    """The mean over outputs, but the gradient of the sum over outputs, as in MLPRegressor."""
     return tf.reduce_mean((logits - targets) ** 2, axis=-1) / 2, logits - targets
 
 
@@ -327,6 +334,7 @@ LOSSES = {
             _r2(lambda logits: logits),
             elementwise=lambda y, predicted: (y - predicted) ** 2,
             is_homogeneous=True,
+            averages=True,
         ),
         "poisson": Loss(
             _half_poisson_deviance,

@@ -61,7 +61,7 @@ SCHEDULES = {
     "adaptive": Schedule(slows_down=True, ignored_by=("adam",)),
     "cosine": Schedule(within_epochs=_half_a_cosine),
 }
-RATE = {"learning_rate_init": Allowed(closed="neither"), "warmup": Allowed()}
+RATE = {"learning_rate_init": Allowed(closed="neither"), "warmup_epochs": Allowed()}
 """The settings of every schedule."""
 
 
@@ -76,7 +76,7 @@ def lr_factor(step: Tensor, hyper: Hyper, settings: Settings) -> Tensor:
     It rises linearly over the warm-up, up to 1. Then the schedule may change it over the rest of
     `schedule_epochs` epochs, and if training goes on after them it starts again.
     """
-    warmup = settings["warmup"] * hyper.steps_per_epoch
+    warmup = settings["warmup_epochs"] * hyper.steps_per_epoch
     rest = tf.maximum(hyper.schedule_epochs * hyper.steps_per_epoch - warmup, 1)
     done = tf.math.floormod((step - warmup) / rest, 1)
     after_warmup = tf.ones_like(done)

@@ -1,5 +1,7 @@
 """Full-batch training: scipy's L-BFGS-B on the loss and gradient of a compiled program, in float64."""
 
+from threading import Event
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
@@ -17,21 +19,22 @@ from skdense.core.program.layout import Layout
 from skdense.core.program.stores import Stores, StoreShape, gather, signature, store_shape
 
 
-def minimize_loss(spec: Spec, network: Network, max_fun: int) -> bool:
+def minimize_loss(spec: Spec, network: Network, max_fun: int, stop: Event | None = None) -> bool:
     """Train one network on all rows at once, with at most max_fun evaluations.
 
-    The network is given its parameters, their penalized loss and the number of iterations. Ctrl-C ends
-    the training and keeps what the last iteration has reached; return whether it did.
+    The network is given its parameters, their penalized loss and the number of iterations. Ctrl-C, or
+    `stop` once it is set, ends the training and keeps what the last iteration has reached; return
+    whether it did.
     """
     # All runs in another thread, where no signal interrupts it.
     try:
-        minimization = submit(Minimization, spec, network).result()
+        minimization = submit(Minimization, spec, network).result(stop)
     except KeyboardInterrupt:
         return True
     hyper = network.hyper
     options = {"maxfun": max_fun, "maxiter": int(hyper.max_epochs), "gtol": hyper.tol}
     try:
-        submit(minimization.run, options).result()
+        submit(minimization.run, options).result(stop)
     except KeyboardInterrupt:
         return True
     finally:
@@ -106,6 +109,7 @@ def full_batch_program(spec: Spec, layout: Layout, shape: StoreShape, block_rows
     All rows are read, block by block.
     """
     objective = Objective(spec, layout)
+    times = objective.loss.times(layout.layers[-1].width)
 
     def loss_and_gradient(store: tuple, parameters: Tensor, hyper: Tensor) -> Tensor:
         hyper = Hyper(*tf.unstack(hyper))
@@ -128,7 +132,7 @@ def full_batch_program(spec: Spec, layout: Layout, shape: StoreShape, block_rows
         )
         penalty, of_penalty = objective.penalty(pieces, hyper.alpha)
         gradient = [a + b for a, b in zip(gradients, of_penalty)]
-        return tf.concat([(loss + penalty)[None], *gradient], axis=0) / weight
+        return tf.concat([(times * loss + penalty)[None], *gradient], axis=0) / weight
 
     arguments = [
         signature(shape, spec.dtype),

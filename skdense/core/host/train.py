@@ -51,6 +51,7 @@ def train(
     after: Callable[[Any], None] | None = None,
     observe: Observe | None = None,
     each_epoch: bool = False,
+    stop: Event | None = None,
 ) -> bool:
     """Train networks, each with the result of training it alone, up to rounding.
 
@@ -75,14 +76,16 @@ def train(
         Watches the training of a single network, in the caller's thread.
     each_epoch : bool, default=False
         Whether every chunk ends with the epoch, as it does for networks with a scorer.
+    stop : Event, default=None
+        Once it is set, by whichever thread, the training ends as by Ctrl-C. An error sets it, too.
 
     Returns
     -------
     interrupted : bool
-        Whether Ctrl-C ended the training. Networks keep what they have reached; chunks that are running
-        end by themselves, and their results are dropped.
+        Whether Ctrl-C or `stop` ended the training. Networks keep what they have reached; chunks that
+        are running end by themselves, and their results are dropped.
     """
-    stop = Event()
+    stop = stop or Event()
     networks = [(bucket, network) for bucket in buckets for network in bucket.networks]
     stores = Stores(network for _, network in networks)
     # First one of each bucket, so that threads compile different programs at the same time.
@@ -113,7 +116,7 @@ def train(
             run_all([work] * n_threads, stop.set)
     except KeyboardInterrupt:
         return True
-    return False
+    return stop.is_set()
 
 
 def _train_one(
@@ -134,7 +137,7 @@ def _train_one(
                 break
             run.snapshot = run.scored(running.result())
             if observe is not None and observe(run.snapshot.curves[-1], run):
-                stop.set()
+                break
             if not run.snapshot.scalars.progress.active:
                 break
     finally:
@@ -264,11 +267,13 @@ class ProgramRun:
             return snapshot
         unpacked = self._unpacked
         parameters, *slots, best = snapshot.tensors
+        # While all scores are NaN, what the program has as the best is the network before training.
+        has_best = network.hyper.early_stopping and snapshot.scalars.progress.best_value > -inf
         # One call, which Ctrl-C cannot interrupt.
         vars(network).update(
             parameters=unpacked(parameters),
             slots=[*map(unpacked, slots)],
-            best_parameters=unpacked(best) if network.hyper.early_stopping else None,
+            best_parameters=unpacked(best) if has_best else None,
             progress=snapshot.scalars.progress,
             curves=Curves(*map(np.concatenate, zip(*snapshot.curves))),
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import copy_context
 from functools import cache, partial
-from threading import RLock, Thread
+from threading import RLock
 
 from threadpoolctl import ThreadpoolController
 
@@ -13,7 +13,8 @@ from skdense.core.machine.threads import Future, at_fork, run_all, submit
 # BLAS has a lock of its own, which a child would inherit locked, for ever, if it were held in a fork.
 _lock = RLock()
 """Held while the number of threads of BLAS changes, and while the process forks."""
-_n_users = 0
+_users: set[object] = set()
+"""A mark for each context that has begun and not ended."""
 # Between contexts it keeps only libraries for which other code had set another number when the last
 # context ended. That code may set one thread again, as it had found; then the next context gives back
 # the number that is kept here.
@@ -29,34 +30,33 @@ def one_blas_thread() -> Iterator[int]:
     yield 1. Where contexts overlap, the limit ends with the last one. A number of threads that other
     code has set meanwhile is kept.
     """
-    begin = submit(_begin)  # where no signal can come between counting a user and setting the limit
+    user = object()
+    begin = submit(_begin, user)  # where no signal can come between noting a user and setting the limit
     try:
         yield begin.result()
     finally:
-        submit(_end, begin).result()
+        submit(_end, user, begin).result()
 
 
-def _begin() -> int:
-    global _n_users
+def _begin(user: object) -> int:
     with _lock:
-        _n_users += 1
-        had = {library: library.num_threads for library in _libraries()}
+        _users.add(user)
+        had = {library: library.num_threads for library in _controllers()[0].lib_controllers}
         for library, n in had.items():
             # Other code may have set a number since the first context began. Most code lowers it, so
             # the larger of the two is what the user had before.
-            if n == 1 or _n_users > 1:
+            if n == 1 or len(_users) > 1:
                 n = max(n, _before.get(library, 1))
             _before[library] = n
         _set_threads(dict.fromkeys(had, 1))
         return min(had.values(), default=1) if all(library.num_threads == 1 for library in had) else 1
 
 
-def _end(begin: Future) -> None:
-    global _n_users
+def _end(user: object, begin: Future) -> None:
     begin.wait()  # which a signal may have ended early in the caller's thread
     with _lock:
-        _n_users = max(0, _n_users - 1)  # a context that began before a fork may end in the child
-        if _n_users == 0:
+        _users.discard(user)  # it is not there if there was no memory to begin, or in a forked child
+        if not _users:
             _restore()
 
 
@@ -75,8 +75,7 @@ def _in_parent() -> None:
 
 def _in_child() -> None:
     """Lift the limit in the child, which has none of the threads whose contexts would end there."""
-    global _n_users
-    _n_users = 0
+    _users.clear()
     _restore()
     _in_parent()
 
@@ -88,23 +87,18 @@ def _set_threads(numbers: dict) -> None:
     """Set the number of threads of each library, unless another thread of the process does so.
 
     Newer versions of threadpoolctl let only the first thread that sets a number set others, until it
-    ends or leaves a context of `threadpool_limits`. So a thread of its own does it, and ends.
+    ends or leaves a context of limits. So there is such a context, which itself limits no library.
     """
-
-    def set_all() -> None:
+    with _controllers()[1].limit(limits=None):
         for library, n_threads in numbers.items():
             library.set_num_threads(n_threads)
 
-    thread = Thread(target=set_all, name="skdense")
-    with suppress(RuntimeError):  # at the end of the process there are no new threads
-        thread.start()
-        thread.join()
-
 
 @cache
-def _libraries() -> list:
-    """The BLAS libraries of the process: finding them takes milliseconds."""
-    return ThreadpoolController().select(user_api="blas").lib_controllers
+def _controllers() -> tuple[ThreadpoolController, ThreadpoolController]:
+    """That of the BLAS libraries of the process, which takes milliseconds to find, and one of none."""
+    found = ThreadpoolController()
+    return found.select(user_api="blas"), found.select(user_api=[])
 
 
 # --- blocks of rows ----------------------------------------------------------------------------------

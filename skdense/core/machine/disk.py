@@ -66,13 +66,15 @@ def folder_for(version: str) -> tuple[Path | None, str]:
     """The folder where programs are kept, or None and the reason why they are not.
 
     `version` is TensorFlow's, empty if there is none. SKDENSE_CACHE_DIR names another folder, or none.
+    The folder may be a link: where it leads to now is what is trusted and used.
     """
     if not is_tested(version):
         return None, f"TensorFlow {version} is not tested" if version else "TensorFlow is not installed"
     given = os.environ.get("SKDENSE_CACHE_DIR")
     if given is not None:
         try:
-            return (Path(given).absolute(), "") if given else (None, "SKDENSE_CACHE_DIR is empty")
+            real = Path(os.path.realpath(given))
+            return (real, "") if given else (None, "SKDENSE_CACHE_DIR is empty")
         except OSError:
             return None, f"SKDENSE_CACHE_DIR is {given!r}, and the working directory does not exist"
     if sys.platform != "linux":
@@ -80,7 +82,7 @@ def folder_for(version: str) -> tuple[Path | None, str]:
     home = os.environ.get("HOME", "").rstrip("/")
     for base in (os.environ.get("XDG_CACHE_HOME", ""), home and f"{home}/.cache"):
         if os.path.isabs(base):  # no others are valid
-            return Path(base, "skdense"), ""
+            return Path(os.path.realpath(Path(base, "skdense"))), ""
     return None, "none of HOME, XDG_CACHE_HOME and SKDENSE_CACHE_DIR names a folder"
 
 

@@ -38,9 +38,9 @@ def is_tested(version: str) -> bool:
     """Whether tests have shown that what depends on TensorFlow's internals works with this version.
 
     Only then a fit imports just what it needs, a large X is used where it lies, and programs are kept
-    and called in a way of our own. With SKDENSE_UNTESTED, every version counts as not tested.
+    and called in a way of our own. With SKDENSE_PLAIN_TENSORFLOW, every version counts as not tested.
     """
-    return version.startswith(TESTED) and not os.environ.get("SKDENSE_UNTESTED")
+    return version.startswith(TESTED) and not os.environ.get("SKDENSE_PLAIN_TENSORFLOW")
 
 
 def import_tensorflow() -> Any:

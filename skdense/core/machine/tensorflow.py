@@ -1,15 +1,14 @@
-"""The only import of TensorFlow: at the first use, quietly, and with joblib's share of the cores.
+"""The only import of TensorFlow: at the first use, and with joblib's share of the cores.
 
 The user's own settings win: what an environment variable or earlier code has set is left alone.
 """
 
 import logging
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from threading import Lock, Thread
+from contextlib import contextmanager, nullcontext, suppress
+from threading import Lock
 from typing import Any
 
 from joblib import cpu_count, effective_n_jobs
@@ -59,10 +58,23 @@ tf: Any = _TensorFlow()
 """TensorFlow. Modules import this name, and look nothing up in it while they are imported."""
 
 
+@contextmanager
+def _little_log() -> Iterator[None]:
+    """Let TensorFlow's log have no more than it writes before it reads the level, unless one is set."""
+    level = "TF_CPP_MIN_LOG_LEVEL"
+    is_set = level in os.environ
+    os.environ.setdefault(level, "3")
+    try:
+        yield
+    finally:
+        if not is_set:
+            os.environ.pop(level, None)
+
+
 def _start() -> Any:
     is_the_users = "tensorflow" in sys.modules  # with the user's settings
     try:
-        with nullcontext() if is_the_users else quiet():
+        with nullcontext() if is_the_users else _little_log():
             module = lazy_import.import_tensorflow()
             if not is_the_users:
                 with exchange(module), suppress(RuntimeError):
@@ -126,80 +138,3 @@ def _number_in(variable: str) -> int:
     """The number that an environment variable is set to, or 0."""
     value = os.environ.get(variable, "")
     return int(value) if value.isdecimal() else 0
-
-
-# --- silence while TensorFlow is loaded --------------------------------------------------------------
-
-_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-
-# The message of an abort is at level F, and passes.
-_FILTER = r"""
-print("ready", flush=True)
-
-import re, sys
-
-kinds = sys.argv[1].encode()
-of_tensorflow = re.compile(
-    rb"[%b]\d{4} \d\d:\d\d:\d\d"
-    rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [%b] "
-    rb"|WARNING: All log messages before absl::InitializeLog\(\)" % (kinds, kinds)
-)
-for line in sys.stdin.buffer:
-    if not of_tensorflow.match(line):
-        sys.stderr.buffer.write(line)
-        sys.stderr.buffer.flush()
-"""
-"""A program that passes lines on from stdin to stderr, but not those of TensorFlow's log."""
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep TensorFlow's log off stderr, or what TF_CPP_MIN_LOG_LEVEL says of it, if that is set.
-
-    TensorFlow 2.21 writes lines before it reads that variable, whatever its value. So all that is
-    written to stderr in the block passes through a process of its own: a filter in this process would
-    lose the message of an abort, and what a process that starts in the block writes later.
-    """
-    level = os.environ.get(_LEVEL, "3")
-    kinds = "IWE"[: int(level)] if level.isdecimal() else ""
-    if not kinds:
-        yield
-        return
-    with ExitStack() as at_end:
-        if _LEVEL not in os.environ:
-            os.environ[_LEVEL] = level
-            at_end.callback(os.environ.pop, _LEVEL, None)
-        if reader := _start_filter(kinds):
-            ends = Thread(target=reader.wait, daemon=True)
-            at_end.callback(ends.join, 1)  # it lasts longer if another process can still write to it
-            at_end.callback(ends.start)
-            stderr = os.dup(2)
-            at_end.callback(os.close, stderr)
-            at_end.callback(os.dup2, stderr, 2)
-            os.dup2(reader.stdin.fileno(), 2)
-            reader.stdin.close()
-        yield
-
-
-def _start_filter(kinds: str) -> Any:
-    """The filter's process, for lines of these kinds; None where none starts, or fd 2 is not stderr.
-
-    Another file may have this number once Python's stream is closed.
-    """
-    if getattr(sys, "frozen", False) or not sys.executable:
-        return None
-    command, pipe = [sys.executable, "-I", "-S", "-c", _FILTER, kinds], subprocess.PIPE
-    try:
-        os.fstat(2)
-        if sys.__stderr__.fileno() != 2:  # pyright: ignore[reportOptionalMemberAccess]
-            return None
-        # In a session of its own, Ctrl-C does not end it.
-        reader: Any = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
-    except (AttributeError, OSError, ValueError):  # where stderr is None or closed, too
-        return None
-    if reader.stdout.readline().strip() == b"ready":
-        reader.stdout.close()
-        return reader
-    reader.kill()
-    reader.communicate()
-    return None

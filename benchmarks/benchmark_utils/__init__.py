@@ -1,1 +1,0 @@
-"""Registries of data sets and estimators, which a fresh process imports without benchopt."""

@@ -1,0 +1,134 @@
+"""What a fit is told by the fit that it is part of, and what both of them say.
+
+A table's fit has a blend's, a blend's has those of its models, and a model's has those of its members.
+"""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from threading import Event
+from time import perf_counter
+from typing import Any
+
+from sklearn.base import ClassifierMixin
+
+from skdense import compat
+
+
+class Log:
+    """What a fit and all fits within it have to say, with the time; the outermost fit prints it.
+
+    In another process, lines are kept for the outermost fit, as warnings always are.
+    """
+
+    def __init__(self, is_elsewhere: bool = False):
+        self._begin, self._is_elsewhere = perf_counter(), is_elsewhere
+        self.lines: list[str] = []
+        self.warnings: dict[str, None] = {}
+
+    def __reduce__(self):
+        return Log, (True,)
+
+    def say(self, line: str) -> None:
+        """Print a line, in one piece, as other threads print, too."""
+        if self._is_elsewhere:
+            self.lines.append(line)
+        else:
+            seconds = perf_counter() - self._begin
+            number, unit = (seconds, "s") if seconds < 100 else (seconds / 60, "min")
+            print(f"[{number:.{0 if number >= 10 else 1}f} {unit}] {line}\n", end="")
+
+
+class Stop(Event):
+    """Set when a fit is not to go on: what is running ends soon, and nothing more begins.
+
+    Another process is not told.
+    """
+
+    def __reduce__(self):
+        return Stop, ()
+
+    def check(self) -> None:
+        """Raise if it is set. The error ends a thread whose result nobody waits for."""
+        if self.is_set():
+            raise RuntimeError("the fit that this one is part of has ended")
+
+
+class Context:
+    """What an ensemble is told by the fit that it is part of, or what the outermost fit begins with.
+
+    Parameters
+    ----------
+    verbose : bool or int
+        That of the ensemble: whether the results of its members are printed.
+    above : Context, default=None
+        That of the fit which it is part of.
+    name : str, default=""
+        The ensemble's name there.
+
+    Attributes
+    ----------
+    is_outermost : bool
+        Whether the ensemble is part of no other fit.
+    log : Log
+        Where lines and warnings go.
+    stop : Stop
+        What ends all fits within the outermost one.
+    splits : list or None
+        The rows to train on and those of the fold of each member, if they are drawn already.
+    callbacks : dict of str to callable
+        For each model whose members take callbacks, a function that makes them for a member.
+    callback : callable or None
+        The one of this model.
+    all_cores : bool
+        Whether networks use all cores, whatever the share of their model: the models of a blend end at
+        different times, and a network needs no copy of the rows.
+    has_lines_of_members : bool
+        Whether a line is printed for each member.
+    """
+
+    def __init__(self, verbose: bool | int, above: "Context | None" = None, name: str = ""):
+        self.is_outermost = above is None
+        self.log = above.log if above else Log()
+        self.stop = above.stop if above else Stop()
+        self.splits: list | None = above.splits if above else None
+        self.callbacks: dict[str, Callable] = above.callbacks if above else {}
+        self.callback = self.callbacks.get(name)
+        self.all_cores = above.all_cores if above else compat.joblibs_n_jobs() == -1
+        self._called = f"{above._called}{name}, " if above and name else ""
+        self.has_lines_of_members = bool(verbose)
+        self._has_lines = bool(verbose) or (above is not None and above._has_lines)
+
+    def member(self, number: int, n_members: int, outcome: str) -> None:
+        """Say that the member of this number, from 0, is fitted, and with what outcome."""
+        if self.has_lines_of_members:
+            self.log.say(f"{self._called}fold {number + 1} of {n_members}: {outcome}")
+
+    def end(self, ensemble: Any) -> None:
+        """Say the results on out-of-fold predictions."""
+        if not self._has_lines:
+            return
+        if hasattr(ensemble, "named_estimators_"):
+            weights = zip(ensemble.weights_, ensemble.named_estimators_, strict=True)
+            what = "blend of " + ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
+        else:
+            what = f"all {ensemble.n_estimators_} folds"
+        score = "accuracy" if isinstance(ensemble, ClassifierMixin) else "R2"
+        score = f"out-of-fold loss {ensemble.oof_loss_:.6g}, {score} {ensemble.oof_score_:f}"
+        if hasattr(ensemble, "temperature_"):
+            score += f", temperature {ensemble.temperature_:.3g}"
+        self.log.say(f"{self._called}{what}: {score}")
+
+    def add_warning(self, message: str) -> None:
+        """Let the outermost fit warn, once if several fits have the same to say."""
+        self.log.warnings[message] = None
+
+    @contextmanager
+    def outermost(self):
+        """Around the outermost fit: whatever ends it ends all fits within; then it warns."""
+        try:
+            yield
+        except BaseException:
+            self.stop.set()
+            raise
+        for message in self.log.warnings:
+            compat.warn_at_caller(message)

@@ -1,0 +1,399 @@
+"""How sure a prediction is: quantiles and intervals of numbers, sets of classes, for every ensemble.
+
+All come from out-of-fold predictions alone. What is learned are dicts of arrays, so that no saved model
+depends on a class of this module. `docs/benchmarks/decisions.md` has the measurements behind the
+constants.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+from sklearn.base import ClassifierMixin, RegressorMixin, clone
+from sklearn.isotonic import IsotonicRegression
+from sklearn.metrics import mean_pinball_loss
+from sklearn.utils import gen_batches, resample
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from skdense.ensemble.calibration import as_logs, effective_rows
+from skdense.ensemble.members import COPIED_ROWS, at_once, fit_member, in_blocks, prediction_of
+from skdense.fit.inputs import MatrixLike, check_confidence_level
+from skdense.fit.targets import as_numbers
+
+_LARGEST = 1e30
+"""The largest absolute value of y: float32 can hold such predictions, float64 sums of their squares."""
+
+# --- what classifiers and regressors have -------------------------------------------------------------
+
+
+def _learned_by(model):
+    """What a model has learned of its uncertainty."""
+    check_is_fitted(model)
+    if not hasattr(model, "_uncertainty"):
+        raise ValueError(
+            f"this {type(model).__name__} is part of a blend, which alone has intervals and sets: ask "
+            "the blend, or fit the model by itself"
+        )
+    return model._uncertainty
+
+
+class LabelsMixin(ClassifierMixin):
+    """What all classifiers share: labels and sets from probabilities.
+
+    A subclass has the methods `_check_X(X)`, which raises if it is not fitted, and
+    `_predict_proba(X)`, which predicts probabilities of checked samples. Its `fit` sets `classes_` and
+    `oof_proba_`, and calls `_learn_uncertainty` unless a blend fits it.
+    """
+
+    def predict(self, X: MatrixLike) -> NDArray:
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            The labels of the highest probability.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X: MatrixLike) -> NDArray:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            Columns ordered as `classes_`.
+        """
+        return self._predict_proba(self._check_X(X))
+
+    def predict_log_proba(self, X: MatrixLike) -> NDArray:
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            The logarithms of what `predict_proba` returns. None is -inf: a probability below 2.2e-16
+            counts as 2.2e-16.
+        """
+        return as_logs(self.predict_proba(X))
+
+    def predict_set(self, X: MatrixLike, confidence_level: float = 0.9) -> NDArray:
+        """Predict the set of classes that has the true one with this confidence.
+
+        A set has the classes whose probability is at least a threshold, which is found from the
+        out-of-fold probabilities, without any further fits: a share of `confidence_level` of the
+        samples has its true class in its set. No other score gives smaller sets in the mean if the
+        probabilities are right [1]_. Single classes may have a smaller or a larger share, see
+        :class:`skdense.inspection.CoverageDisplay`. The share is one of samples with their
+        `sample_weight`; a `class_weight` changes the probabilities, and so the sets, but not the share.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+        confidence_level : float, default=0.9
+            The share of new samples whose set has the true class, if they are like those of `fit`; with
+            `groups`, also for samples of new groups. It is between 0 and 1.
+
+        Returns
+        -------
+        sets : ndarray of bool, of shape (n_samples, n_classes)
+            Whether the set of a sample has a class. Columns are ordered as `classes_`. A set is empty
+            if no class is probable enough, as for some samples if the accuracy is above the confidence.
+            It has all classes if `fit` had too few samples for the confidence: 0.9 takes 9 samples,
+            0.99 takes 99.
+
+        References
+        ----------
+        .. [1] Sadinle, Lei and Wasserman (2019), "Least Ambiguous Set-Valued Classifiers With Bounded
+           Error Levels", JASA 114.
+        """
+        check_confidence_level(confidence_level)
+        learned = _learned_by(self)
+        threshold = np.interp(confidence_level, learned["levels"], learned["errors"], right=np.inf)
+        return 1 - self.predict_proba(X) <= threshold
+
+    def _learn_uncertainty(self, samples):
+        rows = np.flatnonzero(np.isfinite(self.oof_proba_).all(axis=1))
+        class_numbers = np.searchsorted(self.classes_, samples.y[rows])
+        self._uncertainty = in_order(1 - self.oof_proba_[rows, class_numbers], samples.counts[rows])
+
+    def _learn_y(self, y):
+        check_classification_targets(y)
+        if y.ndim > 1:
+            raise ValueError(f"y must have one label for each sample, got shape {y.shape}")
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y must have at least two classes, got one class: {self.classes_.tolist()}"
+            )
+        return y
+
+
+class NumbersMixin(RegressorMixin):
+    """What all regressors share: quantiles from out-of-fold errors.
+
+    A subclass has the methods `_check_X(X)`, which raises if it is not fitted, and `_predict(X)`, which
+    predicts numbers for checked samples. Its `fit` sets `oof_prediction_`, and calls
+    `_learn_uncertainty` unless a blend fits it.
+    """
+
+    _lowest = -np.inf
+    """No quantile is lower; 0 if the loss allows positive predictions only."""
+
+    def predict(self, X: MatrixLike, quantiles: float | Sequence[float] | None = None) -> NDArray:
+        """Predict numbers, or quantiles of them.
+
+        Quantiles are found from the errors of the out-of-fold predictions. Where the size of errors
+        rises or falls with the prediction, so do the distances between the quantiles, if this lowers
+        the pinball loss out of fold. A :class:`skdense.TabularRegressor` also finds from the columns of
+        X how large the error of a row is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+        quantiles : float or list of float, default=None
+            The quantiles to predict, such as ``[0.05, 0.95]`` for an interval that has 90 % of the
+            values. None predicts numbers. Of `n` samples, those below ``1 / (n + 1)`` are -inf, or 0
+            if the loss has positive predictions only, and those above ``n / (n + 1)`` are inf: so few
+            samples do not tell them.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predictions. Several quantiles are on a last axis, ``(n_samples, n_quantiles)`` or
+            ``(n_samples, n_outputs, n_quantiles)``.
+        """
+        X = self._check_X(X)
+        predictions = self._predict(X)
+        if quantiles is None:
+            return predictions
+        quantiles = np.asarray(quantiles, dtype=float)
+        if quantiles.ndim > 1 or not ((quantiles >= 0) & (quantiles <= 1)).all():
+            raise ValueError(
+                f"quantiles must be a number or a list of numbers in [0, 1], got {quantiles}"
+            )
+        columns = predictions.reshape(len(predictions), -1).T
+        found = [
+            column[:, None] + quantiles_of_errors(learned, quantiles.ravel(), column, X)
+            for learned, column in zip(_learned_by(self), columns, strict=True)
+        ]
+        shape = predictions.shape + quantiles.shape
+        return np.maximum(np.stack(found, axis=1).reshape(shape), self._lowest)
+
+    def predict_interval(self, X: MatrixLike, confidence_level: float = 0.9) -> NDArray:
+        """Predict the interval that has the true value with this confidence.
+
+        Its ends are two quantiles, as :meth:`predict` finds them: values are below it as often as
+        above.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+            The samples.
+        confidence_level : float, default=0.9
+            The share of new samples whose interval has the true value, if they are like those of `fit`;
+            with `groups`, also for samples of new groups. It is between 0 and 1.
+
+        Returns
+        -------
+        interval : ndarray of shape (n_samples, 2) or (n_samples, n_outputs, 2)
+            The lower and the upper end. They are infinite, or the lower one is 0 if the loss has
+            positive predictions only, if `fit` had too few samples for the confidence: 0.9 takes 19
+            samples, 0.99 takes 199.
+        """
+        check_confidence_level(confidence_level)
+        return self.predict(X, quantiles=[(1 - confidence_level) / 2, (1 + confidence_level) / 2])
+
+    def _learn_uncertainty(self, samples, estimator=None):
+        self._uncertainty = learn_errors(
+            samples.y, self.oof_prediction_, samples.counts, samples.groups, samples.X, estimator
+        )
+
+    def _learn_y(self, y):
+        y = as_numbers(y).astype(np.float64, copy=False)
+        if np.abs(y).max() > _LARGEST:
+            raise ValueError(
+                f"y must be between -{_LARGEST:g} and {_LARGEST:g}, got values from {y.min():.3g} to "
+                f"{y.max():.3g}; divide y by a constant"
+            )
+        return y
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+# --- levels of errors ---------------------------------------------------------------------------------
+
+_MOST_LEVELS = 1000
+"""How many errors are kept. Between them, errors are interpolated."""
+
+
+def in_order(errors, counts):
+    """The sorted errors, and for each the level of the quantile that it estimates.
+
+    A new error falls into each gap between two of n errors with the same probability. So the i-th error
+    has the level i / (n + 1), the method "weibull" of `numpy.quantile`, and nothing is known beyond the
+    first and the last. With weights, an error stands for its share of the effective number of rows, and
+    has the level of the middle of them.
+    """
+    order, n_rows = np.argsort(errors), effective_rows(counts)
+    errors, shares = errors[order], counts[order] * (n_rows / counts.sum())
+    levels = (np.cumsum(shares) - shares / 2 + 0.5) / (n_rows + 1)
+    least = (1 - 1e-9) / (n_rows + 1)  # in floats, (1 - 0.9) / 2 is a little below 1 / 20
+    levels = np.clip([0, *levels, 1], least, 1 - least)
+    kept = _kept(levels)
+    return {"errors": np.pad(errors, 1, mode="edge")[kept], "levels": levels[kept]}
+
+
+def _kept(levels):
+    """The indices of at most `_MOST_LEVELS` of sorted levels: fewest in the middle, all at the ends."""
+    last = len(levels) - 1
+    if last < _MOST_LEVELS:
+        return np.arange(last + 1)
+    wanted = expit(np.linspace(*logit(levels[[0, last]]), _MOST_LEVELS)[1:-1])
+    return np.unique(np.concatenate([[0], np.searchsorted(levels, wanted), [last]]))
+
+
+# --- the size of errors -------------------------------------------------------------------------------
+
+# CV+ (Barber, Candès, Ramdas and Tibshirani, 2021, "Predictive Inference with the Jackknife+") adds the
+# out-of-fold errors of each fold to the prediction by the member that held that fold out, and takes
+# quantiles of all these sums. Here the whole ensemble's prediction replaces the members', because it is
+# closer to y, and so are the quantiles. And errors are divided by a spread, as in Lei, G'Sell, Rinaldo,
+# Tibshirani and Wasserman (2018), "Distribution-Free Predictive Inference for Regression", section 5.2.
+
+_COMPARED = (0.05, 0.25, 0.75, 0.95)
+"""The quantiles by which a spread is judged."""
+_FIFTHS = 5
+"""The spread of each fifth of the samples is fitted to the others, as it would know its own errors."""
+_LEAST_OF_PREDICTIONS, _LEAST_OF_ROWS = 0.5, 0.05
+"""What is added to a spread that follows the prediction or the row, as a share of the mean error."""
+_MOST_ROWS = 20_000
+"""How many samples an estimator of spreads is fitted to, drawn at random."""
+
+
+def learn_errors(y, predictions, counts, groups, X=None, estimator=None):
+    """For each output, the out-of-fold errors over their spread, in order, and the spread, in a dict.
+
+    Errors are divided by a spread if that lowers their pinball loss: by the mean absolute error of
+    similar samples plus a share of that of all samples. A rising or falling function of the prediction
+    says which samples are similar, or clones of an estimator do, by X and the prediction. The estimator
+    is a regressor for a positive target, and X an array of numbers then. Each spread is judged on
+    fifths of the samples, or of the groups, that it was neither fitted to nor stopped by.
+    """
+    by_output = y.reshape(len(y), -1).T, predictions.reshape(len(y), -1).T
+    rows = np.flatnonzero(np.isfinite(by_output[1]).all(axis=0))
+    if groups is not None:
+        groups = np.asarray(groups)[rows]
+        groups = groups.astype(str) if groups.dtype == object else groups  # None cannot be sorted
+    X = None if estimator is None else X[rows]
+    return [
+        _learn_errors(one[rows], of_one[rows], counts[rows], groups, X, estimator)
+        for one, of_one in zip(*by_output, strict=True)
+    ]
+
+
+def _learn_errors(y, predictions, counts, groups, X, estimator):
+    errors = y - predictions
+    absolute = np.abs(errors)
+    mean = float(np.average(absolute, weights=counts))
+    # Copies of a sample, which have the same prediction, are in the same fifth.
+    fifth_of = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FIFTHS
+    held_out = [np.flatnonzero(fifth_of == i) for i in range(fifth_of.max() + 1)]
+    # Each candidate is a spread for new rows, and one for each fifth.
+    constant = {"predictions": np.zeros(1), "sizes": np.ones(1)}
+    candidates = [(constant, [constant] * len(held_out))]
+    if mean > 0 and len(held_out) > 1:
+        data = predictions, absolute, counts, _LEAST_OF_PREDICTIONS * mean
+        of_others = [_fit_spread(fifth_of != i, *data) for i in range(len(held_out))]
+        candidates.append((_fit_spread(slice(None), *data), of_others))
+    if mean > 0 and len(held_out) > 2 and estimator is not None:
+        target = absolute / mean + _LEAST_OF_ROWS  # it must be positive
+        data = estimator, X, predictions, target, counts, fifth_of
+        fitted = [*at_once(_fit_estimator, [(*data, i) for i in range(len(held_out))])]
+        of_others = [{"estimators": [one], "mean": mean} for one in fitted]
+        candidates.append(({"estimators": fitted, "mean": mean}, of_others))
+    judged = []
+    for spread, of_others in candidates:
+        sizes = np.empty(len(y))
+        for rows, of_fifth in zip(held_out, of_others, strict=True):
+            sizes[rows] = spread_at(of_fifth, predictions[rows], None if X is None else X[rows])
+        learned = in_order(errors / sizes, counts) | {"spread": spread}
+        judged.append((_pinball_loss(learned, sizes, errors, counts), learned))
+    return min(judged, key=lambda pair: pair[0])[1]
+
+
+def _fit_spread(rows, predictions, absolute, counts, least):
+    """A rising or falling function of the prediction."""
+    predictions, absolute, counts = predictions[rows], absolute[rows], counts[rows]
+    centered = predictions - np.average(predictions, weights=counts)
+    isotonic = IsotonicRegression(increasing=bool(counts @ (centered * absolute) >= 0))
+    isotonic.fit(predictions, absolute, counts)
+    n_steps = len(isotonic.X_thresholds_)
+    kept = _kept(np.arange(1, n_steps + 1) / (n_steps + 1))
+    sizes = isotonic.y_thresholds_[kept] + least
+    return {"predictions": isotonic.X_thresholds_[kept], "sizes": sizes}
+
+
+def _fit_estimator(estimator, X, predictions, target, counts, fifth_of, i):
+    """A clone that is fitted outside of a fifth and the next one, which stops it if it stops early."""
+    stops = fifth_of == (i + 1) % (fifth_of.max() + 1)
+    drawn = [
+        resample(rows, replace=False, n_samples=min(len(rows), _MOST_ROWS), random_state=0)
+        for rows in (np.flatnonzero((fifth_of != i) & ~stops), np.flatnonzero(stops))
+    ]
+    rows = np.concatenate(drawn)
+    split = np.split(np.arange(len(rows)), [len(drawn[0])])
+    seen = np.column_stack([X[rows], predictions[rows]])
+    return fit_member(clone(estimator), split, seen, target[rows], counts[rows])[0]
+
+
+def spread_at(spread, predictions, X=None):
+    """What errors are divided by at these predictions, of rows of X."""
+    if "estimators" not in spread:
+        return np.interp(predictions, spread["predictions"], spread["sizes"])
+    estimators = spread["estimators"]
+
+    def predict(seen):
+        return spread["mean"] * np.mean([prediction_of(one, seen) for one in estimators], axis=0)
+
+    blocks = gen_batches(len(predictions), COPIED_ROWS)
+    seen = (np.column_stack([X[block], predictions[block]]) for block in blocks)
+    return np.concatenate([in_blocks(predict, block, estimators[0]) for block in seen])
+
+
+def _pinball_loss(learned, sizes, errors, counts):
+    """The sum of the pinball losses of the quantiles compared, if errors have these spreads."""
+    quantiles = np.outer(np.interp(_COMPARED, learned["levels"], learned["errors"]), sizes)
+    return sum(
+        mean_pinball_loss(errors, column, alpha=quantile, sample_weight=counts)
+        for quantile, column in zip(_COMPARED, quantiles, strict=True)
+    )
+
+
+def quantiles_of_errors(learned, quantiles, predictions, X):
+    """The quantiles of the errors of each row, on a last axis."""
+    levels, errors = learned["levels"], learned["errors"]
+    scaled = np.interp(quantiles, levels, errors, left=-np.inf, right=np.inf)
+    return np.outer(spread_at(learned["spread"], predictions, X), scaled)

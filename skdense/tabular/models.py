@@ -1,0 +1,366 @@
+"""The models of tables, and all that the size of a table decides.
+
+`docs/benchmarks/decisions.md` has the measurements behind the constants.
+"""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import partial
+from inspect import signature
+from math import inf, log2, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+
+from skdense.base import BaseLowLevelMLP
+from skdense.classifier import LowLevelMLPClassifier
+from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
+from skdense.final_step import final_step
+from skdense.regressor import LowLevelMLPRegressor
+from skdense.tabular.views import TableView
+
+
+class Task(NamedTuple):
+    """What is known of a table before a model is fitted to it.
+
+    Attributes
+    ----------
+    n_rows : int
+        The rows of positive weight.
+    n_trained_on : int
+        The fewest rows that a member is trained on.
+    n_classes : int
+        The number of classes; 0 for numbers.
+    n_outputs : int
+        The number of columns of y.
+    loss_params : dict
+        The `loss`, `quantile` and `delta` of a regressor; none of a classifier.
+    """
+
+    n_rows: int
+    n_trained_on: int
+    n_classes: int
+    n_outputs: int
+    loss_params: dict[str, Any]
+
+
+# --- folds --------------------------------------------------------------------------------------------
+
+_MANY_ROWS = 10_000
+"""From this many rows on, four members of each model are about as good as more."""
+
+
+def number_of_folds(
+    y: NDArray, groups: NDArray | None, of_classes: bool, warn: Callable[[str], None]
+) -> int:
+    """As many folds as suit the number of rows, and its largest class and the groups allow."""
+    n_folds = 8 if len(y) < _MANY_ROWS else 4
+    what, most = "y", len(y)
+    if of_classes:
+        what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
+    possible = most if groups is None else min(most, len(np.unique(groups)))
+    chosen = max(2, min(n_folds, int(possible)))
+    if most < n_folds:
+        warn(
+            f"{what} has {most} sample(s), too few for {n_folds} folds: there are {chosen} "
+            "instead, and out-of-fold scores and intervals mean little"
+        )
+    return chosen
+
+
+# --- networks -----------------------------------------------------------------------------------------
+
+# A fold of a few rows that picks the epoch is predicted much better than new rows are.
+FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
+"""Below so many rows to train on, folds stop no members, and networks train so many epochs."""
+_ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 10, 100
+"""How many rows a network sees in all its epochs, and how often at least and at most each of them."""
+_NETWORK = {
+    "hidden_layer_sizes": (128, 128),
+    "activation": "silu",
+    "init": "he_normal",
+    "dropout": 0.1,
+    "alpha": 0.0,
+    "learning_rate": "cosine",
+    "warmup_epochs": 0.1,
+    "beta_2": 0.95,
+    "scoring": "loss",
+    "tol": 0.0,
+    "dtype": "float32",
+}
+"""The parameters of each network that do not depend on the table."""
+_NOT_THEIRS = {
+    "loss": "it is a parameter of TabularRegressor",
+    "quantile": "it is a parameter of TabularRegressor",
+    "delta": "it is a parameter of TabularRegressor",
+    "class_weight": "it is a parameter of TabularClassifier",
+    "random_state": "set that of the model, from which each network gets a seed",
+    "verbose": "set that of the model",
+    "warm_start": "networks are trained from the start",
+}
+"""Parameters of networks that `network_params` may not have, and why."""
+
+
+def training_for(n_rows: int) -> dict[str, Any]:
+    """The parameters of networks that are trained on this many rows.
+
+    The minibatches of large tables have more rows, which uses the processor better and allows a higher
+    learning rate.
+    """
+    batch_size = min(max(64, 2 ** round(log2(64 * sqrt(n_rows / 1000)))), 512, n_rows)
+    epochs = min(max(round(_ROWS_SEEN / n_rows), _FEWEST_EPOCHS), _MOST_EPOCHS)
+    stops_early = n_rows >= FEW_ROWS
+    if not stops_early:
+        epochs = _EPOCHS_OF_FEW_ROWS
+    return {
+        "early_stopping": stops_early,
+        "batch_size": batch_size,
+        "learning_rate_init": 0.0005 * sqrt(batch_size),
+        "max_iter": epochs,
+        "n_iter_no_change": max(20, epochs // 4),
+    }
+
+
+def _check(network_params: dict[str, Any], task: Task) -> None:
+    """Raise if these are no parameters of networks, or not theirs in a table."""
+    network = LowLevelMLPClassifier() if task.n_classes else LowLevelMLPRegressor()
+    known = [name for name in network.get_params() if name not in _NOT_THEIRS]
+    for name in network_params:
+        if name not in known:
+            close = get_close_matches(str(name), known, n=1)
+            why = _NOT_THEIRS.get(name) or (
+                f"did you mean {close[0]!r}?" if close else f"networks have {', '.join(known)}"
+            )
+            raise ValueError(f"network_params must not have {name!r}: {why}")
+
+
+def _network(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
+    cls, more = LowLevelMLPRegressor, task.loss_params
+    if task.n_classes:
+        cls, more = LowLevelMLPClassifier, {"label_smoothing": 0.05}
+    return cls(**{**_NETWORK, **training_for(task.n_trained_on), **more, **network_params})
+
+
+# --- trees --------------------------------------------------------------------------------------------
+
+_TREES = {
+    "n_jobs": 1,
+    "deterministic": True,
+    "force_col_wise": True,
+    "verbosity": -1,
+    "min_data_in_bin": 1,
+}
+_TREES_OF_CLASSES = {"learning_rate": 0.1, "n_estimators": 300}
+_TREES_OF_NUMBERS = {
+    "learning_rate": 0.05,
+    "n_estimators": 2000,
+    "num_leaves": 16,
+    "min_child_samples": 5,
+    "colsample_bynode": 0.5,
+    "reg_lambda": 1.0,
+}
+_MORE_ROUNDS, _SHARE_OF_ROUNDS = 10, 0.3
+"""Trees are stopped after so many rounds, and this share of the best one, without a lower loss."""
+_OBJECTIVES = {
+    "squared_error": "regression",
+    "absolute_error": "regression_l1",
+    "poisson": "poisson",
+    "quantile": "quantile",
+    "huber": "huber",
+}
+"""LightGBM's names of losses."""
+
+
+def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
+    import lightgbm
+
+    settings = {**_TREES, **(_TREES_OF_CLASSES if task.n_classes else _TREES_OF_NUMBERS)}
+    if task.n_trained_on < FEW_ROWS:
+        settings |= {"learning_rate": 0.1, "n_estimators": 100}
+    if task.n_classes:
+        return lightgbm.LGBMClassifier(**settings)
+    loss, quantile, delta = (task.loss_params[name] for name in ("loss", "quantile", "delta"))
+    of_loss = {"quantile": quantile, "huber": delta}
+    if loss in of_loss:
+        settings["alpha"] = of_loss[loss]
+    if loss == "quantile":  # whose leaves are quantiles of their rows
+        settings |= {"min_child_samples": 20, "reg_lambda": 0.0}
+    return lightgbm.LGBMRegressor(objective=_OBJECTIVES[loss], **settings)
+
+
+class Patience:
+    """A callback of LightGBM that stops the training of trees, and keeps all rounds until then.
+
+    The more rounds it took to the lowest loss of the fold, the longer it waits for a lower one. To
+    predict by the best round alone would be to choose it by the fold.
+    """
+
+    def __init__(self):
+        self.lowest, self.best_round = inf, 0
+
+    def __call__(self, environment):
+        """Look at the loss after a round."""
+        from lightgbm.callback import EarlyStopException
+
+        found, now = environment.evaluation_result_list, environment.iteration
+        loss = found[0][2]
+        if loss < self.lowest:
+            self.lowest, self.best_round = loss, now
+        elif now > self.best_round * (1 + _SHARE_OF_ROUNDS) + _MORE_ROUNDS:
+            raise EarlyStopException(now, found)
+
+
+def trees_of_spreads(n_rows: int) -> BaseEstimator:
+    """Trees that predict how large the error of a row is, for a table of so many rows."""
+    import lightgbm
+
+    return lightgbm.LGBMRegressor(
+        objective="gamma",
+        n_estimators=300,
+        num_leaves=8,
+        min_child_samples=max(20, min(n_rows, 20_000) // 150),
+        colsample_bynode=0.5,
+        reg_lambda=1.0,
+        early_stopping_round=10,
+        random_state=0,
+        **_TREES,
+    )
+
+
+# --- linear and constant models -----------------------------------------------------------------------
+
+
+def _linear(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
+    if task.n_classes:
+        return LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
+    return RidgeCV(np.geomspace(0.1, 1000, 13), gcv_mode="svd")
+
+
+def _constant(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
+    return DummyClassifier() if task.n_classes else DummyRegressor()
+
+
+# --- the models ---------------------------------------------------------------------------------------
+
+
+class Model(NamedTuple):
+    """A model of tables: what it sees, what its members are, and when it suits.
+
+    Attributes
+    ----------
+    view : TableView
+        What it sees of the table.
+    make : callable
+        `make(task, network_params)` is its estimator.
+    most_rows, most_classes : float
+        The largest tables for which it is among the models by default.
+    most_outputs : float
+        The most columns of y that it can predict.
+    losses : tuple of str
+        The losses of regressors that it can minimize.
+    """
+
+    view: TableView
+    make: Callable[[Task, dict[str, Any]], BaseEstimator]
+    most_rows: float = inf
+    most_classes: float = inf
+    most_outputs: float = inf
+    losses: tuple[str, ...] = tuple(_OBJECTIVES)
+
+    def suits(self, task: Task) -> bool:
+        """Whether it is among the models of such a table by default."""
+        fits = task.n_rows <= self.most_rows and task.n_classes <= self.most_classes
+        return fits and self.why_not(task) is None
+
+    def why_not(self, task: Task) -> str | None:
+        """Why it cannot be fitted at all, or None if it can."""
+        loss = task.loss_params.get("loss")
+        if task.n_outputs > self.most_outputs:
+            return f"it predicts one column of y, got {task.n_outputs}"
+        if loss is not None and loss not in self.losses:
+            return f"it minimizes {' or '.join(map(repr, self.losses))}, got loss={loss!r}"
+        return None
+
+
+# The networks with and without ramps are good at different tables, also by the factor of rare levels.
+_SQUARED = ("squared_error",)
+MODELS = {
+    "plain": Model(TableView(rare_factor=0.3), _network),
+    "ramps": Model(TableView(n_ramps=7), _network),
+    "trees": Model(TableView(None), _trees, most_rows=99_999, most_classes=10, most_outputs=1),
+    "linear": Model(TableView("standard"), _linear, most_rows=9_999, losses=_SQUARED),
+    "constant": Model(TableView("standard"), _constant, most_rows=9_999, losses=_SQUARED),
+}
+"""The models by their names. Larger tables have networks that can be linear or constant as well."""
+PRIOR_WEIGHT = 3
+"""How many rows the prior on the weights of the models counts as."""
+
+
+def models_of(
+    models: list | None,
+    task: Task,
+    network_params: dict[str, Any],
+    n_folds: int,
+    seed: int,
+    verbose: bool | int,
+) -> tuple[list[tuple[str, Pipeline]], dict[str, Callable]]:
+    """The models for a blend: those that suit, or those that the user has listed; and their callbacks.
+
+    Each is a Pipeline of what the model sees and a cross-fit ensemble.
+    """
+    _check(network_params, task)
+    if models is None:
+        models = [name for name, model in MODELS.items() if model.suits(task)]
+    elif not isinstance(models, list | tuple) or not models:
+        raise ValueError(f"models must be None or a list with at least one model, got {models!r}")
+    cross_fit = CrossFitClassifier if task.n_classes else partial(CrossFitRegressor, scale_y=True)
+    found = []
+    for each in models:
+        name, view, estimator = _resolved(each, task, network_params)
+        # The folds are drawn already. As a parameter, one of them would not be valid.
+        members = cross_fit(estimator, cv=max(2, n_folds), random_state=seed, verbose=verbose)
+        found.append((name, Pipeline([("view", view), ("crossfit", members)])))
+    if len(dict(found)) < len(found):
+        raise ValueError(f"models must have distinct names, got {[name for name, _ in found]}")
+    are_stopped = "trees" in models and task.n_trained_on >= FEW_ROWS
+    return found, {"trees": Patience} if are_stopped else {}
+
+
+def _resolved(entry, task, network_params):
+    """The name, the view and the estimator of an entry of `models`."""
+    if isinstance(entry, str):
+        if entry not in MODELS:
+            raise ValueError(
+                f"models must be of {[*MODELS]}, or (name, estimator) for others, got {entry!r}"
+            )
+        model = MODELS[entry]
+        if why := model.why_not(task):
+            raise ValueError(f"models must not have {entry!r}: {why}")
+        return entry, clone(model.view), model.make(task, network_params)
+    is_pair = isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[0], str)
+    kind, is_kind = ("classifier", is_classifier) if task.n_classes else ("regressor", is_regressor)
+    # CatBoost's estimators are no BaseEstimator.
+    is_estimator = is_pair and hasattr(entry[1], "fit") and not isinstance(entry[1], type)
+    if not is_estimator or not is_kind(entry[1]):
+        raise ValueError(
+            f"models must have names of {[*MODELS]} or pairs of a name and a {kind}, got {entry!r}"
+        )
+    name, estimator = entry[0], clone(entry[1])
+    if name in MODELS:
+        view = MODELS[name].view
+    elif isinstance(final_step(estimator), BaseLowLevelMLP):
+        view = MODELS["plain"].view
+    else:
+        view = MODELS["trees" if get_tags(estimator).input_tags.allow_nan else "linear"].view
+    if not type(estimator).__module__.startswith("sklearn."):  # those take as many threads as are free
+        # CatBoost's parameters have only those that are set.
+        its = dict.fromkeys(signature(type(estimator)).parameters) | estimator.get_params(deep=False)
+        threads = [each for each in ("n_jobs", "thread_count") if each in its and its[each] is None]
+        estimator.set_params(**dict.fromkeys(threads, 1))  # each core has a member
+    return name, clone(view), estimator

@@ -1,0 +1,249 @@
+"""What a model sees of an encoded table: its columns, scaled as it needs them."""
+
+from numbers import Integral, Real
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdense import compat
+from skdense.fit.inputs import MatrixLike
+
+__all__ = ["TableView"]
+
+_BLOCK = 4096
+"""Rows at a time: as they stay in the processor's cache, large tables take a quarter of the time."""
+CLIP = 3
+"""What the soft clip keeps all absolute values below."""
+LIMITS = {"squash": 1e6, "standard": 300.0}
+"""The largest absolute values: with a soft clip it makes no difference, and infinity gets a number."""
+_RARE_SHARE = 0.05
+"""A column of two values is one of a rare level if a smaller share of the rows has one of them."""
+_MOST, _MOST_NUMBERS = 1000, 2**26
+"""About the most ramps of all columns, and the most numbers in them."""
+
+
+class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    """Scale the columns of an encoded table as a model needs them.
+
+    It takes what :class:`TableEncoder` writes, or any numbers, of which some may be missing or
+    infinite.
+
+    Parameters
+    ----------
+    scaling : {"squash", "standard"} or None, default="squash"
+        How columns are scaled. "squash" and "standard" subtract the median and divide by the
+        interquartile range, or by half of the range if that is 0; missing values become the median.
+        Then "squash" clips each value z softly to ``z / sqrt(1 + (z / 3)**2)`` [1]_, and "standard"
+        limits it to 300, and lets the column have mean 0 and variance 1. None leaves numbers as they
+        are, and missing values too, but in a column that had none in `fit` they become the median:
+        trees have not learned there what to do with them.
+
+    n_ramps : int, default=0
+        The most ramps of a column that are appended. A ramp is 0 below one quantile of the column and 1
+        above the next; between them it is linear. Every function that is linear between neighbouring
+        quantiles is a weighted sum of the ramps and a constant [2]_. Equal quantiles count once, and a
+        column of two has no ramp. Each column has fewer, but at least two, where there would be more
+        than 1,000 in all, or where they would take more than 256 MB.
+
+    rare_factor : float, default=1.0
+        What columns are multiplied by that have two values, if less than one row in twenty has one of
+        them, and none is missing.
+
+    Attributes
+    ----------
+    center_, scale_, fill_ : ndarray of shape (n_features,), of float32
+        What is subtracted, what the result is multiplied by, and what a missing value becomes.
+
+    mean_ : ndarray of shape (n_features,), of float32
+        What is subtracted at last; 0 but with "standard".
+
+    factor_ : ndarray of shape (n_features,), of float32
+        What is multiplied at last.
+
+    ramp_sources_ : ndarray of shape (n_ramps_of_all,), of int
+        The column of each ramp.
+
+    ramp_starts_, ramp_ends_ : ndarray of shape (n_ramps_of_all,), of float32
+        The quantiles of the scaled column between which a ramp rises.
+
+    n_features_in_ : int
+        Number of columns seen during fit.
+
+    References
+    ----------
+    .. [1] Holzmüller, Grinsztajn and Steinwart (2024), "Better by Default: Strong Pre-Tuned MLPs and
+       Boosted Trees on Tabular Data", NeurIPS.
+    .. [2] Gorishniy, Rubachev and Babenko (2022), "On Embeddings for Numerical Features in Tabular Deep
+       Learning", NeurIPS.
+
+    Examples
+    --------
+    >>> from skdense.tabular import TableView
+    >>> TableView(n_ramps=2).fit_transform([[0], [1], [3]]).round(2)
+    array([[-0.65,  0.  ,  0.  ],
+           [ 0.  ,  1.  ,  0.  ],
+           [ 1.22,  1.  ,  1.  ]], dtype=float32)
+    """
+
+    _parameter_constraints = {
+        "scaling": [compat.StrOptions({"squash", "standard"}), None],
+        "n_ramps": [compat.Interval(Integral, 0, None, closed="left")],
+        "rare_factor": [compat.Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        scaling: Literal["squash", "standard"] | None = "squash",
+        *,
+        n_ramps: int = 0,
+        rare_factor: float = 1.0,
+    ):
+        self.scaling = scaling
+        self.n_ramps = n_ramps
+        self.rare_factor = rare_factor
+
+    @compat.fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: MatrixLike, y: Any = None) -> Self:
+        """Learn how to scale each column, and where its ramps are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers; missing ones are NaN.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        X = validate_data(self, X, dtype=np.float32, ensure_all_finite=False)
+        n_features = X.shape[1]
+        known = np.where(np.isfinite(X), X, np.nan)
+        # A column may have no finite value.
+        known[:, np.isnan(known).all(axis=0)] = 0
+        low, below, median, above, high = np.nanpercentile(known, [0, 25, 50, 75, 100], axis=0)
+        width = np.where(above > below, above - below, (high - low) / 2)
+        zeros, ones = np.zeros(n_features, np.float32), np.ones(n_features, np.float32)
+        self.mean_, self.factor_ = zeros, ones
+        if self.scaling is None:
+            self.center_, self.scale_ = zeros, ones
+            self.fill_ = np.where(np.isnan(X).any(axis=0), np.nan, median)
+        else:
+            self.center_, self.scale_ = median, 1 / np.where(width > 0, width, np.inf)
+            self.fill_ = zeros
+        as_32 = {name: vars(self)[name].astype(np.float32) for name in _OF_COLUMNS}
+        vars(self).update(as_32)
+        self.ramp_sources_ = np.zeros(0, int)
+        self.ramp_starts_ = self.ramp_ends_ = np.zeros(0, np.float32)
+        scaled = self.transform(X)
+        if self.scaling == "standard":
+            deviation = scaled.std(axis=0, dtype=np.float64)
+            self.mean_ = scaled.mean(axis=0, dtype=np.float64).astype(np.float32)
+            self.factor_ = (1 / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+        elif self.rare_factor != 1:
+            counts = np.array([(X == end).sum(axis=0) for end in (low, high)])
+            is_rare = (counts.sum(axis=0) == len(X)) & (counts.min(axis=0) < _RARE_SHARE * len(X))
+            self.factor_[is_rare] = self.rare_factor
+        if self.n_ramps:
+            self._learn_ramps(scaled)
+        return self
+
+    def _learn_ramps(self, scaled):
+        n_ramps, most = self.n_ramps, min(_MOST, _MOST_NUMBERS // len(scaled))
+        knots = _knots(scaled, n_ramps)
+        if sum(len(each) - 1 for each in knots) > most:
+            n_with_ramps = sum(len(each) > 1 for each in knots)
+            knots = _knots(scaled, max(most // n_with_ramps, 2))
+        self.ramp_sources_ = np.repeat(np.arange(len(knots)), [len(each) - 1 for each in knots])
+        self.ramp_starts_ = np.concatenate([each[:-1] for each in knots])
+        self.ramp_ends_ = np.concatenate([each[1:] for each in knots])
+
+    @np.errstate(over="ignore")
+    def transform(self, X: MatrixLike) -> NDArray:
+        """Scale the columns, and append ramps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers; missing ones are NaN.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features + n_ramps_of_all), of float32
+            The columns, and then the ramps of each.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float32, ensure_all_finite=False, reset=False)
+        n_features = X.shape[1]
+        seen = np.empty((len(X), n_features + len(self.ramp_sources_)), np.float32)
+        for rows in gen_batches(len(X), _BLOCK):
+            block = seen[rows, :n_features]
+            if self.scaling is None:
+                block[...] = X[rows]
+            else:
+                limit = np.float32(LIMITS[self.scaling])
+                np.subtract(X[rows], self.center_, out=block)
+                block *= self.scale_
+                np.clip(block, -limit, limit, out=block)
+                if self.scaling == "squash":
+                    block /= np.sqrt(1 + (block / CLIP) ** 2)
+            is_missing = np.isnan(block)
+            if is_missing.any():
+                block[is_missing] = np.broadcast_to(self.fill_, block.shape)[is_missing]
+            if len(self.ramp_sources_):
+                ramps = block[:, self.ramp_sources_] - self.ramp_starts_
+                ramps /= self.ramp_ends_ - self.ramp_starts_
+                np.clip(ramps, 0, 1, out=seen[rows, n_features:])
+            block -= self.mean_
+            block *= self.factor_
+        return seen
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
+        """The names of the columns, and of their ramps, which end with `/1`, `/2` and so on.
+
+        Parameters
+        ----------
+        input_features : array-like of str of shape (n_features,), default=None
+            The names of the columns; by default `x0`, `x1` and so on.
+
+        Returns
+        -------
+        names : ndarray of shape (n_features + n_ramps_of_all,)
+            In the order of `transform`.
+        """
+        check_is_fitted(self)
+        n = self.n_features_in_
+        names = [f"x{i}" for i in range(n)] if input_features is None else [*input_features]
+        first = np.searchsorted(self.ramp_sources_, self.ramp_sources_)
+        ramps = [
+            f"{names[source]}/{number}"
+            for source, number in zip(
+                self.ramp_sources_, np.arange(len(first)) - first + 1, strict=True
+            )
+        ]
+        return np.array([*names, *ramps], object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+_OF_COLUMNS = "center_", "scale_", "fill_"
+
+
+def _knots(X, n_ramps):
+    """The distinct quantiles of each column.
+
+    A column with two of them keeps one, and so has no ramp, which would only repeat the column.
+    """
+    shares = np.linspace(0, 1, n_ramps + 1)
+    knots = [np.unique(np.quantile(x, shares, method="inverted_cdf")) for x in X.T]
+    return [column if len(column) > 2 else column[:1] for column in knots]

@@ -1,0 +1,335 @@
+"""The models of tables: which there are, what each sees, and what the size of a table decides."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lightgbm import LGBMClassifier, LGBMRegressor
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import is_classifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdense import LowLevelMLPClassifier, TabularClassifier, TabularRegressor
+from skdense.tabular.models import MODELS, Patience, Task, number_of_folds, training_for
+
+pytestmark = pytest.mark.usefixtures("coarse_buckets")
+
+N = 60
+RNG = np.random.default_rng(0)
+X = pd.DataFrame({"a": RNG.normal(size=N), "b": RNG.lognormal(size=N), "c": ["red", "blue"] * (N // 2)})
+X.loc[::7, "b"] = np.nan
+NUMBERS = X["a"].to_numpy() + (X["c"] == "red")
+LABELS = np.where(NUMBERS > np.median(NUMBERS), "high", "low")
+FEW = {"cv": 2, "random_state": 0}
+NETWORK = {"hidden_layer_sizes": (), "max_iter": 3}
+
+
+def classifier(*models, **parameters):
+    return TabularClassifier(models=[*models], **FEW | parameters)
+
+
+def regressor(*models, **parameters):
+    return TabularRegressor(models=[*models], **FEW | parameters)
+
+
+def members_of(fitted, *names):
+    """The members of models."""
+    named = fitted.ensemble_.named_estimators_
+    return [member for name in names for member in named[name][-1].estimators_]
+
+
+# --- which there are ---------------------------------------------------------------------------------
+
+
+def suiting(n_rows=100, n_classes=0, n_outputs=1, loss="squared_error"):
+    """The names of the models that suit a table."""
+    of_loss = {} if n_classes else {"loss": loss, "quantile": 0.5, "delta": 1.0}
+    task = Task(n_rows, n_rows, n_classes, n_outputs, of_loss)
+    return " ".join(name for name, model in MODELS.items() if model.suits(task))
+
+
+def test_rows_classes_outputs_and_the_loss_decide_which_models_there_are():
+    assert suiting(9_999) == "plain ramps trees linear constant"
+    assert suiting(10_000) == suiting(99_999) == "plain ramps trees"
+    assert suiting(100_000) == "plain ramps"
+    assert suiting(n_classes=10) == "plain ramps trees linear constant"
+    assert suiting(n_classes=11) == suiting(n_outputs=2) == "plain ramps linear constant"
+    for loss in ("absolute_error", "poisson", "quantile", "huber"):
+        assert suiting(loss=loss) == "plain ramps trees"
+        assert suiting(loss=loss, n_outputs=2) == "plain ramps"
+
+
+def test_a_listed_model_is_fitted_whatever_the_size_is():
+    assert "trees" not in suiting(n_classes=11)
+    y = np.arange(N) % 11
+    fitted = classifier("trees", "constant").fit(X, y)
+    assert [*fitted.ensemble_.named_estimators_] == ["trees", "constant"]
+    assert fitted.predict_proba(X).shape == (N, 11)
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        (["tree"], r"models must be of \['plain', .*\], or \(name, estimator\) .* got 'tree'"),
+        ([], r"a list with at least one model, got \[\]"),
+        (["linear", "linear"], r"distinct names, got \['linear', 'linear'\]"),
+        ([("linear", GaussianNB()), "linear"], "distinct names"),
+        ([("mine", 3)], r"pairs of a name and a classifier, got \('mine', 3\)"),
+        ([("mine", Ridge())], r"pairs of a name and a classifier, got \('mine', Ridge\(\)\)"),
+        ([GaussianNB()], "pairs of a name and a classifier, got GaussianNB"),
+        ([("mine", GaussianNB)], "pairs of a name and a classifier"),
+        ([(1, GaussianNB())], "pairs of a name and a classifier"),
+        ("linear", "'models' parameter of TabularClassifier must be an instance of 'list'"),
+    ],
+    ids=str,
+)
+def test_what_is_no_model_is_told(models, message):
+    with pytest.raises(ValueError, match=message):
+        TabularClassifier(models=models, **FEW).fit(X, LABELS)
+
+
+def test_a_classifier_without_probabilities_is_told():
+    with pytest.raises(TypeError, match="a classifier that has predict_proba, got RidgeClassifier"):
+        classifier(("mine", RidgeClassifier())).fit(X, LABELS)
+
+
+def test_what_a_model_cannot_do_at_all_is_told():
+    two = np.c_[NUMBERS, NUMBERS]
+    with pytest.raises(ValueError, match="not have 'trees': it predicts one column of y, got 2"):
+        regressor("trees").fit(X, two)
+    with pytest.raises(
+        ValueError, match="not have 'linear': it minimizes 'squared_error', got loss='h"
+    ):
+        regressor("linear", loss="huber").fit(X, NUMBERS)
+    with pytest.raises(
+        ValueError, match=r"out of the valid range of objective='poisson': .* at least 0"
+    ):
+        regressor("trees", loss="poisson").fit(X, NUMBERS)
+    for model, y in ((classifier, LABELS), (regressor, NUMBERS)):
+        neighbours = KNeighborsClassifier() if model is classifier else KNeighborsRegressor()
+        with pytest.raises(ValueError, match="takes no sample_weight"):
+            model(("near", neighbours)).fit(X, y, sample_weight=np.ones(N))
+    with pytest.raises(ValueError, match=r"takes no .*class_weight"):
+        classifier(("near", KNeighborsClassifier()), class_weight="balanced").fit(X, LABELS)
+
+
+# --- estimators of the user --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "estimator", "sees"),
+    [
+        ("linear", GaussianNB(), "linear"),
+        ("plain", GaussianNB(), "plain"),
+        ("trees", LGBMClassifier(n_estimators=3, verbose=-1), "trees"),
+        ("mine", LowLevelMLPClassifier(**NETWORK, early_stopping=True), "plain"),
+        ("mine", HistGradientBoostingClassifier(max_iter=3), "trees"),
+        ("mine", RandomForestClassifier(3), "trees"),
+        ("mine", LogisticRegression(), "linear"),
+        ("mine", make_pipeline(StandardScaler(), GaussianNB()), "linear"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
+)
+def test_an_estimator_sees_what_its_name_or_its_kind_says(name, estimator, sees):
+    before = estimator.get_params()
+    fitted = classifier((name, estimator), "constant").fit(X, LABELS)
+    view, members = fitted.ensemble_.named_estimators_[name]
+    assert view.get_params() == MODELS[sees].view.get_params()
+    assert type(members.estimators_[0]) is type(estimator)
+    assert str(estimator.get_params()) == str(before)  # a clone was fitted
+    assert fitted.predict_proba(X).shape == (N, 2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_members_have_a_thread_each_unless_the_user_says_otherwise():
+    """scikit-learn's follow joblib, and some of them warn of any n_jobs."""
+    for given_n, expected in ((None, 1), (2, 2)):
+        model = LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=given_n)
+        members = members_of(classifier(("mine", model)).fit(X, LABELS), "mine")
+        assert [member.n_jobs for member in members] == [expected] * 2
+    members = members_of(classifier(("mine", LogisticRegression())).fit(X, LABELS), "mine")
+    assert [member.n_jobs for member in members] == [None] * 2
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_catboost_is_a_model(make):
+    """It is no BaseEstimator, and has only those parameters that are set."""
+    catboost = pytest.importorskip("catboost")
+    cls = catboost.CatBoostClassifier if make is classifier else catboost.CatBoostRegressor
+    y = LABELS if make is classifier else NUMBERS
+    fitted = make(("cat", cls(iterations=30, verbose=False, allow_writing_files=False))).fit(X, y)
+    view, members = fitted.ensemble_.named_estimators_["cat"]
+    assert view.scaling is None
+    assert [member.get_params()["thread_count"] for member in members.estimators_] == [1, 1]
+    assert fitted.score(X, y) > 0.8
+
+
+class Seeing(GaussianNB):
+    """Notes the labels that it is fitted to."""
+
+    seen = []
+
+    def fit(self, X, y, sample_weight=None):
+        self.seen.append(np.unique(y).tolist())
+        return super().fit(X, y, sample_weight)
+
+
+def test_members_see_classes_as_numbers_from_0_and_the_user_the_labels():
+    Seeing.seen.clear()
+    y = np.array(["c", "a", "b"], object)[np.arange(N) % 3]
+    fitted = classifier(("mine", Seeing())).fit(X, y)
+    assert Seeing.seen == [[0, 1, 2]] * 2
+    assert_array_equal(fitted.classes_, ["a", "b", "c"])
+    assert set(fitted.predict(X)) <= {"a", "b", "c"}
+
+
+# --- parameters of networks --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("drpout", "did you mean 'dropout'?"),
+        ("anything", "networks have activation, .*hidden_layer_sizes"),
+        (3, "networks have activation"),
+        ("loss", "it is a parameter of TabularRegressor"),
+        ("random_state", "set that of the model"),
+        ("verbose", "set that of the model"),
+        ("warm_start", "trained from the start"),
+        ("class_weight", "it is a parameter of TabularClassifier"),
+    ],
+)
+@pytest.mark.parametrize(("make", "y"), [(classifier, LABELS), (regressor, NUMBERS)])
+@pytest.mark.parametrize("models", [["plain"], ["linear"]], ids=str)
+def test_parameters_that_are_not_those_of_networks_are_told(models, make, y, name, message):
+    with pytest.raises(ValueError, match=f"network_params must not have {name!r}: .*{message}"):
+        make(*models, network_params={name: 1}).fit(X, y)
+
+
+def test_parameters_of_networks_are_those_of_both_models_in_the_place_of_the_defaults():
+    settings = NETWORK | {"batch_size": 20, "dropout": 0.0}
+    fitted = regressor("plain", "ramps", loss="huber", delta=0.3, network_params=settings)
+    for network in members_of(fitted.fit(X, NUMBERS), "plain", "ramps"):
+        its = network.get_params()
+        assert its.items() >= (settings | {"loss": "huber", "delta": 0.3, "dtype": "float32"}).items()
+    with pytest.raises(ValueError, match="'dropout' parameter of LowLevelMLPRegressor"):
+        regressor("plain", network_params={"dropout": 7}).fit(X, NUMBERS)
+
+
+def test_labels_are_smoothed_unless_the_user_says_otherwise():
+    for given_share, expected in (({}, 0.05), ({"label_smoothing": 0}, 0)):
+        fitted = classifier("plain", network_params=NETWORK | given_share).fit(X, LABELS)
+        assert {network.label_smoothing for network in members_of(fitted, "plain")} == {expected}
+
+
+# --- what the number of rows decides -----------------------------------------------------------------
+
+
+def test_networks_see_as_many_rows_unless_epochs_would_be_too_few_or_too_many():
+    n_rows = np.array([400, 8_000, 20_000, 80_000, 10_000_000])
+    epochs = np.array([training_for(n)["max_iter"] for n in n_rows])
+    assert_array_equal(n_rows[1:4] * epochs[1:4], 800_000)
+    assert_array_equal(epochs[[0, -1]], [100, 10])
+
+
+def test_the_fewest_rows_that_a_member_is_trained_on_decide_how_networks_are_trained():
+    fold = np.arange(12)
+    cv = [(np.setdiff1d(np.arange(N), fold), fold), (fold, np.arange(12, 20))]
+    with warnings.catch_warnings(action="error"):  # none about batch_size
+        settings = {"network_params": {"hidden_layer_sizes": ()}}
+        fitted = regressor("plain", cv=cv, **settings).fit(X, NUMBERS)
+    for network in members_of(fitted, "plain"):
+        assert network.get_params().items() >= training_for(12).items()
+        assert (network.batch_size, network.max_iter, network.n_iter_) == (12, 30, 30)
+
+
+def test_from_400_rows_to_train_on_folds_stop_members():
+    assert [training_for(n)["early_stopping"] for n in (399, 400)] == [False, True]
+    x = np.random.default_rng(0).normal(size=(800, 1))
+    y = x[:, 0] + np.random.default_rng(1).normal(size=800)
+    for n_rows, is_stopped in ((798, False), (800, True)):
+        fitted = regressor("trees").fit(x[:n_rows], y[:n_rows])
+        n_trees = {member.booster_.current_iteration() for member in members_of(fitted, "trees")}
+        assert (max(n_trees) < 1000) if is_stopped else n_trees == {100}
+
+
+@given(st.lists(st.floats(0, 1), min_size=30, max_size=200))
+def test_trees_wait_the_longer_for_a_lower_loss_the_more_rounds_they_had(losses):
+    """The callback of LightGBM against its rule, on any losses of rounds."""
+    from lightgbm.callback import CallbackEnv, EarlyStopException
+
+    wait, kept = Patience(), None
+    for now, loss in enumerate(losses):
+        best = int(np.argmin(losses[: now + 1]))
+        try:
+            wait(CallbackEnv(None, {}, now, 0, len(losses), [("fold", "l2", loss, False)]))
+        except EarlyStopException as stop:
+            kept = stop.best_iteration
+        assert kept == (now if now > best * 1.3 + 10 else None)  # all rounds are kept
+        if kept:
+            break
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "of_largest", "n_groups", "n_folds", "is_told"),
+    [
+        (9_999, None, None, 8, False),
+        (10_000, None, None, 4, False),
+        (7, None, None, 7, True),
+        (100, 7, None, 7, True),
+        (100, 50, 3, 3, False),
+        (100, 50, 1, 2, False),
+        (2, 1, None, 2, True),
+    ],
+)
+def test_there_are_as_many_folds_as_suit_the_rows_the_largest_class_and_groups(
+    n_rows, of_largest, n_groups, n_folds, is_told
+):
+    y = np.arange(n_rows) if of_largest is None else np.arange(n_rows) // of_largest
+    groups = None if n_groups is None else np.arange(n_rows) % n_groups
+    told = []
+    assert number_of_folds(y, groups, of_largest is not None, told.append) == n_folds
+    assert len(told) == is_told
+    assert all(f"sample(s), too few for 8 folds: there are {n_folds} instead" in text for text in told)
+
+
+# --- single models -----------------------------------------------------------------------------------
+
+
+def test_linear_models_are_right_whatever_outliers_there_are():
+    X = np.random.default_rng(0).standard_t(3, size=(600, 3))
+    y = X @ [1, 2, 0]
+    assert regressor("linear").fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.999
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson", "quantile", "huber"])
+def test_trees_minimize_the_loss_of_the_regressor(loss):
+    """By LightGBM's names of the losses and of their numbers, on a scaled y."""
+    x = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    y = np.exp(x[:, 0]) + np.random.default_rng(1).exponential(size=300)
+    fold, others = np.arange(150), np.arange(150, 300)
+    model = regressor("trees", loss=loss, quantile=0.8, delta=0.3, cv=[(others, fold)])
+    [trees] = members_of(model.fit(x, y), "trees")
+    center, scale = (0, y.mean()) if loss == "poisson" else (y.mean(), y.std())
+    seen = model.columns_.transform(x)
+    alone = LGBMRegressor(**trees.get_params()).fit(seen[others], (y[others] - center) / scale)
+    assert_allclose(trees.predict(seen), alone.predict(seen), rtol=1e-6)
+    assert_allclose(model.predict(x), center + scale * alone.predict(seen), rtol=1e-6)
+    objectives = {"squared_error": "regression", "absolute_error": "regression_l1"}
+    assert trees.get_params()["objective"] == objectives.get(loss, loss)
+    assert trees.get_params().get("alpha") == {"quantile": 0.8, "huber": 0.3}.get(loss)
+
+
+def test_the_constant_model_predicts_shares_or_the_mean():
+    shares = classifier("constant").fit(X, LABELS)
+    assert is_classifier(shares)
+    assert_allclose(shares.predict_proba(X), 0.5)
+    assert_allclose(regressor("constant", cv=4).fit(X, NUMBERS).predict(X), NUMBERS.mean())
