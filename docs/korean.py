@@ -54,6 +54,14 @@ LINKS = {
 }
 """What the files link to, and the pages that show it."""
 FONT = "NanumGothic"
+PICTURE = re.compile(
+    r'<picture>.*?src="docs/(.*?)\.svg" alt="(.*?)">\n</picture>', re.DOTALL
+)
+"""A picture of the README, which has one for dark screens."""
+IMAGE = """```{{image}} /\\1{end}.svg
+:alt: \\2
+:class: only-{theme}
+```"""
 RESULT = re.compile(r"\n```text\n.*?```\n|\n!\[.*?\]\(.*?\)\n", re.DOTALL)
 """What a cell printed, or a figure that it drew."""
 
@@ -118,6 +126,12 @@ def write_pages(folder):
     (folder / "ko").mkdir(parents=True, exist_ok=True)
     for source, target in pages.items():
         text = source.read_text(encoding="utf-8")
+        text = PICTURE.sub(
+            IMAGE.format(end="", theme="light")
+            + "\n\n"
+            + IMAGE.format(end="-dark", theme="dark"),
+            text,
+        )
         for file, page in LINKS.items():
             text = re.sub(rf"\]\({file}\)", f"]({page})", text)
         text = re.sub(r"\[([^]]*)\]\((?!https?:|/)[^)]*\)", r"\1", text)
