@@ -77,6 +77,7 @@ suppress_warnings = ["ref.term"]  # texts that scikit-learn's classes hand down
 sphinx_gallery_conf = {
     "examples_dirs": "tutorials",
     "gallery_dirs": "auto_examples",
+    "copyfile_regex": r"index\.rst",
     "backreferences_dir": "generated/backreferences",  # without it, `minigallery` warns
     "thumbnail_size": (640, 448),
     "download_all_examples": False,

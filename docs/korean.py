@@ -54,6 +54,14 @@ LINKS = {
 }
 """What the files link to, and the pages that show it."""
 FONT = "NanumGothic"
+PICTURE = re.compile(
+    r'<picture>.*?src="docs/(.*?)\.svg" alt="(.*?)">\n</picture>', re.DOTALL
+)
+"""A picture of the README, which has one for dark screens."""
+IMAGE = """```{{image}} /\\1{end}.svg
+:alt: \\2
+:class: only-{theme}
+```"""
 RESULT = re.compile(r"\n```text\n.*?```\n|\n!\[.*?\]\(.*?\)\n", re.DOTALL)
 """What a cell printed, or a figure that it drew."""
 
@@ -66,17 +74,16 @@ def in_korean(text):
     return text
 
 
-def translate(is_korean):
-    """Let figures have Korean words from now on, or English ones again."""
-    if is_korean:
-        # Only the font of this package is used: its import changes matplotlib's settings.
-        spec = find_spec("koreanize_matplotlib")
-        folder = Path(spec.submodule_search_locations[0])
-        font_manager.fontManager.addfont(folder / "fonts" / f"{FONT}.ttf")
-        rcParams["font.family"] = [*rcParams["font.family"], FONT]
-    Text.set_text = (
-        (lambda text, s: SET_TEXT(text, in_korean(s))) if is_korean else SET_TEXT
-    )
+def speak_korean():
+    """Let figures have Korean words from now on.
+
+    Only the font of koreanize_matplotlib is used: its import changes matplotlib's settings.
+    """
+    spec = find_spec("koreanize_matplotlib")
+    folder = Path(spec.submodule_search_locations[0])
+    font_manager.fontManager.addfont(folder / "fonts" / f"{FONT}.ttf")
+    rcParams["font.family"] = [*rcParams["font.family"], FONT]
+    Text.set_text = lambda text, s: SET_TEXT(text, in_korean(s))
 
 
 def as_markdown(script, results=()):
@@ -119,6 +126,12 @@ def write_pages(folder):
     (folder / "ko").mkdir(parents=True, exist_ok=True)
     for source, target in pages.items():
         text = source.read_text(encoding="utf-8")
+        text = PICTURE.sub(
+            IMAGE.format(end="", theme="light")
+            + "\n\n"
+            + IMAGE.format(end="-dark", theme="dark"),
+            text,
+        )
         for file, page in LINKS.items():
             text = re.sub(rf"\]\({file}\)", f"]({page})", text)
         text = re.sub(r"\[([^]]*)\]\((?!https?:|/)[^)]*\)", r"\1", text)
@@ -128,7 +141,7 @@ def write_pages(folder):
 
 if __name__ == "__main__":
     plt.switch_backend("agg")
-    translate(is_korean=True)
+    speak_korean()
     results = results_of(TUTORIAL)
     page = as_markdown(TUTORIAL.read_text(encoding="utf-8"), results)
     TUTORIAL.with_suffix(".md").write_text(page, encoding="utf-8")

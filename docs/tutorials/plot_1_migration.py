@@ -50,7 +50,8 @@ for cls in MLPClassifier, LowLevelMLPClassifier:
     print(f"{cls.__name__:22} {(perf_counter() - start) / 3:.2f} s a fit")
 
 # %%
-# `make_pipeline` names a step after its class, so keys of grids change with the class.
+# `make_pipeline` names a step after its class, so keys of grids change with the class: this one was
+# `mlpclassifier__alpha`.
 
 pipeline = make_pipeline(StandardScaler(), LowLevelMLPClassifier(**settings))
-pipeline.set_params(lowlevelmlpclassifier__alpha=0.01)  # was mlpclassifier__alpha
+pipeline = pipeline.set_params(lowlevelmlpclassifier__alpha=0.01)

@@ -157,7 +157,7 @@ print(
 model.summary()[["weight", "oof_loss", "oof_score"]].round(3)
 
 # %%
-# This is what to expect. :doc:`plot_b_understanding` looks into such a model.
+# Expect the score of newer rows. :doc:`plot_b_understanding` looks into such a model.
 #
 # Save and export
 # ---------------

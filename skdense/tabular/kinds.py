@@ -7,6 +7,7 @@ in `predict` each value is read by this alone, whatever the other rows are.
 
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -415,9 +416,7 @@ class Dates(Column):
         for form in [*self.formats, "ISO8601"]:
             rest = [i for i, text in enumerate(texts) if text is not None and np.isnat(dates[i])]
             if rest:
-                given = [texts[i] for i in rest]
-                parsed = pd.to_datetime(given, format=form, errors="coerce", utc=True)
-                dates[rest] = parsed.tz_localize(None).to_numpy().astype("M8[us]")
+                dates[rest] = dates_of([texts[i] for i in rest], form)
         has_zone = any(_WITH_ZONE.search(text) for text in texts if text is not None)
         return self._told_of_zone(dates, has_zone, tell)
 
@@ -469,13 +468,30 @@ class Dates(Column):
         return parts.astype(np.float32)
 
 
+def dates_of(texts: list[str], form: str) -> np.ndarray:
+    """Dates of this format as an array of microseconds in UTC, and NaT for all other strings."""
+    parsed = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+    dates = parsed.tz_localize(None).to_numpy().astype("M8[us]")
+    for place in np.flatnonzero(np.isnat(dates)):
+        try:  # what pandas 2 takes for too far from 1970
+            is_iso, text = form == "ISO8601", texts[place]
+            date = datetime.fromisoformat(text) if is_iso else datetime.strptime(text, form)
+            dates[place] = date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date
+        except (ValueError, OverflowError):
+            pass
+    return dates
+
+
 def _in_utc(values):
     """Dates as an array of microseconds in UTC, and the name of their time zone or None."""
     if not (values.dtype.kind == "M" and isinstance(values.dtype, np.dtype)):
         try:
             values = pd.DatetimeIndex(values)
-        except ValueError:  # of different UTC offsets
-            values = pd.DatetimeIndex(pd.to_datetime(values, utc=True))
+        except ValueError:
+            try:  # of different UTC offsets
+                values = pd.DatetimeIndex(pd.to_datetime(values, utc=True))
+            except ValueError:  # far from 1970, in pandas 2
+                return np.array(pd.Series(values).where(pd.notna(values), None), "M8[us]"), None
         if (zone := values.tz) is not None:
             return values.tz_convert("UTC").tz_localize(None).to_numpy().astype("M8[us]"), _name(zone)
     return np.asarray(values).astype("M8[us]"), None

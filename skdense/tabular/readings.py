@@ -12,7 +12,7 @@ import pandas as pd
 import skrub
 from skrub.core import RejectColumn
 
-from skdense.tabular.kinds import NUMBER, Column, Dates, Levels, Numbers, amount_of
+from skdense.tabular.kinds import NUMBER, Column, Dates, Levels, Numbers, amount_of, dates_of
 
 __all__ = ["column_of_strings"]
 
@@ -20,8 +20,8 @@ _NEARLY = 0.9
 """The share of values from which it is told that they could be read."""
 _FEW_NUMBERS = 10
 """A column with fewer distinct numbers, and more than a tenth of others, may well have categories."""
-_YEARS = "%Y"
-"""The format that skrub finds in strings of four digits, which may be any numbers."""
+_YEARS, _MONTHS = "%Y", "%Y-%m"
+"""Formats of years, which skrub finds in any strings of four digits, and of months."""
 _CODES = 0.01
 """The share of numbers with leading zeros from which strings of different lengths are codes."""
 
@@ -49,12 +49,12 @@ def _format_of(texts):
     try:
         form = skrub.ToDatetime().fit(pd.Series(usual or texts, dtype=object)).format_
     except RejectColumn:
-        return None
+        form = _MONTHS  # which pandas 2 does not look for
     return form if form != _YEARS and _are_dates(texts, form) else None
 
 
 def _are_dates(texts, form):
-    return pd.to_datetime(texts, format=form, errors="coerce", utc=True).notna().all()
+    return not np.isnat(dates_of(texts, form)).any()
 
 
 def _other_order(texts, form):
