@@ -412,7 +412,7 @@ class Dates(Column):
 
     def _parsed(self, texts, tell):
         """By any format, such as "2024-01-05T10:00" where there were seconds in `fit`."""
-        dates = np.full(len(texts), np.datetime64("NaT"), "M8[us]")
+        dates = np.full(len(texts), "NaT", "M8[us]")
         for form in [*self.formats, "ISO8601"]:
             rest = [i for i, text in enumerate(texts) if text is not None and np.isnat(dates[i])]
             if rest:
