@@ -113,8 +113,10 @@ def to_onnx(model: BaseEstimator) -> Any:
     predicted = _converted(graph, model, X)
     if is_classifier(model):
         best = graph("ArgMax", predicted, axis=1, keepdims=0)
-        graph.give("label", graph("Gather", model.classes_, best))
-    graph.give("probabilities" if is_classifier(model) else "variable", predicted)
+        classes = graph.constant(model.classes_)
+        graph.give("label", graph("Gather", classes, best), graph.constants[-1].data_type, [None])
+    name = "probabilities" if is_classifier(model) else "variable"
+    graph.give(name, predicted, _DOUBLE, [None, None])
     return graph.model()
 
 
@@ -218,10 +220,10 @@ class _Graph:
         self.inputs.append(self.helper.make_tensor_value_info(name, kind, [None, width]))
         return name
 
-    def give(self, name, result):
+    def give(self, name, result, kind, shape):
         """Make a result an output of this name."""
         self.nodes.append(self.helper.make_node("Identity", [result], [name]))
-        self.outputs.append(self.helper.make_empty_tensor_value_info(name))
+        self.outputs.append(self.helper.make_tensor_value_info(name, kind, shape))
 
     def model(self):
         """The graph as a model."""

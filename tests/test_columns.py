@@ -1,5 +1,8 @@
 """Tests of the reader of a table's columns."""
 
+import pickle
+import pickletools
+import re
 import warnings
 from collections import Counter
 from datetime import timedelta, timezone
@@ -11,15 +14,17 @@ import numpy as np
 import pandas as pd
 import polars
 import pytest
+import skops.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from skrub import DatetimeEncoder
 
 from skdense.exceptions import UnlikeDataWarning
 from skdense.tabular.columns import TableEncoder
-from skdense.tabular.kinds import chance_of_outside
+from skdense.tabular.kinds import chance_of_outside, is_surprising
 
 
 @parametrize_with_checks([TableEncoder()])
@@ -164,12 +169,9 @@ def test_dates_and_durations_are_no_numbers(to, value):
     ("values", "dtype"),
     [
         ([1, 2, 3], polars.Int128),
-        ([[1, 0], [2, 0], [3, 0]], polars.Array(polars.Int64, 2)),
-        ([[0] * 15 + [i] + [7] * 10 for i in range(3)], polars.List(polars.Int64)),
-        ([{"a": i} for i in range(3)], polars.Struct({"a": polars.Int64})),
         ([Decimal("1.5"), Decimal("2"), None], polars.Decimal(10, 2)),
     ],
-    ids=["int128", "array", "list", "struct", "decimal"],
+    ids=["int128", "decimal"],
 )
 def test_the_types_of_polars_tell_rows_apart(values, dtype):
     X = polars.DataFrame({"c": polars.Series(values * 20, dtype=dtype)})
@@ -330,7 +332,50 @@ def test_dates_without_a_time_zone_are_those_of_utc(as_strings):
             written = columns.transform(new)
         with warnings.catch_warnings(action="error"):
             assert_array_equal(columns.transform(fitted), written)
+        with pytest.warns(UnlikeDataWarning, match="60 of 60 values are missing, in fit 0 of 60"):
             columns.transform(new.assign(c=None))
+
+
+def test_times_a_second_apart_stay_apart():
+    """Also far from the others, and whether they are dates or strings of them."""
+    seconds = np.r_[np.arange(300), 10**8 + np.arange(100)]
+    times = pd.Timestamp("2024-03-05 10:00:00") + pd.to_timedelta(seconds, unit="s")
+    for unit in ("s", "ms", "us", "ns"):
+        X = pd.DataFrame({"time": times.as_unit(unit)})
+        columns = TableEncoder().fit(X)
+        written = columns.transform(X)[:, columns.get_feature_names_out() == "time:seconds"].ravel()
+        assert_array_equal(np.diff(written[:300]), 1)
+        assert_array_equal(columns.transform(X.astype(str)), columns.transform(X))
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+@pytest.mark.parametrize("to", [None, str, object])
+def test_a_date_that_is_far_from_all_others_is_written_as_the_nearest_of_these(unit, to):
+    days = pd.DatetimeIndex(pd.date_range("2020-01-01", periods=600)).as_unit(unit)
+    columns = TableEncoder().fit(pd.DataFrame({"begin": days}))
+    far = ["9999-12-31", "2262-04-12", "1677-09-20", "0202-01-05", "0001-01-01"] * 2
+    new = pd.DataFrame({"begin": np.array(far, "M8[us]")})
+    with pytest.warns(UnlikeDataWarning, match="'begin': 10 of 10 values are outside of the range"):
+        written = columns.transform(new.astype(to) if to else new)
+    expected = columns.transform(pd.DataFrame({"begin": days[[-1, -1, 0, 0, 0]]}))
+    parts = columns.get_feature_names_out()
+    is_rising = (parts == "begin:year") | (parts == "begin:seconds")
+    assert_array_equal(written[:5, is_rising], expected[:, is_rising])
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Oslo", "UTC"])
+def test_parts_of_dates_are_those_of_skrub(zone):
+    dates = pd.Series(pd.date_range("2019-11-01", periods=900, freq="31h", tz=zone), name="when")
+    dates[5] = None
+    encoder = DatetimeEncoder(add_weekday=True, periodic_encoding="circular")
+    theirs = encoder.fit_transform(dates).to_numpy()
+    columns = TableEncoder()
+    ours = columns.fit_transform(pd.DataFrame({"when": dates}))
+    is_seconds = np.array(encoder.all_outputs_) == "when_total_seconds"
+    assert_allclose(ours[:, :-1][:, ~is_seconds], theirs[:, ~is_seconds], atol=1e-6)
+    seconds = ours[:, columns.get_feature_names_out() == "when:seconds"].ravel()
+    expected = (dates - dates.median()).dt.total_seconds()
+    assert_allclose(seconds - np.nanmedian(seconds), expected - expected.median(), atol=8)
 
 
 @pytest.mark.parametrize("form", ["%d/%m/%Y", "%m.%d.%Y"])
@@ -411,15 +456,149 @@ def test_new_categories_are_told_if_there_are_more_than_by_chance():
         columns.transform(X[300:])
 
 
-def test_a_column_of_which_most_values_are_numbers_is_named():
-    prices = [str(i / 4) for i in range(90)] + ["12.30 EUR"] * 10
-    X = pd.DataFrame({"price": prices, "children": ["0", "1", "2", "3+"] * 25})
-    with pytest.warns(UserWarning, match="most of its values are numbers") as caught:
-        TableEncoder().fit(X)
-    (message,) = [str(w.message) for w in caught if "most of" in str(w.message)]
-    assert message.startswith("column 'price' is taken as strings")
-    assert "numbers: 10 of 100 are none, such as '12.30 EUR'" in message
-    assert "pandas.to_numeric" in message
+N = 200
+MONEY = np.random.default_rng(0).lognormal(6.5, 1.1, N).round(2)
+TIMES = pd.date_range("2022-01-01", periods=N, freq="37h")
+DAYS_FIRST = TIMES.strftime("%d/%m/%Y")
+AMOUNTS = [f"{x:,.2f}" for x in MONEY]
+GERMAN = [x.translate(str.maketrans(",.", ".,")) for x in AMOUNTS]
+
+
+def sometimes(values, others, n):
+    """Values, and each n-th is another."""
+    return [value if i % n else other for i, (value, other) in enumerate(zip(values, others))]
+
+
+# Of each column the role of what is written, and a word of what is said, or None.
+MESSY = {
+    "euros": ([f"€{x}" for x in AMOUNTS], "number", "read as numbers with 'EUR': '€763.80' is 763.8"),
+    "one currency": (
+        sometimes([f"€ {x}" for x in AMOUNTS], [f"{x} EUR" for x in AMOUNTS], 9),
+        "number",
+        "EUR",
+    ),
+    "german": ([f"{x} €" for x in GERMAN], "number", "'763,80 €' is 763.8"),
+    "decimal comma": ([f"{x:.1f}".replace(".", ",") for x in MONEY], "number", "'763,8' is 763.8"),
+    "millions": ([f"{int(1e4 * x):,}" for x in MONEY], "number", "'7,638,000' is 7638000"),
+    "percent": (
+        sometimes([f"{i % 40 / 2:g}%" for i in range(N)], ["n/a"] * N, 30),
+        "number",
+        "with '%'",
+    ),
+    "two formats": (
+        sometimes(DAYS_FIRST, TIMES.strftime("%Y-%m-%d"), 3),
+        "date",
+        "'%d/%m/%Y' and '%Y-%m",
+    ),
+    "big": (["1e+16", 2 * 10**16, 3e16, "40000000000000000"] * 50, "number", None),
+    "postcode": ([f"{i:05d}" for i in range(300, 99_999, 10_000)] * 20, "level", None),
+    "phone": (["0171 555", "017155", "0301234"] * 66 + ["0"] * 2, "level", None),
+    "digits": (["017155", "0301234"] * 100, "level", None),
+    "answer": (["Y", "N"] * 100, "level", None),
+    "currencies": (
+        sometimes([f"€{i % 9}.50" for i in range(N)], ["$3.50"] * N, 9),
+        "level",
+        "units: 'EUR', 'USD'",
+    ),
+    "half with unit": (
+        sometimes([f"{i % 9}" for i in range(N)], ["3%"] * N, 2),
+        "level",
+        "units: none, '%'",
+    ),
+    "free": (
+        sometimes([f"€{i % 9}.50" for i in range(N)], ["free"] * N, 20),
+        "level",
+        "10 of 200 .* 'free'",
+    ),
+    "which mark": ([f"{1 + i % 9},234" for i in range(N)], "level", "decimals or of thousands"),
+    "which day": (
+        sometimes(["05/03/2022", "07/08/2022"] * 100, ["2022-01-05"] * N, 5),
+        "level",
+        "the day or",
+    ),
+    "some words": (
+        sometimes(["2022-01-05", "2022-02-07"] * 100, ["unknown"] * N, 30),
+        "level",
+        "'unknown'",
+    ),
+    "few numbers": (
+        sometimes([str(i % 8) for i in range(N)], ["unknown"] * N, 40),
+        "level",
+        "mostly numbers",
+    ),
+    "many others": (sometimes([str(i / 4) for i in range(N)], ["attic"] * N, 3), "level", "'attic'"),
+    "children": (["0", "1", "2", "3+"] * 50, "level", None),
+    "spans": (["1-2", "2-3", "10-12"] * 66 + ["1-2"] * 2, "level", None),
+    "versions": (["1.2.3", "1.10.0"] * 100, "level", None),
+    "some lists": (
+        sometimes(["a", "b"] * 100, [["a", "b"]] * N, 3),
+        "level",
+        "67 of its 200 values are a list",
+    ),
+    "lists": ([["a"], ["a", "b"]] * 100, None, "200 of its 200 values are a list, .*get_dummies"),
+    "dicts": ([{"a": 1}, {"a": 2}, None, "x"] * 50, "level", "100 of its 200 values are a dict"),
+    "sets": ([{1}, {2}, {3}, "x"] * 50, None, "are a set"),
+    "far": (
+        [f"{year:04}-03-04" for year in (1, 202, 1677, 2022, 2262, 9999)] * 30 + ["2022-01-01"] * 20,
+        "date",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MESSY)
+def test_a_messy_column_is_read_as_its_maker_would_or_named(name):
+    values, role, said = MESSY[name]
+    X = pd.DataFrame({name: pd.Series(values, dtype=object), "n": range(N)})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        columns = TableEncoder().fit(X)
+    roles = set(columns.roles_[columns.sources_ == name])
+    assert roles & {"number", "date", "level"} == ({role} if role else set())
+    about = [str(each.message) for each in caught if repr(name) in str(each.message)]
+    assert len(about) == (said is not None)
+    assert not said or re.search(said, about[0])
+    with warnings.catch_warnings(action="error"):
+        columns.transform(X)
+
+
+@pytest.mark.parametrize("name", ["euros", "german", "millions"])
+@pytest.mark.filterwarnings("ignore:column .* is read as")
+def test_amounts_are_the_numbers_that_they_show(name):
+    factor = 1e4 if name == "millions" else 1
+    written = TableEncoder().fit_transform(pd.DataFrame({"c": MESSY[name][0]}))
+    numbers = np.floor(factor * MONEY) if name == "millions" else MONEY
+    assert_array_equal(written, TableEncoder().fit_transform(pd.DataFrame({"c": numbers})))
+
+
+@pytest.mark.filterwarnings("ignore:column .* is read as")
+def test_amounts_and_dates_are_read_in_predict_as_in_fit():
+    columns = TableEncoder().fit(
+        pd.DataFrame({"price": MESSY["german"][0], "day": MESSY["two formats"][0]})
+    )
+    prices = ["1.234,50 €", "EUR 1.234,50", "1234,50", "1.234,5", "$ 1.234,50"]
+    new = pd.DataFrame(
+        {"price": prices, "day": ["03/04/2022", "2022-04-03", "2022-04-03T00:00", None, "?"]}
+    )
+    with pytest.warns(
+        UnlikeDataWarning, match=r"'price': 1 of 5 values could not be read .*'\$ 1.234,50'"
+    ):
+        written = columns.transform(new)
+    assert len(np.unique(written[:4, 0])) == 1
+    assert np.isnan(written[4, 0])
+    is_date = columns.sources_ == "day"
+    assert_array_equal(written[1:3, is_date], written[[0, 0]][:, is_date])
+
+
+@pytest.mark.parametrize("line", ["currencies", "free", "some words", "few numbers", "which day"])
+def test_the_line_of_pandas_that_is_told_does_what_it_says(line):
+    column = pd.Series(MESSY[line][0])
+    with pytest.warns(UserWarning, match="To use it, write") as caught:
+        TableEncoder().fit(pd.DataFrame({"c": column, "n": range(N)}))
+    code = str(caught[0].message).partition("write ")[2]
+    mended = eval(code, {"pandas": pd, "column": column})
+    assert mended.notna().mean() > 0.9
+    assert mended.dtype.kind in "fiM"
 
 
 @pytest.mark.parametrize(
@@ -551,6 +730,151 @@ def test_words_for_missing_values_are_missing_whatever_there_was_in_fit(name):
 def test_a_column_may_have_the_name_of_a_method():
     X = pd.DataFrame({"collect": range(9), "columns": range(9)})
     assert_array_equal(TableEncoder().fit(X).get_feature_names_out(), ["collect", "columns"])
+
+
+NAMES = st.sampled_from(["a", "a=b", "a~b", "a:missing", "a:rare", "a=b_", "a:year", "a:place", "a="])
+
+
+@given(st.lists(NAMES, unique=True, min_size=1, max_size=6), st.data())
+@settings(max_examples=50)
+def test_no_two_columns_have_the_same_name(names, data):
+    texts = [f"b {i}" for i in range(45)] * 5 + ["b", "", "year", "missing", "b_", "=b"] * 15
+    kinds = {
+        "numbers": [None, *range(314)],
+        "levels": ["b", "", "=b"] * 105,
+        "texts": texts,
+        "dates": pd.date_range("2024-01-01", periods=315).where(np.arange(315) % 9 > 0),
+    }
+    X = pd.DataFrame({name: kinds[data.draw(st.sampled_from(list(kinds)))] for name in names})
+    columns = TableEncoder()
+    n_columns = columns.fit_transform(X).shape[1]
+    found = columns.get_feature_names_out()
+    assert len(set(found)) == n_columns == len(columns.sources_) == len(columns.roles_)
+    assert all(map(str.startswith, found, columns.sources_))
+
+
+def test_a_level_and_a_word_of_one_name_have_different_ones():
+    X = pd.DataFrame({"c": ["red"] * 20 + ["blue"] * 20 + [f"red {i}" for i in range(50)]})
+    assert {"c=red", "c~red"} <= set(TableEncoder().fit(X).get_feature_names_out())
+
+
+def all_kinds(n=300):
+    """A table of columns of all kinds."""
+    rng = np.random.default_rng(0)
+    when = pd.Series(pd.date_range("2024-01-01", periods=n, tz="Europe/Oslo"))
+    return pd.DataFrame(
+        {
+            "number": rng.normal(size=n),
+            "bool": rng.random(n) < 0.5,
+            "price": [f"{x:.2f} €" for x in rng.random(n)],
+            "when": when.where(when.index % 7 > 0),
+            "day": when.dt.strftime("%d.%m.%Y"),
+            "since": pd.to_timedelta(rng.exponential(9, n), unit="h"),
+            "town": rng.choice(["Cork", "Oslo", None], n),
+            "code": pd.Categorical(rng.choice([1.0, 2.0, None], n)),
+            "text": [
+                f"N{i} {'hot' if i % 3 else 'cold'}" if i else None for i in rng.integers(0, 60, n)
+            ],
+        }
+    )
+
+
+@pytest.mark.filterwarnings("ignore:column 'price' is read as")
+def test_a_file_has_no_class_but_the_encoder():
+    X = all_kinds()
+    columns = TableEncoder().fit(X)
+    expected = columns.transform(X)
+    pickled = pickle.dumps(columns)
+    named = {
+        value for opcode, value, _ in pickletools.genops(pickled) if opcode.name.endswith("UNICODE")
+    }
+    assert {each for each in named if each.startswith("skdense")} == {"skdense.tabular.columns"}
+    assert not named & {"Numbers.", "Column"}
+    assert_array_equal(pickle.loads(pickled).transform(X), expected)
+    saved = skops.io.dumps(columns)
+    types = skops.io.get_untrusted_types(data=saved)
+    assert types == ["skdense.tabular.columns.TableEncoder"]
+    loaded = skops.io.loads(saved, trusted=types)
+    assert_array_equal(loaded.transform(X), expected)
+    assert_array_equal(loaded.get_feature_names_out(), columns.get_feature_names_out())
+
+
+@pytest.mark.filterwarnings("ignore:column 'price' is read as")
+def test_one_row_is_written_as_among_others_without_transformers(monkeypatch):
+    X = all_kinds()
+    columns = TableEncoder().fit(X)
+    expected = columns.transform(X)
+    monkeypatch.setattr("skrub.ToDatetime.fit", None)
+    monkeypatch.setattr("skdense.tabular.columns.pd.DataFrame", None)
+    alone = [columns.transform(X.iloc[i : i + 1]) for i in range(40)]
+    assert_array_equal(np.vstack(alone), expected[:40])
+
+
+def test_missing_values_and_a_single_value_are_told_if_there_are_more_than_by_chance():
+    rng = np.random.default_rng(0)
+
+    def table(n):
+        return pd.DataFrame(
+            {
+                "nps": np.where(rng.random(n) < 0.3, np.nan, rng.integers(0, 11, n)),
+                "calls": rng.poisson(2, n),
+                "town": rng.choice(["Cork", "Oslo", "Rome"], n),
+                "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 99, n), unit="D"),
+            }
+        )
+
+    X, new = table(600), table(200)
+    columns = TableEncoder().fit(X)
+    with warnings.catch_warnings(action="error"):
+        columns.transform(new)
+        assert columns.unlike(new).empty
+    new.loc[40:, "calls"] = 0
+    new.loc[100:, "town"] = "Oslo"
+    new["nps"], new["when"] = np.nan, new["when"].where(new.index > 60)
+    told = columns.unlike(new).set_index(["column", "kind"])
+    assert set(told.index) == {
+        ("nps", "missing"), ("when", "missing"), ("calls", "one value"), ("town", "one value"),
+    }  # fmt: skip
+    assert told.loc[("nps", "missing"), "share"] == 1
+    assert told.loc[("town", "one value"), "example"] == "Oslo"
+    assert "61 of 200 values are missing, in fit 0 of 600" in told.loc[("when", "missing"), "text"]
+    with pytest.warns(UnlikeDataWarning) as caught:
+        columns.transform(new)
+    assert [str(each.message) for each in caught] == told["text"].tolist()
+    with warnings.catch_warnings(action="error"):  # what was told is told once
+        columns.transform(new)
+    with pytest.warns(UnlikeDataWarning, match="'nps': 2 of 2 values are missing"):
+        columns.transform(new[:2])
+
+
+def test_later_dates_are_told_once_for_each_column():
+    X = pd.DataFrame({"when": pd.date_range("2024-01-01", periods=300), "n": range(300)})
+    columns = TableEncoder().fit(X)
+    later = X.assign(when=X["when"] + pd.Timedelta("200D"))
+    with pytest.warns(UnlikeDataWarning, match="'when': 200 of 300 values are outside") as caught:
+        columns.transform(later)
+    assert caught[0].message.kind == "later"
+    with warnings.catch_warnings(action="error"):
+        columns.transform(later[7:])
+    assert columns.unlike(later[7:])["kind"].tolist() == ["later"]
+    earlier = X.assign(when=X["when"] - pd.Timedelta("200D"))
+    with pytest.warns(UnlikeDataWarning, match="'when': 200 of 300"):
+        columns.transform(earlier)
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.data())
+@settings(max_examples=20)
+def test_the_chance_of_a_share_is_that_of_all_orders_of_old_and_new_rows(n_known, n_new, data):
+    n_of_kind = data.draw(st.integers(1, n_known + n_new))
+    counts = Counter(
+        sum(place < n_new for place in places)
+        for places in combinations(range(n_known + n_new), n_of_kind)
+    )
+    for k in range(1, min(n_of_kind, n_new) + 1):
+        at_least = sum(count for new, count in counts.items() if new >= k) / counts.total()
+        for share in (0.999, 1.001):  # of what is surprising, by the number of things that could be
+            is_told = is_surprising(k, n_new, n_of_kind - k, n_known, 0.001 / at_least * share)
+            assert not is_told or share < 1
 
 
 def test_the_names_of_what_is_written_are_the_same_in_each_fit():

@@ -35,7 +35,7 @@ from skdense.ensemble import BlendRegressor, CrossFitClassifier, CrossFitRegress
 from skdense.onnx import onnx_inputs, to_onnx
 from skdense.tabular import TableView
 
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -95,7 +95,9 @@ def new_rows():
 
 def run(model, X):
     """The outputs of the converted model, in their order."""
-    session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
+    converted = to_onnx(model)
+    onnx.checker.check_model(converted)
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
     return session.run(None, onnx_inputs(model, X))
 
 
@@ -200,8 +202,8 @@ def test_numbers_of_dates_are_given_to_the_model(new_rows):
     X, score = table(300, seed=0)
     X = X[["label", "when", "text"]]
     model = TabularRegressor(models=["linear"], **SETTINGS)
-    onnx, inputs = to_onnx(model.fit(X, score)), onnx_inputs(model, new_rows)
-    widths = {each.name: each.type.tensor_type.shape.dim[1].dim_value for each in onnx.graph.input}
+    converted, inputs = to_onnx(model.fit(X, score)), onnx_inputs(model, new_rows)
+    widths = {each.name: each.type.tensor_type.shape.dim[1].dim_value for each in converted.graph.input}
     assert widths == {name: each.shape[1] for name, each in inputs.items()}
     assert widths["label_"] == 1
     columns = model.columns_

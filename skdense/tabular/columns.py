@@ -5,11 +5,11 @@ and in `predict`. `transform` tells of values that are unlike those in `fit`. `k
 `levels.py` which columns of many levels say something about y.
 """
 
+from itertools import compress
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import skrub
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import (
@@ -18,20 +18,18 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
-from skrub.core import RejectColumn
 
 from skdense import compat
 from skdense.exceptions import UnlikeDataWarning
 from skdense.fit.inputs import MatrixLike
 from skdense.tabular import kinds, levels
 from skdense.tabular.kinds import Column, Dates, Durations, Levels, Numbers
+from skdense.tabular.readings import column_of_strings
 
 __all__ = ["TableEncoder"]
 
-_FEW_NUMBERS = 10
-"""A column with fewer distinct numbers beside its strings may well have categories."""
-_YEARS = "%Y"
-"""The format that skrub finds in strings of four digits, which may be any numbers."""
+_MANY_ROWS = 10
+"""From so many rows on, each column of numbers is looked at."""
 _CHANCE = (
     "it says no more about y than chance, also beside the other columns; if parts of its values say "
     "something, make columns of these parts"
@@ -132,14 +130,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         series = _columns_of(X)
         validate_data(self, X, skip_check_array=True)
         check_consistent_length(X, y)
-        self._has_names, doubts = hasattr(X, "columns"), []
-        self._columns = [_column_of(name, values, doubts) for name, values in series.items()]
+        self._has_names, remarks = hasattr(X, "columns"), []
+        self._columns, of_containers = [], {}
+        for name, values in series.items():
+            self._columns.append(_column_of(name, values, remarks, of_containers))
         read = {each.name: each.read(series[each.name], _not_told) for each in self._columns}
-        reasons = {each.name: each.learn(read[each.name]) for each in self._columns}
+        reasons = {each.name: each.learn(read[each.name]) for each in self._columns} | of_containers
         if y is not None:
             reasons |= _without_effect(self._columns, read, np.asarray(y), splits)
         self.dropped_ = {name: reason for name, reason in reasons.items() if reason}
-        self._warn(doubts, len(next(iter(series.values()))))
+        self._warn(remarks, len(next(iter(series.values()))))
         self._arrange()
         outputs = [(each, *output) for each in self._in_order for output in each.kept()]
         outputs += [(each, ":missing", "missing") for each in self._marked]
@@ -176,8 +176,30 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """
         read, unlike = self._read(X)
         for each in unlike:
-            compat.warn_at_caller(each, UnlikeDataWarning)
+            # Later dates are to be expected: they are told once for each column.
+            key = (each.column, each.kind) if each.kind == "later" else str(each)
+            if key not in self._told:
+                compat.warn_at_caller(each, UnlikeDataWarning)
+                self._told.add(key)
         return self._written(read)
+
+    def unlike(self, X: MatrixLike) -> pd.DataFrame:
+        """What `transform` warns of, without a warning, and also if it was told before.
+
+        Parameters
+        ----------
+        X : DataFrame of pandas or polars, or array-like, of shape (n_samples, n_features)
+            The table.
+
+        Returns
+        -------
+        differences : DataFrame
+            A row for each, with the attributes of a :class:`skdense.exceptions.UnlikeDataWarning`, and
+            its `text`.
+        """
+        names = ["column", "kind", "count", "total", "share", "example"]
+        rows = [[*(getattr(each, name) for name in names), str(each)] for each in self._read(X)[1]]
+        return pd.DataFrame(rows, columns=[*names, "text"])
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns of what `transform` returns.
@@ -216,8 +238,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             read[column.name] = column.read(series[column.name], tell)
         if self._numbers:
             numbers = self._stacked(read)
-            is_outside = ((numbers < self._low) | (numbers > self._high)).any(axis=0)
-            for place in np.flatnonzero(is_outside):
+            is_odd = ((numbers < self._low) | (numbers > self._high)).any(axis=0)
+            is_odd |= np.isnan(numbers).mean(axis=0) > self._missing
+            is_odd |= len(numbers) >= _MANY_ROWS
+            for place in np.flatnonzero(is_odd):
                 self._numbers[place].compare(numbers[:, place], tell)
         for column in self._others:
             column.compare(read[column.name], tell)
@@ -230,11 +254,17 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self._others = [each for each in used if not isinstance(each, Numbers)]
         self._in_order = self._numbers + self._others
         self._marked = [each for each in self._in_order if each.is_marked]
-        self._low, self._high, self._shift, self._scale = (
-            np.array([(each.low, each.high, each.shift, each.scale) for each in self._numbers])
-            .reshape(-1, 4)
+        self._low, self._high, self._shift, self._scale, self._missing = (
+            np.array(
+                [
+                    (each.low, each.high, each.shift, each.scale, each.n_missing / each.n_rows)
+                    for each in self._numbers
+                ]
+            )
+            .reshape(-1, 5)
             .T
         )
+        self._told = set()
         self._kept_numbers = [i for i, each in enumerate(self._numbers) if each.keep]
 
     def _stacked(self, read):
@@ -250,14 +280,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         blocks += [np.isnan(read[each.name])[:, None] for each in self._marked]
         return np.concatenate(blocks, axis=1, dtype=np.float32)
 
-    def _warn(self, doubts, n_rows):
-        """Warn of unused columns, and of doubts how to read others; if none is used, raise."""
+    def _warn(self, remarks, n_rows):
+        """Warn of unused columns, and of remarks how to read others; if none is used, raise."""
         unused = "; ".join(f"{name!r}: {reason}" for name, reason in self.dropped_.items())
         if len(self.dropped_) == len(self._columns):
             raise ValueError(f"no column of X can be used, with {n_rows} samples. {unused}")
         if unused:
             compat.warn_at_caller(f"columns are not used. {unused}")
-        for doubt in doubts:
+        for doubt in remarks:
             compat.warn_at_caller(doubt)
 
     def __getstate__(self):
@@ -281,8 +311,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
 
 _DERIVED = {
-    "_numbers", "_others", "_in_order", "_marked", "_low", "_high", "_shift", "_scale", "_kept_numbers",
-    "_told",
+    "_numbers", "_others", "_in_order", "_marked", "_low", "_high", "_shift", "_scale", "_missing",
+    "_kept_numbers", "_told",
 }  # fmt: skip
 """What `_arrange` makes of the columns."""
 
@@ -301,8 +331,11 @@ def _distinct(names):
     return list(found)
 
 
-def _column_of(name, values, doubts):
-    """A column by the type of its values, and of strings by what all of them are."""
+def _column_of(name, values, remarks, reasons):
+    """A column by the type of its values, and of strings by what all of them are.
+
+    A remark how it is read is added to `remarks`, and if it cannot be used, to `reasons` why.
+    """
     kind = kinds.kind_of(values)
     if kind == "dates":
         return Dates(name, values)
@@ -310,40 +343,25 @@ def _column_of(name, values, doubts):
         return Numbers(name) if kind == "numbers" else Durations(name)
     if kind == "categories":
         return Levels(name, kind)
-    codes, all_texts = kinds.coded(values, kinds.MISSING)
-    texts = [text for text in all_texts if text is not None]
-    if not texts:
-        return Levels(name, kind)
-    try:
-        form = skrub.ToDatetime().fit(pd.Series(texts)).format_
-    except RejectColumn:
-        form = None
-    if form not in (None, _YEARS):
-        day_first = form.translate(str.maketrans("dm", "md"))
-        if form.startswith("%m") and _are_dates(texts, day_first):
-            doubts.append(
-                f"column {name!r} has dates such as {texts[0]!r}, read with the month first. If the "
-                "day comes first, make dates of it before, by "
-                f"pandas.to_datetime(column, format={day_first!r})"
-            )
-        return Dates(name, texts, form)
-    numbers = np.array([kinds.NUMBER.fullmatch(text) is not None for text in texts])
-    if numbers.all():
-        return Numbers(name)
-    counts = np.bincount(codes)[[text is not None for text in all_texts]]
-    n_others = counts[~numbers].sum()
-    if n_others < counts.sum() / 2 and numbers.sum() >= _FEW_NUMBERS:
-        example = texts[np.argmin(numbers)]
-        doubts.append(
-            f"column {name!r} is taken as strings, though most of its values are numbers: {n_others} "
-            f"of {counts.sum()} are none, such as {example!r}. To use the numbers, correct the others "
-            "before, or make them missing by pandas.to_numeric(column, errors='coerce')"
+    containers = [x for x in np.asarray(values, object) if isinstance(x, kinds.CONTAINERS)]
+    if containers:
+        told = (
+            f"{len(containers)} of its {len(values)} values are a {type(containers[0]).__name__}, such "
+            f"as {str(containers[0])[:50]}, and taken as missing; make columns of what is in them, as "
+            "by column.str.join('|').str.get_dummies() for lists of strings"
         )
-    return Levels(name, kind)
-
-
-def _are_dates(texts, form):
-    return pd.to_datetime(texts, format=form, errors="coerce").notna().all()
+        if len(containers) > len(values) / 2:
+            reasons[name] = told
+        else:
+            remarks.append(f"column {name!r}: {told}")
+    codes, all_texts = kinds.coded(values, kinds.MISSING)
+    is_text = [text is not None for text in all_texts]
+    if not any(is_text):
+        return Levels(name, kind)
+    counts = np.bincount(codes)[is_text]
+    column, remark = column_of_strings(name, [*compress(all_texts, is_text)], counts)
+    remarks += [remark] if remark else []
+    return column
 
 
 def _without_effect(columns, read, y, splits):

@@ -6,6 +6,7 @@ in `predict` each value is read by this alone, whatever the other rows are.
 """
 
 import re
+from collections import Counter
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -29,10 +30,31 @@ _FAR_EXPONENT = 60
 """Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
 _SURPRISING = 0.001
 """What is unlike the values in `fit` is told if so much of it is less probable than this."""
+_MOST_FREQUENT, _SAMPLE = 20, 2000
+"""So many frequent values are kept, and the most frequent new one is looked for among so many."""
+_MUCH_MORE = 0.1
+"""The least growth of the share of one value that is told."""
 _WITH_ZONE = re.compile(r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$")
 """How strings end that have a time and its offset from UTC."""
 NUMBER = re.compile(r"\s*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf(inity)?)\s*", re.I)
 """Strings that are numbers."""
+_CURRENCIES = {"€": "EUR", "$": "USD", "US$": "USD", "£": "GBP", "¥": "JPY", "₩": "KRW", "₹": "INR"}
+"""Signs of currencies, and what means the same."""
+_CODES_OF_CURRENCIES = (
+    "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD HUF IDR ILS INR JPY KRW MXN NOK NZD PHP PLN RUB SEK SGD "
+    "THB TRY TWD USD ZAR"
+)
+_UNIT = "|".join(map(re.escape, [*_CURRENCIES, *_CODES_OF_CURRENCIES.split()]))
+_AMOUNT = re.compile(rf"\s*([+-]?)({_UNIT})?\s*([+-]?)([0-9.].*?)\s*({_UNIT}|%)?\s*")
+"""Strings that may be numbers with a unit: sign, unit, sign, digits and separators, unit."""
+_DIGITS = {
+    decimal: re.compile(
+        rf"(?:[1-9][0-9]{{0,2}}([{other}'\u2019 \u00a0\u202f])[0-9]{{3}}(?:\1[0-9]{{3}})*|[0-9]+)?"
+        rf"(?:\{decimal}[0-9]*)?"
+    )
+    for decimal, other in ((".", ","), (",", "."))
+}
+"""Digits with separators of thousands, by the mark of decimals."""
 _ALL_MISSING, _ALL_EQUAL = "all its values are missing", "all its values are equal"
 _ALL_RARE = (
     "hardly one of its values is in five rows, as with IDs; if parts of them say something, make "
@@ -44,6 +66,8 @@ MISSING = frozenset(
     "?|...|none|None|".split("|")
 )
 """The strings that pandas.read_csv or skrub takes for missing values, and the empty one."""
+CONTAINERS = list, tuple, set, frozenset, dict, np.ndarray
+"""Values of cells that are no categories."""
 _KIND_OF_TYPE = {
     **dict.fromkeys(("floating", "integer", "mixed-integer-float", "boolean", "decimal"), "numbers"),
     **dict.fromkeys(("datetime64", "datetime", "date"), "dates"),
@@ -67,9 +91,9 @@ def kind_of(values: Any) -> str:
 
 def text_of(value: Any) -> str:
     """A value as a string. 1, 1.0 and "1.0" are the same, as a missing value makes floats of ints."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()  # as the lists that polars has
-    elif isinstance(value, Decimal):
+    if isinstance(value, CONTAINERS):
+        return ""  # missing
+    if isinstance(value, Decimal):
         value = float(value)
     text = str(value)
     if text.endswith(".0") and text[:-2].lstrip("-").isdecimal():
@@ -77,6 +101,20 @@ def text_of(value: Any) -> str:
     if "e+" in text and NUMBER.fullmatch(text) and np.isfinite(float(text)):
         return str(int(float(text)))  # of a float of 1e16 or more
     return text
+
+
+def amount_of(text: str, decimal: str) -> tuple[float, str] | None:
+    """The number in a string such as "-1,234.50 EUR" with this mark of decimals, and its unit."""
+    found = _AMOUNT.fullmatch(text)
+    if found is None:
+        return None
+    sign, before, other_sign, digits, after = found.groups("")
+    if (sign and other_sign) or (before and after) or not _DIGITS[decimal].fullmatch(digits):
+        return None
+    number = re.sub(rf"[^0-9{decimal}]", "", digits).replace(",", ".")
+    if number in ("", "."):
+        return None
+    return float(f"{sign or other_sign}{number}"), _CURRENCIES.get(before or after, before or after)
 
 
 def texts_of(text: str) -> list[str]:
@@ -139,6 +177,16 @@ def chance_of_outside(n_outside: int, n_new: int, n_in_fit: int) -> float:
     return hypergeom.cdf(1, n_in_fit + n_new, n_in_fit, n_outside + 1) if n_outside else 1.0
 
 
+def is_surprising(k: int, n: int, k_in_fit: int, n_in_fit: int, of: int = 1) -> bool:
+    """Whether k of n values have what only so many in `fit` had, by more than chance.
+
+    It is that of any of so many things, if all orders of the old and new values are equally probable.
+    """
+    if not k or bdtrc(k - 1, n, (k_in_fit + 1) / (n_in_fit + 2)) * of >= _SURPRISING:
+        return False  # which is known soon
+    return hypergeom.sf(k - 1, n_in_fit + n, k_in_fit + k, n) * of < _SURPRISING
+
+
 class Column:
     """A column of a table.
 
@@ -146,8 +194,12 @@ class Column:
     ----------
     name : str
         Its name.
-    n : int
-        The number of values in `fit` that are not missing.
+    n, n_missing : int
+        The number of values in `fit`, and of missing ones.
+    frequent, frequencies : ndarray or list
+        The most frequent values in `fit`, and the number of rows of each.
+    n_distinct : int
+        The number of different values in `fit`.
     is_marked : bool
         Whether missing values are marked in a further column.
     outputs : list of (str, str)
@@ -165,6 +217,11 @@ class Column:
 
     def __init__(self, name: str):
         self.name = name
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows in `fit`."""
+        return self.n + self.n_missing
 
     @staticmethod
     def of(state: dict[str, Any]) -> "Column":
@@ -209,9 +266,13 @@ class Column:
     def learn(self, values: Any) -> str:
         """Learn from the values in `fit` that were read; why nothing of them can be used, or ""."""
         present = values[~np.isnan(values)]
-        self.n, self.is_marked = len(present), 0 < len(present) < len(values)
+        self.n, self.n_missing = len(present), len(values) - len(present)
         if not self.n:
             return _ALL_MISSING
+        self.is_marked = self.n_missing > 0
+        found, counts = np.unique(present.view(self.stored), return_counts=True)
+        most = np.argsort(-counts, kind="stable")[:_MOST_FREQUENT]
+        self.frequent, self.frequencies, self.n_distinct = found[most], counts[most], len(found)
         # Of dates as integers, which all files know.
         self.low, self.high = np.array([present.min(), present.max()]).view(self.stored).tolist()
         self._learn(values)
@@ -223,18 +284,33 @@ class Column:
         return [self.outputs[place] for place in self.keep]
 
     def compare(self, values: Any, tell: Any) -> None:
-        """Tell of values outside of the range in `fit`, if there are more than by chance."""
-        low, high = self._range()
-        is_outside = (values < low) | (values > high)
-        n, n_outside = np.count_nonzero(~np.isnan(values)), np.count_nonzero(is_outside)
-        if n_outside and chance_of_outside(n_outside, n, self.n) < _SURPRISING:
-            found, counts = np.unique(values[is_outside], return_counts=True)
-            low, high, example = (self._shown(x) for x in (low, high, found[np.argmax(counts)]))
-            what = f"outside of the range in fit, {low} to {high}, such as {example}"
-            tell(self.name, "range", n_outside, n, example, f"are {what}")
+        """Tell of values outside of the range in `fit`, and of what there is more of than by chance."""
+        present = values[~np.isnan(values)].view(self.stored)
+        found, counts = np.unique(present[:: len(present) // _SAMPLE + 1], return_counts=True)
+        most = found[np.argmax(counts)] if len(found) else np.nan
+        self._tell_shares(len(present), len(values), most, np.count_nonzero(present == most), tell)
+        is_outside = (present < self.low) | (present > self.high)
+        n_outside = np.count_nonzero(is_outside)
+        if n_outside and chance_of_outside(n_outside, len(present), self.n) < _SURPRISING:
+            found, counts = np.unique(present[is_outside], return_counts=True)
+            low, high, example = map(self._shown, (self.low, self.high, found[np.argmax(counts)]))
+            what = f"are outside of the range in fit, {low} to {high}, such as {example}"
+            kind = "later" if self.kind == "dates" and found[0] > self.high else "range"
+            tell(self.name, kind, n_outside, len(present), example, what)
 
-    def _range(self):
-        return self.low, self.high
+    def _tell_shares(self, n_present, n_rows, most, n_most, tell):
+        """Tell of more missing values, and of more of the most frequent one, than by chance."""
+        n_missing = n_rows - n_present
+        if n_missing == n_rows > 1 or is_surprising(n_missing, n_rows, self.n_missing, self.n_rows):
+            what = f"are missing, in fit {self.n_missing} of {self.n_rows}"
+            tell(self.name, "missing", n_missing, n_rows, None, what)
+        known = [*self.frequent].index(most) if most in self.frequent else -1
+        n_known = self.frequencies[known] if known >= 0 or self.n_distinct > _MOST_FREQUENT else 0
+        if n_most >= (n_known / self.n + _MUCH_MORE) * n_present:
+            if is_surprising(n_most, n_present, n_known, self.n, self.n_distinct):
+                example = self._shown(most)
+                what = f"are {example!r}, in fit {n_known} of {self.n}"
+                tell(self.name, "one value", n_most, n_present, example, what)
 
     def _shown(self, value):
         return value
@@ -249,9 +325,12 @@ class Numbers(Column):
         The range in `fit`, if there were numbers.
     shift, scale : float
         See `shift_of`.
+    decimal, unit : str
+        The mark of decimals and the unit of strings that are no plain numbers.
     """
 
     kind, role = "numbers", "number"
+    decimal = unit = ""
 
     def _read(self, values, tell):
         if values.dtype.kind in "fiub" and isinstance(values.dtype, np.dtype):
@@ -261,8 +340,13 @@ class Numbers(Column):
         return values.to_numpy(np.float64, na_value=np.nan)
 
     def _parsed(self, texts, tell):
-        numbers = [float(x) if x is not None and NUMBER.fullmatch(x) else np.nan for x in texts]
-        return np.array(numbers, np.float64)
+        return np.array([np.nan if text is None else self._number(text) for text in texts])
+
+    def _number(self, text):
+        if self.decimal:
+            number, unit = amount_of(text, self.decimal) or (np.nan, "")
+            return number if unit in ("", self.unit) else np.nan
+        return float(text) if NUMBER.fullmatch(text) else np.nan
 
     def _learn(self, values):
         self.shift, self.scale = shift_of(values)
@@ -294,8 +378,8 @@ class Dates(Column):
 
     Attributes
     ----------
-    format : str or None
-        That of strings.
+    formats : list of str
+        Those of strings, which are tried one after the other.
     zone : str or None
         The time zone of the values in `fit`; None if they had none.
     low, high : int
@@ -306,19 +390,19 @@ class Dates(Column):
         Of the seconds, see `shift_of`.
     """
 
-    kind, stored, format, zone = "dates", "i8", None, None
+    kind, stored, zone = "dates", "i8", None
     outputs = [
         (f":{part}", "date")
         for part in "year seconds month_sin month_cos day_sin day_cos hour_sin hour_cos "
         "weekday_sin weekday_cos".split()
     ]
 
-    def __init__(self, name: str, values: Any = None, form: str | None = None):
+    def __init__(self, name: str, values: Any, formats: Any = ()):
         super().__init__(name)
-        self.format = form
-        if form is None:
+        self.formats = [*formats]
+        if not formats:
             _, self.zone = _in_utc(values)
-        elif any(_WITH_ZONE.search(text) for text in values if text is not None):
+        elif any(map(_WITH_ZONE.search, values)):
             self.zone = "UTC"
 
     def _read(self, values, tell):
@@ -326,9 +410,9 @@ class Dates(Column):
         return self._told_of_zone(values, zone is not None, tell)
 
     def _parsed(self, texts, tell):
-        """Also "2024-01-05T10:00" where there were seconds in `fit`."""
+        """By any format, such as "2024-01-05T10:00" where there were seconds in `fit`."""
         dates = np.full(len(texts), np.datetime64("NaT"), "M8[us]")
-        for form in [self.format, "ISO8601"] if self.format else ["ISO8601"]:
+        for form in [*self.formats, "ISO8601"]:
             rest = [i for i, text in enumerate(texts) if text is not None and np.isnat(dates[i])]
             if rest:
                 given = [texts[i] for i in rest]
@@ -349,11 +433,9 @@ class Dates(Column):
         self.limits = np.array([np.fmin.reduce(parts), np.fmax.reduce(parts)])
         self.shift, self.scale = shift_of(parts[:, 1])
 
-    def _range(self):
-        return np.datetime64(self.low, "us"), np.datetime64(self.high, "us")
-
     def _shown(self, value):
-        return str(self._local(np.array([value]))[0].astype("M8[s]")).replace("T", " ")
+        local = self._local(np.array([value]).view("M8[us]"))
+        return str(local[0].astype("M8[s]")).replace("T", " ")
 
     def _local(self, dates):
         """Dates as clocks in the time zone show them."""
@@ -442,8 +524,11 @@ class Levels(Column):
         codes, levels = values
         counts = np.bincount(codes, minlength=len(levels)).tolist()
         self.levels, self.words, self.numbers = of_levels.chosen(levels, counts)
-        of_known = {level: count for level, count in zip(levels, counts) if level is not None}
-        self.n = sum(of_known.values())
+        of_known = Counter({x: count for x, count in zip(levels, counts) if x is not None})
+        self.n, self.n_distinct = of_known.total(), len(of_known)
+        self.n_missing = len(codes) - self.n
+        most = of_known.most_common(_MOST_FREQUENT)
+        self.frequent, self.frequencies = [x for x, _ in most], [count for _, count in most]
         self.is_many = len(of_known) >= of_levels.MANY
         if not self.is_many:
             # Good and Turing: a new row has a new one as often as a known row is alone in its own.
@@ -481,16 +566,16 @@ class Levels(Column):
         return written[codes]
 
     def compare(self, values: Any, tell: Any) -> None:
-        """Tell of new categories, if there are more than by chance."""
-        if self.known is None:
-            return
+        """Tell of new categories, and of what there is more of than in `fit`, if not by chance."""
         codes, levels = values
-        is_new = [level is not None and level not in self.known for level in levels]
-        if any(is_new):
-            counts = np.bincount(codes, minlength=len(levels))
-            n_new, n = counts[is_new].sum(), counts[[level is not None for level in levels]].sum()
-            if bdtrc(n_new - 1, n, self.chance_of_new) < _SURPRISING:
-                example = levels[np.argmax(np.where(is_new, counts, 0))]
+        is_level = np.array([level is not None for level in levels])
+        counts = np.bincount(codes, minlength=len(levels)) * is_level
+        n = counts.sum()
+        self._tell_shares(n, len(codes), levels[np.argmax(counts)], counts.max(), tell)
+        if self.known is not None:
+            counts *= [level not in self.known for level in levels]
+            if (n_new := counts.sum()) and bdtrc(n_new - 1, n, self.chance_of_new) < _SURPRISING:
+                example = levels[np.argmax(counts)]
                 what = f"are categories that were not there in fit, such as {example!r}"
                 tell(self.name, "new categories", n_new, n, example, what)
 
