@@ -503,7 +503,7 @@ def without_times(out):
 def test_a_line_is_printed_for_each_member_and_one_for_the_ensemble(iris, capsys):
     CrossFitClassifier(CLASSIFIER, folds(iris[0]), random_state=0, verbose=True).fit(*iris)
     *lines, last = capsys.readouterr().out.splitlines()
-    outcome = r"\d+ iterations, loss = [\d.]+, best validation accuracy: [\d.]+"
+    outcome = r"\d+ iterations, loss = [\d.]+, best validation score: [\d.]+"
     for i, line in enumerate(sorted(lines, key=lambda line: line.partition("] ")[2])):
         assert re.fullmatch(rf"\[[\d.]+ s\] fold {i + 1} of 3: {outcome}", line)
     assert len(lines) == 3
