@@ -691,7 +691,8 @@ def test_a_held_out_fold_without_weight_judges_nobody():
 
 
 @pytest.mark.parametrize(
-    "model", [LogisticRegression(C=0.3), HistGradientBoostingClassifier(l2_regularization=1.0)]
+    "model",
+    [LogisticRegression(C=0.3), HistGradientBoostingClassifier(max_iter=20, l2_regularization=1.0)],
 )
 @given(share=st.floats(1e-6, 1))
 @settings(max_examples=3)
