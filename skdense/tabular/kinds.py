@@ -25,8 +25,6 @@ except ImportError:
         "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
     ) from None
 
-__all__ = ["KINDS", "Column", "Dates", "Durations", "Levels", "Numbers"]
-
 _FAR_EXPONENT = 60
 """Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
 _SURPRISING = 0.001

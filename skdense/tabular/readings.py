@@ -14,8 +14,6 @@ from skrub.core import RejectColumn
 
 from skdense.tabular.kinds import NUMBER, Column, Dates, Levels, Numbers, amount_of, dates_of
 
-__all__ = ["column_of_strings"]
-
 _NEARLY = 0.9
 """The share of values from which it is told that they could be read."""
 _FEW_NUMBERS = 10
