@@ -9,10 +9,16 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-import skrub
-from skrub.core import RejectColumn
 
 from skdense.tabular.kinds import NUMBER, Column, Dates, Levels, Numbers, amount_of, dates_of
+
+try:
+    import skrub
+    from skrub.core import RejectColumn
+except ImportError:
+    raise ImportError(
+        "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
+    ) from None
 
 _NEARLY = 0.9
 """The share of values from which it is told that they could be read."""
@@ -83,7 +89,7 @@ def _of_amounts(name, texts, counts, is_number):
     n_read = {mark: counts[[each is not None for each in its]].sum() for mark, its in found.items()}
     decimal = max(n_read, key=n_read.get)
     n_others = counts.sum() - n_read[decimal]
-    if n_others > (1 - _NEARLY) * counts.sum() or n_read[decimal] == counts[is_number].sum():
+    if n_others > (1 - _NEARLY) * counts.sum() or n_read[decimal] <= counts[is_number].sum():
         return None
     ours, theirs = found[decimal], found["," if decimal == "." else "."]
     units = sorted({each[1] for each in ours if each})
