@@ -281,9 +281,10 @@ def test_trees_wait_the_longer_for_a_lower_loss_the_more_rounds_they_had(losses)
 @pytest.mark.parametrize(
     ("n_rows", "of_largest", "n_groups", "n_folds", "is_told"),
     [
-        (9_999, None, None, 8, False),
+        (9_999, None, None, 5, False),
+        (9_999, 500, None, 8, False),
         (10_000, None, None, 4, False),
-        (7, None, None, 7, True),
+        (4, None, None, 4, True),
         (100, 7, None, 7, True),
         (100, 50, 3, 3, False),
         (100, 50, 1, 2, False),

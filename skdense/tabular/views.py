@@ -167,7 +167,7 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.ramp_starts_ = np.concatenate([each[:-1] for each in knots])
         self.ramp_ends_ = np.concatenate([each[1:] for each in knots])
 
-    @np.errstate(over="ignore")
+    @np.errstate(over="ignore", invalid="ignore")
     def transform(self, X: MatrixLike) -> NDArray:
         """Scale the columns, and append ramps.
 
