@@ -562,6 +562,22 @@ def test_a_messy_column_is_read_as_its_maker_would_or_named(name):
         columns.transform(X)
 
 
+PIECES = ["1", "05", "234", ".", ",", "-", " ", "/", ":", "%", "€", "USD", "e5", "2024", "12", "T", "x"]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=6).map("".join), min_size=1, max_size=9))
+@settings(max_examples=200)
+def test_any_strings_can_be_read_and_are_read_in_predict_as_in_fit(texts):
+    X = pd.DataFrame({"c": [*texts * 10, None], "n": range(10 * len(texts) + 1)})
+    columns = TableEncoder()
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        written = columns.fit_transform(X)
+    with warnings.catch_warnings(action="error"):
+        assert_array_equal(columns.transform(X), written)
+    assert columns.unlike(X).empty
+
+
 @pytest.mark.parametrize("name", ["euros", "german", "millions"])
 @pytest.mark.filterwarnings("ignore:column .* is read as")
 def test_amounts_are_the_numbers_that_they_show(name):

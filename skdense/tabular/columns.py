@@ -134,7 +134,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self._columns, of_containers = [], {}
         for name, values in series.items():
             self._columns.append(_column_of(name, values, remarks, of_containers))
-        read = {each.name: each.read(series[each.name], _not_told) for each in self._columns}
+        read = {each.name: each.read(series[each.name], tell=None) for each in self._columns}
         reasons = {each.name: each.learn(read[each.name]) for each in self._columns} | of_containers
         if y is not None:
             reasons |= _without_effect(self._columns, read, np.asarray(y), splits)
@@ -254,16 +254,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self._others = [each for each in used if not isinstance(each, Numbers)]
         self._in_order = self._numbers + self._others
         self._marked = [each for each in self._in_order if each.is_marked]
-        self._low, self._high, self._shift, self._scale, self._missing = (
-            np.array(
-                [
-                    (each.low, each.high, each.shift, each.scale, each.n_missing / each.n_rows)
-                    for each in self._numbers
-                ]
-            )
-            .reshape(-1, 5)
-            .T
-        )
+        facts = [
+            (each.low, each.high, each.shift, each.scale, each.n_missing / each.n_rows)
+            for each in self._numbers
+        ]
+        self._low, self._high, self._shift, self._scale, self._missing = np.reshape(facts, (-1, 5)).T
         self._told = set()
         self._kept_numbers = [i for i, each in enumerate(self._numbers) if each.keep]
 
@@ -281,14 +276,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return np.concatenate(blocks, axis=1, dtype=np.float32)
 
     def _warn(self, remarks, n_rows):
-        """Warn of unused columns, and of remarks how to read others; if none is used, raise."""
+        """Warn of unused columns and of how others are read; if none is used, raise."""
         unused = "; ".join(f"{name!r}: {reason}" for name, reason in self.dropped_.items())
         if len(self.dropped_) == len(self._columns):
             raise ValueError(f"no column of X can be used, with {n_rows} samples. {unused}")
         if unused:
             compat.warn_at_caller(f"columns are not used. {unused}")
-        for doubt in remarks:
-            compat.warn_at_caller(doubt)
+        for remark in remarks:
+            compat.warn_at_caller(remark)
 
     def __getstate__(self):
         """Columns as dicts, so that a file has no class that is not public."""
@@ -315,10 +310,6 @@ _DERIVED = {
     "_kept_numbers", "_told",
 }  # fmt: skip
 """What `_arrange` makes of the columns."""
-
-
-def _not_told(*_):
-    """Of the values in `fit`, none is unlike them."""
 
 
 def _distinct(names):

@@ -314,7 +314,7 @@ class Column:
                 tell(self.name, "one value", n_most, n_present, example, what)
 
     def _shown(self, value):
-        return value
+        return value if isinstance(value, str) else float(value)
 
 
 class Numbers(Column):
@@ -412,7 +412,7 @@ class Dates(Column):
 
     def _parsed(self, texts, tell):
         """By any format, such as "2024-01-05T10:00" where there were seconds in `fit`."""
-        dates = np.full(len(texts), np.datetime64("NaT"), "M8[us]")
+        dates = np.full(len(texts), "NaT", "M8[us]")
         for form in [*self.formats, "ISO8601"]:
             rest = [i for i, text in enumerate(texts) if text is not None and np.isnat(dates[i])]
             if rest:
@@ -450,7 +450,7 @@ class Dates(Column):
         since = dates.astype(np.int64) / 1e6
         columns = [years, since]
         for number, period in (
-            ((months.astype(np.int64)) % 12 + 1, 12),
+            (months.astype(np.int64) % 12 + 1, 12),
             ((days - months.astype("M8[D]")).astype(np.int64) + 1, 30),
             ((local - days).astype("m8[h]").astype(np.int64), 24),
             ((days.astype(np.int64) + 3) % 7 + 1, 7),
@@ -519,7 +519,7 @@ class Levels(Column):
         Those with a column.
     numbers : dict of str to (float, float)
         Place and logarithm of the frequency.
-    known : dict of str to int, or None
+    known : list of str, or None
         All levels in `fit`, if there are less than 40.
     chance_of_new : float
         The probability that a row has a new level, if there are less than 40.

@@ -85,7 +85,7 @@ def _of_amounts(name, texts, counts, is_number):
     n_read = {mark: counts[[each is not None for each in its]].sum() for mark, its in found.items()}
     decimal = max(n_read, key=n_read.get)
     n_others = counts.sum() - n_read[decimal]
-    if n_others > (1 - _NEARLY) * counts.sum() or n_read[decimal] == counts[is_number].sum():
+    if n_others > (1 - _NEARLY) * counts.sum() or n_read[decimal] <= counts[is_number].sum():
         return None
     ours, theirs = found[decimal], found["," if decimal == "." else "."]
     units = sorted({each[1] for each in ours if each})
