@@ -37,7 +37,7 @@ X, X_test, y, y_test = train_test_split(table, data.target, random_state=0)
 # ----------
 # The blend and its models, judged on rows that their members were not trained on:
 
-model = TabularRegressor(cv=4, random_state=0).fit(X, y)
+model = TabularRegressor(random_state=0).fit(X, y)
 model.summary()[["weight", "oof_loss", "oof_score", "n_members"]].round(3)
 
 # %%
