@@ -20,8 +20,6 @@ except ImportError:
         "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
     ) from None
 
-__all__ = ["column_of_strings"]
-
 _NEARLY = 0.9
 """The share of values from which it is told that they could be read."""
 _FEW_NUMBERS = 10
