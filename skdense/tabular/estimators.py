@@ -241,9 +241,9 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 
     Members are fitted outside of each fold, and networks and trees are stopped by the log-loss of it.
     Networks have two hidden layers of 128 units, or 64 for two classes. How long they train, in what
-    minibatches, and the number of folds follow from the number of rows. With fewer than 400 rows to train on, folds stop nothing, since they are too small to choose
-    by. Trees are left out with more than 10 classes or at least 100,000 rows, linear and constant
-    models with at least 10,000 rows.
+    minibatches, and the number of folds follow from the number of rows. With fewer than 400 rows to
+    train on, folds stop nothing, since they are too small to choose by. Trees are left out with more
+    than 10 classes or at least 100,000 rows, linear and constant models with at least 10,000 rows.
 
     Parameters
     ----------
