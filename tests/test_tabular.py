@@ -244,6 +244,10 @@ def test_all_models_are_blended_out_of_fold(table, fitted):
     ):
         model = fitted[cls]
         summary = model.summary()
+<<<<<<< HEAD
+=======
+        its = names[cls is TabularClassifier :]  # two classes need no plain networks
+>>>>>>> h8
         assert [*summary.index] == [*its, "all"]
         assert_array_equal(summary.n_members, [2] * len(its) + [2 * len(its)])
         assert_array_equal(summary.weight[:-1], model.ensemble_.weights_)
@@ -688,4 +692,5 @@ def test_linear_members_of_the_user_are_asked_by_their_own_methods(table):
     doubled = TabularRegressor(models=[("doubled", Doubled())], cv=2, random_state=0).fit(X, score)
     once = TabularRegressor(models=[("once", Ridge())], cv=2, random_state=0).fit(X, score)
     center = doubled.ensemble_.estimators_[0][-1].center_
-    assert_allclose(doubled.predict(X) - center, 2 * (once.predict(X) - center))
+    expected = 2 * (once.predict(X) - center)  # in float64, which members are not
+    assert_allclose(doubled.predict(X) - center, expected, atol=1e-5)

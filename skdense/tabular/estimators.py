@@ -394,9 +394,9 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     columns as :class:`TabularClassifier` does, and has the same models for numbers, in a
     :class:`skdense.ensemble.BlendRegressor`; `linear` is a :class:`~sklearn.linear_model.RidgeCV`. All
     members are trained on a y that is scaled as the loss allows, so its unit does not matter. Networks
-    have two hidden layers of 64 units. Trees are left out with several columns of y and with at least
-    100,000 rows, linear and constant models with any loss but the squared error, and with at least
-    10,000 rows.
+    have two hidden layers of 128 units, those of `plain` of 64. Trees are left out with several columns
+    of y and with at least 100,000 rows, linear and constant models with any loss but the squared error,
+    and with at least 10,000 rows.
 
     How large the error of a row is, for quantiles and intervals, is found out of fold: it is the same
     for all rows, or follows the prediction, or further trees predict it from the columns, whichever has

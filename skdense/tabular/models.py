@@ -83,8 +83,8 @@ FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
 """Below so many rows to train on, folds stop no members, and networks train so many epochs."""
 _ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 10, 100
 """How many rows a network sees in all its epochs, and how often at least and at most each of them."""
-_WIDTHS, _WIDTHS_OF_MANY_CLASSES = (64, 64), (128, 128)
-"""The hidden layers of networks: for numbers and two classes smaller ones are as good."""
+_NARROW, _WIDE = (64, 64), (128, 128)
+"""The hidden layers of networks: for two classes, and of `plain` for numbers, narrow ones are as good."""
 _NETWORK = {
     "activation": "silu",
     "init": "he_normal",
@@ -143,11 +143,19 @@ def _check(network_params: dict[str, Any], task: Task) -> None:
             raise ValueError(f"network_params must not have {name!r}: {why}")
 
 
-def _network(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
+def _ramps(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
+    return _network(task, network_params, _NARROW if task.n_classes == 2 else _WIDE)
+
+
+def _plain(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
+    return _network(task, network_params, _NARROW if task.n_classes <= 2 else _WIDE)
+
+
+def _network(task: Task, network_params: dict[str, Any], widths: tuple[int, int]) -> BaseLowLevelMLP:
     cls, more = LowLevelMLPRegressor, task.loss_params
     if task.n_classes:
         cls, more = LowLevelMLPClassifier, {"label_smoothing": 0.05}
-    more = {"hidden_layer_sizes": _WIDTHS if task.n_classes <= 2 else _WIDTHS_OF_MANY_CLASSES, **more}
+    more = {"hidden_layer_sizes": widths, **more}
     return cls(**{**_NETWORK, **training_for(task.n_trained_on), **more, **network_params})
 
 
@@ -299,8 +307,8 @@ class Model(NamedTuple):
 # The networks with and without ramps are good at different tables, also by the factor of rare levels.
 _SQUARED = ("squared_error",)
 MODELS = {
-    "plain": Model(TableView(rare_factor=0.3), _network, of_two_classes=False),
-    "ramps": Model(TableView(n_ramps=7), _network),
+    "plain": Model(TableView(rare_factor=0.3), _plain, of_two_classes=False),
+    "ramps": Model(TableView(n_ramps=7), _ramps),
     "trees": Model(TableView(None), _trees, most_rows=99_999, most_classes=10, most_outputs=1),
     "linear": Model(TableView("standard"), _linear, most_rows=9_999, losses=_SQUARED),
     "constant": Model(TableView("standard"), _constant, most_rows=9_999, losses=_SQUARED),
