@@ -283,16 +283,10 @@ def test_trees_wait_the_longer_for_a_lower_loss_the_more_rounds_they_had(losses)
     ("n_rows", "of_largest", "n_groups", "n_folds", "is_told"),
     [
         (9_999, None, None, 5, False),
-<<<<<<< HEAD
-        (9_999, 500, None, 8, False),
-        (10_000, None, None, 4, False),
-        (4, None, None, 4, True),
-=======
         (9_999, 5_000, None, 8, False),
         (10_000, None, None, 4, False),
         (10_000, 5_000, None, 4, False),
         (3, None, None, 3, True),
->>>>>>> h8
         (100, 7, None, 7, True),
         (100, 50, 3, 3, False),
         (100, 50, 1, 2, False),
@@ -307,15 +301,9 @@ def test_there_are_as_many_folds_as_suit_the_rows_the_largest_class_and_groups(
     told = []
     assert number_of_folds(y, groups, of_largest is not None, told.append) == n_folds
     assert len(told) == is_told
-<<<<<<< HEAD
-    wanted = 5 if of_largest is None else 8
-    text = f"sample(s), too few for {wanted} folds: there are {n_folds} instead"
-    assert all(text in each for each in told)
-=======
     chosen = 5 if of_largest is None else 8
     message = f"sample(s), too few for {chosen} folds: there are {n_folds} instead"
     assert all(message in text for text in told)
->>>>>>> h8
 
 
 # --- single models -----------------------------------------------------------------------------------
