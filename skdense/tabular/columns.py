@@ -71,7 +71,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import pandas as pd
-    >>> from skdense.tabular.columns import TableEncoder
+    >>> from skdense.tabular import TableEncoder
     >>> table = pd.DataFrame({"age": [20, None, 60] * 5, "town": ["Cork", "Oslo", "Cork"] * 5})
     >>> columns = TableEncoder().fit(table)
     >>> columns.get_feature_names_out()
@@ -277,7 +277,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _warn(self, remarks, n_rows):
         """Warn of unused columns and of how others are read; if none is used, raise."""
-        unused = "; ".join(f"{name!r}: {reason}" for name, reason in self.dropped_.items())
+        names = {reason: [] for reason in self.dropped_.values()}
+        for name, reason in self.dropped_.items():
+            names[reason].append(repr(name))
+        unused = "; ".join(f"{', '.join(its)}: {reason}" for reason, its in names.items())
         if len(self.dropped_) == len(self._columns):
             raise ValueError(f"no column of X can be used, with {n_rows} samples. {unused}")
         if unused:
