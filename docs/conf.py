@@ -14,14 +14,12 @@ import cards
 import curves
 import figures
 import korean
-import modules
 
 import skdense
 
-korean.write_readme(DOCS / "generated" / "readme_ko.md")
+korean.write_pages(DOCS / "generated")
 cards.draw(DOCS / "generated" / "cards")
 curves.draw(DOCS / "generated" / "curves")
-modules.write(DOCS / "generated" / "modules.txt")
 figures.write_tables(DOCS / "generated")
 
 project = "skdense"
@@ -77,15 +75,16 @@ toc_object_entries_show_parents = "hide"
 suppress_warnings = ["ref.term"]  # texts that scikit-learn's classes hand down
 
 sphinx_gallery_conf = {
-    "examples_dirs": ["tutorials", "ko"],
-    "gallery_dirs": ["auto_examples", "generated/ko"],
-    "within_subsection_order": "gallery.Order",
+    "examples_dirs": "tutorials",
+    "gallery_dirs": "auto_examples",
+    "copyfile_regex": r"index\.rst",
+    "backreferences_dir": "generated/backreferences",  # without it, `minigallery` warns
     "thumbnail_size": (640, 448),
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
     "write_computation_times": False,
-    "reset_modules": ("matplotlib", "korean.translate"),
+    "reset_modules": ("matplotlib",),
 }
 
 html_title = "skdense"

@@ -200,7 +200,10 @@ def values(name):
             found["wide_float32"] = speed(jobs["wide"], "float32")
             near = 0.9 <= float(wide) < 1
             return found | {
-                "wide_in_words": "slightly slower" if near else f"{wide} times as fast"
+                "wide_in_words": "slightly slower" if near else f"{wide} times as fast",
+                "wide_in_korean": f"{wide}배로 조금 느리고"
+                if near
+                else f"{wide}배 빠르고",
             }
         case "first_minute":
             jobs = {
@@ -291,7 +294,7 @@ def filled(text, language):
 
     def written(found):
         name, indent, _ = found.groups()
-        width = 128 if language == "en" else 88
+        width = 128 if language == "en" else 96
         lines = textwrap.fill(
             sentence(name, language),
             width,

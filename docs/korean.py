@@ -1,18 +1,23 @@
-"""Korean pages: the words of their figures and of the theme, and the Korean README as a page.
+"""Korean pages: the tutorial as Markdown, its figures and the theme in Korean words, links of pages.
 
-The examples in `ko/` have the code of the English ones, so their figures are drawn with English words.
-Before matplotlib writes a text of such a figure, it is looked up in `ko/words.toml`.
+`python docs/korean.py` runs `ko/two_clouds.py`, whose comments are Markdown, and writes what it says,
+prints and draws beside it: a page that reads well without a build. The code is that of the English
+tutorial, so figures are drawn with English words; matplotlib looks each up in `ko/words.toml`.
 """
 
+import io
 import re
 import tomllib
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 from matplotlib import font_manager, rcParams
 from matplotlib.text import Text
 
 DOCS = Path(__file__).parent
+TUTORIAL = DOCS / "ko" / "two_clouds.py"
 WORDS = tomllib.loads((DOCS / "ko" / "words.toml").read_text(encoding="utf-8"))
 SET_TEXT = Text.set_text
 OF_THEME = {
@@ -38,16 +43,27 @@ OF_THEME = {
 }
 LINKS = {
     r"docs/benchmarks/\w+/report\.md": "/benchmarks.md",
-    r"docs/ko/(\w+)\.py": r"/generated/ko/\1.rst",
-    r"docs/tutorials/(\w+)\.py": r"/auto_examples/\1.rst",
+    r"docs/ko/(\w+\.md)": r"/generated/ko/\1",
+    r"(?:docs|\.\.)/tutorials/(\w+)\.py": r"/auto_examples/\1.rst",
     r"docs/tutorials": "/auto_examples/index.rst",
     r"docs/((?:benchmarks|_static)/[^)]*\.png)": r"/\1",
+    r"(\w+\.png)": r"/ko/\1",
     r"docs/(\w+\.rst)": r"/\1",
     r"CHANGELOG\.md": "/changelog.md",
     r"skdense/core/formulas": "/notebook.rst",
 }
-"""What the README links to, and the pages that show it."""
+"""What the files link to, and the pages that show it."""
 FONT = "NanumGothic"
+PICTURE = re.compile(
+    r'<picture>.*?src="docs/(.*?)\.svg" alt="(.*?)">\n</picture>', re.DOTALL
+)
+"""A picture of the README, which has one for dark screens."""
+IMAGE = """```{{image}} /\\1{end}.svg
+:alt: \\2
+:class: only-{theme}
+```"""
+RESULT = re.compile(r"\n```text\n.*?```\n|\n!\[.*?\]\(.*?\)\n", re.DOTALL)
+"""What a cell printed, or a figure that it drew."""
 
 
 def in_korean(text):
@@ -58,39 +74,74 @@ def in_korean(text):
     return text
 
 
-def translate(gallery_conf, filename):
-    """Let figures of Korean pages have Korean words; Sphinx-Gallery calls it before each example.
+def speak_korean():
+    """Let figures have Korean words from now on.
 
-    Without the package whose font they need, they stay English.
+    Only the font of koreanize_matplotlib is used: its import changes matplotlib's settings.
     """
     spec = find_spec("koreanize_matplotlib")
-    is_korean = Path(filename).stem.endswith("_ko") and spec is not None
-    if is_korean:
-        # Only the font of this package is used: its import changes matplotlib's settings.
-        folder = Path(spec.submodule_search_locations[0])
-        font_manager.fontManager.addfont(folder / "fonts" / f"{FONT}.ttf")
-        rcParams["font.family"] = [*rcParams["font.family"], FONT]
-    Text.set_text = (
-        (lambda text, s: SET_TEXT(text, in_korean(s))) if is_korean else SET_TEXT
-    )
+    folder = Path(spec.submodule_search_locations[0])
+    font_manager.fontManager.addfont(folder / "fonts" / f"{FONT}.ttf")
+    rcParams["font.family"] = [*rcParams["font.family"], FONT]
+    Text.set_text = lambda text, s: SET_TEXT(text, in_korean(s))
 
 
-def light_and_dark(picture):
-    """A picture of the README as a page shows it."""
-    dark, light, alt = re.findall(r'(?:srcset|src|alt)="(?:docs)?([^"]*)"', picture[0])
-    return "\n".join(
-        f"```{{image}} {file}\n:alt: {alt}\n:class: only-{theme}\n```"
-        for file, theme in ((light, "light"), (dark, "dark"))
-    )
+def as_markdown(script, results=()):
+    """A script as Markdown: texts, code, and after each cell its results."""
+    text, *cells = script.split("# %%\n")
+    page = text.strip().strip('"').strip() + "\n"
+    for i, cell in enumerate(cells):
+        end_of_text = re.match(r"(?:#.*\n)*", cell).end()
+        page += "\n" + re.sub("^# ?", "", cell[:end_of_text], flags=re.MULTILINE)
+        page += f"\n```python\n{cell[end_of_text:].strip()}\n```\n"
+        page += "".join(results[i : i + 1])
+    return page
 
 
-def write_readme(path):
-    """Write the Korean README as a page: links lead to pages, or are left out where there is none."""
-    text = (DOCS.parent / "README.ko.md").read_text(encoding="utf-8")
-    for file, page in LINKS.items():
-        text = re.sub(rf"\]\({file}\)", f"]({page})", text)
-    text = re.sub(r"\[([^]]*)\]\((?!https?:|/)[^)]*\)", r"\1", text)
-    text = re.sub(r"<!--.*?-->", "", text).replace("\nEnglish\n", "")
-    text = re.sub(r"<picture>.*?</picture>", light_and_dark, text, flags=re.DOTALL)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+def results_of(path):
+    """Run a script, save its figures beside it, and return what is shown after each cell."""
+    names, n_figures, results = {"__name__": path.stem}, 0, []
+    for cell in path.read_text(encoding="utf-8").split("# %%\n")[1:]:
+        with redirect_stdout(io.StringIO()) as printed:
+            exec(cell, names)
+        result = f"\n```text\n{text}```\n" if (text := printed.getvalue()) else ""
+        for number in plt.get_fignums():
+            n_figures += 1
+            name = f"{path.stem}_{n_figures}.png"
+            plt.figure(number).savefig(path.with_name(name), dpi=100)
+            result += f"\n![그림 {n_figures}]({name})\n"
+        plt.close("all")
+        results.append(result)
+    return results
+
+
+def write_pages(folder):
+    """Write the Korean files as pages: links lead to pages, or are left out where there is none."""
+    ko = DOCS / "ko"
+    pages = {
+        DOCS.parent / "README.ko.md": folder / "readme_ko.md",
+        TUTORIAL.with_suffix(".md"): folder / "ko" / "two_clouds.md",
+        ko / "index.rst": folder / "ko" / "index.rst",
+    }
+    (folder / "ko").mkdir(parents=True, exist_ok=True)
+    for source, target in pages.items():
+        text = source.read_text(encoding="utf-8")
+        text = PICTURE.sub(
+            IMAGE.format(end="", theme="light")
+            + "\n\n"
+            + IMAGE.format(end="-dark", theme="dark"),
+            text,
+        )
+        for file, page in LINKS.items():
+            text = re.sub(rf"\]\({file}\)", f"]({page})", text)
+        text = re.sub(r"\[([^]]*)\]\((?!https?:|/)[^)]*\)", r"\1", text)
+        text = re.sub(r"<!--.*?-->", "", text).replace("\nEnglish\n", "")
+        target.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    plt.switch_backend("agg")
+    speak_korean()
+    results = results_of(TUTORIAL)
+    page = as_markdown(TUTORIAL.read_text(encoding="utf-8"), results)
+    TUTORIAL.with_suffix(".md").write_text(page, encoding="utf-8")

@@ -20,7 +20,12 @@ from urllib.parse import parse_qs, urlsplit
 
 BUILT = Path(__file__).parent / "_build" / "html"
 PICTURES = BUILT.parent / "pictures"
-SCREENS = {"wide": (1280, "light"), "narrow": (390, "light"), "dark": (1280, "dark")}
+SCREENS = {
+    "wide": (1280, "light"),
+    "narrow": (390, "light"),
+    "dark": (1280, "dark"),
+    "narrow-dark": (390, "dark"),
+}
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
 --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars
 --virtual-time-budget=10000""".split()

@@ -98,9 +98,9 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Whether 'sgd' uses Nesterov's momentum.
 
     early_stopping : bool, default=False
-        Whether to set `validation_fraction` of the samples aside, stop by their score instead of the
-        training loss, and keep the parameters of the best epoch. The score is `scoring`. The
-        split is stratified for binary problems.
+        Whether to set `validation_fraction` of the samples aside, stop by their score (see `scoring`)
+        instead of the training loss, and keep the parameters of the best epoch. The split is stratified
+        for binary problems.
 
     validation_fraction : float, default=0.1
         Fraction of the samples that early stopping sets aside, in [0, 1).

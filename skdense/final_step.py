@@ -7,6 +7,7 @@ scikit-learn's.
 from copy import copy
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator
@@ -98,11 +99,13 @@ def transforms_y(model: Any) -> bool:
 
 
 def in_units_of_y(model: Any, predictions: NDArray) -> NDArray:
-    """Predictions of a fitted model's final step as the model itself makes them."""
+    """Predictions of a fitted model's final step as the model itself makes them; NaN stays NaN."""
     for _, part in reversed(nested(model)):
         if isinstance(part, TransformedTargetRegressor):
-            columns = predictions.reshape(len(predictions), -1)
-            predictions = part.transformer_.inverse_transform(columns).reshape(predictions.shape)
+            columns = predictions.reshape(len(predictions), -1).copy()
+            known = ~np.isnan(columns).any(axis=1)  # the transformer may refuse NaN
+            columns[known] = part.transformer_.inverse_transform(columns[known])
+            predictions = columns.reshape(predictions.shape)
     return predictions
 
 

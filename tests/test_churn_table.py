@@ -13,7 +13,7 @@ from scipy.special import expit
 from sklearn.inspection import partial_dependence, permutation_importance
 from sklearn.metrics import roc_auc_score
 
-from skdense import make_tabular_classifier
+from skdense import TabularClassifier
 
 N, N_NEW = 2000, 1000
 
@@ -59,10 +59,10 @@ def fitted():
     X, y, _ = churn(N, seed=0)
     X_new, y_new, probability = churn(N_NEW, seed=1)
     X_new.loc[:5, ["plan", "joined", "calls"]] = ["platinum", None, None]
-    model = make_tabular_classifier(
-        random_state=0, cv=2, hidden_layer_sizes=(16,), batch_size=128, learning_rate_init=0.01,
-        max_iter=15,
-    )  # fmt: skip
+    network = {
+        "hidden_layer_sizes": (16,), "batch_size": 128, "learning_rate_init": 0.01, "max_iter": 15
+    }  # fmt: skip
+    model = TabularClassifier(cv=2, random_state=0, network_params=network)
     with pytest.warns(UserWarning, match="country"):
         model.fit(in_polars(X), y)
     return model, X_new, y_new, probability

@@ -161,7 +161,8 @@ def test_another_thread_can_stop_networks_that_train_together(alone, replace_pro
     assert len(begun) <= 3  # lbfgs makes its program before it looks
 
 
-def test_an_error_of_a_training_stops_all_that_share_its_event():
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_error_of_a_training_stops_all_that_share_its_event(n_jobs):
     stop = threading.Event()
 
     def fail(model, X, y):
@@ -169,7 +170,7 @@ def test_an_error_of_a_training_stops_all_that_share_its_event():
 
     models = [net(random_state=i, early_stopping=True, scoring=fail) for i in range(3)]
     with pytest.raises(Enough):
-        fit_together(models, [FitInput(X, Y)] * 3, n_jobs=2, stop=stop)
+        fit_together(models, [FitInput(X, Y)] * 3, n_jobs, stop=stop)
     assert stop.is_set()
 
 

@@ -24,9 +24,14 @@ CODE_BLOCK = re.compile(r"^```\w+\n.*?^```$", re.MULTILINE | re.DOTALL)
 PRINTED = re.compile(r"^print\(.*\)  # (.*\n)", re.MULTILINE)
 
 
+BLOCKS = PYTHON_BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_the_code_of_the_readme_prints_what_its_comments_say(capsys):
-    code = "".join(PYTHON_BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")))
+@pytest.mark.parametrize(
+    "code", BLOCKS, ids=lambda code: re.findall("from skdense import (.*)", code)[0]
+)
+def test_each_block_of_the_readme_runs_alone_and_prints_what_its_comments_say(code, capsys):
     promised = "".join(PRINTED.findall(code))
     assert promised
 
@@ -34,6 +39,13 @@ def test_the_code_of_the_readme_prints_what_its_comments_say(capsys):
 
     printed = capsys.readouterr().out
     assert doctest.OutputChecker().check_output(promised, printed, doctest.ELLIPSIS), printed
+
+
+def test_the_readme_shows_code_before_many_figures_and_is_short():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 90
+    before = text.partition("```python")[0]
+    assert len(re.findall(r"(?<![\w./-])\d[\d.]*", before)) <= 5
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +106,19 @@ def test_the_korean_tutorial_has_the_cells_of_the_english_one():
         [code_without_texts(cell) for cell in path.read_text(encoding="utf-8").split("# %%\n")]
         for path in (
             ROOT / "docs" / "tutorials" / "plot_two_clouds.py",
-            ROOT / "docs" / "ko" / "plot_two_clouds_ko.py",
+            ROOT / "docs" / "ko" / "two_clouds.py",
         )
     )
     assert korean == english
+
+
+def test_the_korean_page_has_the_texts_and_the_code_of_its_script(monkeypatch):
+    """Where it has not, `python docs/korean.py` writes it anew."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from korean import RESULT, TUTORIAL, as_markdown
+
+    page = TUTORIAL.with_suffix(".md").read_text(encoding="utf-8")
+    assert RESULT.sub("", page) == as_markdown(TUTORIAL.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.rst")), ids=lambda page: page.name)

@@ -20,8 +20,16 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 import skdense
 import skdense.base as base
+import skdense.ensemble
+import skdense.tabular
 from helpers import run_python
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+from skdense import (
+    LowLevelMLPClassifier,
+    LowLevelMLPRegressor,
+    TabularClassifier,
+    TabularRegressor,
+)
+from skdense.ensemble import BlendRegressor, CrossFitRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -255,10 +263,7 @@ def test_models_that_versions_have_saved_load_and_predict_as_they_did(path):
     """The page "Stability" promises it."""
     kept = json.loads(path.read_text(encoding="utf-8"))
     rows = kept["rows"]
-    if isinstance(rows, dict):  # it holds objects of these packages, which promise less
-        for name, version in kept["versions"].items():
-            if pytest.importorskip(name).__version__.split(".")[:2] != version.split(".")[:2]:
-                pytest.skip(f"a table that was saved with {name} {version}")
+    if isinstance(rows, dict):
         rows = pd.DataFrame(rows)
     if (file := path.with_suffix(".skops")).exists():
         skops = pytest.importorskip("skops.io")
@@ -272,6 +277,19 @@ def test_models_that_versions_have_saved_load_and_predict_as_they_did(path):
             assert_allclose(answer, asked["answer"], rtol=1e-5)
         else:
             assert_array_equal(answer, asked["answer"])
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("blend", ValueError, "a CrossFitClassifier that skdense 0.5 or earlier saved .* fit it again"),
+        ("table", ImportError, "fit a TabularClassifier or TabularRegressor"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+def test_ensembles_and_tables_of_0_5_are_refused_with_what_to_do(name, error, message):
+    with pytest.raises(error, match=message):
+        joblib.load(SAVED_BY_0_5 / f"{name}.joblib")
 
 
 def of_0_5(name):
@@ -344,15 +362,10 @@ try:
     model.fit(X, y)
 except ImportError as error:
     print(error)
-sys.modules["skrub"] = None
-try:
-    skdense.make_tabular_classifier()
-except ImportError as error:
-    print(error)
 """
 
 
-def test_a_loaded_model_predicts_where_tensorflow_cannot_be_imported_and_what_lacks_is_named(tmp_path):
+def test_a_loaded_model_predicts_where_tensorflow_cannot_be_imported_and_fit_names_it(tmp_path):
     saved = []
     fits = [(small(loss="squared_error"), y), (small(), y), (small(), y > 0), (small(), Y_MULTILABEL)]
     for model, labels in fits:
@@ -361,6 +374,73 @@ def test_a_loaded_model_predicts_where_tensorflow_cannot_be_imported_and_what_la
         saved.append((model, X, labels, *answers, model.score(X, labels)))
     path = tmp_path / "models.pickle"
     path.write_bytes(pickle.dumps(saved))
-    of_tensorflow, of_skrub = run_python(WITHOUT_TENSORFLOW, path).splitlines()
-    assert "needs TensorFlow, which is not installed: python -m pip install" in of_tensorflow
-    assert "python -m pip install skrub" in of_skrub
+    message = run_python(WITHOUT_TENSORFLOW, path)
+    assert "needs TensorFlow, which is not installed: python -m pip install" in message
+
+
+# --- ensembles and tables ----------------------------------------------------------------------------
+
+PUBLIC = {
+    f"{cls.__module__}.{cls.__name__}"
+    for module in (skdense, skdense.ensemble, skdense.tabular)
+    for cls in (getattr(module, name) for name in module.__all__)
+    if isinstance(cls, type)
+}
+"""The classes of ours that a file may hold, by the names that it has for them."""
+OF_OTHERS = "builtins.", "collections.", "sklearn.", "lightgbm."
+N = 120
+RNG = np.random.default_rng(0)
+CODES = np.array([*(f"code {i}" for i in range(60)), None], dtype=object)[RNG.integers(0, 61, N)]
+TABLE = pd.DataFrame(
+    {
+        "number": RNG.normal(size=N),
+        "gaps": np.where(RNG.random(N) < 0.2, np.nan, RNG.normal(size=N)),
+        "town": RNG.choice(["Cork", "Oslo", "Rome"], N),
+        "kind": pd.Categorical(np.where(RNG.random(N) < 0.2, None, RNG.choice(["a", "b"], N))),
+        "day": pd.date_range("2024-01-01", periods=N, freq="7h"),
+        "since": pd.to_timedelta(RNG.integers(0, 999, N), unit="h"),
+        "code": CODES,
+    }
+)
+SCORE = TABLE["number"] + (TABLE["town"] == "Cork") + pd.Series(CODES).str[-1:].isin([*"01234"])
+NETWORK = {"hidden_layer_sizes": (), "max_iter": 3}
+OF_TABLES = {"cv": 2, "random_state": 0, "network_params": NETWORK}
+CROSSFIT = CrossFitRegressor(LowLevelMLPRegressor(early_stopping=True, **NETWORK), 2, random_state=0)
+ENSEMBLES = {
+    "table of classes": (TabularClassifier(**OF_TABLES), SCORE > 1),
+    "table of numbers": (TabularRegressor(**OF_TABLES), SCORE),
+    "blend": (BlendRegressor([("networks", CROSSFIT), ("again", CROSSFIT)]), SCORE),
+}
+
+
+@pytest.fixture(scope="module", params=ENSEMBLES)
+def ensemble(request):
+    """A fitted ensemble, what it is asked, and what it says."""
+    model, of_rows = ENSEMBLES[request.param]
+    X = TABLE if request.param.startswith("table") else TABLE[["number"]].to_numpy()
+    model = clone(model).fit(X, of_rows.to_numpy())
+    return model, X, said_by(model, X)
+
+
+def said_by(model, X):
+    if hasattr(model, "predict_proba"):
+        return np.column_stack([model.predict_proba(X), model.predict_set(X)])
+    return np.column_stack([model.predict(X), model.predict_interval(X)])
+
+
+def test_a_saved_ensemble_holds_classes_that_are_public_or_of_others(ensemble):
+    model, X, said = ensemble
+    found = classes_beside_arrays(model)
+    ours = {name for name in found if name.startswith("skdense.")}
+    assert ours <= PUBLIC
+    assert all(name.startswith(OF_OTHERS) for name in found - ours)
+    assert_array_equal(said_by(pickle.loads(pickle.dumps(model)), X), said)
+
+
+def test_skops_loads_what_it_has_saved_of_an_ensemble(ensemble):
+    skops = pytest.importorskip("skops.io")
+    model, X, said = ensemble
+    saved = skops.dumps(model)
+    untrusted = skops.get_untrusted_types(data=saved)
+    assert {name for name in untrusted if name.startswith("skdense.")} <= PUBLIC
+    assert_array_equal(said_by(skops.loads(saved, trusted=untrusted), X), said)

@@ -125,6 +125,7 @@ def test_the_checks_of_weights_pickles_and_invariances_pass_for_all_models(estim
     check(estimator)
 
 
+@pytest.mark.slow
 def test_a_search_sets_parameters_of_networks(table):
     X, score = table
     given = [NETWORK | {"dropout": share} for share in (0.1, 0.2)]
@@ -298,6 +299,7 @@ def test_a_fit_that_fails_leaves_the_earlier_one_as_it_was(table):
     assert_array_equal(model.predict(X), expected)
 
 
+@pytest.mark.slow
 def test_verbose_tells_how_each_member_ended_and_how_good_all_are(table, capsys):
     X, score = table
     params = NETWORK | {"early_stopping": True}
@@ -332,6 +334,7 @@ def predictions_of(models, unit, shift):
     return (np.hstack(predictions) - shift) / unit
 
 
+@pytest.mark.slow
 @given(st.floats(-6, 6), st.floats(-1e6, 1e6))
 @settings(max_examples=3)
 def test_predictions_and_intervals_do_not_depend_on_the_unit_of_y(exponent, shift):
@@ -355,6 +358,7 @@ LOSSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_can_be_minimized_on_a_scaled_target_of_several_columns(loss):
     number, slope = LOSSES[loss]
@@ -406,6 +410,7 @@ def test_a_column_of_levels_that_do_not_explain_y_is_as_good_as_absent(cls):
     assert_array_equal(answers(cls(**FEW).fit(X[["a", "b"]], y), X[:9]), predicted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", BOTH)
 def test_networks_that_learn_nothing_where_trees_do_are_told(cls):
     a, b = np.random.default_rng(0).normal(size=(2, 500))
@@ -439,6 +444,7 @@ def test_a_class_weight_is_the_sample_weight_that_scikit_learn_makes_of_it(table
         assert_allclose(by_class.predict_proba(X), by_sample.predict_proba(X), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_class_without_weight_has_no_probability(table):
     X, score = table
     label = np.array(["a", "b", "c"])[np.digitize(score, np.quantile(score, [0.3, 0.6]))]

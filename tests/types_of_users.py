@@ -1,14 +1,13 @@
 """What a user's type checker sees: pyright reads this file with the lint, and pytest does not."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from skdense import (
     LowLevelMLPClassifier,
     LowLevelMLPRegressor,
+    TabularClassifier,
+    TabularRegressor,
     fit_many,
-    make_tabular_classifier,
-    make_tabular_regressor,
 )
 
 X, y = np.zeros((10, 2)), np.arange(10) % 2
@@ -21,4 +20,5 @@ regressor = LowLevelMLPRegressor(hidden_layer_sizes=(8,)).fit(X, y)
 n_epochs: int = regressor.n_iter_ + regressor.n_features_in_
 
 several: list[LowLevelMLPClassifier] = fit_many([LowLevelMLPClassifier() for _ in range(2)], X, y)
-tables: list[Pipeline] = [make_tabular_classifier(random_state=0), make_tabular_regressor()]
+tables: TabularClassifier = TabularClassifier(random_state=0).fit(X, y)
+loss: float = TabularRegressor(models=["linear"], network_params={"dropout": 0.2}).fit(X, y).oof_loss_

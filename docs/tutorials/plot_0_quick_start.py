@@ -2,13 +2,11 @@
 Quick start
 ===========
 
-A classifier for handwritten digits: put :class:`~skdense.LowLevelMLPClassifier` where any scikit-learn
-classifier could stand.
+Classify handwritten digits: a network in the place of any other classifier of scikit-learn.
 """
 
 # %%
-# Networks train best on features of a similar scale, so a scaler comes first. Everything else is as in
-# scikit-learn: `fit`, `predict`, `predict_proba` and `score`.
+# Networks train best on features of a similar scale, so a scaler comes first.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -28,12 +26,11 @@ print(f"accuracy on the test samples: {model.score(X_test, y_test):.3f}")
 # %%
 # Which digits are taken for which?
 
-display = ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, colorbar=False)
-display.ax_.set_title("Nearly all test digits are on the diagonal")
+ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, colorbar=False)
 plt.show()
 
 # %%
-# The fitted network has the attributes of MLPClassifier, and the training accuracy of every epoch too.
+# The fitted network has the attributes of MLPClassifier, and the accuracy of every epoch.
 
 network = model[-1]
 print(f"{network.n_iter_} epochs, loss {network.loss_:.4f}")

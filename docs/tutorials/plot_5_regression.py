@@ -1,10 +1,8 @@
 """
-Regression, with an interval around the prediction
-==================================================
+Networks that predict quantiles
+===============================
 
-:class:`~skdense.LowLevelMLPRegressor` is to MLPRegressor what the classifier is to MLPClassifier. It
-also has a loss for quantiles: three networks, trained at the same time, predict a median and an
-interval.
+A loss for quantiles: three networks, trained at the same time, predict a median and an interval.
 """
 
 # %%
@@ -21,22 +19,20 @@ X = rng.uniform(-2, 2, (2000, 1))
 y = np.sin(2 * X[:, 0]) + 0.15 * (X[:, 0] + 2.5) * rng.normal(size=2000)
 X, X_test, y, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
 
-quantiles = [0.05, 0.5, 0.95]
+settings = {"hidden_layer_sizes": (32, 32), "learning_rate_init": 0.005}
+settings |= {"max_iter": 150, "random_state": 0}
 networks = [
-    LowLevelMLPRegressor(
-        "quantile",
-        (32, 32),
-        quantile=quantile,
-        learning_rate_init=0.005,
-        max_iter=150,
-        random_state=0,
-    )
-    for quantile in quantiles
+    LowLevelMLPRegressor("quantile", quantile=quantile, **settings)
+    for quantile in (0.05, 0.5, 0.95)
 ]
 networks = fit_many(networks, X, y)
 
 # %%
 # Nine in ten of the test samples should lie in the band.
+
+low, _, high = (network.predict(X_test) for network in networks)
+inside = (low <= y_test) & (y_test <= high)
+print(f"{inside.mean():.1%} of the test samples lie in the band")
 
 grid = np.linspace(-2, 2, 200)
 low, median, high = (network.predict(grid[:, None]) for network in networks)
@@ -44,12 +40,6 @@ fig, ax = plt.subplots(layout="constrained")
 ax.plot(X_test, y_test, ".", color="0.7", ms=3, label="test samples")
 ax.fill_between(grid, low, high, alpha=0.3, label="5 % to 95 %")
 ax.plot(grid, median, label="median")
-ax.set(
-    xlabel="x", ylabel="y", title="The interval widens with the spread of the samples"
-)
+ax.set(xlabel="x", ylabel="y")
 ax.legend(loc="upper left")
 plt.show()
-
-low, _, high = (network.predict(X_test) for network in networks)
-inside = (low <= y_test) & (y_test <= high)
-print(f"{inside.mean():.1%} of the test samples lie in the band")

@@ -91,7 +91,7 @@ def fit_member(member, split, X, y, sample_weight, stop=None, callback=None, wit
     arguments = fit_arguments(member, sample_weight=weight)
     # A classifier cannot be validated on classes that its rows lack.
     known = fold[np.isin(y[fold], y[rows])] if is_classifier(member) else fold
-    arguments |= _validation(member, X, y, known, sample_weight, callback is not None)
+    arguments |= _validation(member, X, y, rows, known, sample_weight, callback is not None)
     if is_lightgbm(member):
         arguments["callbacks"] = [lambda _: stop.is_set() and stop.check()]
         if "eval_X" in arguments and callback is not None:
@@ -104,7 +104,7 @@ def fit_member(member, split, X, y, sample_weight, stop=None, callback=None, wit
     return member, member.score(compat.safe_indexing(X, fold), y[fold], **of_fold)
 
 
-def _validation(member, X, y, fold, sample_weight, is_stopped):
+def _validation(member, X, y, rows, fold, sample_weight, is_stopped):
     """The arguments by which a member that stops early is validated on its fold.
 
     If the fold is empty, it does not stop early: without validation samples, some raise an error.
@@ -116,11 +116,14 @@ def _validation(member, X, y, fold, sample_weight, is_stopped):
     if not len(fold):
         member.set_params(**{name: False if name == "early_stopping" else None for name in stopping})
         return {}
+    classes = np.unique(y[rows])
     X, y = compat.safe_indexing(X, fold), y[fold]
     weight = None if sample_weight is None else sample_weight[fold]
     if "X_val" in takes:
         arguments = {"X_val": X, "y_val": y, "sample_weight_val": weight}
     elif "eval_X" in takes:
+        if is_classifier(member):
+            y = np.searchsorted(classes, y)  # LightGBM encodes the labels of y and `eval_set` only
         arguments = {"eval_X": X, "eval_y": y, "eval_sample_weight": [weight]}
     else:
         arguments = {"eval_set": [(X, y)], "sample_weight_eval_set": [weight]}

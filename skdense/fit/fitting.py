@@ -128,7 +128,7 @@ def fit_together(
     With warn_max_iter, an estimator warns if its optimizer reached `max_iter`.
 
     Once `stop` is set, by whichever thread, the call raises KeyboardInterrupt as for Ctrl-C, as soon as
-    no scorer runs. An error of a training sets it, too.
+    no scorer runs. Ctrl-C, and an error while networks train, set it.
     """
     warn_in_a_worker()
     one_at_a_time = Lock()

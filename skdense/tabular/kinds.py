@@ -12,18 +12,12 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
+from pandas.api.types import infer_dtype
 from scipy.special import bdtrc
 from scipy.stats import hypergeom
 
 from skdense.tabular import levels as of_levels
-
-try:
-    import pandas as pd
-    from pandas.api.types import infer_dtype
-except ImportError:
-    raise ImportError(
-        "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
-    ) from None
 
 __all__ = ["KINDS", "Column", "Dates", "Durations", "Levels", "Numbers"]
 

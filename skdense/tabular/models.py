@@ -52,15 +52,17 @@ class Task(NamedTuple):
 
 # --- folds --------------------------------------------------------------------------------------------
 
-_MANY_ROWS = 10_000
-"""From this many rows on, four members of each model are about as good as more."""
+_FOLDS_OF_CLASSES, _FOLDS_OF_NUMBERS = 8, 5
+_MANY_ROWS, _FOLDS_OF_MANY_ROWS = 10_000, 4
+"""The number of folds, and that from this many rows on."""
 
 
 def number_of_folds(
     y: NDArray, groups: NDArray | None, of_classes: bool, warn: Callable[[str], None]
 ) -> int:
     """As many folds as suit the number of rows, and its largest class and the groups allow."""
-    n_folds = 8 if len(y) < _MANY_ROWS else 4
+    n_folds = _FOLDS_OF_CLASSES if of_classes else _FOLDS_OF_NUMBERS
+    n_folds = n_folds if len(y) < _MANY_ROWS else _FOLDS_OF_MANY_ROWS
     what, most = "y", len(y)
     if of_classes:
         what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
@@ -81,8 +83,9 @@ FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
 """Below so many rows to train on, folds stop no members, and networks train so many epochs."""
 _ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 10, 100
 """How many rows a network sees in all its epochs, and how often at least and at most each of them."""
+_WIDTHS, _WIDTHS_OF_MANY_CLASSES = (64, 64), (128, 128)
+"""The hidden layers of networks: for numbers and two classes smaller ones are as good."""
 _NETWORK = {
-    "hidden_layer_sizes": (128, 128),
     "activation": "silu",
     "init": "he_normal",
     "dropout": 0.1,
@@ -144,6 +147,7 @@ def _network(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
     cls, more = LowLevelMLPRegressor, task.loss_params
     if task.n_classes:
         cls, more = LowLevelMLPClassifier, {"label_smoothing": 0.05}
+    more = {"hidden_layer_sizes": _WIDTHS if task.n_classes <= 2 else _WIDTHS_OF_MANY_CLASSES, **more}
     return cls(**{**_NETWORK, **training_for(task.n_trained_on), **more, **network_params})
 
 
@@ -158,8 +162,8 @@ _TREES = {
 }
 _TREES_OF_CLASSES = {"learning_rate": 0.1, "n_estimators": 300}
 _TREES_OF_NUMBERS = {
-    "learning_rate": 0.05,
-    "n_estimators": 2000,
+    "learning_rate": 0.1,
+    "n_estimators": 1000,
     "num_leaves": 16,
     "min_child_samples": 5,
     "colsample_bynode": 0.5,
@@ -260,6 +264,8 @@ class Model(NamedTuple):
         `make(task, network_params)` is its estimator.
     most_rows, most_classes : float
         The largest tables for which it is among the models by default.
+    of_two_classes : bool
+        Whether it is so for two classes.
     most_outputs : float
         The most columns of y that it can predict.
     losses : tuple of str
@@ -270,12 +276,14 @@ class Model(NamedTuple):
     make: Callable[[Task, dict[str, Any]], BaseEstimator]
     most_rows: float = inf
     most_classes: float = inf
+    of_two_classes: bool = True
     most_outputs: float = inf
     losses: tuple[str, ...] = tuple(_OBJECTIVES)
 
     def suits(self, task: Task) -> bool:
         """Whether it is among the models of such a table by default."""
         fits = task.n_rows <= self.most_rows and task.n_classes <= self.most_classes
+        fits &= task.n_classes != 2 or self.of_two_classes
         return fits and self.why_not(task) is None
 
     def why_not(self, task: Task) -> str | None:
@@ -291,7 +299,7 @@ class Model(NamedTuple):
 # The networks with and without ramps are good at different tables, also by the factor of rare levels.
 _SQUARED = ("squared_error",)
 MODELS = {
-    "plain": Model(TableView(rare_factor=0.3), _network),
+    "plain": Model(TableView(rare_factor=0.3), _network, of_two_classes=False),
     "ramps": Model(TableView(n_ramps=7), _network),
     "trees": Model(TableView(None), _trees, most_rows=99_999, most_classes=10, most_outputs=1),
     "linear": Model(TableView("standard"), _linear, most_rows=9_999, losses=_SQUARED),

@@ -9,10 +9,16 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-import skrub
-from skrub.core import RejectColumn
 
 from skdense.tabular.kinds import NUMBER, Column, Dates, Levels, Numbers, amount_of, dates_of
+
+try:
+    import skrub
+    from skrub.core import RejectColumn
+except ImportError:
+    raise ImportError(
+        "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
+    ) from None
 
 __all__ = ["column_of_strings"]
 

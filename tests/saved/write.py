@@ -10,14 +10,12 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-import sklearn
 import skops.io
-import skrub
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import ConvergenceWarning
 
 import skdense
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, make_tabular_regressor
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, TabularRegressor
 from skdense.ensemble import BlendClassifier, CrossFitClassifier, CrossFitRegressor
 
 SETTINGS = {"hidden_layer_sizes": (8,), "max_iter": 20, "random_state": 0}
@@ -59,7 +57,8 @@ def models():
     ]
     spent = table["age"] + 20 * (table["town"] == "Cork") + rng.normal(size=120, scale=5)
     table.loc[::10, "age"] = None
-    model = make_tabular_regressor(cv=2, **SETTINGS).set_params(ensemble__trees__estimator__max_iter=20)
+    network_params = {"hidden_layer_sizes": (8,), "max_iter": 20}
+    model = TabularRegressor(cv=2, network_params=network_params, random_state=0)
     yield "table.joblib", model.fit(table, spent), table[:6], [("predict", {}), ("predict", QUANTILES)]
 
 
@@ -67,7 +66,6 @@ def main():
     """Write a folder of this version."""
     folder = Path(__file__).parent / skdense.__version__
     folder.mkdir()  # a release is never written again
-    versions = {package.__name__: package.__version__ for package in (sklearn, skrub)}
     for name, model, rows, asked in models():
         save = skops.io.dump if name.endswith(".skops") else joblib.dump
         save(model, folder / name, **({} if name.endswith(".skops") else {"compress": 3}))
@@ -80,7 +78,7 @@ def main():
             for method, arguments in asked
         ]
         rows = rows.to_dict("list") if isinstance(rows, pd.DataFrame) else rows
-        kept = {"versions": versions, "rows": rows, "answers": answers}
+        kept = {"rows": rows, "answers": answers}
         text = json.dumps(kept, default=lambda array: array.tolist())
         (folder / name).with_suffix(".json").write_text(text + "\n", encoding="utf-8")
 

@@ -77,7 +77,8 @@ def train(
     each_epoch : bool, default=False
         Whether every chunk ends with the epoch, as it does for networks with a scorer.
     stop : Event, default=None
-        Once it is set, by whichever thread, the training ends as by Ctrl-C. An error sets it, too.
+        Once it is set, by whichever thread, the training ends as by Ctrl-C, which sets it, as an error
+        does.
 
     Returns
     -------
@@ -114,8 +115,10 @@ def train(
             work()
         else:
             run_all([work] * n_threads, stop.set)
-    except KeyboardInterrupt:
-        return True
+    except BaseException as error:
+        stop.set()
+        if not isinstance(error, KeyboardInterrupt):
+            raise
     return stop.is_set()
 
 

@@ -1,0 +1,299 @@
+"""# 두 가우스 데이터 무리와 아주 작은 신경망
+
+직접 작성한 완전 연결층(dense layer) 세 개, 가장 단순한 미니배치 경사 하강법(minibatch gradient
+descent), 가우스 분포(Gaussian distribution)에서 뽑은 데이터 무리 두 개. 노트북 하나면 충분합니다.
+그런데 몇 번만 실행해 보면 두 가지 의문이 생깁니다. 짧게 답하면 다음과 같습니다.
+
+- **왜 실행할 때마다 결과가 다를까?** 노트북은 실행할 때마다 두 가지를 새로 뽑습니다. 데이터는
+  NumPy가, 초기 가중치는 TensorFlow가 뽑습니다. 그 밖에 무작위인 것은 없고, 시간과도 관계가 없습니다.
+  두 시드를 모두 정하면 언제나 같은 결과가 나옵니다.
+- **왜 층을 넓히면 결과가 나빠질까?** [0, 1) 구간에서 뽑은 가중치는 부호가 모두 같아서 모든 유닛의
+  변화가 한 방향으로 더해집니다. 층이 넓으면 처음 몇 스텝이 너무 커서, 모든 유닛이 모든 샘플에서 음수
+  쪽으로 밀려납니다. 그런 유닛은 그레이디언트를 받지 못하므로 신경망은 *붕괴(collapse)* 하고,
+  출력층의 편향만 계속 훈련됩니다. 에포크는 클래스 1의 미니배치 열 개로 끝나고, 그때 이 편향은
+  0.903이 됩니다. 그래서 모든 샘플의 출력이 0.903인데, 0.5보다 크므로 **모든 샘플이 양성으로
+  판단되고**, 그 절반만 맞습니다. 값이 커지는 것은 사실이지만 처음 몇 스텝에서만 그렇습니다(너비
+  10에서 첫 출력은 약 38). 양수와 음수가 섞여 있고 층이 넓을수록 작은
+  가중치(`init="glorot_uniform"`)를 쓰거나 학습률(learning rate)을 줄이면 됩니다.
+
+직접 작성한 TensorFlow 노트북이라면 두 시드를 한 번씩 정한 다음, 층마다 가중치를 이렇게 뽑으세요.
+
+```python
+np.random.seed(0)  # 데이터를 뽑기 전에 한 번만
+tf.random.set_seed(0)  # 가중치를 뽑기 전에 한 번만
+limit = (6 / (n_in + n_out)) ** 0.5  # 글로럿 균등 분포
+kernel = tf.Variable(tf.random.uniform((n_in, n_out), -limit, limit))
+```
+
+`kernel`은 그 층의 `W`입니다. `n_in`과 `n_out`은 첫 층에서는 2와 너비, 둘째 층에서는 너비와 너비,
+마지막 층에서는 너비와 1입니다. `tf.keras.utils.set_random_seed(0)` 한 줄로 두 시드를 한꺼번에 정할
+수도 있습니다. TensorFlow의 시드만 정하면 실행할 때마다 데이터가 달라지고, 정확도도 달라집니다.
+
+`tf.keras.initializers.GlorotUniform`도 같은 분포에서 뽑습니다. 다만 Keras 3에서는
+`tf.random.set_seed`를 따르지 않으므로 `GlorotUniform(seed=1)`, `GlorotUniform(seed=2)`처럼 층마다
+다른 시드를 주세요.
+
+아래에서는 같은 실험을 `LowLevelMLPClassifier`로 다시 해 보고, 두 질문의 답을 직접 측정하여
+확인합니다. [영어 원문](../tutorials/plot_two_clouds.py)과 코드는 같고, 그림의 글자는 우리말로
+옮겼습니다.
+"""
+
+# %%
+# ## 데이터와 신경망
+#
+# (0, 3) 주위의 샘플(sample) 천 개가 클래스(class) 0, (3, 0) 주위의 천 개가 클래스 1이고, 이 순서로
+# 놓여 있습니다. 신경망은 ReLU 유닛(rectified unit) 두 개짜리 은닉층(hidden layer) 두 개와 선형 출력
+# 하나로 이루어지며, 제곱 오차(squared error)를 손실 함수(loss function)로 씁니다. 가중치(kernel)는
+# [0, 1) 구간의 균등 분포(uniform distribution)에서 뽑고, 편향(bias)은 0에서 시작합니다.
+# 스텝(step)마다 순서대로 다음 샘플 100개를 써서 경사 하강법을 적용합니다. `tol=0`과
+# `n_iter_no_change=np.inf`로 조기 종료(early stopping)를 끄므로, 훈련이 수렴(convergence)하지 않았다는
+# 경고가 나오는 것은 당연합니다.
+
+import copy
+import textwrap
+import warnings
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.inspection import DecisionBoundaryDisplay
+
+from skdense import LowLevelMLPClassifier, fit_many
+from skdense.datasets import make_two_clouds
+from skdense.exceptions import CollapseWarning
+from skdense.inspection import dead_units
+
+warnings.simplefilter("ignore", ConvergenceWarning)
+
+X, y = make_two_clouds(random_state=0)
+
+
+def make_network(width=2, **changes):
+    """노트북의 신경망에서 일부 설정을 바꾼 것."""
+    settings = {
+        "hidden_layer_sizes": (width, width),
+        "activation": "relu",
+        "loss": "squared_error",
+        "init": "uniform",
+        "solver": "sgd",
+        "momentum": 0,
+        "learning_rate_init": 0.1,
+        "batch_size": 100,
+        "shuffle": False,
+        "alpha": 0,
+        "max_iter": 100,
+        "tol": 0,
+        "n_iter_no_change": np.inf,
+    }
+    return LowLevelMLPClassifier(**{**settings, **changes})
+
+
+sound = make_network(random_state=2).fit(X, y)
+print(f"accuracy after 100 epochs: {sound.score(X, y):.4f}")
+
+# %%
+# 이런 샘플에서는 어떤 분류기도 평균 정확도 99.87%를 넘을 수 없습니다. 신경망이 배운 것은 두 데이터
+# 무리를 잇는 선을 가로지르는 완만한 계단 하나입니다.
+
+figure, (clouds, losses) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+DecisionBoundaryDisplay.from_estimator(
+    sound, X, response_method="predict_proba", cmap="RdBu_r", alpha=0.5, ax=clouds
+)
+for label, color in enumerate(["tab:blue", "tab:red"]):
+    clouds.scatter(*X[y == label].T, s=4, color=color, label=f"class {label}")
+clouds.set(xlabel="feature 0", ylabel="feature 1", title="after 100 epochs")
+clouds.legend(loc="upper right")
+losses.semilogy(sound.loss_curve_)
+losses.set(xlabel="epoch", title="loss")
+plt.show()
+
+# %%
+# ## 왜 실행할 때마다 결과가 다를까?
+#
+# 같은 신경망을 `random_state`를 0부터 9까지 바꿔 가며 나란히 훈련한 결과입니다.
+
+networks = fit_many([make_network(random_state=seed) for seed in range(10)], X, y)
+print("accuracy by seed:", *(f"{network.score(X, y):.4f}" for network in networks))
+
+# %%
+# 훈련 과정에는 무작위성이 없으므로 무작위로 뽑는 것은 초기 가중치뿐입니다. `random_state=None`이면
+# NumPy의 전역 난수 상태에서 뽑는데, 이 상태는 실행할 때마다 다릅니다. 정수를 주면 비트 단위까지 똑같은
+# 결과가 나옵니다.
+
+again = make_network(random_state=2).fit(X, y)
+print("same losses:", again.loss_curve_ == sound.loss_curve_)
+
+# %%
+# ## 붕괴한 신경망의 모습
+#
+# 위의 결과 중 몇몇은 정확도(accuracy)가 정확히 0.5입니다. **붕괴(collapse)** 한 것입니다. 훈련이 이렇게
+# 끝나면 `fit`은 `skdense.exceptions.CollapseWarning` 경고를 냅니다. ConvergenceWarning의 한 종류여서
+# 위에서는 나오지 않게 해 두었습니다. 이 경고와, 모든 샘플에서 각 은닉 유닛의 가장 큰 값을 봅시다.
+# 경고는 부호가 같은 가중치만 뽑는 `init='uniform'`을 원인으로 짚습니다.
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always", CollapseWarning)
+    collapsed = make_network(random_state=0).fit(X, y)
+print(textwrap.fill(f"CollapseWarning: {caught[-1].message}", 88))
+
+
+def hidden_values(network, X):
+    """각 은닉층의 값, `(n_samples, width)`."""
+    values = []
+    for kernel, bias in list(zip(network.coefs_, network.intercepts_))[:-1]:
+        X = np.maximum(X @ kernel + bias, 0)
+        values.append(X)
+    return values
+
+
+for name, network in [("sound", sound), ("collapsed", collapsed)]:
+    outputs = network.predict_proba(X)[:, 1]
+    print(f"{name}: outputs from {outputs.min():.3f} to {outputs.max():.3f}")
+    for layer, values in enumerate(hidden_values(network, X), start=1):
+        print(f"  layer {layer}: {values.max(axis=0).round(3)}")
+
+# %%
+# 두 번째 층의 두 유닛이 모든 샘플에서 0입니다. **죽은 유닛(dead unit)** 입니다. ReLU 유닛의 값이 0이면
+# 그레이디언트(gradient)도 0입니다. 그래서 이런 유닛은 다시는 그레이디언트를 받지 못하고, 그 앞의 층들도
+# 마찬가지입니다. 신경망에 남은 것은 출력층의 편향뿐입니다.
+#
+# 클래스 순서대로 훈련하면 편향은 지금 보고 있는 클래스를 따라갑니다. 스텝마다 편향 `b`가
+# `b + 0.2 * (target - b)`로 바뀌고, 클래스 1의 미니배치 열 개가 지나면 `1 / (1 + 0.8**10)`, 곧 0.903이
+# 됩니다. 0.5보다 크므로 신경망은 모든 샘플을 클래스 1로 판단합니다.
+#
+# ## 왜 층을 넓히면 붕괴할까?
+#
+# 가중치가 모두 양수이면 서로 상쇄되는 항이 없으므로 각 유닛은 앞 층의 값을 모두 더합니다. 그래서
+# 너비(width)가 w인 층은 값을 w / 2배쯤으로 키우고, 은닉층이 두 개이면 첫 예측값은 w의 제곱에 비례하여
+# 커집니다. 그런데 타깃(target)은 0과 1입니다.
+
+widths = [2, 5, 10, 20]
+
+
+def initial_kernels(width, seed):
+    """`init="uniform"`이 뽑는 가중치."""
+    stream = np.random.RandomState(seed)
+    return [stream.uniform(0, 1, shape) for shape in pairwise([2, width, width, 1])]
+
+
+def first_prediction(width, seed):
+    """첫 스텝 전 신경망의 출력 평균."""
+    values = X
+    for kernel in initial_kernels(width, seed):
+        values = np.maximum(values @ kernel, 0)  # 출력은 어차피 음수가 아니다
+    return values.mean()
+
+
+def dead_fraction(network):
+    """두 번째 층에서 죽은 유닛의 비율."""
+    return dead_units(network, X)[1].mean()
+
+
+def dead_after_a_step(width, seed):
+    """한 스텝 뒤의 같은 비율. `partial_fit`은 미니배치 하나로 한 스텝만 나아간다."""
+    network = make_network(width, random_state=seed)
+    return dead_fraction(network.partial_fit(X[:100], y[:100], classes=[0, 1]))
+
+
+for width in widths:
+    first = np.mean([first_prediction(width, seed) for seed in range(40)])
+    dead = np.mean([dead_after_a_step(width, seed) for seed in range(5)])
+    print(
+        f"width {width:2}: first prediction {first:5.1f}, dead after a step {dead:4.0%}"
+    )
+
+# %%
+# 0이어야 할 예측값이 38이나 되면 그레이디언트가 엄청나게 커집니다. 가중치가 모두 양수이므로
+# 그레이디언트의 부호도 모든 유닛에서 같습니다. 모두 *아래*를 향합니다. 두 번째 층이 넓으면 단 한 스텝
+# 만에 유닛이 거의 다 죽습니다.
+#
+# ## 얼마나 자주 붕괴하고, 무엇이 도움이 될까?
+#
+# 같은 신경망을 너비마다 시드(seed) 20개로 훈련합니다. 초기 가중치를 바꾸거나, 리키 ReLU(leaky ReLU)를
+# 쓰거나, 학습률을 줄여 봅니다. 신경망은 **발산(divergence)** 하기도 합니다. 스텝이 점점 커져
+# 매개변수(parameter)가 오버플로(overflow)를 일으키는 경우입니다. 이때 `fit_many`는 나머지를 모두 훈련한
+# 다음 `fit`과 똑같은 `ValueError`를 냅니다. 아래 수는 붕괴한 신경망 + 발산한 신경망입니다.
+
+seeds = range(20)
+ways = {
+    "uniform": {},
+    "glorot_uniform": {"init": "glorot_uniform"},
+    "uniform, leaky_relu": {"activation": "leaky_relu"},
+    "uniform, rate 0.001": {"learning_rate_init": 0.001},
+}
+
+
+def fates(networks):
+    """붕괴한 신경망의 수와 발산한 신경망의 수."""
+    try:
+        fit_many(networks, X, y)
+    except ValueError:
+        pass  # 나머지는 모두 훈련된다
+    trained = [each for each in networks if getattr(each, "n_iter_", 0) == 100]
+    outputs = [each.predict_proba(X)[:, 1] for each in trained]
+    return sum(np.ptp(each) < 1e-6 for each in outputs), len(networks) - len(trained)
+
+
+figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharey=True, layout="constrained")
+for (name, changes), marker in zip(ways.items(), "osD^"):
+    counts = [
+        fates([make_network(width, random_state=i, **changes) for i in seeds])
+        for width in widths
+    ]
+    print(f"{name:20}", *(f"{n} + {m}".rjust(8) for n, m in counts))
+    for axis, numbers in zip(axes, np.transpose(counts)):
+        axis.plot([*map(str, widths)], numbers, marker=marker, label=name, alpha=0.8)
+for axis, title in zip(axes, ("collapsed", "diverged")):
+    axis.set(title=title, xlabel="width")
+axes[0].set(ylabel="networks of 20", yticks=range(0, 21, 5))
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+plt.show()
+
+# %%
+# 기본값인 글로럿(Glorot) 초기화의 가중치는 양수와 음수가 섞여 있고 층이 넓을수록 작아서, 넓은 층은
+# 안전합니다. 유닛이 몇 개뿐인 가장 좁은 층은 유닛을 모두 잃을 수 있습니다. 학습률을 100분의 1로 줄이면
+# 가장 넓은 것만 빼고 모두 살아납니다. 리키 ReLU는 어디서나 그레이디언트가 있으므로 붕괴하지 않지만, 한
+# 스텝에 움직이는 크기는 그대로여서 대부분 발산합니다.
+#
+# ## 크기 탓일까, 부호 탓일까?
+#
+# 균등 분포의 가중치는 클 뿐 아니라 부호도 모두 같습니다. 너비 20에서 하나씩 바꿔 봅시다. 가중치를
+# U(0, 2 / fan_in)으로 줄이거나, 양수와 음수가 섞이도록 U(-1, 1)로 범위를 넓히거나, 둘을 함께 합니다.
+# `init`에는 이런 선택지가 없지만, `warm_start=True`이면 직접 넣은 `coefs_`에서 훈련을 시작합니다.
+
+kinds = {
+    "U(0, 2 / fan_in)": lambda kernel: kernel * 2 / len(kernel),
+    "U(-1, 1)": lambda kernel: 2 * kernel - 1,
+    "U(-2 / fan_in, 2 / fan_in)": lambda kernel: (2 * kernel - 1) * 2 / len(kernel),
+}
+zero_biases = make_network(20, init="glorot_uniform", max_iter=1, warm_start=True)
+zero_biases.fit(X, y).set_params(max_iter=100)
+zero_biases.intercepts_ = [np.zeros_like(bias) for bias in zero_biases.intercepts_]
+
+
+def start_from(kernels):
+    """주어진 가중치와 0인 편향에서 훈련을 시작할 신경망."""
+    network = copy.deepcopy(zero_biases)
+    network.coefs_ = [kernel.astype(X.dtype) for kernel in kernels]
+    return network
+
+
+for name, change in kinds.items():
+    networks = [start_from(map(change, initial_kernels(20, seed))) for seed in seeds]
+    print(f"{name:27} {'{} + {}'.format(*fates(networks))}")
+
+# %%
+# 부호가 같은 작은 가중치로 시작하면 예측값이 타깃에 가까운데도 대부분 붕괴합니다. 한 층의 모든 유닛이
+# 같은 쪽으로 움직이고, 그 변화가 출력에서 더해지기 때문입니다. 양수와 음수가 섞인 큰 가중치로는 두 번째
+# 층을 통째로 잃는 일이 드물고, 그 대신 스텝이 점점 커져 매개변수가 오버플로를 일으킵니다. 양수와 음수가
+# 섞인 작은 가중치는 붕괴하지도 발산하지도 않습니다.
+#
+# 정리하면, 넓은 신경망은 가중치의 부호가 같고, **그와 동시에** 여러 유닛에 걸쳐 더해지는 스텝이 너무 클
+# 때 붕괴합니다. 해결책은 `init="glorot_uniform"`이나 더 작은 학습률입니다. 그래도 나쁜 초기 가중치가
+# 걱정된다면 여러 번 뽑아 보세요. `n_init`은 여러 초기 가중치에서 한꺼번에 훈련하여 손실이 가장 작은
+# 신경망을 남깁니다.
+
+best = make_network(random_state=0, n_init=8).fit(X, y)
+print("losses of the draws:", best.init_losses_.round(4))
+print(f"accuracy of the best: {best.score(X, y):.4f}")
