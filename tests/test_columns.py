@@ -3,6 +3,8 @@
 import pickle
 import pickletools
 import re
+import subprocess
+import sys
 import warnings
 from collections import Counter
 from datetime import timedelta, timezone
@@ -824,6 +826,19 @@ def test_one_row_is_written_as_among_others_without_transformers(monkeypatch):
     monkeypatch.setattr("skdense.tabular.columns.pd.DataFrame", None)
     alone = [columns.transform(X.iloc[i : i + 1]) for i in range(40)]
     assert_array_equal(np.vstack(alone), expected[:40])
+
+
+@pytest.mark.filterwarnings("ignore:column 'price' is read as")
+def test_tables_are_read_without_skrub_once_they_are_fitted(tmp_path):
+    X = all_kinds()
+    columns = TableEncoder().fit(X)
+    (tmp_path / "saved").write_bytes(pickle.dumps((columns, X, columns.transform(X))))
+    code = (
+        "import pickle, sys; import numpy as np; sys.modules['skrub'] = None\n"
+        f"columns, X, written = pickle.load(open({str(tmp_path / 'saved')!r}, 'rb'))\n"
+        "np.testing.assert_array_equal(columns.transform(X), written)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_missing_values_and_a_single_value_are_told_if_there_are_more_than_by_chance():

@@ -24,7 +24,6 @@ from skdense.exceptions import UnlikeDataWarning
 from skdense.fit.inputs import MatrixLike
 from skdense.tabular import kinds, levels
 from skdense.tabular.kinds import Column, Dates, Durations, Levels, Numbers
-from skdense.tabular.readings import column_of_strings
 
 __all__ = ["TableEncoder"]
 
@@ -352,6 +351,10 @@ def _column_of(name, values, remarks, reasons):
     is_text = [text is not None for text in all_texts]
     if not any(is_text):
         return Levels(name, kind)
+    from skdense.tabular.readings import (
+        column_of_strings,
+    )  # with skrub, which `transform` does not need
+
     counts = np.bincount(codes)[is_text]
     column, remark = column_of_strings(name, [*compress(all_texts, is_text)], counts)
     remarks += [remark] if remark else []

@@ -16,9 +16,7 @@ try:
     import skrub
     from skrub.core import RejectColumn
 except ImportError:
-    raise ImportError(
-        "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
-    ) from None
+    raise ImportError("models of tables are fitted with skrub: python -m pip install skrub") from None
 
 __all__ = ["column_of_strings"]
 
