@@ -366,7 +366,8 @@ def _without_effect(columns, read, y, splits):
     doubtful = {}
     for column in columns:
         if isinstance(column, Levels) and column.is_many and column.keep:
-            codes, _ = read[column.name]
+            codes, texts = read[column.name]
+            codes = np.where([text is None for text in texts], -1, np.arange(len(texts)))[codes]
             keep = column.keep
             if splits is not None and not levels.cross_folds(codes, splits):
                 keep = column.of_role("word")
