@@ -144,7 +144,9 @@ def test_a_column_that_matters_only_beside_others_stays_and_an_id_does_not(seed)
 def test_a_customer_who_is_in_one_group_says_nothing_about_others():
     rng = np.random.default_rng(0)
     customer = np.arange(1200) // 10
-    X = pd.DataFrame({"customer": [f"c{i}" for i in customer], "x": rng.normal(size=1200)})
+    X = pd.DataFrame(
+        {"customer": [f"c{i}" if i else None for i in customer], "x": rng.normal(size=1200)}
+    )
     y = X["x"].to_numpy() + rng.normal(size=120)[customer]
     by_group = [*GroupKFold(5).split(X, groups=customer)]
     with pytest.warns(UserWarning, match="'customer': it says no more about y than chance, also besid"):
@@ -160,3 +162,14 @@ def test_codes_that_nothing_explains_are_left_out_for_many_classes_and_several_o
     with pytest.warns(UserWarning, match="not used"):
         assert list(TableEncoder().fit(X, y).dropped_) == ["code"]
     assert TableEncoder().fit(X).dropped_ == {}
+
+
+@pytest.mark.parametrize(("n_classes", "empty"), [(1, False), (2, True), (2, False)])
+@pytest.mark.filterwarnings("ignore:columns are not used")
+def test_folds_without_rows_and_a_single_class_leave_columns_readable(n_classes, empty):
+    X = pd.DataFrame({"x": range(120), "code": [f"c{i // 6}-{i % 6}"[:3] for i in range(120)]})
+    X["id"] = [f"i{i // 2}" for i in range(120)]
+    splits = [(np.arange(60), np.arange(60, 120)), (np.arange(120), np.arange(0))]
+    y = np.arange(120) * n_classes // 120
+    columns = TableEncoder().fit(X, y, splits=splits[empty:])
+    assert "x" in columns.sources_

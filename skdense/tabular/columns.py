@@ -24,7 +24,6 @@ from skdense.exceptions import UnlikeDataWarning
 from skdense.fit.inputs import MatrixLike
 from skdense.tabular import kinds, levels
 from skdense.tabular.kinds import Column, Dates, Durations, Levels, Numbers
-from skdense.tabular.readings import column_of_strings
 
 __all__ = ["TableEncoder"]
 
@@ -71,7 +70,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> import pandas as pd
-    >>> from skdense.tabular.columns import TableEncoder
+    >>> from skdense.tabular import TableEncoder
     >>> table = pd.DataFrame({"age": [20, None, 60] * 5, "town": ["Cork", "Oslo", "Cork"] * 5})
     >>> columns = TableEncoder().fit(table)
     >>> columns.get_feature_names_out()
@@ -277,7 +276,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _warn(self, remarks, n_rows):
         """Warn of unused columns and of how others are read; if none is used, raise."""
-        unused = "; ".join(f"{name!r}: {reason}" for name, reason in self.dropped_.items())
+        names = {reason: [] for reason in self.dropped_.values()}
+        for name, reason in self.dropped_.items():
+            names[reason].append(repr(name))
+        unused = "; ".join(f"{', '.join(its)}: {reason}" for reason, its in names.items())
         if len(self.dropped_) == len(self._columns):
             raise ValueError(f"no column of X can be used, with {n_rows} samples. {unused}")
         if unused:
@@ -349,6 +351,10 @@ def _column_of(name, values, remarks, reasons):
     is_text = [text is not None for text in all_texts]
     if not any(is_text):
         return Levels(name, kind)
+    from skdense.tabular.readings import (
+        column_of_strings,
+    )  # with skrub, which `transform` does not need
+
     counts = np.bincount(codes)[is_text]
     column, remark = column_of_strings(name, [*compress(all_texts, is_text)], counts)
     remarks += [remark] if remark else []
@@ -360,7 +366,8 @@ def _without_effect(columns, read, y, splits):
     doubtful = {}
     for column in columns:
         if isinstance(column, Levels) and column.is_many and column.keep:
-            codes, _ = read[column.name]
+            codes, texts = read[column.name]
+            codes = np.where([text is None for text in texts], -1, np.arange(len(texts)))[codes]
             keep = column.keep
             if splits is not None and not levels.cross_folds(codes, splits):
                 keep = column.of_role("word")

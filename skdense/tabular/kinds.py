@@ -25,6 +25,8 @@ _SURPRISING = 0.001
 """What is unlike the values in `fit` is told if so much of it is less probable than this."""
 _MOST_FREQUENT, _SAMPLE = 20, 2000
 """So many frequent values are kept, and the most frequent new one is looked for among so many."""
+_FEW = 20
+"""Of so many strings, pandas reads dates sooner than Python."""
 _MUCH_MORE = 0.1
 """The least growth of the share of one value that is told."""
 _WITH_ZONE = re.compile(r":\d\d\S*\s?(?:Z|[+-]\d\d:?\d\d)$")
@@ -461,17 +463,33 @@ class Dates(Column):
 
 
 def dates_of(texts: list[str], form: str) -> np.ndarray:
-    """Dates of this format as an array of microseconds in UTC, and NaT for all other strings."""
-    parsed = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
-    dates = parsed.tz_localize(None).to_numpy().astype("M8[us]")
-    for place in np.flatnonzero(np.isnat(dates)):
-        try:  # what pandas 2 takes for too far from 1970
-            is_iso, text = form == "ISO8601", texts[place]
-            date = datetime.fromisoformat(text) if is_iso else datetime.strptime(text, form)
-            dates[place] = date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date
-        except (ValueError, OverflowError):
-            pass
+    """Dates of this format as an array of microseconds in UTC, and NaT for all other strings.
+
+    pandas is quick for many, Python for few, and it reads what pandas 2 takes for too far from 1970.
+    """
+    dates = np.full(len(texts), "NaT", "M8[us]")
+    ways = [_by_python, _by_pandas]
+    for way in ways if len(texts) < _FEW else ways[::-1]:
+        if (rest := np.flatnonzero(np.isnat(dates))).size:
+            dates[rest] = way([texts[place] for place in rest], form)
     return dates
+
+
+def _by_pandas(texts, form):
+    parsed = pd.to_datetime(texts, format=form, errors="coerce", utc=True)
+    return parsed.tz_localize(None).to_numpy().astype("M8[us]")
+
+
+def _by_python(texts, form):
+    dates = []
+    for text in texts:
+        try:
+            is_iso = form == "ISO8601"
+            date = datetime.fromisoformat(text) if is_iso else datetime.strptime(text, form)
+            dates.append(date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date)
+        except (ValueError, OverflowError):
+            dates.append(None)
+    return np.array(dates, "M8[us]")
 
 
 def _in_utc(values):

@@ -27,10 +27,12 @@ _MANY_OTHERS = 0.1
 """The least share of rows without a column of their level with which numbers are written."""
 _CHANCE = 1e-4
 """Levels have to be more correlated with y than by chance this often."""
+_HARDLY = 0.05
+"""If a smaller share of held-out rows has known levels, only words can say something of new ones."""
 _SURE = 4
 """A column helps others if, without it, losses of held-out rows grow by so many standard errors."""
-_MOST_SPLITS, _MOST_ROWS, _MOST_TREES = 5, 10_000, 600
-"""The most folds, rows to fit to, and trees, by which this is found out."""
+_MOST_OUTPUTS, _MOST_SPLITS, _MOST_ROWS, _MOST_TREES = 10, 5, 10_000, 600
+"""The most outputs, folds, rows to fit to, and trees, by which this is found out."""
 _TREES = {
     "learning_rate": 0.1,
     "num_leaves": 16,
@@ -177,11 +179,12 @@ def chances_of(columns: NDArray, targets: Iterable[NDArray]) -> Iterator[float]:
 
 
 def cross_folds(codes: NDArray, splits: list) -> bool:
-    """Whether rows that are held out have levels that are there in the rows to fit to.
+    """Whether rows that are held out have levels that are there in the rows to fit to; -1 is missing.
 
     That of a customer is not, if folds are by customers.
     """
-    return any(np.isin(codes[test], codes[train]).any() for train, test in splits)
+    found = [np.isin(codes[test], codes[train])[codes[test] >= 0] for train, test in splits]
+    return sum(map(np.sum, found)) > _HARDLY * sum(map(len, found))
 
 
 def helpful_beside_others(
@@ -217,12 +220,13 @@ def helpful_beside_others(
     """
     lightgbm, random = compat.import_lightgbm(), np.random.RandomState(0)
     splits = [*KFold(4, shuffle=True, random_state=0).split(columns)] if splits is None else splits
+    splits = [split for split in splits if all(map(len, split))][:_MOST_SPLITS]
     splits = [[random.permutation(rows)[:_MOST_ROWS] for rows in split] for split in splits]
     helpful, settings = set(), {"categorical_feature": categories, "params": _TREES}
-    for target in y.reshape(len(y), -1).T:
+    for target in y.reshape(len(y), -1).T[:_MOST_OUTPUTS]:
         objective, target, loss_of = _task(target)
         growths = {name: [] for name in asked.keys() - helpful}
-        for train, test in splits[:_MOST_SPLITS]:
+        for train, test in splits:
             fitted = lightgbm.Dataset(columns[train], target[train], **settings)
             held_out = lightgbm.Dataset(columns[test], target[test], reference=fitted)
             n_trees = _MOST_TREES // objective.get("num_class", 2)
@@ -238,7 +242,7 @@ def helpful_beside_others(
                     loss_of(trees.predict(mixed, raw_score=True, num_threads=1), target[test]) - loss
                 )
         for name, growth in growths.items():
-            growth = np.concatenate(growth)
+            growth = np.concatenate([*growth, [0.0]])  # there may be no fold
             if growth.mean() > _SURE * growth.std() / len(growth) ** 0.5:
                 helpful.add(name)
     return helpful
@@ -252,7 +256,7 @@ def _task(target):
     classes, target, counts = np.unique(target, return_inverse=True, return_counts=True)
     order = np.argsort(np.argsort(-counts, kind="stable"))
     target = np.minimum(order[target], _MOST_CLASSES)  # rare classes are one
-    objective = {"objective": "multiclass", "num_class": min(len(classes), _MOST_CLASSES + 1)}
+    objective = {"objective": "multiclass", "num_class": min(max(len(classes), 2), _MOST_CLASSES + 1)}
 
     def log_loss(raw, target):
         return logsumexp(raw, axis=1) - raw[np.arange(len(target)), target]

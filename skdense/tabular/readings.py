@@ -16,9 +16,7 @@ try:
     import skrub
     from skrub.core import RejectColumn
 except ImportError:
-    raise ImportError(
-        "models of tables need pandas and skrub, to predict as well: python -m pip install skrub"
-    ) from None
+    raise ImportError("models of tables are fitted with skrub: python -m pip install skrub") from None
 
 _NEARLY = 0.9
 """The share of values from which it is told that they could be read."""
