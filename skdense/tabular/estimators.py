@@ -394,9 +394,9 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     columns as :class:`TabularClassifier` does, and has the same models for numbers, in a
     :class:`skdense.ensemble.BlendRegressor`; `linear` is a :class:`~sklearn.linear_model.RidgeCV`. All
     members are trained on a y that is scaled as the loss allows, so its unit does not matter. Networks
-    have two hidden layers of 128 units, those of `plain` of 64. Trees are left out with several columns
-    of y and with at least 100,000 rows, linear and constant models with any loss but the squared error,
-    and with at least 10,000 rows.
+    have two hidden layers of 128 units, but from 3,000 rows on those of `plain` of 64. Trees are left
+    out with several columns of y and with at least 100,000 rows, linear and constant models with any
+    loss but the squared error, and with at least 10,000 rows.
 
     How large the error of a row is, for quantiles and intervals, is found out of fold: it is the same
     for all rows, or follows the prediction, or further trees predict it from the columns, whichever has
@@ -413,8 +413,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         the place of the defaults for tables, such as ``{"dropout": 0.2}``.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds: one member of each model is fitted without each fold. None means 5 folds, or 4 for
-        tables of at least 10,000 rows.
+        The folds: one member of each model is fitted without each fold. None means 8 folds, 5 from 3,000
+        rows on, and 4 from 10,000 rows on.
 
     loss : {"squared_error", "absolute_error", "poisson", "quantile", "huber"}, \
             default="squared_error"
