@@ -413,8 +413,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         the place of the defaults for tables, such as ``{"dropout": 0.2}``.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        The folds: one member of each model is fitted without each fold. None means 8 folds, 5 from 3,000
-        rows on, and 4 from 10,000 rows on.
+        The folds: one member of each model is fitted without each fold. None means 8 folds, 5 from
+        3,000 rows on, and 4 from 10,000 rows on.
 
     loss : {"squared_error", "absolute_error", "poisson", "quantile", "huber"}, \
             default="squared_error"
