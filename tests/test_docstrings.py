@@ -23,10 +23,7 @@ SKIPPED = {
     "RT02": "a return value is named, as scikit-learn names it, and the name comes before the type",
 }
 SKIPPED_FOR_METHODS = {"EX01": "the example of a class shows its methods at work"}
-SKIPPED_FOR_RESULTS = {
-    "PR01": "the parameters of a named tuple or a warning are its attributes",
-    "EX01": "the example of the function that returns a named tuple shows it",
-}
+SKIPPED_FOR_WARNINGS = {"PR01": "the parameters of a warning are its attributes"}
 
 
 NETWORKS = skdense.LowLevelMLPRegressor, skdense.LowLevelMLPClassifier
@@ -52,17 +49,12 @@ def the_object(name):
     return getattr(importlib.import_module(module), member)
 
 
-def is_result(name):
-    """Whether a name is that of a named tuple, which functions return."""
-    return hasattr(the_object(name), "_fields")
-
-
 def public_methods():
     """The dotted names of the methods and properties that public classes define."""
     names = []
     for name in public_names():
         cls = the_object(name)
-        if inspect.isclass(cls) and not is_result(name):
+        if inspect.isclass(cls):
             ours = [base for base in cls.__mro__ if base.__module__.startswith("skdense")]
             methods = {method for base in ours for method in vars(base) if is_written_here(method)}
             names += [f"{name}.{method}" for method in sorted(methods)]
@@ -88,21 +80,12 @@ def test_completion_shows_all_public_names():
 
 @pytest.mark.parametrize("name", public_names())
 def test_the_docstring_of_a_class_or_function_is_complete(name):
-    has_attributes = is_result(name) or name.endswith("Warning")
-    skipped = SKIPPED | (SKIPPED_FOR_RESULTS if has_attributes else {})
-    assert_valid(name, skipped)
+    assert_valid(name, SKIPPED | (SKIPPED_FOR_WARNINGS if name.endswith("Warning") else {}))
 
 
 @pytest.mark.parametrize("name", public_methods())
 def test_the_docstring_of_a_method_is_complete(name):
     assert_valid(name, SKIPPED | SKIPPED_FOR_METHODS)
-
-
-@pytest.mark.parametrize("name", list(filter(is_result, public_names())))
-def test_a_named_tuple_describes_its_fields(name):
-    cls = the_object(name)
-    described = [attribute.name for attribute in ClassDoc(cls)["Attributes"] if attribute.desc]
-    assert described[: len(cls._fields)] == list(cls._fields)
 
 
 def test_nothing_public_is_overlooked():
