@@ -16,12 +16,49 @@ __all__ = [
     "TabularClassifier",
     "TabularRegressor",
     "fit_many",
+    "trusted_types",
 ]
 _NOW = {
     "make_tabular_classifier": "TabularClassifier, whose network_params are the networks' parameters",
     "make_tabular_regressor": "TabularRegressor, whose network_params are the networks' parameters",
 }
 """What there is in the place of names that version 0.5.0 had."""
+
+
+def trusted_types() -> list[str]:
+    """List the types in files of fitted models, for skops, which loads only types that are trusted.
+
+    Returns
+    -------
+    names : list of str
+        The classes of this package, and what its models for tables have of LightGBM, scikit-learn and
+        Python. Other estimators that you use as models or members are not among them.
+
+    Examples
+    --------
+    >>> import skdense
+    >>> "skdense.classifier.LowLevelMLPClassifier" in skdense.trusted_types()
+    True
+    """
+    from sklearn.utils import Bunch
+
+    ours = {
+        "classifier": ["LowLevelMLPClassifier"],
+        "regressor": ["LowLevelMLPRegressor"],
+        "ensemble.blend": ["BlendClassifier", "BlendRegressor"],
+        "ensemble.crossfit": ["CrossFitClassifier", "CrossFitRegressor"],
+        "tabular.estimators": ["TabularClassifier", "TabularRegressor"],
+        "tabular.columns": ["TableEncoder"],
+        "tabular.views": ["TableView"],
+    }
+    return [
+        *(f"skdense.{module}.{name}" for module, names in ours.items() for name in names),
+        "lightgbm.sklearn.LGBMClassifier",
+        "lightgbm.sklearn.LGBMRegressor",
+        "lightgbm.basic.Booster",
+        "collections.OrderedDict",
+        f"{Bunch.__module__}.Bunch",
+    ]
 
 
 def __getattr__(name):

@@ -252,7 +252,7 @@ def as_frame(column):
 def test_columns_that_are_no_numbers_name_what_takes_them(make, column, error, message):
     with pytest.raises(error, match=message) as caught:
         make().fit(as_frame(column), y)
-    assert "skdense.TabularClassifier and skdense.make_tabular_reg" in str(caught.value)
+    assert "skdense.TabularClassifier and skdense.TabularReg" in str(caught.value)
 
 
 def test_numbers_written_as_text_are_taken_where_mlpclassifier_takes_them():

@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris, make_friedman1
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score
 from sklearn.model_selection import (
     GroupKFold,
@@ -313,6 +313,19 @@ def test_trees_without_a_fold_to_stop_by_are_not_stopped(name):
     assert_array_equal(first.classes_, [0, 1])
     assert rounds(first) == 60
     assert rounds(second) < 60
+
+
+@pytest.mark.parametrize("model", [LinearRegression(), Ridge(), RidgeCV()], ids=str)
+def test_the_mean_of_linear_members_is_theirs_and_a_row_does_not_depend_on_others(model):
+    X, y = X_OF_BOOSTING.astype(np.float32), np.c_[Y_OF_BOOSTING, -Y_OF_BOOSTING]
+    for target in (y, y[:, 0]):
+        ensemble = CrossFitRegressor(model, folds(X)).fit(X, target)
+        expected = np.mean([member.predict(X) for member in ensemble.estimators_], axis=0)
+        assert_allclose(ensemble.predict(X), expected, rtol=1e-4)
+        alone = np.concatenate([ensemble.predict(row[None]) for row in X])
+        assert_allclose(ensemble.predict(X), alone, rtol=1e-14)
+        many = np.tile(X, (40, 1))  # more rows than a block has
+        assert_allclose(ensemble.predict(many)[: len(X)], alone, rtol=1e-14)
 
 
 def test_lightgbm_predicts_as_by_its_own_methods():

@@ -178,14 +178,14 @@ def test_an_error_of_a_training_stops_all_that_share_its_event(n_jobs):
 def test_what_a_handler_raises_while_estimators_are_prepared_is_no_error_of_a_fit(n, monkeypatch):
     """An exception like any other that comes in code of scikit-learn's."""
     models = [net(random_state=i) for i in range(9)]
-    check, n_checks = prepare.check_samples, itertools.count(1)
+    check, n_checks = prepare.check_parameters, itertools.count(1)
 
     def interrupted(*arguments):
         if next(n_checks) == n:
             raise Enough
         return check(*arguments)
 
-    monkeypatch.setattr(prepare, "check_samples", interrupted)
+    monkeypatch.setattr(prepare, "check_parameters", interrupted)
     with pytest.raises(Enough):
         fit_many(models, X, Y)
 

@@ -60,7 +60,8 @@ def test_rows_classes_outputs_and_the_loss_decide_which_models_there_are():
     assert suiting(9_999) == "plain ramps trees linear constant"
     assert suiting(10_000) == suiting(99_999) == "plain ramps trees"
     assert suiting(100_000) == "plain ramps"
-    assert suiting(n_classes=10) == "plain ramps trees linear constant"
+    assert suiting(n_classes=2) == "ramps trees linear constant"
+    assert suiting(n_classes=3) == suiting(n_classes=10) == "plain ramps trees linear constant"
     assert suiting(n_classes=11) == suiting(n_outputs=2) == "plain ramps linear constant"
     for loss in ("absolute_error", "poisson", "quantile", "huber"):
         assert suiting(loss=loss) == "plain ramps trees"
@@ -68,7 +69,7 @@ def test_rows_classes_outputs_and_the_loss_decide_which_models_there_are():
 
 
 def test_a_listed_model_is_fitted_whatever_the_size_is():
-    assert "trees" not in suiting(n_classes=11)
+    assert "trees" not in suiting(n_classes=11).split()
     y = np.arange(N) % 11
     fitted = classifier("trees", "constant").fit(X, y)
     assert [*fitted.ensemble_.named_estimators_] == ["trees", "constant"]
@@ -281,9 +282,13 @@ def test_trees_wait_the_longer_for_a_lower_loss_the_more_rounds_they_had(losses)
 @pytest.mark.parametrize(
     ("n_rows", "of_largest", "n_groups", "n_folds", "is_told"),
     [
-        (9_999, None, None, 8, False),
+        (2_999, None, None, 8, False),
+        (3_000, None, None, 5, False),
+        (9_999, None, None, 5, False),
+        (9_999, 5_000, None, 8, False),
         (10_000, None, None, 4, False),
-        (7, None, None, 7, True),
+        (10_000, 5_000, None, 4, False),
+        (3, None, None, 3, True),
         (100, 7, None, 7, True),
         (100, 50, 3, 3, False),
         (100, 50, 1, 2, False),
@@ -298,7 +303,8 @@ def test_there_are_as_many_folds_as_suit_the_rows_the_largest_class_and_groups(
     told = []
     assert number_of_folds(y, groups, of_largest is not None, told.append) == n_folds
     assert len(told) == is_told
-    assert all(f"sample(s), too few for 8 folds: there are {n_folds} instead" in text for text in told)
+    message = f"sample(s), too few for 8 folds: there are {n_folds} instead"
+    assert all(message in text for text in told)
 
 
 # --- single models -----------------------------------------------------------------------------------

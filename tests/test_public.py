@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from numpydoc.docscrape import ClassDoc
 
-from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
+from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, TabularClassifier, TabularRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.search import PrunedSearchCV
+from skdense.tabular import TableEncoder, TableView
 from test_docstrings import public_names, the_object
 
 PAGE = (Path(__file__).parent.parent / "docs" / "api.rst").read_text(encoding="utf-8")
@@ -30,6 +31,10 @@ EXAMPLES = {
     CrossFitRegressor: [(CrossFitRegressor(REGRESSOR, cv=2), NUMBERS)],
     BlendClassifier: [(BlendClassifier([("a", CrossFitClassifier(CLASSIFIER, cv=2))]), CLASSES)],
     BlendRegressor: [(BlendRegressor([("a", CrossFitRegressor(REGRESSOR, cv=2))]), NUMBERS)],
+    TabularClassifier: [(TabularClassifier(models=["linear"], cv=2), CLASSES)],
+    TabularRegressor: [(TabularRegressor(models=["linear"], cv=2), NUMBERS)],
+    TableEncoder: [(TableEncoder(), NUMBERS)],
+    TableView: [(TableView(), NUMBERS)],
     PrunedSearchCV: [
         (PrunedSearchCV(CLASSIFIER, {"alpha": [0, 1]}, cv=2, rungs=(2, 4), random_state=0), CLASSES)
     ],

@@ -240,8 +240,9 @@ def test_all_models_are_blended_out_of_fold(table, fitted):
     for cls, y in ((TabularClassifier, labels_of(score)), (TabularRegressor, score)):
         model = fitted[cls]
         summary = model.summary()
-        assert [*summary.index] == [*names, "all"]
-        assert_array_equal(summary.n_members, [2] * 5 + [10])
+        its = names[cls is TabularClassifier :]  # two classes need no plain networks
+        assert [*summary.index] == [*its, "all"]
+        assert_array_equal(summary.n_members, [2] * len(its) + [2 * len(its)])
         assert_array_equal(summary.weight[:-1], model.ensemble_.weights_)
         assert summary.oof_loss["all"] == model.oof_loss_
         assert summary.oof_score["all"] == model.oof_score_ > 0.8
@@ -684,4 +685,5 @@ def test_linear_members_of_the_user_are_asked_by_their_own_methods(table):
     doubled = TabularRegressor(models=[("doubled", Doubled())], cv=2, random_state=0).fit(X, score)
     once = TabularRegressor(models=[("once", Ridge())], cv=2, random_state=0).fit(X, score)
     center = doubled.ensemble_.estimators_[0][-1].center_
-    assert_allclose(doubled.predict(X) - center, 2 * (once.predict(X) - center))
+    expected = 2 * (once.predict(X) - center)  # in float64, which members are not
+    assert_allclose(doubled.predict(X) - center, expected, atol=1e-5)

@@ -44,5 +44,5 @@ print(f"for new patients:  {by_chance.score(X[validation], y[validation]):.2f}")
 # %%
 # scikit-learn's callbacks are called after every epoch. This one draws a progress bar.
 
-watched = LowLevelMLPClassifier(**settings, max_iter=20).set_callbacks(ProgressBar())
+watched = LowLevelMLPClassifier(**settings).set_callbacks(ProgressBar())
 watched = watched.fit(X[train], y[train], X_val=X[validation], y_val=y[validation])

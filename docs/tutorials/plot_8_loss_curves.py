@@ -5,14 +5,19 @@ Reading loss curves
 What curves say about the learning rate, about overfitting, and about the luck of a seed.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier, fit_many
 from skdense.inspection import dead_units
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # training is cut short
 
 X, y = load_digits(return_X_y=True)
 X = StandardScaler().fit_transform(X)
@@ -45,7 +50,7 @@ plt.show()
 
 # %%
 # The largest rate kills all units of the second layer: their output is the same for every sample, so
-# they carry no information. The fit warned of it with a ``CollapseWarning``.
+# they carry no information. `fit` warns of it with a ``CollapseWarning``, a ConvergenceWarning.
 
 for rate, network in zip(rates, networks):
     shares = ", ".join(f"{dead.mean():.0%}" for dead in dead_units(network, X_train))

@@ -31,7 +31,7 @@ y_noisy = np.where(rng.random(600) < 0.2, rng.integers(10, size=600), y_train)
 # %%
 # Three networks differ in dropout and weight decay only. None stops early.
 
-settings = {"learning_rate_init": 0.003, "batch_size": 50, "max_iter": 60}
+settings = {"learning_rate_init": 0.003, "batch_size": 50, "max_iter": 100}
 settings |= {"n_iter_no_change": np.inf, "random_state": 0}
 regularizers = {
     "the defaults": {},

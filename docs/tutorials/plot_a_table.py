@@ -43,8 +43,8 @@ X, X_test, y, y_test = train_test_split(table, comes_back, random_state=0)
 X.head()
 
 # %%
-# Trees cut such steps exactly, while a network has to approximate them. `cv=4` takes half the time of
-# the eight folds that are the default.
+# Trees cut such steps exactly, while a network has to approximate them. `cv=4` is quicker than the
+# default.
 
 models = {
     "LightGBM": LGBMClassifier(verbosity=-1, random_state=0),

@@ -10,6 +10,8 @@ Shapley values, partial dependence, residuals and intervals.
 # How much the diabetes of 442 patients has progressed after a year, with their age, sex, body mass
 # index, blood pressure, and six measurements of their blood.
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ from sklearn.metrics import PredictionErrorDisplay
 from sklearn.model_selection import train_test_split
 
 from skdense import TabularRegressor
+from skdense.exceptions import UnlikeDataWarning
 from skdense.inspection import contributions
 
 data = load_diabetes(as_frame=True, scaled=False)
@@ -34,7 +37,7 @@ X, X_test, y, y_test = train_test_split(table, data.target, random_state=0)
 # ----------
 # The blend and its models, judged on rows that their members were not trained on:
 
-model = TabularRegressor(cv=4, random_state=0).fit(X, y)
+model = TabularRegressor(random_state=0).fit(X, y)
 model.summary()[["weight", "oof_loss", "oof_score", "n_members"]].round(3)
 
 # %%
@@ -80,8 +83,10 @@ plt.show()
 # %%
 # How predictions depend on a column
 # ----------------------------------
-# Partial dependence is the mean prediction if a column has the same value in all rows. Each thin line
-# is one row.
+# Partial dependence is the mean prediction if a column has the same value in all rows, which the model
+# would warn of. Each thin line is one row.
+
+warnings.filterwarnings("ignore", category=UnlikeDataWarning)
 
 display = PartialDependenceDisplay.from_estimator(
     model,
@@ -93,6 +98,7 @@ display = PartialDependenceDisplay.from_estimator(
     random_state=0,
 )
 display.figure_.set_size_inches(7, 3.5)
+display.figure_.set_layout_engine("constrained")
 plt.show()
 
 # %%

@@ -19,7 +19,6 @@ from sklearn.base import (
     is_classifier,
     is_regressor,
 )
-from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_squared_error, r2_score
 from sklearn.utils import (
     check_array,
@@ -38,6 +37,7 @@ from skdense.ensemble.members import (
     fit_members,
     held_out_outputs,
     in_blocks,
+    is_linear,
     log_probabilities_of,
     prediction_of,
 )
@@ -493,10 +493,11 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         return self._unscaled(in_blocks(self._mean_prediction, X, self.estimators_[0]))
 
     def _mean_prediction(self, X):
-        if all(type(member).predict is LinearRegression.predict for member in self.estimators_):
+        if all(map(is_linear, self.estimators_)):
             mean = copy(self.estimators_[0])  # a mean of linear functions is one
-            mean.coef_ = np.mean([member.coef_ for member in self.estimators_], axis=0)
-            mean.intercept_ = np.mean([member.intercept_ for member in self.estimators_], axis=0)
+            for name in ("coef_", "intercept_"):
+                its = [getattr(member, name) for member in self.estimators_]
+                setattr(mean, name, np.mean(its, axis=0, dtype=np.float64))
             return mean.predict(X)
         return np.mean([prediction_of(member, X) for member in self.estimators_], axis=0)
 

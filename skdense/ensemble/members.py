@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.utils import gen_batches
 from threadpoolctl import ThreadpoolController
 
@@ -140,6 +140,11 @@ def is_lightgbm(model):
     return lightgbm is not None and type(model) in (lightgbm.LGBMClassifier, lightgbm.LGBMRegressor)
 
 
+def is_linear(model):
+    """Whether a regressor predicts by scikit-learn's linear function of X."""
+    return type(model).predict in (LinearRegression.predict, Ridge.predict, RidgeCV.predict)
+
+
 def at_once(function, arguments):
     """The results of a function for each tuple of arguments, in order, as joblib is configured.
 
@@ -203,12 +208,12 @@ def in_blocks(predict, X, member):
 
     By themselves, products of networks divide the rows among all cores, and wait for all of them after
     each layer. If other work occupies a core, this takes 3 to 100 times as long as with one thread. So
-    each core gets blocks of rows of its own, as for LightGBM, which uses one thread here. For few rows,
-    nothing of the process is touched.
+    each core gets blocks of rows of its own, as for LightGBM, which uses one thread here, and linear
+    models, whose products are in float64. For few rows, nothing of the process is touched.
     """
     n_rows = X.shape[0]
     uses_one_thread = is_lightgbm(member) or is_network(member, "_logits", "predict", "predict_proba")
-    if n_rows <= _FEW_ROWS or not uses_one_thread:
+    if n_rows <= _FEW_ROWS or not (uses_one_thread or is_linear(member)):
         return predict(X)
     config, found = get_config(), {}
 

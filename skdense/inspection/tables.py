@@ -6,7 +6,7 @@ rows. So it may be any estimator, and columns may have any type. A picture impor
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from warnings import catch_warnings
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import (
+    Bunch,
     check_array,
     check_consistent_length,
     check_random_state,
@@ -40,28 +41,6 @@ _CHANCE = 0.95
 """The probability of the range that a coverage has by chance."""
 
 
-class Contributions(NamedTuple):
-    """How much each column moved the predictions of rows.
-
-    Attributes
-    ----------
-    values : ndarray of shape (n_rows, n_columns)
-        The contribution of each column to the prediction of each row, in the unit of the prediction.
-        ``base + values.sum(axis=1)`` are the predictions, up to rounding.
-    standard_errors : ndarray of shape (n_rows, n_columns)
-        The standard errors of the contributions, as those of means over independent samples.
-    base : float
-        The mean prediction of the samples that the rows are compared with.
-    predictions : ndarray of shape (n_rows,)
-        The predictions of the rows.
-    """
-
-    values: NDArray
-    standard_errors: NDArray
-    base: float
-    predictions: NDArray
-
-
 def contributions(
     estimator: BaseEstimator,
     X: MatrixLike,
@@ -70,7 +49,7 @@ def contributions(
     target: Any = None,
     n_samples: int = 200,
     random_state: int | RandomState | None = None,
-) -> Contributions:
+) -> Bunch:
     """Compute how much each column moved the predictions of rows from the mean prediction.
 
     These are sampled Shapley values [1]_, as the package shap has them, for tables with columns of any
@@ -98,8 +77,18 @@ def contributions(
 
     Returns
     -------
-    contributions : Contributions
-        The contributions, their standard errors, the mean prediction and the predictions of the rows.
+    contributions : :class:`~sklearn.utils.Bunch`
+        With these attributes:
+
+        values : ndarray of shape (n_rows, n_columns)
+            The contribution of each column to the prediction of each row, in the unit of the
+            prediction. ``base + values.sum(axis=1)`` are the predictions, up to rounding.
+        standard_errors : ndarray of shape (n_rows, n_columns)
+            The standard errors of the contributions, as those of means over independent samples.
+        base : float
+            The mean prediction of the samples that the rows are compared with.
+        predictions : ndarray of shape (n_rows,)
+            The predictions of the rows.
 
     See Also
     --------
@@ -149,7 +138,12 @@ def contributions(
         changes = np.take_along_axis(np.diff(path), before, axis=-1).mean(axis=0)
         values[row] = changes.mean(axis=0)
         standard_errors[row] = changes.std(axis=0, ddof=1) / np.sqrt(n_samples)
-    return Contributions(values, standard_errors, float(base.mean()), predictions)
+    return Bunch(
+        values=values,
+        standard_errors=standard_errors,
+        base=float(base.mean()),
+        predictions=predictions,
+    )
 
 
 class CoverageDisplay:

@@ -19,3 +19,8 @@ def __getattr__(name):
     from skdense.tabular.columns import TableEncoder
 
     return TableEncoder
+
+
+def __dir__():
+    """All names, so that completion shows TableEncoder, too."""
+    return sorted({*globals(), *__all__})

@@ -19,8 +19,6 @@ from scipy.stats import hypergeom
 
 from skdense.tabular import levels as of_levels
 
-__all__ = ["KINDS", "Column", "Dates", "Durations", "Levels", "Numbers"]
-
 _FAR_EXPONENT = 60
 """Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
 _SURPRISING = 0.001

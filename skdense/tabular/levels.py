@@ -17,8 +17,6 @@ from sklearn.preprocessing import StandardScaler
 
 from skdense import compat
 
-__all__ = ["chances_of", "chosen", "cross_folds", "depends", "helpful_beside_others", "words_of"]
-
 MANY = 40
 """A column of so many levels is also written by words and numbers, if y depends on it."""
 _LEAST = 5

@@ -52,16 +52,19 @@ class Task(NamedTuple):
 
 # --- folds --------------------------------------------------------------------------------------------
 
-_FOLDS_OF_CLASSES, _FOLDS_OF_NUMBERS = 8, 5
+_FOLDS = 8
+"""The number of folds of classes, and of numbers in small tables."""
+_SOME_ROWS, _FOLDS_OF_SOME_ROWS = 3_000, 5
+"""From this many rows on, five folds are as good for numbers, and narrow networks for `plain`."""
 _MANY_ROWS, _FOLDS_OF_MANY_ROWS = 10_000, 4
-"""The number of folds, and that from this many rows on."""
+"""From this many rows on, four folds are about as good as more."""
 
 
 def number_of_folds(
     y: NDArray, groups: NDArray | None, of_classes: bool, warn: Callable[[str], None]
 ) -> int:
     """As many folds as suit the number of rows, and its largest class and the groups allow."""
-    n_folds = _FOLDS_OF_CLASSES if of_classes else _FOLDS_OF_NUMBERS
+    n_folds = _FOLDS if of_classes or len(y) < _SOME_ROWS else _FOLDS_OF_SOME_ROWS
     n_folds = n_folds if len(y) < _MANY_ROWS else _FOLDS_OF_MANY_ROWS
     what, most = "y", len(y)
     if of_classes:
@@ -83,8 +86,8 @@ FEW_ROWS, _EPOCHS_OF_FEW_ROWS = 400, 30
 """Below so many rows to train on, folds stop no members, and networks train so many epochs."""
 _ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 10, 100
 """How many rows a network sees in all its epochs, and how often at least and at most each of them."""
-_WIDTHS, _WIDTHS_OF_MANY_CLASSES = (64, 64), (128, 128)
-"""The hidden layers of networks: for numbers and two classes smaller ones are as good."""
+_NARROW, _WIDE = (64, 64), (128, 128)
+"""The hidden layers. For two classes narrow ones are as good, at less than half of the time."""
 _NETWORK = {
     "activation": "silu",
     "init": "he_normal",
@@ -143,11 +146,20 @@ def _check(network_params: dict[str, Any], task: Task) -> None:
             raise ValueError(f"network_params must not have {name!r}: {why}")
 
 
-def _network(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
+def _ramps(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
+    return _network(task, network_params, _NARROW if task.n_classes == 2 else _WIDE)
+
+
+def _plain(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
+    is_large = task.n_classes == 0 and task.n_rows >= _SOME_ROWS
+    return _network(task, network_params, _NARROW if task.n_classes == 2 or is_large else _WIDE)
+
+
+def _network(task: Task, network_params: dict[str, Any], widths: tuple[int, int]) -> BaseLowLevelMLP:
     cls, more = LowLevelMLPRegressor, task.loss_params
     if task.n_classes:
         cls, more = LowLevelMLPClassifier, {"label_smoothing": 0.05}
-    more = {"hidden_layer_sizes": _WIDTHS if task.n_classes <= 2 else _WIDTHS_OF_MANY_CLASSES, **more}
+    more = {"hidden_layer_sizes": widths, **more}
     return cls(**{**_NETWORK, **training_for(task.n_trained_on), **more, **network_params})
 
 
@@ -299,8 +311,8 @@ class Model(NamedTuple):
 # The networks with and without ramps are good at different tables, also by the factor of rare levels.
 _SQUARED = ("squared_error",)
 MODELS = {
-    "plain": Model(TableView(rare_factor=0.3), _network, of_two_classes=False),
-    "ramps": Model(TableView(n_ramps=7), _network),
+    "plain": Model(TableView(rare_factor=0.3), _plain, of_two_classes=False),
+    "ramps": Model(TableView(n_ramps=7), _ramps),
     "trees": Model(TableView(None), _trees, most_rows=99_999, most_classes=10, most_outputs=1),
     "linear": Model(TableView("standard"), _linear, most_rows=9_999, losses=_SQUARED),
     "constant": Model(TableView("standard"), _constant, most_rows=9_999, losses=_SQUARED),

@@ -1,6 +1,11 @@
 """The module of the tables of version 0.5.0, which their files name."""
 
-raise ImportError(
-    "a model of a table that skdense 0.5.0 saved cannot be loaded: fit a TabularClassifier or "
-    "TabularRegressor to its table"
-)
+
+def __getattr__(name):
+    """Say what to do in the place of loading such a file."""
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise ImportError(
+        f"a {name} that skdense 0.5.0 saved cannot be loaded: fit a TabularClassifier or "
+        "TabularRegressor to its table"
+    )

@@ -18,8 +18,6 @@ try:
 except ImportError:
     raise ImportError("models of tables are fitted with skrub: python -m pip install skrub") from None
 
-__all__ = ["column_of_strings"]
-
 _NEARLY = 0.9
 """The share of values from which it is told that they could be read."""
 _FEW_NUMBERS = 10

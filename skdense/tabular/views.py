@@ -73,6 +73,9 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     n_features_in_ : int
         Number of columns seen during fit.
 
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where X has names that are all strings.
+
     References
     ----------
     .. [1] Holzmüller, Grinsztajn and Steinwart (2024), "Better by Default: Strong Pre-Tuned MLPs and
@@ -164,7 +167,7 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.ramp_starts_ = np.concatenate([each[:-1] for each in knots])
         self.ramp_ends_ = np.concatenate([each[1:] for each in knots])
 
-    @np.errstate(over="ignore")
+    @np.errstate(over="ignore", invalid="ignore")
     def transform(self, X: MatrixLike) -> NDArray:
         """Scale the columns, and append ramps.
 
