@@ -12,12 +12,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdense import compat
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.members import is_lightgbm
-from skdense.exceptions import UnlikeDataWarning
 from skdense.fit.inputs import MatrixLike
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
@@ -153,9 +151,7 @@ def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
     if not inputs:
         first, given = _first(model), {"dtype": np.float32, "ensure_all_finite": False}
         return {"X": validate_data(first, X, reset=False, **given)}
-    read, unlike = model.columns_._read(X)
-    for each in unlike:
-        compat.warn_at_caller(each, UnlikeDataWarning)
+    read = model.columns_._read(X)
     values_of = {}
     for column in model.columns_._in_order:
         (name, kind, width), values = inputs[column.name], read[column.name]

@@ -162,3 +162,14 @@ def test_the_citation_and_the_changelog_name_the_version_of_the_package():
     )
     assert version == __version__
     assert latest == f"## {version} ({date})"
+
+
+def test_decisions_name_constants_that_there_are():
+    text = (ROOT / "docs" / "benchmarks" / "decisions.md").read_text(encoding="utf-8")
+    file = None
+    for level, heading in re.findall(r"^(##+) (.+)$", text, re.M):
+        if level == "##":
+            file = ROOT / "skdense" / heading
+            code = file.read_text(encoding="utf-8")
+        for name in re.findall(r"\b(?:_?[A-Z][A-Z_]{2,}|[a-z]+_[a-z_]+)\b", heading) * (level == "###"):
+            assert re.search(rf"\b{name}\b", code), (file, name)

@@ -173,14 +173,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         TypeError
             If X is no table, sparse or a LazyFrame.
         """
-        read, unlike = self._read(X)
-        for each in unlike:
-            # Later dates are to be expected: they are told once for each column.
-            key = (each.column, each.kind) if each.kind == "later" else str(each)
-            if key not in self._told:
-                compat.warn_at_caller(each, UnlikeDataWarning)
-                self._told.add(key)
-        return self._written(read)
+        return self._written(self._read(X))
 
     def unlike(self, X: MatrixLike) -> pd.DataFrame:
         """What `transform` warns of, without a warning, and also if it was told before.
@@ -197,7 +190,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             its `text`.
         """
         names = ["column", "kind", "count", "total", "share", "example"]
-        rows = [[*(getattr(each, name) for name in names), str(each)] for each in self._read(X)[1]]
+        rows = [[*(getattr(each, name) for name in names), str(each)] for each in self._compared(X)[1]]
         return pd.DataFrame(rows, columns=[*names, "text"])
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
@@ -218,6 +211,17 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return np.array(self._names, dtype=object)
 
     def _read(self, X):
+        """The values of each column that is used, by its name; what is unlike those in fit is told."""
+        read, unlike = self._compared(X)
+        for each in unlike:
+            # Later dates are to be expected: they are told once for each column.
+            key = (each.column, each.kind) if each.kind == "later" else str(each)
+            if key not in self._told:
+                compat.warn_at_caller(each, UnlikeDataWarning)
+                self._told.add(key)
+        return read
+
+    def _compared(self, X):
         """The values of each column that is used, by its name, and what is unlike the values in fit."""
         check_is_fitted(self)
         series = _columns_of(X)
@@ -347,16 +351,15 @@ def _column_of(name, values, remarks, reasons):
             reasons[name] = told
         else:
             remarks.append(f"column {name!r}: {told}")
-    codes, all_texts = kinds.coded(values, kinds.MISSING)
-    is_text = [text is not None for text in all_texts]
-    if not any(is_text):
+    codes, texts = kinds.coded(values, kinds.MISSING)
+    counts = kinds.counted(codes, texts)
+    if not counts.any():
         return Levels(name, kind)
     from skdense.tabular.readings import (
         column_of_strings,
     )  # with skrub, which `transform` does not need
 
-    counts = np.bincount(codes)[is_text]
-    column, remark = column_of_strings(name, [*compress(all_texts, is_text)], counts)
+    column, remark = column_of_strings(name, [*compress(texts, counts)], counts[counts > 0])
     remarks += [remark] if remark else []
     return column
 

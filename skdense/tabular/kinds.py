@@ -137,6 +137,11 @@ def coded(values: Any, missing: Any) -> tuple[np.ndarray, list[str | None]]:
     return np.array(places, np.intp)[codes], list(levels)
 
 
+def counted(codes: np.ndarray, texts: list[str | None]) -> np.ndarray:
+    """The number of rows of each distinct string, 0 for missing ones."""
+    return np.bincount(codes, minlength=len(texts)) * [text is not None for text in texts]
+
+
 def shift_of(values: np.ndarray) -> tuple[float, float]:
     """A shift and a factor after which float32 is precise enough for numbers, and they suit it.
 
@@ -245,17 +250,14 @@ class Column:
 
     def _read_texts(self, codes, texts, tell):
         values = self._parsed(texts, tell)
-        unread = np.isnan(values) & [text is not None for text in texts]
-        if unread.any():
-            counts = np.bincount(codes, minlength=len(texts))
-            n_unread, n = counts[unread].sum(), counts[[text is not None for text in texts]].sum()
-            example = texts[np.argmax(np.where(unread, counts, 0))]
+        counts = counted(codes, texts)
+        unread = counts * np.isnan(values)
+        if n_unread := unread.sum():
+            n, example = counts.sum(), texts[np.argmax(unread)]
             if n_unread == n > 1:
                 raise ValueError(f"{n} of {n} values cannot, such as {example!r}")
-            tell(
-                self.name, "unreadable", n_unread, n, example,
-                f"could not be read as {self.kind}, such as {example!r}, and are taken as missing",
-            )  # fmt: skip
+            what = f"could not be read as {self.kind}, such as {example!r}, and are taken as missing"
+            tell(self.name, "unreadable", n_unread, n, example, what)
         return values[codes]
 
     def learn(self, values: Any) -> str:
@@ -299,8 +301,8 @@ class Column:
         if n_missing == n_rows > 1 or is_surprising(n_missing, n_rows, self.n_missing, self.n_rows):
             what = f"are missing, in fit {self.n_missing} of {self.n_rows}"
             tell(self.name, "missing", n_missing, n_rows, None, what)
-        known = [*self.frequent].index(most) if most in self.frequent else -1
-        n_known = self.frequencies[known] if known >= 0 or self.n_distinct > _MOST_FREQUENT else 0
+        n_of_others = self.frequencies[-1] if self.n_distinct > _MOST_FREQUENT else 0  # at most
+        n_known = dict(zip(self.frequent, self.frequencies)).get(most, n_of_others)
         if n_most >= (n_known / self.n + _MUCH_MORE) * n_present:
             if is_surprising(n_most, n_present, n_known, self.n, self.n_distinct):
                 example = self._shown(most)
@@ -594,8 +596,7 @@ class Levels(Column):
     def compare(self, values: Any, tell: Any) -> None:
         """Tell of new categories, and of what there is more of than in `fit`, if not by chance."""
         codes, levels = values
-        is_level = np.array([level is not None for level in levels])
-        counts = np.bincount(codes, minlength=len(levels)) * is_level
+        counts = counted(codes, levels)
         n = counts.sum()
         self._tell_shares(n, len(codes), levels[np.argmax(counts)], counts.max(), tell)
         if self.known is not None:
