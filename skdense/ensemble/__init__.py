@@ -2,7 +2,7 @@
 
 A cross-fit ensemble has members, which are clones of one estimator. Each has a split of the rows: those
 that it is trained on, and its fold, which is held out. A blend has models, each of which ends with an
-ensemble of either sort; its attribute `members_` is a table of these models.
+ensemble of either sort; its `summary()` is a table of these models.
 """
 
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor

@@ -144,7 +144,7 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         vars(self).update(as_32)
         self.ramp_sources_ = np.zeros(0, int)
         self.ramp_starts_ = self.ramp_ends_ = np.zeros(0, np.float32)
-        scaled = self.transform(X)
+        scaled = self._seen(X)
         if self.scaling == "standard":
             deviation = scaled.std(axis=0, dtype=np.float64)
             self.mean_ = scaled.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -167,7 +167,6 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.ramp_starts_ = np.concatenate([each[:-1] for each in knots])
         self.ramp_ends_ = np.concatenate([each[1:] for each in knots])
 
-    @np.errstate(over="ignore", invalid="ignore")
     def transform(self, X: MatrixLike) -> NDArray:
         """Scale the columns, and append ramps.
 
@@ -183,6 +182,10 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, ensure_all_finite=False, reset=False)
+        return self._seen(X)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _seen(self, X):
         n_features = X.shape[1]
         seen = np.empty((len(X), n_features + len(self.ramp_sources_)), np.float32)
         for rows in gen_batches(len(X), _BLOCK):
