@@ -206,7 +206,7 @@ def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
     if loss in of_loss:
         settings["alpha"] = of_loss[loss]
     if loss == "quantile":  # whose leaves are quantiles of their rows
-        settings |= {"min_child_samples": 20, "reg_lambda": 0.0}
+        settings["reg_lambda"] = 0.0
     return lightgbm.LGBMRegressor(objective=_OBJECTIVES[loss], **settings)
 
 
