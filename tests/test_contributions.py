@@ -133,7 +133,8 @@ def test_equal_columns_share_and_a_constant_one_or_one_that_is_not_used_has_noth
     X = NUMBERS.copy()
     X[:, 1] = X[:, 0]
     model = Formula(lambda a, b, c, d, e: (a + b) ** 2 * np.exp(e) + np.abs(d))
-    (values,), (errors,), *_ = contributions(model, X, X[:1], n_samples=30, random_state=0)
+    found = contributions(model, X, X[:1], n_samples=30, random_state=0)
+    (values,), (errors,) = found.values, found.standard_errors
     assert values[0] == pytest.approx(values[1])
     assert values[0] != 0
     assert_allclose([values[[2, 4]], errors[[2, 4]]], 0, atol=1e-12)

@@ -482,8 +482,10 @@ def test_intervals_that_follow_the_row_take_missing_values_and_several_outputs(n
 class Rows(BaseEstimator, RegressorMixin):
     """It predicts errors of 1, and remembers the rows that it was fitted to and stopped by."""
 
-    early_stopping = True
     fits: ClassVar[list] = []
+
+    def __init__(self, early_stopping=True):
+        self.early_stopping = early_stopping
 
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
         self.fits.append((set(X[:, 0]), set(X_val[:, 0])))

@@ -313,4 +313,4 @@ def test_models_of_an_ensemble_see_the_configuration_of_scikit_learn():
     model = make_pipeline(StandardScaler(), named, LogisticRegression())
     blend = BlendClassifier([("linear", CrossFitClassifier(model, cv=3))])
     with config_context(transform_output="pandas"):
-        assert blend.fit(pd.DataFrame(X, columns=list("abcd")), Y).n_estimators_ == 3
+        assert blend.fit(pd.DataFrame(X, columns=list("abcd")), Y).estimators_[0].n_estimators_ == 3

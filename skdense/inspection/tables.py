@@ -5,6 +5,7 @@ rows. So it may be any estimator, and columns may have any type. A picture impor
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Self
 from warnings import catch_warnings
@@ -15,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import (
-    Bunch,
     check_array,
     check_consistent_length,
     check_random_state,
@@ -41,6 +41,37 @@ _CHANCE = 0.95
 """The probability of the range that a coverage has by chance."""
 
 
+@dataclass(frozen=True)
+class Contributions:
+    """How much each column moved the predictions of rows.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        The contribution of each column to the prediction of each row, in the unit of the prediction.
+        ``base + values.sum(axis=1)`` are the predictions, up to rounding.
+    standard_errors : ndarray of shape (n_rows, n_columns)
+        The standard errors of the contributions, as those of means over independent samples.
+    base : float
+        The mean prediction of the samples that the rows are compared with.
+    predictions : ndarray of shape (n_rows,)
+        The predictions of the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdense.inspection import Contributions
+    >>> found = Contributions(np.array([[2.0, 1.0]]), np.zeros((1, 2)), 4.0, np.array([7.0]))
+    >>> bool(found.base + found.values.sum() == found.predictions[0])
+    True
+    """
+
+    values: NDArray
+    standard_errors: NDArray
+    base: float
+    predictions: NDArray
+
+
 def contributions(
     estimator: BaseEstimator,
     X: MatrixLike,
@@ -49,7 +80,7 @@ def contributions(
     target: Any = None,
     n_samples: int = 200,
     random_state: int | RandomState | None = None,
-) -> Bunch:
+) -> Contributions:
     """Compute how much each column moved the predictions of rows from the mean prediction.
 
     These are sampled Shapley values [1]_, as the package shap has them, for tables with columns of any
@@ -77,18 +108,8 @@ def contributions(
 
     Returns
     -------
-    contributions : :class:`~sklearn.utils.Bunch`
-        With these attributes:
-
-        values : ndarray of shape (n_rows, n_columns)
-            The contribution of each column to the prediction of each row, in the unit of the
-            prediction. ``base + values.sum(axis=1)`` are the predictions, up to rounding.
-        standard_errors : ndarray of shape (n_rows, n_columns)
-            The standard errors of the contributions, as those of means over independent samples.
-        base : float
-            The mean prediction of the samples that the rows are compared with.
-        predictions : ndarray of shape (n_rows,)
-            The predictions of the rows.
+    contributions : Contributions
+        The contributions, their standard errors, the mean prediction and the predictions of the rows.
 
     See Also
     --------
@@ -138,12 +159,7 @@ def contributions(
         changes = np.take_along_axis(np.diff(path), before, axis=-1).mean(axis=0)
         values[row] = changes.mean(axis=0)
         standard_errors[row] = changes.std(axis=0, ddof=1) / np.sqrt(n_samples)
-    return Bunch(
-        values=values,
-        standard_errors=standard_errors,
-        base=float(base.mean()),
-        predictions=predictions,
-    )
+    return Contributions(values, standard_errors, float(base.mean()), predictions)
 
 
 class CoverageDisplay:
