@@ -309,7 +309,7 @@ def _levels(graph, column, strings):
 
 def _seen(graph, view, X):
     """A TableView."""
-    X = graph("Mul", graph("Sub", X, view.center_), view.scale_)
+    X = graph("Div", graph("Sub", X, view.center_), view.scale_)
     X = graph("Where", graph("IsNaN", X), view.fill_, X)  # before Clip, which may lose a NaN
     if view.scaling is not None:
         limit = np.float32(LIMITS[view.scaling])

@@ -56,7 +56,7 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     Attributes
     ----------
     center_, scale_, fill_ : ndarray of shape (n_features,), of float32
-        What is subtracted, what the result is multiplied by, and what a missing value becomes.
+        What is subtracted, what the result is divided by, and what a missing value becomes.
 
     mean_ : ndarray of shape (n_features,), of float32
         What is subtracted at last; 0 but with "standard".
@@ -138,7 +138,7 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             self.center_, self.scale_ = zeros, ones
             self.fill_ = np.where(np.isnan(X).any(axis=0), np.nan, median)
         else:
-            self.center_, self.scale_ = median, 1 / np.where(width > 0, width, np.inf)
+            self.center_, self.scale_ = median, np.where(width > 0, width, np.inf)
             self.fill_ = zeros
         as_32 = {name: vars(self)[name].astype(np.float32) for name in _OF_COLUMNS}
         vars(self).update(as_32)
@@ -195,7 +195,7 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             else:
                 limit = np.float32(LIMITS[self.scaling])
                 np.subtract(X[rows], self.center_, out=block)
-                block *= self.scale_
+                block /= self.scale_
                 np.clip(block, -limit, limit, out=block)
                 if self.scaling == "squash":
                     block /= np.sqrt(1 + (block / CLIP) ** 2)
