@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from skdense import compat
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.many import fit_many
 from skdense.regressor import LowLevelMLPRegressor
@@ -67,9 +68,7 @@ def __getattr__(name):
         from skdense import tabular
 
         return getattr(tabular, name)
-    if name in _NOW:
-        raise ImportError(f"skdense has no {name} any more: there is {_NOW[name]}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise compat.missing(__name__, name, _NOW)
 
 
 def __dir__():

@@ -5,20 +5,30 @@ A :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor` reads 
 and is fitted out of fold; a blend of them predicts.
 """
 
+from skdense import compat
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
 from skdense.tabular.times import time_blocks
 from skdense.tabular.views import TableView
 
 __all__ = ["TableEncoder", "TableView", "TabularClassifier", "TabularRegressor", "time_blocks"]
 
+_NOW = {
+    "make_tabular_classifier": "skdense.TabularClassifier",
+    "make_tabular_regressor": "skdense.TabularRegressor",
+    "TablePipeline": "skdense.TabularClassifier and skdense.TabularRegressor",
+    "to_onnx": "skdense.onnx.to_onnx",
+    "onnx_inputs": "skdense.onnx.onnx_inputs",
+}
+"""What there is in the place of names that version 0.5.0 had."""
+
 
 def __getattr__(name):
     """Import TableEncoder when it is asked for: it needs the extra `tables`."""
-    if name != "TableEncoder":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from skdense.tabular.columns import TableEncoder
+    if name == "TableEncoder":
+        from skdense.tabular.columns import TableEncoder
 
-    return TableEncoder
+        return TableEncoder
+    raise compat.missing(__name__, name, _NOW)
 
 
 def __dir__():
