@@ -80,15 +80,20 @@ def is_network(model: Any, *methods: str) -> bool:
     return True
 
 
+_FORMAT = 1
+"""The version of what a saved state has: another number is one that this code could not load."""
+
+
 class Saved(BaseEstimator):
-    """An estimator whose saved state has the version of skdense that saved it."""
+    """An estimator whose saved state has the version of skdense that saved it, and of its format."""
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_skdense_version": __version__}
+        return {**super().__getstate__(), "_skdense_version": __version__, "_skdense_format": _FORMAT}
 
     def __setstate__(self, state):
         """Restore a saved state. If another version of skdense saved it, warn as scikit-learn does."""
         state = dict(state)
+        state.pop("_skdense_format", None)  # 0.5.0 had none
         version = state.pop("_skdense_version", "pre-0.5")  # ensembles had none
         if version != __version__:
             warn_at_caller(

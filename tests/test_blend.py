@@ -502,3 +502,16 @@ def test_a_prior_shrinks_the_weights_towards_equal_ones():
     assert_array_equal(np.sort(weights)[::-1], weights)
     assert weights[0] > 0.9
     assert weights[-1] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_score_is_in_the_units_of_the_blend_wherever_the_target_is_transformed():
+    rng = np.random.default_rng(0)
+    X, logs = rng.normal(size=(200, 2)), {"func": np.log, "inverse_func": np.exp}
+    y = np.exp(X[:, 0] + rng.normal(size=200) / 3)
+    around = TransformedTargetRegressor(CrossFitRegressor(Ridge(), cv=4, random_state=0), **logs)
+    within = CrossFitRegressor(TransformedTargetRegressor(Ridge(), **logs), cv=4, random_state=0)
+    summary = BlendRegressor([("around", around), ("within", within)]).fit(X, y).summary()
+    assert_allclose(
+        summary.loc["around", ["oof_loss", "oof_score"]].astype(float),
+        summary.loc["within", ["oof_loss", "oof_score"]].astype(float),
+    )

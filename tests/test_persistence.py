@@ -17,6 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.linear_model import Ridge
 
 import skdense
 import skdense.base as base
@@ -444,3 +445,14 @@ def test_skops_loads_what_it_has_saved_of_an_ensemble(ensemble):
     untrusted = skops.get_untrusted_types(data=saved)
     assert {name for name in untrusted if name.startswith("skdense.")} <= PUBLIC
     assert_array_equal(said_by(skops.loads(saved, trusted=skdense.trusted_types()), X), said)
+
+
+def test_an_ensemble_is_known_by_the_format_of_its_file_and_not_by_a_version(monkeypatch):
+    monkeypatch.setattr(base, "__version__", "0.10.0")
+    model = CrossFitRegressor(Ridge(), cv=2).fit(np.arange(8.0)[:, None], np.arange(8.0))
+    state = model.__getstate__()
+    assert state["_skdense_format"] == 1
+    assert pickle.loads(pickle.dumps(model)).n_estimators_ == 2
+    del state["_skdense_format"]
+    with pytest.raises(ValueError, match="fit it again"):
+        CrossFitRegressor(Ridge()).__setstate__(state)

@@ -23,6 +23,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import StackingClassifier
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -687,3 +688,53 @@ def test_linear_members_of_the_user_are_asked_by_their_own_methods(table):
     center = doubled.ensemble_.estimators_[0][-1].center_
     expected = 2 * (once.predict(X) - center)  # in float64, which members are not
     assert_allclose(doubled.predict(X) - center, expected, atol=1e-5)
+
+
+# --- folds, weights and groups that leave little ------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folds_are_drawn_for_few_groups_of_any_size(seed):
+    """Some of scikit-learn's stratified folds of groups are empty here."""
+    sizes = [6, 2, 1, 5, 2, 5]
+    groups, y = np.repeat(np.arange(6), sizes), np.repeat([1, 0, 1, 1, 0, 0], sizes)
+    X = np.random.default_rng(0).normal(size=(21, 2))
+    model = TabularClassifier(models=["linear", "constant"], random_state=seed)
+    with warnings.catch_warnings(action="ignore"):
+        assert np.isfinite(model.fit(X, y, groups=groups).oof_proba_).all()
+
+
+def test_rows_of_class_weight_zero_do_not_count_for_the_number_of_folds():
+    y = np.repeat([0, 1, 2], [100, 4, 4])
+    X = np.random.default_rng(0).normal(size=(108, 2))
+    groups = np.r_[np.arange(100), [100, 100, 101, 102] * 2]
+    model = TabularClassifier(models=["linear", "constant"], class_weight={0: 0}, random_state=0)
+    with warnings.catch_warnings(action="ignore"):
+        assert len(model.fit(X, y).ensemble_.estimators_[0][-1].estimators_) == 4
+        assert len(model.fit(X, y, groups=groups).ensemble_.estimators_[0][-1].estimators_) == 3
+
+
+def test_a_fold_of_the_user_may_have_no_weight_at_all():
+    X, rows = np.random.default_rng(0).normal(size=(200, 2)), np.arange(200)
+    weight = (rows >= 50).astype(float)
+    cv = [(np.setdiff1d(rows, fold), fold) for fold in np.array_split(rows, 4)]
+    model = TabularRegressor(models=["linear", "constant"], cv=cv).fit(X, X[:, 0], sample_weight=weight)
+    assert_array_equal(np.isnan(model.oof_prediction_), rows < 50)
+
+
+def test_groups_are_one_column_of_any_labels():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    model = TabularRegressor(models=["linear", "constant"], cv=3, random_state=0)
+    of_numbers = model.fit(X, X[:, 0], groups=np.arange(60) // 5).oof_prediction_
+    frame = pd.DataFrame({"customer": np.arange(60) // 5})
+    assert_array_equal(model.fit(X, X[:, 0], groups=frame["customer"]).oof_prediction_, of_numbers)
+    model.fit(X, X[:, 0], groups=np.array([None, "a", "b", "c"] * 15, dtype=object))
+
+
+def test_a_logarithm_of_y_is_taken_of_y_as_it_is():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = np.exp(X[:, 0] + rng.normal(size=300) / 10)
+    of_logs = TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.exp)
+    model = TabularRegressor(models=[("logs", of_logs), "constant"], cv=4, random_state=0)
+    assert model.fit(X, y).score(X, y) > 0.9

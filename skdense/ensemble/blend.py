@@ -536,7 +536,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         def mean_loss(weights):
             return float(np.average(losses_of(weights).mean(axis=0), weights=row_weights))
 
-        for each, alone in zip(ensembles, np.eye(len(predictions)), strict=True):
-            each.oof_loss_ = mean_loss(alone)
+        for i, each in enumerate(ensembles):  # in the units of y, and by the blend's loss
+            each.oof_loss_ = mean_loss(np.eye(len(ensembles))[i])
+            each.oof_score_ = r2_score(y, predictions[i, held_out], sample_weight=row_weights)
         self.oof_loss_ = mean_loss(self.weights_)
         self.oof_score_ = r2_score(y, self.oof_prediction_[held_out], sample_weight=row_weights)

@@ -107,13 +107,14 @@ class Context:
         """Say the results on out-of-fold predictions."""
         if not self._has_lines:
             return
+        score = "accuracy" if isinstance(ensemble, ClassifierMixin) else "R2"
+        score = f"out-of-fold {score} {ensemble.oof_score_:f}"
         if hasattr(ensemble, "named_estimators_"):
             weights = zip(ensemble.weights_, ensemble.named_estimators_, strict=True)
+            score += f", loss {ensemble.oof_loss_:.6g}"
             what = "blend of " + ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
         else:
             what = f"all {ensemble.n_estimators_} folds"
-        score = "accuracy" if isinstance(ensemble, ClassifierMixin) else "R2"
-        score = f"out-of-fold loss {ensemble.oof_loss_:.6g}, {score} {ensemble.oof_score_:f}"
         if hasattr(ensemble, "temperature_"):
             score += f", temperature {ensemble.temperature_:.3g}"
         self.log.say(f"{self._called}{what}: {score}")

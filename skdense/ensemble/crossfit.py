@@ -32,7 +32,7 @@ from skdense import compat
 from skdense.base import Saved, is_network
 from skdense.ensemble import calibration
 from skdense.ensemble.context import Context
-from skdense.ensemble.folds import draw_splits
+from skdense.ensemble.folds import checked_groups, draw_splits
 from skdense.ensemble.members import (
     fit_members,
     held_out_outputs,
@@ -144,7 +144,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         """The data as they are used: y is learned, and weights are those of samples and classes."""
         X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
         check_consistent_length(y, groups)
-        y, counts = one_column(y), np.ones(len(y))
+        y, counts, groups = one_column(y), np.ones(len(y)), checked_groups(groups)
         if sample_weight is not None:
             sample_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
             if not sample_weight.any():
@@ -162,7 +162,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         return Samples(X, y, sample_weight, row_weights, counts, groups)
 
     def __setstate__(self, state):
-        if str(state.get("_skdense_version", "0")) < "0.6":
+        if "_skdense_format" not in state:
             raise ValueError(
                 f"a {type(self).__name__} that skdense 0.5 or earlier saved lacks what is needed: fit "
                 "it again"
@@ -426,9 +426,10 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         Whether to print a line for each member as it is fitted, and the out-of-fold R2.
 
     scale_y : bool, default=False
-        Whether the members are trained on a scaled y, so that results do not depend on its unit. y gets
-        mean 0 and variance 1, or mean 1 with ``loss="poisson"`` or ``loss="gamma"``, which cannot be
-        shifted. The members predict the scaled y, and the ensemble predicts y.
+        Whether the members, unless they transform y themselves, are trained on a scaled y, so that
+        results do not depend on its unit. y gets mean 0 and variance 1, or mean 1 with
+        ``loss="poisson"`` or ``loss="gamma"``, which cannot be shifted. The members predict the scaled
+        y, and the ensemble predicts y.
 
     Attributes
     ----------
@@ -507,7 +508,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     def _y_of_members(self, y, row_weights):
         self.center_, self.scale_ = 0.0, 1.0
-        if self.scale_y:
+        if self.scale_y and not transforms_y(self.estimator):  # a logarithm needs y as it is
             self.center_, self.scale_ = calibration.scale_of(self.estimator, y, row_weights)
             y = (y - self.center_) / self.scale_
         return y

@@ -15,8 +15,17 @@ from sklearn.model_selection import (
     StratifiedKFold,
     check_cv,
 )
+from sklearn.utils import column_or_1d
 
 from skdense import compat
+
+
+def checked_groups(groups: ArrayLike | None) -> NDArray | None:
+    """Groups as one column. Those that are objects become texts, since None cannot be sorted."""
+    if groups is None:
+        return None
+    groups = column_or_1d(groups)
+    return groups.astype(str) if groups.dtype == object else groups
 
 
 def draw_splits(
@@ -35,32 +44,28 @@ def draw_splits(
     classes, and of whole groups if there are some. A splitter sees the other rows only, an iterable or
     a PredefinedSplit has numbers of all rows.
     """
-    rows = kept = np.flatnonzero(row_weights > 0)
-    if np.iterable(cv) or isinstance(cv, PredefinedSplit):
-        rows = np.arange(len(y))
+    has_weight = row_weights > 0
+    numbers_all = np.iterable(cv) or isinstance(cv, PredefinedSplit)
+    rows = np.arange(len(y)) if numbers_all else np.flatnonzero(has_weight)
     if len(rows) < len(y):
-        X, y_of_rows = compat.safe_indexing(X, rows), y[rows]
-        groups_of_rows = None if groups is None else compat.safe_indexing(groups, rows)
+        X, groups_of_rows = compat.safe_indexing(X, rows), None if groups is None else groups[rows]
     else:
-        y_of_rows, groups_of_rows = y, groups
-    strata = y_of_rows
-    if isinstance(cv, Integral):
+        groups_of_rows = groups
+    strata = y_of_rows = y[rows]
+    if draws_folds := isinstance(cv, Integral):
         kinds = (KFold, GroupKFold), (StratifiedKFold, StratifiedGroupKFold)
         splitter = kinds[of_classes][groups is not None]
         cv = splitter(cv, shuffle=True, random_state=random_state.randint(2**31))
         if of_classes:
             strata = _strata(y_of_rows, cv.n_splits, warn)
-    has_weight = row_weights > 0
-    given = [
-        (rows[train], rows[fold])
-        for train, fold in check_cv(cv, y_of_rows, classifier=of_classes).split(
-            X, strata, groups_of_rows
-        )
-    ]
+    splitter = check_cv(cv, y_of_rows, classifier=of_classes)
+    given = [(rows[train], rows[fold]) for train, fold in splitter.split(X, strata, groups_of_rows)]
+    if draws_folds and groups is not None:  # stratified folds of few groups may be empty
+        given = [split for split in given if all(map(len, split))]
     splits = [(np.sort(train[has_weight[train]]), fold[has_weight[fold]]) for train, fold in given]
     _check(splits, given)
     if groups is not None and of_classes:
-        _warn_of_lacking_classes(y, np.unique(y[kept]), splits, warn)
+        _warn_of_lacking_classes(y, np.unique(y[has_weight]), splits, warn)
     return splits
 
 

@@ -305,8 +305,7 @@ def learn_errors(y, predictions, counts, groups, X=None, estimator=None):
     by_output = y.reshape(len(y), -1).T, predictions.reshape(len(y), -1).T
     rows = np.flatnonzero(np.isfinite(by_output[1]).all(axis=0))
     if groups is not None:
-        groups = np.asarray(groups)[rows]
-        groups = groups.astype(str) if groups.dtype == object else groups  # None cannot be sorted
+        groups = groups[rows]
     X = None if estimator is None else X[rows]
     return [
         _learn_errors(one[rows], of_one[rows], counts[rows], groups, X, estimator)

@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike
 from scipy.special import xlogy
 from sklearn import config_context
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import PredefinedSplit, check_cv
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
@@ -23,7 +22,7 @@ from skdense import compat
 from skdense.base import BaseLowLevelMLP, Saved
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
 from skdense.ensemble.context import Context
-from skdense.ensemble.folds import draw_splits
+from skdense.ensemble.folds import checked_groups, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step
 from skdense.fit.fitting import set_attributes
@@ -50,8 +49,9 @@ _MOST_OUTPUTS = 10
 class BaseTabular(Saved, BaseEstimator):
     """What both estimators share: how they are fitted.
 
-    A subclass has the methods `_encoded(y)`, which returns classes as numbers, `_blend(models)`, the
-    blend of these models, not yet fitted, and `_learn(samples)`, which learns from the fitted blend.
+    A subclass has the methods `_blend(models)`, the blend of these models, not yet fitted, and
+    `_explained(ensemble, samples)`, the share of the loss of a constant that an ensemble explains.
+    `_of_blend` are attributes that it has from its fitted blend; the first one has all rows.
     """
 
     _parameter_constraints = {
@@ -105,55 +105,61 @@ class BaseTabular(Saved, BaseEstimator):
         lightgbm = compat.import_lightgbm()
         fitted, context = copy(self), Context(self.verbose)
         with context.outermost(), config_context(transform_output="default"):
+            # y is checked, where it counts; rows of weight zero go later.
             X = _checked(fitted, X, y)
             check_consistent_length(X, y, sample_weight, groups)
-
-            # Rows of weight zero go. The folds of the user number them, those from here on do not.
-            cv, rows, n_given = self.cv, np.arange(X.shape[0]), X.shape[0]
+            n_given, groups = X.shape[0], checked_groups(groups)
             if sample_weight is not None:
                 sample_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
-                rows = np.flatnonzero(sample_weight)
-                cv = renumbered(cv, sample_weight)
-            if len(rows) < n_given:
-                X, y, sample_weight, groups = (
-                    None if each is None else compat.safe_indexing(each, rows)
-                    for each in (X, y, sample_weight, groups)
-                )
-
-            # y is checked, and folds are drawn for all models.
+            rows = np.arange(n_given) if sample_weight is None else np.flatnonzero(sample_weight)
             with hinted():
+                y = compat.safe_indexing(y, rows) if len(rows) < n_given else y
                 y = check_array(y, input_name="y", ensure_2d=False, dtype=None)
-            y = fitted._learn_y(one_column(y))
-            random_state = check_random_state(self.random_state)
+                y = fitted._learn_y(one_column(y))
+            sample_weight = None if sample_weight is None else sample_weight[rows]
+            weights = np.ones(len(y)) if sample_weight is None else sample_weight
+            if (class_weight := getattr(self, "class_weight", None)) is not None:
+                weights = times_class_weight(sample_weight, y, class_weight, fitted.classes_)
+
+            # Folds are drawn for all models. Those of the user have numbers of all rows.
+            random_state, has_weight = check_random_state(self.random_state), weights > 0
+            cv, counted = self.cv, None if groups is None else groups[rows][has_weight]
             if cv is None:
-                cv = number_of_folds(y, groups, fitted._of_classes, context.add_warning)
-            row_weights = fitted._row_weights(y, sample_weight)
-            context.splits = draw_splits(
-                cv, X, y, row_weights, groups, random_state, fitted._of_classes, context.add_warning
+                cv = number_of_folds(y[has_weight], counted, fitted._of_classes, context.add_warning)
+            of_all = [_of_all_rows(each, rows, n_given) for each in (y, weights)]
+            splits = draw_splits(
+                cv, X, *of_all, groups, random_state, fitted._of_classes, context.add_warning
             )
 
-            # The table and y become numbers, and models are chosen.
-            y = fitted._encoded(y)
-            fitted.columns_ = TableEncoder()
-            matrix = fitted.columns_.fit_transform(X, y, splits=context.splits)
+            # Rows of weight zero go, and the models are chosen.
+            context.splits = [tuple(np.searchsorted(rows, part) for part in each) for each in splits]
+            if len(rows) < n_given:
+                X = compat.safe_indexing(X, rows)
+                groups = None if groups is None else groups[rows]
             task = Task(
-                n_rows=len(y),
-                n_trained_on=min(len(train) for train, _ in context.splits),
+                n_rows=np.count_nonzero(has_weight),
+                n_trained_on=min(len(train) for train, _ in splits),
                 n_classes=len(fitted.classes_) if fitted._of_classes else 0,
                 n_outputs=y[:1].size,
-                loss_params=fitted._loss_params(),
+                loss_params=fitted._loss_params,
             )
             seed = random_state.randint(2**31)
             models, context.callbacks = models_of(
-                self.models, task, self.network_params or {}, len(context.splits), seed, self.verbose
+                self.models, task, self.network_params or {}, len(splits), seed, self.verbose
             )
 
-            # Members are fitted out of fold, the blend is learned, and then how sure it is.
-            fitted.ensemble_ = fitted._blend(models)
-            samples = fitted.ensemble_._fit_within(
+            # The table and y become numbers, members are fitted out of fold, and the blend is learned.
+            y = fitted._encoded(y)
+            fitted.columns_ = TableEncoder()
+            matrix = fitted.columns_.fit_transform(X, y, splits=context.splits)
+            blend = fitted.ensemble_ = fitted._blend(models)
+            samples = blend._fit_within(
                 matrix, y, sample_weight, groups, Context(self.verbose, context)
             )
-            fitted._learn(samples, rows, n_given)
+            blend._learn_uncertainty(samples, *fitted._spreads(task))
+            vars(fitted).update({name: getattr(blend, name) for name in fitted._of_blend})
+            out_of_fold = fitted._of_blend[0]
+            setattr(fitted, out_of_fold, _of_all_rows(getattr(blend, out_of_fold), rows, n_given))
             fitted._judge_networks(samples, lightgbm.LGBMModel, context)
         set_attributes(self, vars(fitted))
         return self
@@ -170,6 +176,16 @@ class BaseTabular(Saved, BaseEstimator):
         """
         check_is_fitted(self)
         return self.ensemble_.summary()
+
+    _loss_params: dict[str, Any] = {}
+
+    def _encoded(self, y):
+        """Y as numbers."""
+        return y
+
+    def _spreads(self, task):
+        """What predicts how large the error of a row is, if anything."""
+        return []
 
     def _check_X(self, X):
         """The encoded table to predict."""
@@ -211,15 +227,14 @@ def _checked(estimator, X, y):
     return X
 
 
-def renumbered(cv, sample_weight):
-    """Folds that number all rows, as folds of the rows that have a weight; others as they are."""
-    if not (np.iterable(cv) or isinstance(cv, PredefinedSplit)):
-        return cv
-    number = np.cumsum(sample_weight > 0) - 1
-    return [
-        tuple(number[part][sample_weight[part] > 0] for part in map(np.asarray, split))
-        for split in check_cv(cv).split(sample_weight)
-    ]
+def _of_all_rows(values, rows, n_given):
+    """The values of some rows among those of all rows that the user gave; NaN or 0 for the others."""
+    if len(rows) == n_given:
+        return values
+    nothing = np.nan if values.dtype.kind == "f" else np.zeros(1, values.dtype)[0]
+    found = np.full((n_given, *values.shape[1:]), nothing, values.dtype)
+    found[rows] = values
+    return found
 
 
 class TabularClassifier(LabelsMixin, BaseTabular):
@@ -323,6 +338,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     """
 
     _of_classes = True
+    _of_blend = "oof_proba_", "oof_loss_", "oof_score_", "_uncertainty"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
@@ -347,35 +363,14 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     def _encoded(self, y):
         return np.searchsorted(self.classes_, y)
 
-    def _loss_params(self):
-        return {}
-
-    def _class_weight(self):
-        """The class weights, by the numbers of the classes."""
-        if not isinstance(self.class_weight, dict):
-            return self.class_weight
-        classes = self.classes_.tolist()
-        return {classes.index(label): weight for label, weight in self.class_weight.items()}
-
-    def _row_weights(self, y, sample_weight):
-        if self.class_weight is None:
-            return np.ones(len(y)) if sample_weight is None else sample_weight
-        return times_class_weight(sample_weight, y, self.class_weight, self.classes_)
-
     def _blend(self, models):
+        class_weight = self.class_weight
+        if isinstance(class_weight, dict):  # by the numbers of the classes
+            classes = self.classes_.tolist()
+            class_weight = {classes.index(label): weight for label, weight in class_weight.items()}
         return BlendClassifier(
-            models, class_weight=self._class_weight(), verbose=self.verbose, prior_weight=PRIOR_WEIGHT
+            models, class_weight=class_weight, verbose=self.verbose, prior_weight=PRIOR_WEIGHT
         )
-
-    def _learn(self, samples, rows, n_given):
-        blend = self.ensemble_
-        self.oof_proba_, self.oof_loss_, self.oof_score_ = (
-            blend.oof_proba_,
-            blend.oof_loss_,
-            blend.oof_score_,
-        )
-        self._learn_uncertainty(samples._replace(y=self.classes_[samples.y]))
-        self.oof_proba_ = _of_all_rows(self.oof_proba_, rows, n_given)
 
     def _explained(self, ensemble, samples):
         shares = np.bincount(samples.y, samples.row_weights) / samples.row_weights.sum()
@@ -473,6 +468,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     """
 
     _of_classes = False
+    _of_blend = "oof_prediction_", "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         name: compat.constraints_of(BlendRegressor)[name] for name in ("loss", "quantile", "delta")
     }
@@ -498,31 +494,18 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _encoded(self, y):
-        return y
-
+    @property
     def _loss_params(self):
         return {"loss": self.loss, "quantile": self.quantile, "delta": self.delta}
 
-    def _row_weights(self, y, sample_weight):
-        return np.ones(len(y)) if sample_weight is None else sample_weight
-
     def _blend(self, models):
         return BlendRegressor(
-            models, verbose=self.verbose, prior_weight=PRIOR_WEIGHT, **self._loss_params()
+            models, verbose=self.verbose, prior_weight=PRIOR_WEIGHT, **self._loss_params
         )
 
-    def _learn(self, samples, rows, n_given):
-        blend = self.ensemble_
-        self.oof_prediction_, self.oof_loss_, self.oof_score_, self._lowest = (
-            blend.oof_prediction_,
-            blend.oof_loss_,
-            blend.oof_score_,
-            blend._lowest,
-        )
-        has_trees = len(samples.y) >= FEW_ROWS and samples.y[:1].size <= _MOST_OUTPUTS
-        self._learn_uncertainty(samples, trees_of_spreads(len(samples.y)) if has_trees else None)
-        self.oof_prediction_ = _of_all_rows(self.oof_prediction_, rows, n_given)
+    def _spreads(self, task):
+        has_trees = task.n_rows >= FEW_ROWS and task.n_outputs <= _MOST_OUTPUTS
+        return [trees_of_spreads(task.n_rows)] if has_trees else []
 
     def _explained(self, ensemble, samples):
         return ensemble.oof_score_
@@ -530,12 +513,3 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     def _predict(self, X):
         with config_context(transform_output="default"):  # as in `fit`
             return self.ensemble_._predict(X)
-
-
-def _of_all_rows(outputs, rows, n_given):
-    """The outputs of some rows among those of all rows that the user gave; NaN for the others."""
-    if len(rows) == n_given:
-        return outputs
-    found = np.full((n_given, *outputs.shape[1:]), np.nan)
-    found[rows] = outputs
-    return found

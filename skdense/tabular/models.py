@@ -102,7 +102,7 @@ _NETWORK = {
 }
 """The parameters of each network that do not depend on the table."""
 _NOT_THEIRS = {
-    "loss": "it is a parameter of TabularRegressor",
+    "loss": "it is a parameter of TabularRegressor; classes have the log-loss",
     "quantile": "it is a parameter of TabularRegressor",
     "delta": "it is a parameter of TabularRegressor",
     "class_weight": "it is a parameter of TabularClassifier",
