@@ -162,7 +162,7 @@ def warn_at_caller(message: str | Warning, category: type[Warning] = UserWarning
         frame = frame.f_back
     frame = frame or outside or ours
     registry = frame.f_globals.setdefault("__warningregistry__", {})
-    module = frame.f_globals.get("__name__")
+    module = frame.f_globals.get("__name__") or "<unknown>"  # of code that `exec` runs
     warnings.warn_explicit(
         message, category, frame.f_code.co_filename, frame.f_lineno, module, registry
     )

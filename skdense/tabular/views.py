@@ -134,14 +134,10 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         width = np.where(above > below, above - below, (high - low) / 2)
         zeros, ones = np.zeros(n_features, np.float32), np.ones(n_features, np.float32)
         self.mean_, self.factor_ = zeros, ones
+        center, scale, fill = median, np.where(width > 0, width, np.inf), zeros
         if self.scaling is None:
-            self.center_, self.scale_ = zeros, ones
-            self.fill_ = np.where(np.isnan(X).any(axis=0), np.nan, median)
-        else:
-            self.center_, self.scale_ = median, np.where(width > 0, width, np.inf)
-            self.fill_ = zeros
-        as_32 = {name: vars(self)[name].astype(np.float32) for name in _OF_COLUMNS}
-        vars(self).update(as_32)
+            center, scale, fill = zeros, ones, np.where(np.isnan(X).any(axis=0), np.nan, median)
+        self.center_, self.scale_, self.fill_ = np.float32([center, scale, fill])
         self.ramp_sources_ = np.zeros(0, int)
         self.ramp_starts_ = self.ramp_ends_ = np.zeros(0, np.float32)
         scaled = self._seen(X)
@@ -240,9 +236,6 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-_OF_COLUMNS = "center_", "scale_", "fill_"
 
 
 def _knots(X, n_ramps):
