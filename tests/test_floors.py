@@ -137,7 +137,8 @@ OF_TENSORFLOW = {
 OF_PYTHON = {"_asdict", "_fields", "_getframe", "_replace"}  # documented
 LOOKED_UP = {"_parameter_constraints", "_sk_visual_block_"}  # by scikit-learn, in our classes
 IN_SAVED_STATE = {
-    "_criterion", "_label_binarizer", "_no_improvement_count", "_optimizer_state", "_skdense_version",
+    "_criterion", "_label_binarizer", "_no_improvement_count", "_optimizer_state", "_skdense_format",
+    "_skdense_version",
 }  # fmt: skip
 
 

@@ -313,7 +313,7 @@ def test_verbose_tells_how_each_member_ended_and_how_good_all_are(table, capsys)
         if name in ("plain", "ramps"):
             outcome = "3 iterations, loss = .*, best validation loss: "
         expected += [f"{name}, fold {fold} of 2: {outcome}" for fold in (1, 2)]
-        expected.append(f"{name}, all 2 folds: out-of-fold loss [\\d.e-]+, R2 ")
+        expected.append(f"{name}, all 2 folds: out-of-fold R2 ")
     for line, begin in zip(sorted(lines), sorted(expected), strict=True):
         assert re.match(begin, line)
     weights = zip(model.ensemble_.weights_, model.ensemble_.named_estimators_)

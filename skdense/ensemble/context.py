@@ -107,17 +107,18 @@ class Context:
         """Say the results on out-of-fold predictions."""
         if not self._has_lines:
             return
-        score = "accuracy" if isinstance(ensemble, ClassifierMixin) else "R2"
-        score = f"out-of-fold {score} {ensemble.oof_score_:f}"
-        if hasattr(ensemble, "named_estimators_"):
+        is_blend = hasattr(ensemble, "named_estimators_")
+        of_classes = isinstance(ensemble, ClassifierMixin)
+        score = f"{'accuracy' if of_classes else 'R2'} {ensemble.oof_score_:f}"
+        if is_blend or of_classes or not self._called:  # a blend has its own losses of numbers
+            score = f"loss {ensemble.oof_loss_:.6g}, {score}"
+        what = f"all {getattr(ensemble, 'n_estimators_', 0)} folds"
+        if is_blend:
             weights = zip(ensemble.weights_, ensemble.named_estimators_, strict=True)
-            score += f", loss {ensemble.oof_loss_:.6g}"
             what = "blend of " + ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
-        else:
-            what = f"all {ensemble.n_estimators_} folds"
         if hasattr(ensemble, "temperature_"):
             score += f", temperature {ensemble.temperature_:.3g}"
-        self.log.say(f"{self._called}{what}: {score}")
+        self.log.say(f"{self._called}{what}: out-of-fold {score}")
 
     def add_warning(self, message: str) -> None:
         """Let the outermost fit warn, once if several fits have the same to say."""
