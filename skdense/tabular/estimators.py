@@ -54,6 +54,9 @@ class BaseTabular(Saved, BaseEstimator):
     `_of_blend` are attributes that it has from its fitted blend; the first one has all rows.
     """
 
+    oof_loss_: float
+    oof_score_: float
+
     _parameter_constraints = {
         "models": [list, tuple, None],
         "network_params": [dict, None],
@@ -337,6 +340,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     (1,)
     """
 
+    oof_proba_: NDArray
     _of_classes = True
     _of_blend = "oof_proba_", "oof_loss_", "oof_score_", "_uncertainty"
     _parameter_constraints = BaseTabular._parameter_constraints | {
@@ -467,6 +471,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     (1,)
     """
 
+    oof_prediction_: NDArray
     _of_classes = False
     _of_blend = "oof_prediction_", "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
     _parameter_constraints = BaseTabular._parameter_constraints | {
