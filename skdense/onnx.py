@@ -355,9 +355,8 @@ def _steps(graph, pipeline, X):
 
 
 def _blend(graph, blend, X):
-    parts = zip(blend.weights_, blend.estimators_, strict=True)
-    weighted = [graph("Mul", _converted(graph, m, X), np.float64(w)) for w, m in parts if w > 0]
-    return graph("Sum", *weighted)
+    pairs = blend._weighted()
+    return graph("Sum", *(graph("Mul", _converted(graph, m, X), np.float64(w)) for w, m in pairs))
 
 
 def _cross_fit_regressor(graph, ensemble, X):

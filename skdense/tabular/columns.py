@@ -355,9 +355,8 @@ def _column_of(name, values, remarks, reasons):
     counts = kinds.counted(codes, texts)
     if not counts.any():
         return Levels(name, kind)
-    from skdense.tabular.readings import (
-        column_of_strings,
-    )  # with skrub, which `transform` does not need
+    # It needs skrub, which `transform` does not.
+    from skdense.tabular.readings import column_of_strings
 
     column, remark = column_of_strings(name, [*compress(texts, counts)], counts[counts > 0])
     remarks += [remark] if remark else []
@@ -371,11 +370,11 @@ def _without_effect(columns, read, y, splits):
         if isinstance(column, Levels) and column.is_many and column.keep:
             codes, texts = read[column.name]
             codes = np.where([text is None for text in texts], -1, np.arange(len(texts)))[codes]
-            keep = column.keep
-            if splits is not None and not levels.cross_folds(codes, splits):
-                keep = column.of_role("word")
-            if not (keep and levels.depends(y, column.encode(read[column.name])[:, keep])):
-                doubtful[column.name] = column
+            words = column.of_role("word")
+            is_new = splits is not None and not levels.cross_folds(codes, splits)
+            keep, written = words if is_new else column.keep, column.encode(read[column.name])
+            if not (keep and levels.depends(y, written[:, keep])):
+                doubtful[column.name] = written[:, words]
     if not doubtful:
         return {}
     blocks, categories, asked, place = [], [], {}, 0
@@ -385,8 +384,7 @@ def _without_effect(columns, read, y, splits):
             block = np.where(np.bincount(codes) > 1, np.arange(codes.max() + 1), np.nan)[codes, None]
             categories.append(place)
             if column.name in doubtful:
-                words = column.encode(read[column.name])[:, column.of_role("word")]
-                block = np.hstack([block, words])
+                block = np.hstack([block, doubtful[column.name]])
                 asked[column.name] = [*range(place, place + block.shape[1])]
         elif column.keep:
             block = column.encode(read[column.name])[:, column.keep]

@@ -166,15 +166,15 @@ def _network(task: Task, network_params: dict[str, Any], widths: tuple[int, int]
 # --- trees --------------------------------------------------------------------------------------------
 
 _TREES = {
+    "learning_rate": 0.1,
     "n_jobs": 1,
     "deterministic": True,
     "force_col_wise": True,
     "verbosity": -1,
     "min_data_in_bin": 1,
 }
-_TREES_OF_CLASSES = {"learning_rate": 0.1, "n_estimators": 300}
+_TREES_OF_CLASSES = {"n_estimators": 300}
 _TREES_OF_NUMBERS = {
-    "learning_rate": 0.1,
     "n_estimators": 1000,
     "num_leaves": 16,
     "min_child_samples": 5,
@@ -198,7 +198,7 @@ def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
 
     settings = {**_TREES, **(_TREES_OF_CLASSES if task.n_classes else _TREES_OF_NUMBERS)}
     if task.n_trained_on < FEW_ROWS:
-        settings |= {"learning_rate": 0.1, "n_estimators": 100}
+        settings["n_estimators"] = 100
     if task.n_classes:
         return lightgbm.LGBMClassifier(**settings)
     loss, quantile, delta = (task.loss_params[name] for name in ("loss", "quantile", "delta"))
