@@ -26,9 +26,9 @@ SUITES = {
     "first_fits": (first_fits, "whole processes: a first run, the next, later fits, 8 minutes"),
     "costs": (costs, "what an import, programs and fits take of time and memory, 6 minutes"),
     "serving": (serving, "one row by joblib and ONNX, and memory, beside rivals, 10 minutes"),
-    "table_sizes": (table_sizes, "the default for tables as rows grow, 15 minutes"),
-    "search": (search, "many fits in threads and in processes, 20 minutes"),
-    "pruned": (pruned, "searches that leave candidates out early, 25 minutes"),
+    "table_sizes": (table_sizes, "the default for tables as rows grow, 5 minutes"),
+    "search": (search, "many fits in threads and in processes, 12 minutes"),
+    "pruned": (pruned, "searches that leave candidates out early, 12 minutes"),
     "intervals": (intervals, "how often intervals and sets of classes hold, 10 minutes"),
     "accuracy": (accuracy, "the default for tables and its rivals on sixty real ones, 2 hours"),
 }  # fmt: skip
@@ -40,7 +40,7 @@ def main():
         prog="python -m benchmarks",
         description="Measure, print a report and keep it. A run that was stopped goes on where it was.",
     )
-    parser.add_argument("--all", action="store_true", help="every suite, about four hours")
+    parser.add_argument("--all", action="store_true", help="every suite, about three hours")
     for name, (_, description) in SUITES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=description)
     parser.add_argument(

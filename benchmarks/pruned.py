@@ -41,11 +41,7 @@ DATA = {
     "diabetes": (lambda: standardized(*datasets.load_diabetes(return_X_y=True)), True),
     "friedman1": (lambda: standardized(*datasets.make_friedman1(1500, noise=1, random_state=0)), True),
 }
-TIMED = {
-    "digits": DATA["digits"][0],
-    "breast_cancer": DATA["breast_cancer"][0],
-    "5,000 x 20": partial(made, 5000, 20),
-}
+TIMED = "digits", "breast_cancer"
 SEARCHES = "pruned", "exhaustive", "MLPClassifier"
 """Those of which the seconds are measured."""
 
@@ -75,7 +71,7 @@ def timed(started, again, data, name):
 
         search = PrunedSearchCV(model, RANDOM, n_candidates=N_TIMED, **given)
     with parallel_config("loky" if name == "MLPClassifier" else "threading", n_jobs=2):
-        return time_process(partial(search.fit, *TIMED[data]()), started, again)[1]
+        return time_process(partial(search.fit, *DATA[data][0]()), started, again)[1]
 
 
 def found(data, seed):

@@ -10,7 +10,7 @@ from functools import partial
 import joblib
 import numpy as np
 from scipy.stats import loguniform
-from sklearn.datasets import load_breast_cancer, load_digits, make_classification
+from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
@@ -62,12 +62,10 @@ def bagging(network, X, y):
 stopped = partial(scaled, early_stopping=True)
 small = partial(make, hidden_layer_sizes=(32,))
 breast_cancer = partial(load_breast_cancer, return_X_y=True)
-generated = partial(make_classification, 5000, 20, n_informative=10, random_state=0)
 # Title: data; what makes a network of a class; what is timed, of network, X and y to scores.
 JOBS = {
     "random search, digits, 30 candidates x 5 folds": (digits, stopped, random_search),
     "random search, breast_cancer, 30 x 5 folds": (breast_cancer, stopped, random_search),
-    "random search, 5000 x 20, 30 x 5 folds": (generated, stopped, random_search),
     "GridSearchCV, digits pipeline, 6 widths x 5 folds": (digits, scaled, partial(search, SIX)),
     "GridSearchCV, clouds, 4 widths x 5 rates x 5 folds": (clouds, make, partial(search, RATES)),
     "cross_val_score(cv=10), digits pipeline": (digits, scaled, partial(cross_val_score, cv=10)),
