@@ -39,6 +39,7 @@ extensions = [
     "myst_parser",
     "descriptions",
     "mathml",
+    "once",
 ]
 html_math_renderer = "mathml"
 exclude_patterns = [
