@@ -27,6 +27,9 @@ TREES = ["LightGBM", "XGBoost", "HistGradientBoosting"]
 SHOWN = {
     "generated/pruned.txt": "pruned",
     "generated/serving.txt": "serving",
+    "generated/table_sizes.txt": "table_sizes",
+    "generated/search.txt": "search",
+    "generated/accuracy.txt": "accuracy",
     "generated/cards/tables": "accuracy",
     "generated/cards/speed": "speed",
     "generated/cards/search": "search",
@@ -172,8 +175,6 @@ SENTENCES = tomllib.loads((DOCS / "sentences.toml").read_text(encoding="utf-8"))
 def values(name):
     """The figures of a sentence."""
     match name:
-        case "classifier" | "regressor":
-            return of_rivals(name)
         case "ranks":
             chosen, confirming = halves()
             return {
@@ -255,35 +256,6 @@ def peaks():
 def sentence(name, language="en"):
     """A sentence with its figures."""
     return " ".join(SENTENCES[name][language].split()).format(**values(name))
-
-
-def of_rivals(task):
-    """The losses of CatBoost and of the best rival over ours, with intervals and counts."""
-    whole, confirming = standing(task), standing(task, confirming=True)
-    n_tables = whole[["lower", "equal", "higher"]].sum(axis=1)
-    best = whole["ratio"].idxmin()
-    found = {
-        "n_tables": n_tables[RIVAL],
-        "n_splits": round(whole.loc[RIVAL, "splits"] / n_tables[RIVAL]),
-        "n_confirming": confirming.loc[RIVAL, ["lower", "equal", "higher"]].sum(),
-        "n_rivals": len(whole),
-        "best": best,
-    }
-    rows = {
-        "": whole.loc[RIVAL],
-        "confirming_": confirming.loc[RIVAL],
-        "best_": whole.loc[best],
-        "best_confirming_": confirming.loc[best],
-    }
-    for prefix, row in rows.items():
-        found |= {
-            f"{prefix}{name}": f"{row[name]:.3f}" for name in ("ratio", "low", "high")
-        }
-        found[f"{prefix}won"] = row["lower"]
-    return {
-        name: int(value) if isinstance(value, float) else value
-        for name, value in found.items()
-    }
 
 
 MARKED = re.compile(r"<!--(\w+)-->\n( *)(.*?)<!--end-->", re.DOTALL)
@@ -417,14 +389,11 @@ def of_searches():
             f"after it, and {later} s if the same process repeats it. With MLPClassifier in two worker "
             f"processes, it takes {theirs} s and, repeated, {their_later} s."
         ),
-        "search_short": (
-            f"{first} s in its first run, {full} s in every next one (MLPClassifier {theirs} s)"
-        ),
     }
 
 
 def of_accuracy():
-    """The models of tables: their wins and how long they take."""
+    """How fast the trees are, and how many tables there are."""
     whole = {task: standing(task) for task in TASKS}
     times = [
         float(found[0]["fit, s"].iloc[0]) / whole[task].loc[name, "seconds"]
@@ -434,14 +403,9 @@ def of_accuracy():
     chosen, confirming = halves()
     return {
         "trees": f"{min(times):.0f} to {max(times):.0f} times as fast",
-        "splits_won": "; ".join(
-            f"{loss}: {table['won'][RIVAL]:.0f} of {table['splits'][RIVAL]:.0f} splits"
-            for (task, loss), table in zip(TASKS.items(), whole.values())
-        ),
         "halves": (
             f"Settings of ours were chosen on {chosen} of the tables; the other {confirming} confirm."
         ),
-        **{f"kinds_{task}": by_kind(task) for task in TASKS},
     }
 
 
@@ -491,19 +455,6 @@ def of_intervals():
 
 def percent(share):
     return f"{100 * float(share):.0f} %"
-
-
-def by_kind(task):
-    """CatBoost's loss over ours by kind of table, in words."""
-    kinds = [table for table in tables("accuracy") if "a date" in table]
-    cells = kinds[list(TASKS).index(task)].loc[RIVAL]
-    return "; ".join(
-        f"{cell.split(' [')[0]} on tables with {kind}"
-        if kind.startswith(("a ", "categories"))
-        else f"{cell.split(' [')[0]} on tables of {kind}"
-        for kind, cell in cells.items()
-        if "[" in cell
-    )
 
 
 def of_pruned():
@@ -566,11 +517,45 @@ def write_tables(folder):
     ]
     serving = tables("serving")[0].reset_index()
     rows = [["data", *headings], *serving[["data", *headings]].to_numpy().tolist()]
-    for name, cells in {"pruned": pruned, "serving": rows}.items():
+    sizes = tables("table_sizes")[0].reset_index()
+    columns = ["rows", "process, s", "log-loss", "HistGradientBoosting: log-loss"]
+    written = {
+        "pruned": pruned,
+        "serving": rows,
+        "table_sizes": [columns, *sizes[columns].to_numpy().tolist()],
+        "search": searches(),
+        "accuracy": accuracies(),
+    }
+    for name, cells in written.items():
         lines = [".. list-table::", "   :header-rows: 1", ""]
         for first, *others in cells:
             lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]
         (folder / f"{name}.txt").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def searches():
+    """The seconds of searches and ensembles in threads, and of MLPClassifier in processes."""
+    heading = (
+        "job",
+        "threads: first run, next runs, later",
+        "MLPClassifier: process, later",
+    )
+    jobs = tables("search")[0]
+    ours, theirs = (
+        jobs[name].str.replace(" /", ",") for name in ("threads, s", "MLPClassifier, s")
+    )
+    return [heading, *zip(jobs.index, ours, theirs, strict=True)]
+
+
+def accuracies():
+    """Losses over ours, on all tables and on the confirming ones, and seconds of fits, by model."""
+    columns, heading = [], ["model"]
+    for (whole, confirming), loss in zip(lists().values(), TASKS.values(), strict=True):
+        columns += [whole["ratio"], confirming["ratio"], whole["fit, s"]]
+        heading += [f"{loss} over ours", "confirming tables", "fit, s"]
+    found = pd.concat(columns, axis=1).fillna("")
+    names = ["skdense", *found.index[1:]]
+    return [heading, *([name, *cells] for name, cells in zip(names, found.to_numpy()))]
 
 
 if __name__ == "__main__":

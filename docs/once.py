@@ -1,7 +1,8 @@
 """Pages of the API: what another page says in the same words stands there only.
 
-Docstrings are complete, for `help`. On the site, a class leaves parameters, attributes and methods whose texts are those of a
-related class to the page of that class, and its example to a page of the guide. A link says so.
+Docstrings are complete, for `help`. On the site, a class leaves parameters, attributes and methods
+whose texts are those of a related class to the page of that class, and its example to a page of the guide.
+A link says so.
 """
 
 import inspect
@@ -71,7 +72,12 @@ def shorten(app, what, name, obj, options, lines):
         for other in SAME_AS.get(owner, ()):
             theirs = inspect.getdoc(getattr(named(other), method, None))
             if theirs and alike(theirs) == alike("\n".join(lines)):
-                lines[:] = [*lines[: lines.index("")], "", f"As :meth:`{other}.{method}`.", ""]
+                lines[:] = [
+                    *lines[: lines.index("")],
+                    "",
+                    f"As :meth:`{other}.{method}`.",
+                    "",
+                ]
                 break
 
 
@@ -83,7 +89,9 @@ def named(name):
 
 def alike(text):
     """A text in which classifiers and regressors are one."""
-    return re.sub("classifier|regressor", "model", " ".join(text.split()), flags=re.IGNORECASE)
+    return re.sub(
+        "classifier|regressor", "model", " ".join(text.split()), flags=re.IGNORECASE
+    )
 
 
 def sections(text):
@@ -106,14 +114,24 @@ def of_object(name, text):
         theirs = sections(inspect.getdoc(named(other)))
         same = {}
         for heading in ENTRIES:
-            told = {key: alike(block) for key, block in entries(theirs.get(heading, "")).items()}
+            told = {
+                key: alike(block)
+                for key, block in entries(theirs.get(heading, "")).items()
+            }
             ours = entries(found.get(heading, ""))
             same[heading] = {
                 key: block
                 for key, block in ours.items()
                 if alike(block) == told.get(key) and key not in OF_ALL
             }
-        if sum(len(block.split()) for blocks in same.values() for block in blocks.values()) < 40:
+        if (
+            sum(
+                len(block.split())
+                for blocks in same.values()
+                for block in blocks.values()
+            )
+            < 40
+        ):
             continue  # a link would hardly be shorter
         lists = []
         for heading, blocks in same.items():
@@ -131,7 +149,9 @@ def of_object(name, text):
     if links:
         found[""] = found[""].rstrip() + "\n\n" + " ".join(links)
     text = "\n".join(
-        (f"\n{heading}\n{'-' * len(heading)}\n" if heading else "") + body.strip("\n") + "\n"
+        (f"\n{heading}\n{'-' * len(heading)}\n" if heading else "")
+        + body.strip("\n")
+        + "\n"
         for heading, body in found.items()
         if body.strip()
     )
