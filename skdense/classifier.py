@@ -1,11 +1,11 @@
 """LowLevelMLPClassifier: its parameters, and the methods that know of classes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from numbers import Real
 from typing import Literal, Self
 
-from numpy.random import RandomState
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
@@ -26,6 +26,7 @@ def _can_fit_partially(estimator):
     return True
 
 
+@dataclass(eq=False, repr=False)
 class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
     """Multi-layer perceptron built from low-level TensorFlow, a drop-in for MLPClassifier.
 
@@ -125,21 +126,11 @@ class LowLevelMLPClassifier(ClassifierMixin, BaseLowLevelMLP):
         Precision of the parameters and the training, as a name or a NumPy dtype. None takes that of X:
         float32 for float32, float64 for everything else. 'lbfgs' only rounds X to it.
 
-    loss : {'log_loss', 'squared_error'}, default='log_loss'
-        What is minimized: the log-loss of logistic outputs (binary and multilabel) or softmax outputs
-        (multiclass); or the squared error of identity outputs against targets of 0 and 1, summed over
-        the outputs. The value reported for the log-loss clips probabilities to [eps, 1 - eps].
-
     init : {'glorot_uniform', 'he_uniform', 'he_normal', 'lecun_normal', 'uniform'}, \
 default='glorot_uniform'
         How the parameters are drawn: MLPClassifier's draws after Glorot and Bengio [2]_; kernels after
         He et al. [3]_ with zero biases; normal kernels of variance ``1 / fan_in``, after LeCun, with
         zero biases; or kernels uniform in [0, 1) with zero biases.
-
-    class_weight : dict, 'balanced' or None, default=None
-        Factor on the weight of each class's samples; 'balanced' takes
-        ``n_samples / (n_classes * np.bincount(y))``, where samples count by their weights and a class
-        whose samples all have weight zero is left out.
 
     n_init : int, default=1
         Number of initial draws. They train at the same time, with 'lbfgs' in turn, and the network of
@@ -160,11 +151,6 @@ default='glorot_uniform'
         Number of epochs over which the learning rate of 'sgd', 'adam' and 'adamw' rises at first, from
         step to step and linearly; 0.5 is half an epoch. A cosine schedule begins after it.
 
-    label_smoothing : float, default=0.0
-        With ``loss='log_loss'``, the part of the certainty of a label, in [0, 1), that is given to all
-        classes alike: a target of 1 becomes ``1 - s + s / n_classes``, and 0 becomes ``s / n_classes``.
-        Each label of a multilabel problem has two classes. The validation loss is not smoothed.
-
     max_grad_norm : float, inf or None, default=None
         Limit on the norm of the gradient of 'sgd', 'adam' and 'adamw'. The norm is that of all kernels
         and biases together, penalty included; a longer gradient is scaled down to the limit. None and
@@ -179,6 +165,21 @@ default='glorot_uniform'
         which takes longer than our own accuracy and loss: about 1 ms for 200 samples and 7 ms for
         4,000, with 20 features, 100 hidden units and ``make_scorer(accuracy_score)``. Several networks
         that train at the same time call it in several threads.
+
+    loss : {'log_loss', 'squared_error'}, default='log_loss'
+        What is minimized: the log-loss of logistic outputs (binary and multilabel) or softmax outputs
+        (multiclass); or the squared error of identity outputs against targets of 0 and 1, summed over
+        the outputs. The value reported for the log-loss clips probabilities to [eps, 1 - eps].
+
+    class_weight : dict, 'balanced' or None, default=None
+        Factor on the weight of each class's samples; 'balanced' takes
+        ``n_samples / (n_classes * np.bincount(y))``, where samples count by their weights and a class
+        whose samples all have weight zero is left out.
+
+    label_smoothing : float, default=0.0
+        With ``loss='log_loss'``, the part of the certainty of a label, in [0, 1), that is given to all
+        classes alike: a target of 1 becomes ``1 - s + s / n_classes``, and 0 becomes ``s / n_classes``.
+        Each label of a multilabel problem has two classes. The validation loss is not smoothed.
 
     Attributes
     ----------
@@ -262,8 +263,15 @@ default='glorot_uniform'
     True
     """
 
-    classes_: NDArray
-    accuracy_curve_: list[float]
+    hidden_layer_sizes: int | Sequence[int] = (100,)
+    activation: str = "relu"
+    _: KW_ONLY
+    loss: str = "log_loss"
+    class_weight: dict | Literal["balanced"] | None = None
+    label_smoothing: float = 0.0
+
+    classes_: NDArray = field(init=False)
+    accuracy_curve_: list[float] = field(init=False)
 
     _parameter_constraints = {
         **BaseLowLevelMLP._parameter_constraints,
@@ -271,79 +279,6 @@ default='glorot_uniform'
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
-
-    def __init__(
-        self,
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: str = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | Literal["auto"] = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: int | RandomState | None = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        dtype: DTypeLike | None = None,
-        loss: str = "log_loss",
-        init: str = "glorot_uniform",
-        class_weight: dict | Literal["balanced"] | None = None,
-        n_init: int = 1,
-        dropout: float | Sequence[float] = 0.0,
-        weight_decay: float = 0.01,
-        warmup_epochs: float = 0,
-        label_smoothing: float = 0.0,
-        max_grad_norm: float | None = None,
-        scoring: str | Callable | None = None,
-    ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dtype = dtype
-        self.loss = loss
-        self.init = init
-        self.class_weight = class_weight
-        self.n_init = n_init
-        self.dropout = dropout
-        self.weight_decay = weight_decay
-        self.warmup_epochs = warmup_epochs
-        self.label_smoothing = label_smoothing
-        self.max_grad_norm = max_grad_norm
-        self.scoring = scoring
 
     @available_if(_can_fit_partially)
     @fit_context(prefer_skip_nested_validation=True)

@@ -57,6 +57,7 @@ def public_methods():
         if inspect.isclass(cls):
             ours = [base for base in cls.__mro__ if base.__module__.startswith("skdense")]
             methods = {method for base in ours for method in vars(base) if is_written_here(method)}
+            methods -= getattr(cls, "__dataclass_fields__", {}).keys()  # parameters
             names += [f"{name}.{method}" for method in sorted(methods)]
     return names
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -25,6 +26,7 @@ _N_CANDIDATES = 64
 """How many candidates are drawn by default."""
 
 
+@dataclass(eq=False, repr=False)
 class PrunedSearchCV(RandomizedSearchCV):
     """Search over parameters of a network, with cross-validation, that leaves bad candidates out early.
 
@@ -191,6 +193,20 @@ class PrunedSearchCV(RandomizedSearchCV):
     ([4, 7, 10, 14], [9, 6, 4, 3])
     """
 
+    estimator: BaseEstimator
+    param_distributions: Mapping | list
+    _: KW_ONLY
+    n_candidates: int | None = None
+    factor: float = 1.6
+    rungs: Sequence[int] | None = None
+    scoring: Any = None
+    refit: bool = True
+    cv: Any = None
+    random_state: int | RandomState | None = None
+    n_jobs: int | None = None
+    verbose: bool | int = 0
+    error_score: float | Literal["raise"] = np.nan
+
     _parameter_constraints = {
         **compat.constraints_of(RandomizedSearchCV),
         "estimator": [BaseEstimator],
@@ -200,35 +216,6 @@ class PrunedSearchCV(RandomizedSearchCV):
         "scoring": [compat.StrOptions(set(get_scorer_names())), callable, None],
         "refit": ["boolean"],
     }
-
-    def __init__(
-        self,
-        estimator: BaseEstimator,
-        param_distributions: Mapping | list,
-        *,
-        n_candidates: int | None = None,
-        factor: float = 1.6,
-        rungs: Sequence[int] | None = None,
-        scoring: Any = None,
-        refit: bool = True,
-        cv: Any = None,
-        random_state: int | RandomState | None = None,
-        n_jobs: int | None = None,
-        verbose: bool | int = 0,
-        error_score: float | Literal["raise"] = np.nan,
-    ):
-        self.estimator = estimator
-        self.param_distributions = param_distributions
-        self.n_candidates = n_candidates
-        self.factor = factor
-        self.rungs = rungs
-        self.scoring = scoring
-        self.refit = refit
-        self.cv = cv
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-        self.error_score = error_score
 
     @compat.fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: MatrixLike, y: ArrayLike, **params: Any) -> Self:
