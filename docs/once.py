@@ -1,8 +1,8 @@
 """Pages of the API: what another page says in the same words stands there only.
 
 Docstrings are complete, for `help`. On the site, a class leaves parameters, attributes and methods
-whose texts are those of a related class to the page of that class, and its example to a page of the guide.
-A link says so.
+whose texts are those of a related class to the page of that class, and its example to a page of the
+guide. A link says so.
 """
 
 import inspect

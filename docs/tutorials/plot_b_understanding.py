@@ -2,8 +2,8 @@
 Understanding a model of a table
 ================================
 
-Which columns matter, why one row has its prediction, and how sure the model is: feature importance,
-Shapley values, partial dependence, residuals and intervals.
+Which columns matter, and why one row has its prediction: feature importance, Shapley values, partial
+dependence and residuals.
 """
 
 # %%
@@ -27,9 +27,7 @@ from skdense.inspection import contributions
 data = load_diabetes(as_frame=True, scaled=False)
 names = "age sex bmi pressure cholesterol ldl hdl ratio triglycerides glucose"
 table = data.data.set_axis(names.split(), axis=1)
-table["sex"] = table["sex"].map(
-    {1.0: "a", 2.0: "b"}
-)  # the data do not say which is which
+table["sex"] = table["sex"].map({1.0: "a", 2.0: "b"})  # not said which is which
 X, X_test, y, y_test = train_test_split(table, data.target, random_state=0)
 
 # %%
@@ -104,23 +102,8 @@ plt.show()
 # %%
 # Residuals
 # ---------
-# Out-of-fold predictions show the errors of all training rows as if they were new.
+# Out-of-fold predictions show the errors of all training rows as if they were new. :doc:`/trust` makes
+# intervals of them.
 
 PredictionErrorDisplay.from_predictions(y, model.oof_prediction_)
-plt.show()
-
-# %%
-# Intervals
-# ---------
-# These errors give intervals, without a further fit. Where rows are harder to predict, they are wider.
-
-low, high = model.predict_interval(X_test, confidence_level=0.9).T
-inside = (low <= y_test) & (y_test <= high)
-print(f"{inside.mean():.0%} of the new rows are in their interval of 90 %")
-
-order = np.argsort(predicted)
-figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
-axes.fill_between(np.arange(len(order)), low[order], high[order], alpha=0.3)
-axes.plot(y_test.to_numpy()[order], ".")
-axes.set(xlabel="new rows, in the order of their predictions", ylabel="progression")
 plt.show()

@@ -2,7 +2,7 @@
 From a messy table to a model in use
 ====================================
 
-The whole path with one table: read it, find what leaks, fit, save, export, watch new data, tune.
+The whole path with one table: read it, find what leaks, fit, save, export, watch new data.
 """
 
 # %%
@@ -23,64 +23,44 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 from scipy.special import expit
-from sklearn.base import clone
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import log_loss
 
 from skdense import TabularClassifier
-from skdense.exceptions import UnlikeDataWarning
 from skdense.onnx import onnx_inputs, to_onnx
 
 
-def members(n, first_month, n_months, seed, plans=("basic", "plus", "family")):
+def members(n, first_month, n_months, seed):
     """Draw rows in the order of their months."""
     rng = np.random.default_rng(seed)
-    month = pd.Timestamp(first_month) + pd.to_timedelta(
-        30 * np.sort(rng.integers(0, n_months, n)), "D"
-    )
+    days = 30 * np.sort(rng.integers(0, n_months, n))
+    month = pd.Timestamp(first_month) + pd.to_timedelta(days, "D")
     since = month - pd.to_timedelta(rng.gamma(2, 300, n).astype(int), "D")
     fee, discount = rng.lognormal(6.5, 0.6, n), rng.choice([0, 5, 12.5, 20], n)
-    region, plan, visits = (
-        rng.integers(0, 40, n),
-        rng.choice(plans, n),
-        rng.poisson(5, n),
-    )
-    words = (
-        "called asked about classes app angry broken waiting thanks great coach".split()
-    )
-    notes = [" ".join(rng.choice(words, 4)) for _ in range(n)]
+    region, visits = rng.integers(0, 40, n), rng.poisson(5, n)
+    words = ["asked about classes", "app broken", "angry", "thanks", "great coach"]
+    notes = [" ".join(rng.choice(words, 2)) for _ in range(n)]
     leaving = 1.6 * np.array(["angry" in note or "broken" in note for note in notes])
-    leaving += (
-        np.log(fee)
-        - 0.08 * discount
-        - 0.3 * visits
-        + 1.5 * (region % 7 == 0)
-        - 6.5
-        + 2 * (plan == "student")
-    )
-    left = np.where(rng.random(n) < expit(leaving), "left", "stayed")
-    refunded = (left == "left") & (rng.random(n) < 0.8)
+    leaving += np.log(fee) - 0.08 * discount - 0.3 * visits - 6.5
+    left = rng.random(n) < expit(leaving + 1.5 * (region % 7 == 0))
     table = pd.DataFrame(
         {
             "member": [f"M-{i:05d}" for i in rng.integers(0, n, n)],
             "month": month.strftime("%Y-%m-%d"),
-            "since": np.where(
-                rng.random(n) < 0.6,
-                since.strftime("%Y-%m-%d"),
-                since.strftime("%d/%m/%Y"),
-            ),
+            "since": since.strftime("%Y-%m-%d"),
             "fee": [f"€{each:,.2f}" for each in fee],
             "discount": [f"{each:g}%" for each in discount],
             "postcode": [f"{each:02d}{rng.integers(3):03d}" for each in region],
-            "plan": plan,
+            "plan": rng.choice(["basic", "plus", "family"], n),
             "visits": np.where(rng.random(n) < 0.2, np.nan, visits),
             "note": notes,
-            "refund": np.where(refunded, rng.gamma(2, 20, n).round(2), 0),
-            "left": left,
+            "refund": left * (rng.random(n) < 0.8) * rng.gamma(2, 20, n).round(2),
+            "left": np.where(left, "left", "stayed"),
         }
     )
-    twice = rng.choice(n, n // 30, replace=False)
-    return table.iloc[np.sort(np.append(np.arange(n), twice))].reset_index(drop=True)
+    other = rng.random(n) < 0.4
+    table.loc[other, "since"] = since[other].strftime("%d/%m/%Y")
+    return table.iloc[np.sort(np.append(np.arange(n), rng.choice(n, n // 30)))]
 
 
 table = members(1500, "2024-01-01", 18, seed=0)
@@ -92,22 +72,14 @@ table.drop(columns="left").head()
 # The newest rows are the test set, since new rows will be newer, too. `fit` says what it makes of the
 # strings, and which columns it does not use. Three models and three folds are quick.
 
-
-def remarks(call, *args, **kwargs):
-    """What a call returns; its warnings are printed."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        result = call(*args, **kwargs)
-    for each in told:
-        text = f"{each.category.__name__}: {each.message}"
-        print(textwrap.fill(text, 88, subsequent_indent="    "))
-    return result
-
-
 X, y = table.drop(columns="left"), table["left"]
 is_new = X["month"] >= "2025-03-01"
 model = TabularClassifier(models=["ramps", "trees", "linear"], cv=3, random_state=0)
-remarks(model.fit, X[~is_new], y[~is_new])
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    model.fit(X[~is_new], y[~is_new])
+for each in told:
+    print(textwrap.fill(str(each.message), 88, subsequent_indent="    "))
 print(f"\nout-of-fold log-loss {model.oof_loss_:.3f}")
 
 # %%
@@ -119,7 +91,7 @@ print(f"\nout-of-fold log-loss {model.oof_loss_:.3f}")
 # Such a log-loss is too good to be true. Shuffle each column of new rows: where one column has nearly
 # all of the score, ask whether its values were known when the prediction was needed.
 
-warnings.filterwarnings("ignore", category=UnlikeDataWarning)  # see below
+warnings.filterwarnings("ignore", category=UserWarning)  # they are known now
 
 drop = permutation_importance(
     model, X[is_new], y[is_new], scoring="neg_log_loss", n_repeats=2, random_state=0
@@ -138,22 +110,18 @@ plt.show()
 
 def prepared(table):
     """The table without duplicates and without the leak, with regions."""
-    region = table["postcode"].str[:2]
-    return table.drop_duplicates().drop(columns="refund").assign(region=region)
+    table = table.drop_duplicates().drop(columns="refund")
+    return table.assign(region=table["postcode"].str[:2])
 
 
 table = prepared(table)
 X, y = table.drop(columns="left"), table["left"]
 is_new = X["month"] >= "2025-03-01"
-old, groups = X[~is_new], X["member"][~is_new]
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # they are those from above
-    model.fit(old, y[~is_new], groups=groups)
+model.fit(X[~is_new], y[~is_new], groups=X["member"][~is_new])
 
+probabilities = model.predict_proba(X[is_new])
 print(f"out-of-fold log-loss {model.oof_loss_:.3f}")
-print(
-    f"log-loss of newer rows {log_loss(y[is_new], model.predict_proba(X[is_new])):.3f}"
-)
+print(f"log-loss of newer rows {log_loss(y[is_new], probabilities):.3f}")
 model.summary()[["weight", "oof_loss", "oof_score"]].round(3)
 
 # %%
@@ -169,7 +137,7 @@ joblib.dump(model, folder / "members.joblib")
 loaded = joblib.load(folder / "members.joblib")
 session = onnxruntime.InferenceSession(to_onnx(loaded).SerializeToString())
 (portable,) = session.run(["probabilities"], onnx_inputs(loaded, X[is_new]))
-difference = abs(portable - model.predict_proba(X[is_new])).max()
+difference = abs(portable - probabilities).max()
 print(f"largest difference of the probabilities: {difference:.0e}")
 
 # %%
@@ -178,40 +146,10 @@ print(f"largest difference of the probabilities: {difference:.0e}")
 # There is a new plan, and a broken join has lost the visits. `predict` warns of each column that is
 # unlike the data in `fit`. `unlike` returns the same as a table, to be counted, logged or drawn:
 
-plans = "basic", "plus", "family", "student"
-later = prepared(members(700, "2025-06-24", 6, seed=1, plans=plans))
+later = prepared(members(700, "2025-06-24", 6, seed=1))
+later.loc[::9, "plan"] = "student"
 loaded.columns_.unlike(later.assign(visits=np.nan)).drop(columns="text")
 
 # %%
-# Later dates are normal. A server that reads this table can ignore the warnings, as done above by their
-# category. :doc:`/serving` shows how to count them.
-#
-# With the join mended, is it time for a new model? Fit one to old and new rows but for the newest, on
-# which both are compared.
-
-table = pd.concat([table, later])
-X, y = table.drop(columns="left"), table["left"]
-is_newest = X["month"] >= "2025-10-01"
-train = X[~is_newest], y[~is_newest], None, X["member"][~is_newest]
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    new = clone(model).fit(*train)
-for name, each in {"old": loaded, "new": new}.items():
-    loss = log_loss(y[is_newest], each.predict_proba(X[is_newest]))
-    print(f"{name} model: log-loss of the newest rows {loss:.3f}")
-
-# %%
-# Tune
-# ----
-# The out-of-fold log-loss compares settings without a search: each is fitted once. The accuracy would
-# hardly tell them apart where a class is rare.
-
-tried = clone(new).set_params(network_params={"dropout": 0.3})
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    tried.fit(*train)
-for dropout, each in {"0.1, the default": new, "0.3": tried}.items():
-    print(f"dropout {dropout}: out-of-fold log-loss {each.oof_loss_:.4f}")
-
-# %%
-# Such a difference is noise, so the default stays.
+# Later dates are normal. :doc:`/serving` shows how to count these warnings, :doc:`/new_rows` whether it
+# is time for a new model, and :doc:`/tables` how to tune it.
