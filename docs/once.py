@@ -45,7 +45,7 @@ EXAMPLES = {
     "skdense.inspection.CoverageDisplay": "trust",
     "skdense.inspection.contributions": "auto_examples/plot_b_understanding",
     "skdense.inspection.dead_units": "auto_examples/plot_8_loss_curves",
-    "skdense.exceptions.CollapseWarning": "networks",
+    "skdense.exceptions.CollapseWarning": "auto_examples/plot_two_clouds",
     "skdense.exceptions.UnlikeDataWarning": "serving",
     "skdense.onnx.to_onnx": "serving",
     "skdense.onnx.onnx_inputs": "serving",

@@ -162,9 +162,8 @@ default='glorot_uniform'
         of scikit-learn's scorers, and a callable is a scorer ``scorer(estimator, X, y)``, which gives a
         higher number for a better network. If it or its metric takes `sample_weight`, it gets the
         weights of the validation samples, class weights included. A scorer is called after each epoch,
-        which takes longer than our own accuracy and loss: about 1 ms for 200 samples and 7 ms for
-        4,000, with 20 features, 100 hidden units and ``make_scorer(accuracy_score)``. Several networks
-        that train at the same time call it in several threads.
+        which takes longer than our own accuracy and loss. Several networks that train at the same time
+        call it in several threads.
 
     loss : {'log_loss', 'squared_error'}, default='log_loss'
         What is minimized: the log-loss of logistic outputs (binary and multilabel) or softmax outputs
