@@ -188,7 +188,7 @@ def values(name):
             return {"seconds": of_models(0, "fit, s", [*nearest(), FAST])}
         case "measured":
             return of_sources()
-        case "intervals" | "noise":
+        case "intervals":
             return of_intervals()
         case "speed":
             jobs = {
@@ -215,15 +215,6 @@ def values(name):
                 f"{name}_{turn}": seconds
                 for name, job in jobs.items()
                 for turn, seconds in first_fit(job).items()
-            }
-        case "large_table":
-            cells = columns_of("table_sizes", "process, s")[0]
-            return {
-                f"{name}_{folder}": seconds
-                for name, rows in {"large": "100,000", "less": "99,999"}.items()
-                for folder, seconds in zip(
-                    ("empty", "full"), re.findall(r"[\d.]+", cells[rows]), strict=True
-                )
             }
         case "memory":
             peak, first, their_peak = peaks()
@@ -290,7 +281,6 @@ def texts():
         of_costs,
         of_searches,
         of_accuracy,
-        of_sizes,
         of_pruned,
     ):
         read.clear()
@@ -409,47 +399,24 @@ def of_accuracy():
     }
 
 
-def of_sizes():
-    """Whole processes that fit tables, by rows, and what trees bring to large ones."""
-    losses, refits = (
-        columns_of("table_sizes", heading)[0] for heading in ("log-loss", "process, s")
-    )
-    return {
-        "refits": (
-            "On the machine of the benchmarks, a whole process that fits 1,000, 10,000 and "
-            "100,000 rows of 20 columns takes {}, {} and {} s.".format(
-                *(turns(refits[rows])[-1] for rows in ("1,000", "10,000", "100,000"))
-            )
-        ),
-        "without_trees": "the log-loss is {} instead of {} in the table below".format(
-            *(losses[rows].lstrip("0") for rows in ("100,000", "99,999"))
-        ),
-    }
-
-
 def of_intervals():
     """How often intervals and sets of classes hold, and on which tables."""
-    ours, cqr, noise, sets = tables("intervals")
+    ours, cqr, _, sets = tables("intervals")
     half = pd.concat(columns_of("accuracy", "half"))
     used = [*ours.index[:-1], *sets.index[:-1]]
     chosen = [name for name in used if half[name] == "to choose on"]
     of_sets = sets.drop("mean")[["coverage", "least of a class"]].astype(float)
-    of_noise = noise[["noisy", "quiet", "width"]].astype(float)
     figures = {
         "n_tables": len(used),
-        "chosen": ", ".join(chosen) or "none",
+        "n_chosen": len(chosen) or "none",
         "lowest": percent(of_sets["coverage"].min()),
         "highest": percent(of_sets["coverage"].max()),
         "n_sets": len(of_sets),
         "n_rare": (of_sets["least of a class"] < 0.5).sum(),
-        "noisy": percent(of_noise["noisy"].iloc[0]),
-        "quiet": percent(of_noise["quiet"].iloc[0]),
-        "noise_width": f"{of_noise['width'].iloc[1]:.2f}",
     }
     for name, means in {"": ours.loc["mean"], "cqr_": cqr.loc["mean"]}.items():
         figures[f"{name}coverage"] = percent(means["coverage"])
         figures[f"{name}width"] = means["width"]
-        figures[f"{name}distance"] = f"{100 * float(means['distance']):.1f}"
     return figures
 
 
