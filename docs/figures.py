@@ -407,7 +407,7 @@ def of_intervals():
     chosen = [name for name in used if half[name] == "to choose on"]
     of_sets = sets.drop("mean")[["coverage", "least of a class"]].astype(float)
     figures = {
-        "n_tables": len(used),
+        "n_intervals": len(ours) - 1,
         "n_chosen": len(chosen) or "none",
         "lowest": percent(of_sets["coverage"].min()),
         "highest": percent(of_sets["coverage"].max()),
