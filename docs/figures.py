@@ -279,7 +279,6 @@ def texts():
         of_speed,
         of_processes,
         of_costs,
-        of_searches,
         of_accuracy,
         of_pruned,
     ):
@@ -366,22 +365,6 @@ def of_costs():
     }
 
 
-def of_searches():
-    """The seconds of a search over 20 settings."""
-    job = "GridSearchCV, clouds, 4 widths x 5 rates x 5 folds"
-    row = tables("search")[0].loc[job]
-    first, full, later = turns(row["threads, s"])
-    theirs, _, their_later = turns(row["MLPClassifier, s"])
-    return {
-        "search": (
-            "a grid search over 20 settings of small networks, with five folds of 2,000 rows, takes "
-            f"{first} s as a whole Python process when it runs for the first time, {full} s every time "
-            f"after it, and {later} s if the same process repeats it. With MLPClassifier in two worker "
-            f"processes, it takes {theirs} s and, repeated, {their_later} s."
-        ),
-    }
-
-
 def of_accuracy():
     """How fast the trees are, and how many tables there are."""
     whole = {task: standing(task) for task in TASKS}
@@ -429,21 +412,12 @@ def of_pruned():
     found = next(table for table in tables("pruned") if "same winner, pruned" in table)
     row = found.loc["all"]
     mean, largest = row["on new rows, pruned"].split(" / ")
-    ratios = {
-        data: float(turns(row["pruned"])[2]) / float(turns(row["exhaustive"])[2])
-        for data, row in whole_searches().iterrows()
-    }
     return {
         "pruned_found": (
             f"On {len(found) - 1} data sets, it found the winner of the exhaustive search in "
             f"{row['same winner, pruned']} searches, with {row['epochs, pruned']} of the epochs. "
             f"Refitted, the winner's loss on new rows was {mean} larger on average than that of the "
             f"exhaustive search's winner, {largest} at most."
-        ),
-        "pruned_later": (
-            "A search of 30 candidates that one process repeats takes "
-            + ", ".join(f"{ratio:.2f} on {data}" for data, ratio in ratios.items())
-            + " times as long as one of all candidates to the end."
         ),
     }
 
