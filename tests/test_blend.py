@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import huber
 from sklearn import config_context
@@ -15,7 +16,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import (
     accuracy_score,
     log_loss,
@@ -41,6 +42,7 @@ from skdense.ensemble import (
     CrossFitClassifier,
     CrossFitRegressor,
 )
+from skdense.version import __version__
 
 SETTINGS = {"max_iter": 60, "early_stopping": True, "learning_rate_init": 0.03}
 NETWORKS = CrossFitClassifier(LowLevelMLPClassifier((8,), **SETTINGS), cv=3, random_state=0)
@@ -397,6 +399,18 @@ def test_models_of_other_processes_say_what_they_say_in_threads(capsys, monkeypa
         "blend", "inner, a, all 3 folds", "inner, blend", "own, all 4 folds",
         *(f"own, fold {i}" for i in (1, 2, 3, 4)),
     ]  # fmt: skip
+
+
+def test_a_worker_with_another_version_is_an_error(monkeypatch):
+    """The worker processes have this version. Only what they are told is another one."""
+    X, y = load_diabetes(return_X_y=True)
+    members = CrossFitRegressor(LinearRegression(), 2, random_state=0)
+    with parallel_config("loky", n_jobs=2):
+        assert_allclose(clone(members).fit(X, y).predict(X), clone(members).fit(X, y).predict(X))
+        monkeypatch.setattr("skdense.ensemble.members.__version__", "0.0.7")
+        message = f"has skdense {re.escape(__version__)}, but the process that calls it has 0.0.7"
+        with pytest.raises(RuntimeError, match=message):
+            members.fit(X, y)
 
 
 def test_the_summary_has_weights_losses_and_scores(cancer, blend):

@@ -22,6 +22,7 @@ from skdense.final_step import fit_arguments
 from skdense.fit.fitting import fit_together, outcome
 from skdense.fit.inputs import FitInput
 from skdense.fit.targets import fitted_encoder
+from skdense.version import __version__
 
 COPIED_ROWS = 2**15
 """How many rows are copied at a time to be predicted."""
@@ -154,11 +155,16 @@ def at_once(function, arguments):
     n_jobs, config = compat.joblibs_n_jobs(), get_config()  # each thread has its own configuration
     share = max(1, effective_n_jobs(n_jobs) // len(arguments))
     return Parallel(n_jobs, prefer="threads", return_as=compat.return_as())(
-        delayed(_called)(function, values, config, share) for values in arguments
+        delayed(_called)(function, values, config, share, __version__) for values in arguments
     )
 
 
-def _called(function, values, config, share):
+def _called(function, values, config, share, version):
+    if version != __version__:  # a cluster does not tell of the warning when a model is unpickled
+        raise RuntimeError(
+            f"this worker has skdense {__version__}, but the process that calls it has {version}: "
+            "workers need the same version"
+        )
     with config_context(**config), parallel_config(n_jobs=share):
         return function(*values)
 
