@@ -23,6 +23,9 @@ from sklearn.utils import _param_validation, validation
 
 # --- what scikit-learn's own estimators are made with ------------------------------------------------
 
+# What scikit-learn plans for 1.10 stands with the names that it concerns, with the number of its issue
+# or pull request; of the others we know no plans. In November 2026 there was no candidate to try.
+
 # Without it: our own check, and `sklearn.callback.with_callbacks`, which is public.
 fit_context = base._fit_context
 """Checks the parameters around each `fit`, and ends callbacks after it."""
@@ -66,7 +69,8 @@ def visual_block(estimator: Any) -> Any:
 def callback_context(estimator: Any, **settings: Any) -> Any:
     """The `sklearn.callback.CallbackContext` of a fit, by a documented method of the mixin.
 
-    Without it: callbacks are told nothing.
+    Without it: callbacks are told nothing. How callbacks send messages from worker processes has
+    changed (#33941: by sockets), but they do so themselves, and nothing here depends on it.
     """
     return estimator._init_callback_context(**settings)
 
@@ -79,7 +83,11 @@ def has_callbacks(estimator: Any) -> bool:
 # --- rows, weights and searches of scikit-learn ------------------------------------------------------
 
 safe_indexing = utils._safe_indexing
-"""Rows of an array, a sparse matrix or a frame. scikit-learn documents it in spite of its name."""
+"""Rows of an array, a sparse matrix or a frame. scikit-learn documents it in spite of its name.
+
+Whether it becomes public is not decided (#27439). An open change deprecates slices (#32726), which
+`in_blocks` of `ensemble/members.py` passes.
+"""
 check_sample_weight = validation._check_sample_weight
 """An array of weights, or an error. Without it: `check_array` and a comparison of lengths."""
 check_method_params = validation._check_method_params
@@ -90,6 +98,9 @@ def routed_parameters(search: Any, parameters: dict) -> Any:
     """The parameters of `fit` by who takes them: the estimator, the splitter, the scorer.
 
     Without it: `sklearn.utils.metadata_routing.process_routing`, and an own rule where routing is off.
+    Metadata routing is to be rewritten for 1.10 (#34372), so this is the first name to look at. An open
+    change makes the parent class `_MetadataRequester` public, without the underscore (#34314). We have
+    its methods from `BaseEstimator` alone.
     """
     return search._get_routed_params_for_fit(parameters)
 
