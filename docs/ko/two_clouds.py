@@ -49,7 +49,6 @@ kernel = tf.Variable(tf.random.uniform((n_in, n_out), -limit, limit))
 # `n_iter_no_change=np.inf`로 조기 종료(early stopping)를 끄므로, 훈련이 수렴(convergence)하지 않았다는
 # 경고가 나오는 것은 당연합니다.
 
-import copy
 import textwrap
 import warnings
 from itertools import pairwise
@@ -253,44 +252,11 @@ plt.show()
 # %%
 # 기본값인 글로럿(Glorot) 초기화의 가중치는 양수와 음수가 섞여 있고 층이 넓을수록 작아서, 넓은 층은
 # 안전합니다. 유닛이 몇 개뿐인 가장 좁은 층은 유닛을 모두 잃을 수 있습니다. 학습률을 100분의 1로 줄이면
-# 가장 넓은 것만 빼고 모두 살아납니다. 리키 ReLU는 어디서나 그레이디언트가 있으므로 붕괴하지 않지만, 한
-# 스텝에 움직이는 크기는 그대로여서 대부분 발산합니다.
+# 가장 넓은 것만 빼고 모두 살아납니다. 부호가 같은 가중치에 걸쳐 더해지는 스텝이 너무 커서 유닛이 죽기
+# 때문입니다. 리키 ReLU는 어디서나 그레이디언트가 있으므로 붕괴하지 않지만, 한 스텝에 움직이는 크기는
+# 그대로여서 대부분 발산합니다.
 #
-# ## 크기 탓일까, 부호 탓일까?
-#
-# 균등 분포의 가중치는 클 뿐 아니라 부호도 모두 같습니다. 너비 20에서 하나씩 바꿔 봅시다. 가중치를
-# U(0, 2 / fan_in)으로 줄이거나, 양수와 음수가 섞이도록 U(-1, 1)로 범위를 넓히거나, 둘을 함께 합니다.
-# `init`에는 이런 선택지가 없지만, `warm_start=True`이면 직접 넣은 `coefs_`에서 훈련을 시작합니다.
-
-kinds = {
-    "U(0, 2 / fan_in)": lambda kernel: kernel * 2 / len(kernel),
-    "U(-1, 1)": lambda kernel: 2 * kernel - 1,
-    "U(-2 / fan_in, 2 / fan_in)": lambda kernel: (2 * kernel - 1) * 2 / len(kernel),
-}
-zero_biases = make_network(20, init="glorot_uniform", max_iter=1, warm_start=True)
-zero_biases.fit(X, y).set_params(max_iter=100)
-zero_biases.intercepts_ = [np.zeros_like(bias) for bias in zero_biases.intercepts_]
-
-
-def start_from(kernels):
-    """주어진 가중치와 0인 편향에서 훈련을 시작할 신경망."""
-    network = copy.deepcopy(zero_biases)
-    network.coefs_ = [kernel.astype(X.dtype) for kernel in kernels]
-    return network
-
-
-for name, change in kinds.items():
-    networks = [start_from(map(change, initial_kernels(20, seed))) for seed in seeds]
-    print(f"{name:27} {'{} + {}'.format(*fates(networks))}")
-
-# %%
-# 부호가 같은 작은 가중치로 시작하면 예측값이 타깃에 가까운데도 대부분 붕괴합니다. 한 층의 모든 유닛이
-# 같은 쪽으로 움직이고, 그 변화가 출력에서 더해지기 때문입니다. 양수와 음수가 섞인 큰 가중치로는 두 번째
-# 층을 통째로 잃는 일이 드물고, 그 대신 스텝이 점점 커져 매개변수가 오버플로를 일으킵니다. 양수와 음수가
-# 섞인 작은 가중치는 붕괴하지도 발산하지도 않습니다.
-#
-# 정리하면, 넓은 신경망은 가중치의 부호가 같고, **그와 동시에** 여러 유닛에 걸쳐 더해지는 스텝이 너무 클
-# 때 붕괴합니다. 해결책은 `init="glorot_uniform"`이나 더 작은 학습률입니다. 그래도 나쁜 초기 가중치가
+# 그러므로 `init="glorot_uniform"`으로 가중치를 뽑거나 학습률을 줄이세요. 그래도 나쁜 초기 가중치가
 # 걱정된다면 여러 번 뽑아 보세요. `n_init`은 여러 초기 가중치에서 한꺼번에 훈련하여 손실이 가장 작은
 # 신경망을 남깁니다.
 

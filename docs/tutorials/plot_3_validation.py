@@ -1,6 +1,6 @@
 """
-Your own validation set, and callbacks
-======================================
+Your own validation set
+=======================
 
 Stop training by the samples of other groups, where random samples would promise too much.
 """
@@ -11,7 +11,6 @@ Stop training by the samples of other groups, where random samples would promise
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.callback import ProgressBar
 from sklearn.model_selection import GroupShuffleSplit
 
 from skdense import LowLevelMLPClassifier
@@ -40,9 +39,3 @@ ax.legend()
 plt.show()
 print(f"on random samples: {by_chance.best_validation_score_:.2f}")
 print(f"for new patients:  {by_chance.score(X[validation], y[validation]):.2f}")
-
-# %%
-# scikit-learn's callbacks are called after every epoch. This one draws a progress bar.
-
-watched = LowLevelMLPClassifier(**settings).set_callbacks(ProgressBar())
-watched = watched.fit(X[train], y[train], X_val=X[validation], y_val=y[validation])

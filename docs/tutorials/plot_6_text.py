@@ -43,14 +43,9 @@ model.fit(texts, labels)
 print(f"{model[-1].n_features_in_} words")
 print(f"accuracy on other texts: {model.score(test_texts, test_labels):.3f}")
 
-# %%
-# What has the network learned of a word? Ask for the probability of a text of that word alone.
-
 words = "array dtype axis copy random function distribution gamma integral".split()
 probabilities = model.predict_proba(words)[:, 1]
-order = np.argsort(probabilities)
-fig, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")
-ax.barh(np.array(words)[order], probabilities[order] - 0.5, left=0.5)
-ax.axvline(0.5, color="k", lw=1)
-ax.set_xlabel("probability of SciPy, for a text of one word")
+figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
+axes.barh(words, probabilities)
+axes.set_xlabel("probability of SciPy, for a text of one word")
 plt.show()

@@ -2,13 +2,12 @@
 Reading loss curves
 ===================
 
-What curves say about the learning rate, about overfitting, and about the luck of a seed.
+What curves say about the learning rate and about overfitting.
 """
 
 import warnings
 
 import matplotlib.pyplot as plt
-import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
@@ -60,7 +59,8 @@ for rate, network in zip(rates, networks):
 # Overfitting
 # -----------
 # The network overfits where the loss of your validation set rises while the training loss still falls.
-# More samples help, or a larger ``alpha``, or ``early_stopping=True``, which keeps the best epoch.
+# More samples help, or a larger ``alpha``, or ``early_stopping=True``, which keeps the best epoch. A
+# single curve may be luck: :doc:`/many_fits` trains one setting under many seeds.
 
 network = make_network(solver="adam", learning_rate_init=0.01)
 network.fit(X_train[:100], y_train[:100], X_val=X_val, y_val=y_val)
@@ -69,20 +69,5 @@ figure, axes = plt.subplots(layout="constrained")
 axes.plot(network.loss_curve_, label="100 training samples")
 axes.plot(network.validation_loss_curve_, label="validation samples")
 axes.set(xlabel="epoch", ylabel="loss", ylim=(0, 2))
-axes.legend()
-plt.show()
-
-# %%
-# One seed or many
-# ----------------
-# A single curve may be luck. Train one setting under ten seeds:
-
-networks = [make_network(learning_rate_init=0.1, random_state=i) for i in range(10)]
-curves = [network.loss_curve_ for network in fit_many(networks, X_train, y_train)]
-
-figure, axes = plt.subplots(layout="constrained")
-axes.plot(np.transpose(curves), color="0.7", lw=1)
-axes.plot(np.median(curves, axis=0), label="median of ten seeds")
-axes.set(xlabel="epoch", ylabel="training loss")
 axes.legend()
 plt.show()

@@ -10,7 +10,8 @@ The whole path with one table: read it, find what leaks, fit, save, export, watc
 # -------------
 # Members of an invented sports club at the end of a month, and whether they left in the next. Strings
 # hold money, percents and two formats of dates, postcodes begin with zeros, some rows are there twice,
-# and `refund` is what the club paid back to those who had left.
+# and `refund` is what the club paid back to those who had left. `members`, which draws the rows, is in
+# the script that can be downloaded below.
 
 import tempfile
 import textwrap
@@ -28,6 +29,8 @@ from sklearn.metrics import log_loss
 
 from skdense import TabularClassifier
 from skdense.onnx import onnx_inputs, to_onnx
+
+# sphinx_gallery_start_ignore
 
 
 def members(n, first_month, n_months, seed):
@@ -63,6 +66,7 @@ def members(n, first_month, n_months, seed):
     return table.iloc[np.sort(np.append(np.arange(n), rng.choice(n, n // 30)))]
 
 
+# sphinx_gallery_end_ignore
 table = members(1500, "2024-01-01", 18, seed=0)
 table.drop(columns="left").head()
 

@@ -48,7 +48,6 @@ The rest of this page does the same with :class:`~skdense.LowLevelMLPClassifier`
 # on the next 100 samples. ``tol=0`` with ``n_iter_no_change=np.inf`` switches stopping off, so the
 # warning that training has not converged is expected.
 
-import copy
 import textwrap
 import warnings
 from itertools import pairwise
@@ -249,45 +248,12 @@ plt.show()
 # %%
 # Glorot's kernels, the default, have both signs and shrink as the layers widen, so a wide layer is
 # safe. The narrowest may still lose its few units. A rate a hundred times smaller saves all uniform
-# networks but the widest. A leaky unit has a gradient everywhere, so no network collapses, but the
-# steps are as long as before: most networks diverge.
+# networks but the widest: what kills units are steps that are too long, as they add up over kernels of
+# one sign. A leaky unit has a gradient everywhere, so no network collapses, but the steps are as long
+# as before: most networks diverge.
 #
-# Size or sign?
-# -------------
-# Uniform kernels are large *and* of one sign. Change one at a time, at width 20: scale the kernels to
-# U(0, 2 / fan_in), or stretch them to U(-1, 1), which has both signs, or do both. ``init`` offers none
-# of these, but with ``warm_start=True`` training starts from the ``coefs_`` that are set by hand.
-
-kinds = {
-    "U(0, 2 / fan_in)": lambda kernel: kernel * 2 / len(kernel),
-    "U(-1, 1)": lambda kernel: 2 * kernel - 1,
-    "U(-2 / fan_in, 2 / fan_in)": lambda kernel: (2 * kernel - 1) * 2 / len(kernel),
-}
-zero_biases = make_network(20, init="glorot_uniform", max_iter=1, warm_start=True)
-zero_biases.fit(X, y).set_params(max_iter=100)
-zero_biases.intercepts_ = [np.zeros_like(bias) for bias in zero_biases.intercepts_]
-
-
-def start_from(kernels):
-    """A network that has these kernels and zero biases, and is still to be trained."""
-    network = copy.deepcopy(zero_biases)
-    network.coefs_ = [kernel.astype(X.dtype) for kernel in kernels]
-    return network
-
-
-for name, change in kinds.items():
-    networks = [start_from(map(change, initial_kernels(20, seed))) for seed in seeds]
-    print(f"{name:27} {'{} + {}'.format(*fates(networks))}")
-
-# %%
-# Small kernels of one sign start near the targets, and most networks still collapse: all units of a
-# layer move the same way, and their changes add up in the output. Large kernels of both signs seldom
-# lose the whole second layer; their steps grow until the parameters overflow. Small kernels of both
-# signs do neither.
-#
-# So wide networks collapse when their kernels have one sign *and* the steps, which add up over the
-# units, are too long. The remedy is ``init="glorot_uniform"``, or a smaller learning rate. Where a bad
-# draw remains possible, ``n_init`` trains several at once and keeps the one of the lowest loss:
+# So draw kernels by ``init="glorot_uniform"``, or use a smaller learning rate. Where a bad draw remains
+# possible, ``n_init`` trains several at once and keeps the one of the lowest loss:
 
 best = make_network(random_state=0, n_init=8).fit(X, y)
 print("losses of the draws:", best.init_losses_.round(4))
