@@ -28,7 +28,6 @@ SHOWN = {
     "generated/pruned.txt": "pruned",
     "generated/serving.txt": "serving",
     "generated/table_sizes.txt": "table_sizes",
-    "generated/search.txt": "search",
     "generated/accuracy.txt": "accuracy",
     "generated/cards/tables": "accuracy",
     "generated/cards/speed": "speed",
@@ -464,7 +463,6 @@ def write_tables(folder):
         "pruned": pruned,
         "serving": rows,
         "table_sizes": [columns, *sizes[columns].to_numpy().tolist()],
-        "search": searches(),
         "accuracy": accuracies(),
     }
     for name, cells in written.items():
@@ -472,20 +470,6 @@ def write_tables(folder):
         for first, *others in cells:
             lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]
         (folder / f"{name}.txt").write_text("\n".join(lines) + "\n", "utf-8")
-
-
-def searches():
-    """The seconds of searches and ensembles in threads, and of MLPClassifier in processes."""
-    heading = (
-        "job",
-        "threads: first run, next runs, later",
-        "MLPClassifier: process, later",
-    )
-    jobs = tables("search")[0]
-    ours, theirs = (
-        jobs[name].str.replace(" /", ",") for name in ("threads, s", "MLPClassifier, s")
-    )
-    return [heading, *zip(jobs.index, ours, theirs, strict=True)]
 
 
 def accuracies():
