@@ -2,26 +2,23 @@
 Understanding a model of a table
 ================================
 
-Which columns matter, and why one row has its prediction: feature importance, Shapley values, partial
-dependence and residuals.
+Which columns matter, and why one row has its prediction: feature importance, Shapley values and
+residuals.
 """
 
 # %%
 # How much the diabetes of 442 patients has progressed after a year, with their age, sex, body mass
 # index, blood pressure, and six measurements of their blood.
 
-import warnings
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_diabetes
-from sklearn.inspection import PartialDependenceDisplay, permutation_importance
+from sklearn.inspection import permutation_importance
 from sklearn.metrics import PredictionErrorDisplay
 from sklearn.model_selection import train_test_split
 
 from skdense import TabularRegressor
-from skdense.exceptions import UnlikeDataWarning
 from skdense.inspection import contributions
 
 data = load_diabetes(as_frame=True, scaled=False)
@@ -79,31 +76,11 @@ axes.set_xlabel(f"change of the prediction\nmean {mean:.0f}, this row {this:.0f}
 plt.show()
 
 # %%
-# How predictions depend on a column
-# ----------------------------------
-# Partial dependence is the mean prediction if a column has the same value in all rows, which the model
-# would warn of. Each thin line is one row.
-
-warnings.filterwarnings("ignore", category=UnlikeDataWarning)
-
-display = PartialDependenceDisplay.from_estimator(
-    model,
-    X_test,
-    ["bmi", "triglycerides"],
-    kind="both",
-    grid_resolution=15,
-    subsample=30,
-    random_state=0,
-)
-display.figure_.set_size_inches(7, 3.5)
-display.figure_.set_layout_engine("constrained")
-plt.show()
-
-# %%
 # Residuals
 # ---------
 # Out-of-fold predictions show the errors of all training rows as if they were new. :doc:`/trust` makes
-# intervals of them.
+# intervals of them. Other tools of scikit-learn, such as ``PartialDependenceDisplay``, take the model,
+# too.
 
 PredictionErrorDisplay.from_predictions(y, model.oof_prediction_)
 plt.show()
