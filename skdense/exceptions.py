@@ -66,14 +66,8 @@ class UnlikeDataWarning(UserWarning):
 
     def __init__(self, text, column=None, kind=None, count=0, total=0, example=None):
         super().__init__(text)
-        self.column, self.kind, self.count, self.total, self.example = (
-            column,
-            kind,
-            count,
-            total,
-            example,
-        )
-        self.share = count / total if total else 0.0
+        self.column, self.kind, self.example = column, kind, example
+        self.count, self.total, self.share = count, total, count / total if total else 0.0
 
 
 class WorkerWarning(UserWarning):

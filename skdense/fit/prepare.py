@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -60,22 +60,12 @@ class Job:
     incremental: bool
 
 
-class Checked(NamedTuple):
+def _check_data(estimator: Estimator, inputs: FitInput, continues: bool) -> tuple:
     """What a user gave, checked and encoded: for training, and for validation if it is the user's own.
 
-    `y` and `y_val` are the labels or numbers, and `attributes` what the estimator is to know of X.
+    Return the encoder of y, then for both the samples and their labels or numbers, or None, and the
+    attributes that say what the estimator is to know of X.
     """
-
-    encoder: Encoder
-    data: Data
-    y: Any
-    validation: Data | None
-    y_val: Any
-    attributes: dict[str, Any]
-
-
-def _check_data(estimator: Estimator, inputs: FitInput, continues: bool) -> Checked:
-    """Check X, y and weights, and learn what y is."""
     X, y = check_samples(estimator, inputs, continues)
     encoder = learn_encoder(estimator, y, inputs, continues)
     X_val, y_val = check_validation_samples(estimator, inputs, X, y)
@@ -85,7 +75,7 @@ def _check_data(estimator: Estimator, inputs: FitInput, continues: bool) -> Chec
     validation = None if X_val is None else Data(X_val, encoder.encode(y_val), weights_val)
     names = "n_features_in_", "feature_names_in_"
     attributes = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
-    return Checked(encoder, Data(X, encoder.encode(y), weights), y, validation, y_val, attributes)
+    return encoder, Data(X, encoder.encode(y), weights), y, validation, y_val, attributes
 
 
 def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -> Job:
@@ -103,8 +93,8 @@ def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -
         if key not in known:
             known[key] = _check_data(estimator, inputs, continues)
         checked = known[key]
-        vars(estimator).update(checked.attributes)
-    encoder, data, y, users_validation, y_val, _ = checked
+    encoder, data, y, users_validation, y_val, attributes = checked
+    vars(estimator).update(attributes)
     if inputs.split is not None:
         data = replace(data, rows=inputs.split[0])
 

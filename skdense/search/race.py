@@ -1,5 +1,6 @@
 """A race: candidates are prepared, trained from rung to rung and scored, and the worst are left out."""
 
+import math
 import signal
 import time
 from collections import Counter
@@ -26,7 +27,7 @@ from skdense.final_step import beyond_steps, fit_all_but_last, network_of, with_
 from skdense.fit.fitting import own_streams
 from skdense.fit.prepare import Job, check_and_prepare
 from skdense.fit.results import NotFinite, best_network, finish
-from skdense.search.rungs import best_first, forecasts, looks_of, n_that_go_on
+from skdense.search.rungs import best_first, forecasts, looks_of
 
 _SHARE_OF_RACE = 0.4
 """About the share of their epochs that candidates train with the default rungs and factor."""
@@ -200,7 +201,7 @@ class Race:
                 finish(fit.job)  # warns as a fit that is over does, for instance at max_iter
             self.going = []
         else:
-            best = best_first(expected)[: n_that_go_on(len(expected), self.factor)]
+            best = best_first(expected)[: math.ceil(len(expected) / self.factor)]
             self.going = [self.going[i] for i in sorted(best)]
         self.over.append(rung)
         return rung

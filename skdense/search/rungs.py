@@ -3,7 +3,6 @@
 `docs/benchmarks/decisions.md` has the measurements behind the constants.
 """
 
-import math
 from numbers import Integral
 
 import numpy as np
@@ -14,16 +13,11 @@ _SLOPE, _BACK = 0.6, 0.75
 """A forecast takes this share of the slope since this share of the epochs to go on."""
 
 
-def rungs_at(shares, max_iter):
-    """The epochs before the end that are these shares of `max_iter`, but not the first ones."""
-    rungs = [round(share * max_iter) for share in shares]
-    return [rung for rung in dict.fromkeys(rungs) if _FIRST <= rung < max_iter]
-
-
 def rungs_of(rungs, max_iter):
     """The epochs of all rungs, of which the last is `max_iter`."""
     if rungs is None:
-        return [*rungs_at(SHARES, max_iter), max_iter]
+        rungs = dict.fromkeys(round(share * max_iter) for share in SHARES)
+        return [*(rung for rung in rungs if _FIRST <= rung < max_iter), max_iter]
     if not all(isinstance(rung, Integral) and not isinstance(rung, bool) for rung in rungs):
         raise ValueError(f"rungs must be ints, the epochs after which to compare, got {rungs!r}")
     if list(rungs) != sorted(set(rungs)) or any(not 1 <= rung <= max_iter for rung in rungs):
@@ -46,11 +40,6 @@ def looks_of(rungs):
         looks.append([look, rung] if is_new else [rung])
         scored += looks[-1]
     return looks
-
-
-def n_that_go_on(n_candidates, factor):
-    """How many candidates go on from a rung."""
-    return math.ceil(n_candidates / factor)
 
 
 def forecasts(epochs, scores, ends):

@@ -83,12 +83,6 @@ def hidden_and_output(widths: Sequence[int], activation: str, n_outputs: int) ->
     return *(Dense(width, activation) for width in widths), Dense(n_outputs)
 
 
-def parameters_of_each(layers: Sequence[Layer], n_features: int) -> list[tuple[Parameter, ...]]:
-    """The `Parameter` descriptions of each layer."""
-    n_inputs = n_features, *(layer.width for layer in layers[:-1])
-    return [layer.parameters(n) for layer, n in zip(layers, n_inputs, strict=True)]
-
-
 def forward(
     layers: Sequence[Layer], parameters: Sequence, inputs: Tensor, drop: Drop | None = None
 ) -> Tensor:

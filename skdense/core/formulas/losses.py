@@ -35,6 +35,13 @@ class Metric(NamedTuple):
     value: Callable
 
 
+NEGATIVE_LOSS = Metric(
+    terms=lambda targets, logits, shift: [],
+    value=lambda sums: -sums.loss / sums.weight,
+)
+"""The negative loss."""
+
+
 class Loss(NamedTuple):
     """What a network is trained for.
 
@@ -67,13 +74,13 @@ class Loss(NamedTuple):
     is_homogeneous : bool
         Whether y in another unit only multiplies `elementwise` by a constant.
     averages : bool
-        Whether `per_sample` is a mean over outputs.
+        Whether `per_sample` is a mean over outputs, not a sum.
     """
 
     per_sample: Callable
     baseline_loss: Callable
-    output: str
-    metric: Metric
+    output: str = "identity"
+    metric: Metric = NEGATIVE_LOSS
     correct: Callable | None = None
     smooths: bool = False
     number_name: str | None = None
@@ -248,21 +255,6 @@ def _huber(targets: Tensor, logits: Tensor, delta: Tensor) -> Tensor:
     return tf.reduce_sum(quadratic * (errors - quadratic / 2), axis=-1)
 
 
-def _of_constant(constant_for: Callable, losses: Callable) -> Callable:
-    """The loss of the best constant output, from functions for this constant and for the losses.
-
-    `constant_for(targets, weights)` is an array `(n_outputs,)`, and `losses(targets, constant)` is
-    shaped as the targets. Both take the loss's number, too, if it has one.
-    """
-
-    def baseline_loss(targets: NDArray, weights: NDArray | None, *number: float) -> float:
-        targets = targets.astype(np.float64)  # differences of bools or small ints would not do
-        constant = constant_for(targets, weights, *number)
-        return np.average(losses(targets, constant, *number).sum(axis=1), weights=weights)
-
-    return baseline_loss
-
-
 def _mean(targets: NDArray, weights: NDArray | None) -> NDArray:
     return np.average(targets, axis=0, weights=weights)
 
@@ -307,11 +299,27 @@ def _value_of_r2(sums: Any) -> Tensor:
     return tf.reduce_mean(tf.where(residual != 0, scores, 1))
 
 
-NEGATIVE_LOSS = Metric(
-    terms=lambda targets, logits, shift: [],
-    value=lambda sums: -sums.loss / sums.weight,
-)
-"""The negative loss."""
+def _regression(
+    per_sample: Callable,
+    elementwise: Callable,
+    constant_for: Callable,
+    averages: bool = False,
+    **more: Any,
+) -> Loss:
+    """The record of a loss of numbers: `elementwise` summed over the outputs, or half its average.
+
+    `constant_for(targets, weights)` is the best constant output `(n_outputs,)`. It takes the loss's
+    number, too, if it has one. The sum may lack terms that are 0 on average for a constant output.
+    """
+
+    def baseline_loss(targets: NDArray, weights: NDArray | None, *number: float) -> float:
+        targets = targets.astype(np.float64)  # differences of bools or small ints would not do
+        losses = elementwise(targets, constant_for(targets, weights, *number), *number)
+        losses = losses.mean(axis=1) / 2 if averages else losses.sum(axis=1)
+        return np.average(losses, weights=weights)
+
+    return Loss(per_sample, baseline_loss, elementwise=elementwise, averages=averages, **more)
+
 
 LOSSES = {
     "binary": _of_each_output(),
@@ -327,40 +335,25 @@ LOSSES = {
         ),
     },
     "regression": {
-        "squared_error": Loss(
-            _half_squared_error,
-            _of_constant(_mean, lambda y, constant: (y - constant) ** 2 / (2 * len(constant))),
-            "identity",
-            _r2(lambda logits: logits),
-            elementwise=lambda y, predicted: (y - predicted) ** 2,
-            is_homogeneous=True,
-            averages=True,
+        "squared_error": _regression(
+            _half_squared_error, lambda y, predicted: (y - predicted) ** 2, _mean, averages=True,
+            metric=_r2(lambda logits: logits), is_homogeneous=True,
         ),
-        "poisson": Loss(
-            _half_poisson_deviance,
-            _of_constant(_mean, rel_entr),  # the deviance's other terms are 0 on average
-            "exp",
-            _r2(lambda logits: tf.exp(logits)),
-            lowest_target=0,
-            elementwise=lambda y, predicted: rel_entr(y, predicted) - y + predicted,
+        "poisson": _regression(
+            _half_poisson_deviance, lambda y, predicted: rel_entr(y, predicted) - y + predicted, _mean,
+            metric=_r2(lambda logits: tf.exp(logits)), output="exp", lowest_target=0,
             is_homogeneous=True,
         ),
         # These have no R2 score, which would prefer networks that predict the mean.
-        "absolute_error": Loss(
-            _absolute_error, _of_constant(_quantile, lambda y, constant: np.abs(y - constant)),
-            "identity", NEGATIVE_LOSS,
-            elementwise=lambda y, predicted: np.abs(y - predicted), is_homogeneous=True,
+        "absolute_error": _regression(
+            _absolute_error, lambda y, predicted: np.abs(y - predicted), _quantile, is_homogeneous=True
         ),
-        "quantile": Loss(
-            _pinball,
-            _of_constant(_quantile, _pinballs),
-            "identity", NEGATIVE_LOSS, number_name="quantile",
-            elementwise=_pinballs, is_homogeneous=True,
+        "quantile": _regression(
+            _pinball, _pinballs, _quantile, number_name="quantile", is_homogeneous=True
         ),
-        "huber": Loss(
-            _huber, _of_constant(_huber_mean, lambda y, constant, delta: huber(delta, y - constant)),
-            "identity", NEGATIVE_LOSS, number_name="delta",
-            elementwise=lambda y, predicted, delta: huber(delta, y - predicted),
+        "huber": _regression(
+            _huber, lambda y, predicted, delta: huber(delta, y - predicted), _huber_mean,
+            number_name="delta",
         ),
     },
 }  # fmt: skip

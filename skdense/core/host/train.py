@@ -26,14 +26,7 @@ from skdense.core.machine.memory import aligned_zeros, to_tensor, view
 from skdense.core.machine.tensorflow import n_at_once, tf
 from skdense.core.machine.threads import run_all, submit
 from skdense.core.network import Curves, Network, Parameters, Progress, Tensor
-from skdense.core.program.epochs import (
-    Arguments,
-    Counters,
-    Scalars,
-    constants_of,
-    split_scalars,
-    training_program,
-)
+from skdense.core.program.epochs import Counters, Scalars, constants_of, split_scalars, training_program
 from skdense.core.program.layout import Layout
 from skdense.core.program.stores import Stores
 
@@ -195,12 +188,10 @@ class ProgramRun:
             hyper = hyper._replace(early_stopping=0.0)  # the program leaves the best as they are
         constants = to_tensor(constants_of(self.spec, n_steps, hyper, network.settings))
         scalars = to_tensor(np.array([*counters, *progress, *point], np.float64))
-        to_train = self.training_store, view(orders)
-        arguments = Arguments(
-            to_train, self.to_validate, self.dropout, constants, scalars, vectors, best_vector
-        )
+        unchanged = (self.training_store, view(orders)), self.to_validate, self.dropout, constants
+        arguments = tf.nest.flatten((unchanged, scalars, vectors, best_vector))
         start = perf_counter()
-        curves, scalars, *tensors = self.program(*tf.nest.flatten(arguments))
+        curves, scalars, *tensors = self.program(*arguments)
         seconds = (perf_counter() - start) / n_steps
         if not is_first:  # which may compile
             self.affordable_steps = max(1, min(self.shape.steps, int(CHUNK_SECONDS / seconds)))

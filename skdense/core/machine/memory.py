@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -58,21 +59,12 @@ def share(array: NDArray) -> Any:
     """
     is_gathered = array.nbytes > costs.COPIED_BYTES and is_tested(tf.__version__)
     own = aligned(array, _ALIGNMENT_OF_GATHERS if is_gathered else ALIGNMENT)
-    return view(np.asarray(_AsIfWritable(own)))
+    # NumPy refuses to export read-only memory by DLPack. Programs never write to their arguments.
+    interface = own.__array_interface__
+    interface["data"] = interface["data"][0], False  # whether it is read-only
+    return view(np.asarray(SimpleNamespace(__array_interface__=interface, memory=own)))
 
 
 def view(array: NDArray) -> Any:
     """A tensor on the memory of an array that is aligned, for compiled programs only."""
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
-
-
-class _AsIfWritable:
-    """A view of read-only memory that claims to be writable.
-
-    NumPy refuses to export read-only memory by DLPack. Programs never write to their arguments.
-    """
-
-    def __init__(self, array: NDArray):
-        self._array = array  # keeps the memory
-        interface = array.__array_interface__
-        self.__array_interface__ = interface | {"data": (interface["data"][0], False)}

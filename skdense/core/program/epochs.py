@@ -49,42 +49,21 @@ class Shape(NamedTuple):
     n_blocks: int
 
 
-class Arguments(NamedTuple):
-    """What a program is called with, flattened.
+def training_program(spec: Spec, shape: Shape) -> tuple[Callable, tuple]:
+    """The function of a program, and the TensorSpecs of its arguments, for `program_of`.
 
-    Attributes
-    ----------
-    to_train, to_validate : tuple
-        Each a store, and the rows of it to gather, int32 `(steps, batch)` and `(n_blocks, block)`.
-    dropout : tensor
-        The seed, and the rate of each hidden layer; or () without dropout.
-    constants, scalars : tensor
-        See `constants_of` and `Scalars`.
-    vectors : sequence of tensor
-        One of the parameters, and one of each of the optimizer's slots.
-    best_vector : tensor
-        That of the parameters of the best validation score so far, which changes only with early
-        stopping. It is empty without validation.
-    """
-
-    to_train: Any
-    to_validate: Any
-    dropout: Any
-    constants: Any
-    scalars: Any
-    vectors: Any
-    best_vector: Any
-
-
-def training_program(spec: Spec, shape: Shape) -> tuple[Callable, Arguments]:
-    """The function of a program, and the TensorSpecs of its `Arguments`, for `program_of`.
+    These are what to train on and what to validate on, each a store, and the rows of it to gather,
+    int32 `(steps, batch)` and `(n_blocks, block)`; the seed and the rate of each hidden layer for
+    dropout, or (); the constants, see `constants_of`; the `Scalars`; the vectors of the parameters and
+    of each of the optimizer's slots; and that of the parameters of the best validation score so far,
+    which changes only with early stopping, and is empty without validation.
 
     It returns the curves `(steps, n_curves)`, the new scalars, the new vectors and the new best vector.
     The curves are the fields of `Curves`, the last two of them NaN without validation.
     """
     vector = tf.TensorSpec([shape.layout.n_parameters], spec.dtype)
     of_validation = signature(shape.validation, spec.dtype) if shape.validation else ()
-    arguments = Arguments(
+    arguments = (
         (signature(shape.training, spec.dtype), tf.TensorSpec([shape.steps, shape.batch], tf.int32)),
         (of_validation, tf.TensorSpec([shape.n_blocks, shape.block], tf.int32)),
         tf.TensorSpec([len(shape.layout.layers)], tf.float64) if spec.drops else (),
@@ -95,7 +74,7 @@ def training_program(spec: Spec, shape: Shape) -> tuple[Callable, Arguments]:
     )
 
     def run(*tensors: Any) -> tuple:
-        *unchanged, scalars, vectors, best_vector = Arguments(*tensors)
+        *unchanged, scalars, vectors, best_vector = tensors
         return _Body(spec, shape, *unchanged).run(scalars, vectors, best_vector)
 
     return run, arguments

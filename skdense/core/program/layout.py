@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from skdense.core.formulas.layers import Layer, Parameter, parameters_of_each
+from skdense.core.formulas.layers import Layer, Parameter
 from skdense.core.machine.costs import LARGE_KERNEL, LARGE_SUM
 from skdense.core.machine.tensorflow import tf
 from skdense.core.network import Parameters, Tensor
@@ -29,7 +29,8 @@ class Layout:
     @cached_property
     def described(self) -> list[tuple[Parameter, ...]]:
         """The descriptions of the parameters, by layer."""
-        return parameters_of_each(self.layers, self.n_features)
+        n_inputs = self.n_features, *(layer.width for layer in self.layers[:-1])
+        return [layer.parameters(n) for layer, n in zip(self.layers, n_inputs, strict=True)]
 
     @cached_property
     def in_order(self) -> list[Parameter]:

@@ -190,10 +190,6 @@ class SparseRows(NamedTuple):
     columns: Any
     n_features: int
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.values.shape[0], self.n_features
-
     def __matmul__(self, kernel: Tensor) -> Tensor:
         """The product with a kernel `(n_features, fan_out)`."""
         row_entries = self.values.shape[1]
