@@ -376,8 +376,8 @@ def test_a_folder_that_cannot_be_written_is_read(folder, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError
 
-    for function in ("utime", "open", "unlink"):
-        monkeypatch.setattr(os, function, refuse)
+    for module, function in ((os, "utime"), (os, "unlink"), (Path, "write_bytes")):
+        monkeypatch.setattr(module, function, refuse)
     assert disk.load(folder, "skdense_name") == PROGRAM
     disk.save(folder, PROGRAM._replace(function="skdense_other"))
     assert len(paths(folder)) == 1

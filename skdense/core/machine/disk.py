@@ -14,7 +14,6 @@ import pickle
 import platform
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from types import FunctionType
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 
@@ -87,23 +87,31 @@ def folder_for(version: str) -> tuple[Path | None, str]:
 
 
 @contextmanager
+def environment(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable in the block."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
+
+
+@contextmanager
 def exchange(tensorflow: Any) -> Iterator[None]:
     """Let TensorFlow, whose devices start in the block, hand over executables by a folder of ours."""
     global _gfile
-    before = os.environ.get("TF_XLA_FLAGS")
-    if folder_for(tensorflow.__version__)[0] is None or _FLAG in (before or ""):
+    flags = os.environ.get("TF_XLA_FLAGS", "")
+    if folder_for(tensorflow.__version__)[0] is None or _FLAG in flags:
         yield
         return
     _gfile = tensorflow.io.gfile
     _gfile.makedirs(_EXCHANGED)
-    flags = f"{_FLAG}{_EXCHANGED} --tf_xla_persistent_cache_device_types=CPU"
-    os.environ["TF_XLA_FLAGS"] = f"{before or ''} {flags}".strip()
-    try:
+    flags += f" {_FLAG}{_EXCHANGED} --tf_xla_persistent_cache_device_types=CPU"
+    with environment("TF_XLA_FLAGS", flags.strip()):
         yield
-    finally:
-        os.environ.pop("TF_XLA_FLAGS", None)
-        if before is not None:
-            os.environ["TF_XLA_FLAGS"] = before
 
 
 def name_of(key: tuple, *facts: object) -> str | None:
@@ -195,17 +203,12 @@ def save(kept: Path, program: ProgramCode) -> None:
             kept.mkdir(mode=0o700, parents=True, exist_ok=True)
             (kept / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
         check_trust(kept)
-        # If the process is killed now, the file is removed as those of old programs are.
-        with tempfile.NamedTemporaryFile(
-            dir=kept, prefix=_PREFIX, suffix=_SUFFIX, delete=False
-        ) as file:
-            try:
-                file.write(encoded(program))
-                file.close()
-                os.replace(file.name, kept / f"{program.function}{_SUFFIX}")
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        file = kept / f"{_PREFIX}{uuid4().hex}{_SUFFIX}"
+        try:
+            file.write_bytes(encoded(program))
+            file.replace(kept / f"{program.function}{_SUFFIX}")
+        finally:  # if the process is killed before, the file is removed as those of old programs are
+            file.unlink(missing_ok=True)
         _log.debug("%s is kept in %s", program.function, kept)
         _shrink(kept)
     except OSError as error:

@@ -6,8 +6,7 @@ The user's own settings win: what an environment variable or earlier code has se
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from threading import Lock
 from typing import Any
 
@@ -15,7 +14,7 @@ from joblib import cpu_count, effective_n_jobs
 
 from skdense import compat
 from skdense.core.machine import lazy_import
-from skdense.core.machine.disk import exchange
+from skdense.core.machine.disk import environment, exchange
 from skdense.core.machine.threads import at_fork, submit
 
 _log = logging.getLogger("skdense")
@@ -58,23 +57,13 @@ tf: Any = _TensorFlow()
 """TensorFlow. Modules import this name, and look nothing up in it while they are imported."""
 
 
-@contextmanager
-def _little_log() -> Iterator[None]:
-    """Let TensorFlow's log have no more than it writes before it reads the level, unless one is set."""
-    level = "TF_CPP_MIN_LOG_LEVEL"
-    is_set = level in os.environ
-    os.environ.setdefault(level, "3")
-    try:
-        yield
-    finally:
-        if not is_set:
-            os.environ.pop(level, None)
-
-
 def _start() -> Any:
     is_the_users = "tensorflow" in sys.modules  # with the user's settings
+    variable = "TF_CPP_MIN_LOG_LEVEL"
+    # The log has no more than what TensorFlow writes before it reads the level, unless one is set.
+    little_log = environment(variable, os.environ.get(variable, "3"))
     try:
-        with nullcontext() if is_the_users else _little_log():
+        with nullcontext() if is_the_users else little_log:
             module = lazy_import.import_tensorflow()
             if not is_the_users:
                 with exchange(module), suppress(RuntimeError):

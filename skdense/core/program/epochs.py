@@ -138,7 +138,11 @@ class _Body:
         # Counting and learning rates need float64; `typed` computes with parameters of another dtype.
         (_, hyper, settings), (_, typed, _) = self.unpacked(), self.unpacked(self.dtype)
         counters, progress, _ = unpack_scalars(scalars)
-        minibatch, n_real = self.next_minibatch(counters, hyper)
+        store, orders = self.to_train
+        rows = tf.gather(orders, tf.cast(counters.steps, tf.int32))
+        # So many of the rows are no padding.
+        n_real = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
+        minibatch = gather(store, self.shape.training, rows, n_real)
         pieces, *slots = all_pieces
         drop = dropper(self.dropout, progress.step) if self.spec.drops else None
 
@@ -170,13 +174,6 @@ class _Body:
         unchanged = Progress(*[0.0] * len(Progress._fields))
         added = packed(counted, unchanged._replace(step=1.0), Curves())
         return scalars + tf.where(effective, added, packed(passed, unchanged, Curves())), all_pieces
-
-    def next_minibatch(self, counters: "Counters", hyper: Hyper) -> tuple[Minibatch, Tensor]:
-        """The next minibatch, and how many of its rows are no padding."""
-        store, orders = self.to_train
-        rows = tf.gather(orders, tf.cast(counters.steps, tf.int32))
-        n_real = tf.minimum(hyper.n_samples - counters.position * hyper.batch_size, hyper.batch_size)
-        return gather(store, self.shape.training, rows, n_real), n_real
 
     def end_epoch(self, scalars: Tensor, pieces: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The scalars after the epoch, and whether early stopping finds it the best so far.
