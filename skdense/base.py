@@ -24,7 +24,7 @@ from skdense.core.formulas.layers import INITIALIZERS, forward, hidden_and_outpu
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, allowed_settings
 from skdense.core.formulas.schedules import SCHEDULES
 from skdense.core.machine.blas import for_each_block
-from skdense.core.network import LBFGS, Allowed
+from skdense.core.network import LBFGS
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike, validated
 from skdense.version import __version__
@@ -43,18 +43,13 @@ class Names(StrOptions):
 
 def optimizer_constraints() -> dict[str, list]:
     """The constraints of `solver`, and of all settings of optimizers and schedules."""
-
-    def allowed(setting: Allowed) -> list:
-        if setting.is_flag:
-            return ["boolean"]
-        interval = Interval(Real, setting.low, setting.high, closed=setting.closed)
-        return [interval, Options(Real, {np.inf}), None] if setting.or_none else [interval]
-
-    settings = {
-        name: setting for each in OPTIMIZERS for name, setting in allowed_settings(each).items()
-    }
-    solvers = StrOptions({LBFGS: None, **OPTIMIZERS}.keys())
-    return {"solver": [solvers], **{name: allowed(setting) for name, setting in settings.items()}}
+    constraints: dict[str, list] = {"solver": [StrOptions({LBFGS, *OPTIMIZERS})]}
+    for optimizer in OPTIMIZERS:
+        for name, allowed in allowed_settings(optimizer).items():
+            interval = Interval(Real, allowed.low, allowed.high, closed=allowed.closed)
+            infinite = [Options(Real, {np.inf}), None] if allowed.or_none else []
+            constraints[name] = ["boolean"] if allowed.is_flag else [interval, *infinite]
+    return constraints
 
 
 def has_optimizer(estimator: BaseEstimator) -> bool:
