@@ -204,21 +204,15 @@ def _classification(
     return Loss(per_sample, baseline, output, accuracy, correct, smooths)
 
 
-def _of_each_output(logit_threshold: float = 0, value_threshold: float = 0.5) -> dict[str, Loss]:
-    """The losses of labels that are predicted where their output is above a threshold.
-
-    The thresholds are those of the log-loss and of the squared error.
-    """
+def _of_labels(
+    log_loss: Callable, baseline: Callable, output: str, correct: Callable, correct_values: Callable
+) -> dict[str, Loss]:
+    """The two losses of labels: `correct` judges logits, `correct_values` the outputs of squares."""
+    of_squares = _of_frequencies(lambda p: p * (1 - p))
     return {
-        "log_loss": _classification(
-            _logistic_log_loss, _of_frequencies(lambda p: entr(p) + entr(1 - p), n_values=2),
-            "logistic", _all_above(logit_threshold), smooths=True,
-        ),
-        "squared_error": _classification(
-            _squared_error, _of_frequencies(lambda p: p * (1 - p)),
-            "identity", _all_above(value_threshold),
-        ),
-    }  # fmt: skip
+        "log_loss": _classification(log_loss, baseline, output, correct, smooths=True),
+        "squared_error": _classification(_squared_error, of_squares, "identity", correct_values),
+    }
 
 
 # --- regression ---------------------------------------------------------------------------------------
@@ -321,19 +315,16 @@ def _regression(
     return Loss(per_sample, baseline_loss, elementwise=elementwise, averages=averages, **more)
 
 
+_LOGISTIC = _logistic_log_loss, _of_frequencies(lambda p: entr(p) + entr(1 - p), 2), "logistic"
+
 LOSSES = {
-    "binary": _of_each_output(),
-    "multilabel": _of_each_output(),
+    "binary": _of_labels(*_LOGISTIC, _all_above(0), _all_above(0.5)),
+    "multilabel": _of_labels(*_LOGISTIC, _all_above(0), _all_above(0.5)),
     # With one class in y its targets are 0, and it is predicted whatever the logits are.
-    "one class": _of_each_output(np.inf, np.inf),
-    "multiclass": {
-        "log_loss": _classification(
-            _softmax_log_loss, _of_frequencies(entr), "softmax", _largest, smooths=True
-        ),
-        "squared_error": _classification(
-            _squared_error, _of_frequencies(lambda p: p * (1 - p)), "identity", _largest_positive
-        ),
-    },
+    "one class": _of_labels(*_LOGISTIC, _all_above(np.inf), _all_above(np.inf)),
+    "multiclass": _of_labels(
+        _softmax_log_loss, _of_frequencies(entr), "softmax", _largest, _largest_positive
+    ),
     "regression": {
         "squared_error": _regression(
             _half_squared_error, lambda y, predicted: (y - predicted) ** 2, _mean, averages=True,
