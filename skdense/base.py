@@ -43,7 +43,7 @@ class Names(StrOptions):
 
 def optimizer_constraints() -> dict[str, list]:
     """The constraints of `solver`, and of all settings of optimizers and schedules."""
-    constraints: dict[str, list] = {"solver": [StrOptions({LBFGS, *OPTIMIZERS})]}
+    constraints = {"solver": [StrOptions({LBFGS: None, **OPTIMIZERS}.keys())]}
     for optimizer in OPTIMIZERS:
         for name, allowed in allowed_settings(optimizer).items():
             interval = Interval(Real, allowed.low, allowed.high, closed=allowed.closed)
