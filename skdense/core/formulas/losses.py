@@ -294,17 +294,14 @@ def _value_of_r2(sums: Any) -> Tensor:
 
 
 def _regression(
-    per_sample: Callable,
-    elementwise: Callable,
-    constant_for: Callable,
-    averages: bool = False,
-    **more: Any,
+    per_sample: Callable, elementwise: Callable, constant_for: Callable, **others: Any
 ) -> Loss:
     """The record of a loss of numbers: `elementwise` summed over the outputs, or half its average.
 
     `constant_for(targets, weights)` is the best constant output `(n_outputs,)`. It takes the loss's
-    number, too, if it has one. The sum may lack terms that are 0 on average for a constant output.
+    number, too, if it has one.
     """
+    averages = others.get("averages", False)
 
     def baseline_loss(targets: NDArray, weights: NDArray | None, *number: float) -> float:
         targets = targets.astype(np.float64)  # differences of bools or small ints would not do
@@ -312,7 +309,7 @@ def _regression(
         losses = losses.mean(axis=1) / 2 if averages else losses.sum(axis=1)
         return np.average(losses, weights=weights)
 
-    return Loss(per_sample, baseline_loss, elementwise=elementwise, averages=averages, **more)
+    return Loss(per_sample, baseline_loss, elementwise=elementwise, **others)
 
 
 _LOGISTIC = _logistic_log_loss, _of_frequencies(lambda p: entr(p) + entr(1 - p), 2), "logistic"
