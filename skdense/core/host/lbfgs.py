@@ -83,7 +83,7 @@ class Minimization:
         """Minimize the objective."""
         # Threads that BLAS has for scipy's vectors spin between calls, on the cores of the program.
         with one_blas_thread():
-            result = minimize(
+            self.reached = minimize(
                 self.objective,
                 self.reached.x,
                 jac=True,
@@ -91,8 +91,6 @@ class Minimization:
                 options=options,
                 callback=self._iteration,
             )
-        if not self.stops:
-            self.reached = result
 
     def _iteration(self, intermediate_result: OptimizeResult) -> None:
         new = {"x": intermediate_result.x.copy(), "nit": self.reached.nit + 1}
