@@ -85,6 +85,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "write_computation_times": False,
+    "min_reported_time": 3600,  # seconds of the machine that built the site tell little
     "reset_modules": ("matplotlib",),
 }
 

@@ -31,7 +31,7 @@ SAME_AS = {
 """For each class those whose pages may say it, in the order in which they are asked."""
 EXAMPLES = {
     "skdense.LowLevelMLPClassifier": "networks",
-    "skdense.LowLevelMLPRegressor": "networks",
+    "skdense.LowLevelMLPRegressor": "auto_examples/plot_5_regression",
     "skdense.fit_many": "many_fits",
     "skdense.trusted_types": "serving",
     "skdense.TabularClassifier": "first_table",

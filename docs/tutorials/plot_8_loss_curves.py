@@ -59,15 +59,23 @@ for rate, network in zip(rates, networks):
 # Overfitting
 # -----------
 # The network overfits where the loss of your validation set rises while the training loss still falls.
-# More samples help, or a larger ``alpha``, or ``early_stopping=True``, which keeps the best epoch. A
-# single curve may be luck: :doc:`/many_fits` trains one setting under many seeds.
+# More samples help, or a larger ``alpha``, or ``early_stopping=True``, which keeps the best epoch, or
+# dropout and weight decay (:doc:`/better_models`):
 
-network = make_network(solver="adam", learning_rate_init=0.01)
-network.fit(X_train[:100], y_train[:100], X_val=X_val, y_val=y_val)
-
+ways = {
+    "the defaults": {"solver": "adam"},
+    "dropout": {"solver": "adam", "dropout": 0.3},
+    "weight decay": {"solver": "adamw", "weight_decay": 1},
+}
 figure, axes = plt.subplots(layout="constrained")
-axes.plot(network.loss_curve_, label="100 training samples")
-axes.plot(network.validation_loss_curve_, label="validation samples")
-axes.set(xlabel="epoch", ylabel="loss", ylim=(0, 2))
+for name, changes in ways.items():
+    network = make_network(learning_rate_init=0.01, **changes)
+    network.fit(X_train[:100], y_train[:100], X_val=X_val, y_val=y_val)
+    (line,) = axes.plot(network.validation_loss_curve_, label=name)
+    axes.plot(network.loss_curve_, ":", color=line.get_color())
+axes.set(xlabel="epoch", ylabel="loss (dotted: training)", ylim=(0, 2))
 axes.legend()
 plt.show()
+
+# %%
+# A single curve may be luck: :doc:`/many_fits` trains one setting under many seeds.
