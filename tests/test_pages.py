@@ -6,6 +6,7 @@ can be copied as it stands, and the Korean pages, whose code is that of the Engl
 
 import ast
 import doctest
+import inspect
 import re
 from pathlib import Path
 
@@ -173,3 +174,25 @@ def test_decisions_name_constants_that_there_are():
             code = file.read_text(encoding="utf-8")
         for name in re.findall(r"\b(?:_?[A-Z][A-Z_]{2,}|[a-z]+_[a-z_]+)\b", heading) * (level == "###"):
             assert re.search(rf"\b{name}\b", code), (file, name)
+
+
+def test_a_page_of_the_api_has_each_parameter_or_names_the_class_that_has_it(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import once
+
+    for name in once.SAME_AS:
+        cls = once.named(name)
+        lines = inspect.getdoc(cls).split("\n")
+        once.shorten(None, "class", name, cls, None, lines)
+        links, entries = "\n".join(lines).split("\nParameters\n")
+        for parameter in inspect.signature(cls).parameters:
+            assert re.search(rf"^{parameter} :", entries, re.MULTILINE) or f"`{parameter}`" in links
+
+
+def test_pages_that_have_the_example_of_a_docstring_are_there(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from once import EXAMPLES
+
+    for name, page in EXAMPLES.items():
+        file = page.replace("auto_examples/", "tutorials/") + ".py" if "/" in page else f"{page}.rst"
+        assert re.search(rf"\b{name.rpartition('.')[2]}\b", (ROOT / "docs" / file).read_text("utf-8"))
