@@ -21,6 +21,8 @@ from sklearn.model_selection import train_test_split
 from skdense import TabularRegressor
 from skdense.inspection import contributions
 
+plt.rcParams["figure.constrained_layout.use"] = True
+
 data = load_diabetes(as_frame=True, scaled=False)
 names = "age sex bmi pressure cholesterol ldl hdl ratio triglycerides glucose"
 table = data.data.set_axis(names.split(), axis=1)
@@ -43,10 +45,8 @@ model.summary()[["weight", "oof_loss", "oof_score", "n_members"]].round(3)
 # How much does the score of new rows fall if the values of one column are shuffled?
 
 importance = permutation_importance(model, X_test, y_test, n_repeats=5, random_state=0)
-order = np.argsort(importance.importances_mean)
-means, errors = importance.importances_mean[order], importance.importances_std[order]
-figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
-axes.barh(X_test.columns[order], means, xerr=errors, ecolor="gray")
+means = pd.Series(importance.importances_mean, X.columns).sort_values()
+axes = means.plot.barh(figsize=(6.4, 4))
 axes.set_xlabel("drop in R2 when the column is shuffled")
 plt.show()
 
@@ -69,7 +69,7 @@ found = contributions(model, X, patient, n_samples=100, random_state=0)
 names = [f"{name} = {value}" for name, value in patient.iloc[0].items()]
 moved = {"change": found.values[0], "error": 2 * found.standard_errors[0]}
 moved = pd.DataFrame(moved, index=names).sort_values("change", key=abs)
-figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
+figure, axes = plt.subplots(figsize=(6.4, 4))
 axes.barh(moved.index, moved.change, xerr=moved.error, ecolor="gray")
 mean, this = found.base, found.predictions[0]
 axes.set_xlabel(f"change of the prediction\nmean {mean:.0f}, this row {this:.0f}")

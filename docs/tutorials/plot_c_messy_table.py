@@ -14,7 +14,6 @@ The whole path with one table: read it, find what leaks, fit, save, export, watc
 # the script that can be downloaded below.
 
 import tempfile
-import textwrap
 import warnings
 from pathlib import Path
 
@@ -23,7 +22,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import onnxruntime
 import pandas as pd
-from scipy.special import expit
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import log_loss
 
@@ -31,6 +29,7 @@ from skdense import TabularClassifier
 from skdense.onnx import onnx_inputs, to_onnx
 
 # sphinx_gallery_start_ignore
+plt.rcParams["figure.constrained_layout.use"] = True
 
 
 def members(n, first_month, n_months, seed):
@@ -45,7 +44,8 @@ def members(n, first_month, n_months, seed):
     notes = [" ".join(rng.choice(words, 2)) for _ in range(n)]
     leaving = 1.6 * np.array(["angry" in note or "broken" in note for note in notes])
     leaving += np.log(fee) - 0.08 * discount - 0.3 * visits - 6.5
-    left = rng.random(n) < expit(leaving + 1.5 * (region % 7 == 0))
+    leaving += 1.5 * (region % 7 == 0)
+    left = rng.random(n) < 1 / (1 + np.exp(-leaving))
     table = pd.DataFrame(
         {
             "member": [f"M-{i:05d}" for i in rng.integers(0, n, n)],
@@ -83,8 +83,8 @@ with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     model.fit(X[~is_new], y[~is_new])
 for each in told:
-    print(textwrap.fill(str(each.message), 88, subsequent_indent="    "))
-print(f"\nout-of-fold log-loss {model.oof_loss_:.3f}")
+    print(each.message)
+print(f"out-of-fold log-loss {model.oof_loss_:.3f}")
 
 # %%
 # Money, percents and dates are read, and each reading is told. Identifiers are left out.
@@ -100,9 +100,7 @@ warnings.filterwarnings("ignore", category=UserWarning)  # they are known now
 drop = permutation_importance(
     model, X[is_new], y[is_new], scoring="neg_log_loss", n_repeats=2, random_state=0
 ).importances_mean
-order = np.argsort(drop)
-figure, axes = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
-axes.barh(X.columns[order], drop[order])
+axes = pd.Series(drop, X.columns).sort_values().plot.barh(figsize=(6.4, 3.2))
 axes.set_xlabel("rise of the log-loss when the column is shuffled")
 plt.show()
 
