@@ -31,7 +31,11 @@ _CODES = 0.01
 def column_of_strings(name: str, texts: list[str], counts: np.ndarray) -> tuple[Column, str]:
     """The kind of a column by its distinct strings and the number of rows of each, and a remark."""
     if form := _format_of(texts):
-        return Dates(name, texts, [form]), _doubt_of_order(name, texts, form)
+        other = _other_order(texts, form)
+        return Dates(name, texts, [form]), other and (
+            f"column {name!r} has dates such as {texts[0]!r}, read with the month first. If the day "
+            f"comes first, make dates of it before, by pandas.to_datetime(column, format={other!r})"
+        )
     is_number = np.array([NUMBER.fullmatch(text) is not None for text in texts])
     if is_number.all():
         is_code = np.array([re.fullmatch("0[0-9]+", text) is not None for text in texts])
@@ -39,9 +43,19 @@ def column_of_strings(name: str, texts: list[str], counts: np.ndarray) -> tuple[
         if is_code.any() and (same_length or is_code @ counts >= _CODES * counts.sum()):
             return Levels(name, "strings"), ""
         return Numbers(name), ""
-    for of_kind in (_of_amounts, _of_dates, _of_numbers):
-        if found := of_kind(name, texts, counts, is_number):
-            return found
+    for reading in (_amounts, _dates, _numbers):
+        if found := reading(name, texts, counts, is_number):
+            is_read, looks, doubt, line, column, remark = found
+            if not is_read.all():
+                n_others, other = counts[~is_read].sum(), texts[np.argmin(is_read)]
+                doubt = f"{n_others} of {counts.sum()} are none, such as {other!r}"
+            if doubt:
+                column = Levels(name, "strings")
+                remark = (
+                    f"column {name!r} {looks}, but {doubt}, so it is taken as strings. To use it, "
+                    f"write {line}"
+                )
+            return column, remark
     return Levels(name, "strings"), ""
 
 
@@ -62,98 +76,77 @@ def _are_dates(texts, form):
 def _other_order(texts, form):
     """A format with the day first that strings with the month first could have as well, or ""."""
     other = form.translate(str.maketrans("dm", "md"))
-    if not form.startswith("%m"):
-        return ""
-    return other if _are_dates(texts, other) else ""
+    return other if form.startswith("%m") and _are_dates(texts, other) else ""
 
 
-def _doubt_of_order(name, texts, form):
-    other = _other_order(texts, form)
-    return other and (
-        f"column {name!r} has dates such as {texts[0]!r}, read with the month first. If the day comes "
-        f"first, make dates of it before, by pandas.to_datetime(column, format={other!r})"
-    )
+# Each reading is None, or which of the strings it can read, how they look, why it is in doubt even if
+# it can read all of them, a line that converts the column, the column, and the remark on it.
 
 
-def _as_strings(name, looks, why, line):
-    return Levels(name, "strings"), (
-        f"column {name!r} {looks}, but {why}, so it is taken as strings. To use it, write {line}"
-    )
-
-
-def _of_amounts(name, texts, counts, is_number):
+def _amounts(name, texts, counts, is_number):
     """Numbers with a currency, a percent sign, or separators."""
     found = {mark: [amount_of(text, mark) for text in texts] for mark in ".,"}
-    n_read = {mark: counts[[each is not None for each in its]].sum() for mark, its in found.items()}
-    decimal = max(n_read, key=n_read.get)
-    n_others = counts.sum() - n_read[decimal]
-    if n_others > (1 - _NEARLY) * counts.sum() or n_read[decimal] <= counts[is_number].sum():
+    are_read = {mark: np.array([bool(each) for each in its]) for mark, its in found.items()}
+    decimal, other = sorted(".,", key=lambda mark: -(are_read[mark] @ counts))
+    is_read, ours, theirs = are_read[decimal], found[decimal], found[other]
+    n_read = is_read @ counts
+    if n_read < _NEARLY * counts.sum() or n_read <= is_number @ counts:
         return None
-    ours, theirs = found[decimal], found["," if decimal == "." else "."]
     units = sorted({each[1] for each in ours if each})
     has_mark = [bool(re.search("[.,]", text)) for text in texts]
     is_certain = any(a and not b and mark for a, b, mark in zip(ours, theirs, has_mark))
     has_spaces = [bool(re.search(r"[0-9][\s'\u2019][0-9]", text)) for text in texts]
-    example = next(text for text, number in zip(texts, ours) if number and not NUMBER.fullmatch(text))
+    doubt = ""
+    if len(units) > 1:
+        shown = ", ".join(repr(unit) if unit else "none" for unit in units)
+        doubt = f"they have different units: {shown}"
+    elif any(has_mark) and not is_certain:
+        doubt = "it is not sure whether their mark is one of decimals or of thousands"
+    elif all(has_spaces) and not any(has_mark) and units == [""]:
+        doubt = "they may be codes"
     line = f"column.str.replace(r'[^0-9{decimal}-]', '', regex=True)"
     line += ".str.replace(',', '.')" if decimal == "," else ""
     line = f"pandas.to_numeric({line}, errors='coerce')"
-    if n_others:
-        other = next(text for text, number in zip(texts, ours) if number is None)
-        why = f"{n_others} of {counts.sum()} are none, such as {other!r}"
-    elif len(units) > 1:
-        shown = ", ".join(repr(unit) if unit else "none" for unit in units)
-        why = f"they have different units: {shown}"
-    elif any(has_mark) and not is_certain:
-        why = "it is not sure whether their mark is one of decimals or of thousands"
-    elif all(has_spaces) and not any(has_mark) and units == [""]:
-        why = "they may be codes"
-    else:
-        column = Numbers(name)
-        column.decimal, column.unit = decimal, units[0]
-        unit = f" with {units[0]!r}" if units[0] else ""
-        value = ours[texts.index(example)][0]
-        return column, f"column {name!r} is read as numbers{unit}: {example!r} is {value:.15g}"
-    return _as_strings(name, f"looks like numbers, such as {example!r}", why, line)
+    column = Numbers(name)
+    column.decimal, column.unit = decimal, units[0]
+    unit = f" with {units[0]!r}" if units[0] else ""
+    pairs = zip(texts, ours)
+    example, (value, _) = next(pair for pair in pairs if pair[1] and not NUMBER.fullmatch(pair[0]))
+    remark = f"column {name!r} is read as numbers{unit}: {example!r} is {value:.15g}"
+    return is_read, f"looks like numbers, such as {example!r}", doubt, line, column, remark
 
 
-def _of_dates(name, texts, counts, is_number):
+def _dates(name, texts, counts, is_number):
     """Dates of one format with other values between, or of two formats."""
     shapes = [re.sub("[0-9]+", "0", re.sub(r"[^\W\d_]+", "a", text)) for text in texts]
     n_rows = Counter()
     for shape, count in zip(shapes, counts):
         if shape.count("0") > 1:
             n_rows[shape] += count
-    forms, n_read = {}, 0
-    for shape, n in n_rows.most_common(2):
+    forms = {}
+    for shape, _ in n_rows.most_common(2):
         its = [text for text, each in zip(texts, shapes) if each == shape]
         if form := _format_of(its):
             forms[form] = forms.get(form, []) + its
-            n_read += n
-    if n_read < _NEARLY * counts.sum():
+    read = {text for its in forms.values() for text in its}
+    is_read = np.array([text in read for text in texts])
+    if is_read @ counts < _NEARLY * counts.sum():
         return None
+    doubt = ""
+    if any(_other_order(its, form) for form, its in forms.items()):
+        doubt = "it is not sure whether the day or the month comes first"
     calls = [f"pandas.to_datetime(column, format={form!r}, errors='coerce')" for form in forms]
     line = calls[0] + "".join(f".fillna({call})" for call in calls[1:])
-    n_others, example = counts.sum() - n_read, next(iter(forms.values()))[0]
-    if n_others:
-        read = {text for its in forms.values() for text in its}
-        other = next(text for text in texts if text not in read)
-        why = f"{n_others} of {counts.sum()} are none, such as {other!r}"
-    elif any(_other_order(its, form) for form, its in forms.items()):
-        why = "it is not sure whether the day or the month comes first"
-    else:
-        return Dates(name, texts, list(forms)), (
-            f"column {name!r} is read as dates of the formats {' and '.join(map(repr, forms))}"
-        )
-    return _as_strings(name, f"looks like dates, such as {example!r}", why, line)
+    looks = f"looks like dates, such as {next(iter(forms.values()))[0]!r}"
+    remark = f"column {name!r} is read as dates of the formats {' and '.join(map(repr, forms))}"
+    return is_read, looks, doubt, line, Dates(name, texts, list(forms)), remark
 
 
-def _of_numbers(name, texts, counts, is_number):
+def _numbers(name, texts, counts, is_number):
     """Numbers with other values between."""
-    n_others = counts[~is_number].sum()
-    has_many = n_others < counts.sum() / 2 and is_number.sum() >= _FEW_NUMBERS
-    if not (has_many or n_others <= (1 - _NEARLY) * counts.sum()):
+    n_read = is_number @ counts
+    has_many = n_read > counts.sum() / 2 and is_number.sum() >= _FEW_NUMBERS
+    if not (has_many or n_read >= _NEARLY * counts.sum()):
         return None
-    other, line = texts[np.argmin(is_number)], "pandas.to_numeric(column, errors='coerce')"
-    why = f"{n_others} of {counts.sum()} are none, such as {other!r}"
-    return _as_strings(name, "has mostly numbers", why, line)
+    line = "pandas.to_numeric(column, errors='coerce')"
+    return is_number, "has mostly numbers", "", line, Numbers(name), ""
