@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -18,7 +18,7 @@ _BLOCK = 4096
 """Rows at a time: as they stay in the processor's cache, large tables take a quarter of the time."""
 CLIP = 3
 """What the soft clip keeps all absolute values below."""
-LIMITS = {"squash": 1e6, "standard": 300.0}
+LIMITS = {"squash": 1e6, "standard": 300.0, None: np.inf}
 """The largest absolute values: with a soft clip it makes no difference, and infinity gets a number."""
 _RARE_SHARE = 0.05
 """A column of two values is one of a rare level if a smaller share of the rows has one of them."""
@@ -26,7 +26,7 @@ _MOST, _MOST_NUMBERS = 1000, 2**26
 """About the most ramps of all columns, and the most numbers in them."""
 
 
-class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class TableView(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Scale the columns of an encoded table as a model needs them.
 
     It takes what :class:`TableEncoder` writes, or any numbers, of which some may be missing or
@@ -182,26 +182,21 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
     @np.errstate(over="ignore", invalid="ignore")
     def _seen(self, X):
-        n_features = X.shape[1]
+        n_features, limit = X.shape[1], np.float32(LIMITS[self.scaling])
         seen = np.empty((len(X), n_features + len(self.ramp_sources_)), np.float32)
         for rows in gen_batches(len(X), _BLOCK):
             block = seen[rows, :n_features]
-            if self.scaling is None:
-                block[...] = X[rows]
-            else:
-                limit = np.float32(LIMITS[self.scaling])
-                np.subtract(X[rows], self.center_, out=block)
-                block /= self.scale_
-                np.clip(block, -limit, limit, out=block)
-                if self.scaling == "squash":
-                    block /= np.sqrt(1 + (block / CLIP) ** 2)
+            np.subtract(X[rows], self.center_, out=block)
+            block /= self.scale_
+            np.clip(block, -limit, limit, out=block)
+            if self.scaling == "squash":
+                block /= np.sqrt(1 + (block / CLIP) ** 2)
             is_missing = np.isnan(block)
             if is_missing.any():
                 block[is_missing] = np.broadcast_to(self.fill_, block.shape)[is_missing]
-            if len(self.ramp_sources_):
-                ramps = block[:, self.ramp_sources_] - self.ramp_starts_
-                ramps /= self.ramp_ends_ - self.ramp_starts_
-                np.clip(ramps, 0, 1, out=seen[rows, n_features:])
+            ramps = block[:, self.ramp_sources_] - self.ramp_starts_
+            ramps /= self.ramp_ends_ - self.ramp_starts_
+            np.clip(ramps, 0, 1, out=seen[rows, n_features:])
             block -= self.mean_
             block *= self.factor_
         return seen
@@ -212,23 +207,17 @@ class TableView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Parameters
         ----------
         input_features : array-like of str of shape (n_features,), default=None
-            The names of the columns; by default `x0`, `x1` and so on.
+            The names of the columns; by default those in `fit`, or `x0`, `x1` and so on.
 
         Returns
         -------
         names : ndarray of shape (n_features + n_ramps_of_all,)
             In the order of `transform`.
         """
-        check_is_fitted(self)
-        n = self.n_features_in_
-        names = [f"x{i}" for i in range(n)] if input_features is None else [*input_features]
+        names = super().get_feature_names_out(input_features)
         first = np.searchsorted(self.ramp_sources_, self.ramp_sources_)
-        ramps = [
-            f"{names[source]}/{number}"
-            for source, number in zip(
-                self.ramp_sources_, np.arange(len(first)) - first + 1, strict=True
-            )
-        ]
+        numbers = np.arange(len(first)) - first + 1
+        ramps = [f"{names[source]}/{i}" for source, i in zip(self.ramp_sources_, numbers)]
         return np.array([*names, *ramps], object)
 
     def __sklearn_tags__(self):
