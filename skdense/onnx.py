@@ -171,8 +171,6 @@ def _inputs_of(model):
     inputs, taken, encoder = {}, ["", *_OUTPUTS], model.columns_
     columns = {each.name: each for each in encoder._columns if each.name not in encoder.dropped_}
     for column, its in columns.items():
-        if its.kind not in _TYPES:
-            raise ValueError(f"column {column!r} cannot be converted to ONNX: it has {its.kind}")
         name = column
         while name in taken or (name != column and name in columns):
             name += "_"
@@ -472,18 +470,12 @@ def _network(graph, model, X, temperature=1.0):
                 "only classifiers with loss='log_loss', one label for each sample and at least two "
                 f"classes can be converted to ONNX, got {n_classes} and loss={model.loss!r}"
             )
-    raw = graph("Div", graph.cast(_logits(graph, model, X), _DOUBLE), np.float64(temperature))
-    return _activated(graph, raw, output)
-
-
-def _logits(graph, network, X):
-    kind = _FLOAT if network.coefs_[0].dtype == np.float32 else _DOUBLE
-    values = graph.cast(X, kind)
-    layers, parameters = network._layers_and_parameters()
-    for layer, (kernel, bias) in zip(layers, parameters, strict=True):
+    values = graph.cast(X, _FLOAT if model.coefs_[0].dtype == np.float32 else _DOUBLE)
+    for layer, (kernel, bias) in zip(*model._layers_and_parameters(), strict=True):
         values = graph("Add", graph("MatMul", values, kernel), bias)
         values = ACTIVATIONS[layer.activation].onnx(graph, values, kernel.dtype.type)
-    return values
+    raw = graph("Div", graph.cast(values, _DOUBLE), np.float64(temperature))
+    return _activated(graph, raw, output)
 
 
 # --- which class is converted by what -----------------------------------------------------------------
