@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import issparse, sparray, spmatrix
 from sklearn.exceptions import DataConversionWarning
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from skdense import compat
@@ -77,6 +77,12 @@ def validated(estimator: Estimator, X: Any, y: Any = "no_validation", **checks: 
     """What `validate_data` returns."""
     with hinted():
         return validate_data(estimator, X, y, accept_sparse="csr", **checks)
+
+
+def array_of(X: Any, **checks: Any) -> NDArray:
+    """A table that is no frame as an array; numbers and strings of a list do not become strings."""
+    dtype = None if hasattr(X, "__array__") else object
+    return check_array(X, dtype=dtype, ensure_all_finite=False, **checks)
 
 
 def check_parameters(

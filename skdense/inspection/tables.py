@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import (
-    check_array,
     check_consistent_length,
     check_random_state,
     check_scalar,
@@ -27,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdense import compat
 from skdense.final_step import beyond_steps
-from skdense.fit.inputs import MatrixLike, check_confidence_level
+from skdense.fit.inputs import MatrixLike, array_of, check_confidence_level
 
 _BLOCK = 2**14
 """The most rows of a table that is predicted at once."""
@@ -340,8 +339,7 @@ class CoverageDisplay:
 def _as_table(name, X):
     """X as a DataFrame or a two-dimensional array, with at least one row."""
     if not hasattr(X, "columns"):
-        X = X if hasattr(X, "shape") else np.array(X, dtype=object)
-        return check_array(X, dtype=None, ensure_all_finite=False, input_name=name)
+        return array_of(X, input_name=name)
     if not len(X):
         raise ValueError(f"{name} must have at least one row")
     return X

@@ -12,16 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skdense import compat
 from skdense.exceptions import UnlikeDataWarning
-from skdense.fit.inputs import MatrixLike
+from skdense.fit.inputs import MatrixLike, array_of
 from skdense.tabular import kinds, levels
 from skdense.tabular.kinds import Column, Dates, Durations, Levels, Numbers
 
@@ -129,10 +124,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         series = _columns_of(X)
         validate_data(self, X, skip_check_array=True)
         check_consistent_length(X, y)
-        self._has_names, remarks = hasattr(X, "columns"), []
-        self._columns, of_containers = [], {}
-        for name, values in series.items():
-            self._columns.append(_column_of(name, values, remarks, of_containers))
+        self._has_names, remarks, of_containers = hasattr(X, "columns"), [], {}
+        self._columns = [_column_of(*each, remarks, of_containers) for each in series.items()]
         read = {each.name: each.read(series[each.name], tell=None) for each in self._columns}
         reasons = {each.name: each.learn(read[each.name]) for each in self._columns} | of_containers
         if y is not None:
@@ -140,7 +133,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.dropped_ = {name: reason for name, reason in reasons.items() if reason}
         self._warn(remarks, len(next(iter(series.values()))))
         self._arrange()
-        outputs = [(each, *output) for each in self._in_order for output in each.kept()]
+        outputs = [(each, *each.outputs[place]) for each in self._in_order for place in each.keep]
         outputs += [(each, ":missing", "missing") for each in self._marked]
         self.sources_ = np.array([column.name for column, _, _ in outputs], object)
         self.roles_ = np.array([role for _, _, role in outputs], object)
@@ -370,7 +363,7 @@ def _without_effect(columns, read, y, splits):
         if isinstance(column, Levels) and column.is_many and column.keep:
             codes, texts = read[column.name]
             codes = np.where([text is None for text in texts], -1, np.arange(len(texts)))[codes]
-            words = column.of_role("word")
+            words = [place for place in column.keep if column.outputs[place][1] == "word"]
             is_new = splits is not None and not levels.cross_folds(codes, splits)
             keep, written = words if is_new else column.keep, column.encode(read[column.name])
             if not (keep and levels.depends(y, written[:, keep])):
@@ -406,10 +399,7 @@ def _columns_of(X):
             "what is none"
         )
     if not is_frame:
-        # A list of numbers and strings would become an array of strings.
-        dtype = None if hasattr(X, "__array__") else object
-        X = check_array(X, dtype=dtype, ensure_all_finite=False)
-        return {f"x{i}": values for i, values in enumerate(X.T)}
+        return {f"x{i}": values for i, values in enumerate(array_of(X).T)}
     for what, size in zip(("sample(s)", "feature(s)"), X.shape):
         if not size:
             raise ValueError(

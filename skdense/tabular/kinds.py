@@ -276,10 +276,6 @@ class Column:
         self.keep = _varied(self.encode(values))
         return "" if self.keep or self.is_marked else _ALL_EQUAL
 
-    def kept(self) -> list[tuple[str, str]]:
-        """The outputs that are used."""
-        return [self.outputs[place] for place in self.keep]
-
     def compare(self, values: Any, tell: Any) -> None:
         """Tell of values outside of the range in `fit`, and of what there is more of than by chance."""
         present = values[~np.isnan(values)].view(self.stored)
@@ -332,9 +328,7 @@ class Numbers(Column):
     def _read(self, values, tell):
         if values.dtype.kind in "fiub" and isinstance(values.dtype, np.dtype):
             return np.asarray(values, np.float64)
-        if isinstance(values, np.ndarray):
-            values = pd.Series(values)
-        return values.to_numpy(np.float64, na_value=np.nan)
+        return pd.Series(values).to_numpy(np.float64, na_value=np.nan)
 
     def _parsed(self, texts, tell):
         return np.array([np.nan if text is None else self._number(text) for text in texts])
@@ -571,10 +565,6 @@ class Levels(Column):
         if self.keep:
             return ""
         return _ALL_RARE if len(levels) > 1 else _ALL_EQUAL if self.n else _ALL_MISSING
-
-    def of_role(self, role: str) -> list[int]:
-        """The outputs of a role that are used."""
-        return [place for place in self.keep if self.outputs[place][1] == role]
 
     def encode(self, values: Any) -> np.ndarray:
         """A column for each level, for all others, for each word, and for place and frequency."""
