@@ -18,11 +18,7 @@ from skdense import compat
 from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble import calibration
 from skdense.ensemble.context import Context
-from skdense.ensemble.crossfit import (
-    BaseOutOfFold,
-    CrossFitClassifier,
-    CrossFitRegressor,
-)
+from skdense.ensemble.crossfit import BaseOutOfFold, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.members import at_once
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import (
@@ -55,7 +51,16 @@ class BaseBlend(BaseOutOfFold):
 
     def _fit_parts(self, samples, context):
         names, models = zip(*self._models(), strict=True)
-        self.estimators_ = _fit_models(names, _clones(models), samples, context)
+        data, self.estimators_ = (samples.X, samples.y, samples.sample_weight, samples.groups), []
+        fits = [
+            (model, *data, Context(final_step(model).verbose, context, name))
+            for name, model in zip(names, _clones(models), strict=True)
+        ]
+        for model, lines, warnings in at_once(_fit_model, fits):
+            for line in lines:
+                context.log.say(line)
+            context.log.warnings |= warnings
+            self.estimators_.append(model)
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         self._learn_weights([*map(final_step, self.estimators_)], samples.y, samples.row_weights)
 
@@ -208,20 +213,6 @@ def _clones(models):
             seed = seed_of(check_random_state(ensemble.random_state))
             final_step(copied).random_state = seed
     return clones
-
-
-def _fit_models(names, models, samples, context):
-    """Fit the models of a blend at the same time; return them, and say what they say."""
-    fits, fitted = [], []
-    data = samples.X, samples.y, samples.sample_weight, samples.groups
-    for name, model in zip(names, models, strict=True):
-        fits.append((model, *data, Context(final_step(model).verbose, context, name)))
-    for model, lines, warnings in at_once(_fit_model, fits):
-        for line in lines:
-            context.log.say(line)
-        context.log.warnings |= warnings
-        fitted.append(model)
-    return fitted
 
 
 _FITS = Pipeline.fit, TransformedTargetRegressor.fit, BaseOutOfFold.fit
@@ -513,12 +504,10 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         scale = 1.0 if loss.is_homogeneous else calibration.mean_and_deviation(y, row_weights)[1]
         columns = ((y - center) / scale).reshape(len(y), -1).T
         predicted = ((predictions[:, held_out] - center) / scale).reshape(len(predictions), len(y), -1)
+        predicted = predicted.transpose(2, 0, 1)
 
-        def losses_of(weights):
-            both = zip(columns, predicted.transpose(2, 0, 1), strict=True)
-            return np.array(
-                [loss.elementwise(column, weights @ each, *number) for column, each in both]
-            )
+        def losses_of(weights):  # (n_outputs, n_samples)
+            return loss.elementwise(columns, weights @ predicted, *number)
 
         of_equal = losses_of(np.full(len(predictions), 1 / len(predictions)))
         mean = np.average(of_equal, axis=1, weights=row_weights)

@@ -157,25 +157,19 @@ _POSITIVE |= {"gamma", "tweedie"}
 """The losses of positive predictions. Networks have none of the last two, trees do."""
 
 
-def _loss_of(estimator):
-    """The loss of a regressor as ``name=value``, and whether predictions by this loss are positive.
+def loss_of(estimator):
+    """The loss of a regressor as ``name=value``, and whether its predictions are positive.
 
-    LightGBM and XGBoost call it `objective` ("count:poisson"), and CatBoost `loss_function`
-    ("Tweedie:variance_power=1.5").
+    They are positive if it adds up their logarithms. LightGBM and XGBoost call the loss `objective`
+    ("count:poisson"), and CatBoost `loss_function` ("Tweedie:variance_power=1.5").
     """
     params = estimator.get_params(deep=False)
     for name in ("loss", "objective", "loss_function"):
         if params.get(name) is not None:
             parts = str(params[name]).lower().split(":")
             return f"{name}={params[name]!r}", not _POSITIVE.isdisjoint(parts)
-    return str(estimator), isinstance(estimator, PoissonRegressor | GammaRegressor)
-
-
-def is_positive(estimator):
-    """Whether a regressor's predictions are positive: it adds up their logarithms."""
-    if isinstance(estimator, TweedieRegressor):
-        return estimator.power >= 1
-    return _loss_of(estimator)[1]
+    is_tweedie = isinstance(estimator, TweedieRegressor) and estimator.power >= 1
+    return str(estimator), is_tweedie or isinstance(estimator, PoissonRegressor | GammaRegressor)
 
 
 def scale_of(estimator, y, row_weights):
@@ -183,13 +177,13 @@ def scale_of(estimator, y, row_weights):
 
     y gets mean 0 and variance 1, or mean 1 if its predictions are positive, which cannot be shifted.
     """
-    last = final_step(estimator)
+    loss, is_positive = loss_of(final_step(estimator))
     mean, deviation = mean_and_deviation(y, row_weights)
-    if is_positive(last):
+    if is_positive:
         if (y < 0).any():
             raise ValueError(
-                f"Some value(s) of y are out of the valid range of {_loss_of(last)[0]}: must be at "
-                f"least 0, got {y.min()}"
+                f"Some value(s) of y are out of the valid range of {loss}: must be at least 0, got "
+                f"{y.min()}"
             )
         return np.zeros_like(mean), np.where(mean > 0, mean, 1)
     return mean, deviation

@@ -20,12 +20,7 @@ from sklearn.base import (
     is_regressor,
 )
 from sklearn.metrics import mean_squared_error, r2_score
-from sklearn.utils import (
-    check_array,
-    check_consistent_length,
-    check_random_state,
-    get_tags,
-)
+from sklearn.utils import check_array, check_consistent_length, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skdense import compat
@@ -144,22 +139,18 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         """The data as they are used: y is learned, and weights are those of samples and classes."""
         X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
         check_consistent_length(y, groups)
-        y, counts, groups = one_column(y), np.ones(len(y)), checked_groups(groups)
-        if sample_weight is not None:
-            sample_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            if not sample_weight.any():
-                raise ValueError("sample_weight must have a positive value, got zeros")
-            if context.is_outermost:  # a blend knows a class that has no weight there
-                has_weight = (sample_weight > 0).reshape(-1, *[1] * (y.ndim - 1))
-                y = np.where(has_weight, y, y[sample_weight.argmax()])
-            sample_weight = counts = calibration.as_counts(sample_weight)
+        y, groups = one_column(y), checked_groups(groups)
+        weights = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if context.is_outermost:  # a blend knows a class that has no weight there
+            y = y[np.where(weights > 0, np.arange(len(y)), weights.argmax())]
+        row_weights = counts = calibration.as_counts(weights)
         y = self._learn_y(y)
         class_weight = getattr(self, "class_weight", None)  # of a blend of classifiers
         if class_weight is not None:
-            sample_weight = times_class_weight(sample_weight, y, class_weight, self.classes_)
-            sample_weight = calibration.as_counts(sample_weight)
-        row_weights = counts if sample_weight is None else sample_weight
-        return Samples(X, y, sample_weight, row_weights, counts, groups)
+            of_both = times_class_weight(counts, y, class_weight, self.classes_)
+            row_weights = calibration.as_counts(of_both)
+        has_weights = sample_weight is not None or class_weight is not None
+        return Samples(X, y, row_weights if has_weights else None, row_weights, counts, groups)
 
     def __setstate__(self, state):
         if "_skdense_format" not in state:
@@ -245,7 +236,10 @@ class BaseCrossFit(BaseOutOfFold):
             isinstance(self, ClassifierMixin),
             context.add_warning,
         )
-        members = self._members(len(splits), random_state)
+        params = self.estimator.get_params()
+        seeded = [name for name in sorted(params) if name.split("__")[-1] == "random_state"]
+        seeds = [{name: random_state.randint(2**31) for name in seeded} for _ in splits]
+        members = [clone(self.estimator).set_params(**its) for its in seeds]
         of_members = self._y_of_members(y, row_weights)
         self.estimators_ = fit_members(members, splits, X, of_members, sample_weight, context)
         self.n_estimators_ = len(members)
@@ -266,12 +260,6 @@ class BaseCrossFit(BaseOutOfFold):
     @property
     def _n_members(self):
         return len(self.estimators_)
-
-    def _members(self, n_members, random_state):
-        """The members, not yet fitted, with seeds that are drawn for them."""
-        names = [n for n in sorted(self.estimator.get_params()) if n.split("__")[-1] == "random_state"]
-        seeds = [{name: random_state.randint(2**31) for name in names} for _ in range(n_members)]
-        return [clone(self.estimator).set_params(**its) for its in seeds]
 
     def _y_of_members(self, y, row_weights):
         """What members are fitted to."""
@@ -518,9 +506,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
 
     def _learn_out_of_fold(self, rows, outputs, y, row_weights):
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
-        estimator = self.estimator
-        are_positive = calibration.is_positive(final_step(estimator)) and not transforms_y(estimator)
-        self._lowest = 0.0 if are_positive else -np.inf
+        _, is_positive = calibration.loss_of(final_step(self.estimator))
+        self._lowest = 0.0 if is_positive and not transforms_y(self.estimator) else -np.inf
         found = y[held_out], self.oof_prediction_[held_out]
         self.oof_loss_ = mean_squared_error(*found, sample_weight=row_weights[held_out])
         self.oof_score_ = r2_score(*found, sample_weight=row_weights[held_out])

@@ -47,10 +47,8 @@ def draw_splits(
     has_weight = row_weights > 0
     numbers_all = np.iterable(cv) or isinstance(cv, PredefinedSplit)
     rows = np.arange(len(y)) if numbers_all else np.flatnonzero(has_weight)
-    if len(rows) < len(y):
-        X, groups_of_rows = compat.safe_indexing(X, rows), None if groups is None else groups[rows]
-    else:
-        groups_of_rows = groups
+    X = X if len(rows) == len(y) else compat.safe_indexing(X, rows)
+    groups_of_rows = None if groups is None else groups[rows]
     strata = y_of_rows = y[rows]
     if draws_folds := isinstance(cv, Integral):
         kinds = (KFold, GroupKFold), (StratifiedKFold, StratifiedGroupKFold)

@@ -43,9 +43,8 @@ def fit_members(members, splits, X, y, sample_weight, context):
     if is_network(members[0], "fit"):
         _fit_networks(members, splits, X, y, sample_weight, context)
         return members
-    data, fitted = (X, y, sample_weight, context.stop, context.callback), []
-    has_lines = context.has_lines_of_members
-    fits = [(member, split, *data, has_lines) for member, split in zip(members, splits, strict=True)]
+    data = X, y, sample_weight, context.stop, context.callback, context.has_lines_of_members
+    fits, fitted = [(*each, *data) for each in zip(members, splits, strict=True)], []
     metric = "accuracy" if is_classifier(members[0]) else "R2"
     # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
     # that are fitted at the same time would change.
@@ -94,10 +93,12 @@ def fit_member(member, split, X, y, sample_weight, stop=None, callback=None, wit
     known = fold[np.isin(y[fold], y[rows])] if is_classifier(member) else fold
     arguments |= _validation(member, X, y, rows, known, sample_weight, callback is not None)
     if is_lightgbm(member):
-        arguments["callbacks"] = [lambda _: stop.is_set() and stop.check()]
+        arguments["callbacks"] = [lambda _: stop.check()]
         if "eval_X" in arguments and callback is not None:
             arguments["callbacks"].append(callback())
-    with _openmp().limit(limits=1):  # each core has a member
+    # Each core has a member. `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what
+    # it was, which another thread may have limited then.
+    with ThreadpoolController().select(user_api="openmp").limit(limits=1):
         member.fit(compat.safe_indexing(X, rows), y[rows], **arguments)
     if not with_score or not len(fold):
         return member, np.nan
@@ -204,8 +205,7 @@ def log_probabilities_of(member, X):
         found = member.booster_.predict(X, num_threads=1)
         found = np.column_stack([1 - found, found]) if found.ndim == 1 else found
     else:
-        # Boosted trees of scikit-learn return two columns even if they were fitted to one class.
-        found = member.predict_proba(X)[:, : len(member.classes_)]
+        found = member.predict_proba(X)
     return as_logs(found)
 
 
@@ -229,12 +229,3 @@ def in_blocks(predict, X, member):
 
     for_each_block(of_block, n_rows, _BLOCK, threaded_from=1)
     return np.concatenate([found[start] for start in sorted(found)])
-
-
-def _openmp():
-    """The OpenMP libraries of the process, to limit their threads for the thread that does so.
-
-    `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what it was, which another
-    thread may have limited then.
-    """
-    return ThreadpoolController().select(user_api="openmp")

@@ -130,7 +130,7 @@ class LabelsMixin(ClassifierMixin):
         threshold = np.interp(confidence_level, learned["levels"], learned["errors"], right=np.inf)
         return 1 - self.predict_proba(X) <= threshold
 
-    def _learn_uncertainty(self, samples):
+    def _learn_uncertainty(self, samples, estimator=None):
         rows = np.flatnonzero(np.isfinite(self.oof_proba_).all(axis=1))
         class_numbers = np.searchsorted(self.classes_, samples.y[rows])
         self._uncertainty = in_order(1 - self.oof_proba_[rows, class_numbers], samples.counts[rows])
@@ -192,10 +192,11 @@ class NumbersMixin(RegressorMixin):
                 f"quantiles must be a number or a list of numbers in [0, 1], got {quantiles}"
             )
         columns = predictions.reshape(len(predictions), -1).T
-        found = [
-            column[:, None] + quantiles_of_errors(learned, quantiles.ravel(), column, X)
-            for learned, column in zip(_learned_by(self), columns, strict=True)
-        ]
+        found = []
+        for learned, column in zip(_learned_by(self), columns, strict=True):
+            levels, errors = learned["levels"], learned["errors"]
+            scaled = np.interp(quantiles.ravel(), levels, errors, left=-np.inf, right=np.inf)
+            found.append(column[:, None] + np.outer(spread_at(learned["spread"], column, X), scaled))
         shape = predictions.shape + quantiles.shape
         return np.maximum(np.stack(found, axis=1).reshape(shape), self._lowest)
 
@@ -389,10 +390,3 @@ def _pinball_loss(learned, sizes, errors, counts):
         mean_pinball_loss(errors, column, alpha=quantile, sample_weight=counts)
         for quantile, column in zip(_COMPARED, quantiles, strict=True)
     )
-
-
-def quantiles_of_errors(learned, quantiles, predictions, X):
-    """The quantiles of the errors of each row, on a last axis."""
-    levels, errors = learned["levels"], learned["errors"]
-    scaled = np.interp(quantiles, levels, errors, left=-np.inf, right=np.inf)
-    return np.outer(spread_at(learned["spread"], predictions, X), scaled)
