@@ -2,11 +2,10 @@
 
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdense.core.formulas.layers import hidden_values
-from skdense.final_step import final_step, nested
+from skdense.final_step import beyond_steps
 from skdense.fit.inputs import MatrixLike
 from skdense.fit.results import are_dead
 from skdense.many import check_estimators
@@ -41,10 +40,7 @@ def dead_units(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
     ['0 of 50', '3 of 20']
     """
     check_is_fitted(estimator)
-    for _, part in nested(estimator):
-        if isinstance(part, Pipeline) and len(part) > 1:
-            X = part[:-1].transform(X)
-    network = final_step(estimator)
+    network, X = beyond_steps(estimator, X)
     check_estimators([network], "fit", "predict")
     X = validate_data(network, X, accept_sparse="csr", reset=False)
     return [*map(are_dead, hidden_values(*network._layers_and_parameters(), X))]
