@@ -52,7 +52,7 @@ def members_of(fitted, *names):
 def suiting(n_rows=100, n_classes=0, n_outputs=1, loss="squared_error"):
     """The names of the models that suit a table."""
     of_loss = {} if n_classes else {"loss": loss, "quantile": 0.5, "delta": 1.0}
-    task = Task(n_rows, n_rows, n_classes, n_outputs, of_loss)
+    task = Task(n_rows, n_rows, n_classes, n_outputs, of_loss, {})
     return " ".join(name for name, model in MODELS.items() if model.suits(task))
 
 

@@ -14,7 +14,7 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 from sklearn import config_context
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
@@ -26,7 +26,7 @@ from skdense.ensemble.folds import checked_groups, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import MatrixLike, hinted, one_column, times_class_weight
+from skdense.fit.inputs import MatrixLike, array_of, hinted, one_column, times_class_weight
 from skdense.tabular.models import (
     FEW_ROWS,
     PRIOR_WEIGHT,
@@ -42,8 +42,6 @@ _EXPLAINED = 0.05
 """To warn of networks, the least share of the loss that trees explain."""
 _MANY = 10
 """To warn of columns of many values, the fewest columns that are written for one."""
-_MOST_OUTPUTS = 10
-"""The most columns of y for which trees learn how large errors are."""
 
 
 class BaseTabular(Saved, BaseEstimator):
@@ -106,33 +104,31 @@ class BaseTabular(Saved, BaseEstimator):
         from skdense.tabular.columns import TableEncoder  # which needs the extra `tables`
 
         lightgbm = compat.import_lightgbm()
-        fitted, context = copy(self), Context(self.verbose)
+        fitted, context, of_classes = copy(self), Context(self.verbose), is_classifier(self)
         with context.outermost(), config_context(transform_output="default"):
             # y is checked, where it counts; rows of weight zero go later.
-            X = _checked(fitted, X, y)
+            X = X if hasattr(X, "columns") else array_of(X, estimator=fitted)
+            validate_data(fitted, X, y, skip_check_array=True)
             check_consistent_length(X, y, sample_weight, groups)
             n_given, groups = X.shape[0], checked_groups(groups)
-            if sample_weight is not None:
-                sample_weight = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            rows = np.arange(n_given) if sample_weight is None else np.flatnonzero(sample_weight)
+            weights = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            rows = np.flatnonzero(weights)
             with hinted():
                 y = compat.safe_indexing(y, rows) if len(rows) < n_given else y
                 y = check_array(y, input_name="y", ensure_2d=False, dtype=None)
                 y = fitted._learn_y(one_column(y))
-            sample_weight = None if sample_weight is None else sample_weight[rows]
-            weights = np.ones(len(y)) if sample_weight is None else sample_weight
+            weights = weights[rows]
+            sample_weight = None if sample_weight is None else weights
             if (class_weight := getattr(self, "class_weight", None)) is not None:
-                weights = times_class_weight(sample_weight, y, class_weight, fitted.classes_)
+                weights = times_class_weight(weights, y, class_weight, fitted.classes_)
 
             # Folds are drawn for all models. Those of the user have numbers of all rows.
             random_state, has_weight = check_random_state(self.random_state), weights > 0
             cv, counted = self.cv, None if groups is None else groups[rows][has_weight]
             if cv is None:
-                cv = number_of_folds(y[has_weight], counted, fitted._of_classes, context.add_warning)
+                cv = number_of_folds(y[has_weight], counted, of_classes, context.add_warning)
             of_all = [_of_all_rows(each, rows, n_given) for each in (y, weights)]
-            splits = draw_splits(
-                cv, X, *of_all, groups, random_state, fitted._of_classes, context.add_warning
-            )
+            splits = draw_splits(cv, X, *of_all, groups, random_state, of_classes, context.add_warning)
 
             # Rows of weight zero go, and the models are chosen.
             context.splits = [tuple(np.searchsorted(rows, part) for part in each) for each in splits]
@@ -142,24 +138,23 @@ class BaseTabular(Saved, BaseEstimator):
             task = Task(
                 n_rows=np.count_nonzero(has_weight),
                 n_trained_on=min(len(train) for train, _ in splits),
-                n_classes=len(fitted.classes_) if fitted._of_classes else 0,
+                n_classes=len(fitted.classes_) if of_classes else 0,
                 n_outputs=y[:1].size,
                 loss_params=fitted._loss_params,
+                network_params=self.network_params or {},
             )
             seed = random_state.randint(2**31)
-            models, context.callbacks = models_of(
-                self.models, task, self.network_params or {}, len(splits), seed, self.verbose
-            )
+            models, context.callbacks = models_of(self.models, task, len(splits), seed, self.verbose)
 
             # The table and y become numbers, members are fitted out of fold, and the blend is learned.
-            y = fitted._encoded(y)
+            y = np.searchsorted(fitted.classes_, y) if of_classes else y
             fitted.columns_ = TableEncoder()
             matrix = fitted.columns_.fit_transform(X, y, splits=context.splits)
             blend = fitted.ensemble_ = fitted._blend(models)
             samples = blend._fit_within(
                 matrix, y, sample_weight, groups, Context(self.verbose, context)
             )
-            blend._learn_uncertainty(samples, *fitted._spreads(task))
+            blend._learn_uncertainty(samples, trees_of_spreads(task))
             vars(fitted).update({name: getattr(blend, name) for name in fitted._of_blend})
             out_of_fold = fitted._of_blend[0]
             setattr(fitted, out_of_fold, _of_all_rows(getattr(blend, out_of_fold), rows, n_given))
@@ -181,14 +176,6 @@ class BaseTabular(Saved, BaseEstimator):
         return self.ensemble_.summary()
 
     _loss_params: dict[str, Any] = {}
-
-    def _encoded(self, y):
-        """Y as numbers."""
-        return y
-
-    def _spreads(self, task):
-        """What predicts how large the error of a row is, if anything."""
-        return []
 
     def _check_X(self, X):
         """The encoded table to predict."""
@@ -219,15 +206,6 @@ class BaseTabular(Saved, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
-
-
-def _checked(estimator, X, y):
-    """X as an array or a DataFrame."""
-    if not hasattr(X, "columns"):
-        X = X if hasattr(X, "shape") else np.array(X, dtype=object)
-        X = check_array(X, dtype=None, ensure_all_finite=False, estimator=estimator)
-    validate_data(estimator, X, y, skip_check_array=True)
-    return X
 
 
 def _of_all_rows(values, rows, n_given):
@@ -341,7 +319,6 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     """
 
     oof_proba_: NDArray
-    _of_classes = True
     _of_blend = "oof_proba_", "oof_loss_", "oof_score_", "_uncertainty"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
@@ -363,9 +340,6 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         self.class_weight = class_weight
         self.verbose = verbose
         self.random_state = random_state
-
-    def _encoded(self, y):
-        return np.searchsorted(self.classes_, y)
 
     def _blend(self, models):
         class_weight = self.class_weight
@@ -472,7 +446,6 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     """
 
     oof_prediction_: NDArray
-    _of_classes = False
     _of_blend = "oof_prediction_", "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         name: compat.constraints_of(BlendRegressor)[name] for name in ("loss", "quantile", "delta")
@@ -507,10 +480,6 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         return BlendRegressor(
             models, verbose=self.verbose, prior_weight=PRIOR_WEIGHT, **self._loss_params
         )
-
-    def _spreads(self, task):
-        has_trees = task.n_rows >= FEW_ROWS and task.n_outputs <= _MOST_OUTPUTS
-        return [trees_of_spreads(task.n_rows)] if has_trees else []
 
     def _explained(self, ensemble, samples):
         return ensemble.oof_score_

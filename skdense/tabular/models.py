@@ -41,6 +41,8 @@ class Task(NamedTuple):
         The number of columns of y.
     loss_params : dict
         The `loss`, `quantile` and `delta` of a regressor; none of a classifier.
+    network_params : dict
+        What the user sets of networks.
     """
 
     n_rows: int
@@ -48,6 +50,7 @@ class Task(NamedTuple):
     n_classes: int
     n_outputs: int
     loss_params: dict[str, Any]
+    network_params: dict[str, Any]
 
 
 # --- folds --------------------------------------------------------------------------------------------
@@ -133,11 +136,11 @@ def training_for(n_rows: int) -> dict[str, Any]:
     }
 
 
-def _check(network_params: dict[str, Any], task: Task) -> None:
-    """Raise if these are no parameters of networks, or not theirs in a table."""
+def _check_network_params(task: Task) -> None:
+    """Raise if they are no parameters of networks, or not theirs in a table."""
     network = LowLevelMLPClassifier() if task.n_classes else LowLevelMLPRegressor()
     known = [name for name in network.get_params() if name not in _NOT_THEIRS]
-    for name in network_params:
+    for name in task.network_params:
         if name not in known:
             close = get_close_matches(str(name), known, n=1)
             why = _NOT_THEIRS.get(name) or (
@@ -146,21 +149,13 @@ def _check(network_params: dict[str, Any], task: Task) -> None:
             raise ValueError(f"network_params must not have {name!r}: {why}")
 
 
-def _ramps(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
-    return _network(task, network_params, _NARROW if task.n_classes == 2 else _WIDE)
-
-
-def _plain(task: Task, network_params: dict[str, Any]) -> BaseLowLevelMLP:
-    is_large = task.n_classes == 0 and task.n_rows >= _SOME_ROWS
-    return _network(task, network_params, _NARROW if task.n_classes == 2 or is_large else _WIDE)
-
-
-def _network(task: Task, network_params: dict[str, Any], widths: tuple[int, int]) -> BaseLowLevelMLP:
-    cls, more = LowLevelMLPRegressor, task.loss_params
+def _network(task: Task, narrow_from: float = inf) -> BaseLowLevelMLP:
+    """A network; of numbers it is narrow from so many rows on."""
+    cls, more, is_narrow = LowLevelMLPRegressor, task.loss_params, task.n_rows >= narrow_from
     if task.n_classes:
-        cls, more = LowLevelMLPClassifier, {"label_smoothing": 0.05}
-    more = {"hidden_layer_sizes": widths, **more}
-    return cls(**{**_NETWORK, **training_for(task.n_trained_on), **more, **network_params})
+        cls, more, is_narrow = LowLevelMLPClassifier, {"label_smoothing": 0.05}, task.n_classes == 2
+    more = {"hidden_layer_sizes": _NARROW if is_narrow else _WIDE, **more}
+    return cls(**{**_NETWORK, **training_for(task.n_trained_on), **more, **task.network_params})
 
 
 # --- trees --------------------------------------------------------------------------------------------
@@ -193,7 +188,7 @@ _OBJECTIVES = {
 """LightGBM's names of losses."""
 
 
-def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
+def _trees(task: Task) -> BaseEstimator:
     import lightgbm
 
     settings = {**_TREES, **(_TREES_OF_CLASSES if task.n_classes else _TREES_OF_NUMBERS)}
@@ -202,12 +197,10 @@ def _trees(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
     if task.n_classes:
         return lightgbm.LGBMClassifier(**settings)
     loss, quantile, delta = (task.loss_params[name] for name in ("loss", "quantile", "delta"))
-    of_loss = {"quantile": quantile, "huber": delta}
-    if loss in of_loss:
-        settings["alpha"] = of_loss[loss]
-    if loss == "quantile":  # whose leaves are quantiles of their rows
-        settings["reg_lambda"] = 0.0
-    return lightgbm.LGBMRegressor(objective=_OBJECTIVES[loss], **settings)
+    # Without a penalty, leaves are quantiles of their rows.
+    of_loss = {"quantile": {"alpha": quantile, "reg_lambda": 0.0}, "huber": {"alpha": delta}}
+    settings |= {"objective": _OBJECTIVES[loss], **of_loss.get(loss, {})}
+    return lightgbm.LGBMRegressor(**settings)
 
 
 class Patience:
@@ -232,15 +225,21 @@ class Patience:
             raise EarlyStopException(now, found)
 
 
-def trees_of_spreads(n_rows: int) -> BaseEstimator:
-    """Trees that predict how large the error of a row is, for a table of so many rows."""
+_MOST_OUTPUTS = 10
+"""The most columns of y for which trees learn how large errors are."""
+
+
+def trees_of_spreads(task: Task) -> BaseEstimator | None:
+    """Trees that predict how large the error of a row is, if they suit the table."""
+    if task.n_classes or task.n_rows < FEW_ROWS or task.n_outputs > _MOST_OUTPUTS:
+        return None
     import lightgbm
 
     return lightgbm.LGBMRegressor(
         objective="gamma",
         n_estimators=300,
         num_leaves=8,
-        min_child_samples=max(20, min(n_rows, 20_000) // 150),
+        min_child_samples=max(20, min(task.n_rows, 20_000) // 150),
         colsample_bynode=0.5,
         reg_lambda=1.0,
         early_stopping_round=10,
@@ -252,13 +251,13 @@ def trees_of_spreads(n_rows: int) -> BaseEstimator:
 # --- linear and constant models -----------------------------------------------------------------------
 
 
-def _linear(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
+def _linear(task: Task) -> BaseEstimator:
     if task.n_classes:
         return LogisticRegression(C=0.3, tol=0.001, max_iter=1000)
     return RidgeCV(np.geomspace(0.1, 1000, 13), gcv_mode="svd")
 
 
-def _constant(task: Task, network_params: dict[str, Any]) -> BaseEstimator:
+def _constant(task: Task) -> BaseEstimator:
     return DummyClassifier() if task.n_classes else DummyRegressor()
 
 
@@ -273,7 +272,7 @@ class Model(NamedTuple):
     view : TableView
         What it sees of the table.
     make : callable
-        `make(task, network_params)` is its estimator.
+        `make(task)` is its estimator.
     most_rows, most_classes : float
         The largest tables for which it is among the models by default.
     of_two_classes : bool
@@ -285,7 +284,7 @@ class Model(NamedTuple):
     """
 
     view: TableView
-    make: Callable[[Task, dict[str, Any]], BaseEstimator]
+    make: Callable[[Task], BaseEstimator]
     most_rows: float = inf
     most_classes: float = inf
     of_two_classes: bool = True
@@ -311,8 +310,10 @@ class Model(NamedTuple):
 # The networks with and without ramps are good at different tables, also by the factor of rare levels.
 _SQUARED = ("squared_error",)
 MODELS = {
-    "plain": Model(TableView(rare_factor=0.3), _plain, of_two_classes=False),
-    "ramps": Model(TableView(n_ramps=7), _ramps),
+    "plain": Model(
+        TableView(rare_factor=0.3), partial(_network, narrow_from=_SOME_ROWS), of_two_classes=False
+    ),
+    "ramps": Model(TableView(n_ramps=7), _network),
     "trees": Model(TableView(None), _trees, most_rows=99_999, most_classes=10, most_outputs=1),
     "linear": Model(TableView("standard"), _linear, most_rows=9_999, losses=_SQUARED),
     "constant": Model(TableView("standard"), _constant, most_rows=9_999, losses=_SQUARED),
@@ -323,26 +324,21 @@ PRIOR_WEIGHT = 3
 
 
 def models_of(
-    models: list | None,
-    task: Task,
-    network_params: dict[str, Any],
-    n_folds: int,
-    seed: int,
-    verbose: bool | int,
+    models: list | None, task: Task, n_folds: int, seed: int, verbose: bool | int
 ) -> tuple[list[tuple[str, Pipeline]], dict[str, Callable]]:
     """The models for a blend: those that suit, or those that the user has listed; and their callbacks.
 
     Each is a Pipeline of what the model sees and a cross-fit ensemble.
     """
-    _check(network_params, task)
+    _check_network_params(task)
     if models is None:
         models = [name for name, model in MODELS.items() if model.suits(task)]
-    elif not isinstance(models, list | tuple) or not models:
+    elif not models:
         raise ValueError(f"models must be None or a list with at least one model, got {models!r}")
     cross_fit = CrossFitClassifier if task.n_classes else partial(CrossFitRegressor, scale_y=True)
     found = []
     for each in models:
-        name, view, estimator = _resolved(each, task, network_params)
+        name, view, estimator = _resolved(each, task)
         # The folds are drawn already. As a parameter, one of them would not be valid.
         members = cross_fit(estimator, cv=max(2, n_folds), random_state=seed, verbose=verbose)
         found.append((name, Pipeline([("view", view), ("crossfit", members)])))
@@ -352,7 +348,7 @@ def models_of(
     return found, {"trees": Patience} if are_stopped else {}
 
 
-def _resolved(entry, task, network_params):
+def _resolved(entry, task):
     """The name, the view and the estimator of an entry of `models`."""
     if isinstance(entry, str):
         if entry not in MODELS:
@@ -362,7 +358,7 @@ def _resolved(entry, task, network_params):
         model = MODELS[entry]
         if why := model.why_not(task):
             raise ValueError(f"models must not have {entry!r}: {why}")
-        return entry, clone(model.view), model.make(task, network_params)
+        return entry, clone(model.view), model.make(task)
     is_pair = isinstance(entry, tuple | list) and len(entry) == 2 and isinstance(entry[0], str)
     kind, is_kind = ("classifier", is_classifier) if task.n_classes else ("regressor", is_regressor)
     # CatBoost's estimators are no BaseEstimator.
