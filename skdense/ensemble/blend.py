@@ -1,5 +1,6 @@
 """Blends: weighted means of models, with weights learned from their out-of-fold predictions."""
 
+from dataclasses import KW_ONLY, dataclass
 from functools import cache, partial
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -33,21 +34,22 @@ from skdense.final_step import (
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
 
+@dataclass(eq=False, repr=False)
 class BaseBlend(BaseOutOfFold):
     """What both blends share: named models, which are fitted together, and their weights.
 
     A subclass has the class `_cross_fit` that its models end with, and the method `_learn_weights`.
     """
 
+    estimators: list
+    _: KW_ONLY
+    verbose: bool | int = False
+    prior_weight: float = 0
+
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
         "estimators": [list],
         "prior_weight": [compat.Interval(Real, 0, None, closed="left")],
     }
-
-    def __init__(self, estimators: list, *, verbose: bool | int = False, prior_weight: float = 0):
-        self.estimators = estimators
-        self.verbose = verbose
-        self.prior_weight = prior_weight
 
     def _fit_parts(self, samples, context):
         names, models = zip(*self._models(), strict=True)
@@ -234,6 +236,7 @@ def _fit_model(model, X, y, sample_weight, groups, context):
     return model, lines, log.warnings
 
 
+@dataclass(eq=False, repr=False)
 class BlendClassifier(LabelsMixin, BaseBlend):
     """Classifiers that vote with weights, chosen by their out-of-fold probabilities.
 
@@ -250,19 +253,19 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         Pipeline that ends in one. Their folds may differ.
         "drop" instead of a model leaves it out.
 
-    class_weight : dict, "balanced" or None, default=None
-        Factor on the weight of each class's samples, as if it were part of `sample_weight`: for the
-        models, their temperatures and scores, and the weights of the models. "balanced" gives all
-        classes the same sum of weights. Samples of class weight zero are in no fold and no member is
-        trained on them, but transformers of models see them. A `class_weight` of the models themselves
-        would not change what the blend learns from them.
-
     verbose : bool or int, default=False
         Whether to print the out-of-fold accuracy of each model as it is fitted, and the weights and the
         out-of-fold accuracy of the blend.
 
     prior_weight : float, default=0
         How many samples a prior counts as that shrinks the weights of the models towards equal ones.
+
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the weight of each class's samples, as if it were part of `sample_weight`: for the
+        models, their temperatures and scores, and the weights of the models. "balanced" gives all
+        classes the same sum of weights. Samples of class weight zero are in no fold and no member is
+        trained on them, but transformers of models see them. A `class_weight` of the models themselves
+        would not change what the blend learns from them.
 
     Attributes
     ----------
@@ -325,21 +328,13 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     ((2,), (1, 2))
     """
 
+    _: KW_ONLY
+    class_weight: dict | Literal["balanced"] | None = None
+
     _cross_fit = CrossFitClassifier
     _parameter_constraints = BaseBlend._parameter_constraints | {
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
-
-    def __init__(
-        self,
-        estimators: list,
-        *,
-        class_weight: dict | Literal["balanced"] | None = None,
-        verbose: bool | int = False,
-        prior_weight: float = 0,
-    ):
-        super().__init__(estimators, verbose=verbose, prior_weight=prior_weight)
-        self.class_weight = class_weight
 
     def _predict_proba(self, X):
         return sum(weight * model.predict_proba(X) for weight, model in self._weighted())
@@ -377,6 +372,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         )
 
 
+@dataclass(eq=False, repr=False)
 class BlendRegressor(NumbersMixin, BaseBlend):
     """Regressors that are averaged with weights, chosen by their out-of-fold predictions.
 
@@ -459,6 +455,11 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     ((2,), (3,))
     """
 
+    _: KW_ONLY
+    loss: str = "squared_error"
+    quantile: float = 0.5
+    delta: float = 1.0
+
     _cross_fit = CrossFitRegressor
     _parameter_constraints = BaseBlend._parameter_constraints | {
         "loss": [
@@ -467,21 +468,6 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         "quantile": [compat.Interval(Real, 0, 1, closed="neither")],
         "delta": [compat.Interval(Real, 0, None, closed="neither")],
     }
-
-    def __init__(
-        self,
-        estimators: list,
-        *,
-        verbose: bool | int = False,
-        prior_weight: float = 0,
-        loss: str = "squared_error",
-        quantile: float = 0.5,
-        delta: float = 1.0,
-    ):
-        super().__init__(estimators, verbose=verbose, prior_weight=prior_weight)
-        self.loss = loss
-        self.quantile = quantile
-        self.delta = delta
 
     def _predict(self, X):
         return sum(weight * model.predict(X) for weight, model in self._weighted())

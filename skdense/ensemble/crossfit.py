@@ -5,6 +5,7 @@ early stopping.
 """
 
 from copy import copy
+from dataclasses import KW_ONLY, dataclass
 from time import perf_counter, thread_time
 from typing import Any, NamedTuple, Self
 
@@ -183,30 +184,24 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         return found
 
 
+@dataclass(eq=False, repr=False)
 class BaseCrossFit(BaseOutOfFold):
     """What both cross-fit ensembles share: folds, and members that are fitted together.
 
     A subclass has the methods `_output(member, X)` and `_learn_out_of_fold`.
     """
 
+    estimator: BaseEstimator
+    cv: Any = 8
+    _: KW_ONLY
+    random_state: int | RandomState | None = None
+    verbose: bool | int = False
+
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
         "estimator": [compat.HasMethods(["fit", "predict", "get_params"])],
         "cv": ["cv_object"],
         "random_state": ["random_state"],
     }
-
-    def __init__(
-        self,
-        estimator: BaseEstimator,
-        cv: Any = 8,
-        *,
-        random_state: int | RandomState | None = None,
-        verbose: bool | int = False,
-    ):
-        self.estimator = estimator
-        self.cv = cv
-        self.random_state = random_state
-        self.verbose = verbose
 
     def _check_models(self):
         if isinstance(self, ClassifierMixin):
@@ -388,6 +383,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         )
 
 
+@dataclass(eq=False, repr=False)
 class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     """Regressors of the same settings, each fitted to all folds but one, and averaged.
 
@@ -464,19 +460,10 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     (4, (3,))
     """
 
-    _parameter_constraints = BaseCrossFit._parameter_constraints | {"scale_y": ["boolean"]}
+    _: KW_ONLY
+    scale_y: bool = False
 
-    def __init__(
-        self,
-        estimator: BaseEstimator,
-        cv: Any = 8,
-        *,
-        random_state: int | RandomState | None = None,
-        verbose: bool | int = False,
-        scale_y: bool = False,
-    ):
-        super().__init__(estimator, cv, random_state=random_state, verbose=verbose)
-        self.scale_y = scale_y
+    _parameter_constraints = BaseCrossFit._parameter_constraints | {"scale_y": ["boolean"]}
 
     def _predict(self, X):
         return self._unscaled(in_blocks(self._mean_prediction, X, self.estimators_[0]))

@@ -5,7 +5,7 @@ rows. So it may be any estimator, and columns may have any type. A picture impor
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, Self
 from warnings import catch_warnings
@@ -161,6 +161,7 @@ def contributions(
     return Contributions(values, standard_errors, float(base.mean()), predictions)
 
 
+@dataclass(eq=False, repr=False)
 class CoverageDisplay:
     """The share of rows whose interval, or set of classes, has the true value, in parts of a table.
 
@@ -214,20 +215,12 @@ class CoverageDisplay:
     ((5,), array([100, 100, 100, 100, 100]))
     """
 
-    def __init__(
-        self,
-        coverage: NDArray,
-        counts: NDArray,
-        names: Sequence[str],
-        *,
-        confidence_level: float = 0.9,
-        label: str | None = None,
-    ):
-        self.coverage = coverage
-        self.counts = counts
-        self.names = names
-        self.confidence_level = confidence_level
-        self.label = label
+    coverage: NDArray
+    counts: NDArray
+    names: Sequence[str]
+    _: KW_ONLY
+    confidence_level: float = 0.9
+    label: str | None = None
 
     @classmethod
     def from_estimator(

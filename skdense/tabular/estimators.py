@@ -7,6 +7,7 @@ fits them.
 
 from collections import Counter
 from copy import copy
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -44,6 +45,7 @@ _MANY = 10
 """To warn of columns of many values, the fewest columns that are written for one."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class BaseTabular(Saved, BaseEstimator):
     """What both estimators share: how they are fitted.
 
@@ -52,8 +54,14 @@ class BaseTabular(Saved, BaseEstimator):
     `_of_blend` are attributes that it has from its fitted blend; the first one has all rows.
     """
 
-    oof_loss_: float
-    oof_score_: float
+    models: list | None = None
+    network_params: dict[str, Any] | None = None
+    cv: Any = None
+    verbose: bool | int = False
+    random_state: int | RandomState | None = None
+
+    oof_loss_: float = field(init=False)
+    oof_score_: float = field(init=False)
 
     _parameter_constraints = {
         "models": [list, tuple, None],
@@ -175,7 +183,7 @@ class BaseTabular(Saved, BaseEstimator):
         check_is_fitted(self)
         return self.ensemble_.summary()
 
-    _loss_params: dict[str, Any] = {}
+    _loss_params = {}
 
     def _check_X(self, X):
         """The encoded table to predict."""
@@ -218,6 +226,7 @@ def _of_all_rows(values, rows, n_given):
     return found
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class TabularClassifier(LabelsMixin, BaseTabular):
     """A classifier for tables with columns of any type, with or without missing values.
 
@@ -259,16 +268,16 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         The folds: one member of each model is fitted without each fold. None means 8 folds, or 4 for
         tables of at least 10,000 rows.
 
-    class_weight : dict, "balanced" or None, default=None
-        Factor on the weight of each class's samples, for the members, their temperatures and the
-        weights of the models. "balanced" gives all classes the same sum of weights.
-
     verbose : bool or int, default=False
         Whether to print a line for each member as it is fitted, and one with the out-of-fold loss of
         each model and of the blend.
 
     random_state : int, RandomState instance or None, default=None
         Draws the folds and seeds the members.
+
+    class_weight : dict, "balanced" or None, default=None
+        Factor on the weight of each class's samples, for the members, their temperatures and the
+        weights of the models. "balanced" gives all classes the same sum of weights.
 
     Attributes
     ----------
@@ -318,28 +327,14 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     (1,)
     """
 
-    oof_proba_: NDArray
+    class_weight: dict | Literal["balanced"] | None = None
+
+    oof_proba_: NDArray = field(init=False)
+
     _of_blend = "oof_proba_", "oof_loss_", "oof_score_", "_uncertainty"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
-
-    def __init__(
-        self,
-        *,
-        models: list | None = None,
-        network_params: dict[str, Any] | None = None,
-        cv: Any = None,
-        class_weight: dict | Literal["balanced"] | None = None,
-        verbose: bool | int = False,
-        random_state: int | RandomState | None = None,
-    ):
-        self.models = models
-        self.network_params = network_params
-        self.cv = cv
-        self.class_weight = class_weight
-        self.verbose = verbose
-        self.random_state = random_state
 
     def _blend(self, models):
         class_weight = self.class_weight
@@ -360,6 +355,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
             return self.ensemble_._predict_proba(X)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class TabularRegressor(NumbersMixin, BaseTabular):
     """A regressor for tables with columns of any type, with or without missing values.
 
@@ -389,6 +385,13 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         The folds: one member of each model is fitted without each fold. None means 8 folds, 5 from
         3,000 rows on, and 4 from 10,000 rows on.
 
+    verbose : bool or int, default=False
+        Whether to print a line for each member as it is fitted, and one with the out-of-fold loss of
+        each model and of the blend.
+
+    random_state : int, RandomState instance or None, default=None
+        Draws the folds and seeds the members.
+
     loss : {"squared_error", "absolute_error", "poisson", "quantile", "huber"}, \
             default="squared_error"
         What networks, trees and the weights of the models minimize. "poisson" is for counts.
@@ -399,13 +402,6 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     delta : float, default=1.0
         For ``loss="huber"``, the error from which on the loss is linear, as a multiple of the standard
         deviation of y.
-
-    verbose : bool or int, default=False
-        Whether to print a line for each member as it is fitted, and one with the out-of-fold loss of
-        each model and of the blend.
-
-    random_state : int, RandomState instance or None, default=None
-        Draws the folds and seeds the members.
 
     Attributes
     ----------
@@ -445,32 +441,16 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     (1,)
     """
 
-    oof_prediction_: NDArray
+    loss: str = "squared_error"
+    quantile: float = 0.5
+    delta: float = 1.0
+
+    oof_prediction_: NDArray = field(init=False)
+
     _of_blend = "oof_prediction_", "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         name: compat.constraints_of(BlendRegressor)[name] for name in ("loss", "quantile", "delta")
     }
-
-    def __init__(
-        self,
-        *,
-        models: list | None = None,
-        network_params: dict[str, Any] | None = None,
-        cv: Any = None,
-        loss: str = "squared_error",
-        quantile: float = 0.5,
-        delta: float = 1.0,
-        verbose: bool | int = False,
-        random_state: int | RandomState | None = None,
-    ):
-        self.models = models
-        self.network_params = network_params
-        self.cv = cv
-        self.loss = loss
-        self.quantile = quantile
-        self.delta = delta
-        self.verbose = verbose
-        self.random_state = random_state
 
     @property
     def _loss_params(self):

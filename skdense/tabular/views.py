@@ -1,5 +1,6 @@
 """What a model sees of an encoded table: its columns, scaled as it needs them."""
 
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -26,6 +27,7 @@ _MOST, _MOST_NUMBERS = 1000, 2**26
 """About the most ramps of all columns, and the most numbers in them."""
 
 
+@dataclass(eq=False, repr=False)
 class TableView(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Scale the columns of an encoded table as a model needs them.
 
@@ -92,22 +94,16 @@ class TableView(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap
            [ 1.22,  1.  ,  1.  ]], dtype=float32)
     """
 
+    scaling: Literal["squash", "standard"] | None = "squash"
+    _: KW_ONLY
+    n_ramps: int = 0
+    rare_factor: float = 1.0
+
     _parameter_constraints = {
         "scaling": [compat.StrOptions({"squash", "standard"}), None],
         "n_ramps": [compat.Interval(Integral, 0, None, closed="left")],
         "rare_factor": [compat.Interval(Real, 0, None, closed="neither")],
     }
-
-    def __init__(
-        self,
-        scaling: Literal["squash", "standard"] | None = "squash",
-        *,
-        n_ramps: int = 0,
-        rare_factor: float = 1.0,
-    ):
-        self.scaling = scaling
-        self.n_ramps = n_ramps
-        self.rare_factor = rare_factor
 
     @compat.fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: MatrixLike, y: Any = None) -> Self:
