@@ -12,14 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    MetaEstimatorMixin,
-    clone,
-    is_classifier,
-    is_regressor,
-)
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
 from sklearn.metrics import mean_squared_error, r2_score
 from sklearn.utils import check_array, check_consistent_length, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
@@ -204,32 +197,23 @@ class BaseCrossFit(BaseOutOfFold):
     }
 
     def _check_models(self):
-        if isinstance(self, ClassifierMixin):
-            if not (is_classifier(self.estimator) and hasattr(self.estimator, "predict_proba")):
-                raise TypeError(
-                    f"estimator must be a classifier that has predict_proba, got {self.estimator!r}"
-                )
-        elif not is_regressor(self.estimator):
-            raise TypeError(f"estimator must be a regressor, got {self.estimator!r}")
+        what, is_one = "regressor", is_regressor(self.estimator)
+        if is_classifier(self):
+            what, is_one = "classifier that has predict_proba", is_classifier(self.estimator)
+            is_one = is_one and hasattr(self.estimator, "predict_proba")
+        if not is_one:
+            raise TypeError(f"estimator must be a {what}, got {self.estimator!r}")
 
     def _fit_parts(self, samples, context):
-        X, y, sample_weight, row_weights, *_ = samples
-        if sample_weight is not None and not has_fit_parameter(
-            final_step(self.estimator), "sample_weight"
-        ):
+        X, y, sample_weight, row_weights, _, groups = samples
+        takes_weights = has_fit_parameter(final_step(self.estimator), "sample_weight")
+        if sample_weight is not None and not takes_weights:
             raise ValueError(
                 f"{self.estimator!r} takes no sample_weight, and no class_weight of a blend"
             )
         random_state = check_random_state(self.random_state)
         splits = context.splits or draw_splits(
-            self.cv,
-            X,
-            y,
-            row_weights,
-            samples.groups,
-            random_state,
-            isinstance(self, ClassifierMixin),
-            context.add_warning,
+            self.cv, X, y, row_weights, groups, random_state, is_classifier(self), context.add_warning
         )
         params = self.estimator.get_params()
         seeded = [name for name in sorted(params) if name.split("__")[-1] == "random_state"]
@@ -365,15 +349,13 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         return logs
 
     def _learn_out_of_fold(self, rows, outputs, y, row_weights):
-        class_numbers = np.searchsorted(self.classes_, y[rows])
-        self.temperature_ = calibration.learn_temperature([outputs], class_numbers, row_weights[rows])
+        class_numbers = np.searchsorted(self.classes_, y)
+        data = [outputs], class_numbers[rows], row_weights[rows]
+        self.temperature_ = calibration.learn_temperature(*data)
         probabilities = calibration.probabilities_at(self.temperature_, outputs)
         self.oof_proba_, held_out = _mean_by_row(rows, probabilities, len(y))
-        self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(
-            self.oof_proba_[held_out],
-            np.searchsorted(self.classes_, y[held_out]),
-            row_weights[held_out],
-        )
+        found = self.oof_proba_[held_out], class_numbers[held_out], row_weights[held_out]
+        self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(*found)
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a further temperature."""

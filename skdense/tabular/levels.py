@@ -94,16 +94,13 @@ def chosen(
     taken = sorted(each for each in candidates if each[0] <= -_LEAST)[:most]
     of_levels = [level for _, what, _, level in taken if what == "level"]
     in_order = sorted((level, n) for level, n in zip(levels, counts) if n > 1 and level is not None)
-    numbers = {
-        level: ((i + 0.5) / len(in_order), float(np.log(n))) for i, (level, n) in enumerate(in_order)
-    }
     n_written = sum(-count for count, what, *_ in taken if what == "level")
     if not are_many or n_rows - n_written < _MANY_OTHERS * n_rows:
-        numbers = {}
+        in_order = []
     return (
         sorted(of_levels, key=lambda level: (level is None, level)),
         sorted(word for _, what, _, word in taken if what == "word"),
-        numbers,
+        {level: ((i + 0.5) / len(in_order), float(np.log(n))) for i, (level, n) in enumerate(in_order)},
     )
 
 
