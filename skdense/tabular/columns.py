@@ -182,9 +182,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             A row for each, with the attributes of a :class:`skdense.exceptions.UnlikeDataWarning`, and
             its `text`.
         """
-        names = ["column", "kind", "count", "total", "share", "example"]
-        rows = [[*(getattr(each, name) for name in names), str(each)] for each in self._compared(X)[1]]
-        return pd.DataFrame(rows, columns=[*names, "text"])
+        names = ["column", "kind", "count", "total", "share", "example", "text"]
+        rows = [vars(each) | {"text": str(each)} for each in self._compared(X)[1]]
+        return pd.DataFrame(rows, columns=names)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
         """The names of the columns of what `transform` returns.
