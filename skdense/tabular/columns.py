@@ -143,9 +143,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def transform(self, X: MatrixLike) -> NDArray:
         """Write a table as numbers.
 
-        Warnings tell of columns with strings that cannot be read as those in `fit`, with dates that
-        have a time zone if those had none, or none if those had one, and with more new categories, or
-        more values outside of the range in `fit`, than chance explains. Each text is told once.
+        Each :class:`~skdense.exceptions.UnlikeDataWarning` tells of a column that is unlike the one in
+        `fit`. The same text is told once.
 
         Parameters
         ----------
