@@ -151,13 +151,18 @@ def test_an_estimator_sees_what_its_name_or_its_kind_says(name, estimator, sees)
 
 @pytest.mark.filterwarnings("error")
 def test_members_have_a_thread_each_unless_the_user_says_otherwise():
-    """scikit-learn's follow joblib, and some of them warn of any n_jobs."""
+    """scikit-learn's follow joblib, and some of them warn of any n_jobs. So do subclasses of them."""
+
+    class Subclass(LogisticRegression):
+        pass
+
     for given_n, expected in ((None, 1), (2, 2)):
         model = LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=given_n)
         members = members_of(classifier(("mine", model)).fit(X, LABELS), "mine")
         assert [member.n_jobs for member in members] == [expected] * 2
-    members = members_of(classifier(("mine", LogisticRegression())).fit(X, LABELS), "mine")
-    assert [member.n_jobs for member in members] == [None] * 2
+    for model in (LogisticRegression(), Subclass()):
+        members = members_of(classifier(("mine", model)).fit(X, LABELS), "mine")
+        assert [member.n_jobs for member in members] == [None] * 2
 
 
 @pytest.mark.parametrize("make", [classifier, regressor])

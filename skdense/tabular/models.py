@@ -374,7 +374,8 @@ def _resolved(entry, task):
         view = MODELS["plain"].view
     else:
         view = MODELS["trees" if get_tags(estimator).input_tags.allow_nan else "linear"].view
-    if not type(estimator).__module__.startswith("sklearn."):  # those take as many threads as are free
+    whose_parameters = getattr(type(estimator).__init__, "__module__", "")
+    if not whose_parameters.startswith("sklearn."):  # those take as many threads as are free
         # CatBoost's parameters have only those that are set.
         its = dict.fromkeys(signature(type(estimator)).parameters) | estimator.get_params(deep=False)
         threads = [each for each in ("n_jobs", "thread_count") if each in its and its[each] is None]
