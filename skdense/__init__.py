@@ -50,7 +50,7 @@ def trusted_types() -> list[str]:
         "ensemble.crossfit": ["CrossFitClassifier", "CrossFitRegressor"],
         "tabular.estimators": ["TabularClassifier", "TabularRegressor"],
         "tabular.columns": ["TableEncoder"],
-        "tabular.views": ["TableView"],
+        "tabular.views": ["TableScaler"],
     }
     return [
         *(f"skdense.{module}.{name}" for module, names in ours.items() for name in names),

@@ -19,7 +19,7 @@ from skdense.ensemble.members import is_lightgbm
 from skdense.fit.inputs import MatrixLike
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
-from skdense.tabular.views import CLIP, LIMITS, TableView
+from skdense.tabular.views import CLIP, LIMITS, TableScaler
 
 __all__ = ["onnx_inputs", "to_onnx"]
 
@@ -74,7 +74,7 @@ def to_onnx(model: BaseEstimator) -> Any:
         A fitted :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor`; an ensemble or
         a blend of networks, LightGBM's LGBMClassifier and LGBMRegressor, and scikit-learn's
         LogisticRegression, LinearRegression, Ridge, RidgeCV, DummyClassifier and DummyRegressor; one of
-        these members; or a Pipeline of TableView, SimpleImputer or StandardScaler and one of these
+        these members; or a Pipeline of TableScaler, SimpleImputer or StandardScaler and one of these
         ensembles or members. Subclasses cannot be converted, since they may compute something else.
 
     Returns
@@ -306,7 +306,7 @@ def _levels(graph, column, strings):
 
 
 def _seen(graph, view, X):
-    """A TableView."""
+    """A TableScaler."""
     X = graph("Div", graph("Sub", X, view.center_), view.scale_)
     X = graph("Where", graph("IsNaN", X), view.fill_, X)  # before Clip, which may lose a NaN
     if view.scaling is not None:
@@ -484,7 +484,7 @@ _CONVERTERS = {
     str: lambda graph, step, X: X,  # "passthrough"
     SimpleImputer: _filled,
     StandardScaler: _standardized,
-    TableView: _seen,
+    TableScaler: _seen,
     Pipeline: _steps,
     **dict.fromkeys((TabularClassifier, TabularRegressor), _table),
     **dict.fromkeys((BlendClassifier, BlendRegressor), _blend),

@@ -33,7 +33,7 @@ from skdense import (
 )
 from skdense.ensemble import BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.onnx import onnx_inputs, to_onnx
-from skdense.tabular import TableView
+from skdense.tabular import TableScaler
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -215,10 +215,10 @@ def test_numbers_of_dates_are_given_to_the_model(new_rows):
 @pytest.mark.parametrize(
     "view",
     [
-        TableView(rare_factor=0.3),
-        TableView(n_ramps=7),
-        TableView("standard", n_ramps=3),
-        TableView(None),
+        TableScaler(rare_factor=0.3),
+        TableScaler(n_ramps=7),
+        TableScaler("standard", n_ramps=3),
+        TableScaler(None),
     ],
     ids=str,
 )
@@ -346,7 +346,7 @@ def subclass(of, method):
         CrossFitClassifier(subclass(LGBMClassifier, "predict_proba")(**TREES), cv=2),
         subclass(TabularRegressor, "predict")(models=["linear"], cv=2),
         make_pipeline(subclass(StandardScaler, "transform")(), CrossFitRegressor(Ridge(), cv=2)),
-        make_pipeline(subclass(TableView, "transform")(), CrossFitRegressor(Ridge(), cv=2)),
+        make_pipeline(subclass(TableScaler, "transform")(), CrossFitRegressor(Ridge(), cv=2)),
         subclass(Pipeline, "predict")([("ensemble", CrossFitRegressor(Ridge(), cv=2))]),
         BlendRegressor([("a", subclass(CrossFitRegressor, "predict")(Ridge(), cv=2))]),
     ],

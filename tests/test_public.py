@@ -13,7 +13,7 @@ from numpydoc.docscrape import ClassDoc
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, TabularClassifier, TabularRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.search import PrunedSearchCV
-from skdense.tabular import TableEncoder, TableView
+from skdense.tabular import TableEncoder, TableScaler
 from test_docstrings import public_names, the_object
 
 PAGE = (Path(__file__).parent.parent / "docs" / "api.rst").read_text(encoding="utf-8")
@@ -34,7 +34,7 @@ EXAMPLES = {
     TabularClassifier: [(TabularClassifier(models=["linear"], cv=2), CLASSES)],
     TabularRegressor: [(TabularRegressor(models=["linear"], cv=2), NUMBERS)],
     TableEncoder: [(TableEncoder(), NUMBERS)],
-    TableView: [(TableView(), NUMBERS)],
+    TableScaler: [(TableScaler(), NUMBERS)],
     PrunedSearchCV: [
         (PrunedSearchCV(CLASSIFIER, {"alpha": [0, 1]}, cv=2, rungs=(2, 4), random_state=0), CLASSES)
     ],

@@ -12,12 +12,12 @@ from sklearn.preprocessing import FunctionTransformer, RobustScaler, StandardSca
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skrub import SquashingScaler
 
-from skdense.tabular import TableView
+from skdense.tabular import TableScaler
 
 SCALINGS = "squash", "standard", None
 
 
-@parametrize_with_checks([TableView(n_ramps=2), TableView("standard"), TableView(None)])
+@parametrize_with_checks([TableScaler(n_ramps=2), TableScaler("standard"), TableScaler(None)])
 def test_it_is_an_estimator_of_scikit_learn(estimator, check):
     check(estimator)
 
@@ -45,7 +45,7 @@ def X():
 
 def test_squashed_columns_are_skrubs(X):
     theirs = SquashingScaler(max_absolute_value=3).fit_transform(X)
-    assert_allclose(TableView().fit_transform(X), np.nan_to_num(theirs), rtol=1e-5, atol=1e-6)
+    assert_allclose(TableScaler().fit_transform(X), np.nan_to_num(theirs), rtol=1e-5, atol=1e-6)
 
 
 def test_standard_columns_are_scikit_learns_within_a_limit(X):
@@ -58,16 +58,16 @@ def test_standard_columns_are_scikit_learns_within_a_limit(X):
         StandardScaler(),
     ).fit_transform(wide.astype(float))
     assert theirs.max() > 10
-    assert_allclose(TableView("standard").fit_transform(wide), theirs, rtol=1e-4, atol=1e-4)
+    assert_allclose(TableScaler("standard").fit_transform(wide), theirs, rtol=1e-4, atol=1e-4)
 
 
 def test_a_view_without_scaling_leaves_numbers_and_what_is_missing_as_they_are(X):
-    assert_array_equal(TableView(None).fit_transform(X), X)
+    assert_array_equal(TableScaler(None).fit_transform(X), X)
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_a_value_that_was_never_missing_in_fit_becomes_the_median(scaling, X):
-    view = TableView(scaling).fit(X)
+    view = TableScaler(scaling).fit(X)
     medians = np.nanmedian(np.where(np.isfinite(X), X, np.nan), axis=0)
     was_missing = np.isnan(X).any(axis=0) & (scaling is None)
     expected = np.where(was_missing, np.nan, medians)[None]
@@ -79,7 +79,7 @@ def test_a_value_that_was_never_missing_in_fit_becomes_the_median(scaling, X):
 @given(arrays(np.float32, (6, 2), elements=st.floats(width=32) | st.sampled_from([1, 2])))
 def test_any_numbers_have_a_view_and_a_row_does_not_depend_on_others(scaling, X):
     """Missing, infinite and the largest ones, too."""
-    view = TableView(scaling, n_ramps=3, rare_factor=0.5).fit(X)
+    view = TableScaler(scaling, n_ramps=3, rare_factor=0.5).fit(X)
     seen = view.transform(X)
     assert_array_equal(np.vstack([view.transform(row[None]) for row in X]), seen)
     if scaling is None:
@@ -92,8 +92,8 @@ def test_any_numbers_have_a_view_and_a_row_does_not_depend_on_others(scaling, X)
 
 def test_any_function_that_is_linear_between_the_quantiles_is_a_sum_of_ramps():
     x = np.random.default_rng(0).normal(size=(400, 1)).astype(np.float32)
-    columns = np.hstack([np.ones_like(x), TableView(n_ramps=7).fit_transform(x)[:, 1:]])
-    scaled = TableView().fit_transform(x)
+    columns = np.hstack([np.ones_like(x), TableScaler(n_ramps=7).fit_transform(x)[:, 1:]])
+    scaled = TableScaler().fit_transform(x)
     knots = np.quantile(scaled, np.linspace(0, 1, 8), method="inverted_cdf")
     wanted = np.interp(scaled.ravel(), knots, [0, 3, -1, 2, 2, 0, 5, 1])
     weights = np.linalg.lstsq(columns.astype(float), wanted)[0]
@@ -104,7 +104,7 @@ def test_any_function_that_is_linear_between_the_quantiles_is_a_sum_of_ramps():
 
 def test_equal_quantiles_count_once_and_a_column_of_two_has_no_ramp():
     X = np.column_stack([[0, 1] * 20, [0, 1, 2, 2] * 10])
-    view = TableView(n_ramps=7).fit(X)
+    view = TableScaler(n_ramps=7).fit(X)
     assert_array_equal(view.get_feature_names_out(["a", "b"]), ["a", "b", "b/1", "b/2"])
     assert_array_equal(view.transform([[0, 0], [1, 1], [1, 2]])[:, 2:], [[0, 0], [1, 0], [1, 1]])
 
@@ -112,7 +112,7 @@ def test_equal_quantiles_count_once_and_a_column_of_two_has_no_ramp():
 @pytest.mark.parametrize(("n_columns", "n_of_each"), [(100, 7), (200, 5), (400, 2), (600, 2)])
 def test_there_are_about_a_thousand_ramps_at_most_but_two_of_each_column(n_columns, n_of_each):
     X = np.random.default_rng(0).normal(size=(30, n_columns))
-    view = TableView(n_ramps=7).fit(X)
+    view = TableScaler(n_ramps=7).fit(X)
     assert_array_equal(np.bincount(view.ramp_sources_), n_of_each)
 
 
@@ -121,5 +121,5 @@ def test_columns_of_rare_levels_are_multiplied_by_their_factor_alone():
     columns = [rng.random(200) < share for share in (0.03, 0.97, 0.1, 0.5)]
     X = np.column_stack([*columns, rng.normal(size=200), np.arange(200) % 3, columns[0]])
     X[0, -1] = np.nan
-    plain, smaller = (TableView(rare_factor=factor).fit_transform(X) for factor in (1, 0.3))
+    plain, smaller = (TableScaler(rare_factor=factor).fit_transform(X) for factor in (1, 0.3))
     assert_allclose(smaller, plain * np.float32([0.3, 0.3, 1, 1, 1, 1, 1]))

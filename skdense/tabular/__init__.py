@@ -1,16 +1,16 @@
 """A strong default for tables, and what it is made of.
 
 A :class:`skdense.TabularClassifier` or :class:`skdense.TabularRegressor` reads a table by its
-`TableEncoder`, as one array of raw numbers. Each of its models sees this array through a `TableView`
+`TableEncoder`, as one array of raw numbers. Each of its models sees this array through a `TableScaler`
 and is fitted out of fold; a blend of them predicts.
 """
 
 from skdense import compat
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
 from skdense.tabular.times import time_blocks
-from skdense.tabular.views import TableView
+from skdense.tabular.views import TableScaler
 
-__all__ = ["TableEncoder", "TableView", "TabularClassifier", "TabularRegressor", "time_blocks"]
+__all__ = ["TableEncoder", "TableScaler", "TabularClassifier", "TabularRegressor", "time_blocks"]
 
 _NOW = {
     "make_tabular_classifier": "skdense.TabularClassifier",

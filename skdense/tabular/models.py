@@ -23,7 +23,7 @@ from skdense.classifier import LowLevelMLPClassifier
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.final_step import final_step
 from skdense.regressor import LowLevelMLPRegressor
-from skdense.tabular.views import TableView
+from skdense.tabular.views import TableScaler
 
 
 class Task(NamedTuple):
@@ -269,7 +269,7 @@ class Model(NamedTuple):
 
     Attributes
     ----------
-    view : TableView
+    view : TableScaler
         What it sees of the table.
     make : callable
         `make(task)` is its estimator.
@@ -283,7 +283,7 @@ class Model(NamedTuple):
         The losses of regressors that it can minimize.
     """
 
-    view: TableView
+    view: TableScaler
     make: Callable[[Task], BaseEstimator]
     most_rows: float = inf
     most_classes: float = inf
@@ -311,12 +311,12 @@ class Model(NamedTuple):
 _SQUARED = ("squared_error",)
 MODELS = {
     "plain": Model(
-        TableView(rare_factor=0.3), partial(_network, narrow_from=_SOME_ROWS), of_two_classes=False
+        TableScaler(rare_factor=0.3), partial(_network, narrow_from=_SOME_ROWS), of_two_classes=False
     ),
-    "ramps": Model(TableView(n_ramps=7), _network),
-    "trees": Model(TableView(None), _trees, most_rows=99_999, most_classes=10, most_outputs=1),
-    "linear": Model(TableView("standard"), _linear, most_rows=9_999, losses=_SQUARED),
-    "constant": Model(TableView("standard"), _constant, most_rows=9_999, losses=_SQUARED),
+    "ramps": Model(TableScaler(n_ramps=7), _network),
+    "trees": Model(TableScaler(None), _trees, most_rows=99_999, most_classes=10, most_outputs=1),
+    "linear": Model(TableScaler("standard"), _linear, most_rows=9_999, losses=_SQUARED),
+    "constant": Model(TableScaler("standard"), _constant, most_rows=9_999, losses=_SQUARED),
 }
 """The models by their names. Larger tables have networks that can be linear or constant as well."""
 PRIOR_WEIGHT = 3

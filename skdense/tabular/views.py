@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdense import compat
 from skdense.fit.inputs import MatrixLike
 
-__all__ = ["TableView"]
+__all__ = ["TableScaler"]
 
 _BLOCK = 4096
 """Rows at a time: as they stay in the processor's cache, large tables take a quarter of the time."""
@@ -28,7 +28,7 @@ _MOST, _MOST_NUMBERS = 1000, 2**26
 
 
 @dataclass(eq=False, repr=False)
-class TableView(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Scale the columns of an encoded table as a model needs them.
 
     It takes what :class:`TableEncoder` writes, or any numbers, of which some may be missing or
@@ -87,8 +87,8 @@ class TableView(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap
 
     Examples
     --------
-    >>> from skdense.tabular import TableView
-    >>> TableView(n_ramps=2).fit_transform([[0], [1], [3]]).round(2)
+    >>> from skdense.tabular import TableScaler
+    >>> TableScaler(n_ramps=2).fit_transform([[0], [1], [3]]).round(2)
     array([[-0.65,  0.  ,  0.  ],
            [ 0.  ,  1.  ,  0.  ],
            [ 1.22,  1.  ,  1.  ]], dtype=float32)
