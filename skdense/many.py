@@ -18,7 +18,7 @@ def fit_many(
     y: ArrayLike | list,
     sample_weight: ArrayLike | list | None = None,
     *,
-    n_jobs: int | None = None,
+    n_jobs: int | None = -1,
     verbose: bool | int = False,
 ) -> list[_Model]:
     """Fit many estimators together, each with the result of fitting it alone, up to rounding.
@@ -43,10 +43,10 @@ def fit_many(
         What to predict, labels for classifiers and numbers for regressors; a list if X is one.
     sample_weight : array-like of shape (n_samples,), list of these, or None, default=None
         Weights of the samples; a list if X is one, with None for estimators without weights.
-    n_jobs : int, default=None
-        How many networks to train at the same time, in threads of this process; -1 is one for each
-        core. None is what ``joblib.parallel_config`` says: without it one for each core, but one within
-        a task of joblib.
+    n_jobs : int or None, default=-1
+        How many networks to train at the same time, in threads of this process. -1 is one for each
+        core, or as many as ``joblib.parallel_config`` says, but one within a task of joblib. None is 1,
+        or as many as ``joblib.parallel_config`` says, as everywhere in scikit-learn.
     verbose : bool, default=False
         Whether to print, about ten times, how many of the estimators are trained.
 

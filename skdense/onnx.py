@@ -276,7 +276,7 @@ def _levels(graph, column, strings):
     known = [*dict.fromkeys([*column.levels, *column.numbers, None])]
     missing, n_levels = known.index(None), len(column.levels)
     row_of = {text: row for row, level in enumerate(known) if level for text in texts_of(level)}
-    row_of |= dict.fromkeys(MISSING if column.kind == "strings" else [""], missing)
+    row_of |= dict.fromkeys(sorted(MISSING) if column.kind == "strings" else [""], missing)
     empty = graph("RegexFullMatch", strings, pattern=_WHITE_SPACE)
     row = graph(
         "LabelEncoder",

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
 from numpy.testing import assert_array_equal, assert_equal
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -273,6 +273,13 @@ def test_networks_of_a_blend_share_what_joblib_says(most_at_once):
 def test_n_jobs_wins_over_what_joblib_says(most_at_once):
     with parallel_config("threading", n_jobs=TWO):
         assert most_at_once(1, lambda: fit_many(seeds(3), X, Y, n_jobs=1)) == 1
+
+
+def test_n_jobs_of_none_is_what_scikit_learn_makes_of_it(most_at_once):
+    call = partial(fit_many, seeds(2 * TWO), X, Y, n_jobs=None)
+    assert most_at_once(1, call) == effective_n_jobs(None) == 1
+    with parallel_config("threading", n_jobs=TWO):
+        assert most_at_once(TWO, call) == effective_n_jobs(None)
 
 
 # --- ensembles ---------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import sys
 from inspect import signature
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs, parallel_config
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
 from scipy.special import log_softmax
 from sklearn import config_context, get_config
 from sklearn.base import is_classifier
@@ -68,7 +68,7 @@ def _fit_networks(estimators, splits, X, y, sample_weight, context):
 
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
-    n_jobs = -1 if context.all_cores else None
+    n_jobs = cpu_count() if context.all_cores else -1
     context.stop.check()
     errors = fit_together(
         estimators, inputs, n_jobs, after_fit, not may_reach_max_iter, stop=context.stop

@@ -37,7 +37,7 @@ Observe = Callable[[Curves, "ProgramRun"], bool]
 
 def train(
     buckets: Sequence[Bucket],
-    n_jobs: int | None = None,
+    n_jobs: int | None = -1,
     *,
     until: float = inf,
     owners: Mapping[Network, Any] | None = None,
@@ -55,7 +55,7 @@ def train(
     ----------
     buckets : list of Bucket
         The networks. One of each bucket is begun first, and then the others in this order.
-    n_jobs : int, default=None
+    n_jobs : int or None, default=-1
         How many networks to train at the same time, see `n_at_once`. The training of the only network,
         or with n_jobs=1 of each, is led by the caller's thread.
     until : float

@@ -113,13 +113,14 @@ def n_threads() -> int:
     return set_by_code or _number_in("TF_NUM_INTRAOP_THREADS") or cpu_count()
 
 
-def n_at_once(n_tasks: int, n_jobs: int | None = None) -> int:
-    """How many of the tasks to work on at the same time: `n_jobs`, or if that is None as joblib says.
+def n_at_once(n_tasks: int, n_jobs: int | None = -1) -> int:
+    """How many of the tasks to work on at the same time: `n_jobs`, where None and -1 ask joblib.
 
-    If joblib is not configured, that is a thread for each core, but one within a task of joblib. There
-    are never more than TensorFlow has threads.
+    None is what joblib makes of it: 1, or as many as it is configured with. -1 is a thread for each
+    core, or as many as joblib is configured with, but one within a task of joblib. There are never more
+    than TensorFlow has threads.
     """
-    said: Any = compat.joblibs_n_jobs() if n_jobs is None else n_jobs
+    said: Any = compat.joblibs_n_jobs() if n_jobs == -1 else n_jobs
     return min(n_tasks, effective_n_jobs(said), n_threads())
 
 
