@@ -49,10 +49,10 @@ class UnlikeDataWarning(UserWarning):
     kind : str
         What is unlike: "new categories", "range", "later", "missing", "one value", "unreadable" or
         "time zone".
-    count, total : int
-        So many of all values are.
+    count, n_values : int
+        So many of all values that are compared are; missing ones are compared for "missing" only.
     share : float
-        `count` over `total`.
+        `count` over `n_values`.
     example : object
         One of them, or None.
 
@@ -64,10 +64,10 @@ class UnlikeDataWarning(UserWarning):
     >>> warnings.filterwarnings("ignore", category=UnlikeDataWarning)
     """
 
-    def __init__(self, text, column=None, kind=None, count=0, total=0, example=None):
+    def __init__(self, text, column=None, kind=None, count=0, n_values=0, example=None):
         super().__init__(text)
         self.column, self.kind, self.example = column, kind, example
-        self.count, self.total, self.share = count, total, count / total if total else 0.0
+        self.count, self.n_values, self.share = count, n_values, count / n_values if n_values else 0.0
 
 
 class WorkerWarning(UserWarning):

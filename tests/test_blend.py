@@ -206,7 +206,7 @@ def test_the_weights_minimize_the_loss(loss, metric):
     ]
     inner = BlendRegressor([("pair", features[0])])
     blend = BlendRegressor(
-        [("pair", inner), ("one", features[1])], loss=loss, quantile=0.9, delta=0.7
+        [("pair", inner), ("one", features[1])], loss=loss, quantile=0.9, relative_delta=0.7
     ).fit(X, y)
     one, two = blend.estimators_[0].oof_prediction_, blend.estimators_[1][-1].oof_prediction_
     losses = [metric(y, w * one + (1 - w) * two) for w in np.linspace(0, 1, 101)]

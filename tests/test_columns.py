@@ -422,7 +422,7 @@ def test_values_outside_of_the_range_in_fit_are_told():
         columns.transform(new)
     first, second = (each.message for each in w)
     assert "range in fit, 0.0 to 1.0, such as" in str(first)
-    assert (first.column, first.kind, first.count, first.total, first.share) == (
+    assert (first.column, first.kind, first.count, first.n_values, first.share) == (
         "a",
         "range",
         20,

@@ -222,7 +222,7 @@ def test_parameters_that_are_not_those_of_networks_are_told(models, make, y, nam
 
 def test_parameters_of_networks_are_those_of_both_models_in_the_place_of_the_defaults():
     settings = NETWORK | {"batch_size": 20, "dropout": 0.0}
-    fitted = regressor("plain", "ramps", loss="huber", delta=0.3, network_params=settings)
+    fitted = regressor("plain", "ramps", loss="huber", relative_delta=0.3, network_params=settings)
     for network in members_of(fitted.fit(X, NUMBERS), "plain", "ramps"):
         its = network.get_params()
         assert its.items() >= (settings | {"loss": "huber", "delta": 0.3, "dtype": "float32"}).items()
@@ -327,7 +327,7 @@ def test_trees_minimize_the_loss_of_the_regressor(loss):
     x = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
     y = np.exp(x[:, 0]) + np.random.default_rng(1).exponential(size=300)
     fold, others = np.arange(150), np.arange(150, 300)
-    model = regressor("trees", loss=loss, quantile=0.8, delta=0.3, cv=[(others, fold)])
+    model = regressor("trees", loss=loss, quantile=0.8, relative_delta=0.3, cv=[(others, fold)])
     [trees] = members_of(model.fit(x, y), "trees")
     center, scale = (0, y.mean()) if loss == "poisson" else (y.mean(), y.std())
     seen = model.columns_.transform(x)

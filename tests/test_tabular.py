@@ -356,7 +356,7 @@ LOSSES = {
     # What is 0, or nearly so, of the errors of the best predictions that do not depend on X.
     "poisson": ({}, np.mean),
     "quantile": ({"quantile": 0.8}, lambda errors: np.mean(errors > 0) - 0.2),
-    "huber": ({"delta": 0.3}, lambda errors: np.mean(np.clip(errors, -0.3, 0.3))),
+    "huber": ({"relative_delta": 0.3}, lambda errors: np.mean(np.clip(errors, -0.3, 0.3))),
 }
 
 

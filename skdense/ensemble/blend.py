@@ -404,8 +404,9 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     quantile : float, default=0.5
         The quantile for ``loss="quantile"``.
 
-    delta : float, default=1.0
-        For ``loss="huber"``, the error from which on the loss is linear.
+    relative_delta : float, default=1.0
+        For ``loss="huber"``, the error from which on the loss is linear, as a multiple of the standard
+        deviation of y.
 
     Attributes
     ----------
@@ -458,7 +459,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     _: KW_ONLY
     loss: str = "squared_error"
     quantile: float = 0.5
-    delta: float = 1.0
+    relative_delta: float = 1.0
 
     _cross_fit = CrossFitRegressor
     _parameter_constraints = BaseBlend._parameter_constraints | {
@@ -466,7 +467,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
             compat.StrOptions({name for name, loss in LOSSES["regression"].items() if loss.elementwise})
         ],
         "quantile": [compat.Interval(Real, 0, 1, closed="neither")],
-        "delta": [compat.Interval(Real, 0, None, closed="neither")],
+        "relative_delta": [compat.Interval(Real, 0, None, closed="neither")],
     }
 
     def _predict(self, X):
@@ -478,7 +479,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         held_out = self._held_out(predictions)
         y, row_weights = y[held_out], row_weights[held_out]
         loss = LOSSES["regression"][self.loss]
-        number = [getattr(self, loss.number_name)] if loss.number_name else []
+        numbers = {"quantile": self.quantile, "delta": self.relative_delta}
+        number = [numbers[loss.number_name]] if loss.number_name else []
         if not np.isfinite(loss.elementwise(y, predictions[:, held_out], *number)).all():
             raise ValueError(
                 f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "

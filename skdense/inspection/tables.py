@@ -181,8 +181,8 @@ class CoverageDisplay:
         The names of the parts.
     confidence_level : float, default=0.9
         The share that is expected.
-    label : str, default=None
-        What the parts are, for the axis.
+    axis_label : str, default=None
+        What the parts are.
 
     Attributes
     ----------
@@ -220,7 +220,7 @@ class CoverageDisplay:
     names: Sequence[str]
     _: KW_ONLY
     confidence_level: float = 0.9
-    label: str | None = None
+    axis_label: str | None = None
 
     @classmethod
     def from_estimator(
@@ -294,7 +294,9 @@ class CoverageDisplay:
         total = np.bincount(part, weights)
         counts = np.rint(total**2 / np.bincount(part, weights**2)).astype(int)
         coverage = np.bincount(part, weights * covered[rows]) / total
-        return cls(coverage, counts, names, confidence_level=confidence_level, label=label).plot(ax)
+        return cls(coverage, counts, names, confidence_level=confidence_level, axis_label=label).plot(
+            ax
+        )
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the coverage of each part.
@@ -324,7 +326,7 @@ class CoverageDisplay:
         ax.axvline(self.confidence_level, color="gray", linestyle=":")
         ax.set_yticks(positions, names, parse_math=False)
         ax.set_ylim(len(names) - 0.4, -0.6)  # the first part is on top
-        ax.set(xlabel="share of true values in intervals or sets", ylabel=self.label or "")
+        ax.set(xlabel="share of true values in intervals or sets", ylabel=self.axis_label or "")
         ax.legend()
         return self
 

@@ -181,7 +181,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             A row for each, with the attributes of a :class:`skdense.exceptions.UnlikeDataWarning`, and
             its `text`.
         """
-        names = ["column", "kind", "count", "total", "share", "example", "text"]
+        names = ["column", "kind", "count", "n_values", "share", "example", "text"]
         rows = [vars(each) | {"text": str(each)} for each in self._compared(X)[1]]
         return pd.DataFrame(rows, columns=names)
 
@@ -225,9 +225,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             raise ValueError(f"X lacks columns that it had in fit: {absent}; it has {list(series)}")
         read, unlike = {}, []
 
-        def tell(column, kind, count, total, example, what):
-            text = f"column {column!r}: {count} of {total} values {what}"
-            unlike.append(UnlikeDataWarning(text, column, kind, count, total, example))
+        def tell(column, kind, count, n_values, example, what):
+            text = f"column {column!r}: {count} of {n_values} values {what}"
+            unlike.append(UnlikeDataWarning(text, column, kind, count, n_values, example))
 
         for column in self._in_order:
             read[column.name] = column.read(series[column.name], tell)

@@ -399,7 +399,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
     quantile : float, default=0.5
         The quantile for ``loss="quantile"``.
 
-    delta : float, default=1.0
+    relative_delta : float, default=1.0
         For ``loss="huber"``, the error from which on the loss is linear, as a multiple of the standard
         deviation of y.
 
@@ -443,22 +443,28 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     loss: str = "squared_error"
     quantile: float = 0.5
-    delta: float = 1.0
+    relative_delta: float = 1.0
 
     oof_prediction_: NDArray = field(init=False)
 
     _of_blend = "oof_prediction_", "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
     _parameter_constraints = BaseTabular._parameter_constraints | {
-        name: compat.constraints_of(BlendRegressor)[name] for name in ("loss", "quantile", "delta")
+        name: compat.constraints_of(BlendRegressor)[name]
+        for name in ("loss", "quantile", "relative_delta")
     }
 
     @property
     def _loss_params(self):
-        return {"loss": self.loss, "quantile": self.quantile, "delta": self.delta}
+        return {"loss": self.loss, "quantile": self.quantile, "delta": self.relative_delta}
 
     def _blend(self, models):
         return BlendRegressor(
-            models, verbose=self.verbose, prior_weight=PRIOR_WEIGHT, **self._loss_params
+            models,
+            verbose=self.verbose,
+            prior_weight=PRIOR_WEIGHT,
+            loss=self.loss,
+            quantile=self.quantile,
+            relative_delta=self.relative_delta,
         )
 
     def _explained(self, ensemble, samples):

@@ -40,7 +40,7 @@ class Task(NamedTuple):
     n_outputs : int
         The number of columns of y.
     loss_params : dict
-        The `loss`, `quantile` and `delta` of a regressor; none of a classifier.
+        The `loss`, `quantile` and `delta` of a regressor, for y of deviation 1; none of a classifier.
     network_params : dict
         What the user sets of networks.
     """
@@ -107,7 +107,7 @@ _NETWORK = {
 _NOT_THEIRS = {
     "loss": "it is a parameter of TabularRegressor; classes have the log-loss",
     "quantile": "it is a parameter of TabularRegressor",
-    "delta": "it is a parameter of TabularRegressor",
+    "delta": "TabularRegressor has relative_delta",
     "class_weight": "it is a parameter of TabularClassifier",
     "random_state": "set that of the model, from which each network gets a seed",
     "verbose": "set that of the model",
@@ -196,7 +196,7 @@ def _trees(task: Task) -> BaseEstimator:
         settings["n_estimators"] = 100
     if task.n_classes:
         return lightgbm.LGBMClassifier(**settings)
-    loss, quantile, delta = (task.loss_params[name] for name in ("loss", "quantile", "delta"))
+    loss, quantile, delta = task.loss_params.values()
     # Without a penalty, leaves are quantiles of their rows.
     of_loss = {"quantile": {"alpha": quantile, "reg_lambda": 0.0}, "huber": {"alpha": delta}}
     settings |= {"objective": _OBJECTIVES[loss], **of_loss.get(loss, {})}

@@ -53,7 +53,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wr
 
     rare_factor : float, default=1.0
         What columns are multiplied by that have two values, if less than one row in twenty has one of
-        them, and none is missing.
+        them, and none is missing; not used with "standard".
 
     Attributes
     ----------
