@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler, scale
 from skdense import LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.calibration import effective_rows
-from skdense.ensemble.uncertainty import learn_errors
+from skdense.ensemble.uncertainty import learn_errors, spread_at
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}
 NETWORKS = CrossFitRegressor(
@@ -477,6 +477,36 @@ def test_intervals_that_follow_the_row_take_missing_values_and_several_outputs(n
     X[::3, 3] = np.nan
     trees = FollowsRows(HistGradientBoostingRegressor(max_iter=10), cv=2).fit(X, y)
     assert np.isfinite(trees.predict(X, quantiles=NINETY)).all()
+    # A column that had no missing value in fit: trees know nothing of one, and it is the median.
+    new, spread = X[:9].copy(), trees._uncertainty[0]["spread"]
+    new[:, 0] = np.nan
+    missing = spread_at(spread, y[:9], new)
+    new[:, 0] = np.median(X[:, 0])
+    assert_array_equal(missing, spread_at(spread, y[:9], new))
+
+
+def test_weights_in_float32_tell_the_same_quantiles():
+    X, y, _ = noisy_rows(19)
+    fits = [
+        CrossFitRegressor(LinearRegression(), cv=3, random_state=0).fit(X, y, np.ones(19, dtype))
+        for dtype in (np.float32, np.float64)
+    ]
+    of_float32, of_float64 = (model.predict_interval(X) for model in fits)
+    assert np.isfinite(of_float32).all()
+    assert_array_equal(of_float32, of_float64)
+
+
+class Sometimes(LinearRegression):
+    """It has no prediction for some rows."""
+
+    def predict(self, X):
+        return np.where(X[:, 0] > 0, super().predict(X), np.nan)
+
+
+def test_a_prediction_that_is_no_number_is_an_error():
+    X, y, _ = noisy_rows(100)
+    with pytest.raises(ValueError, match=r"Sometimes\(\) predicts NaN or infinity"):
+        CrossFitRegressor(Sometimes(), cv=3).fit(X, y)
 
 
 class Rows(BaseEstimator, RegressorMixin):

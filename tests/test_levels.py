@@ -15,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder
 from skdense.tabular import levels as module
 from skdense.tabular.columns import TableEncoder
 from skdense.tabular.kinds import Levels, coded
-from skdense.tabular.levels import chances_of, depends
+from skdense.tabular.levels import chances_of, depends, helpful_beside_others
 
 LETTERS = st.none() | st.text("aB1 _-.é", max_size=4)
 
@@ -153,6 +153,19 @@ def test_a_customer_who_is_in_one_group_says_nothing_about_others():
         TableEncoder().fit(X, y, splits=by_group)
     at_random = [*KFold(5, shuffle=True, random_state=0).split(X)]
     assert TableEncoder().fit(X, y, splits=at_random).dropped_ == {}
+
+
+def test_names_of_columns_have_no_part_in_what_is_asked_of_them(monkeypatch):
+    """Sets of strings have another order in each process."""
+    monkeypatch.setattr(module, "_SURE", 0.0)  # noise helps in about one of two draws
+    rng = np.random.default_rng(0)
+    columns, y = rng.integers(0, 9, (400, 12)).astype(np.float32), rng.normal(size=(400, 2))
+    found = [
+        helpful_beside_others(columns, [*range(12)], {f"{name}{i}": [i] for i in range(12)}, y, None)
+        for name in ("a", "other")
+    ]
+    assert {f"other{each[1:]}" for each in found[0]} == found[1]
+    assert 0 < len(found[1]) < 12
 
 
 @pytest.mark.parametrize("y", [np.arange(600) % 45, np.random.default_rng(0).normal(size=(600, 2))])

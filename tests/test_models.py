@@ -160,6 +160,9 @@ def test_members_have_a_thread_each_unless_the_user_says_otherwise():
         model = LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=given_n)
         members = members_of(classifier(("mine", model)).fit(X, LABELS), "mine")
         assert [member.n_jobs for member in members] == [expected] * 2
+        last = make_pipeline(StandardScaler(), model)
+        members = members_of(classifier(("mine", last)).fit(X, LABELS), "mine")
+        assert [member[-1].n_jobs for member in members] == [expected] * 2
     for model in (LogisticRegression(), Subclass()):
         members = members_of(classifier(("mine", model)).fit(X, LABELS), "mine")
         assert [member.n_jobs for member in members] == [None] * 2

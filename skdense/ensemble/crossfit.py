@@ -134,7 +134,9 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
         check_consistent_length(y, groups)
         y, groups = one_column(y), checked_groups(groups)
-        weights = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        weights = compat.check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
         if context.is_outermost:  # a blend knows a class that has no weight there
             y = y[np.where(weights > 0, np.arange(len(y)), weights.argmax())]
         row_weights = counts = calibration.as_counts(weights)
@@ -231,6 +233,8 @@ class BaseCrossFit(BaseOutOfFold):
             return found
 
         outputs = held_out_outputs(output, self.estimators_, splits, X)
+        if not np.isfinite(outputs).all():
+            raise ValueError(f"{self.estimator!r} predicts NaN or infinity for samples held out")
         # Each row is predicted by one member here, and by all of them later.
         self._predict_seconds = sum(seconds) / len(outputs) * len(members)
         rows = np.concatenate([fold for _, fold in splits])

@@ -44,7 +44,7 @@ class LabelsMixin(ClassifierMixin):
 
     A subclass has the methods `_check_X(X)`, which raises if it is not fitted, and
     `_predict_proba(X)`, which predicts probabilities of checked samples. Its `fit` sets `classes_` and
-    `oof_proba_`, and calls `_learn_uncertainty` unless a blend fits it.
+    `oof_proba_`, and sees that `_uncertainty` is learned unless a blend fits it.
     """
 
     def predict(self, X: MatrixLike) -> NDArray:
@@ -151,8 +151,8 @@ class NumbersMixin(RegressorMixin):
     """What all regressors share: quantiles from out-of-fold errors.
 
     A subclass has the methods `_check_X(X)`, which raises if it is not fitted, and `_predict(X)`, which
-    predicts numbers for checked samples. Its `fit` sets `oof_prediction_`, and calls
-    `_learn_uncertainty` unless a blend fits it.
+    predicts numbers for checked samples. Its `fit` sets `oof_prediction_`, and sees that
+    `_uncertainty` is learned unless a blend fits it.
     """
 
     _lowest = -np.inf
@@ -332,8 +332,10 @@ def _learn_errors(y, predictions, counts, groups, X, estimator):
         target = absolute / mean + _LEAST_OF_ROWS  # it must be positive
         data = estimator, X, predictions, target, counts, fifth_of
         fitted = [*at_once(_fit_estimator, [(*data, i) for i in range(len(held_out))])]
-        of_others = [{"estimators": [one], "mean": mean} for one in fitted]
-        candidates.append(({"estimators": fitted, "mean": mean}, of_others))
+        # Boosted trees take a missing value for 0 if they have seen none in its column.
+        more = {"mean": mean, "fill": np.median(X, axis=0)}
+        of_others = [{"estimators": [one]} | more for one in fitted]
+        candidates.append(({"estimators": fitted} | more, of_others))
     judged = []
     for spread, of_others in candidates:
         sizes = np.empty(len(y))
@@ -373,7 +375,7 @@ def spread_at(spread, predictions, X=None):
     """What errors are divided by at these predictions, of rows of X."""
     if "estimators" not in spread:
         return np.interp(predictions, spread["predictions"], spread["sizes"])
-    estimators = spread["estimators"]
+    estimators, X = spread["estimators"], np.where(np.isnan(X), spread["fill"], X)
 
     def predict(seen):
         return spread["mean"] * np.mean([prediction_of(one, seen) for one in estimators], axis=0)

@@ -388,16 +388,22 @@ def _without_effect(columns, read, y, splits):
     return dict.fromkeys(doubtful.keys() - helpful, _CHANCE)
 
 
-def _columns_of(X):
-    """The columns as arrays or Series of pandas, by their names, which are strings."""
-    is_frame = hasattr(X, "columns") and (hasattr(X, "iloc") or hasattr(X, "iter_columns"))
-    if not is_frame and (hasattr(X, "columns") or type(X) is dict):
+def is_frame(X: Any) -> bool:
+    """Whether a table is a DataFrame, and no array; raise a TypeError if it is no table."""
+    if hasattr(X, "columns") and (hasattr(X, "iloc") or hasattr(X, "iter_columns")):
+        return True
+    if hasattr(X, "columns") or type(X) is dict:
         raise TypeError(
             "X must be a DataFrame of pandas or polars, or a dense array of rows and columns, got a "
             f"{type(X).__name__}; pandas.DataFrame(X), X.collect() or X.to_pandas() makes a table of "
             "what is none"
         )
-    if not is_frame:
+    return False
+
+
+def _columns_of(X):
+    """The columns as arrays or Series of pandas, by their names, which are strings."""
+    if not is_frame(X):
         return {f"x{i}": values for i, values in enumerate(array_of(X).T)}
     for what, size in zip(("sample(s)", "feature(s)"), X.shape):
         if not size:

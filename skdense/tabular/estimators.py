@@ -90,10 +90,10 @@ class BaseTabular(Saved, BaseEstimator):
             (n_samples, n_outputs).
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples. Rows of weight zero are absent: the fit is that of the others, and
-            their out-of-fold predictions are NaN.
+            their out-of-fold predictions are NaN. Columns are read without weights.
         groups : array-like of shape (n_samples,), default=None
-            The group of each sample. No group is in two folds, so that out-of-fold scores, intervals
-            and sets are those of new groups.
+            The group of each sample. If `cv` is None or an int, no group is in two folds, so that
+            out-of-fold scores, intervals and sets are those of new groups.
 
         Returns
         -------
@@ -109,17 +109,19 @@ class BaseTabular(Saved, BaseEstimator):
         ValueError
             If the data or parameters are invalid.
         """
-        from skdense.tabular.columns import TableEncoder  # which needs the extra `tables`
+        from skdense.tabular.columns import TableEncoder, is_frame  # which needs the extra `tables`
 
         lightgbm = compat.import_lightgbm()
         fitted, context, of_classes = copy(self), Context(self.verbose), is_classifier(self)
         with context.outermost(), config_context(transform_output="default"):
-            # y is checked, where it counts; rows of weight zero go later.
-            X = X if hasattr(X, "columns") else array_of(X, estimator=fitted)
+            # y and the weights are checked, and rows of weight zero leave them; X and groups follow.
+            X = X if is_frame(X) else array_of(X, estimator=fitted)
             validate_data(fitted, X, y, skip_check_array=True)
             check_consistent_length(X, y, sample_weight, groups)
             n_given, groups = X.shape[0], checked_groups(groups)
-            weights = compat.check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            weights = compat.check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
             rows = np.flatnonzero(weights)
             with hinted():
                 y = compat.safe_indexing(y, rows) if len(rows) < n_given else y
@@ -130,7 +132,7 @@ class BaseTabular(Saved, BaseEstimator):
             if (class_weight := getattr(self, "class_weight", None)) is not None:
                 weights = times_class_weight(weights, y, class_weight, fitted.classes_)
 
-            # Folds are drawn for all models. Those of the user have numbers of all rows.
+            # Folds are drawn for all models, in numbers of all rows, as those that the user lists have.
             random_state, has_weight = check_random_state(self.random_state), weights > 0
             cv, counted = self.cv, None if groups is None else groups[rows][has_weight]
             if cv is None:
@@ -138,7 +140,7 @@ class BaseTabular(Saved, BaseEstimator):
             of_all = [_of_all_rows(each, rows, n_given) for each in (y, weights)]
             splits = draw_splits(cv, X, *of_all, groups, random_state, of_classes, context.add_warning)
 
-            # Rows of weight zero go, and the models are chosen.
+            # Rows of weight zero leave folds, X and groups, and the models are chosen.
             context.splits = [tuple(np.searchsorted(rows, part) for part in each) for each in splits]
             if len(rows) < n_given:
                 X = compat.safe_indexing(X, rows)
@@ -196,13 +198,15 @@ class BaseTabular(Saved, BaseEstimator):
         ensembles = [final_step(model) for model in self.ensemble_.estimators_]
 
         def explained_by(types):
-            its = (self._explained(e, samples) for e in ensembles if isinstance(e.estimator, types))
-            return max(its, default=np.nan)
+            its = [each for each in ensembles if isinstance(final_step(each.estimator), types)]
+            return max((self._explained(each, samples) for each in its), default=np.nan)
 
         by_networks, by_trees = explained_by(BaseLowLevelMLP), explained_by(trees)
         if not (by_trees >= _EXPLAINED and by_networks <= by_trees / 10) or len(samples.y) < FEW_ROWS:
             return
-        many = [name for name, n in Counter(self.columns_.sources_).items() if n >= _MANY]
+        of_strings = np.isin(self.columns_.roles_, ["level", "word"])
+        counts = Counter(self.columns_.sources_[of_strings])
+        many = [name for name, n in counts.items() if n >= _MANY]
         context.add_warning(
             "networks are hardly better than a constant model, but trees are: out of fold they explain "
             f"{by_networks:.0%} and {by_trees:.0%} of the loss. "
@@ -217,7 +221,7 @@ class BaseTabular(Saved, BaseEstimator):
 
 
 def _of_all_rows(values, rows, n_given):
-    """The values of some rows among those of all rows that the user gave; NaN or 0 for the others."""
+    """The values of some rows among those of all rows that the user gave; NaN, 0 or "" for others."""
     if len(rows) == n_given:
         return values
     nothing = np.nan if values.dtype.kind == "f" else np.zeros(1, values.dtype)[0]
@@ -468,7 +472,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         )
 
     def _explained(self, ensemble, samples):
-        return ensemble.oof_score_
+        return ensemble.oof_score_ if self.loss == "squared_error" else np.nan
 
     def _predict(self, X):
         with config_context(transform_output="default"):  # as in `fit`

@@ -223,7 +223,7 @@ def helpful_beside_others(
     helpful, settings = set(), {"categorical_feature": categories, "params": _TREES}
     for target in y.reshape(len(y), -1).T[:_MOST_OUTPUTS]:
         objective, target, loss_of = _task(target)
-        growths = {name: [] for name in asked.keys() - helpful}
+        growths = {name: [] for name in asked if name not in helpful}
         for train, test in splits:
             fitted = lightgbm.Dataset(columns[train], target[train], **settings)
             held_out = lightgbm.Dataset(columns[test], target[test], reference=fitted)

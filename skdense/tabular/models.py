@@ -339,7 +339,7 @@ def models_of(
     found = []
     for each in models:
         name, view, estimator = _resolved(each, task)
-        # The folds are drawn already. As a parameter, one of them would not be valid.
+        # The folds are drawn already; `cv` only says how many, of which 1 would not be valid.
         members = cross_fit(estimator, cv=max(2, n_folds), random_state=seed, verbose=verbose)
         found.append((name, Pipeline([("view", view), ("crossfit", members)])))
     if len(dict(found)) < len(found):
@@ -374,10 +374,11 @@ def _resolved(entry, task):
         view = MODELS["plain"].view
     else:
         view = MODELS["trees" if get_tags(estimator).input_tags.allow_nan else "linear"].view
-    whose_parameters = getattr(type(estimator).__init__, "__module__", "")
+    last = final_step(estimator)
+    whose_parameters = getattr(type(last).__init__, "__module__", "")
     if not whose_parameters.startswith("sklearn."):  # those take as many threads as are free
         # CatBoost's parameters have only those that are set.
-        its = dict.fromkeys(signature(type(estimator)).parameters) | estimator.get_params(deep=False)
+        its = dict.fromkeys(signature(type(last)).parameters) | last.get_params(deep=False)
         threads = [each for each in ("n_jobs", "thread_count") if each in its and its[each] is None]
-        estimator.set_params(**dict.fromkeys(threads, 1))  # each core has a member
+        last.set_params(**dict.fromkeys(threads, 1))  # each core has a member
     return name, clone(view), estimator
