@@ -33,7 +33,7 @@ with its inputs ready. *fit*: seconds in the first run on a machine, which compi
 process**; *processor*: the processor time of the second one, and *wall / processor* their ratio.
 *start*: the processor time of a new process until its first prediction is done, and *memory* its
 peak until then. *first row*: the first prediction of a process; *one row*, *{MANY:,} rows*:
-milliseconds, the fastest of {N_CALLS} later calls. Medians of {N_PROCESSES} processes."""
+milliseconds, the fastest of {N_CALLS} later calls."""
 RIVALS = "skdense", "CatBoost", "LightGBM", "tabular_pipeline"
 
 
@@ -142,4 +142,5 @@ def to_markdown(rows):
                 "wall / processor": f"{row['wall'] / row['processor']:.2f}",
             }
         )
-    return f"{LEGEND}\n\n{markdown_table(table)}"
+    of_each = f"Medians of {rows[0]['rounds']} processes."
+    return f"{LEGEND} {of_each}\n\n{markdown_table(table)}"
