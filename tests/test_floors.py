@@ -25,7 +25,6 @@ FLOORS = [
     ["skdense.many"],
     ["skdense.classifier", "skdense.regressor"],
     ["skdense.base"],
-    ["skdense.conversion"],
     ["skdense.fit"],
     ["skdense.core.host"],
     ["skdense.core.program"],
