@@ -68,14 +68,10 @@ def tables(name):
     return found
 
 
-def columns_of(report, heading):
-    """The columns with this heading in all tables of a report."""
-    return [table[heading] for table in tables(report) if heading in table]
-
-
 def column(report, heading, part=-1):
     """A column of a report: for each row the number in bold, or else a number of the cell."""
-    numbers = columns_of(report, heading)[0].map(
+    first = next(table for table in tables(report) if heading in table)
+    numbers = first[heading].map(
         lambda cell: re.findall(r"\*\*([\d.]+)", cell) or re.findall(r"[\d.]+", cell)
     )
     return {name: found[part] for name, found in numbers.items() if found}
@@ -131,10 +127,15 @@ def of_models(confirming, heading, rivals):
     return ", ".join(f"{name} {' / '.join(cells)}" for name, cells in rows.items())
 
 
-def halves():
-    """How many tables settings were chosen on, and how many confirm."""
-    found = pd.concat(columns_of("accuracy", "half"))
-    return (found == "to choose on").sum(), (found == "confirming").sum()
+def data():
+    """The tables of data in the report of accuracy, with the cells of all models."""
+    return pd.concat([found for found in tables("accuracy") if "rows" in found])
+
+
+def halves(found):
+    """How many of the tables of data settings were chosen on, and how many confirm."""
+    half = found["half"]
+    return (half == "to choose on").sum(), (half == "confirming").sum()
 
 
 def of_sources():
@@ -175,13 +176,21 @@ def values(name):
     """The figures of a sentence."""
     match name:
         case "ranks":
-            chosen, confirming = halves()
+            found = data()
+            classes, numbers = (standing(task)["ratio"] for task in TASKS)
+            is_finished = (found.loc[:, "skdense":] != "").all(axis=1)  # by all models
             return {
                 "n_models": len(lists()["classifier"][0]),
-                "n_tables": chosen + confirming,
-                "n_confirming": confirming,
+                "n_tables": len(found),
+                "n_finished": is_finished.sum(),
+                "n_confirming": halves(found)[1],
+                "n_finished_confirming": halves(found[is_finished])[1],
                 "all": of_models(0, "mean rank", nearest()),
                 "confirming": of_models(1, "mean rank", nearest()),
+                "ratios": ", ".join(
+                    f"{name} {classes[name]:.2f} / {numbers[name]:.2f}"
+                    for name in nearest()
+                ),
             }
         case "fit_seconds":
             return {"seconds": of_models(0, "fit, s", [*nearest(), FAST])}
@@ -201,8 +210,8 @@ def values(name):
             near = 0.9 <= float(wide) < 1
             return found | {
                 "wide_in_words": "slightly slower" if near else f"{wide} times as fast",
-                "wide_in_korean": f"{wide}배로 조금 느리고"
-                if near
+                "wide_in_korean": f"{wide}배로 {'조금 ' * near}느리고"
+                if float(wide) < 1
                 else f"{wide}배 빠르고",
             }
         case "first_minute":
@@ -217,7 +226,7 @@ def values(name):
             }
         case "memory":
             peak, first, their_peak = peaks()
-            return {"peak": peak, "more": first - peak, "their_peak": their_peak}
+            return {"peak": peak, "first": first, "their_peak": their_peak}
 
 
 def first_fit(job):
@@ -372,7 +381,7 @@ def of_accuracy():
         for task, found in lists().items()
         for name in TREES
     ]
-    chosen, confirming = halves()
+    chosen, confirming = halves(data())
     return {
         "trees": f"{min(times):.0f} to {max(times):.0f} times as fast",
         "halves": (
@@ -384,7 +393,7 @@ def of_accuracy():
 def of_intervals():
     """How often intervals and sets of classes hold, and on which tables."""
     ours, cqr, _, sets = tables("intervals")
-    half = pd.concat(columns_of("accuracy", "half"))
+    half = data()["half"]
     used = [*ours.index[:-1], *sets.index[:-1]]
     chosen = [name for name in used if half[name] == "to choose on"]
     of_sets = sets.drop("mean")[["coverage", "least of a class"]].astype(float)

@@ -52,11 +52,15 @@ def reports(figures, monkeypatch, tmp_path):
 
 
 HALVES = """
-| data | half | rows |
+| data | half | rows | skdense | CatBoost |
+| --- | --- | --- | --- | --- |
+| a | to choose on | 500 | 0.9 / 0.1 | 0.8 / 0.2 |
+| b | confirming | 600 | 0.9 / 0.1 |  |
+| c | confirming | 700 | 0.9 / 0.1 | 0.8 / 0.2 |
+
+| list | half | tables |
 | --- | --- | --- |
-| a | to choose on | 500 |
-| b | confirming | 600 |
-| c | confirming | 700 |
+| classification | confirming | 2 |
 
 | estimator | a date |
 | --- | --- |
@@ -82,7 +86,15 @@ def test_sentences_say_what_the_report_says_whoever_is_ahead(figures, reports):
     for language in ("en", "ko"):
         ranks = figures.sentence("ranks", language)
         assert "skdense 1.50 / 1.50, CatBoost 1.60 / 1.60" in ranks
+        assert "CatBoost 0.98 / 1.02" in ranks
         assert "CatBoost 4.0 / 4.0" in figures.sentence("fit_seconds", language)
+
+
+def test_ranks_say_how_many_tables_all_models_finished(figures, reports):
+    reports("accuracy", of_accuracy(*4 * ["1.100"]))
+    ranks = figures.sentence("ranks")
+    assert "on the 2 of 3 real tables that all of them finished" in ranks
+    assert "on the 1 of 2 on which nothing was chosen" in ranks
 
 
 def test_the_tables_that_settings_were_chosen_on_are_counted(figures, reports):
