@@ -81,7 +81,7 @@ def validated(estimator: Estimator, X: Any, y: Any = "no_validation", **checks: 
 
 def array_of(X: Any, **checks: Any) -> NDArray:
     """A table that is no frame as an array; numbers and strings of a list do not become strings."""
-    dtype = None if hasattr(X, "__array__") else object
+    dtype: Any = None if hasattr(X, "__array__") else object
     return check_array(X, dtype=dtype, ensure_all_finite=False, **checks)
 
 
