@@ -308,13 +308,15 @@ def learn_errors(y, predictions, counts, groups, X=None, estimator=None):
     if groups is not None:
         groups = groups[rows]
     X = None if estimator is None else X[rows]
+    # Boosted trees take a missing value for 0 if they have seen none in its column.
+    fill = None if estimator is None else np.median(X, axis=0)
     return [
-        _learn_errors(one[rows], of_one[rows], counts[rows], groups, X, estimator)
+        _learn_errors(one[rows], of_one[rows], counts[rows], groups, X, fill, estimator)
         for one, of_one in zip(*by_output, strict=True)
     ]
 
 
-def _learn_errors(y, predictions, counts, groups, X, estimator):
+def _learn_errors(y, predictions, counts, groups, X, fill, estimator):
     errors = y - predictions
     absolute = np.abs(errors)
     mean = float(np.average(absolute, weights=counts))
@@ -332,8 +334,7 @@ def _learn_errors(y, predictions, counts, groups, X, estimator):
         target = absolute / mean + _LEAST_OF_ROWS  # it must be positive
         data = estimator, X, predictions, target, counts, fifth_of
         fitted = [*at_once(_fit_estimator, [(*data, i) for i in range(len(held_out))])]
-        # Boosted trees take a missing value for 0 if they have seen none in its column.
-        more = {"mean": mean, "fill": np.median(X, axis=0)}
+        more = {"mean": mean, "fill": fill}
         of_others = [{"estimators": [one]} | more for one in fitted]
         candidates.append(({"estimators": fitted} | more, of_others))
     judged = []
@@ -375,14 +376,16 @@ def spread_at(spread, predictions, X=None):
     """What errors are divided by at these predictions, of rows of X."""
     if "estimators" not in spread:
         return np.interp(predictions, spread["predictions"], spread["sizes"])
-    estimators, X = spread["estimators"], np.where(np.isnan(X), spread["fill"], X)
+    estimators = spread["estimators"]
 
     def predict(seen):
         return spread["mean"] * np.mean([prediction_of(one, seen) for one in estimators], axis=0)
 
-    blocks = gen_batches(len(predictions), COPIED_ROWS)
-    seen = (np.column_stack([X[block], predictions[block]]) for block in blocks)
-    return np.concatenate([in_blocks(predict, block, estimators[0]) for block in seen])
+    def of_block(rows):
+        known = np.where(np.isnan(X[rows]), spread["fill"], X[rows])
+        return in_blocks(predict, np.column_stack([known, predictions[rows]]), estimators[0])
+
+    return np.concatenate([of_block(rows) for rows in gen_batches(len(predictions), COPIED_ROWS)])
 
 
 def _pinball_loss(learned, sizes, errors, counts):

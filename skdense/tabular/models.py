@@ -196,10 +196,13 @@ def _trees(task: Task) -> BaseEstimator:
         settings["n_estimators"] = 100
     if task.n_classes:
         return lightgbm.LGBMClassifier(**settings)
-    loss, quantile, delta = task.loss_params.values()
+    params = task.loss_params
     # Without a penalty, leaves are quantiles of their rows.
-    of_loss = {"quantile": {"alpha": quantile, "reg_lambda": 0.0}, "huber": {"alpha": delta}}
-    settings |= {"objective": _OBJECTIVES[loss], **of_loss.get(loss, {})}
+    of_loss = {
+        "quantile": {"alpha": params["quantile"], "reg_lambda": 0.0},
+        "huber": {"alpha": params["delta"]},
+    }
+    settings |= {"objective": _OBJECTIVES[params["loss"]], **of_loss.get(params["loss"], {})}
     return lightgbm.LGBMRegressor(**settings)
 
 
