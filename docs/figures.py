@@ -93,24 +93,16 @@ def lists():
 
 
 def standing(task, confirming=False):
-    """What the report says of each rival on all tables of a task, or on the confirming ones.
+    """The `ratio` of each rival's loss over ours, and the `seconds` of its fit, by its name.
 
-    A row for each rival: the `ratio` of its loss over ours, `low` and `high`; on how many tables ours
-    is `lower`, `equal` and `higher`; on how many of all `splits` ours `won`; the `seconds` of its fit.
+    They are those on all tables of a task, or on the confirming ones.
     """
     rivals = lists()[task][confirming].iloc[1:]
-    columns = {
-        "ratio": ["ratio", "low", "high"],
-        "ours lower, equal, higher": ["lower", "equal", "higher"],
-        "splits": ["won", "splits"],
-        "fit, s": ["seconds"],
-    }
     found = {
-        name: [re.findall(r"[\d.]+", cell)[place] for cell in rivals[heading]]
-        for heading, names in columns.items()
-        for place, name in enumerate(names)
+        name: rivals[heading].str.extract(r"([\d.]+)", expand=False)
+        for name, heading in {"ratio": "ratio", "seconds": "fit, s"}.items()
     }
-    return pd.DataFrame(found, index=rivals.index).astype(float)
+    return pd.DataFrame(found).astype(float)
 
 
 def nearest():

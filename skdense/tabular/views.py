@@ -136,9 +136,10 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wr
         self.center_, self.scale_, self.fill_ = np.float32([center, scale, fill])
         self.ramp_sources_ = np.zeros(0, int)
         self.ramp_starts_ = self.ramp_ends_ = np.zeros(0, np.float32)
-        is_standard = self.scaling == "standard"
-        scaled = self._seen(X) if is_standard or self.n_ramps else None
-        if is_standard:
+        if self.n_ramps:  # of columns before the mean and the factor
+            self._learn_ramps(self._seen(X))
+        if self.scaling == "standard":
+            scaled = self._seen(X)[:, :n_features]
             deviation = scaled.std(axis=0, dtype=np.float64)
             self.mean_ = scaled.mean(axis=0, dtype=np.float64).astype(np.float32)
             self.factor_ = (1 / np.where(deviation > 0, deviation, 1)).astype(np.float32)
@@ -146,8 +147,6 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wr
             counts = np.array([(X == end).sum(axis=0) for end in (low, high)])
             is_rare = (counts.sum(axis=0) == len(X)) & (counts.min(axis=0) < _RARE_SHARE * len(X))
             self.factor_[is_rare] = self.rare_factor
-        if self.n_ramps:
-            self._learn_ramps(scaled)
         return self
 
     def _learn_ramps(self, scaled):
