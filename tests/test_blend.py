@@ -258,7 +258,12 @@ def test_a_class_weight_is_the_sample_weight_that_scikit_learn_makes_of_it(
     expected = BlendClassifier(models).fit(X, y, sample_weight=by_sample)
     assert_allclose(by_class.predict_proba(X), expected.predict_proba(X))
     assert_allclose(by_class.weights_, expected.weights_)
-    assert by_class.oof_score_ == pytest.approx(expected.oof_score_)
+    for ensemble in (by_class, *by_class.estimators_):  # what is said of them is without class weights
+        proba = ensemble.oof_proba_[known]
+        right = ensemble.classes_[proba.argmax(axis=1)] == y[known]
+        assert ensemble.oof_score_ == pytest.approx(np.average(right, weights=weight[known]))
+        loss = log_loss(y[known], proba, sample_weight=weight[known], labels=ensemble.classes_)
+        assert ensemble.oof_loss_ == pytest.approx(loss)
 
 
 def test_samples_that_a_model_never_holds_out_do_not_count():

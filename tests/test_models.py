@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier, TabularClassifier, TabularRegressor
+from skdense.ensemble.samples import Samples
 from skdense.tabular.models import MODELS, Patience, Task, number_of_folds, training_for
 
 pytestmark = pytest.mark.usefixtures("coarse_buckets")
@@ -308,8 +309,9 @@ def test_there_are_as_many_folds_as_suit_the_rows_the_largest_class_and_groups(
 ):
     y = np.arange(n_rows) if of_largest is None else np.arange(n_rows) // of_largest
     groups = None if n_groups is None else np.arange(n_rows) % n_groups
-    told = []
-    assert number_of_folds(y, groups, of_largest is not None, told.append) == n_folds
+    ones, told = np.ones(n_rows), []
+    samples = Samples(None, y, None, ones, ones, groups)
+    assert number_of_folds(samples, of_largest is not None, told.append) == n_folds
     assert len(told) == is_told
     message = f"sample(s), too few for 8 folds: there are {n_folds} instead"
     assert all(message in text for text in told)

@@ -53,9 +53,9 @@ class BaseBlend(BaseOutOfFold):
 
     def _fit_parts(self, samples, context):
         names, models = zip(*self._models(), strict=True)
-        data, self.estimators_ = (samples.X, samples.y, samples.sample_weight, samples.groups), []
+        self.estimators_ = []
         fits = [
-            (model, *data, Context(final_step(model).verbose, context, name))
+            (model, samples, Context(final_step(model).verbose, context, name))
             for name, model in zip(names, _clones(models), strict=True)
         ]
         for model, lines, warnings in at_once(_fit_model, fits):
@@ -64,9 +64,10 @@ class BaseBlend(BaseOutOfFold):
             context.log.warnings |= warnings
             self.estimators_.append(model)
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
-        self._learn_weights([*map(final_step, self.estimators_)], samples.y, samples.row_weights)
+        self._learn_weights([*map(final_step, self.estimators_)], samples)
 
     def _check_models(self):
+        compat.validate_parameters(self)
         taken = self.get_params(deep=False)
         names = [p[0] if isinstance(p, tuple | list) and p else p for p in self.estimators]
         valid = all(isinstance(name, str) and "__" not in name and name not in taken for name in names)
@@ -107,8 +108,9 @@ class BaseBlend(BaseOutOfFold):
             A row for each model, by its name, and the last one for the blend, "all". The columns are
 
             - `weight`: that of the model;
-            - `oof_loss`: the out-of-fold loss that the weights minimize. It tells models apart also
-              where a class is rare and all models have the same accuracy;
+            - `oof_loss`: the out-of-fold loss, that which the weights minimize, but without weights of
+              classes. It tells models apart also where a class is rare and all models have the same
+              accuracy;
             - `oof_score`: the out-of-fold accuracy or R2;
             - `n_members`: how many members it has;
             - `fit_seconds`: the time from the begin to the end of its fit, while others were fitted;
@@ -221,16 +223,17 @@ _FITS = Pipeline.fit, TransformedTargetRegressor.fit, BaseOutOfFold.fit
 """What fits a model of a blend if no class overrides it."""
 
 
-def _fit_model(model, X, y, sample_weight, groups, context):
+def _fit_model(model, samples, context):
     """Fit a model of a blend; return it and what it has said, also if this is another process."""
     context.stop.check()
     with config_context(enable_metadata_routing=False):  # what a model gets is the blend's to say
         if all(type(part).fit in _FITS for _, part in nested(model)):
-            model, inputs = fit_all_but_last(model, X, y, {})
-            last = final_step(model)
-            last._fit_within(inputs.X, inputs.y, sample_weight, groups, context)
+            final_step(model)._check_models()
+            model, inputs = fit_all_but_last(model, samples.X, samples.y, {})
+            final_step(model)._fit_within(samples._replace(X=inputs.X, y=inputs.y), context)
         else:
-            model.fit(X, y, **fit_arguments(model, sample_weight=sample_weight, groups=groups))
+            its = {"sample_weight": samples.sample_weight, "groups": samples.groups}
+            model.fit(samples.X, samples.y, **fit_arguments(model, **its))
     log = context.log
     lines, log.lines = log.lines, []  # models in one process may share the log
     return model, lines, log.warnings
@@ -262,10 +265,11 @@ class BlendClassifier(LabelsMixin, BaseBlend):
 
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, as if it were part of `sample_weight`: for the
-        models, their temperatures and scores, and the weights of the models. "balanced" gives all
-        classes the same sum of weights. Samples of class weight zero are in no fold and no member is
-        trained on them, but transformers of models see them. A `class_weight` of the models themselves
-        would not change what the blend learns from them.
+        models, their temperatures, and the weights of the models. "balanced" gives all classes the same
+        sum of weights. `oof_loss_` and `oof_score_`, also those of the models, are without it. Samples
+        of class weight zero are in no fold and no member is trained on them, but transformers of models
+        see them. A `class_weight` of the models themselves would not change what the blend learns from
+        them.
 
     Attributes
     ----------
@@ -339,11 +343,11 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     def _predict_proba(self, X):
         return sum(weight * model.predict_proba(X) for weight, model in self._weighted())
 
-    def _learn_weights(self, ensembles, y, row_weights):
+    def _learn_weights(self, ensembles, samples):
         of_models = np.array([ensemble.oof_proba_ for ensemble in ensembles])
         held_out = self._held_out(of_models)
-        row_weights = row_weights[held_out]
-        class_numbers = np.searchsorted(self.classes_, y[held_out])
+        row_weights, counts = samples.row_weights[held_out], samples.counts[held_out]
+        class_numbers = np.searchsorted(self.classes_, samples.y[held_out])
         likelihoods = of_models[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         self.weights_ = calibration.best_weights(
             partial(calibration.log_losses, likelihoods), ensembles, row_weights, self.prior_weight
@@ -356,11 +360,11 @@ class BlendClassifier(LabelsMixin, BaseBlend):
             calibration.learn_temperature(logs, class_numbers, row_weights, self.weights_[is_used])
         )
         self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(
-            self.oof_proba_[held_out], class_numbers, row_weights
+            self.oof_proba_[held_out], class_numbers, counts
         )
         for each in ensembles:
-            found = each.oof_proba_[held_out], class_numbers, row_weights
-            each.oof_loss_, _ = calibration.loss_and_accuracy(*found)
+            found = each.oof_proba_[held_out], class_numbers, counts
+            each.oof_loss_, each.oof_score_ = calibration.loss_and_accuracy(*found)
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a temperature."""
@@ -473,11 +477,11 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _predict(self, X):
         return sum(weight * model.predict(X) for weight, model in self._weighted())
 
-    def _learn_weights(self, ensembles, y, row_weights):
+    def _learn_weights(self, ensembles, samples):
         pairs = zip(self.estimators_, ensembles, strict=True)
         predictions = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in pairs])
         held_out = self._held_out(predictions)
-        y, row_weights = y[held_out], row_weights[held_out]
+        y, row_weights = samples.y[held_out], samples.counts[held_out]
         loss = LOSSES["regression"][self.loss]
         numbers = {"quantile": self.quantile, "delta": self.relative_delta}
         number = [numbers[loss.number_name]] if loss.number_name else []

@@ -25,7 +25,8 @@ def as_counts(row_weights):
     compared with the sum of the weights. But shares would leave nothing beside the penalty. So if the
     positive weights have a mean below 1, each of their samples counts once in the mean.
     """
-    return row_weights * max(1, np.count_nonzero(row_weights) / row_weights.sum())
+    positive = row_weights[row_weights > 0]
+    return row_weights * max(1, len(positive) / positive.sum())
 
 
 def effective_rows(row_weights):

@@ -64,21 +64,18 @@ class Context:
         That of the fit which it is part of.
     name : str, default=""
         The ensemble's name there.
+    callbacks : dict of str to callable, default=None
+        For each model whose members take callbacks, a function that makes them for a member. None:
+        those of the context above.
 
     Attributes
     ----------
-    is_outermost : bool
-        Whether the ensemble is part of no other fit.
     log : Log
         Where lines and warnings go.
     stop : Stop
         What ends all fits within the outermost one.
-    splits : list or None
-        The rows to train on and those of the fold of each member, if they are drawn already.
-    callbacks : dict of str to callable
-        For each model whose members take callbacks, a function that makes them for a member.
     callback : callable or None
-        The one of this model.
+        What makes the callbacks of this model.
     all_cores : bool
         Whether networks use all cores, whatever the share of their model: the models of a blend end at
         different times, and a network needs no copy of the rows.
@@ -86,13 +83,17 @@ class Context:
         Whether a line is printed for each member.
     """
 
-    def __init__(self, verbose: bool | int, above: "Context | None" = None, name: str = ""):
-        self.is_outermost = above is None
+    def __init__(
+        self,
+        verbose: bool | int,
+        above: "Context | None" = None,
+        name: str = "",
+        callbacks: dict[str, Callable] | None = None,
+    ):
         self.log = above.log if above else Log()
         self.stop = above.stop if above else Stop()
-        self.splits: list | None = above.splits if above else None
-        self.callbacks: dict[str, Callable] = above.callbacks if above else {}
-        self.callback = self.callbacks.get(name)
+        self._callbacks: dict[str, Callable] = callbacks or (above._callbacks if above else {})
+        self.callback = self._callbacks.get(name)
         self.all_cores = above.all_cores if above else compat.joblibs_n_jobs() == -1
         self._called = f"{above._called}{name}, " if above and name else ""
         self.has_lines_of_members = bool(verbose)

@@ -7,21 +7,20 @@ early stopping.
 from copy import copy
 from dataclasses import KW_ONLY, dataclass
 from time import perf_counter, thread_time
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.random import RandomState
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
 from sklearn.metrics import mean_squared_error, r2_score
-from sklearn.utils import check_array, check_consistent_length, check_random_state, get_tags
+from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skdense import compat
 from skdense.base import Saved, is_network
 from skdense.ensemble import calibration
 from skdense.ensemble.context import Context
-from skdense.ensemble.folds import checked_groups, draw_splits
 from skdense.ensemble.members import (
     fit_members,
     held_out_outputs,
@@ -30,17 +29,11 @@ from skdense.ensemble.members import (
     log_probabilities_of,
     prediction_of,
 )
+from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step, transforms_y
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import (
-    MatrixLike,
-    float_dtypes,
-    hinted,
-    one_column,
-    times_class_weight,
-    validated,
-)
+from skdense.fit.inputs import MatrixLike, float_dtypes, validated
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 
@@ -48,27 +41,12 @@ _LEAST_LOG = calibration.as_logs(0.0)
 """The log-probability of a class that a member does not know."""
 
 
-class Samples(NamedTuple):
-    """What an ensemble is fitted to.
-
-    `sample_weight` is the final one, with class weights in it, or None for equal weights. `row_weights`
-    is the same as an array in both cases, and `counts` is without class weights.
-    """
-
-    X: Any
-    y: NDArray
-    sample_weight: NDArray | None
-    row_weights: NDArray
-    counts: NDArray
-    groups: ArrayLike | None
-
-
 class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     """What cross-fit ensembles and blends share: how they are fitted, and loaded from files.
 
-    A subclass has the methods `_check_models`, `_learn_y`, which checks y and learns its classes,
-    `_fit_parts`, which fits the members of an ensemble or the models of a blend and learns from their
-    out-of-fold predictions, and `_learn_uncertainty`.
+    A subclass has the methods `_check_models`, which checks all parameters, `_learn_y`, which checks y
+    and learns its classes, `_fit_parts`, which fits the members of an ensemble or the models of a blend
+    and learns from their out-of-fold predictions, and `_learn_uncertainty`.
     """
 
     _parameter_constraints = {"verbose": ["verbose"]}
@@ -113,40 +91,24 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         context = Context(self.verbose)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
         with context.outermost():
-            samples = fitted._fit_within(X, y, sample_weight, groups, context)
-            fitted._learn_uncertainty(samples)
+            fitted._check_models()
+            samples = checked_samples(fitted, X, y, sample_weight, groups)
+            fitted._learn_uncertainty(fitted._fit_within(samples, context))
         set_attributes(self, vars(fitted))
         return self
 
-    @compat.fit_context(prefer_skip_nested_validation=False)
-    def _fit_within(self, X, y, sample_weight, groups, context):
-        """Fit as part of another fit, which has the context; return the checked samples."""
-        self._check_models()
-        samples = self._checked_samples(X, y, sample_weight, groups, context)
+    def _fit_within(self, samples, context):
+        """Fit as part of another fit, which has the context; return the samples as they are used.
+
+        X and y are those of this ensemble, all else of the samples is that of the outermost fit.
+        """
+        X = self._checked(samples.X, getattr(self, "estimator", None))
+        samples = samples._replace(X=X).learned_by(self)
         begin = perf_counter()
         self._fit_parts(samples, context)
         self._fit_seconds = perf_counter() - begin
         context.end(self)
         return samples
-
-    def _checked_samples(self, X, y, sample_weight, groups, context):
-        """The data as they are used: y is learned, and weights are those of samples and classes."""
-        X, y = self._checked(X, getattr(self, "estimator", None), y=y, multi_output=True)
-        check_consistent_length(y, groups)
-        y, groups = one_column(y), checked_groups(groups)
-        weights = compat.check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
-        if context.is_outermost:  # a blend knows a class that has no weight there
-            y = y[np.where(weights > 0, np.arange(len(y)), weights.argmax())]
-        row_weights = counts = calibration.as_counts(weights)
-        y = self._learn_y(y)
-        class_weight = getattr(self, "class_weight", None)  # of a blend of classifiers
-        if class_weight is not None:
-            of_both = times_class_weight(counts, y, class_weight, self.classes_)
-            row_weights = calibration.as_counts(of_both)
-        has_weights = sample_weight is not None or class_weight is not None
-        return Samples(X, y, row_weights if has_weights else None, row_weights, counts, groups)
 
     def __setstate__(self, state):
         if "_skdense_format" not in state:
@@ -162,21 +124,16 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         return self._checked(X, self.estimators_[0], reset=False)
 
     def _checked(self, X, member, **checks):
-        """X as such members take it, and y if it is among the checks.
+        """X as such members take it.
 
         Networks share one array or CSR matrix, in their `dtype` if it is set. Other members take a
         DataFrame as it is, and check the values of X themselves.
         """
         if is_network(member, "fit"):
             return validated(self, X, dtype=float_dtypes(member), order="C", **checks)
-        if not hasattr(X, "columns"):
-            return validated(self, X, dtype=None, ensure_all_finite=False, **checks)
-        found = validated(self, X, skip_check_array=True, **checks)
-        if "y" in checks:
-            check_consistent_length(*found)
-            with hinted():
-                found = X, check_array(found[1], input_name="y", ensure_2d=False, dtype=None)
-        return found
+        if hasattr(X, "columns"):
+            return validated(self, X, skip_check_array=True, **checks)
+        return validated(self, X, dtype=None, ensure_all_finite=False, **checks)
 
 
 @dataclass(eq=False, repr=False)
@@ -199,6 +156,7 @@ class BaseCrossFit(BaseOutOfFold):
     }
 
     def _check_models(self):
+        compat.validate_parameters(self)
         what, is_one = "regressor", is_regressor(self.estimator)
         if is_classifier(self):
             what, is_one = "classifier that has predict_proba", is_classifier(self.estimator)
@@ -207,15 +165,15 @@ class BaseCrossFit(BaseOutOfFold):
             raise TypeError(f"estimator must be a {what}, got {self.estimator!r}")
 
     def _fit_parts(self, samples, context):
-        X, y, sample_weight, row_weights, _, groups = samples
+        X, y, sample_weight, row_weights = samples[:4]
         takes_weights = has_fit_parameter(final_step(self.estimator), "sample_weight")
         if sample_weight is not None and not takes_weights:
             raise ValueError(
                 f"{self.estimator!r} takes no sample_weight, and no class_weight of a blend"
             )
         random_state = check_random_state(self.random_state)
-        splits = context.splits or draw_splits(
-            self.cv, X, y, row_weights, groups, random_state, is_classifier(self), context.add_warning
+        splits = samples.splits or draw_splits(
+            self.cv, samples, random_state, is_classifier(self), context.add_warning
         )
         params = self.estimator.get_params()
         seeded = [name for name in sorted(params) if name.split("__")[-1] == "random_state"]
@@ -238,7 +196,7 @@ class BaseCrossFit(BaseOutOfFold):
         # Each row is predicted by one member here, and by all of them later.
         self._predict_seconds = sum(seconds) / len(outputs) * len(members)
         rows = np.concatenate([fold for _, fold in splits])
-        self._learn_out_of_fold(rows, outputs, y, row_weights)
+        self._learn_out_of_fold(rows, outputs, samples)
 
     @property
     def _n_members(self):
@@ -352,13 +310,13 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         logs[:, np.searchsorted(self.classes_, member.classes_)] = found
         return logs
 
-    def _learn_out_of_fold(self, rows, outputs, y, row_weights):
-        class_numbers = np.searchsorted(self.classes_, y)
-        data = [outputs], class_numbers[rows], row_weights[rows]
+    def _learn_out_of_fold(self, rows, outputs, samples):
+        class_numbers = np.searchsorted(self.classes_, samples.y)
+        data = [outputs], class_numbers[rows], samples.row_weights[rows]
         self.temperature_ = calibration.learn_temperature(*data)
         probabilities = calibration.probabilities_at(self.temperature_, outputs)
-        self.oof_proba_, held_out = _mean_by_row(rows, probabilities, len(y))
-        found = self.oof_proba_[held_out], class_numbers[held_out], row_weights[held_out]
+        self.oof_proba_, held_out = _mean_by_row(rows, probabilities, len(class_numbers))
+        found = self.oof_proba_[held_out], class_numbers[held_out], samples.counts[held_out]
         self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(*found)
 
     def _divide_logits(self, temperature):
@@ -477,13 +435,14 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     def _output(self, member, X):
         return prediction_of(member, X)
 
-    def _learn_out_of_fold(self, rows, outputs, y, row_weights):
+    def _learn_out_of_fold(self, rows, outputs, samples):
+        y, counts = samples.y, samples.counts
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
         _, is_positive = calibration.loss_of(final_step(self.estimator))
         self._lowest = 0.0 if is_positive and not transforms_y(self.estimator) else -np.inf
         found = y[held_out], self.oof_prediction_[held_out]
-        self.oof_loss_ = mean_squared_error(*found, sample_weight=row_weights[held_out])
-        self.oof_score_ = r2_score(*found, sample_weight=row_weights[held_out])
+        self.oof_loss_ = mean_squared_error(*found, sample_weight=counts[held_out])
+        self.oof_score_ = r2_score(*found, sample_weight=counts[held_out])
 
 
 def _mean_by_row(rows, outputs, n_rows):

@@ -16,18 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 from sklearn import config_context
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skdense import compat
 from skdense.base import BaseLowLevelMLP, Saved
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
 from skdense.ensemble.context import Context
-from skdense.ensemble.folds import checked_groups, draw_splits
+from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step
 from skdense.fit.fitting import set_attributes
-from skdense.fit.inputs import MatrixLike, array_of, hinted, one_column, times_class_weight
+from skdense.fit.inputs import MatrixLike, array_of
 from skdense.tabular.models import (
     FEW_ROWS,
     PRIOR_WEIGHT,
@@ -114,60 +114,47 @@ class BaseTabular(Saved, BaseEstimator):
         lightgbm = compat.import_lightgbm()
         fitted, context, of_classes = copy(self), Context(self.verbose), is_classifier(self)
         with context.outermost(), config_context(transform_output="default"):
-            # y and the weights are checked, and rows of weight zero leave them; X and groups follow.
+            # What the user gives is checked, and the folds of all models are drawn.
             X = X if is_frame(X) else array_of(X, estimator=fitted)
-            validate_data(fitted, X, y, skip_check_array=True)
-            check_consistent_length(X, y, sample_weight, groups)
-            n_given, groups = X.shape[0], checked_groups(groups)
-            weights = compat.check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            rows = np.flatnonzero(weights)
-            with hinted():
-                y = compat.safe_indexing(y, rows) if len(rows) < n_given else y
-                y = check_array(y, input_name="y", ensure_2d=False, dtype=None)
-                y = fitted._learn_y(one_column(y))
-            weights = weights[rows]
-            sample_weight = None if sample_weight is None else weights
-            if (class_weight := getattr(self, "class_weight", None)) is not None:
-                weights = times_class_weight(weights, y, class_weight, fitted.classes_)
-
-            # Folds are drawn for all models, in numbers of all rows, as those that the user lists have.
-            random_state, has_weight = check_random_state(self.random_state), weights > 0
-            cv, counted = self.cv, None if groups is None else groups[rows][has_weight]
+            given = checked_samples(fitted, X, y, sample_weight, groups).learned_by(fitted)
+            random_state, cv = check_random_state(self.random_state), self.cv
             if cv is None:
-                cv = number_of_folds(y[has_weight], counted, of_classes, context.add_warning)
-            of_all = [_of_all_rows(each, rows, n_given) for each in (y, weights)]
-            splits = draw_splits(cv, X, *of_all, groups, random_state, of_classes, context.add_warning)
+                cv = number_of_folds(given, of_classes, context.add_warning)
+            splits = draw_splits(cv, given, random_state, of_classes, context.add_warning)
 
-            # Rows of weight zero leave folds, X and groups, and the models are chosen.
-            context.splits = [tuple(np.searchsorted(rows, part) for part in each) for each in splits]
-            if len(rows) < n_given:
-                X = compat.safe_indexing(X, rows)
-                groups = None if groups is None else groups[rows]
+            # Rows of weight zero leave, here alone. From here on, rows have the numbers of the others.
+            rows = np.flatnonzero(given.counts)
+            samples = given._replace(splits=splits).of(rows)
+
+            # The models are chosen that suit the table.
             task = Task(
-                n_rows=np.count_nonzero(has_weight),
+                n_rows=np.count_nonzero(samples.row_weights),
                 n_trained_on=min(len(train) for train, _ in splits),
                 n_classes=len(fitted.classes_) if of_classes else 0,
-                n_outputs=y[:1].size,
+                n_outputs=samples.y[:1].size,
                 loss_params=fitted._loss_params,
                 network_params=self.network_params or {},
             )
             seed = random_state.randint(2**31)
-            models, context.callbacks = models_of(self.models, task, len(splits), seed, self.verbose)
+            models, callbacks = models_of(self.models, task, len(splits), seed, self.verbose)
 
-            # The table and y become numbers, members are fitted out of fold, and the blend is learned.
-            y = np.searchsorted(fitted.classes_, y) if of_classes else y
+            # The table and y become numbers.
+            y = np.searchsorted(fitted.classes_, samples.y) if of_classes else samples.y
             fitted.columns_ = TableEncoder()
-            matrix = fitted.columns_.fit_transform(X, y, splits=context.splits)
+            matrix = fitted.columns_.fit_transform(samples.X, y, splits=samples.splits)
+
+            # Members are fitted out of fold; the weights of the models and uncertainty are learned.
             blend = fitted.ensemble_ = fitted._blend(models)
-            samples = blend._fit_within(
-                matrix, y, sample_weight, groups, Context(self.verbose, context)
-            )
+            within = Context(self.verbose, context, callbacks=callbacks)
+            samples = blend._fit_within(samples._replace(X=matrix, y=y), within)
             blend._learn_uncertainty(samples, trees_of_spreads(task))
+
+            # Attributes are set. Those out of fold have all rows that were given.
             vars(fitted).update({name: getattr(blend, name) for name in fitted._of_blend})
-            out_of_fold = fitted._of_blend[0]
-            setattr(fitted, out_of_fold, _of_all_rows(getattr(blend, out_of_fold), rows, n_given))
+            of_samples = getattr(blend, name := fitted._of_blend[0])
+            of_all = np.full((len(given.y), *of_samples.shape[1:]), np.nan)
+            of_all[rows] = of_samples
+            setattr(fitted, name, of_all)
             fitted._judge_networks(samples, lightgbm.LGBMModel, context)
         set_attributes(self, vars(fitted))
         return self
@@ -218,16 +205,6 @@ class BaseTabular(Saved, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
         return tags
-
-
-def _of_all_rows(values, rows, n_given):
-    """The values of some rows among those of all rows that the user gave; NaN, 0 or "" for others."""
-    if len(rows) == n_given:
-        return values
-    nothing = np.nan if values.dtype.kind == "f" else np.zeros(1, values.dtype)[0]
-    found = np.full((n_given, *values.shape[1:]), nothing, values.dtype)
-    found[rows] = values
-    return found
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -281,7 +258,8 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, for the members, their temperatures and the
-        weights of the models. "balanced" gives all classes the same sum of weights.
+        weights of the models. "balanced" gives all classes the same sum of weights. `oof_loss_` and
+        `oof_score_` are without it.
 
     Attributes
     ----------
@@ -341,16 +319,10 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     }
 
     def _blend(self, models):
-        class_weight = self.class_weight
-        if isinstance(class_weight, dict):  # by the numbers of the classes
-            classes = self.classes_.tolist()
-            class_weight = {classes.index(label): weight for label, weight in class_weight.items()}
-        return BlendClassifier(
-            models, class_weight=class_weight, verbose=self.verbose, prior_weight=PRIOR_WEIGHT
-        )
+        return BlendClassifier(models, verbose=self.verbose, prior_weight=PRIOR_WEIGHT)
 
     def _explained(self, ensemble, samples):
-        shares = np.bincount(samples.y, samples.row_weights) / samples.row_weights.sum()
+        shares = np.bincount(samples.y, samples.counts) / samples.counts.sum()
         entropy = -np.sum(xlogy(shares, shares))
         return 1 - ensemble.oof_loss_ / entropy if entropy else 0.0
 

@@ -11,7 +11,6 @@ from math import inf, log2, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
@@ -21,6 +20,7 @@ from sklearn.utils import get_tags
 from skdense.base import BaseLowLevelMLP
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
+from skdense.ensemble.samples import Samples
 from skdense.final_step import final_step
 from skdense.regressor import LowLevelMLPRegressor
 from skdense.tabular.views import TableScaler
@@ -63,16 +63,16 @@ _MANY_ROWS, _FOLDS_OF_MANY_ROWS = 10_000, 4
 """From this many rows on, four folds are about as good as more."""
 
 
-def number_of_folds(
-    y: NDArray, groups: NDArray | None, of_classes: bool, warn: Callable[[str], None]
-) -> int:
+def number_of_folds(samples: Samples, of_classes: bool, warn: Callable[[str], None]) -> int:
     """As many folds as suit the number of rows, and its largest class and the groups allow."""
+    has_weight = samples.row_weights > 0
+    y, groups = samples.y[has_weight], samples.groups
     n_folds = _FOLDS if of_classes or len(y) < _SOME_ROWS else _FOLDS_OF_SOME_ROWS
     n_folds = n_folds if len(y) < _MANY_ROWS else _FOLDS_OF_MANY_ROWS
     what, most = "y", len(y)
     if of_classes:
         what, most = "the largest class of y", np.unique(y, return_counts=True)[1].max()
-    possible = most if groups is None else min(most, len(np.unique(groups)))
+    possible = most if groups is None else min(most, len(np.unique(groups[has_weight])))
     chosen = max(2, min(n_folds, int(possible)))
     if most < n_folds:
         warn(

@@ -1,0 +1,169 @@
+"""The samples that ensembles are fitted to, and the folds that their members hold out."""
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    PredefinedSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    check_cv,
+)
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import validate_data
+
+from skdense import compat
+from skdense.ensemble.calibration import as_counts
+from skdense.fit.inputs import hinted, one_column, times_class_weight
+
+
+class Samples(NamedTuple):
+    """What an ensemble is fitted to. All of it has one numbering of rows.
+
+    Attributes
+    ----------
+    X : {array-like, sparse matrix, DataFrame} of shape (n_samples, n_features)
+        The table, or what a model sees of it.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        What to predict.
+    sample_weight : ndarray of shape (n_samples,) or None
+        What members are given: weights of samples, times those of classes. None for equal ones.
+    row_weights : ndarray of shape (n_samples,)
+        The same as an array in both cases.
+    counts : ndarray of shape (n_samples,)
+        Weights of samples alone.
+    groups : ndarray of shape (n_samples,) or None
+        The group of each sample.
+    splits : list or None
+        For each member the rows to train on, and those of its fold; None if each model draws its own.
+    """
+
+    X: Any
+    y: NDArray
+    sample_weight: NDArray | None
+    row_weights: NDArray
+    counts: NDArray
+    groups: NDArray | None
+    splits: list[tuple[NDArray, NDArray]] | None = None
+
+    def learned_by(self, estimator: Any) -> "Samples":
+        """The same, with y as an estimator has learned it, and its weights of classes."""
+        found = self._replace(y=estimator._learn_y(self.y))
+        class_weight = getattr(estimator, "class_weight", None)
+        if class_weight is None:
+            return found
+        weights = times_class_weight(self.row_weights, found.y, class_weight, estimator.classes_)
+        weights = as_counts(weights)
+        return found._replace(sample_weight=weights, row_weights=weights)
+
+    def of(self, rows: NDArray) -> "Samples":
+        """Some of the rows, in numbers of their own. None of the others may be in a split."""
+
+        def taken(values):
+            return None if values is None else compat.safe_indexing(values, rows)
+
+        if len(rows) == len(self.y):
+            return self
+        splits = [tuple(np.searchsorted(rows, part) for part in split) for split in self.splits or ()]
+        return Samples(*map(taken, self[:-1]), splits or None)
+
+
+def checked_samples(
+    estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
+) -> Samples:
+    """The samples that `fit` of an estimator was given; X is only compared in length.
+
+    A row of weight zero may have any y, and gets that of another.
+    """
+    validate_data(estimator, X, y, skip_check_array=True)
+    check_consistent_length(X, y, sample_weight, groups)
+    if groups is not None:
+        groups = column_or_1d(groups)
+        groups = groups.astype(str) if groups.dtype == object else groups  # None cannot be sorted
+    weights = compat.check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    counts = as_counts(weights)
+    with hinted():
+        if not weights.all():
+            rows = np.where(weights > 0, np.arange(len(weights)), weights.argmax())
+            y = compat.safe_indexing(y, rows)
+        y = one_column(check_array(y, input_name="y", ensure_2d=False, dtype=None))
+    return Samples(X, y, None if sample_weight is None else counts, counts, counts, groups)
+
+
+def draw_splits(
+    cv: Any,
+    samples: Samples,
+    random_state: RandomState,
+    of_classes: bool,
+    warn: Callable[[str], None],
+) -> list[tuple[NDArray, NDArray]]:
+    """For each member the rows to train on, sorted, and those of its fold, as arrays of ints.
+
+    Rows of weight zero are in none of them. An int draws folds of the other rows, stratified if y has
+    classes, and of whole groups if there are some. A splitter sees the other rows only, an iterable or
+    a PredefinedSplit has numbers of all rows.
+    """
+    has_weight = samples.row_weights > 0
+    numbers_all = np.iterable(cv) or isinstance(cv, PredefinedSplit)
+    rows = np.arange(len(has_weight)) if numbers_all else np.flatnonzero(has_weight)
+    seen = samples._replace(splits=None).of(rows)
+    strata = seen.y
+    if draws_folds := isinstance(cv, Integral):
+        kinds = (KFold, GroupKFold), (StratifiedKFold, StratifiedGroupKFold)
+        splitter = kinds[of_classes][seen.groups is not None]
+        cv = splitter(cv, shuffle=True, random_state=random_state.randint(2**31))
+        if of_classes:
+            strata = _strata(seen.y, cv.n_splits, warn)
+    splitter = check_cv(cv, seen.y, classifier=of_classes)
+    given = [(rows[train], rows[fold]) for train, fold in splitter.split(seen.X, strata, seen.groups)]
+    if draws_folds and seen.groups is not None:  # stratified folds of few groups may be empty
+        given = [split for split in given if all(map(len, split))]
+    splits = [(np.sort(train[has_weight[train]]), fold[has_weight[fold]]) for train, fold in given]
+    _check(splits, given)
+    if seen.groups is not None and of_classes:
+        y = samples.y
+        _warn_of_lacking_classes(y, np.unique(y[has_weight]), splits, warn)
+    return splits
+
+
+def _strata(y, n_folds, warn):
+    """What stratified folds have the same shares of: classes, but those too rare may be in any fold."""
+    classes, label, sizes = np.unique(y, return_inverse=True, return_counts=True)
+    rare = sizes < n_folds
+    if rare.any() and not rare.all():  # if all are, no stratified folds are possible
+        warn(
+            f"y has fewer samples than the {n_folds} folds of the classes "
+            f"{classes[rare].tolist()[:9]}: some members may be trained without them"
+        )
+        label[rare[label]] = sizes.argmax()
+    return label
+
+
+def _check(splits, given):
+    """Raise if a member has no rows. Those held out may have no weight, but not in all folds."""
+    for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, given, strict=True)):
+        for name, part in {"to train on": trained_on, "that are held out": fold}.items():
+            if not len(part):
+                raise ValueError(
+                    f"cv must give every fold samples {name}, got none in fold {i}; samples of "
+                    "weight zero do not count"
+                )
+    if not any(len(fold) for _, fold in splits):
+        raise ValueError("cv must hold out samples of positive weight, got none")
+
+
+def _warn_of_lacking_classes(y, classes, splits, warn):
+    lacking = [found for each, _ in splits if len(found := np.setdiff1d(classes, y[each]))]
+    if lacking:
+        lacked = np.unique(np.concatenate(lacking)).tolist()
+        warn(
+            f"{len(lacking)} of {len(splits)} members are trained without the classes "
+            f"{lacked[:9]}, since all groups with them are held out. Classes should be in "
+            "several groups, and y must not be the groups"
+        )
