@@ -2,7 +2,7 @@
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["CollapseWarning", "UnlikeDataWarning", "WorkerWarning"]
+__all__ = ["CollapseWarning", "UnlikeDataWarning"]
 
 
 class CollapseWarning(ConvergenceWarning):
@@ -68,22 +68,3 @@ class UnlikeDataWarning(UserWarning):
         super().__init__(text)
         self.column, self.kind, self.example = column, kind, example
         self.count, self.n_values, self.share = count, n_values, count / n_values if n_values else 0.0
-
-
-class WorkerWarning(UserWarning):
-    """Networks are fitted in worker processes of joblib, as with ``n_jobs=-1``.
-
-    Each worker imports TensorFlow, and compiles what this machine has not compiled before. Within
-    ``joblib.parallel_config("threading", n_jobs=-1)`` the same fits run in threads of one process. The
-    first fit in each worker warns.
-
-    See Also
-    --------
-    skdense.fit_many : Fits a list of networks at the same time.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> from skdense.exceptions import WorkerWarning
-    >>> warnings.filterwarnings("ignore", category=WorkerWarning)
-    """

@@ -61,7 +61,7 @@ def to_onnx(model: BaseEstimator) -> Any:
     - strings, of shape ``(n_samples, 1)``, for categories and other strings. They are read as in
       Python: "" and white space are missing, in a column of strings also "NA", "?" and the like, and
       "1.0" is "1";
-    - float32, of shape ``(n_samples, 10)``, for dates: the numbers that `columns_` makes of them.
+    - float32, of shape ``(n_samples, 10)``, for dates: the numbers that `encoder_` makes of them.
 
     :func:`onnx_inputs` makes all of it from a table. Other models have one input, `X`, of float32.
 
@@ -151,9 +151,9 @@ def onnx_inputs(model: BaseEstimator, X: MatrixLike) -> dict[str, NDArray]:
     if not inputs:
         first, given = _first(model), {"dtype": np.float32, "ensure_all_finite": False}
         return {"X": validate_data(first, X, reset=False, **given)}
-    read = model.columns_._read(X)
+    read = model.encoder_._read(X)
     values_of = {}
-    for column in model.columns_._in_order:
+    for column in model.encoder_._in_order:
         (name, kind, width), values = inputs[column.name], read[column.name]
         if kind == _STRING:
             codes, levels = values
@@ -168,7 +168,7 @@ def _inputs_of(model):
     """The name, type and width of the input for each column that a model of a table uses."""
     if type(model) not in (TabularClassifier, TabularRegressor):
         return {}
-    inputs, taken, encoder = {}, ["", *_OUTPUTS], model.columns_
+    inputs, taken, encoder = {}, ["", *_OUTPUTS], model.encoder_
     columns = {each.name: each for each in encoder._columns if each.name not in encoder.dropped_}
     for column, its in columns.items():
         name = column
@@ -247,7 +247,7 @@ def _table(graph, model, inputs):
         raise ValueError(
             f"a {type(model).__name__} within a Pipeline cannot be converted to ONNX: convert it alone"
         )
-    return _converted(graph, model.ensemble_, _encoded(graph, model.columns_, inputs))
+    return _converted(graph, model.ensemble_, _encoded(graph, model.encoder_, inputs))
 
 
 def _encoded(graph, encoder, inputs):
@@ -265,7 +265,7 @@ def _encoded(graph, encoder, inputs):
         marked += [start] * each.is_marked
         start += len(each.outputs)
     written = graph.columns(graph.side_by_side(blocks), used + marked)
-    is_mark = encoder.roles_ == "missing"
+    is_mark = encoder.output_roles_ == "missing"
     return graph("Where", is_mark, graph.cast(graph("IsNaN", written), _FLOAT), written)
 
 
@@ -308,7 +308,7 @@ def _levels(graph, column, strings):
 def _seen(graph, view, X):
     """A TableScaler."""
     X = graph("Div", graph("Sub", X, view.center_), view.scale_)
-    X = graph("Where", graph("IsNaN", X), view.fill_, X)  # before Clip, which may lose a NaN
+    X = graph("Where", graph("IsNaN", X), view._fill, X)  # before Clip, which may lose a NaN
     if view.scaling is not None:
         limit = np.float32(LIMITS[view.scaling])
         X = graph("Clip", X, -limit, limit)
@@ -316,10 +316,10 @@ def _seen(graph, view, X):
         share = graph("Div", X, np.float32(CLIP))
         root = graph("Sqrt", graph("Add", graph("Mul", share, share), np.float32(1)))
         X = graph("Div", X, root)
-    seen = [graph("Mul", graph("Sub", X, view.mean_), view.factor_)]
-    if len(view.ramp_sources_):
-        above = graph("Sub", graph.columns(X, view.ramp_sources_), view.ramp_starts_)
-        ramps = graph("Div", above, view.ramp_ends_ - view.ramp_starts_)
+    seen = [graph("Mul", graph("Sub", X, view._mean), view._factor)]
+    if len(view._ramp_sources):
+        above = graph("Sub", graph.columns(X, view._ramp_sources), view._ramp_starts)
+        ramps = graph("Div", above, view._ramp_ends - view._ramp_starts)
         seen.append(graph("Clip", ramps, np.float32(0), np.float32(1)))
     return graph.side_by_side(seen)
 

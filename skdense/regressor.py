@@ -186,7 +186,8 @@ default='glorot_uniform'
         and `partial_fit` append to it.
 
     validation_scores_ : list of float or None
-        The validation score after each epoch, or None without validation: see `scoring`.
+        The validation score after each epoch, or None without validation: R2, but a negative loss for
+        the losses that `scoring` names.
 
     validation_loss_curve_ : list of float or None
         The validation loss, without penalty, after each epoch, or None without validation.

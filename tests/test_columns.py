@@ -84,7 +84,7 @@ def test_a_column_of_any_type_tells_its_rows_apart_and_may_have_new_values(name,
     n_values = len(set(COLUMNS[name][0]))
     assert n_different(written) == n_values
     assert_array_equal(columns.transform(known), written)
-    is_number = np.isin(columns.roles_, ["number", "date", "duration"])
+    is_number = np.isin(columns.output_roles_, ["number", "date", "duration"])
     assert np.isfinite(columns.transform(new)[:, ~is_number]).all()
     names = columns.get_feature_names_out()
     assert len(names) == written.shape[1]
@@ -233,7 +233,7 @@ def test_ids_are_left_out_with_a_warning_but_texts_and_what_repeats_are_not(to):
     with pytest.warns(UserWarning, match="not used. 'customer', 'order': .* as with IDs"):
         columns = TableEncoder().fit(to(ids | used))
     assert set(columns.dropped_) == set(ids)
-    assert set(columns.sources_) == set(used)
+    assert set(columns.output_sources_) == set(used)
     assert {"text~cold", "text~hot", "plane=N7"} < set(columns.get_feature_names_out())
 
 
@@ -555,7 +555,7 @@ def test_a_messy_column_is_read_as_its_maker_would_or_named(name):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         columns = TableEncoder().fit(X)
-    roles = set(columns.roles_[columns.sources_ == name])
+    roles = set(columns.output_roles_[columns.output_sources_ == name])
     assert roles & {"number", "date", "level"} == ({role} if role else set())
     about = [str(each.message) for each in caught if repr(name) in str(each.message)]
     assert len(about) == (said is not None)
@@ -577,7 +577,7 @@ def test_any_strings_can_be_read_and_are_read_in_predict_as_in_fit(texts):
         written = columns.fit_transform(X)
     with warnings.catch_warnings(action="error"):
         assert_array_equal(columns.transform(X), written)
-    assert columns.unlike(X).empty
+    assert columns.compare(X).empty
 
 
 @pytest.mark.parametrize("name", ["euros", "german", "millions"])
@@ -604,7 +604,7 @@ def test_amounts_and_dates_are_read_in_predict_as_in_fit():
         written = columns.transform(new)
     assert len(np.unique(written[:4, 0])) == 1
     assert np.isnan(written[4, 0])
-    is_date = columns.sources_ == "day"
+    is_date = columns.output_sources_ == "day"
     assert_array_equal(written[1:3, is_date], written[[0, 0]][:, is_date])
 
 
@@ -767,8 +767,8 @@ def test_no_two_columns_have_the_same_name(names, data):
     columns = TableEncoder()
     n_columns = columns.fit_transform(X).shape[1]
     found = columns.get_feature_names_out()
-    assert len(set(found)) == n_columns == len(columns.sources_) == len(columns.roles_)
-    assert all(map(str.startswith, found, columns.sources_))
+    assert len(set(found)) == n_columns == len(columns.output_sources_) == len(columns.output_roles_)
+    assert all(map(str.startswith, found, columns.output_sources_))
 
 
 def test_a_level_and_a_word_of_one_name_have_different_ones():
@@ -858,11 +858,11 @@ def test_missing_values_and_a_single_value_are_told_if_there_are_more_than_by_ch
     columns = TableEncoder().fit(X)
     with warnings.catch_warnings(action="error"):
         columns.transform(new)
-        assert columns.unlike(new).empty
+        assert columns.compare(new).empty
     new.loc[40:, "calls"] = 0
     new.loc[100:, "town"] = "Oslo"
     new["nps"], new["when"] = np.nan, new["when"].where(new.index > 60)
-    told = columns.unlike(new).set_index(["column", "kind"])
+    told = columns.compare(new).set_index(["column", "kind"])
     assert set(told.index) == {
         ("nps", "missing"), ("when", "missing"), ("calls", "one value"), ("town", "one value"),
     }  # fmt: skip
@@ -887,7 +887,7 @@ def test_later_dates_are_told_once_for_each_column():
     assert caught[0].message.kind == "later"
     with warnings.catch_warnings(action="error"):
         columns.transform(later[7:])
-    assert columns.unlike(later[7:])["kind"].tolist() == ["later"]
+    assert columns.compare(later[7:])["kind"].tolist() == ["later"]
     earlier = X.assign(when=X["when"] - pd.Timedelta("200D"))
     with pytest.warns(UnlikeDataWarning, match="'when': 200 of 300"):
         columns.transform(earlier)

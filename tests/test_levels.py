@@ -185,4 +185,4 @@ def test_folds_without_rows_and_a_single_class_leave_columns_readable(n_classes,
     splits = [(np.arange(60), np.arange(60, 120)), (np.arange(120), np.arange(0))]
     y = np.arange(120) * n_classes // 120
     columns = TableEncoder().fit(X, y, splits=splits[empty:])
-    assert "x" in columns.sources_
+    assert "x" in columns.output_sources_

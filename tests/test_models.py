@@ -335,7 +335,7 @@ def test_trees_minimize_the_loss_of_the_regressor(loss):
     model = regressor("trees", loss=loss, quantile=0.8, relative_delta=0.3, cv=[(others, fold)])
     [trees] = members_of(model.fit(x, y), "trees")
     center, scale = (0, y.mean()) if loss == "poisson" else (y.mean(), y.std())
-    seen = model.columns_.transform(x)
+    seen = model.encoder_.transform(x)
     alone = LGBMRegressor(**trees.get_params()).fit(seen[others], (y[others] - center) / scale)
     assert_allclose(trees.predict(seen), alone.predict(seen), rtol=1e-6)
     assert_allclose(model.predict(x), center + scale * alone.predict(seen), rtol=1e-6)

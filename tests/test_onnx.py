@@ -115,7 +115,7 @@ def test_a_table_with_labels_is_the_same_in_onnx(n_classes, models, new_rows):
     labels, probabilities = run(model, new_rows)
     assert_allclose(probabilities, model.predict_proba(new_rows), atol=1e-6)
     assert_array_equal(labels, model.predict(new_rows))
-    used = [name for name in X if name not in model.columns_.dropped_]
+    used = [name for name in X if name not in model.encoder_.dropped_]
     names = [{"label": "label__", "": "_"}.get(name, name) for name in used]
     assert {"label__", "_", "label_"} < set(names)
     assert not {"empty", "none", "constant"} & set(names)
@@ -185,7 +185,7 @@ def test_texts_and_columns_of_many_levels_are_the_same_in_onnx():
     score = score + [30 * (i % 3) * (i % 4 > 0) + i % 45 for i in range(200)]  # else both are not used
     model = TabularRegressor(models=["linear"], **SETTINGS).fit(X, score)
     names = {"title~na", "title:rare", "title~istanbul", "title~kiosk", "title~maße", "town=t3"}
-    assert names < set(model.columns_.get_feature_names_out())
+    assert names < set(model.encoder_.get_feature_names_out())
     titles = ["sales", "HR MANAGER 7", "na_manager", "Owner", "owner", None, "NA", "über-it", "salesé"]
     towns = ["t1", "new", None, "T1", "", "t44", "t2 t3", "t3.0", "t4"]
     new = X[:9].assign(title=titles, town=towns)
@@ -206,9 +206,9 @@ def test_numbers_of_dates_are_given_to_the_model(new_rows):
     widths = {each.name: each.type.tensor_type.shape.dim[1].dim_value for each in converted.graph.input}
     assert widths == {name: each.shape[1] for name, each in inputs.items()}
     assert widths["label_"] == 1
-    columns = model.columns_
+    columns = model.encoder_
     assert_array_equal(
-        inputs["when"], columns.transform(new_rows)[:, columns.roles_ == "date"], strict=True
+        inputs["when"], columns.transform(new_rows)[:, columns.output_roles_ == "date"], strict=True
     )
 
 

@@ -316,7 +316,7 @@ def fit_twice():
         warnings.simplefilter("always")
         CrossFitClassifier(models[0], cv=2).fit(*load_iris(return_X_y=True))
         losses = [model.fit(*load_iris(return_X_y=True)).loss_curve_ for model in models]
-    return losses, [str(w.message) for w in caught if w.category.__name__ == "WorkerWarning"]
+    return losses, [str(w.message) for w in caught if w.category.__name__ == "EfficiencyWarning"]
 
 if __name__ == "__main__":
     with multiprocessing.get_context("spawn").Pool(1) as pool:

@@ -223,7 +223,7 @@ def test_scikit_learn_may_be_configured_to_return_data_frames(table, library):
     with config_context(transform_output=library):
         assert_array_equal(model.predict(X), expected)
         assert_array_equal(clone(model).fit(X, score).predict(X), expected)
-        assert type(model.columns_.transform(X)).__module__.startswith(library)
+        assert type(model.encoder_.transform(X)).__module__.startswith(library)
     numbers, found = X[["age", "is_new"]], []
     for output in ("default", library):
         steps = make_pipeline(StandardScaler(), clone(model)).set_output(transform=output)
@@ -249,10 +249,10 @@ def test_all_models_are_blended_out_of_fold(table, fitted):
         assert summary.oof_score["all"] == model.oof_score_ > 0.8
         assert model.score(X, y) > 0.8
         assert (model.n_features_in_, [*model.feature_names_in_]) == (6, [*X.columns])
-        assert isinstance(model.columns_, TableEncoder)
-        seen = model.columns_.transform(X)
-        assert seen.shape[1] == len(model.columns_.sources_)
-        assert set(model.columns_.sources_) == set(X.columns)
+        assert isinstance(model.encoder_, TableEncoder)
+        seen = model.encoder_.transform(X)
+        assert seen.shape[1] == len(model.encoder_.output_sources_)
+        assert set(model.encoder_.output_sources_) == set(X.columns)
     classifier, regressor = fitted.values()
     assert classifier.oof_loss_ == pytest.approx(log_loss(labels_of(score), classifier.oof_proba_))
     found = classifier.classes_[classifier.oof_proba_.argmax(axis=1)]
@@ -281,7 +281,7 @@ def test_one_row_is_predicted_as_among_many_and_in_many_threads(table, fitted, c
     assert_allclose(together[:N], answers(model, X), rtol=1e-4, atol=1e-5)
     alone = np.vstack([answers(model, X[i : i + 1]) for i in range(9)])
     assert_allclose(alone, together[:9], rtol=1e-4, atol=1e-5)
-    seen = model.columns_.transform(X)
+    seen = model.encoder_.transform(X)
     for each in model.ensemble_.estimators_:
         predict = each.predict_proba if cls is TabularClassifier else each.predict
         ones = np.concatenate([predict(seen[i : i + 1]) for i in range(9)])
@@ -426,10 +426,10 @@ def test_networks_that_learn_nothing_where_trees_do_are_told(cls):
     assert {warning.filename for warning in all_} == {__file__}
     with warnings.catch_warnings(action="error"):
         model.fit(X.assign(product=a * b), y)
-        before = model.columns_
+        before = model.encoder_
         with pytest.raises(UserWarning, match="networks are hardly better"):
             model.fit(X, y)
-    assert model.columns_ is before  # an error leaves the earlier fit
+    assert model.encoder_ is before  # an error leaves the earlier fit
 
 
 # --- weights, folds and groups -----------------------------------------------------------------------
@@ -506,7 +506,7 @@ def test_rows_of_weight_zero_are_absent_from_a_table(table, cls, folds):
 
     found = cls(**FEW | {"cv": cv}).fit(odd, y, weight, groups)
 
-    names = [each.columns_.get_feature_names_out() for each in (found, expected)]
+    names = [each.encoder_.get_feature_names_out() for each in (found, expected)]
     assert_array_equal(*names)
     assert_array_equal(answers(found, X), answers(expected, X))
     oof = "oof_proba_" if cls is TabularClassifier else "oof_prediction_"
@@ -611,7 +611,7 @@ def test_ctrl_c_ends_networks_that_would_train_for_ever(table, replace_programs)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, score)
     threads.wait_for_all()
-    assert not hasattr(model, "columns_")
+    assert not hasattr(model, "encoder_")
 
 
 def test_after_ctrl_c_no_further_member_begins(table):

@@ -113,7 +113,7 @@ def test_equal_quantiles_count_once_and_a_column_of_two_has_no_ramp():
 def test_there_are_about_a_thousand_ramps_at_most_but_two_of_each_column(n_columns, n_of_each):
     X = np.random.default_rng(0).normal(size=(30, n_columns))
     view = TableScaler(n_ramps=7).fit(X)
-    assert_array_equal(np.bincount(view.ramp_sources_), n_of_each)
+    assert_array_equal(np.bincount(view._ramp_sources), n_of_each)
 
 
 def test_columns_of_rare_levels_are_multiplied_by_their_factor_alone():

@@ -88,7 +88,7 @@ print(f"out-of-fold log-loss {model.oof_loss_:.3f}")
 
 # %%
 # Money, percents and dates are read, and each reading is told. Identifiers are left out.
-# `model.columns_.dropped_` has the reasons; that of the postcode asks for a part of it.
+# `model.encoder_.dropped_` has the reasons; that of the postcode asks for a part of it.
 #
 # Do not believe a good score
 # ---------------------------
@@ -146,11 +146,11 @@ print(f"largest difference of the probabilities: {difference:.0e}")
 # Half a year later
 # -----------------
 # There is a new plan, and a broken join has lost the visits. `predict` warns of each column that is
-# unlike the data in `fit`. `unlike` returns the same as a table, to be counted, logged or drawn:
+# unlike the data in `fit`. `compare` returns the same as a table, to be counted, logged or drawn:
 
 later = prepared(members(700, "2025-06-24", 6, seed=1))
 later.loc[::9, "plan"] = "student"
-loaded.columns_.unlike(later.assign(visits=np.nan)).drop(columns="text")
+loaded.encoder_.compare(later.assign(visits=np.nan)).drop(columns="text")
 
 # %%
 # Later dates are normal. :doc:`/serving` shows how to count these warnings, :doc:`/new_rows` whether it

@@ -20,6 +20,7 @@ from threading import Event, Lock
 from typing import Any
 
 from numpy.random import RandomState
+from sklearn.exceptions import EfficiencyWarning
 
 from skdense import compat
 from skdense.core.formulas.losses import NEGATIVE_LOSS
@@ -28,7 +29,6 @@ from skdense.core.host.lbfgs import minimize_loss
 from skdense.core.host.planning import buckets_of
 from skdense.core.host.train import ProgramRun, train
 from skdense.core.network import LBFGS, Curves, Network
-from skdense.exceptions import WorkerWarning
 from skdense.fit.inputs import Estimator, FitInput, check_parameters
 from skdense.fit.prepare import Job, check_and_prepare, prepare
 from skdense.fit.results import Attributes, NotFinite, finish, fitted_attributes
@@ -194,8 +194,8 @@ def warn_in_a_worker() -> None:
         '`with joblib.parallel_config("threading", n_jobs=-1):` around the call: then the same fits '
         "run in threads of one process, usually faster. To keep the worker processes, silence this "
         "warning with "
-        '`warnings.filterwarnings("ignore", category=skdense.exceptions.WorkerWarning)`.',
-        WorkerWarning,
+        '`warnings.filterwarnings("ignore", category=sklearn.exceptions.EfficiencyWarning)`.',
+        EfficiencyWarning,
     )
 
 

@@ -41,15 +41,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     another column that is 1 where they are. Of strings and categories, each level of at least five rows
     gets a column, and all others share one. Those of 40 or more levels are also written by their words,
     and by the place and the frequency of their levels, but left out if they say no more about y than
-    chance, such as IDs. Constant columns are left out. A warning names the columns of which nothing is
-    left, and others those that may be read in another way.
+    chance, such as IDs; y serves for nothing else. Constant columns are left out. A warning names the
+    columns of which nothing is left, and others those that may be read in another way.
 
     Attributes
     ----------
-    sources_ : ndarray of str of shape (n_features_out,)
+    output_sources_ : ndarray of str of shape (n_features_out,)
         The table's column that each column of the result comes from.
 
-    roles_ : ndarray of str of shape (n_features_out,)
+    output_roles_ : ndarray of str of shape (n_features_out,)
         What each column of the result is: "number", "duration", "date", "level", "word", "place",
         "frequency" or "missing".
 
@@ -135,8 +135,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self._arrange()
         outputs = [(each, *each.outputs[place]) for each in self._in_order for place in each.keep]
         outputs += [(each, ":missing", "missing") for each in self._marked]
-        self.sources_ = np.array([column.name for column, _, _ in outputs], object)
-        self.roles_ = np.array([role for _, _, role in outputs], object)
+        self.output_sources_ = np.array([column.name for column, _, _ in outputs], object)
+        self.output_roles_ = np.array([role for _, _, role in outputs], object)
         self._names = _distinct([column.name + end for column, end, _ in outputs])
         return self._written(read)
 
@@ -167,8 +167,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """
         return self._written(self._read(X))
 
-    def unlike(self, X: MatrixLike) -> pd.DataFrame:
-        """What `transform` warns of, without a warning, and also if it was told before.
+    def compare(self, X: MatrixLike) -> pd.DataFrame:
+        """Compare a table with the one in `fit`: all that `transform` warns of, without a warning.
 
         Parameters
         ----------
@@ -178,8 +178,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         differences : DataFrame
-            A row for each, with the attributes of a :class:`skdense.exceptions.UnlikeDataWarning`, and
-            its `text`.
+            A row for each difference, also if it was told before, with the attributes of a
+            :class:`skdense.exceptions.UnlikeDataWarning`, and its `text`.
         """
         names = ["column", "kind", "count", "n_values", "share", "example", "text"]
         rows = [vars(each) | {"text": str(each)} for each in self._compared(X)[1]]

@@ -140,8 +140,8 @@ class BaseTabular(Saved, BaseEstimator):
 
             # The table and y become numbers.
             y = np.searchsorted(fitted.classes_, samples.y) if of_classes else samples.y
-            fitted.columns_ = TableEncoder()
-            matrix = fitted.columns_.fit_transform(samples.X, y, splits=samples.splits)
+            fitted.encoder_ = TableEncoder()
+            matrix = fitted.encoder_.fit_transform(samples.X, y, splits=samples.splits)
 
             # Members are fitted out of fold; the weights of the models and uncertainty are learned.
             blend = fitted.ensemble_ = fitted._blend(models)
@@ -178,7 +178,7 @@ class BaseTabular(Saved, BaseEstimator):
         """The encoded table to predict."""
         check_is_fitted(self)
         with config_context(transform_output="default"):
-            return self.columns_.transform(X)
+            return self.encoder_.transform(X)
 
     def _judge_networks(self, samples, trees, context):
         """Warn if networks are hardly better than constant models, and trees are much better."""
@@ -191,8 +191,8 @@ class BaseTabular(Saved, BaseEstimator):
         by_networks, by_trees = explained_by(BaseLowLevelMLP), explained_by(trees)
         if not (by_trees >= _EXPLAINED and by_networks <= by_trees / 10) or len(samples.y) < FEW_ROWS:
             return
-        of_strings = np.isin(self.columns_.roles_, ["level", "word"])
-        counts = Counter(self.columns_.sources_[of_strings])
+        of_strings = np.isin(self.encoder_.output_roles_, ["level", "word"])
+        counts = Counter(self.encoder_.output_sources_[of_strings])
         many = [name for name, n in counts.items() if n >= _MANY]
         context.add_warning(
             "networks are hardly better than a constant model, but trees are: out of fold they explain "
@@ -266,11 +266,11 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     classes_ : ndarray of shape (n_classes,)
         The class labels, sorted.
 
-    columns_ : TableEncoder
+    encoder_ : TableEncoder
         What reads the columns of a table. It names what it makes of them, and what it left out.
 
     ensemble_ : BlendClassifier
-        The fitted models and their weights. It takes what `columns_` makes of a table, and its classes
+        The fitted models and their weights. It takes what `encoder_` makes of a table, and its classes
         are 0 to ``n_classes - 1``.
 
     oof_proba_ : ndarray of shape (n_samples, n_classes)
@@ -381,11 +381,11 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     Attributes
     ----------
-    columns_ : TableEncoder
+    encoder_ : TableEncoder
         What reads the columns of a table. It names what it makes of them, and what it left out.
 
     ensemble_ : BlendRegressor
-        The fitted models and their weights. It takes what `columns_` makes of a table.
+        The fitted models and their weights. It takes what `encoder_` makes of a table.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         The prediction of each sample by members that were not trained on it; NaN for a sample that no

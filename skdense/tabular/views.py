@@ -57,20 +57,8 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wr
 
     Attributes
     ----------
-    center_, scale_, fill_ : ndarray of shape (n_features,), of float32
-        What is subtracted, what the result is divided by, and what a missing value becomes.
-
-    mean_ : ndarray of shape (n_features,), of float32
-        What is subtracted at last; 0 but with "standard".
-
-    factor_ : ndarray of shape (n_features,), of float32
-        What is multiplied at last.
-
-    ramp_sources_ : ndarray of shape (n_ramps_of_all,), of int
-        The column of each ramp.
-
-    ramp_starts_, ramp_ends_ : ndarray of shape (n_ramps_of_all,), of float32
-        The quantiles of the scaled column between which a ramp rises.
+    center_, scale_ : ndarray of shape (n_features,), of float32
+        What is subtracted first, and what the result is divided by.
 
     n_features_in_ : int
         Number of columns seen during fit.
@@ -129,24 +117,24 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wr
         low, below, median, above, high = np.nanpercentile(known, [0, 25, 50, 75, 100], axis=0)
         width = np.where(above > below, above - below, (high - low) / 2)
         zeros, ones = np.zeros(n_features, np.float32), np.ones(n_features, np.float32)
-        self.mean_, self.factor_ = zeros, ones
+        self._mean, self._factor = zeros, ones
         center, scale, fill = median, np.where(width > 0, width, np.inf), zeros
         if self.scaling is None:
             center, scale, fill = zeros, ones, np.where(np.isnan(X).any(axis=0), np.nan, median)
-        self.center_, self.scale_, self.fill_ = np.float32([center, scale, fill])
-        self.ramp_sources_ = np.zeros(0, int)
-        self.ramp_starts_ = self.ramp_ends_ = np.zeros(0, np.float32)
+        self.center_, self.scale_, self._fill = np.float32([center, scale, fill])
+        self._ramp_sources = np.zeros(0, int)
+        self._ramp_starts = self._ramp_ends = np.zeros(0, np.float32)
         if self.n_ramps:  # of columns before the mean and the factor
             self._learn_ramps(self._seen(X))
         if self.scaling == "standard":
             scaled = self._seen(X)[:, :n_features]
             deviation = scaled.std(axis=0, dtype=np.float64)
-            self.mean_ = scaled.mean(axis=0, dtype=np.float64).astype(np.float32)
-            self.factor_ = (1 / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+            self._mean = scaled.mean(axis=0, dtype=np.float64).astype(np.float32)
+            self._factor = (1 / np.where(deviation > 0, deviation, 1)).astype(np.float32)
         elif self.rare_factor != 1:
             counts = np.array([(X == end).sum(axis=0) for end in (low, high)])
             is_rare = (counts.sum(axis=0) == len(X)) & (counts.min(axis=0) < _RARE_SHARE * len(X))
-            self.factor_[is_rare] = self.rare_factor
+            self._factor[is_rare] = self.rare_factor
         return self
 
     def _learn_ramps(self, scaled):
@@ -155,9 +143,9 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wr
         if sum(len(each) - 1 for each in knots) > most:
             n_with_ramps = sum(len(each) > 1 for each in knots)
             knots = _knots(scaled, max(most // n_with_ramps, 2))
-        self.ramp_sources_ = np.repeat(np.arange(len(knots)), [len(each) - 1 for each in knots])
-        self.ramp_starts_ = np.concatenate([each[:-1] for each in knots])
-        self.ramp_ends_ = np.concatenate([each[1:] for each in knots])
+        self._ramp_sources = np.repeat(np.arange(len(knots)), [len(each) - 1 for each in knots])
+        self._ramp_starts = np.concatenate([each[:-1] for each in knots])
+        self._ramp_ends = np.concatenate([each[1:] for each in knots])
 
     def transform(self, X: MatrixLike) -> NDArray:
         """Scale the columns, and append ramps.
@@ -179,7 +167,7 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wr
     @np.errstate(over="ignore", invalid="ignore")
     def _seen(self, X):
         n_features, limit = X.shape[1], np.float32(LIMITS[self.scaling])
-        seen = np.empty((len(X), n_features + len(self.ramp_sources_)), np.float32)
+        seen = np.empty((len(X), n_features + len(self._ramp_sources)), np.float32)
         for rows in gen_batches(len(X), _BLOCK):
             block = seen[rows, :n_features]
             np.subtract(X[rows], self.center_, out=block)
@@ -189,12 +177,12 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wr
                 block /= np.sqrt(1 + (block / CLIP) ** 2)
             is_missing = np.isnan(block)
             if is_missing.any():
-                block[is_missing] = np.broadcast_to(self.fill_, block.shape)[is_missing]
-            ramps = block[:, self.ramp_sources_] - self.ramp_starts_
-            ramps /= self.ramp_ends_ - self.ramp_starts_
+                block[is_missing] = np.broadcast_to(self._fill, block.shape)[is_missing]
+            ramps = block[:, self._ramp_sources] - self._ramp_starts
+            ramps /= self._ramp_ends - self._ramp_starts
             np.clip(ramps, 0, 1, out=seen[rows, n_features:])
-            block -= self.mean_
-            block *= self.factor_
+            block -= self._mean
+            block *= self._factor
         return seen
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
@@ -211,9 +199,9 @@ class TableScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wr
             In the order of `transform`.
         """
         names = super().get_feature_names_out(input_features)
-        first = np.searchsorted(self.ramp_sources_, self.ramp_sources_)
+        first = np.searchsorted(self._ramp_sources, self._ramp_sources)
         numbers = np.arange(len(first)) - first + 1
-        ramps = [f"{names[source]}/{i}" for source, i in zip(self.ramp_sources_, numbers)]
+        ramps = [f"{names[source]}/{i}" for source, i in zip(self._ramp_sources, numbers)]
         return np.array([*names, *ramps], object)
 
     def __sklearn_tags__(self):
