@@ -428,7 +428,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         model with a weight has never held out.
 
     oof_loss_ : float
-        The mean loss of the out-of-fold predictions; Huber's is that of y divided by its deviation.
+        The mean loss of the out-of-fold predictions: squared errors, Poisson's half deviances, Huber's
+        losses of y divided by its deviation.
 
     oof_score_ : float
         Their R2.

@@ -392,7 +392,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         member held out.
 
     oof_loss_ : float
-        The mean loss of the out-of-fold predictions; Huber's is that of y divided by its deviation.
+        The mean loss of the out-of-fold predictions: squared errors, Poisson's half deviances, Huber's
+        losses of y divided by its deviation.
 
     oof_score_ : float
         Their R2.
