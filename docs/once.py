@@ -36,7 +36,6 @@ EXAMPLES = {
     "skdense.trusted_types": "serving",
     "skdense.TabularClassifier": "first_table",
     "skdense.TabularRegressor": "trust",
-    "skdense.tabular.time_blocks": "new_rows",
     "skdense.ensemble.CrossFitClassifier": "ensembles",
     "skdense.ensemble.CrossFitRegressor": "ensembles",
     "skdense.ensemble.BlendClassifier": "ensembles",

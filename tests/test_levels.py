@@ -157,7 +157,7 @@ def test_a_customer_who_is_in_one_group_says_nothing_about_others():
 
 def test_names_of_columns_have_no_part_in_what_is_asked_of_them(monkeypatch):
     """Sets of strings have another order in each process."""
-    monkeypatch.setattr(module, "_SURE", 0.0)  # noise helps in about one of two draws
+    monkeypatch.setattr(module, "_HELPS_SURELY", 0.0)  # noise helps in about one of two draws
     rng = np.random.default_rng(0)
     columns, y = rng.integers(0, 9, (400, 12)).astype(np.float32), rng.normal(size=(400, 2))
     found = [

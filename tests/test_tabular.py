@@ -14,7 +14,6 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,7 +43,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 from helpers import press_ctrl_c
 from skdense import TabularClassifier, TabularRegressor
 from skdense.core.machine import threads
-from skdense.tabular import TableEncoder, time_blocks
+from skdense.tabular import TableEncoder
 
 N = 300
 FEW = {"models": ["linear", "constant"], "cv": 2, "random_state": 0}
@@ -635,38 +634,6 @@ def test_after_ctrl_c_no_further_member_begins(table):
     for thread in set(begun):
         thread.join(60)
     assert len(begun) <= 3  # the first may have been over before the second, and so its thread goes on
-
-
-# --- blocks of time ----------------------------------------------------------------------------------
-
-
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.integers(1, 9))
-def test_blocks_of_time_are_contiguous_and_equal_times_share_one(times, n_blocks):
-    times = np.array(times)
-    blocks = time_blocks(times, n_blocks)
-    assert (np.diff(blocks[np.argsort(times, kind="stable")]) >= 0).all()
-    assert all(len(np.unique(blocks[times == time])) == 1 for time in times)
-    assert_array_equal(np.unique(blocks), np.arange(blocks.max() + 1))
-    assert blocks.max() < n_blocks
-    of_distinct = np.bincount(time_blocks(np.random.default_rng(0).permutation(len(times)), n_blocks))
-    assert np.ptp(of_distinct) <= 1
-
-
-def test_blocks_of_time_take_dates_of_all_kinds():
-    days = pd.date_range("2025-01-01", periods=40, tz="Asia/Seoul")
-    expected = np.repeat(np.arange(8), 5)
-    plain = days.tz_localize(None)
-    for dates in (days, days.to_series(), plain.to_numpy(), [*plain], polars.Series([*plain])):
-        assert_array_equal(time_blocks(dates), expected)
-    with pytest.raises(ValueError, match=r"got strings: use pandas\.to_datetime"):
-        time_blocks(["3/1/2025", "2/1/2025"])
-    assert not len(time_blocks([]))
-    for missing in (pd.NaT, None):
-        with pytest.raises(ValueError, match="got 1 missing values, the first in row 1"):
-            time_blocks([plain[0], missing, plain[1]])
-    model = TabularRegressor(models=["linear"])
-    model.fit(np.c_[:40], np.arange(40), groups=time_blocks(days, n_blocks=3))
-    assert model.summary().n_members["all"] == 3
 
 
 def test_linear_members_of_the_user_are_asked_by_their_own_methods(table):

@@ -28,7 +28,7 @@ COPIED_ROWS = 2**15
 """How many rows are copied at a time to be predicted."""
 _BLOCK = 4096
 """Rows at a time: smaller blocks take more processor time, larger ones more memory."""
-_FEW_ROWS = 64
+_FEW_TO_PREDICT = 64
 """So few rows are predicted where they are asked for."""
 _STOPPING = "early_stopping", "early_stopping_rounds", "early_stopping_round"
 """The parameters that switch early stopping on: scikit-learn's, XGBoost's, LightGBM's."""
@@ -219,7 +219,7 @@ def in_blocks(predict, X, member):
     """
     n_rows = X.shape[0]
     uses_one_thread = is_lightgbm(member) or is_network(member, "_logits", "predict", "predict_proba")
-    if n_rows <= _FEW_ROWS or not (uses_one_thread or is_linear(member)):
+    if n_rows <= _FEW_TO_PREDICT or not (uses_one_thread or is_linear(member)):
         return predict(X)
     config, found = get_config(), {}
 

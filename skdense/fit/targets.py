@@ -218,10 +218,7 @@ def _learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: boo
         encoder = _type_of(binarizer, classes)(estimator.loss, classes, binarizer)
         encoder.check(y, "y")
     except ValueError:
-        try:
-            check_classification_targets(y)
-        except ValueError as error:
-            raise ValueError(f"{error} To predict numbers use LowLevelMLPRegressor.") from None
+        check_classification_targets(y)  # whose error about numbers is clear
         raise
     return encoder
 

@@ -7,15 +7,15 @@ and is fitted out of fold; a blend of them predicts.
 
 from skdense import compat
 from skdense.tabular.estimators import TabularClassifier, TabularRegressor
-from skdense.tabular.times import time_blocks
 from skdense.tabular.views import TableScaler
 
-__all__ = ["TableEncoder", "TableScaler", "TabularClassifier", "TabularRegressor", "time_blocks"]
+__all__ = ["TableEncoder", "TableScaler", "TabularClassifier", "TabularRegressor"]
 
 _NOW = {
     "make_tabular_classifier": "skdense.TabularClassifier",
     "make_tabular_regressor": "skdense.TabularRegressor",
     "TablePipeline": "skdense.TabularClassifier and skdense.TabularRegressor",
+    "time_blocks": "pandas.qcut(dates, 8, labels=False, duplicates='drop')",
     "to_onnx": "skdense.onnx.to_onnx",
     "onnx_inputs": "skdense.onnx.onnx_inputs",
 }

@@ -24,7 +24,7 @@ __all__ = ["TableEncoder"]
 
 _MANY_ROWS = 10
 """From so many rows on, each column of numbers is looked at."""
-_CHANCE = (
+_NO_EFFECT = (
     "it says no more about y than chance, also beside the other columns; if parts of its values say "
     "something, make columns of these parts"
 )
@@ -385,7 +385,7 @@ def _without_effect(columns, read, y, splits):
         blocks.append(block.astype(np.float32, copy=False))
         place += block.shape[1]
     helpful = levels.helpful_beside_others(np.hstack(blocks), categories, asked, y, splits)
-    return dict.fromkeys(doubtful.keys() - helpful, _CHANCE)
+    return dict.fromkeys(doubtful.keys() - helpful, _NO_EFFECT)
 
 
 def is_frame(X: Any) -> bool:

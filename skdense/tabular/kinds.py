@@ -17,7 +17,7 @@ from pandas.api.types import infer_dtype
 from scipy.special import bdtrc
 from scipy.stats import hypergeom
 
-from skdense.tabular import levels as of_levels
+from skdense.tabular.levels import MANY, chosen_of, words_of
 
 _FAR_EXPONENT = 60
 """Differences of 2 to this power, or to minus it, have squares that float32 still knows."""
@@ -513,7 +513,7 @@ def _name(zone):
 
 
 class Levels(Column):
-    """Categories and strings: columns of levels and words, and two numbers; `levels.chosen` has which.
+    """Categories and strings: columns of levels and words, and two numbers; `chosen_of` has which.
 
     Attributes
     ----------
@@ -545,13 +545,13 @@ class Levels(Column):
         """Choose what is written; why nothing of the values can be used, or ""."""
         codes, levels = values
         counts = np.bincount(codes, minlength=len(levels)).tolist()
-        self.levels, self.words, self.numbers = of_levels.chosen(levels, counts)
+        self.levels, self.words, self.numbers = chosen_of(levels, counts)
         of_known = Counter({x: count for x, count in zip(levels, counts) if x is not None})
         self.n, self.n_distinct = of_known.total(), len(of_known)
         self.n_missing = len(codes) - self.n
         most = of_known.most_common(_MOST_FREQUENT)
         self.frequent, self.frequencies = [x for x, _ in most], [count for _, count in most]
-        self.is_many = len(of_known) >= of_levels.MANY
+        self.is_many = len(of_known) >= MANY
         if not self.is_many:
             # Good and Turing: a new row has a new one as often as a known row is alone in its own.
             n_alone = sum(count == 1 for count in of_known.values())
@@ -576,7 +576,7 @@ class Levels(Column):
         for row, level in enumerate(levels):
             written[row, of_level.get(level, n_levels)] = 1
             if of_word:
-                for word in of_levels.words_of(level):
+                for word in words_of(level):
                     if word in of_word:
                         written[row, of_word[word]] = 1
         if self.numbers:

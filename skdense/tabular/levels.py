@@ -29,30 +29,33 @@ _CHANCE = 1e-4
 """Levels have to be more correlated with y than by chance this often."""
 _HARDLY = 0.05
 """If a smaller share of held-out rows has known levels, only words can say something of new ones."""
-_SURE = 4
+_HELPS_SURELY = 4
 """A column helps others if, without it, losses of held-out rows grow by so many standard errors."""
 _MOST_OUTPUTS, _MOST_SPLITS, _MOST_ROWS, _MOST_TREES = 10, 5, 10_000, 600
 """The most outputs, folds, rows to fit to, and trees, by which this is found out."""
-_TREES = {
+TREES = {
     "learning_rate": 0.1,
-    "num_leaves": 16,
-    "min_data_in_leaf": 5,
-    "lambda_l2": 1.0,
-    "feature_fraction_bynode": 0.5,
-    "min_data_in_bin": 1,
-    "num_threads": 1,
+    "n_jobs": 1,
     "deterministic": True,
     "force_col_wise": True,
-    "seed": 0,
     "verbosity": -1,
+    "min_data_in_bin": 1,
 }
-"""The parameters of these trees."""
+"""The parameters of all trees, by the names that LightGBM's estimators have, too."""
+SMALL_TREES = {
+    "num_leaves": 16,
+    "min_child_samples": 5,
+    "colsample_bynode": 0.5,
+    "reg_lambda": 1.0,
+}
+"""Those of trees of numbers, and of those by which columns are judged."""
+_TREES = TREES | SMALL_TREES | {"seed": 0, "early_stopping_round": 15}
 _MOST_CLASSES = 30
 """Numbers of at most so many different values are tested as classes, too; of more classes, the most
 frequent ones are."""
 
 
-def chosen(
+def chosen_of(
     levels: list[str | None], counts: list[int]
 ) -> tuple[list[str | None], list[str], dict[str, tuple[float, float]]]:
     """Which of the levels of a column have a column of their own, which words, and which numbers.
@@ -228,10 +231,7 @@ def helpful_beside_others(
             fitted = lightgbm.Dataset(columns[train], target[train], **settings)
             held_out = lightgbm.Dataset(columns[test], target[test], reference=fitted)
             n_trees = _MOST_TREES // objective.get("num_class", 2)
-            stop = lightgbm.early_stopping(15, verbose=False)
-            trees = lightgbm.train(
-                _TREES | objective, fitted, n_trees, valid_sets=[held_out], callbacks=[stop]
-            )
+            trees = lightgbm.train(_TREES | objective, fitted, n_trees, valid_sets=[held_out])
             loss = loss_of(trees.predict(columns[test], raw_score=True, num_threads=1), target[test])
             for name, growth in growths.items():
                 mixed = columns[test]
@@ -241,7 +241,7 @@ def helpful_beside_others(
                 )
         for name, growth in growths.items():
             growth = np.concatenate([*growth, [0.0]])  # there may be no fold
-            if growth.mean() > _SURE * growth.std() / len(growth) ** 0.5:
+            if growth.mean() > _HELPS_SURELY * growth.std() / len(growth) ** 0.5:
                 helpful.add(name)
     return helpful
 

@@ -23,6 +23,7 @@ from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.samples import Samples
 from skdense.final_step import final_step
 from skdense.regressor import LowLevelMLPRegressor
+from skdense.tabular.levels import SMALL_TREES, TREES
 from skdense.tabular.views import TableScaler
 
 
@@ -160,22 +161,8 @@ def _network(task: Task, narrow_from: float = inf) -> BaseLowLevelMLP:
 
 # --- trees --------------------------------------------------------------------------------------------
 
-_TREES = {
-    "learning_rate": 0.1,
-    "n_jobs": 1,
-    "deterministic": True,
-    "force_col_wise": True,
-    "verbosity": -1,
-    "min_data_in_bin": 1,
-}
 _TREES_OF_CLASSES = {"n_estimators": 300}
-_TREES_OF_NUMBERS = {
-    "n_estimators": 1000,
-    "num_leaves": 16,
-    "min_child_samples": 5,
-    "colsample_bynode": 0.5,
-    "reg_lambda": 1.0,
-}
+_TREES_OF_NUMBERS = {"n_estimators": 1000, **SMALL_TREES}
 _MORE_ROUNDS, _SHARE_OF_ROUNDS = 10, 0.3
 """Trees are stopped after so many rounds, and this share of the best one, without a lower loss."""
 _OBJECTIVES = {
@@ -191,7 +178,7 @@ _OBJECTIVES = {
 def _trees(task: Task) -> BaseEstimator:
     import lightgbm
 
-    settings = {**_TREES, **(_TREES_OF_CLASSES if task.n_classes else _TREES_OF_NUMBERS)}
+    settings = {**TREES, **(_TREES_OF_CLASSES if task.n_classes else _TREES_OF_NUMBERS)}
     if task.n_trained_on < FEW_ROWS:
         settings["n_estimators"] = 100
     if task.n_classes:
@@ -247,7 +234,7 @@ def trees_of_spreads(task: Task) -> BaseEstimator | None:
         reg_lambda=1.0,
         early_stopping_round=10,
         random_state=0,
-        **_TREES,
+        **TREES,
     )
 
 
