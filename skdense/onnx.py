@@ -364,18 +364,18 @@ def _cross_fit_regressor(graph, ensemble, X):
 
 
 def _cross_fit_classifier(graph, ensemble, X):
-    members = [_member(graph, each, X, ensemble) for each in ensemble.estimators_]
+    pairs = zip(ensemble.estimators_, ensemble._places, strict=True)
+    members = [_member(graph, each, X, ensemble, places) for each, places in pairs]
     return graph("Div", graph("Sum", *members), np.float64(len(members)))
 
 
-def _member(graph, model, X, ensemble):
+def _member(graph, model, X, ensemble, places):
     """What a member predicts at the temperature of its ensemble."""
     if type(model) is LowLevelMLPClassifier:
         return _network(graph, model, X, ensemble.temperature_)
     # Of a class that the rows it was fitted to lack, a member knows nothing.
-    its_classes = np.searchsorted(ensemble.classes_, model.classes_)
-    to_all = np.eye(len(ensemble.classes_))[its_classes]
-    of_its_classes = graph.columns(_converted(graph, model, X), np.arange(len(its_classes)))
+    to_all = np.eye(len(ensemble.classes_))[places]
+    of_its_classes = graph.columns(_converted(graph, model, X), np.arange(len(places)))
     probabilities = graph("Max", graph("MatMul", of_its_classes, to_all), np.finfo(float).eps)
     logs = graph("Div", graph("Log", probabilities), np.float64(ensemble.temperature_))
     return graph("Softmax", logs, axis=1)

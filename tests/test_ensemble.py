@@ -217,6 +217,24 @@ def test_of_a_class_that_a_fold_lacks_a_network_knows_and_another_model_gives_no
     assert ensemble.oof_score_ == 0
 
 
+def test_integers_are_numbered_anew_for_members_that_lack_a_class(iris):
+    """XGBoost takes no others than 0 to n_classes - 1."""
+
+    class Strict(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            assert_array_equal(np.unique(y), np.arange(len(np.unique(y))))
+            return super().fit(X, y, sample_weight)
+
+    X, y = iris
+    numbers = np.unique(y, return_inverse=True)[1]
+    thirds = [(np.flatnonzero(numbers != i), np.flatnonzero(numbers == i)) for i in range(3)]
+    strict = CrossFitClassifier(Strict(), thirds).fit(X, numbers)
+    by_name = CrossFitClassifier(LogisticRegression(), thirds).fit(X, y)
+    assert_allclose(strict.predict_proba(X), by_name.predict_proba(X))
+    assert_allclose(strict.oof_proba_, by_name.oof_proba_)
+    assert strict.oof_score_ == 0
+
+
 def test_a_few_samples_that_are_all_right_do_not_make_the_ensemble_sure(iris):
     X, y = iris
     few = np.arange(0, 100, 10)  # of two classes that a line separates

@@ -140,7 +140,8 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
 class BaseCrossFit(BaseOutOfFold):
     """What both cross-fit ensembles share: folds, and members that are fitted together.
 
-    A subclass has the methods `_output(member, X)` and `_learn_out_of_fold`.
+    A subclass has the methods `_output(number, X)`, what the member of this number predicts, and
+    `_learn_out_of_fold`.
     """
 
     estimator: BaseEstimator
@@ -179,18 +180,18 @@ class BaseCrossFit(BaseOutOfFold):
         seeded = [name for name in sorted(params) if name.split("__")[-1] == "random_state"]
         seeds = [{name: random_state.randint(2**31) for name in seeded} for _ in splits]
         members = [clone(self.estimator).set_params(**its) for its in seeds]
-        of_members = self._y_of_members(y, row_weights)
+        of_members = self._y_of_members(y, row_weights, splits)
         self.estimators_ = fit_members(members, splits, X, of_members, sample_weight, context)
         self.n_estimators_ = len(members)
         seconds = []
 
-        def output(member, X):
+        def output(number, X):
             begin = thread_time()
-            found = self._output(member, X)
+            found = self._output(number, X)
             seconds.append(thread_time() - begin)
             return found
 
-        outputs = held_out_outputs(output, self.estimators_, splits, X)
+        outputs = held_out_outputs(output, splits, X)
         if not np.isfinite(outputs).all():
             raise ValueError(f"{self.estimator!r} predicts NaN or infinity for samples held out")
         # Each row is predicted by one member here, and by all of them later.
@@ -201,10 +202,6 @@ class BaseCrossFit(BaseOutOfFold):
     @property
     def _n_members(self):
         return len(self.estimators_)
-
-    def _y_of_members(self, y, row_weights):
-        """What members are fitted to."""
-        return y
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -297,17 +294,22 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         return in_blocks(self._mean_probabilities, X, self.estimators_[0])
 
     def _mean_probabilities(self, X):
-        outputs = np.concatenate([self._output(member, X) for member in self.estimators_])
+        outputs = np.concatenate([self._output(i, X) for i in range(len(self.estimators_))])
         probabilities = calibration.probabilities_at(self.temperature_, outputs)
         return probabilities.reshape(len(self.estimators_), X.shape[0], -1).mean(axis=0)
 
-    def _output(self, member, X):
-        """A member's log-probabilities of all classes; it may be trained without some of them."""
-        found = log_probabilities_of(member, X)
-        if len(member.classes_) == len(self.classes_):
+    def _y_of_members(self, y, row_weights, splits):
+        """What members are fitted to. Some may be so without some of the classes."""
+        known = [np.unique(y[rows]) for rows, _ in splits]
+        self._places = [np.searchsorted(self.classes_, classes) for classes in known]
+        return y
+
+    def _output(self, number, X):
+        found = log_probabilities_of(self.estimators_[number], X)
+        if found.shape[1] == len(self.classes_):
             return found
         logs = np.full((len(found), len(self.classes_)), _LEAST_LOG)
-        logs[:, np.searchsorted(self.classes_, member.classes_)] = found
+        logs[:, self._places[number]] = found
         return logs
 
     def _learn_out_of_fold(self, rows, outputs, samples):
@@ -425,15 +427,15 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
         return predictions * np.float64(self.scale_) + self.center_
 
-    def _y_of_members(self, y, row_weights):
+    def _y_of_members(self, y, row_weights, splits):
         self.center_, self.scale_ = 0.0, 1.0
         if self.scale_y and not transforms_y(self.estimator):  # a logarithm needs y as it is
             self.center_, self.scale_ = calibration.scale_of(self.estimator, y, row_weights)
             y = (y - self.center_) / self.scale_
         return y
 
-    def _output(self, member, X):
-        return prediction_of(member, X)
+    def _output(self, number, X):
+        return prediction_of(self.estimators_[number], X)
 
     def _learn_out_of_fold(self, rows, outputs, samples):
         y, counts = samples.y, samples.counts

@@ -80,17 +80,23 @@ def _fit_networks(estimators, splits, X, y, sample_weight, context):
 def fit_member(member, split, X, y, sample_weight, stop=None, callback=None, with_score=False):
     """Fit a member that is no network; return it, and its score on its fold if asked.
 
-    `callback()` makes a callback for a LightGBM, which is validated on the fold then.
+    A classifier cannot be fitted to one class, or validated on classes that its rows lack. And where
+    they lack some, XGBoost demands that integers are numbered anew. `callback()` makes a callback for a
+    LightGBM, which is validated on the fold then.
     """
     stop = stop or Stop()
     stop.check()
     rows, fold = split
-    if is_classifier(member) and (y[rows] == y[rows[0]]).all():
-        member = DummyClassifier()  # many classifiers cannot be fitted to one class
+    known = fold
+    if is_classifier(member):
+        classes = np.unique(y[rows])
+        is_known = np.isin(y, classes)
+        known = fold[is_known[fold]]
+        if y.dtype.kind in "iu" and not is_known.all():
+            y = np.where(is_known, np.searchsorted(classes, y), -1)
+        member = DummyClassifier() if len(classes) == 1 else member
     weight = None if sample_weight is None else sample_weight[rows]
     arguments = fit_arguments(member, sample_weight=weight)
-    # A classifier cannot be validated on classes that its rows lack.
-    known = fold[np.isin(y[fold], y[rows])] if is_classifier(member) else fold
     arguments |= _validation(member, X, y, rows, known, sample_weight, callback is not None)
     if is_lightgbm(member):
         arguments["callbacks"] = [lambda _: stop.check()]
@@ -170,12 +176,12 @@ def _called(function, values, config, share, version):
         return function(*values)
 
 
-def held_out_outputs(output, members, splits, X):
-    """The `output(member, X)` of each member for the rows of its fold, fold by fold."""
+def held_out_outputs(output, splits, X):
+    """The `output(number, X)` of the member of each number for the rows of its fold, fold by fold."""
     with one_blas_thread():  # as in `fit_members`
         outputs = [
-            output(member, compat.safe_indexing(X, fold[part]))
-            for member, (_, fold) in zip(members, splits, strict=True)
+            output(number, compat.safe_indexing(X, fold[part]))
+            for number, (_, fold) in enumerate(splits)
             if len(fold)
             for part in gen_batches(len(fold), COPIED_ROWS)
         ]
