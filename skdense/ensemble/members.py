@@ -99,7 +99,7 @@ def fit_member(member, split, X, y, sample_weight, stop=None, callback=None, wit
     arguments = fit_arguments(member, sample_weight=weight)
     arguments |= _validation(member, X, y, rows, known, sample_weight, callback is not None)
     if is_lightgbm(member):
-        arguments["callbacks"] = [lambda _: stop.check()]
+        arguments["callbacks"] = [lambda _: stop.is_set() and stop.check()]
         if "eval_X" in arguments and callback is not None:
             arguments["callbacks"].append(callback())
     # Each core has a member. `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what
