@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skdense import LowLevelMLPClassifier, fit_many
 from skdense.datasets import make_two_clouds
-from skdense.inspection import dead_units
+from skdense.inspection import dead_unit_masks
 
 OURS, OTHERS = "#2f8fc9", "#a0a0a0"
 TEXT = {"": "#222832", "-dark": "#ced6dd"}
@@ -187,7 +187,9 @@ def n_collapsed(init):
     X, y = make_two_clouds(random_state=0)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         fit_many(networks, X, y)
-    return str(sum(any(map(np.all, dead_units(network, X))) for network in networks))
+    return str(
+        sum(any(map(np.all, dead_unit_masks(network, X))) for network in networks)
+    )
 
 
 def bars(path, title, values, ours=1):

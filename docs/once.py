@@ -43,7 +43,7 @@ EXAMPLES = {
     "skdense.search.PrunedSearchCV": "pruned_search",
     "skdense.inspection.CoverageDisplay": "trust",
     "skdense.inspection.contributions": "auto_examples/plot_b_understanding",
-    "skdense.inspection.dead_units": "auto_examples/plot_8_loss_curves",
+    "skdense.inspection.dead_unit_masks": "auto_examples/plot_8_loss_curves",
     "skdense.exceptions.CollapseWarning": "auto_examples/plot_two_clouds",
     "skdense.exceptions.UnlikeDataWarning": "serving",
     "skdense.onnx.to_onnx": "serving",

@@ -18,7 +18,7 @@ class CollapseWarning(ConvergenceWarning):
 
     See Also
     --------
-    skdense.inspection.dead_units : Which units of a fitted network are the same for every sample.
+    skdense.inspection.dead_unit_masks : Which units of a fitted network are the same for every sample.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 from functools import partial
 
 import numpy as np
@@ -165,7 +166,7 @@ def test_on_noise_a_constant_model_takes_more_than_half_of_the_excess_loss(task)
         X, y = rng.normal(size=(1100, 10)), rng.normal(size=1100)
         y = y if task == "regression" else y > 0
         for n_models, losses in excess.items():
-            model = blend(list(zip("ab", models[:n_models])), prior_weight=3).fit(X[:100], y[:100])
+            model = blend(list(zip("ab", models[:n_models])), prior_samples=3).fit(X[:100], y[:100])
             losses.append(loss(y[100:], getattr(model, predict)(X[100:])) - least)
     assert 0 < np.mean(excess[2]) < np.mean(excess[1]) / 2
 
@@ -266,6 +267,16 @@ def test_a_class_weight_is_the_sample_weight_that_scikit_learn_makes_of_it(
         assert ensemble.oof_loss_ == pytest.approx(loss)
 
 
+def test_a_class_weight_of_a_member_beside_that_of_the_blend_is_told(cancer):
+    X, y = cancer
+    twice = CrossFitClassifier(LogisticRegression(class_weight="balanced", max_iter=1000), cv=2)
+    with pytest.warns(UserWarning, match="has a class_weight of its own, which is multiplied by that"):
+        BlendClassifier([("linear", twice)], class_weight="balanced").fit(scale(X), y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        BlendClassifier([("linear", twice)]).fit(scale(X), y, sample_weight=np.arange(len(y)))
+
+
 def test_samples_that_a_model_never_holds_out_do_not_count():
     X, y = (scale(part) for part in load_diabetes(return_X_y=True))
     later = clone(RIDGE).set_params(cv=TimeSeriesSplit(3))
@@ -303,7 +314,7 @@ def test_parameters_and_models_are_set_by_their_names():
     assert other.get_params()["linear"] is BAYES
     assert blend.get_params()["networks__estimator__max_iter"] == 60
     other.set_params(estimators=[("bayes", clone(BAYES))], bayes__cv=2)
-    own = {"estimators", "class_weight", "verbose", "prior_weight"}
+    own = {"estimators", "class_weight", "verbose", "prior_samples"}
     assert set(other.get_params(deep=False)) == own
     assert other.get_params()["bayes__cv"] == 2
 
@@ -517,7 +528,9 @@ def test_a_model_of_less_than_a_thousandth_is_left_out():
 def test_a_prior_shrinks_the_weights_towards_equal_ones():
     X, y = (scale(part) for part in load_diabetes(return_X_y=True))
     models = [("linear", RIDGE), ("near", clone(NEIGHBOURS).set_params(estimator__n_neighbors=100))]
-    weights = [BlendRegressor(models, prior_weight=n).fit(X, y).weights_[0] for n in (0, 30, 3000, 1e9)]
+    weights = [
+        BlendRegressor(models, prior_samples=n).fit(X, y).weights_[0] for n in (0, 30, 3000, 1e9)
+    ]
     assert_array_equal(np.sort(weights)[::-1], weights)
     assert weights[0] > 0.9
     assert weights[-1] == pytest.approx(0.5, abs=1e-3)

@@ -10,14 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import log_softmax, softmax
+from scipy.special import huber, log_softmax, softmax
 from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris, make_friedman1
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
-from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_score
+from sklearn.metrics import (
+    accuracy_score,
+    log_loss,
+    mean_pinball_loss,
+    mean_poisson_deviance,
+    mean_squared_error,
+    r2_score,
+)
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
@@ -470,6 +477,22 @@ def test_weights_count_in_the_out_of_fold_score():
     assert ensemble.oof_score_ > 0.35
     each = [network.predict(X) for network in ensemble.estimators_]
     assert_allclose(ensemble.predict(X), np.mean(each, axis=0))
+
+
+@pytest.mark.parametrize("scale_y", [False, True])
+def test_the_out_of_fold_loss_of_networks_is_theirs(scale_y):
+    X, y = make_friedman1(100, random_state=0)
+    huge = 100 * y
+    for loss, expected in {
+        "quantile": lambda y, p, unit: mean_pinball_loss(y, p, alpha=0.8),
+        "absolute_error": lambda y, p, unit: np.abs(y - p).mean(),
+        "poisson": lambda y, p, unit: mean_poisson_deviance(y, p) / 2,
+        "huber": lambda y, p, unit: huber(0.5, (y - p) / unit).mean(),
+    }.items():
+        network = clone(REGRESSOR).set_params(loss=loss, quantile=0.8, delta=0.5)
+        model = CrossFitRegressor(network, cv=2, random_state=0, scale_y=scale_y).fit(X, huge)
+        loss = expected(huge, model.oof_prediction_, huge.std() if scale_y else 1)
+        assert model.oof_loss_ == pytest.approx(loss)
 
 
 def test_a_random_state_repeats_folds_and_networks(iris):

@@ -380,7 +380,7 @@ def test_the_unit_of_weights_changes_no_temperature_and_no_weight_of_a_model(uni
     models = [(name, CrossFitClassifier(model, cv=3, random_state=0)) for name, model in models]
     noise = np.random.default_rng(3).normal(size=X.shape)  # so the constant is not clearly worse
     found, expected = (
-        BlendClassifier(models, prior_weight=3).fit(2 * noise + X, y, sample_weight=w)
+        BlendClassifier(models, prior_samples=3).fit(2 * noise + X, y, sample_weight=w)
         for w in (unit * weight, weight)
     )
     assert_allclose(found.temperature_, expected.temperature_, rtol=1e-4)

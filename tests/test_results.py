@@ -25,7 +25,7 @@ from skdense.fit.inputs import FitInput
 from skdense.fit.prepare import prepare
 from skdense.fit.results import find_collapse, likely_cause
 from skdense.fit.targets import learn_encoder
-from skdense.inspection import dead_units
+from skdense.inspection import dead_unit_masks
 
 X, y = make_two_clouds(100, random_state=0)
 NOTEBOOK = LowLevelMLPClassifier((5, 5), **OF_NOTEBOOK, batch_size=10, max_iter=30, random_state=0)
@@ -68,7 +68,7 @@ def test_a_collapsed_network_of_the_notebook_names_its_layer_the_cause_and_the_c
 
     (warning,) = warnings_of(lambda: network.fit(X, y))
 
-    assert dead_units(network, X)[1].all()
+    assert dead_unit_masks(network, X)[1].all()
     assert network.score(X, y) == 0.5
     assert isinstance(warning, CollapseWarning)
     text = str(warning)
@@ -109,7 +109,7 @@ def test_units_are_dead_where_a_collapse_is_found_even_if_rounding_differs():
     network.intercepts_[0][:] = 0.5
     assert 0 < np.ptp(np.tanh(X @ network.coefs_[0] + 0.5)) < 1e-6
     assert look(network, X, y)
-    assert dead_units(network, X)[0].all()
+    assert dead_unit_masks(network, X)[0].all()
 
 
 def curved():
@@ -260,7 +260,7 @@ def test_a_good_network_with_dead_units_has_not_collapsed_where_labels_are_smoot
     with warnings.catch_warnings():
         warnings.simplefilter("error", CollapseWarning)
         clf.fit(X, labels)
-    assert np.mean(dead_units(clf, X)[0]) > 0.5
+    assert np.mean(dead_unit_masks(clf, X)[0]) > 0.5
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])

@@ -61,7 +61,7 @@ from sklearn.inspection import DecisionBoundaryDisplay
 from skdense import LowLevelMLPClassifier, fit_many
 from skdense.datasets import make_two_clouds
 from skdense.exceptions import CollapseWarning
-from skdense.inspection import dead_units
+from skdense.inspection import dead_unit_masks
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 
@@ -186,7 +186,7 @@ def first_prediction(width, seed):
 
 def dead_fraction(network):
     """두 번째 층에서 죽은 유닛의 비율."""
-    return dead_units(network, X)[1].mean()
+    return dead_unit_masks(network, X)[1].mean()
 
 
 def dead_after_a_step(width, seed):

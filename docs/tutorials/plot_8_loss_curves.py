@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skdense import LowLevelMLPClassifier, fit_many
-from skdense.inspection import dead_units
+from skdense.inspection import dead_unit_masks
 
 warnings.simplefilter("ignore", ConvergenceWarning)  # training is cut short
 
@@ -52,7 +52,9 @@ plt.show()
 # they carry no information. `fit` warns of it with a ``CollapseWarning``, a ConvergenceWarning.
 
 for rate, network in zip(rates, networks):
-    shares = ", ".join(f"{dead.mean():.0%}" for dead in dead_units(network, X_train))
+    shares = ", ".join(
+        f"{dead.mean():.0%}" for dead in dead_unit_masks(network, X_train)
+    )
     print(f"rate {rate:<5}  dead units of layer 1 and 2: {shares}")
 
 # %%

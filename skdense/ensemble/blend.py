@@ -44,11 +44,11 @@ class BaseBlend(BaseOutOfFold):
     estimators: list
     _: KW_ONLY
     verbose: bool | int = False
-    prior_weight: float = 0
+    prior_samples: float = 0
 
     _parameter_constraints = BaseOutOfFold._parameter_constraints | {
         "estimators": [list],
-        "prior_weight": [compat.Interval(Real, 0, None, closed="left")],
+        "prior_samples": [compat.Interval(Real, 0, None, closed="left")],
     }
 
     def _fit_parts(self, samples, context):
@@ -260,7 +260,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         Whether to print the out-of-fold accuracy of each model as it is fitted, and the weights and the
         out-of-fold accuracy of the blend.
 
-    prior_weight : float, default=0
+    prior_samples : float, default=0
         How many samples a prior counts as that shrinks the weights of the models towards equal ones.
 
     class_weight : dict, "balanced" or None, default=None
@@ -350,7 +350,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         class_numbers = np.searchsorted(self.classes_, samples.y[held_out])
         likelihoods = of_models[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         self.weights_ = calibration.best_weights(
-            partial(calibration.log_losses, likelihoods), ensembles, row_weights, self.prior_weight
+            partial(calibration.log_losses, likelihoods), ensembles, row_weights, self.prior_samples
         )
         is_used = self.weights_ > 0
         logs = [calibration.as_logs(probabilities[held_out]) for probabilities in of_models[is_used]]
@@ -397,7 +397,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         Whether to print the out-of-fold R2 of each model as it is fitted, and the weights and the
         out-of-fold R2 of the blend.
 
-    prior_weight : float, default=0
+    prior_samples : float, default=0
         How many samples a prior counts as that shrinks the weights of the models towards equal ones.
 
     loss : {'squared_error', 'poisson', 'absolute_error', 'quantile', 'huber'}, \
@@ -506,7 +506,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         mean = np.average(of_equal, axis=1, weights=row_weights)
         unit = np.maximum(mean, np.finfo(float).tiny)  # so the outputs' units do not matter
         self.weights_ = calibration.best_weights(
-            lambda w: np.mean(losses_of(w).T / unit, axis=1), ensembles, row_weights, self.prior_weight
+            lambda w: np.mean(losses_of(w).T / unit, axis=1), ensembles, row_weights, self.prior_samples
         )
         weighted = zip(self.weights_, predictions, strict=True)
         self.oof_prediction_ = sum(weight * each for weight, each in weighted if weight > 0)

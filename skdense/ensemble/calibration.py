@@ -112,11 +112,11 @@ def log_losses(likelihoods, model_weights):
     return -as_logs(model_weights @ likelihoods)
 
 
-def best_weights(losses_of, ensembles, row_weights, prior_weight):
+def best_weights(losses_of, ensembles, row_weights, prior_samples):
     """The weights of ensembles with the lowest mean loss, none of them negative and their sum 1.
 
     `losses_of` gives the loss of each sample for weights of the models. The mean loss grows by the
-    squared distance to a prior, times the share that `prior_weight` samples have. By the prior weights
+    squared distance to a prior, times the share that `prior_samples` samples have. By the prior weights
     are equal, but constant models, if they are in, have half of them.
     """
     n_samples = effective_rows(row_weights)
@@ -128,7 +128,7 @@ def best_weights(losses_of, ensembles, row_weights, prior_weight):
 
     def best_near(prior):
         def objective(model_weights):
-            penalty = prior_weight / n_samples * np.sum((model_weights - prior) ** 2)
+            penalty = prior_samples / n_samples * np.sum((model_weights - prior) ** 2)
             return np.average(losses_of(model_weights), weights=row_weights) + penalty
 
         best = minimize(

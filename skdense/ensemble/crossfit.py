@@ -13,12 +13,13 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
-from sklearn.metrics import mean_squared_error, r2_score
+from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skdense import compat
-from skdense.base import Saved, is_network
+from skdense.base import BaseLowLevelMLP, Saved, is_network
+from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble import calibration
 from skdense.ensemble.context import Context
 from skdense.ensemble.members import (
@@ -171,6 +172,12 @@ class BaseCrossFit(BaseOutOfFold):
         if sample_weight is not None and not takes_weights:
             raise ValueError(
                 f"{self.estimator!r} takes no sample_weight, and no class_weight of a blend"
+            )
+        both_weigh = not np.array_equal(row_weights, samples.counts)
+        if both_weigh and getattr(final_step(self.estimator), "class_weight", None) is not None:
+            context.add_warning(
+                f"{final_step(self.estimator)!r} has a class_weight of its own, which is multiplied by "
+                "that of the model which it is part of"
             )
         random_state = check_random_state(self.random_state)
         splits = samples.splits or draw_splits(
@@ -377,7 +384,9 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         none did. A member uses its held-out fold only for early stopping.
 
     oof_loss_ : float
-        The mean squared error of the out-of-fold predictions; within a blend their loss there.
+        The mean loss of the out-of-fold predictions: that of networks, as a
+        :class:`BlendRegressor` has it, and the squared error of all others; within a blend their loss
+        there.
 
     oof_score_ : float
         Their R2.
@@ -440,11 +449,17 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     def _learn_out_of_fold(self, rows, outputs, samples):
         y, counts = samples.y, samples.counts
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
-        _, is_positive = calibration.loss_of(final_step(self.estimator))
-        self._lowest = 0.0 if is_positive and not transforms_y(self.estimator) else -np.inf
-        found = y[held_out], self.oof_prediction_[held_out]
-        self.oof_loss_ = mean_squared_error(*found, sample_weight=counts[held_out])
-        self.oof_score_ = r2_score(*found, sample_weight=counts[held_out])
+        last, is_transformed = final_step(self.estimator), transforms_y(self.estimator)
+        _, is_positive = calibration.loss_of(last)
+        self._lowest = 0.0 if is_positive and not is_transformed else -np.inf
+        found, weights = (y[held_out], self.oof_prediction_[held_out]), counts[held_out]
+        is_known = isinstance(last, BaseLowLevelMLP) and not is_transformed
+        loss = LOSSES["regression"][last.loss if is_known else "squared_error"]
+        number = [getattr(last, loss.number_name)] if loss.number_name else []
+        unit = 1.0 if loss.is_homogeneous else self.scale_  # a member's number is one of the scaled y
+        losses = loss.elementwise(*(each / unit for each in found), *number).reshape(len(weights), -1)
+        self.oof_loss_ = float(np.average(losses.mean(axis=1), weights=weights))
+        self.oof_score_ = r2_score(*found, sample_weight=weights)
 
 
 def _mean_by_row(rows, outputs, n_rows):

@@ -11,7 +11,7 @@ from skdense.fit.results import are_dead
 from skdense.many import check_estimators
 
 
-def dead_units(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
+def dead_unit_masks(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
     """Find the hidden units whose output is the same for every sample, up to rounding.
 
     Such a unit carries no information about the sample. With ``activation="relu"`` its output is
@@ -33,10 +33,10 @@ def dead_units(estimator: BaseEstimator, X: MatrixLike) -> list[NDArray]:
     --------
     >>> from skdense import LowLevelMLPClassifier
     >>> from skdense.datasets import make_two_clouds
-    >>> from skdense.inspection import dead_units
+    >>> from skdense.inspection import dead_unit_masks
     >>> X, y = make_two_clouds(random_state=0)
     >>> clf = LowLevelMLPClassifier((50, 20), max_iter=20, tol=0.1, random_state=0).fit(X, y)
-    >>> [f"{dead.sum()} of {len(dead)}" for dead in dead_units(clf, X)]
+    >>> [f"{dead.sum()} of {len(dead)}" for dead in dead_unit_masks(clf, X)]
     ['0 of 50', '3 of 20']
     """
     check_is_fitted(estimator)

@@ -319,7 +319,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     }
 
     def _blend(self, models):
-        return BlendClassifier(models, verbose=self.verbose, prior_weight=PRIOR_WEIGHT)
+        return BlendClassifier(models, verbose=self.verbose, prior_samples=PRIOR_WEIGHT)
 
     def _explained(self, ensemble, samples):
         shares = np.bincount(samples.y, samples.counts) / samples.counts.sum()
@@ -438,7 +438,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         return BlendRegressor(
             models,
             verbose=self.verbose,
-            prior_weight=PRIOR_WEIGHT,
+            prior_samples=PRIOR_WEIGHT,
             loss=self.loss,
             quantile=self.quantile,
             relative_delta=self.relative_delta,

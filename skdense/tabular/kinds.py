@@ -322,7 +322,7 @@ class Numbers(Column):
         The mark of decimals and the unit of strings that are no plain numbers.
     """
 
-    kind, role = "numbers", "number"
+    kind, outputs = "numbers", [(":shifted", "number")]
     decimal = unit = ""
 
     def _read(self, values, tell):
@@ -341,7 +341,6 @@ class Numbers(Column):
 
     def _learn(self, values):
         self.shift, self.scale = shift_of(values)
-        self.outputs = [("", self.role)]
 
     def encode(self, values: Any) -> np.ndarray:
         """One column."""
@@ -351,7 +350,7 @@ class Numbers(Column):
 class Durations(Numbers):
     """Durations: their seconds, shifted."""
 
-    kind, role = "durations", "duration"
+    kind, outputs = "durations", [(":seconds", "duration")]
 
     def _read(self, values, tell):
         if values.dtype.kind != "m" or not isinstance(values.dtype, np.dtype):
