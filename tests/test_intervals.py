@@ -29,6 +29,8 @@ from sklearn.preprocessing import StandardScaler, scale
 from skdense import LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.calibration import effective_rows
+from skdense.ensemble.context import Stop
+from skdense.ensemble.samples import Samples
 from skdense.ensemble.uncertainty import learn_errors, spread_at
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}
@@ -47,8 +49,8 @@ THIRDS = [1 / 3, 1 / 2, 2 / 3]
 class FollowsRows(CrossFitRegressor):
     """Its spreads may follow the columns of X, as those of a table do, by other trees."""
 
-    def _learn_uncertainty(self, samples):
-        super()._learn_uncertainty(samples, TREES)
+    def _learn_uncertainty(self, samples, context):
+        super()._learn_uncertainty(samples, context, TREES)
 
 
 def lines(n_samples, noise):
@@ -530,7 +532,9 @@ def test_a_spread_is_judged_on_fifths_that_neither_trained_nor_stopped_it(n_grou
     rng = np.random.default_rng(0)
     group = np.arange(300) % n_groups
     X, Rows.fits = np.arange(300.0)[:, None], []
-    learn_errors(rng.normal(size=300), np.zeros(300), np.ones(300), group, X, Rows())
+    ones = np.ones(300)
+    samples = Samples(X, rng.normal(size=300), ones, ones, False, group)
+    learn_errors(samples, np.zeros(300), Rows(), Stop())
     assert len(Rows.fits) == (0 if n_groups == 2 else min(n_groups, 5))
     held_out = [set(range(300)) - trained_on - stopped_by for trained_on, stopped_by in Rows.fits]
     for (trained_on, stopped_by), others in zip(Rows.fits, held_out):

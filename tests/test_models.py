@@ -310,7 +310,7 @@ def test_there_are_as_many_folds_as_suit_the_rows_the_largest_class_and_groups(
     y = np.arange(n_rows) if of_largest is None else np.arange(n_rows) // of_largest
     groups = None if n_groups is None else np.arange(n_rows) % n_groups
     ones, told = np.ones(n_rows), []
-    samples = Samples(None, y, None, ones, ones, groups)
+    samples = Samples(None, y, ones, ones, False, groups)
     assert number_of_folds(samples, of_largest is not None, told.append) == n_folds
     assert len(told) == is_told
     message = f"sample(s), too few for 8 folds: there are {n_folds} instead"

@@ -35,6 +35,7 @@ from sklearn.model_selection import (
     ShuffleSplit,
     cross_validate,
 )
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
@@ -443,6 +444,21 @@ def test_a_class_weight_is_the_sample_weight_that_scikit_learn_makes_of_it(table
         by_class = TabularClassifier(models=models, class_weight=class_weight, **SMALL).fit(X, label)
         by_sample = TabularClassifier(models=models, **SMALL).fit(X, label, sample_weight=weight)
         assert_allclose(by_class.predict_proba(X), by_sample.predict_proba(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "weighted", "message"),
+    [
+        (("all", Ridge()), False, "distinct names"),
+        (("verbose", Ridge()), False, "distinct names"),
+        (("near", KNeighborsRegressor()), True, "takes no sample_weight"),
+    ],
+)
+def test_models_are_checked_before_the_table_is_read(model, weighted, message, monkeypatch):
+    monkeypatch.delattr(TableEncoder, "fit_transform")
+    X, y = np.arange(20.0).reshape(10, 2), np.arange(10.0)
+    with pytest.raises(ValueError, match=message):
+        TabularRegressor(models=[model], cv=2).fit(X, y, sample_weight=y + 1 if weighted else None)
 
 
 @pytest.mark.slow

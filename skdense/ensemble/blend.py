@@ -66,15 +66,16 @@ class BaseBlend(BaseOutOfFold):
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         self._learn_weights([*map(final_step, self.estimators_)], samples)
 
-    def _check_models(self):
+    def _check_models(self, is_weighted):
         compat.validate_parameters(self)
-        taken = self.get_params(deep=False)
+        is_weighted |= getattr(self, "class_weight", None) is not None
+        taken = [*self.get_params(deep=False), "all"]  # which `summary` has for the blend
         names = [p[0] if isinstance(p, tuple | list) and p else p for p in self.estimators]
         valid = all(isinstance(name, str) and "__" not in name and name not in taken for name in names)
         if not valid or len(set(names)) < len(names) or not self._models():
             raise ValueError(
                 "estimators must be a list of (name, model) with at least one model that is not 'drop' "
-                f"and distinct names without '__' that are not among {list(taken)}, got the names "
+                f"and distinct names without '__' that are not among {taken}, got the names "
                 f"{names}"
             )
         for name, model in self._models():
@@ -83,6 +84,8 @@ class BaseBlend(BaseOutOfFold):
                     f"the model {name!r} must be, or end with, a {self._cross_fit.__name__} or a "
                     f"{type(self).__name__}, which have out-of-fold predictions, got {model!r}"
                 )
+            if _is_fitted_in_parts(model):
+                final_step(model)._check_models(is_weighted)
 
     def _held_out(self, outputs):
         """The rows that all models hold out, given their out-of-fold outputs, NaN where they do not."""
@@ -223,14 +226,18 @@ _FITS = Pipeline.fit, TransformedTargetRegressor.fit, BaseOutOfFold.fit
 """What fits a model of a blend if no class overrides it."""
 
 
+def _is_fitted_in_parts(model):
+    """Whether what stands before the final step can be fitted without it."""
+    return all(type(part).fit in _FITS for _, part in nested(model))
+
+
 def _fit_model(model, samples, context):
     """Fit a model of a blend; return it and what it has said, also if this is another process."""
     context.stop.check()
     with config_context(enable_metadata_routing=False):  # what a model gets is the blend's to say
-        if all(type(part).fit in _FITS for _, part in nested(model)):
-            final_step(model)._check_models()
+        if _is_fitted_in_parts(model):
             model, inputs = fit_all_but_last(model, samples.X, samples.y, {})
-            final_step(model)._fit_within(samples._replace(X=inputs.X, y=inputs.y), context)
+            final_step(model)._fit_as_part(samples._replace(X=inputs.X, y=inputs.y), context)
         else:
             its = {"sample_weight": samples.sample_weight, "groups": samples.groups}
             model.fit(samples.X, samples.y, **fit_arguments(model, **its))
@@ -346,24 +353,24 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     def _learn_weights(self, ensembles, samples):
         of_models = np.array([ensemble.oof_proba_ for ensemble in ensembles])
         held_out = self._held_out(of_models)
-        row_weights, counts = samples.row_weights[held_out], samples.counts[held_out]
+        weights, given_weights = samples.weights[held_out], samples.given_weights[held_out]
         class_numbers = np.searchsorted(self.classes_, samples.y[held_out])
         likelihoods = of_models[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         self.weights_ = calibration.best_weights(
-            partial(calibration.log_losses, likelihoods), ensembles, row_weights, self.prior_samples
+            partial(calibration.log_losses, likelihoods), ensembles, weights, self.prior_samples
         )
         is_used = self.weights_ > 0
         logs = [calibration.as_logs(probabilities[held_out]) for probabilities in of_models[is_used]]
         self.temperature_ = 1.0
         # It sets the out-of-fold probabilities, too.
         self._divide_logits(
-            calibration.learn_temperature(logs, class_numbers, row_weights, self.weights_[is_used])
+            calibration.learn_temperature(logs, class_numbers, weights, self.weights_[is_used])
         )
         self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(
-            self.oof_proba_[held_out], class_numbers, counts
+            self.oof_proba_[held_out], class_numbers, given_weights
         )
         for each in ensembles:
-            found = each.oof_proba_[held_out], class_numbers, counts
+            found = each.oof_proba_[held_out], class_numbers, given_weights
             each.oof_loss_, each.oof_score_ = calibration.loss_and_accuracy(*found)
 
     def _divide_logits(self, temperature):
@@ -482,7 +489,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         pairs = zip(self.estimators_, ensembles, strict=True)
         predictions = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in pairs])
         held_out = self._held_out(predictions)
-        y, row_weights = samples.y[held_out], samples.counts[held_out]
+        y, row_weights = samples.y[held_out], samples.weights[held_out]
         loss = LOSSES["regression"][self.loss]
         numbers = {"quantile": self.quantile, "delta": self.relative_delta}
         number = [numbers[loss.number_name]] if loss.number_name else []

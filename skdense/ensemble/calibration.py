@@ -18,15 +18,15 @@ _MOST_COPIES = 10
 """Whole numbers with a mean up to this count equal samples, larger ones are those of a survey."""
 
 
-def as_counts(row_weights):
+def rescaled_weights(weights):
     """The weights that members are fitted to: shares are multiplied so that their mean is 1.
 
     As in scikit-learn, a sample of weight 2 is two equal samples for a member, whose penalty is
     compared with the sum of the weights. But shares would leave nothing beside the penalty. So if the
     positive weights have a mean below 1, each of their samples counts once in the mean.
     """
-    positive = row_weights[row_weights > 0]
-    return row_weights * max(1, len(positive) / positive.sum())
+    positive = weights[weights > 0]
+    return weights * max(1, len(positive) / positive.sum())
 
 
 def effective_rows(row_weights):

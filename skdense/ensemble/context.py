@@ -74,7 +74,7 @@ class Context:
         Where lines and warnings go.
     stop : Stop
         What ends all fits within the outermost one.
-    callback : callable or None
+    make_callback : callable or None
         What makes the callbacks of this model.
     all_cores : bool
         Whether networks use all cores, whatever the share of their model: the models of a blend end at
@@ -93,18 +93,18 @@ class Context:
         self.log = above.log if above else Log()
         self.stop = above.stop if above else Stop()
         self._callbacks: dict[str, Callable] = callbacks or (above._callbacks if above else {})
-        self.callback = self._callbacks.get(name)
+        self.make_callback = self._callbacks.get(name)
         self.all_cores = above.all_cores if above else compat.joblibs_n_jobs() == -1
         self._called = f"{above._called}{name}, " if above and name else ""
         self.has_lines_of_members = bool(verbose)
         self._has_lines = bool(verbose) or (above is not None and above._has_lines)
 
-    def member(self, number: int, n_members: int, outcome: str) -> None:
+    def say_member(self, number: int, n_members: int, outcome: str) -> None:
         """Say that the member of this number, from 0, is fitted, and with what outcome."""
         if self.has_lines_of_members:
             self.log.say(f"{self._called}fold {number + 1} of {n_members}: {outcome}")
 
-    def end(self, ensemble: Any) -> None:
+    def say_result(self, ensemble: Any) -> None:
         """Say the results on out-of-fold predictions."""
         if not self._has_lines:
             return

@@ -45,9 +45,10 @@ _LEAST_LOG = calibration.as_logs(0.0)
 class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
     """What cross-fit ensembles and blends share: how they are fitted, and loaded from files.
 
-    A subclass has the methods `_check_models`, which checks all parameters, `_learn_y`, which checks y
-    and learns its classes, `_fit_parts`, which fits the members of an ensemble or the models of a blend
-    and learns from their out-of-fold predictions, and `_learn_uncertainty`.
+    A subclass has the methods `_check_models(is_weighted)`, which checks all parameters, and whether
+    all members take weights if there are some, `_learn_y`, which checks y and learns its classes,
+    `_fit_parts`, which fits the members of an ensemble or the models of a blend and learns from their
+    out-of-fold predictions, and `_learn_uncertainty`.
     """
 
     _parameter_constraints = {"verbose": ["verbose"]}
@@ -92,23 +93,24 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
         context = Context(self.verbose)
         fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
         with context.outermost():
-            fitted._check_models()
+            fitted._check_models(sample_weight is not None)
             samples = checked_samples(fitted, X, y, sample_weight, groups)
-            fitted._learn_uncertainty(fitted._fit_within(samples, context))
+            fitted._learn_uncertainty(fitted._fit_as_part(samples, context), context)
         set_attributes(self, vars(fitted))
         return self
 
-    def _fit_within(self, samples, context):
+    def _fit_as_part(self, samples, context):
         """Fit as part of another fit, which has the context; return the samples as they are used.
 
-        X and y are those of this ensemble, all else of the samples is that of the outermost fit.
+        X, y and weights of classes are those of this ensemble, all else of the samples is that of the
+        outermost fit, which has checked all models.
         """
         X = self._checked(samples.X, getattr(self, "estimator", None))
         samples = samples._replace(X=X).learned_by(self)
         begin = perf_counter()
         self._fit_parts(samples, context)
         self._fit_seconds = perf_counter() - begin
-        context.end(self)
+        context.say_result(self)
         return samples
 
     def __setstate__(self, state):
@@ -157,7 +159,7 @@ class BaseCrossFit(BaseOutOfFold):
         "random_state": ["random_state"],
     }
 
-    def _check_models(self):
+    def _check_models(self, is_weighted):
         compat.validate_parameters(self)
         what, is_one = "regressor", is_regressor(self.estimator)
         if is_classifier(self):
@@ -165,15 +167,14 @@ class BaseCrossFit(BaseOutOfFold):
             is_one = is_one and hasattr(self.estimator, "predict_proba")
         if not is_one:
             raise TypeError(f"estimator must be a {what}, got {self.estimator!r}")
-
-    def _fit_parts(self, samples, context):
-        X, y, sample_weight, row_weights = samples[:4]
-        takes_weights = has_fit_parameter(final_step(self.estimator), "sample_weight")
-        if sample_weight is not None and not takes_weights:
+        if is_weighted and not has_fit_parameter(final_step(self.estimator), "sample_weight"):
             raise ValueError(
                 f"{self.estimator!r} takes no sample_weight, and no class_weight of a blend"
             )
-        both_weigh = not np.array_equal(row_weights, samples.counts)
+
+    def _fit_parts(self, samples, context):
+        X, y = samples.X, samples.y
+        both_weigh = not np.array_equal(samples.weights, samples.given_weights)
         if both_weigh and getattr(final_step(self.estimator), "class_weight", None) is not None:
             context.add_warning(
                 f"{final_step(self.estimator)!r} has a class_weight of its own, which is multiplied by "
@@ -187,8 +188,8 @@ class BaseCrossFit(BaseOutOfFold):
         seeded = [name for name in sorted(params) if name.split("__")[-1] == "random_state"]
         seeds = [{name: random_state.randint(2**31) for name in seeded} for _ in splits]
         members = [clone(self.estimator).set_params(**its) for its in seeds]
-        of_members = self._y_of_members(y, row_weights, splits)
-        self.estimators_ = fit_members(members, splits, X, of_members, sample_weight, context)
+        of_members = self._y_of_members(y, samples.weights, splits)
+        self.estimators_ = fit_members(members, splits, X, of_members, samples.sample_weight, context)
         self.n_estimators_ = len(members)
         seconds = []
 
@@ -305,8 +306,11 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         probabilities = calibration.probabilities_at(self.temperature_, outputs)
         return probabilities.reshape(len(self.estimators_), X.shape[0], -1).mean(axis=0)
 
-    def _y_of_members(self, y, row_weights, splits):
-        """What members are fitted to. Some may be so without some of the classes."""
+    def _y_of_members(self, y, weights, splits):
+        """What members are fitted to.
+
+        Those that are no networks, which know all rows of y, may be fitted without some of the classes.
+        """
         known = [np.unique(y[rows]) for rows, _ in splits]
         self._places = [np.searchsorted(self.classes_, classes) for classes in known]
         return y
@@ -321,11 +325,11 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
 
     def _learn_out_of_fold(self, rows, outputs, samples):
         class_numbers = np.searchsorted(self.classes_, samples.y)
-        data = [outputs], class_numbers[rows], samples.row_weights[rows]
+        data = [outputs], class_numbers[rows], samples.weights[rows]
         self.temperature_ = calibration.learn_temperature(*data)
         probabilities = calibration.probabilities_at(self.temperature_, outputs)
         self.oof_proba_, held_out = _mean_by_row(rows, probabilities, len(class_numbers))
-        found = self.oof_proba_[held_out], class_numbers[held_out], samples.counts[held_out]
+        found = self.oof_proba_[held_out], class_numbers[held_out], samples.given_weights[held_out]
         self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(*found)
 
     def _divide_logits(self, temperature):
@@ -436,10 +440,10 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
         return predictions * np.float64(self.scale_) + self.center_
 
-    def _y_of_members(self, y, row_weights, splits):
+    def _y_of_members(self, y, weights, splits):
         self.center_, self.scale_ = 0.0, 1.0
         if self.scale_y and not transforms_y(self.estimator):  # a logarithm needs y as it is
-            self.center_, self.scale_ = calibration.scale_of(self.estimator, y, row_weights)
+            self.center_, self.scale_ = calibration.scale_of(self.estimator, y, weights)
             y = (y - self.center_) / self.scale_
         return y
 
@@ -447,12 +451,12 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         return prediction_of(self.estimators_[number], X)
 
     def _learn_out_of_fold(self, rows, outputs, samples):
-        y, counts = samples.y, samples.counts
+        y = samples.y
         self.oof_prediction_, held_out = _mean_by_row(rows, self._unscaled(outputs), len(y))
         last, is_transformed = final_step(self.estimator), transforms_y(self.estimator)
         _, is_positive = calibration.loss_of(last)
         self._lowest = 0.0 if is_positive and not is_transformed else -np.inf
-        found, weights = (y[held_out], self.oof_prediction_[held_out]), counts[held_out]
+        found, weights = (y[held_out], self.oof_prediction_[held_out]), samples.weights[held_out]
         is_known = isinstance(last, BaseLowLevelMLP) and not is_transformed
         loss = LOSSES["regression"][last.loss if is_known else "squared_error"]
         number = [getattr(last, loss.number_name)] if loss.number_name else []

@@ -17,7 +17,6 @@ from skdense import compat
 from skdense.base import is_network
 from skdense.core.machine.blas import for_each_block, one_blas_thread
 from skdense.ensemble.calibration import as_logs
-from skdense.ensemble.context import Stop
 from skdense.final_step import fit_arguments
 from skdense.fit.fitting import fit_together, outcome
 from skdense.fit.inputs import FitInput
@@ -43,14 +42,14 @@ def fit_members(members, splits, X, y, sample_weight, context):
     if is_network(members[0], "fit"):
         _fit_networks(members, splits, X, y, sample_weight, context)
         return members
-    data = X, y, sample_weight, context.stop, context.callback, context.has_lines_of_members
+    data = X, y, sample_weight, context.stop, context.make_callback, context.has_lines_of_members
     fits, fitted = [(*each, *data) for each in zip(members, splits, strict=True)], []
     metric = "accuracy" if is_classifier(members[0]) else "R2"
     # Each core has a member. And the last digits depend on the number of threads of BLAS, which members
     # that are fitted at the same time would change.
     with one_blas_thread():
         for member, score in at_once(fit_member, fits):
-            context.member(len(fitted), len(members), f"{metric} {score:f}")
+            context.say_member(len(fitted), len(members), f"{metric} {score:f}")
             fitted.append(member)
     return fitted
 
@@ -64,11 +63,11 @@ def _fit_networks(estimators, splits, X, y, sample_weight, context):
             words = [f"{estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}"]
         else:
             words = [outcome(network, job) for network in job.networks]
-        context.member(estimators.index(estimator), len(estimators), "; ".join(words))
+        context.say_member(estimators.index(estimator), len(estimators), "; ".join(words))
 
     # With early stopping the best epoch is kept, and a cosine schedule ends at max_iter.
     may_reach_max_iter = first.early_stopping or first.learning_rate == "cosine"
-    n_jobs = cpu_count() if context.all_cores else -1
+    n_jobs = cpu_count() if context.all_cores else -1  # as joblib is configured here
     context.stop.check()
     errors = fit_together(
         estimators, inputs, n_jobs, after_fit, not may_reach_max_iter, stop=context.stop
@@ -77,14 +76,13 @@ def _fit_networks(estimators, splits, X, y, sample_weight, context):
         raise error
 
 
-def fit_member(member, split, X, y, sample_weight, stop=None, callback=None, with_score=False):
+def fit_member(member, split, X, y, sample_weight, stop, make_callback=None, with_score=False):
     """Fit a member that is no network; return it, and its score on its fold if asked.
 
     A classifier cannot be fitted to one class, or validated on classes that its rows lack. And where
-    they lack some, XGBoost demands that integers are numbered anew. `callback()` makes a callback for a
-    LightGBM, which is validated on the fold then.
+    they lack some, XGBoost demands that integers are numbered anew. `make_callback()` makes a callback
+    for a LightGBM, which is validated on the fold then.
     """
-    stop = stop or Stop()
     stop.check()
     rows, fold = split
     known = fold
@@ -97,11 +95,11 @@ def fit_member(member, split, X, y, sample_weight, stop=None, callback=None, wit
         member = DummyClassifier() if len(classes) == 1 else member
     weight = None if sample_weight is None else sample_weight[rows]
     arguments = fit_arguments(member, sample_weight=weight)
-    arguments |= _validation(member, X, y, rows, known, sample_weight, callback is not None)
+    arguments |= _validation(member, X, y, rows, known, sample_weight, make_callback is not None)
     if is_lightgbm(member):
         arguments["callbacks"] = [lambda _: stop.is_set() and stop.check()]
-        if "eval_X" in arguments and callback is not None:
-            arguments["callbacks"].append(callback())
+        if "eval_X" in arguments and make_callback is not None:
+            arguments["callbacks"].append(make_callback())
     # Each core has a member. `threadpool_limits(1, user_api="openmp")` would also set BLAS back to what
     # it was, which another thread may have limited then.
     with ThreadpoolController().select(user_api="openmp").limit(limits=1):

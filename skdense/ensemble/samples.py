@@ -19,7 +19,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from skdense import compat
-from skdense.ensemble.calibration import as_counts
+from skdense.ensemble.calibration import rescaled_weights
 from skdense.fit.inputs import hinted, one_column, times_class_weight
 
 
@@ -32,12 +32,12 @@ class Samples(NamedTuple):
         The table, or what a model sees of it.
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         What to predict.
-    sample_weight : ndarray of shape (n_samples,) or None
-        What members are given: weights of samples, times those of classes. None for equal ones.
-    row_weights : ndarray of shape (n_samples,)
-        The same as an array in both cases.
-    counts : ndarray of shape (n_samples,)
-        Weights of samples alone.
+    given_weights : ndarray of shape (n_samples,)
+        The `sample_weight` of the user, of mean 1 at least, or ones.
+    weights : ndarray of shape (n_samples,)
+        The same times the weights of classes.
+    is_weighted : bool
+        Whether the user gave weights of samples or of classes.
     groups : ndarray of shape (n_samples,) or None
         The group of each sample.
     splits : list or None
@@ -46,54 +46,62 @@ class Samples(NamedTuple):
 
     X: Any
     y: NDArray
-    sample_weight: NDArray | None
-    row_weights: NDArray
-    counts: NDArray
+    given_weights: NDArray
+    weights: NDArray
+    is_weighted: bool
     groups: NDArray | None
     splits: list[tuple[NDArray, NDArray]] | None = None
 
+    @property
+    def sample_weight(self) -> NDArray | None:
+        """What members are given."""
+        return self.weights if self.is_weighted else None
+
     def learned_by(self, estimator: Any) -> "Samples":
-        """The same, with y as an estimator has learned it, and its weights of classes."""
+        """The same, with y as an estimator has learned it, and weights times its weights of classes."""
         found = self._replace(y=estimator._learn_y(self.y))
         class_weight = getattr(estimator, "class_weight", None)
         if class_weight is None:
             return found
-        weights = times_class_weight(self.row_weights, found.y, class_weight, estimator.classes_)
-        weights = as_counts(weights)
-        return found._replace(sample_weight=weights, row_weights=weights)
+        weights = times_class_weight(self.weights, found.y, class_weight, estimator.classes_)
+        return found._replace(weights=rescaled_weights(weights), is_weighted=True)
 
     def of(self, rows: NDArray) -> "Samples":
         """Some of the rows, in numbers of their own. None of the others may be in a split."""
-
-        def taken(values):
-            return None if values is None else compat.safe_indexing(values, rows)
-
         if len(rows) == len(self.y):
             return self
         splits = [tuple(np.searchsorted(rows, part) for part in split) for split in self.splits or ()]
-        return Samples(*map(taken, self[:-1]), splits or None)
+        return Samples(
+            compat.safe_indexing(self.X, rows),
+            self.y[rows],
+            self.given_weights[rows],
+            self.weights[rows],
+            self.is_weighted,
+            None if self.groups is None else self.groups[rows],
+            splits or None,
+        )
 
 
 def checked_samples(
     estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None, groups: ArrayLike | None
 ) -> Samples:
-    """The samples that `fit` of an estimator was given; X is only compared in length.
+    """The samples that `fit` of an estimator was given; it gets the number and names of the columns.
 
-    A row of weight zero may have any y, and gets that of another.
+    Of X only the length is checked. A row of weight zero may have any y, and gets that of another.
     """
     validate_data(estimator, X, y, skip_check_array=True)
     check_consistent_length(X, y, sample_weight, groups)
     if groups is not None:
         groups = column_or_1d(groups)
         groups = groups.astype(str) if groups.dtype == object else groups  # None cannot be sorted
-    weights = compat.check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    counts = as_counts(weights)
+    given = compat.check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    weights = rescaled_weights(given)
     with hinted():
-        if not weights.all():
-            rows = np.where(weights > 0, np.arange(len(weights)), weights.argmax())
+        if not given.all():
+            rows = np.where(given > 0, np.arange(len(given)), given.argmax())
             y = compat.safe_indexing(y, rows)
         y = one_column(check_array(y, input_name="y", ensure_2d=False, dtype=None))
-    return Samples(X, y, None if sample_weight is None else counts, counts, counts, groups)
+    return Samples(X, y, weights, weights, sample_weight is not None, groups)
 
 
 def draw_splits(
@@ -109,26 +117,25 @@ def draw_splits(
     classes, and of whole groups if there are some. A splitter sees the other rows only, an iterable or
     a PredefinedSplit has numbers of all rows.
     """
-    has_weight = samples.row_weights > 0
-    numbers_all = np.iterable(cv) or isinstance(cv, PredefinedSplit)
-    rows = np.arange(len(has_weight)) if numbers_all else np.flatnonzero(has_weight)
+    has_weight = samples.weights > 0
+    cv_numbers_all_rows = np.iterable(cv) or isinstance(cv, PredefinedSplit)
+    rows = np.arange(len(has_weight)) if cv_numbers_all_rows else np.flatnonzero(has_weight)
     seen = samples._replace(splits=None).of(rows)
     strata = seen.y
     if draws_folds := isinstance(cv, Integral):
         kinds = (KFold, GroupKFold), (StratifiedKFold, StratifiedGroupKFold)
-        splitter = kinds[of_classes][seen.groups is not None]
-        cv = splitter(cv, shuffle=True, random_state=random_state.randint(2**31))
+        kind = kinds[of_classes][seen.groups is not None]
+        cv = kind(cv, shuffle=True, random_state=random_state.randint(2**31))
         if of_classes:
             strata = _strata(seen.y, cv.n_splits, warn)
     splitter = check_cv(cv, seen.y, classifier=of_classes)
-    given = [(rows[train], rows[fold]) for train, fold in splitter.split(seen.X, strata, seen.groups)]
+    drawn = [(rows[train], rows[fold]) for train, fold in splitter.split(seen.X, strata, seen.groups)]
     if draws_folds and seen.groups is not None:  # stratified folds of few groups may be empty
-        given = [split for split in given if all(map(len, split))]
-    splits = [(np.sort(train[has_weight[train]]), fold[has_weight[fold]]) for train, fold in given]
-    _check(splits, given)
+        drawn = [split for split in drawn if all(map(len, split))]
+    splits = [(np.sort(train[has_weight[train]]), fold[has_weight[fold]]) for train, fold in drawn]
+    _check(splits, drawn)
     if seen.groups is not None and of_classes:
-        y = samples.y
-        _warn_of_lacking_classes(y, np.unique(y[has_weight]), splits, warn)
+        _warn_of_lacking_classes(samples.y, np.unique(samples.y[has_weight]), splits, warn)
     return splits
 
 
@@ -145,9 +152,9 @@ def _strata(y, n_folds, warn):
     return label
 
 
-def _check(splits, given):
+def _check(splits, drawn):
     """Raise if a member has no rows. Those held out may have no weight, but not in all folds."""
-    for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, given, strict=True)):
+    for i, ((trained_on, _), (_, fold)) in enumerate(zip(splits, drawn, strict=True)):
         for name, part in {"to train on": trained_on, "that are held out": fold}.items():
             if not len(part):
                 raise ValueError(

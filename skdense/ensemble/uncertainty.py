@@ -28,7 +28,7 @@ _LARGEST = 1e30
 # --- what classifiers and regressors have -------------------------------------------------------------
 
 
-def _learned_by(model):
+def _uncertainty_of(model):
     """What a model has learned of its uncertainty."""
     check_is_fitted(model)
     if not hasattr(model, "_uncertainty"):
@@ -126,14 +126,15 @@ class LabelsMixin(ClassifierMixin):
            Error Levels", JASA 114.
         """
         check_confidence_level(confidence_level)
-        learned = _learned_by(self)
+        learned = _uncertainty_of(self)
         threshold = np.interp(confidence_level, learned["levels"], learned["errors"], right=np.inf)
         return 1 - self.predict_proba(X) <= threshold
 
-    def _learn_uncertainty(self, samples, estimator=None):
+    def _learn_uncertainty(self, samples, context, estimator=None):
         rows = np.flatnonzero(np.isfinite(self.oof_proba_).all(axis=1))
         class_numbers = np.searchsorted(self.classes_, samples.y[rows])
-        self._uncertainty = in_order(1 - self.oof_proba_[rows, class_numbers], samples.counts[rows])
+        errors, weights = 1 - self.oof_proba_[rows, class_numbers], samples.given_weights[rows]
+        self._uncertainty = in_order(errors, weights)
 
     def _learn_y(self, y):
         check_classification_targets(y)
@@ -193,7 +194,7 @@ class NumbersMixin(RegressorMixin):
             )
         columns = predictions.reshape(len(predictions), -1).T
         found = []
-        for learned, column in zip(_learned_by(self), columns, strict=True):
+        for learned, column in zip(_uncertainty_of(self), columns, strict=True):
             levels, errors = learned["levels"], learned["errors"]
             scaled = np.interp(quantiles.ravel(), levels, errors, left=-np.inf, right=np.inf)
             found.append(column[:, None] + np.outer(spread_at(learned["spread"], column, X), scaled))
@@ -224,10 +225,8 @@ class NumbersMixin(RegressorMixin):
         check_confidence_level(confidence_level)
         return self.predict(X, quantiles=[(1 - confidence_level) / 2, (1 + confidence_level) / 2])
 
-    def _learn_uncertainty(self, samples, estimator=None):
-        self._uncertainty = learn_errors(
-            samples.y, self.oof_prediction_, samples.counts, samples.groups, samples.X, estimator
-        )
+    def _learn_uncertainty(self, samples, context, estimator=None):
+        self._uncertainty = learn_errors(samples, self.oof_prediction_, estimator, context.stop)
 
     def _learn_y(self, y):
         y = as_numbers(y).astype(np.float64, copy=False)
@@ -250,7 +249,7 @@ _MOST_LEVELS = 1000
 """How many errors are kept. Between them, errors are interpolated."""
 
 
-def in_order(errors, counts):
+def in_order(errors, weights):
     """The sorted errors, and for each the level of the quantile that it estimates.
 
     A new error falls into each gap between two of n errors with the same probability. So the i-th error
@@ -258,8 +257,8 @@ def in_order(errors, counts):
     first and the last. With weights, an error stands for its share of the effective number of rows, and
     has the level of the middle of them.
     """
-    order, n_rows = np.argsort(errors), effective_rows(counts)
-    errors, shares = errors[order], counts[order] * (n_rows / counts.sum())
+    order, n_rows = np.argsort(errors), effective_rows(weights)
+    errors, shares = errors[order], weights[order] * (n_rows / weights.sum())
     levels = (np.cumsum(shares) - shares / 2 + 0.5) / (n_rows + 1)
     least = (1 - 1e-9) / (n_rows + 1)  # in floats, (1 - 0.9) / 2 is a little below 1 / 20
     levels = np.clip([0, *levels, 1], least, 1 - least)
@@ -290,11 +289,11 @@ _FIFTHS = 5
 """The spread of each fifth of the samples is fitted to the others, as it would know its own errors."""
 _LEAST_OF_PREDICTIONS, _LEAST_OF_ROWS = 0.5, 0.05
 """What is added to a spread that follows the prediction or the row, as a share of the mean error."""
-_MOST_ROWS = 20_000
+_MOST_ROWS_OF_SPREADS = 20_000
 """How many samples an estimator of spreads is fitted to, drawn at random."""
 
 
-def learn_errors(y, predictions, counts, groups, X=None, estimator=None):
+def learn_errors(samples, predictions, estimator, stop):
     """For each output, the out-of-fold errors over their spread, in order, and the spread, in a dict.
 
     Errors are divided by a spread if that lowers their pinball loss: by the mean absolute error of
@@ -303,23 +302,24 @@ def learn_errors(y, predictions, counts, groups, X=None, estimator=None):
     is a regressor for a positive target, and X an array of numbers then. Each spread is judged on
     fifths of the samples, or of the groups, that it was neither fitted to nor stopped by.
     """
-    by_output = y.reshape(len(y), -1).T, predictions.reshape(len(y), -1).T
-    rows = np.flatnonzero(np.isfinite(by_output[1]).all(axis=0))
-    if groups is not None:
-        groups = groups[rows]
-    X = None if estimator is None else X[rows]
+    predictions = predictions.reshape(len(predictions), -1)
+    rows = np.flatnonzero(np.isfinite(predictions).all(axis=1))
+    X = None if estimator is None else samples.X[rows]
     # Boosted trees take a missing value for 0 if they have seen none in its column.
     fill = None if estimator is None else np.median(X, axis=0)
+    weights = samples.given_weights[rows]
+    groups = None if samples.groups is None else samples.groups[rows]
+    columns = samples.y.reshape(len(samples.y), -1)[rows].T, predictions[rows].T
     return [
-        _learn_errors(one[rows], of_one[rows], counts[rows], groups, X, fill, estimator)
-        for one, of_one in zip(*by_output, strict=True)
+        _learn_errors(one, of_one, weights, groups, X, fill, estimator, stop)
+        for one, of_one in zip(*columns, strict=True)
     ]
 
 
-def _learn_errors(y, predictions, counts, groups, X, fill, estimator):
+def _learn_errors(y, predictions, weights, groups, X, fill, estimator, stop):
     errors = y - predictions
     absolute = np.abs(errors)
-    mean = float(np.average(absolute, weights=counts))
+    mean = float(np.average(absolute, weights=weights))
     # Copies of a sample, which have the same prediction, are in the same fifth.
     fifth_of = np.unique(predictions if groups is None else groups, return_inverse=True)[1] % _FIFTHS
     held_out = [np.flatnonzero(fifth_of == i) for i in range(fifth_of.max() + 1)]
@@ -327,12 +327,12 @@ def _learn_errors(y, predictions, counts, groups, X, fill, estimator):
     constant = {"predictions": np.zeros(1), "sizes": np.ones(1)}
     candidates = [(constant, [constant] * len(held_out))]
     if mean > 0 and len(held_out) > 1:
-        data = predictions, absolute, counts, _LEAST_OF_PREDICTIONS * mean
+        data = predictions, absolute, weights, _LEAST_OF_PREDICTIONS * mean
         of_others = [_fit_spread(fifth_of != i, *data) for i in range(len(held_out))]
         candidates.append((_fit_spread(slice(None), *data), of_others))
     if mean > 0 and len(held_out) > 2 and estimator is not None:
         target = absolute / mean + _LEAST_OF_ROWS  # it must be positive
-        data = estimator, X, predictions, target, counts, fifth_of
+        data = estimator, X, predictions, target, weights, stop, fifth_of
         fitted = [*at_once(_fit_estimator, [(*data, i) for i in range(len(held_out))])]
         more = {"mean": mean, "fill": fill}
         of_others = [{"estimators": [one]} | more for one in fitted]
@@ -342,34 +342,34 @@ def _learn_errors(y, predictions, counts, groups, X, fill, estimator):
         sizes = np.empty(len(y))
         for rows, of_fifth in zip(held_out, of_others, strict=True):
             sizes[rows] = spread_at(of_fifth, predictions[rows], None if X is None else X[rows])
-        learned = in_order(errors / sizes, counts) | {"spread": spread}
-        judged.append((_pinball_loss(learned, sizes, errors, counts), learned))
+        learned = in_order(errors / sizes, weights) | {"spread": spread}
+        judged.append((_pinball_loss(learned, sizes, errors, weights), learned))
     return min(judged, key=lambda pair: pair[0])[1]
 
 
-def _fit_spread(rows, predictions, absolute, counts, least):
+def _fit_spread(rows, predictions, absolute, weights, least):
     """A rising or falling function of the prediction."""
-    predictions, absolute, counts = predictions[rows], absolute[rows], counts[rows]
-    centered = predictions - np.average(predictions, weights=counts)
-    isotonic = IsotonicRegression(increasing=bool(counts @ (centered * absolute) >= 0))
-    isotonic.fit(predictions, absolute, counts)
+    predictions, absolute, weights = predictions[rows], absolute[rows], weights[rows]
+    centered = predictions - np.average(predictions, weights=weights)
+    isotonic = IsotonicRegression(increasing=bool(weights @ (centered * absolute) >= 0))
+    isotonic.fit(predictions, absolute, weights)
     n_steps = len(isotonic.X_thresholds_)
     kept = _kept(np.arange(1, n_steps + 1) / (n_steps + 1))
     sizes = isotonic.y_thresholds_[kept] + least
     return {"predictions": isotonic.X_thresholds_[kept], "sizes": sizes}
 
 
-def _fit_estimator(estimator, X, predictions, target, counts, fifth_of, i):
+def _fit_estimator(estimator, X, predictions, target, weights, stop, fifth_of, i):
     """A clone that is fitted outside of a fifth and the next one, which stops it if it stops early."""
     stops = fifth_of == (i + 1) % (fifth_of.max() + 1)
     drawn = [
-        resample(rows, replace=False, n_samples=min(len(rows), _MOST_ROWS), random_state=0)
+        resample(rows, replace=False, n_samples=min(len(rows), _MOST_ROWS_OF_SPREADS), random_state=0)
         for rows in (np.flatnonzero((fifth_of != i) & ~stops), np.flatnonzero(stops))
     ]
     rows = np.concatenate(drawn)
     split = np.split(np.arange(len(rows)), [len(drawn[0])])
     seen = np.column_stack([X[rows], predictions[rows]])
-    return fit_member(clone(estimator), split, seen, target[rows], counts[rows])[0]
+    return fit_member(clone(estimator), split, seen, target[rows], weights[rows], stop)[0]
 
 
 def spread_at(spread, predictions, X=None):
@@ -388,10 +388,10 @@ def spread_at(spread, predictions, X=None):
     return np.concatenate([of_block(rows) for rows in gen_batches(len(predictions), COPIED_ROWS)])
 
 
-def _pinball_loss(learned, sizes, errors, counts):
+def _pinball_loss(learned, sizes, errors, weights):
     """The sum of the pinball losses of the quantiles compared, if errors have these spreads."""
     quantiles = np.outer(np.interp(_COMPARED, learned["levels"], learned["errors"]), sizes)
     return sum(
-        mean_pinball_loss(errors, column, alpha=quantile, sample_weight=counts)
+        mean_pinball_loss(errors, column, alpha=quantile, sample_weight=weights)
         for quantile, column in zip(_COMPARED, quantiles, strict=True)
     )

@@ -22,7 +22,7 @@ from skdense.tabular.kinds import Column, Dates, Durations, Levels, Numbers
 
 __all__ = ["TableEncoder"]
 
-_MANY_ROWS = 10
+_ROWS_TO_COMPARE = 10
 """From so many rows on, each column of numbers is looked at."""
 _NO_EFFECT = (
     "it says no more about y than chance, also beside the other columns; if parts of its values say "
@@ -237,7 +237,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             numbers = self._stacked(read)
             is_odd = ((numbers < self._low) | (numbers > self._high)).any(axis=0)
             is_odd |= np.isnan(numbers).mean(axis=0) > self._missing
-            is_odd |= len(numbers) >= _MANY_ROWS
+            is_odd |= len(numbers) >= _ROWS_TO_COMPARE
             for place in np.flatnonzero(is_odd):
                 self._numbers[place].compare(numbers[:, place], tell)
         for column in self._others:

@@ -15,7 +15,7 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 from sklearn import config_context
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -30,7 +30,7 @@ from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, array_of
 from skdense.tabular.models import (
     FEW_ROWS,
-    PRIOR_WEIGHT,
+    PRIOR_SAMPLES,
     Task,
     models_of,
     number_of_folds,
@@ -41,18 +41,21 @@ __all__ = ["TabularClassifier", "TabularRegressor"]
 
 _EXPLAINED = 0.05
 """To warn of networks, the least share of the loss that trees explain."""
-_MANY = 10
+_MANY_WRITTEN = 10
 """To warn of columns of many values, the fewest columns that are written for one."""
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class BaseTabular(Saved, BaseEstimator):
+class BaseTabular(Saved):
     """What both estimators share: how they are fitted.
 
     A subclass has the methods `_blend(models)`, the blend of these models, not yet fitted, and
-    `_explained(ensemble, samples)`, the share of the loss of a constant that an ensemble explains.
-    `_of_blend` are attributes that it has from its fitted blend; the first one has all rows.
+    `_explained(crossfit, samples)`, the share of the loss of a constant that an ensemble explains.
+    `_of_blend` are attributes that it has from its fitted blend, `_out_of_fold` is one for each row,
+    and `_loss_params` are the parameters of a network's loss.
     """
+
+    _loss_params = {}
 
     models: list | None = None
     network_params: dict[str, Any] | None = None
@@ -103,7 +106,8 @@ class BaseTabular(Saved, BaseEstimator):
         Raises
         ------
         ImportError
-            Without pandas, skrub and LightGBM, which the extra `tables` installs.
+            Without pandas and LightGBM, or for columns of strings without skrub, which the extra
+            `tables` installs.
         TypeError
             If X is no table.
         ValueError
@@ -111,51 +115,59 @@ class BaseTabular(Saved, BaseEstimator):
         """
         from skdense.tabular.columns import TableEncoder, is_frame  # which needs the extra `tables`
 
-        lightgbm = compat.import_lightgbm()
-        fitted, context, of_classes = copy(self), Context(self.verbose), is_classifier(self)
+        lightgbm, of_classes = compat.import_lightgbm(), is_classifier(self)
+        fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
+        context = Context(self.verbose)
         with context.outermost(), config_context(transform_output="default"):
-            # What the user gives is checked, and the folds of all models are drawn.
+            # What the user gives is checked. From here on, weights contain those of the classes.
             X = X if is_frame(X) else array_of(X, estimator=fitted)
             given = checked_samples(fitted, X, y, sample_weight, groups).learned_by(fitted)
+
+            # The folds of all models are drawn, without rows of weight zero; a user may have numbered
+            # them, so all rows are still there.
             random_state, cv = check_random_state(self.random_state), self.cv
             if cv is None:
                 cv = number_of_folds(given, of_classes, context.add_warning)
             splits = draw_splits(cv, given, random_state, of_classes, context.add_warning)
+            given = given._replace(splits=splits)
 
-            # Rows of weight zero leave, here alone. From here on, rows have the numbers of the others.
-            rows = np.flatnonzero(given.counts)
-            samples = given._replace(splits=splits).of(rows)
+            # Rows whose own weight is zero leave, and from here on the others are numbered without
+            # them. Of those of class weight zero, columns are still read.
+            rows = np.flatnonzero(given.given_weights)
+            table = given.of(rows)
 
-            # The models are chosen that suit the table.
+            # The models are chosen that suit the table. They are checked before anything is fitted.
             task = Task(
-                n_rows=np.count_nonzero(samples.row_weights),
-                n_trained_on=min(len(train) for train, _ in splits),
+                n_rows=np.count_nonzero(table.weights),
+                n_trained_on=min(len(train) for train, _ in table.splits),
                 n_classes=len(fitted.classes_) if of_classes else 0,
-                n_outputs=samples.y[:1].size,
+                n_outputs=1 if table.y.ndim == 1 else table.y.shape[1],
                 loss_params=fitted._loss_params,
                 network_params=self.network_params or {},
             )
             seed = random_state.randint(2**31)
-            models, callbacks = models_of(self.models, task, len(splits), seed, self.verbose)
+            models, callbacks = models_of(self.models, task, len(table.splits), seed, self.verbose)
+            blend = fitted.ensemble_ = fitted._blend(models)
+            blend._check_models(table.is_weighted)
 
-            # The table and y become numbers.
-            y = np.searchsorted(fitted.classes_, samples.y) if of_classes else samples.y
+            # The table becomes numbers, as do classes.
+            y = np.searchsorted(fitted.classes_, table.y) if of_classes else table.y
             fitted.encoder_ = TableEncoder()
-            matrix = fitted.encoder_.fit_transform(samples.X, y, splits=samples.splits)
+            matrix = fitted.encoder_.fit_transform(table.X, y, splits=table.splits)
+            encoded = table._replace(X=matrix, y=y)
 
             # Members are fitted out of fold; the weights of the models and uncertainty are learned.
-            blend = fitted.ensemble_ = fitted._blend(models)
-            within = Context(self.verbose, context, callbacks=callbacks)
-            samples = blend._fit_within(samples._replace(X=matrix, y=y), within)
-            blend._learn_uncertainty(samples, trees_of_spreads(task))
+            of_blend = Context(self.verbose, context, callbacks=callbacks)
+            encoded = blend._fit_as_part(encoded, of_blend)
+            blend._learn_uncertainty(encoded, context, trees_of_spreads(task))
+            fitted._judge_networks(encoded, lightgbm.LGBMModel, context)
 
-            # Attributes are set. Those out of fold have all rows that were given.
+            # Attributes are set. Those of rows have all rows that were given.
             vars(fitted).update({name: getattr(blend, name) for name in fitted._of_blend})
-            of_samples = getattr(blend, name := fitted._of_blend[0])
-            of_all = np.full((len(given.y), *of_samples.shape[1:]), np.nan)
-            of_all[rows] = of_samples
-            setattr(fitted, name, of_all)
-            fitted._judge_networks(samples, lightgbm.LGBMModel, context)
+            of_table = getattr(blend, fitted._out_of_fold)
+            of_all = np.full((len(given.y), *of_table.shape[1:]), np.nan)
+            of_all[rows] = of_table
+            setattr(fitted, fitted._out_of_fold, of_all)
         set_attributes(self, vars(fitted))
         return self
 
@@ -172,8 +184,6 @@ class BaseTabular(Saved, BaseEstimator):
         check_is_fitted(self)
         return self.ensemble_.summary()
 
-    _loss_params = {}
-
     def _check_X(self, X):
         """The encoded table to predict."""
         check_is_fitted(self)
@@ -182,10 +192,10 @@ class BaseTabular(Saved, BaseEstimator):
 
     def _judge_networks(self, samples, trees, context):
         """Warn if networks are hardly better than constant models, and trees are much better."""
-        ensembles = [final_step(model) for model in self.ensemble_.estimators_]
+        crossfits = [final_step(model) for model in self.ensemble_.estimators_]
 
         def explained_by(types):
-            its = [each for each in ensembles if isinstance(final_step(each.estimator), types)]
+            its = [each for each in crossfits if isinstance(final_step(each.estimator), types)]
             return max((self._explained(each, samples) for each in its), default=np.nan)
 
         by_networks, by_trees = explained_by(BaseLowLevelMLP), explained_by(trees)
@@ -193,7 +203,7 @@ class BaseTabular(Saved, BaseEstimator):
             return
         of_strings = np.isin(self.encoder_.output_roles_, ["level", "word"])
         counts = Counter(self.encoder_.output_sources_[of_strings])
-        many = [name for name, n in counts.items() if n >= _MANY]
+        many = [name for name, n in counts.items() if n >= _MANY_WRITTEN]
         context.add_warning(
             "networks are hardly better than a constant model, but trees are: out of fold they explain "
             f"{by_networks:.0%} and {by_trees:.0%} of the loss. "
@@ -254,12 +264,13 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         each model and of the blend.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds and seeds the members.
+        Draws the folds and seeds the members. What is found out by trees, which columns help and how
+        large errors are, does not depend on it.
 
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, for the members, their temperatures and the
-        weights of the models. "balanced" gives all classes the same sum of weights. `oof_loss_` and
-        `oof_score_` are without it.
+        weights of the models. "balanced" gives all classes the same sum of weights. Of samples of
+        class weight zero only columns are read. `oof_loss_` and `oof_score_` are without it.
 
     Attributes
     ----------
@@ -270,8 +281,8 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         What reads the columns of a table. It names what it makes of them, and what it left out.
 
     ensemble_ : BlendClassifier
-        The fitted models and their weights. It takes what `encoder_` makes of a table, and its classes
-        are 0 to ``n_classes - 1``.
+        The fitted models and their weights. It takes what `encoder_` makes of a table, its classes are
+        0 to ``n_classes - 1``, and what it has for each sample is without those of weight zero.
 
     oof_proba_ : ndarray of shape (n_samples, n_classes)
         The probabilities of each sample by members that were not trained on it; NaN for a sample that
@@ -313,18 +324,20 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 
     oof_proba_: NDArray = field(init=False)
 
-    _of_blend = "oof_proba_", "oof_loss_", "oof_score_", "_uncertainty"
+    _out_of_fold, _of_blend = "oof_proba_", ("oof_loss_", "oof_score_", "_uncertainty")
     _parameter_constraints = BaseTabular._parameter_constraints | {
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
 
     def _blend(self, models):
-        return BlendClassifier(models, verbose=self.verbose, prior_samples=PRIOR_WEIGHT)
+        return BlendClassifier(models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES)
 
-    def _explained(self, ensemble, samples):
-        shares = np.bincount(samples.y, samples.counts) / samples.counts.sum()
+    def _explained(self, crossfit, samples):
+        held_out = np.isfinite(crossfit.oof_proba_).all(axis=1)
+        shares = np.bincount(samples.y[held_out], samples.given_weights[held_out])
+        shares /= shares.sum()
         entropy = -np.sum(xlogy(shares, shares))
-        return 1 - ensemble.oof_loss_ / entropy if entropy else 0.0
+        return 1 - crossfit.oof_loss_ / entropy if entropy else 0.0
 
     def _predict_proba(self, X):
         with config_context(transform_output="default"):  # as in `fit`
@@ -366,7 +379,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         each model and of the blend.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds and seeds the members.
+        Draws the folds and seeds the members. What is found out by trees, which columns help and how
+        large errors are, does not depend on it.
 
     loss : {"squared_error", "absolute_error", "poisson", "quantile", "huber"}, \
             default="squared_error"
@@ -385,7 +399,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         What reads the columns of a table. It names what it makes of them, and what it left out.
 
     ensemble_ : BlendRegressor
-        The fitted models and their weights. It takes what `encoder_` makes of a table.
+        The fitted models and their weights. It takes what `encoder_` makes of a table, and what it has
+        for each sample is without those of weight zero.
 
     oof_prediction_ : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         The prediction of each sample by members that were not trained on it; NaN for a sample that no
@@ -424,7 +439,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     oof_prediction_: NDArray = field(init=False)
 
-    _of_blend = "oof_prediction_", "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
+    _out_of_fold = "oof_prediction_"
+    _of_blend = "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         name: compat.constraints_of(BlendRegressor)[name]
         for name in ("loss", "quantile", "relative_delta")
@@ -438,14 +454,14 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         return BlendRegressor(
             models,
             verbose=self.verbose,
-            prior_samples=PRIOR_WEIGHT,
+            prior_samples=PRIOR_SAMPLES,
             loss=self.loss,
             quantile=self.quantile,
             relative_delta=self.relative_delta,
         )
 
-    def _explained(self, ensemble, samples):
-        return ensemble.oof_score_ if self.loss == "squared_error" else np.nan
+    def _explained(self, crossfit, samples):
+        return crossfit.oof_score_ if self.loss == "squared_error" else np.nan
 
     def _predict(self, X):
         with config_context(transform_output="default"):  # as in `fit`

@@ -194,8 +194,9 @@ def helpful_beside_others(
     """Which of some columns help boosted trees that have all others as well.
 
     Trees are fitted to all columns without each fold. What is asked for helps if their losses in the
-    fold grow where its values are given to other rows [1]_. Nothing is fitted to the rows of the fold,
-    so a column that is independent of y, given all others, makes as many losses smaller as larger.
+    fold grow where its values are given to other rows [1]_. Nothing but the number of trees is chosen
+    by the rows of the fold, so a column that is independent of y, given all others, makes about as many
+    losses smaller as larger.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ _MANY_ROWS, _FOLDS_OF_MANY_ROWS = 10_000, 4
 
 def number_of_folds(samples: Samples, of_classes: bool, warn: Callable[[str], None]) -> int:
     """As many folds as suit the number of rows, and its largest class and the groups allow."""
-    has_weight = samples.row_weights > 0
+    has_weight = samples.weights > 0
     y, groups = samples.y[has_weight], samples.groups
     n_folds = _FOLDS if of_classes or len(y) < _SOME_ROWS else _FOLDS_OF_SOME_ROWS
     n_folds = n_folds if len(y) < _MANY_ROWS else _FOLDS_OF_MANY_ROWS
@@ -309,16 +309,16 @@ MODELS = {
     "constant": Model(TableScaler("standard"), _constant, most_rows=9_999, losses=_SQUARED),
 }
 """The models by their names. Larger tables have networks that can be linear or constant as well."""
-PRIOR_WEIGHT = 3
+PRIOR_SAMPLES = 3
 """How many rows the prior on the weights of the models counts as."""
 
 
 def models_of(
-    models: list | None, task: Task, n_folds: int, seed: int, verbose: bool | int
+    models: list | tuple | None, task: Task, n_folds: int, seed: int, verbose: bool | int
 ) -> tuple[list[tuple[str, Pipeline]], dict[str, Callable]]:
     """The models for a blend: those that suit, or those that the user has listed; and their callbacks.
 
-    Each is a Pipeline of what the model sees and a cross-fit ensemble.
+    Each is a Pipeline of what the model sees, which is learned from all rows, and a cross-fit ensemble.
     """
     _check_network_params(task)
     if models is None:
@@ -334,6 +334,7 @@ def models_of(
         found.append((name, Pipeline([("view", view), ("crossfit", members)])))
     if len(dict(found)) < len(found):
         raise ValueError(f"models must have distinct names, got {[name for name, _ in found]}")
+    # An estimator of the user's in the place of "trees" stops by its own setting.
     are_stopped = "trees" in models and task.n_trained_on >= FEW_ROWS
     return found, {"trees": Patience} if are_stopped else {}
 
