@@ -46,7 +46,8 @@ def pytest_configure(config):
 def pytest_cmdline_main(config):
     """Use a process for each core, where pytest-xdist is installed and nothing else was asked for.
 
-    The tests of a file share compiled programs, so they stay together.
+    The tests of a file share compiled programs, so they stay together. Threads of OpenMP and OpenBLAS
+    sleep where they wait, as there are more of them than cores.
     """
     is_worker = hasattr(config, "workerinput")
     if config.pluginmanager.hasplugin("xdist") and not is_worker and config.option.numprocesses is None:
@@ -54,6 +55,8 @@ def pytest_cmdline_main(config):
         config.option.maxprocesses = 4
         config.option.dist = "loadfile"
         config.option.loadscopereorder = False
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 
 LONG = ("docs/tables.rst", "tests/test_lazy_tensorflow.py", "tests/test_memory.py")
