@@ -37,7 +37,7 @@ def test_a_negative_loss_that_is_the_score_is_printed_as_a_loss(capsys):
 
 
 def test_your_own_validation_set_is_scored_in_each_epoch_without_early_stopping(capsys):
-    model = net(verbose=True).fit(X, y, X_val=X[:30], y_val=y[:30])
+    model = net(verbose=True).fit(X, y, X_val=X[:16], y_val=y[:16])
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[::2] == [f"Iteration {i}, loss = {v:.8f}" for i, v in enumerate(model.loss_curve_, 1)]
