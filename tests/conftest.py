@@ -17,6 +17,7 @@ from scipy.optimize import OptimizeResult
 from helpers import ANSWER_SECONDS, TIME_LIMIT, press_ctrl_c
 from skdense.core.machine import costs, threads
 from skdense.core.machine.tensorflow import tf
+from skdense.fit import prepare
 
 collect_ignore = ["saved", "types_of_users.py"]  # programs, which looking for doctests would run
 
@@ -253,6 +254,7 @@ def coarse_buckets(monkeypatch):
     # Of rows; 1 is a number of blocks.
     monkeypatch.setattr(costs, "power_of_two", lambda n: power_of_two(n if n == 1 else max(n, 1024)))
     monkeypatch.setattr(costs, "MAX_STEPS", 1024)
+    monkeypatch.setattr(prepare, "SMALL_BATCH", 0)  # partial_fit on few rows has no other program
 
 
 @pytest.fixture

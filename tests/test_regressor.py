@@ -261,10 +261,10 @@ def test_validation_curves_are_those_of_the_predictions(loss, early_stopping):
         loss, activation="tanh", solver="sgd" if loss == "squared_error" else "adam", **SHAPE,
         max_iter=8, n_iter_no_change=8, quantile=0.3, delta=0.6, early_stopping=early_stopping,
     )  # fmt: skip
-    reg.fit(X[30:], y[30:], X_val=X[:30], y_val=y[:30], sample_weight_val=WEIGHTS[:30])
+    reg.fit(X[16:], y[16:], X_val=X[:16], y_val=y[:16], sample_weight_val=WEIGHTS[:16])
 
-    value = loss_of(loss, y[:30], reg.predict(X[:30]), WEIGHTS[:30])
-    score = r2_score(y[:30], reg.predict(X[:30]), sample_weight=WEIGHTS[:30])
+    value = loss_of(loss, y[:16], reg.predict(X[:16]), WEIGHTS[:16])
+    score = r2_score(y[:16], reg.predict(X[:16]), sample_weight=WEIGHTS[:16])
     score = score if loss in ("squared_error", "poisson") else -value
     epoch = np.argmax(reg.validation_scores_) if early_stopping else -1
     assert reg.validation_loss_curve_[epoch] == pytest.approx(value, rel=1e-9)

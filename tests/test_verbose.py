@@ -30,7 +30,7 @@ def test_each_of_several_draws_has_a_line(capsys):
 
 
 def test_a_negative_loss_that_is_the_score_is_printed_as_a_loss(capsys):
-    model = LowLevelMLPRegressor("absolute_error", (2,), max_iter=3, random_state=0)
+    model = LowLevelMLPRegressor("absolute_error", **SETTINGS)
     model.set_params(verbose=True, n_init=2, early_stopping=True).fit(X, X[:, 0])
     scores = re.findall(r", best validation loss: ([\d.]+)$", capsys.readouterr().out, re.MULTILINE)
     assert -min(map(float, scores)) == pytest.approx(model.best_validation_score_, abs=1e-6)
