@@ -17,6 +17,7 @@ from scipy.optimize import OptimizeResult
 from helpers import ANSWER_SECONDS, TIME_LIMIT, press_ctrl_c
 from skdense.core.machine import costs, threads
 from skdense.core.machine.tensorflow import tf
+from skdense.fit import prepare
 
 collect_ignore = ["saved", "types_of_users.py"]  # programs, which looking for doctests would run
 
@@ -46,7 +47,8 @@ def pytest_configure(config):
 def pytest_cmdline_main(config):
     """Use a process for each core, where pytest-xdist is installed and nothing else was asked for.
 
-    The tests of a file share compiled programs, so they stay together.
+    The tests of a file share compiled programs, so they stay together. Threads of OpenMP and OpenBLAS
+    sleep where they wait, as there are more of them than cores.
     """
     is_worker = hasattr(config, "workerinput")
     if config.pluginmanager.hasplugin("xdist") and not is_worker and config.option.numprocesses is None:
@@ -54,6 +56,8 @@ def pytest_cmdline_main(config):
         config.option.maxprocesses = 4
         config.option.dist = "loadfile"
         config.option.loadscopereorder = False
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 
 LONG = ("docs/tables.rst", "tests/test_lazy_tensorflow.py", "tests/test_memory.py")
@@ -250,6 +254,7 @@ def coarse_buckets(monkeypatch):
     # Of rows; 1 is a number of blocks.
     monkeypatch.setattr(costs, "power_of_two", lambda n: power_of_two(n if n == 1 else max(n, 1024)))
     monkeypatch.setattr(costs, "MAX_STEPS", 1024)
+    monkeypatch.setattr(prepare, "SMALL_BATCH", 0)  # partial_fit on few rows has no other program
 
 
 @pytest.fixture

@@ -119,6 +119,7 @@ class OfLogarithms(LowLevelMLPRegressor):
         return predicted - predicted.mean()
 
 
+@pytest.mark.usefixtures("coarse_buckets")
 def test_a_subclass_that_overrides_fit_and_predict_is_fitted_and_asked_by_them():
     X = np.random.default_rng(0).lognormal(size=(9000, 2))  # more rows than a block has
     y, rows = np.log(X[:, 0]), np.arange(200)
@@ -438,6 +439,7 @@ def test_no_group_is_in_two_folds(iris):
     assert regressor.fit(copies, labels, groups=groups).oof_score_ < 0.9
 
 
+@pytest.mark.usefixtures("coarse_buckets")
 def test_lbfgs_is_given_the_training_rows_alone_and_its_lines_have_its_iterations(iris, capsys):
     X, y = iris
     network = clone(CLASSIFIER).set_params(early_stopping=False, solver="lbfgs", max_iter=300)
@@ -734,6 +736,7 @@ def test_a_class_of_one_group_has_a_word():
         blend.fit(X, y, groups=groups)
 
 
+@pytest.mark.usefixtures("coarse_buckets")
 def test_a_held_out_fold_without_weight_judges_nobody():
     X = np.random.default_rng(0).normal(size=(60, 2))
     y, weight = X[:, 0], (np.arange(60) >= 20) * 1.0

@@ -140,23 +140,18 @@ def test_a_forked_child_has_threads_of_its_own():
 END_OF_PROCESS = """
 import os, threading
 from skdense.core.machine.threads import submit
-begun = threading.Barrier(3)
-def call():
+begun = threading.Barrier(5)
+def call(steps):
     begun.wait()
-    for _ in {steps}:
+    for _ in steps:
         pass
     os.write(1, b"ended\\n")  # at once, unlike print
-for caller in (lambda: submit(call), lambda: submit(submit, call)):
-    threading.Thread(target=caller, daemon={daemon}).start()
+for daemon, steps in ((False, range(10**6)), (True, iter(int, 1))):  # the latter never end
+    for caller in (lambda *call: submit(*call), lambda *call: submit(submit, *call)):
+        threading.Thread(target=caller, args=(call, steps), daemon=daemon).start()
 begun.wait()
 """
 
 
-@pytest.mark.parametrize(
-    ("daemon", "steps", "printed"),
-    [(False, "range(10**6)", "ended\nended\n"), (True, "iter(int, 1)", "")],  # the latter never end
-)
-def test_the_end_of_a_process_waits_for_calls_but_not_for_those_of_daemon_threads(
-    daemon, steps, printed
-):
-    assert run_python(END_OF_PROCESS.format(daemon=daemon, steps=steps)) == printed
+def test_the_end_of_a_process_waits_for_calls_but_not_for_those_of_daemon_threads():
+    assert run_python(END_OF_PROCESS) == "ended\nended\n"

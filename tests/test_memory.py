@@ -56,7 +56,7 @@ def fit_folds(n_rows):
     rng = np.random.default_rng(0)
     X = rng.standard_normal(size=(n_rows, 256), dtype=np.float32)
     network = LowLevelMLPClassifier((2,), batch_size=1000, max_iter=1, early_stopping=True)
-    CrossFitClassifier(network, cv=8).fit(X, X[:, 0] > 0)
+    CrossFitClassifier(network, cv=4).fit(X, X[:, 0] > 0)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
@@ -81,10 +81,10 @@ before = fit_folds(1000)
 seen["folds"] = fit_folds(100_000) - before
 if sys.platform.startswith("linux"):
     fit_mapped(100_000)  # compiles
-    limit = private_memory() + 300_000_000
+    limit = private_memory() + 200_000_000
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
-        seen["mapped"] = fit_mapped(1_250_000)
+        seen["mapped"] = fit_mapped(750_000)
     except MemoryError as error:
         seen["mapped"] = str(error)
 print(json.dumps(seen))
@@ -109,4 +109,4 @@ def test_the_folds_of_an_ensemble_are_rows_of_one_table(seen):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is one of Linux")
 def test_a_mapped_file_is_trained_without_a_copy_in_memory(seen):
-    assert seen["mapped"] == 500_000_000
+    assert seen["mapped"] == 300_000_000

@@ -108,10 +108,11 @@ def test_every_check_of_scikit_learn_passes_but_one(estimator, check):
     check(estimator)
 
 
-def checks_of_the_default():
+def checks_of_all_models():
     """Those of weights, pickles and invariances. The digits of float32 depend on the other rows."""
+    params = {"dtype": "float64", "hidden_layer_sizes": (8,), "max_iter": 3}
     for cls in BOTH:
-        for model, check in estimator_checks_generator(cls(network_params={"dtype": "float64"})):
+        for model, check in estimator_checks_generator(cls(cv=2, network_params=params)):
             name = check.func.__name__
             parts = "sample_weight", "pickle", "invarian", "idempotent"
             if any(part in name for part in parts) and name not in EXPECTED:
@@ -121,12 +122,13 @@ def checks_of_the_default():
 @pytest.mark.slow
 @pytest.mark.usefixtures("coarse_buckets")
 @pytest.mark.filterwarnings("ignore:the largest class|y has fewer samples")
-@pytest.mark.parametrize(("estimator", "check"), list(checks_of_the_default()))
+@pytest.mark.parametrize(("estimator", "check"), list(checks_of_all_models()))
 def test_the_checks_of_weights_pickles_and_invariances_pass_for_all_models(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("coarse_buckets")
 def test_a_search_sets_parameters_of_networks(table):
     X, score = table
     given = [NETWORK | {"dropout": share} for share in (0.1, 0.2)]
@@ -302,6 +304,7 @@ def test_a_fit_that_fails_leaves_the_earlier_one_as_it_was(table):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("coarse_buckets")
 def test_verbose_tells_how_each_member_ended_and_how_good_all_are(table, capsys):
     X, score = table
     params = NETWORK | {"early_stopping": True}
@@ -337,6 +340,7 @@ def predictions_of(models, unit, shift):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("coarse_buckets")
 @given(st.floats(-6, 6), st.floats(-1e6, 1e6))
 @settings(max_examples=3)
 def test_predictions_and_intervals_do_not_depend_on_the_unit_of_y(exponent, shift):
@@ -361,6 +365,7 @@ LOSSES = {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("coarse_buckets")
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_can_be_minimized_on_a_scaled_target_of_several_columns(loss):
     number, slope = LOSSES[loss]
@@ -413,6 +418,7 @@ def test_a_column_of_levels_that_do_not_explain_y_is_as_good_as_absent(cls):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("coarse_buckets")
 @pytest.mark.parametrize("cls", BOTH)
 def test_networks_that_learn_nothing_where_trees_do_are_told(cls):
     a, b = np.random.default_rng(0).normal(size=(2, 500))
@@ -438,7 +444,7 @@ def test_networks_that_learn_nothing_where_trees_do_are_told(cls):
 def test_a_class_weight_is_the_sample_weight_that_scikit_learn_makes_of_it(table):
     X, score = table
     label = np.where(score > np.quantile(score, 0.9), "rich", "poor")
-    models = ["plain", "trees", "linear"]
+    models = ["ramps", "trees", "linear"]
     for class_weight in ("balanced", {"rich": 3, "poor": 0.5}):
         weight = compute_sample_weight(class_weight, label)
         by_class = TabularClassifier(models=models, class_weight=class_weight, **SMALL).fit(X, label)
@@ -462,6 +468,7 @@ def test_models_are_checked_before_the_table_is_read(model, weighted, message, m
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("coarse_buckets")
 def test_a_class_without_weight_has_no_probability(table):
     X, score = table
     label = np.array(["a", "b", "c"])[np.digitize(score, np.quantile(score, [0.3, 0.6]))]

@@ -312,6 +312,7 @@ def diverging(**parameters):
     return reg, X, 1e5 * X[:, 0]
 
 
+@pytest.mark.usefixtures("coarse_buckets")
 @pytest.mark.parametrize("metric", ["r2", "loss", "neg_mean_absolute_error"])
 def test_divergence_in_the_first_epoch_is_the_same_error_with_early_stopping(metric):
     reg, X, y = diverging()

@@ -30,14 +30,14 @@ def test_each_of_several_draws_has_a_line(capsys):
 
 
 def test_a_negative_loss_that_is_the_score_is_printed_as_a_loss(capsys):
-    model = LowLevelMLPRegressor("absolute_error", (2,), max_iter=3, random_state=0)
+    model = LowLevelMLPRegressor("absolute_error", **SETTINGS)
     model.set_params(verbose=True, n_init=2, early_stopping=True).fit(X, X[:, 0])
     scores = re.findall(r", best validation loss: ([\d.]+)$", capsys.readouterr().out, re.MULTILINE)
     assert -min(map(float, scores)) == pytest.approx(model.best_validation_score_, abs=1e-6)
 
 
 def test_your_own_validation_set_is_scored_in_each_epoch_without_early_stopping(capsys):
-    model = net(verbose=True).fit(X, y, X_val=X[:30], y_val=y[:30])
+    model = net(verbose=True).fit(X, y, X_val=X[:16], y_val=y[:16])
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[::2] == [f"Iteration {i}, loss = {v:.8f}" for i, v in enumerate(model.loss_curve_, 1)]
