@@ -218,7 +218,10 @@ def _learn_labels(estimator: Estimator, y: Any, inputs: FitInput, continues: boo
         encoder = _type_of(binarizer, classes)(estimator.loss, classes, binarizer)
         encoder.check(y, "y")
     except ValueError:
-        check_classification_targets(y)  # whose error about numbers is clear
+        try:
+            check_classification_targets(y)
+        except ValueError as error:
+            raise ValueError(f"{error} To predict numbers use LowLevelMLPRegressor.") from None
         raise
     return encoder
 
