@@ -89,7 +89,7 @@ def found(data, seed):
     candidates = list(ParameterSampler(RANDOM, N_CANDIDATES, random_state=seed))
     row = {"best": {}, "epochs": {}, "new": {}}
     # With one rung, which is the end, all candidates have a score.
-    for name, settings in {"exhaustive": {"rungs": [MAX_ITER]}, "pruned": {}}.items():
+    for name, settings in {"exhaustive": {"rung_epochs": [MAX_ITER]}, "pruned": {}}.items():
         settings |= {"cv": N_SPLITS, "scoring": scoring, "refit": False, "random_state": seed}
         search = PrunedSearchCV(model, RANDOM, n_candidates=N_CANDIDATES, **settings)
         with parallel_config("threading", n_jobs=2):

@@ -21,7 +21,7 @@ def fit_many(
     n_jobs: int | None = -1,
     verbose: bool | int = False,
 ) -> list[_Model]:
-    """Fit many estimators together, each with the result of fitting it alone, up to rounding.
+    """Fit many estimators in place and together; each becomes what it would alone, up to rounding.
 
     Networks of the same depth, activation, loss, solver and dtype share compiled programs where padding
     them to the same sizes costs less than compiling, and train side by side. Estimators with

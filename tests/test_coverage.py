@@ -39,8 +39,8 @@ def test_coverage_is_counted_in_parts_of_a_column(numbers, confidence_level):
     assert display.ax_.get_ylabel() == "column 1"
     assert_allclose(display.points_.get_xdata(), display.coverage)
     low, high = binom.ppf([[0.025], [0.975]], display.counts, confidence_level) / display.counts
-    assert_allclose([bar.get_x() for bar in display.bars_], low)
-    assert_allclose([bar.get_x() + bar.get_width() for bar in display.bars_], high)
+    assert_allclose([bar.get_x() for bar in display.chance_bars_], low)
+    assert_allclose([bar.get_x() + bar.get_width() for bar in display.chance_bars_], high)
 
 
 def test_parts_are_predictions_groups_words_dates_or_missing(numbers):

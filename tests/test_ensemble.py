@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,11 @@ from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris, make_friedman1
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import (
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
 from sklearn.metrics import (
     accuracy_score,
@@ -241,6 +246,15 @@ def test_integers_are_numbered_anew_for_members_that_lack_a_class(iris):
     assert_allclose(strict.predict_proba(X), by_name.predict_proba(X))
     assert_allclose(strict.oof_proba_, by_name.oof_proba_)
     assert strict.oof_score_ == 0
+
+
+def test_weights_of_labels_stay_those_of_the_labels_where_a_member_lacks_a_class(iris):
+    X, y = iris
+    y = np.unique(y, return_inverse=True)[1]
+    split = np.flatnonzero(y != 0), np.flatnonzero(y == 0)
+    weighted = LogisticRegression(class_weight={0: 1, 1: 5, 2: 10})
+    member = CrossFitClassifier(weighted, [split]).fit(X, y).estimators_[0]
+    assert_array_equal(member.coef_, weighted.fit(X[split[0]], y[split[0]]).coef_)
 
 
 def test_a_few_samples_that_are_all_right_do_not_make_the_ensemble_sure(iris):
@@ -488,13 +502,26 @@ def test_the_out_of_fold_loss_of_networks_is_theirs(scale_y):
     for loss, expected in {
         "quantile": lambda y, p, unit: mean_pinball_loss(y, p, alpha=0.8),
         "absolute_error": lambda y, p, unit: np.abs(y - p).mean(),
-        "poisson": lambda y, p, unit: mean_poisson_deviance(y, p) / 2,
+        "poisson": lambda y, p, unit: mean_poisson_deviance(y, p),
         "huber": lambda y, p, unit: huber(0.5, (y - p) / unit).mean(),
     }.items():
         network = clone(REGRESSOR).set_params(loss=loss, quantile=0.8, delta=0.5)
         model = CrossFitRegressor(network, cv=2, random_state=0, scale_y=scale_y).fit(X, huge)
         loss = expected(huge, model.oof_prediction_, huge.std() if scale_y else 1)
         assert model.oof_loss_ == pytest.approx(loss)
+
+
+def test_the_out_of_fold_loss_of_others_is_that_of_their_parameter_or_the_squared_error():
+    X, y = make_friedman1(100, random_state=0)
+    for estimator, metric in {
+        HistGradientBoostingRegressor(loss="quantile", quantile=0.9): partial(
+            mean_pinball_loss, alpha=0.9
+        ),
+        GradientBoostingRegressor(loss="quantile", alpha=0.9, n_estimators=5): mean_squared_error,
+        Ridge(): mean_squared_error,
+    }.items():
+        model = CrossFitRegressor(estimator, cv=2, random_state=0).fit(X, y)
+        assert model.oof_loss_ == pytest.approx(metric(y, model.oof_prediction_))
 
 
 def test_a_random_state_repeats_folds_and_networks(iris):

@@ -36,7 +36,10 @@ EXAMPLES = {
     TableEncoder: [(TableEncoder(), NUMBERS)],
     TableScaler: [(TableScaler(), NUMBERS)],
     PrunedSearchCV: [
-        (PrunedSearchCV(CLASSIFIER, {"alpha": [0, 1]}, cv=2, rungs=(2, 4), random_state=0), CLASSES)
+        (
+            PrunedSearchCV(CLASSIFIER, {"alpha": [0, 1]}, cv=2, rung_epochs=(2, 4), random_state=0),
+            CLASSES,
+        )
     ],
 }
 """Estimators and what they are fitted to; several, if no single one has all attributes of its class."""

@@ -75,7 +75,7 @@ class Recorder:
 def search_with(estimator, grid, X=X, y=y, fit_params=(), **settings):
     """A fitted search, and what its scorer saw last of each candidate on each split."""
     scoring = Recorder()
-    settings = {"cv": 3, "rungs": (2, 4), "refit": False} | settings
+    settings = {"cv": 3, "rung_epochs": (2, 4), "refit": False} | settings
     search = PrunedSearchCV(estimator, grid, scoring=scoring, **settings)
     return search.fit(X, y, **dict(fit_params)), scoring.seen
 
@@ -136,7 +136,7 @@ NUMBERS = st.fixed_dictionaries(
 def test_a_survivor_is_what_grid_search_finds(program, numbers, rungs, factor):
     estimator = clone(NETWORK).set_params(**numbers | program)
     rates = {"learning_rate_init": [1e-3, 0.05, 0.3], "alpha": [1e-5, 0.3]}
-    search, seen = search_with(estimator, rates, cv=2, rungs=rungs, factor=factor)
+    search, seen = search_with(estimator, rates, cv=2, rung_epochs=rungs, factor=factor)
     assert_as_grid_search(search, seen)
 
 
@@ -153,7 +153,7 @@ def test_a_rung_has_the_scores_of_a_fit_that_ends_there(early_stopping):
 
 @pytest.mark.parametrize("factor", [1.5, 2, 3, 7.5])
 def test_the_candidates_with_the_best_forecasts_go_on(factor):
-    search, _ = search_with(NETWORK, RATES, factor=factor, rungs=(1, 2, 4))
+    search, _ = search_with(NETWORK, RATES, factor=factor, rung_epochs=(1, 2, 4))
     assert search.n_candidates_[0] == 8
     for iteration, n_candidates in enumerate(search.n_candidates_[1:]):
         assert n_candidates == np.ceil(search.n_candidates_[iteration] / factor)
@@ -172,7 +172,7 @@ def test_a_slow_starter_that_will_win_goes_on(score):
     def scoring(model, X, y):
         return score(LOSSES[model.alpha](model.n_iter_ or 1))
 
-    settings = {"cv": 2, "rungs": (3,), "factor": 2, "refit": False, "scoring": scoring}
+    settings = {"cv": 2, "rung_epochs": (3,), "factor": 2, "refit": False, "scoring": scoring}
     search = PrunedSearchCV(NETWORK, {"alpha": list(LOSSES)}, **settings).fit(X, y)
     first, second = rows_of(search, 0)["mean_test_score"]
     assert first > second
@@ -210,7 +210,7 @@ def test_what_cannot_be_forecast_stays(epochs, scores):
 
 def test_a_candidate_that_has_ended_is_forecast_to_stay():
     grid = [{"max_iter": [3]}, {"max_iter": [9]}]
-    search, _ = search_with(NETWORK, grid, rungs=(3, 6), factor=EVERYONE)
+    search, _ = search_with(NETWORK, grid, rung_epochs=(3, 6), factor=EVERYONE)
     for iteration in range(2):
         table = rows_of(search, iteration)
         stays = np.isclose(table["forecast_test_score"], table["mean_test_score"])
@@ -225,13 +225,13 @@ def test_nothing_is_trained_twice():
             trained.append(model.n_iter_)
             return super().__call__(model, X, y)
 
-    PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2, 4), scoring=Counting(), refit=False).fit(X, y)
+    PrunedSearchCV(NETWORK, RATES, cv=2, rung_epochs=(2, 4), scoring=Counting(), refit=False).fit(X, y)
     # Epoch 3 is looked at for the slope at epoch 4.
     assert sorted(trained) == [0] * 2 + [2] * 16 + [3] * 10 + [4] * 10 + [9] * 8
 
 
 def test_a_candidate_whose_max_iter_is_invalid_fails_alone():
-    search = PrunedSearchCV(NETWORK, {"max_iter": [None, 3, "many"]}, cv=2, rungs=())
+    search = PrunedSearchCV(NETWORK, {"max_iter": [None, 3, "many"]}, cv=2, rung_epochs=())
     with pytest.warns(FitFailedWarning, match="4 fits failed out of a total of 6"):
         search.fit(X, y)
     assert search.best_params_ == {"max_iter": 3}
@@ -270,7 +270,7 @@ def test_a_slope_is_known_at_each_rung():
 
 @pytest.mark.parametrize("rungs", [(4, 2), (2, 2), (0, 3), (10,), (2.5,), (True, 3), ("2",)])
 def test_wrong_rungs_are_refused(rungs):
-    with pytest.raises(ValueError, match="rungs must"):
+    with pytest.raises(ValueError, match="rung_epochs must"):
         rungs_of(rungs, 9)
 
 
@@ -279,12 +279,12 @@ def test_wrong_rungs_are_refused(rungs):
 
 def test_lists_are_a_grid_and_distributions_are_drawn_as_by_scikit_learn():
     drawn = {"learning_rate_init": loguniform(1e-4, 1e-1), "dropout": uniform(0, 0.5)}
-    search, _ = search_with(NETWORK, drawn, n_candidates=4, random_state=7, rungs=())
+    search, _ = search_with(NETWORK, drawn, n_candidates=4, random_state=7, rung_epochs=())
     assert search.cv_results_["params"] == list(ParameterSampler(drawn, 4, random_state=7))
-    search, _ = search_with(NETWORK, RATES, n_candidates=3, random_state=7, rungs=())
+    search, _ = search_with(NETWORK, RATES, n_candidates=3, random_state=7, rung_epochs=())
     assert search.cv_results_["params"] == list(ParameterSampler(RATES, 3, random_state=7))
     grids = [{"alpha": [0.1, 0.2]}, {"max_iter": [1, 3], "hidden_layer_sizes": [(7, 4), (5, 3)]}]
-    search, seen = search_with(NETWORK, grids, rungs=(2,), factor=EVERYONE)
+    search, seen = search_with(NETWORK, grids, rung_epochs=(2,), factor=EVERYONE)
     assert search.n_resources_ == [2, 9]
     assert_as_grid_search(search, seen)
     theirs = GridSearchCV(NETWORK, grids, cv=3, refit=False).fit(X, y).cv_results_
@@ -298,7 +298,7 @@ def test_lists_are_a_grid_and_distributions_are_drawn_as_by_scikit_learn():
 
 
 def test_searches_in_threads_of_joblib_find_what_one_search_finds():
-    search = PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2,), n_jobs=2)
+    search = PrunedSearchCV(NETWORK, RATES, cv=2, rung_epochs=(2,), n_jobs=2)
     alone = cross_val_score(search, X, y, cv=2)
     with parallel_config("threading", n_jobs=2):
         np.testing.assert_array_equal(cross_val_score(search, X, y, cv=2), alone)
@@ -306,7 +306,7 @@ def test_searches_in_threads_of_joblib_find_what_one_search_finds():
 
 def test_by_default_64_candidates_are_drawn():
     rates = {"learning_rate_init": loguniform(1e-4, 1e-1)}
-    search, _ = search_with(NETWORK, rates, cv=2, rungs=(1,), random_state=0)
+    search, _ = search_with(NETWORK, rates, cv=2, rung_epochs=(1,), random_state=0)
     assert search.n_candidates_ == [64, 40]
 
 
@@ -347,7 +347,7 @@ def first_columns(X, n):
 def test_equal_values_of_other_types_are_other_settings(values):
     model = Pipeline([("columns", FunctionTransformer(first_columns)), ("net", NETWORK)])
     grid = {"columns__kw_args": [{"n": n} for n in values]}
-    search, seen = search_with(model, grid, rungs=())
+    search, seen = search_with(model, grid, rung_epochs=())
     assert_as_grid_search(search, seen)
 
 
@@ -355,7 +355,7 @@ def test_candidates_share_arrays_only_if_these_are_equal():
     grid = {"class_weight": [None, "balanced", {0: 3.0}], "random_state": [0, 1]}
     network = clone(NETWORK).set_params(early_stopping=True, max_iter=3)
     for data, dtypes in ((X, [None, "float32"]), (csr_array(X), [None])):
-        search, seen = search_with(network, grid | {"dtype": dtypes}, X=data, cv=2, rungs=())
+        search, seen = search_with(network, grid | {"dtype": dtypes}, X=data, cv=2, rung_epochs=())
         assert_as_grid_search(search, seen, X=data)
 
 
@@ -365,7 +365,7 @@ def test_for_scorers_by_name_the_samples_are_transformed_once(monkeypatch, scori
     model = make_pipeline(Noted(), make_pipeline(MinMaxScaler(), NETWORK))
     grid = {"pipeline__lowlevelmlpclassifier__alpha": [1e-5, 0.3]}
     settings = {"cv": 3, "refit": False, "scoring": scoring}
-    search = PrunedSearchCV(model, grid, factor=EVERYONE, rungs=(2,), **settings).fit(X, y)
+    search = PrunedSearchCV(model, grid, factor=EVERYONE, rung_epochs=(2,), **settings).fit(X, y)
     assert Noted.transforms == 3 * 2
     theirs = GridSearchCV(model, grid, **settings).fit(X, y).cv_results_["mean_test_score"]
     np.testing.assert_array_equal(rows_of(search, 1)["mean_test_score"], theirs)
@@ -397,7 +397,7 @@ def test_a_dataframe_is_searched_with_the_names_of_its_columns():
     table = pd.DataFrame(X, columns=list("abcd"))
     model = make_pipeline(StandardScaler(), NETWORK).set_output(transform="pandas")
     grid = {f"lowlevelmlpclassifier__{name}": values for name, values in RATES.items()}
-    search = PrunedSearchCV(model, grid, cv=2, rungs=(2,))
+    search = PrunedSearchCV(model, grid, cv=2, rung_epochs=(2,))
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "X .* feature names", UserWarning)
         search.fit(table, y)
@@ -441,7 +441,7 @@ def test_metadata_is_routed_through_a_pipeline():
         model = Pipeline([("scale", scaler), ("net", network)])
         grid = {"net__alpha": [1e-5, 0.3]}
         given = {"sample_weight": WEIGHT, "groups": GROUPS}
-        search = PrunedSearchCV(model, grid, cv=GroupKFold(4), factor=EVERYONE, rungs=(2,))
+        search = PrunedSearchCV(model, grid, cv=GroupKFold(4), factor=EVERYONE, rung_epochs=(2,))
         search.fit(X, y, **given)
         theirs = GridSearchCV(model, grid, cv=GroupKFold(4)).fit(X, y, **given)
         ours = rows_of(search, 1)["mean_test_score"]
@@ -490,7 +490,7 @@ def test_if_all_fail_at_a_later_rung_those_before_are_kept(rung, n_sound, is_ove
         return best_network(job)
 
     monkeypatch.setattr(race, "best_network", fail)
-    search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 2.0]}, cv=2, rungs=(rung,), factor=EVERYONE)
+    search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 2.0]}, cv=2, rung_epochs=(rung,), factor=EVERYONE)
     if not is_over:
         with pytest.raises(ValueError, match="All the 4 fits failed"):
             search.fit(X, y)
@@ -505,7 +505,7 @@ def test_if_the_best_candidate_cannot_be_fitted_the_results_are_kept(monkeypatch
     def fail(*_):
         raise ZeroDivisionError
 
-    search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 2.0]}, cv=2, rungs=())
+    search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 2.0]}, cv=2, rung_epochs=())
     monkeypatch.setattr(LowLevelMLPClassifier, "fit", fail, raising=False)
     with pytest.raises(ZeroDivisionError):
         search.fit(X, y)
@@ -555,7 +555,7 @@ def late_scorer(model, X, y):
     "settings", [{"estimator": make_pipeline(Late(), NETWORK)}, {"scoring": late_scorer}]
 )
 def test_what_a_signal_handler_raises_is_no_failed_fit(handler, settings):
-    search = PrunedSearchCV(NETWORK, {}, cv=2, rungs=(), n_jobs=1).set_params(**settings)
+    search = PrunedSearchCV(NETWORK, {}, cv=2, rung_epochs=(), n_jobs=1).set_params(**settings)
     before = signal.signal(signal.SIGTERM, handler)
     try:
         with pytest.raises(TimeUp):
@@ -566,7 +566,12 @@ def test_what_a_signal_handler_raises_is_no_failed_fit(handler, settings):
 
 def test_a_score_that_fails_later_is_the_error_score():
     search = PrunedSearchCV(
-        NETWORK, {"alpha": [0.1, 2.0]}, cv=2, rungs=(2,), factor=EVERYONE, scoring=scores_sometimes
+        NETWORK,
+        {"alpha": [0.1, 2.0]},
+        cv=2,
+        rung_epochs=(2,),
+        factor=EVERYONE,
+        scoring=scores_sometimes,
     )
     with pytest.warns(FitFailedWarning, match="cannot score this"):
         search.fit(X, y)
@@ -602,8 +607,8 @@ ONE_CLASS_OUT = PredefinedSplit(np.where(y == 2, 0, 1))
         ({"param_distributions": {"solver": ["adam", "lbfgs"]}}, ValueError, "solver='lbfgs'"),
         ({"factor": 1}, ValueError, "'factor' parameter of PrunedSearchCV"),
         ({"n_candidates": 0}, ValueError, "'n_candidates' parameter"),
-        ({"rungs": (4, 2)}, ValueError, "rungs must rise"),
-        ({"rungs": (4, 20)}, ValueError, "not exceed max_iter=9"),
+        ({"rung_epochs": (4, 2)}, ValueError, "rung_epochs must rise"),
+        ({"rung_epochs": (4, 20)}, ValueError, "not exceed max_iter=9"),
         ({"cv": 1}, ValueError, "'cv' parameter of PrunedSearchCV must be an int in the range"),
         ({"cv": []}, ValueError, "cv must give at least one split"),
         ({"cv": 100}, ValueError, "n_splits=100 cannot be greater than the number of members"),
@@ -650,7 +655,9 @@ class Interrupting(Recorder):
 
 def test_ctrl_c_keeps_the_rungs_that_are_over():
     n_before = 2 + 8 * 2  # the untrained networks, and the first rung
-    search = PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2, 4), scoring=Interrupting(n_before + 2))
+    search = PrunedSearchCV(
+        NETWORK, RATES, cv=2, rung_epochs=(2, 4), scoring=Interrupting(n_before + 2)
+    )
     with pytest.warns(UserWarning, match="Search interrupted by user"):
         search.set_callbacks(callback := Stopping(9)).fit(X, y)
     assert callback.ended == ["rung", "refit-with-best-params", "fit"]
@@ -658,14 +665,14 @@ def test_ctrl_c_keeps_the_rungs_that_are_over():
     assert search.n_candidates_ == [8]
     assert search.best_score_ == search.cv_results_["mean_test_score"].max()
     assert search.predict(X).shape == y.shape
-    first = PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2, 4), scoring=Interrupting(5))
+    first = PrunedSearchCV(NETWORK, RATES, cv=2, rung_epochs=(2, 4), scoring=Interrupting(5))
     with pytest.raises(KeyboardInterrupt):
         first.fit(X, y)
     assert not hasattr(first, "cv_results_")
 
 
 def test_an_error_leaves_an_earlier_search_as_it_was():
-    search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 1.0]}, cv=2, rungs=(2,)).fit(X, y)
+    search = PrunedSearchCV(NETWORK, {"alpha": [0.1, 1.0]}, cv=2, rung_epochs=(2,)).fit(X, y)
     before = dict(vars(search))
     with pytest.raises(ZeroDivisionError):
         search.set_params(scoring=broken).fit(X, y)
@@ -673,7 +680,7 @@ def test_an_error_leaves_an_earlier_search_as_it_was():
 
 
 def test_verbose_prints_a_line_for_each_rung(capsys):
-    PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2, 4), verbose=1).fit(X, y)
+    PrunedSearchCV(NETWORK, RATES, cv=2, rung_epochs=(2, 4), verbose=1).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["Rung 1 of 3", "Rung 2 of 3", "Rung 3 of 3"]
     assert "2 epochs: 8 candidates, best score" in lines[0]
@@ -701,7 +708,7 @@ class Stopping:
 
 
 def test_callbacks_of_the_search_see_its_rungs_and_may_stop_it():
-    search = PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2, 4)).set_callbacks(Stopping(9))
+    search = PrunedSearchCV(NETWORK, RATES, cv=2, rung_epochs=(2, 4)).set_callbacks(Stopping(9))
     search.fit(X, y)
     (callback,) = search._skl_callbacks
     assert callback.ended == ["rung"] * 3 + ["refit-with-best-params", "fit"]
@@ -713,7 +720,7 @@ def test_callbacks_of_the_search_see_its_rungs_and_may_stop_it():
 
 
 def test_a_search_can_be_pickled_cloned_and_used_as_its_best_estimator():
-    search = PrunedSearchCV(NETWORK, RATES, cv=2, rungs=(2,)).fit(X, y)
+    search = PrunedSearchCV(NETWORK, RATES, cv=2, rung_epochs=(2,)).fit(X, y)
     copy = pickle.loads(pickle.dumps(search))
     np.testing.assert_array_equal(copy.predict_proba(X), search.best_estimator_.predict_proba(X))
     np.testing.assert_array_equal(search.classes_, np.unique(y))
@@ -735,5 +742,5 @@ def test_the_samples_of_a_split_are_checked_once_for_all_candidates(monkeypatch)
         return check_samples(estimator, inputs, continues)
 
     monkeypatch.setattr(prepare, "check_samples", counted)
-    PrunedSearchCV(NETWORK, RATES, cv=2, rungs=[1], refit=False).fit(X, y)
+    PrunedSearchCV(NETWORK, RATES, cv=2, rung_epochs=[1], refit=False).fit(X, y)
     assert checked == [len(X) // 2] * 2

@@ -36,7 +36,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.neighbors import KNeighborsRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
@@ -450,6 +450,23 @@ def test_a_class_weight_is_the_sample_weight_that_scikit_learn_makes_of_it(table
         by_class = TabularClassifier(models=models, class_weight=class_weight, **SMALL).fit(X, label)
         by_sample = TabularClassifier(models=models, **SMALL).fit(X, label, sample_weight=weight)
         assert_allclose(by_class.predict_proba(X), by_sample.predict_proba(X), rtol=1e-6)
+
+
+def test_weights_of_labels_are_not_those_of_the_numbers_that_models_see():
+    X, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2 + 1
+    weighted = LogisticRegression(class_weight={1: 5})
+    with pytest.raises(ValueError, match="use the class_weight of TabularClassifier"):
+        TabularClassifier(models=[("mine", weighted)], cv=2).fit(X, y)
+
+
+def test_a_tool_may_wrap_the_fit_of_pipelines(monkeypatch, table):
+    X, score = table
+    folds = [(np.arange(50), np.arange(50, len(score)))]
+    settings = {"models": ["linear"], "cv": folds, "random_state": 0}
+    expected = TabularRegressor(**settings).fit(X, score).oof_prediction_
+    fit = Pipeline.fit
+    monkeypatch.setattr(Pipeline, "fit", lambda self, *args, **kwargs: fit(self, *args, **kwargs))
+    assert_array_equal(TabularRegressor(**settings).fit(X, score).oof_prediction_, expected)
 
 
 @pytest.mark.parametrize(

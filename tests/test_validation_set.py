@@ -322,7 +322,7 @@ def test_divergence_in_the_first_epoch_is_the_same_error_with_early_stopping(met
     for model in (reg, clone(reg).set_params(n_init=3), CrossFitRegressor(reg, cv=3)):
         with pytest.raises(ValueError, match=r"not finite from epoch 1 on.*y is not scaled"):
             model.fit(X, y)
-    search = PrunedSearchCV(reg, {"alpha": [0.1, 1.0, 10.0]}, cv=2, rungs=[2])
+    search = PrunedSearchCV(reg, {"alpha": [0.1, 1.0, 10.0]}, cv=2, rung_epochs=[2])
     with pytest.raises(ValueError, match="All the 6 fits failed"):
         search.fit(X, y)
 
@@ -369,7 +369,7 @@ def test_networks_that_train_together_have_their_scorers():
         assert_same_training(one, other, X)
     grid = {"alpha": [0.1, 1.0, 10.0]}
     search, own_search = (
-        PrunedSearchCV(each, grid, cv=2, rungs=[4]).fit(X, y) for each in (model, own)
+        PrunedSearchCV(each, grid, cv=2, rung_epochs=[4]).fit(X, y) for each in (model, own)
     )
     assert_same_training(search.best_estimator_, own_search.best_estimator_, X)
     for name in ("param_alpha", "mean_test_score"):

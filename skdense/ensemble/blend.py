@@ -222,13 +222,10 @@ def _clones(models):
     return clones
 
 
-_FITS = Pipeline.fit, TransformedTargetRegressor.fit, BaseOutOfFold.fit
-"""What fits a model of a blend if no class overrides it."""
-
-
 def _is_fitted_in_parts(model):
-    """Whether what stands before the final step can be fitted without it."""
-    return all(type(part).fit in _FITS for _, part in nested(model))
+    """Whether what stands before the final step can be fitted without it: no class overrides `fit`."""
+    fits = Pipeline.fit, TransformedTargetRegressor.fit, BaseOutOfFold.fit  # tools may replace them
+    return all(type(part).fit in fits for _, part in nested(model))
 
 
 def _fit_model(model, samples, context):
@@ -435,8 +432,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         model with a weight has never held out.
 
     oof_loss_ : float
-        The mean loss of the out-of-fold predictions: squared errors, Poisson's half deviances, Huber's
-        losses of y divided by its deviation.
+        The mean loss of the out-of-fold predictions, as the metrics of scikit-learn have it; Huber's
+        is that of y divided by its deviation.
 
     oof_score_ : float
         Their R2.

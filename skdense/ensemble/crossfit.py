@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skdense import compat
-from skdense.base import BaseLowLevelMLP, Saved, is_network
+from skdense.base import Saved, is_network
 from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble import calibration
 from skdense.ensemble.context import Context
@@ -91,7 +91,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             earlier fit is left as it was.
         """
         context = Context(self.verbose)
-        fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
+        fitted = copy(self)  # an error finds an earlier fit as it was
         with context.outermost():
             fitted._check_models(sample_weight is not None)
             samples = checked_samples(fitted, X, y, sample_weight, groups)
@@ -307,9 +307,9 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         return probabilities.reshape(len(self.estimators_), X.shape[0], -1).mean(axis=0)
 
     def _y_of_members(self, y, weights, splits):
-        """What members are fitted to.
+        """What members are fitted to. It is noted which classes each knows; networks know all.
 
-        Those that are no networks, which know all rows of y, may be fitted without some of the classes.
+        Others may be trained without some of them.
         """
         known = [np.unique(y[rows]) for rows, _ in splits]
         self._places = [np.searchsorted(self.classes_, classes) for classes in known]
@@ -388,8 +388,8 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         none did. A member uses its held-out fold only for early stopping.
 
     oof_loss_ : float
-        The mean loss of the out-of-fold predictions: that of networks, as a
-        :class:`BlendRegressor` has it, and the squared error of all others; within a blend their loss
+        The mean loss of the out-of-fold predictions: that which the parameter `loss` of the estimator
+        names, as a :class:`BlendRegressor` has it, or the squared error; within a blend their loss
         there.
 
     oof_score_ : float
@@ -457,12 +457,14 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         _, is_positive = calibration.loss_of(last)
         self._lowest = 0.0 if is_positive and not is_transformed else -np.inf
         found, weights = (y[held_out], self.oof_prediction_[held_out]), samples.weights[held_out]
-        is_known = isinstance(last, BaseLowLevelMLP) and not is_transformed
-        loss = LOSSES["regression"][last.loss if is_known else "squared_error"]
-        number = [getattr(last, loss.number_name)] if loss.number_name else []
+        its, known = last.get_params(deep=False), LOSSES["regression"]
+        loss = known.get(str(its.get("loss")), known["squared_error"])
+        if is_transformed or (loss.number_name and loss.number_name not in its):
+            loss = known["squared_error"]
+        number = [its[loss.number_name]] if loss.number_name else []
         unit = 1.0 if loss.is_homogeneous else self.scale_  # a member's number is one of the scaled y
-        losses = loss.elementwise(*(each / unit for each in found), *number).reshape(len(weights), -1)
-        self.oof_loss_ = float(np.average(losses.mean(axis=1), weights=weights))
+        each = loss.elementwise(*(part / unit for part in found), *number).reshape(len(weights), -1)
+        self.oof_loss_ = float(np.average(each.mean(axis=1), weights=weights))
         self.oof_score_ = r2_score(*found, sample_weight=weights)
 
 

@@ -17,7 +17,7 @@ from skdense import compat
 from skdense.base import is_network
 from skdense.core.machine.blas import for_each_block, one_blas_thread
 from skdense.ensemble.calibration import as_logs
-from skdense.final_step import fit_arguments
+from skdense.final_step import final_step, fit_arguments
 from skdense.fit.fitting import fit_together, outcome
 from skdense.fit.inputs import FitInput
 from skdense.fit.targets import fitted_encoder
@@ -90,7 +90,8 @@ def fit_member(member, split, X, y, sample_weight, stop, make_callback=None, wit
         classes = np.unique(y[rows])
         is_known = np.isin(y, classes)
         known = fold[is_known[fold]]
-        if y.dtype.kind in "iu" and not is_known.all():
+        weighs_labels = isinstance(final_step(member).get_params().get("class_weight"), dict)
+        if y.dtype.kind in "iu" and not is_known.all() and not weighs_labels:
             y = np.where(is_known, np.searchsorted(classes, y), -1)
         member = DummyClassifier() if len(classes) == 1 else member
     weight = None if sample_weight is None else sample_weight[rows]
@@ -110,14 +111,14 @@ def fit_member(member, split, X, y, sample_weight, stop, make_callback=None, wit
     return member, member.score(compat.safe_indexing(X, fold), y[fold], **of_fold)
 
 
-def _validation(member, X, y, rows, fold, sample_weight, is_stopped):
+def _validation(member, X, y, rows, fold, sample_weight, has_callback):
     """The arguments by which a member that stops early is validated on its fold.
 
     If the fold is empty, it does not stop early: without validation samples, some raise an error.
     """
     its, takes = member.get_params(deep=False), signature(member.fit).parameters
     stopping = [name for name in _STOPPING if its.get(name)]
-    if not (stopping or is_stopped) or not {"X_val", "eval_X", "eval_set"} & takes.keys():
+    if not (stopping or has_callback) or not {"X_val", "eval_X", "eval_set"} & takes.keys():
         return {}
     if not len(fold):
         member.set_params(**{name: False if name == "early_stopping" else None for name in stopping})

@@ -193,7 +193,7 @@ class CoverageDisplay:
     points_ : matplotlib.lines.Line2D
         The coverage of each part, the first part on top. Of more than 30 parts, the 30 with the most
         rows are drawn.
-    bars_ : matplotlib.container.BarContainer
+    chance_bars_ : matplotlib.container.BarContainer
         The ranges of chance.
 
     See Also
@@ -321,7 +321,7 @@ class CoverageDisplay:
             _, ax = subplots(figsize=(6.4, 1.2 + 0.28 * len(names)), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         label = f"range of chance ({_CHANCE:.0%})"
-        self.bars_ = ax.barh(positions, high - low, left=low, color="lightgray", label=label)
+        self.chance_bars_ = ax.barh(positions, high - low, left=low, color="lightgray", label=label)
         (self.points_,) = ax.plot(self.coverage[drawn], positions, "o", label="coverage")
         ax.axvline(self.confidence_level, color="gray", linestyle=":")
         ax.set_yticks(positions, names, parse_math=False)

@@ -55,7 +55,7 @@ class PrunedSearchCV(RandomizedSearchCV):
     factor : float, default=1.6
         After a rung, one of `factor` candidates goes on, rounded up.
 
-    rungs : sequence of int, default=None
+    rung_epochs : sequence of int, default=None
         After how many epochs candidates are compared. They rise to at most the `max_iter` of the
         estimator, which is always the last one; if candidates differ in `max_iter`, the largest counts.
         None stands for 0.15, 0.25, 0.375, 0.5 and 0.75 of `max_iter`, from 3 epochs on. An empty
@@ -189,7 +189,7 @@ class PrunedSearchCV(RandomizedSearchCV):
     _: KW_ONLY
     n_candidates: int | None = None
     factor: float = 1.6
-    rungs: Sequence[int] | None = None
+    rung_epochs: Sequence[int] | None = None
     scoring: Any = None
     refit: bool = True
     cv: Any = None
@@ -203,7 +203,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         "estimator": [BaseEstimator],
         "n_candidates": [compat.Interval(Integral, 1, None, closed="left"), None],
         "factor": [compat.Interval(Real, 1, None, closed="neither")],
-        "rungs": ["array-like", None],
+        "rung_epochs": ["array-like", None],
         "scoring": [compat.StrOptions(set(get_scorer_names())), callable, None],
         "refit": ["boolean"],
     }
@@ -245,7 +245,7 @@ class PrunedSearchCV(RandomizedSearchCV):
         valid = [limit for limit in limits if isinstance(limit, Integral)]
         if not valid:
             compat.validate_parameters(candidates[0].estimator)  # says what is wrong with its limit
-        rungs = rungs_of(self.rungs, max(valid))
+        rungs = rungs_of(self.rung_epochs, max(valid))
         X, y = indexable(X, y)
         routed = compat.routed_parameters(self, params)
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))

@@ -19,10 +19,10 @@ def rungs_of(rungs, max_iter):
         rungs = dict.fromkeys(round(share * max_iter) for share in SHARES)
         return [*(rung for rung in rungs if _FIRST <= rung < max_iter), max_iter]
     if not all(isinstance(rung, Integral) and not isinstance(rung, bool) for rung in rungs):
-        raise ValueError(f"rungs must be ints, the epochs after which to compare, got {rungs!r}")
+        raise ValueError(f"rung_epochs must be ints, after which to compare, got {rungs!r}")
     if list(rungs) != sorted(set(rungs)) or any(not 1 <= rung <= max_iter for rung in rungs):
         raise ValueError(
-            f"rungs must rise, be positive and not exceed max_iter={max_iter}, got {rungs!r}; "
+            f"rung_epochs must rise, be positive and not exceed max_iter={max_iter}, got {rungs!r}; "
             "() trains all candidates to the end"
         )
     return list(dict.fromkeys([*map(int, rungs), max_iter]))

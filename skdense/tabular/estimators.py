@@ -116,7 +116,7 @@ class BaseTabular(Saved):
         from skdense.tabular.columns import TableEncoder, is_frame  # which needs the extra `tables`
 
         lightgbm, of_classes = compat.import_lightgbm(), is_classifier(self)
-        fitted = copy(self)  # an error, or a prediction meanwhile, finds an earlier fit as it was
+        fitted = copy(self)  # an error finds an earlier fit as it was
         context = Context(self.verbose)
         with context.outermost(), config_context(transform_output="default"):
             # What the user gives is checked. From here on, weights contain those of the classes.
@@ -264,8 +264,8 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         each model and of the blend.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds and seeds the members. What is found out by trees, which columns help and how
-        large errors are, does not depend on it.
+        Draws the folds and seeds the members. Trees that find out which columns help, and how large
+        errors are, have seeds of their own.
 
     class_weight : dict, "balanced" or None, default=None
         Factor on the weight of each class's samples, for the members, their temperatures and the
@@ -329,7 +329,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
 
-    def _blend(self, models):
+    def _blend(self, models):  # without class_weight, which the weights of rows have already
         return BlendClassifier(models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES)
 
     def _explained(self, crossfit, samples):
@@ -379,8 +379,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         each model and of the blend.
 
     random_state : int, RandomState instance or None, default=None
-        Draws the folds and seeds the members. What is found out by trees, which columns help and how
-        large errors are, does not depend on it.
+        Draws the folds and seeds the members. Trees that find out which columns help, and how large
+        errors are, have seeds of their own.
 
     loss : {"squared_error", "absolute_error", "poisson", "quantile", "huber"}, \
             default="squared_error"
@@ -407,8 +407,8 @@ class TabularRegressor(NumbersMixin, BaseTabular):
         member held out.
 
     oof_loss_ : float
-        The mean loss of the out-of-fold predictions: squared errors, Poisson's half deviances, Huber's
-        losses of y divided by its deviation.
+        The mean loss of the out-of-fold predictions, as the metrics of scikit-learn have it; Huber's
+        is that of y divided by its deviation.
 
     oof_score_ : float
         Their R2.

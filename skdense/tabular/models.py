@@ -334,7 +334,7 @@ def models_of(
         found.append((name, Pipeline([("view", view), ("crossfit", members)])))
     if len(dict(found)) < len(found):
         raise ValueError(f"models must have distinct names, got {[name for name, _ in found]}")
-    # An estimator of the user's in the place of "trees" stops by its own setting.
+    # `fit_member` makes one for each member. A user's estimator in their place has its own setting.
     are_stopped = "trees" in models and task.n_trained_on >= FEW_ROWS
     return found, {"trees": Patience} if are_stopped else {}
 
@@ -366,6 +366,12 @@ def _resolved(entry, task):
     else:
         view = MODELS["trees" if get_tags(estimator).input_tags.allow_nan else "linear"].view
     last = final_step(estimator)
+    for parameter in ("class_weight", "class_weights"):
+        if isinstance(last.get_params().get(parameter), dict):
+            raise ValueError(
+                f"models must not have a {parameter} by labels, as {name!r} has, since they see "
+                "classes as 0 to k-1: use the class_weight of TabularClassifier"
+            )
     whose_parameters = getattr(type(last).__init__, "__module__", "")
     if not whose_parameters.startswith("sklearn."):  # those take as many threads as are free
         # CatBoost's parameters have only those that are set.

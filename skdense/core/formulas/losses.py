@@ -70,7 +70,7 @@ class Loss(NamedTuple):
         The lowest target that the loss is defined for.
     elementwise : callable or None
         `elementwise(targets, predictions)` are the losses of single numbers, as arrays, by which a
-        blend of regressors chooses its weights. Constant factors do not matter.
+        blend of regressors chooses its weights; its mean is the metric of scikit-learn.
     is_homogeneous : bool
         Whether y in another unit only multiplies `elementwise` by a constant.
     averages : bool
@@ -294,9 +294,13 @@ def _value_of_r2(sums: Any) -> Tensor:
 
 
 def _regression(
-    per_sample: Callable, elementwise: Callable, constant_for: Callable, **others: Any
+    per_sample: Callable,
+    elementwise: Callable,
+    constant_for: Callable,
+    share: float = 1.0,
+    **others: Any,
 ) -> Loss:
-    """The record of a loss of numbers: `elementwise` summed over the outputs, or half its average.
+    """The record of a loss of numbers: a share of `elementwise`, summed or averaged over the outputs.
 
     `constant_for(targets, weights)` is the best constant output `(n_outputs,)`. It takes the loss's
     number, too, if it has one.
@@ -306,8 +310,8 @@ def _regression(
     def baseline_loss(targets: NDArray, weights: NDArray | None, *number: float) -> float:
         targets = targets.astype(np.float64)  # differences of bools or small ints would not do
         losses = elementwise(targets, constant_for(targets, weights, *number), *number)
-        losses = losses.mean(axis=1) / 2 if averages else losses.sum(axis=1)
-        return np.average(losses, weights=weights)
+        losses = losses.mean(axis=1) if averages else losses.sum(axis=1)
+        return share * np.average(losses, weights=weights)
 
     return Loss(per_sample, baseline_loss, elementwise=elementwise, **others)
 
@@ -324,12 +328,12 @@ LOSSES = {
     ),
     "regression": {
         "squared_error": _regression(
-            _half_squared_error, lambda y, predicted: (y - predicted) ** 2, _mean, averages=True,
+            _half_squared_error, lambda y, predicted: (y - predicted) ** 2, _mean, 0.5, averages=True,
             metric=_r2(lambda logits: logits), is_homogeneous=True,
         ),
         "poisson": _regression(
-            _half_poisson_deviance, lambda y, predicted: rel_entr(y, predicted) - y + predicted, _mean,
-            metric=_r2(lambda logits: tf.exp(logits)), output="exp", lowest_target=0,
+            _half_poisson_deviance, lambda y, predicted: 2 * (rel_entr(y, predicted) - y + predicted),
+            _mean, 0.5, metric=_r2(lambda logits: tf.exp(logits)), output="exp", lowest_target=0,
             is_homogeneous=True,
         ),
         # These have no R2 score, which would prefer networks that predict the mean.
