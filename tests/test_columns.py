@@ -200,7 +200,7 @@ def test_an_array_of_bools_and_an_array_of_objects_are_tables():
     assert_array_equal(TableEncoder().fit_transform(bools), bools - 0.5)
     objects = np.array([[20, "red"], [25, "blue"], [None, "red"], [60, None]] * 10, dtype=object)
     names = TableEncoder().fit(objects).get_feature_names_out()
-    assert_array_equal(names, ["x0:shifted", "x1=blue", "x1=red", "x1:missing", "x0:missing"])
+    assert_array_equal(names, ["x0", "x1=blue", "x1=red", "x1:missing", "x0:missing"])
 
 
 def test_what_is_constant_or_empty_is_named_and_not_used():
@@ -214,7 +214,7 @@ def test_what_is_constant_or_empty_is_named_and_not_used():
     assert list(columns.dropped_) == ["same", "empty", "nothing", "letter", "once"]
     assert columns.dropped_["nothing"] == "all its values are missing"
     assert "five rows" in columns.dropped_["once"]
-    assert_array_equal(columns.get_feature_names_out(), ["n:shifted"])
+    assert_array_equal(columns.get_feature_names_out(), ["n"])
     with pytest.raises(ValueError, match=r"no column of X .* 'same': all its values are eq.*; 'empty'"):
         TableEncoder().fit(X[["same", "empty"]])
     with pytest.raises(ValueError, match="no column of X"):
@@ -747,11 +747,10 @@ def test_words_for_missing_values_are_missing_whatever_there_was_in_fit(name):
 
 def test_a_column_may_have_the_name_of_a_method():
     X = pd.DataFrame({"collect": range(9), "columns": range(9)})
-    names = TableEncoder().fit(X).get_feature_names_out()
-    assert_array_equal(names, ["collect:shifted", "columns:shifted"])
+    assert_array_equal(TableEncoder().fit(X).get_feature_names_out(), ["collect", "columns"])
 
 
-NAMES = st.sampled_from(["a", "a=b", "a~b", "a:missing", "a:rare", "a=b_", "a:year", "a:shifted", "a="])
+NAMES = st.sampled_from(["a", "a=b", "a~b", "a:missing", "a:rare", "a=b_", "a:year", "a:place", "a="])
 
 
 @given(st.lists(NAMES, unique=True, min_size=1, max_size=6), st.data())
@@ -914,4 +913,4 @@ def test_the_names_of_what_is_written_are_the_same_in_each_fit():
     X["s_x_y"] = X["s_x"]  # skrub adds random letters to names that are there twice
     names = TableEncoder().fit(X).get_feature_names_out()
     assert_array_equal(TableEncoder().fit(X).get_feature_names_out(), names)
-    assert_array_equal(names, ["n:shifted", "s=x", "s=y", "s_x=y", "s_x=z", "s_x_y=y", "s_x_y=z"])
+    assert_array_equal(names, ["n", "s=x", "s=y", "s_x=y", "s_x=z", "s_x_y=y", "s_x_y=z"])

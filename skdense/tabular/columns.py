@@ -69,8 +69,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     >>> table = pd.DataFrame({"age": [20, None, 60] * 5, "town": ["Cork", "Oslo", "Cork"] * 5})
     >>> columns = TableEncoder().fit(table)
     >>> columns.get_feature_names_out()
-    array(['age:shifted', 'town=Cork', 'town=Oslo', 'age:missing'],
-          dtype=object)
+    array(['age', 'town=Cork', 'town=Oslo', 'age:missing'], dtype=object)
     >>> columns.transform(table[:2])
     array([[-20.,   1.,   0.,   0.],
            [ nan,   0.,   1.,   1.]], dtype=float32)
@@ -198,8 +197,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         -------
         names : ndarray of shape (n_features_out,)
             Each begins with the name of the table's column, and no two are the same: ``c=red`` is a
-            level, ``c~red`` a word, ``c:shifted`` a number after a shift, and ``c:missing`` and others
-            are what their ends say.
+            level, ``c~red`` a word, ``c`` a number, which is shifted, and ``c:missing`` and others are
+            what their ends say.
         """
         check_is_fitted(self)
         return np.array(self._names, dtype=object)

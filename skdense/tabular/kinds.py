@@ -322,7 +322,7 @@ class Numbers(Column):
         The mark of decimals and the unit of strings that are no plain numbers.
     """
 
-    kind, outputs = "numbers", [(":shifted", "number")]
+    kind, outputs = "numbers", [("", "number")]
     decimal = unit = ""
 
     def _read(self, values, tell):
@@ -350,7 +350,7 @@ class Numbers(Column):
 class Durations(Numbers):
     """Durations: their seconds, shifted."""
 
-    kind, outputs = "durations", [(":seconds", "duration")]
+    kind, outputs = "durations", [("", "duration")]
 
     def _read(self, values, tell):
         if values.dtype.kind != "m" or not isinstance(values.dtype, np.dtype):
