@@ -914,3 +914,20 @@ def test_the_names_of_what_is_written_are_the_same_in_each_fit():
     names = TableEncoder().fit(X).get_feature_names_out()
     assert_array_equal(TableEncoder().fit(X).get_feature_names_out(), names)
     assert_array_equal(names, ["n", "s=x", "s=y", "s_x=y", "s_x=z", "s_x_y=y", "s_x_y=z"])
+
+
+def test_skrub_is_only_imported_where_strings_may_be_dates():
+    code = """
+import sys
+sys.modules["skrub"] = None  # importing it raises
+import pandas as pd
+from skdense.tabular import TableEncoder
+TableEncoder().fit(pd.DataFrame({"code": ["A11", "A12", "Jan 24"] * 9, "size": ["1", "2", "x"] * 9}))
+try:
+    TableEncoder().fit(pd.DataFrame({"day": ["3/1/24", "4/1/24", "5/1/24"] * 9}))
+except ImportError as error:
+    assert "pip install skrub" in str(error), error
+else:
+    raise AssertionError("read without skrub")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

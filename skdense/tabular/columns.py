@@ -19,6 +19,7 @@ from skdense.exceptions import UnlikeDataWarning
 from skdense.fit.inputs import MatrixLike, array_of
 from skdense.tabular import kinds, levels
 from skdense.tabular.kinds import Column, Dates, Durations, Levels, Numbers
+from skdense.tabular.readings import column_of_strings
 
 __all__ = ["TableEncoder"]
 
@@ -348,9 +349,6 @@ def _column_of(name, values, remarks, reasons):
     counts = kinds.counted(codes, texts)
     if not counts.any():
         return Levels(name, kind)
-    # It needs skrub, which `transform` does not.
-    from skdense.tabular.readings import column_of_strings
-
     column, remark = column_of_strings(name, [*compress(texts, counts)], counts[counts > 0])
     remarks += [remark] if remark else []
     return column

@@ -106,7 +106,7 @@ class BaseTabular(Saved):
         Raises
         ------
         ImportError
-            Without pandas and LightGBM, or for columns of strings without skrub, which the extra
+            Without pandas and LightGBM, or where strings may be dates without skrub, which the extra
             `tables` installs.
         TypeError
             If X is no table.

@@ -12,18 +12,14 @@ import pandas as pd
 
 from skdense.tabular.kinds import NUMBER, Column, Dates, Levels, Numbers, amount_of, dates_of
 
-try:
-    import skrub
-    from skrub.core import RejectColumn
-except ImportError:
-    raise ImportError("models of tables are fitted with skrub: python -m pip install skrub") from None
-
 _NEARLY = 0.9
 """The share of values from which it is told that they could be read."""
 _FEW_NUMBERS = 10
 """A column with fewer distinct numbers, and more than a tenth of others, may well have categories."""
 _YEARS, _MONTHS = "%Y", "%Y-%m"
 """Formats of years, which skrub finds in any strings of four digits, and of months."""
+_MAY_BE_DATE = re.compile(r"\d{4}|\d\D+\d")
+"""What is in all strings that are dates. Importing skrub takes as long as fitting a small table."""
 _CODES = 0.01
 """The share of numbers with leading zeros from which strings of different lengths are codes."""
 
@@ -61,9 +57,17 @@ def column_of_strings(name: str, texts: list[str], counts: np.ndarray) -> tuple[
 
 def _format_of(texts):
     """The format of dates that all strings have, or None."""
+    if not all(map(_MAY_BE_DATE.search, texts)):
+        return None
+    try:
+        from skrub import ToDatetime
+        from skrub.core import RejectColumn
+    except ImportError:
+        raise ImportError("strings are read as dates by skrub: python -m pip install skrub") from None
+
     usual = [text for text in texts if re.search("(19|20)[0-9][0-9]", text)]  # no year such as 0001
     try:
-        form = skrub.ToDatetime().fit(pd.Series(usual or texts, dtype=object)).format_
+        form = ToDatetime().fit(pd.Series(usual or texts, dtype=object)).format_
     except RejectColumn:
         form = _MONTHS  # which pandas 2 does not look for
     return form if form != _YEARS and _are_dates(texts, form) else None
