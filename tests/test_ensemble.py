@@ -51,6 +51,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from helpers import blas_threads
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
+from skdense.ensemble.context import Context
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}
 CLASSIFIER = LowLevelMLPClassifier((8,), **SETTINGS)
@@ -255,6 +256,33 @@ def test_weights_of_labels_stay_those_of_the_labels_where_a_member_lacks_a_class
     weighted = LogisticRegression(class_weight={0: 1, 1: 5, 2: 10})
     member = CrossFitClassifier(weighted, [split]).fit(X, y).estimators_[0]
     assert_array_equal(member.coef_, weighted.fit(X[split[0]], y[split[0]]).coef_)
+
+
+def test_classes_that_folds_of_the_user_leave_out_are_told(iris):
+    X, y = iris
+    with pytest.warns(UserWarning, match="3 of 3 members are trained without the classes"):
+        CrossFitClassifier(LogisticRegression(), cv=KFold(3)).fit(X, y)
+
+
+def test_groups_are_the_same_whatever_their_type_is():
+    X, y = load_diabetes(return_X_y=True)
+    groups = np.arange(len(y)) % 9
+    mixed = np.array([float(g) if i % 2 else g for i, g in enumerate(groups)], dtype=object)
+    of_each = [
+        CrossFitRegressor(Ridge(), cv=3, random_state=0).fit(X, y, groups=g).oof_prediction_
+        for g in (groups.astype(str), mixed)
+    ]
+    assert_array_equal(*of_each)
+
+
+def test_the_stop_of_a_part_ends_no_other_part():
+    whole = Context(verbose=False)
+    first, second = (Context(False, whole) for _ in range(2))
+    first.stop.set()
+    assert [each.stop.is_set() for each in (first, second, whole)] == [True, False, False]
+    whole.stop.set()
+    assert second.stop.is_set()
+    assert Context(False, whole).stop.is_set()
 
 
 def test_a_few_samples_that_are_all_right_do_not_make_the_ensemble_sure(iris):

@@ -455,8 +455,22 @@ def test_a_class_weight_is_the_sample_weight_that_scikit_learn_makes_of_it(table
 def test_weights_of_labels_are_not_those_of_the_numbers_that_models_see():
     X, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2 + 1
     weighted = LogisticRegression(class_weight={1: 5})
-    with pytest.raises(ValueError, match="use the class_weight of TabularClassifier"):
-        TabularClassifier(models=[("mine", weighted)], cv=2).fit(X, y)
+    for model in (weighted, CalibratedClassifierCV(weighted)):
+        with pytest.raises(ValueError, match="use the class_weight of TabularClassifier"):
+            TabularClassifier(models=[("mine", model)], cv=2).fit(X, y)
+
+
+def test_an_error_of_a_model_arrives_whatever_the_others_do(table):
+    X, score = table
+
+    def scoring(model, X, y):
+        raise ArithmeticError("mine")
+
+    models = ["plain", "ramps", "trees"]
+    model = TabularRegressor(models=models, network_params={"scoring": scoring, "early_stopping": True})
+    for _ in range(3):
+        with pytest.raises(ArithmeticError, match="mine"):
+            model.fit(X, score)
 
 
 def test_a_tool_may_wrap_the_fit_of_pipelines(monkeypatch, table):

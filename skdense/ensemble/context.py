@@ -41,11 +41,27 @@ class Log:
 class Stop(Event):
     """Set when a fit is not to go on: what is running ends soon, and nothing more begins.
 
-    Another process is not told.
+    A fit that is part of another one has its own, which networks set when one of them fails, so that
+    the error arrives before other models end by it. The whole's ends all parts. Another process is not
+    told.
     """
+
+    def __init__(self, whole: "Stop | None" = None):
+        super().__init__()
+        self._parts: list[Stop] = []
+        if whole is not None:
+            whole._parts.append(self)
+            if whole.is_set():
+                self.set()
 
     def __reduce__(self):
         return Stop, ()
+
+    def set(self) -> None:
+        """End this fit and its parts."""
+        super().set()
+        for part in [*self._parts]:
+            part.set()
 
     def check(self) -> None:
         """Raise if it is set. The error ends a thread whose result nobody waits for."""
@@ -91,7 +107,7 @@ class Context:
         callbacks: dict[str, Callable] | None = None,
     ):
         self.log = above.log if above else Log()
-        self.stop = above.stop if above else Stop()
+        self.stop = Stop(above.stop) if above else Stop()
         self._callbacks: dict[str, Callable] = callbacks or (above._callbacks if above else {})
         self.make_callback = self._callbacks.get(name)
         self.all_cores = above.all_cores if above else compat.joblibs_n_jobs() == -1

@@ -17,7 +17,7 @@ from skdense import compat
 from skdense.base import is_network
 from skdense.core.machine.blas import for_each_block, one_blas_thread
 from skdense.ensemble.calibration import as_logs
-from skdense.final_step import final_step, fit_arguments
+from skdense.final_step import fit_arguments
 from skdense.fit.fitting import fit_together, outcome
 from skdense.fit.inputs import FitInput
 from skdense.fit.targets import fitted_encoder
@@ -90,8 +90,7 @@ def fit_member(member, split, X, y, sample_weight, stop, make_callback=None, wit
         classes = np.unique(y[rows])
         is_known = np.isin(y, classes)
         known = fold[is_known[fold]]
-        weighs_labels = isinstance(final_step(member).get_params().get("class_weight"), dict)
-        if y.dtype.kind in "iu" and not is_known.all() and not weighs_labels:
+        if y.dtype.kind in "iu" and not is_known.all() and not weighs_labels(member):
             y = np.where(is_known, np.searchsorted(classes, y), -1)
         member = DummyClassifier() if len(classes) == 1 else member
     weight = None if sample_weight is None else sample_weight[rows]
@@ -139,6 +138,14 @@ def _validation(member, X, y, rows, fold, sample_weight, has_callback):
         for name, values in arguments.items()
         if name in takes and not (weight is None and "weight" in name)
     }
+
+
+def weighs_labels(model):
+    """Whether a part of a model has weights of classes by their labels."""
+    return any(
+        isinstance(value, dict) and name.split("__")[-1] in ("class_weight", "class_weights")
+        for name, value in model.get_params().items()
+    )
 
 
 def is_lightgbm(model):

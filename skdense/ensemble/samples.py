@@ -58,7 +58,7 @@ class Samples(NamedTuple):
         return self.weights if self.is_weighted else None
 
     def learned_by(self, estimator: Any) -> "Samples":
-        """The same, with y as an estimator has learned it, and weights times its weights of classes."""
+        """The same, with weights times those of classes, after an estimator has learned its classes."""
         found = self._replace(y=estimator._learn_y(self.y))
         class_weight = getattr(estimator, "class_weight", None)
         if class_weight is None:
@@ -93,7 +93,8 @@ def checked_samples(
     check_consistent_length(X, y, sample_weight, groups)
     if groups is not None:
         groups = column_or_1d(groups)
-        groups = groups.astype(str) if groups.dtype == object else groups  # None cannot be sorted
+        if groups.dtype == object:  # None cannot be sorted, and 1 is 1.0
+            groups = np.array([str(int(g)) if _is_whole(g) else str(g) for g in groups])
     given = compat.check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     weights = rescaled_weights(given)
     with hinted():
@@ -102,6 +103,10 @@ def checked_samples(
             y = compat.safe_indexing(y, rows)
         y = one_column(check_array(y, input_name="y", ensure_2d=False, dtype=None))
     return Samples(X, y, weights, weights, sample_weight is not None, groups)
+
+
+def _is_whole(value):
+    return isinstance(value, float) and value.is_integer()
 
 
 def draw_splits(
@@ -134,7 +139,7 @@ def draw_splits(
         drawn = [split for split in drawn if all(map(len, split))]
     splits = [(np.sort(train[has_weight[train]]), fold[has_weight[fold]]) for train, fold in drawn]
     _check(splits, drawn)
-    if seen.groups is not None and of_classes:
+    if of_classes and (seen.groups is not None or not draws_folds):
         _warn_of_lacking_classes(samples.y, np.unique(samples.y[has_weight]), splits, warn)
     return splits
 
@@ -171,6 +176,6 @@ def _warn_of_lacking_classes(y, classes, splits, warn):
         lacked = np.unique(np.concatenate(lacking)).tolist()
         warn(
             f"{len(lacking)} of {len(splits)} members are trained without the classes "
-            f"{lacked[:9]}, since all groups with them are held out. Classes should be in "
-            "several groups, and y must not be the groups"
+            f"{lacked[:9]}, since all rows with them are held out, or left out by cv. Classes should "
+            "be in several folds and groups, and y must not be the groups"
         )

@@ -43,8 +43,9 @@ class LabelsMixin(ClassifierMixin):
     """What all classifiers share: labels and sets from probabilities.
 
     A subclass has the methods `_check_X(X)`, which raises if it is not fitted, and
-    `_predict_proba(X)`, which predicts probabilities of checked samples. Its `fit` sets `classes_` and
-    `oof_proba_`, and sees that `_uncertainty` is learned unless a blend fits it.
+    `_predict_proba(X)`, which predicts probabilities of checked samples. Its `fit` calls `_learn_y`,
+    which sets `classes_`, sets `oof_proba_`, and sees that `_uncertainty` is learned unless a blend
+    fits it.
     """
 
     def predict(self, X: MatrixLike) -> NDArray:

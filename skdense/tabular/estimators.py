@@ -132,7 +132,7 @@ class BaseTabular(Saved):
             given = given._replace(splits=splits)
 
             # Rows whose own weight is zero leave, and from here on the others are numbered without
-            # them. Of those of class weight zero, columns are still read.
+            # them. Of those of class weight zero, columns are still read, tested and scaled.
             rows = np.flatnonzero(given.given_weights)
             table = given.of(rows)
 
@@ -157,6 +157,7 @@ class BaseTabular(Saved):
             encoded = table._replace(X=matrix, y=y)
 
             # Members are fitted out of fold; the weights of the models and uncertainty are learned.
+            # Callbacks, by the names of models, stop the trees.
             of_blend = Context(self.verbose, context, callbacks=callbacks)
             encoded = blend._fit_as_part(encoded, of_blend)
             blend._learn_uncertainty(encoded, context, trees_of_spreads(task))

@@ -20,6 +20,7 @@ from sklearn.utils import get_tags
 from skdense.base import BaseLowLevelMLP
 from skdense.classifier import LowLevelMLPClassifier
 from skdense.ensemble import CrossFitClassifier, CrossFitRegressor
+from skdense.ensemble.members import weighs_labels
 from skdense.ensemble.samples import Samples
 from skdense.final_step import final_step
 from skdense.regressor import LowLevelMLPRegressor
@@ -366,12 +367,11 @@ def _resolved(entry, task):
     else:
         view = MODELS["trees" if get_tags(estimator).input_tags.allow_nan else "linear"].view
     last = final_step(estimator)
-    for parameter in ("class_weight", "class_weights"):
-        if isinstance(last.get_params().get(parameter), dict):
-            raise ValueError(
-                f"models must not have a {parameter} by labels, as {name!r} has, since they see "
-                "classes as 0 to k-1: use the class_weight of TabularClassifier"
-            )
+    if weighs_labels(estimator):
+        raise ValueError(
+            f"models must not have a class_weight by labels, as {name!r} has, since they see classes "
+            "as 0 to k-1: use the class_weight of TabularClassifier"
+        )
     whose_parameters = getattr(type(last).__init__, "__module__", "")
     if not whose_parameters.startswith("sklearn."):  # those take as many threads as are free
         # CatBoost's parameters have only those that are set.
