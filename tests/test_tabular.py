@@ -467,7 +467,8 @@ def test_an_error_of_a_model_arrives_whatever_the_others_do(table):
         raise ArithmeticError("mine")
 
     models = ["plain", "ramps", "trees"]
-    model = TabularRegressor(models=models, network_params={"scoring": scoring, "early_stopping": True})
+    params = NETWORK | {"scoring": scoring, "early_stopping": True}
+    model = TabularRegressor(models=models, cv=2, network_params=params)
     for _ in range(3):
         with pytest.raises(ArithmeticError, match="mine"):
             model.fit(X, score)
