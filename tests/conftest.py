@@ -40,6 +40,7 @@ def pytest_configure(config):
     if "SKDENSE_CACHE_DIR" not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="skdense-tests-")
         config.add_cleanup(folder.cleanup)
+        config.add_cleanup(threads.wait_for_all)  # before it, as fits that ended may still compile
         os.environ["SKDENSE_CACHE_DIR"] = folder.name
 
 
