@@ -272,8 +272,8 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         models, their temperatures, and the weights of the models. "balanced" gives all classes the same
         sum of weights. `oof_loss_` and `oof_score_`, also those of the models, are without it. Samples
         of class weight zero are in no fold and no member is trained on them, but transformers of models
-        see them. A `class_weight` of the models themselves would not change what the blend learns from
-        them.
+        see them. Do not set that of the models as well: members would be weighted twice, which a
+        warning tells.
 
     Attributes
     ----------

@@ -388,9 +388,9 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         none did. A member uses its held-out fold only for early stopping.
 
     oof_loss_ : float
-        The mean loss of the out-of-fold predictions: that which the parameter `loss` of the estimator
-        names, as a :class:`BlendRegressor` has it, or the squared error; within a blend their loss
-        there.
+        The mean loss of the out-of-fold predictions: that which a parameter `loss` of the estimator
+        names as :class:`BlendRegressor` does, with a `quantile` or `delta`; of all other estimators the
+        squared error; within a blend their loss there.
 
     oof_score_ : float
         Their R2.

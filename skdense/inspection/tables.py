@@ -274,7 +274,7 @@ class CoverageDisplay:
             model, transformed = beyond_steps(estimator, X)
             sets = model.predict_set(transformed, confidence_level)
             covered = (sets & (model.classes_ == y[:, None])).any(axis=1)
-            predicted, label = y, "class"
+            predicted, label = y, "true class"
         else:
             quantiles = (1 - confidence_level) / 2, 0.5, (1 + confidence_level) / 2
             low, predicted, high = np.moveaxis(estimator.predict(X, quantiles=quantiles), -1, 0)
