@@ -13,6 +13,7 @@ from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import huber, log_softmax, softmax
 from scipy.stats import norm
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris, make_friedman1
@@ -274,6 +275,15 @@ def test_groups_are_the_same_whatever_their_type_is():
         for g in (groups.astype(str), mixed)
     ]
     assert_array_equal(*of_each)
+
+
+def test_a_user_may_switch_the_checks_of_parameters_off():
+    X, y = load_diabetes(return_X_y=True)
+    model = CrossFitRegressor(Ridge(), cv=2, scale_y=None)
+    with pytest.raises(InvalidParameterError, match="scale_y"):
+        model.fit(X, y)
+    with config_context(skip_parameter_validation=True):
+        model.fit(X, y)
 
 
 def test_the_stop_of_a_part_ends_no_other_part():

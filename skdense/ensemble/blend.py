@@ -66,8 +66,8 @@ class BaseBlend(BaseOutOfFold):
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
         self._learn_weights([*map(final_step, self.estimators_)], samples)
 
+    @compat.fit_context(prefer_skip_nested_validation=False)
     def _check_models(self, is_weighted):
-        compat.validate_parameters(self)
         is_weighted |= getattr(self, "class_weight", None) is not None
         taken = [*self.get_params(deep=False), "all"]  # which `summary` has for the blend
         names = [p[0] if isinstance(p, tuple | list) and p else p for p in self.estimators]
@@ -487,9 +487,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         predictions = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in pairs])
         held_out = self._held_out(predictions)
         y, row_weights = samples.y[held_out], samples.weights[held_out]
-        loss = LOSSES["regression"][self.loss]
-        numbers = {"quantile": self.quantile, "delta": self.relative_delta}
-        number = [numbers[loss.number_name]] if loss.number_name else []
+        loss, number = calibration.loss_named(calibration.loss_params(self))
         if not np.isfinite(loss.elementwise(y, predictions[:, held_out], *number)).all():
             raise ValueError(
                 f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "

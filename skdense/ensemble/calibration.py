@@ -173,6 +173,22 @@ def loss_of(estimator):
     return str(estimator), is_tweedie or isinstance(estimator, PoissonRegressor | GammaRegressor)
 
 
+def loss_params(model):
+    """The parameters of a loss, of a model of which `relative_delta` is for y of deviation 1."""
+    return {"loss": model.loss, "quantile": model.quantile, "delta": model.relative_delta}
+
+
+def loss_named(params):
+    """The loss that parameters name, and a list of its number, if it has one; or the squared error."""
+    known = LOSSES["regression"]
+    loss = known.get(str(params.get("loss")), known["squared_error"])
+    if loss.number_name is None:
+        return loss, []
+    if loss.number_name not in params:
+        return known["squared_error"], []
+    return loss, [params[loss.number_name]]
+
+
 def scale_of(estimator, y, row_weights):
     """What to subtract from y, and what to divide the result by, as the loss of the estimator allows.
 

@@ -19,10 +19,10 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skdense import compat
 from skdense.base import Saved, is_network
-from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble import calibration
 from skdense.ensemble.context import Context
 from skdense.ensemble.members import (
+    class_weights_of,
     fit_members,
     held_out_outputs,
     in_blocks,
@@ -159,8 +159,8 @@ class BaseCrossFit(BaseOutOfFold):
         "random_state": ["random_state"],
     }
 
+    @compat.fit_context(prefer_skip_nested_validation=False)
     def _check_models(self, is_weighted):
-        compat.validate_parameters(self)
         what, is_one = "regressor", is_regressor(self.estimator)
         if is_classifier(self):
             what, is_one = "classifier that has predict_proba", is_classifier(self.estimator)
@@ -175,7 +175,7 @@ class BaseCrossFit(BaseOutOfFold):
     def _fit_parts(self, samples, context):
         X, y = samples.X, samples.y
         both_weigh = not np.array_equal(samples.weights, samples.given_weights)
-        if both_weigh and getattr(final_step(self.estimator), "class_weight", None) is not None:
+        if both_weigh and class_weights_of(final_step(self.estimator)):
             context.add_warning(
                 f"{final_step(self.estimator)!r} has a class_weight of its own, which is multiplied by "
                 "that of the model which it is part of"
@@ -457,11 +457,7 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
         _, is_positive = calibration.loss_of(last)
         self._lowest = 0.0 if is_positive and not is_transformed else -np.inf
         found, weights = (y[held_out], self.oof_prediction_[held_out]), samples.weights[held_out]
-        its, known = last.get_params(deep=False), LOSSES["regression"]
-        loss = known.get(str(its.get("loss")), known["squared_error"])
-        if is_transformed or (loss.number_name and loss.number_name not in its):
-            loss = known["squared_error"]
-        number = [its[loss.number_name]] if loss.number_name else []
+        loss, number = calibration.loss_named({} if is_transformed else last.get_params(deep=False))
         unit = 1.0 if loss.is_homogeneous else self.scale_  # a member's number is one of the scaled y
         each = loss.elementwise(*(part / unit for part in found), *number).reshape(len(weights), -1)
         self.oof_loss_ = float(np.average(each.mean(axis=1), weights=weights))

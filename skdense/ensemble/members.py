@@ -85,17 +85,17 @@ def fit_member(member, split, X, y, sample_weight, stop, make_callback=None, wit
     """
     stop.check()
     rows, fold = split
-    known = fold
+    known, classes = fold, None
     if is_classifier(member):
         classes = np.unique(y[rows])
         is_known = np.isin(y, classes)
         known = fold[is_known[fold]]
         if y.dtype.kind in "iu" and not is_known.all() and not weighs_labels(member):
-            y = np.where(is_known, np.searchsorted(classes, y), -1)
+            y, classes = np.where(is_known, np.searchsorted(classes, y), -1), np.arange(len(classes))
         member = DummyClassifier() if len(classes) == 1 else member
     weight = None if sample_weight is None else sample_weight[rows]
     arguments = fit_arguments(member, sample_weight=weight)
-    arguments |= _validation(member, X, y, rows, known, sample_weight, make_callback is not None)
+    arguments |= _validation(member, X, y, classes, known, sample_weight, make_callback is not None)
     if is_lightgbm(member):
         arguments["callbacks"] = [lambda _: stop.is_set() and stop.check()]
         if "eval_X" in arguments and make_callback is not None:
@@ -110,7 +110,7 @@ def fit_member(member, split, X, y, sample_weight, stop, make_callback=None, wit
     return member, member.score(compat.safe_indexing(X, fold), y[fold], **of_fold)
 
 
-def _validation(member, X, y, rows, fold, sample_weight, has_callback):
+def _validation(member, X, y, classes, fold, sample_weight, has_callback):
     """The arguments by which a member that stops early is validated on its fold.
 
     If the fold is empty, it does not stop early: without validation samples, some raise an error.
@@ -122,13 +122,12 @@ def _validation(member, X, y, rows, fold, sample_weight, has_callback):
     if not len(fold):
         member.set_params(**{name: False if name == "early_stopping" else None for name in stopping})
         return {}
-    classes = np.unique(y[rows])
     X, y = compat.safe_indexing(X, fold), y[fold]
     weight = None if sample_weight is None else sample_weight[fold]
     if "X_val" in takes:
         arguments = {"X_val": X, "y_val": y, "sample_weight_val": weight}
     elif "eval_X" in takes:
-        if is_classifier(member):
+        if classes is not None:
             y = np.searchsorted(classes, y)  # LightGBM encodes the labels of y and `eval_set` only
         arguments = {"eval_X": X, "eval_y": y, "eval_sample_weight": [weight]}
     else:
@@ -140,12 +139,16 @@ def _validation(member, X, y, rows, fold, sample_weight, has_callback):
     }
 
 
+def class_weights_of(model):
+    """The weights of classes that a model and its parts have, those by labels in dicts."""
+    names = "class_weight", "class_weights"  # the latter is CatBoost's
+    its = model.get_params().items()
+    return [value for name, value in its if name.split("__")[-1] in names and value is not None]
+
+
 def weighs_labels(model):
-    """Whether a part of a model has weights of classes by their labels."""
-    return any(
-        isinstance(value, dict) and name.split("__")[-1] in ("class_weight", "class_weights")
-        for name, value in model.get_params().items()
-    )
+    """Whether a model has weights of classes by their labels."""
+    return any(isinstance(value, dict) for value in class_weights_of(model))
 
 
 def is_lightgbm(model):

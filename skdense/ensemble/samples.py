@@ -72,7 +72,7 @@ class Samples(NamedTuple):
             return self
         splits = [tuple(np.searchsorted(rows, part) for part in split) for split in self.splits or ()]
         return Samples(
-            compat.safe_indexing(self.X, rows),
+            None if self.X is None else compat.safe_indexing(self.X, rows),
             self.y[rows],
             self.given_weights[rows],
             self.weights[rows],
@@ -125,7 +125,7 @@ def draw_splits(
     has_weight = samples.weights > 0
     cv_numbers_all_rows = np.iterable(cv) or isinstance(cv, PredefinedSplit)
     rows = np.arange(len(has_weight)) if cv_numbers_all_rows else np.flatnonzero(has_weight)
-    seen = samples._replace(splits=None).of(rows)
+    seen = samples.of(rows)
     strata = seen.y
     if draws_folds := isinstance(cv, Integral):
         kinds = (KFold, GroupKFold), (StratifiedKFold, StratifiedGroupKFold)

@@ -305,19 +305,19 @@ def learn_errors(samples, predictions, estimator, stop):
     """
     predictions = predictions.reshape(len(predictions), -1)
     rows = np.flatnonzero(np.isfinite(predictions).all(axis=1))
-    X = None if estimator is None else samples.X[rows]
+    X = None if estimator is None else samples.X
+    held_out = samples._replace(X=X, splits=None).of(rows)
     # Boosted trees take a missing value for 0 if they have seen none in its column.
-    fill = None if estimator is None else np.median(X, axis=0)
-    weights = samples.given_weights[rows]
-    groups = None if samples.groups is None else samples.groups[rows]
-    columns = samples.y.reshape(len(samples.y), -1)[rows].T, predictions[rows].T
+    fill = None if estimator is None else np.median(held_out.X, axis=0)
+    columns = held_out.y.reshape(len(rows), -1).T, predictions[rows].T
     return [
-        _learn_errors(one, of_one, weights, groups, X, fill, estimator, stop)
+        _learn_errors(one, of_one, held_out, fill, estimator, stop)
         for one, of_one in zip(*columns, strict=True)
     ]
 
 
-def _learn_errors(y, predictions, weights, groups, X, fill, estimator, stop):
+def _learn_errors(y, predictions, samples, fill, estimator, stop):
+    X, weights, groups = samples.X, samples.given_weights, samples.groups
     errors = y - predictions
     absolute = np.abs(errors)
     mean = float(np.average(absolute, weights=weights))

@@ -86,10 +86,14 @@ def prepare(estimator: Estimator, inputs: FitInput, known: dict | None = None) -
     check_not_forked()
     widths, rates = check_parameters(estimator, inputs)
     continues = hasattr(estimator, "coefs_") and (inputs.incremental or estimator.warm_start)
-    known, key = {} if known is None or continues else known, _key_of_data(estimator, inputs)
-    if key not in known:
-        known[key] = _check_data(estimator, inputs, continues)
-    encoder, data, y, users_validation, y_val, attributes = known[key]
+    if known is None or continues:
+        checked = _check_data(estimator, inputs, continues)
+    else:
+        key = _key_of_data(estimator, inputs)
+        if key not in known:
+            known[key] = _check_data(estimator, inputs, continues)
+        checked = known[key]
+    encoder, data, y, users_validation, y_val, attributes = checked
     vars(estimator).update(attributes)
     if inputs.split is not None:
         data = replace(data, rows=inputs.split[0])

@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdense import compat
 from skdense.base import BaseLowLevelMLP, Saved
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
+from skdense.ensemble.calibration import loss_params
 from skdense.ensemble.context import Context
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
@@ -449,7 +450,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     @property
     def _loss_params(self):
-        return {"loss": self.loss, "quantile": self.quantile, "delta": self.relative_delta}
+        return loss_params(self)
 
     def _blend(self, models):
         return BlendRegressor(
