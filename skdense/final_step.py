@@ -7,8 +7,6 @@ scikit-learn's.
 from copy import copy
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor
@@ -96,17 +94,6 @@ def fit_arguments(model: Any, **arguments: Any) -> dict[str, Any]:
 def transforms_y(model: Any) -> bool:
     """Whether the final step is fitted to a transformed y."""
     return any(isinstance(part, TransformedTargetRegressor) for _, part in nested(model))
-
-
-def in_units_of_y(model: Any, predictions: NDArray) -> NDArray:
-    """Predictions of a fitted model's final step as the model itself makes them; NaN stays NaN."""
-    for _, part in reversed(nested(model)):
-        if isinstance(part, TransformedTargetRegressor):
-            columns = predictions.reshape(len(predictions), -1).copy()
-            known = ~np.isnan(columns).any(axis=1)  # the transformer may refuse NaN
-            columns[known] = part.transformer_.inverse_transform(columns[known])
-            predictions = columns.reshape(predictions.shape)
-    return predictions
 
 
 def beyond_steps(model: Any, X: Any) -> tuple[Any, Any]:

@@ -259,16 +259,6 @@ def coarse_buckets(monkeypatch):
 
 
 @pytest.fixture
-def pyplot():
-    """matplotlib's, which draws into memory; its figures are closed after the test."""
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("agg")
-    pyplot = pytest.importorskip("matplotlib.pyplot")
-    yield pyplot
-    pyplot.close("all")
-
-
-@pytest.fixture
 def limit_calls(monkeypatch):
     """Let a call of the program have 8 steps at most."""
     from skdense.core.host.orders import Orders

@@ -417,27 +417,6 @@ def test_a_column_of_levels_that_do_not_explain_y_is_as_good_as_absent(cls):
     assert_array_equal(answers(cls(**FEW).fit(X[["a", "b"]], y), X[:9]), predicted)
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("coarse_buckets")
-@pytest.mark.parametrize("cls", BOTH)
-def test_networks_that_learn_nothing_where_trees_do_are_told(cls):
-    a, b = np.random.default_rng(0).normal(size=(2, 500))
-    X, y = pd.DataFrame({"a": a, "b": b, "town": [f"t{i % 39}" for i in range(500)]}), a * b > 0
-    params = NETWORK | {"max_iter": 20, "learning_rate_init": 0.02}
-    model = cls(**SMALL | {"network_params": params})
-    with pytest.warns(
-        UserWarning, match=r"networks are hardly better than a const.*\['town'\]"
-    ) as all_:
-        model.fit(X, y)
-    assert {warning.filename for warning in all_} == {__file__}
-    with warnings.catch_warnings(action="error"):
-        model.fit(X.assign(product=a * b), y)
-        before = model.encoder_
-        with pytest.raises(UserWarning, match="networks are hardly better"):
-            model.fit(X, y)
-    assert model.encoder_ is before  # an error leaves the earlier fit
-
-
 # --- weights, folds and groups -----------------------------------------------------------------------
 
 

@@ -8,7 +8,6 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
@@ -26,7 +25,6 @@ from skdense.final_step import (
     final_step,
     fit_all_but_last,
     fit_arguments,
-    in_units_of_y,
     nested,
     transforms_y,
 )
@@ -79,10 +77,12 @@ class BaseBlend(BaseOutOfFold):
                 f"{names}"
             )
         for name, model in self._models():
-            if not isinstance(final_step(model), (self._cross_fit, type(self))):
+            is_ensemble = isinstance(final_step(model), (self._cross_fit, type(self)))
+            if not is_ensemble or transforms_y(model):
                 raise TypeError(
                     f"the model {name!r} must be, or end with, a {self._cross_fit.__name__} or a "
-                    f"{type(self).__name__}, which have out-of-fold predictions, got {model!r}"
+                    f"{type(self).__name__}, which have out-of-fold predictions, and what transforms y "
+                    f"must be within it, got {model!r}"
                 )
             if _is_fitted_in_parts(model):
                 final_step(model)._check_models(is_weighted)
@@ -224,7 +224,7 @@ def _clones(models):
 
 def _is_fitted_in_parts(model):
     """Whether what stands before the final step can be fitted without it: no class overrides `fit`."""
-    fits = Pipeline.fit, TransformedTargetRegressor.fit, BaseOutOfFold.fit  # tools may replace them
+    fits = Pipeline.fit, BaseOutOfFold.fit  # tools may replace them
     return all(type(part).fit in fits for _, part in nested(model))
 
 
@@ -234,7 +234,7 @@ def _fit_model(model, samples, context):
     with config_context(enable_metadata_routing=False):  # what a model gets is the blend's to say
         if _is_fitted_in_parts(model):
             model, inputs = fit_all_but_last(model, samples.X, samples.y, {})
-            final_step(model)._fit_as_part(samples._replace(X=inputs.X, y=inputs.y), context)
+            final_step(model)._fit_as_part(samples._replace(X=inputs.X), context)
         else:
             its = {"sample_weight": samples.sample_weight, "groups": samples.groups}
             model.fit(samples.X, samples.y, **fit_arguments(model, **its))
@@ -393,8 +393,8 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     ----------
     estimators : list of (str, model)
         The models and their names. Each is a :class:`CrossFitRegressor` or another blend, or a Pipeline
-        or a :class:`~sklearn.compose.TransformedTargetRegressor` that ends in one. Their folds may
-        differ.
+        that ends in one; a :class:`~sklearn.compose.TransformedTargetRegressor` may be the estimator of
+        a CrossFitRegressor. Their folds may differ.
         "drop" instead of a model leaves it out.
 
     verbose : bool or int, default=False
@@ -483,8 +483,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         return sum(weight * model.predict(X) for weight, model in self._weighted())
 
     def _learn_weights(self, ensembles, samples):
-        pairs = zip(self.estimators_, ensembles, strict=True)
-        predictions = np.array([in_units_of_y(model, each.oof_prediction_) for model, each in pairs])
+        predictions = np.array([each.oof_prediction_ for each in ensembles])
         held_out = self._held_out(predictions)
         y, row_weights = samples.y[held_out], samples.weights[held_out]
         loss, number = calibration.loss_named(calibration.loss_params(self))
@@ -512,9 +511,7 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         )
         weighted = zip(self.weights_, predictions, strict=True)
         self.oof_prediction_ = sum(weight * each for weight, each in weighted if weight > 0)
-        are_positive = all(
-            final_step(model)._lowest == 0 and not transforms_y(model) for _, model in self._weighted()
-        )
+        are_positive = all(final_step(model)._lowest == 0 for _, model in self._weighted())
         self._lowest = 0.0 if are_positive else -np.inf
 
         def mean_loss(weights):

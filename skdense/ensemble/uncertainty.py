@@ -101,9 +101,9 @@ class LabelsMixin(ClassifierMixin):
         A set has the classes whose probability is at least a threshold, which is found from the
         out-of-fold probabilities, without any further fits: a share of `confidence_level` of the
         samples has its true class in its set. No other score gives smaller sets in the mean if the
-        probabilities are right [1]_. Single classes may have a smaller or a larger share, see
-        :class:`skdense.inspection.CoverageDisplay`. The share is one of samples with their
-        `sample_weight`; a `class_weight` changes the probabilities, and so the sets, but not the share.
+        probabilities are right [1]_. Single classes may have a smaller or a larger share.
+        It is one of samples with their `sample_weight`; a `class_weight` changes the probabilities, and
+        so the sets, but not the share.
 
         Parameters
         ----------

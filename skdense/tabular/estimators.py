@@ -5,7 +5,6 @@ that the size of the table decides, `views.py` what each of them sees. A blend o
 fits them.
 """
 
-from collections import Counter
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -13,24 +12,21 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import xlogy
 from sklearn import config_context
 from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skdense import compat
-from skdense.base import BaseLowLevelMLP, Saved
+from skdense.base import Saved
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
 from skdense.ensemble.calibration import loss_params
 from skdense.ensemble.context import Context
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
-from skdense.final_step import final_step
 from skdense.fit.fitting import set_attributes
 from skdense.fit.inputs import MatrixLike, array_of
 from skdense.tabular.models import (
-    FEW_ROWS,
     PRIOR_SAMPLES,
     Task,
     models_of,
@@ -39,11 +35,6 @@ from skdense.tabular.models import (
 )
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
-
-_EXPLAINED = 0.05
-"""To warn of networks, the least share of the loss that trees explain."""
-_MANY_WRITTEN = 10
-"""To warn of columns of many values, the fewest columns that are written for one."""
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -116,7 +107,8 @@ class BaseTabular(Saved):
         """
         from skdense.tabular.columns import TableEncoder, is_frame  # which needs the extra `tables`
 
-        lightgbm, of_classes = compat.import_lightgbm(), is_classifier(self)
+        compat.import_lightgbm()  # or say how to install it
+        of_classes = is_classifier(self)
         fitted = copy(self)  # an error finds an earlier fit as it was
         context = Context(self.verbose)
         with context.outermost(), config_context(transform_output="default"):
@@ -162,7 +154,6 @@ class BaseTabular(Saved):
             of_blend = Context(self.verbose, context, callbacks=callbacks)
             encoded = blend._fit_as_part(encoded, of_blend)
             blend._learn_uncertainty(encoded, context, trees_of_spreads(task))
-            fitted._judge_networks(encoded, lightgbm.LGBMModel, context)
 
             # Attributes are set. Those of rows have all rows that were given.
             vars(fitted).update({name: getattr(blend, name) for name in fitted._of_blend})
@@ -191,27 +182,6 @@ class BaseTabular(Saved):
         check_is_fitted(self)
         with config_context(transform_output="default"):
             return self.encoder_.transform(X)
-
-    def _judge_networks(self, samples, trees, context):
-        """Warn if networks are hardly better than constant models, and trees are much better."""
-        crossfits = [final_step(model) for model in self.ensemble_.estimators_]
-
-        def explained_by(types):
-            its = [each for each in crossfits if isinstance(final_step(each.estimator), types)]
-            return max((self._explained(each, samples) for each in its), default=np.nan)
-
-        by_networks, by_trees = explained_by(BaseLowLevelMLP), explained_by(trees)
-        if not (by_trees >= _EXPLAINED and by_networks <= by_trees / 10) or len(samples.y) < FEW_ROWS:
-            return
-        of_strings = np.isin(self.encoder_.output_roles_, ["level", "word"])
-        counts = Counter(self.encoder_.output_sources_[of_strings])
-        many = [name for name, n in counts.items() if n >= _MANY_WRITTEN]
-        context.add_warning(
-            "networks are hardly better than a constant model, but trees are: out of fold they explain "
-            f"{by_networks:.0%} and {by_trees:.0%} of the loss. "
-            + (f"Columns of many values may hide the others: {many}; " if many else "")
-            + "compare a fit without columns that cannot matter"
-        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -334,13 +304,6 @@ class TabularClassifier(LabelsMixin, BaseTabular):
     def _blend(self, models):  # without class_weight, which the weights of rows have already
         return BlendClassifier(models, verbose=self.verbose, prior_samples=PRIOR_SAMPLES)
 
-    def _explained(self, crossfit, samples):
-        held_out = np.isfinite(crossfit.oof_proba_).all(axis=1)
-        shares = np.bincount(samples.y[held_out], samples.given_weights[held_out])
-        shares /= shares.sum()
-        entropy = -np.sum(xlogy(shares, shares))
-        return 1 - crossfit.oof_loss_ / entropy if entropy else 0.0
-
     def _predict_proba(self, X):
         with config_context(transform_output="default"):  # as in `fit`
             return self.ensemble_._predict_proba(X)
@@ -461,9 +424,6 @@ class TabularRegressor(NumbersMixin, BaseTabular):
             quantile=self.quantile,
             relative_delta=self.relative_delta,
         )
-
-    def _explained(self, crossfit, samples):
-        return crossfit.oof_score_ if self.loss == "squared_error" else np.nan
 
     def _predict(self, X):
         with config_context(transform_output="default"):  # as in `fit`
