@@ -121,7 +121,7 @@ def cores():
 def processor_over_drawing(hidden):
     """The processor time of fits over that of drawing their orders, which one thread does at a time."""
     from skdense import LowLevelMLPClassifier, fit_many
-    from skdense.core.host.orders import Orders
+    from skdense.core.host.train import Orders
 
     warnings.simplefilter("ignore")
     X, y = generated(1500, 20)

@@ -23,7 +23,7 @@ from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import INITIALIZERS, forward, hidden_and_output
 from skdense.core.formulas.optimizers import ANY_OPTIMIZER, OPTIMIZERS, allowed_settings
 from skdense.core.formulas.schedules import SCHEDULES
-from skdense.core.machine.blas import for_each_block
+from skdense.core.machine.threads import for_each_block
 from skdense.core.network import LBFGS
 from skdense.fit.fitting import fit_estimator
 from skdense.fit.inputs import FitInput, MatrixLike, validated

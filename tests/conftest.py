@@ -261,7 +261,7 @@ def coarse_buckets(monkeypatch):
 @pytest.fixture
 def limit_calls(monkeypatch):
     """Let a call of the program have 8 steps at most."""
-    from skdense.core.host.orders import Orders
+    from skdense.core.host.train import Orders
 
     take = Orders.next_chunk
     monkeypatch.setattr(Orders, "next_chunk", lambda self, n: take(self, min(n, 8)))

@@ -10,8 +10,8 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from helpers import blas_threads
-from skdense.core.machine import blas
-from skdense.core.machine.blas import one_blas_thread
+from skdense.core.machine import threads
+from skdense.core.machine.threads import one_blas_thread
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +144,7 @@ def test_a_forked_child_has_all_threads_and_can_limit_them(state):
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_no_thread_changes_the_number_while_the_process_forks(monkeypatch):
     """The child would inherit a lock of BLAS that nobody there can release."""
-    changing, over, change = [], Event(), blas._set_threads
+    changing, over, change = [], Event(), threads._set_threads
 
     def change_and_note(numbers):
         changing.append(None)
@@ -156,7 +156,7 @@ def test_no_thread_changes_the_number_while_the_process_forks(monkeypatch):
             with one_blas_thread():
                 pass
 
-    monkeypatch.setattr(blas, "_set_threads", change_and_note)
+    monkeypatch.setattr(threads, "_set_threads", change_and_note)
     thread = Thread(target=limit_again_and_again)
     thread.start()
     for _ in range(8):  # each takes long where much memory is mapped

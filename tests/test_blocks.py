@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from helpers import blas_threads
 from skdense import LowLevelMLPClassifier
-from skdense.core.machine.blas import BLOCK_ROWS, for_each_block
+from skdense.core.machine.threads import BLOCK_ROWS, for_each_block
 
 MANY = 20 * BLOCK_ROWS + 3
 

@@ -53,7 +53,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from helpers import blas_threads
 from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.context import Context
+from skdense.ensemble.members import Context
 
 SETTINGS = {"max_iter": 40, "early_stopping": True, "learning_rate_init": 0.03}
 CLASSIFIER = LowLevelMLPClassifier((8,), **SETTINGS)

@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler, scale
 from skdense import LowLevelMLPRegressor
 from skdense.ensemble import BlendClassifier, BlendRegressor, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.calibration import effective_rows
-from skdense.ensemble.context import Stop
+from skdense.ensemble.members import Stop
 from skdense.ensemble.samples import Samples
 from skdense.ensemble.uncertainty import learn_errors, spread_at
 

@@ -9,10 +9,9 @@ from sklearn.metrics import log_loss
 from sklearn.neural_network import MLPClassifier
 
 from skdense import LowLevelMLPClassifier
-from skdense.core.machine import costs, memory
+from skdense.core.machine import costs, tensorflow
 from skdense.core.machine.lazy_import import is_tested
-from skdense.core.machine.memory import ALIGNMENT, aligned, aligned_copy, aligned_zeros
-from skdense.core.machine.tensorflow import tf
+from skdense.core.machine.tensorflow import ALIGNMENT, aligned, aligned_copy, aligned_zeros, tf
 from skdense.core.network import Data
 from skdense.core.program import stores
 
@@ -209,13 +208,13 @@ def test_a_large_x_is_used_where_numpy_puts_it_with_a_tested_tensorflow():
     losses = set()
     for offset in (0, 16, 32, 48):
         its_X = at_offset(X, offset)
-        assert np.shares_memory(np.asarray(memory.share(its_X)), its_X)
+        assert np.shares_memory(np.asarray(tensorflow.share(its_X)), its_X)
         losses.add(model.fit(its_X, y).loss_)
     assert len(losses) == 1
 
 
 @pytest.mark.usefixtures("x_is_large")
 def test_a_large_x_is_copied_where_programs_may_assume_more(monkeypatch):
-    monkeypatch.setattr(memory, "_ALIGNMENT_OF_GATHERS", ALIGNMENT)
+    monkeypatch.setattr(tensorflow, "_ALIGNMENT_OF_GATHERS", ALIGNMENT)
     X = at_offset(np.ones((1024, 8)), 16)
-    assert not np.shares_memory(np.asarray(memory.share(X)), X)
+    assert not np.shares_memory(np.asarray(tensorflow.share(X)), X)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.utils import shuffle
 
 from helpers import assert_same_stream
-from skdense.core.host.orders import Orders
+from skdense.core.host.train import Orders
 from skdense.core.network import Data, Hyper, Network, Progress
 
 N_SAMPLES = 23

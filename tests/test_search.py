@@ -33,7 +33,7 @@ from skdense import LowLevelMLPClassifier, LowLevelMLPRegressor, TabularClassifi
 from skdense.fit import prepare
 from skdense.fit.results import NotFinite
 from skdense.search import PrunedSearchCV, race
-from skdense.search.rungs import best_first, forecasts, looks_of, rungs_of
+from skdense.search.race import best_first, forecasts, looks_of, rungs_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

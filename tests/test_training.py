@@ -19,9 +19,8 @@ from sklearn.neural_network import MLPClassifier
 from helpers import assert_same_stream, drawn_parameters, train_alone
 from skdense import LowLevelMLPClassifier
 from skdense.core.formulas.layers import hidden_and_output
-from skdense.core.host.orders import Orders
 from skdense.core.host.planning import buckets_of, lone_bucket
-from skdense.core.host.train import train
+from skdense.core.host.train import Orders, train
 from skdense.core.machine import costs, threads
 from skdense.core.network import Curves, Data, Hyper, Network, Progress, Spec
 

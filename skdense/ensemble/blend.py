@@ -17,9 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from skdense import compat
 from skdense.core.formulas.losses import LOSSES
 from skdense.ensemble import calibration
-from skdense.ensemble.context import Context
 from skdense.ensemble.crossfit import BaseOutOfFold, CrossFitClassifier, CrossFitRegressor
-from skdense.ensemble.members import at_once
+from skdense.ensemble.members import Context, at_once
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import (
     final_step,

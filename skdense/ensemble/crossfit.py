@@ -20,8 +20,8 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from skdense import compat
 from skdense.base import Saved, is_network
 from skdense.ensemble import calibration
-from skdense.ensemble.context import Context
 from skdense.ensemble.members import (
+    Context,
     class_weights_of,
     fit_members,
     held_out_outputs,

@@ -8,7 +8,7 @@ and `finish`, which sets the fitted attributes and warns.
 `targets.py` makes targets of y; a `Data` holds all of it. A program gathers their rows from a store
 (`core/program/stores.py`), where weights are one more column of the targets. `random_state` draws in
 `prepare`: parameters, the validation split and a seed for dropout; and while a network trains, in
-`core/host/orders.py`, the order of the rows. Networks of several estimators that share a generator get
+`core/host/train.py`, the order of the rows. Networks of several estimators that share a generator get
 generators of their own, with seeds that it draws (`own_streams`).
 """
 

@@ -16,7 +16,7 @@ from sklearn.utils import gen_batches
 from skdense import compat
 from skdense.core.formulas.activations import ACTIVATIONS
 from skdense.core.formulas.layers import INITIALIZERS, Layer, hidden_values
-from skdense.core.machine.blas import BLOCK_ROWS
+from skdense.core.machine.threads import BLOCK_ROWS
 from skdense.core.network import LBFGS, Network, Parameters, are_finite
 from skdense.exceptions import CollapseWarning
 from skdense.fit.prepare import Job, criterion

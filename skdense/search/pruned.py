@@ -19,8 +19,7 @@ from skdense import compat
 from skdense.final_step import network_of
 from skdense.fit.fitting import unchanged_on_error
 from skdense.fit.inputs import MatrixLike
-from skdense.search.race import Candidate, Race
-from skdense.search.rungs import best_first, rungs_of
+from skdense.search.race import Candidate, Race, best_first, rungs_of
 
 _N_CANDIDATES = 64
 """How many candidates are drawn by default."""

@@ -21,7 +21,7 @@ from skdense import compat
 from skdense.base import Saved
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
 from skdense.ensemble.calibration import loss_params
-from skdense.ensemble.context import Context
+from skdense.ensemble.members import Context
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.fit.fitting import set_attributes

@@ -7,12 +7,10 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from skdense.core.host.planning import formulas_now, lone_layout
-from skdense.core.machine.blas import one_blas_thread
 from skdense.core.machine.compiling import program_of
 from skdense.core.machine.costs import full_batch_rows
-from skdense.core.machine.memory import aligned_zeros, to_tensor, view
-from skdense.core.machine.tensorflow import tf
-from skdense.core.machine.threads import submit
+from skdense.core.machine.tensorflow import aligned_zeros, tf, to_tensor, view
+from skdense.core.machine.threads import one_blas_thread, submit
 from skdense.core.network import Curves, Hyper, Network, Spec, Tensor
 from skdense.core.program.epochs import Objective
 from skdense.core.program.layout import Layout

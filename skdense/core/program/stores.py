@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skdense.core.machine import costs
-from skdense.core.machine.memory import aligned_zeros, share
-from skdense.core.machine.tensorflow import tf
+from skdense.core.machine.tensorflow import aligned_zeros, share, tf
 from skdense.core.network import Data, Network, Tensor
 
 
