@@ -67,20 +67,14 @@ class Stop(Event):
 
     def __init__(self, whole: "Stop | None" = None):
         super().__init__()
-        self._parts: list[Stop] = []
-        if whole is not None:
-            whole._parts.append(self)
-            if whole.is_set():
-                self.set()
+        self._whole = whole
 
     def __reduce__(self):
         return Stop, ()
 
-    def set(self) -> None:
-        """End this fit and its parts."""
-        super().set()
-        for part in [*self._parts]:
-            part.set()
+    def is_set(self) -> bool:
+        """Whether this fit is to end, or the one that it is part of."""
+        return super().is_set() or (self._whole is not None and self._whole.is_set())
 
     def check(self) -> None:
         """Raise if it is set. The error ends a thread whose result nobody waits for."""
@@ -99,9 +93,6 @@ class Context:
         That of the fit which it is part of.
     name : str, default=""
         The ensemble's name there.
-    callbacks : dict of str to callable, default=None
-        For each model whose members take callbacks, a function that makes them for a member. None:
-        those of the context above.
 
     Attributes
     ----------
@@ -109,6 +100,9 @@ class Context:
         Where lines and warnings go.
     stop : Stop
         What ends all fits within the outermost one.
+    callbacks : dict of str to callable
+        For each model whose members take callbacks, a function that makes them for a member; a table's
+        fit sets it.
     make_callback : callable or None
         What makes the callbacks of this model.
     all_cores : bool
@@ -118,19 +112,13 @@ class Context:
         Whether a line is printed for each member.
     """
 
-    def __init__(
-        self,
-        verbose: bool | int,
-        above: "Context | None" = None,
-        name: str = "",
-        callbacks: dict[str, Callable] | None = None,
-    ):
+    def __init__(self, verbose: bool | int, above: "Context | None" = None, name: str = ""):
         self.log = above.log if above else Log()
         self.stop = Stop(above.stop) if above else Stop()
-        self._callbacks: dict[str, Callable] = callbacks or (above._callbacks if above else {})
-        self.make_callback = self._callbacks.get(name)
+        self.callbacks: dict[str, Callable] = above.callbacks if above else {}
+        self.make_callback = self.callbacks.get(name)
         self.all_cores = above.all_cores if above else compat.joblibs_n_jobs() == -1
-        self._called = f"{above._called}{name}, " if above and name else ""
+        self._called = f"{above._called}{name}, " if above else ""
         self.has_lines_of_members = bool(verbose)
         self._has_lines = bool(verbose) or (above is not None and above._has_lines)
 

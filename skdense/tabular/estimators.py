@@ -151,8 +151,8 @@ class BaseTabular(Saved):
 
             # Members are fitted out of fold; the weights of the models and uncertainty are learned.
             # Callbacks, by the names of models, stop the trees.
-            of_blend = Context(self.verbose, context, callbacks=callbacks)
-            encoded = blend._fit_as_part(encoded, of_blend)
+            context.callbacks = callbacks
+            encoded = blend._fit_as_part(encoded, context)
             blend._learn_uncertainty(encoded, context, trees_of_spreads(task))
 
             # Attributes are set. Those of rows have all rows that were given.
