@@ -12,7 +12,6 @@ from sklearn.linear_model import GammaRegressor, PoissonRegressor, TweedieRegres
 from sklearn.utils import gen_batches
 
 from skdense.core.formulas.losses import LOSSES
-from skdense.final_step import final_step
 
 _MOST_COPIES = 10
 """Whole numbers with a mean up to this count equal samples, larger ones are those of a survey."""
@@ -194,7 +193,7 @@ def scale_of(estimator, y, row_weights):
 
     y gets mean 0 and variance 1, or mean 1 if its predictions are positive, which cannot be shifted.
     """
-    loss, is_positive = loss_of(final_step(estimator))
+    loss, is_positive = loss_of(estimator)
     mean, deviation = mean_and_deviation(y, row_weights)
     if is_positive:
         if (y < 0).any():

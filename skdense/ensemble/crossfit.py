@@ -19,17 +19,8 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from skdense import compat
 from skdense.base import Saved, is_network
-from skdense.ensemble import calibration
-from skdense.ensemble.members import (
-    Context,
-    class_weights_of,
-    fit_members,
-    held_out_outputs,
-    in_blocks,
-    is_linear,
-    log_probabilities_of,
-    prediction_of,
-)
+from skdense.core.machine.threads import one_blas_thread
+from skdense.ensemble import calibration, members
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
 from skdense.final_step import final_step, transforms_y
@@ -38,8 +29,8 @@ from skdense.fit.inputs import MatrixLike, float_dtypes, validated
 
 __all__ = ["CrossFitClassifier", "CrossFitRegressor"]
 
-_LEAST_LOG = calibration.as_logs(0.0)
-"""The log-probability of a class that a member does not know."""
+_COPIED_ROWS = 2**15
+"""How many rows are copied at a time to be predicted."""
 
 
 class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
@@ -90,7 +81,7 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
             If the data, the folds, names or parameters of models are invalid, or training diverged. An
             earlier fit is left as it was.
         """
-        context = Context(self.verbose)
+        context = members.Context(self.verbose)
         fitted = copy(self)  # an error finds an earlier fit as it was
         with context.outermost():
             fitted._check_models(sample_weight is not None)
@@ -143,8 +134,8 @@ class BaseOutOfFold(Saved, MetaEstimatorMixin, BaseEstimator):
 class BaseCrossFit(BaseOutOfFold):
     """What both cross-fit ensembles share: folds, and members that are fitted together.
 
-    A subclass has the methods `_output(number, X)`, what the member of this number predicts, and
-    `_learn_out_of_fold`.
+    A subclass has the methods `_y_of_members(samples, splits)`, what members are fitted to,
+    `_output(number, X)`, what the member of this number predicts, and `_learn_out_of_fold`.
     """
 
     estimator: BaseEstimator
@@ -173,9 +164,8 @@ class BaseCrossFit(BaseOutOfFold):
             )
 
     def _fit_parts(self, samples, context):
-        X, y = samples.X, samples.y
         both_weigh = not np.array_equal(samples.weights, samples.given_weights)
-        if both_weigh and class_weights_of(final_step(self.estimator)):
+        if both_weigh and members.class_weights_of(final_step(self.estimator)):
             context.add_warning(
                 f"{final_step(self.estimator)!r} has a class_weight of its own, which is multiplied by "
                 "that of the model which it is part of"
@@ -187,23 +177,23 @@ class BaseCrossFit(BaseOutOfFold):
         params = self.estimator.get_params()
         seeded = [name for name in sorted(params) if name.split("__")[-1] == "random_state"]
         seeds = [{name: random_state.randint(2**31) for name in seeded} for _ in splits]
-        members = [clone(self.estimator).set_params(**its) for its in seeds]
-        of_members = self._y_of_members(y, samples.weights, splits)
-        self.estimators_ = fit_members(members, splits, X, of_members, samples.sample_weight, context)
-        self.n_estimators_ = len(members)
-        seconds = []
-
-        def output(number, X):
-            begin = thread_time()
-            found = self._output(number, X)
-            seconds.append(thread_time() - begin)
-            return found
-
-        outputs = held_out_outputs(output, splits, X)
+        clones = [clone(self.estimator).set_params(**its) for its in seeds]
+        of_members = samples._replace(y=self._y_of_members(samples, splits))
+        self.estimators_ = members.fit_members(clones, splits, of_members, context)
+        self.n_estimators_ = len(clones)
+        outputs, seconds = [], 0.0
+        with one_blas_thread():  # as in `fit_members`
+            for number, (_, fold) in enumerate(splits):
+                for start in range(0, len(fold), _COPIED_ROWS):
+                    copied = compat.safe_indexing(samples.X, fold[start : start + _COPIED_ROWS])
+                    begin = thread_time()
+                    outputs.append(self._output(number, copied))
+                    seconds += thread_time() - begin
+        outputs = np.concatenate(outputs)
         if not np.isfinite(outputs).all():
             raise ValueError(f"{self.estimator!r} predicts NaN or infinity for samples held out")
         # Each row is predicted by one member here, and by all of them later.
-        self._predict_seconds = sum(seconds) / len(outputs) * len(members)
+        self._predict_seconds = seconds / len(outputs) * len(clones)
         rows = np.concatenate([fold for _, fold in splits])
         self._learn_out_of_fold(rows, outputs, samples)
 
@@ -299,27 +289,27 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
     """
 
     def _predict_proba(self, X):
-        return in_blocks(self._mean_probabilities, X, self.estimators_[0])
+        return members.in_blocks(self._mean_probabilities, X, self.estimators_[0])
 
     def _mean_probabilities(self, X):
         outputs = np.concatenate([self._output(i, X) for i in range(len(self.estimators_))])
         probabilities = calibration.probabilities_at(self.temperature_, outputs)
         return probabilities.reshape(len(self.estimators_), X.shape[0], -1).mean(axis=0)
 
-    def _y_of_members(self, y, weights, splits):
+    def _y_of_members(self, samples, splits):
         """What members are fitted to. It is noted which classes each knows; networks know all.
 
         Others may be trained without some of them.
         """
-        known = [np.unique(y[rows]) for rows, _ in splits]
+        known = [np.unique(samples.y[rows]) for rows, _ in splits]
         self._places = [np.searchsorted(self.classes_, classes) for classes in known]
-        return y
+        return samples.y
 
     def _output(self, number, X):
-        found = log_probabilities_of(self.estimators_[number], X)
+        found = members.log_probabilities_of(self.estimators_[number], X)
         if found.shape[1] == len(self.classes_):
             return found
-        logs = np.full((len(found), len(self.classes_)), _LEAST_LOG)
+        logs = np.full((len(found), len(self.classes_)), calibration.as_logs(0.0))  # if unknown
         logs[:, self._places[number]] = found
         return logs
 
@@ -340,7 +330,7 @@ class CrossFitClassifier(LabelsMixin, BaseCrossFit):
         )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, kw_only=True)
 class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     """Regressors of the same settings, each fitted to all folds but one, and averaged.
 
@@ -419,36 +409,36 @@ class CrossFitRegressor(NumbersMixin, BaseCrossFit):
     (4, (3,))
     """
 
-    _: KW_ONLY
     scale_y: bool = False
 
     _parameter_constraints = BaseCrossFit._parameter_constraints | {"scale_y": ["boolean"]}
 
     def _predict(self, X):
-        return self._unscaled(in_blocks(self._mean_prediction, X, self.estimators_[0]))
+        return self._unscaled(members.in_blocks(self._mean_prediction, X, self.estimators_[0]))
 
     def _mean_prediction(self, X):
-        if all(map(is_linear, self.estimators_)):
+        if all(map(members.is_linear, self.estimators_)):
             mean = copy(self.estimators_[0])  # a mean of linear functions is one
             for name in ("coef_", "intercept_"):
                 its = [getattr(member, name) for member in self.estimators_]
                 setattr(mean, name, np.mean(its, axis=0, dtype=np.float64))
             return mean.predict(X)
-        return np.mean([prediction_of(member, X) for member in self.estimators_], axis=0)
+        return np.mean([members.prediction_of(member, X) for member in self.estimators_], axis=0)
 
     def _unscaled(self, predictions):
         """Predictions of members in the units of y, in float64, as float32 may be too coarse."""
         return predictions * np.float64(self.scale_) + self.center_
 
-    def _y_of_members(self, y, weights, splits):
+    def _y_of_members(self, samples, splits):
         self.center_, self.scale_ = 0.0, 1.0
-        if self.scale_y and not transforms_y(self.estimator):  # a logarithm needs y as it is
-            self.center_, self.scale_ = calibration.scale_of(self.estimator, y, weights)
-            y = (y - self.center_) / self.scale_
-        return y
+        if not self.scale_y or transforms_y(self.estimator):  # a logarithm needs y as it is
+            return samples.y
+        scale = calibration.scale_of(final_step(self.estimator), samples.y, samples.weights)
+        self.center_, self.scale_ = scale
+        return (samples.y - self.center_) / self.scale_
 
     def _output(self, number, X):
-        return prediction_of(self.estimators_[number], X)
+        return members.prediction_of(self.estimators_[number], X)
 
     def _learn_out_of_fold(self, rows, outputs, samples):
         y = samples.y

@@ -16,10 +16,9 @@ import numpy as np
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
 from scipy.special import log_softmax
 from sklearn import config_context, get_config
-from sklearn.base import ClassifierMixin, is_classifier
+from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeCV
-from sklearn.utils import gen_batches
 from threadpoolctl import ThreadpoolController
 
 from skdense import compat
@@ -131,17 +130,15 @@ class Context:
         """Say the results on out-of-fold predictions."""
         if not self._has_lines:
             return
-        is_blend = hasattr(ensemble, "named_estimators_")
-        of_classes = isinstance(ensemble, ClassifierMixin)
-        score = f"{'accuracy' if of_classes else 'R2'} {ensemble.oof_score_:f}"
-        if is_blend or of_classes or not self._called:  # a blend has its own losses of numbers
-            score = f"loss {ensemble.oof_loss_:.6g}, {score}"
-        what = f"all {getattr(ensemble, 'n_estimators_', 0)} folds"
-        if is_blend:
+        what = f"all {len(ensemble.estimators_)} folds"
+        if is_blend := hasattr(ensemble, "named_estimators_"):
             weights = zip(ensemble.weights_, ensemble.named_estimators_, strict=True)
             what = "blend of " + ", ".join(f"{weight:.3g} {name}" for weight, name in weights)
-        if hasattr(ensemble, "temperature_"):
-            score += f", temperature {ensemble.temperature_:.3g}"
+        score = f"R2 {ensemble.oof_score_:f}"
+        if of_classes := is_classifier(ensemble):
+            score = f"accuracy {ensemble.oof_score_:f}, temperature {ensemble.temperature_:.3g}"
+        if is_blend or of_classes or not self._called:  # a blend has its own losses of numbers
+            score = f"loss {ensemble.oof_loss_:.6g}, {score}"
         self.log.say(f"{self._called}{what}: out-of-fold {score}")
 
     def add_warning(self, message: str) -> None:
@@ -163,8 +160,6 @@ class Context:
 # --- members -----------------------------------------------------------------------------------------
 
 
-COPIED_ROWS = 2**15
-"""How many rows are copied at a time to be predicted."""
 _BLOCK = 4096
 """Rows at a time: smaller blocks take more processor time, larger ones more memory."""
 _FEW_TO_PREDICT = 64
@@ -173,15 +168,16 @@ _STOPPING = "early_stopping", "early_stopping_rounds", "early_stopping_round"
 """The parameters that switch early stopping on: scikit-learn's, XGBoost's, LightGBM's."""
 
 
-def fit_members(members, splits, X, y, sample_weight, context):
+def fit_members(members, splits, samples, context):
     """Fit each member to the rows of its split, all at the same time; return them.
 
     A split is the rows to train on, and the member's fold: the rows held out, on which early stopping
     validates it.
     """
     if is_network(members[0], "fit"):
-        _fit_networks(members, splits, X, y, sample_weight, context)
+        _fit_networks(members, splits, samples, context)
         return members
+    X, y, sample_weight = samples.X, samples.y, samples.sample_weight
     data = X, y, sample_weight, context.stop, context.make_callback, context.has_lines_of_members
     fits, fitted = [(*each, *data) for each in zip(members, splits, strict=True)], []
     metric = "accuracy" if is_classifier(members[0]) else "R2"
@@ -194,9 +190,10 @@ def fit_members(members, splits, X, y, sample_weight, context):
     return fitted
 
 
-def _fit_networks(estimators, splits, X, y, sample_weight, context):
+def _fit_networks(estimators, splits, samples, context):
     first = estimators[0]
-    inputs = [FitInput(X, y, sample_weight, split=split) for split in splits]
+    data = samples.X, samples.y, samples.sample_weight
+    inputs = [FitInput(*data, split=split) for split in splits]
 
     def after_fit(estimator, job):
         if job is None:  # it was trained alone
@@ -272,11 +269,7 @@ def _validation(member, X, y, classes, fold, sample_weight, has_callback):
         arguments = {"eval_X": X, "eval_y": y, "eval_sample_weight": [weight]}
     else:
         arguments = {"eval_set": [(X, y)], "sample_weight_eval_set": [weight]}
-    return {
-        name: values
-        for name, values in arguments.items()
-        if name in takes and not (weight is None and "weight" in name)
-    }
+    return {name: values for name, values in arguments.items() if name in takes}
 
 
 def class_weights_of(model):
@@ -323,18 +316,6 @@ def _called(function, values, config, share, version):
         )
     with config_context(**config), parallel_config(n_jobs=share):
         return function(*values)
-
-
-def held_out_outputs(output, splits, X):
-    """The `output(number, X)` of the member of each number for the rows of its fold, fold by fold."""
-    with one_blas_thread():  # as in `fit_members`
-        outputs = [
-            output(number, compat.safe_indexing(X, fold[part]))
-            for number, (_, fold) in enumerate(splits)
-            if len(fold)
-            for part in gen_batches(len(fold), COPIED_ROWS)
-        ]
-    return np.concatenate(outputs)
 
 
 def prediction_of(member, X):

@@ -13,12 +13,12 @@ from scipy.special import expit, logit
 from sklearn.base import ClassifierMixin, RegressorMixin, clone
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import mean_pinball_loss
-from sklearn.utils import gen_batches, resample
+from sklearn.utils import resample
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skdense.ensemble.calibration import as_logs, effective_rows
-from skdense.ensemble.members import COPIED_ROWS, at_once, fit_member, in_blocks, prediction_of
+from skdense.ensemble.members import at_once, fit_member, in_blocks, prediction_of
 from skdense.fit.inputs import MatrixLike, check_confidence_level
 from skdense.fit.targets import as_numbers
 
@@ -305,18 +305,16 @@ def learn_errors(samples, predictions, estimator, stop):
     """
     predictions = predictions.reshape(len(predictions), -1)
     rows = np.flatnonzero(np.isfinite(predictions).all(axis=1))
-    X = None if estimator is None else samples.X
+    X = np.empty((len(predictions), 0)) if estimator is None else samples.X
     held_out = samples._replace(X=X, splits=None).of(rows)
-    # Boosted trees take a missing value for 0 if they have seen none in its column.
-    fill = None if estimator is None else np.median(held_out.X, axis=0)
     columns = held_out.y.reshape(len(rows), -1).T, predictions[rows].T
     return [
-        _learn_errors(one, of_one, held_out, fill, estimator, stop)
+        _learn_errors(one, of_one, held_out, estimator, stop)
         for one, of_one in zip(*columns, strict=True)
     ]
 
 
-def _learn_errors(y, predictions, samples, fill, estimator, stop):
+def _learn_errors(y, predictions, samples, estimator, stop):
     X, weights, groups = samples.X, samples.given_weights, samples.groups
     errors = y - predictions
     absolute = np.abs(errors)
@@ -335,14 +333,15 @@ def _learn_errors(y, predictions, samples, fill, estimator, stop):
         target = absolute / mean + _LEAST_OF_ROWS  # it must be positive
         data = estimator, X, predictions, target, weights, stop, fifth_of
         fitted = [*at_once(_fit_estimator, [(*data, i) for i in range(len(held_out))])]
-        more = {"mean": mean, "fill": fill}
+        # Boosted trees take a missing value for 0 if they have seen none in its column.
+        more = {"mean": mean, "fill": np.median(X, axis=0)}
         of_others = [{"estimators": [one]} | more for one in fitted]
         candidates.append(({"estimators": fitted} | more, of_others))
     judged = []
     for spread, of_others in candidates:
         sizes = np.empty(len(y))
         for rows, of_fifth in zip(held_out, of_others, strict=True):
-            sizes[rows] = spread_at(of_fifth, predictions[rows], None if X is None else X[rows])
+            sizes[rows] = spread_at(of_fifth, predictions[rows], X[rows])
         learned = in_order(errors / sizes, weights) | {"spread": spread}
         judged.append((_pinball_loss(learned, sizes, errors, weights), learned))
     return min(judged, key=lambda pair: pair[0])[1]
@@ -373,20 +372,18 @@ def _fit_estimator(estimator, X, predictions, target, weights, stop, fifth_of, i
     return fit_member(clone(estimator), split, seen, target[rows], weights[rows], stop)[0]
 
 
-def spread_at(spread, predictions, X=None):
+def spread_at(spread, predictions, X):
     """What errors are divided by at these predictions, of rows of X."""
     if "estimators" not in spread:
         return np.interp(predictions, spread["predictions"], spread["sizes"])
     estimators = spread["estimators"]
 
-    def predict(seen):
+    def of_rows(rows):
+        known = np.where(np.isnan(X[rows]), spread["fill"], X[rows])
+        seen = np.column_stack([known, predictions[rows]])
         return spread["mean"] * np.mean([prediction_of(one, seen) for one in estimators], axis=0)
 
-    def of_block(rows):
-        known = np.where(np.isnan(X[rows]), spread["fill"], X[rows])
-        return in_blocks(predict, np.column_stack([known, predictions[rows]]), estimators[0])
-
-    return np.concatenate([of_block(rows) for rows in gen_batches(len(predictions), COPIED_ROWS)])
+    return in_blocks(of_rows, np.arange(len(predictions)), estimators[0])
 
 
 def _pinball_loss(learned, sizes, errors, weights):
