@@ -1,7 +1,7 @@
 """Blends: weighted means of models, with weights learned from their out-of-fold predictions."""
 
 from dataclasses import KW_ONLY, dataclass
-from functools import cache, partial
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -20,13 +20,7 @@ from skdense.ensemble import calibration
 from skdense.ensemble.crossfit import BaseOutOfFold, CrossFitClassifier, CrossFitRegressor
 from skdense.ensemble.members import Context, at_once
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
-from skdense.final_step import (
-    final_step,
-    fit_all_but_last,
-    fit_arguments,
-    nested,
-    transforms_y,
-)
+from skdense.final_step import final_step, fit_all_but_last, fit_arguments, nested, transforms_y
 
 __all__ = ["BlendClassifier", "BlendRegressor"]
 
@@ -35,7 +29,8 @@ __all__ = ["BlendClassifier", "BlendRegressor"]
 class BaseBlend(BaseOutOfFold):
     """What both blends share: named models, which are fitted together, and their weights.
 
-    A subclass has the class `_cross_fit` that its models end with, and the method `_learn_weights`.
+    A subclass has the class `_cross_fit` that its models end with, and the method `_learn_weights`,
+    given their ensembles, the out-of-fold outputs of these and which rows all of them hold out.
     """
 
     estimators: list
@@ -61,7 +56,16 @@ class BaseBlend(BaseOutOfFold):
             context.log.warnings |= warnings
             self.estimators_.append(model)
         self.named_estimators_ = Bunch(**dict(zip(names, self.estimators_, strict=True)))
-        self._learn_weights([*map(final_step, self.estimators_)], samples)
+        ensembles = [*map(final_step, self.estimators_)]
+        outputs = np.array([getattr(each, self._out_of_fold) for each in ensembles])
+        # Rows that all models hold out; the outputs of others are NaN.
+        held_out = ~np.isnan(outputs).any(axis=(0, *range(2, outputs.ndim)))
+        if not held_out.any():
+            raise ValueError(
+                "the folds of all models must have a held-out sample in common that has a weight, "
+                "got none"
+            )
+        self._learn_weights(ensembles, outputs, held_out, samples)
 
     @compat.fit_context(prefer_skip_nested_validation=False)
     def _check_models(self, is_weighted):
@@ -85,16 +89,6 @@ class BaseBlend(BaseOutOfFold):
                 )
             if _is_fitted_in_parts(model):
                 final_step(model)._check_models(is_weighted)
-
-    def _held_out(self, outputs):
-        """The rows that all models hold out, given their out-of-fold outputs, NaN where they do not."""
-        held_out = ~np.isnan(outputs).any(axis=(0, *range(2, outputs.ndim)))
-        if not held_out.any():
-            raise ValueError(
-                "the folds of all models must have a held-out sample in common that has a weight, "
-                "got none"
-            )
-        return held_out
 
     def _weighted(self):
         """The weights of the models and the models; those without weight are not asked."""
@@ -242,7 +236,7 @@ def _fit_model(model, samples, context):
     return model, lines, log.warnings
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, kw_only=True)
 class BlendClassifier(LabelsMixin, BaseBlend):
     """Classifiers that vote with weights, chosen by their out-of-fold probabilities.
 
@@ -335,7 +329,6 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     ((2,), (1, 2))
     """
 
-    _: KW_ONLY
     class_weight: dict | Literal["balanced"] | None = None
 
     _cross_fit = CrossFitClassifier
@@ -346,14 +339,12 @@ class BlendClassifier(LabelsMixin, BaseBlend):
     def _predict_proba(self, X):
         return sum(weight * model.predict_proba(X) for weight, model in self._weighted())
 
-    def _learn_weights(self, ensembles, samples):
-        of_models = np.array([ensemble.oof_proba_ for ensemble in ensembles])
-        held_out = self._held_out(of_models)
+    def _learn_weights(self, ensembles, of_models, held_out, samples):
         weights, given_weights = samples.weights[held_out], samples.given_weights[held_out]
         class_numbers = np.searchsorted(self.classes_, samples.y[held_out])
         likelihoods = of_models[:, held_out][:, np.arange(len(class_numbers)), class_numbers]
         self.weights_ = calibration.best_weights(
-            partial(calibration.log_losses, likelihoods), ensembles, weights, self.prior_samples
+            lambda w: -calibration.as_logs(w @ likelihoods), ensembles, weights, self.prior_samples
         )
         is_used = self.weights_ > 0
         logs = [calibration.as_logs(probabilities[held_out]) for probabilities in of_models[is_used]]
@@ -362,12 +353,10 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         self._divide_logits(
             calibration.learn_temperature(logs, class_numbers, weights, self.weights_[is_used])
         )
-        self.oof_loss_, self.oof_score_ = calibration.loss_and_accuracy(
-            self.oof_proba_[held_out], class_numbers, given_weights
-        )
-        for each in ensembles:
-            found = each.oof_proba_[held_out], class_numbers, given_weights
-            each.oof_loss_, each.oof_score_ = calibration.loss_and_accuracy(*found)
+        for each in [*ensembles, self]:
+            each.oof_loss_, each.oof_score_ = calibration.loss_and_accuracy(
+                each.oof_proba_[held_out], class_numbers, given_weights
+            )
 
     def _divide_logits(self, temperature):
         """Divide the logits of all members by a temperature."""
@@ -379,7 +368,7 @@ class BlendClassifier(LabelsMixin, BaseBlend):
         )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, kw_only=True)
 class BlendRegressor(NumbersMixin, BaseBlend):
     """Regressors that are averaged with weights, chosen by their out-of-fold predictions.
 
@@ -464,16 +453,13 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     ((2,), (3,))
     """
 
-    _: KW_ONLY
     loss: str = "squared_error"
     quantile: float = 0.5
     relative_delta: float = 1.0
 
     _cross_fit = CrossFitRegressor
     _parameter_constraints = BaseBlend._parameter_constraints | {
-        "loss": [
-            compat.StrOptions({name for name, loss in LOSSES["regression"].items() if loss.elementwise})
-        ],
+        "loss": [compat.StrOptions(LOSSES["regression"].keys())],
         "quantile": [compat.Interval(Real, 0, 1, closed="neither")],
         "relative_delta": [compat.Interval(Real, 0, None, closed="neither")],
     }
@@ -481,11 +467,10 @@ class BlendRegressor(NumbersMixin, BaseBlend):
     def _predict(self, X):
         return sum(weight * model.predict(X) for weight, model in self._weighted())
 
-    def _learn_weights(self, ensembles, samples):
-        predictions = np.array([each.oof_prediction_ for each in ensembles])
-        held_out = self._held_out(predictions)
+    def _learn_weights(self, ensembles, predictions, held_out, samples):
         y, row_weights = samples.y[held_out], samples.weights[held_out]
-        loss, number = calibration.loss_named(calibration.loss_params(self))
+        params = self.get_params(deep=False) | {"delta": self.relative_delta}  # of y of deviation 1
+        loss, number = calibration.loss_named(params)
         if not np.isfinite(loss.elementwise(y, predictions[:, held_out], *number)).all():
             raise ValueError(
                 f"loss={self.loss!r} needs models that predict positive numbers, and y of at least "
@@ -508,16 +493,11 @@ class BlendRegressor(NumbersMixin, BaseBlend):
         self.weights_ = calibration.best_weights(
             lambda w: np.mean(losses_of(w).T / unit, axis=1), ensembles, row_weights, self.prior_samples
         )
-        weighted = zip(self.weights_, predictions, strict=True)
-        self.oof_prediction_ = sum(weight * each for weight, each in weighted if weight > 0)
-        are_positive = all(final_step(model)._lowest == 0 for _, model in self._weighted())
-        self._lowest = 0.0 if are_positive else -np.inf
-
-        def mean_loss(weights):
-            return float(np.average(losses_of(weights).mean(axis=0), weights=row_weights))
-
-        for i, each in enumerate(ensembles):  # in the units of y, and by the blend's loss
-            each.oof_loss_ = mean_loss(np.eye(len(ensembles))[i])
-            each.oof_score_ = r2_score(y, predictions[i, held_out], sample_weight=row_weights)
-        self.oof_loss_ = mean_loss(self.weights_)
-        self.oof_score_ = r2_score(y, self.oof_prediction_[held_out], sample_weight=row_weights)
+        used = [(weight, final_step(model)) for weight, model in self._weighted()]
+        self.oof_prediction_ = sum(weight * each.oof_prediction_ for weight, each in used)
+        self._lowest = min(each._lowest for _, each in used)
+        alone_and_together = [*np.eye(len(ensembles)), self.weights_]
+        for each, weights in zip([*ensembles, self], alone_and_together, strict=True):
+            losses = losses_of(weights).mean(axis=0)  # in the units of y, and by the blend's loss
+            each.oof_loss_ = float(np.average(losses, weights=row_weights))
+            each.oof_score_ = r2_score(y, each.oof_prediction_[held_out], sample_weight=row_weights)

@@ -70,10 +70,9 @@ def probabilities_at(temperature, log_probabilities):
 
 def loss_and_accuracy(probabilities, class_numbers, row_weights):
     """The log-loss and the accuracy of probabilities."""
-    of_true = probabilities[np.arange(len(class_numbers)), class_numbers]
+    losses = -as_logs(probabilities[np.arange(len(class_numbers)), class_numbers])
     is_right = probabilities.argmax(axis=1) == class_numbers
-    both = -as_logs(of_true), is_right
-    return tuple(float(np.average(each, weights=row_weights)) for each in both)
+    return tuple(float(np.average(each, weights=row_weights)) for each in (losses, is_right))
 
 
 def learn_temperature(log_probabilities, class_numbers, row_weights, model_weights=(1.0,)):
@@ -104,11 +103,6 @@ _LEAST_WEIGHT = 0.001
 """A model of less weight than this is left out."""
 _SURE = 3
 """By how many standard errors others must be better than constant models, which have no weight then."""
-
-
-def log_losses(likelihoods, model_weights):
-    """The log-loss of each sample, from what each model says of its class `(n_models, n_samples)`."""
-    return -as_logs(model_weights @ likelihoods)
 
 
 def best_weights(losses_of, ensembles, row_weights, prior_samples):
@@ -170,11 +164,6 @@ def loss_of(estimator):
             return f"{name}={params[name]!r}", not _POSITIVE.isdisjoint(parts)
     is_tweedie = isinstance(estimator, TweedieRegressor) and estimator.power >= 1
     return str(estimator), is_tweedie or isinstance(estimator, PoissonRegressor | GammaRegressor)
-
-
-def loss_params(model):
-    """The parameters of a loss, of a model of which `relative_delta` is for y of deviation 1."""
-    return {"loss": model.loss, "quantile": model.quantile, "delta": model.relative_delta}
 
 
 def loss_named(params):

@@ -48,6 +48,8 @@ class LabelsMixin(ClassifierMixin):
     fits it.
     """
 
+    _out_of_fold = "oof_proba_"
+
     def predict(self, X: MatrixLike) -> NDArray:
         """Predict class labels.
 
@@ -157,6 +159,7 @@ class NumbersMixin(RegressorMixin):
     `_uncertainty` is learned unless a blend fits it.
     """
 
+    _out_of_fold = "oof_prediction_"
     _lowest = -np.inf
     """No quantile is lower; 0 if the loss allows positive predictions only."""
 

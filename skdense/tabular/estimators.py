@@ -20,7 +20,6 @@ from sklearn.utils.validation import check_is_fitted
 from skdense import compat
 from skdense.base import Saved
 from skdense.ensemble.blend import BlendClassifier, BlendRegressor
-from skdense.ensemble.calibration import loss_params
 from skdense.ensemble.members import Context
 from skdense.ensemble.samples import checked_samples, draw_splits
 from skdense.ensemble.uncertainty import LabelsMixin, NumbersMixin
@@ -43,8 +42,8 @@ class BaseTabular(Saved):
 
     A subclass has the methods `_blend(models)`, the blend of these models, not yet fitted, and
     `_explained(crossfit, samples)`, the share of the loss of a constant that an ensemble explains.
-    `_of_blend` are attributes that it has from its fitted blend, `_out_of_fold` is one for each row,
-    and `_loss_params` are the parameters of a network's loss.
+    `_of_blend` are attributes that it has from its fitted blend, and `_loss_params` are the parameters
+    of a network's loss. The attribute `_out_of_fold` has a value for each row.
     """
 
     _loss_params = {}
@@ -296,7 +295,7 @@ class TabularClassifier(LabelsMixin, BaseTabular):
 
     oof_proba_: NDArray = field(init=False)
 
-    _out_of_fold, _of_blend = "oof_proba_", ("oof_loss_", "oof_score_", "_uncertainty")
+    _of_blend = "oof_loss_", "oof_score_", "_uncertainty"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         "class_weight": [dict, compat.StrOptions({"balanced"}), None]
     }
@@ -404,7 +403,6 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     oof_prediction_: NDArray = field(init=False)
 
-    _out_of_fold = "oof_prediction_"
     _of_blend = "oof_loss_", "oof_score_", "_uncertainty", "_lowest"
     _parameter_constraints = BaseTabular._parameter_constraints | {
         name: compat.constraints_of(BlendRegressor)[name]
@@ -413,7 +411,7 @@ class TabularRegressor(NumbersMixin, BaseTabular):
 
     @property
     def _loss_params(self):
-        return loss_params(self)
+        return {"loss": self.loss, "quantile": self.quantile, "delta": self.relative_delta}
 
     def _blend(self, models):
         return BlendRegressor(
