@@ -7,14 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import (
-    GroupKFold,
-    KFold,
-    PredefinedSplit,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    check_cv,
-)
+from sklearn import model_selection
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import validate_data
 
@@ -71,14 +64,13 @@ class Samples(NamedTuple):
         if len(rows) == len(self.y):
             return self
         splits = [tuple(np.searchsorted(rows, part) for part in split) for split in self.splits or ()]
-        return Samples(
-            None if self.X is None else compat.safe_indexing(self.X, rows),
-            self.y[rows],
-            self.given_weights[rows],
-            self.weights[rows],
-            self.is_weighted,
-            None if self.groups is None else self.groups[rows],
-            splits or None,
+        return self._replace(
+            X=compat.safe_indexing(self.X, rows),
+            y=self.y[rows],
+            given_weights=self.given_weights[rows],
+            weights=self.weights[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            splits=splits or None,
         )
 
 
@@ -110,11 +102,7 @@ def _is_whole(value):
 
 
 def draw_splits(
-    cv: Any,
-    samples: Samples,
-    random_state: RandomState,
-    of_classes: bool,
-    warn: Callable[[str], None],
+    cv: Any, samples: Samples, random_state: RandomState, of_classes: bool, warn: Callable[[str], None]
 ) -> list[tuple[NDArray, NDArray]]:
     """For each member the rows to train on, sorted, and those of its fold, as arrays of ints.
 
@@ -123,17 +111,20 @@ def draw_splits(
     a PredefinedSplit has numbers of all rows.
     """
     has_weight = samples.weights > 0
-    cv_numbers_all_rows = np.iterable(cv) or isinstance(cv, PredefinedSplit)
+    cv_numbers_all_rows = np.iterable(cv) or isinstance(cv, model_selection.PredefinedSplit)
     rows = np.arange(len(has_weight)) if cv_numbers_all_rows else np.flatnonzero(has_weight)
     seen = samples.of(rows)
     strata = seen.y
     if draws_folds := isinstance(cv, Integral):
-        kinds = (KFold, GroupKFold), (StratifiedKFold, StratifiedGroupKFold)
+        kinds = (
+            (model_selection.KFold, model_selection.GroupKFold),
+            (model_selection.StratifiedKFold, model_selection.StratifiedGroupKFold),
+        )
         kind = kinds[of_classes][seen.groups is not None]
         cv = kind(cv, shuffle=True, random_state=random_state.randint(2**31))
         if of_classes:
             strata = _strata(seen.y, cv.n_splits, warn)
-    splitter = check_cv(cv, seen.y, classifier=of_classes)
+    splitter = model_selection.check_cv(cv, seen.y, classifier=of_classes)
     drawn = [(rows[train], rows[fold]) for train, fold in splitter.split(seen.X, strata, seen.groups)]
     if draws_folds and seen.groups is not None:  # stratified folds of few groups may be empty
         drawn = [split for split in drawn if all(map(len, split))]
