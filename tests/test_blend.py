@@ -226,7 +226,10 @@ def test_a_transformed_target_is_blended_in_its_own_units():
     X, y = load_diabetes(return_X_y=True)
     logged = TransformedTargetRegressor(Ridge(), func=np.log, inverse_func=np.exp)
     power = TransformedTargetRegressor(KNeighborsRegressor(20), transformer=PowerTransformer())
-    models = {"logged": CrossFitRegressor(logged, 4), "power": CrossFitRegressor(power, 3)}
+    models = {
+        "logged": CrossFitRegressor(logged, 4, random_state=0),
+        "power": CrossFitRegressor(power, 3, random_state=0),
+    }
     blend = BlendRegressor([*models.items()]).fit(X, y)
     assert blend.oof_score_ > 0.4
     each = [model.predict(X) for model in blend.estimators_]

@@ -717,7 +717,8 @@ def test_rows_of_weight_zero_are_absent(cv, in_blends):
         ensemble = CrossFitRegressor(Ridge(), cv, random_state=0)
         if not in_blends:
             return ensemble
-        target = TransformedTargetRegressor(ensemble, func=np.sqrt, inverse_func=np.square)
+        root = TransformedTargetRegressor(Ridge(), func=np.sqrt, inverse_func=np.square)
+        target = CrossFitRegressor(root, cv, random_state=0)
         flat = CrossFitRegressor(Ridge(1e3), cv, random_state=0)
         inner = BlendRegressor(
             [("line", make_pipeline(FunctionTransformer(), ensemble)), ("flat", flat)]
