@@ -166,12 +166,13 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     if loss < baseline / 2 or baseline <= 0 or (targets == targets[0]).all():
         return None
     spreads = _spreads(network.layers, network.final_parameters, data.X, data.row_numbers)
-    largest = max(((spread <= _SAME).mean() for spread in spreads), default=0)
-    is_nearly_constant = any((spread <= _NEARLY_SAME).all() for spread in spreads)
+    constant = [spread <= _SAME for spread in spreads]
+    largest = max((units.mean() for units in constant), default=0)
+    nearly_constant = [i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all()]
     if largest == 1 or (largest > 0.5 and loss >= baseline):
-        found = _collapsed(job, network, spreads)
-    elif ended_by_itself and loss > _NO_BETTER * baseline and is_nearly_constant:
-        found = _nearly_constant(job, spreads)
+        found = _collapsed(job, network, constant)
+    elif ended_by_itself and loss > _NO_BETTER * baseline and nearly_constant:
+        found = _nearly_constant(job, nearly_constant[-1])
     else:
         return None
     X = data.of_rows(data.X)
@@ -180,11 +181,10 @@ def find_collapse(job: Job, network: Network, loss: float, ended_by_itself: bool
     return found if samples_differ else None
 
 
-def _collapsed(job: Job, network: Network, spreads: list[NDArray]) -> str:
-    """What is said of a network with a layer of constant units."""
-    shares = [(spread <= _SAME).mean() for spread in spreads]
-    layer = int(np.argmax(shares))
-    units = spreads[layer] <= _SAME
+def _collapsed(job: Job, network: Network, constant: list[NDArray]) -> str:
+    """What is said of a network with a layer whose units are constant, all or most of them."""
+    layer = int(np.argmax([units.mean() for units in constant]))
+    units = constant[layer]
     activation = ACTIVATIONS[job.estimator.activation]
     saturated = ", being saturated," if activation.saturates else ""
     and_so = "the loss is no better than that of the best constant output"
@@ -195,10 +195,9 @@ def _collapsed(job: Job, network: Network, spreads: list[NDArray]) -> str:
     )
 
 
-def _nearly_constant(job: Job, spreads: list[NDArray]) -> str:
-    """What is said of a network with a layer of nearly constant units whose training has ended."""
+def _nearly_constant(job: Job, layer: int) -> str:
+    """What is said of a network whose training has ended with nearly constant units in this layer."""
     estimator = job.estimator
-    layer = max(i for i, spread in enumerate(spreads, 1) if (spread <= _NEARLY_SAME).all())
     cures = ["activation='relu'"] if estimator.activation == "logistic" else []
     if job.spec.solver != LBFGS:
         cures.append(f"a learning_rate_init above {estimator.learning_rate_init:g}")
