@@ -69,12 +69,9 @@ def is_network(model: Any, *methods: str) -> bool:
     """
     if not isinstance(model, BaseLowLevelMLP):
         return False
-    for method in methods:
-        definers = (cls for cls in type(model).__mro__ if method in vars(cls))
-        # A regressor has no predict_proba, so no class overrides it.
-        if not next(definers, BaseLowLevelMLP).__module__.startswith("skdense."):
-            return False
-    return True
+    ours = next(cls for cls in type(model).__mro__ if cls.__module__.startswith("skdense."))
+    # A regressor has no predict_proba.
+    return all(getattr(type(model), name, None) is getattr(ours, name, None) for name in methods)
 
 
 _FORMAT = 1
